@@ -1,0 +1,111 @@
+//! The small traits between this room and the others: positioned reads and writes, and a read-only view of a file tree.
+
+use std::io;
+use std::sync::Arc;
+
+/// Something with a fixed size in bytes that can be read at any offset: an image file, a view, a card.
+pub trait ReadAt: Send + Sync {
+    /// The size in bytes.
+    fn size(&self) -> u64;
+
+    /// Fills `buf` from `offset` (bytes).
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the range reaches past the end, or whatever the source reports.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+}
+
+/// A [`ReadAt`] that can be written, too. It never grows by a write.
+pub trait WriteAt: ReadAt {
+    /// Writes all of `buf` at `offset` (bytes).
+    ///
+    /// # Errors
+    /// `InvalidInput` when the range reaches past the end, or whatever the target reports.
+    fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()>;
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, buf)
+    }
+}
+
+impl<T: WriteAt + ?Sized> WriteAt for Arc<T> {
+    fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()> {
+        (**self).write_at(offset, buf)
+    }
+}
+
+/// The type of a file-system entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeType {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// What a file system says of an entry, links not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Its type.
+    pub node: NodeType,
+    /// Size in bytes (of a link: of its target's text).
+    pub size: u64,
+    /// Permission bits, `0o7777`; FAT has none and says `0o755`.
+    pub mode: u16,
+    /// Owner; 0 on FAT.
+    pub uid: u32,
+    /// Group; 0 on FAT.
+    pub gid: u32,
+    /// Modification time in seconds since 1970-01-01 UTC, as far as the reader knows it.
+    pub mtime: Option<i64>,
+}
+
+/// Why a tree could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("reading {path} from the {file_system} file system: {why}")]
+pub struct TreeError {
+    /// `ext4` or `FAT`.
+    pub file_system: &'static str,
+    /// The path asked for.
+    pub path: String,
+    /// What the reader said.
+    pub why: String,
+}
+
+/// A read-only file tree: FAT, ext4, or a map in memory. Paths are absolute (`/etc/hostname`).
+/// A path that is not there is `None`, never an error. Components in the middle of a path that are symbolic links are
+/// followed inside the tree; the last one is not.
+pub trait FileTree {
+    /// What stands at `path`.
+    ///
+    /// # Errors
+    /// [`TreeError`] when the file system is damaged there.
+    fn metadata(&self, path: &str) -> Result<Option<Metadata>, TreeError>;
+
+    /// The bytes of a regular file; `None` when there is no regular file at `path`.
+    ///
+    /// # Errors
+    /// [`TreeError`] when the file system is damaged there, or the file is larger than `limit` bytes.
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError>;
+
+    /// The target of a symbolic link; `None` when there is no link at `path`.
+    ///
+    /// # Errors
+    /// [`TreeError`] when the file system is damaged there.
+    fn read_link(&self, path: &str) -> Result<Option<String>, TreeError>;
+
+    /// The names in a directory, sorted, without `.` and `..`; empty when there is no directory at `path`.
+    ///
+    /// # Errors
+    /// [`TreeError`] when the file system is damaged there.
+    fn list(&self, path: &str) -> Result<Vec<String>, TreeError>;
+}

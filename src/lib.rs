@@ -1,0 +1,14 @@
+//! The library behind `kraken-flash`: from `kraken.toml` to images that boot as a cluster.
+//!
+//! The rooms are listed, floor by floor, in `docs/architecture.md`; a `use` goes down a floor, never up.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod base;
+pub mod disk;
+pub mod interrupt;
+pub mod overlay;
+pub mod progress;
+pub mod provision;
+pub mod spec;
+pub mod workspace;

@@ -1,0 +1,2 @@
+//! The `kraken-flash` program.
+fn main() {}

@@ -1,0 +1,24 @@
+//! Templates and overlays → what a node needs on its first boot, as overlays: one that all nodes share, and one for each node.
+//!
+//! This room renders files. It never writes a byte to a disk.
+
+use crate::base::OsImage;
+use crate::disk::FileTree;
+use crate::spec::Cluster;
+
+/// What there is to render from.
+pub struct Context<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// What is known of the image.
+    pub os: &'a OsImage,
+    /// The image's boot volume as it is: base, golden, or an image already provisioned. Provisioning is idempotent, so that
+    /// `check` can ask "what would be written?" of a finished image and compare.
+    pub boot: &'a dyn FileTree,
+    /// The image's root volume, likewise.
+    pub root: &'a dyn FileTree,
+    /// The mtime of every file written, and the time before which no node's clock may start. Seconds since 1970-01-01 UTC.
+    pub clock_floor: i64,
+    /// SHA-256 of the raw base image, in hexadecimal; goes into what the image tells of itself.
+    pub base_sha256: &'a str,
+}

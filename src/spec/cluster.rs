@@ -1,0 +1,289 @@
+//! The resolved cluster: what every other room works from. All defaults are filled in, all checks are passed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A whole cluster, valid by construction.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Cluster {
+    /// The cluster's name, an RFC 1123 label; also the stem of the default host names (`kraken` → `kraken-1`).
+    pub name: String,
+    /// Addresses and interfaces.
+    pub network: Network,
+    /// The OS image to start from.
+    pub image: Image,
+    /// The account made on every node.
+    pub user: User,
+    /// What all nodes have set alike.
+    pub system: System,
+    /// The nodes, numbered 1, 2, 3, … without a gap.
+    pub nodes: Vec<Node>,
+}
+
+/// `[network]`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Network {
+    /// The cluster's subnet, host bits cleared (`192.168.3.0/24`).
+    pub subnet: Ipv4Net,
+    /// The default route.
+    pub gateway: Ipv4Addr,
+    /// Name servers, in order; the gateway when the spec names none.
+    pub dns: Vec<IpAddr>,
+    /// Search domains, in order; may be empty.
+    pub search: Vec<String>,
+    /// Which network interface carries the node's address.
+    pub interface: InterfaceChoice,
+}
+
+/// Which network interface carries the node's address (`[network] interface`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum InterfaceChoice {
+    /// The USB gigabit adapter if there is one with a link, else the onboard port; the address is the same.
+    #[default]
+    Auto,
+    /// The onboard Ethernet port.
+    Onboard,
+    /// The USB gigabit adapter (ASIX AX88179, Realtek RTL8153).
+    Gigabit,
+    /// The interface whose MAC address is the node's `mac`; every node must have one.
+    Mac,
+}
+
+/// A MAC address (EUI-48), unicast.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac(pub [u8; 6]);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Mac {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// `[image]`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Image {
+    /// Where the base image comes from.
+    pub base: BaseRef,
+    /// SHA-256 that the base must have, of the file as downloaded or of the raw image in it: either match is good.
+    #[serde(serialize_with = "hex_option")]
+    pub sha256: Option<[u8; 32]>,
+    /// Address of the catalogue of OS images; `None` for Raspberry Pi's own.
+    pub catalogue: Option<String>,
+    /// A mirror: replaces scheme and host (and is put before the path) of the addresses that a catalogue names.
+    pub mirror: Option<String>,
+}
+
+fn hex_option<S: serde::Serializer>(hash: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+    match hash {
+        Some(hash) => serializer.serialize_str(&hex::encode(hash)),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Where a base image comes from (`[image] base`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaseRef {
+    /// A file; absolute, or relative to the folder of `kraken.toml` and already joined with it.
+    Path(PathBuf),
+    /// An `http://` or `https://` address.
+    Url(String),
+    /// A name of the catalogue (`raspios-lite-arm64`).
+    Catalogue(String),
+    /// A Pi-bootable Debian, composed on this machine from Debian packages.
+    Debian,
+}
+
+/// `[user]`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct User {
+    /// Account name, `[a-z][a-z0-9-]*`, at most 32 characters, not `root`.
+    pub name: String,
+    /// Supplementary groups; those that the image does not have are left out by `provision`.
+    pub groups: Vec<String>,
+    /// Public keys in OpenSSH's one-line format, comment included, never empty.
+    pub ssh_keys: Vec<String>,
+    /// The hash for `/etc/shadow` (crypt(5) format), from `password-hash-file`. Without one the password is locked.
+    pub password_hash: Option<SecretText>,
+    /// What the user may do as root.
+    pub sudo: Sudo,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Wraps a secret.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+    /// The secret itself, for the one place that must write it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Serialize for SecretText {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(secret)")
+    }
+}
+
+/// `[user] sudo`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sudo {
+    /// Everything, without a password: with SSH keys only, there is no password to ask for. The default.
+    #[default]
+    Nopasswd,
+    /// Everything, after the user's password (needs `password-hash-file`).
+    Password,
+    /// Nothing.
+    None,
+}
+
+/// `[system]`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct System {
+    /// A name of the time-zone database (`Europe/Berlin`); `Etc/UTC` by default.
+    pub timezone: String,
+    /// A locale (`en_GB.UTF-8`); `C.UTF-8` by default, which needs no generation.
+    pub locale: String,
+    /// Console keyboard.
+    pub keyboard: Keyboard,
+    /// Packages that the node itself installs over the network on its first boot.
+    pub packages_on_first_boot: Vec<String>,
+    /// A folder with `boot/` and `root/` whose files are laid over every node, joined with the folder of `kraken.toml`.
+    pub overlay: Option<PathBuf>,
+    /// The clock of a node never shows an earlier time than this (seconds since 1970-01-01 UTC). `None`: the base's own age.
+    pub clock_floor: Option<i64>,
+}
+
+/// `[system.keyboard]`, in the words of keyboard(5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Keyboard {
+    /// XKBMODEL.
+    pub model: String,
+    /// XKBLAYOUT.
+    pub layout: String,
+    /// XKBVARIANT, may be empty.
+    pub variant: String,
+}
+
+impl Default for Keyboard {
+    fn default() -> Self {
+        Self {
+            model: "pc105".into(),
+            layout: "us".into(),
+            variant: String::new(),
+        }
+    }
+}
+
+/// One Raspberry Pi of the cluster.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Node {
+    /// Its number, from 1.
+    pub number: u32,
+    /// RFC 1123 label, unique in the cluster.
+    pub hostname: String,
+    /// Its static address, inside the subnet, unique in the cluster.
+    pub address: Ipv4Addr,
+    /// What it is in the swarm.
+    pub role: Role,
+    /// Which board it is.
+    pub board: Board,
+    /// MAC address of its network interface, when known.
+    pub mac: Option<Mac>,
+    /// Free-form labels, for the swarm's placement constraints.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// `[[node]] role`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Takes part in the swarm's raft; node 1 by default.
+    Manager,
+    /// Runs services only.
+    Worker,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Manager => "manager",
+            Role::Worker => "worker",
+        })
+    }
+}
+
+/// `[[node]] board`. It guides checks (an arm64 image on a board that cannot run it), never what is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Board {
+    /// Raspberry Pi Zero W or 1: ARMv6, 32 bit only.
+    Pi1,
+    /// Raspberry Pi 2: ARMv7, 32 bit only (v1.1).
+    Pi2,
+    /// Raspberry Pi 3 (A+, B, B+) and Zero 2 W. The default: the seed's cluster.
+    #[default]
+    Pi3,
+    /// Raspberry Pi 4, 400, CM4.
+    Pi4,
+    /// Raspberry Pi 5, 500, CM5.
+    Pi5,
+}
+
+impl Board {
+    /// Whether the board runs 64-bit (arm64) systems.
+    pub fn is_64_bit(self) -> bool {
+        matches!(self, Board::Pi3 | Board::Pi4 | Board::Pi5)
+    }
+}
+
+impl fmt::Display for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Board::Pi1 => "pi1",
+            Board::Pi2 => "pi2",
+            Board::Pi3 => "pi3",
+            Board::Pi4 => "pi4",
+            Board::Pi5 => "pi5",
+        })
+    }
+}
