@@ -4,9 +4,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod bake;
 pub mod base;
+pub mod check;
+pub mod cli;
 pub mod disk;
 pub mod interrupt;
+pub mod output;
 pub mod overlay;
 pub mod progress;
 pub mod provision;

@@ -1,2 +1,7 @@
-//! The `kraken-flash` program.
-fn main() {}
+//! The `kraken-flash` program: a thin binary over the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kraken_flash::cli::run()
+}

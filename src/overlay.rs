@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 /// Which file system of a card an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Volume {
@@ -211,6 +213,42 @@ impl Overlay {
             .map(|((volume, path), entry)| (*volume, path, entry))
     }
 
+    /// SHA-256 over everything that this overlay would put on a card: two overlays with one digest write the same bytes.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut field = |bytes: &[u8]| {
+            // Length first, so that no two sequences of fields run together into the same bytes.
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        for (volume, path, entry) in self.iter() {
+            field(&[volume as u8]);
+            field(path.as_str().as_bytes());
+            match &entry.kind {
+                Kind::File(bytes) => {
+                    field(b"file");
+                    field(bytes);
+                }
+                Kind::Directory => field(b"directory"),
+                Kind::Symlink(target) => {
+                    field(b"symlink");
+                    field(target.as_bytes());
+                }
+                Kind::Absent => field(b"absent"),
+            }
+            field(&entry.mode.to_le_bytes());
+            field(&entry.uid.to_le_bytes());
+            field(&entry.gid.to_le_bytes());
+            field(&entry.mtime.to_le_bytes());
+            field(&(entry.xattrs.len() as u64).to_le_bytes());
+            for (name, value) in &entry.xattrs {
+                field(name.as_bytes());
+                field(value);
+            }
+        }
+        hash.finalize().into()
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -265,6 +303,33 @@ mod tests {
         b.insert(Volume::Root, path.clone(), Entry::file(*b"two", 0o600, 0));
         a.merge(b);
         assert_eq!(a.get(Volume::Root, &path).unwrap().kind, Kind::File(Arc::from(*b"two")));
+    }
+
+    #[test]
+    fn the_digest_tells_every_difference() {
+        let digest = |path: &str, entry: Entry| {
+            let mut overlay = Overlay::new();
+            overlay.insert(Volume::Root, EntryPath::new(path).unwrap(), entry);
+            overlay.digest()
+        };
+        let file = || Entry::file(*b"x", 0o644, 7);
+        let mut with_xattr = file();
+        with_xattr.xattrs.insert("user.a".into(), vec![1]);
+        let different = [
+            digest("/b", file()),
+            digest("/a", Entry::file(*b"y", 0o644, 7)),
+            digest("/a", Entry::file(*b"x", 0o600, 7)),
+            digest("/a", Entry::file(*b"x", 0o644, 8)),
+            digest("/a", file().owned_by(1, 0)),
+            digest("/a", file().owned_by(0, 1)),
+            digest("/a", Entry::symlink("x", 7)),
+            digest("/a", with_xattr),
+            Overlay::new().digest(),
+        ];
+        assert_eq!(digest("/a", file()), digest("/a", file()));
+        for (at, other) in different.iter().enumerate() {
+            assert_ne!(*other, digest("/a", file()), "case {at}");
+        }
     }
 
     #[test]

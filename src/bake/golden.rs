@@ -1,0 +1,342 @@
+//! The golden image: the base with everything that all nodes share, cached by the hash of its inputs.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::copy::copy_used;
+use super::node::NodeImage;
+use super::pieces::{self, Piece};
+use super::{BakeError, Inputs};
+use crate::base::OsImage;
+use crate::disk::{self, CowView, Ext4Tree, FatTree, ImageFile, Layout, ReadAt, UsedMap};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::overlay::Overlay;
+use crate::progress::Progress;
+use crate::provision::{self, Context};
+use crate::spec::{Cluster, Node};
+
+/// Changes whenever this program would bake other bytes from the same inputs.
+const FORMAT: &str = "kraken-flash golden image 1";
+
+/// How many golden images the cache keeps: the one in use and the ones before it, for who goes back and forth.
+const KEEP: usize = 3;
+
+/// The unit of patches and block maps, in bytes.
+const BLOCK: u64 = 4096;
+
+/// A golden image on disk, opened.
+pub struct GoldenImage {
+    path: PathBuf,
+    key: String,
+    file: ImageFile,
+    layout: Layout,
+    os: OsImage,
+    clock_floor: i64,
+    base_sha256: String,
+    used: UsedMap,
+    pieces: Vec<Piece>,
+}
+
+/// What lies beside a cached golden image, so that it need not be measured again.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    format: String,
+    size: u64,
+    mtime: (i64, i64),
+    used: Vec<(u64, u64)>,
+    pieces: Vec<Piece>,
+}
+
+/// A golden image together with the inputs it was made from.
+pub struct Golden<'a> {
+    inputs: Inputs<'a>,
+    image: GoldenImage,
+}
+
+/// The file systems of an image and what is known of its system.
+struct Opened {
+    layout: Layout,
+    boot: FatTree,
+    root: Ext4Tree,
+    os: OsImage,
+}
+
+fn open(file: &ImageFile, path: &Path) -> Result<Opened, BakeError> {
+    let layout = Layout::detect(file).map_err(|source| BakeError::Layout { path: path.into(), source })?;
+    let tree = |source| BakeError::Tree { path: path.into(), source };
+    let boot = FatTree::open(layout.boot.slice(file.clone())).map_err(tree)?;
+    let root = Ext4Tree::open(layout.root.slice(file.clone())).map_err(tree)?;
+    let made_at = disk::ext4_made_at(&layout.root.slice(file.clone())).map_err(tree)?;
+    let os = OsImage::read(&boot, &root, made_at)
+        .map_err(|source| BakeError::System { path: path.into(), source })?;
+    Ok(Opened { layout, boot, root, os })
+}
+
+/// Makes the golden image, or takes it from `cache` (a folder).
+///
+/// # Errors
+/// [`BakeError`]; nothing is left in the cache then.
+pub fn bake<'a>(
+    inputs: Inputs<'a>,
+    cache: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Golden<'a>, BakeError> {
+    let base = inputs.base;
+    let file = ImageFile::open(&base.raw).map_err(BakeError::io("opening", &base.raw))?;
+    let opened = open(&file, &base.raw)?;
+    refuse_wrong_architecture(inputs.cluster, &opened.os)?;
+    let clock_floor = inputs.cluster.system.clock_floor.unwrap_or(i64::MIN).max(opened.os.made_at);
+    let context = Context {
+        cluster: inputs.cluster,
+        os: &opened.os,
+        boot: &opened.boot,
+        root: &opened.root,
+        clock_floor,
+        base_sha256: &base.raw_sha256,
+    };
+    let common = provision::common(&context, inputs.assets)?;
+    let key = key(&base.raw_sha256, &common);
+    fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
+    let path = cache.join(format!("{key}.img"));
+    let record_path = cache.join(format!("{key}.json"));
+    let (used, pieces) = match cached(&path, &record_path) {
+        Some(known) => known,
+        None => {
+            let temp = tempfile::Builder::new()
+                .prefix(".golden-")
+                .suffix(".part")
+                .tempfile_in(cache)
+                .map_err(BakeError::io("making a file in", cache))?;
+            make(&file, base.raw.as_path(), &opened.layout, &common, temp.path(), progress, interrupt)?;
+            let known = measure(temp.path(), progress, interrupt)?;
+            keep(temp, &path, &record_path, &known)?;
+            prune(cache, &path);
+            known
+        }
+    };
+    let file = ImageFile::open(&path).map_err(BakeError::io("opening", &path))?;
+    let layout = Layout::detect(&file).map_err(|source| BakeError::Layout { path: path.clone(), source })?;
+    let base_sha256 = base.raw_sha256.clone();
+    let image = GoldenImage { path, key, file, layout, os: opened.os, clock_floor, base_sha256, used, pieces };
+    Ok(Golden { inputs, image })
+}
+
+fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), BakeError> {
+    match cluster.nodes.iter().find(|node| os.architecture == "arm64" && !node.board.is_64_bit()) {
+        None => Ok(()),
+        Some(node) => Err(BakeError::WrongArchitecture {
+            hostname: node.hostname.clone(),
+            board: node.board.to_string(),
+            architecture: os.architecture.clone(),
+        }),
+    }
+}
+
+fn key(base_sha256: &str, common: &Overlay) -> String {
+    let mut hash = Sha256::new();
+    for part in [FORMAT.as_bytes(), base_sha256.as_bytes(), &common.digest()] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
+
+type Measured = (UsedMap, Vec<Piece>);
+
+/// The cached image's measurements, if the image is still the one that was measured.
+fn cached(path: &Path, record: &Path) -> Option<Measured> {
+    let record: Record = serde_json::from_slice(&fs::read(record).ok()?).ok()?;
+    let metadata = fs::metadata(path).ok()?;
+    let same = record.format == FORMAT
+        && record.size == metadata.len()
+        && record.mtime == (metadata.mtime(), metadata.mtime_nsec());
+    // Newest use last, for `prune`; a cache that cannot be touched is still a cache.
+    same.then(|| {
+        let _ = File::open(path).and_then(|file| file.set_times(fs::FileTimes::new().set_accessed(std::time::SystemTime::now())));
+        (record.used.into_iter().map(|(start, end)| start..end).collect(), record.pieces)
+    })
+}
+
+/// Copies the base's used blocks to `to`, grows the root file system when what is baked needs room, and lays `common` over it.
+fn make(
+    base: &ImageFile,
+    base_path: &Path,
+    layout: &Layout,
+    common: &Overlay,
+    to: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), BakeError> {
+    let used = UsedMap::read(base).map_err(|source| BakeError::Used { path: base_path.into(), source })?;
+    {
+        let task = progress.task("copying the base image", Some(used.bytes()));
+        let from = File::open(base_path).map_err(BakeError::io("opening", base_path))?;
+        let out = File::options().write(true).open(to).map_err(BakeError::io("opening", to))?;
+        // No reflink: a base may hold old data in its free blocks, a golden image holds zeros there.
+        match copy_used(&from, &out, base.size(), &used, false, &*task, interrupt) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
+            result => result.map_err(BakeError::io("copying the base to", to))?,
+        };
+    }
+    interrupt.check()?;
+    let task = progress.task("baking what all nodes share", None);
+    if let Some(more) = disk::shortfall(base, layout, common)? {
+        disk::grow_root(to, more)?;
+    }
+    interrupt.check()?;
+    let file = ImageFile::open_write(to).map_err(BakeError::io("opening", to))?;
+    let layout = Layout::detect(&file).map_err(|source| BakeError::Layout { path: to.into(), source })?;
+    disk::apply(&file, &layout, common)?;
+    file.sync().map_err(BakeError::io("writing", to))?;
+    drop(task);
+    Ok(())
+}
+
+fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Measured, BakeError> {
+    let file = ImageFile::open(path).map_err(BakeError::io("opening", path))?;
+    // Whole 4 KiB blocks, the unit of patches and block maps.
+    let used: UsedMap = UsedMap::read(&file)
+        .map_err(|source| BakeError::Used { path: path.into(), source })?
+        .iter()
+        .map(|range| range.start / BLOCK * BLOCK..range.end.next_multiple_of(BLOCK).min(file.size()))
+        .collect();
+    let task = progress.task("hashing the golden image", Some(used.bytes()));
+    match pieces::hash_all(&file, &used, &*task, interrupt) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
+        result => Ok((used, result.map_err(BakeError::io("hashing", path))?)),
+    }
+}
+
+/// Gives the finished image its name, then writes its record. An image without a record is baked again.
+fn keep(temp: tempfile::NamedTempFile, path: &Path, record_path: &Path, known: &Measured) -> Result<(), BakeError> {
+    temp.persist(path).map_err(|error| error.error).map_err(BakeError::io("naming", path))?;
+    let metadata = fs::metadata(path).map_err(BakeError::io("looking at", path))?;
+    let record = Record {
+        format: FORMAT.into(),
+        size: metadata.len(),
+        mtime: (metadata.mtime(), metadata.mtime_nsec()),
+        used: known.0.iter().map(|range| (range.start, range.end)).collect(),
+        pieces: known.1.clone(),
+    };
+    let json = serde_json::to_vec(&record).map_err(io::Error::from).map_err(BakeError::io("writing", record_path))?;
+    let folder = record_path.parent().unwrap_or(Path::new("."));
+    let write = || -> io::Result<()> {
+        let mut out = tempfile::Builder::new().prefix(".golden-").suffix(".part").tempfile_in(folder)?;
+        io::Write::write_all(&mut out, &json)?;
+        out.persist(record_path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(BakeError::io("writing", record_path))
+}
+
+/// Drops the golden images that were not used for the longest time. Failing to is no failure of the bake.
+fn prune(cache: &Path, current: &Path) {
+    let Ok(entries) = fs::read_dir(cache) else { return };
+    let mut old: Vec<_> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path != current && path.extension().is_some_and(|ext| ext == "img"))
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.accessed().ok()?, path)))
+        .collect();
+    old.sort();
+    old.reverse();
+    for (_, path) in old.into_iter().skip(KEEP - 1) {
+        let _ = fs::remove_file(path.with_extension("json"));
+        let _ = fs::remove_file(path);
+    }
+}
+
+impl GoldenImage {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+    /// The hash of its inputs, in hexadecimal.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+    /// Its partitions.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+    /// The system inside.
+    pub fn os(&self) -> &OsImage {
+        &self.os
+    }
+    /// No node's clock starts before this, in seconds since 1970-01-01 UTC.
+    pub fn clock_floor(&self) -> i64 {
+        self.clock_floor
+    }
+    /// SHA-256 of the raw base image, in hexadecimal.
+    pub fn base_sha256(&self) -> &str {
+        &self.base_sha256
+    }
+    /// The ranges in use; everything else reads as zeros.
+    pub fn used(&self) -> &UsedMap {
+        &self.used
+    }
+    /// The ranges in use, cut into pieces, with their hashes.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+}
+
+impl ReadAt for GoldenImage {
+    fn size(&self) -> u64 {
+        self.file.size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(offset, buf)
+    }
+}
+
+impl<'a> Golden<'a> {
+    /// The image.
+    pub fn image(&self) -> &GoldenImage {
+        &self.image
+    }
+
+    /// What it was made from.
+    pub fn inputs(&self) -> &Inputs<'a> {
+        &self.inputs
+    }
+
+    /// What makes `node` itself, as changed blocks of the golden image.
+    ///
+    /// # Errors
+    /// [`BakeError`] when a template cannot be rendered or the files cannot be laid into the image.
+    pub fn node(&self, node: &'a Node) -> Result<NodeImage<'_>, BakeError> {
+        let image = &self.image;
+        let overlay = self.node_overlay(node)?;
+        let view = CowView::new(image.file.clone());
+        disk::apply(&view, &image.layout, &overlay)?;
+        let patch = view.into_patch().map_err(BakeError::io("reading", &image.path))?;
+        Ok(NodeImage::new(image, node, patch))
+    }
+
+    /// The files that make `node` itself.
+    ///
+    /// # Errors
+    /// [`BakeError`] when a template cannot be rendered.
+    pub fn node_overlay(&self, node: &Node) -> Result<Overlay, BakeError> {
+        let image = &self.image;
+        let tree = |source| BakeError::Tree { path: image.path.clone(), source };
+        let boot = FatTree::open(image.layout.boot.slice(image.file.clone())).map_err(tree)?;
+        let root = Ext4Tree::open(image.layout.root.slice(image.file.clone())).map_err(tree)?;
+        let context = Context {
+            cluster: self.inputs.cluster,
+            os: &image.os,
+            boot: &boot,
+            root: &root,
+            clock_floor: image.clock_floor,
+            base_sha256: &image.base_sha256,
+        };
+        Ok(provision::node(&context, self.inputs.assets, node)?)
+    }
+}

@@ -1,0 +1,109 @@
+//! Base + overlays → golden image → node patches.
+//!
+//! What all nodes share is baked once, into a golden image that is cached by the hash of its inputs. What makes a node
+//! itself is a patch of changed blocks, held in memory. This room never prints, and never writes outside its cache.
+
+mod copy;
+mod golden;
+mod node;
+mod pieces;
+
+pub use copy::{CopyMethod, copy_used};
+pub use golden::{Golden, GoldenImage, bake};
+pub use node::NodeImage;
+pub use pieces::Piece;
+
+use std::path::PathBuf;
+
+use crate::base::Base;
+use crate::disk;
+use crate::interrupt::Interrupted;
+use crate::provision::{Assets, ProvisionError};
+use crate::spec::Cluster;
+
+/// What a golden image is made from.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The base image, checked and decompressed.
+    pub base: &'a Base,
+    /// Templates and overlays.
+    pub assets: &'a Assets,
+}
+
+/// Why a golden image or a patch could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BakeError {
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// A file could not be read or written.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done, as a gerund: `reading`.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The base has no layout that a Raspberry Pi boots from.
+    #[error("looking for the boot and root partitions of {}", path.display())]
+    Layout {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: disk::LayoutError,
+    },
+    /// A file system could not be read.
+    #[error("reading the file systems of {}", path.display())]
+    Tree {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: disk::TreeError,
+    },
+    /// The image has no system that we know.
+    #[error("looking at the system inside {}", path.display())]
+    System {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: crate::base::SystemError,
+    },
+    /// A node cannot run this image.
+    #[error("{hostname} is a {board}, which runs only 32-bit systems, and the base is {architecture}")]
+    WrongArchitecture {
+        /// The node.
+        hostname: String,
+        /// Its board.
+        board: String,
+        /// The image's architecture.
+        architecture: String,
+    },
+    /// Templates or overlays could not be rendered.
+    #[error("preparing what goes onto the cards")]
+    Provision(#[from] ProvisionError),
+    /// The files could not be laid into the image.
+    #[error("writing into the image")]
+    Apply(#[from] disk::ApplyError),
+    /// The used blocks could not be found.
+    #[error("mapping the used blocks of {}", path.display())]
+    Used {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: disk::UsedError,
+    },
+    /// The root partition could not be made larger.
+    #[error("making room in the root file system")]
+    Grow(#[from] disk::GrowError),
+}
+
+impl BakeError {
+    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| BakeError::Io { doing, path, source }
+    }
+}

@@ -1,0 +1,78 @@
+//! A node's image: the golden image seen through the node's patch. It exists nowhere as a file until `output` or `card` writes it.
+
+use std::io;
+
+use super::golden::GoldenImage;
+use super::pieces::{self, Piece};
+use crate::disk::{Patch, ReadAt, UsedMap};
+use crate::spec::Node;
+
+/// A golden image plus one node's patch, readable as a whole disk.
+pub struct NodeImage<'a> {
+    golden: &'a GoldenImage,
+    node: &'a Node,
+    patch: Patch,
+}
+
+impl<'a> NodeImage<'a> {
+    pub(super) fn new(golden: &'a GoldenImage, node: &'a Node, patch: Patch) -> Self {
+        Self { golden, node, patch }
+    }
+
+    /// The node it is for.
+    pub fn node(&self) -> &'a Node {
+        self.node
+    }
+
+    /// The golden image under the patch.
+    pub fn golden(&self) -> &'a GoldenImage {
+        self.golden
+    }
+
+    /// The changed blocks.
+    pub fn patch(&self) -> &Patch {
+        &self.patch
+    }
+
+    /// Which ranges are in use: those of the golden image and those of the patch.
+    pub fn used(&self) -> UsedMap {
+        let mut used = self.golden.used().clone();
+        for (offset, bytes) in self.patch.iter() {
+            used.insert(offset..offset + bytes.len() as u64);
+        }
+        used
+    }
+
+    /// All used pieces with their hashes; those that the patch does not touch are taken over from the golden image.
+    ///
+    /// # Errors
+    /// What reading the golden image reports.
+    pub fn pieces(&self) -> io::Result<Vec<Piece>> {
+        let golden = self.golden.pieces();
+        let mut known = golden.iter().peekable();
+        let mut changed = self.patch.iter().map(|(offset, bytes)| (offset, offset + bytes.len() as u64)).peekable();
+        let mut result = Vec::with_capacity(golden.len() + 16);
+        for (start, end) in pieces::cut(&self.used()) {
+            while known.next_if(|piece| piece.start < start).is_some() {}
+            while changed.next_if(|(_, changed_end)| *changed_end <= start).is_some() {}
+            let touched = changed.peek().is_some_and(|(changed_start, _)| *changed_start < end);
+            match known.peek() {
+                Some(piece) if !touched && piece.start == start && piece.end == end => result.push((*piece).clone()),
+                _ => result.push(pieces::hash_piece(self, start, end)?),
+            }
+        }
+        Ok(result)
+    }
+}
+
+impl ReadAt for NodeImage<'_> {
+    fn size(&self) -> u64 {
+        self.golden.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.golden.read_at(offset, buf)?;
+        self.patch.overlay_onto(offset, buf);
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! The used ranges of an image cut into pieces with a hash each, so that a node's block map costs only its changed pieces.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::disk::{ReadAt, UsedMap};
+use crate::interrupt::Interrupt;
+use crate::progress::Task;
+
+/// Pieces never cross a multiple of this many bytes: a changed 4 KiB block costs at most this much hashing again.
+pub const PIECE: u64 = 256 << 10;
+
+/// A used range of an image and the SHA-256 of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// Where it begins, in bytes.
+    pub start: u64,
+    /// Where it ends (exclusive), in bytes.
+    pub end: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// Cuts the used ranges at the multiples of [`PIECE`].
+pub fn cut(used: &UsedMap) -> Vec<(u64, u64)> {
+    let mut cuts = Vec::new();
+    for range in used.iter() {
+        let mut at = range.start;
+        while at < range.end {
+            let end = ((at / PIECE + 1) * PIECE).min(range.end);
+            cuts.push((at, end));
+            at = end;
+        }
+    }
+    cuts
+}
+
+/// Hashes one piece.
+///
+/// # Errors
+/// What reading reports.
+pub fn hash_piece(image: &dyn ReadAt, start: u64, end: u64) -> io::Result<Piece> {
+    let len = usize::try_from(end - start).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut buffer = vec![0; len];
+    image.read_at(start, &mut buffer)?;
+    Ok(Piece { start, end, sha256: hex::encode(Sha256::digest(&buffer)) })
+}
+
+/// Hashes all used pieces of an image, on all cores.
+///
+/// # Errors
+/// What reading reports, or `Interrupted`.
+pub fn hash_all(
+    image: &dyn ReadAt,
+    used: &UsedMap,
+    task: &dyn Task,
+    interrupt: &Interrupt,
+) -> io::Result<Vec<Piece>> {
+    let cuts = cut(used);
+    let next = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || -> io::Result<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        while let Some(&(start, end)) = cuts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if interrupt.is_set() {
+                return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
+            }
+            pieces.push(hash_piece(image, start, end)?);
+            task.advance(end - start);
+        }
+        Ok(pieces)
+    };
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Err(io::Error::other("a hashing thread died")))).collect()
+    });
+    let mut pieces = Vec::with_capacity(cuts.len());
+    for part in parts {
+        pieces.extend(part?);
+    }
+    pieces.sort_by_key(|piece| piece.start);
+    Ok(pieces)
+}

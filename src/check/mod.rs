@@ -1,0 +1,72 @@
+//! Proves an image: reads it afresh and compares it with what `kraken.toml` asks for.
+//!
+//! This room trusts nothing that `bake` believes: it finds partitions and file systems by itself, reads ext4 with another library
+//! than the one that wrote it, and asks e2fsck for its opinion.
+
+mod facts;
+mod folder;
+mod image;
+mod overlay;
+mod report;
+mod tools;
+
+pub use facts::{Facts, PartitionFacts, inspect};
+pub use folder::verify_folder;
+pub use image::{Expectation, verify_image};
+pub use report::{Finding, ImageReport, Report};
+
+use std::path::PathBuf;
+
+use crate::interrupt::Interrupted;
+
+/// Why a check could not be made at all. An image that is wrong is no error but a [`Finding`].
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// A file could not be read.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done, as a gerund.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The folder has nothing to check.
+    #[error("{} has no images of this cluster ({expected}); make them with `kraken-flash build`, or name another folder", path.display())]
+    NoImages {
+        /// The folder.
+        path: PathBuf,
+        /// A name that was looked for.
+        expected: String,
+    },
+    /// The file is packed.
+    #[error("{} is not a raw image; unpack it first, or verify the raw one", path.display())]
+    Packed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tool that does part of the check is missing.
+    #[error("running {tool}: {source}; install it (Debian: apt-get install {package})")]
+    Tool {
+        /// The program.
+        tool: &'static str,
+        /// Debian's package that has it.
+        package: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What the image should hold could not be worked out.
+    #[error("working out what the image should hold")]
+    Provision(#[from] crate::provision::ProvisionError),
+}
+
+impl CheckError {
+    fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| CheckError::Io { doing, path, source }
+    }
+}

@@ -1,0 +1,105 @@
+//! Compares the files of an image with the overlay they should have come from.
+
+use std::sync::Arc;
+
+use super::report::ImageReport;
+use crate::disk::{FileTree, NodeType, TreeError};
+use crate::overlay::{Entry, EntryPath, Kind, Overlay, Volume};
+
+/// The check's name.
+const CHECK: &str = "files";
+/// FAT keeps times in steps of two seconds (Microsoft's FAT specification, `DIR_WrtTime`).
+const FAT_TIME_STEP: i64 = 2;
+
+/// Compares every entry of `expected` with what the trees hold, adding a finding for each difference.
+pub fn compare(expected: &Overlay, boot: &dyn FileTree, root: &dyn FileTree, report: &mut ImageReport) {
+    report.begin(CHECK);
+    for (volume, path, entry) in expected.iter() {
+        let tree = match volume {
+            Volume::Boot => boot,
+            Volume::Root => root,
+        };
+        let place = format!("{volume}:{path}");
+        report.files_compared += 1;
+        match differences(volume, path, entry, tree) {
+            Ok(list) => {
+                for message in list {
+                    report.find(CHECK, place.clone(), message);
+                }
+            }
+            Err(error) => report.find(CHECK, place, error.to_string()),
+        }
+    }
+}
+
+fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileTree) -> Result<Vec<String>, TreeError> {
+    let path = path.as_str();
+    let found = tree.metadata(path)?;
+    let wanted = match &entry.kind {
+        Kind::Absent => {
+            return Ok(match found {
+                Some(metadata) if metadata.node != NodeType::Directory => vec!["is there and should not be".into()],
+                _ => vec![],
+            });
+        }
+        Kind::File(_) => NodeType::File,
+        Kind::Directory => NodeType::Directory,
+        Kind::Symlink(_) => NodeType::Symlink,
+    };
+    let Some(found) = found else { return Ok(vec!["is missing".into()]) };
+    if found.node != wanted {
+        return Ok(vec![format!("is {} and should be {}", name(found.node), name(wanted))]);
+    }
+    let mut list = Vec::new();
+    match &entry.kind {
+        Kind::File(bytes) => list.extend(content(path, bytes, found.size, tree)?),
+        Kind::Symlink(target) => {
+            let seen = tree.read_link(path)?.unwrap_or_default();
+            if seen != *target {
+                list.push(format!("points to {seen:?} and should point to {target:?}"));
+            }
+        }
+        Kind::Directory | Kind::Absent => {}
+    }
+    if volume == Volume::Root {
+        if found.mode != entry.mode && wanted != NodeType::Symlink {
+            list.push(format!("has mode {:04o} and should have {:04o}", found.mode, entry.mode));
+        }
+        if (found.uid, found.gid) != (entry.uid, entry.gid) {
+            list.push(format!(
+                "belongs to {}:{} and should belong to {}:{}",
+                found.uid, found.gid, entry.uid, entry.gid
+            ));
+        }
+    }
+    if let (NodeType::File, Some(seen)) = (wanted, found.mtime) {
+        let tolerance = if volume == Volume::Boot { FAT_TIME_STEP } else { 0 };
+        if (seen - entry.mtime).abs() > tolerance {
+            list.push(format!("was modified at {seen} and should have been at {} (seconds since 1970)", entry.mtime));
+        }
+    }
+    Ok(list)
+}
+
+fn content(path: &str, wanted: &Arc<[u8]>, size: u64, tree: &dyn FileTree) -> Result<Option<String>, TreeError> {
+    if size != wanted.len() as u64 {
+        return Ok(Some(format!("has {size} bytes and should have {}", wanted.len())));
+    }
+    let seen = tree.read(path, size)?.unwrap_or_default();
+    if seen[..] == wanted[..] {
+        return Ok(None);
+    }
+    let at = seen.iter().zip(wanted.iter()).position(|(a, b)| a != b).unwrap_or_else(|| seen.len().min(wanted.len()));
+    let line = wanted[..at.min(wanted.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+    // The bytes themselves are not shown: they may be a secret.
+    Ok(Some(format!("has another content, first at byte {at} (line {line})")))
+}
+
+fn name(node: NodeType) -> &'static str {
+    match node {
+        NodeType::File => "a file",
+        NodeType::Directory => "a directory",
+        NodeType::Symlink => "a symbolic link",
+        NodeType::Other => "a device, socket or pipe",
+    }
+}

@@ -1,0 +1,69 @@
+//! `kraken-flash inspect`: what is on an image.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::{Failure, Session, text};
+use crate::check::{self, Facts};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The raw image
+    image: PathBuf,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(_session: &Session, args: &Args) -> Result<(), Failure> {
+    let facts = check::inspect(&args.image)?;
+    if args.json {
+        text::json(&facts)?;
+    } else {
+        text::out(&render(&args.image.display().to_string(), &facts))?;
+    }
+    match facts.partitions.is_empty() {
+        true => Err(Failure::Wrong),
+        false => Ok(()),
+    }
+}
+
+fn render(name: &str, facts: &Facts) -> String {
+    let mut shown = String::new();
+    let used = facts.used_bytes.map_or_else(String::new, |bytes| format!(", {} in use", text::size(bytes)));
+    let _ = writeln!(shown, "{name}: {}{used}", text::size(facts.size));
+    if let Some(table) = &facts.table {
+        let _ = writeln!(shown, "  table    {table}");
+    }
+    for part in &facts.partitions {
+        let free = part.free.map_or_else(String::new, |bytes| format!(", {} free", text::size(bytes)));
+        let id = part.partuuid.as_ref().map_or_else(String::new, |id| format!("  PARTUUID={}", text::printable(id)));
+        let _ = writeln!(shown, "  part {}   {:<5} {}{free}{id}", part.number, part.purpose, text::size(part.size));
+    }
+    if let Some(os) = &facts.system {
+        let how = match &os.cloud_init {
+            Some(cloud_init) => format!("cloud-init {}", text::printable(&cloud_init.version)),
+            None => "no cloud-init".into(),
+        };
+        let _ = writeln!(shown, "  system   {}, {}, {how}", text::printable(&os.pretty_name), os.architecture);
+    }
+    match &facts.node {
+        Some(node) => {
+            let _ = writeln!(
+                shown,
+                "  node     {} of {}: {}, {}, {}",
+                node.number,
+                text::printable(&node.cluster),
+                text::printable(&node.hostname),
+                node.address,
+                node.role
+            );
+        }
+        None => shown.push_str("  node     none: not made by kraken-flash\n"),
+    }
+    for problem in &facts.problems {
+        let _ = writeln!(shown, "  problem  {}", text::printable(problem));
+    }
+    shown
+}

@@ -1,0 +1,88 @@
+//! `kraken-flash verify`: proves images against kraken.toml.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{Failure, Session, build, text};
+use crate::check::{self, Expectation, ImageReport, Report};
+use crate::spec::Cluster;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A raw image, or a folder of images
+    #[arg(default_value = "images", value_name = "IMAGE|DIR")]
+    path: PathBuf,
+    /// The node that the image should be [default: the one that its file is named after, else any]
+    #[arg(long, value_name = "N")]
+    node: Option<u32>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
+    let loaded = build::load(session, build::Keys::MustExist)?;
+    let report = if args.path.is_dir() {
+        if args.node.is_some() {
+            return Err(Failure::message("--node goes with one image; a folder is checked node by node anyway"));
+        }
+        check::verify_folder(&args.path, &loaded.cluster, &loaded.assets, &*session.progress, &session.interrupt)?
+    } else {
+        let node = args.node.or_else(|| node_by_name(&args.path, &loaded.cluster));
+        let expectation = Expectation { cluster: &loaded.cluster, assets: &loaded.assets, node };
+        Report { images: vec![check::verify_image(&args.path, &expectation, &session.interrupt)?], findings: vec![] }
+    };
+    if args.json {
+        text::json(&report)?;
+    } else if !session.global.quiet || !report.is_good() {
+        text::out(&render(&report))?;
+    }
+    if report.is_good() { Ok(()) } else { Err(Failure::Wrong) }
+}
+
+/// `kraken-3.img` should be kraken-3.
+fn node_by_name(path: &Path, cluster: &Cluster) -> Option<u32> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".img")?;
+    cluster.nodes.iter().find(|node| node.hostname == stem).map(|node| node.number)
+}
+
+fn render(report: &Report) -> String {
+    let mut shown = String::new();
+    for image in &report.images {
+        render_image(image, &mut shown);
+    }
+    for finding in &report.findings {
+        let _ = writeln!(shown, "WRONG  {}", text::printable(&finding.message));
+    }
+    let wrong = report.images.iter().filter(|image| !image.is_good()).count();
+    let count = report.images.len();
+    if report.is_good() {
+        let _ = writeln!(shown, "{count} {} right", if count == 1 { "image is" } else { "images are" });
+    } else if count > 0 {
+        let _ = writeln!(shown, "{wrong} of {count} {} wrong", if count == 1 { "image is" } else { "images are" });
+    }
+    shown
+}
+
+fn render_image(image: &ImageReport, shown: &mut String) {
+    let who = match (&image.hostname, image.node) {
+        (Some(hostname), Some(node)) => format!("{} (node {node})", text::printable(hostname)),
+        _ => "no node".into(),
+    };
+    if image.is_good() {
+        let _ = writeln!(
+            shown,
+            "ok     {}: {who}, {} files as they should be; checked {}",
+            image.path.display(),
+            image.files_compared,
+            image.checks.join(", ")
+        );
+        return;
+    }
+    let _ = writeln!(shown, "WRONG  {}: {who}", image.path.display());
+    for finding in &image.findings {
+        let place = if finding.place.is_empty() { String::new() } else { format!("{} ", text::printable(&finding.place)) };
+        let _ = writeln!(shown, "         {}: {place}{}", finding.check, text::printable(&finding.message));
+    }
+}

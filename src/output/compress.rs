@@ -1,0 +1,123 @@
+//! Writes a node's image compressed, in many threads, with the same bytes whatever their number.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::num::NonZero;
+
+use liblzma::stream::{Check, MtStreamBuilder};
+use liblzma::write::XzEncoder;
+use sha2::{Digest, Sha256};
+
+use super::folder::Compression;
+use crate::bake::NodeImage;
+use crate::disk::ReadAt;
+use crate::interrupt::Interrupt;
+use crate::progress::Task;
+
+/// xz(1) preset. Higher ones gain a few per cent in size for twice the time.
+const XZ_PRESET: u32 = 3;
+/// Size of an xz block in bytes, fixed: blocks are what threads work on, so the number of threads must not choose it.
+/// It also lets readers decompress in parallel.
+const XZ_BLOCK: u64 = 16 << 20;
+/// zstd(1) level.
+const ZSTD_LEVEL: i32 = 6;
+/// Size of a zstd job in bytes, fixed for the same reason.
+const ZSTD_JOB: u32 = 16 << 20;
+/// Threads at most: each needs several times its block in memory, and the whole must stay under 256 MiB.
+const MAX_THREADS: u32 = 3;
+/// How much is read at a time, in bytes.
+const CHUNK: usize = 1 << 20;
+
+/// What went into a compressed file, and what came out.
+pub struct Compressed {
+    /// SHA-256 of the raw image, in hexadecimal.
+    pub raw_sha256: String,
+    /// SHA-256 of the compressed file, in hexadecimal.
+    pub sha256: String,
+    /// Size of the compressed file in bytes.
+    pub size: u64,
+}
+
+/// Compresses the whole image into `to`. `task` advances by raw bytes.
+///
+/// # Errors
+/// What the system reports; `Interrupted` when asked to stop.
+pub fn write(
+    image: &NodeImage<'_>,
+    to: &File,
+    method: Compression,
+    task: &dyn Task,
+    interrupt: &Interrupt,
+) -> io::Result<Compressed> {
+    let mut out = Hashed { inner: io::BufWriter::with_capacity(CHUNK, to), hash: Sha256::new(), size: 0 };
+    let raw_sha256 = match method {
+        Compression::Xz => {
+            let stream = MtStreamBuilder::new()
+                .threads(threads())
+                .block_size(XZ_BLOCK)
+                .preset(XZ_PRESET)
+                .check(Check::Crc64)
+                .encoder()
+                .map_err(io::Error::other)?;
+            let mut encoder = XzEncoder::new_stream(&mut out, stream);
+            let raw = feed(image, &mut encoder, task, interrupt)?;
+            encoder.finish()?;
+            raw
+        }
+        Compression::Zstd => {
+            let mut encoder = zstd::Encoder::new(&mut out, ZSTD_LEVEL)?;
+            encoder.multithread(threads())?;
+            encoder.set_parameter(zstd::zstd_safe::CParameter::JobSize(ZSTD_JOB))?;
+            encoder.include_checksum(true)?;
+            encoder.set_pledged_src_size(Some(image.size()))?;
+            let raw = feed(image, &mut encoder, task, interrupt)?;
+            encoder.finish()?;
+            raw
+        }
+    };
+    out.flush()?;
+    Ok(Compressed { raw_sha256, sha256: hex::encode(out.hash.finalize()), size: out.size })
+}
+
+fn threads() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    u32::try_from(cores).unwrap_or(MAX_THREADS).clamp(1, MAX_THREADS)
+}
+
+/// Writes the raw image into `to`, hashing it on the way.
+fn feed(image: &NodeImage<'_>, to: &mut dyn Write, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; CHUNK];
+    let mut at = 0;
+    while at < image.size() {
+        if interrupt.is_set() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
+        }
+        let step = usize::try_from(image.size() - at).unwrap_or(CHUNK).min(CHUNK);
+        image.read_at(at, &mut buffer[..step])?;
+        hash.update(&buffer[..step]);
+        to.write_all(&buffer[..step])?;
+        at += step as u64;
+        task.advance(step as u64);
+    }
+    Ok(hex::encode(hash.finalize()))
+}
+
+/// Counts and hashes what passes through.
+struct Hashed<W: Write> {
+    inner: W,
+    hash: Sha256,
+    size: u64,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..done]);
+        self.size += done as u64;
+        Ok(done)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,289 @@
+//! A folder of images: writes the nodes' files into it, several at a time, each under its final name only when it is whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::fs::FlockOperation;
+
+use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode};
+use super::{Bmap, OutputError, SUMS, compress, raw, sums};
+use crate::bake::{Golden, NodeImage};
+use crate::disk::{ImageFile, ReadAt};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::spec::Node;
+
+/// Prefix and suffix of unfinished files.
+const PREFIX: &str = ".kraken-flash-";
+const SUFFIX: &str = ".part";
+
+/// How an image is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// `.img.xz`
+    Xz,
+    /// `.img.zst`
+    Zstd,
+}
+
+impl Compression {
+    fn extension(self) -> &'static str {
+        match self {
+            Compression::Xz => ".xz",
+            Compression::Zstd => ".zst",
+        }
+    }
+}
+
+/// What to write.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Pack the images.
+    pub compress: Option<Compression>,
+    /// Leave `SHA256SUMS` out: hashing every byte of every image, holes too, takes longer than writing them.
+    /// The block maps hold a hash of every used range all the same.
+    pub no_sums: bool,
+}
+
+/// An image that was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The file.
+    pub path: PathBuf,
+    /// What the manifest says of it.
+    pub node: ManifestNode,
+}
+
+/// An output folder, locked against other runs of this program until it is dropped.
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if it is missing, locks it, and removes what a killed run left unfinished.
+    ///
+    /// # Errors
+    /// [`OutputError::Busy`] when another run holds it; [`OutputError::Io`].
+    pub fn open(path: &Path) -> Result<Self, OutputError> {
+        fs::create_dir_all(path).map_err(OutputError::io("making the folder", path))?;
+        let lock = File::open(path).map_err(OutputError::io("opening the folder", path))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(OutputError::Busy { path: path.into() }),
+            Err(error) => return Err(OutputError::io("locking the folder", path)(error.into())),
+        }
+        for entry in fs::read_dir(path).map_err(OutputError::io("reading the folder", path))?.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+                fs::remove_file(entry.path()).map_err(OutputError::io("removing", entry.path()))?;
+            }
+        }
+        Ok(Self { path: path.into(), _lock: lock })
+    }
+
+    /// Writes the images of `nodes`, then the sums and the manifest. Images of other nodes that an earlier run with the same
+    /// inputs left here stay listed; after a change of inputs only the new ones are.
+    ///
+    /// `finished` is called for each image as soon as it has its final name.
+    ///
+    /// # Errors
+    /// The first [`OutputError`] of any node. Finished images stay, unfinished ones are removed.
+    pub fn write(
+        &self,
+        golden: &Golden<'_>,
+        nodes: &[&Node],
+        inputs: ManifestInputs,
+        options: Options,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<Written>, OutputError> {
+        let before = self.read_manifest()?;
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::new());
+        // Compressing uses all cores by itself; copying and hashing use one each.
+        let workers = match options.compress {
+            Some(_) => 1,
+            None => std::thread::available_parallelism().map_or(1, usize::from).min(nodes.len().max(1)),
+        };
+        let work = || -> Result<(), OutputError> {
+            while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let written = self.write_node(golden, node, options, progress, interrupt).inspect_err(|_| {
+                    // No other worker needs to begin another image.
+                    next.store(nodes.len(), Ordering::Relaxed);
+                })?;
+                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(written);
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            handles.into_iter().try_for_each(|handle| match handle.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        let mut written = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        written.sort_by_key(|image| image.node.number);
+        self.write_manifest(golden, before, &written, inputs)?;
+        Ok(written)
+    }
+
+    fn write_node(
+        &self,
+        golden: &Golden<'_>,
+        node: &Node,
+        options: Options,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Written, OutputError> {
+        interrupt.check()?;
+        let image = golden.node(node).map_err(|source| OutputError::Bake { hostname: node.hostname.clone(), source })?;
+        let raw_name = format!("{}.img", node.hostname);
+        let name = format!("{raw_name}{}", options.compress.map_or("", Compression::extension));
+        let path = self.path.join(&name);
+        let (sha256, size) = match options.compress {
+            None => self.write_raw(&image, &path, options, progress, interrupt)?,
+            Some(method) => {
+                let temp = self.temp()?;
+                let task = progress.task(&format!("compressing {name}"), Some(image.size()));
+                let packed = compress::write(&image, temp.as_file(), method, &*task, interrupt)
+                    .map_err(OutputError::io("writing", &path))?;
+                persist(temp, &path)?;
+                (Some(packed.sha256), packed.size)
+            }
+        };
+        let pieces = image.pieces().map_err(OutputError::io("hashing the blocks of", &path))?;
+        let bmap = Bmap::new(image.size(), &pieces).render();
+        self.write_text(&self.path.join(format!("{raw_name}.bmap")), &bmap)?;
+        let node = ManifestNode {
+            number: node.number,
+            hostname: node.hostname.clone(),
+            address: node.address,
+            role: node.role.to_string(),
+            board: node.board.to_string(),
+            labels: node.labels.clone(),
+            file: name,
+            size,
+            sha256,
+            raw_size: image.size(),
+            used_bytes: pieces.iter().map(|piece| piece.end - piece.start).sum(),
+        };
+        Ok(Written { path, node })
+    }
+
+    fn write_raw(
+        &self,
+        image: &NodeImage<'_>,
+        path: &Path,
+        options: Options,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(Option<String>, u64), OutputError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temp = self.temp()?;
+        {
+            let task = progress.task(&format!("writing {name}"), Some(image.golden().used().bytes()));
+            raw::write(image, temp.as_file(), &*task, interrupt).map_err(OutputError::io("writing", path))?;
+        }
+        let sha256 = match options.no_sums {
+            true => None,
+            false => {
+                let task = progress.task(&format!("hashing {name}"), Some(image.size()));
+                // Of the file as it was written, not of what was meant.
+                let file = ImageFile::open(temp.path()).map_err(OutputError::io("opening", path))?;
+                Some(sums::hash_image(&file, &*task, interrupt).map_err(OutputError::io("hashing", path))?)
+            }
+        };
+        persist(temp, path)?;
+        Ok((sha256, image.size()))
+    }
+
+    fn temp(&self) -> Result<tempfile::NamedTempFile, OutputError> {
+        use std::os::unix::fs::PermissionsExt;
+        tempfile::Builder::new()
+            .prefix(PREFIX)
+            .suffix(SUFFIX)
+            // An image may hold a password hash and, with a swarm in it, keys: its owner's business alone.
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(&self.path)
+            .map_err(OutputError::io("making a file in", &self.path))
+    }
+
+    fn write_text(&self, path: &Path, text: &str) -> Result<(), OutputError> {
+        use std::os::unix::fs::PermissionsExt;
+        let mut temp = self.temp()?;
+        io::Write::write_all(&mut temp, text.as_bytes()).map_err(OutputError::io("writing", path))?;
+        // No secret in these.
+        temp.as_file()
+            .set_permissions(fs::Permissions::from_mode(0o644))
+            .map_err(OutputError::io("writing", path))?;
+        persist(temp, path)
+    }
+
+    fn read_manifest(&self) -> Result<Option<Manifest>, OutputError> {
+        let path = self.path.join(MANIFEST);
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(OutputError::io("reading", path)(error)),
+            Ok(bytes) => match serde_json::from_slice::<Manifest>(&bytes) {
+                Ok(manifest) if manifest.manifest_version == manifest::VERSION => Ok(Some(manifest)),
+                Ok(_) => Err(OutputError::Manifest { path, why: "it is of another version of this program".into() }),
+                Err(error) => Err(OutputError::Manifest { path, why: format!("it is not a manifest of this program ({error})") }),
+            },
+        }
+    }
+
+    fn write_manifest(
+        &self,
+        golden: &Golden<'_>,
+        before: Option<Manifest>,
+        written: &[Written],
+        inputs: ManifestInputs,
+    ) -> Result<(), OutputError> {
+        let mut nodes: BTreeMap<u32, ManifestNode> = before
+            .filter(|manifest| manifest.inputs == inputs)
+            .map(|manifest| manifest.nodes)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|node| self.path.join(&node.file).is_file())
+            .map(|node| (node.number, node))
+            .collect();
+        nodes.extend(written.iter().map(|image| (image.node.number, image.node.clone())));
+        let sums: BTreeMap<_, _> =
+            nodes.values().filter_map(|node| Some((node.file.clone(), node.sha256.clone()?))).collect();
+        let sums_path = self.path.join(SUMS);
+        if sums.is_empty() {
+            // An old list would speak of other bytes.
+            match fs::remove_file(&sums_path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(OutputError::io("removing", sums_path)(error));
+                }
+                _ => {}
+            }
+        } else {
+            self.write_text(&sums_path, &sums::render(&sums))?;
+        }
+        let manifest = Manifest {
+            manifest_version: manifest::VERSION,
+            tool: concat!("kraken-flash ", env!("CARGO_PKG_VERSION")).into(),
+            cluster: golden.inputs().cluster.name.clone(),
+            inputs,
+            nodes: nodes.into_values().collect(),
+        };
+        let path = self.path.join(MANIFEST);
+        let mut text = serde_json::to_string_pretty(&manifest).map_err(io::Error::from).map_err(OutputError::io("writing", &path))?;
+        text.push('\n');
+        self.write_text(&path, &text)
+    }
+}
+
+/// Gives a finished file its final name.
+fn persist(temp: tempfile::NamedTempFile, path: &Path) -> Result<(), OutputError> {
+    temp.persist(path).map(drop).map_err(|error| error.error).map_err(OutputError::io("naming", path))
+}

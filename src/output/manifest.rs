@@ -1,0 +1,84 @@
+//! `manifest.json`: what lies in an output folder, and from which inputs it was made. It holds no secret.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// The file's name.
+pub const MANIFEST: &str = "manifest.json";
+
+/// The format's number; it changes when a reader of the old form would misread the new one.
+pub const VERSION: u32 = 1;
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Manifest {
+    /// [`VERSION`].
+    pub manifest_version: u32,
+    /// Which program wrote it: name and version.
+    pub tool: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// What the images were made from.
+    pub inputs: ManifestInputs,
+    /// The images, by node number.
+    pub nodes: Vec<ManifestNode>,
+}
+
+/// What the images were made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ManifestInputs {
+    /// Which base: a catalogue name, an address, a file name (without its folder), `debian`.
+    pub base: String,
+    /// SHA-256 of the raw base image.
+    pub base_sha256: String,
+    /// SHA-256 of the base as downloaded, where it was compressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub download_sha256: Option<String>,
+    /// The system in it (`PRETTY_NAME`).
+    pub system: String,
+    /// Debian's name of its architecture.
+    pub architecture: String,
+    /// SHA-256 of `kraken.toml`; absent when the built-in default was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_sha256: Option<String>,
+    /// SHA-256 over templates and overlays.
+    pub assets_sha256: String,
+    /// Hash of all inputs of the golden image.
+    pub golden: String,
+    /// No node's clock starts before this (RFC 3339).
+    pub clock_floor: String,
+}
+
+/// One image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ManifestNode {
+    /// The node's number.
+    pub number: u32,
+    /// Its host name.
+    pub hostname: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its role.
+    pub role: String,
+    /// Its board.
+    pub board: String,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The image's file name.
+    pub file: String,
+    /// Size of that file in bytes.
+    pub size: u64,
+    /// SHA-256 of that file; absent when checksums were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Size of the raw image in bytes: the card must be at least as large.
+    pub raw_size: u64,
+    /// Bytes of the raw image that are in use.
+    pub used_bytes: u64,
+}

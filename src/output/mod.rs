@@ -1,0 +1,79 @@
+//! Node image → files: raw (sparse, by reflink where the file system can), xz, zstd, block map, checksums, manifest.
+//!
+//! Everything is written under a temporary name and renamed when it is whole. This room never leaves half a file under its
+//! final name, and never writes a secret outside an image.
+
+mod bmap;
+mod compress;
+mod folder;
+mod manifest;
+mod raw;
+mod sums;
+
+pub use bmap::{Bmap, BmapError, BmapRange};
+pub use folder::{Compression, Folder, Options, Written};
+pub use manifest::{MANIFEST, Manifest, ManifestNode};
+pub use sums::SUMS;
+
+use std::path::PathBuf;
+
+use crate::bake::BakeError;
+use crate::interrupt::Interrupted;
+
+/// Why the files could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// A file could not be read or written.
+    #[error("{doing} {}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// What was being done, as a gerund.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another run writes to the same folder.
+    #[error("{} is in use by another kraken-flash; wait for it to end, or choose another folder with --output", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A node's patch could not be made.
+    #[error("baking {hostname}")]
+    Bake {
+        /// The node.
+        hostname: String,
+        /// Why.
+        source: BakeError,
+    },
+    /// The manifest that is there already is not ours.
+    #[error("reading {}: {why}; remove it, or choose another folder with --output", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => "; free some space, build fewer nodes at a time (--node), or choose another folder (--output)",
+        _ => "",
+    }
+}
+
+impl OutputError {
+    fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        // A loop that was asked to stop says so as an I/O error of this kind; it is not one.
+        move |source| match source.kind() {
+            std::io::ErrorKind::Interrupted => OutputError::Interrupted(Interrupted),
+            _ => OutputError::Io { doing, path, source },
+        }
+    }
+}

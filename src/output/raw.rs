@@ -1,0 +1,24 @@
+//! Writes a node's image as a raw, sparse file.
+
+use std::fs::File;
+use std::io;
+
+use crate::bake::{CopyMethod, NodeImage, copy_used};
+use crate::disk::ReadAt;
+use crate::interrupt::Interrupt;
+use crate::progress::Task;
+
+/// Fills `to` (empty, just created) with the node's image: the golden image's used blocks, then the patch.
+///
+/// # Errors
+/// What the system reports; `Interrupted` when asked to stop.
+pub fn write(image: &NodeImage<'_>, to: &File, task: &dyn Task, interrupt: &Interrupt) -> io::Result<CopyMethod> {
+    use std::os::unix::fs::FileExt;
+    let golden = image.golden();
+    let from = File::open(golden.path())?;
+    let method = copy_used(&from, to, image.size(), golden.used(), true, task, interrupt)?;
+    for (offset, bytes) in image.patch().iter() {
+        to.write_all_at(bytes, offset)?;
+    }
+    Ok(method)
+}
