@@ -2,6 +2,21 @@
 //!
 //! This room knows file systems and tables, and never what a node is. It is written as if it were a crate of its own.
 
+mod ext4;
+mod fat;
+mod file;
 mod io;
+mod layout;
+mod ram;
+mod slice;
+mod stream;
+mod table;
 
+pub use ext4::{Ext4Info, Ext4InfoError, Ext4Tree};
+pub use fat::{FatError, FatTree, FatWriter, check_fat};
+pub use file::ImageFile;
 pub use io::{FileTree, Metadata, NodeType, ReadAt, TreeError, WriteAt};
+pub use layout::{Layout, LayoutError};
+pub use ram::RamDisk;
+pub use slice::Slice;
+pub use table::{Partition, PartitionTable, SECTOR, TableError, TableKind, grow_last, grow_partition};

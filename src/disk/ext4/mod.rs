@@ -1,0 +1,9 @@
+//! The ext4 root volume: read through `ext4-view`, written through `rust-fs-ext4` behind our own small trait.
+
+mod superblock;
+mod tree;
+
+pub use superblock::{Ext4Info, Ext4InfoError};
+pub use tree::Ext4Tree;
+
+pub(super) use superblock::{Groups, MAGIC_AT};

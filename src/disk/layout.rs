@@ -1,0 +1,148 @@
+//! Which partition of a disk is the boot volume and which is the root volume, told by what is in them.
+
+use std::sync::Arc;
+
+use super::ext4::{Ext4Info, Ext4Tree, MAGIC_AT};
+use super::fat::{FatError, FatTree, Geometry};
+use super::io::{FileTree, NodeType, ReadAt, TreeError};
+use super::slice::Slice;
+use super::table::{Partition, PartitionTable, TableError};
+
+/// A disk with its table, its boot partition (FAT) and its root partition (ext4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The whole table.
+    pub table: PartitionTable,
+    /// The FAT partition that the firmware reads.
+    pub boot: Partition,
+    /// The ext4 partition that is mounted on `/`.
+    pub root: Partition,
+}
+
+/// Why a disk is not laid out as a Raspberry Pi's.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// The table could not be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// One of the two volumes is missing.
+    #[error(
+        "looking for the boot and root partitions: there is no {wanted} among: {seen}; the image is not one for a Raspberry Pi, or it is damaged"
+    )]
+    Missing {
+        /// What was looked for.
+        wanted: &'static str,
+        /// The partitions there are, with the fault of each that came near.
+        seen: String,
+    },
+}
+
+impl Layout {
+    /// Reads the table and looks into the partitions. Of several FAT partitions the first with `config.txt` or `cmdline.txt` is the boot volume;
+    /// of several ext4 partitions the first with a directory `/etc` is the root volume.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when the table is unreadable, or there is no such pair.
+    pub fn detect(disk: Arc<dyn ReadAt>) -> Result<Self, LayoutError> {
+        let table = PartitionTable::read(&*disk)?;
+        let mut seen = Vec::new();
+        let (mut boot, mut root) = (None, None);
+        for partition in &table.partitions {
+            let what = Content::of(&disk, partition);
+            seen.push(format!("{} ({})", partition.number, what.describe()));
+            match what {
+                Content::Fat { firmware: true } if boot.is_none() => boot = Some(partition.clone()),
+                Content::Ext4 { etc: true } if root.is_none() => root = Some(partition.clone()),
+                _ => (),
+            }
+        }
+        let missing = |wanted: &'static str| LayoutError::Missing {
+            wanted,
+            seen: if seen.is_empty() {
+                "no partitions".into()
+            } else {
+                seen.join(", ")
+            },
+        };
+        Ok(Self {
+            boot: boot.ok_or_else(|| missing("FAT partition with a config.txt or cmdline.txt"))?,
+            root: root.ok_or_else(|| missing("ext4 partition with an /etc"))?,
+            table,
+        })
+    }
+
+    /// Opens the boot volume for reading.
+    ///
+    /// # Errors
+    /// [`FatError`] when it is damaged.
+    pub fn boot_tree(&self, disk: Arc<dyn ReadAt>) -> Result<FatTree, FatError> {
+        FatTree::open(disk, &self.boot)
+    }
+
+    /// Opens the root volume for reading.
+    ///
+    /// # Errors
+    /// [`TreeError`] when it is damaged.
+    pub fn root_tree(&self, disk: Arc<dyn ReadAt>) -> Result<Ext4Tree, TreeError> {
+        Ext4Tree::open(disk, &self.root)
+    }
+}
+
+/// What a partition holds.
+enum Content {
+    Fat { firmware: bool },
+    Ext4 { etc: bool },
+    Faulty(String),
+    Other,
+}
+
+impl Content {
+    fn of(disk: &Arc<dyn ReadAt>, partition: &Partition) -> Self {
+        let Ok(slice) = Slice::new(disk.clone(), partition.start, partition.len) else {
+            return Self::Other;
+        };
+        let mut magic = [0; 2];
+        if slice.read_at(MAGIC_AT, &mut magic).is_ok() && magic == [0x53, 0xef] {
+            return Self::ext4(disk, partition, &slice);
+        }
+        if Geometry::read(&slice).is_ok() {
+            return Self::fat(disk, partition);
+        }
+        Self::Other
+    }
+
+    fn ext4(disk: &Arc<dyn ReadAt>, partition: &Partition, slice: &dyn ReadAt) -> Self {
+        if let Err(error) = Ext4Info::read(slice) {
+            return Self::Faulty(error.to_string());
+        }
+        let etc = Ext4Tree::open(disk.clone(), partition).and_then(|tree| tree.metadata("/etc"));
+        match etc {
+            Ok(etc) => Self::Ext4 {
+                etc: etc.is_some_and(|m| m.node == NodeType::Directory),
+            },
+            Err(error) => Self::Faulty(error.to_string()),
+        }
+    }
+
+    fn fat(disk: &Arc<dyn ReadAt>, partition: &Partition) -> Self {
+        let tree = match FatTree::open(disk.clone(), partition) {
+            Ok(tree) => tree,
+            Err(error) => return Self::Faulty(error.to_string()),
+        };
+        let has = |name: &str| matches!(tree.metadata(name), Ok(Some(m)) if m.node == NodeType::File);
+        Self::Fat {
+            firmware: has("/config.txt") || has("/cmdline.txt"),
+        }
+    }
+
+    fn describe(&self) -> &str {
+        match self {
+            Self::Fat { firmware: true } => "FAT with firmware",
+            Self::Fat { firmware: false } => "FAT",
+            Self::Ext4 { etc: true } => "ext4 root",
+            Self::Ext4 { etc: false } => "ext4",
+            Self::Faulty(why) => why,
+            Self::Other => "something else",
+        }
+    }
+}
