@@ -1,10 +1,92 @@
 //! `kraken.toml` → a resolved, validated [`Cluster`]; every error names the line and the mend.
 //!
 //! This room parses text and checks it. It never touches a disk or the network: whoever calls it hands in the bytes of
-//! the files that the spec names.
+//! the files that the spec names ([`Files`]).
+//!
+//! The way through it: `read` walks the TOML and takes the known keys out ([`RawConfig`]), `resolve` fills in the defaults and
+//! checks all of it, with `names`, `ssh` and `crypt`; both note what is wrong and go on, so that everything is reported at once.
+
+use std::io;
+use std::path::{Path, PathBuf};
 
 mod cluster;
+mod crypt;
+mod mask;
+mod names;
+mod problem;
+mod raw;
+mod read;
+mod resolve;
+mod ssh;
 
 pub use cluster::{
     BaseRef, Board, Cluster, Image, InterfaceChoice, Keyboard, Mac, Network, Node, Role, SecretText, Sudo, System, User,
 };
+pub use problem::{Problem, SpecErrors};
+pub use raw::{
+    At, Field, RawCluster, RawConfig, RawImage, RawKeyboard, RawNetwork, RawNode, RawSystem, RawUser, schema,
+};
+pub use ssh::{KeyError, fingerprint, public_keys};
+
+/// The files that a spec names, read by somebody else.
+pub trait Files {
+    /// The place of a file as the spec writes it: relative names start at the folder of `kraken.toml`, `~/` is the user's home.
+    fn locate(&self, written: &str) -> PathBuf;
+
+    /// Reads a small file at a place that [`Files::locate`] gave.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no regular file, or is larger than a key file can be.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Reads a small file that must be the user's own secret.
+    ///
+    /// # Errors
+    /// As [`Files::read`]; also when everybody can read the file.
+    fn read_secret(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Whether there is a folder at a place that [`Files::locate`] gave.
+    fn is_folder(&self, path: &Path) -> bool;
+
+    /// The public keys that may log in when the spec names none, with what is in each file.
+    fn default_ssh_keys(&self) -> DefaultKeys;
+}
+
+/// What there is to log in with when the spec names no SSH key.
+#[derive(Debug)]
+pub enum DefaultKeys {
+    /// These files; an empty list is an error, since nobody could log in.
+    Found(Vec<(PathBuf, io::Result<Vec<u8>>)>),
+    /// None; whoever calls makes a pair, or does not build. [`User::ssh_keys`] is left empty.
+    ToBeMade,
+}
+
+/// Reads the text of a spec without looking at what its values mean.
+///
+/// `name` is what the text is called in errors, usually `kraken.toml`.
+///
+/// # Errors
+/// All syntax errors; when there are none, all unknown keys and all values of a wrong type.
+pub fn parse(name: &str, text: &str) -> Result<RawConfig, SpecErrors> {
+    let mut problems = problem::Problems::default();
+    let raw = read::config(text, &mut problems);
+    if problems.is_empty() {
+        Ok(raw)
+    } else {
+        Err(problems.into_errors(name, text))
+    }
+}
+
+/// Reads the text of a spec, fills in the defaults and checks all of it. The empty text is the default cluster.
+///
+/// # Errors
+/// Everything that is wrong, at once: unknown keys, wrong types, and all that `kraken.toml`'s own rules forbid. Only a syntax
+/// error hides the rest, because what follows it would be guesswork.
+pub fn load(name: &str, text: &str, files: &dyn Files) -> Result<Cluster, SpecErrors> {
+    let mut problems = problem::Problems::default();
+    let raw = read::config(text, &mut problems);
+    match resolve::cluster(&raw, files, &mut problems) {
+        Some(cluster) if problems.is_empty() => Ok(cluster),
+        _ => Err(problems.into_errors(name, text)),
+    }
+}

@@ -1,0 +1,96 @@
+//! Password hashes: whether a text has the shape of a strong hash of crypt(5). It is never quoted.
+
+/// Why a text is not a usable password hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum HashError {
+    /// Not the shape of any hash.
+    #[error("what is in the file is not a password hash")]
+    NotAHash,
+    /// A hash of a method that is too weak.
+    #[error("the hash is of a method that is too weak (MD5 or DES)")]
+    Weak,
+}
+
+/// Whether `text` is a hash of one of the methods that crypt(5) of Debian calls acceptable for new hashes:
+/// yescrypt, gost-yescrypt, scrypt, bcrypt, sha512crypt, sha256crypt.
+pub(super) fn check(text: &str) -> Result<(), HashError> {
+    let parts: Vec<&str> = text.split('$').collect();
+    let strong = match parts.as_slice() {
+        ["", "y" | "gy", settings, salt, hash] => {
+            radix64(settings, 1..=86) && radix64(salt, 1..=86) && radix64(hash, 43..=43)
+        }
+        ["", "7", salt, hash] => radix64(salt, 11..=97) && radix64(hash, 43..=43),
+        ["", "2a" | "2b" | "2x" | "2y", cost, hash] => {
+            cost.len() == 2 && cost.bytes().all(|b| b.is_ascii_digit()) && radix64(hash, 53..=53)
+        }
+        ["", "6", rest @ ..] => sha_crypt(rest, 86),
+        ["", "5", rest @ ..] => sha_crypt(rest, 43),
+        ["", "1" | "md5" | "3" | "sha1", ..] => return Err(HashError::Weak),
+        [word] if word.len() == 13 && radix64(word, 13..=13) => return Err(HashError::Weak),
+        _ => false,
+    };
+    if strong { Ok(()) } else { Err(HashError::NotAHash) }
+}
+
+fn sha_crypt(parts: &[&str], length: usize) -> bool {
+    let (salt, hash) = match parts {
+        [salt, hash] => (salt, hash),
+        [rounds, salt, hash] => match rounds.strip_prefix("rounds=") {
+            Some(number) if (4..=9).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit()) => {
+                (salt, hash)
+            }
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let salt_ok = (1..=16).contains(&salt.len()) && salt.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    salt_ok && radix64(hash, length..=length)
+}
+
+/// Characters of crypt's base 64, `./0-9A-Za-z`.
+fn radix64(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
+    length.contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strong_hashes_are_taken() {
+        let (h43, h86, h53) = ("a".repeat(43), "/".repeat(86), "Z".repeat(53));
+        for hash in [
+            format!("$y$j9T$salt$${h43}").replace("$$", "$"),
+            format!("$gy$j9T$salt${h43}"),
+            format!("$7$CU..../....salt${h43}"),
+            format!("$2b$12${h53}"),
+            format!("$6$salt${h86}"),
+            format!("$6$rounds=656000$salt${h86}"),
+            format!("$5$salt${h43}"),
+        ] {
+            assert_eq!(check(&hash), Ok(()), "{hash}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let h86 = "/".repeat(86);
+        for (text, want) in [
+            (String::new(), HashError::NotAHash),
+            ("hunter2".into(), HashError::NotAHash),
+            ("$".into(), HashError::NotAHash),
+            ("!".into(), HashError::NotAHash),
+            ("$6$salt$short".into(), HashError::NotAHash),
+            (format!("$6$sa:lt${h86}"), HashError::NotAHash),
+            (format!("$6$rounds=1$salt${h86}"), HashError::NotAHash),
+            (format!("$6$salt${h86}\n"), HashError::NotAHash),
+            ("$1$salt$hash".into(), HashError::Weak),
+            ("abJnggxhB/yWI".into(), HashError::Weak),
+        ] {
+            assert_eq!(check(&text), Err(want), "{text}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Paints secrets over before a piece of the spec is shown: private keys, password hashes, passwords in addresses.
+
+use std::ops::Range;
+
+/// Begins a private key in PEM or OpenSSH form (RFC 7468; `PROTOCOL.key` of OpenSSH).
+const PEM_BEGIN: &str = "-----BEGIN ";
+/// What a PEM label of a private key ends with.
+const PEM_PRIVATE: &str = "PRIVATE KEY";
+/// Begins a private key of PuTTY.
+const PUTTY_BEGIN: &str = "PuTTY-User-Key-File";
+
+/// Whether a text holds a private key, in any of the forms that SSH tools write.
+pub(super) fn has_private_key(text: &str) -> bool {
+    text.contains(PUTTY_BEGIN) || private_pem(text, 0).is_some()
+}
+
+/// The text with the secrets in it, and the `hidden` parts, replaced by asterisks. The length in bytes and the line
+/// breaks stay, so that places in the text stay right.
+pub(super) fn paint_over(text: &str, hidden: &[Range<usize>]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let spans = private_keys(text)
+        .into_iter()
+        .chain(crypt_hashes(text))
+        .chain(url_passwords(text))
+        .chain(hidden.iter().cloned());
+    for span in spans {
+        for byte in bytes.get_mut(span).unwrap_or_default() {
+            if *byte != b'\n' && *byte != b'\r' {
+                *byte = b'*';
+            }
+        }
+    }
+    // Whole characters are replaced, byte by byte; a span that cuts one leaves a stray byte, which is replaced here.
+    match String::from_utf8(bytes) {
+        Ok(shown) => shown,
+        Err(error) => error
+            .into_bytes()
+            .into_iter()
+            .map(|byte| if byte.is_ascii() { char::from(byte) } else { '*' })
+            .collect(),
+    }
+}
+
+/// The first PEM private key at or after `from`: its start, and where its begin line ends.
+fn private_pem(text: &str, from: usize) -> Option<(usize, usize)> {
+    let mut at = from;
+    while let Some(found) = text.get(at..)?.find(PEM_BEGIN) {
+        let start = at + found;
+        let label = start + PEM_BEGIN.len();
+        let line_end = text[label..].find(['\n', '-']).map_or(text.len(), |end| label + end);
+        if text[label..line_end].contains(PEM_PRIVATE) {
+            return Some((start, line_end));
+        }
+        at = label;
+    }
+    None
+}
+
+fn private_keys(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let mut at = 0;
+    while let Some((start, label_end)) = private_pem(text, at) {
+        // Without an end line everything that follows may be the key.
+        let end = text[label_end..]
+            .find("-----END ")
+            .map_or(text.len(), |end| label_end + end);
+        spans.push(start..end);
+        at = end;
+    }
+    if let Some(start) = text.find(PUTTY_BEGIN) {
+        spans.push(start..text.len());
+    }
+    spans
+}
+
+/// Everything that looks like `$id$…` of crypt(5).
+fn crypt_hashes(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text[at..].find('$').map(|found| at + found) {
+        let length = text[start..]
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ':'))
+            .unwrap_or(text.len() - start);
+        let word = &text[start..start + length];
+        let id = word[1..].split('$').next().unwrap_or_default();
+        if word[1..].contains('$') && (1..=4).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric()) {
+            spans.push(start..start + length);
+        }
+        at = start + length.max(1);
+    }
+    spans
+}
+
+/// The `user:password` of addresses.
+fn url_passwords(text: &str) -> Vec<Range<usize>> {
+    text.match_indices("://")
+        .filter_map(|(found, _)| {
+            let start = found + 3;
+            let end = text[start..]
+                .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\''))
+                .map_or(text.len(), |end| start + end);
+            let at = text[start..end].rfind('@')?;
+            Some(start..start + at)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_painted_over_and_places_stay() {
+        for (given, want) in [
+            ("a = 1\n", "a = 1\n"),
+            ("key = \"ssh-ed25519 AAAA me\"", "key = \"ssh-ed25519 AAAA me\""),
+            ("x = \"$6$salt$hash\" # y", "x = \"************\" # y"),
+            ("costs $5 and $6", "costs $5 and $6"),
+            ("u = \"https://me:pw@host/x\"", "u = \"https://*****@host/x\""),
+            ("u = \"https://host/x@y\"", "u = \"https://host/x@y\""),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nab\n-----END RSA PRIVATE KEY-----\nb = 2",
+                "*******************************\n**\n-----END RSA PRIVATE KEY-----\nb = 2",
+            ),
+            ("-----BEGIN PRIVATE KEY-----\nä", "***************************\n**"),
+            ("PuTTY-User-Key-File-3: x\ny", "************************\n*"),
+        ] {
+            let shown = paint_over(given, &[]);
+            assert_eq!(shown, want);
+            assert_eq!(shown.len(), given.len());
+        }
+        assert_eq!(paint_over("password = \"pw\"", &[12..14]), "password = \"**\"");
+        assert_eq!(paint_over("ä", &[0..1]), "**");
+    }
+
+    #[test]
+    fn private_keys_are_recognised() {
+        for text in [
+            "-----BEGIN OPENSSH PRIVATE KEY-----",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
+            "-----BEGIN PUBLIC KEY-----\n-----BEGIN EC PRIVATE KEY-----",
+            "PuTTY-User-Key-File-2: ssh-rsa",
+        ] {
+            assert!(has_private_key(text), "{text}");
+        }
+        for text in ["", "ssh-ed25519 AAAA", "-----BEGIN PUBLIC KEY-----", "PRIVATE KEY"] {
+            assert!(!has_private_key(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `[system]`: time zone, locale, keyboard, packages, the extra overlay, the clock floor.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::{checked, checked_list, parsed};
+use crate::spec::Files;
+use crate::spec::cluster::{Keyboard, System};
+use crate::spec::names::{self, Check, wrong};
+use crate::spec::problem::{Problem, Problems};
+use crate::spec::raw::{Field, RawKeyboard, RawSystem};
+
+const MOST_PACKAGES: usize = 1000;
+/// 2000-01-01 UTC: FAT has no times before 1980, and nobody made an image for a Pi before 2012.
+const EARLIEST_FLOOR: i64 = 946_684_800;
+/// 2038-01-01 UTC: what a 32-bit `time_t` can still hold.
+const LATEST_FLOOR: i64 = 2_145_916_800;
+
+/// The whole section.
+pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems) -> Option<System> {
+    let timezone = checked(&raw.timezone, "timezone", "Etc/UTC", names::timezone, problems);
+    let locale = checked(&raw.locale, "locale", "C.UTF-8", names::locale, problems);
+    let keyboard = keyboard(&raw.keyboard, problems);
+    let packages = checked_list(
+        &raw.packages_on_first_boot,
+        "packages-on-first-boot",
+        MOST_PACKAGES,
+        &[],
+        names::package,
+        problems,
+    );
+    let overlay = match &raw.overlay {
+        Field::Absent => Some(None),
+        Field::Wrong => None,
+        Field::Given(at) => {
+            let path = files.locate(&at.value);
+            if files.is_folder(&path) {
+                Some(Some(path))
+            } else {
+                problems.push(
+                    Problem::new(format!("there is no folder {}", path.display()))
+                        .at(at.span.clone(), "named here")
+                        .help("make it, with boot/ and root/ in it, or leave the line out"),
+                );
+                None
+            }
+        }
+    };
+    let clock_floor = match &raw.clock_floor {
+        Field::Absent => Some(None),
+        Field::Wrong => None,
+        Field::Given(at) => parsed(at, "clock-floor", parse_time, problems).map(Some),
+    };
+    Some(System {
+        timezone: timezone?,
+        locale: locale?,
+        keyboard: keyboard?,
+        packages_on_first_boot: packages?,
+        overlay: overlay?,
+        clock_floor: clock_floor?,
+    })
+}
+
+fn keyboard(raw: &RawKeyboard, problems: &mut Problems) -> Option<Keyboard> {
+    let default = Keyboard::default();
+    let needed = |text: &str| match text {
+        "" => wrong("it is empty", "write for example \"us\", or leave the line out"),
+        text => names::keyboard(text),
+    };
+    let model = checked(&raw.model, "model", &default.model, needed, problems);
+    let layout = checked(&raw.layout, "layout", &default.layout, needed, problems);
+    let variant = checked(&raw.variant, "variant", &default.variant, names::keyboard, problems);
+    Some(Keyboard {
+        model: model?,
+        layout: layout?,
+        variant: variant?,
+    })
+}
+
+/// A date (its midnight, UTC) or an RFC 3339 time, in seconds since 1970-01-01 UTC.
+fn parse_time(text: &str) -> Check<i64> {
+    let mend = "write a date (\"2026-11-23\") or a time with its offset (\"2026-11-23T12:00:00Z\")";
+    let midnight = |date: Date| TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
+    let time = if text.len() == "2026-11-23".len() {
+        text.parse::<Date>().and_then(midnight)
+    } else {
+        text.parse::<Timestamp>()
+    };
+    match time.map(Timestamp::as_second) {
+        Ok(seconds) if (EARLIEST_FLOOR..=LATEST_FLOOR).contains(&seconds) => Ok(seconds),
+        Ok(_) => wrong("it is not between 2000 and 2037", mend),
+        Err(_) => wrong("this is no date and no RFC 3339 time", mend),
+    }
+}

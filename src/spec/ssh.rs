@@ -1,0 +1,161 @@
+//! SSH public keys: reads the one-line format of OpenSSH, several to a file, and refuses what nobody could log in with.
+
+use ssh_key::{HashAlg, PublicKey};
+
+use super::mask;
+
+/// OpenSSH's sshd refuses shorter RSA keys (`RequiredRSASize` of sshd_config(5)), in bits.
+const SHORTEST_RSA: usize = 1024;
+/// More keys than this in one file are no key file.
+const MOST_KEYS: usize = 256;
+
+/// Why something is not a usable public key. It never quotes what was read: that may be a private key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// A private key was given.
+    #[error("this is a PRIVATE key: it must never leave the machine it was made on, and nothing of it was used")]
+    Private,
+    /// The text is not a public key.
+    #[error("this is not a public SSH key")]
+    NotAKey,
+    /// There is an `authorized_keys` option before the key.
+    #[error("options before a key are not supported")]
+    Options,
+    /// The key is of a kind or size that sshd refuses.
+    #[error("sshd no longer accepts this kind of key ({0})")]
+    TooWeak(&'static str),
+    /// There is no key in the file.
+    #[error("there is no key in it")]
+    Empty,
+    /// The file has too many keys.
+    #[error("there are more than {MOST_KEYS} keys in it")]
+    TooMany,
+}
+
+impl KeyError {
+    /// What to do.
+    pub fn mend(&self) -> &'static str {
+        match self {
+            KeyError::Private => "name the public key instead: the file that ends in .pub, beside the private one",
+            KeyError::NotAKey | KeyError::Empty => {
+                "a public key is one line: \"ssh-ed25519 AAAA… name\"; `ssh-keygen -y -f KEY` prints that of a private key"
+            }
+            KeyError::Options => "give the key alone, from \"ssh-\" on",
+            KeyError::TooWeak(_) => "make a new key: ssh-keygen -t ed25519",
+            KeyError::TooMany => "name a file with the keys of those who may log in",
+        }
+    }
+}
+
+/// Whether a text of `ssh-keys` is meant as a key and not as the name of a file.
+pub(super) fn is_literal(text: &str) -> bool {
+    let text = text.trim_start();
+    let mut words = text.split_whitespace();
+    let kind = words.next().unwrap_or_default();
+    let named = ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| kind.starts_with(prefix));
+    (named && words.next().is_some()) || text.contains('\n') || mask::has_private_key(text)
+}
+
+/// The public keys of a file or of a literal: one on each line, with empty lines and `#` comments between them (the format of
+/// `authorized_keys`, sshd(8), without options). Each is returned in its canonical one-line form, comment included.
+///
+/// # Errors
+/// [`KeyError`]: one bad line spoils the whole.
+pub fn public_keys(bytes: &[u8]) -> Result<Vec<String>, KeyError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| KeyError::NotAKey)?;
+    if mask::has_private_key(text) {
+        return Err(KeyError::Private);
+    }
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut keys = Vec::new();
+    for line in lines {
+        if keys.len() == MOST_KEYS {
+            return Err(KeyError::TooMany);
+        }
+        keys.push(public_key(line)?);
+    }
+    if keys.is_empty() {
+        Err(KeyError::Empty)
+    } else {
+        Ok(keys)
+    }
+}
+
+fn public_key(line: &str) -> Result<String, KeyError> {
+    let key = match PublicKey::from_openssh(line) {
+        Ok(key) => key,
+        Err(_) if [" ssh-", " ecdsa-", " sk-"].iter().any(|kind| line.contains(kind)) => return Err(KeyError::Options),
+        Err(_) => return Err(KeyError::NotAKey),
+    };
+    if key.comment().chars().any(char::is_control) || key.key_data().is_other() {
+        return Err(KeyError::NotAKey);
+    }
+    if key.key_data().is_dsa() {
+        return Err(KeyError::TooWeak("DSA"));
+    }
+    if let Some(rsa) = key.key_data().rsa() {
+        let modulus = rsa.n.as_positive_bytes().ok_or(KeyError::NotAKey)?;
+        if modulus.len() * 8 < SHORTEST_RSA {
+            return Err(KeyError::TooWeak("RSA of less than 1024 bits"));
+        }
+    }
+    key.to_openssh().map_err(|_| KeyError::NotAKey)
+}
+
+/// The fingerprint of a key in OpenSSH's one-line format, as `ssh-keygen -l` prints it (`SHA256:…`); `None` if it is none.
+pub fn fingerprint(key: &str) -> Option<String> {
+    let key = PublicKey::from_openssh(key).ok()?;
+    Some(key.fingerprint(HashAlg::Sha256).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILJtOT2IkvLhtZGAtx8CVJvHPRJTQPRjQ4SLmcBWYME me@home";
+
+    #[test]
+    fn public_keys_are_read_with_their_comments() {
+        assert_eq!(public_keys(ED25519.as_bytes()).unwrap(), [ED25519]);
+        let file = format!("# mine\n\n  {ED25519}  \r\n{ED25519}\n");
+        assert_eq!(public_keys(file.as_bytes()).unwrap(), [ED25519, ED25519]);
+    }
+
+    #[test]
+    fn what_is_not_a_public_key_is_refused() {
+        let options = format!("command=\"x\" {ED25519}");
+        let many = format!("{ED25519}\n").repeat(MOST_KEYS + 1);
+        let cases: &[(&[u8], KeyError)] = &[
+            (b"", KeyError::Empty),
+            (b"# nothing\n", KeyError::Empty),
+            (b"\xff\xfe", KeyError::NotAKey),
+            (b"ssh-ed25519 AAAA me", KeyError::NotAKey),
+            (b"hello", KeyError::NotAKey),
+            (b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n", KeyError::Private),
+            (b"PuTTY-User-Key-File-3: ssh-ed25519\n", KeyError::Private),
+            (options.as_bytes(), KeyError::Options),
+            (many.as_bytes(), KeyError::TooMany),
+        ];
+        for (given, want) in cases {
+            assert_eq!(
+                public_keys(given).as_ref(),
+                Err(want),
+                "{:?}",
+                String::from_utf8_lossy(given)
+            );
+        }
+    }
+
+    #[test]
+    fn keys_and_file_names_are_told_apart() {
+        for text in [ED25519, "ssh-rsa x", "-----BEGIN RSA PRIVATE KEY-----", "a\nb"] {
+            assert!(is_literal(text), "{text}");
+        }
+        for text in ["~/.ssh/id_ed25519.pub", "ssh-keys.pub", "my key.pub", ""] {
+            assert!(!is_literal(text), "{text}");
+        }
+    }
+}
