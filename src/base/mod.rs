@@ -2,6 +2,18 @@
 //!
 //! This room never changes an image.
 
+mod address;
+mod cache;
+mod decompress;
+mod format;
+mod hash;
+mod sparse;
 pub mod system;
+mod xz;
 
+pub use address::AddressError;
+pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock};
+pub use decompress::{Limits, UnpackError, Unpacked, recognise, unpack};
+pub use format::Format;
+pub use hash::Hash;
 pub use system::OsImage;
