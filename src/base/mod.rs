@@ -2,6 +2,21 @@
 //!
 //! This room never changes an image.
 
+mod address;
+mod cache;
+mod decompress;
+mod fetch;
+mod format;
+mod hash;
+mod http;
+mod sparse;
 pub mod system;
+mod xz;
 
+pub use address::AddressError;
+pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock};
+pub use decompress::{Limits, UnpackError, Unpacked, recognise, unpack};
+pub use fetch::FetchError;
+pub use format::Format;
+pub use hash::Hash;
 pub use system::OsImage;

@@ -1,0 +1,403 @@
+//! The folder where downloads and raw images are kept by their hash, with locks, and with records of what was learnt of them.
+//!
+//! - `downloads/<sha256>`: files as they were downloaded; `downloads/<key>.part`: begun, to be resumed.
+//! - `raw/<sha256>.img`: raw images, sparse; `raw/<key>.tmp`: being written.
+//! - `index/<kind>-<key>.json`: records; losing one costs time, never correctness.
+//! - `locks/<key>`: held (flock(2)) by the run that works on that key.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::hash::{self, Hash};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::Progress;
+
+/// Names the cache folder, before XDG's.
+pub const CACHE_VARIABLE: &str = "KRAKEN_FLASH_CACHE";
+
+/// Records larger than this (bytes) are not ours.
+const RECORD_LIMIT: u64 = 1 << 20;
+
+/// A file changed this short a time ago could change again without its times showing it.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Why the cache could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Neither the variable nor a home folder tells where it is.
+    #[error("finding the cache folder: there is no home folder; set {CACHE_VARIABLE} to a folder")]
+    NoFolder,
+    /// A file in it, or beside it.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done ("creating").
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file changed while it was read.
+    #[error("hashing {}: it changed meanwhile; wait until nothing writes to it and run again", path.display())]
+    Changing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl CacheError {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::Interrupted => Self::Interrupted(Interrupted),
+            _ => Self::Io { doing, path, source },
+        }
+    }
+}
+
+/// The cache folder.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// Held while a run works on one key; released when dropped, or when the process ends.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
+
+/// By what a file is known again without reading it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+    inode: u64,
+    device: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec()),
+            ctime: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            device: metadata.dev(),
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let changed = self.mtime.0.max(self.ctime.0);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.is_ok_and(|now| now.as_secs().saturating_sub(SETTLED.as_secs()) as i64 > changed)
+    }
+}
+
+/// What is known of the content of a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    stamp: Stamp,
+    sha256: String,
+}
+
+impl Cache {
+    /// The cache in `folder`; else in `$KRAKEN_FLASH_CACHE`; else in the XDG cache folder (`~/.cache/kraken-flash`).
+    /// It is made when it is not there.
+    ///
+    /// # Errors
+    /// [`CacheError`] when there is no such folder or it cannot be made.
+    pub fn open(folder: Option<&Path>) -> Result<Self, CacheError> {
+        let root = match folder {
+            Some(folder) => folder.to_owned(),
+            None => match std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
+                Some(value) => PathBuf::from(value),
+                None => directories::ProjectDirs::from("", "", "kraken-flash")
+                    .ok_or(CacheError::NoFolder)?
+                    .cache_dir()
+                    .to_owned(),
+            },
+        };
+        let root = std::path::absolute(&root).map_err(CacheError::io("finding", &root))?;
+        for name in ["downloads", "raw", "index", "locks"] {
+            let folder = root.join(name);
+            fs::create_dir_all(&folder).map_err(CacheError::io("creating", &folder))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// The folder itself, for other kinds of bases to keep theirs in a folder of their own.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the raw image with this hash is, or would be.
+    pub fn raw_path(&self, sha256: &Hash) -> PathBuf {
+        self.root.join("raw").join(format!("{}.img", hex::encode(sha256)))
+    }
+
+    /// Where the download with this hash is, or would be.
+    pub fn download_path(&self, sha256: &Hash) -> PathBuf {
+        self.root.join("downloads").join(hex::encode(sha256))
+    }
+
+    pub(super) fn part_path(&self, key: &str) -> PathBuf {
+        self.root.join("downloads").join(format!("{key}.part"))
+    }
+
+    /// Where the raw image is written that is made under the lock `key`.
+    pub(super) fn raw_temporary(&self, key: &str) -> PathBuf {
+        self.root.join("raw").join(format!("{key}.tmp"))
+    }
+
+    /// Waits until no other run works on `key`, and keeps others out until the lock is dropped.
+    ///
+    /// # Errors
+    /// [`CacheError`] when the lock cannot be had or the interrupt was set.
+    pub fn lock(&self, key: &str, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Lock, CacheError> {
+        let path = self.root.join("locks").join(key);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(CacheError::io("opening", &path))?;
+        let mut said = false;
+        loop {
+            interrupt.check()?;
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock(file)),
+                Err(TryLockError::WouldBlock) => {
+                    if !said {
+                        progress.note("waiting for another run that prepares the same base image");
+                        said = true;
+                    }
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(TryLockError::Error(source)) => return Err(CacheError::io("locking", &path)(source)),
+            }
+        }
+    }
+
+    /// The raw image with this hash, if it is here and still is what it was.
+    pub(super) fn raw(
+        &self,
+        sha256: &Hash,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Option<PathBuf>, CacheError> {
+        self.checked(self.raw_path(sha256), sha256, progress, interrupt)
+    }
+
+    /// The download with this hash, if it is here and still is what it was.
+    pub(super) fn download(
+        &self,
+        sha256: &Hash,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Option<PathBuf>, CacheError> {
+        self.checked(self.download_path(sha256), sha256, progress, interrupt)
+    }
+
+    fn checked(
+        &self,
+        path: PathBuf,
+        sha256: &Hash,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Option<PathBuf>, CacheError> {
+        // Only a regular file of ours: a link could lead anywhere.
+        if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(None);
+        }
+        let (found, _) = self.hash_of(&path, progress, interrupt)?;
+        if found == *sha256 {
+            return Ok(Some(path));
+        }
+        progress.note(&format!(
+            "{} is damaged; it is removed and made afresh",
+            path.display()
+        ));
+        fs::remove_file(&path).map_err(CacheError::io("removing", &path))?;
+        Ok(None)
+    }
+
+    /// SHA-256 and size (bytes) of a file, from the record when the file is unchanged since it was hashed.
+    ///
+    /// # Errors
+    /// [`CacheError`] when the file cannot be read, changes while it is read, or the interrupt was set.
+    pub fn hash_of(
+        &self,
+        path: &Path,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(Hash, u64), CacheError> {
+        let file = File::open(path).map_err(CacheError::io("opening", path))?;
+        let stamp = stamp(&file, path)?;
+        if let Some(known) = self.record::<Known>("file", &key_of_path(path))
+            && known.stamp == stamp
+            && let Some(hash) = parse_hash(&known.sha256)
+        {
+            return Ok((hash, stamp.size));
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let task = progress.task(&format!("hashing {name}"), Some(stamp.size));
+        let hash = hash::of_file(&file, stamp.size, &*task, interrupt).map_err(CacheError::io("reading", path))?;
+        if self::stamp(&file, path)? != stamp {
+            return Err(CacheError::Changing { path: path.to_owned() });
+        }
+        if stamp.is_settled() {
+            self.remember_stamp(path, stamp.clone(), &hash);
+        }
+        Ok((hash, stamp.size))
+    }
+
+    /// Records the hash of a file that this run itself has written to the end.
+    pub(super) fn remember_hash(&self, path: &Path, hash: &Hash) -> Result<(), CacheError> {
+        let file = File::open(path).map_err(CacheError::io("opening", path))?;
+        self.remember_stamp(path, stamp(&file, path)?, hash);
+        Ok(())
+    }
+
+    fn remember_stamp(&self, path: &Path, stamp: Stamp, hash: &Hash) {
+        let known = Known {
+            stamp,
+            sha256: hex::encode(hash),
+        };
+        self.remember("file", &key_of_path(path), &known);
+    }
+
+    /// A record; `None` when there is none, or none that can be understood.
+    pub(super) fn record<T: DeserializeOwned>(&self, kind: &str, key: &str) -> Option<T> {
+        let path = self.record_path(kind, key);
+        let metadata = fs::metadata(&path).ok()?;
+        if metadata.len() > RECORD_LIMIT {
+            return None;
+        }
+        serde_json::from_slice(&fs::read(&path).ok()?).ok()
+    }
+
+    /// Writes a record. A record that cannot be written is work done again, not a failure.
+    pub(super) fn remember<T: Serialize>(&self, kind: &str, key: &str, value: &T) {
+        let path = self.record_path(kind, key);
+        let written = serde_json::to_vec_pretty(value).ok().and_then(|bytes| {
+            let mut file = tempfile::NamedTempFile::new_in(path.parent()?).ok()?;
+            io::Write::write_all(&mut file, &bytes).ok()?;
+            file.persist(&path).ok()
+        });
+        if written.is_none() {
+            // An old record must not outlive what replaced it.
+            let _ = fs::remove_file(&path);
+        }
+    }
+
+    pub(super) fn forget(&self, kind: &str, key: &str) {
+        let _ = fs::remove_file(self.record_path(kind, key));
+    }
+
+    fn record_path(&self, kind: &str, key: &str) -> PathBuf {
+        self.root.join("index").join(format!("{kind}-{key}.json"))
+    }
+}
+
+/// A key made of texts: hex, safe in a file name, the same in every run.
+pub(super) fn key(parts: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hex::encode(&hasher.finalize()[..16])
+}
+
+fn key_of_path(path: &Path) -> String {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    key(&[path.as_os_str().as_encoded_bytes()])
+}
+
+pub(super) fn parse_hash(text: &str) -> Option<Hash> {
+    let mut hash = Hash::default();
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    Some(hash)
+}
+
+fn stamp(file: &File, path: &Path) -> Result<Stamp, CacheError> {
+    let metadata = file.metadata().map_err(CacheError::io("examining", path))?;
+    Ok(Stamp::of(&metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    fn open() -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().expect("folder");
+        let cache = Cache::open(Some(folder.path())).expect("cache");
+        (folder, cache)
+    }
+
+    #[test]
+    fn a_file_that_was_tampered_with_is_hashed_again_and_thrown_out() {
+        let (_folder, cache) = open();
+        let hash = Hash::from(Sha256::digest(b"good"));
+        let path = cache.raw_path(&hash);
+        fs::write(&path, b"good").expect("write");
+        cache.remember_hash(&path, &hash).expect("record");
+        let here = |cache: &Cache| cache.raw(&hash, &Silent, &Interrupt::new()).expect("look");
+        assert_eq!(here(&cache), Some(path.clone()));
+        fs::write(&path, b"evil").expect("tamper");
+        assert_eq!(here(&cache), None);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_without_a_record_is_hashed_before_it_is_trusted() {
+        let (_folder, cache) = open();
+        let hash = Hash::from(Sha256::digest(b"good"));
+        fs::write(cache.raw_path(&hash), b"evil").expect("write");
+        assert_eq!(cache.raw(&hash, &Silent, &Interrupt::new()).expect("look"), None);
+        fs::write(cache.raw_path(&hash), b"good").expect("write");
+        assert!(
+            cache
+                .raw(&hash, &Silent, &Interrupt::new())
+                .expect("look")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_understood_is_no_record() {
+        let (_folder, cache) = open();
+        for bytes in [&b""[..], b"{", b"[1,2]", b"\xff\xfe", br#"{"stamp": 1, "sha256": 2}"#] {
+            fs::write(cache.record_path("file", "k"), bytes).expect("write");
+            assert!(cache.record::<Known>("file", "k").is_none());
+        }
+    }
+
+    #[test]
+    fn a_lock_keeps_others_out_until_dropped_and_waiting_heeds_the_interrupt() {
+        let (_folder, cache) = open();
+        let lock = cache.lock("k", &Silent, &Interrupt::new()).expect("lock");
+        cache.lock("other", &Silent, &Interrupt::new()).expect("another key");
+        let interrupt = Interrupt::new();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| cache.lock("k", &Silent, &interrupt));
+            std::thread::sleep(Duration::from_millis(120));
+            interrupt.set();
+            let result = waiter.join().expect("thread");
+            assert!(matches!(result, Err(CacheError::Interrupted(_))), "{result:?}");
+        });
+        drop(lock);
+        cache.lock("k", &Silent, &Interrupt::new()).expect("free again");
+    }
+}
