@@ -2,6 +2,7 @@
 //!
 //! This room never changes an image.
 
+pub mod debian;
 pub mod system;
 
 pub use system::OsImage;
