@@ -4,6 +4,7 @@
 
 mod address;
 mod cache;
+pub mod debian;
 mod decompress;
 mod fetch;
 mod format;

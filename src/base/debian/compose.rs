@@ -1,0 +1,308 @@
+//! Runs the composing scripts in namespaces of their own and puts the result into the cache.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use sha2::{Digest, Sha256};
+
+use super::host::{self, Mirror};
+use super::{DebianError, SCRIPTS, SUITE, io_error, scripts_key};
+use crate::interrupt::Interrupt;
+use crate::progress::{Progress, Task};
+
+/// An `InRelease` is about 150 KiB; more than this is not one.
+const RELEASE_LIMIT: u64 = 4 << 20;
+/// How many of the log's last lines an error shows.
+const TAIL_LINES: usize = 20;
+/// The prefix of working folders, by which those of killed runs are known.
+const WORK_PREFIX: &str = ".work-";
+
+/// Composes the image in `folder` and renames it to `image`. The caller holds the lock of the folder.
+pub(super) fn run(
+    folder: &Path,
+    image: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), DebianError> {
+    clear_left_overs(folder)?;
+    let work = tempfile::Builder::new()
+        .prefix(WORK_PREFIX)
+        .tempdir_in(folder)
+        .map_err(io_error("creating a working folder in", folder))?;
+    let mirror = Mirror::of_host()?;
+    progress.note(&format!(
+        "composing Debian {SUITE} from {}; this is done once and takes some minutes",
+        mirror.archive
+    ));
+    let epoch = newest_release(&mirror, work.path(), interrupt)?;
+    let job = Job::prepare(folder, work.path(), &mirror, epoch)?;
+    let child = job.start()?;
+    job.follow(child, progress, interrupt)?;
+    settle(&job.result, image, folder)
+}
+
+/// Working folders of runs that were killed; whoever holds the lock knows that none of them is in use.
+fn clear_left_overs(folder: &Path) -> Result<(), DebianError> {
+    for entry in fs::read_dir(folder).map_err(io_error("reading", folder))?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(WORK_PREFIX) {
+            let path = entry.path();
+            fs::remove_dir_all(&path).map_err(io_error("removing", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// The newest `Date` of the suite's `InRelease` files: the time that is given to everything made while composing.
+///
+/// The signature is not looked at here: mmdebstrap checks it before it takes a package.
+fn newest_release(mirror: &Mirror, work: &Path, interrupt: &Interrupt) -> Result<i64, DebianError> {
+    let mut newest = 0;
+    for uri in mirror.releases(SUITE) {
+        interrupt.check()?;
+        let failed = |why: String| DebianError::Archive { uri: uri.clone(), why };
+        let path = work.join("InRelease");
+        let output = Command::new(host::APT_HELPER)
+            .args(["-o", "APT::Sandbox::User=root", "download-file", &uri])
+            .arg(&path)
+            .env("LC_ALL", "C")
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        let size = fs::metadata(&path).map_err(io_error("reading", &path))?.len();
+        if size > RELEASE_LIMIT {
+            return Err(failed(format!(
+                "it has {size} bytes, which is too much for an InRelease file"
+            )));
+        }
+        let bytes = fs::read(&path).map_err(io_error("reading", &path))?;
+        let date = release_date(&String::from_utf8_lossy(&bytes)).map_err(failed)?;
+        newest = newest.max(date);
+        fs::remove_file(&path).map_err(io_error("removing", &path))?;
+    }
+    Ok(newest)
+}
+
+/// The `Date` field of an `InRelease` file, in seconds since 1970-01-01 UTC (deb822(5), Debian's RepositoryFormat).
+fn release_date(text: &str) -> Result<i64, String> {
+    let field = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Date:"))
+        .ok_or_else(|| "it has no Date".to_owned())?
+        .trim();
+    // The archive writes UTC, which RFC 2822 does not know by that name.
+    let text = field
+        .strip_suffix("UTC")
+        .map_or_else(|| field.to_owned(), |rest| format!("{rest}+0000"));
+    let date: Timestamp = DateTimeParser::new()
+        .parse_timestamp(&text)
+        .map_err(|error| format!("its Date {field:?} is no date: {error}"))?;
+    Ok(date.as_second())
+}
+
+/// One composition: scripts and settings in the working folder.
+struct Job {
+    scripts: PathBuf,
+    work: PathBuf,
+    result: PathBuf,
+    debs: PathBuf,
+    log: PathBuf,
+    inputs: String,
+    epoch: i64,
+}
+
+impl Job {
+    fn prepare(folder: &Path, work: &Path, mirror: &Mirror, epoch: i64) -> Result<Self, DebianError> {
+        let write = |name: &str, text: &str| {
+            let path = work.join(name);
+            fs::write(&path, text).map_err(io_error("writing", &path))
+        };
+        let scripts = work.join("scripts");
+        fs::create_dir(&scripts).map_err(io_error("creating", &scripts))?;
+        for (name, text) in SCRIPTS {
+            let path = scripts.join(name);
+            fs::write(&path, text).map_err(io_error("writing", &path))?;
+        }
+        write("sources", &mirror.sources(SUITE))?;
+        write("proxies", &host::proxy_settings()?)?;
+        let inputs = Sha256::digest(format!("{}\n{epoch}\n", scripts_key()));
+        Ok(Self {
+            scripts,
+            work: work.to_owned(),
+            result: work.join("result.img"),
+            debs: folder.join("packages"),
+            log: folder.join("compose.log"),
+            inputs: hex::encode(inputs),
+            epoch,
+        })
+    }
+
+    /// `unshare` gives the scripts a mount and a process namespace of their own: when it is killed the kernel ends every
+    /// process in them and undoes every mount, whatever state they were in.
+    fn start(&self) -> Result<Child, DebianError> {
+        let temporary = self.work.join("tmp");
+        fs::create_dir(&temporary).map_err(io_error("creating", &temporary))?;
+        let log = File::create(&self.log).map_err(io_error("creating", &self.log))?;
+        Command::new("unshare")
+            .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"])
+            .arg(self.scripts.join("compose.sh"))
+            .env_clear()
+            .env("PATH", host::search_path())
+            .env("HOME", "/root")
+            .env("TMPDIR", &temporary)
+            .env("WORK", &self.work)
+            .env("OUT", &self.result)
+            .env("DEBS", &self.debs)
+            .env("SUITE", SUITE)
+            .env("SOURCES", self.work.join("sources"))
+            .env("KEYRING", host::KEYRING)
+            .env("PROXY_CONF", self.work.join("proxies"))
+            .env("INPUTS", &self.inputs)
+            .env("SOURCE_DATE_EPOCH", self.epoch.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| DebianError::Host {
+                command: "unshare".into(),
+                why: error.to_string(),
+            })
+    }
+
+    /// Shows the stages and waits for the end.
+    fn follow(&self, mut child: Child, progress: &dyn Progress, interrupt: &Interrupt) -> Result<(), DebianError> {
+        let lines = self.read_stages(&mut child)?;
+        let mut stage = "starting".to_owned();
+        let mut task: Option<Box<dyn Task>> = None;
+        loop {
+            match lines.recv_timeout(Duration::from_millis(200)) {
+                Ok(next) => {
+                    drop(task.take());
+                    task = Some(progress.task(&format!("debian: {next}"), None));
+                    stage = next;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if let Err(interrupted) = interrupt.check() {
+                // The child is gone already when it cannot be killed or waited for.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(interrupted.into());
+            }
+        }
+        let status = child.wait().map_err(io_error("waiting for", &self.scripts))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(DebianError::Compose {
+            stage,
+            log: self.log.clone(),
+            tail: tail(&self.log),
+        })
+    }
+
+    /// Reads the child's output on a thread of its own: stages are handed on, the rest joins the log.
+    fn read_stages(&self, child: &mut Child) -> Result<Receiver<String>, DebianError> {
+        let (sender, receiver) = channel();
+        let mut log = File::options()
+            .append(true)
+            .open(&self.log)
+            .map_err(io_error("opening", &self.log))?;
+        if let Some(output) = child.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                    let line = String::from_utf8_lossy(&line).into_owned();
+                    // A log that cannot be written is no reason to stop.
+                    let _ = writeln!(log, "{line}");
+                    if let Some(stage) = line.strip_prefix("stage: ") {
+                        let _ = sender.send(stage.to_owned());
+                    }
+                }
+            });
+        }
+        Ok(receiver)
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let start = lines.len().saturating_sub(TAIL_LINES);
+    lines.get(start..).unwrap_or_default().join("\n")
+}
+
+/// Makes the result lasting, gives it its name, and everything new to the owner of the cache.
+fn settle(result: &Path, image: &Path, folder: &Path) -> Result<(), DebianError> {
+    File::open(result)
+        .and_then(|file| file.sync_all())
+        .map_err(io_error("flushing", result))?;
+    give_to_owner_of_cache(result, folder)?;
+    fs::rename(result, image).map_err(io_error("renaming to", image))
+}
+
+/// Under sudo the cache is an ordinary user's: what root made there becomes theirs.
+fn give_to_owner_of_cache(result: &Path, folder: &Path) -> Result<(), DebianError> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let Some(cache) = folder.parent() else { return Ok(()) };
+    let owner = fs::metadata(cache).map_err(io_error("reading", cache))?;
+    for path in [result, folder, &folder.join("lock"), &folder.join("compose.log")] {
+        chown(path, Some(owner.uid()), Some(owner.gid())).map_err(io_error("changing the owner of", path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_a_release_is_read() {
+        for (text, want) in [
+            (
+                "Origin: Debian\nDate: Sat, 21 Nov 2026 09:15:44 UTC\nValid-Until: x\n",
+                Ok(1_795_252_544),
+            ),
+            ("Date: Thu, 01 Jan 1970 00:00:10 +0000\n", Ok(10)),
+            ("Origin: Debian\n", Err("it has no Date")),
+            ("Date: yesterday\n", Err("its Date \"yesterday\" is no date")),
+        ] {
+            match (release_date(text), want) {
+                (Ok(date), Ok(want)) => assert_eq!(date, want),
+                (Err(error), Err(want)) => assert!(error.starts_with(want), "{error}"),
+                (given, want) => panic!("{text:?}: {given:?}, wanted {want:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn left_overs_of_killed_runs_are_cleared_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(".work-abc")).unwrap();
+        fs::write(folder.path().join("trixie-0.img"), b"").unwrap();
+        clear_left_overs(folder.path()).unwrap();
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["trixie-0.img"]);
+    }
+
+    #[test]
+    fn an_error_shows_the_end_of_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let lines: Vec<String> = (1..=50).map(|number| format!("line {number}")).collect();
+        fs::write(&log, lines.join("\n")).unwrap();
+        let shown = tail(&log);
+        assert!(shown.starts_with("line 31\n") && shown.ends_with("line 50"), "{shown}");
+    }
+}

@@ -1,0 +1,19 @@
+#!/bin/bash
+# Makes the initramfs, once, and proves that no program of this machine slipped into it: ROOT.
+set -euo pipefail
+R=$1
+echo "stage: making the initramfs"
+KERNEL=$(basename "$(find "$R/lib/modules" -mindepth 1 -maxdepth 1 -name '*-arm64' | sort -V | tail -1)")
+rm -f "$R/.native/bin/update-initramfs"
+chroot "$R" env PATH="/.native/bin:/usr/sbin:/usr/bin:/sbin:/bin" update-initramfs -c -k "$KERNEL"
+
+TREE="$R/.initramfs"
+chroot "$R" env PATH="/.native/bin:/usr/sbin:/usr/bin:/sbin:/bin" unmkinitramfs "/boot/initrd.img-$KERNEL" /.initramfs
+[ -n "$(find "$TREE" -maxdepth 2 -name init)" ] || { echo "the initramfs has no /init" >&2; exit 1; }
+# e_machine, two bytes at offset 18 of an ELF file: 0x3e is x86-64.
+find "$TREE" -type f -size +1k -print0 | while IFS= read -r -d '' file; do
+  case $(od -An -tx1 -N20 "$file" | tr -d ' \n') in
+    7f454c46*3e00) echo "the initramfs has a program of this machine: ${file#"$TREE"}" >&2; exit 1 ;;
+  esac
+done
+rm -rf "$TREE"
