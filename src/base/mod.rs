@@ -4,4 +4,4 @@
 
 pub mod system;
 
-pub use system::OsImage;
+pub use system::{CloudInit, NetworkStack, OsImage, SystemError};
