@@ -20,4 +20,4 @@ pub use decompress::{Limits, UnpackError, Unpacked, recognise, unpack};
 pub use fetch::FetchError;
 pub use format::Format;
 pub use hash::Hash;
-pub use system::OsImage;
+pub use system::{CloudInit, NetworkStack, OsImage, SystemError};

@@ -2,6 +2,39 @@
 
 use serde::Serialize;
 
+use crate::disk::{FileTree, NodeType, TreeError, real_path};
+
+/// The largest text file that is read from an image, in bytes: dpkg's status of a full desktop has about 3 MiB.
+const MAX_TEXT: u64 = 64 << 20;
+
+/// Why an image could not be recognised.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// A file system is damaged.
+    #[error("finding out what system the image holds; the image may be damaged, fetch it again")]
+    Tree(#[from] TreeError),
+    /// There is no Linux system in the root file system.
+    #[error(
+        "finding out what system the image holds: its root file system has no /etc/os-release; \
+         use an image of Raspberry Pi OS or Debian as the base"
+    )]
+    NoSystem,
+    /// The programs in it are for no known kind of processor.
+    #[error(
+        "finding out for which processor the image is: {path} {why}; \
+         use an arm64 or armhf image of Raspberry Pi OS or Debian as the base"
+    )]
+    Architecture {
+        /// The program that was looked at.
+        path: String,
+        /// What is the matter with it.
+        why: String,
+    },
+    /// The boot volume has no kernel command line.
+    #[error("reading the kernel command line: {0}; use an image made for the Raspberry Pi as the base")]
+    Cmdline(&'static str),
+}
+
 /// What an image says of itself.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,4 +83,228 @@ pub enum NetworkStack {
     Dhcpcd,
     /// systemd-networkd, or nothing that we know: networkd is in every systemd.
     Networkd,
+}
+
+impl OsImage {
+    /// Reads it from the boot volume and the root file system of an image.
+    ///
+    /// `made_at` is when the image was made, as the caller found it (seconds since 1970-01-01 UTC).
+    ///
+    /// # Errors
+    /// [`SystemError`] when a file system is damaged or holds no system that a Raspberry Pi could boot.
+    pub fn read(boot: &dyn FileTree, root: &dyn FileTree, made_at: i64) -> Result<Self, SystemError> {
+        let release = text(root, "/etc/os-release")?
+            .or(text(root, "/usr/lib/os-release")?)
+            .ok_or(SystemError::NoSystem)?;
+        let field = |key| release_field(&release, key).unwrap_or_default();
+        let packages = Packages::read(root)?;
+        let cmdline = cmdline(boot)?;
+        Ok(Self {
+            id: field("ID"),
+            codename: field("VERSION_CODENAME"),
+            pretty_name: field("PRETTY_NAME"),
+            architecture: architecture(root)?,
+            raspberry_pi_os: root.metadata("/etc/rpi-issue")?.is_some()
+                || packages.version("raspberrypi-sys-mods").is_some(),
+            cloud_init: cloud_init(root, &packages, &cmdline)?,
+            network: network_stack(root, &packages)?,
+            boot_mount: boot_mount(root)?,
+            cmdline,
+            made_at,
+        })
+    }
+}
+
+/// A text file, links followed; bytes that are not UTF-8 are replaced.
+fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>, TreeError> {
+    let real = real_path(tree, path)?;
+    Ok(tree
+        .read(&real, MAX_TEXT)?
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// A value of os-release(5): shell assignments, quoted or not. Control characters are dropped: it will be shown.
+fn release_field(release: &str, key: &str) -> Option<String> {
+    let line = release
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))?;
+    let value = line.trim().trim_matches(['"', '\'']);
+    Some(value.chars().filter(|c| !c.is_control()).take(256).collect())
+}
+
+/// Installed packages by name, from dpkg's status file (deb-control(5) stanzas; format in dpkg's `status` documentation).
+struct Packages(std::collections::BTreeMap<String, String>);
+
+impl Packages {
+    fn read(root: &dyn FileTree) -> Result<Self, TreeError> {
+        let status = text(root, "/var/lib/dpkg/status")?.unwrap_or_default();
+        let mut installed = std::collections::BTreeMap::new();
+        for stanza in status.split("\n\n") {
+            let field = |key: &str| stanza.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+            let is_installed = field("Status:").is_some_and(|status| status.ends_with(" installed"));
+            if let (true, Some(name), Some(version)) = (is_installed, field("Package:"), field("Version:")) {
+                installed.insert(name.to_owned(), version.to_owned());
+            }
+        }
+        Ok(Self(installed))
+    }
+
+    fn version(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+/// Debian's name of the architecture, from the ELF header (elf(5)) of a program every Debian has.
+fn architecture(root: &dyn FileTree) -> Result<String, SystemError> {
+    for path in ["/usr/bin/dpkg", "/bin/sh", "/usr/bin/env"] {
+        let real = real_path(root, path)?;
+        if root.metadata(&real)?.is_some_and(|meta| meta.node == NodeType::File)
+            && let Some(bytes) = root.read(&real, MAX_TEXT)?
+        {
+            return elf_architecture(&bytes).map_err(|why| SystemError::Architecture {
+                path: path.to_owned(),
+                why,
+            });
+        }
+    }
+    Err(SystemError::Architecture {
+        path: "/usr/bin/dpkg".to_owned(),
+        why: "is not there".to_owned(),
+    })
+}
+
+fn elf_architecture(bytes: &[u8]) -> Result<String, String> {
+    const EF_ARM_ABI_FLOAT_HARD: u32 = 0x400; // "ELF for the Arm Architecture", e_flags
+    let header: &[u8; 40] = bytes.first_chunk().ok_or("is too short for a program")?;
+    if header[..4] != *b"\x7fELF" || header[5] != 1 {
+        return Err("is no little-endian ELF program".to_owned());
+    }
+    let machine = u16::from_le_bytes([header[18], header[19]]);
+    let name = match (header[4], machine) {
+        (2, 183) => "arm64",
+        (2, 62) => "amd64",
+        (1, 3) => "i386",
+        (2, 243) => "riscv64",
+        (1, 40) => {
+            let flags = u32::from_le_bytes([header[36], header[37], header[38], header[39]]);
+            if flags & EF_ARM_ABI_FLOAT_HARD != 0 { "armhf" } else { "armel" }
+        }
+        (class, machine) => return Err(format!("is for an unknown processor (ELF class {class}, machine {machine})")),
+    };
+    Ok(name.to_owned())
+}
+
+/// Where the unit files of packages are.
+const UNIT_FOLDERS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// cloud-init, when it is there and will run: the conditions are those of its own units and of its systemd generator.
+fn cloud_init(root: &dyn FileTree, packages: &Packages, cmdline: &str) -> Result<Option<CloudInit>, SystemError> {
+    let Some(version) = packages.version("cloud-init") else {
+        return Ok(None);
+    };
+    let forbidden = root.metadata("/etc/cloud/cloud-init.disabled")?.is_some()
+        || cmdline.split_ascii_whitespace().any(|word| word == "cloud-init=disabled")
+        || masked(root, "cloud-init-local.service")?
+        || masked(root, "cloud-init.target")?;
+    if forbidden || !starts_cloud_init(root)? {
+        return Ok(None);
+    }
+    Ok(Some(CloudInit {
+        version: version.to_owned(),
+        seeds_from_boot: seeds_from_boot(root)?,
+    }))
+}
+
+fn masked(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
+    let link = root.read_link(&format!("/etc/systemd/system/{unit}"))?;
+    Ok(link.is_some_and(|target| target == "/dev/null"))
+}
+
+/// Whether its generator is there, or its target is wanted.
+fn starts_cloud_init(root: &dyn FileTree) -> Result<bool, TreeError> {
+    let mut places = vec![
+        "/usr/lib/systemd/system-generators/cloud-init-generator".to_owned(),
+        "/lib/systemd/system-generators/cloud-init-generator".to_owned(),
+    ];
+    places.extend(
+        UNIT_FOLDERS
+            .iter()
+            .map(|folder| format!("{folder}/multi-user.target.wants/cloud-init.target")),
+    );
+    for place in places {
+        if root.metadata(&place)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a file of `/etc/cloud` points NoCloud at the boot volume.
+fn seeds_from_boot(root: &dyn FileTree) -> Result<bool, TreeError> {
+    let mut files = vec!["/etc/cloud/cloud.cfg".to_owned()];
+    for name in root.list("/etc/cloud/cloud.cfg.d")? {
+        if name.ends_with(".cfg") && !name.contains("kraken") {
+            files.push(format!("/etc/cloud/cloud.cfg.d/{name}"));
+        }
+    }
+    for file in files {
+        let named = text(root, &file)?.is_some_and(|config| {
+            config
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("seedfrom:"))
+                .any(|value| value.contains("file:///boot"))
+        });
+        if named {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn network_stack(root: &dyn FileTree, packages: &Packages) -> Result<NetworkStack, TreeError> {
+    let has = |name| packages.version(name).is_some();
+    if has("network-manager") && enabled(root, "NetworkManager.service")? {
+        return Ok(if has("netplan.io") {
+            NetworkStack::NetplanNetworkManager
+        } else {
+            NetworkStack::NetworkManager
+        });
+    }
+    if (has("dhcpcd5") || has("dhcpcd")) && enabled(root, "dhcpcd.service")? {
+        return Ok(NetworkStack::Dhcpcd);
+    }
+    Ok(NetworkStack::Networkd)
+}
+
+/// Whether something in `/etc/systemd/system` wants the unit at boot, and nothing masks it.
+fn enabled(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
+    let wanted = root
+        .metadata(&format!("/etc/systemd/system/multi-user.target.wants/{unit}"))?
+        .is_some();
+    Ok(wanted && !masked(root, unit)?)
+}
+
+/// Where fstab(5) mounts the FAT volume; `/boot/firmware`, when it does not say.
+fn boot_mount(root: &dyn FileTree) -> Result<String, TreeError> {
+    let fstab = text(root, "/etc/fstab")?.unwrap_or_default();
+    let named = fstab.lines().map(str::trim).filter(|line| !line.starts_with('#')).find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (place, kind) = (fields.next()?, fields.next()?);
+        (kind == "vfat" && (place == "/boot" || place == "/boot/firmware")).then(|| place.to_owned())
+    });
+    Ok(named.unwrap_or_else(|| "/boot/firmware".to_owned()))
+}
+
+/// The first line of `cmdline.txt`: the firmware reads no further.
+fn cmdline(boot: &dyn FileTree) -> Result<String, SystemError> {
+    let text = text(boot, "/cmdline.txt")?.ok_or(SystemError::Cmdline("the boot volume has no cmdline.txt"))?;
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().ok_or(SystemError::Cmdline("cmdline.txt is empty"))?;
+    if lines.next().is_some() {
+        return Err(SystemError::Cmdline("cmdline.txt has more than one line, the firmware reads only the first"));
+    }
+    if first.len() > 4096 || first.chars().any(char::is_control) {
+        return Err(SystemError::Cmdline("cmdline.txt holds something else than one line of text"));
+    }
+    Ok(first.to_owned())
 }
