@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use super::node::NodeImage;
 use super::pieces::{self, Piece};
 use super::{BakeError, Inputs};
 use crate::base::OsImage;
-use crate::disk::{self, CowView, Ext4Tree, FatTree, ImageFile, Layout, ReadAt, UsedMap};
+use crate::disk::{self, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::overlay::Overlay;
 use crate::progress::Progress;
@@ -33,7 +34,7 @@ const BLOCK: u64 = 4096;
 pub struct GoldenImage {
     path: PathBuf,
     key: String,
-    file: ImageFile,
+    file: Arc<ImageFile>,
     layout: Layout,
     os: OsImage,
     clock_floor: i64,
@@ -66,15 +67,33 @@ struct Opened {
     os: OsImage,
 }
 
-fn open(file: &ImageFile, path: &Path) -> Result<Opened, BakeError> {
-    let layout = Layout::detect(file).map_err(|source| BakeError::Layout { path: path.into(), source })?;
-    let tree = |source| BakeError::Tree { path: path.into(), source };
-    let boot = FatTree::open(layout.boot.slice(file.clone())).map_err(tree)?;
-    let root = Ext4Tree::open(layout.root.slice(file.clone())).map_err(tree)?;
-    let made_at = disk::ext4_made_at(&layout.root.slice(file.clone())).map_err(tree)?;
-    let os = OsImage::read(&boot, &root, made_at)
-        .map_err(|source| BakeError::System { path: path.into(), source })?;
+fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened, BakeError> {
+    let layout = detect(file, path)?;
+    let (boot, root) = trees(file, &layout, path)?;
+    let made_at = made_at(&**file, &layout, path)?;
+    let os = OsImage::read(&boot, &root, made_at).map_err(|source| BakeError::System { path: path.into(), source })?;
     Ok(Opened { layout, boot, root, os })
+}
+
+fn open_read(path: &Path) -> Result<Arc<ImageFile>, BakeError> {
+    ImageFile::open_read(path).map(Arc::new).map_err(BakeError::io("opening", path))
+}
+
+fn detect(file: &Arc<ImageFile>, path: &Path) -> Result<Layout, BakeError> {
+    Layout::detect(file.clone()).map_err(|source| BakeError::Layout { path: path.into(), source })
+}
+
+fn trees(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<(FatTree, Ext4Tree), BakeError> {
+    let boot = layout.boot_tree(file.clone()).map_err(|source| BakeError::Boot { path: path.into(), source })?;
+    let root = layout.root_tree(file.clone()).map_err(|source| BakeError::Tree { path: path.into(), source })?;
+    Ok((boot, root))
+}
+
+/// The root file system's own dates: when it was made, or written last.
+fn made_at(file: &ImageFile, layout: &Layout, path: &Path) -> Result<i64, BakeError> {
+    let slice = Slice::new(file, layout.root.start, layout.root.len).map_err(BakeError::io("reading", path))?;
+    let info = Ext4Info::read(&slice).map_err(|source| BakeError::Superblock { path: path.into(), source })?;
+    Ok(info.made_at.max(info.written_at))
 }
 
 /// Makes the golden image, or takes it from `cache` (a folder).
@@ -88,7 +107,7 @@ pub fn bake<'a>(
     interrupt: &Interrupt,
 ) -> Result<Golden<'a>, BakeError> {
     let base = inputs.base;
-    let file = ImageFile::open(&base.raw).map_err(BakeError::io("opening", &base.raw))?;
+    let file = open_read(&base.raw)?;
     let opened = open(&file, &base.raw)?;
     refuse_wrong_architecture(inputs.cluster, &opened.os)?;
     let clock_floor = inputs.cluster.system.clock_floor.unwrap_or(i64::MIN).max(opened.os.made_at);
@@ -120,8 +139,8 @@ pub fn bake<'a>(
             known
         }
     };
-    let file = ImageFile::open(&path).map_err(BakeError::io("opening", &path))?;
-    let layout = Layout::detect(&file).map_err(|source| BakeError::Layout { path: path.clone(), source })?;
+    let file = open_read(&path)?;
+    let layout = detect(&file, &path)?;
     let base_sha256 = base.raw_sha256.clone();
     let image = GoldenImage { path, key, file, layout, os: opened.os, clock_floor, base_sha256, used, pieces };
     Ok(Golden { inputs, image })
@@ -190,24 +209,24 @@ fn make(
         disk::grow_root(to, more)?;
     }
     interrupt.check()?;
-    let file = ImageFile::open_write(to).map_err(BakeError::io("opening", to))?;
-    let layout = Layout::detect(&file).map_err(|source| BakeError::Layout { path: to.into(), source })?;
-    disk::apply(&file, &layout, common)?;
+    let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
+    let layout = detect(&file, to)?;
+    disk::apply(file.clone(), &layout, common)?;
     file.sync().map_err(BakeError::io("writing", to))?;
     drop(task);
     Ok(())
 }
 
 fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Measured, BakeError> {
-    let file = ImageFile::open(path).map_err(BakeError::io("opening", path))?;
+    let file = open_read(path)?;
     // Whole 4 KiB blocks, the unit of patches and block maps.
-    let used: UsedMap = UsedMap::read(&file)
+    let used: UsedMap = UsedMap::read(&*file)
         .map_err(|source| BakeError::Used { path: path.into(), source })?
         .iter()
         .map(|range| range.start / BLOCK * BLOCK..range.end.next_multiple_of(BLOCK).min(file.size()))
         .collect();
     let task = progress.task("hashing the golden image", Some(used.bytes()));
-    match pieces::hash_all(&file, &used, &*task, interrupt) {
+    match pieces::hash_all(&*file, &used, &*task, interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
         result => Ok((used, result.map_err(BakeError::io("hashing", path))?)),
     }
@@ -314,9 +333,9 @@ impl<'a> Golden<'a> {
     pub fn node(&self, node: &'a Node) -> Result<NodeImage<'_>, BakeError> {
         let image = &self.image;
         let overlay = self.node_overlay(node)?;
-        let view = CowView::new(image.file.clone());
-        disk::apply(&view, &image.layout, &overlay)?;
-        let patch = view.into_patch().map_err(BakeError::io("reading", &image.path))?;
+        let view = Arc::new(CowView::new(image.file.clone()));
+        disk::apply(view.clone(), &image.layout, &overlay)?;
+        let patch = view.patch().map_err(BakeError::io("reading", &image.path))?;
         Ok(NodeImage::new(image, node, patch))
     }
 
@@ -326,9 +345,7 @@ impl<'a> Golden<'a> {
     /// [`BakeError`] when a template cannot be rendered.
     pub fn node_overlay(&self, node: &Node) -> Result<Overlay, BakeError> {
         let image = &self.image;
-        let tree = |source| BakeError::Tree { path: image.path.clone(), source };
-        let boot = FatTree::open(image.layout.boot.slice(image.file.clone())).map_err(tree)?;
-        let root = Ext4Tree::open(image.layout.root.slice(image.file.clone())).map_err(tree)?;
+        let (boot, root) = trees(&image.file, &image.layout, &image.path)?;
         let context = Context {
             cluster: self.inputs.cluster,
             os: &image.os,

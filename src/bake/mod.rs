@@ -56,6 +56,22 @@ pub enum BakeError {
         /// What is wrong with it.
         source: disk::LayoutError,
     },
+    /// The boot volume could not be read.
+    #[error("reading the boot file system of {}", path.display())]
+    Boot {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: disk::FatError,
+    },
+    /// The root file system's superblock could not be read.
+    #[error("reading the root file system of {}", path.display())]
+    Superblock {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: disk::Ext4InfoError,
+    },
     /// A file system could not be read.
     #[error("reading the file systems of {}", path.display())]
     Tree {

@@ -111,7 +111,11 @@ mod tests {
     fn a_mirror_takes_the_place_of_scheme_and_host_and_goes_before_the_path() {
         for (url, mirror, want) in [
             ("https://a.org/x/y.img", "http://b.org", "http://b.org/x/y.img"),
-            ("https://a.org/x/y.img", "http://b.org:81/m/", "http://b.org:81/m/x/y.img"),
+            (
+                "https://a.org/x/y.img",
+                "http://b.org:81/m/",
+                "http://b.org:81/m/x/y.img",
+            ),
             (
                 "https://a.org:4/x%20y?z=1",
                 "https://b.org/m/n",

@@ -223,10 +223,7 @@ impl Cache {
         if found == *sha256 {
             return Ok(Some(path));
         }
-        progress.note(&format!(
-            "{} is damaged; it is removed and made afresh",
-            path.display()
-        ));
+        progress.note(&format!("{} is damaged; it is removed and made afresh", path.display()));
         fs::remove_file(&path).map_err(CacheError::io("removing", &path))?;
         Ok(None)
     }
@@ -367,12 +364,7 @@ mod tests {
         fs::write(cache.raw_path(&hash), b"evil").expect("write");
         assert_eq!(cache.raw(&hash, &Silent, &Interrupt::new()).expect("look"), None);
         fs::write(cache.raw_path(&hash), b"good").expect("write");
-        assert!(
-            cache
-                .raw(&hash, &Silent, &Interrupt::new())
-                .expect("look")
-                .is_some()
-        );
+        assert!(cache.raw(&hash, &Silent, &Interrupt::new()).expect("look").is_some());
     }
 
     #[test]

@@ -207,7 +207,9 @@ pub fn unpack(
     match format {
         Format::Raw => pump.run(input),
         Format::Xz => pump.run(XzReader::new(BufReader::with_capacity(BLOCK, input))),
-        Format::Gzip => pump.run(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BLOCK, input))),
+        Format::Gzip => pump.run(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(
+            BLOCK, input,
+        ))),
         Format::Zstd => {
             let decoder = zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(BLOCK, input));
             pump.run(decoder.map_err(|error| pump.explain(error))?)
@@ -256,7 +258,9 @@ impl Pump<'_> {
         }
         let mut largest: Option<(u64, usize)> = None;
         for index in 0..archive.len() {
-            let Ok(member) = archive.by_index_data(index) else { continue };
+            let Ok(member) = archive.by_index_data(index) else {
+                continue;
+            };
             let is_image = member.name_raw().to_ascii_lowercase().ends_with(b".img") && member.is_file();
             if is_image && largest.is_none_or(|(size, _)| member.size() > size) {
                 largest = Some((member.size(), index));
@@ -379,7 +383,9 @@ impl Pump<'_> {
 
     /// Whether so many bytes, and a reserve, are free where the target is.
     fn room_for(&self, size: u64) -> Result<(), UnpackError> {
-        let Ok(status) = rustix::fs::fstatvfs(self.target) else { return Ok(()) };
+        let Ok(status) = rustix::fs::fstatvfs(self.target) else {
+            return Ok(());
+        };
         let free = status.f_bavail.saturating_mul(status.f_frsize);
         let needed = size.saturating_add(RESERVE);
         if free < needed {

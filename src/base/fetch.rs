@@ -39,7 +39,9 @@ pub enum FetchError {
         meaning: &'static str,
     },
     /// No attempt came through, or none could.
-    #[error("fetching {url}: {why} (attempt {attempts}); check the network and run again: what has arrived is kept and resumed")]
+    #[error(
+        "fetching {url}: {why} (attempt {attempts}); check the network and run again: what has arrived is kept and resumed"
+    )]
     GaveUp {
         /// The address, without secrets.
         url: String,
@@ -49,7 +51,9 @@ pub enum FetchError {
         attempts: u32,
     },
     /// The file is not of the announced size.
-    #[error("fetching {url}: it has {size} bytes, {expected} were announced; it is not the file that the catalogue means")]
+    #[error(
+        "fetching {url}: it has {size} bytes, {expected} were announced; it is not the file that the catalogue means"
+    )]
     WrongSize {
         /// The address, without secrets.
         url: String,
@@ -67,7 +71,9 @@ pub enum FetchError {
         limit: u64,
     },
     /// The file is not the announced one.
-    #[error("fetching {url}: its SHA-256 is {found}, {expected} was announced; it was thrown away: fetch it again, or from elsewhere")]
+    #[error(
+        "fetching {url}: its SHA-256 is {found}, {expected} was announced; it was thrown away: fetch it again, or from elsewhere"
+    )]
     WrongHash {
         /// The address, without secrets.
         url: String,
@@ -298,7 +304,11 @@ impl<'a> Transfer<'a> {
                 Attempt::Broke(why) => why,
             };
             // Only bytes never seen before are headway: a server that always breaks at the same place makes none.
-            failed = if self.length >= furthest + HEADWAY { 1 } else { failed + 1 };
+            failed = if self.length >= furthest + HEADWAY {
+                1
+            } else {
+                failed + 1
+            };
             furthest = furthest.max(self.length);
             give_up_or_pause(self.wanted.url, patience, failed, why, self.interrupt)?;
         }

@@ -121,7 +121,9 @@ pub(super) fn least_size(head: &[u8]) -> u64 {
     let word = |at: usize| Some(u64::from(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?)));
     if head.get(512..520) == Some(b"EFI PART") {
         let backup = head.get(544..552).and_then(|bytes| bytes.try_into().ok());
-        return backup.map_or(0, |bytes| u64::from_le_bytes(bytes).saturating_add(1).saturating_mul(512));
+        return backup.map_or(0, |bytes| {
+            u64::from_le_bytes(bytes).saturating_add(1).saturating_mul(512)
+        });
     }
     let ends = (0..4).filter_map(|number| {
         let entry = 446 + 16 * number;
@@ -158,7 +160,10 @@ mod tests {
             (at(0, b"PK\x03\x04"), Ok(Format::Zip)),
             (at(0, b"7z\xbc\xaf\x27\x1c"), Err("a 7z archive")),
             (at(257, b"ustar\0"), Err("a tar archive")),
-            (at(1080, b"\x53\xef"), Err("an ext4 file system without a partition table")),
+            (
+                at(1080, b"\x53\xef"),
+                Err("an ext4 file system without a partition table"),
+            ),
             (fat, Err("a FAT file system without a partition table")),
             (iso, Err("an ISO 9660 (CD) image")),
             (b"\n <!DOCTYPE HTML><p>Login".to_vec(), Err("an HTML page")),
@@ -167,11 +172,11 @@ mod tests {
             ("caf\u{e9}".as_bytes()[..4].to_vec(), Err("a text")),
             (b"not found".to_vec(), Err("a text")),
             (vec![], Err("an empty file")),
-            (vec![0; 4096], Err("a disk without a partition table (it begins with zeros)")),
             (
-                vec![0xfe; 100],
-                Err("data of no known kind, without a boot signature"),
+                vec![0; 4096],
+                Err("a disk without a partition table (it begins with zeros)"),
             ),
+            (vec![0xfe; 100], Err("data of no known kind, without a boot signature")),
         ];
         for (head, want) in cases {
             assert_eq!(recognise(&head), want);
@@ -186,7 +191,11 @@ mod tests {
         assert_eq!(least_size(&head), (0x4000 + 0x10_0000) * 512);
         head[446 + 16 + 4] = 0xee;
         head[446 + 24..446 + 32].copy_from_slice(&[0xff; 8]);
-        assert_eq!(least_size(&head), (0x4000 + 0x10_0000) * 512, "a protective entry counts for nothing");
+        assert_eq!(
+            least_size(&head),
+            (0x4000 + 0x10_0000) * 512,
+            "a protective entry counts for nothing"
+        );
         head[512..520].copy_from_slice(b"EFI PART");
         head[544..552].copy_from_slice(&99u64.to_le_bytes());
         assert_eq!(least_size(&head), 100 * 512);

@@ -158,7 +158,10 @@ fn explain(error: ureq::Error) -> Failure {
         Error::ConnectionFailed => ("no connection".to_owned(), true),
         Error::Protocol(error) => (format!("the answer is not HTTP: {error}"), true),
         // Its message repeats the address, which may carry a password.
-        Error::BadUri(_) => ("it, or where it redirects to, is not an http or https address".to_owned(), false),
+        Error::BadUri(_) => (
+            "it, or where it redirects to, is not an http or https address".to_owned(),
+            false,
+        ),
         other => (other.to_string(), false),
     };
     Failure { why, passing }

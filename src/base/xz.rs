@@ -35,7 +35,11 @@ impl<R: BufRead> XzReader<R> {
     fn next_stream(&mut self, mut padding: u64, first: bool) -> io::Result<State> {
         loop {
             let buffer = self.input.fill_buf()?;
-            let zeros = if first { 0 } else { buffer.iter().take_while(|&&byte| byte == 0).count() };
+            let zeros = if first {
+                0
+            } else {
+                buffer.iter().take_while(|&&byte| byte == 0).count()
+            };
             let (at_end, more) = (buffer.is_empty(), buffer.len() > zeros);
             self.input.consume(zeros);
             padding += zeros as u64;
@@ -95,7 +99,11 @@ impl<R: BufRead> Read for XzReader<R> {
                 return Ok(produced);
             }
             // liblzma itself answers "no progress possible" on the second idle call only.
-            idle = if consumed > 0 || matches!(status, Status::StreamEnd) { 0 } else { idle + 1 };
+            idle = if consumed > 0 || matches!(status, Status::StreamEnd) {
+                0
+            } else {
+                idle + 1
+            };
             if idle > 2 {
                 return Err(match at_end {
                     true => io::ErrorKind::UnexpectedEof.into(),
@@ -113,7 +121,9 @@ fn invalid(why: &str) -> io::Error {
 fn explain(error: Error) -> io::Error {
     invalid(match error {
         Error::Mem => "not enough memory",
-        Error::MemLimit => "it needs more memory to decompress than this program allows itself (a dictionary over 128 MiB)",
+        Error::MemLimit => {
+            "it needs more memory to decompress than this program allows itself (a dictionary over 128 MiB)"
+        }
         Error::Format => "what follows an xz stream is no xz stream",
         Error::Options => "it uses options that this decoder does not know",
         Error::UnsupportedCheck => "its integrity check is of an unknown kind",

@@ -1,12 +1,13 @@
 //! What is on an image, for `inspect`: nothing is compared, nothing is judged.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::CheckError;
 use crate::base::OsImage;
-use crate::disk::{self, Ext4Tree, FatTree, ImageFile, Layout, PartitionTable, ReadAt, UsedMap};
+use crate::disk::{self, Ext4Info, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
 use crate::provision::NodeRecord;
 
 /// What an image says of itself. What could not be read is `None`, and `problems` says why.
@@ -39,10 +40,12 @@ pub struct PartitionFacts {
     pub start: u64,
     /// Its length in bytes.
     pub size: u64,
+    /// Its type: two hexadecimal digits (MBR) or a GUID (GPT).
+    pub kind: String,
     /// `boot`, `root`, or empty.
     pub purpose: &'static str,
-    /// Its PARTUUID, where it is the boot or root partition.
-    pub partuuid: Option<String>,
+    /// Its PARTUUID.
+    pub partuuid: String,
     /// Free bytes of its file system.
     pub free: Option<u64>,
 }
@@ -52,11 +55,14 @@ pub struct PartitionFacts {
 /// # Errors
 /// [`CheckError`] when the file cannot be opened.
 pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
-    let file = ImageFile::open(path).map_err(CheckError::io("opening", path))?;
+    let file = Arc::new(ImageFile::open_read(path).map_err(CheckError::io("opening", path))?);
     let mut facts = Facts { size: file.size(), ..Facts::default() };
-    match PartitionTable::read(&file) {
+    match PartitionTable::read(&*file) {
         Ok(table) => {
-            facts.table = Some(table.describe());
+            facts.table = Some(match &table.kind {
+                TableKind::Mbr { disk_id } => format!("MBR, disk id {disk_id:08x}"),
+                TableKind::Gpt { guid } => format!("GPT, disk GUID {guid}"),
+            });
             facts.partitions = table
                 .partitions
                 .iter()
@@ -64,8 +70,9 @@ pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
                     number: partition.number,
                     start: partition.start,
                     size: partition.len,
+                    kind: partition.kind.clone(),
                     purpose: "",
-                    partuuid: None,
+                    partuuid: partition.partuuid.clone(),
                     free: None,
                 })
                 .collect();
@@ -75,44 +82,41 @@ pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
             return Ok(facts);
         }
     }
-    match UsedMap::read(&file) {
+    match UsedMap::read(&*file) {
         Ok(used) => facts.used_bytes = Some(used.bytes()),
         Err(error) => facts.problems.push(error.to_string()),
     }
-    match Layout::detect(&file) {
+    match Layout::detect(file.clone()) {
         Ok(layout) => inspect_volumes(&file, &layout, &mut facts),
         Err(error) => facts.problems.push(error.to_string()),
     }
     Ok(facts)
 }
 
-fn inspect_volumes(file: &ImageFile, layout: &Layout, facts: &mut Facts) {
-    let free = disk::free_space(file, layout).map_err(|error| facts.problems.push(error.to_string())).ok();
+fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) {
+    let free = disk::free_space(&**file, layout).map_err(|error| facts.problems.push(error.to_string())).ok();
     for partition in &mut facts.partitions {
-        if partition.start == layout.boot.start {
+        if partition.number == layout.boot.number {
             partition.purpose = "boot";
-            partition.partuuid = Some(layout.boot_partuuid.clone());
             partition.free = free.as_ref().map(|free| free.boot);
-        } else if partition.start == layout.root.start {
+        } else if partition.number == layout.root.number {
             partition.purpose = "root";
-            partition.partuuid = Some(layout.root_partuuid.clone());
             partition.free = free.as_ref().map(|free| free.root);
         }
     }
-    let made_at = disk::ext4_made_at(&layout.root.slice(file.clone())).unwrap_or(0);
-    let trees = FatTree::open(layout.boot.slice(file.clone()))
-        .and_then(|boot| Ok((boot, Ext4Tree::open(layout.root.slice(file.clone()))?)));
-    match trees {
+    let boot = layout.boot_tree(file.clone()).map_err(|error| facts.problems.push(error.to_string()));
+    let root = layout.root_tree(file.clone()).map_err(|error| facts.problems.push(error.to_string()));
+    let (Ok(boot), Ok(root)) = (boot, root) else { return };
+    let made_at = Slice::new(&**file, layout.root.start, layout.root.len)
+        .ok()
+        .and_then(|slice| Ext4Info::read(&slice).ok())
+        .map_or(0, |info| info.made_at.max(info.written_at));
+    match OsImage::read(&boot, &root, made_at) {
+        Ok(os) => facts.system = Some(os),
         Err(error) => facts.problems.push(error.to_string()),
-        Ok((boot, root)) => {
-            match OsImage::read(&boot, &root, made_at) {
-                Ok(os) => facts.system = Some(os),
-                Err(error) => facts.problems.push(error.to_string()),
-            }
-            match NodeRecord::read(&root) {
-                Ok(record) => facts.node = record,
-                Err(error) => facts.problems.push(error.to_string()),
-            }
-        }
+    }
+    match NodeRecord::read(&root) {
+        Ok(record) => facts.node = record,
+        Err(error) => facts.problems.push(error.to_string()),
     }
 }

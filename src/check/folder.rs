@@ -120,7 +120,7 @@ fn verify_blocks(path: &Path, report: &mut ImageReport, progress: &dyn Progress,
             return Ok(());
         }
     };
-    let file = ImageFile::open(path).map_err(CheckError::io("opening", path))?;
+    let file = ImageFile::open_read(path).map_err(CheckError::io("opening", path))?;
     if map.image_size != file.size() {
         report.find(CHECK, "", format!("the image has {} bytes, its block map says {}", file.size(), map.image_size));
         return Ok(());

@@ -1,11 +1,12 @@
 //! Everything that can be said of one image without booting it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::report::ImageReport;
 use super::{CheckError, overlay, tools};
 use crate::base::OsImage;
-use crate::disk::{self, Ext4Tree, FatTree, FileTree, ImageFile, Layout, PartitionTable};
+use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
 use crate::interrupt::Interrupt;
 use crate::provision::{self, Assets, Context, NodeRecord};
 use crate::spec::{Cluster, Node};
@@ -27,13 +28,9 @@ pub struct Expectation<'a> {
 /// [`CheckError`] when the image cannot be read at all or a tool is missing.
 pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interrupt) -> Result<ImageReport, CheckError> {
     let mut report = ImageReport { path: path.into(), ..ImageReport::default() };
-    let file = ImageFile::open(path).map_err(CheckError::io("opening", path))?;
+    let file = Arc::new(ImageFile::open_read(path).map_err(CheckError::io("opening", path))?);
     report.begin("partition-table");
-    if let Err(error) = PartitionTable::read(&file) {
-        report.find("partition-table", "", error.to_string());
-        return Ok(report);
-    }
-    let layout = match Layout::detect(&file) {
+    let layout = match Layout::detect(file.clone()) {
         Ok(layout) => layout,
         Err(error) => {
             report.find("partition-table", "", error.to_string());
@@ -42,20 +39,26 @@ pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interru
     };
     interrupt.check()?;
     report.begin("fat");
-    for problem in disk::check_fat(&layout.boot.slice(file.clone())) {
-        report.find("fat", "", problem);
+    let boot_slice = Slice::new(&*file, layout.boot.start, layout.boot.len).map_err(CheckError::io("reading", path))?;
+    match disk::check_fat(&boot_slice) {
+        Ok(problems) => problems.into_iter().for_each(|problem| report.find("fat", "", problem)),
+        Err(error) => report.find("fat", "", error.to_string()),
     }
     report.begin("ext4");
     for problem in tools::e2fsck(path, layout.root.start)? {
         report.find("ext4", "", problem);
     }
     interrupt.check()?;
-    let trees = FatTree::open(layout.boot.slice(file.clone()))
-        .map_err(|error| ("fat", error))
-        .and_then(|boot| Ok((boot, Ext4Tree::open(layout.root.slice(file.clone())).map_err(|error| ("ext4", error))?)));
-    match trees {
-        Ok((boot, root)) => verify_trees(&layout, &boot, &root, expected, &mut report)?,
-        Err((check, error)) => report.find(check, "", error.to_string()),
+    let boot = match layout.boot_tree(file.clone()) {
+        Ok(tree) => tree,
+        Err(error) => {
+            report.find("fat", "", error.to_string());
+            return Ok(report);
+        }
+    };
+    match layout.root_tree(file) {
+        Ok(root) => verify_trees(&layout, &boot, &root, expected, &mut report)?,
+        Err(error) => report.find("ext4", "", error.to_string()),
     }
     Ok(report)
 }
@@ -151,11 +154,11 @@ fn verify_boot(layout: &Layout, os: &OsImage, boot: &dyn FileTree, root: &dyn Fi
         None => report.find(CHECK, "boot:/cmdline.txt", "names no root= device"),
         Some(device) => {
             if let Some(id) = device.strip_prefix("PARTUUID=") {
-                if !id.eq_ignore_ascii_case(&layout.root_partuuid) {
+                if !id.eq_ignore_ascii_case(&layout.root.partuuid) {
                     report.find(
                         CHECK,
                         "boot:/cmdline.txt",
-                        format!("root=PARTUUID={id}, and the root partition is {}", layout.root_partuuid),
+                        format!("root=PARTUUID={id}, and the root partition is {}", layout.root.partuuid),
                     );
                 }
             }
@@ -170,8 +173,8 @@ fn verify_boot(layout: &Layout, os: &OsImage, boot: &dyn FileTree, root: &dyn Fi
         let mut fields = line.split_ascii_whitespace();
         let (Some(device), Some(mount)) = (fields.next(), fields.next()) else { continue };
         let wanted = match mount {
-            "/" => &layout.root_partuuid,
-            _ if mount == os.boot_mount => &layout.boot_partuuid,
+            "/" => &layout.root.partuuid,
+            _ if mount == os.boot_mount => &layout.boot.partuuid,
             _ => continue,
         };
         if let Some(id) = device.strip_prefix("PARTUUID=").filter(|id| !id.eq_ignore_ascii_case(wanted)) {

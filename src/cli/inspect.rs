@@ -38,8 +38,8 @@ fn render(name: &str, facts: &Facts) -> String {
     }
     for part in &facts.partitions {
         let free = part.free.map_or_else(String::new, |bytes| format!(", {} free", text::size(bytes)));
-        let id = part.partuuid.as_ref().map_or_else(String::new, |id| format!("  PARTUUID={}", text::printable(id)));
-        let _ = writeln!(shown, "  part {}   {:<5} {}{free}{id}", part.number, part.purpose, text::size(part.size));
+        let (size, id) = (text::size(part.size), text::printable(&part.partuuid));
+        let _ = writeln!(shown, "  part {}   {:<5} {size}{free}  PARTUUID={id}", part.number, part.purpose);
     }
     if let Some(os) = &facts.system {
         let how = match &os.cloud_init {

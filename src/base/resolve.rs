@@ -1,0 +1,518 @@
+//! From what `[image]` says to a raw image on this machine: checked, unpacked, cached, and nothing done twice.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::address::{self, AddressError, shown};
+use super::cache::{self, Cache, CacheError};
+use super::catalogue::{self, CatalogueError, DEFAULT_CATALOGUE, Entry};
+use super::debian::{self, DebianError};
+use super::decompress::{self, Limits, UnpackError};
+use super::fetch::{self, FetchError, Patience, Wanted};
+use super::format::Format;
+use super::hash::Hash;
+use super::http::Client;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::Progress;
+use crate::spec::{BaseRef, Image};
+
+/// How a base is obtained.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The cache folder; `None` for `$KRAKEN_FLASH_CACHE` or the XDG folder.
+    pub cache: Option<PathBuf>,
+    /// Never use the network: what is not in the cache is an error.
+    pub offline: bool,
+    /// Ask the network again for what the cache already has (a newer release, a file that was replaced).
+    pub refresh: bool,
+    /// `User-Agent` of requests.
+    pub user_agent: String,
+    /// After so long without a byte, a connection counts as hanging.
+    pub stall: Duration,
+    /// Attempts in a row without headway before a download is given up; at least 1.
+    pub attempts: u32,
+    /// The pause after a failed attempt; it doubles with each, up to 30 s.
+    pub pause: Duration,
+    /// The most bytes that a download or a raw image may have when nobody announced its size.
+    pub most: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache: None,
+            offline: false,
+            refresh: false,
+            user_agent: concat!("kraken-flash/", env!("CARGO_PKG_VERSION")).to_owned(),
+            stall: Duration::from_secs(30),
+            attempts: 5,
+            pause: Duration::from_secs(1),
+            most: 64 << 30,
+        }
+    }
+}
+
+/// A base image, ready to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The raw image: in the cache, or the user's own file. It must not be written.
+    pub raw: PathBuf,
+    /// SHA-256 of the raw image, hex.
+    pub raw_sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it was made from: an address without secrets, a file name without folders, `debian`.
+    pub origin: String,
+    /// SHA-256 of the packed file that it came out of, hex; `None` when it was not packed.
+    pub download_sha256: Option<String>,
+}
+
+/// Why there is no base.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    /// An address cannot be used.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The cache, or a file of the user.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The catalogue.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// A download.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A packed file.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// The Debian base.
+    #[error(transparent)]
+    Debian(#[from] DebianError),
+    /// It is not in the cache, and the network is not to be used.
+    #[error(
+        "getting the base {origin}: it is not in the cache, and this run is offline; run `kraken-flash fetch` first, with a network"
+    )]
+    Offline {
+        /// What was wanted.
+        origin: String,
+    },
+    /// It is not the one that was asked for.
+    #[error(
+        "checking the base {origin}: SHA-256 {expected} is wanted, {}; correct [image] sha256, or get the right file",
+        found(download, raw)
+    )]
+    WrongHash {
+        /// What was checked.
+        origin: String,
+        /// Hex.
+        expected: String,
+        /// Of the file as downloaded, hex; `None` when it was not packed.
+        download: Option<String>,
+        /// Of the raw image, hex.
+        raw: String,
+    },
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+fn found(download: &Option<String>, raw: &str) -> String {
+    match download {
+        Some(download) => format!("but the file has {download}, and the raw image in it {raw}"),
+        None => format!("but the image has {raw}"),
+    }
+}
+
+impl BaseError {
+    /// Whether the work was stopped on request, rather than failed.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(
+            self,
+            Self::Interrupted(_)
+                | Self::Cache(CacheError::Interrupted(_))
+                | Self::Fetch(FetchError::Interrupted(_))
+                | Self::Unpack(UnpackError::Interrupted(_))
+        )
+    }
+}
+
+/// Obtains the base that `image` names.
+///
+/// # Errors
+/// [`BaseError`]; nothing half-made is left then but a `.part` that the next run resumes.
+pub fn obtain(
+    image: &Image,
+    options: &Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Base, BaseError> {
+    let work = Work {
+        cache: Cache::open(options.cache.as_deref())?,
+        client: Client::new(&options.user_agent, options.stall),
+        image,
+        options,
+        progress,
+        interrupt,
+    };
+    match &image.base {
+        BaseRef::Path(path) => work.file(path),
+        BaseRef::Url(url) => work.download(&address::parse(url)?, &Announced::default()),
+        BaseRef::Catalogue(name) => work.named(name),
+        BaseRef::Debian => work.debian(),
+    }
+}
+
+/// What the catalogue announces of an image; what it announces must be so.
+#[derive(Clone, Debug, Default)]
+struct Announced {
+    download_size: Option<u64>,
+    download: Option<Hash>,
+    raw_size: Option<u64>,
+    raw: Option<Hash>,
+}
+
+/// Which raw image came out of a packed file.
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    raw_sha256: String,
+    size: u64,
+}
+
+/// Which file was found at an address.
+#[derive(Serialize, Deserialize)]
+struct Found {
+    address: String,
+    sha256: String,
+    size: u64,
+    validator: Option<String>,
+}
+
+struct Work<'a> {
+    cache: Cache,
+    client: Client,
+    image: &'a Image,
+    options: &'a Options,
+    progress: &'a dyn Progress,
+    interrupt: &'a Interrupt,
+}
+
+impl Work<'_> {
+    /// A file of the user: raw, it is used where it is; packed, it is unpacked into the cache.
+    fn file(&self, path: &Path) -> Result<Base, BaseError> {
+        let format = decompress::recognise(path)?;
+        let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (hash, size) = self.cache.hash_of(path, self.progress, self.interrupt)?;
+        if format != Format::Raw {
+            return self.unpacked(path, format, &hash, &Announced::default(), origin);
+        }
+        let base = Base {
+            raw: path.to_owned(),
+            raw_sha256: hex::encode(hash),
+            size,
+            origin,
+            download_sha256: None,
+        };
+        self.check(&base)?;
+        Ok(base)
+    }
+
+    fn debian(&self) -> Result<Base, BaseError> {
+        let raw = debian::obtain(self.cache.root(), self.progress, self.interrupt)?;
+        let (hash, size) = self.cache.hash_of(&raw, self.progress, self.interrupt)?;
+        let base = Base {
+            raw,
+            raw_sha256: hex::encode(hash),
+            size,
+            origin: "debian".into(),
+            download_sha256: None,
+        };
+        self.check(&base)?;
+        Ok(base)
+    }
+
+    /// An image of the catalogue. A name that was looked up once stays what it was until a refresh.
+    fn named(&self, name: &str) -> Result<Base, BaseError> {
+        let address = self.image.catalogue.as_deref().unwrap_or(DEFAULT_CATALOGUE);
+        let mirror = self.image.mirror.as_deref().map(address::parse).transpose()?;
+        let catalogue = address::parse(address)?;
+        let key = cache::key(&[catalogue.as_str().as_bytes(), name.trim().as_bytes()]);
+        let known = self
+            .cache
+            .record::<Entry>("name", &key)
+            .filter(|_| !self.options.refresh);
+        let (entry, fresh) = match known {
+            Some(entry) => (entry, false),
+            None => (self.look_up(&catalogue, name, mirror.as_ref())?, true),
+        };
+        let url = on_mirror(address::parse(&entry.url)?, mirror.as_ref());
+        let announced = Announced {
+            download_size: entry.image_download_size,
+            download: entry.download_hash()?,
+            raw_size: entry.extract_size,
+            raw: entry.raw_hash()?,
+        };
+        let base = self.download(&url, &announced)?;
+        if fresh {
+            self.cache.remember("name", &key, &entry);
+        }
+        Ok(base)
+    }
+
+    fn look_up(&self, catalogue: &Url, name: &str, mirror: Option<&Url>) -> Result<Entry, BaseError> {
+        if self.options.offline {
+            return Err(BaseError::Offline {
+                origin: name.to_owned(),
+            });
+        }
+        let load = |link: &str| {
+            let url = address::parse(link)?;
+            let url = if url == *catalogue { url } else { on_mirror(url, mirror) };
+            let text = fetch::text(
+                &self.client,
+                self.patience(),
+                &url,
+                catalogue::MOST_BYTES,
+                self.interrupt,
+            );
+            text.map_err(BaseError::from)
+        };
+        let skipped = |_: &str, error: BaseError| {
+            if error.is_interrupted() {
+                return Err(error);
+            }
+            self.progress
+                .note(&format!("a part of the catalogue is passed over: {error}"));
+            Ok(())
+        };
+        catalogue::search(catalogue.as_str(), name, load, skipped)
+    }
+
+    /// A file at an address: from the cache when it is known there, else from the network.
+    fn download(&self, url: &Url, announced: &Announced) -> Result<Base, BaseError> {
+        let key = cache::key(&[url.as_str().as_bytes()]);
+        let _lock = self.cache.lock(&format!("url-{key}"), self.progress, self.interrupt)?;
+        let origin = shown(url);
+        if !self.options.refresh {
+            match self.cached(&key, announced, &origin) {
+                Ok(Some(base)) => return Ok(base),
+                Ok(None) => {}
+                // What the cache has from there is not what is wanted; perhaps it was replaced there since.
+                Err(BaseError::WrongHash { .. } | BaseError::Unpack(UnpackError::WrongSize { .. }))
+                    if !self.options.offline => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.options.offline {
+            return Err(BaseError::Offline { origin });
+        }
+        let hash = self.fetched(url, &key, announced)?;
+        let path = self.cache.download_path(&hash);
+        let made = decompress::recognise(&path)
+            .map_err(BaseError::from)
+            .and_then(|format| {
+                let base = self.unpacked(&path, format, &hash, announced, origin)?;
+                if format == Format::Raw {
+                    // The raw image in the cache is the same bytes.
+                    let _ = fs::remove_file(&path);
+                }
+                Ok(base)
+            });
+        if made
+            .as_ref()
+            .is_err_and(|error| !error.is_interrupted() && !is_about_this_machine(error))
+        {
+            let _ = fs::remove_file(&path);
+            self.cache.forget("url", &key);
+        }
+        made
+    }
+
+    /// What the cache knows of an address.
+    fn cached(&self, key: &str, announced: &Announced, origin: &str) -> Result<Option<Base>, BaseError> {
+        let Some(found) = self.cache.record::<Found>("url", key) else {
+            return Ok(None);
+        };
+        let Some(hash) = cache::parse_hash(&found.sha256) else {
+            return Ok(None);
+        };
+        if announced.download.is_some_and(|announced| announced != hash) {
+            return Ok(None);
+        }
+        if let Some(base) = self.known(&hash, announced, origin)? {
+            return Ok(Some(base));
+        }
+        let Some(path) = self.cache.download(&hash, self.progress, self.interrupt)? else {
+            return Ok(None);
+        };
+        let format = decompress::recognise(&path)?;
+        self.unpacked(&path, format, &hash, announced, origin.to_owned())
+            .map(Some)
+    }
+
+    /// Downloads into the cache; returns the hash under which the file is there.
+    fn fetched(&self, url: &Url, key: &str, announced: &Announced) -> Result<Hash, BaseError> {
+        let part = self.cache.part_path(key);
+        let wanted = Wanted {
+            url,
+            size: announced.download_size,
+            sha256: announced.download,
+            most: self.options.most,
+        };
+        let fetched = fetch::download(
+            &self.client,
+            self.patience(),
+            &wanted,
+            &part,
+            self.progress,
+            self.interrupt,
+        )
+        .inspect_err(|error| match error {
+            FetchError::Interrupted(_) | FetchError::GaveUp { .. } | FetchError::Io { .. } => {}
+            _ => fetch::discard(&part),
+        })
+        .inspect_err(|_| {
+            if part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+                fetch::discard(&part);
+            }
+        })?;
+        let path = self.cache.download_path(&fetched.sha256);
+        fs::rename(&part, &path).map_err(CacheError::io("naming", &path))?;
+        fetch::discard(&part);
+        self.cache.remember_hash(&path, &fetched.sha256)?;
+        let found = Found {
+            address: shown(url),
+            sha256: hex::encode(fetched.sha256),
+            size: fetched.size,
+            validator: fetched.validator,
+        };
+        self.cache.remember("url", key, &found);
+        Ok(fetched.sha256)
+    }
+
+    /// The raw image that came out of the packed file with the hash `packed` before.
+    fn known(&self, packed: &Hash, announced: &Announced, origin: &str) -> Result<Option<Base>, BaseError> {
+        let Some(contents) = self.cache.record::<Contents>("contents", &hex::encode(packed)) else {
+            return Ok(None);
+        };
+        let Some(raw) = cache::parse_hash(&contents.raw_sha256) else {
+            return Ok(None);
+        };
+        let Some(path) = self.cache.raw(&raw, self.progress, self.interrupt)? else {
+            return Ok(None);
+        };
+        let base = self.base(path, packed, &raw, contents.size, origin.to_owned());
+        self.check_announced(&base, announced)?;
+        self.check(&base)?;
+        Ok(Some(base))
+    }
+
+    /// Unpacks a file with the hash `packed` into the cache, unless it is there already.
+    fn unpacked(
+        &self,
+        source: &Path,
+        format: Format,
+        packed: &Hash,
+        announced: &Announced,
+        origin: String,
+    ) -> Result<Base, BaseError> {
+        let key = hex::encode(packed);
+        let _lock = self.cache.lock(&format!("raw-{key}"), self.progress, self.interrupt)?;
+        if let Some(base) = self.known(packed, announced, &origin)? {
+            return Ok(base);
+        }
+        // Under the lock, a file of this name is what a killed run has left.
+        let temporary = self.cache.raw_temporary(&key);
+        let target = File::create(&temporary).map_err(CacheError::io("creating", &temporary))?;
+        let temporary =
+            tempfile::TempPath::try_from_path(&temporary).map_err(CacheError::io("creating", &temporary))?;
+        let limits = Limits {
+            exact: announced.raw_size,
+            most: self.options.most,
+        };
+        let unpacked = decompress::unpack(
+            (source, format),
+            (&target, &temporary),
+            limits,
+            self.progress,
+            self.interrupt,
+        )?;
+        let path = self.cache.raw_path(&unpacked.sha256);
+        let base = self.base(path.clone(), packed, &unpacked.sha256, unpacked.size, origin);
+        self.check_announced(&base, announced)?;
+        self.check(&base)?;
+        drop(target);
+        temporary
+            .persist(&path)
+            .map_err(|error| CacheError::io("naming", &path)(error.error))?;
+        self.cache.remember_hash(&path, &unpacked.sha256)?;
+        let contents = Contents {
+            raw_sha256: base.raw_sha256.clone(),
+            size: unpacked.size,
+        };
+        self.cache.remember("contents", &key, &contents);
+        Ok(base)
+    }
+
+    fn base(&self, raw: PathBuf, packed: &Hash, hash: &Hash, size: u64, origin: String) -> Base {
+        Base {
+            raw,
+            raw_sha256: hex::encode(hash),
+            size,
+            origin,
+            download_sha256: (packed != hash).then(|| hex::encode(packed)),
+        }
+    }
+
+    /// `[image] sha256` is good for the packed file or for the raw image.
+    fn check(&self, base: &Base) -> Result<(), BaseError> {
+        let Some(expected) = self.image.sha256.map(hex::encode) else {
+            return Ok(());
+        };
+        match expected == base.raw_sha256 || base.download_sha256.as_ref() == Some(&expected) {
+            true => Ok(()),
+            false => Err(wrong_hash(base, expected)),
+        }
+    }
+
+    fn check_announced(&self, base: &Base, announced: &Announced) -> Result<(), BaseError> {
+        match announced.raw.map(hex::encode) {
+            Some(expected) if expected != base.raw_sha256 => Err(wrong_hash(base, expected)),
+            _ => Ok(()),
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            attempts: self.options.attempts.max(1),
+            pause: self.options.pause,
+        }
+    }
+}
+
+fn wrong_hash(base: &Base, expected: String) -> BaseError {
+    BaseError::WrongHash {
+        origin: base.origin.clone(),
+        expected,
+        download: base.download_sha256.clone(),
+        raw: base.raw_sha256.clone(),
+    }
+}
+
+/// Whether the error says nothing against the downloaded file.
+fn is_about_this_machine(error: &BaseError) -> bool {
+    matches!(
+        error,
+        BaseError::Cache(_) | BaseError::Unpack(UnpackError::Io { .. } | UnpackError::NoSpace { .. })
+    )
+}
+
+fn on_mirror(url: Url, mirror: Option<&Url>) -> Url {
+    match mirror {
+        Some(mirror) => address::on_mirror(&url, mirror),
+        None => url,
+    }
+}
