@@ -1,7 +1,7 @@
-//! The `kraken-flash` program: a thin binary over the library.
+//! The `kraken-flash` program.
 
-use std::process::ExitCode;
+mod cli;
 
-fn main() -> ExitCode {
-    kraken_flash::cli::run()
+fn main() -> std::process::ExitCode {
+    cli::run()
 }

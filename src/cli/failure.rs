@@ -1,69 +1,100 @@
 //! How a command fails: what is printed, and the exit code.
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::interrupt::Interrupted;
+use kraken_flash::interrupt::Interrupted;
+use kraken_flash::workspace::WorkspaceError;
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use super::EXIT_WRONG;
 
 /// Why a command did not succeed.
-pub(crate) enum Failure {
+pub(super) enum Failure {
     /// It could not be done: exit code 1.
     Failed(Box<dyn Error + Send + Sync>),
-    /// It could not be done, and a source text shows where: exit code 1.
-    Diagnosed(Box<miette::Report>),
     /// A check found something wrong; what, is already printed: exit code 3.
     Wrong,
     /// Stopped by a signal: exit code 130.
     Interrupted,
+    /// Whoever reads stdout has seen enough (`| head -1`): no mistake.
+    NobodyReads,
 }
 
 impl Failure {
     /// A failure with a plain sentence.
-    pub(crate) fn message(text: impl Into<String>) -> Self {
+    pub(super) fn message(text: impl Into<String>) -> Self {
         Failure::Failed(text.into().into())
     }
 
     /// Prints what there is to say on stderr; gives the exit code.
-    pub(crate) fn report(self) -> ExitCode {
+    pub(super) fn report(self, color: bool) -> ExitCode {
         match self {
             Failure::Failed(error) => {
-                eprintln!("error: {error}");
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    eprintln!("  because: {error}");
-                    cause = error.source();
-                }
-                ExitCode::from(1)
-            }
-            Failure::Diagnosed(report) => {
-                eprintln!("{report:?}");
+                let text = match error.downcast_ref::<WorkspaceError>() {
+                    Some(diagnostic) => diagnosed(diagnostic, color),
+                    None => plain(&*error),
+                };
+                // Nobody is left to be told when stderr is closed.
+                let _ = io::stderr().write_all(text.as_bytes());
                 ExitCode::from(1)
             }
             Failure::Wrong => ExitCode::from(EXIT_WRONG),
             Failure::Interrupted => {
-                eprintln!("interrupted; nothing unfinished was left behind");
+                let _ = writeln!(io::stderr(), "interrupted; nothing unfinished was left behind");
                 ExitCode::from(130)
             }
+            Failure::NobodyReads => ExitCode::SUCCESS,
         }
     }
+}
+
+/// An error with the place in the spec where it has one.
+fn diagnosed(error: &dyn Diagnostic, color: bool) -> String {
+    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let width = terminal_size::terminal_size_of(io::stderr()).map_or(100, |(width, _)| usize::from(width.0));
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width.clamp(40, 120));
+    let mut text = String::new();
+    match handler.render_report(&mut text, error) {
+        Ok(()) => text,
+        Err(_) => format!("error: {error}\n"),
+    }
+}
+
+/// An error with its causes, a line each.
+fn plain(error: &(dyn Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut text = format!("error: {said}\n");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Some errors already quote their cause.
+        if !said.contains(&words) {
+            text.push_str(&format!("  because: {words}\n"));
+        }
+        said = words;
+        cause = error.source();
+    }
+    text
 }
 
 /// Every room's error becomes a failure; an interrupt anywhere in its chain of causes makes it one of that kind.
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+        let error: Box<dyn Error + Send + Sync> = Box::new(error);
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return Failure::NobodyReads;
+        }
+        let stopped = Interrupted.to_string();
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
         while let Some(error) = cause {
-            if error.is::<Interrupted>() {
+            // `#[error(transparent)]` hides the inner error from `source()`; its words are the last trace of it.
+            if error.is::<Interrupted>() || error.to_string() == stopped {
                 return Failure::Interrupted;
             }
             cause = error.source();
         }
-        // `#[error(transparent)]` passes over the inner error in `source()`, so its words are the last trace.
-        if error.to_string() == Interrupted.to_string() {
-            return Failure::Interrupted;
-        }
-        Failure::Failed(Box::new(error))
+        Failure::Failed(error)
     }
 }

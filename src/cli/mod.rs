@@ -7,23 +7,22 @@ mod completions;
 mod failure;
 mod init;
 mod inspect;
+mod load;
 mod plan;
 mod progress;
 mod schema;
 mod text;
 mod verify;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kraken_flash::interrupt::Interrupt;
+use kraken_flash::progress::Progress;
 
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
-
-pub(crate) use failure::Failure;
+use failure::Failure;
 
 /// Exit code when a check found an image or card wrong.
 const EXIT_WRONG: u8 = 3;
@@ -34,9 +33,9 @@ const EXIT_WRONG: u8 = 3;
 /// make the images with `build`, prove them with `verify`. Without a kraken.toml you get the default: seven nodes,
 /// kraken-1 to kraken-7, 192.168.3.11 to .17, the first one the manager.
 #[derive(Debug, Parser)]
-#[command(name = "kraken-flash", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "kraken-flash", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done; 1 it could not be done; 2 usage; 3 a check found something wrong; 130 interrupted.")]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -45,16 +44,16 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Global {
+struct Global {
     /// The cluster's description [default: ./kraken.toml, or the seven-node default when there is none]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Say nothing but errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Say more
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
-    verbose: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
@@ -70,8 +69,8 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a commented kraken.toml
-    Init(init::Args),
+    /// Write a commented kraken.toml, never over an existing one
+    Init,
     /// Show what each node will be; changes nothing
     Plan(plan::Args),
     /// Make the nodes' images
@@ -81,63 +80,91 @@ enum Command {
     /// Show what is on an image
     Inspect(inspect::Args),
     /// Print the JSON schema of kraken.toml
-    Schema(schema::Args),
+    Schema,
     /// Print completions for a shell
     Completions(completions::Args),
 }
 
 /// What a command has at hand.
-pub(crate) struct Session {
-    pub(crate) global: Global,
-    pub(crate) progress: Box<dyn Progress>,
-    pub(crate) interrupt: Interrupt,
+struct Session {
+    global: Global,
+    progress: Box<dyn Progress>,
+    interrupt: Interrupt,
 }
 
 /// Parses the arguments, runs the command, reports what went wrong; returns the exit code.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    cli.global.color.apply();
+    let color = cli.global.color;
+    color.apply();
     let interrupt = Interrupt::new();
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // A second signal ends the program at once: registered first, it is armed only when the flag is already set.
-        let armed = signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.flag());
-        if let Err(error) = armed.and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupt.flag()))) {
-            eprintln!("warning: signals cannot be caught ({error}); Ctrl-C may leave unfinished files behind");
-        }
-    }
+    catch_signals(&interrupt);
     let session = Session { progress: progress::choose(cli.global.quiet), global: cli.global, interrupt };
-    let result = match cli.command {
-        Command::Init(args) => init::run(&session, &args),
-        Command::Plan(args) => plan::run(&session, &args),
-        Command::Build(args) => build::run(&session, &args),
-        Command::Verify(args) => verify::run(&session, &args),
-        Command::Inspect(args) => inspect::run(&session, &args),
-        Command::Schema(args) => schema::run(&session, &args),
-        Command::Completions(args) => completions::run(&session, &args),
+    let mut out = io::stdout().lock();
+    let result = match &cli.command {
+        Command::Init => init::run(&session),
+        Command::Plan(args) => plan::run(&session, args, &mut out),
+        Command::Build(args) => build::run(&session, args, &mut out),
+        Command::Verify(args) => verify::run(&session, args, &mut out),
+        Command::Inspect(args) => inspect::run(args, &mut out),
+        Command::Schema => schema::run(&mut out),
+        Command::Completions(args) => completions::run(args, &mut out),
     };
-    match result {
+    match result.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(color.on_stderr()),
+    }
+}
+
+/// The first SIGINT or SIGTERM asks the work to stop and clean up; a second one ends the program at once.
+fn catch_signals(interrupt: &Interrupt) {
+    use signal_hook::{consts, flag};
+    for (signal, code) in [(consts::SIGINT, 130), (consts::SIGTERM, 143)] {
+        // In this order: the shutdown is armed only by a flag that was set before this signal.
+        let caught = flag::register_conditional_shutdown(signal, code, interrupt.flag())
+            .and_then(|_| flag::register(signal, interrupt.flag()));
+        if let Err(error) = caught {
+            eprintln!("warning: signals cannot be caught ({error}): Ctrl-C may leave unfinished files behind");
+        }
     }
 }
 
 impl Color {
-    /// Tells the libraries that draw; NO_COLOR (no-color.org) wins over a terminal, `--color` over both.
-    fn apply(self) {
-        let wanted = match self {
+    /// Whether what goes to stderr is coloured. `--color` wins over NO_COLOR (no-color.org), that over the terminal.
+    fn on_stderr(self) -> bool {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match self {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal(),
-        };
-        let handler = miette::MietteHandlerOpts::new().color(wanted).unicode(std::env::var_os("TERM").is_none_or(|term| term != "linux"));
-        let _ = miette::set_hook(Box::new(move |_| Box::new(handler.clone().build())));
-        if !wanted {
-            indicatif_colors_off();
+            Color::Auto => !refused && io::stderr().is_terminal(),
         }
+    }
+
+    /// Tells the library that draws the progress bars.
+    fn apply(self) {
+        console::set_colors_enabled_stderr(self.on_stderr());
     }
 }
 
-fn indicatif_colors_off() {
-    // indicatif draws through `console`, which reads these; set through its own switch, not the environment.
-    console::set_colors_enabled_stderr(false);
+/// Says a sentence on stderr, unless the user wants silence.
+fn say(session: &Session, line: &str) {
+    if !session.global.quiet {
+        session.progress.note(line);
+    }
+}
+
+/// How wide stdout is, when it is a terminal.
+fn stdout_width() -> Option<u16> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
 }

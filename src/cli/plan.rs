@@ -1,0 +1,241 @@
+//! `kraken-flash plan`: shows what each node will be, and changes nothing.
+
+use std::io::Write;
+use std::path::Path;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo};
+use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
+use serde::Serialize;
+
+use super::{CliError, Global, stdout_width};
+
+/// What `plan` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print everything as JSON, without secrets
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the plan.
+pub fn run(global: &Global, args: &Args, out: &mut dyn Write) -> Result<(), CliError> {
+    let workspace = Workspace::load(global.config.as_deref(), &Surroundings::here(), MissingKeys::Leave)?;
+    if args.json {
+        let text = serde_json::to_string_pretty(&Plan::new(&workspace)).map_err(std::io::Error::from)?;
+        writeln!(out, "{text}")?;
+        return Ok(());
+    }
+    let width = stdout_width();
+    let cluster = &workspace.cluster;
+    let from = match &workspace.config {
+        Some(path) => format!("from {}", tidy(path)),
+        None => "the default cluster: there is no kraken.toml".to_owned(),
+    };
+    let nodes = match cluster.nodes.len() {
+        1 => "1 node".to_owned(),
+        count => format!("{count} nodes"),
+    };
+    writeln!(out, "{}: {nodes}, {from}\n", cluster.name)?;
+    writeln!(out, "{}\n", trimmed(&common(&workspace, width)))?;
+    writeln!(out, "{}", trimmed(&node_table(&cluster.nodes, width)))?;
+    Ok(())
+}
+
+/// `plan --json`.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Plan<'a> {
+    /// The spec; null for the default cluster.
+    config: Option<&'a Path>,
+    cluster: &'a Cluster,
+    /// SHA-256 fingerprints of the keys that may log in.
+    ssh_key_fingerprints: Vec<String>,
+    /// The private key that `build` will make because there is no other key; null when there is one.
+    ssh_key_to_be_made: Option<&'a Path>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(workspace: &'a Workspace) -> Self {
+        let keys = &workspace.cluster.user.ssh_keys;
+        Self {
+            config: workspace.config.as_deref(),
+            cluster: &workspace.cluster,
+            ssh_key_fingerprints: keys.iter().filter_map(|key| spec::fingerprint(key)).collect(),
+            ssh_key_to_be_made: match &workspace.keys {
+                LoginKeys::ToBeMade(path) => Some(path),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What all nodes share, a line for each section.
+fn common(workspace: &Workspace, width: Option<u16>) -> Table {
+    let cluster = &workspace.cluster;
+    let mut table = new_table(width);
+    table.add_row(["image", &image(cluster)]);
+    table.add_row(["network", &network(cluster)]);
+    table.add_row(["user", &user(cluster)]);
+    table.add_row(["log in with", &keys(workspace)]);
+    table.add_row(["system", &system(cluster)]);
+    if !cluster.system.packages_on_first_boot.is_empty() {
+        table.add_row(["first boot", &cluster.system.packages_on_first_boot.join(", ")]);
+    }
+    table
+}
+
+fn image(cluster: &Cluster) -> String {
+    let mut text = match &cluster.image.base {
+        BaseRef::Path(path) => tidy(path),
+        BaseRef::Url(url) => url.clone(),
+        BaseRef::Catalogue(name) => match &cluster.image.catalogue {
+            Some(catalogue) => format!("{name}, of {catalogue}"),
+            None => format!("{name}, of Raspberry Pi's catalogue"),
+        },
+        BaseRef::Debian => "Debian, composed here".to_owned(),
+    };
+    if let Some(mirror) = &cluster.image.mirror {
+        text.push_str(&format!(", from {mirror}"));
+    }
+    if let Some(hash) = &cluster.image.sha256 {
+        text.push_str(&format!(", SHA-256 {}", hex::encode(hash)));
+    }
+    text
+}
+
+fn network(cluster: &Cluster) -> String {
+    let network = &cluster.network;
+    let servers: Vec<_> = network.dns.iter().map(ToString::to_string).collect();
+    let mut text = format!(
+        "{}, gateway {}, DNS {}",
+        network.subnet,
+        network.gateway,
+        servers.join(" ")
+    );
+    if !network.search.is_empty() {
+        text.push_str(&format!(", search {}", network.search.join(" ")));
+    }
+    text.push_str(match network.interface {
+        InterfaceChoice::Auto => ", on the USB gigabit adapter or else the onboard port",
+        InterfaceChoice::Onboard => ", on the onboard port",
+        InterfaceChoice::Gigabit => ", on the USB gigabit adapter",
+        InterfaceChoice::Mac => ", on the interface with the node's MAC address",
+    });
+    text
+}
+
+fn user(cluster: &Cluster) -> String {
+    let user = &cluster.user;
+    let password = match user.password_hash {
+        Some(_) => "with a password",
+        None => "without a password",
+    };
+    let sudo = match user.sudo {
+        Sudo::Nopasswd => "sudo without asking",
+        Sudo::Password => "sudo with the password",
+        Sudo::None => "no sudo",
+    };
+    format!("{}, {password}, {sudo}, in {}", user.name, user.groups.join(" "))
+}
+
+fn keys(workspace: &Workspace) -> String {
+    if let LoginKeys::ToBeMade(path) = &workspace.keys {
+        return format!("a key pair that `build` will make: {}", tidy(path));
+    }
+    let lines: Vec<String> = workspace
+        .cluster
+        .user
+        .ssh_keys
+        .iter()
+        .map(|key| {
+            let comment = key.splitn(3, ' ').nth(2).unwrap_or_default();
+            format!("{} {comment}", spec::fingerprint(key).unwrap_or_default())
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn system(cluster: &Cluster) -> String {
+    let system = &cluster.system;
+    let keyboard = &system.keyboard;
+    let mut text = format!(
+        "{}, {}, keyboard {} {}",
+        system.timezone, system.locale, keyboard.layout, keyboard.model
+    );
+    if !keyboard.variant.is_empty() {
+        text.push_str(&format!(" {}", keyboard.variant));
+    }
+    if let Some(time) = system
+        .clock_floor
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+    {
+        text.push_str(&format!(", clock not before {time}"));
+    }
+    if let Some(overlay) = &system.overlay {
+        text.push_str(&format!(", overlay {}", tidy(overlay)));
+    }
+    text
+}
+
+/// The nodes; the columns for MAC addresses and labels only when there are any.
+fn node_table(nodes: &[Node], width: Option<u16>) -> Table {
+    let macs = nodes.iter().any(|node| node.mac.is_some());
+    let labels = nodes.iter().any(|node| !node.labels.is_empty());
+    let mut table = new_table(width);
+    let optional = [(macs, "MAC"), (labels, "LABELS")];
+    let names = ["NODE", "HOST NAME", "ADDRESS", "ROLE", "BOARD"];
+    table.set_header(
+        names
+            .into_iter()
+            .chain(optional.into_iter().filter(|(shown, _)| *shown).map(|(_, name)| name)),
+    );
+    for node in nodes {
+        let mut row = vec![
+            node.number.to_string(),
+            node.hostname.clone(),
+            node.address.to_string(),
+            node.role.to_string(),
+            node.board.to_string(),
+        ];
+        if macs {
+            row.push(node.mac.map_or_else(|| "-".to_owned(), |mac| mac.to_string()));
+        }
+        if labels {
+            let pairs: Vec<_> = node
+                .labels
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            row.push(pairs.join(" "));
+        }
+        table.add_row(row);
+    }
+    table
+}
+
+/// A table without lines; as wide as the terminal, or as it needs when it goes into a file or a pipe.
+fn new_table(width: Option<u16>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if let Some(width) = width {
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width);
+    }
+    table
+}
+
+/// The text of a table, without the blanks at the ends of its lines and before its first column.
+fn trimmed(table: &Table) -> String {
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+/// A path without the `./` before it.
+fn tidy(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
