@@ -2,8 +2,10 @@
 
 mod superblock;
 mod tree;
+mod write;
 
 pub use superblock::{Ext4Info, Ext4InfoError};
 pub use tree::Ext4Tree;
+pub use write::{Attributes, Ext4Error, Ext4Write, Ext4Writer};
 
 pub(super) use superblock::{Groups, MAGIC_AT};

@@ -14,7 +14,7 @@ pub use tree::FatTree;
 pub use write::FatWriter;
 
 pub(super) use check::Survey;
-pub(super) use geometry::Geometry;
+pub(super) use geometry::{Geometry, Link};
 
 /// Why a FAT volume could not be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub enum FatError {
 }
 
 impl FatError {
-    fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }

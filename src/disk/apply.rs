@@ -1,0 +1,94 @@
+//! Lays an overlay over the two volumes of a disk.
+
+use std::sync::Arc;
+
+use super::ext4::{Attributes, Ext4Error, Ext4Write, Ext4Writer};
+use super::fat::{FatError, FatWriter};
+use super::io::WriteAt;
+use super::layout::Layout;
+use crate::overlay::{Entry, EntryPath, Kind, Overlay, Volume};
+
+/// Why an overlay could not be laid over a disk. The disk may be changed in part: use a view, and throw it away.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The boot volume.
+    #[error("laying files over the boot volume: {0}")]
+    Boot(#[from] FatError),
+    /// The root volume.
+    #[error("laying files over the root volume: {0}")]
+    Root(#[from] Ext4Error),
+    /// Something that FAT cannot hold.
+    #[error(
+        "laying files over the boot volume: {path} is a symbolic link, which FAT cannot hold; put it on the root volume"
+    )]
+    LinkOnBoot {
+        /// The path.
+        path: EntryPath,
+    },
+}
+
+/// Lays `overlay` over the disk that `view` shows. Doing it twice changes nothing the second time.
+///
+/// Missing parents are made as `0755 root:root`. Symbolic links on the way to an entry are followed inside the image, never out of it; a link in the place of an
+/// entry is replaced. A file over a directory, or a directory over a file, is an error. A replaced file gets a new inode, so that other names of the old one
+/// keep their contents.
+///
+/// # Errors
+/// [`ApplyError`] when a volume is damaged or full, or an entry cannot stand where it should.
+pub fn apply(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<(), ApplyError> {
+    if overlay.iter().any(|(volume, ..)| volume == Volume::Boot) {
+        apply_boot(view.clone(), layout, overlay)?;
+    }
+    if overlay.iter().any(|(volume, ..)| volume == Volume::Root) {
+        apply_root(view, layout, overlay)?;
+    }
+    Ok(())
+}
+
+fn of(overlay: &Overlay, wanted: Volume) -> impl Iterator<Item = (&EntryPath, &Entry)> {
+    overlay
+        .iter()
+        .filter(move |(volume, ..)| *volume == wanted)
+        .map(|(_, path, entry)| (path, entry))
+}
+
+fn apply_boot(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<(), ApplyError> {
+    let writer = FatWriter::open(view, &layout.boot)?;
+    for (path, entry) in of(overlay, Volume::Boot) {
+        match &entry.kind {
+            Kind::File(bytes) => writer.write(path.as_str(), bytes, entry.mtime)?,
+            Kind::Directory => writer.mkdir(path.as_str(), entry.mtime)?,
+            Kind::Absent => writer.remove(path.as_str())?,
+            Kind::Symlink(_) => return Err(ApplyError::LinkOnBoot { path: path.clone() }),
+        }
+    }
+    Ok(writer.finish()?)
+}
+
+fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<(), ApplyError> {
+    // Removals have no time of their own: they happen when the newest entry does.
+    let now = of(overlay, Volume::Root).map(|(_, e)| e.mtime).max().unwrap_or(0);
+    let mut writer = Ext4Writer::open(view, &layout.root, now)?;
+    for (path, entry) in of(overlay, Volume::Root) {
+        let attributes = Attributes {
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            mtime: entry.mtime,
+            xattrs: &entry.xattrs,
+        };
+        match &entry.kind {
+            Kind::File(bytes) => writer.file(path.as_str(), bytes, attributes)?,
+            Kind::Directory => writer.directory(path.as_str(), attributes)?,
+            Kind::Symlink(target) => writer.symlink(path.as_str(), target, attributes)?,
+            Kind::Absent => writer.remove(path.as_str())?,
+        }
+    }
+    // What was written into a directory has changed its time.
+    for (path, entry) in of(overlay, Volume::Root) {
+        if entry.kind == Kind::Directory {
+            writer.touch(path.as_str(), entry.mtime)?;
+        }
+    }
+    Ok(writer.finish()?)
+}

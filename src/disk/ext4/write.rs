@@ -1,0 +1,510 @@
+//! Writing to an ext4 volume: our own small trait, and its implementation by `rust-fs-ext4`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use fs_ext4::block_io::BlockDevice;
+use fs_ext4::runtime::Runtime;
+use fs_ext4::{Error, Filesystem, inode::Inode, xattr};
+
+use super::superblock::{Ext4Info, Ext4InfoError};
+use crate::disk::io::{ReadAt, WriteAt};
+use crate::disk::slice::Slice;
+use crate::disk::table::Partition;
+
+/// The root directory's inode number.
+const ROOT: u32 = 2;
+/// Symbolic links followed on the way to one directory, as the kernel's limit.
+const MAX_LINKS: u32 = 40;
+
+/// Owner, mode, time and attributes of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes<'a> {
+    /// Permission bits, `0o7777` at most.
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time, seconds since 1970-01-01 UTC; clamped to 1970..2038, which is what every reader of ext4 understands.
+    pub mtime: i64,
+    /// Extended attributes by full name.
+    pub xattrs: &'a BTreeMap<String, Vec<u8>>,
+}
+
+/// Why something could not be written to an ext4 volume.
+#[derive(Debug, thiserror::Error)]
+pub enum Ext4Error {
+    /// The volume cannot be opened for writing.
+    #[error("opening the ext4 file system for writing: {0}")]
+    Open(String),
+    /// An operation failed.
+    #[error("{doing} {path} in the ext4 file system: {why}")]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// There is no room.
+    #[error(
+        "{doing} {path} in the ext4 file system: it is full; the root partition has to be grown, or less put on it"
+    )]
+    Full {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: String,
+    },
+}
+
+impl From<Ext4InfoError> for Ext4Error {
+    fn from(error: Ext4InfoError) -> Self {
+        Self::Open(error.to_string())
+    }
+}
+
+/// What we ask of a library that writes ext4. Paths are absolute; symbolic links on the way to the last component are followed inside the
+/// volume; parents that are missing are made as `0755 root:root`.
+pub trait Ext4Write {
+    /// Writes a file under a new inode; whatever file or link stood there loses this name only.
+    ///
+    /// # Errors
+    /// [`Ext4Error`] when a directory stands there, a parent is a file, or there is no room.
+    fn file(&mut self, path: &str, bytes: &[u8], attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+
+    /// Makes a directory, or gives an existing one these attributes.
+    ///
+    /// # Errors
+    /// As [`Self::file`]; a file in its place is an error.
+    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+
+    /// Makes a symbolic link; whatever file or link stood there is replaced.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+
+    /// Removes a file or link; nothing there is no error.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn remove(&mut self, path: &str) -> Result<(), Ext4Error>;
+
+    /// Sets the modification time of an existing directory (writing into it changed it).
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn touch(&mut self, path: &str, mtime: i64) -> Result<(), Ext4Error>;
+
+    /// Finishes the writes.
+    ///
+    /// # Errors
+    /// [`Ext4Error`] when the disk reports one.
+    fn finish(self) -> Result<(), Ext4Error>;
+}
+
+/// Time and inode generations come from the entries and a counter, never from the host.
+struct Clock {
+    now: AtomicI64,
+    generation: AtomicU32,
+}
+
+impl Runtime for Clock {
+    fn now_unix_seconds(&self) -> i64 {
+        self.now.load(Ordering::Relaxed)
+    }
+    fn next_inode_generation(&self) -> u32 {
+        self.generation.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Our disk as the library's. A flush is nothing here: the caller syncs once, at the end.
+struct Device(Slice<Arc<dyn WriteAt>>);
+
+impl BlockDevice for Device {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> fs_ext4::Result<()> {
+        Ok(self.0.read_at(offset, buf)?)
+    }
+    fn size_bytes(&self) -> u64 {
+        self.0.size()
+    }
+    fn write_at(&self, offset: u64, buf: &[u8]) -> fs_ext4::Result<()> {
+        Ok(self.0.write_at(offset, buf)?)
+    }
+    fn is_writable(&self) -> bool {
+        true
+    }
+}
+
+/// An ext4 volume open for writing.
+pub struct Ext4Writer {
+    fs: Filesystem,
+    clock: Arc<Clock>,
+}
+
+/// A directory that was found: its inode, and its path without links (the library takes attributes by path).
+#[derive(Clone)]
+struct Place {
+    inode: u32,
+    path: String,
+}
+
+impl Place {
+    fn child(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+}
+
+impl Ext4Writer {
+    /// Opens the volume in a partition of a disk. `now` (seconds since 1970-01-01 UTC) is the time of what has none of its own, such as removals.
+    ///
+    /// # Errors
+    /// [`Ext4Error::Open`] when it is not ext4, was not unmounted cleanly, or has a feature that is not supported.
+    pub fn open(disk: Arc<dyn WriteAt>, partition: &Partition, now: i64) -> Result<Self, Ext4Error> {
+        let open = |e: &dyn std::fmt::Display| Ext4Error::Open(e.to_string());
+        let slice = Slice::new(disk, partition.start, partition.len).map_err(|e| open(&e))?;
+        if let Some(why) = Ext4Info::read(&slice)?.refusal() {
+            return Err(Ext4Error::Open(why.into()));
+        }
+        let clock = Arc::new(Clock {
+            now: AtomicI64::new(clamp(now).max(1)),
+            generation: AtomicU32::new(1),
+        });
+        let mut fs = Filesystem::mount_with_runtime(Arc::new(Device(slice)), clock.clone()).map_err(|e| open(&e))?;
+        // The journal is clean, and nothing can crash between two writes to memory: it would only make the patch larger.
+        fs.journal = None;
+        Ok(Self { fs, clock })
+    }
+
+    fn set_clock(&self, now: i64) {
+        // Never 0: an inode deleted at 0 looks to e2fsck as if it had not been deleted.
+        self.clock.now.store(clamp(now).max(1), Ordering::Relaxed);
+    }
+
+    /// The directory that holds `path`'s last component, made when `make` says so; `None` when it is missing.
+    fn parent(&self, path: &str, make: bool) -> Result<Option<Place>, Ext4Error> {
+        let mut trail = vec![Place {
+            inode: ROOT,
+            path: String::new(),
+        }];
+        let (parents, _) = split(path)?;
+        let mut todo: Vec<String> = parents.split('/').rev().map(str::to_owned).collect();
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            let Some(here) = trail.last().cloned() else { break };
+            match name.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    // The parent of the root is the root: a link cannot lead out.
+                    if trail.len() > 1 {
+                        trail.pop();
+                    }
+                    continue;
+                }
+                _ => (),
+            }
+            let Some((inode, found)) = self.look(&here, &name, path)? else {
+                if !make {
+                    return Ok(None);
+                }
+                let inode = self.make_parent(&here, &name, path)?;
+                trail.push(Place {
+                    inode,
+                    path: here.child(&name),
+                });
+                continue;
+            };
+            if found.is_dir() {
+                trail.push(Place {
+                    inode,
+                    path: here.child(&name),
+                });
+            } else if found.is_symlink() {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(failed("resolving", path, "too many symbolic links on the way"));
+                }
+                let target = self.target(inode, path)?;
+                if target.starts_with('/') {
+                    trail.truncate(1);
+                }
+                todo.extend(target.split('/').rev().map(str::to_owned));
+            } else if make {
+                return Err(failed(
+                    "resolving",
+                    path,
+                    &format!("{} is a file, not a directory", here.child(&name)),
+                ));
+            } else {
+                return Ok(None);
+            }
+        }
+        Ok(trail.pop())
+    }
+
+    fn target(&self, inode: u32, path: &str) -> Result<String, Ext4Error> {
+        let raw = self.fs.read_link_ino(inode).map_err(wrap("resolving", path))?;
+        String::from_utf8(raw).map_err(|_| failed("resolving", path, "a link on the way is not UTF-8"))
+    }
+
+    fn look(&self, directory: &Place, name: &str, path: &str) -> Result<Option<(u32, Inode)>, Ext4Error> {
+        let inode = match self.fs.lookup_at(directory.inode, name.as_bytes()) {
+            Ok(inode) => inode,
+            Err(Error::NotFound) => return Ok(None),
+            Err(error) => return Err(wrap("looking up", path)(error)),
+        };
+        let found = self.fs.stat_ino(inode).map_err(wrap("looking up", path))?;
+        Ok(Some((inode, found)))
+    }
+
+    fn make_parent(&self, here: &Place, name: &str, path: &str) -> Result<u32, Ext4Error> {
+        let inode = self
+            .fs
+            .apply_mkdir_at(here.inode, name.as_bytes(), 0o755)
+            .map_err(wrap("making the parents of", path))?;
+        Ok(inode)
+    }
+
+    /// Parent, name and what stands there, for something that is to be written.
+    #[allow(clippy::type_complexity)]
+    fn spot<'p>(&self, path: &'p str) -> Result<(Place, &'p str, Option<(u32, Inode)>), Ext4Error> {
+        let (_, name) = split(path)?;
+        let place = self
+            .parent(path, true)?
+            .ok_or_else(|| failed("resolving", path, "its parent is missing"))?;
+        let found = self.look(&place, name, path)?;
+        Ok((place, name, found))
+    }
+
+    fn dress(&self, place: &Place, name: &str, inode: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        let path = place.child(name);
+        self.fs
+            .apply_chown_ino(inode, attributes.uid, attributes.gid)
+            .map_err(wrap("setting the owner of", &path))?;
+        self.fs
+            .apply_chmod_ino(inode, attributes.mode & 0o7777)
+            .map_err(wrap("setting the mode of", &path))?;
+        for (key, value) in attributes.xattrs {
+            self.fs
+                .apply_setxattr(&path, key, value)
+                .map_err(wrap("setting an extended attribute of", &path))?;
+        }
+        self.set_times(inode, &path, attributes.mtime)
+    }
+
+    fn set_times(&self, inode: u32, path: &str, mtime: i64) -> Result<(), Ext4Error> {
+        let time = clamp(mtime);
+        self.fs
+            .apply_utimens_ino(inode, time, 0, time, 0)
+            .map_err(wrap("setting the time of", path))
+    }
+
+    /// Whether an inode has these attributes already.
+    fn dressed(&self, inode: u32, found: &Inode, attributes: Attributes<'_>) -> bool {
+        let plain = found.mode & 0o7777 == attributes.mode & 0o7777
+            && found.uid == attributes.uid
+            && found.gid == attributes.gid
+            && (found.mtime, found.mtime_nsec) == (clamp(attributes.mtime), 0);
+        plain && self.xattrs(inode).is_some_and(|have| have == *attributes.xattrs)
+    }
+
+    fn xattrs(&self, inode: u32) -> Option<BTreeMap<String, Vec<u8>>> {
+        let (parsed, raw) = self.fs.read_inode_verified(inode).ok()?;
+        let entries = xattr::read_all_resolved(&self.fs, &parsed, &raw).ok()?;
+        Some(entries.into_iter().map(|e| (e.name, e.value)).collect())
+    }
+
+    /// Whether a file inode holds exactly these bytes.
+    fn holds(&self, inode: u32, found: &Inode, bytes: &[u8]) -> bool {
+        if found.size != bytes.len() as u64 {
+            return false;
+        }
+        let mut have = vec![0; bytes.len()];
+        matches!(self.fs.read_ino(inode, 0, &mut have), Ok(n) if n == bytes.len()) && have == bytes
+    }
+
+    /// Removes the name of a file or link, so that the new inode inherits neither attributes nor other names.
+    fn clear(&self, place: &Place, name: &str, found: Option<&Inode>) -> Result<(), Ext4Error> {
+        let path = place.child(name);
+        match found {
+            None => Ok(()),
+            Some(found) if found.is_dir() => Err(failed("replacing", &path, "a directory stands there")),
+            Some(_) => self
+                .fs
+                .apply_unlink_at(place.inode, name.as_bytes())
+                .map_err(wrap("replacing", &path)),
+        }
+    }
+}
+
+impl Ext4Write for Ext4Writer {
+    fn file(&mut self, path: &str, bytes: &[u8], attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        self.set_clock(attributes.mtime);
+        let (place, name, found) = self.spot(path)?;
+        if let Some((inode, found)) = &found
+            && found.is_file()
+            && found.links_count == 1
+            && self.dressed(*inode, found, attributes)
+            && self.holds(*inode, found, bytes)
+        {
+            return Ok(());
+        }
+        self.clear(&place, name, found.as_ref().map(|(_, inode)| inode))?;
+        let inode = self
+            .fs
+            .apply_create_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
+            .map_err(wrap("creating", path))?;
+        let written = self
+            .fs
+            .apply_pwrite_ino(inode, 0, bytes)
+            .map_err(wrap("writing", path))?;
+        if written != bytes.len() as u64 {
+            return Err(Ext4Error::Full {
+                doing: "writing",
+                path: path.into(),
+            });
+        }
+        self.dress(&place, name, inode, attributes)
+    }
+
+    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        self.set_clock(attributes.mtime);
+        let (mut place, name, found) = self.spot(path)?;
+        let mut name = name.to_owned();
+        let inode = match found {
+            None => self
+                .fs
+                .apply_mkdir_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
+                .map_err(wrap("creating", path))?,
+            Some((inode, found)) if found.is_dir() => {
+                if self.dressed(inode, &found, attributes) {
+                    return Ok(());
+                }
+                inode
+            }
+            // A link to a directory (/lib -> usr/lib) stays, as dpkg keeps it; what it leads to is the directory meant.
+            Some((_, found)) if found.is_symlink() => {
+                let inner = format!("{path}/x");
+                match self.parent(&inner, false)? {
+                    Some(target) if !target.path.is_empty() => {
+                        let (parent, last) = split(&target.path)?;
+                        name = last.to_owned();
+                        let inode = target.inode;
+                        place = Place {
+                            inode: 0,
+                            path: parent.to_owned(),
+                        };
+                        inode
+                    }
+                    _ => {
+                        return Err(failed(
+                            "creating",
+                            path,
+                            "a symbolic link that leads to no directory stands there",
+                        ));
+                    }
+                }
+            }
+            Some(_) => return Err(failed("creating", path, "a file stands there, not a directory")),
+        };
+        self.dress(&place, &name, inode, attributes)
+    }
+
+    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        self.set_clock(attributes.mtime);
+        let (place, name, found) = self.spot(path)?;
+        if let Some((inode, found)) = &found
+            && found.is_symlink()
+            && (found.uid, found.gid) == (attributes.uid, attributes.gid)
+            && found.mtime == clamp(attributes.mtime)
+            && self.target(*inode, path)? == target
+        {
+            return Ok(());
+        }
+        self.clear(&place, name, found.as_ref().map(|(_, inode)| inode))?;
+        let inode = self
+            .fs
+            .apply_symlink_at(place.inode, name.as_bytes(), target.as_bytes())
+            .map_err(wrap("creating", path))?;
+        self.fs
+            .apply_chown_ino(inode, attributes.uid, attributes.gid)
+            .map_err(wrap("setting the owner of", path))?;
+        self.set_times(inode, path, attributes.mtime)
+    }
+
+    fn remove(&mut self, path: &str) -> Result<(), Ext4Error> {
+        let (_, name) = split(path)?;
+        let Some(place) = self.parent(path, false)? else {
+            return Ok(());
+        };
+        match self.look(&place, name, path)? {
+            None => Ok(()),
+            Some((_, found)) if found.is_dir() => Err(failed(
+                "removing",
+                path,
+                "it is a directory, and only files are removed",
+            )),
+            Some(_) => self
+                .fs
+                .apply_unlink_at(place.inode, name.as_bytes())
+                .map_err(wrap("removing", path)),
+        }
+    }
+
+    fn touch(&mut self, path: &str, mtime: i64) -> Result<(), Ext4Error> {
+        self.set_clock(mtime);
+        let inner = format!("{path}/x");
+        match self.parent(&inner, false)? {
+            Some(place) => {
+                let found = self.fs.stat_ino(place.inode).map_err(wrap("looking up", path))?;
+                if (found.mtime, found.mtime_nsec) == (clamp(mtime), 0) {
+                    return Ok(());
+                }
+                self.set_times(place.inode, path, mtime)
+            }
+            None => Err(failed("setting the time of", path, "it is not there")),
+        }
+    }
+
+    fn finish(self) -> Result<(), Ext4Error> {
+        self.fs.finish().map_err(wrap("finishing the writes to", "/"))
+    }
+}
+
+/// ext4-view refuses times beyond 2038, and so do older kernels with small inodes.
+fn clamp(seconds: i64) -> i64 {
+    seconds.clamp(0, i64::from(i32::MAX))
+}
+
+fn split(path: &str) -> Result<(&str, &str), Ext4Error> {
+    match path.rsplit_once('/') {
+        Some((parents, name)) if !name.is_empty() => Ok((parents, name)),
+        _ => Err(failed("resolving", path, "it is not an absolute path to an entry")),
+    }
+}
+
+fn failed(doing: &'static str, path: &str, why: &str) -> Ext4Error {
+    Ext4Error::Failed {
+        doing,
+        path: path.into(),
+        why: why.into(),
+    }
+}
+
+/// The library says "corrupt" where it means "full"; see its `alloc.rs`.
+fn wrap(doing: &'static str, path: &str) -> impl FnOnce(Error) -> Ext4Error {
+    move |error| match error {
+        Error::NoSpaceLeftOnDevice
+        | Error::Corrupt("no group has a contiguous free run of this size" | "no group has a free inode") => {
+            Ext4Error::Full {
+                doing,
+                path: path.into(),
+            }
+        }
+        error => failed(doing, path, &error.to_string()),
+    }
+}

@@ -1,0 +1,166 @@
+//! Growing the root volume of an image file: the file, the partition, and the file system, by e2fsprogs on the file itself.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use super::ext4::{Ext4Info, Ext4InfoError};
+use super::file::ImageFile;
+use super::io::ReadAt;
+use super::layout::{Layout, LayoutError};
+use super::slice::Slice;
+use super::table::{SECTOR, TableError, grow_partition};
+
+/// Cards and images are laid out in steps of this; growth is rounded up to it.
+const STEP: u64 = 1 << 20;
+
+/// Why an image could not be grown.
+#[derive(Debug, thiserror::Error)]
+pub enum GrowError {
+    /// The image file.
+    #[error("growing {path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system reported.
+        source: io::Error,
+    },
+    /// Its partitions.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Its table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Its root file system.
+    #[error(transparent)]
+    Root(#[from] Ext4InfoError),
+    /// It cannot be grown.
+    #[error("growing {path}: {why}")]
+    Refused {
+        /// The file.
+        path: String,
+        /// Why not.
+        why: String,
+    },
+    /// A tool is not there.
+    #[error("growing an image needs `{tool}`, which could not be started ({source}); install e2fsprogs")]
+    NoTool {
+        /// Its name.
+        tool: &'static str,
+        /// What the system reported.
+        source: io::Error,
+    },
+    /// A tool failed.
+    #[error("growing the root file system: `{tool}` failed ({status}): {said}")]
+    Tool {
+        /// Its name.
+        tool: &'static str,
+        /// Its exit status.
+        status: String,
+        /// The end of what it said.
+        said: String,
+    },
+}
+
+/// Makes the root volume of the image file at `path` larger by `bytes` (rounded up to 1 MiB): file, partition table and file system. The root partition
+/// must be the last one. The same image grown by the same amount gives the same bytes, at any time.
+///
+/// # Errors
+/// [`GrowError`]; the file may be left half-grown: work on a copy.
+pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
+    let io = |source| GrowError::Io {
+        path: path.display().to_string(),
+        source,
+    };
+    let refused = |why: &str| GrowError::Refused {
+        path: path.display().to_string(),
+        why: why.into(),
+    };
+    let bytes = bytes
+        .checked_next_multiple_of(STEP)
+        .ok_or_else(|| refused("it cannot be that large"))?;
+    let disk = Arc::new(ImageFile::open_read(path).map_err(io)?);
+    let old_size = disk.size();
+    let layout = Layout::detect(disk.clone())?;
+    let info = root_info(disk, &layout).map_err(|e| match e {
+        Ext4InfoError::Io(source) => io(source),
+        bad => GrowError::Root(bad),
+    })?;
+    if layout.table.last() != Some(&layout.root) {
+        return Err(refused("its root partition is not the last one"));
+    }
+    if let Some(why) = info.refusal() {
+        return Err(refused(&format!("its root file system cannot be changed: {why}")));
+    }
+    let new_size = old_size
+        .checked_add(bytes)
+        .ok_or_else(|| refused("it cannot be that large"))?;
+    let file = OpenOptions::new().write(true).open(path).map_err(io)?;
+    file.set_len(new_size).map_err(io)?;
+    drop(file);
+    let disk = ImageFile::open_write(path).map_err(io)?;
+    grow_partition(&disk, layout.root.number, layout.root.len + bytes)?;
+    drop(disk);
+    let blocks = (layout.root.len + bytes) / info.block_size;
+    grow_file_system(path, layout.root.start, blocks, &info)
+}
+
+fn root_info(disk: Arc<ImageFile>, layout: &Layout) -> Result<Ext4Info, Ext4InfoError> {
+    let slice = Slice::new(disk, layout.root.start, layout.root.len)?;
+    Ext4Info::read(&slice)
+}
+
+fn grow_file_system(path: &Path, start: u64, blocks: u64, info: &Ext4Info) -> Result<(), GrowError> {
+    debug_assert_eq!(start % SECTOR, 0);
+    // libext2fs reads options behind a `?` in the name, and takes the first one for it.
+    let shown = path.display().to_string();
+    if shown.contains('?') {
+        return Err(GrowError::Refused {
+            path: shown,
+            why: "its path contains a `?`, which e2fsprogs would misread; rename it".into(),
+        });
+    }
+    let mut target = path.as_os_str().to_owned();
+    target.push(format!("?offset={start}"));
+    // The check: resize2fs refuses a file system that was not checked since it was mounted last. 1 means that faults were mended.
+    let mut check = Command::new("e2fsck");
+    check.args(["-f", "-p"]).arg(&target);
+    run("e2fsck", check, &[0, 1], info)?;
+    let mut resize = Command::new("resize2fs");
+    resize.arg(&target).arg(blocks.to_string());
+    run("resize2fs", resize, &[0], info)
+}
+
+/// Runs a tool with its clock stopped at the time the file system was written last.
+fn run(tool: &'static str, mut command: Command, good: &[i32], info: &Ext4Info) -> Result<(), GrowError> {
+    let now = info.written_at.max(info.made_at).max(1).to_string();
+    let output = command
+        // e2fsck(8) and libext2fs (lib/ext2fs/initialize.c, e2fsck/e2fsck.c) read these instead of the clock.
+        .env("E2FSCK_TIME", &now)
+        .env("E2FSPROGS_FAKE_TIME", &now)
+        .env("SOURCE_DATE_EPOCH", &now)
+        .env("E2FSCK_CONFIG", "/dev/null")
+        .env("LC_ALL", "C")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .map_err(|source| GrowError::NoTool { tool, source })?;
+    if output.status.code().is_some_and(|code| good.contains(&code)) {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    Err(GrowError::Tool {
+        tool,
+        status: output.status.to_string(),
+        said: said
+            .chars()
+            .rev()
+            .take(600)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect(),
+    })
+}

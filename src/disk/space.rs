@@ -1,0 +1,102 @@
+//! What an overlay needs, and what is free: whether the root volume must grow before it is written.
+
+use std::sync::Arc;
+
+use super::ext4::{Ext4Info, Ext4InfoError};
+use super::fat::{FatError, Survey};
+use super::io::ReadAt;
+use super::layout::Layout;
+use super::slice::Slice;
+use crate::overlay::{Kind, Overlay, Volume};
+
+/// Room left on the root volume beyond what the overlay needs. The ext4 writer wants contiguous runs and gives up with some 31 MB free;
+/// the rest is for the first boot, which writes logs, keys and package lists before the file system is grown to the card.
+pub const ROOT_MARGIN: u64 = 64 << 20;
+/// Inodes left over, for the first boot.
+const INODE_MARGIN: u64 = 4096;
+/// Growth is rounded up to this, so that a few bytes more in an overlay do not change the size of the image.
+const GROWTH_STEP: u64 = 16 << 20;
+/// Bytes of a directory entry with a name of middling length, rounded up well.
+const DIRECTORY_ENTRY: u64 = 64;
+/// Bytes of a link's target that fit in the inode.
+const FAST_LINK: usize = 59;
+
+/// Why the need for space could not be told, or cannot be met.
+#[derive(Debug, thiserror::Error)]
+pub enum SpaceError {
+    /// The boot volume.
+    #[error(transparent)]
+    Boot(#[from] FatError),
+    /// The root volume.
+    #[error(transparent)]
+    Root(#[from] Ext4InfoError),
+    /// The boot volume is too small, and it is not grown.
+    #[error(
+        "measuring the boot volume: {needed} bytes are needed and {free} are free; remove files from it or use a base with a larger one"
+    )]
+    BootFull {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+}
+
+/// How many bytes the root volume must grow by so that `overlay` fits with [`ROOT_MARGIN`] to spare; `None` when it need not grow. What the
+/// overlay replaces is not counted as gained.
+///
+/// # Errors
+/// [`SpaceError`] when a volume cannot be read, or the boot volume has no room.
+pub fn shortfall(disk: Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Result<Option<u64>, SpaceError> {
+    boot_fits(&disk, layout, overlay)?;
+    let slice = Slice::new(disk, layout.root.start, layout.root.len).map_err(Ext4InfoError::Io)?;
+    Ok(root_growth(&Ext4Info::read(&slice)?, overlay))
+}
+
+fn boot_fits(disk: &Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Result<(), SpaceError> {
+    let mut needed = 0;
+    let slice =
+        Slice::new(disk.clone(), layout.boot.start, layout.boot.len).map_err(FatError::io("opening the partition"))?;
+    let survey = Survey::take(&slice)?;
+    let cluster = survey.geometry.cluster;
+    for (volume, _, entry) in overlay.iter() {
+        needed += match (&entry.kind, volume) {
+            (Kind::File(bytes), Volume::Boot) => (bytes.len() as u64).next_multiple_of(cluster),
+            (Kind::Directory, Volume::Boot) => cluster,
+            _ => 0,
+        };
+    }
+    let free = u64::from(survey.free) * cluster;
+    if needed > free {
+        return Err(SpaceError::BootFull { needed, free });
+    }
+    Ok(())
+}
+
+fn root_growth(info: &Ext4Info, overlay: &Overlay) -> Option<u64> {
+    let (mut bytes, mut inodes) = (0, 0);
+    for (volume, _, entry) in overlay.iter() {
+        if volume != Volume::Root {
+            continue;
+        }
+        let block = info.block_size;
+        bytes += match &entry.kind {
+            Kind::File(contents) => (contents.len() as u64).next_multiple_of(block),
+            Kind::Directory => block,
+            Kind::Symlink(target) if target.len() > FAST_LINK => block,
+            Kind::Symlink(_) => 0,
+            Kind::Absent => continue,
+        };
+        bytes += DIRECTORY_ENTRY + if entry.xattrs.is_empty() { 0 } else { block };
+        inodes += 1;
+    }
+    let free = info.free_blocks.saturating_sub(info.reserved_blocks) * info.block_size;
+    let for_bytes = (bytes + ROOT_MARGIN).saturating_sub(free);
+    let missing = (inodes + INODE_MARGIN).saturating_sub(u64::from(info.free_inodes));
+    // Inodes come with groups, so many to each.
+    let groups = missing.div_ceil(u64::from(info.inodes_per_group));
+    let for_inodes = groups * u64::from(info.blocks_per_group) * info.block_size;
+    let growth = for_bytes.max(for_inodes);
+    // New groups bring tables of their own (1.6 % with the usual inode ratio), and root's reserve grows along (5 %).
+    (growth > 0).then(|| (growth + growth / 10).next_multiple_of(GROWTH_STEP))
+}

@@ -1,0 +1,179 @@
+//! Which bytes of a disk are in use: tables, what lies before the first partition, FAT clusters and ext4 blocks. The rest need not be
+//! written to a card, whatever it holds; what is in use is written, even when it is zeros.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::ext4::{Ext4Info, Groups, MAGIC_AT};
+use super::fat::{Geometry, Link};
+use super::io::ReadAt;
+use super::slice::Slice;
+use super::table::{Partition, PartitionTable, TableError};
+
+/// Sorted, non-overlapping, non-touching ranges of bytes that are in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsedMap {
+    ranges: Vec<Range<u64>>,
+}
+
+/// Why a map could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum UsedError {
+    /// The table could not be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The disk could not be read.
+    #[error("mapping the blocks in use: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl UsedMap {
+    /// Maps a whole disk. A partition whose file system is not understood, or looks damaged, is in use as a whole.
+    ///
+    /// # Errors
+    /// [`UsedError`] when the disk or its table cannot be read.
+    pub fn of(disk: Arc<dyn ReadAt>) -> Result<Self, UsedError> {
+        let table = PartitionTable::read(&*disk)?;
+        let size = disk.size();
+        let mut partitions: Vec<&Partition> = table.partitions.iter().collect();
+        partitions.sort_by_key(|p| p.start);
+        let mut map = Self::default();
+        let before = partitions.first().map_or(size, |p| p.start);
+        map.add(0..before);
+        for partition in &partitions {
+            map.partition(&disk, partition)?;
+        }
+        map.add(size - table.tail().min(size)..size);
+        map.settle();
+        Ok(map)
+    }
+
+    /// A map of these ranges, in any order, overlapping or not.
+    pub fn from_ranges(ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
+        let mut map = Self {
+            ranges: ranges.into_iter().collect(),
+        };
+        map.settle();
+        map
+    }
+
+    /// The ranges, in order, in bytes from the start of the disk.
+    pub fn ranges(&self) -> &[Range<u64>] {
+        &self.ranges
+    }
+
+    /// How many bytes are in use.
+    pub fn bytes(&self) -> u64 {
+        self.ranges.iter().map(|r| r.end - r.start).sum()
+    }
+
+    /// Whether a byte is in use.
+    pub fn contains(&self, offset: u64) -> bool {
+        let after = self.ranges.partition_point(|r| r.end <= offset);
+        self.ranges.get(after).is_some_and(|r| r.start <= offset)
+    }
+
+    fn add(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        match self.ranges.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.ranges.push(range),
+        }
+    }
+
+    fn settle(&mut self) {
+        self.ranges.retain(|r| r.start < r.end);
+        self.ranges.sort_by_key(|r| r.start);
+        let mut merged: Vec<Range<u64>> = Vec::with_capacity(self.ranges.len());
+        for range in self.ranges.drain(..) {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        self.ranges = merged;
+    }
+
+    fn partition(&mut self, disk: &Arc<dyn ReadAt>, partition: &Partition) -> io::Result<()> {
+        let slice = Slice::new(disk.clone(), partition.start, partition.len)?;
+        let mut magic = [0; 2];
+        let found = if slice.read_at(MAGIC_AT, &mut magic).is_ok() && magic == [0x53, 0xef] {
+            ext4(&slice)?
+        } else {
+            fat(&slice)?
+        };
+        match found {
+            None => self.add(partition.start..partition.end()),
+            Some(ranges) => {
+                for range in ranges {
+                    // A volume may be smaller than its partition, never larger: its reader has checked that.
+                    let end = range.end.min(partition.len);
+                    self.add(partition.start + range.start.min(end)..partition.start + end);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes in use of a FAT volume; `None` when it is none.
+fn fat(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
+    let Ok(geometry) = Geometry::read(volume) else {
+        return Ok(None);
+    };
+    let fat = geometry.read_fat(volume, 0)?;
+    let mut ranges = vec![];
+    push(&mut ranges, 0..geometry.data_start);
+    for n in 2..geometry.clusters + 2 {
+        if fat.link(n) != Link::Free {
+            let at = geometry.cluster_at(n);
+            push(&mut ranges, at..at + geometry.cluster);
+        }
+    }
+    Ok(Some(ranges))
+}
+
+/// The bytes in use of an ext4 volume; `None` when it is of a shape that is not mapped, or its descriptors point outside it.
+fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
+    let Ok(info) = Ext4Info::read(volume) else {
+        return Ok(None);
+    };
+    let Some(groups) = Groups::read(volume, &info)? else {
+        return Ok(None);
+    };
+    let block = info.block_size;
+    // The boot block, and with 1 KiB blocks the block that no bitmap covers.
+    let mut ranges = vec![0..(info.first_block + 1) * block];
+    let mut bitmap = vec![0; block as usize];
+    for n in 0..groups.len() {
+        let group = groups.get(n);
+        if group.metadata.iter().any(|r| r.end > info.blocks) {
+            return Ok(None);
+        }
+        for range in &group.metadata {
+            push(&mut ranges, range.start * block..range.end * block);
+        }
+        let head = group.head.min(group.len);
+        push(&mut ranges, group.first * block..(group.first + head) * block);
+        // A group without a bitmap holds nothing beyond this.
+        let Some(at) = group.bitmap else { continue };
+        volume.read_at(at * block, &mut bitmap)?;
+        for bit in 0..group.len {
+            if bitmap[bit as usize / 8] & (1 << (bit % 8)) != 0 {
+                let start = (group.first + bit) * block;
+                push(&mut ranges, start..start + block);
+            }
+        }
+    }
+    Ok(Some(ranges))
+}
+
+fn push(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
+    match ranges.last_mut() {
+        Some(last) if last.end == range.start => last.end = range.end,
+        _ => ranges.push(range),
+    }
+}
