@@ -1,6 +1,8 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 #![allow(dead_code)]
 
+pub mod qemu;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -129,6 +130,8 @@ impl Job {
         for (name, text) in SCRIPTS {
             let path = scripts.join(name);
             fs::write(&path, text).map_err(io_error("writing", &path))?;
+            let permissions = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(&path, permissions).map_err(io_error("making executable", &path))?;
         }
         write("sources", &mirror.sources(SUITE))?;
         write("proxies", &host::proxy_settings()?)?;
@@ -251,7 +254,6 @@ fn settle(result: &Path, image: &Path, folder: &Path) -> Result<(), DebianError>
 
 /// Under sudo the cache is an ordinary user's: what root made there becomes theirs.
 fn give_to_owner_of_cache(result: &Path, folder: &Path) -> Result<(), DebianError> {
-    use std::os::unix::fs::{MetadataExt, chown};
     let Some(cache) = folder.parent() else { return Ok(()) };
     let owner = fs::metadata(cache).map_err(io_error("reading", cache))?;
     for path in [result, folder, &folder.join("lock"), &folder.join("compose.log")] {

@@ -1,0 +1,54 @@
+# Two commands do it all: `make demo` and `make test`.
+
+SHELL := /bin/bash
+STAGE := tools/stage.sh
+IMAGES ?= images
+DEMO ?= demo
+FLASH := $(abspath target/release/kraken-flash)
+# Composing the debian base needs root, once; its cache stays this user's.
+CACHE_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo env XDG_CACHE_HOME=$(CACHE_HOME))
+
+.PHONY: help demo base images build test test-fast test-root test-qemu lint clean setup-demo setup-test setup-lint
+
+help:
+	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
+	@echo "make test   install what is needed and run every test: fast ones, those that need root, those that boot in QEMU"
+	@echo "make lint   formatting, clippy, licences, documentation"
+	@echo "make clean  remove what was built; caches in $(CACHE_HOME)/kraken-flash stay"
+
+setup-demo setup-test setup-lint: setup-%:
+	@$(STAGE) "set-up for $*" tools/setup.sh $*
+
+build:
+	@$(STAGE) build cargo build --release --locked
+
+base: setup-demo build
+	@$(STAGE) "debian base" $(AS_ROOT) $(FLASH) fetch --base debian
+
+demo: base
+	@$(STAGE) "bake seven images" $(FLASH) build --base debian -o $(IMAGES)
+	@$(STAGE) "check the images" $(FLASH) verify $(IMAGES)
+	@$(STAGE) plan $(FLASH) plan
+
+test: setup-test test-fast test-root test-qemu
+
+test-fast:
+	@$(STAGE) "fast tests" cargo nextest run --locked --profile fast --no-tests=fail
+
+test-root:
+	@$(STAGE) "tests that need root" cargo nextest run --locked --profile root --no-tests=fail
+
+test-qemu:
+	@$(STAGE) "tests that boot images" cargo nextest run --locked --profile qemu --no-tests=fail
+
+lint: setup-lint
+	@$(STAGE) formatting cargo fmt --check
+	@$(STAGE) clippy cargo clippy --locked --all-targets -- -D warnings
+	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
+	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"
+
+clean:
+	cargo clean
+	rm -rf $(IMAGES)

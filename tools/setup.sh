@@ -1,0 +1,87 @@
+#!/bin/bash
+# Installs from Debian packages what a set of targets needs: tools/setup.sh demo|test|lint
+# With everything there already it asks dpkg once and ends; nothing is downloaded.
+set -euo pipefail
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+fail() { echo "setup: $*" >&2; exit 1; }
+
+[ -r /etc/os-release ] || fail "this is no Debian machine: /etc/os-release is missing"
+# shellcheck source=/dev/null
+. /etc/os-release
+command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what tools/setup.sh lists"
+
+EMULATOR=qemu-user-static
+[ "${ID:-}" != debian ] || [ "${VERSION_ID:-12}" -lt 13 ] || EMULATOR="qemu-user qemu-user-binfmt"
+[ "$(dpkg --print-architecture)" != arm64 ] || EMULATOR=""
+
+DEMO="build-essential mmdebstrap $EMULATOR debian-archive-keyring dosfstools mtools fdisk e2fsprogs util-linux"
+TEST="$DEMO qemu-system-arm qemu-utils openssh-client gdisk btrfs-progs xfsprogs xz-utils zstd gzip zip python3
+  python3-yaml python3-jsonschema python3-configobj python3-jinja2 python3-requests python3-oauthlib python3-jsonpatch"
+
+case ${1:-} in
+  demo) PACKAGES=$DEMO ;;
+  test) PACKAGES=$TEST ;;
+  lint) PACKAGES="build-essential" ;;
+  *) echo "usage: tools/setup.sh demo|test|lint" >&2; exit 2 ;;
+esac
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; return; fi
+  command -v sudo >/dev/null || fail "installing packages needs root, and there is no sudo; as root, run: $*"
+  sudo --preserve-env=LC_ALL,DEBIAN_FRONTEND "$@"
+}
+
+apt() { as_root apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"; }
+
+missing() {
+  local package
+  for package in $PACKAGES; do
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+  done
+}
+
+# Where qemu-utils came from backports, its sister must come from there, too; the address is that of the host's own mirror.
+add_backports() {
+  local suite="$VERSION_CODENAME-backports" mirror list=/etc/apt/sources.list.d/kraken-flash-backports.list
+  apt-get indextargets --format '$(RELEASE)' 'Created-By: Packages' | grep -qx "$suite" && return
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
+    awk -v release="$VERSION_CODENAME" '$2 == release && $1 ~ /\/debian\/?$/ {print $1; exit}')
+  [ -n "$mirror" ] || fail "no Debian mirror in the apt configuration to take $suite from"
+  echo "setup: adding $suite"
+  echo "deb $mirror $suite main" | as_root tee "$list" >/dev/null
+}
+
+backports_needed() {
+  case " $1 " in *" qemu-system-arm "*) ;; *) return 1 ;; esac
+  dpkg-query -W -f '${Version}' qemu-utils 2>/dev/null | grep -q '~bpo'
+}
+
+cargo_tool() { # cargo_tool COMMAND CRATE: installs a cargo sub-command once
+  cargo "$1" --version >/dev/null 2>&1 && return
+  echo "setup: building $2 (once, some minutes)"
+  cargo install --locked --quiet "$2" || fail "$2 cannot be installed; the network or the crate registry may be out of reach"
+}
+
+WANTED=$(missing | tr '\n' ' ')
+if [ -n "$WANTED" ]; then
+  echo "setup: installing $WANTED"
+  RELEASE=()
+  if backports_needed "$WANTED"; then
+    add_backports
+    RELEASE=(-t "$VERSION_CODENAME-backports")
+  fi
+  apt update -qq || echo "setup: apt-get update failed; trying with the lists that are there" >&2
+  # shellcheck disable=SC2086
+  if ! apt install -y -qq --no-install-recommends "${RELEASE[@]}" $WANTED >/dev/null; then
+    fail "these Debian packages cannot be had from the configured mirrors: $(missing | tr '\n' ' ')"
+  fi
+fi
+
+command -v cargo >/dev/null || fail "Rust is missing: install a toolchain with cargo, rustfmt and clippy"
+case $1 in
+  test) cargo_tool nextest cargo-nextest ;;
+  lint) cargo_tool deny cargo-deny ;;
+esac
+echo "setup: everything for '$1' is there"
