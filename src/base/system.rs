@@ -187,9 +187,17 @@ fn elf_architecture(bytes: &[u8]) -> Result<String, String> {
         (2, 243) => "riscv64",
         (1, 40) => {
             let flags = u32::from_le_bytes([header[36], header[37], header[38], header[39]]);
-            if flags & EF_ARM_ABI_FLOAT_HARD != 0 { "armhf" } else { "armel" }
+            if flags & EF_ARM_ABI_FLOAT_HARD != 0 {
+                "armhf"
+            } else {
+                "armel"
+            }
         }
-        (class, machine) => return Err(format!("is for an unknown processor (ELF class {class}, machine {machine})")),
+        (class, machine) => {
+            return Err(format!(
+                "is for an unknown processor (ELF class {class}, machine {machine})"
+            ));
+        }
     };
     Ok(name.to_owned())
 }
@@ -203,7 +211,9 @@ fn cloud_init(root: &dyn FileTree, packages: &Packages, cmdline: &str) -> Result
         return Ok(None);
     };
     let forbidden = root.metadata("/etc/cloud/cloud-init.disabled")?.is_some()
-        || cmdline.split_ascii_whitespace().any(|word| word == "cloud-init=disabled")
+        || cmdline
+            .split_ascii_whitespace()
+            .any(|word| word == "cloud-init=disabled")
         || masked(root, "cloud-init-local.service")?
         || masked(root, "cloud-init.target")?;
     if forbidden || !starts_cloud_init(root)? {
@@ -287,11 +297,15 @@ fn enabled(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
 /// Where fstab(5) mounts the FAT volume; `/boot/firmware`, when it does not say.
 fn boot_mount(root: &dyn FileTree) -> Result<String, TreeError> {
     let fstab = text(root, "/etc/fstab")?.unwrap_or_default();
-    let named = fstab.lines().map(str::trim).filter(|line| !line.starts_with('#')).find_map(|line| {
-        let mut fields = line.split_ascii_whitespace().skip(1);
-        let (place, kind) = (fields.next()?, fields.next()?);
-        (kind == "vfat" && (place == "/boot" || place == "/boot/firmware")).then(|| place.to_owned())
-    });
+    let named = fstab
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'))
+        .find_map(|line| {
+            let mut fields = line.split_ascii_whitespace().skip(1);
+            let (place, kind) = (fields.next()?, fields.next()?);
+            (kind == "vfat" && (place == "/boot" || place == "/boot/firmware")).then(|| place.to_owned())
+        });
     Ok(named.unwrap_or_else(|| "/boot/firmware".to_owned()))
 }
 
@@ -301,10 +315,14 @@ fn cmdline(boot: &dyn FileTree) -> Result<String, SystemError> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().ok_or(SystemError::Cmdline("cmdline.txt is empty"))?;
     if lines.next().is_some() {
-        return Err(SystemError::Cmdline("cmdline.txt has more than one line, the firmware reads only the first"));
+        return Err(SystemError::Cmdline(
+            "cmdline.txt has more than one line, the firmware reads only the first",
+        ));
     }
     if first.len() > 4096 || first.chars().any(char::is_control) {
-        return Err(SystemError::Cmdline("cmdline.txt holds something else than one line of text"));
+        return Err(SystemError::Cmdline(
+            "cmdline.txt holds something else than one line of text",
+        ));
     }
     Ok(first.to_owned())
 }

@@ -221,7 +221,11 @@ mod tests {
         assert_eq!(tree.read("/bin/sh", 10).unwrap().unwrap(), b"elf");
         assert_eq!(tree.read("/bin/dash", 10).unwrap(), None);
         assert_eq!(tree.read_link("/bin/dash").unwrap().unwrap(), "sh");
-        assert_eq!(tree.list("/bin").unwrap(), Vec::<String>::new(), "the last component is a link");
+        assert_eq!(
+            tree.list("/bin").unwrap(),
+            Vec::<String>::new(),
+            "the last component is a link"
+        );
         assert_eq!(tree.list("/usr/bin").unwrap(), ["dash", "sh"]);
         assert_eq!(tree.list("/").unwrap(), ["bin", "usr"]);
     }

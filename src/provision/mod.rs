@@ -2,6 +2,22 @@
 //!
 //! This room renders files. It never writes a byte to a disk.
 
+mod accounts;
+mod assets;
+mod common;
+mod error;
+mod image;
+mod network;
+mod node;
+mod record;
+mod render;
+
+pub use assets::Assets;
+pub use common::common;
+pub use error::ProvisionError;
+pub use node::node;
+pub use record::NodeRecord;
+
 use crate::base::OsImage;
 use crate::disk::FileTree;
 use crate::spec::Cluster;

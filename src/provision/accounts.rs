@@ -1,0 +1,344 @@
+//! The user's account, written straight into the image's passwd(5), shadow(5), group(5) and their kin.
+//!
+//! Straight, because a card must let its owner in even when cloud-init fails, and because Raspberry Pi OS answers an account
+//! made by cloud-init with its "rename user" wizard. cloud-init leaves an account alone that is there already.
+
+use std::collections::BTreeSet;
+
+use crate::disk::{FileTree, NodeType};
+use crate::overlay::Entry;
+use crate::spec::{Sudo, User};
+
+use super::ProvisionError;
+use super::image::{Draft, stat, text};
+
+/// The ids that adduser(8) and login.defs(5) give to people.
+const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=59_999;
+/// The first subordinate id, and how many each user gets (login.defs(5): SUB_UID_MIN, SUB_UID_COUNT).
+const SUB_ID_MIN: u64 = 100_000;
+const SUB_ID_COUNT: u64 = 65_536;
+/// Groups whose members may become root: left out when `sudo = "none"`.
+const ROOT_GROUPS: [&str; 3] = ["sudo", "admin", "wheel"];
+/// How deep and how large `/etc/skel` may be.
+const SKEL_DEPTH: usize = 8;
+const SKEL_FILES: usize = 1000;
+
+/// The lines of one colon-separated table.
+struct Table {
+    path: &'static str,
+    lines: Vec<String>,
+}
+
+impl Table {
+    fn read(root: &dyn FileTree, path: &'static str) -> Result<Option<Self>, ProvisionError> {
+        Ok(text(root, path)?.map(|text| Self {
+            path,
+            lines: text.lines().map(str::to_owned).collect(),
+        }))
+    }
+
+    fn needed(root: &dyn FileTree, path: &'static str) -> Result<Self, ProvisionError> {
+        Self::read(root, path)?.ok_or_else(|| ProvisionError::Missing {
+            what: path.to_owned(),
+            mend: "use an image of Raspberry Pi OS or Debian as the base",
+        })
+    }
+
+    fn row(&self, name: &str) -> Option<Vec<String>> {
+        let line = self.lines.iter().find(|line| line.split(':').next() == Some(name))?;
+        Some(line.split(':').map(str::to_owned).collect())
+    }
+
+    /// Replaces the line of that name, or adds one.
+    fn set(&mut self, fields: &[String]) {
+        let line = fields.join(":");
+        let same = |other: &&mut String| other.split(':').next() == fields.first().map(String::as_str);
+        match self.lines.iter_mut().find(same) {
+            Some(old) => *old = line,
+            None => self.lines.push(line),
+        }
+    }
+
+    /// A number in a column of every line.
+    fn numbers(&self, column: usize) -> BTreeSet<u32> {
+        self.lines
+            .iter()
+            .filter_map(|line| line.split(':').nth(column)?.parse().ok())
+            .collect()
+    }
+
+    fn number(&self, row: &[String], column: usize) -> Result<u32, ProvisionError> {
+        row.get(column)
+            .and_then(|field| field.parse().ok())
+            .ok_or_else(|| ProvisionError::Image {
+                path: self.path.to_owned(),
+                why: format!(
+                    "the line of `{}` has no number where its id belongs; mend the base image",
+                    row[0]
+                ),
+            })
+    }
+
+    /// Adds a member to the group of that name, in the last of `columns` columns.
+    fn join(&mut self, group: &str, user: &str, columns: usize) {
+        let Some(mut row) = self.row(group).filter(|row| row.len() == columns) else {
+            return;
+        };
+        let members = &mut row[columns - 1];
+        if !members.split(',').any(|member| member == user) {
+            if !members.is_empty() {
+                members.push(',');
+            }
+            members.push_str(user);
+            self.set(&row);
+        }
+    }
+
+    fn write(self, draft: &mut Draft<'_>, mode: u16) -> Result<(), ProvisionError> {
+        let mut text = self.lines.join("\n");
+        text.push('\n');
+        draft.edited(self.path, text, mode)
+    }
+}
+
+/// The groups of the spec that the image has and that the user may be in.
+pub(super) fn groups(root: &dyn FileTree, user: &User) -> Result<Vec<String>, ProvisionError> {
+    let known = Table::needed(root, "/etc/group")?;
+    let allowed = |group: &str| user.sudo != Sudo::None || !ROOT_GROUPS.contains(&group);
+    Ok(user
+        .groups
+        .iter()
+        .filter(|group| allowed(group) && known.row(group).is_some())
+        .cloned()
+        .collect())
+}
+
+/// Adds the account, its home and its rights to the draft.
+pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+    let root = draft.ctx.root;
+    let user = &draft.ctx.cluster.user;
+    refuse_separators(user)?;
+    let groups = groups(root, user)?;
+
+    let mut passwd = Table::needed(root, "/etc/passwd")?;
+    let mut group = Table::needed(root, "/etc/group")?;
+    let (uid, gid) = ids(&passwd, &group, &user.name)?;
+    let home = home_of(&passwd, &user.name)?;
+    if passwd.row(&user.name).is_none() {
+        let fields = [
+            &user.name,
+            "x",
+            &uid.to_string(),
+            &gid.to_string(),
+            "",
+            &home,
+            "/bin/bash",
+        ];
+        passwd.set(&fields.map(str::to_owned));
+    }
+    if !group.numbers(2).contains(&gid) {
+        group.set(&[&user.name, "x", &gid.to_string(), ""].map(str::to_owned));
+    }
+    for name in &groups {
+        group.join(name, &user.name, 4);
+    }
+    passwd.write(draft, 0o644)?;
+    group.write(draft, 0o644)?;
+
+    shadow(draft, user)?;
+    if let Some(mut gshadow) = Table::read(root, "/etc/gshadow")? {
+        if gshadow.row(&user.name).is_none() {
+            gshadow.set(&[&user.name, "!", "", ""].map(str::to_owned));
+        }
+        for name in &groups {
+            gshadow.join(name, &user.name, 4);
+        }
+        gshadow.write(draft, 0o640)?;
+    }
+    subordinate_ids(draft, "/etc/subuid", &user.name)?;
+    subordinate_ids(draft, "/etc/subgid", &user.name)?;
+    home_folder(draft, user, &home, (uid, gid))?;
+    sudoers(draft, user)
+}
+
+/// The spec has checked all this; a colon here would make another account, so it is checked where it matters, too.
+fn refuse_separators(user: &User) -> Result<(), ProvisionError> {
+    let hash = user.password_hash.as_ref().map_or("", |hash| hash.reveal());
+    let bad = |text: &str| text.contains(':') || text.chars().any(|c| c.is_control());
+    if bad(&user.name) || user.name.contains(['/', ',']) || user.name.is_empty() || bad(hash) {
+        return Err(ProvisionError::Image {
+            path: "/etc/passwd".to_owned(),
+            why: "the user's name or password hash has a separator or control character; mend [user] in kraken.toml"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// The ids the account has, or the first number from 1000 that is free as user and as group.
+fn ids(passwd: &Table, group: &Table, name: &str) -> Result<(u32, u32), ProvisionError> {
+    if let Some(row) = passwd.row(name) {
+        return Ok((passwd.number(&row, 2)?, passwd.number(&row, 3)?));
+    }
+    let users = passwd.numbers(2);
+    let groups = group.numbers(2);
+    let own_group = match group.row(name) {
+        Some(row) => Some(group.number(&row, 2)?),
+        None => None,
+    };
+    let free = |id: &u32| !users.contains(id) && (own_group.is_some() || !groups.contains(id));
+    let uid = PEOPLE.clone().find(free).ok_or_else(|| ProvisionError::Image {
+        path: passwd.path.to_owned(),
+        why: "no user id from 1000 to 59999 is free; use a cleaner base image".to_owned(),
+    })?;
+    Ok((uid, own_group.unwrap_or(uid)))
+}
+
+fn home_of(passwd: &Table, name: &str) -> Result<String, ProvisionError> {
+    match passwd.row(name) {
+        None => Ok(format!("/home/{name}")),
+        Some(row) => match row.get(5) {
+            Some(home) if home.len() > 1 && home.starts_with('/') => Ok(home.clone()),
+            _ => Err(ProvisionError::Image {
+                path: passwd.path.to_owned(),
+                why: format!("`{name}` has no home there; choose another [user] name"),
+            }),
+        },
+    }
+}
+
+/// The password: the given hash, or none that could ever match. A `*`, not a `!`: sshd without PAM takes a `!` for an account
+/// that nobody may use, with a key neither (openssh, `LOCKED_PASSWD_PREFIX`).
+fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
+    let mut shadow = Table::needed(draft.ctx.root, "/etc/shadow")?;
+    let today = (draft.ctx.clock_floor / 86_400).max(1).to_string();
+    let fresh = [&user.name, "*", &today, "0", "99999", "7", "", "", ""].map(str::to_owned);
+    let mut row = shadow
+        .row(&user.name)
+        .filter(|row| row.len() == fresh.len())
+        .unwrap_or(fresh.to_vec());
+    match &user.password_hash {
+        Some(hash) => row[1] = hash.reveal().to_owned(),
+        None if row[1].starts_with(['!', '*']) => {}
+        None => row[1] = "*".to_owned(),
+    }
+    shadow.set(&row);
+    // Images before April 2022 have the account `pi` with a password that everybody knows.
+    if draft.ctx.os.raspberry_pi_os
+        && user.name != "pi"
+        && let Some(mut row) = shadow
+            .row("pi")
+            .filter(|row| row.len() > 1 && !row[1].starts_with(['!', '*']))
+    {
+        row[1].insert(0, '!');
+        shadow.set(&row);
+    }
+    shadow.write(draft, 0o640)
+}
+
+/// A range of ids for the user's containers, after all ranges there are (subuid(5)).
+fn subordinate_ids(draft: &mut Draft<'_>, path: &'static str, name: &str) -> Result<(), ProvisionError> {
+    let Some(mut table) = Table::read(draft.ctx.root, path)? else {
+        return Ok(());
+    };
+    if table.row(name).is_none() {
+        let end = |line: &String| {
+            let mut fields = line.split(':').skip(1);
+            let (start, count): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            start.checked_add(count)
+        };
+        let start = table.lines.iter().filter_map(end).max().unwrap_or(0).max(SUB_ID_MIN);
+        table.set(&[name.to_owned(), start.to_string(), SUB_ID_COUNT.to_string()]);
+    }
+    table.write(draft, 0o644)
+}
+
+/// The home: what `/etc/skel` has (a file already there stays as it is), and the authorised keys.
+fn home_folder(draft: &mut Draft<'_>, user: &User, home: &str, owner: (u32, u32)) -> Result<(), ProvisionError> {
+    let (uid, gid) = owner;
+    let time = draft.ctx.clock_floor;
+    let folder = |mode| Entry::directory(mode, time).owned_by(uid, gid);
+    draft.root(home, folder(0o700))?;
+    let mut budget = SKEL_FILES;
+    copy_skel(draft, "/etc/skel", home, owner, SKEL_DEPTH, &mut budget)?;
+    let mut keys = String::new();
+    for key in &user.ssh_keys {
+        if key.chars().any(char::is_control) {
+            return Err(ProvisionError::Control {
+                template: "authorized_keys".to_owned(),
+                value: "user.ssh-keys".to_owned(),
+            });
+        }
+        keys.push_str(key.trim());
+        keys.push('\n');
+    }
+    draft.root(&format!("{home}/.ssh"), folder(0o700))?;
+    let file = Entry::file(keys.into_bytes(), 0o600, time).owned_by(uid, gid);
+    draft.root(&format!("{home}/.ssh/authorized_keys"), file)
+}
+
+fn copy_skel(
+    draft: &mut Draft<'_>,
+    from: &str,
+    to: &str,
+    owner: (u32, u32),
+    depth: usize,
+    budget: &mut usize,
+) -> Result<(), ProvisionError> {
+    let root = draft.ctx.root;
+    for name in root.list(from)? {
+        let (source, target) = (format!("{from}/{name}"), format!("{to}/{name}"));
+        *budget = budget.saturating_sub(1);
+        if depth == 0 || *budget == 0 {
+            return Err(ProvisionError::Image {
+                path: from.to_owned(),
+                why: "it has too many files or folders to be a skeleton; mend the base image".to_owned(),
+            });
+        }
+        // What the image already has at home is its own; otherwise the skeleton's.
+        let kept = if root.metadata(&target)?.is_some() {
+            &target
+        } else {
+            &source
+        };
+        let Some(meta) = root.metadata(kept)? else { continue };
+        let time = draft.ctx.clock_floor;
+        let entry = match meta.node {
+            NodeType::Directory => Entry::directory(meta.mode, time),
+            NodeType::File => Entry::file(root.read(kept, 4 << 20)?.unwrap_or_default(), meta.mode, time),
+            NodeType::Symlink => Entry::symlink(root.read_link(kept)?.unwrap_or_default(), time),
+            NodeType::Other => continue,
+        };
+        draft.root(&target, entry.owned_by(owner.0, owner.1))?;
+        if meta.node == NodeType::Directory {
+            copy_skel(draft, &source, &target, owner, depth - 1, budget)?;
+        }
+    }
+    Ok(())
+}
+
+/// The sudoers rule of the user; `None` when there is none.
+pub(super) fn sudo_rule(sudo: Sudo) -> Option<&'static str> {
+    match sudo {
+        Sudo::Nopasswd => Some("ALL=(ALL:ALL) NOPASSWD: ALL"),
+        Sudo::Password => Some("ALL=(ALL:ALL) ALL"),
+        Sudo::None => None,
+    }
+}
+
+fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
+    let Some(rule) = sudo_rule(user.sudo) else {
+        return Ok(());
+    };
+    if stat(draft.ctx.root, "/etc/sudoers")?.is_none() {
+        return Err(ProvisionError::Missing {
+            what: "sudo (no /etc/sudoers)".to_owned(),
+            mend: "set sudo = \"none\" in [user], or use a base with sudo",
+        });
+    }
+    draft.file(
+        "/etc/sudoers.d/050_kraken-flash",
+        format!("{} {rule}\n", user.name),
+        0o440,
+    )
+}

@@ -1,0 +1,219 @@
+//! What all nodes of a cluster have alike: the account, /etc/hosts, the SSH server, the clock's floor, time zone, locale, keyboard.
+
+use serde_json::json;
+
+use crate::overlay::{Entry, Overlay};
+
+use super::assets::Part;
+use super::image::{Draft, exists, first, text, without_block};
+use super::network::enable;
+use super::{Assets, Context, ProvisionError, accounts};
+
+/// What all nodes share: it goes into the golden image. The same for the same inputs, also over an image that has it already.
+///
+/// # Errors
+/// [`ProvisionError`] when the image lacks what the cluster needs, or a template is broken.
+pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionError> {
+    let mut draft = Draft::new(ctx);
+    draft.overlay.merge(assets.part(Part::Common, ctx.clock_floor));
+    accounts::account(&mut draft)?;
+    hosts(&mut draft, assets)?;
+    ssh_server(&mut draft)?;
+    clock_floor(&mut draft)?;
+    time_zone(&mut draft)?;
+    locale(&mut draft, assets)?;
+    let keyboard = assets.renderer.text("keyboard", &json!(ctx.cluster.system.keyboard))?;
+    draft.file("/etc/default/keyboard", keyboard, 0o644)?;
+    machine_id(&mut draft)?;
+    if ctx.os.cloud_init.is_some() {
+        let values = json!({"seed": format!("file://{}/", ctx.os.boot_mount)});
+        let config = assets.renderer.yaml("zz_kraken-flash.cfg", &values)?;
+        draft.file("/etc/cloud/cloud.cfg.d/zz_kraken-flash.cfg", config, 0o644)?;
+    } else {
+        packages(&mut draft, assets)?;
+    }
+    if ctx.os.raspberry_pi_os {
+        no_wizard(&mut draft)?;
+    }
+    let mut overlay = draft.overlay;
+    overlay.merge(assets.part(Part::User, ctx.clock_floor));
+    Ok(overlay)
+}
+
+/// The SSH server starts with the first boot, whether or not anything else works; its host keys are made just before.
+fn ssh_server(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+    let units = ["/usr/lib/systemd/system/ssh.service", "/lib/systemd/system/ssh.service"];
+    let Some(unit) = first(draft.ctx.root, &units)? else {
+        return Err(ProvisionError::Missing {
+            what: "SSH server (no ssh.service)".to_owned(),
+            mend: "use a base with the package openssh-server: without it nobody could log in",
+        });
+    };
+    enable(draft, "ssh.service", "multi-user.target")?;
+    draft.link("/etc/systemd/system/sshd.service", unit)?;
+    enable(draft, "kraken-host-keys.service", "ssh.service")
+}
+
+/// Every node of the cluster. The image's `127.0.1.1` line goes: a machine with a permanent address has that in its place
+/// (Debian Reference, §5.1.1), and a node must not tell its own containers that it is 127.0.1.1.
+fn hosts(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+    let cluster = draft.ctx.cluster;
+    let values = json!({
+        "cluster": cluster.name,
+        "domain": cluster.network.search.first(),
+        "nodes": cluster.nodes.iter().map(|node| json!({
+            "hostname": node.hostname, "address": node.address, "number": node.number,
+        })).collect::<Vec<_>>(),
+    });
+    let block = assets.renderer.text("hosts", &values)?;
+    let old = text(draft.ctx.root, "/etc/hosts")?.unwrap_or_else(|| "127.0.0.1\tlocalhost\n".to_owned());
+    let mut new = String::new();
+    for line in without_block(&old).lines() {
+        if line.split_ascii_whitespace().next() != Some("127.0.1.1") {
+            new.push_str(line);
+            new.push('\n');
+        }
+    }
+    draft.edited("/etc/hosts", new + &block, 0o644)
+}
+
+/// A Pi has no clock that runs without power. systemd never lets the clock start before the mtime of these files
+/// (systemd(1), `/usr/lib/clock-epoch`; systemd-timesyncd.service(8)); fake-hwclock(8) reads the text of its own.
+fn clock_floor(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+    let floor = draft.ctx.clock_floor;
+    draft.file("/usr/lib/clock-epoch", "", 0o644)?;
+    let owner = text(draft.ctx.root, "/etc/passwd")?.and_then(|passwd| {
+        let line = passwd.lines().find(|line| line.starts_with("systemd-timesync:"))?;
+        let mut ids = line.split(':').skip(2).map(|id| id.parse::<u32>().ok());
+        Some((ids.next()??, ids.next()??))
+    });
+    let (uid, gid) = owner.unwrap_or((0, 0));
+    let clock = Entry::file(Vec::new(), 0o644, floor).owned_by(uid, gid);
+    draft.root("/var/lib/systemd/timesync/clock", clock)?;
+    let programs = ["/usr/sbin/fake-hwclock", "/sbin/fake-hwclock"];
+    if first(draft.ctx.root, &programs)?.is_some() {
+        let time = jiff::Timestamp::from_second(floor).map_err(|_| ProvisionError::Image {
+            path: "/etc/fake-hwclock.data".to_owned(),
+            why: "the clock floor is no time of any calendar; mend [system] clock-floor".to_owned(),
+        })?;
+        draft.file(
+            "/etc/fake-hwclock.data",
+            format!("{}\n", time.strftime("%Y-%m-%d %H:%M:%S")),
+            0o644,
+        )?;
+    }
+    Ok(())
+}
+
+fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+    let zone = &draft.ctx.cluster.system.timezone;
+    let place = format!("/usr/share/zoneinfo/{zone}");
+    // Without any file of that name the C library means UTC.
+    let utc = ["Etc/UTC", "UTC", "Etc/GMT", "GMT", "Etc/Zulu", "Zulu"].contains(&zone.as_str());
+    let escapes = zone.split('/').any(|part| matches!(part, "" | "." | "..")) || zone.chars().any(char::is_control);
+    if escapes || (!utc && !exists(draft.ctx.root, &place)?) {
+        return Err(ProvisionError::Missing {
+            what: format!("time zone {zone:?}"),
+            mend: "correct [system] timezone, or use a base with the package tzdata",
+        });
+    }
+    draft.link("/etc/localtime", &place)?;
+    draft.file("/etc/timezone", format!("{zone}\n"), 0o644)
+}
+
+/// Whether the C library has the locale built in (C.UTF-8: Debian always has it).
+pub(super) fn is_builtin(locale: &str) -> bool {
+    matches!(locale, "C" | "POSIX" | "C.UTF-8" | "C.utf8")
+}
+
+/// A built-in locale is set here. Any other must be generated by the node: by cloud-init, or by a service of ours.
+fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+    let locale = &draft.ctx.cluster.system.locale;
+    if is_builtin(locale) {
+        return draft.edited("/etc/default/locale", format!("LANG={locale}\n"), 0o644);
+    }
+    if first(draft.ctx.root, &["/usr/sbin/locale-gen", "/sbin/locale-gen"])?.is_none() {
+        return Err(ProvisionError::Missing {
+            what: format!("means to make the locale {locale:?}"),
+            mend: "set [system] locale to C.UTF-8, or use a base with the package locales",
+        });
+    }
+    if draft.ctx.os.cloud_init.is_some() {
+        return Ok(());
+    }
+    let service = assets
+        .renderer
+        .text("kraken-locale.service", &json!({"locale": locale}))?;
+    let charset = locale.split_once('.').map_or("ISO-8859-1", |(_, charset)| charset);
+    let wanted = format!("{locale} {charset}");
+    let mut list = text(draft.ctx.root, "/etc/locale.gen")?.unwrap_or_default();
+    if !list.lines().any(|line| line == wanted) {
+        if !list.is_empty() && !list.ends_with('\n') {
+            list.push('\n');
+        }
+        list.push_str(&wanted);
+        list.push('\n');
+    }
+    draft.edited("/etc/locale.gen", list, 0o644)?;
+    draft.file("/etc/systemd/system/kraken-locale.service", service, 0o644)?;
+    enable(draft, "kraken-locale.service", "multi-user.target")
+}
+
+/// Seven cards must not have one machine-id: an image that was booted gets the mark of a first boot (machine-id(5)).
+fn machine_id(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+    const PATH: &str = "/etc/machine-id";
+    let id = text(draft.ctx.root, PATH)?.unwrap_or_default();
+    if id.trim().is_empty() {
+        return Ok(());
+    }
+    draft.edited(PATH, "uninitialized\n".to_owned(), 0o444)
+}
+
+/// Packages on the first boot, where there is no cloud-init to do it.
+fn packages(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+    let packages = &draft.ctx.cluster.system.packages_on_first_boot;
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if let Some(bad) = packages.iter().find(|name| !is_package_name(name)) {
+        return Err(ProvisionError::Missing {
+            what: format!("package {bad:?}, which is no package name"),
+            mend: "correct [system] packages-on-first-boot",
+        });
+    }
+    let values = json!({"packages": packages});
+    let script = assets.renderer.text("kraken-packages", &values)?;
+    let service = assets.renderer.text("kraken-packages.service", &values)?;
+    draft.file("/usr/local/lib/kraken-flash/packages", script, 0o755)?;
+    draft.file("/etc/systemd/system/kraken-packages.service", service, 0o644)?;
+    enable(draft, "kraken-packages.service", "multi-user.target")
+}
+
+/// Package names (Debian Policy §5.6.7), with the `:arch`, `=version` and `/release` that apt-get(8) takes after one.
+fn is_package_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.:=/~_".contains(c))
+}
+
+/// Keeps Raspberry Pi OS from asking for a user name on its screen: what `cancel-rename` of userconf-pi does, and a mask, since
+/// a first boot may enable services anew. `userconf.txt` would do it too, but would put the password's hash on the FAT volume.
+fn no_wizard(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+    draft.link("/etc/systemd/system/userconfig.service", "/dev/null")?;
+    for leftover in [
+        "/etc/systemd/system/multi-user.target.wants/userconfig.service",
+        "/etc/ssh/sshd_config.d/rename_user.conf",
+        "/etc/xdg/autostart/piwiz.desktop",
+    ] {
+        draft.root(leftover, Entry::absent())?;
+    }
+    let units = [
+        "/usr/lib/systemd/system/getty@.service",
+        "/lib/systemd/system/getty@.service",
+    ];
+    match first(draft.ctx.root, &units)? {
+        Some(unit) => draft.link("/etc/systemd/system/getty.target.wants/getty@tty1.service", unit),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,84 @@
+//! Why the files of a node could not be made.
+
+use std::path::PathBuf;
+
+use crate::disk::TreeError;
+use crate::overlay::BadPath;
+
+/// Why the files of a node could not be made. Each says what was being done, to what, and what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// The image's file system is damaged.
+    #[error("reading the image to provision it; it may be damaged, fetch it again")]
+    Tree(#[from] TreeError),
+    /// A folder or file of the user's could not be read.
+    #[error("reading {path}: {source}; make it readable, or move it away")]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something in an overlay or template folder cannot go on a card.
+    #[error("reading the overlay {path}: {why}")]
+    Overlay {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter, and the mend.
+        why: String,
+    },
+    /// A name in an overlay cannot be a path in an image.
+    #[error("laying out the files of a node: {0}; rename it in the overlay")]
+    Path(#[from] BadPath),
+    /// There is no template of that name.
+    #[error("reading {path}: there is no template of that name; the templates are: {known}")]
+    UnknownTemplate {
+        /// The file.
+        path: PathBuf,
+        /// All names there are.
+        known: String,
+    },
+    /// A template could not be rendered.
+    #[error("rendering the template `{template}`: {why}")]
+    Template {
+        /// Its name.
+        template: String,
+        /// What the template engine said, its causes included.
+        why: String,
+    },
+    /// A value has a line break or a control character, and the file has no way to quote it.
+    #[error(
+        "rendering the template `{template}`: the value of `{value}` has a line break or control character, \
+         which that file cannot hold; take it out of kraken.toml"
+    )]
+    Control {
+        /// The template.
+        template: String,
+        /// Where the value is.
+        value: String,
+    },
+    /// What a template rendered is not the YAML that was meant.
+    #[error("checking what the template `{template}` rendered: {why}; mend the template")]
+    Yaml {
+        /// The template.
+        template: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file of the image has something in it that cannot be edited safely.
+    #[error("editing {path} of the image: {why}")]
+    Image {
+        /// The file.
+        path: String,
+        /// What is wrong with it, and the mend.
+        why: String,
+    },
+    /// The image lacks something that the cluster's settings need.
+    #[error("provisioning the image: it has no {what}; {mend}")]
+    Missing {
+        /// What it lacks.
+        what: String,
+        /// What to do.
+        mend: &'static str,
+    },
+}

@@ -1,0 +1,181 @@
+//! The node's static address, in the words of cloud-init, NetworkManager or systemd-networkd.
+//!
+//! The udev `.link` files of `overlays/common` name the gigabit adapter `gigabit0` and the onboard port `onboard0`, whatever
+//! the order in which the kernel finds them. With `interface = "auto"` both are ports of the active-backup bond `kraken0`,
+//! which carries the address: it stays when the adapter is plugged in, pulled out, or was never there, and it is never on
+//! two interfaces. Raspberry Pi kernels have the bonding driver as a module (`CONFIG_BONDING=m` in bcm2711_defconfig).
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::base::NetworkStack;
+use crate::spec::{InterfaceChoice, Node};
+
+use super::image::{BEGIN, Draft, END, exists, text, without_block};
+use super::{Assets, ProvisionError};
+
+/// The ports of the bond; the first is preferred while it has a link.
+const PORTS: [&str; 2] = ["gigabit0", "onboard0"];
+
+/// What the network templates show.
+pub(super) fn values(draft: &Draft<'_>, node: &Node) -> Value {
+    let network = &draft.ctx.cluster.network;
+    let interface = match network.interface {
+        InterfaceChoice::Auto => "kraken0",
+        InterfaceChoice::Onboard => "onboard0",
+        InterfaceChoice::Gigabit => "gigabit0",
+        InterfaceChoice::Mac => "lan0",
+    };
+    let bond = network.interface == InterfaceChoice::Auto;
+    json!({
+        "interface": interface,
+        "bond": bond,
+        "ports": if bond { &PORTS[..] } else { &[] },
+        "address": node.address,
+        "prefix": network.subnet.prefix_len(),
+        "gateway": network.gateway,
+        "dns": network.dns,
+        "dns4": network.dns.iter().filter(|server| server.is_ipv4()).collect::<Vec<_>>(),
+        "dns6": network.dns.iter().filter(|server| server.is_ipv6()).collect::<Vec<_>>(),
+        "search": network.search,
+        "renderer": renderer(draft.ctx.os.network),
+    })
+}
+
+/// Netplan's name of what brings the network up; `None` leaves the choice to the image.
+fn renderer(stack: NetworkStack) -> Option<&'static str> {
+    match stack {
+        NetworkStack::NetplanNetworkManager | NetworkStack::NetworkManager => Some("NetworkManager"),
+        NetworkStack::Networkd | NetworkStack::Dhcpcd => None,
+    }
+}
+
+/// The `.link` file that names the interface with the node's MAC address `lan0`, when the spec chooses by MAC.
+pub(super) fn link_by_mac(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -> Result<(), ProvisionError> {
+    if draft.ctx.cluster.network.interface != InterfaceChoice::Mac {
+        return Ok(());
+    }
+    let mac = node.mac.ok_or_else(|| ProvisionError::Missing {
+        what: format!("MAC address for node {}", node.number),
+        mend: "give every [[node]] its mac, or choose another [network] interface",
+    })?;
+    let file = assets.renderer.text("05-kraken-lan.link", &json!({"mac": mac}))?;
+    draft.file("/etc/systemd/network/05-kraken-lan.link", file, 0o644)
+}
+
+/// The network of an image without cloud-init, as files of its own network service.
+pub(super) fn without_cloud_init(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -> Result<(), ProvisionError> {
+    let values = values(draft, node);
+    match draft.ctx.os.network {
+        NetworkStack::NetplanNetworkManager | NetworkStack::NetworkManager => {
+            network_manager(draft, assets, node, &values)
+        }
+        NetworkStack::Networkd | NetworkStack::Dhcpcd => networkd(draft, assets, &values),
+    }
+}
+
+fn with(values: &Value, more: Value) -> Value {
+    let mut all = values.clone();
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    all
+}
+
+fn ports(values: &Value) -> Vec<String> {
+    let ports = values["ports"].as_array();
+    ports
+        .into_iter()
+        .flatten()
+        .filter_map(|port| port.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Keyfiles (nm-settings-keyfile(5)); NetworkManager reads them only when they are root's and 0600.
+fn network_manager(draft: &mut Draft<'_>, assets: &Assets, node: &Node, values: &Value) -> Result<(), ProvisionError> {
+    const FOLDER: &str = "/etc/NetworkManager/system-connections";
+    let cluster = &draft.ctx.cluster.name;
+    let uuid = |name: &str| json!({"uuid": uuid(&format!("{cluster}/{}/{name}", node.number))});
+    let main = with(values, uuid("address"));
+    let mut files = vec![(
+        "kraken-address".to_owned(),
+        assets.renderer.text("kraken-address.nmconnection", &main)?,
+    )];
+    for port in ports(values) {
+        let values = with(&with(values, uuid(&port)), json!({"port": port}));
+        let file = assets.renderer.text("kraken-port.nmconnection", &values)?;
+        files.push((format!("kraken-port-{port}"), file));
+    }
+    for (name, file) in files {
+        draft.file(&format!("{FOLDER}/{name}.nmconnection"), file, 0o600)?;
+    }
+    Ok(())
+}
+
+/// A name-based UUID of version 8 (RFC 9562, §5.8): the first 16 bytes of a SHA-256.
+fn uuid(name: &str) -> String {
+    let mut bytes: [u8; 16] = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(name)[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = hex::encode(bytes);
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
+}
+
+/// Files of systemd.network(5); networkd gets enabled, and dhcpcd keeps its hands off these interfaces.
+fn networkd(draft: &mut Draft<'_>, assets: &Assets, values: &Value) -> Result<(), ProvisionError> {
+    const FOLDER: &str = "/etc/systemd/network";
+    let interface = values["interface"].as_str().unwrap_or_default().to_owned();
+    let mut taken = ports(values);
+    if !taken.is_empty() {
+        let netdev = assets.renderer.text("10-kraken-bond.netdev", values)?;
+        draft.file(&format!("{FOLDER}/10-kraken-bond.netdev"), netdev, 0o644)?;
+    }
+    for (index, port) in taken.iter().enumerate() {
+        let values = with(values, json!({"port": port, "primary": index == 0}));
+        let file = assets.renderer.text("11-kraken-port.network", &values)?;
+        draft.file(&format!("{FOLDER}/11-kraken-port-{port}.network"), file, 0o644)?;
+    }
+    let address = assets.renderer.text("12-kraken-address.network", values)?;
+    draft.file(&format!("{FOLDER}/12-kraken-address.network"), address, 0o644)?;
+    enable(draft, "systemd-networkd.service", "multi-user.target")?;
+    if draft.ctx.os.network == NetworkStack::Dhcpcd {
+        taken.push(interface);
+        dhcpcd_keeps_off(draft, &taken)?;
+        // No systemd-resolved there: the name servers of a .network file would reach nobody.
+        let resolv = assets.renderer.text("resolv.conf", values)?;
+        draft.file("/etc/resolv.conf", resolv, 0o644)?;
+    }
+    Ok(())
+}
+
+/// A block at the top of dhcpcd.conf(5): further down, an `interface` line would claim it for that interface alone.
+fn dhcpcd_keeps_off(draft: &mut Draft<'_>, interfaces: &[String]) -> Result<(), ProvisionError> {
+    const PATH: &str = "/etc/dhcpcd.conf";
+    let old = text(draft.ctx.root, PATH)?.unwrap_or_default();
+    let block = format!(
+        "{BEGIN}: systemd-networkd has these\ndenyinterfaces {}\nnohook resolv.conf\n{END}\n",
+        interfaces.join(" ")
+    );
+    draft.edited(PATH, block + &without_block(&old), 0o644)
+}
+
+/// Enables a unit as `systemctl enable` would: a link in the target's `.wants`.
+pub(super) fn enable(draft: &mut Draft<'_>, unit: &str, target: &str) -> Result<(), ProvisionError> {
+    let mut place = format!("/usr/lib/systemd/system/{unit}");
+    let old_place = format!("/lib/systemd/system/{unit}");
+    let own_place = format!("/etc/systemd/system/{unit}");
+    if unit.starts_with("kraken-") {
+        place = own_place;
+    } else if !exists(draft.ctx.root, &place)? && exists(draft.ctx.root, &old_place)? {
+        place = old_place;
+    }
+    draft.link(&format!("/etc/systemd/system/{target}.wants/{unit}"), &place)
+}

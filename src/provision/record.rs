@@ -1,0 +1,66 @@
+//! `/etc/kraken-flash/node.json`: what a card says of itself, so that `inspect` and `verify` know which node it is.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{FileTree, real_path};
+use crate::spec::Role;
+
+use super::ProvisionError;
+
+/// What a card says of itself. It holds no secret: everybody on the node may read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NodeRecord {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The node's number, from 1.
+    pub number: u32,
+    /// Its host name.
+    pub hostname: String,
+    /// Its static address.
+    pub address: Ipv4Addr,
+    /// Its place in the swarm.
+    pub role: Role,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The instance id that cloud-init was given; another one makes cloud-init run as on a first boot.
+    pub instance_id: String,
+    /// SHA-256 of the raw base image, in hexadecimal.
+    pub base_sha256: String,
+    /// The time before which the node's clock never starts, in seconds since 1970-01-01 UTC.
+    pub clock_floor: i64,
+}
+
+impl NodeRecord {
+    /// Where it is on the root volume; mode 0644, root.
+    pub const PATH: &'static str = "/etc/kraken-flash/node.json";
+
+    /// The largest record that is read, in bytes.
+    const MAX: u64 = 1 << 20;
+
+    /// The file's content: JSON, indented, with a newline at its end.
+    pub fn to_json(&self) -> String {
+        let value = serde_json::json!(self);
+        format!("{value:#}\n")
+    }
+
+    /// Reads it from a root volume; `None` when the volume has none, so was not made by kraken-flash.
+    ///
+    /// # Errors
+    /// [`ProvisionError`] when the file system is damaged or the file is not a record.
+    pub fn read(root: &dyn FileTree) -> Result<Option<Self>, ProvisionError> {
+        let path = real_path(root, Self::PATH)?;
+        let Some(bytes) = root.read(&path, Self::MAX)? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| ProvisionError::Image {
+                path: Self::PATH.to_owned(),
+                why: format!("it is not a node record ({error}); build the image again"),
+            })
+    }
+}
