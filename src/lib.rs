@@ -7,7 +7,6 @@
 pub mod bake;
 pub mod base;
 pub mod check;
-pub mod cli;
 pub mod disk;
 pub mod interrupt;
 pub mod output;

@@ -25,7 +25,10 @@ fn make(disk: &Disk, cluster: &Cluster, number: usize) -> (Overlay, Overlay) {
 }
 
 fn text(overlay: &Overlay, volume: Volume, path: &str) -> String {
-    match overlay.get(volume, &EntryPath::new(path).unwrap()).map(|entry| &entry.kind) {
+    match overlay
+        .get(volume, &EntryPath::new(path).unwrap())
+        .map(|entry| &entry.kind)
+    {
         Some(Kind::File(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
         other => panic!("{path} is {other:?}"),
     }
@@ -34,7 +37,10 @@ fn text(overlay: &Overlay, volume: Volume, path: &str) -> String {
 fn dump(overlay: &Overlay) -> String {
     let mut out = String::new();
     for (volume, path, entry) in overlay.iter() {
-        assert!(entry.mtime == FLOOR || entry.kind == Kind::Absent, "{path} has another time");
+        assert!(
+            entry.mtime == FLOOR || entry.kind == Kind::Absent,
+            "{path} has another time"
+        );
         let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
         match &entry.kind {
             Kind::File(bytes) => {
@@ -56,7 +62,11 @@ fn golden(name: &str, got: &str) {
         std::fs::write(&path, got).unwrap();
     }
     let want = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(want == got, "{} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}", path.display());
+    assert!(
+        want == got,
+        "{} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}",
+        path.display()
+    );
 }
 
 #[test]
@@ -73,13 +83,30 @@ fn the_files_of_the_default_cluster_are_these() {
 #[test]
 fn an_image_says_what_it_is() {
     for (disk, arch, rpi, cloud_init, network, mount) in [
-        (trixie(), "arm64", false, true, NetworkStack::NetplanNetworkManager, "/boot/firmware"),
-        (bookworm(), "arm64", true, false, NetworkStack::NetworkManager, "/boot/firmware"),
+        (
+            trixie(),
+            "arm64",
+            false,
+            true,
+            NetworkStack::NetplanNetworkManager,
+            "/boot/firmware",
+        ),
+        (
+            bookworm(),
+            "arm64",
+            true,
+            false,
+            NetworkStack::NetworkManager,
+            "/boot/firmware",
+        ),
         (bullseye(), "armhf", true, false, NetworkStack::Dhcpcd, "/boot"),
     ] {
         let os = disk.os();
         assert_eq!(os.id, "debian");
-        assert_eq!((os.architecture.as_str(), os.raspberry_pi_os, os.network), (arch, rpi, network));
+        assert_eq!(
+            (os.architecture.as_str(), os.raspberry_pi_os, os.network),
+            (arch, rpi, network)
+        );
         assert_eq!((os.cloud_init.is_some(), os.boot_mount.as_str()), (cloud_init, mount));
     }
     let cloud_init = trixie().os().cloud_init.unwrap();
@@ -92,16 +119,22 @@ fn cloud_init_that_will_not_run_is_none() {
     let mut by_file = trixie();
     by_file.root.file("/etc/cloud/cloud-init.disabled", *b"");
     let mut by_cmdline = trixie();
-    by_cmdline.boot.file("/cmdline.txt", *b"root=/dev/x cloud-init=disabled\n");
+    by_cmdline
+        .boot
+        .file("/cmdline.txt", *b"root=/dev/x cloud-init=disabled\n");
     let mut by_mask = trixie();
-    by_mask.root.symlink("/etc/systemd/system/cloud-init-local.service", "/dev/null");
+    by_mask
+        .root
+        .symlink("/etc/systemd/system/cloud-init-local.service", "/dev/null");
     let mut removed = trixie();
     removed.root.file(
         "/var/lib/dpkg/status",
         *b"Package: cloud-init\nStatus: deinstall ok config-files\nVersion: 1\n",
     );
     let mut unwanted = trixie();
-    unwanted.root.remove("/usr/lib/systemd/system-generators/cloud-init-generator");
+    unwanted
+        .root
+        .remove("/usr/lib/systemd/system-generators/cloud-init-generator");
     for (name, disk) in [
         ("file", by_file),
         ("cmdline", by_cmdline),
@@ -134,7 +167,14 @@ fn provisioning_a_provisioned_image_changes_nothing() {
 
 #[test]
 fn no_value_changes_the_structure_of_the_seed() {
-    for hostile in ["a\"b", "x\nroot: y", "key # c: d", "\u{1f419}\u{2028}", "'{{ 1 }}'", "- a\n---\n"] {
+    for hostile in [
+        "a\"b",
+        "x\nroot: y",
+        "key # c: d",
+        "\u{1f419}\u{2028}",
+        "'{{ 1 }}'",
+        "- a\n---\n",
+    ] {
         let mut cluster = kraken();
         cluster.name = hostile.to_owned();
         cluster.network.search = vec![hostile.to_owned()];
@@ -149,11 +189,19 @@ fn no_value_changes_the_structure_of_the_seed() {
         let user_data = text(&overlay, Volume::Boot, "/user-data");
         let parsed = YamlLoader::load_from_str(&user_data).unwrap().remove(0);
         assert_eq!(parsed["hostname"].as_str(), Some(hostile), "{user_data}");
-        assert_eq!(parsed["user"]["ssh_authorized_keys"][0].as_str(), Some(format!("ssh-ed25519 AAAA {hostile}").as_str()));
+        assert_eq!(
+            parsed["user"]["ssh_authorized_keys"][0].as_str(),
+            Some(format!("ssh-ed25519 AAAA {hostile}").as_str())
+        );
         assert_eq!(parsed["packages"][0].as_str(), Some(hostile));
         assert!(parsed["root"].is_badvalue());
-        let network = YamlLoader::load_from_str(&text(&overlay, Volume::Boot, "/network-config")).unwrap().remove(0);
-        assert_eq!(network["network"]["bonds"]["kraken0"]["nameservers"]["search"][0].as_str(), Some(hostile));
+        let network = YamlLoader::load_from_str(&text(&overlay, Volume::Boot, "/network-config"))
+            .unwrap()
+            .remove(0);
+        assert_eq!(
+            network["network"]["bonds"]["kraken0"]["nameservers"]["search"][0].as_str(),
+            Some(hostile)
+        );
     }
 }
 
@@ -203,18 +251,44 @@ fn the_account_is_added_and_nothing_is_lost() {
     let (common, _) = make(&disk, &cluster, 1);
     let root = |path: &str| text(&common, Volume::Root, path);
     let old = String::from_utf8(disk.root.read("/etc/passwd", 9999).unwrap().unwrap()).unwrap();
-    assert_eq!(root("/etc/passwd"), old + "kraken:x:1001:1001::/home/kraken:/bin/bash\n");
+    assert_eq!(
+        root("/etc/passwd"),
+        old + "kraken:x:1001:1001::/home/kraken:/bin/bash\n"
+    );
     let group = root("/etc/group");
-    for line in ["adm:x:4:pi,kraken", "sudo:x:27:pi,kraken", "video:x:44:kraken", "dialout:x:20:", "kraken:x:1001:"] {
+    for line in [
+        "adm:x:4:pi,kraken",
+        "sudo:x:27:pi,kraken",
+        "video:x:44:kraken",
+        "dialout:x:20:",
+        "kraken:x:1001:",
+    ] {
         assert!(group.lines().any(|got| got == line), "{line} not in {group}");
     }
     let shadow = root("/etc/shadow");
-    assert!(shadow.contains("pi:!$6$x$known:"), "the known password of pi still works: {shadow}");
-    assert!(shadow.contains(&format!("\nkraken:{HASH}:20454:0:99999:7:::\n")), "{shadow}");
+    assert!(
+        shadow.contains("pi:!$6$x$known:"),
+        "the known password of pi still works: {shadow}"
+    );
+    assert!(
+        shadow.contains(&format!("\nkraken:{HASH}:20454:0:99999:7:::\n")),
+        "{shadow}"
+    );
     assert!(root("/etc/subuid").ends_with("kraken:165536:65536\n"));
-    let shadow = common.get(Volume::Root, &EntryPath::new("/etc/shadow").unwrap()).unwrap();
-    assert_eq!((shadow.mode, shadow.uid, shadow.gid), (0o640, 0, 42), "mode and owner stay");
-    let keys = common.get(Volume::Root, &EntryPath::new("/home/kraken/.ssh/authorized_keys").unwrap()).unwrap();
+    let shadow = common
+        .get(Volume::Root, &EntryPath::new("/etc/shadow").unwrap())
+        .unwrap();
+    assert_eq!(
+        (shadow.mode, shadow.uid, shadow.gid),
+        (0o640, 0, 42),
+        "mode and owner stay"
+    );
+    let keys = common
+        .get(
+            Volume::Root,
+            &EntryPath::new("/home/kraken/.ssh/authorized_keys").unwrap(),
+        )
+        .unwrap();
     assert_eq!((keys.mode, keys.uid, keys.gid), (0o600, 1001, 1001));
 }
 
@@ -226,8 +300,18 @@ fn an_account_that_is_there_keeps_its_ids() {
     let (common, _) = make(&bullseye(), &cluster, 1);
     let passwd = text(&common, Volume::Root, "/etc/passwd");
     assert_eq!(passwd.matches("pi:x:1000:1000").count(), 1);
-    assert!(text(&common, Volume::Root, "/etc/shadow").contains("pi:*:"), "the known password is gone");
-    assert!(common.get(Volume::Root, &EntryPath::new("/etc/sudoers.d/050_kraken-flash").unwrap()).is_none());
+    assert!(
+        text(&common, Volume::Root, "/etc/shadow").contains("pi:*:"),
+        "the known password is gone"
+    );
+    assert!(
+        common
+            .get(
+                Volume::Root,
+                &EntryPath::new("/etc/sudoers.d/050_kraken-flash").unwrap()
+            )
+            .is_none()
+    );
 }
 
 #[test]
@@ -288,7 +372,10 @@ fn what_an_image_lacks_is_said_with_the_mend() {
         (trixie(), zone, "timezone"),
         (trixie(), escape, "timezone"),
     ] {
-        let error = disk.with(&cluster, |ctx| provision::common(ctx, &assets)).unwrap_err().to_string();
+        let error = disk
+            .with(&cluster, |ctx| provision::common(ctx, &assets))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(want), "{error}");
     }
 }
@@ -298,7 +385,13 @@ fn the_users_own_files_win() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = tempfile::tempdir().unwrap();
     let at = |path: &str| folder.path().join(path);
-    for path in ["templates", "overlays/common/root/etc", "overlays/worker/boot", "mine/root/usr/bin", "mine/root/etc"] {
+    for path in [
+        "templates",
+        "overlays/common/root/etc",
+        "overlays/worker/boot",
+        "mine/root/usr/bin",
+        "mine/root/etc",
+    ] {
         std::fs::create_dir_all(at(path)).unwrap();
     }
     std::fs::write(at("templates/user-data"), "#cloud-config\nhostname: {{ hostname }}\n").unwrap();
@@ -312,24 +405,38 @@ fn the_users_own_files_win() {
     let assets = Assets::load(Some(folder.path()), Some(&at("mine"))).unwrap();
     let (disk, cluster) = (trixie(), kraken());
     let (common, node) = disk.with(&cluster, |ctx| {
-        (provision::common(ctx, &assets).unwrap(), provision::node(ctx, &assets, &cluster.nodes[1]).unwrap())
+        (
+            provision::common(ctx, &assets).unwrap(),
+            provision::node(ctx, &assets, &cluster.nodes[1]).unwrap(),
+        )
     });
-    assert_eq!(text(&node, Volume::Boot, "/user-data"), "#cloud-config\nhostname: \"kraken-2\"\n");
+    assert_eq!(
+        text(&node, Volume::Boot, "/user-data"),
+        "#cloud-config\nhostname: \"kraken-2\"\n"
+    );
     assert_eq!(text(&node, Volume::Boot, "/config.txt"), "worker");
     assert_eq!(text(&common, Volume::Root, "/etc/motd"), "common");
     assert_eq!(text(&node, Volume::Root, "/etc/hostname"), "mine\n");
     let mode = |path: &str| common.get(Volume::Root, &EntryPath::new(path).unwrap()).unwrap().mode;
     assert_eq!((mode("/usr/bin/tool"), mode("/etc/hostname")), (0o755, 0o644));
-    let link = common.get(Volume::Root, &EntryPath::new("/usr/bin/link").unwrap()).unwrap();
+    let link = common
+        .get(Volume::Root, &EntryPath::new("/usr/bin/link").unwrap())
+        .unwrap();
     assert_eq!(link.kind, Kind::Symlink("../tool".to_owned()));
 }
 
 #[test]
 fn folders_that_cannot_go_on_a_card_are_refused() {
     let cases: [(&str, fn(&std::path::Path)); 6] = [
-        ("there is no template of that name", |at| write(at, "templates/userdata", "x")),
-        ("move it into one of them", |at| write(at, "overlays/common/etc/motd", "x")),
-        ("named common, manager or worker", |at| write(at, "overlays/node/root/x", "x")),
+        ("there is no template of that name", |at| {
+            write(at, "templates/userdata", "x")
+        }),
+        ("move it into one of them", |at| {
+            write(at, "overlays/common/etc/motd", "x")
+        }),
+        ("named common, manager or worker", |at| {
+            write(at, "overlays/node/root/x", "x")
+        }),
         ("FAT", |at| {
             write(at, "overlays/common/boot/a", "x");
             std::os::unix::fs::symlink("a", at.join("overlays/common/boot/b")).unwrap();
@@ -338,13 +445,20 @@ fn folders_that_cannot_go_on_a_card_are_refused() {
             write(at, "overlays/common/root/a", "x");
             std::os::unix::net::UnixListener::bind(at.join("overlays/common/root/s")).unwrap();
         }),
-        ("rendering the template `hosts`", |at| write(at, "templates/hosts", "{% if %}")),
+        ("rendering the template `hosts`", |at| {
+            write(at, "templates/hosts", "{% if %}")
+        }),
     ];
     for (want, prepare) in cases {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let error = Assets::load(Some(folder.path()), None).err().map(|error| error.to_string());
-        assert!(error.as_ref().is_some_and(|error| error.contains(want)), "{want}: {error:?}");
+        let error = Assets::load(Some(folder.path()), None)
+            .err()
+            .map(|error| error.to_string());
+        assert!(
+            error.as_ref().is_some_and(|error| error.contains(want)),
+            "{want}: {error:?}"
+        );
     }
 }
 
@@ -356,7 +470,12 @@ fn write(folder: &std::path::Path, path: &str, text: &str) {
 
 #[test]
 fn a_users_template_must_still_be_cloud_config() {
-    for source in ["hostname: x\n", "#cloud-config\na: 1\na: 2\n", "#cloud-config\n- 1\n", "#cloud-config\n{{ nothing }}\n"] {
+    for source in [
+        "hostname: x\n",
+        "#cloud-config\na: 1\na: 2\n",
+        "#cloud-config\n- 1\n",
+        "#cloud-config\n{{ nothing }}\n",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "templates/user-data", source);
         let assets = Assets::load(Some(folder.path()), None).unwrap();

@@ -40,7 +40,7 @@ pub fn copy_used(
         return Ok(CopyMethod::Reflink);
     }
     to.set_len(size)?;
-    for range in used.iter() {
+    for range in used.ranges() {
         let mut at = range.start;
         while at < range.end {
             if interrupt.is_set() {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::node::NodeImage;
 use super::pieces::{self, Piece};
 use super::{BakeError, Inputs};
 use crate::base::OsImage;
-use crate::disk::{self, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
+use crate::disk::{self, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, PATCH_BLOCK, ReadAt, Slice, UsedMap};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::overlay::Overlay;
 use crate::progress::Progress;
@@ -26,9 +27,6 @@ const FORMAT: &str = "kraken-flash golden image 1";
 
 /// How many golden images the cache keeps: the one in use and the ones before it, for who goes back and forth.
 const KEEP: usize = 3;
-
-/// The unit of patches and block maps, in bytes.
-const BLOCK: u64 = 4096;
 
 /// A golden image on disk, opened.
 pub struct GoldenImage {
@@ -71,28 +69,45 @@ fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened, BakeError> {
     let layout = detect(file, path)?;
     let (boot, root) = trees(file, &layout, path)?;
     let made_at = made_at(&**file, &layout, path)?;
-    let os = OsImage::read(&boot, &root, made_at).map_err(|source| BakeError::System { path: path.into(), source })?;
+    let os = OsImage::read(&boot, &root, made_at).map_err(|source| BakeError::System {
+        path: path.into(),
+        source,
+    })?;
     Ok(Opened { layout, boot, root, os })
 }
 
 fn open_read(path: &Path) -> Result<Arc<ImageFile>, BakeError> {
-    ImageFile::open_read(path).map(Arc::new).map_err(BakeError::io("opening", path))
+    ImageFile::open_read(path)
+        .map(Arc::new)
+        .map_err(BakeError::io("opening", path))
 }
 
 fn detect(file: &Arc<ImageFile>, path: &Path) -> Result<Layout, BakeError> {
-    Layout::detect(file.clone()).map_err(|source| BakeError::Layout { path: path.into(), source })
+    Layout::detect(file.clone()).map_err(|source| BakeError::Layout {
+        path: path.into(),
+        source,
+    })
 }
 
 fn trees(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<(FatTree, Ext4Tree), BakeError> {
-    let boot = layout.boot_tree(file.clone()).map_err(|source| BakeError::Boot { path: path.into(), source })?;
-    let root = layout.root_tree(file.clone()).map_err(|source| BakeError::Tree { path: path.into(), source })?;
+    let boot = layout.boot_tree(file.clone()).map_err(|source| BakeError::Boot {
+        path: path.into(),
+        source,
+    })?;
+    let root = layout.root_tree(file.clone()).map_err(|source| BakeError::Tree {
+        path: path.into(),
+        source,
+    })?;
     Ok((boot, root))
 }
 
 /// The root file system's own dates: when it was made, or written last.
 fn made_at(file: &ImageFile, layout: &Layout, path: &Path) -> Result<i64, BakeError> {
     let slice = Slice::new(file, layout.root.start, layout.root.len).map_err(BakeError::io("reading", path))?;
-    let info = Ext4Info::read(&slice).map_err(|source| BakeError::Superblock { path: path.into(), source })?;
+    let info = Ext4Info::read(&slice).map_err(|source| BakeError::Superblock {
+        path: path.into(),
+        source,
+    })?;
     Ok(info.made_at.max(info.written_at))
 }
 
@@ -110,7 +125,12 @@ pub fn bake<'a>(
     let file = open_read(&base.raw)?;
     let opened = open(&file, &base.raw)?;
     refuse_wrong_architecture(inputs.cluster, &opened.os)?;
-    let clock_floor = inputs.cluster.system.clock_floor.unwrap_or(i64::MIN).max(opened.os.made_at);
+    let clock_floor = inputs
+        .cluster
+        .system
+        .clock_floor
+        .unwrap_or(i64::MIN)
+        .max(opened.os.made_at);
     let context = Context {
         cluster: inputs.cluster,
         os: &opened.os,
@@ -132,7 +152,15 @@ pub fn bake<'a>(
                 .suffix(".part")
                 .tempfile_in(cache)
                 .map_err(BakeError::io("making a file in", cache))?;
-            make(&file, base.raw.as_path(), &opened.layout, &common, temp.path(), progress, interrupt)?;
+            make(
+                &file,
+                base.raw.as_path(),
+                &opened.layout,
+                &common,
+                temp.path(),
+                progress,
+                interrupt,
+            )?;
             let known = measure(temp.path(), progress, interrupt)?;
             keep(temp, &path, &record_path, &known)?;
             prune(cache, &path);
@@ -142,12 +170,26 @@ pub fn bake<'a>(
     let file = open_read(&path)?;
     let layout = detect(&file, &path)?;
     let base_sha256 = base.raw_sha256.clone();
-    let image = GoldenImage { path, key, file, layout, os: opened.os, clock_floor, base_sha256, used, pieces };
+    let image = GoldenImage {
+        path,
+        key,
+        file,
+        layout,
+        os: opened.os,
+        clock_floor,
+        base_sha256,
+        used,
+        pieces,
+    };
     Ok(Golden { inputs, image })
 }
 
 fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), BakeError> {
-    match cluster.nodes.iter().find(|node| os.architecture == "arm64" && !node.board.is_64_bit()) {
+    match cluster
+        .nodes
+        .iter()
+        .find(|node| os.architecture == "arm64" && !node.board.is_64_bit())
+    {
         None => Ok(()),
         Some(node) => Err(BakeError::WrongArchitecture {
             hostname: node.hostname.clone(),
@@ -177,14 +219,18 @@ fn cached(path: &Path, record: &Path) -> Option<Measured> {
         && record.mtime == (metadata.mtime(), metadata.mtime_nsec());
     // Newest use last, for `prune`; a cache that cannot be touched is still a cache.
     same.then(|| {
-        let _ = File::open(path).and_then(|file| file.set_times(fs::FileTimes::new().set_accessed(std::time::SystemTime::now())));
-        (record.used.into_iter().map(|(start, end)| start..end).collect(), record.pieces)
+        let _ = File::open(path)
+            .and_then(|file| file.set_times(fs::FileTimes::new().set_accessed(std::time::SystemTime::now())));
+        (
+            UsedMap::from_ranges(record.used.into_iter().map(|(start, end)| start..end)),
+            record.pieces,
+        )
     })
 }
 
 /// Copies the base's used blocks to `to`, grows the root file system when what is baked needs room, and lays `common` over it.
 fn make(
-    base: &ImageFile,
+    base: &Arc<ImageFile>,
     base_path: &Path,
     layout: &Layout,
     common: &Overlay,
@@ -192,11 +238,17 @@ fn make(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(), BakeError> {
-    let used = UsedMap::read(base).map_err(|source| BakeError::Used { path: base_path.into(), source })?;
+    let used = UsedMap::of(base.clone()).map_err(|source| BakeError::Used {
+        path: base_path.into(),
+        source,
+    })?;
     {
         let task = progress.task("copying the base image", Some(used.bytes()));
         let from = File::open(base_path).map_err(BakeError::io("opening", base_path))?;
-        let out = File::options().write(true).open(to).map_err(BakeError::io("opening", to))?;
+        let out = File::options()
+            .write(true)
+            .open(to)
+            .map_err(BakeError::io("opening", to))?;
         // No reflink: a base may hold old data in its free blocks, a golden image holds zeros there.
         match copy_used(&from, &out, base.size(), &used, false, &*task, interrupt) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
@@ -205,7 +257,7 @@ fn make(
     }
     interrupt.check()?;
     let task = progress.task("baking what all nodes share", None);
-    if let Some(more) = disk::shortfall(base, layout, common)? {
+    if let Some(more) = disk::shortfall(base.clone(), layout, common)? {
         disk::grow_root(to, more)?;
     }
     interrupt.check()?;
@@ -220,11 +272,14 @@ fn make(
 fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Measured, BakeError> {
     let file = open_read(path)?;
     // Whole 4 KiB blocks, the unit of patches and block maps.
-    let used: UsedMap = UsedMap::read(&*file)
-        .map_err(|source| BakeError::Used { path: path.into(), source })?
-        .iter()
-        .map(|range| range.start / BLOCK * BLOCK..range.end.next_multiple_of(BLOCK).min(file.size()))
-        .collect();
+    let bytes = UsedMap::of(file.clone()).map_err(|source| BakeError::Used {
+        path: path.into(),
+        source,
+    })?;
+    let whole_blocks = |range: &Range<u64>| {
+        range.start / PATCH_BLOCK * PATCH_BLOCK..range.end.next_multiple_of(PATCH_BLOCK).min(file.size())
+    };
+    let used = UsedMap::from_ranges(bytes.ranges().iter().map(whole_blocks));
     let task = progress.task("hashing the golden image", Some(used.bytes()));
     match pieces::hash_all(&*file, &used, &*task, interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
@@ -234,19 +289,26 @@ fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Resul
 
 /// Gives the finished image its name, then writes its record. An image without a record is baked again.
 fn keep(temp: tempfile::NamedTempFile, path: &Path, record_path: &Path, known: &Measured) -> Result<(), BakeError> {
-    temp.persist(path).map_err(|error| error.error).map_err(BakeError::io("naming", path))?;
+    temp.persist(path)
+        .map_err(|error| error.error)
+        .map_err(BakeError::io("naming", path))?;
     let metadata = fs::metadata(path).map_err(BakeError::io("looking at", path))?;
     let record = Record {
         format: FORMAT.into(),
         size: metadata.len(),
         mtime: (metadata.mtime(), metadata.mtime_nsec()),
-        used: known.0.iter().map(|range| (range.start, range.end)).collect(),
+        used: known.0.ranges().iter().map(|range| (range.start, range.end)).collect(),
         pieces: known.1.clone(),
     };
-    let json = serde_json::to_vec(&record).map_err(io::Error::from).map_err(BakeError::io("writing", record_path))?;
+    let json = serde_json::to_vec(&record)
+        .map_err(io::Error::from)
+        .map_err(BakeError::io("writing", record_path))?;
     let folder = record_path.parent().unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
-        let mut out = tempfile::Builder::new().prefix(".golden-").suffix(".part").tempfile_in(folder)?;
+        let mut out = tempfile::Builder::new()
+            .prefix(".golden-")
+            .suffix(".part")
+            .tempfile_in(folder)?;
         io::Write::write_all(&mut out, &json)?;
         out.persist(record_path).map_err(|error| error.error)?;
         Ok(())
@@ -335,7 +397,7 @@ impl<'a> Golden<'a> {
         let overlay = self.node_overlay(node)?;
         let view = Arc::new(CowView::new(image.file.clone()));
         disk::apply(view.clone(), &image.layout, &overlay)?;
-        let patch = view.patch().map_err(BakeError::io("reading", &image.path))?;
+        let patch = view.take_patch().map_err(BakeError::io("reading", &image.path))?;
         Ok(NodeImage::new(image, node, patch))
     }
 

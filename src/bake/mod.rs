@@ -112,6 +112,9 @@ pub enum BakeError {
         /// What is wrong with it.
         source: disk::UsedError,
     },
+    /// The free space could not be found, or there is too little of it.
+    #[error("looking for room in the image")]
+    Space(#[from] disk::SpaceError),
     /// The root partition could not be made larger.
     #[error("making room in the root file system")]
     Grow(#[from] disk::GrowError),

@@ -4,7 +4,7 @@ use std::io;
 
 use super::golden::GoldenImage;
 use super::pieces::{self, Piece};
-use crate::disk::{Patch, ReadAt, UsedMap};
+use crate::disk::{PATCH_BLOCK, Patch, ReadAt, UsedMap};
 use crate::spec::Node;
 
 /// A golden image plus one node's patch, readable as a whole disk.
@@ -36,11 +36,12 @@ impl<'a> NodeImage<'a> {
 
     /// Which ranges are in use: those of the golden image and those of the patch.
     pub fn used(&self) -> UsedMap {
-        let mut used = self.golden.used().clone();
-        for (offset, bytes) in self.patch.iter() {
-            used.insert(offset..offset + bytes.len() as u64);
-        }
-        used
+        let golden = self.golden.used().ranges().iter().cloned();
+        let changed = self
+            .patch
+            .iter()
+            .map(|(offset, bytes)| offset..offset + bytes.len() as u64);
+        UsedMap::from_ranges(golden.chain(changed))
     }
 
     /// All used pieces with their hashes; those that the patch does not touch are taken over from the golden image.
@@ -50,7 +51,11 @@ impl<'a> NodeImage<'a> {
     pub fn pieces(&self) -> io::Result<Vec<Piece>> {
         let golden = self.golden.pieces();
         let mut known = golden.iter().peekable();
-        let mut changed = self.patch.iter().map(|(offset, bytes)| (offset, offset + bytes.len() as u64)).peekable();
+        let mut changed = self
+            .patch
+            .iter()
+            .map(|(offset, bytes)| (offset, offset + bytes.len() as u64))
+            .peekable();
         let mut result = Vec::with_capacity(golden.len() + 16);
         for (start, end) in pieces::cut(&self.used()) {
             while known.next_if(|piece| piece.start < start).is_some() {}
@@ -72,7 +77,17 @@ impl ReadAt for NodeImage<'_> {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.golden.read_at(offset, buf)?;
-        self.patch.overlay_onto(offset, buf);
+        let end = offset + buf.len() as u64;
+        let mut block = offset / PATCH_BLOCK * PATCH_BLOCK;
+        while block < end {
+            if let Some(bytes) = self.patch.block_at(block) {
+                let (from, to) = (block.max(offset), (block + bytes.len() as u64).min(end));
+                // All of these are differences inside the buffer or the block, so they fit.
+                let at = |position: u64, origin: u64| usize::try_from(position - origin).unwrap_or(usize::MAX);
+                buf[at(from, offset)..at(to, offset)].copy_from_slice(&bytes[at(from, block)..at(to, block)]);
+            }
+            block += PATCH_BLOCK;
+        }
         Ok(())
     }
 }

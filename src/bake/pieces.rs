@@ -27,7 +27,7 @@ pub struct Piece {
 /// Cuts the used ranges at the multiples of [`PIECE`].
 pub fn cut(used: &UsedMap) -> Vec<(u64, u64)> {
     let mut cuts = Vec::new();
-    for range in used.iter() {
+    for range in used.ranges() {
         let mut at = range.start;
         while at < range.end {
             let end = ((at / PIECE + 1) * PIECE).min(range.end);
@@ -46,19 +46,18 @@ pub fn hash_piece(image: &dyn ReadAt, start: u64, end: u64) -> io::Result<Piece>
     let len = usize::try_from(end - start).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut buffer = vec![0; len];
     image.read_at(start, &mut buffer)?;
-    Ok(Piece { start, end, sha256: hex::encode(Sha256::digest(&buffer)) })
+    Ok(Piece {
+        start,
+        end,
+        sha256: hex::encode(Sha256::digest(&buffer)),
+    })
 }
 
 /// Hashes all used pieces of an image, on all cores.
 ///
 /// # Errors
 /// What reading reports, or `Interrupted`.
-pub fn hash_all(
-    image: &dyn ReadAt,
-    used: &UsedMap,
-    task: &dyn Task,
-    interrupt: &Interrupt,
-) -> io::Result<Vec<Piece>> {
+pub fn hash_all(image: &dyn ReadAt, used: &UsedMap, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Vec<Piece>> {
     let cuts = cut(used);
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -75,7 +74,14 @@ pub fn hash_all(
     };
     let parts: Vec<_> = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Err(io::Error::other("a hashing thread died")))).collect()
+        handles
+            .into_iter()
+            .map(|handle| {
+                handle
+                    .join()
+                    .unwrap_or_else(|_| Err(io::Error::other("a hashing thread died")))
+            })
+            .collect()
     });
     let mut pieces = Vec::with_capacity(cuts.len());
     for part in parts {

@@ -56,7 +56,10 @@ pub struct PartitionFacts {
 /// [`CheckError`] when the file cannot be opened.
 pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
     let file = Arc::new(ImageFile::open_read(path).map_err(CheckError::io("opening", path))?);
-    let mut facts = Facts { size: file.size(), ..Facts::default() };
+    let mut facts = Facts {
+        size: file.size(),
+        ..Facts::default()
+    };
     match PartitionTable::read(&*file) {
         Ok(table) => {
             facts.table = Some(match &table.kind {
@@ -82,7 +85,7 @@ pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
             return Ok(facts);
         }
     }
-    match UsedMap::read(&*file) {
+    match UsedMap::of(file.clone()) {
         Ok(used) => facts.used_bytes = Some(used.bytes()),
         Err(error) => facts.problems.push(error.to_string()),
     }
@@ -94,7 +97,9 @@ pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
 }
 
 fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) {
-    let free = disk::free_space(&**file, layout).map_err(|error| facts.problems.push(error.to_string())).ok();
+    let free = disk::free_space(&**file, layout)
+        .map_err(|error| facts.problems.push(error.to_string()))
+        .ok();
     for partition in &mut facts.partitions {
         if partition.number == layout.boot.number {
             partition.purpose = "boot";
@@ -104,8 +109,12 @@ fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) {
             partition.free = free.as_ref().map(|free| free.root);
         }
     }
-    let boot = layout.boot_tree(file.clone()).map_err(|error| facts.problems.push(error.to_string()));
-    let root = layout.root_tree(file.clone()).map_err(|error| facts.problems.push(error.to_string()));
+    let boot = layout
+        .boot_tree(file.clone())
+        .map_err(|error| facts.problems.push(error.to_string()));
+    let root = layout
+        .root_tree(file.clone())
+        .map_err(|error| facts.problems.push(error.to_string()));
     let (Ok(boot), Ok(root)) = (boot, root) else { return };
     let made_at = Slice::new(&**file, layout.root.start, layout.root.len)
         .ok()

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 
+use super::CheckError;
 use super::image::{Expectation, verify_image};
 use super::report::{Finding, ImageReport, Report};
-use super::CheckError;
 use crate::disk::{ImageFile, ReadAt};
 use crate::interrupt::Interrupt;
 use crate::output::{Bmap, MANIFEST, Manifest};
@@ -37,7 +37,9 @@ pub fn verify_folder(
     let manifest = read_manifest(folder, &mut report)?;
     let mut jobs = Vec::new();
     for node in &cluster.nodes {
-        let listed = manifest.as_ref().and_then(|manifest| manifest.nodes.iter().find(|entry| entry.number == node.number));
+        let listed = manifest
+            .as_ref()
+            .and_then(|manifest| manifest.nodes.iter().find(|entry| entry.number == node.number));
         let path = folder.join(format!("{}.img", node.hostname));
         if path.is_file() {
             jobs.push((node.number, path));
@@ -54,21 +56,35 @@ pub fn verify_folder(
         }
     }
     if jobs.is_empty() && report.findings.is_empty() {
-        let expected = cluster.nodes.first().map_or_else(String::new, |node| format!("{}.img …", node.hostname));
-        return Err(CheckError::NoImages { path: folder.into(), expected });
+        let expected = cluster
+            .nodes
+            .first()
+            .map_or_else(String::new, |node| format!("{}.img …", node.hostname));
+        return Err(CheckError::NoImages {
+            path: folder.into(),
+            expected,
+        });
     }
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let work = || -> Result<(), CheckError> {
         while let Some((number, path)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let expectation = Expectation { cluster, assets, node: Some(*number) };
+            let expectation = Expectation {
+                cluster,
+                assets,
+                node: Some(*number),
+            };
             let mut image = verify_image(path, &expectation, interrupt)?;
             verify_blocks(path, &mut image, progress, interrupt)?;
-            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(*number, image);
+            done.lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(*number, image);
         }
         Ok(())
     };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len().max(1));
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(jobs.len().max(1));
     std::thread::scope(|scope| {
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         handles.into_iter().try_for_each(|handle| match handle.join() {
@@ -76,7 +92,11 @@ pub fn verify_folder(
             Err(panic) => std::panic::resume_unwind(panic),
         })
     })?;
-    report.images = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_values().collect();
+    report.images = done
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .into_values()
+        .collect();
     Ok(report)
 }
 
@@ -87,7 +107,11 @@ fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>,
             Ok(manifest) => Ok(Some(manifest)),
             Err(error) => {
                 let message = format!("{} cannot be read: {error}", path.display());
-                report.findings.push(Finding { check: "set", place: String::new(), message });
+                report.findings.push(Finding {
+                    check: "set",
+                    place: String::new(),
+                    message,
+                });
                 Ok(None)
             }
         },
@@ -97,7 +121,12 @@ fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>,
 }
 
 /// Compares every range of the block map beside an image with the image. Without a map there is nothing to compare.
-fn verify_blocks(path: &Path, report: &mut ImageReport, progress: &dyn Progress, interrupt: &Interrupt) -> Result<(), CheckError> {
+fn verify_blocks(
+    path: &Path,
+    report: &mut ImageReport,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), CheckError> {
     const CHECK: &str = "blocks";
     const SHOWN: usize = 5;
     let mut map_path = path.as_os_str().to_owned();
@@ -106,7 +135,11 @@ fn verify_blocks(path: &Path, report: &mut ImageReport, progress: &dyn Progress,
     match fs::metadata(map_path) {
         Ok(metadata) if metadata.len() <= TEXT_LIMIT => {}
         Ok(_) => {
-            report.find(CHECK, "", format!("{} is too large to be a block map", map_path.display()));
+            report.find(
+                CHECK,
+                "",
+                format!("{} is too large to be a block map", map_path.display()),
+            );
             return Ok(());
         }
         Err(_) => return Ok(()),
@@ -122,11 +155,23 @@ fn verify_blocks(path: &Path, report: &mut ImageReport, progress: &dyn Progress,
     };
     let file = ImageFile::open_read(path).map_err(CheckError::io("opening", path))?;
     if map.image_size != file.size() {
-        report.find(CHECK, "", format!("the image has {} bytes, its block map says {}", file.size(), map.image_size));
+        report.find(
+            CHECK,
+            "",
+            format!(
+                "the image has {} bytes, its block map says {}",
+                file.size(),
+                map.image_size
+            ),
+        );
         return Ok(());
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mapped = map.ranges.iter().map(|range| (range.last - range.first + 1) * 4096).sum();
+    let mapped = map
+        .ranges
+        .iter()
+        .map(|range| (range.last - range.first + 1) * 4096)
+        .sum();
     let task = progress.task(&format!("verifying {name}"), Some(mapped));
     let mut wrong = 0;
     for range in &map.ranges {
@@ -137,7 +182,11 @@ fn verify_blocks(path: &Path, report: &mut ImageReport, progress: &dyn Progress,
         if sum != range.sha256 {
             wrong += 1;
             if wrong <= SHOWN {
-                report.find(CHECK, "", format!("bytes {start} to {end} are not those that were written"));
+                report.find(
+                    CHECK,
+                    "",
+                    format!("bytes {start} to {end} are not those that were written"),
+                );
             }
         }
         task.advance(end - start);

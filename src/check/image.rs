@@ -27,7 +27,10 @@ pub struct Expectation<'a> {
 /// # Errors
 /// [`CheckError`] when the image cannot be read at all or a tool is missing.
 pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interrupt) -> Result<ImageReport, CheckError> {
-    let mut report = ImageReport { path: path.into(), ..ImageReport::default() };
+    let mut report = ImageReport {
+        path: path.into(),
+        ..ImageReport::default()
+    };
     let file = Arc::new(ImageFile::open_read(path).map_err(CheckError::io("opening", path))?);
     report.begin("partition-table");
     let layout = match Layout::detect(file.clone()) {
@@ -83,7 +86,11 @@ fn verify_trees(
     let record = match NodeRecord::read(root) {
         Ok(Some(record)) => record,
         Ok(None) => {
-            report.find("node", "", "the image does not say which node it is: it was not made by kraken-flash");
+            report.find(
+                "node",
+                "",
+                "the image does not say which node it is: it was not made by kraken-flash",
+            );
             return Ok(());
         }
         Err(error) => {
@@ -94,7 +101,9 @@ fn verify_trees(
     report.node = Some(record.number);
     report.hostname = Some(record.hostname.clone());
     verify_boot(layout, &os, boot, root, report);
-    let Some(node) = which_node(&record, expected, report) else { return Ok(()) };
+    let Some(node) = which_node(&record, expected, report) else {
+        return Ok(());
+    };
     let context = Context {
         cluster: expected.cluster,
         os: &os,
@@ -129,17 +138,31 @@ fn which_node<'a>(record: &NodeRecord, expected: &Expectation<'a>, report: &mut 
         report.find(
             "node",
             "",
-            format!("it belongs to the cluster {:?}, and kraken.toml describes {:?}", record.cluster, cluster.name),
+            format!(
+                "it belongs to the cluster {:?}, and kraken.toml describes {:?}",
+                record.cluster, cluster.name
+            ),
         );
     }
     let wanted = expected.node.unwrap_or(record.number);
     if record.number != wanted {
-        report.find("node", "", format!("it is node {} ({}) and should be node {wanted}", record.number, record.hostname));
+        report.find(
+            "node",
+            "",
+            format!(
+                "it is node {} ({}) and should be node {wanted}",
+                record.number, record.hostname
+            ),
+        );
     }
     let node = cluster.nodes.iter().find(|node| node.number == wanted);
     if node.is_none() {
         let count = cluster.nodes.len();
-        report.find("node", "", format!("it is node {wanted}, and kraken.toml has {count} nodes"));
+        report.find(
+            "node",
+            "",
+            format!("it is node {wanted}, and kraken.toml has {count} nodes"),
+        );
     }
     node
 }
@@ -171,14 +194,23 @@ fn verify_boot(layout: &Layout, os: &OsImage, boot: &dyn FileTree, root: &dyn Fi
     };
     for line in fstab.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let mut fields = line.split_ascii_whitespace();
-        let (Some(device), Some(mount)) = (fields.next(), fields.next()) else { continue };
+        let (Some(device), Some(mount)) = (fields.next(), fields.next()) else {
+            continue;
+        };
         let wanted = match mount {
             "/" => &layout.root.partuuid,
             _ if mount == os.boot_mount => &layout.boot.partuuid,
             _ => continue,
         };
-        if let Some(id) = device.strip_prefix("PARTUUID=").filter(|id| !id.eq_ignore_ascii_case(wanted)) {
-            report.find(CHECK, "root:/etc/fstab", format!("mounts PARTUUID={id} on {mount}, and that partition is {wanted}"));
+        if let Some(id) = device
+            .strip_prefix("PARTUUID=")
+            .filter(|id| !id.eq_ignore_ascii_case(wanted))
+        {
+            report.find(
+                CHECK,
+                "root:/etc/fstab",
+                format!("mounts PARTUUID={id} on {mount}, and that partition is {wanted}"),
+            );
         }
     }
     if matches!(boot.metadata("/config.txt"), Ok(None)) {

@@ -46,7 +46,9 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
         Kind::Directory => NodeType::Directory,
         Kind::Symlink(_) => NodeType::Symlink,
     };
-    let Some(found) = found else { return Ok(vec!["is missing".into()]) };
+    let Some(found) = found else {
+        return Ok(vec!["is missing".into()]);
+    };
     if found.node != wanted {
         return Ok(vec![format!("is {} and should be {}", name(found.node), name(wanted))]);
     }
@@ -63,7 +65,10 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
     }
     if volume == Volume::Root {
         if found.mode != entry.mode && wanted != NodeType::Symlink {
-            list.push(format!("has mode {:04o} and should have {:04o}", found.mode, entry.mode));
+            list.push(format!(
+                "has mode {:04o} and should have {:04o}",
+                found.mode, entry.mode
+            ));
         }
         if (found.uid, found.gid) != (entry.uid, entry.gid) {
             list.push(format!(
@@ -75,7 +80,10 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
     if let (NodeType::File, Some(seen)) = (wanted, found.mtime) {
         let tolerance = if volume == Volume::Boot { FAT_TIME_STEP } else { 0 };
         if (seen - entry.mtime).abs() > tolerance {
-            list.push(format!("was modified at {seen} and should have been at {} (seconds since 1970)", entry.mtime));
+            list.push(format!(
+                "was modified at {seen} and should have been at {} (seconds since 1970)",
+                entry.mtime
+            ));
         }
     }
     Ok(list)
@@ -89,8 +97,16 @@ fn content(path: &str, wanted: &Arc<[u8]>, size: u64, tree: &dyn FileTree) -> Re
     if seen[..] == wanted[..] {
         return Ok(None);
     }
-    let at = seen.iter().zip(wanted.iter()).position(|(a, b)| a != b).unwrap_or_else(|| seen.len().min(wanted.len()));
-    let line = wanted[..at.min(wanted.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let at = seen
+        .iter()
+        .zip(wanted.iter())
+        .position(|(a, b)| a != b)
+        .unwrap_or_else(|| seen.len().min(wanted.len()));
+    let line = wanted[..at.min(wanted.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1;
     // The bytes themselves are not shown: they may be a secret.
     Ok(Some(format!("has another content, first at byte {at} (line {line})")))
 }

@@ -40,7 +40,11 @@ impl ImageReport {
     }
 
     pub(super) fn find(&mut self, check: &'static str, place: impl Into<String>, message: impl Into<String>) {
-        self.findings.push(Finding { check, place: place.into(), message: message.into() });
+        self.findings.push(Finding {
+            check,
+            place: place.into(),
+            message: message.into(),
+        });
     }
 
     /// Whether nothing is wrong.

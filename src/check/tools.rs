@@ -24,11 +24,19 @@ pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
         .arg(&target)
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| CheckError::Tool { tool: "e2fsck", package: "e2fsprogs", source })?;
+        .map_err(|source| CheckError::Tool {
+            tool: "e2fsck",
+            package: "e2fsprogs",
+            source,
+        })?;
     if output.status.success() {
         return Ok(Vec::new());
     }
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut lines: Vec<String> = said
         .lines()
         .map(str::trim)

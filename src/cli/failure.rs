@@ -52,9 +52,15 @@ impl Failure {
 
 /// An error with the place in the spec where it has one.
 fn diagnosed(error: &dyn Diagnostic, color: bool) -> String {
-    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let theme = if color {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
     let width = terminal_size::terminal_size_of(io::stderr()).map_or(100, |(width, _)| usize::from(width.0));
-    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width.clamp(40, 120));
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_links(false)
+        .with_width(width.clamp(40, 120));
     let mut text = String::new();
     match handler.render_report(&mut text, error) {
         Ok(()) => text,
@@ -83,7 +89,10 @@ fn plain(error: &(dyn Error + 'static)) -> String {
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let error: Box<dyn Error + Send + Sync> = Box::new(error);
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        if error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        {
             return Failure::NobodyReads;
         }
         let stopped = Interrupted.to_string();

@@ -1,14 +1,16 @@
 //! `kraken-flash inspect`: what is on an image.
 
 use std::fmt::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 
-use super::{Failure, Session, text};
-use crate::check::{self, Facts};
+use kraken_flash::check::{self, Facts};
+
+use super::{Failure, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(super) struct Args {
     /// The raw image
     image: PathBuf,
     /// Print everything as JSON
@@ -16,12 +18,12 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(_session: &Session, args: &Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let facts = check::inspect(&args.image)?;
     if args.json {
-        text::json(&facts)?;
+        text::json(out, &facts)?;
     } else {
-        text::out(&render(&args.image.display().to_string(), &facts))?;
+        out.write_all(render(&args.image.display().to_string(), &facts).as_bytes())?;
     }
     match facts.partitions.is_empty() {
         true => Err(Failure::Wrong),
@@ -31,22 +33,35 @@ pub(crate) fn run(_session: &Session, args: &Args) -> Result<(), Failure> {
 
 fn render(name: &str, facts: &Facts) -> String {
     let mut shown = String::new();
-    let used = facts.used_bytes.map_or_else(String::new, |bytes| format!(", {} in use", text::size(bytes)));
+    let used = facts
+        .used_bytes
+        .map_or_else(String::new, |bytes| format!(", {} in use", text::size(bytes)));
     let _ = writeln!(shown, "{name}: {}{used}", text::size(facts.size));
     if let Some(table) = &facts.table {
         let _ = writeln!(shown, "  table    {table}");
     }
     for part in &facts.partitions {
-        let free = part.free.map_or_else(String::new, |bytes| format!(", {} free", text::size(bytes)));
+        let free = part
+            .free
+            .map_or_else(String::new, |bytes| format!(", {} free", text::size(bytes)));
         let (size, id) = (text::size(part.size), text::printable(&part.partuuid));
-        let _ = writeln!(shown, "  part {}   {:<5} {size}{free}  PARTUUID={id}", part.number, part.purpose);
+        let _ = writeln!(
+            shown,
+            "  part {}   {:<5} {size}{free}  PARTUUID={id}",
+            part.number, part.purpose
+        );
     }
     if let Some(os) = &facts.system {
         let how = match &os.cloud_init {
             Some(cloud_init) => format!("cloud-init {}", text::printable(&cloud_init.version)),
             None => "no cloud-init".into(),
         };
-        let _ = writeln!(shown, "  system   {}, {}, {how}", text::printable(&os.pretty_name), os.architecture);
+        let _ = writeln!(
+            shown,
+            "  system   {}, {}, {how}",
+            text::printable(&os.pretty_name),
+            os.architecture
+        );
     }
     match &facts.node {
         Some(node) => {

@@ -33,8 +33,16 @@ const EXIT_WRONG: u8 = 3;
 /// make the images with `build`, prove them with `verify`. Without a kraken.toml you get the default: seven nodes,
 /// kraken-1 to kraken-7, 192.168.3.11 to .17, the first one the manager.
 #[derive(Debug, Parser)]
-#[command(name = "kraken-flash", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done; 1 it could not be done; 2 usage; 3 a check found something wrong; 130 interrupted.")]
+#[command(
+    name = "kraken-flash",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 it could not be done; 2 usage; 3 a check found something wrong; 130 interrupted."
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -99,7 +107,11 @@ pub fn run() -> ExitCode {
     color.apply();
     let interrupt = Interrupt::new();
     catch_signals(&interrupt);
-    let session = Session { progress: progress::choose(cli.global.quiet), global: cli.global, interrupt };
+    let session = Session {
+        progress: progress::choose(cli.global.quiet),
+        global: cli.global,
+        interrupt,
+    };
     let mut out = io::stdout().lock();
     let result = match &cli.command {
         Command::Init => init::run(&session),

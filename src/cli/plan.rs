@@ -8,23 +8,25 @@ use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use serde::Serialize;
 
-use super::{CliError, Global, stdout_width};
+use super::{Failure, Session, stdout_width, text};
 
 /// What `plan` takes.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Print everything as JSON, without secrets
     #[arg(long)]
     json: bool,
 }
 
 /// Prints the plan.
-pub fn run(global: &Global, args: &Args, out: &mut dyn Write) -> Result<(), CliError> {
-    let workspace = Workspace::load(global.config.as_deref(), &Surroundings::here(), MissingKeys::Leave)?;
+pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let workspace = Workspace::load(
+        session.global.config.as_deref(),
+        &Surroundings::here(),
+        MissingKeys::Leave,
+    )?;
     if args.json {
-        let text = serde_json::to_string_pretty(&Plan::new(&workspace)).map_err(std::io::Error::from)?;
-        writeln!(out, "{text}")?;
-        return Ok(());
+        return text::json(out, &Plan::new(&workspace));
     }
     let width = stdout_width();
     let cluster = &workspace.cluster;
@@ -233,6 +235,14 @@ fn trimmed(table: &Table) -> String {
         .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
         .collect();
     lines.join("\n")
+}
+
+/// A table of these rows for another command, in the form of this one's.
+pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = new_table(stdout_width());
+    table.set_header(header.to_vec());
+    table.add_rows(rows);
+    trimmed(&table)
 }
 
 /// A path without the `./` before it.

@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::progress::{Progress, Silent, Task};
+use kraken_flash::progress::{Progress, Silent, Task};
 
 /// Without a terminal, a task that takes longer says how far it is this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// What the options and the terminal ask for. All of it goes to stderr.
-pub fn choose(quiet: bool) -> Box<dyn Progress> {
+pub(super) fn choose(quiet: bool) -> Box<dyn Progress> {
     if quiet {
         Box::new(Silent)
     } else if std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
-        Box::new(Bars { all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()) })
+        Box::new(Bars {
+            all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+        })
     } else {
         Box::new(Lines)
     }
@@ -30,8 +32,10 @@ struct Bars {
 struct Bar(ProgressBar);
 
 fn bar_style() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {msg:<34} {wide_bar:.cyan/dim} {bytes:>10}/{total_bytes:<10} {binary_bytes_per_sec:>12} {eta:>4}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(
+        "{spinner} {msg:<34} {wide_bar:.cyan/dim} {bytes:>10}/{total_bytes:<10} {binary_bytes_per_sec:>12} {eta:>4}",
+    )
+    .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn spinner_style() -> ProgressStyle {
@@ -112,10 +116,20 @@ impl Task for Line {
         let now = self.started.elapsed().as_secs();
         let said = self.said.load(Ordering::Relaxed);
         let due = now >= said + LINE_EVERY.as_secs();
-        if due && self.said.compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if due
+            && self
+                .said
+                .compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
             let total = self.total.load(Ordering::Relaxed);
             match (done * 100).checked_div(total) {
-                Some(percent) => eprintln!("{}: {} of {} ({percent} %)", self.what, HumanBytes(done), HumanBytes(total)),
+                Some(percent) => eprintln!(
+                    "{}: {} of {} ({percent} %)",
+                    self.what,
+                    HumanBytes(done),
+                    HumanBytes(total)
+                ),
                 None => eprintln!("{}: {}", self.what, HumanBytes(done)),
             }
         }

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use kraken_flash::spec;
 
-use super::CliError;
+use super::Failure;
 
 /// Prints the schema.
-pub fn run(out: &mut dyn Write) -> Result<(), CliError> {
+pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
     out.write_all(spec::schema().as_bytes())?;
     Ok(())
 }

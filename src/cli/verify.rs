@@ -1,15 +1,18 @@
 //! `kraken-flash verify`: proves images against kraken.toml.
 
 use std::fmt::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Failure, Session, build, text};
-use crate::check::{self, Expectation, ImageReport, Report};
-use crate::spec::Cluster;
+use kraken_flash::check::{self, Expectation, ImageReport, Report};
+use kraken_flash::spec::Cluster;
+use kraken_flash::workspace::{LoginKeys, MissingKeys};
+
+use super::{Failure, Session, load, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(super) struct Args {
     /// A raw image, or a folder of images
     #[arg(default_value = "images", value_name = "IMAGE|DIR")]
     path: PathBuf,
@@ -21,22 +24,44 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
-    let loaded = build::load(session, build::Keys::MustExist)?;
+pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let loaded = load::load(session, MissingKeys::Leave)?;
+    if let LoginKeys::ToBeMade(path) = &loaded.workspace.keys {
+        return Err(Failure::message(format!(
+            "no SSH key is configured or found, and there is no {}: these images cannot have been made from this kraken.toml",
+            path.display()
+        )));
+    }
+    let cluster = &loaded.workspace.cluster;
     let report = if args.path.is_dir() {
         if args.node.is_some() {
-            return Err(Failure::message("--node goes with one image; a folder is checked node by node anyway"));
+            return Err(Failure::message(
+                "--node goes with one image; a folder is checked node by node anyway",
+            ));
         }
-        check::verify_folder(&args.path, &loaded.cluster, &loaded.assets, &*session.progress, &session.interrupt)?
+        check::verify_folder(
+            &args.path,
+            cluster,
+            &loaded.assets,
+            &*session.progress,
+            &session.interrupt,
+        )?
     } else {
-        let node = args.node.or_else(|| node_by_name(&args.path, &loaded.cluster));
-        let expectation = Expectation { cluster: &loaded.cluster, assets: &loaded.assets, node };
-        Report { images: vec![check::verify_image(&args.path, &expectation, &session.interrupt)?], findings: vec![] }
+        let node = args.node.or_else(|| node_by_name(&args.path, cluster));
+        let expectation = Expectation {
+            cluster,
+            assets: &loaded.assets,
+            node,
+        };
+        Report {
+            images: vec![check::verify_image(&args.path, &expectation, &session.interrupt)?],
+            findings: vec![],
+        }
     };
     if args.json {
-        text::json(&report)?;
+        text::json(out, &report)?;
     } else if !session.global.quiet || !report.is_good() {
-        text::out(&render(&report))?;
+        out.write_all(render(&report).as_bytes())?;
     }
     if report.is_good() { Ok(()) } else { Err(Failure::Wrong) }
 }
@@ -44,7 +69,11 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
 /// `kraken-3.img` should be kraken-3.
 fn node_by_name(path: &Path, cluster: &Cluster) -> Option<u32> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".img")?;
-    cluster.nodes.iter().find(|node| node.hostname == stem).map(|node| node.number)
+    cluster
+        .nodes
+        .iter()
+        .find(|node| node.hostname == stem)
+        .map(|node| node.number)
 }
 
 fn render(report: &Report) -> String {
@@ -58,9 +87,17 @@ fn render(report: &Report) -> String {
     let wrong = report.images.iter().filter(|image| !image.is_good()).count();
     let count = report.images.len();
     if report.is_good() {
-        let _ = writeln!(shown, "{count} {} right", if count == 1 { "image is" } else { "images are" });
+        let _ = writeln!(
+            shown,
+            "{count} {} right",
+            if count == 1 { "image is" } else { "images are" }
+        );
     } else if count > 0 {
-        let _ = writeln!(shown, "{wrong} of {count} {} wrong", if count == 1 { "image is" } else { "images are" });
+        let _ = writeln!(
+            shown,
+            "{wrong} of {count} {} wrong",
+            if count == 1 { "image is" } else { "images are" }
+        );
     }
     shown
 }
@@ -82,7 +119,16 @@ fn render_image(image: &ImageReport, shown: &mut String) {
     }
     let _ = writeln!(shown, "WRONG  {}: {who}", image.path.display());
     for finding in &image.findings {
-        let place = if finding.place.is_empty() { String::new() } else { format!("{} ", text::printable(&finding.place)) };
-        let _ = writeln!(shown, "         {}: {place}{}", finding.check, text::printable(&finding.message));
+        let place = if finding.place.is_empty() {
+            String::new()
+        } else {
+            format!("{} ", text::printable(&finding.place))
+        };
+        let _ = writeln!(
+            shown,
+            "         {}: {place}{}",
+            finding.check,
+            text::printable(&finding.message)
+        );
     }
 }

@@ -69,7 +69,11 @@ impl Bmap {
             self.image_size.div_ceil(BLOCK),
         );
         for BmapRange { first, last, sha256 } in &self.ranges {
-            let blocks = if first == last { first.to_string() } else { format!("{first}-{last}") };
+            let blocks = if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            };
             let _ = writeln!(text, r#"        <Range chksum="{sha256}"> {blocks} </Range>"#);
         }
         text.push_str("    </BlockMap>\n</bmap>\n");
@@ -93,7 +97,10 @@ impl Bmap {
         let image_size = number("ImageSize").ok_or(BmapError("no ImageSize"))?;
         let blocks = image_size.div_ceil(BLOCK);
         let mut ranges: Vec<BmapRange> = Vec::new();
-        for line in text.lines().filter_map(|line| line.trim().strip_prefix("<Range chksum=\"")) {
+        for line in text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("<Range chksum=\""))
+        {
             let range = parse_range(line).ok_or(BmapError("a Range cannot be read"))?;
             let floor = ranges.last().map_or(0, |before| before.last + 1);
             if range.first < floor || range.last < range.first || range.last >= blocks {
@@ -115,7 +122,11 @@ fn parse_range(line: &str) -> Option<BmapRange> {
     let (sha256, rest) = line.split_once("\">")?;
     let blocks = rest.trim().strip_suffix("</Range>")?.trim();
     let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
-    Some(BmapRange { first: first.parse().ok()?, last: last.parse().ok()?, sha256: sha256.to_owned() })
+    Some(BmapRange {
+        first: first.parse().ok()?,
+        last: last.parse().ok()?,
+        sha256: sha256.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -123,8 +134,15 @@ mod tests {
     use super::*;
 
     fn map() -> Bmap {
-        let piece = |start, end, c: &str| Piece { start, end, sha256: c.repeat(64) };
-        Bmap::new(1 << 20, &[piece(0, 4096, "a"), piece(8192, 65536, "b"), piece(65536, 1 << 20, "c")])
+        let piece = |start, end, c: &str| Piece {
+            start,
+            end,
+            sha256: c.repeat(64),
+        };
+        Bmap::new(
+            1 << 20,
+            &[piece(0, 4096, "a"), piece(8192, 65536, "b"), piece(65536, 1 << 20, "c")],
+        )
     }
 
     #[test]

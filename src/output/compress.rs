@@ -49,7 +49,11 @@ pub fn write(
     task: &dyn Task,
     interrupt: &Interrupt,
 ) -> io::Result<Compressed> {
-    let mut out = Hashed { inner: io::BufWriter::with_capacity(CHUNK, to), hash: Sha256::new(), size: 0 };
+    let mut out = Hashed {
+        inner: io::BufWriter::with_capacity(CHUNK, to),
+        hash: Sha256::new(),
+        size: 0,
+    };
     let raw_sha256 = match method {
         Compression::Xz => {
             let stream = MtStreamBuilder::new()
@@ -76,7 +80,11 @@ pub fn write(
         }
     };
     out.flush()?;
-    Ok(Compressed { raw_sha256, sha256: hex::encode(out.hash.finalize()), size: out.size })
+    Ok(Compressed {
+        raw_sha256,
+        sha256: hex::encode(out.hash.finalize()),
+        size: out.size,
+    })
 }
 
 fn threads() -> u32 {

@@ -77,14 +77,20 @@ impl Folder {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(OutputError::Busy { path: path.into() }),
             Err(error) => return Err(OutputError::io("locking the folder", path)(error.into())),
         }
-        for entry in fs::read_dir(path).map_err(OutputError::io("reading the folder", path))?.flatten() {
+        for entry in fs::read_dir(path)
+            .map_err(OutputError::io("reading the folder", path))?
+            .flatten()
+        {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
                 fs::remove_file(entry.path()).map_err(OutputError::io("removing", entry.path()))?;
             }
         }
-        Ok(Self { path: path.into(), _lock: lock })
+        Ok(Self {
+            path: path.into(),
+            _lock: lock,
+        })
     }
 
     /// Writes the images of `nodes`, then the sums and the manifest. Images of other nodes that an earlier run with the same
@@ -109,15 +115,21 @@ impl Folder {
         // Compressing uses all cores by itself; copying and hashing use one each.
         let workers = match options.compress {
             Some(_) => 1,
-            None => std::thread::available_parallelism().map_or(1, usize::from).min(nodes.len().max(1)),
+            None => std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(nodes.len().max(1)),
         };
         let work = || -> Result<(), OutputError> {
             while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let written = self.write_node(golden, node, options, progress, interrupt).inspect_err(|_| {
-                    // No other worker needs to begin another image.
-                    next.store(nodes.len(), Ordering::Relaxed);
-                })?;
-                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(written);
+                let written = self
+                    .write_node(golden, node, options, progress, interrupt)
+                    .inspect_err(|_| {
+                        // No other worker needs to begin another image.
+                        next.store(nodes.len(), Ordering::Relaxed);
+                    })?;
+                done.lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .push(written);
             }
             Ok(())
         };
@@ -143,7 +155,10 @@ impl Folder {
         interrupt: &Interrupt,
     ) -> Result<Written, OutputError> {
         interrupt.check()?;
-        let image = golden.node(node).map_err(|source| OutputError::Bake { hostname: node.hostname.clone(), source })?;
+        let image = golden.node(node).map_err(|source| OutputError::Bake {
+            hostname: node.hostname.clone(),
+            source,
+        })?;
         let raw_name = format!("{}.img", node.hostname);
         let name = format!("{raw_name}{}", options.compress.map_or("", Compression::extension));
         let path = self.path.join(&name);
@@ -158,7 +173,9 @@ impl Folder {
                 (Some(packed.sha256), packed.size)
             }
         };
-        let pieces = image.pieces().map_err(OutputError::io("hashing the blocks of", &path))?;
+        let pieces = image
+            .pieces()
+            .map_err(OutputError::io("hashing the blocks of", &path))?;
         let bmap = Bmap::new(image.size(), &pieces).render();
         self.write_text(&self.path.join(format!("{raw_name}.bmap")), &bmap)?;
         let node = ManifestNode {
@@ -233,8 +250,14 @@ impl Folder {
             Err(error) => Err(OutputError::io("reading", path)(error)),
             Ok(bytes) => match serde_json::from_slice::<Manifest>(&bytes) {
                 Ok(manifest) if manifest.manifest_version == manifest::VERSION => Ok(Some(manifest)),
-                Ok(_) => Err(OutputError::Manifest { path, why: "it is of another version of this program".into() }),
-                Err(error) => Err(OutputError::Manifest { path, why: format!("it is not a manifest of this program ({error})") }),
+                Ok(_) => Err(OutputError::Manifest {
+                    path,
+                    why: "it is of another version of this program".into(),
+                }),
+                Err(error) => Err(OutputError::Manifest {
+                    path,
+                    why: format!("it is not a manifest of this program ({error})"),
+                }),
             },
         }
     }
@@ -255,8 +278,10 @@ impl Folder {
             .map(|node| (node.number, node))
             .collect();
         nodes.extend(written.iter().map(|image| (image.node.number, image.node.clone())));
-        let sums: BTreeMap<_, _> =
-            nodes.values().filter_map(|node| Some((node.file.clone(), node.sha256.clone()?))).collect();
+        let sums: BTreeMap<_, _> = nodes
+            .values()
+            .filter_map(|node| Some((node.file.clone(), node.sha256.clone()?)))
+            .collect();
         let sums_path = self.path.join(SUMS);
         if sums.is_empty() {
             // An old list would speak of other bytes.
@@ -277,7 +302,9 @@ impl Folder {
             nodes: nodes.into_values().collect(),
         };
         let path = self.path.join(MANIFEST);
-        let mut text = serde_json::to_string_pretty(&manifest).map_err(io::Error::from).map_err(OutputError::io("writing", &path))?;
+        let mut text = serde_json::to_string_pretty(&manifest)
+            .map_err(io::Error::from)
+            .map_err(OutputError::io("writing", &path))?;
         text.push('\n');
         self.write_text(&path, &text)
     }
@@ -285,5 +312,8 @@ impl Folder {
 
 /// Gives a finished file its final name.
 fn persist(temp: tempfile::NamedTempFile, path: &Path) -> Result<(), OutputError> {
-    temp.persist(path).map(drop).map_err(|error| error.error).map_err(OutputError::io("naming", path))
+    temp.persist(path)
+        .map(drop)
+        .map_err(|error| error.error)
+        .map_err(OutputError::io("naming", path))
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use crate::bake::Golden;
+
 use serde::{Deserialize, Serialize};
 
 /// The file's name.
@@ -51,6 +53,25 @@ pub struct ManifestInputs {
     pub golden: String,
     /// No node's clock starts before this (RFC 3339).
     pub clock_floor: String,
+}
+
+impl ManifestInputs {
+    /// What a golden image was made from; `config_sha256` is the hash of `kraken.toml`, when there is one.
+    pub fn new(golden: &Golden<'_>, config_sha256: Option<String>) -> Self {
+        let (inputs, image) = (golden.inputs(), golden.image());
+        Self {
+            base: inputs.base.origin.clone(),
+            base_sha256: inputs.base.raw_sha256.clone(),
+            download_sha256: inputs.base.download_sha256.clone(),
+            system: image.os().pretty_name.clone(),
+            architecture: image.os().architecture.clone(),
+            config_sha256,
+            assets_sha256: inputs.assets.digest(),
+            golden: image.key().to_owned(),
+            clock_floor: jiff::Timestamp::from_second(image.clock_floor())
+                .map_or_else(|_| image.clock_floor().to_string(), |time| time.to_string()),
+        }
+    }
 }
 
 /// One image.

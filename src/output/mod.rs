@@ -12,7 +12,7 @@ mod sums;
 
 pub use bmap::{Bmap, BmapError, BmapRange};
 pub use folder::{Compression, Folder, Options, Written};
-pub use manifest::{MANIFEST, Manifest, ManifestNode};
+pub use manifest::{MANIFEST, Manifest, ManifestInputs, ManifestNode};
 pub use sums::SUMS;
 
 use std::path::PathBuf;
@@ -62,7 +62,9 @@ pub enum OutputError {
 
 fn hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::StorageFull => "; free some space, build fewer nodes at a time (--node), or choose another folder (--output)",
+        std::io::ErrorKind::StorageFull => {
+            "; free some space, build fewer nodes at a time (--node), or choose another folder (--output)"
+        }
         _ => "",
     }
 }

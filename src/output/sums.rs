@@ -25,7 +25,9 @@ pub fn hash_image(image: &dyn ReadAt, task: &dyn Task, interrupt: &Interrupt) ->
         if interrupt.is_set() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
         }
-        let step = usize::try_from(image.size() - at).unwrap_or(usize::MAX).min(buffer.len());
+        let step = usize::try_from(image.size() - at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         image.read_at(at, &mut buffer[..step])?;
         hash.update(&buffer[..step]);
         at += step as u64;
@@ -58,7 +60,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let sums = BTreeMap::from([("kraken-1.img".to_owned(), "ab".repeat(32)), ("b c.img".to_owned(), "0f".repeat(32))]);
+        let sums = BTreeMap::from([
+            ("kraken-1.img".to_owned(), "ab".repeat(32)),
+            ("b c.img".to_owned(), "0f".repeat(32)),
+        ]);
         assert_eq!(parse(&render(&sums)), sums);
     }
 

@@ -26,6 +26,7 @@ pub use problem::{Problem, SpecErrors};
 pub use raw::{
     At, Field, RawCluster, RawConfig, RawImage, RawKeyboard, RawNetwork, RawNode, RawSystem, RawUser, schema,
 };
+pub use resolve::base_ref;
 pub use ssh::{KeyError, fingerprint, public_keys};
 
 /// The files that a spec names, read by somebody else.

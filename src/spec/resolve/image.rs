@@ -1,5 +1,7 @@
 //! `[image]`: where the base comes from.
 
+use std::path::PathBuf;
+
 use url::Url;
 
 use super::{check_text, parsed};
@@ -19,7 +21,12 @@ pub(super) fn image(raw: &RawImage, files: &dyn Files, problems: &mut Problems) 
     let base = match &raw.base {
         Field::Absent => Some(BaseRef::Catalogue(DEFAULT_BASE.to_owned())),
         Field::Wrong => None,
-        Field::Given(at) => parsed(at, "base", |text| parse_base(text, files), problems),
+        Field::Given(at) => parsed(
+            at,
+            "base",
+            |text| parse_base(text, &|written| files.locate(written)),
+            problems,
+        ),
     };
     let sha256 = match &raw.sha256 {
         Field::Absent => Some(None),
@@ -42,7 +49,7 @@ pub(super) fn image(raw: &RawImage, files: &dyn Files, problems: &mut Problems) 
 }
 
 /// `debian`, an address, a file (by its form: it is not looked for), else a name of the catalogue.
-fn parse_base(text: &str, files: &dyn Files) -> Check<BaseRef> {
+pub(super) fn parse_base(text: &str, locate: &dyn Fn(&str) -> PathBuf) -> Check<BaseRef> {
     if text.is_empty() || text.len() > 2048 || text.chars().any(char::is_control) {
         return wrong(
             "this names no image",
@@ -57,7 +64,7 @@ fn parse_base(text: &str, files: &dyn Files) -> Check<BaseRef> {
     }
     let lower = text.to_ascii_lowercase();
     if text.contains('/') || SUFFIXES.iter().any(|suffix| lower.ends_with(suffix)) {
-        return Ok(BaseRef::Path(files.locate(text)));
+        return Ok(BaseRef::Path(locate(text)));
     }
     if text
         .chars()

@@ -1,10 +1,10 @@
 //! Fills in the defaults and checks every value, noting what is wrong and going on.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Files;
-use super::cluster::Cluster;
+use super::cluster::{BaseRef, Cluster};
 use super::names::{self, Check, Wrong};
 use super::problem::{Problem, Problems};
 use super::raw::{At, Field, RawCluster, RawConfig};
@@ -33,6 +33,14 @@ pub(super) fn cluster(raw: &RawConfig, files: &dyn Files, problems: &mut Problem
         system: system?,
         nodes: nodes?,
     })
+}
+
+/// A base as `[image] base` or `--base` writes it; `locate` says where a file is.
+///
+/// # Errors
+/// What is wrong with it and the mend, in one sentence.
+pub fn base_ref(text: &str, locate: &dyn Fn(&str) -> PathBuf) -> Result<BaseRef, String> {
+    image::parse_base(text, locate).map_err(|Wrong { why, mend }| format!("{why}; {mend}"))
 }
 
 /// The cluster's name: a label that leaves room for `-` and a number.

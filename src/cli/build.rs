@@ -1,0 +1,117 @@
+//! `kraken-flash build`: images for all nodes, or some.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use kraken_flash::bake::{self, Golden, Inputs};
+use kraken_flash::base::{self, Cache};
+use kraken_flash::output::{Compression, Folder, ManifestInputs, Options, Written};
+use kraken_flash::spec::Node;
+use kraken_flash::workspace::MissingKeys;
+
+use super::load::{self, BaseArgs};
+use super::{Failure, Session, plan, text};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only this node; may be given several times [default: all nodes]
+    #[arg(long = "node", value_name = "N")]
+    nodes: Vec<u32>,
+    /// Where the images go
+    #[arg(short, long, value_name = "DIR", default_value = "images")]
+    output: PathBuf,
+    /// Pack the images
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    compress: Option<Pack>,
+    /// Leave SHA256SUMS out: faster; the block maps hold hashes of every used range all the same
+    #[arg(long)]
+    no_sums: bool,
+    #[command(flatten)]
+    base: BaseArgs,
+    /// Print the manifest's entries of the images as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Pack {
+    /// Small and slow
+    Xz,
+    /// Fast, nearly as small
+    #[value(alias = "zstd")]
+    Zst,
+}
+
+pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let loaded = load::load(session, MissingKeys::Make)?;
+    let mut cluster = loaded.workspace.cluster.clone();
+    args.base.apply(&mut cluster.image)?;
+    let nodes = chosen(&cluster.nodes, &args.nodes)?;
+    let (progress, interrupt) = (&*session.progress, &session.interrupt);
+    // The folder first: a name that cannot be written to is found before minutes of downloading.
+    let folder = Folder::open(&args.output)?;
+    let cache = Cache::open(None)?;
+    let base = base::obtain(&cluster.image, &args.base.options(), progress, interrupt)?;
+    let inputs = Inputs {
+        cluster: &cluster,
+        base: &base,
+        assets: &loaded.assets,
+    };
+    let golden = bake::bake(inputs, &cache.root().join("golden"), progress, interrupt)?;
+    let options = Options {
+        compress: args.compress.map(|pack| match pack {
+            Pack::Xz => Compression::Xz,
+            Pack::Zst => Compression::Zstd,
+        }),
+        no_sums: args.no_sums,
+    };
+    let facts = ManifestInputs::new(&golden, loaded.config_sha256);
+    let written = folder.write(&golden, &nodes, facts, options, progress, interrupt)?;
+    if args.json {
+        return text::json(out, &written.iter().map(|image| &image.node).collect::<Vec<_>>());
+    }
+    if !session.global.quiet {
+        out.write_all(render(&golden, &written).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The nodes asked for, in order, each once; all when none was named.
+fn chosen<'a>(nodes: &'a [Node], wanted: &[u32]) -> Result<Vec<&'a Node>, Failure> {
+    if let Some(missing) = wanted
+        .iter()
+        .find(|number| !nodes.iter().any(|node| node.number == **number))
+    {
+        let count = nodes.len();
+        return Err(Failure::message(format!(
+            "there is no node {missing}: the cluster has nodes 1 to {count}"
+        )));
+    }
+    Ok(nodes
+        .iter()
+        .filter(|node| wanted.is_empty() || wanted.contains(&node.number))
+        .collect())
+}
+
+fn render(golden: &Golden<'_>, written: &[Written]) -> String {
+    let rows = written.iter().map(|image| {
+        let node = &image.node;
+        vec![
+            node.hostname.clone(),
+            node.address.to_string(),
+            node.role.clone(),
+            text::size(node.size),
+            image.path.display().to_string(),
+        ]
+    });
+    let os = golden.image().os();
+    let card = written.first().map_or(0, |image| image.node.raw_size);
+    format!(
+        "{}\n\nFrom {} ({}). A card needs at least {}.\n",
+        plan::table(&["NODE", "ADDRESS", "ROLE", "SIZE", "IMAGE"], rows),
+        text::printable(&os.pretty_name),
+        os.architecture,
+        text::size(card),
+    )
+}

@@ -1,0 +1,81 @@
+//! What several commands begin with: the cluster, its templates and overlays, where the base comes from.
+
+use std::fs;
+use std::path::Path;
+
+use kraken_flash::base;
+use kraken_flash::provision::Assets;
+use kraken_flash::spec::{self, Image};
+use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
+use sha2::{Digest, Sha256};
+
+use super::{Failure, Session};
+
+/// A cluster with all that its images are rendered from.
+pub(super) struct Loaded {
+    pub(super) workspace: Workspace,
+    pub(super) assets: Assets,
+    /// SHA-256 of `kraken.toml`; `None` for the default cluster.
+    pub(super) config_sha256: Option<String>,
+}
+
+/// Reads the cluster, and says when a key pair was made for it.
+pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Failure> {
+    let workspace = Workspace::load(session.global.config.as_deref(), &Surroundings::here(), missing)?;
+    if let LoginKeys::Made(path) = &workspace.keys {
+        session.progress.note(&format!(
+            "No SSH key was configured or found, so a pair was made: {} (keep it; it logs in to every node)",
+            path.display()
+        ));
+    }
+    let assets = Assets::load(Some(&workspace.folder), workspace.cluster.system.overlay.as_deref())?;
+    let config_sha256 = match &workspace.config {
+        None => None,
+        Some(path) => Some(hash(path)?),
+    };
+    Ok(Loaded {
+        workspace,
+        assets,
+        config_sha256,
+    })
+}
+
+fn hash(path: &Path) -> Result<String, Failure> {
+    let bytes = fs::read(path).map_err(|error| Failure::message(format!("reading {}: {error}", path.display())))?;
+    Ok(hex::encode(Sha256::digest(bytes)))
+}
+
+/// Where the base comes from, when not from where kraken.toml says.
+#[derive(Debug, clap::Args)]
+pub(super) struct BaseArgs {
+    /// Take this base instead of kraken.toml's: a path, an address, a catalogue name, or "debian"
+    #[arg(long, value_name = "BASE")]
+    base: Option<String>,
+    /// Use no network: what is not in the cache is an error
+    #[arg(long)]
+    offline: bool,
+    /// Look for a newer base than the one in the cache
+    #[arg(long, conflicts_with = "offline")]
+    refresh: bool,
+}
+
+impl BaseArgs {
+    /// Puts the base named here in the place of the spec's. The hash that the spec gives is that of its own base.
+    pub(super) fn apply(&self, image: &mut Image) -> Result<(), Failure> {
+        if let Some(written) = &self.base {
+            image.base = spec::base_ref(written, &|text| text.into())
+                .map_err(|why| Failure::message(format!("--base {written}: {why}")))?;
+            image.sha256 = None;
+        }
+        Ok(())
+    }
+
+    /// How to get it.
+    pub(super) fn options(&self) -> base::Options {
+        base::Options {
+            offline: self.offline,
+            refresh: self.refresh,
+            ..base::Options::default()
+        }
+    }
+}
