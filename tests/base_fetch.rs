@@ -10,6 +10,9 @@ use kraken_flash::spec::BaseRef;
 
 const SIZE: usize = 3 << 20;
 
+/// What it is called, the page's ETag, what goes wrong, and the ranges that are then asked for.
+type PassingFault<'a> = (&'a str, Option<&'a str>, &'a [Fault], &'a [&'a str]);
+
 /// A desk, a server, a raw image and the same in gzip.
 fn set_up() -> (Desk, Server, Vec<u8>, Vec<u8>) {
     let desk = Desk::new();
@@ -47,7 +50,7 @@ fn a_raw_image_needs_no_unpacking() {
 #[test]
 fn faults_that_pass_are_got_over() {
     use Fault::{Drop, Hang, NoLength, NoRange, Redirect, Status, Trickle};
-    let cases: &[(&str, Option<&str>, &[Fault], &[&str])] = &[
+    let cases: &[PassingFault] = &[
         (
             "dropped",
             Some("v1"),
@@ -108,7 +111,12 @@ fn faults_that_stay_are_told_and_leave_nothing_that_looks_finished() {
             3,
         ),
         ("redirect loop", &loops, "a loop", 9),
-        ("redirect to a file", &[Redirect("file:///etc/passwd".into())], "", 1),
+        (
+            "redirect to a file",
+            &[Redirect("file:///etc/passwd".into())],
+            "404 (not found)",
+            2,
+        ),
     ];
     for (name, faults, words, requests) in cases {
         let (desk, server, _, packed) = set_up();
@@ -259,4 +267,19 @@ fn other_schemes_are_refused() {
         let error = desk.obtain(BaseRef::Url(url.into())).expect_err(url);
         assert!(matches!(error, BaseError::Address(_)), "{error}");
     }
+}
+
+#[test]
+fn https_to_a_server_without_tls_is_an_error() {
+    let (desk, server, _, packed) = set_up();
+    let url = server
+        .put("/disk.img.gz", &packed, None, &[])
+        .replace("http:", "https:");
+    let error = desk
+        .obtain(BaseRef::Url(url))
+        .expect_err("a server without TLS")
+        .to_string();
+    assert!(error.contains("fetching https://127.0.0.1"), "{error}");
+    assert!(!error.contains("without an answer"), "{error}");
+    desk.assert_nothing_finished();
 }

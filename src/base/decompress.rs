@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use super::format::{self, Format, HEAD};
 use super::hash::{BLOCK, Hash};
 use super::sparse::SparseWriter;
+use super::unpack_error::{UnpackError, io_error};
 use super::xz::XzReader;
-use crate::interrupt::{Interrupt, Interrupted};
+use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task};
 
 /// Blocks on their way to the hasher and to the writer: bounds the memory.
@@ -26,97 +27,6 @@ const RESERVE: u64 = 64 << 20;
 
 /// More members than this, and a zip archive is not one of an image.
 const ZIP_MEMBERS: usize = 10_000;
-
-/// Why a file could not be unpacked into a raw image.
-#[derive(Debug, thiserror::Error)]
-pub enum UnpackError {
-    /// The file is of no kind that a base can be.
-    #[error(
-        "reading the base {}: it is {looks}, not a disk image (raw, .xz, .zst, .gz or .zip); check what was downloaded or named",
-        path.display()
-    )]
-    NotAnImage {
-        /// The file.
-        path: PathBuf,
-        /// What it looks like.
-        looks: String,
-    },
-    /// It ends too early.
-    #[error("unpacking {}: the {format} is cut short; download or copy it again", path.display())]
-    Truncated {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        format: Format,
-    },
-    /// It is damaged, or built in an unusual way.
-    #[error("unpacking {}: the {format} cannot be read: {why}; download or copy it again", path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        format: Format,
-        /// What its decoder said.
-        why: String,
-    },
-    /// The image is shorter than its own partition table says.
-    #[error(
-        "reading the base {}: the image has {size} bytes, but its partition table reaches to {needed}; it is cut short: download or copy it again",
-        path.display()
-    )]
-    Shortened {
-        /// The file.
-        path: PathBuf,
-        /// Bytes of raw image.
-        size: u64,
-        /// Bytes that its partition table needs.
-        needed: u64,
-    },
-    /// More comes out than should.
-    #[error(
-        "unpacking {}: more than {limit} bytes come out of it, which is more than an image should have; it is not unpacked further",
-        path.display()
-    )]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The most that was accepted, in bytes.
-        limit: u64,
-    },
-    /// Not the number of bytes that was promised.
-    #[error("unpacking {}: {size} bytes came out of it, {expected} were announced; it is not what the catalogue means", path.display())]
-    WrongSize {
-        /// The file.
-        path: PathBuf,
-        /// What came out, in bytes.
-        size: u64,
-        /// What was announced, in bytes.
-        expected: u64,
-    },
-    /// The disk is too small.
-    #[error("writing {}: the disk has {free} bytes free, {needed} are needed; free some, or set another cache folder", path.display())]
-    NoSpace {
-        /// The raw image.
-        path: PathBuf,
-        /// Bytes free.
-        free: u64,
-        /// Bytes needed, at least.
-        needed: u64,
-    },
-    /// The file or the raw image could not be read or written.
-    #[error("{doing} {}: {source}", path.display())]
-    Io {
-        /// What was being done ("writing").
-        doing: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Stopped on request.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
 
 /// How large a raw image may be.
 #[derive(Clone, Copy, Debug)]
@@ -434,9 +344,4 @@ fn hash(blocks: &Receiver<Arc<Vec<u8>>>) -> Hash {
         hasher.update(&**block);
     }
     hasher.finalize().into()
-}
-
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> UnpackError {
-    let path = path.to_owned();
-    move |source| UnpackError::Io { doing, path, source }
 }

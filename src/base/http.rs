@@ -107,7 +107,12 @@ impl Client {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let request = request.config().https_only(url.scheme() == "https").build();
+        let mut config = request.config().https_only(url.scheme() == "https");
+        if is_loopback(url) {
+            // A proxy elsewhere has another loopback.
+            config = config.proxy(None);
+        }
+        let request = config.build();
         let (sender, receiver) = sync_channel(8);
         // Not joined: a thread that hangs in name resolution must not keep an interrupted program waiting.
         std::thread::spawn(move || {
@@ -118,6 +123,15 @@ impl Client {
             let _ = sender.send(last);
         });
         Exchange(receiver)
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

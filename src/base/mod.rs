@@ -3,26 +3,33 @@
 //! This room never changes an image.
 
 mod address;
+mod base_error;
 mod cache;
 pub mod catalogue;
 pub mod debian;
 mod decompress;
 mod fetch;
+mod fetch_error;
 mod format;
 mod hash;
 mod http;
+mod options;
 mod resolve;
 mod sparse;
 pub mod system;
+mod unpack_error;
 mod xz;
 
 pub use address::AddressError;
+pub use base_error::BaseError;
 pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock};
 pub use catalogue::CatalogueError;
 pub use debian::DebianError;
-pub use decompress::{Limits, UnpackError, Unpacked, recognise, unpack};
-pub use fetch::FetchError;
+pub use decompress::{Limits, Unpacked, recognise, unpack};
+pub use fetch_error::FetchError;
 pub use format::Format;
 pub use hash::Hash;
-pub use resolve::{Base, BaseError, Options, obtain};
 pub use system::{CloudInit, NetworkStack, OsImage, SystemError};
+pub use options::{Base, Options};
+pub use resolve::obtain;
+pub use unpack_error::UnpackError;

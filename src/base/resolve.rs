@@ -2,143 +2,26 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::address::{self, AddressError, shown};
+use super::address::{self, shown};
+use super::base_error::{BaseError, is_about_this_machine, wrong_hash};
 use super::cache::{self, Cache, CacheError};
-use super::catalogue::{self, CatalogueError, DEFAULT_CATALOGUE, Entry};
-use super::debian::{self, DebianError};
-use super::decompress::{self, Limits, UnpackError};
-use super::fetch::{self, FetchError, Patience, Wanted};
+use super::catalogue::{self, DEFAULT_CATALOGUE, Entry};
+use super::debian;
+use super::decompress::{self, Limits};
+use super::fetch::{self, Patience, Wanted};
+use super::fetch_error::FetchError;
 use super::format::Format;
 use super::hash::Hash;
 use super::http::Client;
-use crate::interrupt::{Interrupt, Interrupted};
+use super::options::{Base, Options};
+use super::unpack_error::UnpackError;
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::spec::{BaseRef, Image};
-
-/// How a base is obtained.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The cache folder; `None` for `$KRAKEN_FLASH_CACHE` or the XDG folder.
-    pub cache: Option<PathBuf>,
-    /// Never use the network: what is not in the cache is an error.
-    pub offline: bool,
-    /// Ask the network again for what the cache already has (a newer release, a file that was replaced).
-    pub refresh: bool,
-    /// `User-Agent` of requests.
-    pub user_agent: String,
-    /// After so long without a byte, a connection counts as hanging.
-    pub stall: Duration,
-    /// Attempts in a row without headway before a download is given up; at least 1.
-    pub attempts: u32,
-    /// The pause after a failed attempt; it doubles with each, up to 30 s.
-    pub pause: Duration,
-    /// The most bytes that a download or a raw image may have when nobody announced its size.
-    pub most: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            cache: None,
-            offline: false,
-            refresh: false,
-            user_agent: concat!("kraken-flash/", env!("CARGO_PKG_VERSION")).to_owned(),
-            stall: Duration::from_secs(30),
-            attempts: 5,
-            pause: Duration::from_secs(1),
-            most: 64 << 30,
-        }
-    }
-}
-
-/// A base image, ready to be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
-    /// The raw image: in the cache, or the user's own file. It must not be written.
-    pub raw: PathBuf,
-    /// SHA-256 of the raw image, hex.
-    pub raw_sha256: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// What it was made from: an address without secrets, a file name without folders, `debian`.
-    pub origin: String,
-    /// SHA-256 of the packed file that it came out of, hex; `None` when it was not packed.
-    pub download_sha256: Option<String>,
-}
-
-/// Why there is no base.
-#[derive(Debug, thiserror::Error)]
-pub enum BaseError {
-    /// An address cannot be used.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// The cache, or a file of the user.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    /// The catalogue.
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
-    /// A download.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// A packed file.
-    #[error(transparent)]
-    Unpack(#[from] UnpackError),
-    /// The Debian base.
-    #[error(transparent)]
-    Debian(#[from] DebianError),
-    /// It is not in the cache, and the network is not to be used.
-    #[error(
-        "getting the base {origin}: it is not in the cache, and this run is offline; run `kraken-flash fetch` first, with a network"
-    )]
-    Offline {
-        /// What was wanted.
-        origin: String,
-    },
-    /// It is not the one that was asked for.
-    #[error(
-        "checking the base {origin}: SHA-256 {expected} is wanted, {}; correct [image] sha256, or get the right file",
-        found(download, raw)
-    )]
-    WrongHash {
-        /// What was checked.
-        origin: String,
-        /// Hex.
-        expected: String,
-        /// Of the file as downloaded, hex; `None` when it was not packed.
-        download: Option<String>,
-        /// Of the raw image, hex.
-        raw: String,
-    },
-    /// Stopped on request.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
-
-fn found(download: &Option<String>, raw: &str) -> String {
-    match download {
-        Some(download) => format!("but the file has {download}, and the raw image in it {raw}"),
-        None => format!("but the image has {raw}"),
-    }
-}
-
-impl BaseError {
-    /// Whether the work was stopped on request, rather than failed.
-    pub fn is_interrupted(&self) -> bool {
-        matches!(
-            self,
-            Self::Interrupted(_)
-                | Self::Cache(CacheError::Interrupted(_))
-                | Self::Fetch(FetchError::Interrupted(_))
-                | Self::Unpack(UnpackError::Interrupted(_))
-        )
-    }
-}
 
 /// Obtains the base that `image` names.
 ///
@@ -491,23 +374,6 @@ impl Work<'_> {
             pause: self.options.pause,
         }
     }
-}
-
-fn wrong_hash(base: &Base, expected: String) -> BaseError {
-    BaseError::WrongHash {
-        origin: base.origin.clone(),
-        expected,
-        download: base.download_sha256.clone(),
-        raw: base.raw_sha256.clone(),
-    }
-}
-
-/// Whether the error says nothing against the downloaded file.
-fn is_about_this_machine(error: &BaseError) -> bool {
-    matches!(
-        error,
-        BaseError::Cache(_) | BaseError::Unpack(UnpackError::Io { .. } | UnpackError::NoSpace { .. })
-    )
 }
 
 fn on_mirror(url: Url, mirror: Option<&Url>) -> Url {

@@ -46,7 +46,7 @@ impl<R: BufRead> XzReader<R> {
             if !at_end && !more {
                 continue;
             }
-            if padding % 4 != 0 {
+            if !padding.is_multiple_of(4) {
                 return Err(invalid("stream padding is not a multiple of four bytes"));
             }
             return match (at_end, first) {
