@@ -129,7 +129,10 @@ mod tests {
             assert_eq!(shown, want);
             assert_eq!(shown.len(), given.len());
         }
-        assert_eq!(paint_over("password = \"pw\"", std::slice::from_ref(&(12..14))), "password = \"**\"");
+        assert_eq!(
+            paint_over("password = \"pw\"", std::slice::from_ref(&(12..14))),
+            "password = \"**\""
+        );
         assert_eq!(paint_over("ä", std::slice::from_ref(&(0..1))), "**");
     }
 

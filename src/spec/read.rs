@@ -148,10 +148,7 @@ impl<'t, 'p> Section<'t, 'p> {
     fn string(&mut self, key: &'static str) -> Field<String> {
         match self.take(key) {
             None => Field::Absent,
-            Some(value) => match self.text(key, value) {
-                Some(at) => Field::Given(at),
-                None => Field::Wrong,
-            },
+            Some(value) => self.text(key, value).map_or(Field::Wrong, Field::Given),
         }
     }
 
@@ -171,10 +168,19 @@ impl<'t, 'p> Section<'t, 'p> {
                 None
             }
             _ => {
-                self.wrong_type::<()>(key, value, "a string", "\"…\"");
+                self.wrong_type::<()>(key, value, "a string, in quotes", "\"…\"");
                 None
             }
         }
+    }
+
+    /// A string in a list.
+    fn item(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
+        if matches!(value.get_ref(), DeValue::String(_)) {
+            return self.text(key, value);
+        }
+        self.wrong_type::<()>(key, value, "a list of strings, each in quotes", "[\"…\", \"…\"]");
+        None
     }
 
     fn strings(&mut self, key: &'static str) -> Field<Vec<At<String>>> {
@@ -184,7 +190,7 @@ impl<'t, 'p> Section<'t, 'p> {
         let DeValue::Array(array) = value.get_ref() else {
             return self.wrong_type(key, value, "a list of strings", "[\"…\", \"…\"]");
         };
-        let items: Vec<_> = array.iter().map(|item| self.text(key, item)).collect();
+        let items: Vec<_> = array.iter().map(|item| self.item(key, item)).collect();
         match items.into_iter().collect() {
             Some(texts) => Field::Given(At {
                 value: texts,
@@ -243,7 +249,7 @@ impl<'t, 'p> Section<'t, 'p> {
             Ok(value) => Field::Given(At { value, span: at.span }),
             Err(NotAChoice(choices)) => {
                 self.problems.push(
-                    Problem::new(format!("{:?} is no `{key}`", at.value))
+                    Problem::new(format!("\"{}\" is no `{key}`", printable(&at.value)))
                         .at(at.span, format!("one of {}", quoted(choices)))
                         .help(
                             suggestion(&at.value, choices.iter().copied())
@@ -269,7 +275,7 @@ impl<'t, 'p> Section<'t, 'p> {
                     value: name.get_ref().clone().into_owned(),
                     span: name.span(),
                 };
-                self.text(key, value).map(|value| (name, value))
+                self.text(&printable(&name.value), value).map(|value| (name, value))
             })
             .collect();
         match items.into_iter().collect() {
@@ -351,8 +357,8 @@ impl<'t, 'p> Section<'t, 'p> {
                 "" => "at the top of the file".to_owned(),
                 name => format!("in [{name}]"),
             };
-            let help = suggestion(name, self.known.iter().copied())
-                .or_else(|| elsewhere(name))
+            let help = elsewhere(name)
+                .or_else(|| suggestion(name, self.known.iter().copied()))
                 .unwrap_or_else(|| format!("known here: {}", self.known.join(", ")));
             self.problems.push(
                 Problem::new(format!("unknown key `{}` {place}", printable(name)))

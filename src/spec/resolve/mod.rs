@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Files;
 use super::cluster::Cluster;
+use super::mask;
 use super::names::{self, Check, Wrong};
 use super::problem::{Problem, Problems};
 use super::raw::{At, Field, RawCluster, RawConfig};
@@ -80,8 +81,9 @@ fn parsed<T>(at: &At<String>, key: &str, parse: impl FnOnce(&str) -> Check<T>, p
     match parse(&at.value) {
         Ok(value) => Some(value),
         Err(Wrong { why, mend }) => {
+            let shown = printable(&mask::paint_over(&at.value, &[]));
             problems.push(
-                Problem::new(format!("\"{}\" cannot be `{key}`: {why}", printable(&at.value)))
+                Problem::new(format!("\"{shown}\" cannot be `{key}`: {why}"))
                     .at(at.span.clone(), why)
                     .help(mend),
             );
