@@ -214,3 +214,38 @@ fn no_key_is_made_for_a_wrong_spec_or_for_a_plan() {
     Workspace::load(None, &around, MissingKeys::Make).unwrap_err();
     assert_eq!(names(folder.path()), ["home", "kraken.toml"]);
 }
+
+#[test]
+fn files_are_looked_for_beside_the_spec_and_in_the_home() {
+    let folder = folder();
+    let lab = folder.path().join("lab");
+    fs::create_dir_all(lab.join("extra")).unwrap();
+    fs::write(lab.join("a.pub"), KEY).unwrap();
+    fs::write(folder.path().join("home/b.pub"), KEY.replace("me@home", "other")).unwrap();
+    let spec =
+        "[user]\nssh-keys = [\"a.pub\", \"~/b.pub\"]\n[system]\noverlay = \"extra\"\n[image]\nbase = \"./os.img\"\n";
+    fs::write(lab.join("kraken.toml"), spec).unwrap();
+    kraken(folder.path())
+        .args(["plan", "--config", "lab/kraken.toml"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("me@home").and(predicate::str::contains("other")))
+        .stdout(predicate::str::contains("overlay lab/extra").and(predicate::str::contains("lab/os.img")));
+}
+
+#[test]
+fn a_mistake_is_shown_with_its_line_and_column_and_colours_only_when_asked_for() {
+    let folder = folder();
+    fs::write(folder.path().join("kraken.toml"), "[cluster]\nnmae = \"x\"\n").unwrap();
+    kraken(folder.path())
+        .arg("plan")
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("kraken.toml:2:1").and(predicate::str::contains("did you mean `name`?")))
+        .stderr(predicate::str::contains('\u{1b}').not());
+    kraken(folder.path())
+        .args(["plan", "--color", "always"])
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains('\u{1b}'));
+}

@@ -92,7 +92,7 @@ impl Files for DiskFiles<'_> {
     fn locate(&self, written: &str) -> PathBuf {
         match (written.strip_prefix("~/"), self.home) {
             (Some(rest), Some(home)) => home.join(rest),
-            _ => beside(self.folder, written),
+            _ => beside(self.folder, written.strip_prefix("./").unwrap_or(written)),
         }
     }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::Files;
 use super::cluster::Cluster;
+use super::hints::printable;
 use super::mask;
 use super::names::{self, Check, Wrong};
 use super::problem::{Problem, Problems};
 use super::raw::{At, Field, RawCluster, RawConfig};
-use super::read::printable;
 
 mod image;
 mod network;
