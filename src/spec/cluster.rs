@@ -125,7 +125,7 @@ pub struct User {
     pub name: String,
     /// Supplementary groups; those that the image does not have are left out by `provision`.
     pub groups: Vec<String>,
-    /// Public keys in OpenSSH's one-line format, comment included, never empty.
+    /// Public keys in OpenSSH's one-line format, comment included. Never empty, except in a plan made before there is a key.
     pub ssh_keys: Vec<String>,
     /// The hash for `/etc/shadow` (crypt(5) format), from `password-hash-file`. Without one the password is locked.
     pub password_hash: Option<SecretText>,

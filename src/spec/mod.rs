@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 
 mod cluster;
 mod crypt;
+mod hints;
 mod mask;
 mod names;
 mod problem;
 mod raw;
 mod read;
 mod resolve;
+mod section;
 mod ssh;
 
 pub use cluster::{

@@ -23,7 +23,7 @@ const DEFAULT_KEYS: &[&str] = &[
 /// Where the user is: what relative names and `~/` mean.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// The folder the program was started in; names on the command line start there.
+    /// The folder that names on the command line start at; empty for the current one.
     pub folder: PathBuf,
     /// The user's home, if there is one.
     pub home: Option<PathBuf>,
@@ -34,7 +34,7 @@ impl Surroundings {
     pub fn here() -> Self {
         let own = || directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
         Self {
-            folder: PathBuf::from("."),
+            folder: PathBuf::new(),
             home: caller_of_sudo().or_else(own),
         }
     }
@@ -92,7 +92,7 @@ impl Files for DiskFiles<'_> {
     fn locate(&self, written: &str) -> PathBuf {
         match (written.strip_prefix("~/"), self.home) {
             (Some(rest), Some(home)) => home.join(rest),
-            _ => self.folder.join(written),
+            _ => beside(self.folder, written.strip_prefix("./").unwrap_or(written)),
         }
     }
 
@@ -124,6 +124,15 @@ impl Files for DiskFiles<'_> {
         } else {
             DefaultKeys::Found(found)
         }
+    }
+}
+
+/// A file in the folder of the spec, without a `./` that nobody wrote.
+pub(super) fn beside(folder: &Path, name: &str) -> PathBuf {
+    if folder == Path::new(".") {
+        PathBuf::from(name)
+    } else {
+        folder.join(name)
     }
 }
 

@@ -9,7 +9,7 @@ use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use super::error::WorkspaceError;
-use super::files::read_small;
+use super::files::{beside, read_small};
 use crate::spec;
 
 /// The private key, in OpenSSH's format, mode 0600.
@@ -20,7 +20,7 @@ pub const PUBLIC_KEY: &str = "kraken_ed25519.pub";
 /// The public key of the pair in `folder`, and the file it is from; `None` when there is no pair. When the public half is
 /// missing it is derived from the private one.
 pub(super) fn existing(folder: &Path) -> Result<Option<(PathBuf, String)>, WorkspaceError> {
-    let public = folder.join(PUBLIC_KEY);
+    let public = beside(folder, PUBLIC_KEY);
     let bad = |path: &Path, why: String| WorkspaceError::BadKey {
         path: path.to_owned(),
         why,
@@ -33,7 +33,7 @@ pub(super) fn existing(folder: &Path) -> Result<Option<(PathBuf, String)>, Works
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(bad(&public, error.to_string())),
     }
-    let private = folder.join(PRIVATE_KEY);
+    let private = beside(folder, PRIVATE_KEY);
     match read_small(&private) {
         Ok((bytes, _)) => {
             let key = PrivateKey::from_openssh(&bytes).and_then(|key| key.public_key().to_openssh());
@@ -53,8 +53,8 @@ pub(super) fn make(folder: &Path, cluster: &str) -> Result<String, WorkspaceErro
     key.set_comment(format!("{cluster} kraken-flash"));
     let private = key.to_openssh(LineEnding::LF).map_err(made)?;
     let public = key.public_key().to_openssh().map_err(made)?;
-    write_new(&folder.join(PRIVATE_KEY), private.as_bytes(), 0o600)?;
-    write_new(&folder.join(PUBLIC_KEY), format!("{public}\n").as_bytes(), 0o644)?;
+    write_new(&beside(folder, PRIVATE_KEY), private.as_bytes(), 0o600)?;
+    write_new(&beside(folder, PUBLIC_KEY), format!("{public}\n").as_bytes(), 0o644)?;
     Ok(public)
 }
 

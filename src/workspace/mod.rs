@@ -81,7 +81,7 @@ impl Workspace {
             pair: if configured { None } else { keys::existing(&folder)? },
         };
         let mut cluster = spec::load(&name, spec, &files)?;
-        let private = folder.join(PRIVATE_KEY);
+        let private = files::beside(&folder, PRIVATE_KEY);
         let keys = if !cluster.user.ssh_keys.is_empty() {
             match configured {
                 true => LoginKeys::Configured,

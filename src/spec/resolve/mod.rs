@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::Files;
 use super::cluster::{BaseRef, Cluster};
+use super::hints::printable;
+use super::mask;
 use super::names::{self, Check, Wrong};
 use super::problem::{Problem, Problems};
 use super::raw::{At, Field, RawCluster, RawConfig};
-use super::read::printable;
 
 mod image;
 mod network;
@@ -88,8 +89,9 @@ fn parsed<T>(at: &At<String>, key: &str, parse: impl FnOnce(&str) -> Check<T>, p
     match parse(&at.value) {
         Ok(value) => Some(value),
         Err(Wrong { why, mend }) => {
+            let shown = printable(&mask::paint_over(&at.value, &[]));
             problems.push(
-                Problem::new(format!("\"{}\" cannot be `{key}`: {why}", printable(&at.value)))
+                Problem::new(format!("\"{shown}\" cannot be `{key}`: {why}"))
                     .at(at.span.clone(), why)
                     .help(mend),
             );

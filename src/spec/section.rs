@@ -1,0 +1,317 @@
+//! Takes the known keys out of one table of the parsed TOML, and notes wrong types and unknown keys with their places.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::hints::{elsewhere, is_secret_name, printable, quoted, suggestion};
+use super::problem::{Problem, Problems};
+use super::raw::{At, Field};
+
+/// Strings longer than this are no name, address or key.
+const LONGEST_STRING: usize = 16 * 1024;
+
+/// A table of the document while it is read.
+pub(super) struct Section<'t, 'p> {
+    name: String,
+    table: &'t DeTable<'t>,
+    known: Vec<&'static str>,
+    problems: &'p mut Problems,
+}
+
+impl<'t, 'p> Section<'t, 'p> {
+    /// Begins to read a table that is called `name` in errors.
+    pub(super) fn new(name: impl Into<String>, table: &'t DeTable<'t>, problems: &'p mut Problems) -> Self {
+        Self {
+            name: name.into(),
+            table,
+            known: Vec::new(),
+            problems,
+        }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.known.push(key);
+        self.table.get(key)
+    }
+
+    /// Notes that `key` is of the wrong type.
+    fn wrong_type<T>(&mut self, key: &str, value: &Spanned<DeValue<'_>>, want: &str, example: &str) -> Field<T> {
+        self.problems.push(
+            Problem::new(format!("`{key}` must be {want}"))
+                .at(value.span(), format!("this is {}", kind(value.get_ref())))
+                .help(format!("for example: {key} = {example}")),
+        );
+        Field::Wrong
+    }
+
+    /// A string.
+    pub(super) fn string(&mut self, key: &'static str) -> Field<String> {
+        match self.take(key) {
+            None => Field::Absent,
+            Some(value) => self.text(key, value).map_or(Field::Wrong, Field::Given),
+        }
+    }
+
+    /// A string value; notes what is wrong when it is something else.
+    fn text(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
+        match value.get_ref() {
+            DeValue::String(text) if text.len() <= LONGEST_STRING => Some(At {
+                value: text.clone().into_owned(),
+                span: value.span(),
+            }),
+            DeValue::String(_) => {
+                let span = value.span();
+                self.problems.push(
+                    Problem::new(format!("`{key}` is longer than {LONGEST_STRING} bytes"))
+                        .at(span.start..span.start + 1, "this string"),
+                );
+                None
+            }
+            _ => {
+                self.wrong_type::<()>(key, value, "a string, in quotes", "\"…\"");
+                None
+            }
+        }
+    }
+
+    /// A string in a list.
+    fn item(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
+        if matches!(value.get_ref(), DeValue::String(_)) {
+            return self.text(key, value);
+        }
+        self.wrong_type::<()>(key, value, "a list of strings, each in quotes", "[\"…\", \"…\"]");
+        None
+    }
+
+    /// A list of strings.
+    pub(super) fn strings(&mut self, key: &'static str) -> Field<Vec<At<String>>> {
+        let Some(value) = self.take(key) else {
+            return Field::Absent;
+        };
+        let DeValue::Array(array) = value.get_ref() else {
+            return self.wrong_type(key, value, "a list of strings", "[\"…\", \"…\"]");
+        };
+        let items: Vec<_> = array.iter().map(|item| self.item(key, item)).collect();
+        match items.into_iter().collect() {
+            Some(texts) => Field::Given(At {
+                value: texts,
+                span: value.span(),
+            }),
+            None => Field::Wrong,
+        }
+    }
+
+    /// A whole number that is not negative.
+    pub(super) fn number(&mut self, key: &'static str) -> Field<u32> {
+        let Some(value) = self.take(key) else {
+            return Field::Absent;
+        };
+        let DeValue::Integer(integer) = value.get_ref() else {
+            return self.wrong_type(key, value, "a whole number", "7");
+        };
+        match u32::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) => Field::Given(At {
+                value: number,
+                span: value.span(),
+            }),
+            Err(_) => {
+                self.problems.push(
+                    Problem::new(format!("`{key}` is out of range"))
+                        .at(value.span(), "not a number of nodes")
+                        .help("nodes are numbered 1, 2, 3, …"),
+                );
+                Field::Wrong
+            }
+        }
+    }
+
+    /// A date or time, written as TOML's own type or as a string.
+    pub(super) fn time(&mut self, key: &'static str) -> Field<String> {
+        match self.take(key) {
+            None => Field::Absent,
+            Some(value) => match value.get_ref() {
+                DeValue::Datetime(time) => Field::Given(At {
+                    value: time.to_string(),
+                    span: value.span(),
+                }),
+                DeValue::String(_) => self.text(key, value).map_or(Field::Wrong, Field::Given),
+                _ => self.wrong_type(key, value, "a date or an RFC 3339 time", "2026-11-23"),
+            },
+        }
+    }
+
+    /// One of the names of an enumeration, as its `Deserialize` knows them.
+    pub(super) fn choice<T: DeserializeOwned>(&mut self, key: &'static str) -> Field<T> {
+        let at = match self.string(key) {
+            Field::Given(at) => at,
+            Field::Absent => return Field::Absent,
+            Field::Wrong => return Field::Wrong,
+        };
+        match T::deserialize(at.value.as_str().into_deserializer()) {
+            Ok(value) => Field::Given(At { value, span: at.span }),
+            Err(NotAChoice(choices)) => {
+                self.problems.push(
+                    Problem::new(format!("\"{}\" is no `{key}`", printable(&at.value)))
+                        .at(at.span, format!("one of {}", quoted(choices)))
+                        .help(
+                            suggestion(&at.value, choices.iter().copied())
+                                .unwrap_or_else(|| format!("choose one of {}", quoted(choices))),
+                        ),
+                );
+                Field::Wrong
+            }
+        }
+    }
+
+    /// A table of strings.
+    pub(super) fn map(&mut self, key: &'static str) -> Field<Vec<(At<String>, At<String>)>> {
+        let Some(value) = self.take(key) else {
+            return Field::Absent;
+        };
+        let DeValue::Table(table) = value.get_ref() else {
+            return self.wrong_type(key, value, "a table of strings", "{ rack = \"top\" }");
+        };
+        let items: Vec<_> = table
+            .iter()
+            .map(|(name, value)| {
+                let name = At {
+                    value: name.get_ref().clone().into_owned(),
+                    span: name.span(),
+                };
+                self.text(&printable(&name.value), value).map(|value| (name, value))
+            })
+            .collect();
+        match items.into_iter().collect() {
+            Some(pairs) => Field::Given(At {
+                value: pairs,
+                span: value.span(),
+            }),
+            None => Field::Wrong,
+        }
+    }
+
+    /// A section below this one; its defaults when it is not there.
+    pub(super) fn section<T: Default>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        let Some(value) = self.take(key) else {
+            return T::default();
+        };
+        let path = self.path(key);
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                let mut section = Section::new(path, table, self.problems);
+                let read = read(&mut section);
+                section.finish();
+                read
+            }
+            _ => {
+                self.problems.push(
+                    Problem::new(format!("`{path}` must be a section"))
+                        .at(value.span(), format!("this is {}", kind(value.get_ref())))
+                        .help(format!("write [{path}] on a line of its own, and its keys below it")),
+                );
+                T::default()
+            }
+        }
+    }
+
+    /// A list of sections, each with its place.
+    pub(super) fn sections<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&mut Section<'_, '_>, Range<usize>) -> T,
+    ) -> Vec<T> {
+        let Some(value) = self.take(key) else {
+            return Vec::new();
+        };
+        let wrong = |value: &Spanned<DeValue<'_>>| {
+            Problem::new(format!("`{key}` must be a list of sections"))
+                .at(value.span(), format!("this is {}", kind(value.get_ref())))
+                .help(format!("write [[{key}]], with double brackets, once for each {key}"))
+        };
+        let DeValue::Array(array) = value.get_ref() else {
+            self.problems.push(wrong(value));
+            return Vec::new();
+        };
+        let mut list = Vec::with_capacity(array.len());
+        for item in array.iter() {
+            let DeValue::Table(table) = item.get_ref() else {
+                self.problems.push(wrong(item));
+                continue;
+            };
+            let mut section = Section::new(format!("[{key}]"), table, self.problems);
+            list.push(read(&mut section, item.span()));
+            section.finish();
+        }
+        list
+    }
+
+    fn path(&self, key: &str) -> String {
+        match self.name.as_str() {
+            "" => key.to_owned(),
+            name => format!("{name}.{key}"),
+        }
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(self) {
+        for (key, value) in self.table {
+            let name = key.get_ref().as_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            if is_secret_name(name) {
+                self.problems.hide(value.span());
+            }
+            let place = match self.name.as_str() {
+                "" => "at the top of the file".to_owned(),
+                name => format!("in [{name}]"),
+            };
+            let help = elsewhere(name)
+                .or_else(|| suggestion(name, self.known.iter().copied()))
+                .unwrap_or_else(|| format!("known here: {}", self.known.join(", ")));
+            self.problems.push(
+                Problem::new(format!("unknown key `{}` {place}", printable(name)))
+                    .at(key.span(), "nothing has this name")
+                    .help(help),
+            );
+        }
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a section",
+    }
+}
+
+/// serde's answer to a name that an enumeration does not have: the names that it has.
+#[derive(Debug)]
+struct NotAChoice(&'static [&'static str]);
+
+impl fmt::Display for NotAChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not one of {}", quoted(self.0))
+    }
+}
+
+impl std::error::Error for NotAChoice {}
+
+impl serde::de::Error for NotAChoice {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(&[])
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(expected)
+    }
+}
