@@ -25,7 +25,10 @@ fn make(disk: &Disk, cluster: &Cluster, number: usize) -> (Overlay, Overlay) {
 }
 
 fn text(overlay: &Overlay, volume: Volume, path: &str) -> String {
-    match overlay.get(volume, &EntryPath::new(path).unwrap()).map(|entry| &entry.kind) {
+    match overlay
+        .get(volume, &EntryPath::new(path).unwrap())
+        .map(|entry| &entry.kind)
+    {
         Some(Kind::File(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
         other => panic!("{path} is {other:?}"),
     }
@@ -34,7 +37,10 @@ fn text(overlay: &Overlay, volume: Volume, path: &str) -> String {
 fn dump(overlay: &Overlay) -> String {
     let mut out = String::new();
     for (volume, path, entry) in overlay.iter() {
-        assert!(entry.mtime == FLOOR || entry.kind == Kind::Absent, "{path} has another time");
+        assert!(
+            entry.mtime == FLOOR || entry.kind == Kind::Absent,
+            "{path} has another time"
+        );
         let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
         match &entry.kind {
             Kind::File(bytes) => {
@@ -56,7 +62,11 @@ fn golden(name: &str, got: &str) {
         std::fs::write(&path, got).unwrap();
     }
     let want = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(want == got, "{} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}", path.display());
+    assert!(
+        want == got,
+        "{} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}",
+        path.display()
+    );
 }
 
 #[test]
@@ -73,13 +83,30 @@ fn the_files_of_the_default_cluster_are_these() {
 #[test]
 fn an_image_says_what_it_is() {
     for (disk, arch, rpi, cloud_init, network, mount) in [
-        (trixie(), "arm64", false, true, NetworkStack::NetplanNetworkManager, "/boot/firmware"),
-        (bookworm(), "arm64", true, false, NetworkStack::NetworkManager, "/boot/firmware"),
+        (
+            trixie(),
+            "arm64",
+            false,
+            true,
+            NetworkStack::NetplanNetworkManager,
+            "/boot/firmware",
+        ),
+        (
+            bookworm(),
+            "arm64",
+            true,
+            false,
+            NetworkStack::NetworkManager,
+            "/boot/firmware",
+        ),
         (bullseye(), "armhf", true, false, NetworkStack::Dhcpcd, "/boot"),
     ] {
         let os = disk.os();
         assert_eq!(os.id, "debian");
-        assert_eq!((os.architecture.as_str(), os.raspberry_pi_os, os.network), (arch, rpi, network));
+        assert_eq!(
+            (os.architecture.as_str(), os.raspberry_pi_os, os.network),
+            (arch, rpi, network)
+        );
         assert_eq!((os.cloud_init.is_some(), os.boot_mount.as_str()), (cloud_init, mount));
     }
     let cloud_init = trixie().os().cloud_init.unwrap();
@@ -88,20 +115,109 @@ fn an_image_says_what_it_is() {
 }
 
 #[test]
+fn raspberry_pi_os_does_not_ask_for_a_user_name() {
+    let mut with_cloud_init = trixie();
+    with_cloud_init
+        .root
+        .file("/etc/rpi-issue", *b"Raspberry Pi reference 2026-06-18\n");
+    for disk in [with_cloud_init, bookworm(), bullseye()] {
+        let (common, _) = make(&disk, &kraken(), 1);
+        let kind = |path: &str| {
+            common
+                .get(Volume::Root, &EntryPath::new(path).unwrap())
+                .unwrap()
+                .kind
+                .clone()
+        };
+        let masked = Kind::Symlink("/dev/null".to_owned());
+        assert_eq!(kind("/etc/systemd/system/userconfig.service"), masked);
+        assert_eq!(kind("/etc/ssh/sshd_config.d/rename_user.conf"), Kind::Absent);
+        assert!(matches!(
+            kind("/etc/systemd/system/getty.target.wants/getty@tty1.service"),
+            Kind::Symlink(_)
+        ));
+    }
+}
+
+/// Lays the root volume's files into a folder of the host.
+fn lay_out(overlay: &Overlay, folder: &std::path::Path) {
+    for (volume, path, entry) in overlay.iter() {
+        if let (Volume::Root, Kind::File(bytes)) = (volume, &entry.kind) {
+            let place = folder.join(&path.as_str()[1..]);
+            std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+            std::fs::write(place, bytes).unwrap();
+        }
+    }
+}
+
+fn run(program: &str, args: &[&std::ffi::OsStr], install: &str) -> (bool, String) {
+    let output = std::process::Command::new(program)
+        .args(args)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("SYSTEMD_LOG_COLOR", "0")
+        .output()
+        .unwrap_or_else(|error| panic!("{program} cannot be run ({error}): apt-get install {install}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
+#[test]
+fn systemd_and_sudo_take_our_files() {
+    let mut cluster = kraken();
+    cluster.system.packages_on_first_boot = vec!["htop".to_owned()];
+    cluster.system.locale = "en_GB.UTF-8".to_owned();
+    for sudo in [Sudo::Nopasswd, Sudo::Password] {
+        cluster.user.sudo = sudo;
+        let folder = tempfile::tempdir().unwrap();
+        lay_out(&make(&bookworm(), &cluster, 1).0, folder.path());
+        let at = |path: &str| folder.path().join(path).into_os_string();
+        for unit in ["kraken-host-keys", "kraken-packages", "kraken-locale"] {
+            let unit = at(&format!("etc/systemd/system/{unit}.service"));
+            let (_, text) = run(
+                "systemd-analyze",
+                &["verify".as_ref(), "--man=no".as_ref(), &unit],
+                "systemd",
+            );
+            // A program that only the node has is no fault of the unit.
+            let faults: Vec<_> = text
+                .lines()
+                .filter(|line| line.contains("kraken-") && !line.contains("is not executable"))
+                .collect();
+            assert!(faults.is_empty(), "{faults:?}");
+        }
+        let (ok, text) = run(
+            "visudo",
+            &["-cf".as_ref(), &at("etc/sudoers.d/050_kraken-flash")],
+            "sudo",
+        );
+        assert!(ok, "{text}");
+        let script = at("usr/local/lib/kraken-flash/packages");
+        let (ok, text) = run("sh", &["-n".as_ref(), &script], "dash");
+        assert!(ok, "{text}");
+    }
+}
+
+#[test]
 fn cloud_init_that_will_not_run_is_none() {
     let mut by_file = trixie();
     by_file.root.file("/etc/cloud/cloud-init.disabled", *b"");
     let mut by_cmdline = trixie();
-    by_cmdline.boot.file("/cmdline.txt", *b"root=/dev/x cloud-init=disabled\n");
+    by_cmdline
+        .boot
+        .file("/cmdline.txt", *b"root=/dev/x cloud-init=disabled\n");
     let mut by_mask = trixie();
-    by_mask.root.symlink("/etc/systemd/system/cloud-init-local.service", "/dev/null");
+    by_mask
+        .root
+        .symlink("/etc/systemd/system/cloud-init-local.service", "/dev/null");
     let mut removed = trixie();
     removed.root.file(
         "/var/lib/dpkg/status",
         *b"Package: cloud-init\nStatus: deinstall ok config-files\nVersion: 1\n",
     );
     let mut unwanted = trixie();
-    unwanted.root.remove("/usr/lib/systemd/system-generators/cloud-init-generator");
+    unwanted
+        .root
+        .remove("/usr/lib/systemd/system-generators/cloud-init-generator");
     for (name, disk) in [
         ("file", by_file),
         ("cmdline", by_cmdline),
@@ -134,7 +250,14 @@ fn provisioning_a_provisioned_image_changes_nothing() {
 
 #[test]
 fn no_value_changes_the_structure_of_the_seed() {
-    for hostile in ["a\"b", "x\nroot: y", "key # c: d", "\u{1f419}\u{2028}", "'{{ 1 }}'", "- a\n---\n"] {
+    for hostile in [
+        "a\"b",
+        "x\nroot: y",
+        "key # c: d",
+        "\u{1f419}\u{2028}",
+        "'{{ 1 }}'",
+        "- a\n---\n",
+    ] {
         let mut cluster = kraken();
         cluster.name = hostile.to_owned();
         cluster.network.search = vec![hostile.to_owned()];
@@ -149,18 +272,27 @@ fn no_value_changes_the_structure_of_the_seed() {
         let user_data = text(&overlay, Volume::Boot, "/user-data");
         let parsed = YamlLoader::load_from_str(&user_data).unwrap().remove(0);
         assert_eq!(parsed["hostname"].as_str(), Some(hostile), "{user_data}");
-        assert_eq!(parsed["user"]["ssh_authorized_keys"][0].as_str(), Some(format!("ssh-ed25519 AAAA {hostile}").as_str()));
+        assert_eq!(
+            parsed["user"]["ssh_authorized_keys"][0].as_str(),
+            Some(format!("ssh-ed25519 AAAA {hostile}").as_str())
+        );
         assert_eq!(parsed["packages"][0].as_str(), Some(hostile));
         assert!(parsed["root"].is_badvalue());
-        let network = YamlLoader::load_from_str(&text(&overlay, Volume::Boot, "/network-config")).unwrap().remove(0);
-        assert_eq!(network["network"]["bonds"]["kraken0"]["nameservers"]["search"][0].as_str(), Some(hostile));
+        let network = YamlLoader::load_from_str(&text(&overlay, Volume::Boot, "/network-config"))
+            .unwrap()
+            .remove(0);
+        assert_eq!(
+            network["network"]["bonds"]["kraken0"]["nameservers"]["search"][0].as_str(),
+            Some(hostile)
+        );
     }
 }
 
 #[test]
 fn files_that_cannot_quote_refuse_control_characters() {
     let assets = Assets::embedded().unwrap();
-    let changes: [(&str, fn(&mut Cluster)); 4] = [
+    type Change = fn(&mut Cluster);
+    let changes: [(&str, Change); 4] = [
         ("key", |cluster| cluster.user.ssh_keys[0].push_str("\nssh-rsa evil")),
         ("name", |cluster| cluster.nodes[4].hostname.push_str("\n6.6.6.6 x")),
         ("keyboard", |cluster| cluster.system.keyboard.layout.push('\n')),
@@ -203,18 +335,44 @@ fn the_account_is_added_and_nothing_is_lost() {
     let (common, _) = make(&disk, &cluster, 1);
     let root = |path: &str| text(&common, Volume::Root, path);
     let old = String::from_utf8(disk.root.read("/etc/passwd", 9999).unwrap().unwrap()).unwrap();
-    assert_eq!(root("/etc/passwd"), old + "kraken:x:1001:1001::/home/kraken:/bin/bash\n");
+    assert_eq!(
+        root("/etc/passwd"),
+        old + "kraken:x:1001:1001::/home/kraken:/bin/bash\n"
+    );
     let group = root("/etc/group");
-    for line in ["adm:x:4:pi,kraken", "sudo:x:27:pi,kraken", "video:x:44:kraken", "dialout:x:20:", "kraken:x:1001:"] {
+    for line in [
+        "adm:x:4:pi,kraken",
+        "sudo:x:27:pi,kraken",
+        "video:x:44:kraken",
+        "dialout:x:20:",
+        "kraken:x:1001:",
+    ] {
         assert!(group.lines().any(|got| got == line), "{line} not in {group}");
     }
     let shadow = root("/etc/shadow");
-    assert!(shadow.contains("pi:!$6$x$known:"), "the known password of pi still works: {shadow}");
-    assert!(shadow.contains(&format!("\nkraken:{HASH}:20454:0:99999:7:::\n")), "{shadow}");
+    assert!(
+        shadow.contains("pi:!$6$x$known:"),
+        "the known password of pi still works: {shadow}"
+    );
+    assert!(
+        shadow.contains(&format!("\nkraken:{HASH}:20454:0:99999:7:::\n")),
+        "{shadow}"
+    );
     assert!(root("/etc/subuid").ends_with("kraken:165536:65536\n"));
-    let shadow = common.get(Volume::Root, &EntryPath::new("/etc/shadow").unwrap()).unwrap();
-    assert_eq!((shadow.mode, shadow.uid, shadow.gid), (0o640, 0, 42), "mode and owner stay");
-    let keys = common.get(Volume::Root, &EntryPath::new("/home/kraken/.ssh/authorized_keys").unwrap()).unwrap();
+    let shadow = common
+        .get(Volume::Root, &EntryPath::new("/etc/shadow").unwrap())
+        .unwrap();
+    assert_eq!(
+        (shadow.mode, shadow.uid, shadow.gid),
+        (0o640, 0, 42),
+        "mode and owner stay"
+    );
+    let keys = common
+        .get(
+            Volume::Root,
+            &EntryPath::new("/home/kraken/.ssh/authorized_keys").unwrap(),
+        )
+        .unwrap();
     assert_eq!((keys.mode, keys.uid, keys.gid), (0o600, 1001, 1001));
 }
 
@@ -226,8 +384,18 @@ fn an_account_that_is_there_keeps_its_ids() {
     let (common, _) = make(&bullseye(), &cluster, 1);
     let passwd = text(&common, Volume::Root, "/etc/passwd");
     assert_eq!(passwd.matches("pi:x:1000:1000").count(), 1);
-    assert!(text(&common, Volume::Root, "/etc/shadow").contains("pi:*:"), "the known password is gone");
-    assert!(common.get(Volume::Root, &EntryPath::new("/etc/sudoers.d/050_kraken-flash").unwrap()).is_none());
+    assert!(
+        text(&common, Volume::Root, "/etc/shadow").contains("pi:*:"),
+        "the known password is gone"
+    );
+    assert!(
+        common
+            .get(
+                Volume::Root,
+                &EntryPath::new("/etc/sudoers.d/050_kraken-flash").unwrap()
+            )
+            .is_none()
+    );
 }
 
 #[test]
@@ -288,7 +456,10 @@ fn what_an_image_lacks_is_said_with_the_mend() {
         (trixie(), zone, "timezone"),
         (trixie(), escape, "timezone"),
     ] {
-        let error = disk.with(&cluster, |ctx| provision::common(ctx, &assets)).unwrap_err().to_string();
+        let error = disk
+            .with(&cluster, |ctx| provision::common(ctx, &assets))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(want), "{error}");
     }
 }
@@ -298,7 +469,13 @@ fn the_users_own_files_win() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = tempfile::tempdir().unwrap();
     let at = |path: &str| folder.path().join(path);
-    for path in ["templates", "overlays/common/root/etc", "overlays/worker/boot", "mine/root/usr/bin", "mine/root/etc"] {
+    for path in [
+        "templates",
+        "overlays/common/root/etc",
+        "overlays/worker/boot",
+        "mine/root/usr/bin",
+        "mine/root/etc",
+    ] {
         std::fs::create_dir_all(at(path)).unwrap();
     }
     std::fs::write(at("templates/user-data"), "#cloud-config\nhostname: {{ hostname }}\n").unwrap();
@@ -312,24 +489,39 @@ fn the_users_own_files_win() {
     let assets = Assets::load(Some(folder.path()), Some(&at("mine"))).unwrap();
     let (disk, cluster) = (trixie(), kraken());
     let (common, node) = disk.with(&cluster, |ctx| {
-        (provision::common(ctx, &assets).unwrap(), provision::node(ctx, &assets, &cluster.nodes[1]).unwrap())
+        (
+            provision::common(ctx, &assets).unwrap(),
+            provision::node(ctx, &assets, &cluster.nodes[1]).unwrap(),
+        )
     });
-    assert_eq!(text(&node, Volume::Boot, "/user-data"), "#cloud-config\nhostname: \"kraken-2\"\n");
+    assert_eq!(
+        text(&node, Volume::Boot, "/user-data"),
+        "#cloud-config\nhostname: \"kraken-2\"\n"
+    );
     assert_eq!(text(&node, Volume::Boot, "/config.txt"), "worker");
     assert_eq!(text(&common, Volume::Root, "/etc/motd"), "common");
     assert_eq!(text(&node, Volume::Root, "/etc/hostname"), "mine\n");
     let mode = |path: &str| common.get(Volume::Root, &EntryPath::new(path).unwrap()).unwrap().mode;
     assert_eq!((mode("/usr/bin/tool"), mode("/etc/hostname")), (0o755, 0o644));
-    let link = common.get(Volume::Root, &EntryPath::new("/usr/bin/link").unwrap()).unwrap();
+    let link = common
+        .get(Volume::Root, &EntryPath::new("/usr/bin/link").unwrap())
+        .unwrap();
     assert_eq!(link.kind, Kind::Symlink("../tool".to_owned()));
 }
 
 #[test]
 fn folders_that_cannot_go_on_a_card_are_refused() {
-    let cases: [(&str, fn(&std::path::Path)); 6] = [
-        ("there is no template of that name", |at| write(at, "templates/userdata", "x")),
-        ("move it into one of them", |at| write(at, "overlays/common/etc/motd", "x")),
-        ("named common, manager or worker", |at| write(at, "overlays/node/root/x", "x")),
+    type Prepare = fn(&std::path::Path);
+    let cases: [(&str, Prepare); 6] = [
+        ("there is no template of that name", |at| {
+            write(at, "templates/userdata", "x")
+        }),
+        ("move it into one of them", |at| {
+            write(at, "overlays/common/etc/motd", "x")
+        }),
+        ("named common, manager or worker", |at| {
+            write(at, "overlays/node/root/x", "x")
+        }),
         ("FAT", |at| {
             write(at, "overlays/common/boot/a", "x");
             std::os::unix::fs::symlink("a", at.join("overlays/common/boot/b")).unwrap();
@@ -338,13 +530,20 @@ fn folders_that_cannot_go_on_a_card_are_refused() {
             write(at, "overlays/common/root/a", "x");
             std::os::unix::net::UnixListener::bind(at.join("overlays/common/root/s")).unwrap();
         }),
-        ("rendering the template `hosts`", |at| write(at, "templates/hosts", "{% if %}")),
+        ("rendering the template `hosts`", |at| {
+            write(at, "templates/hosts", "{% if %}")
+        }),
     ];
     for (want, prepare) in cases {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let error = Assets::load(Some(folder.path()), None).err().map(|error| error.to_string());
-        assert!(error.as_ref().is_some_and(|error| error.contains(want)), "{want}: {error:?}");
+        let error = Assets::load(Some(folder.path()), None)
+            .err()
+            .map(|error| error.to_string());
+        assert!(
+            error.as_ref().is_some_and(|error| error.contains(want)),
+            "{want}: {error:?}"
+        );
     }
 }
 
@@ -356,7 +555,12 @@ fn write(folder: &std::path::Path, path: &str, text: &str) {
 
 #[test]
 fn a_users_template_must_still_be_cloud_config() {
-    for source in ["hostname: x\n", "#cloud-config\na: 1\na: 2\n", "#cloud-config\n- 1\n", "#cloud-config\n{{ nothing }}\n"] {
+    for source in [
+        "hostname: x\n",
+        "#cloud-config\na: 1\na: 2\n",
+        "#cloud-config\n- 1\n",
+        "#cloud-config\n{{ nothing }}\n",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "templates/user-data", source);
         let assets = Assets::load(Some(folder.path()), None).unwrap();

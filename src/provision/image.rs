@@ -51,7 +51,9 @@ impl<'a> Draft<'a> {
         let real = real_path(self.ctx.root, path)?;
         let entry = match self.ctx.root.metadata(&real)? {
             Some(meta) if meta.node == NodeType::File => {
-                Entry::file(text.into_bytes(), meta.mode, self.ctx.clock_floor).owned_by(meta.uid, meta.gid)
+                // What others may not read when new, they may not read when old either.
+                let kept = if mode & 0o007 == 0 { meta.mode & mode } else { meta.mode };
+                Entry::file(text.into_bytes(), kept, self.ctx.clock_floor).owned_by(meta.uid, meta.gid)
             }
             _ => Entry::file(text.into_bytes(), mode, self.ctx.clock_floor),
         };

@@ -93,7 +93,10 @@ fn debian(codename: &str, packages: &[(&str, &str)], cmdline: &str) -> Disk {
         .file("/etc/subuid", *b"pi:100000:65536\n")
         .file("/etc/subgid", *b"pi:100000:65536\n")
         .file("/etc/sudoers", *b"%sudo ALL=(ALL:ALL) ALL\n")
-        .file("/etc/hosts", *b"127.0.0.1\tlocalhost\n127.0.1.1\traspberrypi\n::1\tlocalhost ip6-localhost\n")
+        .file(
+            "/etc/hosts",
+            *b"127.0.0.1\tlocalhost\n127.0.1.1\traspberrypi\n::1\tlocalhost ip6-localhost\n",
+        )
         .file("/etc/hostname", *b"raspberrypi\n")
         .file("/etc/machine-id", *b"uninitialized\n")
         .file("/etc/skel/.bashrc", *b"# bashrc\n")
@@ -121,14 +124,22 @@ fn wanted(disk: &mut Disk, unit: &str) {
 
 /// Raspberry Pi OS Trixie, or our Debian: cloud-init, netplan, NetworkManager.
 pub fn trixie() -> Disk {
-    let packages = [("cloud-init", "25.1.4-1"), ("netplan.io", "1.1.2"), ("network-manager", "1.52.1")];
-    let cmdline = "console=serial0,115200 console=tty1 root=PARTUUID=1-02 rootfstype=ext4 fsck.repair=yes rootwait resize";
+    let packages = [
+        ("cloud-init", "25.1.4-1"),
+        ("netplan.io", "1.1.2"),
+        ("network-manager", "1.52.1"),
+    ];
+    let cmdline =
+        "console=serial0,115200 console=tty1 root=PARTUUID=1-02 rootfstype=ext4 fsck.repair=yes rootwait resize";
     let mut disk = debian("trixie", &packages, cmdline);
     fstab(&mut disk, "/boot/firmware");
     wanted(&mut disk, "NetworkManager.service");
     let config = "datasource:\n  NoCloud:\n    seedfrom: file:///boot/firmware\n";
     disk.root
-        .file("/usr/lib/systemd/system-generators/cloud-init-generator", *b"#!/bin/sh\n")
+        .file(
+            "/usr/lib/systemd/system-generators/cloud-init-generator",
+            *b"#!/bin/sh\n",
+        )
         .file("/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg", config.as_bytes());
     disk.boot
         .file("/user-data", *b"#cloud-config\n# nothing\n")
@@ -139,13 +150,17 @@ pub fn trixie() -> Disk {
 
 /// Raspberry Pi OS Bookworm: NetworkManager, no cloud-init.
 pub fn bookworm() -> Disk {
-    let packages = [("network-manager", "1.42.4-1+rpt1"), ("raspberrypi-sys-mods", "20240424")];
+    let packages = [
+        ("network-manager", "1.42.4-1+rpt1"),
+        ("raspberrypi-sys-mods", "20240424"),
+    ];
     let cmdline = "console=tty1 root=PARTUUID=1-02 rootwait quiet init=/usr/lib/raspberrypi-sys-mods/firstboot";
     let mut disk = debian("bookworm", &packages, cmdline);
     fstab(&mut disk, "/boot/firmware");
     wanted(&mut disk, "NetworkManager.service");
     wanted(&mut disk, "userconfig.service");
-    disk.root.file("/etc/rpi-issue", *b"Raspberry Pi reference 2024-07-04\n");
+    disk.root
+        .file("/etc/rpi-issue", *b"Raspberry Pi reference 2024-07-04\n");
     disk
 }
 
@@ -158,8 +173,15 @@ pub fn bullseye() -> Disk {
     disk.root
         .file("/usr/bin/dpkg", elf(1, 40, 0x0500_0400))
         .file("/usr/sbin/fake-hwclock", *b"#!/bin/sh\n")
-        .file("/etc/shadow", *b"root:*:18000:0:99999:7:::\npi:$6$x$known:18000:0:99999:7:::\n")
-        .file("/etc/dhcpcd.conf", *b"hostname\ninterface eth9\nstatic ip_address=10.0.0.1/24\n");
+        .file(
+            "/etc/shadow",
+            *b"root:*:18000:0:99999:7:::\npi:$6$x$known:18000:0:99999:7:::\n",
+        )
+        .set_attributes("/etc/shadow", 0o644, 0, 42, 0)
+        .file(
+            "/etc/dhcpcd.conf",
+            *b"hostname\ninterface eth9\nstatic ip_address=10.0.0.1/24\n",
+        );
     disk
 }
 
