@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks rendered cloud-init files with cloud-init's own schema, of Debian's current release, unpacked, never installed.
+# Checks rendered cloud-init files with cloud-init's own schema and its own reading of the network, of Debian's current release, unpacked, never installed.
 #   cloud-init-schema.sh FOLDER    FOLDER/<case>/{user-data,network-config}; exit 0 when every file is valid without a warning.
 # Needs apt-get, dpkg-deb and Debian's python3-jsonschema python3-yaml python3-configobj python3-jinja2 python3-requests
 # python3-oauthlib python3-serial python3-jsonpatch. The package is fetched once, through the host's own mirror.
@@ -56,7 +56,7 @@ import sys
 
 import yaml
 from cloudinit.config import schema
-from cloudinit.net import netplan
+from cloudinit.net import netplan, network_state
 
 # With netplan on the host, cloud-init would hand the network to it and check nothing itself.
 netplan.available = lambda *_, **__: False
@@ -80,6 +80,11 @@ for case in sorted(pathlib.Path(sys.argv[1]).iterdir()):
             # strict: deprecated keys are errors, too; today's warning is the next release's failure.
             if schema.validate_cloudconfig_schema(config, rules, kind, strict=True) is False:
                 raise ValueError("cloud-init could not check it")
+            if name == "network-config":
+                # The schema lets pass what cloud-init's own renderers fail on.
+                state = network_state.parse_net_config_data(config, skip_broken=False)
+                if not list(state.iter_interfaces()):
+                    raise ValueError("cloud-init sees no interface in it")
         except (schema.SchemaValidationError, RuntimeError, ValueError, KeyError) as error:
             bad += 1
             print(f"{path}: {error!r}", file=sys.stderr)
