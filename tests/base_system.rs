@@ -4,7 +4,8 @@
 mod images;
 
 use images::{bookworm, bullseye, trixie};
-use kraken_flash::base::NetworkStack;
+use kraken_flash::base::{NetworkStack, OsImage};
+use proptest::prelude::*;
 
 #[test]
 fn an_image_says_what_it_is() {
@@ -69,5 +70,46 @@ fn cloud_init_that_will_not_run_is_none() {
         ("unwanted", unwanted),
     ] {
         assert!(disk.os().cloud_init.is_none(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_image_of_a_pi_is_said_with_the_mend() {
+    let mut no_system = trixie();
+    no_system.root.remove("/usr/lib/os-release");
+    let mut no_cmdline = trixie();
+    no_cmdline.boot.remove("/cmdline.txt");
+    let mut two_lines = trixie();
+    two_lines.boot.file("/cmdline.txt", *b"root=/dev/x\nquiet\n");
+    let mut script = trixie();
+    script.root.file("/usr/bin/dpkg", *b"#!/bin/sh\n");
+    for (disk, want) in [
+        (no_system, "os-release"),
+        (no_cmdline, "no cmdline.txt"),
+        (two_lines, "more than one line"),
+        (script, "too short for a program"),
+    ] {
+        let error = OsImage::read(&disk.boot, &disk.root, 0).unwrap_err().to_string();
+        assert!(error.contains(want) && error.contains("as the base"), "{error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_program_or_command_line_makes_it_panic(
+        program in prop::collection::vec(any::<u8>(), 0..80),
+        class in 0..4u8,
+        cmdline in ".{0,60}",
+    ) {
+        let mut disk = trixie();
+        let mut elf = vec![0x7f, b'E', b'L', b'F', class, 1];
+        elf.extend(program);
+        disk.root.file("/usr/bin/dpkg", elf);
+        disk.boot.file("/cmdline.txt", cmdline.into_bytes());
+        if let Ok(os) = OsImage::read(&disk.boot, &disk.root, 0) {
+            prop_assert!(!os.cmdline.contains(char::is_control));
+        }
     }
 }

@@ -8,6 +8,7 @@ use kraken_flash::disk::FileTree;
 use kraken_flash::overlay::{EntryPath, Kind, Volume};
 use kraken_flash::provision::{self, Assets};
 use kraken_flash::spec::{SecretText, Sudo};
+use proptest::prelude::*;
 
 #[test]
 fn the_account_is_added_and_nothing_is_lost() {
@@ -85,6 +86,7 @@ fn a_broken_account_file_is_an_error_not_a_panic() {
     let assets = Assets::embedded().unwrap();
     for (path, content) in [
         ("/etc/passwd", "kraken:x\n"),
+        ("/etc/passwd", "kraken:x:33:33::/usr/sbin:/bin/sh\n"),
         ("/etc/passwd", "kraken:x:a:b::/home/x:/bin/sh\n"),
         ("/etc/passwd", "kraken:x:1:1:::/bin/sh\n"),
         ("/etc/group", "kraken:\n"),
@@ -140,6 +142,34 @@ fn no_secret_is_on_the_boot_volume_or_readable_by_all() {
                 }
             }
             assert_eq!(found, usize::from(cluster.user.password_hash.is_some()), "{name}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_content_of_an_image_makes_provisioning_panic_or_drift(
+        which in 0..11usize,
+        text in "([a-z]{0,6}[:, =\n\r#0-9]{0,4}){0,12}",
+        prefix in prop::sample::select(vec!["", "kraken:x:", "kraken:", "pi:x:4294967295:4294967295:", "a:99999999999999999999:1:\n"]),
+    ) {
+        const FILES: [&str; 11] = [
+            "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/hosts", "/etc/dhcpcd.conf",
+            "/etc/os-release", "/etc/fstab", "/var/lib/dpkg/status", "/etc/machine-id",
+        ];
+        let mut disk = bullseye();
+        disk.root.file(FILES[which], format!("{prefix}{text}").into_bytes());
+        if kraken_flash::base::OsImage::read(&disk.boot, &disk.root, 0).is_err() {
+            return Ok(()); // said already: there is nothing to provision
+        }
+        let cluster = kraken();
+        let assets = Assets::embedded().unwrap();
+        if let Ok(first) = disk.with(&cluster, |ctx| provision::common(ctx, &assets)) {
+            disk.lay(&first);
+            let second = disk.with(&cluster, |ctx| provision::common(ctx, &assets)).unwrap();
+            prop_assert!(first == second, "a second pass makes something else");
         }
     }
 }

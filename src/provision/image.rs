@@ -69,7 +69,7 @@ pub(super) const END: &str = "# END kraken-flash";
 pub(super) fn without_block(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut inside = false;
-    for line in text.lines() {
+    for line in text.split_terminator('\n') {
         inside |= line.starts_with(BEGIN);
         if !inside {
             out.push_str(line);
