@@ -33,7 +33,8 @@ impl Table {
     fn read(root: &dyn FileTree, path: &'static str) -> Result<Option<Self>, ProvisionError> {
         Ok(text(root, path)?.map(|text| Self {
             path,
-            lines: text.lines().map(str::to_owned).collect(),
+            // Not `lines()`, which would drop a carriage return at each pass.
+            lines: text.split_terminator('\n').map(str::to_owned).collect(),
         }))
     }
 
@@ -79,18 +80,39 @@ impl Table {
             })
     }
 
-    /// Adds a member to the group of that name, in the last of `columns` columns.
-    fn join(&mut self, group: &str, user: &str, columns: usize) {
-        let Some(mut row) = self.row(group).filter(|row| row.len() == columns) else {
+    /// Adds a member to the group of that name, in the last of four columns (group(5), gshadow(5)).
+    fn join(&mut self, group: &str, user: &str) {
+        let Some(mut row) = self.row(group).filter(|row| row.len() == 4) else {
             return;
         };
-        let members = &mut row[columns - 1];
+        let members = &mut row[3];
         if !members.split(',').any(|member| member == user) {
             if !members.is_empty() {
                 members.push(',');
             }
             members.push_str(user);
             self.set(&row);
+        }
+    }
+
+    /// Takes a member out of the group of that name, in the last of four columns (group(5), gshadow(5)).
+    fn leave(&mut self, group: &str, user: &str) {
+        if let Some(mut row) = self.row(group).filter(|row| row.len() == 4) {
+            let kept: Vec<&str> = row[3].split(',').filter(|member| *member != user).collect();
+            row[3] = kept.join(",");
+            self.set(&row);
+        }
+    }
+
+    /// Adds the user to these groups; out of those that make root of one who may not be.
+    fn members(&mut self, groups: &[String], user: &User) {
+        for name in groups {
+            self.join(name, &user.name);
+        }
+        if user.sudo == Sudo::None {
+            for name in ROOT_GROUPS {
+                self.leave(name, &user.name);
+            }
         }
     }
 
@@ -136,12 +158,10 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
         ];
         passwd.set(&fields.map(str::to_owned));
     }
-    if !group.numbers(2).contains(&gid) {
+    if !group.numbers(2).contains(&gid) && group.row(&user.name).is_none() {
         group.set(&[&user.name, "x", &gid.to_string(), ""].map(str::to_owned));
     }
-    for name in &groups {
-        group.join(name, &user.name, 4);
-    }
+    group.members(&groups, user);
     passwd.write(draft, 0o644)?;
     group.write(draft, 0o644)?;
 
@@ -150,9 +170,7 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
         if gshadow.row(&user.name).is_none() {
             gshadow.set(&[&user.name, "!", "", ""].map(str::to_owned));
         }
-        for name in &groups {
-            gshadow.join(name, &user.name, 4);
-        }
+        gshadow.members(&groups, user);
         gshadow.write(draft, 0o640)?;
     }
     subordinate_ids(draft, "/etc/subuid", &user.name)?;
@@ -178,7 +196,15 @@ fn refuse_separators(user: &User) -> Result<(), ProvisionError> {
 /// The ids the account has, or the first number from 1000 that is free as user and as group.
 fn ids(passwd: &Table, group: &Table, name: &str) -> Result<(u32, u32), ProvisionError> {
     if let Some(row) = passwd.row(name) {
-        return Ok((passwd.number(&row, 2)?, passwd.number(&row, 3)?));
+        let uid = passwd.number(&row, 2)?;
+        if !PEOPLE.contains(&uid) {
+            // Its "home" may be /usr/sbin.
+            return Err(ProvisionError::Image {
+                path: passwd.path.to_owned(),
+                why: format!("`{name}` is an account of the system there; choose another [user] name"),
+            });
+        }
+        return Ok((uid, passwd.number(&row, 3)?));
     }
     let users = passwd.numbers(2);
     let groups = group.numbers(2);
@@ -327,6 +353,10 @@ pub(super) fn sudo_rule(sudo: Sudo) -> Option<&'static str> {
 }
 
 fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
+    if draft.ctx.os.raspberry_pi_os && user.name == "pi" && user.sudo != Sudo::Nopasswd {
+        // Raspberry Pi OS's own rule for `pi`, which asks no password.
+        draft.root("/etc/sudoers.d/010_pi-nopasswd", Entry::absent())?;
+    }
     let Some(rule) = sudo_rule(user.sudo) else {
         return Ok(());
     };

@@ -68,7 +68,7 @@ fn hosts(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let block = assets.renderer.text("hosts", &values)?;
     let old = text(draft.ctx.root, "/etc/hosts")?.unwrap_or_else(|| "127.0.0.1\tlocalhost\n".to_owned());
     let mut new = String::new();
-    for line in without_block(&old).lines() {
+    for line in without_block(&old).split_terminator('\n') {
         if line.split_ascii_whitespace().next() != Some("127.0.1.1") {
             new.push_str(line);
             new.push('\n');

@@ -51,7 +51,9 @@ impl<'a> Draft<'a> {
         let real = real_path(self.ctx.root, path)?;
         let entry = match self.ctx.root.metadata(&real)? {
             Some(meta) if meta.node == NodeType::File => {
-                Entry::file(text.into_bytes(), meta.mode, self.ctx.clock_floor).owned_by(meta.uid, meta.gid)
+                // What others may not read when new, they may not read when old either.
+                let kept = if mode & 0o007 == 0 { meta.mode & mode } else { meta.mode };
+                Entry::file(text.into_bytes(), kept, self.ctx.clock_floor).owned_by(meta.uid, meta.gid)
             }
             _ => Entry::file(text.into_bytes(), mode, self.ctx.clock_floor),
         };
@@ -67,7 +69,7 @@ pub(super) const END: &str = "# END kraken-flash";
 pub(super) fn without_block(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut inside = false;
-    for line in text.lines() {
+    for line in text.split_terminator('\n') {
         inside |= line.starts_with(BEGIN);
         if !inside {
             out.push_str(line);

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 
 use kraken_flash::base::OsImage;
 use kraken_flash::disk::MemoryTree;
-use kraken_flash::overlay::{Kind, Overlay, Volume};
-use kraken_flash::provision::Context;
+use kraken_flash::overlay::{EntryPath, Kind, Overlay, Volume};
+use kraken_flash::provision::{self, Assets, Context};
 use kraken_flash::spec::{
     BaseRef, Board, Cluster, Image, InterfaceChoice, Keyboard, Mac, Network, Node, Role, SecretText, Sudo, System, User,
 };
@@ -177,6 +177,7 @@ pub fn bullseye() -> Disk {
             "/etc/shadow",
             *b"root:*:18000:0:99999:7:::\npi:$6$x$known:18000:0:99999:7:::\n",
         )
+        .set_attributes("/etc/shadow", 0o644, 0, 42, 0)
         .file(
             "/etc/dhcpcd.conf",
             *b"hostname\ninterface eth9\nstatic ip_address=10.0.0.1/24\n",
@@ -267,4 +268,26 @@ pub fn every_option() -> Vec<(String, Cluster)> {
         }
     }
     all
+}
+
+/// The overlay of all nodes, and that of one.
+pub fn make(disk: &Disk, cluster: &Cluster, number: usize) -> (Overlay, Overlay) {
+    let assets = Assets::embedded().unwrap();
+    disk.with(cluster, |ctx| {
+        (
+            provision::common(ctx, &assets).unwrap(),
+            provision::node(ctx, &assets, &cluster.nodes[number - 1]).unwrap(),
+        )
+    })
+}
+
+/// The text of a file of an overlay.
+pub fn text(overlay: &Overlay, volume: Volume, path: &str) -> String {
+    match overlay
+        .get(volume, &EntryPath::new(path).unwrap())
+        .map(|entry| &entry.kind)
+    {
+        Some(Kind::File(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+        other => panic!("{path} is {other:?}"),
+    }
 }
