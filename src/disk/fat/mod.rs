@@ -4,6 +4,7 @@
 //! So a volume is surveyed first (one pass over the FAT and the directories, a few milliseconds), and refused when it is not sound.
 
 mod check;
+mod dots;
 mod geometry;
 mod time;
 mod tree;
