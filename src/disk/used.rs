@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ext4::{Ext4Info, Groups, MAGIC_AT};
-use super::fat::{Geometry, Link};
+use super::fat::Geometry;
 use super::io::ReadAt;
 use super::slice::Slice;
 use super::table::{Partition, PartitionTable, TableError};
@@ -127,11 +127,9 @@ fn fat(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
     let fat = geometry.read_fat(volume, 0)?;
     let mut ranges = vec![];
     push(&mut ranges, 0..geometry.data_start);
-    for n in 2..geometry.clusters + 2 {
-        if fat.link(n) != Link::Free {
-            let at = geometry.cluster_at(n);
-            push(&mut ranges, at..at + geometry.cluster);
-        }
+    for n in fat.in_use(geometry.clusters) {
+        let at = geometry.cluster_at(n);
+        push(&mut ranges, at..at + geometry.cluster);
     }
     Ok(Some(ranges))
 }

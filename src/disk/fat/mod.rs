@@ -15,7 +15,7 @@ pub use tree::FatTree;
 pub use write::FatWriter;
 
 pub(super) use check::Survey;
-pub(super) use geometry::{Geometry, Link};
+pub(super) use geometry::Geometry;
 
 /// Why a FAT volume could not be opened or written.
 #[derive(Debug, thiserror::Error)]
