@@ -109,7 +109,7 @@ fn flip(seeds: std::ops::Range<u64>, flips: u64, ext4: &[&str], boot: bool) {
     let part = if boot { &layout.boot } else { &layout.root };
     let blocks = used_metadata(&image, (part.start, part.len));
     for seed in seeds {
-        let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15 + 1);
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1));
         let view = Arc::new(CowView::new(file.clone()));
         for _ in 0..flips {
             // One flip in eight hits the first two blocks, where the numbers that rule all others are.
