@@ -1,6 +1,7 @@
 //! The ext4 root volume: read through `ext4-view`, written through `rust-fs-ext4` behind our own small trait.
 
 mod contract;
+mod device;
 mod superblock;
 mod tree;
 mod write;
