@@ -134,6 +134,7 @@ fn an_overlay_reads_back_through_other_libraries_on_every_kind_of_base() {
             "pi-gen's ext4, 512 MiB of FAT",
             TestImage::builder().fat_mib(512).ext4_features(PI_GEN),
         ),
+        ("FAT16", TestImage::builder().fat_mib(64).fat16()),
         (
             "1 KiB blocks, GPT",
             TestImage::builder().gpt().ext4_features(&["-b", "1024"]),
@@ -234,10 +235,50 @@ fn a_node_of_25_small_files_is_a_small_patch_made_fast() {
     for name in ["user-data", "meta-data", "network-config", "cmdline.txt"] {
         o.insert(Volume::Boot, path(name), Entry::file(vec![1; 3000], 0o644, TIME));
     }
+    let layout = Layout::detect(open(&image)).unwrap();
     let start = Instant::now();
-    let patch = bake(&image, &o);
+    let view = Arc::new(CowView::new(open(&image)));
+    apply(view.clone(), &layout, &o).unwrap();
+    let patch = view.take_patch().unwrap();
     println!("25 files: {:?}, {} bytes of patch", start.elapsed(), patch.size());
     assert!(patch.size() < 512 << 10, "{} bytes", patch.size());
+}
+
+#[test]
+fn directories_grow_with_what_is_put_into_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = TestImage::builder().build(dir.path());
+    let mut o = Overlay::new();
+    for n in 0..2000 {
+        let name = format!("/usr/share/many/a-file-with-a-name-of-some-length-{n}");
+        o.insert(
+            Volume::Root,
+            path(&name),
+            Entry::file(n.to_string().into_bytes(), 0o644, TIME),
+        );
+    }
+    for n in 0..150 {
+        let name = format!("/many/A file with a long name, number {n}.txt");
+        o.insert(
+            Volume::Boot,
+            path(&name),
+            Entry::file(n.to_string().into_bytes(), 0o644, TIME),
+        );
+    }
+    let out = patched(&image, &bake(&image, &o));
+    let layout = Layout::detect(open(&out)).unwrap();
+    check(&out, &layout);
+    let (root, boot) = (
+        layout.root_tree(open(&out)).unwrap(),
+        layout.boot_tree(open(&out)).unwrap(),
+    );
+    for (volume, at, entry) in o.iter() {
+        let kraken_flash::overlay::Kind::File(bytes) = &entry.kind else {
+            unreachable!()
+        };
+        let tree: &dyn FileTree = if volume == Volume::Root { &root } else { &boot };
+        assert_eq!(tree.read(at.as_str(), 100).unwrap().unwrap(), **bytes, "{at}");
+    }
 }
 
 #[test]

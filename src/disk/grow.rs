@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::ext4::{Ext4Info, Ext4InfoError};
 use super::file::ImageFile;
-use super::io::ReadAt;
+use super::io::{ReadAt, WriteAt};
 use super::layout::{Layout, LayoutError};
 use super::slice::Slice;
-use super::table::{SECTOR, TableError, grow_partition};
+use super::table::{TableError, grow_partition};
 
 /// Cards and images are laid out in steps of this; growth is rounded up to it.
 const STEP: u64 = 1 << 20;
@@ -103,8 +103,24 @@ pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
     let disk = ImageFile::open_write(path).map_err(io)?;
     grow_partition(&disk, layout.root.number, layout.root.len + bytes)?;
     drop(disk);
-    let blocks = (layout.root.len + bytes) / info.block_size;
-    grow_file_system(path, layout.root.start, blocks, &info)
+    let disk = ImageFile::open_write(path).map_err(io)?;
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // resize2fs takes `file?offset=N`, and then cuts the whole file down to the size of the file system; it must see a file of its own.
+    let scratch = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    scratch.as_file().set_len(layout.root.len + bytes).map_err(io)?;
+    let volume = ImageFile::open_write(scratch.path()).map_err(io)?;
+    let root = Slice::new(&disk, layout.root.start, layout.root.len + bytes).map_err(io)?;
+    copy_differing(&root, &volume).map_err(io)?;
+    grow_file_system(folder, scratch.path(), &info)?;
+    if ImageFile::open_read(scratch.path()).map_err(io)?.size() != root.size() {
+        return Err(refused(
+            "its root file system did not grow to the size of its partition",
+        ));
+    }
+    copy_differing(&volume, &root).map_err(io)
 }
 
 fn root_info(disk: Arc<ImageFile>, layout: &Layout) -> Result<Ext4Info, Ext4InfoError> {
@@ -112,24 +128,34 @@ fn root_info(disk: Arc<ImageFile>, layout: &Layout) -> Result<Ext4Info, Ext4Info
     Ext4Info::read(&slice)
 }
 
-fn grow_file_system(path: &Path, start: u64, blocks: u64, info: &Ext4Info) -> Result<(), GrowError> {
-    debug_assert_eq!(start % SECTOR, 0);
-    // libext2fs reads options behind a `?` in the name, and takes the first one for it.
-    let shown = path.display().to_string();
-    if shown.contains('?') {
-        return Err(GrowError::Refused {
-            path: shown,
-            why: "its path contains a `?`, which e2fsprogs would misread; rename it".into(),
-        });
+/// Makes `to` equal to `from`, writing only where they differ, so that holes stay holes.
+fn copy_differing(from: &dyn ReadAt, to: &dyn WriteAt) -> io::Result<()> {
+    let (mut new, mut old) = (vec![0; STEP as usize], vec![0; STEP as usize]);
+    let mut at = 0;
+    while at < from.size() {
+        let n = (from.size() - at).min(STEP) as usize;
+        from.read_at(at, &mut new[..n])?;
+        to.read_at(at, &mut old[..n])?;
+        for (new, old) in new[..n].chunks(4096).zip(old[..n].chunks(4096)) {
+            if new != old {
+                to.write_at(at, new)?;
+            }
+            at += new.len() as u64;
+        }
     }
-    let mut target = path.as_os_str().to_owned();
-    target.push(format!("?offset={start}"));
+    Ok(())
+}
+
+/// Checks and grows the file system that fills the file `volume`, which is in `folder`.
+fn grow_file_system(folder: &Path, volume: &Path, info: &Ext4Info) -> Result<(), GrowError> {
+    // By its bare name: libext2fs reads options behind a `?`, and a folder's name may have one.
+    let name = volume.file_name().unwrap_or(volume.as_os_str());
     // The check: resize2fs refuses a file system that was not checked since it was mounted last. 1 means that faults were mended.
     let mut check = Command::new("e2fsck");
-    check.args(["-f", "-p"]).arg(&target);
+    check.args(["-f", "-p"]).arg(name).current_dir(folder);
     run("e2fsck", check, &[0, 1], info)?;
     let mut resize = Command::new("resize2fs");
-    resize.arg(&target).arg(blocks.to_string());
+    resize.arg(name).current_dir(folder);
     run("resize2fs", resize, &[0], info)
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ext4::{Ext4Info, Groups, MAGIC_AT};
-use super::fat::{Geometry, Link};
+use super::fat::Geometry;
 use super::io::ReadAt;
 use super::slice::Slice;
 use super::table::{Partition, PartitionTable, TableError};
@@ -125,13 +125,11 @@ fn fat(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
         return Ok(None);
     };
     let fat = geometry.read_fat(volume, 0)?;
-    let mut ranges = vec![];
+    let mut ranges = Vec::new();
     push(&mut ranges, 0..geometry.data_start);
-    for n in 2..geometry.clusters + 2 {
-        if fat.link(n) != Link::Free {
-            let at = geometry.cluster_at(n);
-            push(&mut ranges, at..at + geometry.cluster);
-        }
+    for n in fat.in_use(geometry.clusters) {
+        let at = geometry.cluster_at(n);
+        push(&mut ranges, at..at + geometry.cluster);
     }
     Ok(Some(ranges))
 }
@@ -146,7 +144,8 @@ fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
     };
     let block = info.block_size;
     // The boot block, and with 1 KiB blocks the block that no bitmap covers.
-    let mut ranges = vec![0..(info.first_block + 1) * block];
+    let mut ranges = Vec::new();
+    push(&mut ranges, 0..(info.first_block + 1) * block);
     let mut bitmap = vec![0; block as usize];
     for n in 0..groups.len() {
         let group = groups.get(n);

@@ -25,6 +25,7 @@ pub const PI_GEN: &[&str] = &["-O", "^64bit,^huge_file"];
 pub struct TestImage {
     table: Table,
     fat_mib: u64,
+    fat: &'static [&'static str],
     root_mib: u64,
     ext4: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
@@ -38,6 +39,7 @@ impl TestImage {
         Self {
             table: Table::Mbr,
             fat_mib: 256,
+            fat: &["-F", "32", "-s", "1"],
             root_mib: 64,
             ext4: Vec::new(),
             files: vec![
@@ -82,6 +84,12 @@ impl TestImage {
     /// The size of the boot volume.
     pub fn fat_mib(mut self, mib: u64) -> Self {
         self.fat_mib = mib;
+        self
+    }
+
+    /// FAT16 instead of FAT32, as some small boot volumes have.
+    pub fn fat16(mut self) -> Self {
+        self.fat = &["-F", "16", "-s", "4"];
         self
     }
 
@@ -153,7 +161,8 @@ impl TestImage {
     fn make_boot(&self, volume: &Path, dir: &Path) {
         sparse(volume, self.fat_mib << 20);
         run(Command::new("mkfs.vfat")
-            .args(["-F", "32", "-s", "1", "-n", "bootfs", "-i", "12345678", "--invariant"])
+            .args(self.fat)
+            .args(["-n", "bootfs", "-i", "12345678", "--invariant"])
             .arg(volume));
         let tree = dir.join("boot.tree");
         write_tree(&tree, &self.boot_files);

@@ -1,11 +1,14 @@
 //! The ext4 root volume: read through `ext4-view`, written through `rust-fs-ext4` behind our own small trait.
 
+mod contract;
+mod device;
 mod superblock;
 mod tree;
 mod write;
 
+pub use contract::{Attributes, Ext4Error, Ext4Write};
 pub use superblock::{Ext4Info, Ext4InfoError};
 pub use tree::Ext4Tree;
-pub use write::{Attributes, Ext4Error, Ext4Write, Ext4Writer};
+pub use write::Ext4Writer;
 
 pub(super) use superblock::{Groups, MAGIC_AT};

@@ -17,7 +17,9 @@ const META_BG: u32 = 0x10;
 const EXTENTS: u32 = 0x40;
 const SIXTY_FOUR: u32 = 0x80;
 // s_feature_ro_compat
+const GDT_CSUM: u32 = 0x10;
 const BIGALLOC: u32 = 0x200;
+const METADATA_CSUM: u32 = 0x400;
 const ORPHAN_PRESENT: u32 = 0x1_0000;
 // s_state
 const VALID: u16 = 1;
@@ -129,7 +131,8 @@ impl Ext4Info {
             free_inodes: u32_at(raw, 0x10),
             inodes_per_group: u32_at(raw, 0x28),
             blocks_per_group: u32_at(raw, 0x20),
-            inode_size: u16_at(raw, 0x58),
+            // Revision 0 has the field unused and inodes of 128 bytes.
+            inode_size: if u32_at(raw, 0x4c) == 0 { 128 } else { u16_at(raw, 0x58) },
             // The high bytes of the times, 0x274 and on, are zero until 2106.
             made_at: i64::from(u32_at(raw, 0x108)),
             written_at: i64::from(u32_at(raw, 0x30)),
@@ -147,6 +150,7 @@ impl Ext4Info {
         let sound = info.blocks_per_group >= 8
             && u64::from(info.blocks_per_group) <= 8 * block_size
             && info.inodes_per_group > 0
+            && info.inode_size >= 128
             && info.first_block < info.blocks
             && info.first_block == u64::from(block_size == 1024)
             && info.free_blocks <= info.blocks
@@ -249,6 +253,9 @@ impl Groups {
             top | u64::from(u32_at(raw, low))
         };
         let (bitmap, inode_bitmap, inodes) = (block(0, 0x20), block(4, 0x24), block(8, 0x28));
+        // The flag means something only where descriptors have checksums, as for the kernel.
+        let flags_hold = self.info.ro_compat & (GDT_CSUM | METADATA_CSUM) != 0;
+        let uninit = flags_hold && u16_at(raw, 0x12) & BLOCK_UNINIT != 0;
         let first = self.info.first_block + n * u64::from(self.info.blocks_per_group);
         let table_bytes = u64::from(self.info.inodes_per_group) * u64::from(self.info.inode_size);
         let table_blocks = table_bytes.div_ceil(self.info.block_size);
@@ -256,7 +263,7 @@ impl Groups {
         Group {
             first,
             len: u64::from(self.info.blocks_per_group).min(self.info.blocks - first),
-            bitmap: (u16_at(raw, 0x12) & BLOCK_UNINIT == 0).then_some(bitmap),
+            bitmap: (!uninit).then_some(bitmap),
             metadata: [range(bitmap, 1), range(inode_bitmap, 1), range(inodes, table_blocks)],
             head: self.head(n),
         }

@@ -1,15 +1,14 @@
-//! Writing to an ext4 volume: our own small trait, and its implementation by `rust-fs-ext4`.
+//! Writing to an ext4 volume through `rust-fs-ext4`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
-use fs_ext4::block_io::BlockDevice;
-use fs_ext4::runtime::Runtime;
 use fs_ext4::{Error, Filesystem, inode::Inode, xattr};
 
-use super::superblock::{Ext4Info, Ext4InfoError};
-use crate::disk::io::{ReadAt, WriteAt};
+use super::contract::{Attributes, Ext4Error, Ext4Write};
+use super::device::{Clock, Device, clamp};
+use super::superblock::Ext4Info;
+use crate::disk::io::WriteAt;
 use crate::disk::slice::Slice;
 use crate::disk::table::Partition;
 
@@ -17,128 +16,6 @@ use crate::disk::table::Partition;
 const ROOT: u32 = 2;
 /// Symbolic links followed on the way to one directory, as the kernel's limit.
 const MAX_LINKS: u32 = 40;
-
-/// Owner, mode, time and attributes of an entry.
-#[derive(Clone, Copy, Debug)]
-pub struct Attributes<'a> {
-    /// Permission bits, `0o7777` at most.
-    pub mode: u16,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Modification time, seconds since 1970-01-01 UTC; clamped to 1970..2038, which is what every reader of ext4 understands.
-    pub mtime: i64,
-    /// Extended attributes by full name.
-    pub xattrs: &'a BTreeMap<String, Vec<u8>>,
-}
-
-/// Why something could not be written to an ext4 volume.
-#[derive(Debug, thiserror::Error)]
-pub enum Ext4Error {
-    /// The volume cannot be opened for writing.
-    #[error("opening the ext4 file system for writing: {0}")]
-    Open(String),
-    /// An operation failed.
-    #[error("{doing} {path} in the ext4 file system: {why}")]
-    Failed {
-        /// What was being done.
-        doing: &'static str,
-        /// To what.
-        path: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// There is no room.
-    #[error(
-        "{doing} {path} in the ext4 file system: it is full; the root partition has to be grown, or less put on it"
-    )]
-    Full {
-        /// What was being done.
-        doing: &'static str,
-        /// To what.
-        path: String,
-    },
-}
-
-impl From<Ext4InfoError> for Ext4Error {
-    fn from(error: Ext4InfoError) -> Self {
-        Self::Open(error.to_string())
-    }
-}
-
-/// What we ask of a library that writes ext4. Paths are absolute; symbolic links on the way to the last component are followed inside the
-/// volume; parents that are missing are made as `0755 root:root`.
-pub trait Ext4Write {
-    /// Writes a file under a new inode; whatever file or link stood there loses this name only.
-    ///
-    /// # Errors
-    /// [`Ext4Error`] when a directory stands there, a parent is a file, or there is no room.
-    fn file(&mut self, path: &str, bytes: &[u8], attributes: Attributes<'_>) -> Result<(), Ext4Error>;
-
-    /// Makes a directory, or gives an existing one these attributes.
-    ///
-    /// # Errors
-    /// As [`Self::file`]; a file in its place is an error.
-    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
-
-    /// Makes a symbolic link; whatever file or link stood there is replaced.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
-
-    /// Removes a file or link; nothing there is no error.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    fn remove(&mut self, path: &str) -> Result<(), Ext4Error>;
-
-    /// Sets the modification time of an existing directory (writing into it changed it).
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    fn touch(&mut self, path: &str, mtime: i64) -> Result<(), Ext4Error>;
-
-    /// Finishes the writes.
-    ///
-    /// # Errors
-    /// [`Ext4Error`] when the disk reports one.
-    fn finish(self) -> Result<(), Ext4Error>;
-}
-
-/// Time and inode generations come from the entries and a counter, never from the host.
-struct Clock {
-    now: AtomicI64,
-    generation: AtomicU32,
-}
-
-impl Runtime for Clock {
-    fn now_unix_seconds(&self) -> i64 {
-        self.now.load(Ordering::Relaxed)
-    }
-    fn next_inode_generation(&self) -> u32 {
-        self.generation.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-/// Our disk as the library's. A flush is nothing here: the caller syncs once, at the end.
-struct Device(Slice<Arc<dyn WriteAt>>);
-
-impl BlockDevice for Device {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> fs_ext4::Result<()> {
-        Ok(self.0.read_at(offset, buf)?)
-    }
-    fn size_bytes(&self) -> u64 {
-        self.0.size()
-    }
-    fn write_at(&self, offset: u64, buf: &[u8]) -> fs_ext4::Result<()> {
-        Ok(self.0.write_at(offset, buf)?)
-    }
-    fn is_writable(&self) -> bool {
-        true
-    }
-}
 
 /// An ext4 volume open for writing.
 pub struct Ext4Writer {
@@ -170,19 +47,11 @@ impl Ext4Writer {
         if let Some(why) = Ext4Info::read(&slice)?.refusal() {
             return Err(Ext4Error::Open(why.into()));
         }
-        let clock = Arc::new(Clock {
-            now: AtomicI64::new(clamp(now).max(1)),
-            generation: AtomicU32::new(1),
-        });
+        let clock = Arc::new(Clock::at(now));
         let mut fs = Filesystem::mount_with_runtime(Arc::new(Device(slice)), clock.clone()).map_err(|e| open(&e))?;
         // The journal is clean, and nothing can crash between two writes to memory: it would only make the patch larger.
         fs.journal = None;
         Ok(Self { fs, clock })
-    }
-
-    fn set_clock(&self, now: i64) {
-        // Never 0: an inode deleted at 0 looks to e2fsck as if it had not been deleted.
-        self.clock.now.store(clamp(now).max(1), Ordering::Relaxed);
     }
 
     /// The directory that holds `path`'s last component, made when `make` says so; `None` when it is missing.
@@ -343,7 +212,7 @@ impl Ext4Writer {
 
 impl Ext4Write for Ext4Writer {
     fn file(&mut self, path: &str, bytes: &[u8], attributes: Attributes<'_>) -> Result<(), Ext4Error> {
-        self.set_clock(attributes.mtime);
+        self.clock.set(attributes.mtime);
         let (place, name, found) = self.spot(path)?;
         if let Some((inode, found)) = &found
             && found.is_file()
@@ -372,7 +241,7 @@ impl Ext4Write for Ext4Writer {
     }
 
     fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
-        self.set_clock(attributes.mtime);
+        self.clock.set(attributes.mtime);
         let (mut place, name, found) = self.spot(path)?;
         let mut name = name.to_owned();
         let inode = match found {
@@ -415,7 +284,7 @@ impl Ext4Write for Ext4Writer {
     }
 
     fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
-        self.set_clock(attributes.mtime);
+        self.clock.set(attributes.mtime);
         let (place, name, found) = self.spot(path)?;
         if let Some((inode, found)) = &found
             && found.is_symlink()
@@ -456,7 +325,7 @@ impl Ext4Write for Ext4Writer {
     }
 
     fn touch(&mut self, path: &str, mtime: i64) -> Result<(), Ext4Error> {
-        self.set_clock(mtime);
+        self.clock.set(mtime);
         let inner = format!("{path}/x");
         match self.parent(&inner, false)? {
             Some(place) => {
@@ -473,11 +342,6 @@ impl Ext4Write for Ext4Writer {
     fn finish(self) -> Result<(), Ext4Error> {
         self.fs.finish().map_err(wrap("finishing the writes to", "/"))
     }
-}
-
-/// ext4-view refuses times beyond 2038, and so do older kernels with small inodes.
-fn clamp(seconds: i64) -> i64 {
-    seconds.clamp(0, i64::from(i32::MAX))
 }
 
 fn split(path: &str) -> Result<(&str, &str), Ext4Error> {

@@ -50,7 +50,8 @@ impl Survey {
             .map_err(FatError::io("reading the allocation table"))?;
         let mut walk = Walk::new(volume, &geometry, &fat);
         walk.run()?;
-        let lost = walk.lost();
+        let used = fat.in_use(geometry.clusters);
+        let lost = walk.lost(&used);
         if lost > 0 {
             walk.note(format!("{lost} clusters are in use by no file"));
         }
@@ -62,9 +63,7 @@ impl Survey {
                 walk.note("the two copies of the allocation table differ".into());
             }
         }
-        let free = (2..geometry.clusters + 2)
-            .filter(|n| fat.link(*n) == Link::Free)
-            .count() as u32;
+        let free = geometry.clusters - used.len() as u32;
         let (unsafe_findings, findings) = (walk.unsafe_findings, walk.findings);
         let mut survey = Self {
             serious: !findings.is_empty() || !unsafe_findings.is_empty(),
@@ -171,12 +170,11 @@ impl<'a> Walk<'a> {
         new
     }
 
-    fn lost(&self) -> usize {
-        (2..self.geometry.clusters + 2)
-            .filter(|n| {
-                let seen = self.seen[(n - 2) as usize / 64] & (1 << ((n - 2) % 64)) != 0;
-                !seen && !matches!(self.fat.link(*n), Link::Free | Link::Bad)
-            })
+    /// How many of the clusters in use no walk has seen.
+    fn lost(&self, used: &[u32]) -> usize {
+        let seen = |n: u32| self.seen[(n - 2) as usize / 64] & (1 << ((n - 2) % 64)) != 0;
+        used.iter()
+            .filter(|n| !seen(**n) && self.fat.link(**n) != Link::Bad)
             .count()
     }
 

@@ -217,6 +217,25 @@ impl Fat {
         }
     }
 
+    /// The data clusters of a volume with so many of them that are not free, in order.
+    pub(in crate::disk) fn in_use(&self, clusters: u32) -> Vec<u32> {
+        // Nearly all of a boot volume is free: whole stretches of zeros are passed over at once.
+        const PAGE: usize = 512;
+        if self.width != Width::ThirtyTwo {
+            return (2..clusters + 2).filter(|n| self.link(*n) != Link::Free).collect();
+        }
+        let mut used = Vec::new();
+        for (page, bytes) in self.bytes.chunks(PAGE).enumerate() {
+            if *bytes == [0; PAGE] {
+                continue;
+            }
+            let first = (page * PAGE / 4) as u32;
+            let numbers = first.max(2)..(first + PAGE as u32 / 4).min(clusters + 2);
+            used.extend(numbers.filter(|n| self.link(*n) != Link::Free));
+        }
+        used
+    }
+
     /// Whether entry 1 says that the volume was not unmounted, or that errors were met.
     pub(in crate::disk) fn dirty(&self) -> bool {
         match self.width {

@@ -4,6 +4,7 @@
 //! So a volume is surveyed first (one pass over the FAT and the directories, a few milliseconds), and refused when it is not sound.
 
 mod check;
+mod dots;
 mod geometry;
 mod time;
 mod tree;
@@ -14,7 +15,7 @@ pub use tree::FatTree;
 pub use write::FatWriter;
 
 pub(super) use check::Survey;
-pub(super) use geometry::{Geometry, Link};
+pub(super) use geometry::Geometry;
 
 /// Why a FAT volume could not be opened or written.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! Writing to a FAT volume: whole files, directories, removals. The same calls on the same volume give the same bytes.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use fatfs::{Dir, FileSystem, FsOptions};
 
 use super::geometry::{Geometry, Width};
 use super::tree::{child, contents};
-use super::{FatError, Survey, time};
+use super::{FatError, Survey, dots, time};
 use crate::disk::io::WriteAt;
 use crate::disk::slice::Slice;
 use crate::disk::stream::Stream;
@@ -16,6 +17,9 @@ use crate::disk::table::Partition;
 /// A FAT volume open for writing. What is written is complete after [`FatWriter::finish`] only.
 pub struct FatWriter {
     fs: FileSystem<Stream>,
+    volume: Arc<dyn WriteAt>,
+    geometry: Geometry,
+    made_directory: Cell<bool>,
 }
 
 impl FatWriter {
@@ -31,8 +35,14 @@ impl FatWriter {
             settle(&slice, &survey).map_err(FatError::io("clearing the dirty bit"))?;
         }
         let options = FsOptions::new().time_provider(&time::CLOCK);
-        let fs = FileSystem::new(Stream::read_write(Arc::new(slice)), options).map_err(FatError::io("mounting"))?;
-        Ok(Self { fs })
+        let volume: Arc<dyn WriteAt> = Arc::new(slice);
+        let fs = FileSystem::new(Stream::read_write(volume.clone()), options).map_err(FatError::io("mounting"))?;
+        Ok(Self {
+            fs,
+            volume,
+            geometry: survey.geometry,
+            made_directory: Cell::new(false),
+        })
     }
 
     /// Writes a file, replacing one of that name in any case. Missing parents are made. A file that is the same already is left alone.
@@ -102,7 +112,11 @@ impl FatWriter {
     /// # Errors
     /// [`FatError::Io`] when the disk reports one.
     pub fn finish(self) -> Result<(), FatError> {
-        self.fs.unmount().map_err(FatError::io("finishing the writes"))
+        self.fs.unmount().map_err(FatError::io("finishing the writes"))?;
+        if self.made_directory.get() {
+            dots::mend(&*self.volume, &self.geometry).map_err(FatError::io("finishing new directories"))?;
+        }
+        Ok(())
     }
 
     fn parent<'p>(&self, path: &'p str) -> Result<(Dir<'_, Stream>, &'p str), FatError> {
@@ -124,6 +138,7 @@ impl FatWriter {
             Some(_) => Err(refused(path, &format!("{name:?} is a file, not a directory"))),
             None => {
                 self.check_room(path, u64::from(self.fs.cluster_size()))?;
+                self.made_directory.set(true);
                 directory.create_dir(name).map_err(|e| refused(path, &e.to_string()))
             }
         }

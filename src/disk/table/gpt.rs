@@ -37,8 +37,7 @@ fn crc(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Reads the primary table and checks what the crate takes on trust (it panics on entries that are not 128 bytes, and does not
-/// check the array's checksum).
+/// Reads the primary table and checks what the crate takes on trust: it panics on entries that are not 128 bytes, and has no limit to their number.
 fn read_raw(disk: &dyn ReadAt) -> Result<Raw, TableError> {
     let damaged = |why: &str| TableError::Damaged(format!("the primary GPT {why}"));
     if disk.size() < 6 * SECTOR {
