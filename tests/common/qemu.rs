@@ -68,7 +68,16 @@ impl Guest {
             login.address
         );
         let child = Command::new("qemu-system-aarch64")
-            .args(["-M", "virt,gic-version=3", "-cpu", "cortex-a53", "-smp", "2", "-m", "1024"])
+            .args([
+                "-M",
+                "virt,gic-version=3",
+                "-cpu",
+                "cortex-a53",
+                "-smp",
+                "2",
+                "-m",
+                "1024",
+            ])
             .args(["-accel", "tcg,thread=multi,tb-size=256"])
             .args(["-display", "none", "-monitor", "none", "-nodefaults"])
             .arg("-kernel")
@@ -79,7 +88,10 @@ impl Guest {
             .arg("-serial")
             .arg(format!("file:{}", folder.path().join("serial.log").display()))
             .arg("-drive")
-            .arg(format!("file={},if=none,id=d0,format=qcow2,cache=unsafe", disk.display()))
+            .arg(format!(
+                "file={},if=none,id=d0,format=qcow2,cache=unsafe",
+                disk.display()
+            ))
             .args(["-device", "virtio-blk-pci,drive=d0", "-device", "virtio-rng-pci"])
             .args(["-netdev", &network, "-device", "virtio-net-pci,romfile=,netdev=n0"])
             .stdin(Stdio::null())
@@ -105,7 +117,9 @@ impl Guest {
 
     /// Waits until the serial line shows `text`.
     pub fn wait_for_serial(&mut self, text: &str) {
-        self.wait_until(&format!("{text:?} on the serial line"), |guest| guest.serial().contains(text));
+        self.wait_until(&format!("{text:?} on the serial line"), |guest| {
+            guest.serial().contains(text)
+        });
     }
 
     /// Waits until a login works.
@@ -130,7 +144,14 @@ impl Guest {
     pub fn try_ssh(&self, command: &str) -> Output {
         Command::new("ssh")
             .args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"])
-            .args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes"])
+            .args([
+                "-o",
+                "UserKnownHostsFile=/dev/null",
+                "-o",
+                "LogLevel=ERROR",
+                "-o",
+                "IdentitiesOnly=yes",
+            ])
             .args(["-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15"])
             .arg("-i")
             .arg(&self.login.key)
@@ -194,7 +215,11 @@ pub fn require(tools: &[(&str, &str)]) {
         .filter(|(tool, _)| !path.split(':').any(|folder| Path::new(folder).join(tool).is_file()))
         .map(|(_, package)| *package)
         .collect();
-    assert!(missing.is_empty(), "this test needs: apt-get install {}", missing.join(" "));
+    assert!(
+        missing.is_empty(),
+        "this test needs: apt-get install {}",
+        missing.join(" ")
+    );
 }
 
 /// Copies what the firmware would read out of the image's FAT, and returns the kernel's command line.
@@ -205,7 +230,10 @@ fn take_boot_files(image: &Path, folder: &Path) -> String {
         .args(["::/kernel8.img", "::/initramfs8", "::/cmdline.txt"])
         .arg(folder));
     let cmdline = fs::read_to_string(folder.join("cmdline.txt")).unwrap();
-    let kept: Vec<&str> = cmdline.split_whitespace().filter(|word| !word.starts_with("console=")).collect();
+    let kept: Vec<&str> = cmdline
+        .split_whitespace()
+        .filter(|word| !word.starts_with("console="))
+        .collect();
     format!("{} console=ttyAMA0,115200 {SPEED}", kept.join(" "))
 }
 
@@ -220,7 +248,11 @@ fn run(command: &mut Command) {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// How many times slower than an idle machine this one is: runnable processes for each processor, at least 1.

@@ -58,8 +58,8 @@ run_mmdebstrap() {
 fetch_native_tools() {
   stage "fetching tools for this machine, so that little runs emulated"
   run_mmdebstrap --architectures="$1" --variant=extract --include="$NATIVE_PACKAGES" --format=directory \
-    --customize-hook="$HERE/host-apt.sh \"\$1\" out" \
     "$SUITE" "$WORK/native" "$SOURCES"
+  "$HERE/host-apt.sh" "$WORK/native" out
   export NATIVE="$WORK/native"
 }
 
