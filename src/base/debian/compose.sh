@@ -51,7 +51,7 @@ keep_packages() {
 }
 
 run_mmdebstrap() {
-  mmdebstrap --mode=root --skip=check/qemu,download/empty,essential/unlink --keyring="$KEYRING" \
+  mmdebstrap --mode=root --skip=check/qemu,download/empty,essential/unlink,cleanup/apt/cache --keyring="$KEYRING" \
     --setup-hook="$HERE/host-apt.sh \"\$1\" in" "$@"
 }
 
