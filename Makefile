@@ -3,13 +3,13 @@
 SHELL := /bin/bash
 STAGE := tools/stage.sh
 IMAGES ?= images
-DEMO ?= demo
-FLASH := $(abspath target/release/kraken-flash)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+FLASH := $(abspath $(TARGET)/release/kraken-flash)
 # Composing the debian base needs root, once; its cache stays this user's.
 CACHE_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo env XDG_CACHE_HOME=$(CACHE_HOME))
 
-.PHONY: help demo base images build test test-fast test-root test-qemu lint clean setup-demo setup-test setup-lint
+.PHONY: help demo base images build test test-fast test-base test-root test-qemu lint clean setup-demo setup-test setup-lint
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
@@ -31,7 +31,12 @@ demo: base
 	@$(STAGE) "check the images" $(FLASH) verify $(IMAGES)
 	@$(STAGE) plan $(FLASH) plan
 
-test: setup-test test-fast test-root test-qemu
+test: setup-test test-fast test-base test-root test-qemu
+
+# Composed here and not by a test, so that `sudo` may ask and the time is seen.
+test-base:
+	@$(STAGE) "build for tests" cargo build --locked
+	@$(STAGE) "debian base" $(AS_ROOT) $(abspath $(TARGET)/debug/kraken-flash) fetch --base debian
 
 test-fast:
 	@$(STAGE) "fast tests" cargo nextest run --locked --profile fast --no-tests=fail

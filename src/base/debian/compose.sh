@@ -51,15 +51,15 @@ keep_packages() {
 }
 
 run_mmdebstrap() {
-  mmdebstrap --mode=root --skip=check/qemu,download/empty,essential/unlink --keyring="$KEYRING" \
+  mmdebstrap --mode=root --skip=check/qemu,download/empty,essential/unlink,cleanup/apt/cache --keyring="$KEYRING" \
     --setup-hook="$HERE/host-apt.sh \"\$1\" in" "$@"
 }
 
 fetch_native_tools() {
   stage "fetching tools for this machine, so that little runs emulated"
   run_mmdebstrap --architectures="$1" --variant=extract --include="$NATIVE_PACKAGES" --format=directory \
-    --customize-hook="$HERE/host-apt.sh \"\$1\" out" \
     "$SUITE" "$WORK/native" "$SOURCES"
+  "$HERE/host-apt.sh" "$WORK/native" out
   export NATIVE="$WORK/native"
 }
 

@@ -16,7 +16,9 @@ lend() {
   local tool name source file
   mkdir -p "$R/.native/bin" "$R/$LIBS"
   cp -a "$NATIVE/$LIBS/." "$R/$LIBS/"
-  cp -a "$NATIVE/usr/lib64" "$R/usr/lib64"
+  # The loader as a file: initramfs.sh moves the libraries that the package's link points to.
+  mkdir "$R/usr/lib64"
+  cp -L "$NATIVE"/usr/lib64/ld-linux-* "$R/usr/lib64/"
   ln -s usr/lib64 "$R/lib64"
   for tool in $TOOLS; do
     name=${tool%%:*} source=${tool##*:}

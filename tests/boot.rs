@@ -1,0 +1,112 @@
+//! Node 3's image boots: under QEMU, from the bytes that would go to the card, twice.
+
+mod common;
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use common::qemu::{Guest, Login, require};
+use sha2::{Digest, Sha256};
+
+/// A folder with a `kraken.toml` that names a fresh key, and node 3's image made from it.
+fn node_three(folder: &Path) -> (PathBuf, Login) {
+    require(&[("ssh-keygen", "openssh-client")]);
+    let key = folder.join("key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "boot-test", "-f"])
+        .arg(&key)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    fs::write(
+        folder.join("kraken.toml"),
+        "[user]\nname = \"kraken\"\nssh-keys = [\"key.pub\"]\n",
+    )
+    .unwrap();
+    assert_cmd::Command::cargo_bin("kraken-flash")
+        .unwrap()
+        .current_dir(folder)
+        .args(["build", "--base", "debian", "--node", "3", "-o", "images"])
+        .assert()
+        .success();
+    let login = Login {
+        user: "kraken".into(),
+        key,
+        address: Ipv4Addr::new(192, 168, 3, 13),
+    };
+    (folder.join("images/kraken-3.img"), login)
+}
+
+fn fingerprint(image: &Path) -> (SystemTime, Vec<u8>) {
+    let mut hash = Sha256::new();
+    std::io::copy(&mut fs::File::open(image).unwrap(), &mut hash).unwrap();
+    (
+        fs::metadata(image).unwrap().modified().unwrap(),
+        hash.finalize().to_vec(),
+    )
+}
+
+#[test]
+fn qemu_node_three_comes_up_as_itself_and_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, login) = node_three(folder.path());
+    let before = fingerprint(&image);
+    let made_at: u64 = fs::metadata(&image)
+        .unwrap()
+        .modified()
+        .unwrap()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+
+    let mut guest = Guest::boot(&image, login);
+    guest.wait_for_serial("kraken-3 login:");
+    guest.wait_for_ssh();
+    let status = guest.ssh("cloud-init status --wait --long");
+    assert!(status.contains("status: done"), "{status}");
+    assert!(status.contains("errors: []"), "{status}");
+    the_node_is_itself(&guest);
+
+    // No clock in the board: the first boot is never before the image was made, within the day that a floor may lag.
+    let now: u64 = guest.ssh("date +%s").parse().unwrap();
+    assert!(
+        now + 24 * 3600 >= made_at,
+        "the guest's clock shows {now}, the image is of {made_at}"
+    );
+
+    guest.reboot();
+    the_node_is_itself(&guest);
+    assert!(guest.ssh("cloud-init status --wait").contains("status: done"));
+    drop(guest);
+    assert!(fingerprint(&image) == before, "booting changed the image");
+}
+
+fn the_node_is_itself(guest: &Guest) {
+    assert_eq!(guest.ssh("hostname"), "kraken-3");
+    assert_eq!(guest.ssh("cat /etc/hostname"), "kraken-3");
+    let addresses = guest.ssh("ip -br addr");
+    let carriers: Vec<&str> = addresses
+        .lines()
+        .filter(|line| line.contains("192.168.3.13/24"))
+        .collect();
+    assert_eq!(carriers.len(), 1, "{addresses}");
+    assert!(carriers[0].contains(" UP "), "{addresses}");
+    assert!(guest.ssh("ip route").contains("default via 192.168.3.1 "));
+    for number in 1..=7 {
+        let line = guest.ssh(&format!("getent ahostsv4 kraken-{number}"));
+        assert!(
+            line.starts_with(&format!("192.168.3.{} ", 10 + number)),
+            "kraken-{number}: {line}"
+        );
+    }
+    let controllers = guest.ssh("cat /sys/fs/cgroup/cgroup.controllers");
+    assert!(controllers.split(' ').any(|name| name == "memory"), "{controllers}");
+    assert_eq!(guest.ssh("sudo -n id -u"), "0");
+    assert_eq!(
+        guest.ssh("systemctl is-system-running || systemctl --failed --no-legend --plain"),
+        "running"
+    );
+}
