@@ -68,7 +68,7 @@ struct Opened {
 fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened, BakeError> {
     let layout = detect(file, path)?;
     let (boot, root) = trees(file, &layout, path)?;
-    let made_at = made_at(&**file, &layout, path)?;
+    let made_at = made_at(file, &layout, path)?;
     let os = OsImage::read(&boot, &root, made_at).map_err(|source| BakeError::System {
         path: path.into(),
         source,
@@ -102,8 +102,8 @@ fn trees(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<(FatTree
 }
 
 /// The root file system's own dates: when it was made, or written last.
-fn made_at(file: &ImageFile, layout: &Layout, path: &Path) -> Result<i64, BakeError> {
-    let slice = Slice::new(file, layout.root.start, layout.root.len).map_err(BakeError::io("reading", path))?;
+fn made_at(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<i64, BakeError> {
+    let slice = Slice::new(file.clone(), layout.root.start, layout.root.len).map_err(BakeError::io("reading", path))?;
     let info = Ext4Info::read(&slice).map_err(|source| BakeError::Superblock {
         path: path.into(),
         source,

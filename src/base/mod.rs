@@ -29,7 +29,7 @@ pub use decompress::{Limits, Unpacked, recognise, unpack};
 pub use fetch_error::FetchError;
 pub use format::Format;
 pub use hash::Hash;
-pub use system::{CloudInit, NetworkStack, OsImage, SystemError};
 pub use options::{Base, Options};
 pub use resolve::obtain;
+pub use system::{CloudInit, NetworkStack, OsImage, SystemError};
 pub use unpack_error::UnpackError;

@@ -97,7 +97,7 @@ pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
 }
 
 fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) {
-    let free = disk::free_space(&**file, layout)
+    let free = disk::free_space(file.clone(), layout)
         .map_err(|error| facts.problems.push(error.to_string()))
         .ok();
     for partition in &mut facts.partitions {
@@ -116,7 +116,7 @@ fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) {
         .root_tree(file.clone())
         .map_err(|error| facts.problems.push(error.to_string()));
     let (Ok(boot), Ok(root)) = (boot, root) else { return };
-    let made_at = Slice::new(&**file, layout.root.start, layout.root.len)
+    let made_at = Slice::new(file.clone(), layout.root.start, layout.root.len)
         .ok()
         .and_then(|slice| Ext4Info::read(&slice).ok())
         .map_or(0, |info| info.made_at.max(info.written_at));

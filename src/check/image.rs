@@ -42,7 +42,8 @@ pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interru
     };
     interrupt.check()?;
     report.begin("fat");
-    let boot_slice = Slice::new(&*file, layout.boot.start, layout.boot.len).map_err(CheckError::io("reading", path))?;
+    let boot_slice =
+        Slice::new(file.clone(), layout.boot.start, layout.boot.len).map_err(CheckError::io("reading", path))?;
     match disk::check_fat(&boot_slice) {
         Ok(problems) => problems.into_iter().for_each(|problem| report.find("fat", "", problem)),
         Err(error) => report.find("fat", "", error.to_string()),

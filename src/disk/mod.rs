@@ -31,6 +31,6 @@ pub use layout::{Layout, LayoutError};
 pub use memory::MemoryTree;
 pub use ram::RamDisk;
 pub use slice::Slice;
-pub use space::{ROOT_MARGIN, SpaceError, shortfall};
+pub use space::{FreeSpace, ROOT_MARGIN, SpaceError, free_space, shortfall};
 pub use table::{Partition, PartitionTable, SECTOR, TableError, TableKind, grow_last, grow_partition};
 pub use used::{UsedError, UsedMap};

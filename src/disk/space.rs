@@ -53,6 +53,34 @@ pub fn shortfall(disk: Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> R
     Ok(root_growth(&Ext4Info::read(&slice)?, overlay))
 }
 
+/// Bytes that are free on the two volumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreeSpace {
+    /// On the boot volume.
+    pub boot: u64,
+    /// On the root volume, without the blocks that are reserved for root.
+    pub root: u64,
+}
+
+/// What is free on the volumes of a disk.
+///
+/// # Errors
+/// [`SpaceError`] when a volume cannot be read.
+pub fn free_space(disk: Arc<dyn ReadAt>, layout: &Layout) -> Result<FreeSpace, SpaceError> {
+    let boot =
+        Slice::new(disk.clone(), layout.boot.start, layout.boot.len).map_err(FatError::io("opening the partition"))?;
+    let survey = Survey::take(&boot)?;
+    let root = Slice::new(disk, layout.root.start, layout.root.len).map_err(Ext4InfoError::Io)?;
+    let info = Ext4Info::read(&root)?;
+    Ok(FreeSpace {
+        boot: u64::from(survey.free) * survey.geometry.cluster,
+        root: info
+            .free_blocks
+            .saturating_sub(info.reserved_blocks)
+            .saturating_mul(info.block_size),
+    })
+}
+
 fn boot_fits(disk: &Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Result<(), SpaceError> {
     let mut needed = 0;
     let slice =

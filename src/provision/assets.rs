@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, DirEntry, include_dir};
+use sha2::{Digest, Sha256};
 
 use crate::overlay::{Entry, EntryPath, Overlay, Volume};
 use crate::spec::Role;
@@ -55,6 +56,8 @@ impl From<Role> for Part {
 /// The templates and overlays that images are made with.
 pub struct Assets {
     pub(super) renderer: Renderer,
+    /// The templates' texts by name, for [`Assets::digest`].
+    templates: BTreeMap<String, String>,
     common: Items,
     manager: Items,
     worker: Items,
@@ -110,11 +113,27 @@ impl Assets {
         }
         Ok(Self {
             renderer: Renderer::new(&templates, |name| YAML.contains(&name))?,
+            templates,
             common: part("common")?,
             manager: part("manager")?,
             worker: part("worker")?,
             user,
         })
+    }
+
+    /// SHA-256 over all templates and overlays, in hexadecimal: what a manifest says of them.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, text) in &self.templates {
+            for field in [name, text] {
+                hash.update((field.len() as u64).to_le_bytes());
+                hash.update(field);
+            }
+        }
+        for part in [Part::Common, Part::Manager, Part::Worker, Part::User] {
+            hash.update(self.part(part, 0).digest());
+        }
+        hex::encode(hash.finalize())
     }
 
     /// The names of all templates, sorted.
