@@ -24,6 +24,7 @@ fn the_users_own_files_win() {
     std::fs::write(at("templates/user-data"), "#cloud-config\nhostname: {{ hostname }}\n").unwrap();
     std::fs::write(at("overlays/common/root/etc/motd"), "common").unwrap();
     std::fs::write(at("overlays/worker/boot/config.txt"), "worker").unwrap();
+    std::fs::write(at("overlays/common/root/etc/timezone"), "common").unwrap();
     std::fs::write(at("mine/root/etc/hostname"), "mine\n").unwrap();
     std::fs::write(at("mine/root/usr/bin/tool"), "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(at("mine/root/usr/bin/tool"), std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -43,6 +44,11 @@ fn the_users_own_files_win() {
     );
     assert_eq!(text(&node, Volume::Boot, "/config.txt"), "worker");
     assert_eq!(text(&common, Volume::Root, "/etc/motd"), "common");
+    assert_eq!(
+        text(&common, Volume::Root, "/etc/timezone"),
+        "common",
+        "an overlay wins over what we make"
+    );
     assert_eq!(text(&node, Volume::Root, "/etc/hostname"), "mine\n");
     let mode = |path: &str| common.get(Volume::Root, &EntryPath::new(path).unwrap()).unwrap().mode;
     assert_eq!((mode("/usr/bin/tool"), mode("/etc/hostname")), (0o755, 0o644));
@@ -110,5 +116,25 @@ fn a_users_template_must_still_be_cloud_config() {
         let (disk, cluster) = (trixie(), kraken());
         let result = disk.with(&cluster, |ctx| provision::node(ctx, &assets, &cluster.nodes[0]));
         assert!(result.is_err(), "{source:?} was taken");
+    }
+}
+
+#[test]
+fn the_handbook_lists_every_template() {
+    let handbook = include_str!("../docs/templates.md");
+    for name in Assets::template_names() {
+        assert!(
+            handbook.contains(&format!("| `{name}` |")),
+            "docs/templates.md does not list {name}"
+        );
+    }
+}
+
+#[test]
+fn our_own_templates_never_switch_quoting_off() {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/templates")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.replace(' ', "").contains("|safe"), "{}", path.display());
     }
 }

@@ -15,7 +15,6 @@ use super::{Assets, Context, ProvisionError, accounts};
 /// [`ProvisionError`] when the image lacks what the cluster needs, or a template is broken.
 pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionError> {
     let mut draft = Draft::new(ctx);
-    draft.overlay.merge(assets.part(Part::Common, ctx.clock_floor));
     accounts::account(&mut draft)?;
     hosts(&mut draft, assets)?;
     ssh_server(&mut draft)?;
@@ -36,6 +35,7 @@ pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionEr
         no_wizard(&mut draft)?;
     }
     let mut overlay = draft.overlay;
+    overlay.merge(assets.part(Part::Common, ctx.clock_floor));
     overlay.merge(assets.part(Part::User, ctx.clock_floor));
     Ok(overlay)
 }

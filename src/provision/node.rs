@@ -18,7 +18,6 @@ use super::{Assets, Context, ProvisionError, accounts, network};
 /// [`ProvisionError`] when the image lacks what the node needs, or a template is broken.
 pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay, ProvisionError> {
     let mut draft = Draft::new(ctx);
-    draft.overlay.merge(assets.part(Part::from(node.role), ctx.clock_floor));
     draft.file("/etc/hostname", format!("{}\n", node.hostname), 0o644)?;
     network::link_by_mac(&mut draft, assets, node)?;
 
@@ -54,13 +53,20 @@ pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay, 
     };
     draft.file(NodeRecord::PATH, record.to_json(), 0o644)?;
     let mut overlay = draft.overlay;
-    // The user's own files win; they are in the golden image, unless a file of this node's stands in their place.
-    for (volume, path, entry) in assets.part(Part::User, ctx.clock_floor).iter() {
+    win(&mut overlay, &assets.part(Part::Common, ctx.clock_floor));
+    overlay.merge(assets.part(Part::from(node.role), ctx.clock_floor));
+    win(&mut overlay, &assets.part(Part::User, ctx.clock_floor));
+    Ok(overlay)
+}
+
+/// Files of an overlay win over a node's own. They are in the golden image already: only those that the node's would hide
+/// go into its patch.
+fn win(overlay: &mut Overlay, winner: &Overlay) {
+    for (volume, path, entry) in winner.iter() {
         if overlay.get(volume, path).is_some() {
             overlay.insert(volume, path.clone(), entry.clone());
         }
     }
-    Ok(overlay)
 }
 
 /// What the template `user-data` shows.
