@@ -56,9 +56,9 @@ mke2fs -q -t ext4 -L rootfs -U "$UUID" -O '^64bit,^huge_file,^metadata_csum_seed
   -E "hash_seed=$UUID,lazy_itable_init=0,lazy_journal_init=0" -d "$R" "$WORK/root.fs"
 # mke2fs copies the change and access times of the tree, which are those of this run.
 LAST=$(dumpe2fs -h "$WORK/root.fs" 2>/dev/null | awk '/^Inode count/ {total = $3} /^Free inodes/ {free = $3} END {print total - free}')
-seq 11 "$LAST" | sed "s/.*/sif <&> ctime @$SOURCE_DATE_EPOCH\nsif <&> atime @$SOURCE_DATE_EPOCH\nsif <&> crtime @$SOURCE_DATE_EPOCH/
-s/sif <\([0-9]*\)> \([a-z]*\) @/sif <\1> \2 @/" > "$WORK/times"
-for field in ctime atime crtime mtime; do echo "sif <2> $field @$SOURCE_DATE_EPOCH"; done >> "$WORK/times"
+AT="@$SOURCE_DATE_EPOCH"
+seq 11 "$LAST" | sed "s/.*/sif <&> ctime $AT\nsif <&> atime $AT\nsif <&> crtime $AT/" > "$WORK/times"
+for field in ctime atime crtime mtime; do echo "sif <2> $field $AT"; done >> "$WORK/times"
 debugfs -w -f "$WORK/times" "$WORK/root.fs" >/dev/null 2>"$WORK/times.log"
 e2fsck -fn "$WORK/root.fs" >/dev/null || { e2fsck -fn "$WORK/root.fs" >&2; exit 1; }
 

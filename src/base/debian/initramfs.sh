@@ -7,13 +7,15 @@ KERNEL=$(basename "$(find "$R/lib/modules" -mindepth 1 -maxdepth 1 -name '*-arm6
 rm -f "$R/.native/bin/update-initramfs"
 CHROOT=$(command -v chroot)
 NATIVE_LIBS=usr/lib/x86_64-linux-gnu
-
 ENVIRONMENT=(PATH=/.native/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 
 # Hooks look for libraries with patterns like /usr/lib/*/libkmod.so.2: this machine's must not be found there.
 if [ -d "$R/.native" ]; then
   mv "$R/$NATIVE_LIBS" "$R/.native/lib"
   ENVIRONMENT+=(LD_LIBRARY_PATH=/.native/lib)
+  # The program sets a PATH of its own, which would leave the native tools out.
+  sed "s,^export PATH=',&/.native/bin:," "$R/usr/sbin/mkinitramfs" > "$R/.native/bin/mkinitramfs"
+  chmod 755 "$R/.native/bin/mkinitramfs"
 fi
 in_root() { env -i HOME=/root LC_ALL=C SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" "${ENVIRONMENT[@]}" "$CHROOT" "$R" "$@"; }
 in_root update-initramfs -c -k "$KERNEL"
