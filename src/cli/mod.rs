@@ -5,6 +5,7 @@
 mod build;
 mod completions;
 mod failure;
+mod fetch;
 mod init;
 mod inspect;
 mod load;
@@ -83,6 +84,8 @@ enum Command {
     Plan(plan::Args),
     /// Make the nodes' images
     Build(build::Args),
+    /// Get what `build` needs, to work offline later
+    Fetch(fetch::Args),
     /// Prove that an image, or a folder of images, is what kraken.toml asks for
     Verify(verify::Args),
     /// Show what is on an image
@@ -117,6 +120,7 @@ pub fn run() -> ExitCode {
         Command::Init => init::run(&session),
         Command::Plan(args) => plan::run(&session, args, &mut out),
         Command::Build(args) => build::run(&session, args, &mut out),
+        Command::Fetch(args) => fetch::run(&session, args, &mut out),
         Command::Verify(args) => verify::run(&session, args, &mut out),
         Command::Inspect(args) => inspect::run(args, &mut out),
         Command::Schema => schema::run(&mut out),

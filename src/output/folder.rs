@@ -162,15 +162,19 @@ impl Folder {
         let raw_name = format!("{}.img", node.hostname);
         let name = format!("{raw_name}{}", options.compress.map_or("", Compression::extension));
         let path = self.path.join(&name);
-        let (sha256, size) = match options.compress {
-            None => self.write_raw(&image, &path, options, progress, interrupt)?,
+        let (sha256, raw_sha256, size) = match options.compress {
+            None => (
+                self.write_raw(&image, &path, options, progress, interrupt)?,
+                None,
+                image.size(),
+            ),
             Some(method) => {
                 let temp = self.temp()?;
                 let task = progress.task(&format!("compressing {name}"), Some(image.size()));
                 let packed = compress::write(&image, temp.as_file(), method, &*task, interrupt)
                     .map_err(OutputError::io("writing", &path))?;
                 persist(temp, &path)?;
-                (Some(packed.sha256), packed.size)
+                (Some(packed.sha256), Some(packed.raw_sha256), packed.size)
             }
         };
         let pieces = image
@@ -188,6 +192,7 @@ impl Folder {
             file: name,
             size,
             sha256,
+            raw_sha256,
             raw_size: image.size(),
             used_bytes: pieces.iter().map(|piece| piece.end - piece.start).sum(),
         };
@@ -201,7 +206,7 @@ impl Folder {
         options: Options,
         progress: &dyn Progress,
         interrupt: &Interrupt,
-    ) -> Result<(Option<String>, u64), OutputError> {
+    ) -> Result<Option<String>, OutputError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temp = self.temp()?;
         {
@@ -218,7 +223,7 @@ impl Folder {
             }
         };
         persist(temp, path)?;
-        Ok((sha256, image.size()))
+        Ok(sha256)
     }
 
     fn temp(&self) -> Result<tempfile::NamedTempFile, OutputError> {

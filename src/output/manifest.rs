@@ -98,6 +98,9 @@ pub struct ManifestNode {
     /// SHA-256 of that file; absent when checksums were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// SHA-256 of the raw image in a packed file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_sha256: Option<String>,
     /// Size of the raw image in bytes: the card must be at least as large.
     pub raw_size: u64,
     /// Bytes of the raw image that are in use.
