@@ -8,6 +8,9 @@ pub trait Progress: Send + Sync {
 
     /// A sentence the user should read (a key pair was made, a cache is used). One line, no trailing newline.
     fn note(&self, line: &str);
+
+    /// A sentence for who wants to know more (`--verbose`): where something was taken from, how something was done.
+    fn detail(&self, _line: &str) {}
 }
 
 /// One running piece of work.

@@ -145,7 +145,10 @@ pub fn bake<'a>(
     let path = cache.join(format!("{key}.img"));
     let record_path = cache.join(format!("{key}.json"));
     let (used, pieces) = match cached(&path, &record_path) {
-        Some(known) => known,
+        Some(known) => {
+            progress.detail(&format!("golden image from the cache: {}", path.display()));
+            known
+        }
         None => {
             let temp = tempfile::Builder::new()
                 .prefix(".golden-")
@@ -258,6 +261,7 @@ fn make(
     interrupt.check()?;
     let task = progress.task("baking what all nodes share", None);
     if let Some(more) = disk::shortfall(base.clone(), layout, common)? {
+        progress.detail(&format!("the root file system grows by {} MiB", more >> 20));
         disk::grow_root(to, more)?;
     }
     interrupt.check()?;

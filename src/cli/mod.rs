@@ -60,9 +60,9 @@ struct Global {
     /// Say nothing but errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Say more; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
-    verbose: u8,
+    /// Say more: where things are taken from, how they are done
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
@@ -111,7 +111,7 @@ pub fn run() -> ExitCode {
     let interrupt = Interrupt::new();
     catch_signals(&interrupt);
     let session = Session {
-        progress: progress::choose(cli.global.quiet),
+        progress: progress::choose(cli.global.quiet, cli.global.verbose),
         global: cli.global,
         interrupt,
     };

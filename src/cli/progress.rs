@@ -12,21 +12,23 @@ use kraken_flash::progress::{Progress, Silent, Task};
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// What the options and the terminal ask for. All of it goes to stderr.
-pub(super) fn choose(quiet: bool) -> Box<dyn Progress> {
+pub(super) fn choose(quiet: bool, verbose: bool) -> Box<dyn Progress> {
     if quiet {
         Box::new(Silent)
     } else if std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
         Box::new(Bars {
             all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            verbose,
         })
     } else {
-        Box::new(Lines)
+        Box::new(Lines { verbose })
     }
 }
 
 /// One bar for each running task.
 struct Bars {
     all: MultiProgress,
+    verbose: bool,
 }
 
 struct Bar(ProgressBar);
@@ -57,6 +59,12 @@ impl Progress for Bars {
         // A bar that is drawn again must not overwrite the line.
         self.all.suspend(|| eprintln!("{line}"));
     }
+
+    fn detail(&self, line: &str) {
+        if self.verbose {
+            self.note(line);
+        }
+    }
 }
 
 impl Task for Bar {
@@ -78,7 +86,9 @@ impl Drop for Bar {
 }
 
 /// A line when a task begins, and one now and then while it runs.
-struct Lines;
+struct Lines {
+    verbose: bool,
+}
 
 struct Line {
     what: String,
@@ -103,6 +113,12 @@ impl Progress for Lines {
 
     fn note(&self, line: &str) {
         eprintln!("{line}");
+    }
+
+    fn detail(&self, line: &str) {
+        if self.verbose {
+            self.note(line);
+        }
     }
 }
 

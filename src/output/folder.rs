@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode};
 use super::{Bmap, OutputError, SUMS, compress, raw, sums};
-use crate::bake::{Golden, NodeImage};
+use crate::bake::{CopyMethod, Golden, NodeImage};
 use crate::disk::{ImageFile, ReadAt};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -211,7 +211,16 @@ impl Folder {
         let temp = self.temp()?;
         {
             let task = progress.task(&format!("writing {name}"), Some(image.golden().used().bytes()));
-            raw::write(image, temp.as_file(), &*task, interrupt).map_err(OutputError::io("writing", path))?;
+            let method =
+                raw::write(image, temp.as_file(), &*task, interrupt).map_err(OutputError::io("writing", path))?;
+            progress.detail(&format!(
+                "{name}: {}, then a patch of {} KiB",
+                match method {
+                    CopyMethod::Reflink => "shares the golden image's blocks",
+                    CopyMethod::Ranges => "used blocks of the golden image copied",
+                },
+                image.patch().size() >> 10
+            ));
         }
         let sha256 = match options.no_sums {
             true => None,

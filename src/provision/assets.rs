@@ -223,7 +223,8 @@ fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -
 
 fn refuse_unknown_parts(folder: &Path) -> Result<(), ProvisionError> {
     for (name, path) in entries(folder)? {
-        if !name.starts_with('.') && !["common", "manager", "worker"].contains(&name.as_str()) {
+        // A note beside the folders (a README) goes nowhere and does no harm; a folder of another name is a slip.
+        if path.is_dir() && !name.starts_with('.') && !["common", "manager", "worker"].contains(&name.as_str()) {
             return Err(refused(
                 &path,
                 "an overlay is named common, manager or worker; rename it, or use [system] overlay",
