@@ -2,7 +2,12 @@
 # Turns the finished tree into a disk image: ROOT. MBR; FAT32 `bootfs` at 8 MiB, 512 MiB, one sector a cluster; ext4 `rootfs`.
 # Layout: pi-gen's export-image/prerun.sh. No loop device, no mount.
 set -euo pipefail
-R=$1 B="$WORK/bootfs" ID=${INPUTS:0:8}
+# While hooks run, /proc and /sys are mounted in the tree. A plain bind mount shows the tree without what is mounted in it;
+# it goes away with the private namespace that this runs in.
+R="$WORK/tree" B="$WORK/bootfs" ID=${INPUTS:0:8}
+mkdir -p "$R"
+mount --bind "$1" "$R"
+trap 'umount "$R"' EXIT
 BOOT_START=$((8 * 2048)) BOOT_SECTORS=$((512 * 2048)) ROOT_SECTORS=$((1480 * 2048))
 ROOT_START=$((BOOT_START + BOOT_SECTORS))
 UUID="${INPUTS:8:8}-${INPUTS:16:4}-4${INPUTS:20:3}-8${INPUTS:23:3}-${INPUTS:26:12}"
