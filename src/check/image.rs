@@ -177,14 +177,12 @@ fn verify_boot(layout: &Layout, os: &OsImage, boot: &dyn FileTree, root: &dyn Fi
     match cmdline.iter().filter_map(|word| word.strip_prefix("root=")).next_back() {
         None => report.find(CHECK, "boot:/cmdline.txt", "names no root= device"),
         Some(device) => {
-            if let Some(id) = device.strip_prefix("PARTUUID=") {
-                if !id.eq_ignore_ascii_case(&layout.root.partuuid) {
-                    report.find(
-                        CHECK,
-                        "boot:/cmdline.txt",
-                        format!("root=PARTUUID={id}, and the root partition is {}", layout.root.partuuid),
-                    );
-                }
+            let id = device
+                .strip_prefix("PARTUUID=")
+                .filter(|id| !id.eq_ignore_ascii_case(&layout.root.partuuid));
+            if let Some(id) = id {
+                let message = format!("root=PARTUUID={id}, and the root partition is {}", layout.root.partuuid);
+                report.find(CHECK, "boot:/cmdline.txt", message);
             }
         }
     }
