@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::qemu::require;
-use kraken_flash::base::debian;
+use kraken_flash::base::{Cache, debian};
 use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Silent;
 
 const MIB: u64 = 1 << 20;
 
 fn base() -> PathBuf {
-    let folders = directories::ProjectDirs::from("", "", "kraken-flash").unwrap();
-    debian::obtain(folders.cache_dir(), &Silent, &Interrupt::new()).unwrap_or_else(|error| panic!("{error}"))
+    let cache = Cache::open(None).unwrap();
+    debian::obtain(cache.root(), false, &Silent, &Interrupt::new()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Runs a checker of the host, which has to find nothing.

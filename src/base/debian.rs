@@ -21,9 +21,6 @@ pub use host::Mirror;
 /// The Debian release that is composed.
 pub const SUITE: &str = "trixie";
 
-/// Set to anything but nothing, this environment variable has the image composed anew although the cache has one.
-pub const REFRESH_VARIABLE: &str = "KRAKEN_FLASH_DEBIAN_REFRESH";
-
 /// Names the Debian mirror to use (`http://mirror.example/debian`) where the host's apt configuration has none.
 pub const MIRROR_VARIABLE: &str = "KRAKEN_FLASH_DEBIAN_MIRROR";
 
@@ -53,11 +50,12 @@ pub enum DebianError {
     /// It is not there yet and the user is not root.
     #[error(
         "composing the debian base needs root (it installs packages into a tree of its own), once; after that it is taken from the \
-         cache. Run it as root with the same cache, for example: sudo env XDG_CACHE_HOME={cache_home} kraken-flash build --base debian"
+         cache. Run as root with the same cache: sudo env KRAKEN_FLASH_CACHE={} kraken-flash fetch --base debian",
+        cache.display()
     )]
     NeedsRoot {
-        /// The value of XDG_CACHE_HOME with which root uses this user's cache.
-        cache_home: String,
+        /// This user's cache folder.
+        cache: PathBuf,
     },
     /// The host's apt knows no Debian archive.
     #[error(
@@ -140,16 +138,22 @@ fn scripts_key() -> String {
 ///
 /// # Errors
 /// [`DebianError`]; nothing is left under the final name.
-pub fn obtain(cache_dir: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<PathBuf, DebianError> {
+///
+/// `refresh` composes it anew, even when the cache has it.
+pub fn obtain(
+    cache_dir: &Path,
+    refresh: bool,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<PathBuf, DebianError> {
     let image = cached_path(cache_dir);
-    let refresh = std::env::var_os(REFRESH_VARIABLE).is_some_and(|value| !value.is_empty());
     if image.is_file() && !refresh {
         return Ok(image);
     }
     if !rustix::process::geteuid().is_root() {
-        let home = cache_dir.parent().unwrap_or(cache_dir);
-        let cache_home = home.display().to_string();
-        return Err(DebianError::NeedsRoot { cache_home });
+        return Err(DebianError::NeedsRoot {
+            cache: cache_dir.to_owned(),
+        });
     }
     let missing = host::Missing::look();
     if !missing.is_empty() {
@@ -195,7 +199,7 @@ mod tests {
         let path = cached_path(cache.path());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, b"image").unwrap();
-        assert_eq!(obtain(cache.path(), &Silent, &Interrupt::new()).unwrap(), path);
+        assert_eq!(obtain(cache.path(), false, &Silent, &Interrupt::new()).unwrap(), path);
     }
 
     #[test]

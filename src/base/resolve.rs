@@ -104,7 +104,13 @@ impl Work<'_> {
     }
 
     fn debian(&self) -> Result<Base, BaseError> {
-        let raw = debian::obtain(self.cache.root(), self.progress, self.interrupt)?;
+        if self.options.offline && !debian::cached_path(self.cache.root()).is_file() {
+            return Err(BaseError::Offline {
+                origin: "debian".into(),
+            });
+        }
+        let refresh = self.options.refresh;
+        let raw = debian::obtain(self.cache.root(), refresh, self.progress, self.interrupt)?;
         let (hash, size) = self.cache.hash_of(&raw, self.progress, self.interrupt)?;
         let base = Base {
             raw,

@@ -59,6 +59,16 @@ pub enum CheckError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A tool that does part of the check failed by itself; that says nothing of the image.
+    #[error("running {tool}: it ended with {status}: {said}")]
+    ToolFailed {
+        /// The program.
+        tool: &'static str,
+        /// How it ended.
+        status: String,
+        /// The last line it wrote.
+        said: String,
+    },
     /// What the image should hold could not be worked out.
     #[error("working out what the image should hold")]
     Provision(#[from] crate::provision::ProvisionError),

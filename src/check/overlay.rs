@@ -9,7 +9,7 @@ use crate::overlay::{Entry, EntryPath, Kind, Overlay, Volume};
 /// The check's name.
 const CHECK: &str = "files";
 /// FAT keeps times in steps of two seconds (Microsoft's FAT specification, `DIR_WrtTime`).
-const FAT_TIME_STEP: i64 = 2;
+const FAT_TIME_STEP: u64 = 2;
 
 /// Compares every entry of `expected` with what the trees hold, adding a finding for each difference.
 pub fn compare(expected: &Overlay, boot: &dyn FileTree, root: &dyn FileTree, report: &mut ImageReport) {
@@ -79,7 +79,7 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
     }
     if let (NodeType::File, Some(seen)) = (wanted, found.mtime) {
         let tolerance = if volume == Volume::Boot { FAT_TIME_STEP } else { 0 };
-        if (seen - entry.mtime).abs() > tolerance {
+        if seen.abs_diff(entry.mtime) > tolerance {
             list.push(format!(
                 "was modified at {seen} and should have been at {} (seconds since 1970)",
                 entry.mtime

@@ -1,9 +1,9 @@
 //! The opinion of e2fsck(8), which knows ext4 better than any library.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 
 use super::CheckError;
+use crate::disk::tool;
 
 /// How many of its lines are worth repeating.
 const LINES: usize = 12;
@@ -14,23 +14,38 @@ const LINES: usize = 12;
 /// # Errors
 /// [`CheckError::Tool`] when it is not installed.
 pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
-    let mut target = image.as_os_str().to_owned();
-    // The syntax of libext2fs for a file system inside a file (unix_io.c); a `?` in the path itself would be cut there.
+    // The syntax of libext2fs for a file system inside a file (unix_io.c) cuts the name at its first `?`, so that a path with one
+    // of its own needs a link without.
+    let link = needs_link(image).map_err(|source| CheckError::Io {
+        doing: "linking to",
+        path: image.into(),
+        source,
+    })?;
+    let mut target = link
+        .as_ref()
+        .map_or(image.as_os_str(), |folder| folder.1.as_os_str())
+        .to_owned();
     target.push(format!("?offset={offset}"));
-    let output = Command::new("e2fsck")
-        .env("PATH", search_path())
-        .env("LC_ALL", "C")
+    let output = tool("e2fsck")
         .arg("-fn")
         .arg(&target)
-        .stdin(Stdio::null())
         .output()
         .map_err(|source| CheckError::Tool {
             tool: "e2fsck",
             package: "e2fsprogs",
             source,
         })?;
-    if output.status.success() {
-        return Ok(Vec::new());
+    match output.status.code() {
+        Some(0) => return Ok(Vec::new()),
+        // e2fsck(8): 4 is "errors left uncorrected". 8 and more are trouble of the program itself, no word about the image.
+        Some(code) if code & !7 == 0 => {}
+        _ => {
+            return Err(CheckError::ToolFailed {
+                tool: "e2fsck",
+                status: output.status.to_string(),
+                said: last_line(&output.stderr),
+            });
+        }
     }
     let said = format!(
         "{}{}",
@@ -54,9 +69,24 @@ pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
     Ok(lines)
 }
 
-/// An ordinary user's PATH often lacks the sbin folders, where Debian keeps e2fsck.
-fn search_path() -> std::ffi::OsString {
-    let mut path = std::env::var_os("PATH").unwrap_or_default();
-    path.push(":/usr/sbin:/sbin:/usr/local/sbin");
-    path
+/// A temporary folder with a link to the image, when its own path has a `?`.
+fn needs_link(image: &Path) -> std::io::Result<Option<(tempfile::TempDir, PathBuf)>> {
+    if !image.as_os_str().as_encoded_bytes().contains(&b'?') {
+        return Ok(None);
+    }
+    let folder = tempfile::tempdir()?;
+    let link = folder.path().join("image");
+    std::os::unix::fs::symlink(image.canonicalize()?, &link)?;
+    Ok(Some((folder, link)))
+}
+
+fn last_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect()
 }

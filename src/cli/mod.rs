@@ -132,15 +132,18 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The first SIGINT or SIGTERM asks the work to stop and clean up; a second one ends the program at once.
+/// The first SIGINT, SIGTERM or SIGHUP asks the work to stop and clean up; a second one ends the program at once.
 fn catch_signals(interrupt: &Interrupt) {
     use signal_hook::{consts, flag};
-    for (signal, code) in [(consts::SIGINT, 130), (consts::SIGTERM, 143)] {
+    for (signal, code) in [(consts::SIGINT, 130), (consts::SIGTERM, 143), (consts::SIGHUP, 129)] {
         // In this order: the shutdown is armed only by a flag that was set before this signal.
         let caught = flag::register_conditional_shutdown(signal, code, interrupt.flag())
             .and_then(|_| flag::register(signal, interrupt.flag()));
         if let Err(error) = caught {
-            eprintln!("warning: signals cannot be caught ({error}): Ctrl-C may leave unfinished files behind");
+            let _ = writeln!(
+                io::stderr(),
+                "warning: signals cannot be caught ({error}): Ctrl-C may leave unfinished files behind"
+            );
         }
     }
 }

@@ -1,12 +1,19 @@
 //! Progress for people: bars on a terminal, plain lines elsewhere, nothing with `--quiet`.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use kraken_flash::progress::{Progress, Silent, Task};
+
+/// Writes a line to stderr. When nobody reads it any more there is nobody left to tell.
+macro_rules! line {
+    ($($part:tt)*) => {{
+        let _ = writeln!(std::io::stderr(), $($part)*);
+    }};
+}
 
 /// Without a terminal, a task that takes longer says how far it is this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -57,7 +64,7 @@ impl Progress for Bars {
 
     fn note(&self, line: &str) {
         // A bar that is drawn again must not overwrite the line.
-        self.all.suspend(|| eprintln!("{line}"));
+        self.all.suspend(|| line!("{line}"));
     }
 
     fn detail(&self, line: &str) {
@@ -101,7 +108,7 @@ struct Line {
 
 impl Progress for Lines {
     fn task(&self, what: &str, total: Option<u64>) -> Box<dyn Task> {
-        eprintln!("{what} …");
+        line!("{what} …");
         Box::new(Line {
             what: what.to_owned(),
             total: AtomicU64::new(total.unwrap_or(0)),
@@ -112,7 +119,7 @@ impl Progress for Lines {
     }
 
     fn note(&self, line: &str) {
-        eprintln!("{line}");
+        line!("{line}");
     }
 
     fn detail(&self, line: &str) {
@@ -140,13 +147,13 @@ impl Task for Line {
         {
             let total = self.total.load(Ordering::Relaxed);
             match (done * 100).checked_div(total) {
-                Some(percent) => eprintln!(
+                Some(percent) => line!(
                     "{}: {} of {} ({percent} %)",
                     self.what,
                     HumanBytes(done),
                     HumanBytes(total)
                 ),
-                None => eprintln!("{}: {}", self.what, HumanBytes(done)),
+                None => line!("{}: {}", self.what, HumanBytes(done)),
             }
         }
     }

@@ -58,12 +58,18 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             findings: vec![],
         }
     };
-    if args.json {
-        text::json(out, &report)?;
+    let shown = if args.json {
+        text::json(out, &report)
     } else if !session.global.quiet || !report.is_good() {
-        out.write_all(render(&report).as_bytes())?;
+        out.write_all(render(&report).as_bytes()).map_err(Failure::from)
+    } else {
+        Ok(())
+    };
+    // The verdict first: a reader that has seen enough does not make a wrong image right.
+    match (report.is_good(), shown) {
+        (false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
+        (_, shown) => shown,
     }
-    if report.is_good() { Ok(()) } else { Err(Failure::Wrong) }
 }
 
 /// `kraken-3.img` should be kraken-3.

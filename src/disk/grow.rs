@@ -12,6 +12,7 @@ use super::io::{ReadAt, WriteAt};
 use super::layout::{Layout, LayoutError};
 use super::slice::Slice;
 use super::table::{TableError, grow_partition};
+use super::tools::tool;
 
 /// Cards and images are laid out in steps of this; growth is rounded up to it.
 const STEP: u64 = 1 << 20;
@@ -151,10 +152,10 @@ fn grow_file_system(folder: &Path, volume: &Path, info: &Ext4Info) -> Result<(),
     // By its bare name: libext2fs reads options behind a `?`, and a folder's name may have one.
     let name = volume.file_name().unwrap_or(volume.as_os_str());
     // The check: resize2fs refuses a file system that was not checked since it was mounted last. 1 means that faults were mended.
-    let mut check = Command::new("e2fsck");
+    let mut check = tool("e2fsck");
     check.args(["-f", "-p"]).arg(name).current_dir(folder);
     run("e2fsck", check, &[0, 1], info)?;
-    let mut resize = Command::new("resize2fs");
+    let mut resize = tool("resize2fs");
     resize.arg(name).current_dir(folder);
     run("resize2fs", resize, &[0], info)
 }
@@ -168,8 +169,6 @@ fn run(tool: &'static str, mut command: Command, good: &[i32], info: &Ext4Info) 
         .env("E2FSPROGS_FAKE_TIME", &now)
         .env("SOURCE_DATE_EPOCH", &now)
         .env("E2FSCK_CONFIG", "/dev/null")
-        .env("LC_ALL", "C")
-        .stdin(std::process::Stdio::null())
         .output()
         .map_err(|source| GrowError::NoTool { tool, source })?;
     if output.status.code().is_some_and(|code| good.contains(&code)) {

@@ -17,6 +17,7 @@ mod slice;
 mod space;
 mod stream;
 mod table;
+mod tools;
 mod used;
 
 pub use apply::{ApplyError, apply};
@@ -33,4 +34,5 @@ pub use ram::RamDisk;
 pub use slice::Slice;
 pub use space::{FreeSpace, ROOT_MARGIN, SpaceError, free_space, shortfall};
 pub use table::{Partition, PartitionTable, SECTOR, TableError, TableKind, grow_last, grow_partition};
+pub use tools::tool;
 pub use used::{UsedError, UsedMap};

@@ -303,6 +303,9 @@ fn home_folder(draft: &mut Draft<'_>, user: &User, home: &str, owner: (u32, u32)
     draft.root(&format!("{home}/.ssh/authorized_keys"), file)
 }
 
+/// A file of so many bytes counts for one more file against the skeleton's budget.
+const SKEL_BYTES_A_FILE: usize = 16 << 10;
+
 fn copy_skel(
     draft: &mut Draft<'_>,
     from: &str,
@@ -331,7 +334,11 @@ fn copy_skel(
         let time = draft.ctx.clock_floor;
         let entry = match meta.node {
             NodeType::Directory => Entry::directory(meta.mode, time),
-            NodeType::File => Entry::file(root.read(kept, 4 << 20)?.unwrap_or_default(), meta.mode, time),
+            NodeType::File => {
+                // A skeleton is a handful of small texts. Sparse files and hard links could make it huge at no cost to the image.
+                *budget = budget.saturating_sub(usize::try_from(meta.size).unwrap_or(usize::MAX) / SKEL_BYTES_A_FILE);
+                Entry::file(root.read(kept, 4 << 20)?.unwrap_or_default(), meta.mode, time)
+            }
             NodeType::Symlink => Entry::symlink(root.read_link(kept)?.unwrap_or_default(), time),
             NodeType::Other => continue,
         };

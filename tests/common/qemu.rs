@@ -79,6 +79,8 @@ impl Guest {
                 "1024",
             ])
             .args(["-accel", "tcg,thread=multi,tb-size=256"])
+            // A Pi has no clock of its own: what it shows before the network tells is long past.
+            .args(["-rtc", "base=2019-01-01T00:00:00"])
             .args(["-display", "none", "-monitor", "none", "-nodefaults"])
             .arg("-kernel")
             .arg(folder.path().join("kernel8.img"))

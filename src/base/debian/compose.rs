@@ -75,6 +75,7 @@ fn newest_release(mirror: &Mirror, work: &Path, interrupt: &Interrupt) -> Result
             .output()
             .map_err(|error| failed(error.to_string()))?;
         if !output.status.success() {
+            interrupt.check()?;
             return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
         let size = fs::metadata(&path).map_err(io_error("reading", &path))?.len();
@@ -205,6 +206,8 @@ impl Job {
         if status.success() {
             return Ok(());
         }
+        // A Ctrl-C at the terminal reaches the scripts, too.
+        interrupt.check()?;
         Err(DebianError::Compose {
             stage,
             log: self.log.clone(),
