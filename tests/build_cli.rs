@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -153,6 +154,7 @@ fn the_manifest_tells_the_inputs_and_no_secret_and_the_sums_are_those_of_sha256s
     let world = World::new(3, trixie());
     let secret = "$y$j9T$abcdefgh$0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
     fs::write(world.at("hash"), format!("{secret}\n")).unwrap();
+    fs::set_permissions(world.at("hash"), fs::Permissions::from_mode(0o600)).unwrap();
     world.spec(3, "password-hash-file = \"hash\"\n[[node]]\nnumber = 2\nlabels = { disk = \"ssd\" }\n");
     world.does(&["build"]);
     let folder = world.at("images");
