@@ -220,7 +220,7 @@ impl Image {
     pub fn change(&self, requests: &[String]) {
         for request in requests {
             let said = run(Command::new("debugfs").args(["-w", "-R", request]).arg(self.ext4()));
-            let complaint = said.lines().find(|line| !line.starts_with("debugfs 1.") && !line.starts_with("Allocated"));
+            let complaint = said.lines().find(|line| !line.trim().is_empty() && !line.starts_with("debugfs 1.") && !line.starts_with("Allocated"));
             assert!(complaint.is_none(), "{request}: {said}");
         }
     }
