@@ -9,17 +9,22 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use common::run;
 use common::world::{Image, World, names, trixie};
+use common::{TestImage, run};
 
 /// Files that a reader could take for finished images, and the unfinished ones.
 fn images(folder: &Path) -> (Vec<String>, Vec<String>) {
     names(folder).into_iter().partition(|name| !name.ends_with(".part"))
 }
 
+/// A base that is quick to read, since these tests build from it again and again.
+fn small() -> TestImage {
+    trixie().fat_mib(40)
+}
+
 /// A base with so much on it that writing an image takes a while.
 fn heavy() -> World {
-    World::new(6, trixie().root_mib(448).file("var/ballast", noise(224 << 20)))
+    World::new(6, small().root_mib(448).file("var/ballast", noise(224 << 20)))
 }
 
 fn noise(len: usize) -> Vec<u8> {
@@ -35,11 +40,21 @@ fn noise(len: usize) -> Vec<u8> {
 
 /// Starts a build and waits until it says that it does `stage`.
 fn begin(world: &World, stage: &str, more: &[&str]) -> Child {
-    let mut child = world.program().arg("build").args(more).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = world
+        .program()
+        .arg("build")
+        .args(more)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut reader = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while reader.read_line(&mut line).unwrap() > 0 && !line.lines().any(|line| line.starts_with(stage)) {}
-    assert!(line.lines().any(|line| line.starts_with(stage)), "never began {stage:?}: {line}");
+    assert!(
+        line.lines().any(|line| line.starts_with(stage)),
+        "never began {stage:?}: {line}"
+    );
     // What comes after must not block the program.
     std::thread::spawn(move || reader.read_to_end(&mut Vec::new()));
     child
@@ -95,9 +110,15 @@ fn an_interrupt_at_any_stage_ends_with_130_and_leaves_nothing_unfinished() {
         assert_eq!(ends_soon(child).code(), Some(130), "{stage}");
         let folder = world.at(&output);
         what_is_there_is_whole(&folder);
-        assert!(!folder.join("manifest.json").exists(), "{stage}: a manifest of what is not there");
+        assert!(
+            !folder.join("manifest.json").exists(),
+            "{stage}: a manifest of what is not there"
+        );
         for folder in ["cache/golden", "cache/raw"] {
-            let left: Vec<String> = names(&world.at(folder)).into_iter().filter(|name| !name.ends_with(".img") && !name.ends_with(".json")).collect();
+            let left: Vec<String> = names(&world.at(folder))
+                .into_iter()
+                .filter(|name| !name.ends_with(".img") && !name.ends_with(".json"))
+                .collect();
             assert_eq!(left, Vec::<String>::new(), "{stage}: in {folder}");
         }
     }
@@ -108,18 +129,30 @@ fn an_interrupt_at_any_stage_ends_with_130_and_leaves_nothing_unfinished() {
 #[test]
 fn what_a_killed_build_leaves_is_cleared_by_the_next() {
     let world = heavy();
-    for stage in ["copying the base image", "hashing the golden image", "writing kraken-", "hashing kraken-"] {
+    for stage in [
+        "copying the base image",
+        "hashing the golden image",
+        "writing kraken-",
+        "hashing kraken-",
+    ] {
         let child = begin(&world, stage, &[]);
         signal(&child, "KILL");
         assert!(!ends_soon(child).success());
-        for name in images(&world.at("images")).0.iter().filter(|name| name.ends_with(".img")) {
+        for name in images(&world.at("images"))
+            .0
+            .iter()
+            .filter(|name| name.ends_with(".img"))
+        {
             Image::open(&world.at("images").join(name)).is_clean();
         }
     }
     world.does(&["build"]);
     what_is_there_is_whole(&world.at("images"));
     assert!(world.does(&["verify"]).contains("6 images are right"));
-    let left: Vec<String> = names(&world.at("cache/golden")).into_iter().filter(|name| name.ends_with(".part")).collect();
+    let left: Vec<String> = names(&world.at("cache/golden"))
+        .into_iter()
+        .filter(|name| name.ends_with(".part"))
+        .collect();
     assert_eq!(left, Vec::<String>::new(), "half a golden image stays in the cache");
 }
 
@@ -139,7 +172,7 @@ fn two_builds_into_one_folder_do_not_mix() {
 
 #[test]
 fn a_place_that_cannot_be_written_to_is_said_before_the_work() {
-    let world = World::new(1, trixie());
+    let world = World::new(1, small());
     fs::write(world.at("file"), "mine").unwrap();
     for (folder, words) in [
         ("file", "making the folder file"),
@@ -154,22 +187,28 @@ fn a_place_that_cannot_be_written_to_is_said_before_the_work() {
 
 #[test]
 fn a_manifest_of_something_else_is_not_overwritten() {
-    let world = World::new(1, trixie());
+    let world = World::new(1, small());
     fs::create_dir(world.at("images")).unwrap();
     for text in ["{\"name\": \"a web app\"}", "not json", ""] {
         fs::write(world.at("images/manifest.json"), text).unwrap();
         let said = world.ends(&["build"], 1);
-        assert!(said.contains("manifest.json") && said.contains("choose another folder"), "{said}");
+        assert!(
+            said.contains("manifest.json") && said.contains("choose another folder"),
+            "{said}"
+        );
         assert_eq!(fs::read_to_string(world.at("images/manifest.json")).unwrap(), text);
     }
 }
 
 #[test]
 fn a_file_size_limit_is_an_error_that_leaves_nothing() {
-    let world = World::new(2, trixie());
+    let world = World::new(2, small());
     let program = world.program();
     // 64 MiB, in blocks of 512 bytes; the golden image needs more. Ignored, the signal becomes an error of the write.
-    let script = format!("trap '' XFSZ; ulimit -f 131072; exec '{}' build", program.get_program().display());
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 131072; exec '{}' build",
+        program.get_program().display()
+    );
     let mut shell = Command::new("sh");
     shell.current_dir(world.path()).args(["-c", &script]);
     for (name, value) in program.get_envs() {
@@ -186,7 +225,11 @@ fn a_file_size_limit_is_an_error_that_leaves_nothing() {
 
 /// Builds from a damaged base: it works, or it says why not; and what comes out under a final name is a whole image.
 fn survives(world: &World, what: &str) -> bool {
-    let output = world.program().args(["build", "--base", "damaged.img"]).output().unwrap();
+    let output = world
+        .program()
+        .args(["build", "--base", "damaged.img"])
+        .output()
+        .unwrap();
     let said = common::said(&output);
     assert!(!said.contains("panicked"), "{what}: {said}");
     match output.status.code() {
@@ -206,13 +249,15 @@ fn survives(world: &World, what: &str) -> bool {
 
 fn damaged(world: &World) -> File {
     let path = world.at("damaged.img");
-    run(Command::new("cp").arg("--sparse=always").args([&world.at("base.img"), &path]));
+    run(Command::new("cp")
+        .arg("--sparse=always")
+        .args([&world.at("base.img"), &path]));
     File::options().read(true).write(true).open(path).unwrap()
 }
 
 #[test]
 fn a_truncated_base_is_refused() {
-    let world = World::new(1, trixie());
+    let world = World::new(1, small());
     let image = Image::open(&world.at("base.img"));
     for keep in [
         0,
@@ -234,7 +279,7 @@ fn a_truncated_base_is_refused() {
 
 #[test]
 fn a_base_with_flipped_bits_is_refused_or_built_never_worse() {
-    let world = World::new(1, trixie());
+    let world = World::new(1, small());
     let image = Image::open(&world.at("base.img"));
     // Where a flipped bit is likeliest to hurt: table, boot sector and FATs, superblock and group descriptors, inode tables.
     let regions = [
@@ -247,7 +292,9 @@ fn a_base_with_flipped_bits_is_refused_or_built_never_worse() {
     ];
     let mut state = 20u64;
     let mut next = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
     let mut refused = 0;
@@ -263,12 +310,15 @@ fn a_base_with_flipped_bits_is_refused_or_built_never_worse() {
         }
         refused += u32::from(!survives(&world, &format!("seed {seed}")));
     }
-    assert!(refused > 3, "only {refused} of 24 damaged bases were refused: the damage misses");
+    assert!(
+        refused > 3,
+        "only {refused} of 24 damaged bases were refused: the damage misses"
+    );
 }
 
 #[test]
 fn a_damaged_archive_is_refused_and_not_kept() {
-    let world = World::new(1, trixie());
+    let world = World::new(1, small());
     for (name, command) in [
         ("base.img.xz", "xz -k -1 -T1 base.img"),
         ("base.img.zst", "zstd -q -1 base.img"),

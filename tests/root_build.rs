@@ -17,7 +17,9 @@ struct Mount(PathBuf);
 impl Mount {
     fn small(at: PathBuf, size: &str) -> Self {
         fs::create_dir_all(&at).unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=0777"), "tmpfs"]).arg(&at));
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0777"), "tmpfs"])
+            .arg(&at));
         Self(at)
     }
 }
@@ -30,7 +32,10 @@ impl Drop for Mount {
 }
 
 fn finished(folder: &Path) -> Vec<String> {
-    names(folder).into_iter().filter(|name| name.ends_with(".img")).collect()
+    names(folder)
+        .into_iter()
+        .filter(|name| name.ends_with(".img"))
+        .collect()
 }
 
 #[test]
@@ -41,10 +46,18 @@ fn root_a_full_disk_is_said_and_leaves_whole_images_only() {
     let said = world.ends(&["build", "-o", "small/images"], 1);
     assert!(said.contains("No space left") && said.contains("--node"), "{said}");
     let folder = small.0.join("images");
-    assert!(!names(&folder).iter().any(|name| name.ends_with(".part") || name == "manifest.json"), "{:?}", names(&folder));
+    assert!(
+        !names(&folder)
+            .iter()
+            .any(|name| name.ends_with(".part") || name == "manifest.json"),
+        "{:?}",
+        names(&folder)
+    );
     for name in finished(&folder) {
         Image::open(&folder.join(&name)).is_clean();
-        run(Command::new("cmp").arg(folder.join(&name)).arg(world.at("elsewhere").join(&name)));
+        run(Command::new("cmp")
+            .arg(folder.join(&name))
+            .arg(world.at("elsewhere").join(&name)));
     }
     fs::remove_dir_all(&folder).unwrap();
     // As the error advises.
@@ -56,7 +69,12 @@ fn root_a_full_disk_is_said_and_leaves_whole_images_only() {
 fn root_a_full_cache_is_said_and_leaves_nothing() {
     let world = World::new(1, trixie().file("var/ballast", vec![0xa5; 40 << 20]));
     let small = Mount::small(world.at("small"), "20M");
-    let output = world.program().env("KRAKEN_FLASH_CACHE", small.0.join("cache")).arg("build").output().unwrap();
+    let output = world
+        .program()
+        .env("KRAKEN_FLASH_CACHE", small.0.join("cache"))
+        .arg("build")
+        .output()
+        .unwrap();
     let said = common::said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("No space left") && !said.contains("panicked"), "{said}");
@@ -79,7 +97,14 @@ fn root_an_ordinary_user_builds_and_verifies() {
     let work = |arguments: &[&str]| {
         let mut command = Command::new("setpriv");
         command
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"])
+            .args([
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                "--no-new-privs",
+                "--inh-caps=-all",
+                "--bounding-set=-all",
+            ])
             .args(["env", "-i", "PATH=/usr/bin:/bin"])
             .arg(format!("HOME={}", world.at("home").display()))
             .arg(&program)
@@ -118,5 +143,8 @@ fn root_a_folder_that_is_closed_to_the_user_is_said() {
         .unwrap();
     let said = common::said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("making the folder images") && said.contains("ermission denied"), "{said}");
+    assert!(
+        said.contains("making the folder images") && said.contains("ermission denied"),
+        "{said}"
+    );
 }
