@@ -9,11 +9,11 @@ FLASH := $(abspath $(TARGET)/release/kraken-flash)
 CACHE_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo env XDG_CACHE_HOME=$(CACHE_HOME))
 
-.PHONY: help demo base images build test test-fast test-base test-root test-qemu lint clean setup-demo setup-test setup-lint
+.PHONY: help demo base images build test test-fast test-base test-images test-root test-qemu lint clean setup-demo setup-test setup-lint
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
-	@echo "make test   install what is needed and run every test: fast ones, those that need root, those that boot in QEMU"
+	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those that boot in QEMU"
 	@echo "make lint   formatting, clippy, licences, documentation"
 	@echo "make clean  remove what was built; caches in $(CACHE_HOME)/kraken-flash stay"
 
@@ -31,7 +31,7 @@ demo: base
 	@$(STAGE) "check the images" $(FLASH) verify $(IMAGES)
 	@$(STAGE) plan $(FLASH) plan
 
-test: setup-test test-fast test-base test-root test-qemu
+test: setup-test test-fast test-base test-images test-root test-qemu
 
 # Composed here and not by a test, so that `sudo` may ask and the time is seen.
 test-base:
@@ -40,6 +40,9 @@ test-base:
 
 test-fast:
 	@$(STAGE) "fast tests" cargo nextest run --locked --profile fast --no-tests=fail
+
+test-images:
+	@$(STAGE) "tests on the debian base" cargo nextest run --locked --profile base --no-tests=fail
 
 test-root:
 	@$(STAGE) "tests that need root" cargo nextest run --locked --profile root --no-tests=fail

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::copy::copy_used;
 use super::node::NodeImage;
 use super::pieces::{self, Piece};
-use super::{BakeError, Inputs};
+use super::{BakeError, Inputs, turn};
 use crate::base::OsImage;
 use crate::disk::{self, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, PATCH_BLOCK, ReadAt, Slice, UsedMap};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -150,24 +150,20 @@ pub fn bake<'a>(
             known
         }
         None => {
-            let temp = tempfile::Builder::new()
-                .prefix(".golden-")
-                .suffix(".part")
-                .tempfile_in(cache)
-                .map_err(BakeError::io("making a file in", cache))?;
-            make(
-                &file,
-                base.raw.as_path(),
-                &opened.layout,
-                &common,
-                temp.path(),
-                progress,
-                interrupt,
-            )?;
-            let known = measure(temp.path(), progress, interrupt)?;
-            keep(temp, &path, &record_path, &known)?;
-            prune(cache, &path);
-            known
+            let _turn = turn::take(cache, progress, interrupt)?;
+            // The run that was waited for may have made the same one.
+            match cached(&path, &record_path) {
+                Some(known) => known,
+                None => {
+                    let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
+                    let base = (&file, base.raw.as_path(), &opened.layout);
+                    make(base, &common, temp.path(), progress, interrupt)?;
+                    let known = measure(temp.path(), progress, interrupt)?;
+                    keep(temp, &path, &record_path, &known)?;
+                    prune(cache, &path);
+                    known
+                }
+            }
         }
     };
     let file = open_read(&path)?;
@@ -211,6 +207,13 @@ fn key(base_sha256: &str, common: &Overlay) -> String {
     hex::encode(hash.finalize())
 }
 
+fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(turn::PREFIX)
+        .suffix(turn::SUFFIX)
+        .tempfile_in(folder)
+}
+
 type Measured = (UsedMap, Vec<Piece>);
 
 /// The cached image's measurements, if the image is still the one that was measured.
@@ -233,9 +236,7 @@ fn cached(path: &Path, record: &Path) -> Option<Measured> {
 
 /// Copies the base's used blocks to `to`, grows the root file system when what is baked needs room, and lays `common` over it.
 fn make(
-    base: &Arc<ImageFile>,
-    base_path: &Path,
-    layout: &Layout,
+    (base, base_path, layout): (&Arc<ImageFile>, &Path, &Layout),
     common: &Overlay,
     to: &Path,
     progress: &dyn Progress,
@@ -309,10 +310,7 @@ fn keep(temp: tempfile::NamedTempFile, path: &Path, record_path: &Path, known: &
         .map_err(BakeError::io("writing", record_path))?;
     let folder = record_path.parent().unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
-        let mut out = tempfile::Builder::new()
-            .prefix(".golden-")
-            .suffix(".part")
-            .tempfile_in(folder)?;
+        let mut out = temporary(folder)?;
         io::Write::write_all(&mut out, &json)?;
         out.persist(record_path).map_err(|error| error.error)?;
         Ok(())

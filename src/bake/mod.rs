@@ -7,6 +7,7 @@ mod copy;
 mod golden;
 mod node;
 mod pieces;
+mod turn;
 
 pub use copy::{CopyMethod, copy_used};
 pub use golden::{Golden, GoldenImage, bake};

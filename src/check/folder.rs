@@ -74,8 +74,7 @@ pub fn verify_folder(
                 assets,
                 node: Some(*number),
             };
-            let mut image = verify_image(path, &expectation, interrupt)?;
-            verify_blocks(path, &mut image, progress, interrupt)?;
+            let image = verify_file(path, &expectation, progress, interrupt)?;
             done.lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .insert(*number, image);
@@ -97,6 +96,21 @@ pub fn verify_folder(
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .into_values()
         .collect();
+    Ok(report)
+}
+
+/// Checks one raw image, and compares it with the block map beside it, when there is one.
+///
+/// # Errors
+/// [`CheckError`] when the image or the map cannot be read, or a tool is missing.
+pub fn verify_file(
+    path: &Path,
+    expected: &Expectation<'_>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<ImageReport, CheckError> {
+    let mut report = verify_image(path, expected, interrupt)?;
+    verify_blocks(path, &mut report, progress, interrupt)?;
     Ok(report)
 }
 

@@ -11,7 +11,7 @@ mod report;
 mod tools;
 
 pub use facts::{Facts, PartitionFacts, inspect};
-pub use folder::verify_folder;
+pub use folder::{verify_file, verify_folder};
 pub use image::{Expectation, verify_image};
 pub use report::{Finding, ImageReport, Report};
 

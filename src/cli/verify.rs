@@ -54,7 +54,12 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             node,
         };
         Report {
-            images: vec![check::verify_image(&args.path, &expectation, &session.interrupt)?],
+            images: vec![check::verify_file(
+                &args.path,
+                &expectation,
+                &*session.progress,
+                &session.interrupt,
+            )?],
             findings: vec![],
         }
     };

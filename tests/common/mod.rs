@@ -2,6 +2,8 @@
 #![allow(dead_code)]
 
 pub mod qemu;
+pub mod tamper;
+pub mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

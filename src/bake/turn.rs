@@ -1,0 +1,46 @@
+//! One bake at a time in a cache folder: so two runs do not do the same work, and what a killed run left can be cleared.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+
+use super::BakeError;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// Prefix and suffix of files that are not finished.
+pub(super) const PREFIX: &str = ".golden-";
+pub(super) const SUFFIX: &str = ".part";
+
+/// How often a run that waits looks again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Waits until no other run bakes in `folder`, and clears what a killed one left there. The turn ends when the file is dropped.
+pub(super) fn take(folder: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<File, BakeError> {
+    let lock = File::open(folder).map_err(BakeError::io("opening the folder", folder))?;
+    let mut said = false;
+    loop {
+        interrupt.check()?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(BakeError::io("locking the folder", folder)(error.into())),
+        }
+        if !said {
+            progress.note("waiting for another run that bakes a golden image");
+            said = true;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            // It only takes up room; a run that cannot remove it can still bake.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(lock)
+}
