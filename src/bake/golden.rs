@@ -2,31 +2,29 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::copy::copy_used;
 use super::node::NodeImage;
 use super::pieces::{self, Piece};
+use super::store::{Measured, cached, keep, prune, temporary};
 use super::{BakeError, Inputs, turn};
 use crate::base::OsImage;
-use crate::disk::{self, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, PATCH_BLOCK, ReadAt, Slice, UsedMap};
+use crate::disk::{self, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::overlay::Overlay;
 use crate::progress::Progress;
-use crate::provision::{self, Context};
-use crate::spec::{Cluster, Node};
+use crate::provision::{self, Assets, Context};
+use crate::spec::{Cluster, Node, Role};
 
 /// Changes whenever this program would bake other bytes from the same inputs.
-const FORMAT: &str = "kraken-flash golden image 1";
+pub(super) const FORMAT: &str = "kraken-flash golden image 1";
 
-/// How many golden images the cache keeps: the one in use and the ones before it, for who goes back and forth.
-const KEEP: usize = 3;
+/// Which code writes images; build.rs hashes it. A development build never takes an image that other code baked.
+const WRITERS: &str = env!("KRAKEN_FLASH_WRITERS");
 
 /// A golden image on disk, opened.
 pub struct GoldenImage {
@@ -38,16 +36,6 @@ pub struct GoldenImage {
     clock_floor: i64,
     base_sha256: String,
     used: UsedMap,
-    pieces: Vec<Piece>,
-}
-
-/// What lies beside a cached golden image, so that it need not be measured again.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    format: String,
-    size: u64,
-    mtime: (i64, i64),
-    used: Vec<(u64, u64)>,
     pieces: Vec<Piece>,
 }
 
@@ -140,7 +128,8 @@ pub fn bake<'a>(
         base_sha256: &base.raw_sha256,
     };
     let common = provision::common(&context, inputs.assets)?;
-    let key = key(&base.raw_sha256, &common);
+    let growth = growth(&file, &opened.layout, &context, inputs.assets, &common)?;
+    let key = key(&base.raw_sha256, &common, growth);
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
     let path = cache.join(format!("{key}.img"));
     let record_path = cache.join(format!("{key}.json"));
@@ -156,8 +145,8 @@ pub fn bake<'a>(
                 Some(known) => known,
                 None => {
                     let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
-                    let base = (&file, base.raw.as_path(), &opened.layout);
-                    make(base, &common, temp.path(), progress, interrupt)?;
+                    let base = (&file, base.raw.as_path());
+                    make(base, (&common, growth), temp.path(), progress, interrupt)?;
                     let known = measure(temp.path(), progress, interrupt)?;
                     keep(temp, &path, &record_path, &known)?;
                     prune(cache, &path);
@@ -167,14 +156,15 @@ pub fn bake<'a>(
         }
     };
     let file = open_read(&path)?;
-    let layout = detect(&file, &path)?;
+    // Looked at anew: an overlay may have changed what configures the system on its first boot.
+    let Opened { layout, os, .. } = open(&file, &path)?;
     let base_sha256 = base.raw_sha256.clone();
     let image = GoldenImage {
         path,
         key,
         file,
         layout,
-        os: opened.os,
+        os,
         clock_floor,
         base_sha256,
         used,
@@ -183,61 +173,69 @@ pub fn bake<'a>(
     Ok(Golden { inputs, image })
 }
 
+/// Refuses an image that a board of the cluster cannot run.
 fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), BakeError> {
+    let architecture = os.architecture.as_str();
+    if !["arm64", "armhf", "armel"].contains(&architecture) {
+        return Err(BakeError::NotForPi {
+            architecture: architecture.into(),
+        });
+    }
     match cluster
         .nodes
         .iter()
-        .find(|node| os.architecture == "arm64" && !node.board.is_64_bit())
+        .find(|node| architecture == "arm64" && !node.board.is_64_bit())
     {
         None => Ok(()),
         Some(node) => Err(BakeError::WrongArchitecture {
             hostname: node.hostname.clone(),
             board: node.board.to_string(),
-            architecture: os.architecture.clone(),
+            architecture: architecture.into(),
         }),
     }
 }
 
-fn key(base_sha256: &str, common: &Overlay) -> String {
+/// By how many bytes the root file system must grow so that what all nodes share fits, and what any one node has besides.
+/// Nodes of one role differ in a few lines, so the first of each role speaks for the rest; the margin is far larger than that.
+fn growth(
+    base: &Arc<ImageFile>,
+    layout: &Layout,
+    context: &Context<'_>,
+    assets: &Assets,
+    common: &Overlay,
+) -> Result<Option<u64>, BakeError> {
+    let mut most = None;
+    for role in [Role::Manager, Role::Worker] {
+        let Some(node) = context.cluster.nodes.iter().find(|node| node.role == role) else {
+            continue;
+        };
+        let mut all = common.clone();
+        all.merge(provision::node(context, assets, node)?);
+        most = most.max(disk::shortfall(base.clone(), layout, &all)?);
+    }
+    Ok(most)
+}
+
+fn key(base_sha256: &str, common: &Overlay, growth: Option<u64>) -> String {
     let mut hash = Sha256::new();
-    for part in [FORMAT.as_bytes(), base_sha256.as_bytes(), &common.digest()] {
+    let growth = growth.unwrap_or(0).to_le_bytes();
+    for part in [
+        FORMAT.as_bytes(),
+        WRITERS.as_bytes(),
+        base_sha256.as_bytes(),
+        &common.digest(),
+        &growth,
+    ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
     hex::encode(hash.finalize())
 }
 
-fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(turn::PREFIX)
-        .suffix(turn::SUFFIX)
-        .tempfile_in(folder)
-}
-
-type Measured = (UsedMap, Vec<Piece>);
-
-/// The cached image's measurements, if the image is still the one that was measured.
-fn cached(path: &Path, record: &Path) -> Option<Measured> {
-    let record: Record = serde_json::from_slice(&fs::read(record).ok()?).ok()?;
-    let metadata = fs::metadata(path).ok()?;
-    let same = record.format == FORMAT
-        && record.size == metadata.len()
-        && record.mtime == (metadata.mtime(), metadata.mtime_nsec());
-    // Newest use last, for `prune`; a cache that cannot be touched is still a cache.
-    same.then(|| {
-        let _ = File::open(path)
-            .and_then(|file| file.set_times(fs::FileTimes::new().set_accessed(std::time::SystemTime::now())));
-        (
-            UsedMap::from_ranges(record.used.into_iter().map(|(start, end)| start..end)),
-            record.pieces,
-        )
-    })
-}
-
 /// Copies the base's used blocks to `to`, grows the root file system when what is baked needs room, and lays `common` over it.
 fn make(
-    (base, base_path, layout): (&Arc<ImageFile>, &Path, &Layout),
-    common: &Overlay,
+    (base, base_path): (&Arc<ImageFile>, &Path),
+    (common, growth): (&Overlay, Option<u64>),
     to: &Path,
     progress: &dyn Progress,
     interrupt: &Interrupt,
@@ -261,7 +259,7 @@ fn make(
     }
     interrupt.check()?;
     let task = progress.task("baking what all nodes share", None);
-    if let Some(more) = disk::shortfall(base.clone(), layout, common)? {
+    if let Some(more) = growth {
         progress.detail(&format!("the root file system grows by {} MiB", more >> 20));
         disk::grow_root(to, more)?;
     }
@@ -276,15 +274,16 @@ fn make(
 
 fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Measured, BakeError> {
     let file = open_read(path)?;
-    // Whole 4 KiB blocks, the unit of patches and block maps.
     let bytes = UsedMap::of(file.clone()).map_err(|source| BakeError::Used {
         path: path.into(),
         source,
     })?;
-    let whole_blocks = |range: &Range<u64>| {
-        range.start / PATCH_BLOCK * PATCH_BLOCK..range.end.next_multiple_of(PATCH_BLOCK).min(file.size())
-    };
-    let used = UsedMap::from_ranges(bytes.ranges().iter().map(whole_blocks));
+    let used = UsedMap::from_ranges(
+        bytes
+            .ranges()
+            .iter()
+            .map(|range| pieces::whole_blocks(range, file.size())),
+    );
     let task = progress.task("hashing the golden image", Some(used.bytes()));
     match pieces::hash_all(&*file, &used, &*task, interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
@@ -292,50 +291,11 @@ fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Resul
     }
 }
 
-/// Gives the finished image its name, then writes its record. An image without a record is baked again.
-fn keep(temp: tempfile::NamedTempFile, path: &Path, record_path: &Path, known: &Measured) -> Result<(), BakeError> {
-    temp.persist(path)
-        .map_err(|error| error.error)
-        .map_err(BakeError::io("naming", path))?;
-    let metadata = fs::metadata(path).map_err(BakeError::io("looking at", path))?;
-    let record = Record {
-        format: FORMAT.into(),
-        size: metadata.len(),
-        mtime: (metadata.mtime(), metadata.mtime_nsec()),
-        used: known.0.ranges().iter().map(|range| (range.start, range.end)).collect(),
-        pieces: known.1.clone(),
-    };
-    let json = serde_json::to_vec(&record)
-        .map_err(io::Error::from)
-        .map_err(BakeError::io("writing", record_path))?;
-    let folder = record_path.parent().unwrap_or(Path::new("."));
-    let write = || -> io::Result<()> {
-        let mut out = temporary(folder)?;
-        io::Write::write_all(&mut out, &json)?;
-        out.persist(record_path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(BakeError::io("writing", record_path))
-}
-
-/// Drops the golden images that were not used for the longest time. Failing to is no failure of the bake.
-fn prune(cache: &Path, current: &Path) {
-    let Ok(entries) = fs::read_dir(cache) else { return };
-    let mut old: Vec<_> = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path != current && path.extension().is_some_and(|ext| ext == "img"))
-        .filter_map(|path| Some((fs::metadata(&path).ok()?.accessed().ok()?, path)))
-        .collect();
-    old.sort();
-    old.reverse();
-    for (_, path) in old.into_iter().skip(KEEP - 1) {
-        let _ = fs::remove_file(path.with_extension("json"));
-        let _ = fs::remove_file(path);
-    }
-}
-
 impl GoldenImage {
+    /// The file, opened: it can be read even after the cache dropped it.
+    pub(crate) fn file(&self) -> &Arc<ImageFile> {
+        &self.file
+    }
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path

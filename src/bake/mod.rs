@@ -7,6 +7,7 @@ mod copy;
 mod golden;
 mod node;
 mod pieces;
+mod store;
 mod turn;
 
 pub use copy::{CopyMethod, copy_used};
@@ -89,8 +90,16 @@ pub enum BakeError {
         /// What is wrong with it.
         source: crate::base::SystemError,
     },
+    /// No Raspberry Pi runs this image.
+    #[error("the base is for {architecture}, which no Raspberry Pi runs; choose one for arm64 or armhf")]
+    NotForPi {
+        /// The image's architecture.
+        architecture: String,
+    },
     /// A node cannot run this image.
-    #[error("{hostname} is a {board}, which runs only 32-bit systems, and the base is {architecture}")]
+    #[error(
+        "{hostname} is a {board}, which runs only 32-bit systems, and the base is {architecture}; choose an armhf base, or correct its `board`"
+    )]
     WrongArchitecture {
         /// The node.
         hostname: String,

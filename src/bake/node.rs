@@ -1,10 +1,11 @@
 //! A node's image: the golden image seen through the node's patch. It exists nowhere as a file until `output` or `card` writes it.
 
 use std::io;
+use std::sync::Arc;
 
 use super::golden::GoldenImage;
 use super::pieces::{self, Piece};
-use crate::disk::{PATCH_BLOCK, Patch, ReadAt, UsedMap};
+use crate::disk::{CowView, PATCH_BLOCK, Patch, ReadAt, UsedMap};
 use crate::spec::Node;
 
 /// A golden image plus one node's patch, readable as a whole disk.
@@ -34,14 +35,24 @@ impl<'a> NodeImage<'a> {
         &self.patch
     }
 
-    /// Which ranges are in use: those of the golden image and those of the patch.
-    pub fn used(&self) -> UsedMap {
+    /// Which ranges are in use: those of the golden image, those of the patch, and those that the node's own file systems say. The last
+    /// may hold only zeros, as the golden image does there, and so are in neither of the others; a card needs them all the same.
+    ///
+    /// # Errors
+    /// What reading the image reports.
+    pub fn used(&self) -> io::Result<UsedMap> {
+        let view = CowView::with_patch(self.golden.file().clone(), self.patch.clone());
+        let own = UsedMap::of(Arc::new(view)).map_err(io::Error::other)?;
         let golden = self.golden.used().ranges().iter().cloned();
         let changed = self
             .patch
             .iter()
             .map(|(offset, bytes)| offset..offset + bytes.len() as u64);
-        UsedMap::from_ranges(golden.chain(changed))
+        let own = own
+            .ranges()
+            .iter()
+            .map(|range| pieces::whole_blocks(range, self.size()));
+        Ok(UsedMap::from_ranges(golden.chain(changed).chain(own)))
     }
 
     /// All used pieces with their hashes; those that the patch does not touch are taken over from the golden image.
@@ -57,7 +68,7 @@ impl<'a> NodeImage<'a> {
             .map(|(offset, bytes)| (offset, offset + bytes.len() as u64))
             .peekable();
         let mut result = Vec::with_capacity(golden.len() + 16);
-        for (start, end) in pieces::cut(&self.used()) {
+        for (start, end) in pieces::cut(&self.used()?) {
             while known.next_if(|piece| piece.start < start).is_some() {}
             while changed.next_if(|(_, changed_end)| *changed_end <= start).is_some() {}
             let touched = changed.peek().is_some_and(|(changed_start, _)| *changed_start < end);

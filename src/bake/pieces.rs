@@ -1,12 +1,13 @@
 //! The used ranges of an image cut into pieces with a hash each, so that a node's block map costs only its changed pieces.
 
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::disk::{ReadAt, UsedMap};
+use crate::disk::{PATCH_BLOCK, ReadAt, UsedMap};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
 
@@ -22,6 +23,11 @@ pub struct Piece {
     pub end: u64,
     /// SHA-256 in hexadecimal.
     pub sha256: String,
+}
+
+/// A range widened to whole 4 KiB blocks, the unit of patches and block maps, within an image of `size` bytes.
+pub fn whole_blocks(range: &Range<u64>, size: u64) -> Range<u64> {
+    range.start / PATCH_BLOCK * PATCH_BLOCK..range.end.next_multiple_of(PATCH_BLOCK).min(size)
 }
 
 /// Cuts the used ranges at the multiples of [`PIECE`].

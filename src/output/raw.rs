@@ -15,8 +15,15 @@ use crate::progress::Task;
 pub fn write(image: &NodeImage<'_>, to: &File, task: &dyn Task, interrupt: &Interrupt) -> io::Result<CopyMethod> {
     use std::os::unix::fs::FileExt;
     let golden = image.golden();
-    let from = File::open(golden.path())?;
-    let method = copy_used(&from, to, image.size(), golden.used(), true, task, interrupt)?;
+    let method = copy_used(
+        golden.file().file(),
+        to,
+        image.size(),
+        golden.used(),
+        true,
+        task,
+        interrupt,
+    )?;
     for (offset, bytes) in image.patch().iter() {
         to.write_all_at(bytes, offset)?;
     }
