@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::CheckError;
-use crate::base::OsImage;
+use crate::base::{Format, OsImage, recognise};
 use crate::disk::{self, Ext4Info, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
 use crate::provision::NodeRecord;
 
@@ -55,6 +55,10 @@ pub struct PartitionFacts {
 /// # Errors
 /// [`CheckError`] when the file cannot be opened.
 pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
+    // What is not recognised at all is shown as far as it goes.
+    if recognise(path).is_ok_and(|format| format != Format::Raw) {
+        return Err(CheckError::Packed { path: path.into() });
+    }
     let file = Arc::new(ImageFile::open_read(path).map_err(CheckError::io("opening", path))?);
     let mut facts = Facts {
         size: file.size(),

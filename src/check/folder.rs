@@ -1,28 +1,26 @@
-//! Checks a folder of images: each one by itself, and that together they are the cluster.
+//! Checks files: one image, or a folder of images, each by itself and all of them as the cluster.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sha2::{Digest, Sha256};
-
 use super::CheckError;
+use super::blocks;
 use super::image::{Expectation, verify_image};
-use super::report::{Finding, ImageReport, Report};
-use crate::disk::{ImageFile, ReadAt};
+use super::report::{ImageReport, Report};
+use super::set::{self, Job};
+use crate::base::{Format, Limits, recognise, unpack};
 use crate::interrupt::Interrupt;
-use crate::output::{Bmap, MANIFEST, Manifest};
 use crate::progress::Progress;
 use crate::provision::Assets;
 use crate::spec::Cluster;
 
-/// A block map or manifest larger than this is not one of ours, in bytes.
-const TEXT_LIMIT: u64 = 256 << 20;
+/// A packed image that unpacks to more than this is none of ours, in bytes.
+const UNPACKED_LIMIT: u64 = 64 << 30;
 
-/// Checks the raw images of `cluster` in `folder`: those that the manifest lists, or those that are there when there is no manifest.
+/// Checks the images of `cluster` in `folder`: those that the manifest lists, and those that lie there besides.
 ///
 /// # Errors
 /// [`CheckError`] when a check could not be made; a wrong image is a finding of the report.
@@ -34,27 +32,7 @@ pub fn verify_folder(
     interrupt: &Interrupt,
 ) -> Result<Report, CheckError> {
     let mut report = Report::default();
-    let manifest = read_manifest(folder, &mut report)?;
-    let mut jobs = Vec::new();
-    for node in &cluster.nodes {
-        let listed = manifest
-            .as_ref()
-            .and_then(|manifest| manifest.nodes.iter().find(|entry| entry.number == node.number));
-        let path = folder.join(format!("{}.img", node.hostname));
-        if path.is_file() {
-            jobs.push((node.number, path));
-        } else if let Some(listed) = listed {
-            let packed = folder.join(&listed.file);
-            match packed.is_file() && listed.file != format!("{}.img", node.hostname) {
-                true => return Err(CheckError::Packed { path: packed }),
-                false => report.findings.push(Finding {
-                    check: "set",
-                    place: String::new(),
-                    message: format!("{} is missing: the manifest lists it", path.display()),
-                }),
-            }
-        }
-    }
+    let (jobs, manifest) = set::jobs(folder, cluster, &mut report)?;
     if jobs.is_empty() && report.findings.is_empty() {
         let expected = cluster
             .nodes
@@ -65,19 +43,21 @@ pub fn verify_folder(
             expected,
         });
     }
+    let base_sha256 = manifest.as_ref().map(|manifest| manifest.inputs.base_sha256.as_str());
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let work = || -> Result<(), CheckError> {
-        while let Some((number, path)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let expectation = Expectation {
                 cluster,
                 assets,
-                node: Some(*number),
+                node: Some(job.number),
+                base_sha256,
             };
-            let image = verify_file(path, &expectation, progress, interrupt)?;
+            let image = verify_job(job, &expectation, progress, interrupt)?;
             done.lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(*number, image);
+                .insert(job.number, image);
         }
         Ok(())
     };
@@ -99,7 +79,7 @@ pub fn verify_folder(
     Ok(report)
 }
 
-/// Checks one raw image, and compares it with the block map beside it, when there is one.
+/// Checks one image, raw or packed, and compares it with the block map beside it, when there is one.
 ///
 /// # Errors
 /// [`CheckError`] when the image or the map cannot be read, or a tool is missing.
@@ -109,117 +89,66 @@ pub fn verify_file(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<ImageReport, CheckError> {
-    let mut report = verify_image(path, expected, interrupt)?;
-    verify_blocks(path, &mut report, progress, interrupt)?;
-    Ok(report)
+    let job = Job {
+        number: 0,
+        path: path.into(),
+        listed: false,
+        raw_sha256: None,
+    };
+    verify_job(&job, expected, progress, interrupt)
 }
 
-fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>, CheckError> {
-    let path = folder.join(MANIFEST);
-    match fs::read(&path) {
-        Ok(bytes) => match serde_json::from_slice(&bytes) {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) => {
-                let message = format!("{} cannot be read: {error}", path.display());
-                report.findings.push(Finding {
-                    check: "set",
-                    place: String::new(),
-                    message,
-                });
-                Ok(None)
-            }
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(CheckError::io("reading", path)(error)),
-    }
-}
-
-/// Compares every range of the block map beside an image with the image. Without a map there is nothing to compare.
-fn verify_blocks(
-    path: &Path,
-    report: &mut ImageReport,
+fn verify_job(
+    job: &Job,
+    expected: &Expectation<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<(), CheckError> {
-    const CHECK: &str = "blocks";
-    const SHOWN: usize = 5;
-    let mut map_path = path.as_os_str().to_owned();
-    map_path.push(".bmap");
-    let map_path = Path::new(&map_path);
-    match fs::metadata(map_path) {
-        Ok(metadata) if metadata.len() <= TEXT_LIMIT => {}
-        Ok(_) => {
-            report.find(
-                CHECK,
-                "",
-                format!("{} is too large to be a block map", map_path.display()),
-            );
-            return Ok(());
-        }
-        Err(_) => return Ok(()),
+) -> Result<ImageReport, CheckError> {
+    let map = blocks::map_of(&job.path);
+    // What is not even recognised is judged as a raw image: its table will say what is wrong.
+    let format = recognise(&job.path).unwrap_or(Format::Raw);
+    if format == Format::Raw {
+        let mut report = verify_image(&job.path, expected, interrupt)?;
+        blocks::verify((&job.path, &map), job.listed, &mut report, progress, interrupt)?;
+        return Ok(report);
     }
-    report.begin(CHECK);
-    let text = fs::read_to_string(map_path).map_err(CheckError::io("reading", map_path))?;
-    let map = match Bmap::parse(&text) {
-        Ok(map) => map,
+    // Beside the packed file, where there was room for it before; a later `build` clears what a killed run leaves.
+    let folder = job
+        .path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let named =
+        |builder: &mut tempfile::Builder<'_, '_>| builder.prefix(".kraken-flash-").suffix(".part").tempfile_in(folder);
+    let raw = named(&mut tempfile::Builder::new())
+        .or_else(|_| tempfile::NamedTempFile::new())
+        .map_err(CheckError::io("making a temporary file for", &job.path))?;
+    let target: &File = raw.as_file();
+    let limits = Limits {
+        exact: None,
+        most: UNPACKED_LIMIT,
+    };
+    let unpacked = match unpack((&job.path, format), (target, raw.path()), limits, progress, interrupt) {
+        Ok(unpacked) => unpacked,
         Err(error) => {
-            report.find(CHECK, "", format!("{}: {error}", map_path.display()));
-            return Ok(());
+            interrupt.check()?;
+            let mut report = ImageReport {
+                path: job.path.clone(),
+                ..ImageReport::default()
+            };
+            report.find("packing", "", error.to_string());
+            return Ok(report);
         }
     };
-    let file = ImageFile::open_read(path).map_err(CheckError::io("opening", path))?;
-    if map.image_size != file.size() {
-        report.find(
-            CHECK,
-            "",
-            format!(
-                "the image has {} bytes, its block map says {}",
-                file.size(),
-                map.image_size
-            ),
-        );
-        return Ok(());
+    let mut report = verify_image(raw.path(), expected, interrupt)?;
+    blocks::verify((raw.path(), &map), job.listed, &mut report, progress, interrupt)?;
+    report.path.clone_from(&job.path);
+    if job
+        .raw_sha256
+        .as_ref()
+        .is_some_and(|wanted| *wanted != hex::encode(unpacked.sha256))
+    {
+        report.find("packing", "", "the image in it is not the one that was packed");
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mapped = map
-        .ranges
-        .iter()
-        .map(|range| (range.last - range.first + 1) * 4096)
-        .sum();
-    let task = progress.task(&format!("verifying {name}"), Some(mapped));
-    let mut wrong = 0;
-    for range in &map.ranges {
-        interrupt.check()?;
-        let start = range.first * 4096;
-        let end = ((range.last + 1) * 4096).min(file.size());
-        let sum = hash(&file, start, end).map_err(CheckError::io("reading", path))?;
-        if sum != range.sha256 {
-            wrong += 1;
-            if wrong <= SHOWN {
-                report.find(
-                    CHECK,
-                    "",
-                    format!("bytes {start} to {end} are not those that were written"),
-                );
-            }
-        }
-        task.advance(end - start);
-    }
-    if wrong > SHOWN {
-        report.find(CHECK, "", format!("and {} more ranges", wrong - SHOWN));
-    }
-    Ok(())
-}
-
-fn hash(file: &ImageFile, start: u64, end: u64) -> io::Result<String> {
-    let mut sum = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    let mut at = start;
-    while at < end {
-        let step = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
-        file.read_at(at, &mut buffer[..step])?;
-        sum.update(&buffer[..step]);
-        at += step as u64;
-    }
-    Ok(hex::encode(sum.finalize()))
+    Ok(report)
 }

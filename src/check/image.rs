@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::report::ImageReport;
-use super::{CheckError, overlay, tools};
+use super::{CheckError, boot, overlay, tools};
 use crate::base::OsImage;
 use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
 use crate::interrupt::Interrupt;
@@ -20,6 +20,8 @@ pub struct Expectation<'a> {
     pub assets: &'a Assets,
     /// The node it should be; `None` for whichever node it says it is.
     pub node: Option<u32>,
+    /// SHA-256 of the base it should have been made from, in hexadecimal, when somebody else knows it.
+    pub base_sha256: Option<&'a str>,
 }
 
 /// Checks one raw image. Each check that fails adds findings; a check that cannot be made because an earlier one failed is left out.
@@ -101,7 +103,8 @@ fn verify_trees(
     };
     report.node = Some(record.number);
     report.hostname = Some(record.hostname.clone());
-    verify_boot(layout, &os, boot, root, report);
+    boot::verify(layout, &os, expected.cluster, (boot, root), report);
+    inputs(&record, expected, report);
     let Some(node) = which_node(&record, expected, report) else {
         return Ok(());
     };
@@ -130,6 +133,22 @@ fn verify_trees(
     }
     overlay::compare(&wanted, boot, root, report);
     Ok(())
+}
+
+/// Whether the inputs that the image names are those that others know of.
+fn inputs(record: &NodeRecord, expected: &Expectation<'_>, report: &mut ImageReport) {
+    if let Some(wanted) = expected.base_sha256.filter(|wanted| *wanted != record.base_sha256) {
+        let message = format!("it names the base {}, the manifest {wanted}", record.base_sha256);
+        report.find("node", format!("root:{}", NodeRecord::PATH), message);
+    }
+    let configured = expected.cluster.system.clock_floor;
+    if let Some(floor) = configured.filter(|floor| record.clock_floor < *floor) {
+        let message = format!(
+            "its clock floor is {}, and kraken.toml asks for at least {floor}",
+            record.clock_floor
+        );
+        report.find("node", format!("root:{}", NodeRecord::PATH), message);
+    }
 }
 
 /// The node of the cluster that the image should be, and whether it says so itself.
@@ -166,53 +185,4 @@ fn which_node<'a>(record: &NodeRecord, expected: &Expectation<'a>, report: &mut 
         );
     }
     node
-}
-
-/// Whether the kernel will find its root file system, and the system its boot partition.
-fn verify_boot(layout: &Layout, os: &OsImage, boot: &dyn FileTree, root: &dyn FileTree, report: &mut ImageReport) {
-    const CHECK: &str = "boot";
-    const LIMIT: u64 = 1 << 20;
-    report.begin(CHECK);
-    let cmdline: Vec<&str> = os.cmdline.split_ascii_whitespace().collect();
-    match cmdline.iter().filter_map(|word| word.strip_prefix("root=")).next_back() {
-        None => report.find(CHECK, "boot:/cmdline.txt", "names no root= device"),
-        Some(device) => {
-            let id = device
-                .strip_prefix("PARTUUID=")
-                .filter(|id| !id.eq_ignore_ascii_case(&layout.root.partuuid));
-            if let Some(id) = id {
-                let message = format!("root=PARTUUID={id}, and the root partition is {}", layout.root.partuuid);
-                report.find(CHECK, "boot:/cmdline.txt", message);
-            }
-        }
-    }
-    let fstab = match root.read("/etc/fstab", LIMIT) {
-        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        Ok(None) => String::new(),
-        Err(error) => return report.find(CHECK, "root:/etc/fstab", error.to_string()),
-    };
-    for line in fstab.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-        let mut fields = line.split_ascii_whitespace();
-        let (Some(device), Some(mount)) = (fields.next(), fields.next()) else {
-            continue;
-        };
-        let wanted = match mount {
-            "/" => &layout.root.partuuid,
-            _ if mount == os.boot_mount => &layout.boot.partuuid,
-            _ => continue,
-        };
-        if let Some(id) = device
-            .strip_prefix("PARTUUID=")
-            .filter(|id| !id.eq_ignore_ascii_case(wanted))
-        {
-            report.find(
-                CHECK,
-                "root:/etc/fstab",
-                format!("mounts PARTUUID={id} on {mount}, and that partition is {wanted}"),
-            );
-        }
-    }
-    if matches!(boot.metadata("/config.txt"), Ok(None)) {
-        report.find(CHECK, "boot:/config.txt", "is missing: the firmware reads it");
-    }
 }

@@ -3,11 +3,14 @@
 //! This room trusts nothing that `bake` believes: it finds partitions and file systems by itself, reads ext4 with another library
 //! than the one that wrote it, and asks e2fsck for its opinion.
 
+mod blocks;
+mod boot;
 mod facts;
 mod folder;
 mod image;
 mod overlay;
 mod report;
+mod set;
 mod tools;
 
 pub use facts::{Facts, PartitionFacts, inspect};

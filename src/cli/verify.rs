@@ -13,7 +13,7 @@ use super::{Failure, Session, load, text};
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A raw image, or a folder of images
+    /// An image, raw or packed, or a folder of images
     #[arg(default_value = "images", value_name = "IMAGE|DIR")]
     path: PathBuf,
     /// The node that the image should be [default: the one that its file is named after, else any]
@@ -52,6 +52,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             cluster,
             assets: &loaded.assets,
             node,
+            base_sha256: None,
         };
         Report {
             images: vec![check::verify_file(
@@ -79,7 +80,12 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
 
 /// `kraken-3.img` should be kraken-3.
 fn node_by_name(path: &Path, cluster: &Cluster) -> Option<u32> {
-    let stem = path.file_name()?.to_str()?.strip_suffix(".img")?;
+    let stem = path
+        .file_name()?
+        .to_str()?
+        .trim_end_matches(".xz")
+        .trim_end_matches(".zst");
+    let stem = stem.strip_suffix(".img")?;
     cluster
         .nodes
         .iter()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use super::sums;
 use crate::bake::Golden;
 
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,17 @@ pub struct ManifestInputs {
     pub golden: String,
     /// No node's clock starts before this (RFC 3339).
     pub clock_floor: String,
+}
+
+impl Manifest {
+    /// The text of `SHA256SUMS` for these images; empty when they were written without.
+    pub fn sums(&self) -> String {
+        let known = self
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node.file.clone(), node.sha256.clone()?)));
+        sums::render(&known.collect())
+    }
 }
 
 impl ManifestInputs {
