@@ -9,15 +9,23 @@ FLASH := $(abspath $(TARGET)/release/kraken-flash)
 CACHE_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo env XDG_CACHE_HOME=$(CACHE_HOME))
 
-.PHONY: help demo base images build test test-fast test-base test-root test-qemu lint clean setup-demo setup-test setup-lint
+# Of `make fuzz`: seconds for each target, and which. Bash has a variable SECONDS of its own, so only the command line counts.
+ifneq ($(origin SECONDS),command line)
+SECONDS := 60
+endif
+TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
+
+.PHONY: help demo base images build test test-fast test-base test-root test-qemu lint clean bench fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
 	@echo "make test   install what is needed and run every test: fast ones, those that need root, those that boot in QEMU"
 	@echo "make lint   formatting, clippy, licences, documentation"
+	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold\")"
+	@echo "make fuzz   run each fuzz target for SECONDS=60"
 	@echo "make clean  remove what was built; caches in $(CACHE_HOME)/kraken-flash stay"
 
-setup-demo setup-test setup-lint: setup-%:
+setup-demo setup-test setup-lint setup-bench setup-fuzz: setup-%:
 	@$(STAGE) "set-up for $*" tools/setup.sh $*
 
 build:
@@ -53,6 +61,17 @@ lint: setup-lint
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"
+
+# The debian base is the default; KRAKEN_BENCH_BASE names another one.
+bench: $(if $(KRAKEN_BENCH_BASE),setup-bench,base setup-bench)
+	@$(STAGE) bench cargo bench --locked --bench images -- $(PARTS)
+
+# Coverage counters need an unstable flag, which RUSTC_BOOTSTRAP opens on stable; all code is safe Rust, so no sanitizer is needed.
+fuzz: setup-fuzz
+	@set -e; for target in $(TARGETS); do \
+	  $(STAGE) "fuzz $$target" env -u CARGO_TARGET_DIR RUSTC_BOOTSTRAP=1 \
+	    cargo fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1; \
+	done
 
 clean:
 	cargo clean

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs from Debian packages what a set of targets needs: tools/setup.sh demo|test|lint
+# Installs from Debian packages what a set of targets needs: tools/setup.sh demo|test|lint|bench|fuzz
 # With everything there already it asks dpkg once and ends; nothing is downloaded.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
@@ -24,7 +24,9 @@ case ${1:-} in
   demo) PACKAGES=$DEMO ;;
   test) PACKAGES=$TEST ;;
   lint) PACKAGES="build-essential" ;;
-  *) echo "usage: tools/setup.sh demo|test|lint" >&2; exit 2 ;;
+  bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux e2fsprogs" ;;
+  fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;
+  *) echo "usage: tools/setup.sh demo|test|lint|bench|fuzz" >&2; exit 2 ;;
 esac
 
 as_root() {
@@ -83,5 +85,6 @@ command -v cargo >/dev/null || fail "Rust is missing: install a toolchain with c
 case $1 in
   test) cargo_tool nextest cargo-nextest ;;
   lint) cargo_tool deny cargo-deny ;;
+  fuzz) cargo_tool fuzz cargo-fuzz ;;
 esac
 echo "setup: everything for '$1' is there"
