@@ -2,7 +2,7 @@
 //!
 //! Arguments choose parts by name (`make bench PARTS="raw patches"`); without any, all are measured. Environment:
 //! `KRAKEN_BENCH_BASE` a raw base image (else the cached `debian` base), `KRAKEN_BENCH_DIR` where to work (some 20 times the
-//! base's size in used bytes; else the target folder), `KRAKEN_BENCH_ROUNDS` how often (at least 3).
+//! base's size in used bytes; else the target folder), `KRAKEN_BENCH_ROUNDS` how often (else 3).
 
 mod cold;
 mod patches;

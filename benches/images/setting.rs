@@ -47,7 +47,7 @@ impl Setting {
             .prefix("bench-")
             .tempdir_in(fs::canonicalize(parent)?)?;
         let rounds = match std::env::var("KRAKEN_BENCH_ROUNDS") {
-            Ok(text) => text.parse::<usize>()?.max(3),
+            Ok(text) => text.parse::<usize>()?.max(1),
             Err(_) => 3,
         };
         Ok(Self { folder, base, rounds })

@@ -219,7 +219,7 @@ impl Folder {
                 let task = progress.task(&format!("hashing {name}"), Some(image.size()));
                 // Of the file as it was written, not of what was meant.
                 let file = ImageFile::open_read(temp.path()).map_err(OutputError::io("opening", path))?;
-                Some(sums::hash_image(&file, &*task, interrupt).map_err(OutputError::io("hashing", path))?)
+                Some(sums::hash_file(&file, &*task, interrupt).map_err(OutputError::io("hashing", path))?)
             }
         };
         persist(temp, path)?;
