@@ -5,38 +5,57 @@ STAGE := tools/stage.sh
 IMAGES ?= images
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FLASH := $(abspath $(TARGET)/release/kraken-flash)
-# Composing the debian base needs root, once; its cache stays this user's.
-CACHE_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo env XDG_CACHE_HOME=$(CACHE_HOME))
+# The caches stay this user's, also what root puts there.
+CACHE := $(or $(KRAKEN_FLASH_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kraken-flash)
+# Composing the debian base needs root, once: sudo is asked for only when the cache has none.
+define COMPOSE
+mkdir -p "$(CACHE)"; \
+if ! $(1) fetch --base debian --offline --quiet 2>/dev/null; then \
+  if [ "$$(id -u)" -eq 0 ]; then $(STAGE) "debian base" $(1) fetch --base debian; \
+  else $(STAGE) "debian base" sudo --preserve-env=KRAKEN_FLASH_DEBIAN_MIRROR,http_proxy,https_proxy \
+         env KRAKEN_FLASH_CACHE="$(CACHE)" $(1) fetch --base debian; status=$$?; \
+       sudo chown -hR "$$(id -u):$$(id -g)" "$(CACHE)"; exit $$status; fi; fi
+endef
 
-.PHONY: help demo base images build test test-fast test-base test-images test-root test-qemu lint clean setup-demo setup-test setup-lint
+# Stages follow one another, also under `make -j`.
+.NOTPARALLEL:
+
+# Of `make fuzz`: seconds for each target, and which. Bash has a variable SECONDS of its own, so only the command line counts.
+ifneq ($(origin SECONDS),command line)
+SECONDS := 60
+endif
+TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
+
+.PHONY: help demo base images build test test-fast test-base test-images test-root test-qemu lint clean bench fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
 	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those that boot in QEMU"
 	@echo "make lint   formatting, clippy, licences, documentation"
-	@echo "make clean  remove what was built; caches in $(CACHE_HOME)/kraken-flash stay"
+	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold\")"
+	@echo "make fuzz   run each fuzz target for SECONDS=60"
+	@echo "make clean  remove what was built; caches in $(CACHE) stay"
 
-setup-demo setup-test setup-lint: setup-%:
+setup-demo setup-test setup-lint setup-bench setup-fuzz: setup-%:
 	@$(STAGE) "set-up for $*" tools/setup.sh $*
 
 build:
 	@$(STAGE) build cargo build --release --locked
 
 base: setup-demo build
-	@$(STAGE) "debian base" $(AS_ROOT) $(FLASH) fetch --base debian
+	@$(call COMPOSE,$(FLASH))
 
 demo: base
 	@$(STAGE) "bake seven images" $(FLASH) build --base debian -o $(IMAGES)
 	@$(STAGE) "check the images" $(FLASH) verify $(IMAGES)
-	@$(STAGE) plan $(FLASH) plan
+	@$(STAGE) plan $(FLASH) plan --base debian
 
 test: setup-test test-fast test-base test-images test-root test-qemu
 
 # Composed here and not by a test, so that `sudo` may ask and the time is seen.
 test-base:
 	@$(STAGE) "build for tests" cargo build --locked
-	@$(STAGE) "debian base" $(AS_ROOT) $(abspath $(TARGET)/debug/kraken-flash) fetch --base debian
+	@$(call COMPOSE,$(abspath $(TARGET)/debug/kraken-flash))
 
 test-fast:
 	@$(STAGE) "fast tests" cargo nextest run --locked --profile fast --no-tests=fail
@@ -56,6 +75,17 @@ lint: setup-lint
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"
+
+# The debian base is the default; KRAKEN_BENCH_BASE names another one.
+bench: $(if $(KRAKEN_BENCH_BASE),setup-bench,base setup-bench)
+	@$(STAGE) bench cargo bench --locked --bench images -- $(PARTS)
+
+# Coverage counters need an unstable flag, which RUSTC_BOOTSTRAP opens on stable; all code is safe Rust, so no sanitizer is needed.
+fuzz: setup-fuzz
+	@set -e; for target in $(TARGETS); do \
+	  $(STAGE) "fuzz $$target" env -u CARGO_TARGET_DIR RUSTC_BOOTSTRAP=1 \
+	    cargo fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1; \
+	done
 
 clean:
 	cargo clean

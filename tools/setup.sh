@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs from Debian packages what a set of targets needs: tools/setup.sh demo|test|lint
+# Installs from Debian packages what a set of targets needs: tools/setup.sh demo|test|lint|bench|fuzz
 # With everything there already it asks dpkg once and ends; nothing is downloaded.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
@@ -13,7 +13,7 @@ fail() { echo "setup: $*" >&2; exit 1; }
 command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what tools/setup.sh lists"
 
 EMULATOR=qemu-user-static
-[ "${ID:-}" != debian ] || [ "${VERSION_ID:-12}" -lt 13 ] || EMULATOR="qemu-user qemu-user-binfmt"
+[ "${ID:-}" != debian ] || [ "${VERSION_ID:-99}" -lt 13 ] || EMULATOR="qemu-user qemu-user-binfmt"
 [ "$(dpkg --print-architecture)" != arm64 ] || EMULATOR=""
 
 DEMO="build-essential mmdebstrap $EMULATOR debian-archive-keyring dosfstools mtools fdisk e2fsprogs util-linux"
@@ -25,7 +25,9 @@ case ${1:-} in
   demo) PACKAGES=$DEMO ;;
   test) PACKAGES=$TEST ;;
   lint) PACKAGES="build-essential" ;;
-  *) echo "usage: tools/setup.sh demo|test|lint" >&2; exit 2 ;;
+  bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux e2fsprogs" ;;
+  fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;
+  *) echo "usage: tools/setup.sh demo|test|lint|bench|fuzz" >&2; exit 2 ;;
 esac
 
 as_root() {
@@ -84,5 +86,6 @@ command -v cargo >/dev/null || fail "Rust is missing: install a toolchain with c
 case $1 in
   test) cargo_tool nextest cargo-nextest ;;
   lint) cargo_tool deny cargo-deny ;;
+  fuzz) cargo_tool fuzz cargo-fuzz ;;
 esac
 echo "setup: everything for '$1' is there"

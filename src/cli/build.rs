@@ -84,7 +84,7 @@ fn chosen<'a>(nodes: &'a [Node], wanted: &[u32]) -> Result<Vec<&'a Node>, Failur
         .find(|number| !nodes.iter().any(|node| node.number == **number))
     {
         let count = nodes.len();
-        return Err(Failure::message(format!(
+        return Err(Failure::Usage(format!(
             "there is no node {missing}: the cluster has nodes 1 to {count}"
         )));
     }

@@ -8,12 +8,14 @@ use kraken_flash::interrupt::Interrupted;
 use kraken_flash::workspace::WorkspaceError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use super::EXIT_WRONG;
+use super::{EXIT_USAGE, EXIT_WRONG};
 
 /// Why a command did not succeed.
 pub(super) enum Failure {
     /// It could not be done: exit code 1.
     Failed(Box<dyn Error + Send + Sync>),
+    /// The arguments do not fit: exit code 2, as clap's own.
+    Usage(String),
     /// A check found something wrong; what, is already printed: exit code 3.
     Wrong,
     /// Stopped by a signal: exit code 130.
@@ -39,6 +41,10 @@ impl Failure {
                 // Nobody is left to be told when stderr is closed.
                 let _ = io::stderr().write_all(text.as_bytes());
                 ExitCode::from(1)
+            }
+            Failure::Usage(why) => {
+                let _ = writeln!(io::stderr(), "error: {why}\n\nFor more information, try '--help'.");
+                ExitCode::from(EXIT_USAGE)
             }
             Failure::Wrong => ExitCode::from(EXIT_WRONG),
             Failure::Interrupted => {

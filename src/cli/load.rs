@@ -62,12 +62,7 @@ pub(super) struct BaseArgs {
 impl BaseArgs {
     /// Puts the base named here in the place of the spec's. The hash that the spec gives is that of its own base.
     pub(super) fn apply(&self, image: &mut Image) -> Result<(), Failure> {
-        if let Some(written) = &self.base {
-            image.base = spec::base_ref(written, &|text| text.into())
-                .map_err(|why| Failure::message(format!("--base {written}: {why}")))?;
-            image.sha256 = None;
-        }
-        Ok(())
+        replace_base(image, self.base.as_deref())
     }
 
     /// How to get it.
@@ -78,4 +73,14 @@ impl BaseArgs {
             ..base::Options::default()
         }
     }
+}
+
+/// Puts the base of `--base` in the place of the spec's. The hash that the spec gives is that of its own base.
+pub(super) fn replace_base(image: &mut Image, written: Option<&str>) -> Result<(), Failure> {
+    if let Some(written) = written {
+        image.base = spec::base_ref(written, &|text| text.into())
+            .map_err(|why| Failure::Usage(format!("--base {written}: {why}")))?;
+        image.sha256 = None;
+    }
+    Ok(())
 }

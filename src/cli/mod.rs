@@ -25,6 +25,8 @@ use kraken_flash::progress::Progress;
 
 use failure::Failure;
 
+/// Exit code when the arguments do not fit.
+const EXIT_USAGE: u8 = 2;
 /// Exit code when a check found an image or card wrong.
 const EXIT_WRONG: u8 = 3;
 

@@ -8,7 +8,7 @@ use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use serde::Serialize;
 
-use super::{Failure, Session, stdout_width, text};
+use super::{Failure, Session, load, stdout_width, text};
 
 /// What `plan` takes.
 #[derive(Debug, clap::Args)]
@@ -16,15 +16,19 @@ pub(super) struct Args {
     /// Print everything as JSON, without secrets
     #[arg(long)]
     json: bool,
+    /// Show the plan with this base instead of kraken.toml's
+    #[arg(long, value_name = "BASE")]
+    base: Option<String>,
 }
 
 /// Prints the plan.
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let workspace = Workspace::load(
+    let mut workspace = Workspace::load(
         session.global.config.as_deref(),
         &Surroundings::here(),
         MissingKeys::Leave,
     )?;
+    load::replace_base(&mut workspace.cluster.image, args.base.as_deref())?;
     if args.json {
         return text::json(out, &Plan::new(&workspace));
     }

@@ -35,8 +35,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let cluster = &loaded.workspace.cluster;
     let report = if args.path.is_dir() {
         if args.node.is_some() {
-            return Err(Failure::message(
-                "--node goes with one image; a folder is checked node by node anyway",
+            return Err(Failure::Usage(
+                "--node goes with one image; a folder is checked node by node anyway".into(),
             ));
         }
         check::verify_folder(

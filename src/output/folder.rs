@@ -96,7 +96,8 @@ impl Folder {
     /// Writes the images of `nodes`, then the sums and the manifest. Images of other nodes that an earlier run with the same
     /// inputs left here stay listed; after a change of inputs only the new ones are.
     ///
-    /// `finished` is called for each image as soon as it has its final name.
+    /// The old manifest goes first: a run that is killed leaves none, and one that fails or is interrupted leaves one that lists
+    /// what is whole.
     ///
     /// # Errors
     /// The first [`OutputError`] of any node. Finished images stay, unfinished ones are removed.
@@ -109,7 +110,9 @@ impl Folder {
         progress: &dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Vec<Written>, OutputError> {
-        let before = self.read_manifest()?;
+        let before = self.read_manifest()?.filter(|manifest| manifest.inputs == inputs);
+        self.remove(MANIFEST)?;
+        self.remove(SUMS)?;
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         // Compressing uses all cores by itself; copying and hashing use one each.
@@ -133,16 +136,18 @@ impl Folder {
             }
             Ok(())
         };
-        std::thread::scope(|scope| {
+        let result = std::thread::scope(|scope| {
             let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
             handles.into_iter().try_for_each(|handle| match handle.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
             })
-        })?;
+        });
         let mut written = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         written.sort_by_key(|image| image.node.number);
-        self.write_manifest(golden, before, &written, inputs)?;
+        let listed = self.write_manifest(golden, before, &written, inputs);
+        // Why the images failed matters more than why a list of the others did.
+        result.and(listed)?;
         Ok(written)
     }
 
@@ -173,6 +178,7 @@ impl Folder {
                 let task = progress.task(&format!("compressing {name}"), Some(image.size()));
                 let packed = compress::write(&image, temp.as_file(), method, &*task, interrupt)
                     .map_err(OutputError::io("writing", &path))?;
+                self.clear_for(&name)?;
                 persist(temp, &path)?;
                 (Some(packed.sha256), Some(packed.raw_sha256), packed.size)
             }
@@ -228,11 +234,34 @@ impl Folder {
                 let task = progress.task(&format!("hashing {name}"), Some(image.size()));
                 // Of the file as it was written, not of what was meant.
                 let file = ImageFile::open_read(temp.path()).map_err(OutputError::io("opening", path))?;
-                Some(sums::hash_image(&file, &*task, interrupt).map_err(OutputError::io("hashing", path))?)
+                Some(sums::hash_file(&file, &*task, interrupt).map_err(OutputError::io("hashing", path))?)
             }
         };
+        self.clear_for(&name)?;
         persist(temp, path)?;
         Ok(sha256)
+    }
+
+    /// Before a node's new image gets its name: its old block map goes, which speaks of other bytes, and its image in other packings.
+    fn clear_for(&self, name: &str) -> Result<(), OutputError> {
+        let raw = name.trim_end_matches(".xz").trim_end_matches(".zst");
+        self.remove(&format!("{raw}.bmap"))?;
+        for extension in ["", ".xz", ".zst"] {
+            let other = format!("{raw}{extension}");
+            if other != name {
+                self.remove(&other)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a file of the folder, if it is there.
+    fn remove(&self, name: &str) -> Result<(), OutputError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::io("removing", path)(error)),
+            _ => Ok(()),
+        }
     }
 
     fn temp(&self) -> Result<tempfile::NamedTempFile, OutputError> {
@@ -284,7 +313,6 @@ impl Folder {
         inputs: ManifestInputs,
     ) -> Result<(), OutputError> {
         let mut nodes: BTreeMap<u32, ManifestNode> = before
-            .filter(|manifest| manifest.inputs == inputs)
             .map(|manifest| manifest.nodes)
             .unwrap_or_default()
             .into_iter()
@@ -292,21 +320,8 @@ impl Folder {
             .map(|node| (node.number, node))
             .collect();
         nodes.extend(written.iter().map(|image| (image.node.number, image.node.clone())));
-        let sums: BTreeMap<_, _> = nodes
-            .values()
-            .filter_map(|node| Some((node.file.clone(), node.sha256.clone()?)))
-            .collect();
-        let sums_path = self.path.join(SUMS);
-        if sums.is_empty() {
-            // An old list would speak of other bytes.
-            match fs::remove_file(&sums_path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(OutputError::io("removing", sums_path)(error));
-                }
-                _ => {}
-            }
-        } else {
-            self.write_text(&sums_path, &sums::render(&sums))?;
+        if nodes.is_empty() {
+            return Ok(());
         }
         let manifest = Manifest {
             manifest_version: manifest::VERSION,
@@ -315,6 +330,10 @@ impl Folder {
             inputs,
             nodes: nodes.into_values().collect(),
         };
+        let sums = manifest.sums();
+        if !sums.is_empty() {
+            self.write_text(&self.path.join(SUMS), &sums)?;
+        }
         let path = self.path.join(MANIFEST);
         let mut text = serde_json::to_string_pretty(&manifest)
             .map_err(io::Error::from)

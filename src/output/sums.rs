@@ -3,37 +3,74 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
+use std::ops::Range;
 
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use crate::disk::ReadAt;
+use crate::disk::{ImageFile, ReadAt};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
 
 /// The file's name.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// SHA-256 of a whole image, in hexadecimal.
+/// How much is hashed between two looks at the interrupt flag, in bytes.
+const CHUNK: usize = 1 << 20;
+
+static ZEROS: [u8; CHUNK] = [0; CHUNK];
+
+/// SHA-256 of a whole file, in hexadecimal. Its holes are hashed without being read: copying zeros out of the kernel would take nearly
+/// as long as hashing them.
 ///
 /// # Errors
 /// What reading reports; `Interrupted` when asked to stop.
-pub fn hash_image(image: &dyn ReadAt, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
+pub fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![0; CHUNK];
     let mut at = 0;
-    while at < image.size() {
-        if interrupt.is_set() {
-            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
+    while at < file.size() {
+        let data = next_data(file, at);
+        while at < data.start {
+            let step = step(at, data.start);
+            hash.update(&ZEROS[..step]);
+            at = advance(at, step, task, interrupt)?;
         }
-        let step = usize::try_from(image.size() - at)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        image.read_at(at, &mut buffer[..step])?;
-        hash.update(&buffer[..step]);
-        at += step as u64;
-        task.advance(step as u64);
+        while at < data.end {
+            let step = step(at, data.end);
+            file.read_at(at, &mut buffer[..step])?;
+            hash.update(&buffer[..step]);
+            at = advance(at, step, task, interrupt)?;
+        }
     }
     Ok(hex::encode(hash.finalize()))
+}
+
+/// The next range at or after `at` that is not a hole (lseek(2)); up to the end where the file system knows no holes, empty at the end
+/// when there is none.
+fn next_data(file: &ImageFile, at: u64) -> Range<u64> {
+    let size = file.size();
+    let start = match seek(file.file(), SeekFrom::Data(at)) {
+        Ok(start) => start.clamp(at, size),
+        Err(Errno::NXIO) => return size..size,
+        Err(_) => return at..size,
+    };
+    let end = seek(file.file(), SeekFrom::Hole(start)).unwrap_or(size);
+    // A file system that answered with nothing to read would keep us here for ever.
+    start..if end > start { end.min(size) } else { size }
+}
+
+fn step(at: u64, end: u64) -> usize {
+    usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK)
+}
+
+fn advance(at: u64, step: usize, task: &dyn Task, interrupt: &Interrupt) -> io::Result<u64> {
+    if interrupt.is_set() {
+        return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
+    }
+    task.advance(step as u64);
+    Ok(at + step as u64)
 }
 
 /// The file's text: one line for each file, sorted by name.
@@ -48,6 +85,41 @@ pub fn render(sums: &BTreeMap<String, String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn holes_are_hashed_as_the_zeros_that_they_read_as() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, size, data) in [
+            ("empty", 0, &[][..]),
+            ("all hole", 5 << 20, &[]),
+            ("hole at both ends", (5 << 20) + 3, &[2 << 20]),
+            ("data at both ends", (3 << 20) + 777, &[0, (3 << 20) + 770]),
+            ("many", 4 << 20, &[4096, 12_288, 1 << 20, (3 << 20) + 1]),
+        ] {
+            let path = dir.path().join("image");
+            let file = std::fs::File::create(&path).unwrap();
+            file.set_len(size).unwrap();
+            for at in data {
+                file.write_all_at(b"krake\0n", *at).unwrap();
+            }
+            let plain = hex::encode(Sha256::digest(std::fs::read(&path).unwrap()));
+            let image = ImageFile::open_read(&path).unwrap();
+            assert_eq!(hash_file(&image, &Silent, &Interrupt::new()).unwrap(), plain, "{name}");
+        }
+    }
+
+    #[test]
+    fn hashing_stops_on_request() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        std::fs::File::create(&path).unwrap().set_len(1 << 20).unwrap();
+        let interrupt = Interrupt::new();
+        interrupt.set();
+        let stopped = hash_file(&ImageFile::open_read(&path).unwrap(), &Silent, &interrupt).unwrap_err();
+        assert_eq!(stopped.kind(), io::ErrorKind::Interrupted);
+    }
 
     #[test]
     fn lines_have_the_form_of_sha256sum() {

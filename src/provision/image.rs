@@ -46,19 +46,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// A file of the image with new content: its real path, mode and owner stay; a new one gets `mode`, root.
+    /// A system file of the image with new content, at its real path. Owner and mode are those that Debian gives it, whatever the image
+    /// has: root, and for a file that others may not read the group `shadow`. So `check` can tell when they were changed.
     pub(super) fn edited(&mut self, path: &str, text: String, mode: u16) -> Result<(), ProvisionError> {
         let real = real_path(self.ctx.root, path)?;
-        let entry = match self.ctx.root.metadata(&real)? {
-            Some(meta) if meta.node == NodeType::File => {
-                // What others may not read when new, they may not read when old either.
-                let kept = if mode & 0o007 == 0 { meta.mode & mode } else { meta.mode };
-                Entry::file(text.into_bytes(), kept, self.ctx.clock_floor).owned_by(meta.uid, meta.gid)
-            }
-            _ => Entry::file(text.into_bytes(), mode, self.ctx.clock_floor),
+        let gid = match mode & 0o007 {
+            0 => shadow_group(self.ctx.root)?,
+            _ => 0,
         };
+        let entry = Entry::file(text.into_bytes(), mode, self.ctx.clock_floor).owned_by(0, gid);
         self.root(&real, entry)
     }
+}
+
+/// The number of the group `shadow` in the image; 0, root's, when it has none.
+fn shadow_group(root: &dyn FileTree) -> Result<u32, ProvisionError> {
+    let groups = text(root, "/etc/group")?.unwrap_or_default();
+    let line = groups.lines().find_map(|line| line.strip_prefix("shadow:"));
+    Ok(line.and_then(|line| line.split(':').nth(1)).and_then(|gid| gid.parse().ok()).unwrap_or(0))
 }
 
 /// How the block that kraken-flash keeps in a file of the image begins and ends.

@@ -1,0 +1,61 @@
+//! `make bench`: how fast images are made, each measurement beside the tool that a user would take instead.
+//!
+//! Arguments choose parts by name (`make bench PARTS="raw patches"`); without any, all are measured. Environment:
+//! `KRAKEN_BENCH_BASE` a raw base image (else the cached `debian` base), `KRAKEN_BENCH_DIR` where to work (some 20 times the
+//! base's size in used bytes; else the target folder), `KRAKEN_BENCH_ROUNDS` how often (else 3).
+
+mod cold;
+mod patches;
+mod raw;
+mod reflink;
+mod rounds;
+mod setting;
+mod table;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use setting::Setting;
+use table::Table;
+
+/// Errors of a benchmark are read by the person who runs it, as text.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+type Part = fn(&Setting, &mut Table) -> Result<()>;
+
+const PARTS: &[(&str, Part)] = &[
+    ("raw", raw::measure),
+    ("reflink", reflink::measure),
+    ("patches", patches::measure),
+    ("cold", cold::measure),
+];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    // Cargo adds `--bench`.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    if let Some(unknown) = wanted.iter().find(|name| PARTS.iter().all(|(part, _)| part != name)) {
+        let names: Vec<_> = PARTS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("there is no part \"{unknown}\"; there are {}", names.join(", ")).into());
+    }
+    let setting = Setting::prepare()?;
+    print!("{}", setting.describe()?);
+    let mut table = Table::default();
+    for (name, part) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            eprintln!("bench: {name}, load {}", setting::load());
+            part(&setting, &mut table)?;
+        }
+    }
+    println!("\nload at the end: {}\n\n{}", setting::load(), table.render());
+    Ok(())
+}

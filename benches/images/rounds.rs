@@ -1,0 +1,40 @@
+//! Takes times: several contestants in turn, round after round, medians at the end.
+
+use std::time::{Duration, Instant};
+
+use super::Result;
+
+/// Somebody who does the work that is timed. It is called once a round, with the round's number.
+pub type Contestant<'a> = Box<dyn FnMut(usize) -> Result<()> + 'a>;
+
+/// Lets the contestants take turns, the first one of a round begins the next one last, and returns the median time of each.
+/// `between` clears up before each turn and is not timed.
+///
+/// # Errors
+/// The first error of any contestant.
+pub fn medians(
+    rounds: usize,
+    contestants: &mut [Contestant<'_>],
+    mut between: impl FnMut() -> Result<()>,
+) -> Result<Vec<Duration>> {
+    let mut times = vec![Vec::with_capacity(rounds); contestants.len()];
+    for round in 0..rounds {
+        for turn in 0..contestants.len() {
+            let who = (turn + round) % contestants.len();
+            between()?;
+            let start = Instant::now();
+            contestants[who](round)?;
+            times[who].push(start.elapsed());
+        }
+    }
+    between()?;
+    Ok(times
+        .into_iter()
+        .map(|mut times| {
+            times.sort();
+            let shown: Vec<_> = times.iter().map(|time| format!("{:.2}", time.as_secs_f64())).collect();
+            eprintln!("bench:   times in s: {}", shown.join(" "));
+            times[times.len() / 2]
+        })
+        .collect())
+}

@@ -1,0 +1,11 @@
+//! Block maps: no panic; what is accepted is written back as it was read.
+#![no_main]
+
+use kraken_flash::output::Bmap;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &str| {
+    if let Ok(map) = Bmap::parse(input) {
+        assert_eq!(Bmap::parse(&map.render()).as_ref(), Ok(&map));
+    }
+});

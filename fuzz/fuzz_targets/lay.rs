@@ -1,0 +1,31 @@
+//! Laying files over a damaged disk: an error or a patch, no panic, no hang.
+#![no_main]
+
+use std::sync::Arc;
+
+use kraken_flash::disk::{self, CowView, Layout, RamDisk};
+use kraken_flash::overlay::{Entry, EntryPath, Overlay, Volume};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let view = Arc::new(CowView::new(RamDisk::from_bytes(kraken_flash_fuzz::disk(input))));
+    let Ok(layout) = Layout::detect(view.clone()) else {
+        return;
+    };
+    let mut overlay = Overlay::new();
+    for (volume, path, entry) in [
+        (Volume::Boot, "user-data", Entry::file(*b"#cloud-config\n", 0o644, 0)),
+        (Volume::Boot, "cmdline.txt", Entry::file(vec![b'x'; 3000], 0o644, 0)),
+        (Volume::Root, "etc/hostname", Entry::file(*b"kraken-1\n", 0o644, 0)),
+        (
+            Volume::Root,
+            "etc/cloud/cloud.cfg.d/kraken.cfg",
+            Entry::file(vec![b'y'; 5000], 0o600, 0),
+        ),
+    ] {
+        overlay.insert(volume, EntryPath::new(path).expect("a sound path"), entry);
+    }
+    if disk::apply(view.clone(), &layout, &overlay).is_ok() {
+        view.take_patch().expect("a disk in memory is readable");
+    }
+});

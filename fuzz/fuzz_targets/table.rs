@@ -1,0 +1,33 @@
+//! Partition tables, layouts, used-block maps and what is read from an image: no panic, no hang.
+#![no_main]
+
+use std::sync::Arc;
+
+use kraken_flash::base::OsImage;
+use kraken_flash::disk::{Layout, PartitionTable, RamDisk, ReadAt, UsedMap};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    // Every other input is the disk itself, the rest change a sound one.
+    let bytes = match input.split_first() {
+        Some((0xff, bytes)) => bytes.to_vec(),
+        _ => kraken_flash_fuzz::disk(input),
+    };
+    let disk = Arc::new(RamDisk::from_bytes(bytes));
+    if let Ok(table) = PartitionTable::read(&*disk) {
+        assert!(table.partitions.iter().all(|partition| partition.end() <= disk.size()));
+    }
+    if let Ok(map) = UsedMap::of(disk.clone()) {
+        assert!(
+            map.ranges()
+                .iter()
+                .all(|range| range.start < range.end && range.end <= disk.size())
+        );
+    }
+    let Ok(layout) = Layout::detect(disk.clone()) else {
+        return;
+    };
+    if let (Ok(boot), Ok(root)) = (layout.boot_tree(disk.clone()), layout.root_tree(disk)) {
+        let _ = OsImage::read(&boot, &root, 0);
+    }
+});
