@@ -84,7 +84,7 @@ bench: $(if $(KRAKEN_BENCH_BASE),setup-bench,base setup-bench)
 fuzz: setup-fuzz
 	@set -e; for target in $(TARGETS); do \
 	  $(STAGE) "fuzz $$target" env -u CARGO_TARGET_DIR RUSTC_BOOTSTRAP=1 \
-	    cargo fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1; \
+	    cargo fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -len_control=0 -max_len=2000 -timeout=20 -rss_limit_mb=1024 -print_final_stats=1; \
 	done
 
 clean:
