@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 use common::world::{Image, World, names, trixie};
 use common::{TestImage, run};
 
@@ -331,8 +333,21 @@ fn a_damaged_archive_is_refused_and_not_kept() {
         flipped[whole.len() / 2] ^= 0x10;
         for (how, bytes) in [("cut", &whole[..whole.len() * 2 / 3]), ("flipped", &flipped[..])] {
             fs::write(world.at("bad"), bytes).unwrap();
-            let said = world.ends(&["build", "--base", "bad"], 1);
-            assert!(said.contains("error: "), "{name} {how}: {said}");
+            let output = world.kraken(&["build", "--base", "./bad"]);
+            if how == "flipped" && output.status.success() {
+                // A bit that no reader needs: then the image is the right one all the same.
+                let right = format!(
+                    "{}.img",
+                    hex::encode(Sha256::digest(fs::read(world.at("base.img")).unwrap()))
+                );
+                assert_eq!(names(&world.at("cache/raw")), [right], "{name}");
+                fs::remove_dir_all(world.at("cache/raw")).unwrap();
+                fs::remove_dir_all(world.at("images")).unwrap();
+                continue;
+            }
+            let said = common::said(&output);
+            assert_eq!(output.status.code(), Some(1), "{name} {how}: {said}");
+            assert!(said.contains("unpacking"), "{name} {how}: {said}");
             assert_eq!(names(&world.at("images")), Vec::<String>::new(), "{name} {how}");
             assert_eq!(names(&world.at("cache/raw")), Vec::<String>::new(), "{name} {how}");
         }

@@ -78,6 +78,9 @@ impl BaseArgs {
 /// Puts the base of `--base` in the place of the spec's. The hash that the spec gives is that of its own base.
 pub(super) fn replace_base(image: &mut Image, written: Option<&str>) -> Result<(), Failure> {
     if let Some(written) = written {
+        // On the command line a file that is there is meant, whatever its name looks like.
+        let file = Path::new(written).is_file() && !written.contains('/');
+        let written = if file { &format!("./{written}") } else { written };
         image.base = spec::base_ref(written, &|text| text.into())
             .map_err(|why| Failure::Usage(format!("--base {written}: {why}")))?;
         image.sha256 = None;

@@ -1,6 +1,6 @@
 //! Reads and edits text files of the image: one place for limits, links and ownership.
 
-use crate::disk::{FileTree, Metadata, NodeType, real_path};
+use crate::disk::{FileTree, Metadata, real_path};
 use crate::overlay::{Entry, EntryPath, Overlay, Volume};
 
 use super::{Context, ProvisionError};
@@ -63,7 +63,10 @@ impl<'a> Draft<'a> {
 fn shadow_group(root: &dyn FileTree) -> Result<u32, ProvisionError> {
     let groups = text(root, "/etc/group")?.unwrap_or_default();
     let line = groups.lines().find_map(|line| line.strip_prefix("shadow:"));
-    Ok(line.and_then(|line| line.split(':').nth(1)).and_then(|gid| gid.parse().ok()).unwrap_or(0))
+    Ok(line
+        .and_then(|line| line.split(':').nth(1))
+        .and_then(|gid| gid.parse().ok())
+        .unwrap_or(0))
 }
 
 /// How the block that kraken-flash keeps in a file of the image begins and ends.

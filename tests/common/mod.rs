@@ -62,6 +62,7 @@ impl TestImage {
             ],
             boot_files: vec![
                 text("config.txt", "arm_64bit=1\nenable_uart=1\n"),
+                text("kernel8.img", "not a kernel, but in its place\n"),
                 text(
                     "cmdline.txt",
                     "console=serial0,115200 console=tty1 root=PARTUUID=a1b2c3d4-02 rootfstype=ext4 fsck.repair=yes rootwait\n",

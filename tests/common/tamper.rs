@@ -22,19 +22,21 @@ struct Case {
 }
 
 impl<'a> Bed<'a> {
-    /// `images/kraken-2.img` of the world is the one that is tampered with; `program` is a file on its root volume that
+    /// `single/kraken-2.img` of the world is the one that is tampered with; `program` is a file on its root volume that
     /// is far larger than a block and not the program's own.
     pub fn new(world: &'a World, program: &'a str) -> Self {
+        // A folder of its own, so that its manifest lists one image only.
+        world.does(&["build", "--node", "2", "-o", "single"]);
         Self { world, program }
     }
 
     fn fresh(&self) -> PathBuf {
         let folder = self.world.at("tampered");
         fs::create_dir_all(&folder).unwrap();
-        for name in ["kraken-2.img", "kraken-2.img.bmap"] {
+        for name in ["kraken-2.img", "kraken-2.img.bmap", "manifest.json", "SHA256SUMS"] {
             run(Command::new("cp")
                 .args(["--sparse=always", "--reflink=auto"])
-                .arg(self.world.at("images").join(name))
+                .arg(self.world.at("single").join(name))
                 .arg(folder.join(name)));
         }
         folder.join("kraken-2.img")
