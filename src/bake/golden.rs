@@ -13,7 +13,7 @@ use super::pieces::{self, Piece};
 use super::store::{Measured, cached, keep, prune, temporary};
 use super::{BakeError, Inputs, turn};
 use crate::base::OsImage;
-use crate::disk::{self, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
+use crate::disk::{self, CleanFat, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::overlay::Overlay;
 use crate::progress::Progress;
@@ -32,6 +32,8 @@ pub struct GoldenImage {
     key: String,
     file: Arc<ImageFile>,
     layout: Layout,
+    /// The boot volume, looked over once for all nodes.
+    clean: CleanFat,
     os: OsImage,
     clock_floor: i64,
     base_sha256: String,
@@ -158,12 +160,17 @@ pub fn bake<'a>(
     let file = open_read(&path)?;
     // Looked at anew: an overlay may have changed what configures the system on its first boot.
     let Opened { layout, os, .. } = open(&file, &path)?;
+    let clean = CleanFat::of(&*file, &layout.boot).map_err(|source| BakeError::Boot {
+        path: path.clone(),
+        source,
+    })?;
     let base_sha256 = base.raw_sha256.clone();
     let image = GoldenImage {
         path,
         key,
         file,
         layout,
+        clean,
         os,
         clock_floor,
         base_sha256,
@@ -358,7 +365,7 @@ impl<'a> Golden<'a> {
         let image = &self.image;
         let overlay = self.node_overlay(node)?;
         let view = Arc::new(CowView::new(image.file.clone()));
-        disk::apply(view.clone(), &image.layout, &overlay)?;
+        disk::apply_clean(view.clone(), &image.layout, &overlay, &image.clean)?;
         let patch = view.take_patch().map_err(BakeError::io("reading", &image.path))?;
         Ok(NodeImage::new(image, node, patch))
     }
@@ -369,7 +376,13 @@ impl<'a> Golden<'a> {
     /// [`BakeError`] when a template cannot be rendered.
     pub fn node_overlay(&self, node: &Node) -> Result<Overlay, BakeError> {
         let image = &self.image;
-        let (boot, root) = trees(&image.file, &image.layout, &image.path)?;
+        let path = || image.path.clone();
+        let boot = FatTree::open_clean(image.file.clone(), &image.layout.boot, &image.clean)
+            .map_err(|source| BakeError::Boot { path: path(), source })?;
+        let root = image
+            .layout
+            .root_tree(image.file.clone())
+            .map_err(|source| BakeError::Tree { path: path(), source })?;
         let context = Context {
             cluster: self.inputs.cluster,
             os: &image.os,

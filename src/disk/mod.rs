@@ -20,10 +20,10 @@ mod table;
 mod tools;
 mod used;
 
-pub use apply::{ApplyError, apply};
+pub use apply::{ApplyError, apply, apply_clean};
 pub use cow::{CowView, PATCH_BLOCK, Patch};
 pub use ext4::{Attributes, Ext4Error, Ext4Info, Ext4InfoError, Ext4Tree, Ext4Write, Ext4Writer};
-pub use fat::{FatError, FatTree, FatWriter, check_fat};
+pub use fat::{CleanFat, FatError, FatTree, FatWriter, check_fat};
 pub use file::ImageFile;
 pub use follow::real_path;
 pub use grow::{GrowError, grow_root};

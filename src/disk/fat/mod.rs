@@ -10,7 +10,7 @@ mod time;
 mod tree;
 mod write;
 
-pub use check::check_fat;
+pub use check::{CleanFat, check_fat};
 pub use tree::FatTree;
 pub use write::FatWriter;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
 
-use super::{FatError, Survey, time};
+use super::{CleanFat, FatError, Survey, time};
 use crate::disk::io::{FileTree, Metadata, NodeType, ReadAt, TreeError};
 use crate::disk::slice::Slice;
 use crate::disk::stream::Stream;
@@ -24,6 +24,18 @@ impl FatTree {
     pub fn open(disk: Arc<dyn ReadAt>, partition: &Partition) -> Result<Self, FatError> {
         let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
         Survey::take(&slice)?.sound()?;
+        Self::mount(slice)
+    }
+
+    /// Opens the volume in a partition of a disk, whose bytes `clean` speaks of.
+    ///
+    /// # Errors
+    /// [`FatError`] when it cannot be read.
+    pub fn open_clean(disk: Arc<dyn ReadAt>, partition: &Partition, _clean: &CleanFat) -> Result<Self, FatError> {
+        Self::mount(Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?)
+    }
+
+    fn mount(slice: Slice<Arc<dyn ReadAt>>) -> Result<Self, FatError> {
         let fs =
             FileSystem::new(Stream::read_only(Arc::new(slice)), FsOptions::new()).map_err(FatError::io("mounting"))?;
         Ok(Self { fs })

@@ -8,7 +8,7 @@ use fatfs::{Dir, FileSystem, FsOptions};
 
 use super::geometry::{Geometry, Width};
 use super::tree::{child, contents};
-use super::{FatError, Survey, dots, time};
+use super::{CleanFat, FatError, Survey, dots, time};
 use crate::disk::io::WriteAt;
 use crate::disk::slice::Slice;
 use crate::disk::stream::Stream;
@@ -34,13 +34,26 @@ impl FatWriter {
         if !survey.serious {
             settle(&slice, &survey).map_err(FatError::io("clearing the dirty bit"))?;
         }
+        Self::mount(slice, survey.geometry)
+    }
+
+    /// Opens the volume in a partition of a disk, whose bytes `clean` speaks of.
+    ///
+    /// # Errors
+    /// [`FatError`] when it cannot be read.
+    pub fn open_clean(disk: Arc<dyn WriteAt>, partition: &Partition, clean: &CleanFat) -> Result<Self, FatError> {
+        let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
+        Self::mount(slice, clean.geometry().clone())
+    }
+
+    fn mount(slice: Slice<Arc<dyn WriteAt>>, geometry: Geometry) -> Result<Self, FatError> {
         let options = FsOptions::new().time_provider(&time::CLOCK);
         let volume: Arc<dyn WriteAt> = Arc::new(slice);
         let fs = FileSystem::new(Stream::read_write(volume.clone()), options).map_err(FatError::io("mounting"))?;
         Ok(Self {
             fs,
             volume,
-            geometry: survey.geometry,
+            geometry,
             made_directory: Cell::new(false),
         })
     }
