@@ -18,7 +18,7 @@ pub const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Manifest {
-    /// [`VERSION`].
+    /// The number of the format.
     pub manifest_version: u32,
     /// Which program wrote it: name and version.
     pub tool: String,
