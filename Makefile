@@ -26,7 +26,7 @@ SECONDS := 60
 endif
 TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
 
-.PHONY: help demo base images build test test-fast test-base test-images test-root test-qemu lint clean bench fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
+.PHONY: help demo base images build test test-fast test-whole test-base test-images test-root test-qemu lint clean bench fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
@@ -50,7 +50,7 @@ demo: base
 	@$(STAGE) "check the images" $(FLASH) verify $(IMAGES)
 	@$(STAGE) plan $(FLASH) plan --base debian
 
-test: setup-test test-fast test-base test-images test-root test-qemu
+test: setup-test test-fast test-whole test-base test-images test-root test-qemu
 
 # Composed here and not by a test, so that `sudo` may ask and the time is seen.
 test-base:
@@ -59,6 +59,9 @@ test-base:
 
 test-fast:
 	@$(STAGE) "fast tests" cargo nextest run --locked --profile fast --no-tests=fail
+
+test-whole:
+	@$(STAGE) "tests of the whole program" cargo nextest run --locked --profile whole --no-tests=fail
 
 test-images:
 	@$(STAGE) "tests on the debian base" cargo nextest run --locked --profile base --no-tests=fail
