@@ -121,7 +121,10 @@ fn a_layout_is_told_from_what_the_partitions_hold() {
         assert_eq!(etc.read("/etc/hostname", 100).unwrap().unwrap(), b"raspberrypi\n");
         assert_eq!(etc.read("/lib/os-marker", 100).unwrap().unwrap(), b"here\n");
         let fat = layout.boot_tree(open(&image)).unwrap();
-        assert_eq!(fat.list("/").unwrap(), ["cmdline.txt", "config.txt", "kernel8.img", "overlays"]);
+        assert_eq!(
+            fat.list("/").unwrap(),
+            ["cmdline.txt", "config.txt", "kernel8.img", "overlays"]
+        );
         assert!(fat.read("/CONFIG.txt", 100).unwrap().is_some());
     }
 }
