@@ -329,3 +329,23 @@ fn fetch_unpacks_the_base_so_that_an_offline_build_needs_nothing_else() {
     world.does(&["verify"]);
     assert!(!world.at("home/.cache").exists(), "KRAKEN_FLASH_CACHE was not heeded");
 }
+
+#[test]
+fn a_base_that_was_not_unmounted_cleanly_becomes_clean_images() {
+    let world = World::new(2, trixie());
+    // Bit 0 of BS_Reserved1 of FAT32 says "dirty" (dosfstools, boot.h); the boot volume begins at 8 MiB.
+    let base = fs::File::options().write(true).open(world.at("base.img")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&base, &[1], (8 << 20) + 0x41).unwrap();
+    drop(base);
+    let dirty = Command::new("sh")
+        .current_dir(world.path())
+        .args(["-c", "dd if=base.img of=boot.fs bs=1M skip=8 count=256 status=none && PATH=$PATH:/usr/sbin:/sbin fsck.fat -n boot.fs"])
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&dirty.stdout).contains("Dirty bit is set"),
+        "{dirty:?}"
+    );
+    world.does(&["build"]);
+    world.does(&["verify"]);
+}

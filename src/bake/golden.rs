@@ -32,8 +32,9 @@ pub struct GoldenImage {
     key: String,
     file: Arc<ImageFile>,
     layout: Layout,
-    /// The boot volume, looked over once for all nodes.
-    clean: CleanFat,
+    /// The boot volume, looked over once for all nodes. `None` when it has a fault that does no harm (a base that was not unmounted
+    /// cleanly): then each node's writer looks it over, and mends it.
+    clean: Option<CleanFat>,
     os: OsImage,
     clock_floor: i64,
     base_sha256: String,
@@ -160,10 +161,7 @@ pub fn bake<'a>(
     let file = open_read(&path)?;
     // Looked at anew: an overlay may have changed what configures the system on its first boot.
     let Opened { layout, os, .. } = open(&file, &path)?;
-    let clean = CleanFat::of(&*file, &layout.boot).map_err(|source| BakeError::Boot {
-        path: path.clone(),
-        source,
-    })?;
+    let clean = CleanFat::of(&*file, &layout.boot).ok();
     let base_sha256 = base.raw_sha256.clone();
     let image = GoldenImage {
         path,
@@ -365,7 +363,10 @@ impl<'a> Golden<'a> {
         let image = &self.image;
         let overlay = self.node_overlay(node)?;
         let view = Arc::new(CowView::new(image.file.clone()));
-        disk::apply_clean(view.clone(), &image.layout, &overlay, &image.clean)?;
+        match &image.clean {
+            Some(clean) => disk::apply_clean(view.clone(), &image.layout, &overlay, clean)?,
+            None => disk::apply(view.clone(), &image.layout, &overlay)?,
+        }
         let patch = view.take_patch().map_err(BakeError::io("reading", &image.path))?;
         Ok(NodeImage::new(image, node, patch))
     }
@@ -377,8 +378,11 @@ impl<'a> Golden<'a> {
     pub fn node_overlay(&self, node: &Node) -> Result<Overlay, BakeError> {
         let image = &self.image;
         let path = || image.path.clone();
-        let boot = FatTree::open_clean(image.file.clone(), &image.layout.boot, &image.clean)
-            .map_err(|source| BakeError::Boot { path: path(), source })?;
+        let boot = match &image.clean {
+            Some(clean) => FatTree::open_clean(image.file.clone(), &image.layout.boot, clean),
+            None => image.layout.boot_tree(image.file.clone()),
+        };
+        let boot = boot.map_err(|source| BakeError::Boot { path: path(), source })?;
         let root = image
             .layout
             .root_tree(image.file.clone())

@@ -134,12 +134,10 @@ fn scripts_key() -> String {
 /// The raw image of the base `debian`: from the cache, or composed (which takes minutes, root and a Debian mirror).
 ///
 /// The image is sparse: an MBR disk of 2000 MiB with a FAT32 `bootfs` and an ext4 `rootfs`, as Raspberry Pi OS has them.
-/// Two processes that ask at the same time compose it once.
+/// Two processes that ask at the same time compose it once. `refresh` composes it anew, even when the cache has it.
 ///
 /// # Errors
 /// [`DebianError`]; nothing is left under the final name.
-///
-/// `refresh` composes it anew, even when the cache has it.
 pub fn obtain(
     cache_dir: &Path,
     refresh: bool,

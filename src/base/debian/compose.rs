@@ -31,6 +31,15 @@ pub(super) fn run(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(), DebianError> {
+    // mmdebstrap hands its hooks to a shell, with the names of files in this folder in them.
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+@:,=%".contains(byte);
+    if !folder.as_os_str().as_encoded_bytes().iter().all(plain) {
+        let why = "its path has a blank or a sign that shells read; name another cache folder with KRAKEN_FLASH_CACHE";
+        return Err(io_error("composing in", folder)(std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            why,
+        )));
+    }
     clear_left_overs(folder)?;
     let work = tempfile::Builder::new()
         .prefix(WORK_PREFIX)
