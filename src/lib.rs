@@ -11,6 +11,7 @@ pub mod disk;
 pub mod interrupt;
 pub mod output;
 pub mod overlay;
+pub mod packages;
 pub mod progress;
 pub mod provision;
 pub mod spec;

@@ -11,6 +11,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("check", 3, &["bake", "output"]),
     ("bake", 3, &[]),
     ("base", 2, &[]),
+    ("packages", 2, &["base"]),
     ("provision", 2, &["base"]),
     ("workspace", 2, &[]),
     ("spec", 1, &[]),

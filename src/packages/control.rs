@@ -1,0 +1,202 @@
+//! Paragraphs of `Field: value` lines: the format of Packages, Release, control, status and `.sources` files (deb822(5)).
+//!
+//! Nothing is copied: an index has tens of megabytes, and what is written back into dpkg's status must be the bytes that were read.
+
+/// Why a text is not in this format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct ControlError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// One paragraph.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paragraph<'a> {
+    /// Name and value as they stand: a value keeps the line breaks and first blanks of its continuation lines, and has no blanks around it.
+    fields: Vec<(&'a str, &'a str)>,
+    text: &'a str,
+}
+
+impl<'a> Paragraph<'a> {
+    /// The value of a field; names are compared without regard to case.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.fields
+            .iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
+    }
+
+    /// All fields in the order of the text.
+    pub fn fields(&self) -> &[(&'a str, &'a str)] {
+        &self.fields
+    }
+
+    /// The paragraph's lines as they stand, each ended by a line break (the last one perhaps by the end of the text).
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+}
+
+/// The paragraphs of a text, one after the other. After an error there are no more.
+#[derive(Clone, Debug)]
+pub struct Paragraphs<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+    comments: bool,
+}
+
+/// Paragraphs of a text. Lines that begin with `#` are no comments here: dpkg's own files have none.
+pub fn paragraphs(text: &str) -> Paragraphs<'_> {
+    Paragraphs {
+        text,
+        at: 0,
+        line: 0,
+        comments: false,
+    }
+}
+
+/// Paragraphs of a text that people write: lines that begin with `#` are comments.
+pub fn paragraphs_with_comments(text: &str) -> Paragraphs<'_> {
+    Paragraphs {
+        comments: true,
+        ..paragraphs(text)
+    }
+}
+
+/// The only paragraph of a text.
+///
+/// # Errors
+/// [`ControlError`], also when there is none, or more than one.
+pub fn single(text: &str) -> Result<Paragraph<'_>, ControlError> {
+    let mut all = paragraphs(text);
+    let first = all.next().unwrap_or(Err(ControlError {
+        line: 1,
+        why: "there is no field",
+    }))?;
+    match all.next() {
+        None => Ok(first),
+        Some(Err(error)) => Err(error),
+        Some(Ok(_)) => Err(ControlError {
+            line: all.line,
+            why: "there is more than one paragraph",
+        }),
+    }
+}
+
+impl<'a> Paragraphs<'a> {
+    /// The next line without its line break, and where it begins and the next one begins.
+    fn line(&mut self) -> Option<(&'a str, usize, usize)> {
+        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let start = self.at;
+        let length = rest.find('\n').map_or(rest.len(), |at| at + 1);
+        self.at += length;
+        self.line += 1;
+        Some((rest[..length].trim_end_matches(['\n', '\r']), start, self.at))
+    }
+
+    fn fail(&mut self, why: &'static str) -> ControlError {
+        self.at = self.text.len();
+        ControlError { line: self.line, why }
+    }
+
+    fn paragraph(&mut self) -> Result<Option<Paragraph<'a>>, ControlError> {
+        let mut fields: Vec<(&'a str, &'a str)> = Vec::new();
+        // Where the value of the last field begins, and where it ends so far.
+        let (mut value_start, mut first, mut end) = (0, None, 0);
+        while let Some((line, start, next)) = self.line() {
+            if line.trim().is_empty() {
+                if first.is_some() {
+                    break;
+                }
+                continue;
+            }
+            if self.comments && line.starts_with('#') {
+                continue;
+            }
+            if line.starts_with([' ', '\t']) {
+                let Some((_, value)) = fields.last_mut() else {
+                    return Err(self.fail("it continues a field, and there is none before it"));
+                };
+                *value = self.text[value_start..next].trim();
+                end = next;
+                continue;
+            }
+            let Some((name, value)) = line.split_once(':') else {
+                return Err(self.fail("it is neither a field (`Name: value`) nor the continuation of one"));
+            };
+            let name = name.trim_end();
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(self.fail("its field has no name that could be one"));
+            }
+            if fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return Err(self.fail("this field is there twice"));
+            }
+            value_start = start + (line.len() - value.len());
+            fields.push((name, value.trim()));
+            first.get_or_insert(start);
+            end = next;
+        }
+        Ok(first.map(|first| Paragraph {
+            fields,
+            text: &self.text[first..end],
+        }))
+    }
+}
+
+impl<'a> Iterator for Paragraphs<'a> {
+    type Item = Result<Paragraph<'a>, ControlError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.paragraph().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_and_continued() {
+        let text = "\n\nPackage: a\nDescription: short\n long\n .\n more\nEmpty:\n\n  \nPackage:b\n";
+        let all: Vec<_> = paragraphs(text).map(Result::unwrap).collect();
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].get("description"), Some("short\n long\n .\n more"));
+        assert_eq!(all[0].get("Empty"), Some(""));
+        assert_eq!(
+            all[0].text(),
+            "Package: a\nDescription: short\n long\n .\n more\nEmpty:\n"
+        );
+        assert_eq!(all[1].get("Package"), Some("b"));
+        assert_eq!(all[1].text(), "Package:b\n");
+    }
+
+    #[test]
+    fn comments_are_left_out_where_people_write() {
+        let text = "# one\nTypes: deb\n# two\nSigned-By:\n -----BEGIN\n# three\n .\n x\n";
+        let all: Vec<_> = paragraphs_with_comments(text).map(Result::unwrap).collect();
+        assert_eq!(all[0].get("Types"), Some("deb"));
+        // A comment inside a value stays in it: whoever reads the value leaves it out.
+        assert_eq!(all[0].get("Signed-By"), Some("-----BEGIN\n# three\n .\n x"));
+    }
+
+    #[test]
+    fn what_is_no_paragraph_is_an_error_with_its_line() {
+        for (text, line) in [
+            (" x\n", 1),
+            ("A: b\nno field\n", 2),
+            (": b\n", 1),
+            ("A b: c\n", 1),
+            ("A: b\na: c\n", 2),
+            ("A: b\n\n\u{e9}: c\n", 3),
+        ] {
+            let error = paragraphs(text).find_map(Result::err).unwrap();
+            assert_eq!(error.line, line, "{text:?}: {error}");
+        }
+        assert!(single("A: b\n\nC: d\n").is_err());
+        assert!(single("\n").is_err());
+    }
+}
