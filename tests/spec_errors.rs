@@ -28,6 +28,9 @@ impl Files for Shelf {
     fn read_secret(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.read(path)
     }
+    fn is_file(&self, _: &Path) -> bool {
+        true
+    }
     fn is_folder(&self, _: &Path) -> bool {
         false
     }

@@ -25,6 +25,9 @@ impl Files for Stub {
     fn read_secret(&self, path: &Path) -> io::Result<Vec<u8>> {
         Ok(path.as_os_str().as_encoded_bytes().to_vec())
     }
+    fn is_file(&self, path: &Path) -> bool {
+        self.is_folder(path)
+    }
     fn is_folder(&self, path: &Path) -> bool {
         path.ends_with("extra")
     }

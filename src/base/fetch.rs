@@ -112,10 +112,22 @@ pub(super) fn text(
     most: u64,
     interrupt: &Interrupt,
 ) -> Result<String, FetchError> {
+    let bytes = bytes(client, patience, url, most, interrupt)?;
+    String::from_utf8(bytes).map_err(|_| FetchError::NotText { url: shown(url) })
+}
+
+/// Fetches a document of at most `most` bytes into memory.
+pub(super) fn bytes(
+    client: &Client,
+    patience: Patience,
+    url: &Url,
+    most: u64,
+    interrupt: &Interrupt,
+) -> Result<Vec<u8>, FetchError> {
     let mut failed = 0;
     loop {
-        let why = match text_once(client, url, most, interrupt)? {
-            Ok(bytes) => return String::from_utf8(bytes).map_err(|_| FetchError::NotText { url: shown(url) }),
+        let why = match bytes_once(client, url, most, interrupt)? {
+            Ok(bytes) => return Ok(bytes),
             Err(why) => why,
         };
         failed += 1;
@@ -123,7 +135,7 @@ pub(super) fn text(
     }
 }
 
-fn text_once(
+fn bytes_once(
     client: &Client,
     url: &Url,
     most: u64,

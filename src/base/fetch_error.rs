@@ -34,9 +34,7 @@ pub enum FetchError {
         attempts: u32,
     },
     /// The file is not of the announced size.
-    #[error(
-        "fetching {url}: it has {size} bytes, {expected} were announced; it is not the file that the catalogue means"
-    )]
+    #[error("fetching {url}: it has {size} bytes, {expected} were announced; it is not the file that was meant")]
     WrongSize {
         /// The address, without secrets.
         url: String,
@@ -45,8 +43,8 @@ pub enum FetchError {
         /// The announced size in bytes.
         expected: u64,
     },
-    /// The server sends more than any image has.
-    #[error("fetching {url}: more than {limit} bytes arrive, which is more than an image should have")]
+    /// The server sends more than was announced, or more than anything of its kind has.
+    #[error("fetching {url}: more than {limit} bytes arrive, which is more than it should have")]
     TooLarge {
         /// The address, without secrets.
         url: String,

@@ -18,7 +18,7 @@ pub(super) const MOST_REDIRECTS: u32 = 8;
 /// How often the interrupt is looked at while nothing arrives.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Makes requests. Proxies come from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
+/// Makes requests. Unless one is named, proxies come from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     agent: ureq::Agent,
@@ -82,10 +82,27 @@ impl Head {
 impl Client {
     /// `stall`: after so long without a byte, a connection counts as hanging.
     pub(super) fn new(user_agent: &str, stall: Duration) -> Self {
+        Self::build(user_agent, stall, None)
+    }
+
+    /// As [`Client::new`], with this proxy instead of the environment's.
+    ///
+    /// # Errors
+    /// Why the proxy cannot be one.
+    pub(super) fn with_proxy(user_agent: &str, stall: Duration, proxy: &str) -> Result<Self, String> {
+        let proxy = ureq::Proxy::new(proxy).map_err(|error| error.to_string())?;
+        Ok(Self::build(user_agent, stall, Some(proxy)))
+    }
+
+    fn build(user_agent: &str, stall: Duration, proxy: Option<ureq::Proxy>) -> Self {
         let tls = ureq::tls::TlsConfig::builder()
             .root_certs(ureq::tls::RootCerts::PlatformVerifier)
             .build();
-        let config = ureq::Agent::config_builder()
+        let mut config = ureq::Agent::config_builder();
+        if proxy.is_some() {
+            config = config.proxy(proxy);
+        }
+        let config = config
             .user_agent(user_agent)
             .tls_config(tls)
             .http_status_as_error(false)

@@ -23,6 +23,10 @@ pub struct Cluster {
     pub user: User,
     /// What all nodes have set alike.
     pub system: System,
+    /// Docker inside the images.
+    pub docker: Docker,
+    /// How packages are got.
+    pub apt: Apt,
     /// The nodes, numbered 1, 2, 3, … without a gap.
     pub nodes: Vec<Node>,
 }
@@ -183,12 +187,94 @@ pub struct System {
     pub locale: String,
     /// Console keyboard.
     pub keyboard: Keyboard,
+    /// Packages that are baked into the images: `NAME` or `NAME=VERSION`.
+    pub packages: Vec<String>,
+    /// Package files that are baked into the images.
+    pub debs: Vec<DebRef>,
     /// Packages that the node itself installs over the network on its first boot.
     pub packages_on_first_boot: Vec<String>,
     /// A folder with `boot/` and `root/` whose files are laid over every node, joined with the folder of `kraken.toml`.
     pub overlay: Option<PathBuf>,
     /// The clock of a node never shows an earlier time than this (seconds since 1970-01-01 UTC). `None`: the base's own age.
     pub clock_floor: Option<i64>,
+}
+
+/// A package file of `[system] debs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DebRef {
+    /// As the spec writes it: this, and no path of this machine, goes into the lock file.
+    pub written: String,
+    /// Where it is: absolute, or relative to the folder of `kraken.toml` and already joined with it.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// `[docker]`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Docker {
+    /// Where it comes from.
+    pub source: DockerSource,
+    /// The packages to bake in; `None` for those that the source is known to need.
+    pub packages: Option<Vec<String>>,
+    /// Docker's own archive, without the distribution at its end and without a slash there.
+    pub archive: String,
+    /// A file with the key of Docker's own archive; `None`: it is fetched from there.
+    pub key_file: Option<PathBuf>,
+    /// The fingerprint that this key must have.
+    #[serde(serialize_with = "hex_text")]
+    pub key_fingerprint: [u8; 20],
+    /// Whether the user is in the group `docker`.
+    pub user_in_group: bool,
+    /// Options of dockerd that are laid over the template's.
+    pub daemon: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self {
+            source: DockerSource::default(),
+            packages: None,
+            archive: "https://download.docker.com/linux".to_owned(),
+            key_file: None,
+            // As Docker's installation guide for Debian shows it.
+            key_fingerprint: [
+                0x9d, 0xc8, 0x58, 0x22, 0x9f, 0xc7, 0xdd, 0x38, 0x85, 0x4a, 0xe2, 0xd8, 0x8d, 0x81, 0x80, 0x3c, 0x0e,
+                0xbf, 0xcd, 0x88,
+            ],
+            user_in_group: false,
+            daemon: serde_json::Map::new(),
+        }
+    }
+}
+
+fn hex_text<S: serde::Serializer>(bytes: &[u8; 20], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode_upper(bytes))
+}
+
+/// `[docker] source`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DockerSource {
+    /// The archives that the base image itself names: Debian's package `docker.io`. The default.
+    #[default]
+    Debian,
+    /// Docker's own archive: `docker-ce`.
+    DockerCe,
+    /// No Docker is baked in.
+    None,
+}
+
+/// `[apt]`.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Apt {
+    /// The address of an archive as the base image names it → the address to use in its place.
+    pub mirrors: std::collections::BTreeMap<String, String>,
+    /// A proxy for packages; `None`: what the environment says.
+    pub proxy: Option<String>,
+    /// Whether recommended packages are baked in, too.
+    pub recommends: bool,
 }
 
 /// `[system.keyboard]`, in the words of keyboard(5).

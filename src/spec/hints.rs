@@ -29,7 +29,14 @@ pub(super) fn elsewhere(name: &str) -> Option<String> {
         ("interface", "`interface` belongs in [network]"),
         ("keyboard", "`keyboard` belongs in [system]"),
         ("locale", "`locale` belongs in [system]"),
-        ("packages", "packages are `packages-on-first-boot` in [system]"),
+        (
+            "packages",
+            "packages to bake in are `packages` in [system]; those that nodes fetch themselves, `packages-on-first-boot`",
+        ),
+        ("debs", "`debs` belongs in [system]"),
+        ("daemon", "`daemon` belongs in [docker]"),
+        ("mirrors", "`mirrors` belongs in [apt]"),
+        ("proxy", "`proxy` belongs in [apt]"),
         (
             "password",
             "a password is never written here: put its hash (mkpasswd) into a file and name it in `password-hash-file` in [user]",

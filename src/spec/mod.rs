@@ -14,6 +14,7 @@ mod crypt;
 mod hints;
 mod mask;
 mod names;
+mod options;
 mod problem;
 mod raw;
 mod read;
@@ -22,11 +23,13 @@ mod section;
 mod ssh;
 
 pub use cluster::{
-    BaseRef, Board, Cluster, Image, InterfaceChoice, Keyboard, Mac, Network, Node, Role, SecretText, Sudo, System, User,
+    Apt, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac, Network, Node,
+    Role, SecretText, Sudo, System, User,
 };
 pub use problem::{Problem, SpecErrors};
 pub use raw::{
-    At, Field, RawCluster, RawConfig, RawImage, RawKeyboard, RawNetwork, RawNode, RawSystem, RawUser, schema,
+    At, Field, RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSystem,
+    RawUser, schema,
 };
 pub use resolve::base_ref;
 pub use ssh::{KeyError, fingerprint, public_keys};
@@ -41,6 +44,9 @@ pub trait Files {
     /// # Errors
     /// When it cannot be read, is no regular file, or is larger than a key file can be.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Whether there is a regular file at a place that [`Files::locate`] gave.
+    fn is_file(&self, path: &Path) -> bool;
 
     /// Reads a small file that must be the user's own secret.
     ///

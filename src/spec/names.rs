@@ -203,8 +203,21 @@ pub(super) fn package(text: &str) -> Check {
     }
     wrong(
         "a package name has lower-case letters, digits, plus, minus and dots",
-        "write the name alone, without version or architecture, for example \"htop\"",
+        "write the name alone, without an architecture, for example \"htop\"",
     )
+}
+
+/// A package to bake in: `NAME` or `NAME=VERSION` (deb-version(7)).
+pub(super) fn baked_package(text: &str) -> Check {
+    let (name, version) = text.split_once('=').unwrap_or((text, "1"));
+    let good = |b: u8| b.is_ascii_alphanumeric() || b".+-:~".contains(&b);
+    if version.is_empty() || version.len() > 200 || !version.bytes().all(good) {
+        return wrong(
+            "this is no version of a package",
+            "write the name alone, for example \"htop\", or with the whole version, for example \"htop=3.4.1-5\"",
+        );
+    }
+    package(name)
 }
 
 /// A name of the time-zone database, by its shape (the database itself is in the image).

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::cluster::{Board, InterfaceChoice, Role, Sudo};
+use super::cluster::{Board, DockerSource, InterfaceChoice, Role, Sudo};
 
 /// A value and its place in the text, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +81,10 @@ pub struct RawConfig {
     pub user: RawUser,
     /// What all nodes have set alike.
     pub system: RawSystem,
+    /// Docker, inside every image before its first boot.
+    pub docker: RawDocker,
+    /// How packages are got that are baked into the images.
+    pub apt: RawApt,
     /// What is different on single nodes: one `[[node]]` for each.
     pub node: Vec<RawNode>,
 }
@@ -165,6 +169,11 @@ pub struct RawSystem {
     pub locale: Field<String>,
     /// Console keyboard, in the words of keyboard(5).
     pub keyboard: RawKeyboard,
+    /// Packages that are baked into the images, from the archives that the base image itself names. `NAME=VERSION` asks for
+    /// one version.
+    pub packages: Field<Vec<At<String>>>,
+    /// Package files (`.deb`) that are baked into the images.
+    pub debs: Field<Vec<At<String>>>,
     /// Packages that a node installs itself, over the network, on its first boot.
     pub packages_on_first_boot: Field<Vec<At<String>>>,
     /// A folder with `boot/` and `root/` whose files are laid over every node.
@@ -172,6 +181,48 @@ pub struct RawSystem {
     /// No node's clock starts earlier than this: a Raspberry Pi has no clock that runs while it is off. A date
     /// (2026-11-23) or an RFC 3339 time. Default: the age of the base image.
     pub clock_floor: Field<String>,
+}
+
+/// `[docker]`
+#[derive(Clone, Debug, Default, JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawDocker {
+    /// Where Docker comes from: `debian` (the archives that the base image names), `docker-ce` (Docker's own archive), or
+    /// `none`.
+    #[schemars(extend("default" = "debian"))]
+    pub source: Field<DockerSource>,
+    /// The packages to bake in. Default: docker.io and docker-cli, or docker-ce, docker-ce-cli and containerd.io.
+    pub packages: Field<Vec<At<String>>>,
+    /// Docker's own archive, without the distribution at its end.
+    #[schemars(extend("default" = "https://download.docker.com/linux"))]
+    pub archive: Field<String>,
+    /// A file with the OpenPGP key that signs Docker's own archive. Default: fetched from that archive, and taken only with
+    /// the fingerprint below.
+    pub key_file: Field<String>,
+    /// The fingerprint that the key of Docker's own archive must have: 40 hexadecimal digits.
+    #[schemars(extend("default" = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"))]
+    pub key_fingerprint: Field<String>,
+    /// Whether the user is in the group `docker`, and so as mighty as root.
+    #[schemars(extend("default" = false))]
+    pub user_in_group: Field<bool>,
+    /// Options of dockerd, laid over those of the template `daemon.json`.
+    #[schemars(default, with = "BTreeMap<String, serde_json::Value>")]
+    pub daemon: Field<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// `[apt]`
+#[derive(Clone, Debug, Default, JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawApt {
+    /// Mirrors to fetch packages from: the address of an archive as the base image names it, and the address to use in its
+    /// place. Signatures are checked all the same.
+    #[schemars(default, with = "BTreeMap<String, String>")]
+    pub mirrors: Field<Vec<(At<String>, At<String>)>>,
+    /// An HTTP proxy for packages. Default: `http_proxy` and its like.
+    pub proxy: Field<String>,
+    /// Whether packages that others recommend are baked in, too.
+    #[schemars(extend("default" = false))]
+    pub recommends: Field<bool>,
 }
 
 /// `[system.keyboard]`

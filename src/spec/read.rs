@@ -5,7 +5,9 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 use super::problem::{Problem, Problems};
-use super::raw::{RawCluster, RawConfig, RawImage, RawKeyboard, RawNetwork, RawNode, RawSystem, RawUser};
+use super::raw::{
+    RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSystem, RawUser,
+};
 use super::section::Section;
 
 /// Reads a whole spec.
@@ -31,6 +33,8 @@ pub(super) fn config(text: &str, problems: &mut Problems) -> RawConfig {
         image: top.section("image", image),
         user: top.section("user", user),
         system: top.section("system", system),
+        docker: top.section("docker", docker),
+        apt: top.section("apt", apt),
         node: top.sections("node", node),
     };
     top.finish();
@@ -79,9 +83,31 @@ fn system(section: &mut Section<'_, '_>) -> RawSystem {
         timezone: section.string("timezone"),
         locale: section.string("locale"),
         keyboard: section.section("keyboard", keyboard),
+        packages: section.strings("packages"),
+        debs: section.strings("debs"),
         packages_on_first_boot: section.strings("packages-on-first-boot"),
         overlay: section.string("overlay"),
         clock_floor: section.time("clock-floor"),
+    }
+}
+
+fn docker(section: &mut Section<'_, '_>) -> RawDocker {
+    RawDocker {
+        source: section.choice("source"),
+        packages: section.strings("packages"),
+        archive: section.string("archive"),
+        key_file: section.string("key-file"),
+        key_fingerprint: section.string("key-fingerprint"),
+        user_in_group: section.boolean("user-in-group"),
+        daemon: section.options("daemon"),
+    }
+}
+
+fn apt(section: &mut Section<'_, '_>) -> RawApt {
+    RawApt {
+        mirrors: section.map("mirrors"),
+        proxy: section.string("proxy"),
+        recommends: section.boolean("recommends"),
     }
 }
 

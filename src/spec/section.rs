@@ -194,6 +194,44 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, key: &'static str) -> Field<bool> {
+        let Some(value) = self.take(key) else {
+            return Field::Absent;
+        };
+        match value.get_ref() {
+            DeValue::Boolean(on) => Field::Given(At {
+                value: *on,
+                span: value.span(),
+            }),
+            _ => self.wrong_type(key, value, "true or false, without quotes", "true"),
+        }
+    }
+
+    /// A table of any values, for a program that knows what they mean: what JSON can say of it.
+    pub(super) fn options(&mut self, key: &'static str) -> Field<serde_json::Map<String, serde_json::Value>> {
+        let Some(value) = self.take(key) else {
+            return Field::Absent;
+        };
+        let DeValue::Table(table) = value.get_ref() else {
+            return self.wrong_type(key, value, "a table", "{ debug = true }");
+        };
+        match super::options::table(table) {
+            Ok(map) => Field::Given(At {
+                value: map,
+                span: value.span(),
+            }),
+            Err((span, why)) => {
+                self.problems.push(
+                    Problem::new(format!("a value in `{key}` cannot be written as JSON: {why}"))
+                        .at(span, why)
+                        .help("write strings in quotes, whole numbers, true or false, lists and tables"),
+                );
+                Field::Wrong
+            }
+        }
+    }
+
     /// A section below this one; its defaults when it is not there.
     pub(super) fn section<T: Default>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
         let Some(value) = self.take(key) else {

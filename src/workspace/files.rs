@@ -109,6 +109,10 @@ impl Files for DiskFiles<'_> {
         Ok(bytes)
     }
 
+    fn is_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+
     fn is_folder(&self, path: &Path) -> bool {
         path.is_dir()
     }

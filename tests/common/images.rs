@@ -9,7 +9,8 @@ use kraken_flash::disk::MemoryTree;
 use kraken_flash::overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_flash::provision::{self, Assets, Context};
 use kraken_flash::spec::{
-    BaseRef, Board, Cluster, Image, InterfaceChoice, Keyboard, Mac, Network, Node, Role, SecretText, Sudo, System, User,
+    Apt, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac, Network, Node, Role,
+    SecretText, Sudo, System, User,
 };
 
 pub const FLOOR: i64 = 1_767_225_600; // 2026-01-01
@@ -224,10 +225,17 @@ pub fn kraken() -> Cluster {
             timezone: "Etc/UTC".to_owned(),
             locale: "C.UTF-8".to_owned(),
             keyboard: Keyboard::default(),
+            packages: Vec::new(),
+            debs: Vec::new(),
             packages_on_first_boot: Vec::new(),
             overlay: None,
             clock_floor: Some(FLOOR),
         },
+        docker: Docker {
+            source: DockerSource::None,
+            ..Docker::default()
+        },
+        apt: Apt::default(),
         nodes: nodes.collect(),
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn parse_base(text: &str, locate: &dyn Fn(&str) -> PathBuf) -> Check<
     )
 }
 
-fn check_url(text: &str) -> Check {
+pub(super) fn check_url(text: &str) -> Check {
     let example = "write for example \"https://example.org/images/os.img.xz\"";
     let Ok(url) = Url::parse(text) else {
         return wrong("this is no address", example);

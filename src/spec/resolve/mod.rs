@@ -11,6 +11,8 @@ use super::names::{self, Check, Wrong};
 use super::problem::{Problem, Problems};
 use super::raw::{At, Field, RawCluster, RawConfig};
 
+mod apt;
+mod docker;
 mod image;
 mod network;
 mod nodes;
@@ -26,12 +28,16 @@ pub(super) fn cluster(raw: &RawConfig, files: &dyn Files, problems: &mut Problem
     let image = image::image(&raw.image, files, problems);
     let user = user::user(&raw.user, files, problems);
     let system = system::system(&raw.system, files, problems);
+    let docker = docker::docker(&raw.docker, files, problems);
+    let apt = apt::apt(&raw.apt, problems);
     Some(Cluster {
         name: name?,
         network: network?,
         image: image?,
         user: user?,
         system: system?,
+        docker: docker?,
+        apt: apt?,
         nodes: nodes?,
     })
 }

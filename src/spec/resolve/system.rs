@@ -6,10 +6,10 @@ use jiff::tz::TimeZone;
 
 use super::{checked, checked_list, parsed};
 use crate::spec::Files;
-use crate::spec::cluster::{Keyboard, System};
+use crate::spec::cluster::{DebRef, Keyboard, System};
 use crate::spec::names::{self, Check, wrong};
 use crate::spec::problem::{Problem, Problems};
-use crate::spec::raw::{Field, RawKeyboard, RawSystem};
+use crate::spec::raw::{At, Field, RawKeyboard, RawSystem};
 
 const MOST_PACKAGES: usize = 1000;
 /// 2000-01-01 UTC: FAT has no times before 1980, and nobody made an image for a Pi before 2012.
@@ -23,6 +23,15 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
     let locale = checked(&raw.locale, "locale", "C.UTF-8", names::locale, problems);
     let keyboard = keyboard(&raw.keyboard, problems);
     let packages = checked_list(
+        &raw.packages,
+        "packages",
+        MOST_PACKAGES,
+        &[],
+        names::baked_package,
+        problems,
+    );
+    let debs = debs(&raw.debs, files, problems);
+    let packages_on_first_boot = checked_list(
         &raw.packages_on_first_boot,
         "packages-on-first-boot",
         MOST_PACKAGES,
@@ -56,10 +65,39 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
         timezone: timezone?,
         locale: locale?,
         keyboard: keyboard?,
-        packages_on_first_boot: packages?,
+        packages: packages?,
+        debs: debs?,
+        packages_on_first_boot: packages_on_first_boot?,
         overlay: overlay?,
         clock_floor: clock_floor?,
     })
+}
+
+/// Package files, each a file that is there.
+fn debs(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Problems) -> Option<Vec<DebRef>> {
+    let list = match field {
+        Field::Absent => return Some(Vec::new()),
+        Field::Wrong => return None,
+        Field::Given(list) => list,
+    };
+    let found: Vec<_> = list
+        .value
+        .iter()
+        .map(|at| {
+            let path = files.locate(&at.value);
+            if files.is_file(&path) {
+                let written = at.value.clone();
+                return Some(DebRef { written, path });
+            }
+            problems.push(
+                Problem::new(format!("there is no package file {}", path.display()))
+                    .at(at.span.clone(), "named here")
+                    .help("correct the name; a package of an archive goes into `packages`, by its name alone"),
+            );
+            None
+        })
+        .collect();
+    found.into_iter().collect()
 }
 
 fn keyboard(raw: &RawKeyboard, problems: &mut Problems) -> Option<Keyboard> {
