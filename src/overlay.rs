@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -94,13 +97,99 @@ impl fmt::Display for EntryPath {
     }
 }
 
+/// The bytes of a file: in memory, or a range of a file that lies ready. Two contents are equal when their bytes are.
+#[derive(Clone)]
+pub enum Content {
+    /// In memory. Shared, since common files go to every node.
+    Bytes(Arc<[u8]>),
+    /// On disk: hundreds of megabytes of packages need not be in memory at once.
+    Stored {
+        /// Where they are.
+        file: Arc<File>,
+        /// Where they begin, in bytes.
+        offset: u64,
+        /// How many they are.
+        len: u64,
+        /// Their SHA-256.
+        sha256: [u8; 32],
+    },
+}
+
+impl Content {
+    /// How many bytes they are.
+    pub fn len(&self) -> u64 {
+        match self {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Stored { len, .. } => *len,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, read when they are not in memory.
+    ///
+    /// # Errors
+    /// What reading reports; bytes that changed on the disk since they were hashed are an error, too.
+    pub fn read(&self) -> io::Result<Arc<[u8]>> {
+        match self {
+            Content::Bytes(bytes) => Ok(bytes.clone()),
+            Content::Stored {
+                file,
+                offset,
+                len,
+                sha256,
+            } => {
+                let len = usize::try_from(*len).map_err(io::Error::other)?;
+                let mut bytes = vec![0; len];
+                file.read_exact_at(&mut bytes, *offset)?;
+                if <[u8; 32]>::from(Sha256::digest(&bytes)) != *sha256 {
+                    return Err(io::Error::other("a temporary file changed while it was in use"));
+                }
+                Ok(bytes.into())
+            }
+        }
+    }
+
+    /// Their SHA-256.
+    pub fn sha256(&self) -> [u8; 32] {
+        match self {
+            Content::Bytes(bytes) => Sha256::digest(bytes).into(),
+            Content::Stored { sha256, .. } => *sha256,
+        }
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Content::Bytes(one), Content::Bytes(two)) => one == two,
+            _ => self.len() == other.len() && self.sha256() == other.sha256(),
+        }
+    }
+}
+
+impl Eq for Content {}
+
+impl<T: Into<Arc<[u8]>>> From<T> for Content {
+    fn from(bytes: T) -> Self {
+        Content::Bytes(bytes.into())
+    }
+}
+
 /// What an entry is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// A regular file with these bytes. Shared, since common files go to every node.
-    File(Arc<[u8]>),
+    /// A regular file with these bytes.
+    File(Content),
+    /// Another name of a file that this overlay or the image has on the same volume (root volume only; FAT has none).
+    HardLink(EntryPath),
     /// A directory. An existing one keeps its children and gets this mode, owner and time.
     Directory,
+    /// A directory, unless there is one or a link to one: that stays as it is, as dpkg has it.
+    DirectoryIfMissing,
     /// A symbolic link to this target (root volume only; FAT has none).
     Symlink(String),
     /// Nothing: whatever file or link stood there is removed. A directory is not removed.
@@ -111,8 +200,10 @@ impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // Never the bytes: they may be a secret.
-            Kind::File(bytes) => write!(f, "File({} bytes)", bytes.len()),
+            Kind::File(content) => write!(f, "File({} bytes)", content.len()),
+            Kind::HardLink(other) => write!(f, "HardLink({other})"),
             Kind::Directory => f.write_str("Directory"),
+            Kind::DirectoryIfMissing => f.write_str("DirectoryIfMissing"),
             Kind::Symlink(target) => write!(f, "Symlink({target:?})"),
             Kind::Absent => f.write_str("Absent"),
         }
@@ -149,7 +240,7 @@ impl Entry {
     }
 
     /// A regular file owned by root.
-    pub fn file(bytes: impl Into<Arc<[u8]>>, mode: u16, mtime: i64) -> Self {
+    pub fn file(bytes: impl Into<Content>, mode: u16, mtime: i64) -> Self {
         Self::new(Kind::File(bytes.into()), mode, mtime)
     }
 
@@ -225,11 +316,16 @@ impl Overlay {
             field(&[volume as u8]);
             field(path.as_str().as_bytes());
             match &entry.kind {
-                Kind::File(bytes) => {
+                Kind::File(content) => {
                     field(b"file");
-                    field(bytes);
+                    field(&content.sha256());
+                }
+                Kind::HardLink(other) => {
+                    field(b"hard link");
+                    field(other.as_str().as_bytes());
                 }
                 Kind::Directory => field(b"directory"),
+                Kind::DirectoryIfMissing => field(b"directory if missing"),
                 Kind::Symlink(target) => {
                     field(b"symlink");
                     field(target.as_bytes());
@@ -302,7 +398,10 @@ mod tests {
         let mut b = Overlay::new();
         b.insert(Volume::Root, path.clone(), Entry::file(*b"two", 0o600, 0));
         a.merge(b);
-        assert_eq!(a.get(Volume::Root, &path).unwrap().kind, Kind::File(Arc::from(*b"two")));
+        assert_eq!(
+            a.get(Volume::Root, &path).unwrap().kind,
+            Kind::File(Content::from(*b"two"))
+        );
     }
 
     #[test]
@@ -330,6 +429,25 @@ mod tests {
         for (at, other) in different.iter().enumerate() {
             assert_ne!(*other, digest("/a", file()), "case {at}");
         }
+    }
+
+    #[test]
+    fn bytes_on_disk_are_as_good_as_bytes_in_memory() {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, b"__bytes__").unwrap();
+        let file = Arc::new(file);
+        let stored = Content::Stored {
+            file: file.clone(),
+            offset: 2,
+            len: 5,
+            sha256: Sha256::digest(b"bytes").into(),
+        };
+        let held = Content::from(*b"bytes");
+        assert_eq!((stored.len(), stored.sha256()), (held.len(), held.sha256()));
+        assert_eq!(stored, held);
+        assert_eq!(stored.read().unwrap()[..], b"bytes"[..]);
+        file.write_all_at(b"X", 3).unwrap();
+        assert!(stored.read().is_err());
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! Compares the files of an image with the overlay they should have come from.
 
-use std::sync::Arc;
-
 use super::report::ImageReport;
 use crate::disk::{FileTree, NodeType, TreeError};
-use crate::overlay::{Entry, EntryPath, Kind, Overlay, Volume};
+use crate::overlay::{Content, Entry, EntryPath, Kind, Overlay, Volume};
 
 /// The check's name.
 const CHECK: &str = "files";
@@ -42,8 +40,8 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
                 _ => vec![],
             });
         }
-        Kind::File(_) => NodeType::File,
-        Kind::Directory => NodeType::Directory,
+        Kind::File(_) | Kind::HardLink(_) => NodeType::File,
+        Kind::Directory | Kind::DirectoryIfMissing => NodeType::Directory,
         Kind::Symlink(_) => NodeType::Symlink,
     };
     let Some(found) = found else {
@@ -54,16 +52,21 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
     }
     let mut list = Vec::new();
     match &entry.kind {
-        Kind::File(bytes) => list.extend(content(path, bytes, found.size, tree)?),
+        Kind::File(wanted) => list.extend(content(path, wanted, found.size, tree)?),
+        Kind::HardLink(other) => {
+            let same = tree.read(path, u64::MAX)? == tree.read(other.as_str(), u64::MAX)?;
+            list.extend((!same).then(|| format!("should be another name of {other}")));
+        }
         Kind::Symlink(target) => {
             let seen = tree.read_link(path)?.unwrap_or_default();
             if seen != *target {
                 list.push(format!("points to {seen:?} and should point to {target:?}"));
             }
         }
-        Kind::Directory | Kind::Absent => {}
+        Kind::Directory | Kind::DirectoryIfMissing | Kind::Absent => {}
     }
-    if volume == Volume::Root {
+    let owned = !matches!(entry.kind, Kind::HardLink(_) | Kind::DirectoryIfMissing);
+    if volume == Volume::Root && owned {
         if found.mode != entry.mode && wanted != NodeType::Symlink {
             list.push(format!(
                 "has mode {:04o} and should have {:04o}",
@@ -77,7 +80,7 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
             ));
         }
     }
-    if let (NodeType::File, Some(seen)) = (wanted, found.mtime) {
+    if let (Kind::File(_), Some(seen)) = (&entry.kind, found.mtime) {
         let tolerance = if volume == Volume::Boot { FAT_TIME_STEP } else { 0 };
         if seen.abs_diff(entry.mtime) > tolerance {
             list.push(format!(
@@ -89,10 +92,14 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
     Ok(list)
 }
 
-fn content(path: &str, wanted: &Arc<[u8]>, size: u64, tree: &dyn FileTree) -> Result<Option<String>, TreeError> {
-    if size != wanted.len() as u64 {
+fn content(path: &str, wanted: &Content, size: u64, tree: &dyn FileTree) -> Result<Option<String>, TreeError> {
+    if size != wanted.len() {
         return Ok(Some(format!("has {size} bytes and should have {}", wanted.len())));
     }
+    let wanted = match wanted.read() {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(Some(format!("cannot be compared: {error}"))),
+    };
     let seen = tree.read(path, size)?.unwrap_or_default();
     if seen[..] == wanted[..] {
         return Ok(None);

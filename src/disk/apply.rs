@@ -6,7 +6,7 @@ use super::ext4::{Attributes, Ext4Error, Ext4Write, Ext4Writer};
 use super::fat::{CleanFat, FatError, FatWriter};
 use super::io::WriteAt;
 use super::layout::Layout;
-use crate::overlay::{Entry, EntryPath, Kind, Overlay, Volume};
+use crate::overlay::{Content, Entry, EntryPath, Kind, Overlay, Volume};
 
 /// Why an overlay could not be laid over a disk. The disk may be changed in part: use a view, and throw it away.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +17,16 @@ pub enum ApplyError {
     /// The root volume.
     #[error("laying files over the root volume: {0}")]
     Root(#[from] Ext4Error),
+    /// The bytes of a file, which are kept in a temporary file.
+    #[error("reading what is to be {path} in the image: {source}")]
+    Content {
+        /// The path.
+        path: EntryPath,
+        /// What the system reported.
+        source: std::io::Error,
+    },
     /// Something that FAT cannot hold.
-    #[error(
-        "laying files over the boot volume: {path} is a symbolic link, which FAT cannot hold; put it on the root volume"
-    )]
+    #[error("laying files over the boot volume: {path} is a link, which FAT cannot hold; put it on the root volume")]
     LinkOnBoot {
         /// The path.
         path: EntryPath,
@@ -76,10 +82,10 @@ fn of(overlay: &Overlay, wanted: Volume) -> impl Iterator<Item = (&EntryPath, &E
 fn apply_boot(writer: FatWriter, overlay: &Overlay) -> Result<(), ApplyError> {
     for (path, entry) in of(overlay, Volume::Boot) {
         match &entry.kind {
-            Kind::File(bytes) => writer.write(path.as_str(), bytes, entry.mtime)?,
-            Kind::Directory => writer.mkdir(path.as_str(), entry.mtime)?,
+            Kind::File(content) => writer.write(path.as_str(), &bytes(path, content)?, entry.mtime)?,
+            Kind::Directory | Kind::DirectoryIfMissing => writer.mkdir(path.as_str(), entry.mtime)?,
             Kind::Absent => writer.remove(path.as_str())?,
-            Kind::Symlink(_) => return Err(ApplyError::LinkOnBoot { path: path.clone() }),
+            Kind::Symlink(_) | Kind::HardLink(_) => return Err(ApplyError::LinkOnBoot { path: path.clone() }),
         }
     }
     Ok(writer.finish()?)
@@ -98,17 +104,33 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
             xattrs: &entry.xattrs,
         };
         match &entry.kind {
-            Kind::File(bytes) => writer.file(path.as_str(), bytes, attributes)?,
+            Kind::File(content) => writer.file(path.as_str(), &bytes(path, content)?, attributes)?,
+            // After all files: what it is a name of may come later.
+            Kind::HardLink(_) => {}
             Kind::Directory => writer.directory(path.as_str(), attributes)?,
+            Kind::DirectoryIfMissing => writer.directory_if_missing(path.as_str(), attributes)?,
             Kind::Symlink(target) => writer.symlink(path.as_str(), target, attributes)?,
             Kind::Absent => writer.remove(path.as_str())?,
         }
     }
+    for (path, entry) in of(overlay, Volume::Root) {
+        if let Kind::HardLink(other) = &entry.kind {
+            writer.hard_link(path.as_str(), other.as_str(), entry.mtime)?;
+        }
+    }
     // What was written into a directory has changed its time.
     for (path, entry) in of(overlay, Volume::Root) {
-        if entry.kind == Kind::Directory {
+        if matches!(entry.kind, Kind::Directory | Kind::DirectoryIfMissing) {
             writer.touch(path.as_str(), entry.mtime)?;
         }
     }
     Ok(writer.finish()?)
+}
+
+/// The bytes of a file of the overlay.
+fn bytes(path: &EntryPath, content: &Content) -> Result<Arc<[u8]>, ApplyError> {
+    content.read().map_err(|source| ApplyError::Content {
+        path: path.clone(),
+        source,
+    })
 }

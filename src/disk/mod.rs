@@ -32,7 +32,7 @@ pub use layout::{Layout, LayoutError};
 pub use memory::MemoryTree;
 pub use ram::RamDisk;
 pub use slice::Slice;
-pub use space::{FreeSpace, ROOT_MARGIN, SpaceError, free_space, shortfall};
+pub use space::{FreeSpace, ROOT_MARGIN, SpaceError, free_space, shortfall, shortfall_of};
 pub use table::{Partition, PartitionTable, SECTOR, TableError, TableKind, grow_last, grow_partition};
 pub use tools::tool;
 pub use used::{UsedError, UsedMap};

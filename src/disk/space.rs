@@ -53,6 +53,20 @@ pub fn shortfall(disk: Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> R
     Ok(root_growth(&Ext4Info::read(&slice)?, overlay))
 }
 
+/// As [`shortfall`], for what needs so many bytes, in whole blocks, and inodes of the root volume.
+///
+/// # Errors
+/// [`SpaceError`] when the volume cannot be read.
+pub fn shortfall_of(
+    disk: Arc<dyn ReadAt>,
+    layout: &Layout,
+    bytes: u64,
+    inodes: u64,
+) -> Result<Option<u64>, SpaceError> {
+    let slice = Slice::new(disk, layout.root.start, layout.root.len).map_err(Ext4InfoError::Io)?;
+    Ok(growth_for(&Ext4Info::read(&slice)?, bytes, inodes))
+}
+
 /// Bytes that are free on the two volumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreeSpace {
@@ -89,8 +103,8 @@ fn boot_fits(disk: &Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Resu
     let cluster = survey.geometry.cluster;
     for (volume, _, entry) in overlay.iter() {
         needed += match (&entry.kind, volume) {
-            (Kind::File(bytes), Volume::Boot) => (bytes.len() as u64).next_multiple_of(cluster),
-            (Kind::Directory, Volume::Boot) => cluster,
+            (Kind::File(content), Volume::Boot) => content.len().next_multiple_of(cluster),
+            (Kind::Directory | Kind::DirectoryIfMissing, Volume::Boot) => cluster,
             _ => 0,
         };
     }
@@ -109,8 +123,9 @@ fn root_growth(info: &Ext4Info, overlay: &Overlay) -> Option<u64> {
         }
         let block = info.block_size;
         bytes += match &entry.kind {
-            Kind::File(contents) => (contents.len() as u64).next_multiple_of(block),
-            Kind::Directory => block,
+            Kind::File(content) => content.len().next_multiple_of(block),
+            Kind::Directory | Kind::DirectoryIfMissing => block,
+            Kind::HardLink(_) => 0,
             Kind::Symlink(target) if target.len() > FAST_LINK => block,
             Kind::Symlink(_) => 0,
             Kind::Absent => continue,
@@ -118,6 +133,10 @@ fn root_growth(info: &Ext4Info, overlay: &Overlay) -> Option<u64> {
         bytes += DIRECTORY_ENTRY + if entry.xattrs.is_empty() { 0 } else { block };
         inodes += 1;
     }
+    growth_for(info, bytes, inodes)
+}
+
+fn growth_for(info: &Ext4Info, bytes: u64, inodes: u64) -> Option<u64> {
     let free = info.free_blocks.saturating_sub(info.reserved_blocks) * info.block_size;
     let for_bytes = (bytes + ROOT_MARGIN).saturating_sub(free);
     let missing = (inodes + INODE_MARGIN).saturating_sub(u64::from(info.free_inodes));

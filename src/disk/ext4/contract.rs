@@ -68,6 +68,18 @@ pub trait Ext4Write {
     /// As [`Self::file`]; a file in its place is an error.
     fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
 
+    /// Makes a directory where there is none; one that is there, or a link to one, stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::file`]; a file in its place is an error.
+    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+
+    /// Gives the regular file `other` another name. Whatever file or link stood there loses this name. `now` is the time of the change.
+    ///
+    /// # Errors
+    /// As [`Self::file`]; also when `other` is no regular file.
+    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<(), Ext4Error>;
+
     /// Makes a symbolic link; whatever file or link stood there is replaced.
     ///
     /// # Errors

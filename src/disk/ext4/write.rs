@@ -283,6 +283,34 @@ impl Ext4Write for Ext4Writer {
         self.dress(&place, &name, inode, attributes)
     }
 
+    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        if self.parent(&format!("{path}/x"), false)?.is_some() {
+            return Ok(());
+        }
+        self.directory(path, attributes)
+    }
+
+    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<(), Ext4Error> {
+        self.clock.set(now);
+        let (_, name) = split(other)?;
+        let source = match self.parent(other, false)? {
+            Some(place) => self.look(&place, name, other)?,
+            None => None,
+        };
+        let Some((inode, found)) = source.filter(|(_, found)| found.is_file()) else {
+            return Err(failed("linking to", other, "there is no file of that name"));
+        };
+        let (place, name, there) = self.spot(path)?;
+        if there.as_ref().is_some_and(|(there, _)| *there == inode) {
+            return Ok(());
+        }
+        self.clear(&place, name, there.as_ref().map(|(_, inode)| inode))?;
+        self.fs
+            .apply_link_at(inode, place.inode, name.as_bytes())
+            .map_err(wrap("linking", path))?;
+        self.set_times(inode, path, i64::from(found.mtime))
+    }
+
     fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
         self.clock.set(attributes.mtime);
         let (place, name, found) = self.spot(path)?;
