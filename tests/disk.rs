@@ -151,7 +151,11 @@ fn directories_grow_with_what_is_put_into_them() {
             unreachable!()
         };
         let tree: &dyn FileTree = if volume == Volume::Root { &root } else { &boot };
-        assert_eq!(tree.read(at.as_str(), 100).unwrap().unwrap(), *bytes.read().unwrap(), "{at}");
+        assert_eq!(
+            tree.read(at.as_str(), 100).unwrap().unwrap(),
+            *bytes.read().unwrap(),
+            "{at}"
+        );
     }
 }
 
@@ -203,7 +207,7 @@ fn what_cannot_stand_where_it_should_is_refused() {
             Entry::file(vec![1; 70 << 20], 0o644, TIME),
             "it is full",
         ),
-        (Volume::Boot, "/link", Entry::symlink("x", TIME), "symbolic link"),
+        (Volume::Boot, "/link", Entry::symlink("x", TIME), "is a link"),
         (Volume::Boot, "/overlays", file(), "a directory stands there"),
         (Volume::Boot, "/config.txt/x", file(), "is a file"),
         (Volume::Boot, "/a:b", file(), "writing /a:b"),
