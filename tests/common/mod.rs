@@ -1,6 +1,8 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 #![allow(dead_code)]
 
+pub mod docker;
+pub mod host_debs;
 pub mod lay;
 pub mod qemu;
 pub mod tamper;
