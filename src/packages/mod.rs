@@ -4,5 +4,25 @@
 //! answer, chooses, fetches, and lays the packages out as `dpkg --unpack` would. It never runs anything: what a package wants
 //! to run, the node runs on its first boot.
 
+mod archive;
+mod archive_error;
 pub mod control;
+mod fetch;
+mod image;
+pub mod index;
+pub mod openpgp;
+mod pick;
+mod pins;
+pub mod relation;
+pub mod release;
+mod resolve;
+mod sources;
 pub mod version;
+
+pub use archive::{Archive, Mirrors, Part, load};
+pub use archive_error::ArchiveError;
+pub use fetch::{Fetch, FetchFailed};
+pub use image::{ImageError, ImageState};
+pub use pick::{Asked, LocalDeb, Pick, PickFrom, Request, Resolution};
+pub use resolve::{ResolveError, resolve};
+pub use sources::{KeyFile, SignedBy, Source};

@@ -4,6 +4,7 @@
 pub mod lay;
 pub mod qemu;
 pub mod tamper;
+pub mod web;
 pub mod world;
 
 use std::path::{Path, PathBuf};
