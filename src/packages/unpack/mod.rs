@@ -261,11 +261,9 @@ impl Work<'_> {
             self.put(&format!("{ADMIN}/info/{name}.{member}"), entry)?;
         }
         if !package.control.others.contains_key("md5sums") {
-            let sums = files::md5sums(package, entries);
-            if !sums.is_empty() {
-                let entry = Entry::file(sums.into_bytes(), 0o644, self.time);
-                self.put(&format!("{ADMIN}/info/{name}.md5sums"), entry)?;
-            }
+            // Also an empty one: dpkg misses it otherwise (`dpkg --audit`).
+            let entry = Entry::file(files::md5sums(package, entries).into_bytes(), 0o644, self.time);
+            self.put(&format!("{ADMIN}/info/{name}.md5sums"), entry)?;
         }
         let list = self.database.lists.get(&package.key).cloned().unwrap_or_default();
         let entry = Entry::file((list.join("\n") + "\n").into_bytes(), 0o644, self.time);
