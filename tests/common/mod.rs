@@ -1,6 +1,7 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 #![allow(dead_code)]
 
+pub mod deb;
 pub mod lay;
 pub mod qemu;
 pub mod tamper;
