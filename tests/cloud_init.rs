@@ -18,7 +18,7 @@ fn seed(cluster: &Cluster, assets: &Assets, folder: &Path) {
     let overlay = trixie().with(cluster, |ctx| provision::node(ctx, assets, &cluster.nodes[2]).unwrap());
     for (volume, path, entry) in overlay.iter() {
         if let (Volume::Boot, Kind::File(bytes)) = (volume, &entry.kind) {
-            fs::write(folder.join(path.name()), bytes).unwrap();
+            fs::write(folder.join(path.name()), bytes.read().unwrap()).unwrap();
         }
     }
 }

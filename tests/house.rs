@@ -12,7 +12,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("bake", 3, &[]),
     ("base", 2, &[]),
     ("packages", 2, &["base"]),
-    ("provision", 2, &["base"]),
+    ("provision", 2, &["base", "packages"]),
     ("workspace", 2, &[]),
     ("spec", 1, &[]),
     ("disk", 1, &[]),

@@ -23,11 +23,12 @@ fn dump(overlay: &Overlay) -> String {
         match &entry.kind {
             Kind::File(bytes) => {
                 writeln!(out, "=== {volume} {path} {mode:04o} {uid}:{gid}").unwrap();
-                out.push_str(&String::from_utf8_lossy(bytes));
+                out.push_str(&String::from_utf8_lossy(&bytes.read().unwrap()));
             }
             Kind::Directory => writeln!(out, "=== {volume} {path}/ {mode:04o} {uid}:{gid}").unwrap(),
             Kind::Symlink(target) => writeln!(out, "=== {volume} {path} -> {target}").unwrap(),
             Kind::Absent => writeln!(out, "=== {volume} {path} (absent)").unwrap(),
+            Kind::HardLink(_) | Kind::DirectoryIfMissing => panic!("{path}: packages bring these, provisioning does not"),
         }
     }
     out
@@ -64,7 +65,7 @@ fn lay_out(overlay: &Overlay, folder: &std::path::Path) {
         if let (Volume::Root, Kind::File(bytes)) = (volume, &entry.kind) {
             let place = folder.join(&path.as_str()[1..]);
             std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-            std::fs::write(place, bytes).unwrap();
+            std::fs::write(place, bytes.read().unwrap()).unwrap();
         }
     }
 }
@@ -282,7 +283,7 @@ fn a_node_of_a_thousand_has_few_and_small_files() {
                 let bytes: usize = overlay
                     .iter()
                     .map(|(_, _, entry)| match &entry.kind {
-                        Kind::File(bytes) => bytes.len(),
+                        Kind::File(bytes) => bytes.len() as usize,
                         _ => 0,
                     })
                     .sum();

@@ -134,7 +134,7 @@ fn no_secret_is_on_the_boot_volume_or_readable_by_all() {
             let mut found = 0;
             for (volume, path, entry) in all.iter() {
                 if let Kind::File(bytes) = &entry.kind
-                    && String::from_utf8_lossy(bytes).contains(HASH)
+                    && String::from_utf8_lossy(&bytes.read().unwrap()).contains(HASH)
                 {
                     found += 1;
                     assert_eq!((volume, path.as_str()), (Volume::Root, "/etc/shadow"), "{name}");

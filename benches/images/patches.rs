@@ -45,6 +45,7 @@ fn one(setting: &Setting, table: &mut Table, nodes: usize) -> Result<()> {
         cluster: &workspace.cluster,
         base: &base,
         assets: &assets,
+        packages: None,
     };
     let golden = bake::bake(inputs, &folder.join("cache/golden"), &Silent, &interrupt)?;
     let (mut times, mut sizes) = (Vec::with_capacity(nodes), Vec::with_capacity(nodes));

@@ -11,11 +11,14 @@ use super::copy::copy_used;
 use super::node::NodeImage;
 use super::pieces::{self, Piece};
 use super::store::{Measured, cached, keep, prune, temporary};
-use super::{BakeError, Inputs, turn};
+use super::{BakeError, Inputs, packaged, turn};
 use crate::base::OsImage;
-use crate::disk::{self, CleanFat, CowView, Ext4Info, Ext4Tree, FatTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
+use crate::disk::{
+    self, CleanFat, CowView, Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap,
+};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::overlay::Overlay;
+use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
 use crate::progress::Progress;
 use crate::provision::{self, Assets, Context};
 use crate::spec::{Cluster, Node, Role};
@@ -24,7 +27,7 @@ use crate::spec::{Cluster, Node, Role};
 pub(super) const FORMAT: &str = "kraken-flash golden image 1";
 
 /// Which code writes images; build.rs hashes it. A development build never takes an image that other code baked.
-const WRITERS: &str = env!("KRAKEN_FLASH_WRITERS");
+pub(super) const WRITERS: &str = env!("KRAKEN_FLASH_WRITERS");
 
 /// A golden image on disk, opened.
 pub struct GoldenImage {
@@ -38,6 +41,8 @@ pub struct GoldenImage {
     os: OsImage,
     clock_floor: i64,
     base_sha256: String,
+    /// The packages baked in, and the SHA-256 of their record.
+    packages: (Vec<RecordedPackage>, Option<String>),
     used: UsedMap,
     pieces: Vec<Piece>,
 }
@@ -67,13 +72,13 @@ fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened, BakeError> {
     Ok(Opened { layout, boot, root, os })
 }
 
-fn open_read(path: &Path) -> Result<Arc<ImageFile>, BakeError> {
+pub(super) fn open_read(path: &Path) -> Result<Arc<ImageFile>, BakeError> {
     ImageFile::open_read(path)
         .map(Arc::new)
         .map_err(BakeError::io("opening", path))
 }
 
-fn detect(file: &Arc<ImageFile>, path: &Path) -> Result<Layout, BakeError> {
+pub(super) fn detect(file: &Arc<ImageFile>, path: &Path) -> Result<Layout, BakeError> {
     Layout::detect(file.clone()).map_err(|source| BakeError::Layout {
         path: path.into(),
         source,
@@ -122,6 +127,22 @@ pub fn bake<'a>(
         .clock_floor
         .unwrap_or(i64::MIN)
         .max(opened.os.made_at);
+    // With packages in it, it is another base; what it is called stays.
+    let (start, file, opened) = match inputs.packages.filter(|selection| !selection.bake.packages.is_empty()) {
+        None => (base.raw.clone(), file, opened),
+        Some(selection) => {
+            let folder = cache.join("packaged");
+            let from = (base.raw.as_path(), base.raw_sha256.as_str());
+            let path = packaged::obtain(from, (selection, clock_floor), &folder, progress, interrupt)?;
+            let file = open_read(&path)?;
+            let opened = open(&file, &path)?;
+            (path, file, opened)
+        }
+    };
+    let start_key = match inputs.packages {
+        None => base.raw_sha256.clone(),
+        Some(selection) => packaged::key(&base.raw_sha256, selection, clock_floor),
+    };
     let context = Context {
         cluster: inputs.cluster,
         os: &opened.os,
@@ -132,7 +153,7 @@ pub fn bake<'a>(
     };
     let common = provision::common(&context, inputs.assets)?;
     let growth = growth(&file, &opened.layout, &context, inputs.assets, &common)?;
-    let key = key(&base.raw_sha256, &common, growth);
+    let key = key(&start_key, &common, growth);
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
     let path = cache.join(format!("{key}.img"));
     let record_path = cache.join(format!("{key}.json"));
@@ -148,8 +169,7 @@ pub fn bake<'a>(
                 Some(known) => known,
                 None => {
                     let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
-                    let base = (&file, base.raw.as_path());
-                    make(base, (&common, growth), temp.path(), progress, interrupt)?;
+                    make((&file, &start), (&common, growth), temp.path(), progress, interrupt)?;
                     let known = measure(temp.path(), progress, interrupt)?;
                     keep(temp, &path, &record_path, &known)?;
                     prune(cache, &path);
@@ -160,7 +180,11 @@ pub fn bake<'a>(
     };
     let file = open_read(&path)?;
     // Looked at anew: an overlay may have changed what configures the system on its first boot.
-    let Opened { layout, os, .. } = open(&file, &path)?;
+    let Opened { layout, os, root, .. } = open(&file, &path)?;
+    let packages = recorded(&root).map_err(|source| BakeError::Tree {
+        path: path.clone(),
+        source,
+    })?;
     let clean = CleanFat::of(&*file, &layout.boot).ok();
     let base_sha256 = base.raw_sha256.clone();
     let image = GoldenImage {
@@ -172,10 +196,20 @@ pub fn bake<'a>(
         os,
         clock_floor,
         base_sha256,
+        packages,
         used,
         pieces,
     };
     Ok(Golden { inputs, image })
+}
+
+/// The packages that an image says are baked in, with the SHA-256 of what says so.
+fn recorded(root: &Ext4Tree) -> Result<(Vec<RecordedPackage>, Option<String>), disk::TreeError> {
+    let Some(record) = PackagesRecord::read(root)? else {
+        return Ok((Vec::new(), None));
+    };
+    let bytes = root.read(RECORD, u64::MAX)?.unwrap_or_default();
+    Ok((record.packages, Some(hex::encode(Sha256::digest(bytes)))))
 }
 
 /// Refuses an image that a board of the cluster cannot run.
@@ -245,24 +279,7 @@ fn make(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(), BakeError> {
-    let used = UsedMap::of(base.clone()).map_err(|source| BakeError::Used {
-        path: base_path.into(),
-        source,
-    })?;
-    {
-        let task = progress.task("copying the base image", Some(used.bytes()));
-        let from = File::open(base_path).map_err(BakeError::io("opening", base_path))?;
-        let out = File::options()
-            .write(true)
-            .open(to)
-            .map_err(BakeError::io("opening", to))?;
-        // No reflink: a base may hold old data in its free blocks, a golden image holds zeros there.
-        match copy_used(&from, &out, base.size(), &used, false, &*task, interrupt) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
-            result => result.map_err(BakeError::io("copying the base to", to))?,
-        };
-    }
-    interrupt.check()?;
+    copy_base((base, base_path), to, progress, interrupt)?;
     let task = progress.task("baking what all nodes share", None);
     if let Some(more) = growth {
         progress.detail(&format!("the root file system grows by {} MiB", more >> 20));
@@ -274,6 +291,32 @@ fn make(
     disk::apply(file.clone(), &layout, common)?;
     file.sync().map_err(BakeError::io("writing", to))?;
     drop(task);
+    Ok(())
+}
+
+/// Copies the used blocks of the base at `from` into the empty file `to`.
+pub(super) fn copy_base(
+    (base, from): (&Arc<ImageFile>, &Path),
+    to: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), BakeError> {
+    let used = UsedMap::of(base.clone()).map_err(|source| BakeError::Used {
+        path: from.into(),
+        source,
+    })?;
+    let task = progress.task("copying the base image", Some(used.bytes()));
+    let from = File::open(from).map_err(BakeError::io("opening", from))?;
+    let out = File::options()
+        .write(true)
+        .open(to)
+        .map_err(BakeError::io("opening", to))?;
+    // No reflink: a base may hold old data in its free blocks, a golden image holds zeros there.
+    match copy_used(&from, &out, base.size(), &used, false, &*task, interrupt) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
+        result => result.map_err(BakeError::io("copying the base to", to))?,
+    };
+    interrupt.check()?;
     Ok(())
 }
 
@@ -324,6 +367,14 @@ impl GoldenImage {
     /// SHA-256 of the raw base image, in hexadecimal.
     pub fn base_sha256(&self) -> &str {
         &self.base_sha256
+    }
+    /// The packages baked in.
+    pub fn packages(&self) -> &[RecordedPackage] {
+        &self.packages.0
+    }
+    /// SHA-256 of the record of the packages, in hexadecimal; `None` when there are none.
+    pub fn packages_sha256(&self) -> Option<&str> {
+        self.packages.1.as_deref()
     }
     /// The ranges in use; everything else reads as zeros.
     pub fn used(&self) -> &UsedMap {

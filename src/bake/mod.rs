@@ -6,6 +6,7 @@
 mod copy;
 mod golden;
 mod node;
+mod packaged;
 mod pieces;
 mod store;
 mod turn;
@@ -13,6 +14,7 @@ mod turn;
 pub use copy::{CopyMethod, copy_used};
 pub use golden::{Golden, GoldenImage, bake};
 pub use node::NodeImage;
+pub use packaged::growth_for_packages;
 pub use pieces::Piece;
 
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 use crate::base::Base;
 use crate::disk;
 use crate::interrupt::Interrupted;
+use crate::packages::{Selection, UnpackError};
 use crate::provision::{Assets, ProvisionError};
 use crate::spec::Cluster;
 
@@ -32,6 +35,8 @@ pub struct Inputs<'a> {
     pub base: &'a Base,
     /// Templates and overlays.
     pub assets: &'a Assets,
+    /// The packages to bake in; `None` for none.
+    pub packages: Option<&'a Selection>,
 }
 
 /// Why a golden image or a patch could not be made.
@@ -111,6 +116,9 @@ pub enum BakeError {
     /// Templates or overlays could not be rendered.
     #[error("preparing what goes onto the cards")]
     Provision(#[from] ProvisionError),
+    /// The packages could not be laid out.
+    #[error("laying out the packages")]
+    Packages(#[from] UnpackError),
     /// The files could not be laid into the image.
     #[error("writing into the image")]
     Apply(#[from] disk::ApplyError),

@@ -79,6 +79,11 @@ impl<'a> Downloads<'a> {
         })
     }
 
+    /// Whether the network must not be used.
+    pub fn is_offline(&self) -> bool {
+        self.options.offline
+    }
+
     /// Where the work is shown.
     pub fn progress(&self) -> &'a dyn Progress {
         self.progress

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::CheckError;
+use super::packages::{self, Against};
+use super::report::ImageReport;
 use crate::base::{Format, OsImage, recognise};
-use crate::disk::{self, Ext4Info, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
+use crate::disk::{self, Ext4Info, Ext4Tree, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
+use crate::interrupt::Interrupt;
+use crate::packages::RecordedPackage;
 use crate::provision::NodeRecord;
 
 /// What an image says of itself. What could not be read is `None`, and `problems` says why.
@@ -24,6 +28,8 @@ pub struct Facts {
     pub used_bytes: Option<u64>,
     /// The system.
     pub system: Option<OsImage>,
+    /// The packages baked in.
+    pub packages: Vec<RecordedPackage>,
     /// The node it was made for.
     pub node: Option<NodeRecord>,
     /// What could not be read, one line each.
@@ -54,7 +60,7 @@ pub struct PartitionFacts {
 ///
 /// # Errors
 /// [`CheckError`] when the file cannot be opened.
-pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
+pub fn inspect(path: &Path, interrupt: &Interrupt) -> Result<Facts, CheckError> {
     // What is not recognised at all is shown as far as it goes.
     if recognise(path).is_ok_and(|format| format != Format::Raw) {
         return Err(CheckError::Packed { path: path.into() });
@@ -94,13 +100,17 @@ pub fn inspect(path: &Path) -> Result<Facts, CheckError> {
         Err(error) => facts.problems.push(error.to_string()),
     }
     match Layout::detect(file.clone()) {
-        Ok(layout) => inspect_volumes(&file, &layout, &mut facts),
+        Ok(layout) => {
+            if let Some(root) = inspect_volumes(&file, &layout, &mut facts) {
+                inspect_packages((path, &layout), &root, &mut facts, interrupt)?;
+            }
+        }
         Err(error) => facts.problems.push(error.to_string()),
     }
     Ok(facts)
 }
 
-fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) {
+fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) -> Option<Ext4Tree> {
     let free = disk::free_space(file.clone(), layout)
         .map_err(|error| facts.problems.push(error.to_string()))
         .ok();
@@ -119,7 +129,9 @@ fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) {
     let root = layout
         .root_tree(file.clone())
         .map_err(|error| facts.problems.push(error.to_string()));
-    let (Ok(boot), Ok(root)) = (boot, root) else { return };
+    let (Ok(boot), Ok(root)) = (boot, root) else {
+        return None;
+    };
     let made_at = Slice::new(file.clone(), layout.root.start, layout.root.len)
         .ok()
         .and_then(|slice| Ext4Info::read(&slice).ok())
@@ -132,4 +144,24 @@ fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) {
         Ok(record) => facts.node = record,
         Err(error) => facts.problems.push(error.to_string()),
     }
+    Some(root)
+}
+
+/// The packages, and what is wrong with their files by dpkg's sums and by our record; what a cluster laid over them is not known here.
+fn inspect_packages(
+    (path, layout): (&Path, &Layout),
+    root: &Ext4Tree,
+    facts: &mut Facts,
+    interrupt: &Interrupt,
+) -> Result<(), CheckError> {
+    let mut report = ImageReport::default();
+    let image = (path, layout.root.start);
+    facts.packages = packages::verify(image, root, Against::default(), &mut report, interrupt)?;
+    facts.problems.extend(
+        report
+            .findings
+            .into_iter()
+            .map(|finding| format!("{} {}", finding.place, finding.message).trim().to_owned()),
+    );
+    Ok(())
 }

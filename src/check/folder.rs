@@ -13,6 +13,7 @@ use super::report::{ImageReport, Report};
 use super::set::{self, Job};
 use crate::base::{Format, Limits, recognise, unpack};
 use crate::interrupt::Interrupt;
+use crate::packages::lock::Lock;
 use crate::progress::Progress;
 use crate::provision::Assets;
 use crate::spec::Cluster;
@@ -26,8 +27,8 @@ const UNPACKED_LIMIT: u64 = 64 << 30;
 /// [`CheckError`] when a check could not be made; a wrong image is a finding of the report.
 pub fn verify_folder(
     folder: &Path,
-    cluster: &Cluster,
-    assets: &Assets,
+    (cluster, assets): (&Cluster, &Assets),
+    lock: Option<&Lock>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report, CheckError> {
@@ -44,6 +45,9 @@ pub fn verify_folder(
         });
     }
     let base_sha256 = manifest.as_ref().map(|manifest| manifest.inputs.base_sha256.as_str());
+    let packages_sha256 = manifest
+        .as_ref()
+        .and_then(|manifest| manifest.inputs.packages_sha256.as_deref());
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let work = || -> Result<(), CheckError> {
@@ -53,6 +57,8 @@ pub fn verify_folder(
                 assets,
                 node: Some(job.number),
                 base_sha256,
+                lock,
+                packages_sha256,
             };
             let image = verify_job(job, &expectation, progress, interrupt)?;
             done.lock()

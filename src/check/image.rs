@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::packages::Against;
 use super::report::ImageReport;
-use super::{CheckError, boot, overlay, tools};
+use super::{CheckError, boot, overlay, packages, tools};
 use crate::base::OsImage;
 use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
 use crate::interrupt::Interrupt;
+use crate::packages::lock::Lock;
 use crate::provision::{self, Assets, Context, NodeRecord};
 use crate::spec::{Cluster, Node};
 
@@ -22,6 +24,10 @@ pub struct Expectation<'a> {
     pub node: Option<u32>,
     /// SHA-256 of the base it should have been made from, in hexadecimal, when somebody else knows it.
     pub base_sha256: Option<&'a str>,
+    /// The packages that should be in it, by its base; `None`: they are not compared with a list.
+    pub lock: Option<&'a Lock>,
+    /// SHA-256 of its record of packages, in hexadecimal, when somebody else knows it.
+    pub packages_sha256: Option<&'a str>,
 }
 
 /// Checks one raw image. Each check that fails adds findings; a check that cannot be made because an earlier one failed is left out.
@@ -63,18 +69,18 @@ pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interru
         }
     };
     match layout.root_tree(file) {
-        Ok(root) => verify_trees(&layout, &boot, &root, expected, &mut report)?,
+        Ok(root) => verify_trees((path, &layout), (&boot, &root), expected, &mut report, interrupt)?,
         Err(error) => report.find("ext4", "", error.to_string()),
     }
     Ok(report)
 }
 
 fn verify_trees(
-    layout: &Layout,
-    boot: &dyn FileTree,
-    root: &dyn FileTree,
+    (path, layout): (&Path, &Layout),
+    (boot, root): (&dyn FileTree, &dyn FileTree),
     expected: &Expectation<'_>,
     report: &mut ImageReport,
+    interrupt: &Interrupt,
 ) -> Result<(), CheckError> {
     report.begin("system");
     // The image's age matters to `bake` only; here the record says which floor was baked in.
@@ -132,6 +138,13 @@ fn verify_trees(
         }
     }
     overlay::compare(&wanted, boot, root, report);
+    let against = Against {
+        lock: expected.lock.map(|lock| lock.bake(&record.base_sha256)),
+        record_sha256: expected.packages_sha256,
+        asked: packages::asked_for(expected.cluster),
+        overlay: Some(&wanted),
+    };
+    report.packages = packages::verify((path, layout.root.start), root, against, report, interrupt)?;
     Ok(())
 }
 

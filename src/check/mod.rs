@@ -9,9 +9,11 @@ mod facts;
 mod folder;
 mod image;
 mod overlay;
+mod packages;
 mod report;
 mod set;
 mod tools;
+mod xattrs;
 
 pub use facts::{Facts, PartitionFacts, inspect};
 pub use folder::{verify_file, verify_folder};

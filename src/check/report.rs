@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::packages::RecordedPackage;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
-    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`.
+    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`, `packages`.
     pub check: &'static str,
     /// Where: a path inside the image with its volume (`root:/etc/hostname`), or empty.
     pub place: String,
@@ -28,6 +30,8 @@ pub struct ImageReport {
     pub hostname: Option<String>,
     /// Which checks were made, in order.
     pub checks: Vec<&'static str>,
+    /// The packages baked in.
+    pub packages: Vec<RecordedPackage>,
     /// How many files were compared.
     pub files_compared: usize,
     /// What is wrong; empty when the image is right.

@@ -57,6 +57,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         cluster: &cluster,
         base: &base,
         assets: &loaded.assets,
+        packages: None,
     };
     let golden = bake::bake(inputs, &cache.root().join("golden"), progress, interrupt)?;
     let options = Options {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use kraken_flash::check::{self, Facts};
 
-use super::{Failure, text};
+use super::{Failure, Session, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -18,8 +18,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let facts = check::inspect(&args.image)?;
+pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let facts = check::inspect(&args.image, &session.interrupt)?;
     if args.json {
         text::json(out, &facts)?;
     } else {
@@ -62,6 +62,11 @@ fn render(name: &str, facts: &Facts) -> String {
             text::printable(&os.pretty_name),
             os.architecture
         );
+    }
+    for (index, package) in facts.packages.iter().enumerate() {
+        let label = if index == 0 { "packages" } else { "" };
+        let (name, version) = (text::printable(&package.name), text::printable(&package.version));
+        let _ = writeln!(shown, "  {label:<8} {name} {version}");
     }
     match &facts.node {
         Some(node) => {

@@ -1,9 +1,10 @@
 //! What several commands begin with: the cluster, its templates and overlays, where the base comes from.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kraken_flash::base;
+use kraken_flash::packages::lock::LOCK;
 use kraken_flash::provision::Assets;
 use kraken_flash::spec::{self, Image};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
@@ -17,6 +18,8 @@ pub(super) struct Loaded {
     pub(super) assets: Assets,
     /// SHA-256 of `kraken.toml`; `None` for the default cluster.
     pub(super) config_sha256: Option<String>,
+    /// Where the lock file is, or will be.
+    pub(super) lock: PathBuf,
 }
 
 /// Reads the cluster, and says when a key pair was made for it.
@@ -33,7 +36,12 @@ pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Fa
         None => None,
         Some(path) => Some(hash(path)?),
     };
+    let lock = match workspace.folder.as_path() {
+        folder if folder == Path::new(".") => PathBuf::from(LOCK),
+        folder => folder.join(LOCK),
+    };
     Ok(Loaded {
+        lock,
         workspace,
         assets,
         config_sha256,

@@ -124,7 +124,7 @@ pub fn run() -> ExitCode {
         Command::Build(args) => build::run(&session, args, &mut out),
         Command::Fetch(args) => fetch::run(&session, args, &mut out),
         Command::Verify(args) => verify::run(&session, args, &mut out),
-        Command::Inspect(args) => inspect::run(args, &mut out),
+        Command::Inspect(args) => inspect::run(&session, args, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Completions(args) => completions::run(args, &mut out),
     };

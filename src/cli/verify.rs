@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kraken_flash::check::{self, Expectation, ImageReport, Report};
+use kraken_flash::packages::lock::Lock;
 use kraken_flash::spec::Cluster;
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
 
@@ -33,6 +34,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         )));
     }
     let cluster = &loaded.workspace.cluster;
+    let lock = Lock::read(&loaded.lock)?;
     let report = if args.path.is_dir() {
         if args.node.is_some() {
             return Err(Failure::Usage(
@@ -41,8 +43,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         }
         check::verify_folder(
             &args.path,
-            cluster,
-            &loaded.assets,
+            (cluster, &loaded.assets),
+            Some(&lock),
             &*session.progress,
             &session.interrupt,
         )?
@@ -53,6 +55,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             assets: &loaded.assets,
             node,
             base_sha256: None,
+            lock: Some(&lock),
+            packages_sha256: None,
         };
         Report {
             images: vec![check::verify_file(

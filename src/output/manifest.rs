@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::sums;
 use crate::bake::Golden;
+use crate::packages::RecordedPackage;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,12 @@ pub struct ManifestInputs {
     pub config_sha256: Option<String>,
     /// SHA-256 over templates and overlays.
     pub assets_sha256: String,
+    /// The packages baked in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<RecordedPackage>,
+    /// SHA-256 of the record of the packages and all their files that every image carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages_sha256: Option<String>,
     /// Hash of all inputs of the golden image.
     pub golden: String,
     /// No node's clock starts before this (RFC 3339).
@@ -79,6 +86,8 @@ impl ManifestInputs {
             architecture: image.os().architecture.clone(),
             config_sha256,
             assets_sha256: inputs.assets.digest(),
+            packages: image.packages().to_vec(),
+            packages_sha256: image.packages_sha256().map(str::to_owned),
             golden: image.key().to_owned(),
             clock_floor: jiff::Timestamp::from_second(image.clock_floor())
                 .map_or_else(|_| image.clock_floor().to_string(), |time| time.to_string()),

@@ -5,4 +5,14 @@
 //! to run, the node runs on its first boot.
 
 pub mod control;
+pub mod deb;
+pub mod lock;
+mod record;
+mod relation;
+mod selection;
+mod unpack;
 pub mod version;
+
+pub use record::{MARK, PREINST, PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
+pub use selection::Selection;
+pub use unpack::{Preinst, UnpackError, Unpacked, unpack};

@@ -7,13 +7,17 @@ use std::collections::BTreeSet;
 
 use crate::disk::{FileTree, NodeType};
 use crate::overlay::Entry;
-use crate::spec::{Sudo, User};
+use crate::spec::{Cluster, Sudo, User};
 
-use super::ProvisionError;
 use super::image::{Draft, stat, text};
+use super::{ProvisionError, docker};
 
 /// The ids that adduser(8) and login.defs(5) give to people.
 const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=59_999;
+/// The ids of groups of the system (login.defs(5)).
+const SYSTEM: std::ops::RangeInclusive<u32> = 100..=999;
+/// Its members may talk to dockerd.
+const DOCKER: &str = "docker";
 /// The first subordinate id, and how many each user gets (login.defs(5): SUB_UID_MIN, SUB_UID_COUNT).
 const SUB_ID_MIN: u64 = 100_000;
 const SUB_ID_COUNT: u64 = 65_536;
@@ -123,16 +127,21 @@ impl Table {
     }
 }
 
-/// The groups of the spec that the image has and that the user may be in.
-pub(super) fn groups(root: &dyn FileTree, user: &User) -> Result<Vec<String>, ProvisionError> {
+/// The groups of the spec that the image has and that the user may be in; and `docker`, when that is asked for.
+pub(super) fn groups(root: &dyn FileTree, cluster: &Cluster) -> Result<Vec<String>, ProvisionError> {
+    let user = &cluster.user;
     let known = Table::needed(root, "/etc/group")?;
+    let joins = docker::user_joins(cluster);
     let allowed = |group: &str| user.sudo != Sudo::None || !ROOT_GROUPS.contains(&group);
-    Ok(user
-        .groups
-        .iter()
+    let named = user.groups.iter().filter(|group| *group != DOCKER || !joins);
+    let mut groups: Vec<String> = named
         .filter(|group| allowed(group) && known.row(group).is_some())
         .cloned()
-        .collect())
+        .collect();
+    if joins {
+        groups.push(DOCKER.to_owned());
+    }
+    Ok(groups)
 }
 
 /// Adds the account, its home and its rights to the draft.
@@ -140,7 +149,8 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let root = draft.ctx.root;
     let user = &draft.ctx.cluster.user;
     refuse_separators(user)?;
-    let groups = groups(root, user)?;
+    let groups = groups(root, draft.ctx.cluster)?;
+    let joins = docker::user_joins(draft.ctx.cluster);
 
     let mut passwd = Table::needed(root, "/etc/passwd")?;
     let mut group = Table::needed(root, "/etc/group")?;
@@ -161,6 +171,10 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     if !group.numbers(2).contains(&gid) && group.row(&user.name).is_none() {
         group.set(&[&user.name, "x", &gid.to_string(), ""].map(str::to_owned));
     }
+    if joins && group.row(DOCKER).is_none() {
+        let gid = system_group(&group)?;
+        group.set(&[DOCKER, "x", &gid.to_string(), ""].map(str::to_owned));
+    }
     group.members(&groups, user);
     passwd.write(draft, 0o644)?;
     group.write(draft, 0o644)?;
@@ -169,6 +183,9 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     if let Some(mut gshadow) = Table::read(root, "/etc/gshadow")? {
         if gshadow.row(&user.name).is_none() {
             gshadow.set(&[&user.name, "!", "", ""].map(str::to_owned));
+        }
+        if joins && gshadow.row(DOCKER).is_none() {
+            gshadow.set(&[DOCKER, "!", "", ""].map(str::to_owned));
         }
         gshadow.members(&groups, user);
         gshadow.write(draft, 0o640)?;
@@ -218,6 +235,18 @@ fn ids(passwd: &Table, group: &Table, name: &str) -> Result<(u32, u32), Provisio
         why: "no user id from 1000 to 59999 is free; use a cleaner base image".to_owned(),
     })?;
     Ok((uid, own_group.unwrap_or(uid)))
+}
+
+/// The number that groupadd(8) would give to a new group of the system: the highest that is free.
+fn system_group(group: &Table) -> Result<u32, ProvisionError> {
+    let taken = group.numbers(2);
+    SYSTEM
+        .rev()
+        .find(|gid| !taken.contains(gid))
+        .ok_or_else(|| ProvisionError::Image {
+            path: group.path.to_owned(),
+            why: "no group id from 100 to 999 is free; use a cleaner base image".to_owned(),
+        })
 }
 
 fn home_of(passwd: &Table, name: &str) -> Result<String, ProvisionError> {

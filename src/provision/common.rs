@@ -7,7 +7,7 @@ use crate::overlay::{Entry, Overlay};
 use super::assets::Part;
 use super::image::{Draft, exists, first, text, without_block};
 use super::network::enable;
-use super::{Assets, Context, ProvisionError, accounts};
+use super::{Assets, Context, ProvisionError, accounts, docker, packages};
 
 /// What all nodes share: it goes into the golden image. The same for the same inputs, also over an image that has it already.
 ///
@@ -24,12 +24,14 @@ pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionEr
     let keyboard = assets.renderer.text("keyboard", &json!(ctx.cluster.system.keyboard))?;
     draft.file("/etc/default/keyboard", keyboard, 0o644)?;
     machine_id(&mut draft)?;
+    docker::docker(&mut draft, assets)?;
+    packages::packages(&mut draft, assets)?;
     if ctx.os.cloud_init.is_some() {
         let values = json!({"seed": format!("file://{}/", ctx.os.boot_mount)});
         let config = assets.renderer.yaml("zz_kraken-flash.cfg", &values)?;
         draft.file("/etc/cloud/cloud.cfg.d/zz_kraken-flash.cfg", config, 0o644)?;
     } else {
-        packages(&mut draft, assets)?;
+        packages_on_first_boot(&mut draft, assets)?;
     }
     if ctx.os.raspberry_pi_os {
         no_wizard(&mut draft)?;
@@ -170,7 +172,7 @@ fn machine_id(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
 }
 
 /// Packages on the first boot, where there is no cloud-init to do it.
-fn packages(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+fn packages_on_first_boot(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let packages = &draft.ctx.cluster.system.packages_on_first_boot;
     if packages.is_empty() {
         return Ok(());

@@ -5,10 +5,12 @@
 mod accounts;
 mod assets;
 mod common;
+mod docker;
 mod error;
 mod image;
 mod network;
 mod node;
+mod packages;
 mod record;
 mod render;
 

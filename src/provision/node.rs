@@ -84,7 +84,7 @@ fn user_data(ctx: &Context<'_>, node: &Node) -> Result<Value, ProvisionError> {
         "hostname": node.hostname,
         "fqdn": domain.map(|domain| format!("{}.{domain}", node.hostname)),
         "user": user.name,
-        "groups": accounts::groups(ctx.root, user)?,
+        "groups": accounts::groups(ctx.root, ctx.cluster)?,
         "sudo": accounts::sudo_rule(user.sudo),
         "lock_passwd": user.password_hash.is_none(),
         "ssh_keys": user.ssh_keys,

@@ -48,10 +48,11 @@ impl Disk {
                 Volume::Root => &mut self.root,
             };
             match &entry.kind {
-                Kind::File(bytes) => tree.file(path.as_str(), bytes.clone()),
+                Kind::File(bytes) => tree.file(path.as_str(), bytes.read().unwrap()),
                 Kind::Directory => tree.directory(path.as_str()),
                 Kind::Symlink(target) => tree.symlink(path.as_str(), target),
                 Kind::Absent => tree.remove(path.as_str()),
+                Kind::HardLink(_) | Kind::DirectoryIfMissing => panic!("{path}: packages bring these"),
             };
             tree.set_attributes(path.as_str(), entry.mode, entry.uid, entry.gid, entry.mtime);
         }
@@ -295,7 +296,7 @@ pub fn text(overlay: &Overlay, volume: Volume, path: &str) -> String {
         .get(volume, &EntryPath::new(path).unwrap())
         .map(|entry| &entry.kind)
     {
-        Some(Kind::File(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+        Some(Kind::File(bytes)) => String::from_utf8(bytes.read().unwrap().to_vec()).unwrap(),
         other => panic!("{path} is {other:?}"),
     }
 }

@@ -1,0 +1,146 @@
+//! The base with packages in it, cached by the hash of its inputs: from then on it is a base like any other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::golden::{FORMAT, WRITERS, copy_base, detect, open_read};
+use super::store::{cached, keep, prune, temporary};
+use super::{BakeError, turn};
+use crate::disk::{self, ImageFile, Layout, UsedMap};
+use crate::interrupt::Interrupt;
+use crate::overlay::{Entry, EntryPath, Overlay, Volume};
+use crate::packages::{self, PREINST, PackagesRecord, RECORD, RecordedPackage, Selection};
+use crate::progress::Progress;
+
+/// Room left beyond what the packages take, so that what makes a cluster of it needs no second growth.
+const SLACK: u64 = 32 << 20;
+
+/// By how many bytes the root file system of a base must grow for packages that need so many bytes and inodes; `None` when they fit.
+///
+/// # Errors
+/// [`BakeError`] when the base cannot be read.
+pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: (u64, u64)) -> Result<Option<u64>, BakeError> {
+    Ok(disk::shortfall_of(
+        base.clone(),
+        layout,
+        need.0.saturating_add(SLACK),
+        need.1,
+    )?)
+}
+
+/// What tells a base with packages from others: all that its bytes depend on.
+pub(super) fn key(base_sha256: &str, selection: &Selection, time: i64) -> String {
+    let mut hash = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    for part in [FORMAT, WRITERS, "packages", base_sha256] {
+        field(part.as_bytes());
+    }
+    field(&time.to_le_bytes());
+    for package in &selection.bake.packages {
+        for part in [&package.name, &package.version, &package.architecture, &package.sha256] {
+            field(part.as_bytes());
+        }
+    }
+    hex::encode(hash.finalize())
+}
+
+/// The raw image at `base` with the packages in it: from `cache` (a folder), or made. `time` is that of the files that no package brings,
+/// in seconds since 1970-01-01 UTC.
+pub(super) fn obtain(
+    base: (&Path, &str),
+    (selection, time): (&Selection, i64),
+    cache: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<PathBuf, BakeError> {
+    fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
+    let key = key(base.1, selection, time);
+    let path = cache.join(format!("{key}.img"));
+    let record = cache.join(format!("{key}.json"));
+    if cached(&path, &record).is_some() {
+        progress.detail(&format!("base with packages from the cache: {}", path.display()));
+        return Ok(path);
+    }
+    let _turn = turn::take(cache, progress, interrupt)?;
+    // The run that was waited for may have made the same one.
+    if cached(&path, &record).is_none() {
+        let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
+        make(base.0, (selection, time), temp.path(), progress, interrupt)?;
+        keep(temp, &path, &record, &(UsedMap::from_ranges([]), Vec::new()))?;
+        prune(cache, &path);
+    }
+    Ok(path)
+}
+
+fn make(
+    base: &Path,
+    (selection, time): (&Selection, i64),
+    to: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), BakeError> {
+    let file = open_read(base)?;
+    let layout = detect(&file, base)?;
+    let growth = growth_for_packages(&file, &layout, selection.bake.need())?;
+    let count = selection.bake.packages.len();
+    let task = progress.task(
+        &format!("unpacking {count} package{}", if count == 1 { "" } else { "s" }),
+        None,
+    );
+    let root = layout.root_tree(file.clone()).map_err(|source| BakeError::Tree {
+        path: base.into(),
+        source,
+    })?;
+    let scratch = to.parent().unwrap_or(Path::new("."));
+    let unpacked = packages::unpack(&root, &selection.debs, scratch, time, interrupt)?;
+    let overlay = with_record(unpacked, selection, time)?;
+    drop(task);
+    copy_base((&file, base), to, progress, interrupt)?;
+    if let Some(more) = growth {
+        progress.detail(&format!(
+            "the root file system grows by {} MiB for the packages",
+            more >> 20
+        ));
+        disk::grow_root(to, more)?;
+    }
+    interrupt.check()?;
+    let task = progress.task("baking the packages", None);
+    let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
+    let layout = detect(&file, to)?;
+    disk::apply(file.clone(), &layout, &overlay)?;
+    file.sync().map_err(BakeError::io("writing", to))?;
+    drop(task);
+    interrupt.check()?;
+    Ok(())
+}
+
+/// The packages' files, what is to be run before they are configured, and the record of all that.
+fn with_record(unpacked: packages::Unpacked, selection: &Selection, time: i64) -> Result<Overlay, BakeError> {
+    let mut overlay = unpacked.overlay;
+    let mut put = |path: &str, bytes: Vec<u8>| -> Result<(), BakeError> {
+        let place = EntryPath::new(path).map_err(packages::UnpackError::from)?;
+        overlay.insert(Volume::Root, place, Entry::file(bytes, 0o644, time));
+        Ok(())
+    };
+    if !unpacked.preinsts.is_empty() {
+        let lines: String = unpacked.preinsts.iter().map(packages::Preinst::line).collect();
+        put(PREINST, lines.into_bytes())?;
+    }
+    let recorded = selection.bake.packages.iter().map(|package| RecordedPackage {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        architecture: package.architecture.clone(),
+        sha256: package.sha256.clone(),
+    });
+    let record = PackagesRecord::new(recorded.collect(), &overlay);
+    let json = record.to_json().map_err(BakeError::io("writing", RECORD))?;
+    let place = EntryPath::new(RECORD).map_err(packages::UnpackError::from)?;
+    overlay.insert(Volume::Root, place, Entry::file(json.into_bytes(), 0o644, time));
+    Ok(overlay)
+}

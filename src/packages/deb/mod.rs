@@ -1,0 +1,194 @@
+//! Reads a `.deb` (deb(5)): an `ar` archive of `debian-binary`, `control.tar` and `data.tar`. Nothing in it is believed.
+
+pub mod ar;
+mod control;
+mod data;
+mod error;
+mod packing;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+pub use control::{ControlFile, ControlFiles};
+pub use data::{Body, DataEntry, Scratch, Sink};
+pub use error::DebError;
+
+use packing::unpacked;
+
+/// The most bytes that a package's files have together. Debian's largest packages have some 3 GiB.
+const MOST_DATA: u64 = 6 << 30;
+/// The most bytes that its control files have together.
+const MOST_CONTROL: u64 = 64 << 20;
+/// What an ext4 block has, in bytes.
+const BLOCK: u64 = 4096;
+
+/// A `.deb`, opened: its control files are read, its data is not.
+pub struct Deb {
+    path: PathBuf,
+    /// `control.tar`.
+    pub control: ControlFiles,
+    data: BufReader<File>,
+    name: String,
+    size: u64,
+}
+
+/// What a package takes of a root file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Need {
+    /// Bytes, in whole blocks of 4096.
+    pub bytes: u64,
+    /// Files, folders and links.
+    pub inodes: u64,
+}
+
+impl Deb {
+    /// Opens a `.deb` and reads its control files.
+    ///
+    /// # Errors
+    /// [`DebError`].
+    pub fn open(path: &Path) -> Result<Self, DebError> {
+        let file = File::open(path).map_err(DebError::io(path))?;
+        let total = file.metadata().map_err(DebError::io(path))?.len();
+        let mut input = BufReader::with_capacity(256 << 10, file);
+        ar::begin(&mut input).map_err(DebError::io(path))?;
+        let mut left = total.saturating_sub(8);
+        let version = member(&mut input, path, &mut left)?;
+        if version.name != "debian-binary" || version.size > 64 {
+            return Err(DebError::bad(path, "its first member is not debian-binary"));
+        }
+        let text = take(&mut input, version.size, path)?;
+        if !text.starts_with(b"2.") {
+            return Err(DebError::bad(path, "its format is not version 2"));
+        }
+        let packed = member(&mut input, path, &mut left)?;
+        let control = {
+            let part = (&mut input).take(packed.size);
+            let reader = unpacked(&packed.name, "control.tar", part, MOST_CONTROL)
+                .map_err(DebError::io(path))?
+                .ok_or_else(|| unknown(path, "control.tar", &packed.name))?;
+            ControlFiles::read(reader, path)?
+        };
+        seek_behind(&mut input, path, total - left)?;
+        let data = loop {
+            let next = member(&mut input, path, &mut left)?;
+            // Members whose names begin with an underscore are for others (deb(5)).
+            if !next.name.starts_with('_') {
+                break next;
+            }
+            seek_behind(&mut input, path, total - left)?;
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            control,
+            data: input,
+            name: data.name,
+            size: data.size,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the files of the package, in their order; their bytes go to `sink`.
+    ///
+    /// # Errors
+    /// [`DebError`], also for what no image takes: devices, pipes, paths that lead out, names that are not UTF-8. What `visit` reports
+    /// ends the reading.
+    pub fn files<E: From<DebError>>(
+        self,
+        sink: &mut dyn Sink,
+        visit: &mut dyn FnMut(DataEntry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = &self.path;
+        let part = self.data.take(self.size);
+        let mut reader = unpacked(&self.name, "data.tar", part, MOST_DATA)
+            .map_err(DebError::io(path))?
+            .ok_or_else(|| unknown(path, "data.tar", &self.name))?;
+        data::read(&mut reader, path, sink, visit)?;
+        // To the end, so that what checks the packing checks all of it.
+        io::copy(&mut reader, &mut io::sink()).map_err(DebError::io(path))?;
+        Ok(())
+    }
+}
+
+/// The control file of a `.deb` as text.
+///
+/// # Errors
+/// [`DebError`].
+pub fn control_text(path: &Path) -> Result<String, DebError> {
+    Ok(Deb::open(path)?.control.control)
+}
+
+/// What a `.deb` takes of a root file system; all of it is read, so that a damaged one is found before anything is baked.
+///
+/// # Errors
+/// [`DebError`].
+pub fn measure(path: &Path) -> Result<Need, DebError> {
+    let deb = Deb::open(path)?;
+    let blocks = |bytes: u64| bytes.next_multiple_of(BLOCK);
+    let mut need = Need::default();
+    // dpkg's own files; the list of files and the status grow with the package.
+    for file in deb.control.others.values() {
+        need.bytes += blocks(file.bytes.len() as u64);
+        need.inodes += 1;
+    }
+    need.bytes += blocks(deb.control.control.len() as u64) + 2 * BLOCK;
+    need.inodes += 1;
+    let mut names = 0;
+    deb.files(&mut data::Measure, &mut |entry: DataEntry| {
+        need.inodes += 1;
+        // In the folder, in dpkg's list, and in our record.
+        names += 2 * entry.path.as_str().len() as u64 + 256;
+        need.bytes += match &entry.body {
+            Body::File { len, .. } => blocks(*len),
+            Body::Directory => BLOCK,
+            Body::Symlink(target) if target.len() > 59 => BLOCK,
+            Body::Symlink(_) | Body::HardLink(_) => 0,
+        };
+        need.bytes += if entry.xattrs.is_empty() { 0 } else { BLOCK };
+        Ok::<_, DebError>(())
+    })?;
+    need.bytes += blocks(names);
+    Ok(need)
+}
+
+/// The header of the next member, which there must be, and whose bytes must be there.
+fn member(input: &mut impl Read, path: &Path, left: &mut u64) -> Result<ar::Member, DebError> {
+    let member = ar::next(input)
+        .map_err(DebError::io(path))?
+        .ok_or_else(|| DebError::bad(path, "it ends before its data"))?;
+    let whole = 60 + member.size;
+    *left = left
+        .checked_sub(whole)
+        .ok_or_else(|| DebError::bad(path, format!("it is cut off: {} is not all there", member.name)))?;
+    if ar::padding(member.size) == 1 {
+        *left = left.saturating_sub(1);
+    }
+    Ok(member)
+}
+
+/// Reads a small member and its padding.
+fn take(input: &mut impl Read, size: u64, path: &Path) -> Result<Vec<u8>, DebError> {
+    let mut bytes = Vec::new();
+    let whole = size + ar::padding(size);
+    input.take(whole).read_to_end(&mut bytes).map_err(DebError::io(path))?;
+    bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+    Ok(bytes)
+}
+
+/// Goes to the byte behind a member, `at` bytes into the file (its padding included), however much of the member was read.
+fn seek_behind(input: &mut BufReader<File>, path: &Path, at: u64) -> Result<(), DebError> {
+    io::Seek::seek(input, io::SeekFrom::Start(at)).map_err(DebError::io(path))?;
+    Ok(())
+}
+
+fn unknown(path: &Path, wanted: &str, found: &str) -> DebError {
+    let found: String = found.chars().take(32).collect();
+    DebError::bad(
+        path,
+        format!("its member {found:?} is no {wanted} that we know (plain, .gz, .xz or .zst)"),
+    )
+}

@@ -1,0 +1,169 @@
+//! What an image says of the packages baked into it: `/var/lib/kraken-flash/packages.json`, written when they are laid out, read by `check`,
+//! and by `provision`, which has them configured on the first boot.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{FileTree, TreeError};
+use crate::overlay::{Entry, Kind, Overlay, Volume};
+
+/// Where it is on the root volume; mode 0644, root. It holds no secret.
+pub const RECORD: &str = "/var/lib/kraken-flash/packages.json";
+/// Its presence has the node configure its packages when it starts; the node removes it.
+pub const MARK: &str = "/var/lib/kraken-flash/configure";
+/// The preinst scripts that are to be run first, a line each: name of the script in dpkg's `info`, package, architecture, arguments,
+/// with tabs between them.
+pub const PREINST: &str = "/var/lib/kraken-flash/preinst";
+
+/// The largest record that is read, in bytes.
+const LIMIT: u64 = 256 << 20;
+
+/// The packages of an image, and every file that came with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PackagesRecord {
+    /// The packages, sorted by name and architecture.
+    pub packages: Vec<RecordedPackage>,
+    /// Files, links and folders, dpkg's own among them, sorted by path.
+    pub files: Vec<RecordedFile>,
+}
+
+/// A package of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RecordedPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// SHA-256 of the `.deb`, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A file, link or folder of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RecordedFile {
+    /// Absolute path.
+    pub path: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub what: Recorded,
+    /// Permission bits, octal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mode: String,
+    /// Owner and group, numeric.
+    #[serde(default, skip_serializing_if = "is_root")]
+    pub owner: (u32, u32),
+    /// Extended attributes: name and value in hexadecimal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub xattrs: Vec<(String, String)>,
+}
+
+fn is_root(owner: &(u32, u32)) -> bool {
+    *owner == (0, 0)
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recorded {
+    /// A regular file, also under a second name.
+    File {
+        /// Size in bytes.
+        size: u64,
+        /// SHA-256, in hexadecimal.
+        sha256: String,
+    },
+    /// A symbolic link to this target.
+    Link(String),
+    /// A second name of the file at this path.
+    Name(String),
+    /// A folder.
+    Folder,
+    /// Nothing: it was removed.
+    Nothing,
+}
+
+impl PackagesRecord {
+    /// The record of these packages, laid out as `overlay` says.
+    pub fn new(packages: Vec<RecordedPackage>, overlay: &Overlay) -> Self {
+        let files = overlay
+            .iter()
+            .filter(|(volume, ..)| *volume == Volume::Root)
+            .map(|(_, path, entry)| recorded(path.as_str(), entry))
+            .collect();
+        Self { packages, files }
+    }
+
+    /// The file's content: JSON, one line for each package and file, so that two of them can be compared by eye.
+    ///
+    /// # Errors
+    /// Never for what [`PackagesRecord::new`] made.
+    pub fn to_json(&self) -> io::Result<String> {
+        let mut text = String::from("{\n\"packages\": [");
+        lines(&mut text, &self.packages)?;
+        text.push_str("],\n\"files\": [");
+        lines(&mut text, &self.files)?;
+        text.push_str("]\n}\n");
+        Ok(text)
+    }
+
+    /// Reads it from a root volume; `None` when no packages were baked in.
+    ///
+    /// # Errors
+    /// When the file system is damaged, or the file is no record.
+    pub fn read(root: &dyn FileTree) -> Result<Option<Self>, TreeError> {
+        let Some(bytes) = root.read(RECORD, LIMIT)? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| TreeError {
+            file_system: "ext4",
+            path: RECORD.to_owned(),
+            why: format!("it is no record of packages ({error}); build the image again"),
+        })
+    }
+}
+
+fn lines<T: Serialize>(text: &mut String, items: &[T]) -> io::Result<()> {
+    for (index, item) in items.iter().enumerate() {
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        text.push_str(&serde_json::to_string(item)?);
+    }
+    text.push('\n');
+    Ok(())
+}
+
+fn recorded(path: &str, entry: &Entry) -> RecordedFile {
+    let what = match &entry.kind {
+        Kind::File(content) => Recorded::File {
+            size: content.len(),
+            sha256: hex::encode(content.sha256()),
+        },
+        Kind::Symlink(target) => Recorded::Link(target.clone()),
+        Kind::HardLink(other) => Recorded::Name(other.as_str().to_owned()),
+        Kind::Directory | Kind::DirectoryIfMissing => Recorded::Folder,
+        Kind::Absent => Recorded::Nothing,
+    };
+    let mode = match entry.kind {
+        Kind::File(_) | Kind::Directory => format!("{:04o}", entry.mode),
+        _ => String::new(),
+    };
+    RecordedFile {
+        path: path.to_owned(),
+        what,
+        mode,
+        owner: match entry.kind {
+            Kind::DirectoryIfMissing | Kind::HardLink(_) | Kind::Absent => (0, 0),
+            _ => (entry.uid, entry.gid),
+        },
+        xattrs: entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| (name.clone(), hex::encode(value)))
+            .collect(),
+    }
+}

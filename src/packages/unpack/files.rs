@@ -1,0 +1,318 @@
+//! Where the files of a package go: diversions, overrides, conffiles, and what belongs to others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::database::{Key, Known};
+use super::{UnpackError, Work};
+use crate::disk::{NodeType, real_path};
+use crate::overlay::{Entry, EntryPath, Kind, Volume};
+use crate::packages::deb::{Body, ControlFiles, DataEntry, DebError};
+
+/// How dpkg names a conffile that is not configured yet.
+const NEW: &str = ".dpkg-new";
+
+/// A package that is being laid out.
+pub(super) struct Package {
+    pub(super) key: Key,
+    pub(super) version: String,
+    pub(super) same: bool,
+    pub(super) replaces: String,
+    pub(super) conffiles: Vec<String>,
+    pub(super) control: ControlFiles,
+    pub(super) path: PathBuf,
+    /// What the image has of it.
+    pub(super) old: Option<(Key, Known)>,
+}
+
+/// The field `Conffiles` of the status: hashes that are known are kept, new files are marked, and so are those that are no longer any.
+pub(super) fn conffile_lines(package: &Package) -> String {
+    let old = package.old.as_ref().map_or(&[][..], |(_, known)| &known.conffiles);
+    let known = |path: &str| {
+        let (_, rest) = old.iter().find(|(other, _)| other == path)?;
+        rest.split(' ').next()
+    };
+    let mut text = String::new();
+    for path in &package.conffiles {
+        text.push_str(&format!(" {path} {}\n", known(path).unwrap_or("newconffile")));
+    }
+    for (path, rest) in old.iter().filter(|(path, _)| !package.conffiles.contains(path)) {
+        let hash = rest.split(' ').next().unwrap_or_default();
+        text.push_str(&format!(" {path} {hash} obsolete\n"));
+    }
+    text
+}
+
+/// The file `md5sums` of a package that brings none, as dpkg makes it.
+pub(super) fn md5sums(package: &Package, entries: &[DataEntry]) -> String {
+    entries
+        .iter()
+        .filter(|entry| !package.conffiles.iter().any(|path| path == entry.path.as_str()))
+        .filter_map(|entry| match &entry.body {
+            Body::File { md5, .. } => Some(format!("{}  {}\n", hex::encode(md5), &entry.path.as_str()[1..])),
+            _ => None,
+        })
+        .collect()
+}
+
+impl Work<'_> {
+    /// Lays out the files, and notes whose they are.
+    pub(super) fn files(&mut self, package: &Package, entries: &[DataEntry]) -> Result<(), UnpackError> {
+        let paths: BTreeSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
+        if let Some(missing) = package.conffiles.iter().find(|path| !paths.contains(path.as_str())) {
+            return Err(
+                DebError::bad_entry(&package.path, missing, "is a conffile that the package does not have").into(),
+            );
+        }
+        let mut places = BTreeMap::new();
+        let mut kept = BTreeSet::new();
+        let links: Vec<_> = entries
+            .iter()
+            .filter(|entry| matches!(entry.body, Body::Symlink(_)))
+            .map(|entry| entry.path.clone())
+            .collect();
+        self.links.extend(links);
+        for entry in entries {
+            self.refuse_planted(package, &entry.path)?;
+            if !matches!(entry.body, Body::Directory) && self.belongs_to_others(package, entry.path.as_str())? {
+                kept.insert(entry.path.clone());
+                continue;
+            }
+            let place = self.place(package, &entry.path)?;
+            self.refuse_shape(package, &place, &entry.body)?;
+            places.insert(entry.path.clone(), place);
+        }
+        for entry in entries {
+            if let Some(place) = places.get(&entry.path) {
+                let laid = self.laid(entry, &places);
+                self.lay(place, laid);
+            }
+        }
+        self.remove_obsolete(package, &paths)?;
+        let mut list = vec!["/.".to_owned()];
+        list.extend(
+            entries
+                .iter()
+                .filter(|entry| !kept.contains(&entry.path))
+                .map(|entry| entry.path.as_str().to_owned()),
+        );
+        let old = package.old.as_ref().map_or(&[][..], |(_, known)| &known.conffiles);
+        let obsolete = old
+            .iter()
+            .map(|(path, _)| path)
+            .filter(|path| !paths.contains(path.as_str()));
+        list.extend(obsolete.cloned());
+        self.own(package, list);
+        Ok(())
+    }
+
+    /// A path below a symbolic link that a package itself brings could end anywhere.
+    fn refuse_planted(&self, package: &Package, path: &EntryPath) -> Result<(), UnpackError> {
+        let mut parent = path.parent();
+        while let Some(folder) = parent {
+            if self.links.contains(&folder) {
+                let why = "lies below a symbolic link that a package brings, and could end anywhere";
+                return Err(DebError::bad_entry(&package.path, path.as_str(), why).into());
+            }
+            parent = folder.parent();
+        }
+        Ok(())
+    }
+
+    /// Whether the file belongs to a package that keeps it, because it replaces this one. One that this package replaces loses it.
+    fn belongs_to_others(&mut self, package: &Package, path: &str) -> Result<bool, UnpackError> {
+        if self.database.diversions.contains_key(path) {
+            // The two files have two places.
+            return Ok(false);
+        }
+        let owners = self.database.owners.get(path).cloned().unwrap_or_default();
+        for owner in owners {
+            let own = owner.0 == package.key.0;
+            if own {
+                continue;
+            }
+            let theirs = self
+                .database
+                .packages
+                .get(&owner)
+                .map_or_else(String::new, |known| known.replaces.clone());
+            if self.replaces(&package.replaces, &owner) {
+                self.take_over(path, &owner);
+            } else if self.replaces_new(&theirs, package) {
+                return Ok(true);
+            } else {
+                return Err(UnpackError::Overwrites {
+                    package: package.key.0.clone(),
+                    path: path.to_owned(),
+                    owner: owner.0,
+                });
+            }
+        }
+        Ok(false)
+    }
+
+    fn replaces_new(&self, replaces: &str, package: &Package) -> bool {
+        let groups = crate::packages::relation::relations(replaces, &self.database.architecture).unwrap_or_default();
+        groups.iter().flatten().any(|relation| {
+            relation.name == package.key.0
+                && relation
+                    .version
+                    .is_none_or(|(operator, wanted)| operator.holds(&package.version, wanted))
+        })
+    }
+
+    fn take_over(&mut self, path: &str, owner: &Key) {
+        if let Some(owners) = self.database.owners.get_mut(path) {
+            owners.retain(|other| other != owner);
+        }
+        if let Some(list) = self.database.lists.get_mut(owner) {
+            list.retain(|other| other != path);
+        }
+        self.robbed.insert(owner.clone());
+    }
+
+    /// Where a file goes: elsewhere when another package diverts it, under a name of its own when it is a conffile.
+    fn place(&self, package: &Package, path: &EntryPath) -> Result<EntryPath, UnpackError> {
+        let diverted = self
+            .database
+            .diversions
+            .get(path.as_str())
+            .filter(|(_, by)| *by != package.key.0);
+        let place = diverted.map_or(path.as_str(), |(other, _)| other);
+        let is_conffile = package.conffiles.iter().any(|conffile| conffile == path.as_str());
+        Ok(match is_conffile {
+            true => EntryPath::new(&format!("{place}{NEW}"))?,
+            false => EntryPath::new(place)?,
+        })
+    }
+
+    fn refuse_shape(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
+        let shape = |why| UnpackError::Shape {
+            package: package.key.0.clone(),
+            path: place.to_string(),
+            why,
+        };
+        let found = self.root.metadata(place.as_str())?.map(|found| found.node);
+        match (body, found) {
+            (Body::Directory, None | Some(NodeType::Directory)) => {}
+            (Body::Directory, Some(NodeType::Symlink)) => {
+                let real = real_path(self.root, place.as_str())?;
+                let target = self.root.metadata(&real)?.map(|found| found.node);
+                if target != Some(NodeType::Directory) {
+                    return Err(shape("should be a folder, and is a symbolic link that leads to none"));
+                }
+            }
+            (Body::Directory, Some(_)) => return Err(shape("should be a folder, and is a file")),
+            (_, Some(NodeType::Directory)) => return Err(shape("should be a file, and is a folder")),
+            _ => {}
+        }
+        // What other packages of this run put there.
+        let laid = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
+        match (body, laid) {
+            (Body::Directory, Some(Kind::File(_) | Kind::HardLink(_) | Kind::Symlink(_))) => {
+                Err(shape("should be a folder, and another package has a file there"))
+            }
+            (Body::File { .. } | Body::HardLink(_) | Body::Symlink(_), Some(Kind::DirectoryIfMissing)) => {
+                Err(shape("should be a file, and another package has a folder there"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The entry of the overlay.
+    fn laid(&self, entry: &DataEntry, places: &BTreeMap<EntryPath, EntryPath>) -> Entry {
+        let number = |(number, name): &(u32, String), names: &std::collections::HashMap<String, u32>| {
+            names.get(name).copied().unwrap_or(*number)
+        };
+        let mut uid = number(&entry.owner, &self.database.users);
+        let mut gid = number(&entry.group, &self.database.groups);
+        let mut mode = entry.mode;
+        if let Some((user, group, octal)) = self.database.overrides.get(entry.path.as_str()) {
+            let given = |text: &str, names: &std::collections::HashMap<String, u32>| match text.strip_prefix('#') {
+                Some(number) => number.parse().ok(),
+                None => names.get(text).copied(),
+            };
+            uid = given(user, &self.database.users).unwrap_or(uid);
+            gid = given(group, &self.database.groups).unwrap_or(gid);
+            mode = u16::from_str_radix(octal, 8).unwrap_or(mode) & 0o7777;
+        }
+        let kind = match &entry.body {
+            Body::File { content, .. } => Kind::File(content.clone()),
+            Body::Directory => Kind::DirectoryIfMissing,
+            Body::Symlink(target) => Kind::Symlink(target.clone()),
+            Body::HardLink(other) => Kind::HardLink(places.get(other).unwrap_or(other).clone()),
+        };
+        let mode = if matches!(kind, Kind::Symlink(_)) { 0o777 } else { mode };
+        Entry {
+            kind,
+            mode,
+            uid,
+            gid,
+            mtime: entry.mtime,
+            xattrs: entry.xattrs.clone(),
+        }
+    }
+
+    fn lay(&mut self, place: &EntryPath, entry: Entry) {
+        let there = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
+        // The first package to bring a folder decides how it looks, as with dpkg.
+        if entry.kind == Kind::DirectoryIfMissing && there == Some(&Kind::DirectoryIfMissing) {
+            return;
+        }
+        self.overlay.insert(Volume::Root, place.clone(), entry);
+    }
+
+    /// Removes the files of the replaced version that the new one has not and that nobody else owns. Folders stay, also empty ones.
+    fn remove_obsolete(&mut self, package: &Package, paths: &BTreeSet<&str>) -> Result<(), UnpackError> {
+        let Some((key, known)) = &package.old else {
+            return Ok(());
+        };
+        let list = self.database.lists.get(key).cloned().unwrap_or_default();
+        for path in &list {
+            if let Some(owners) = self.database.owners.get_mut(path) {
+                owners.retain(|owner| owner != key);
+            }
+        }
+        // One file can have two names in two versions: /lib/x and /usr/lib/x.
+        let mut real = BTreeSet::new();
+        for path in paths {
+            real.insert(self.real(path)?);
+        }
+        for path in list.iter().filter(|path| !paths.contains(path.as_str())) {
+            let is_conffile = known.conffiles.iter().any(|(conffile, _)| conffile == path);
+            let owned = self.database.owners.get(path).is_some_and(|owners| !owners.is_empty());
+            if is_conffile || owned || path == "/." || real.contains(&self.real(path)?) {
+                continue;
+            }
+            let diverted = self.database.diversions.get(path).filter(|(_, by)| *by != key.0);
+            let place = diverted.map_or(path, |(other, _)| other).clone();
+            match self.root.metadata(&place)?.map(|found| found.node) {
+                None | Some(NodeType::Directory) => {}
+                Some(_) => self.put(&place, Entry::absent())?,
+            }
+        }
+        self.database.lists.remove(key);
+        Ok(())
+    }
+
+    /// A path with the links on the way to it resolved.
+    fn real(&self, path: &str) -> Result<String, UnpackError> {
+        match path.rsplit_once('/') {
+            Some((parent, name)) if !parent.is_empty() => Ok(format!(
+                "{}/{name}",
+                real_path(self.root, parent)?.trim_end_matches('/')
+            )),
+            _ => Ok(path.to_owned()),
+        }
+    }
+
+    fn own(&mut self, package: &Package, list: Vec<String>) {
+        for path in &list {
+            let owners = self.database.owners.entry(path.clone()).or_default();
+            if !owners.contains(&package.key) {
+                owners.push(package.key.clone());
+            }
+        }
+        self.database.lists.insert(package.key.clone(), list);
+    }
+}

@@ -1,0 +1,288 @@
+//! Lays packages out as `dpkg --unpack` does: their files, and dpkg's database as it is afterwards. Nothing is run.
+//!
+//! What dpkg would run before a package is unpacked (its preinst script) is listed, for the node to run on its first boot before
+//! `dpkg --configure -a`. The scripts of a version that is replaced (prerm and postrm) are not run at all: they stop services,
+//! which do not run in an image, and clean up behind versions that never ran here.
+
+mod database;
+mod error;
+mod files;
+mod outcome;
+mod stanza;
+mod triggers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+pub use error::UnpackError;
+
+use database::{ADMIN, Database, Key, Known, info_name};
+use files::Package;
+
+use super::deb::{DataEntry, Deb, Scratch};
+use super::relation::relations;
+use crate::disk::FileTree;
+use crate::interrupt::Interrupt;
+use crate::overlay::{Entry, EntryPath, Overlay, Volume};
+
+/// What comes of unpacking.
+#[derive(Debug, Default)]
+pub struct Unpacked {
+    /// The packages' files and dpkg's database, for the root volume.
+    pub overlay: Overlay,
+    /// What is to be run before the packages are configured, in this order.
+    pub preinsts: Vec<Preinst>,
+}
+
+/// A preinst script that could not be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preinst {
+    /// Its file in `/var/lib/dpkg/info`.
+    pub script: String,
+    /// The package.
+    pub package: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// What dpkg calls it with: `install`, `install OLD NEW`, or `upgrade OLD NEW` (deb-preinst(5)).
+    pub arguments: String,
+}
+
+impl Preinst {
+    /// The line that the first boot reads: the four fields with tabs between them.
+    pub fn line(&self) -> String {
+        format!(
+            "{}\t{}\t{}\t{}\n",
+            self.script, self.package, self.architecture, self.arguments
+        )
+    }
+}
+
+/// The state of the work.
+struct Work<'a> {
+    root: &'a dyn FileTree,
+    database: Database,
+    overlay: Overlay,
+    preinsts: Vec<Preinst>,
+    /// The mtime of what no package brings, in seconds since 1970-01-01 UTC.
+    time: i64,
+    /// The paragraphs that are new or changed.
+    stanzas: BTreeMap<Key, String>,
+    baked: BTreeSet<Key>,
+    /// Packages that lost files to others.
+    robbed: BTreeSet<Key>,
+    /// Symbolic links that packages of this run bring.
+    links: BTreeSet<EntryPath>,
+    /// Triggers that packages of the image have to run, in the order in which they were activated.
+    pending: BTreeMap<Key, Vec<String>>,
+    /// Files of `triggers` that changed.
+    interests: BTreeSet<String>,
+}
+
+/// Lays `debs` out over `root`, one after the other. Their files wait in an unnamed file in `scratch`, a folder. Files of dpkg's database that no
+/// package brings get the mtime `time` (seconds since 1970-01-01 UTC).
+///
+/// # Errors
+/// [`UnpackError`], naming the package.
+pub fn unpack(
+    root: &dyn FileTree,
+    debs: &[PathBuf],
+    scratch: &Path,
+    time: i64,
+    interrupt: &Interrupt,
+) -> Result<Unpacked, UnpackError> {
+    let mut work = Work {
+        root,
+        database: Database::read(root)?,
+        overlay: Overlay::new(),
+        preinsts: Vec::new(),
+        time,
+        stanzas: BTreeMap::new(),
+        baked: BTreeSet::new(),
+        robbed: BTreeSet::new(),
+        links: BTreeSet::new(),
+        pending: BTreeMap::new(),
+        interests: BTreeSet::new(),
+    };
+    let mut scratch = Scratch::new(scratch).map_err(UnpackError::Scratch)?;
+    for path in debs {
+        interrupt.check()?;
+        work.package(path, &mut scratch)?;
+    }
+    work.outcome()
+}
+
+impl Work<'_> {
+    fn package(&mut self, path: &Path, scratch: &mut Scratch) -> Result<(), UnpackError> {
+        let deb = Deb::open(path)?;
+        let control = deb.control.clone();
+        let paragraph = control.paragraph(path)?;
+        let field = |name: &str| paragraph.get(name).unwrap_or_default().to_owned();
+        let key = (field("Package"), field("Architecture"));
+        let same = paragraph.get("Multi-Arch") == Some("same");
+        self.refuse(&key, control.text("preinst", path).unwrap_or_default())?;
+        let old = self.old(&key, same);
+        let package = Package {
+            version: field("Version"),
+            same,
+            replaces: field("Replaces"),
+            conffiles: conffiles(control.text("conffiles", path)?),
+            control,
+            path: path.to_owned(),
+            old,
+            key,
+        };
+        let mut entries = Vec::new();
+        deb.files(scratch, &mut |entry: DataEntry| {
+            entries.push(entry);
+            Ok::<_, UnpackError>(())
+        })?;
+        self.files(&package, &entries)?;
+        self.info(&package, &entries)?;
+        self.triggers(&package, &entries)?;
+        self.status(&package)?;
+        self.baked.insert(package.key);
+        Ok(())
+    }
+
+    fn refuse(&self, key: &Key, preinst: &str) -> Result<(), UnpackError> {
+        let (package, architecture) = key.clone();
+        let own = architecture == "all"
+            || architecture == self.database.architecture
+            || self.database.foreign.contains(&architecture);
+        if !own {
+            let image = self.database.architecture.clone();
+            return Err(UnpackError::Architecture {
+                package,
+                architecture,
+                image,
+            });
+        }
+        if self.baked.contains(key) {
+            return Err(UnpackError::Twice { package });
+        }
+        match preinst.contains("dpkg-divert") {
+            true => Err(UnpackError::Diverts { package }),
+            false => Ok(()),
+        }
+    }
+
+    /// What the image has under this name: the same package in another version, or what is left of one that was removed.
+    fn old(&self, key: &Key, same: bool) -> Option<(Key, Known)> {
+        let found = |key: &Key| Some((key.clone(), self.database.packages.get(key)?.clone()));
+        let any = || {
+            // Only `Multi-Arch: same` packages can be there more than once.
+            let other =
+                |(other, known): &(&Key, &Known)| other.0 == key.0 && !same && !known.same && known.is_unpacked();
+            let (other, _) = self.database.packages.iter().find(other)?;
+            found(other)
+        };
+        found(key)
+            .or_else(any)
+            .filter(|(_, known)| known.state != "not-installed")
+    }
+
+    /// Whether a package, with this `Replaces`, may take files of another one.
+    fn replaces(&self, replaces: &str, other: &Key) -> bool {
+        let Some(known) = self.database.packages.get(other) else {
+            return false;
+        };
+        let Ok(groups) = relations(replaces, &self.database.architecture) else {
+            return false;
+        };
+        groups.iter().flatten().any(|relation| {
+            relation.name == other.0
+                && relation
+                    .version
+                    .is_none_or(|(operator, wanted)| operator.holds(&known.version, wanted))
+        })
+    }
+
+    /// The paragraph in dpkg's status, and what the first boot runs.
+    fn status(&mut self, package: &Package) -> Result<(), UnpackError> {
+        let (key, old) = (&package.key, package.old.as_ref());
+        let paragraph = package.control.paragraph(&package.path)?;
+        let configured = old.and_then(|(_, known)| match known.state.as_str() {
+            "installed" | "triggers-pending" | "triggers-awaited" => Some(known.version.clone()),
+            _ => known.config_version.clone(),
+        });
+        let conffiles = files::conffile_lines(package);
+        let text = stanza::unpacked(&paragraph, configured.as_deref(), &conffiles);
+        if package.control.others.contains_key("preinst") {
+            let arguments = match old {
+                None => "install".to_owned(),
+                Some((_, known)) if !known.is_unpacked() => format!("install {} {}", known.version, package.version),
+                Some((_, known)) => format!("upgrade {} {}", known.version, package.version),
+            };
+            self.preinsts.push(Preinst {
+                script: format!("{}.preinst", info_name(key, package.same)),
+                package: key.0.clone(),
+                architecture: key.1.clone(),
+                arguments,
+            });
+        }
+        if let Some((other, _)) = old.filter(|(other, _)| other != key) {
+            self.database.packages.remove(other);
+            let place = self.database.order.iter().position(|listed| listed == other);
+            if let Some(place) = place {
+                self.database.order[place] = key.clone();
+            }
+        } else if old.is_none() {
+            self.database.order.retain(|listed| listed != key);
+            self.database.order.push(key.clone());
+        }
+        let known = Known {
+            version: package.version.clone(),
+            state: "unpacked".into(),
+            same: package.same,
+            config_version: configured,
+            conffiles: Vec::new(),
+            replaces: package.replaces.clone(),
+            text: text.clone(),
+        };
+        self.database.packages.insert(key.clone(), known);
+        self.stanzas.insert(key.clone(), text);
+        Ok(())
+    }
+
+    /// The package's files in `info`; those of the version that it replaces go.
+    fn info(&mut self, package: &Package, entries: &[DataEntry]) -> Result<(), UnpackError> {
+        let name = info_name(&package.key, package.same);
+        if let Some((key, known)) = &package.old {
+            let prefix = format!("{}.", info_name(key, known.same));
+            for file in self.root.list(&format!("{ADMIN}/info"))? {
+                let member = file.strip_prefix(&prefix).filter(|member| !member.contains('.'));
+                if member.is_some() {
+                    self.put(&format!("{ADMIN}/info/{file}"), Entry::absent())?;
+                }
+            }
+        }
+        for (member, file) in &package.control.others {
+            let entry = Entry::file(file.bytes.clone(), file.mode, file.mtime);
+            self.put(&format!("{ADMIN}/info/{name}.{member}"), entry)?;
+        }
+        if !package.control.others.contains_key("md5sums") {
+            let sums = files::md5sums(package, entries);
+            if !sums.is_empty() {
+                let entry = Entry::file(sums.into_bytes(), 0o644, self.time);
+                self.put(&format!("{ADMIN}/info/{name}.md5sums"), entry)?;
+            }
+        }
+        let list = self.database.lists.get(&package.key).cloned().unwrap_or_default();
+        let entry = Entry::file((list.join("\n") + "\n").into_bytes(), 0o644, self.time);
+        self.put(&format!("{ADMIN}/info/{name}.list"), entry)
+    }
+
+    fn put(&mut self, path: &str, entry: Entry) -> Result<(), UnpackError> {
+        self.overlay.insert(Volume::Root, EntryPath::new(path)?, entry);
+        Ok(())
+    }
+}
+
+/// Paths of the file `conffiles`; those that a package only wants removed are no files of it (deb-conffiles(5)).
+fn conffiles(text: &str) -> Vec<String> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with('/'))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,26 @@
+//! The unit that configures baked packages on the first boot.
+
+use serde_json::json;
+
+use super::image::{Draft, exists};
+use super::network::enable;
+use super::{Assets, ProvisionError};
+use crate::overlay::Entry;
+use crate::packages::{MARK, RECORD};
+
+const UNIT: &str = "kraken-configure.service";
+
+/// Adds the unit and its script, where the image has packages baked in.
+pub(super) fn packages(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+    if !exists(draft.ctx.root, RECORD)? {
+        return Ok(());
+    }
+    let values = json!({"cluster": draft.ctx.cluster.name});
+    let script = assets.renderer.text("kraken-configure", &values)?;
+    let unit = assets.renderer.text(UNIT, &values)?;
+    draft.file("/usr/local/lib/kraken-flash/configure", script, 0o755)?;
+    draft.file(&format!("/etc/systemd/system/{UNIT}"), unit, 0o644)?;
+    let mark = Entry::file(Vec::new(), 0o644, draft.ctx.clock_floor);
+    draft.root(MARK, mark)?;
+    enable(draft, UNIT, "multi-user.target")
+}
