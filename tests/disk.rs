@@ -151,7 +151,11 @@ fn directories_grow_with_what_is_put_into_them() {
             unreachable!()
         };
         let tree: &dyn FileTree = if volume == Volume::Root { &root } else { &boot };
-        assert_eq!(tree.read(at.as_str(), 100).unwrap().unwrap(), *bytes.read().unwrap(), "{at}");
+        assert_eq!(
+            tree.read(at.as_str(), 100).unwrap().unwrap(),
+            *bytes.read().unwrap(),
+            "{at}"
+        );
     }
 }
 

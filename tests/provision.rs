@@ -28,7 +28,9 @@ fn dump(overlay: &Overlay) -> String {
             Kind::Directory => writeln!(out, "=== {volume} {path}/ {mode:04o} {uid}:{gid}").unwrap(),
             Kind::Symlink(target) => writeln!(out, "=== {volume} {path} -> {target}").unwrap(),
             Kind::Absent => writeln!(out, "=== {volume} {path} (absent)").unwrap(),
-            Kind::HardLink(_) | Kind::DirectoryIfMissing => panic!("{path}: packages bring these, provisioning does not"),
+            Kind::HardLink(_) | Kind::DirectoryIfMissing => {
+                panic!("{path}: packages bring these, provisioning does not")
+            }
         }
     }
     out

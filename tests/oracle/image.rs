@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kraken_flash::base::{Cache, debian};
-use kraken_flash::disk::{Ext4Tree, ImageFile, Layout, Slice, grow_root};
+use kraken_flash::disk::{Ext4Tree, ImageFile, Layout};
 use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Silent;
 use tempfile::TempDir;
@@ -33,10 +33,9 @@ pub struct Image {
 }
 
 impl Image {
-    /// A copy of the base with `more` bytes more of root volume.
-    pub fn of_base(path: PathBuf, more: u64) -> Self {
+    /// A copy of the base; it has some 890 MiB of room.
+    pub fn of_base(path: PathBuf) -> Self {
         copy(&base(), &path);
-        grow_root(&path, more).unwrap();
         Self { path }
     }
 
@@ -75,7 +74,6 @@ impl Image {
         crate::common::extract(&self.path, root.start, root.len, &file);
         run(Command::new("e2fsck").arg("-fn").arg(&file));
         fs::remove_file(file).unwrap();
-        Slice::new(self.disk(), root.start, root.len).unwrap();
     }
 }
 

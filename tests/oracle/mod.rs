@@ -24,7 +24,6 @@ use crate::common::run;
 
 /// The time that we are told to write: after the base, before the run.
 const GIVEN: i64 = 1_790_000_000;
-const GIB: u64 = 1 << 30;
 
 /// One comparison: an image, what is done to it before, and the packages.
 pub struct Bench {
@@ -39,7 +38,7 @@ impl Bench {
             .prefix("oracle-")
             .tempdir_in("/var/tmp")
             .unwrap();
-        let before = Image::of_base(folder.path().join("before.img"), GIB);
+        let before = Image::of_base(folder.path().join("before.img"));
         std::fs::create_dir(folder.path().join("debs")).unwrap();
         Self { folder, before }
     }
