@@ -207,7 +207,7 @@ fn what_cannot_stand_where_it_should_is_refused() {
             Entry::file(vec![1; 70 << 20], 0o644, TIME),
             "it is full",
         ),
-        (Volume::Boot, "/link", Entry::symlink("x", TIME), "symbolic link"),
+        (Volume::Boot, "/link", Entry::symlink("x", TIME), "is a link"),
         (Volume::Boot, "/overlays", file(), "a directory stands there"),
         (Volume::Boot, "/config.txt/x", file(), "is a file"),
         (Volume::Boot, "/a:b", file(), "writing /a:b"),

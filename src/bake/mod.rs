@@ -14,7 +14,7 @@ mod turn;
 pub use copy::{CopyMethod, copy_used};
 pub use golden::{Golden, GoldenImage, bake};
 pub use node::NodeImage;
-pub use packaged::growth_for_packages;
+pub use packaged::{card_size, growth_for_packages};
 pub use pieces::Piece;
 
 use std::path::PathBuf;

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use super::golden::{FORMAT, WRITERS, copy_base, detect, open_read};
 use super::store::{cached, keep, prune, temporary};
 use super::{BakeError, turn};
-use crate::disk::{self, ImageFile, Layout, UsedMap};
+use crate::base::Base;
+use crate::disk::{self, ImageFile, Layout, ReadAt, UsedMap};
 use crate::interrupt::Interrupt;
 use crate::overlay::{Entry, EntryPath, Overlay, Volume};
 use crate::packages::{self, PREINST, PackagesRecord, RECORD, RecordedPackage, Selection};
@@ -29,6 +30,21 @@ pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: (u64, u
         need.0.saturating_add(SLACK),
         need.1,
     )?)
+}
+
+/// The size in bytes of an image made from a base and packages that need so many bytes and inodes: a card must be at least as large.
+/// Overlays of many megabytes of the user's own come on top.
+///
+/// # Errors
+/// [`BakeError`] when the base cannot be read.
+pub fn card_size(base: &Base, need: (u64, u64)) -> Result<u64, BakeError> {
+    let file = open_read(&base.raw)?;
+    let layout = detect(&file, &base.raw)?;
+    let growth = match need {
+        (0, 0) => None,
+        need => growth_for_packages(&file, &layout, need)?,
+    };
+    Ok(file.size() + growth.unwrap_or(0))
 }
 
 /// What tells a base with packages from others: all that its bytes depend on.

@@ -52,12 +52,14 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     // The folder first: a name that cannot be written to is found before minutes of downloading.
     let folder = Folder::open(&args.output)?;
     let cache = Cache::open(None)?;
-    let base = base::obtain(&cluster.image, &args.base.options(), progress, interrupt)?;
+    let options = args.base.options();
+    let base = base::obtain(&cluster.image, &options, progress, interrupt)?;
+    let selection = load::packages(session, (&cluster, &loaded.lock), &base, (&options, false))?;
     let inputs = Inputs {
         cluster: &cluster,
         base: &base,
         assets: &loaded.assets,
-        packages: None,
+        packages: selection.as_ref(),
     };
     let golden = bake::bake(inputs, &cache.root().join("golden"), progress, interrupt)?;
     let options = Options {
@@ -107,9 +109,14 @@ fn render(golden: &Golden<'_>, written: &[Written]) -> String {
         ]
     });
     let os = golden.image().os();
+    let packages = match golden.image().packages().len() {
+        0 => String::new(),
+        1 => ", with 1 package baked in".into(),
+        count => format!(", with {count} packages baked in"),
+    };
     let card = written.first().map_or(0, |image| image.node.raw_size);
     format!(
-        "{}\n\nFrom {} ({}). A card needs at least {}.\n",
+        "{}\n\nFrom {} ({}){packages}. A card needs at least {}.\n",
         plan::table(&["NODE", "ADDRESS", "ROLE", "SIZE", "IMAGE"], rows),
         text::printable(&os.pretty_name),
         os.architecture,

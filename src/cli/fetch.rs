@@ -6,28 +6,36 @@ use kraken_flash::base;
 use kraken_flash::workspace::MissingKeys;
 
 use super::load::{self, BaseArgs};
-use super::{Failure, Session, text};
+use super::{Failure, Session, plan, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     base: BaseArgs,
+    /// Ask the package archives again, and move kraken.lock on to what they have now
+    #[arg(long, conflicts_with = "offline")]
+    update: bool,
     /// Print what was got as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut image = load::load(session, MissingKeys::Leave)?.workspace.cluster.image;
-    args.base.apply(&mut image)?;
-    let base = base::obtain(&image, &args.base.options(), &*session.progress, &session.interrupt)?;
+    let loaded = load::load(session, MissingKeys::Leave)?;
+    let mut cluster = loaded.workspace.cluster;
+    args.base.apply(&mut cluster.image)?;
+    let options = args.base.options();
+    let base = base::obtain(&cluster.image, &options, &*session.progress, &session.interrupt)?;
+    let selection = load::packages(session, (&cluster, &loaded.lock), &base, (&options, args.update))?;
+    let packages = selection.map(|selection| selection.bake.packages).unwrap_or_default();
     if args.json {
         return text::json(
             out,
             &serde_json::json!({
                 "base": base.origin, "raw": base.raw, "size": base.size,
                 "sha256": base.raw_sha256, "download-sha256": base.download_sha256,
+                "packages": packages,
             }),
         );
     }
@@ -40,6 +48,24 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             base.raw_sha256
         )?;
         writeln!(out, "{}", base.raw.display())?;
+        if !packages.is_empty() {
+            let rows = packages.iter().map(|package| {
+                let why = match (&package.needed_by, &package.upgrades) {
+                    (Some(other), _) => format!("needed by {other}"),
+                    (None, Some(old)) => format!("in place of {old}"),
+                    (None, None) => String::new(),
+                };
+                vec![
+                    package.name.clone(),
+                    package.version.clone(),
+                    text::size(package.size),
+                    why,
+                ]
+            });
+            let sum = packages.iter().map(|package| package.size).sum();
+            writeln!(out, "\n{}", plan::table(&["PACKAGE", "VERSION", "SIZE", ""], rows))?;
+            writeln!(out, "\n{} packages, {}", packages.len(), text::size(sum))?;
+        }
     }
     Ok(())
 }

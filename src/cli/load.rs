@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::base;
+use kraken_flash::base::{self, Base, Downloads};
 use kraken_flash::packages::lock::LOCK;
+use kraken_flash::packages::{self, For, Selection};
 use kraken_flash::provision::Assets;
-use kraken_flash::spec::{self, Image};
+use kraken_flash::spec::{self, Cluster, Image};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use sha2::{Digest, Sha256};
 
@@ -36,12 +37,8 @@ pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Fa
         None => None,
         Some(path) => Some(hash(path)?),
     };
-    let lock = match workspace.folder.as_path() {
-        folder if folder == Path::new(".") => PathBuf::from(LOCK),
-        folder => folder.join(LOCK),
-    };
     Ok(Loaded {
-        lock,
+        lock: lock_of(&workspace),
         workspace,
         assets,
         config_sha256,
@@ -51,6 +48,43 @@ pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Fa
 fn hash(path: &Path) -> Result<String, Failure> {
     let bytes = fs::read(path).map_err(|error| Failure::message(format!("reading {}: {error}", path.display())))?;
     Ok(hex::encode(Sha256::digest(bytes)))
+}
+
+/// Where the lock file of a workspace is, or will be.
+pub(super) fn lock_of(workspace: &Workspace) -> PathBuf {
+    match workspace.folder.as_path() {
+        folder if folder == Path::new(".") => PathBuf::from(LOCK),
+        folder => folder.join(LOCK),
+    }
+}
+
+/// The packages that the cluster asks for, ready in the cache; `None` when it asks for none. `update`: moves the lock file on.
+pub(super) fn packages(
+    session: &Session,
+    (cluster, lock): (&Cluster, &Path),
+    base: &Base,
+    (options, update): (&base::Options, bool),
+) -> Result<Option<Selection>, Failure> {
+    let downloads = Downloads::open(
+        options,
+        cluster.apt.proxy.as_deref(),
+        &*session.progress,
+        &session.interrupt,
+    )?;
+    let wanted = For {
+        cluster,
+        base,
+        lock,
+        update,
+        now: now(),
+    };
+    Ok(packages::obtain(wanted, &downloads)?)
+}
+
+/// The time, by which signatures are judged; nothing of it goes into an image.
+pub(super) fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
 }
 
 /// Where the base comes from, when not from where kraken.toml says.

@@ -9,6 +9,7 @@ mod fetch;
 mod init;
 mod inspect;
 mod load;
+mod packages;
 mod plan;
 mod progress;
 mod schema;

@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use kraken_flash::packages::lock::LockedPackage;
 use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use serde::Serialize;
 
+use super::packages::{self, Planned};
 use super::{Failure, Session, load, stdout_width, text};
 
 /// What `plan` takes.
@@ -29,8 +31,9 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         MissingKeys::Leave,
     )?;
     load::replace_base(&mut workspace.cluster.image, args.base.as_deref())?;
+    let packages = packages::planned(session, &workspace);
     if args.json {
-        return text::json(out, &Plan::new(&workspace));
+        return text::json(out, &Plan::new(&workspace, &packages));
     }
     let width = stdout_width();
     let cluster = &workspace.cluster;
@@ -43,7 +46,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         count => format!("{count} nodes"),
     };
     writeln!(out, "{}: {nodes}, {from}\n", cluster.name)?;
-    writeln!(out, "{}\n", trimmed(&common(&workspace, width)))?;
+    writeln!(out, "{}\n", trimmed(&common(&workspace, &packages, width)))?;
     writeln!(out, "{}", trimmed(&node_table(&cluster.nodes, width)))?;
     Ok(())
 }
@@ -57,17 +60,23 @@ struct Plan<'a> {
     cluster: &'a Cluster,
     /// SHA-256 fingerprints of the keys that may log in.
     ssh_key_fingerprints: Vec<String>,
+    /// The packages of the lock file; null when it has none for this base and this spec.
+    packages: Option<&'a [LockedPackage]>,
+    /// The smallest card that will do, in bytes; null when the base or the packages are not known yet.
+    card_bytes: Option<u64>,
     /// The private key that `build` will make because there is no other key; null when there is one.
     ssh_key_to_be_made: Option<&'a Path>,
 }
 
 impl<'a> Plan<'a> {
-    fn new(workspace: &'a Workspace) -> Self {
+    fn new(workspace: &'a Workspace, planned: &'a Planned) -> Self {
         let keys = &workspace.cluster.user.ssh_keys;
         Self {
             config: workspace.config.as_deref(),
             cluster: &workspace.cluster,
             ssh_key_fingerprints: keys.iter().filter_map(|key| spec::fingerprint(key)).collect(),
+            packages: planned.bake.as_ref().map(|bake| bake.packages.as_slice()),
+            card_bytes: planned.card,
             ssh_key_to_be_made: match &workspace.keys {
                 LoginKeys::ToBeMade(path) => Some(path),
                 _ => None,
@@ -77,7 +86,7 @@ impl<'a> Plan<'a> {
 }
 
 /// What all nodes share, a line for each section.
-fn common(workspace: &Workspace, width: Option<u16>) -> Table {
+fn common(workspace: &Workspace, planned: &Planned, width: Option<u16>) -> Table {
     let cluster = &workspace.cluster;
     let mut table = new_table(width);
     table.add_row(["image", &image(cluster)]);
@@ -85,6 +94,11 @@ fn common(workspace: &Workspace, width: Option<u16>) -> Table {
     table.add_row(["user", &user(cluster)]);
     table.add_row(["log in with", &keys(workspace)]);
     table.add_row(["system", &system(cluster)]);
+    table.add_row(["docker", &packages::docker(cluster)]);
+    if let Some(others) = packages::others(cluster) {
+        table.add_row(["packages", &others]);
+    }
+    table.add_row(["card", &planned.sentence()]);
     if !cluster.system.packages_on_first_boot.is_empty() {
         table.add_row(["first boot", &cluster.system.packages_on_first_boot.join(", ")]);
     }

@@ -1,8 +1,8 @@
 //! `kraken.lock`: which packages, in which versions, with which hashes; beside `kraken.toml`, so that the same cluster can be baked
 //! again next year, byte for byte, from the cache.
 //!
-//! The file is TOML. It has one `[[bake]]` for each base image: what was asked for, which archives answered (with the hash of what
-//! they signed), and the packages that came of it. It holds no secret, and nothing of the machine that made it.
+//! The file is TOML. It has one `[[bake]]` for each base image: what was asked for, which archives answered, and
+//! the packages that came of it. It holds no secret, and nothing of the machine that made it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -116,10 +116,8 @@ pub struct LockedArchive {
     pub uri: String,
     /// The suite asked for.
     pub suite: String,
-    /// When the archive was signed: the `Date` of its Release.
+    /// When the archive was made: the `Date` of its Release, in RFC 3339.
     pub date: String,
-    /// SHA-256 of its InRelease, in hexadecimal.
-    pub sha256: String,
     /// The fingerprint of the key that signed it, in hexadecimal.
     pub signed_by: String,
 }
@@ -312,8 +310,7 @@ mod tests {
             archives: vec![LockedArchive {
                 uri: "http://archive.example.org/debian".into(),
                 suite: "trixie".into(),
-                date: "Sat, 21 Nov 2026 09:15:44 UTC".into(),
-                sha256: hex::encode([4; 32]),
+                date: "2026-11-21T09:15:44Z".into(),
                 signed_by: hex::encode([5; 20]),
             }],
             packages: vec![LockedPackage {

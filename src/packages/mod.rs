@@ -4,15 +4,37 @@
 //! answer, chooses, fetches, and lays the packages out as `dpkg --unpack` would. It never runs anything: what a package wants
 //! to run, the node runs on its first boot.
 
+mod archive;
+mod archive_error;
 pub mod control;
 pub mod deb;
+mod fetch;
+mod image;
+pub mod index;
 pub mod lock;
+mod obtain;
+pub mod openpgp;
+mod pick;
+mod pins;
 mod record;
-mod relation;
+pub mod relation;
+pub mod release;
+mod resolve;
 mod selection;
+mod sources;
+mod store;
 mod unpack;
 pub mod version;
 
+pub use archive::{Archive, Mirrors, Part, load};
+pub use archive_error::ArchiveError;
+pub use fetch::{Fetch, FetchFailed};
+pub use image::{ImageError, ImageState};
+pub use obtain::{For, PackagesError, locked, obtain};
+pub use openpgp::OpenPgpError;
+pub use pick::{Asked, LocalDeb, Pick, PickFrom, Request, Resolution};
 pub use record::{MARK, PREINST, PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
+pub use resolve::{ResolveError, resolve};
 pub use selection::Selection;
+pub use sources::{KeyFile, SignedBy, Source};
 pub use unpack::{Preinst, UnpackError, Unpacked, unpack};

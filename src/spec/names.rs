@@ -203,7 +203,7 @@ pub(super) fn package(text: &str) -> Check {
     }
     wrong(
         "a package name has lower-case letters, digits, plus, minus and dots",
-        "write the name alone, without an architecture, for example \"htop\"",
+        "write the name alone, without version or architecture, for example \"htop\"",
     )
 }
 

@@ -97,8 +97,13 @@ impl World {
 
     /// Writes `kraken.toml` anew; `more` goes below its tables.
     pub fn spec(&self, nodes: u32, more: &str) {
+        // The stand-ins have no package archives: who wants packages says so.
+        let docker = match more.contains("[docker]") {
+            true => "",
+            false => "[docker]\nsource = \"none\"\n",
+        };
         let text = format!(
-            "[cluster]\nnodes = {nodes}\n[image]\nbase = \"base.img\"\n[user]\nname = \"kraken\"\nssh-keys = [\"{KEY}\"]\n{more}"
+            "[cluster]\nnodes = {nodes}\n[image]\nbase = \"base.img\"\n{docker}[user]\nname = \"kraken\"\nssh-keys = [\"{KEY}\"]\n{more}"
         );
         fs::write(self.at("kraken.toml"), text).unwrap();
     }

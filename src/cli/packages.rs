@@ -1,0 +1,103 @@
+//! What `plan` says of Docker, of packages, and of the card they need.
+
+use kraken_flash::bake;
+use kraken_flash::base::{self, Downloads};
+use kraken_flash::packages::{self, For, lock::Bake};
+use kraken_flash::progress::Silent;
+use kraken_flash::spec::{Cluster, DockerSource};
+use kraken_flash::workspace::Workspace;
+
+use super::{Session, load, text};
+
+/// As much as is known without asking anybody.
+pub(super) struct Planned {
+    /// What the lock file has.
+    pub(super) bake: Option<Bake>,
+    /// The smallest card that will do, in bytes.
+    pub(super) card: Option<u64>,
+    /// Whether packages are asked for.
+    asked: bool,
+}
+
+impl Planned {
+    /// For the table.
+    pub(super) fn sentence(&self) -> String {
+        let margin = text::size(kraken_flash::disk::ROOT_MARGIN);
+        match (self.card, &self.bake) {
+            (Some(card), Some(bake)) => format!(
+                "at least {}: {} packages take {}, and {margin} stay free",
+                text::size(card),
+                bake.packages.len(),
+                text::size(bake.need().0)
+            ),
+            (Some(card), None) => format!("at least {}", text::size(card)),
+            (None, _) if self.asked => "known once `kraken-flash fetch` got the base and the packages".into(),
+            (None, _) => "known once `kraken-flash fetch` got the base".into(),
+        }
+    }
+}
+
+/// Looks into the cache and the lock file. What cannot be had there is simply not known: a plan asks nobody, and never fails for it.
+pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
+    let cluster = &workspace.cluster;
+    let asked = cluster.docker.source != DockerSource::None
+        || !cluster.system.packages.is_empty()
+        || !cluster.system.debs.is_empty();
+    let nothing = Planned {
+        bake: None,
+        card: None,
+        asked,
+    };
+    let options = base::Options {
+        offline: true,
+        ..base::Options::default()
+    };
+    let Ok(base) = base::obtain(&cluster.image, &options, &Silent, &session.interrupt) else {
+        return nothing;
+    };
+    let Ok(downloads) = Downloads::open(&options, None, &Silent, &session.interrupt) else {
+        return nothing;
+    };
+    let wanted = For {
+        cluster,
+        base: &base,
+        lock: &load::lock_of(workspace),
+        update: false,
+        now: 0,
+    };
+    let bake = packages::locked(wanted, &downloads).ok().flatten();
+    let need = match (&bake, asked) {
+        (Some(bake), _) => bake.need(),
+        (None, false) => (0, 0),
+        (None, true) => return nothing,
+    };
+    Planned {
+        card: bake::card_size(&base, need).ok(),
+        bake,
+        asked,
+    }
+}
+
+/// Where Docker comes from.
+pub(super) fn docker(cluster: &Cluster) -> String {
+    let docker = &cluster.docker;
+    let which = |usual: &str| {
+        docker
+            .packages
+            .as_ref()
+            .map_or_else(|| usual.to_owned(), |named| named.join(" "))
+    };
+    match docker.source {
+        DockerSource::Debian => format!("{}, of the base image's own archives", which("docker.io")),
+        DockerSource::DockerCe => format!("{}, of {}", which("docker-ce"), docker.archive),
+        DockerSource::None => "none".into(),
+    }
+}
+
+/// What else is baked in; `None` for nothing.
+pub(super) fn others(cluster: &Cluster) -> Option<String> {
+    let system = &cluster.system;
+    let debs = system.debs.iter().map(|deb| deb.written.as_str());
+    let all: Vec<&str> = system.packages.iter().map(String::as_str).chain(debs).collect();
+    (!all.is_empty()).then(|| all.join(" "))
+}

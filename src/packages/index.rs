@@ -1,0 +1,473 @@
+//! Packages indexes and dpkg's status as compact records: of an index of 50 MB and 65,000 packages some 25 MB stay in memory.
+
+use std::collections::HashSet;
+use std::io::{self, BufRead};
+
+use super::control::{ControlError, Paragraph, single};
+use super::relation::names;
+
+/// The longest paragraph, in bytes: the longest of Debian has some tens of thousands.
+const LONGEST_PARAGRAPH: usize = 4 << 20;
+
+/// More text than this (bytes) is kept of no index.
+const MOST_TEXT: usize = u32::MAX as usize / 2;
+
+/// The fields of relations in the order in which apt reads them. Which package comes first there decides, when nothing else
+/// does, which of two providers is taken.
+const RELATIONS: [&str; 9] = [
+    "Pre-Depends",
+    "Depends",
+    "Conflicts",
+    "Breaks",
+    "Recommends",
+    "Suggests",
+    "Replaces",
+    "Enhances",
+    "Provides",
+];
+
+/// Why an index cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// A paragraph is none.
+    #[error("paragraph {number}: {source}")]
+    Control {
+        /// From 1.
+        number: usize,
+        /// What is wrong.
+        source: ControlError,
+    },
+    /// A paragraph lacks a field, or one has a value that it cannot have.
+    #[error("paragraph {number}: the field {field} {why}")]
+    Field {
+        /// From 1.
+        number: usize,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// It is larger than any index.
+    #[error("paragraph {number}: {why}")]
+    TooLarge {
+        /// From 1.
+        number: usize,
+        /// What is too large.
+        why: &'static str,
+    },
+    /// It cannot be read to its end.
+    #[error("{0}")]
+    Read(#[from] io::Error),
+}
+
+/// Whether a package may be there for several architectures (the field Multi-Arch).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MultiArch {
+    /// It serves packages of its own architecture only.
+    #[default]
+    No,
+    /// Several architectures of it fit beside each other.
+    Same,
+    /// It serves packages of any architecture.
+    Foreign,
+    /// It serves any architecture where one asks so (`:any`).
+    Allowed,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// One package of an index, as spans of its text.
+#[derive(Clone, Debug, Default)]
+struct Record {
+    name: Span,
+    version: Span,
+    architecture: Span,
+    source: Span,
+    filename: Span,
+    pre_depends: Span,
+    depends: Span,
+    conflicts: Span,
+    breaks: Span,
+    recommends: Span,
+    provides: Span,
+    size: u64,
+    sha256: Option<[u8; 32]>,
+    multi_arch: MultiArch,
+    essential: bool,
+    protected: bool,
+    priority: u8,
+}
+
+/// Packages: of a Packages file, of dpkg's status, or of `.deb` files at hand.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    text: String,
+    records: Vec<Record>,
+    /// Every name in it, in the order of its first mention.
+    mentioned: Vec<Span>,
+}
+
+/// One package of an [`Index`].
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    index: &'a Index,
+    record: &'a Record,
+}
+
+/// What reads paragraphs into an index; names are remembered while it does.
+#[derive(Default)]
+pub(super) struct IndexBuilder {
+    index: Index,
+    seen: HashSet<Box<str>>,
+    number: usize,
+}
+
+impl Index {
+    /// Reads a Packages file.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn read(mut input: impl BufRead) -> Result<Self, IndexError> {
+        let mut builder = IndexBuilder::default();
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            let more = paragraph(&mut input, &mut bytes, builder.number + 1)?;
+            let text = String::from_utf8_lossy(&bytes);
+            if !text.trim().is_empty() {
+                builder.add_text(&text, true)?;
+            }
+            if !more {
+                return Ok(builder.finish());
+            }
+        }
+    }
+
+    /// How many packages it has.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// A package by its place.
+    pub fn get(&self, at: usize) -> Option<Entry<'_>> {
+        let record = self.records.get(at)?;
+        Some(Entry { index: self, record })
+    }
+
+    /// All packages, in the order of the text.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.records.iter().map(|record| Entry { index: self, record })
+    }
+
+    /// Every name in it, also of packages that are only spoken of, in the order of its first mention; `:any` stays at its name.
+    pub(super) fn mentioned(&self) -> impl Iterator<Item = &str> {
+        self.mentioned.iter().map(|span| self.text(*span))
+    }
+
+    fn text(&self, span: Span) -> &str {
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
+}
+
+/// Reads one paragraph and the empty line after it; says whether more may follow.
+fn paragraph(input: &mut impl BufRead, bytes: &mut Vec<u8>, number: usize) -> Result<bool, IndexError> {
+    loop {
+        let start = bytes.len();
+        let room = (LONGEST_PARAGRAPH - start) as u64 + 1;
+        if io::Read::take(&mut *input, room).read_until(b'\n', bytes)? == 0 {
+            return Ok(false);
+        }
+        if bytes.len() > LONGEST_PARAGRAPH {
+            let why = "it is longer than 4 MiB";
+            return Err(IndexError::TooLarge { number, why });
+        }
+        if bytes[start..].trim_ascii().is_empty() {
+            if start > 0 {
+                return Ok(true);
+            }
+            bytes.clear();
+        }
+    }
+}
+
+impl IndexBuilder {
+    /// Adds the one paragraph of a text. `file` says whether it must name a file, its size and hash.
+    pub(super) fn add_text(&mut self, text: &str, file: bool) -> Result<(), IndexError> {
+        let number = self.number + 1;
+        let paragraph = single(text).map_err(|source| IndexError::Control { number, source })?;
+        self.add(&paragraph, file)
+    }
+
+    /// Adds a paragraph.
+    pub(super) fn add(&mut self, paragraph: &Paragraph<'_>, file: bool) -> Result<(), IndexError> {
+        self.number += 1;
+        let number = self.number;
+        let field_error = |field, why| IndexError::Field { number, field, why };
+        let needed = |field: &'static str| match paragraph.get(field) {
+            Some(value) if !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic()) => Ok(value),
+            Some(_) => Err(field_error(field, "has no value that it could have")),
+            None => Err(field_error(field, "is missing")),
+        };
+        let mut record = Record {
+            name: self.keep(needed("Package")?)?,
+            version: self.keep(needed("Version")?)?,
+            architecture: self.keep(needed("Architecture")?)?,
+            ..Record::default()
+        };
+        if file {
+            record.filename = self.keep(needed("Filename")?)?;
+            record.size = needed("Size")?
+                .parse()
+                .map_err(|_| field_error("Size", "is no number of bytes"))?;
+            record.sha256 = Some(sha256(needed("SHA256")?).ok_or_else(|| field_error("SHA256", "is none"))?);
+        }
+        let value = |field| paragraph.get(field).unwrap_or_default();
+        record.source = self.keep(value("Source"))?;
+        record.multi_arch = match value("Multi-Arch") {
+            "same" => MultiArch::Same,
+            "foreign" => MultiArch::Foreign,
+            "allowed" => MultiArch::Allowed,
+            _ => MultiArch::No,
+        };
+        record.essential = value("Essential") == "yes";
+        record.protected = value("Protected") == "yes" || value("Important") == "yes";
+        record.priority = match value("Priority") {
+            "required" => 1,
+            "important" => 2,
+            "standard" => 3,
+            "optional" => 4,
+            "" => 0,
+            _ => 5,
+        };
+        self.add_relations(&mut record, paragraph)?;
+        self.index.records.push(record);
+        Ok(())
+    }
+
+    fn add_relations(&mut self, record: &mut Record, paragraph: &Paragraph<'_>) -> Result<(), IndexError> {
+        let value = |field| paragraph.get(field).unwrap_or_default();
+        self.mention(value("Package"))?;
+        for field in RELATIONS {
+            for name in names(value(field)) {
+                self.mention(name)?;
+            }
+        }
+        record.pre_depends = self.keep(value("Pre-Depends"))?;
+        record.depends = self.keep(value("Depends"))?;
+        record.conflicts = self.keep(value("Conflicts"))?;
+        record.breaks = self.keep(value("Breaks"))?;
+        record.recommends = self.keep(value("Recommends"))?;
+        record.provides = self.keep(value("Provides"))?;
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Index {
+        self.index.text.shrink_to_fit();
+        self.index.records.shrink_to_fit();
+        self.index.mentioned.shrink_to_fit();
+        self.index
+    }
+
+    fn mention(&mut self, name: &str) -> Result<(), IndexError> {
+        if self.seen.contains(name) {
+            return Ok(());
+        }
+        self.seen.insert(name.into());
+        let span = self.keep(name)?;
+        self.index.mentioned.push(span);
+        Ok(())
+    }
+
+    fn keep(&mut self, value: &str) -> Result<Span, IndexError> {
+        let start = self.index.text.len();
+        if value.len() > MOST_TEXT - start.min(MOST_TEXT) {
+            let why = "the index is larger than 2 GiB";
+            return Err(IndexError::TooLarge {
+                number: self.number,
+                why,
+            });
+        }
+        self.index.text.push_str(value);
+        let (start, end) = (start as u32, self.index.text.len() as u32);
+        Ok(Span { start, end })
+    }
+}
+
+/// A SHA-256 in hexadecimal digits.
+pub(super) fn sha256(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    Some(hash)
+}
+
+impl<'a> Entry<'a> {
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        self.index.text(self.record.name)
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &'a str {
+        self.index.text(self.record.version)
+    }
+
+    /// Its architecture; `all` stays `all`.
+    pub fn architecture(&self) -> &'a str {
+        self.index.text(self.record.architecture)
+    }
+
+    /// Where it lies, relative to the archive; empty for what dpkg has installed.
+    pub fn filename(&self) -> &'a str {
+        self.index.text(self.record.filename)
+    }
+
+    /// The size of its file in bytes; 0 for what dpkg has installed.
+    pub fn size(&self) -> u64 {
+        self.record.size
+    }
+
+    /// The hash of its file; `None` for what dpkg has installed.
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        self.record.sha256
+    }
+
+    /// Its field Multi-Arch.
+    pub fn multi_arch(&self) -> MultiArch {
+        self.record.multi_arch
+    }
+
+    /// Whether a system without it is none (`Essential: yes`).
+    pub fn essential(&self) -> bool {
+        self.record.essential
+    }
+
+    /// Whether it says that it should not be removed (`Protected: yes`, `Important: yes`).
+    pub fn protected(&self) -> bool {
+        self.record.protected
+    }
+
+    /// 1 required, 2 important, 3 standard, 4 optional, 5 anything else, 0 nothing.
+    pub fn priority(&self) -> u8 {
+        self.record.priority
+    }
+
+    /// The source package and its version.
+    pub fn source(&self) -> (&'a str, &'a str) {
+        let source = self.index.text(self.record.source);
+        if source.is_empty() {
+            return (self.name(), self.version());
+        }
+        let (name, rest) = source.split_once(' ').unwrap_or((source, ""));
+        let version = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+        (name, version.unwrap_or(self.version()))
+    }
+
+    /// The field Pre-Depends.
+    pub fn pre_depends(&self) -> &'a str {
+        self.index.text(self.record.pre_depends)
+    }
+
+    /// The field Depends.
+    pub fn depends(&self) -> &'a str {
+        self.index.text(self.record.depends)
+    }
+
+    /// The field Conflicts.
+    pub fn conflicts(&self) -> &'a str {
+        self.index.text(self.record.conflicts)
+    }
+
+    /// The field Breaks.
+    pub fn breaks(&self) -> &'a str {
+        self.index.text(self.record.breaks)
+    }
+
+    /// The field Recommends.
+    pub fn recommends(&self) -> &'a str {
+        self.index.text(self.record.recommends)
+    }
+
+    /// The field Provides.
+    pub fn provides(&self) -> &'a str {
+        self.index.text(self.record.provides)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn paragraph(name: &str, more: &str) -> String {
+        format!(
+            "Package: {name}\nVersion: 1:2-3\nArchitecture: arm64\n{more}Filename: pool/{name}.deb\nSize: 12\nSHA256: {HASH}\n\n"
+        )
+    }
+
+    #[test]
+    fn a_packages_file_is_read() {
+        let text = paragraph(
+            "a",
+            "Source: src (9)\nMulti-Arch: same\nDepends: b (>= 1),\n c\nSuggests: z\nProvides: v (= 2)\n",
+        ) + "\n\n"
+            + &paragraph("c", "Priority: required\nEssential: yes\nPre-Depends: b:any, a\n");
+        let index = Index::read(text.as_bytes()).unwrap();
+        assert_eq!(index.len(), 2);
+        let a = index.get(0).unwrap();
+        assert_eq!(
+            (a.name(), a.version(), a.architecture(), a.size()),
+            ("a", "1:2-3", "arm64", 12)
+        );
+        assert_eq!(
+            (a.source(), a.multi_arch(), a.depends()),
+            (("src", "9"), MultiArch::Same, "b (>= 1),\n c")
+        );
+        assert_eq!(hex::encode(a.sha256().unwrap()), HASH);
+        let c = index.get(1).unwrap();
+        assert!(c.essential() && c.priority() == 1 && c.source() == ("c", "1:2-3"));
+        assert_eq!(
+            index.mentioned().collect::<Vec<_>>(),
+            ["a", "b", "c", "z", "v", "b:any"]
+        );
+        assert!(Index::read(&b""[..]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_an_index_cannot_say_is_an_error() {
+        for (text, want) in [
+            (paragraph("a", "") + "x\n", "paragraph 2: line 1"),
+            (paragraph("a", "Version: 2\n"), "twice"),
+            (paragraph("a b", ""), "Package has no value"),
+            (paragraph("a", "").replace("Size: 12", "Size: -1"), "Size is no number"),
+            (paragraph("a", "").replace("SHA256: e", "SHA256: x"), "SHA256 is none"),
+            (paragraph("a", "").replace("Filename", "File"), "Filename is missing"),
+            (
+                paragraph("a", &format!("D: {}\n", "x".repeat(5 << 20))),
+                "longer than 4 MiB",
+            ),
+        ] {
+            let error = Index::read(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(want), "{want}: {error}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_no_harm() {
+        let mut bytes = paragraph("a", "Description: x\n").into_bytes();
+        let at = bytes.windows(2).position(|w| w == b"x\n").unwrap();
+        bytes[at] = 0xff;
+        assert_eq!(Index::read(&bytes[..]).unwrap().len(), 1);
+    }
+}

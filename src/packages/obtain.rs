@@ -1,0 +1,397 @@
+//! From what `kraken.toml` asks for to `.deb`s in the cache: by the lock file where it has them, else by asking the archives.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use url::Url;
+
+use super::deb::{self, DebError};
+use super::fetch::{Fetch, FetchFailed};
+use super::lock::{Asked as LockedRequest, Bake, Lock, LockError, LockedArchive, LockedDeb, LockedPackage};
+use super::pick::{Asked, LocalDeb, Pick, PickFrom, Request};
+use super::selection::Selection;
+use super::store::Store;
+use super::{
+    Archive, ArchiveError, ImageError, ImageState, Mirrors, OpenPgpError, ResolveError, Source, load, resolve,
+};
+use crate::base::{Base, DownloadError, Downloads, OsImage, SystemError};
+use crate::disk::{ImageFile, Layout, LayoutError, TreeError};
+use crate::interrupt::Interrupted;
+use crate::spec::{Cluster, DockerSource};
+
+/// The largest `.deb` of the user's own, in bytes.
+const LARGEST_DEB: u64 = 4 << 30;
+/// The largest file with a key, in bytes.
+const LARGEST_KEY: u64 = 1 << 20;
+
+/// What packages are obtained for.
+#[derive(Clone, Copy)]
+pub struct For<'a> {
+    /// The cluster, which says what is asked for.
+    pub cluster: &'a Cluster,
+    /// The base image, which says which archives it trusts and what it has already.
+    pub base: &'a Base,
+    /// The lock file.
+    pub lock: &'a Path,
+    /// Ask the archives again, and move the lock file on to what they have.
+    pub update: bool,
+    /// The time by which signatures are judged: seconds since 1970-01-01 UTC.
+    pub now: u64,
+}
+
+/// Why packages could not be obtained.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagesError {
+    /// The lock file.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The network, or the cache.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// The network, or the cache.
+    #[error(transparent)]
+    Fetch(#[from] FetchFailed),
+    /// The base image cannot be read.
+    #[error("reading the base image {}", path.display())]
+    Base {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What the base image says of its packages and archives.
+    #[error("reading which packages and archives the base image has: {0}")]
+    Image(#[from] ImageError),
+    /// An archive cannot be proven.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The key of Docker's own archive.
+    #[error("taking the key {named}: {source}; check [docker] key-file and key-fingerprint")]
+    Key {
+        /// Where it is from.
+        named: String,
+        /// What is wrong with it.
+        source: OpenPgpError,
+    },
+    /// A file cannot be read.
+    #[error("reading {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What is asked for cannot be had.
+    #[error("choosing packages: {0}")]
+    Resolve(#[from] ResolveError),
+    /// A `.deb` is not what it should be.
+    #[error(transparent)]
+    Deb(#[from] DebError),
+    /// A name that is none.
+    #[error("choosing packages: {0}")]
+    Name(String),
+    /// The image has no name for its release.
+    #[error(
+        "asking Docker's own archive: the base image does not say which release it is (VERSION_CODENAME in /etc/os-release); use [docker] source = \"debian\""
+    )]
+    NoCodename,
+    /// Nothing may be asked, and nothing is known.
+    #[error(
+        "choosing packages: {} has none for this base and this kraken.toml, and the network must not be used; run `kraken-flash fetch` first",
+        lock.display()
+    )]
+    Offline {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+/// What a cluster asks for; `None` when it is nothing.
+fn request(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedRequest>, PackagesError> {
+    let cluster = wanted.cluster;
+    let docker = &cluster.docker;
+    let usual: &[&str] = match docker.source {
+        // Before trixie, the client is inside docker.io.
+        DockerSource::Debian => &["docker.io", "docker-cli?"],
+        DockerSource::DockerCe => &["docker-ce", "docker-ce-cli", "containerd.io"],
+        DockerSource::None => &[],
+    };
+    let mut packages: Vec<String> = match &docker.packages {
+        Some(named) if docker.source != DockerSource::None => named.clone(),
+        _ => usual.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    for package in &cluster.system.packages {
+        if !packages.contains(package) {
+            packages.push(package.clone());
+        }
+    }
+    let mut debs = Vec::new();
+    for deb in &cluster.system.debs {
+        let (hash, ..) = downloads.keep(&deb.path, LARGEST_DEB)?;
+        debs.push(LockedDeb {
+            file: deb.written.clone(),
+            sha256: hex::encode(hash),
+        });
+    }
+    if packages.is_empty() && debs.is_empty() {
+        return Ok(None);
+    }
+    let own = docker.source == DockerSource::DockerCe;
+    Ok(Some(LockedRequest {
+        docker: docker.source,
+        docker_archive: own.then(|| docker.archive.clone()),
+        docker_key: own.then(|| hex::encode_upper(docker.key_fingerprint)),
+        packages,
+        recommends: cluster.apt.recommends,
+        debs,
+    }))
+}
+
+/// What the lock file has for a base and a cluster, without asking anybody: for plans. `None` when it has nothing that still holds.
+///
+/// # Errors
+/// [`PackagesError`] when the lock file is damaged, or a `.deb` of the user's cannot be read.
+pub fn locked(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Bake>, PackagesError> {
+    let Some(asked) = request(wanted, downloads)? else {
+        return Ok(None);
+    };
+    let lock = Lock::read(wanted.lock)?;
+    let bake = lock.bake(&wanted.base.raw_sha256);
+    Ok(bake.filter(|bake| bake.request == asked).cloned())
+}
+
+/// Obtains the packages that a cluster asks for; `None` when it asks for none. What the lock file has is taken as it is; what it has not is
+/// chosen anew, and put into it.
+///
+/// # Errors
+/// [`PackagesError`]; the lock file is then as it was.
+pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selection>, PackagesError> {
+    let Some(asked) = request(wanted, downloads)? else {
+        return Ok(None);
+    };
+    let mut lock = Lock::read(wanted.lock)?;
+    let known = lock.bake(&wanted.base.raw_sha256);
+    let store = Store::new(downloads, &wanted.cluster.apt.mirrors);
+    if let Some(bake) = known.filter(|bake| bake.request == asked && !wanted.update) {
+        let debs = fetch_all(bake, downloads, &store)?;
+        let bake = bake.clone();
+        return Ok(Some(Selection { bake, debs }));
+    }
+    if downloads.is_offline() {
+        return Err(PackagesError::Offline {
+            lock: wanted.lock.to_owned(),
+        });
+    }
+    let old = known.cloned();
+    let (mut bake, picks) = choose(wanted, asked, downloads, &store)?;
+    let debs = fetch_all(&bake, downloads, &store)?;
+    for (package, path) in bake.packages.iter_mut().zip(&debs) {
+        downloads.interrupt().check()?;
+        let need = deb::measure(path)?;
+        (package.unpacked, package.inodes) = (need.bytes, need.inodes);
+    }
+    say_what_changed(old.as_ref(), &bake, picks, wanted, downloads);
+    if old.as_ref() != Some(&bake) {
+        lock.put(bake.clone());
+        lock.write(wanted.lock)?;
+    }
+    Ok(Some(Selection { bake, debs }))
+}
+
+fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted: For<'_>, downloads: &Downloads<'_>) {
+    let progress = downloads.progress();
+    for name in already {
+        progress.note(&format!("{name} is in the base image already"));
+    }
+    let file = wanted.lock.display();
+    let count = new.packages.len();
+    match old {
+        None => progress.note(&format!("{file}: {count} packages for this base")),
+        Some(old) => {
+            let same = |package: &&LockedPackage| !old.packages.contains(package);
+            let news: Vec<String> = new
+                .packages
+                .iter()
+                .filter(same)
+                .map(|package| format!("{} {}", package.name, package.version))
+                .collect();
+            match news.is_empty() {
+                true => progress.note(&format!("{file}: the {count} packages are as new as can be had")),
+                false => progress.note(&format!("{file}: now {}", news.join(", "))),
+            }
+        }
+    }
+}
+
+/// Asks the archives. Besides what is to be locked, gives the names of what the base has already.
+fn choose(
+    wanted: For<'_>,
+    asked: LockedRequest,
+    downloads: &Downloads<'_>,
+    store: &Store<'_>,
+) -> Result<(Bake, Vec<String>), PackagesError> {
+    let path = &wanted.base.raw;
+    let bad = |source: Box<dyn std::error::Error + Send + Sync>| PackagesError::Base {
+        path: path.clone(),
+        source,
+    };
+    let file = Arc::new(ImageFile::open_read(path).map_err(|source| PackagesError::Io {
+        path: path.clone(),
+        source,
+    })?);
+    let layout = Layout::detect(file.clone()).map_err(|e: LayoutError| bad(e.into()))?;
+    let root = layout.root_tree(file.clone()).map_err(|e: TreeError| bad(e.into()))?;
+    let boot = layout.boot_tree(file).map_err(|e| bad(e.into()))?;
+    let os = OsImage::read(&boot, &root, 0).map_err(|e: SystemError| bad(e.into()))?;
+    let mut image = ImageState::read(&root)?;
+    if let Some(own) = docker_source(wanted.cluster, &os, store)? {
+        image.sources.push(own);
+    }
+    for note in &image.notes {
+        downloads.progress().detail(note);
+    }
+    let task = downloads.progress().task("asking the package archives", None);
+    let architectures = image.architectures();
+    let archives = load(&image.sources, &Mirrors::default(), store, wanted.now, &architectures)?;
+    for note in archives.iter().flat_map(|archive| &archive.notes) {
+        downloads.progress().detail(note);
+    }
+    let mut wishes = Request {
+        recommends: asked.recommends,
+        ..Request::default()
+    };
+    for name in &asked.packages {
+        let (name, needed) = match name.strip_suffix('?') {
+            Some(name) => (name, false),
+            None => (name.as_str(), true),
+        };
+        if needed || exists(&archives, name) {
+            wishes
+                .packages
+                .push(name.parse::<Asked>().map_err(PackagesError::Name)?);
+        }
+    }
+    for (deb, local) in wanted.cluster.system.debs.iter().zip(&asked.debs) {
+        let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
+        wishes.debs.push(LocalDeb {
+            named: local.file.clone(),
+            control: deb::control_text(&path)?,
+            size,
+            sha256: hash,
+        });
+    }
+    let chosen = resolve(&image, &archives, &wishes)?;
+    drop(task);
+    let bake = Bake {
+        base: wanted.base.raw_sha256.clone(),
+        request: asked,
+        archives: archives.iter().map(locked_archive).collect(),
+        packages: chosen.picks.iter().map(locked_package).collect(),
+    };
+    let already = chosen
+        .already
+        .into_iter()
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    Ok((bake, already))
+}
+
+fn exists(archives: &[Archive], name: &str) -> bool {
+    archives
+        .iter()
+        .flat_map(|archive| &archive.parts)
+        .any(|part| part.index.entries().any(|entry| entry.name() == name))
+}
+
+/// Docker's own archive, when the cluster wants it: with a key of the pinned fingerprint, from a file or from the archive itself.
+fn docker_source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Result<Option<Source>, PackagesError> {
+    let docker = &cluster.docker;
+    if docker.source != DockerSource::DockerCe {
+        return Ok(None);
+    }
+    if os.codename.is_empty() {
+        return Err(PackagesError::NoCodename);
+    }
+    // Docker has a folder for each distribution; 32-bit Raspberry Pi OS calls itself `raspbian`.
+    let distribution = if os.id == "raspbian" { "raspbian" } else { "debian" };
+    let address = |rest: &str| {
+        let text = format!("{}/{distribution}{rest}", docker.archive);
+        Url::parse(&text).map_err(|error| PackagesError::Name(format!("{text} is no address: {error}")))
+    };
+    let (named, key) = match &docker.key_file {
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|source| PackagesError::Io {
+                path: path.clone(),
+                source,
+            })?;
+            (path.display().to_string(), bytes)
+        }
+        None => {
+            let url = address("/gpg")?;
+            let bytes = store.text(&url, LARGEST_KEY)?.ok_or_else(|| {
+                let why = format!("{url} is not there; name the key in [docker] key-file");
+                FetchFailed::missing(why)
+            })?;
+            (url.to_string(), bytes)
+        }
+    };
+    let fingerprint = hex::encode_upper(docker.key_fingerprint);
+    Source::pinned(&address("")?, &os.codename, &["stable"], &key, &fingerprint, &named)
+        .map(Some)
+        .map_err(|source| PackagesError::Key { named, source })
+}
+
+fn locked_archive(archive: &Archive) -> LockedArchive {
+    let date = i64::try_from(archive.release.date).unwrap_or(i64::MAX);
+    LockedArchive {
+        uri: archive.named.as_str().trim_end_matches('/').to_owned(),
+        suite: archive.suite.clone(),
+        date: jiff::Timestamp::from_second(date).map_or_else(|_| date.to_string(), |time| time.to_string()),
+        signed_by: archive.signed_by.clone(),
+    }
+}
+
+fn locked_package(pick: &Pick) -> LockedPackage {
+    LockedPackage {
+        name: pick.name.clone(),
+        version: pick.version.clone(),
+        architecture: pick.architecture.clone(),
+        size: pick.size,
+        sha256: hex::encode(pick.sha256),
+        url: match &pick.from {
+            PickFrom::Archive { url, .. } => Some(url.to_string()),
+            PickFrom::Local(_) => None,
+        },
+        upgrades: pick.upgrades.clone(),
+        needed_by: pick.needed_by.clone().filter(|_| !pick.asked),
+        unpacked: 0,
+        inodes: 0,
+    }
+}
+
+/// Where each package's file is; those that the cache lacks are fetched.
+fn fetch_all(bake: &Bake, downloads: &Downloads<'_>, store: &Store<'_>) -> Result<Vec<PathBuf>, PackagesError> {
+    let mut paths = Vec::with_capacity(bake.packages.len());
+    for package in &bake.packages {
+        downloads.interrupt().check()?;
+        let hash = package.hash().unwrap_or_default();
+        let path = match &package.url {
+            Some(url) => {
+                let url = Url::parse(url)
+                    .map_err(|error| PackagesError::Name(format!("{url} of the lock file is no address: {error}")))?;
+                store.file(&url, package.size, &hash)?
+            }
+            None => downloads.cached(&hash)?.ok_or_else(|| {
+                PackagesError::Name(format!(
+                    "the package file of {} is neither in the cache nor named in [system] debs",
+                    package.name
+                ))
+            })?,
+        };
+        paths.push(path);
+    }
+    Ok(paths)
+}

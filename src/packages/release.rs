@@ -1,0 +1,307 @@
+//! Release files: what an archive says of itself, until when, and which files it vouches for.
+//!
+//! Format: the Debian wiki's RepositoryFormat; the checks are those of apt's metaindex.
+
+use std::collections::HashMap;
+
+use jiff::civil;
+
+use super::control::{ControlError, Paragraph, single};
+use super::index::sha256;
+use super::openpgp::FUTURE_SLACK;
+
+/// Why a Release file was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReleaseError {
+    /// It is no paragraph.
+    #[error("it cannot be read: {0}")]
+    Control(#[from] ControlError),
+    /// A field is missing or has a value that it cannot have.
+    #[error("its field {field} {why}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// It is of the future.
+    #[error("it is dated {date}, which is in the future; check this machine's clock")]
+    Future {
+        /// Its date as written.
+        date: String,
+    },
+    /// It is no longer valid.
+    #[error(
+        "it was valid until {until} and has expired: the mirror is out of date, or somebody shows an old one; check this machine's clock, or take another mirror"
+    )]
+    Expired {
+        /// Its Valid-Until as written.
+        until: String,
+    },
+    /// It is of another suite.
+    #[error("it is of the suite {found}, and {asked} was asked for; check the apt sources and the mirror")]
+    OtherSuite {
+        /// Suite and code name in it.
+        found: String,
+        /// What the source names.
+        asked: String,
+    },
+}
+
+/// A file that a Release file vouches for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its hash.
+    pub sha256: [u8; 32],
+}
+
+/// What an archive says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Release {
+    /// Who publishes it.
+    pub origin: String,
+    /// Another name for it.
+    pub label: String,
+    /// `stable`, `stable-security`, …; what apt's pins call the archive.
+    pub suite: String,
+    /// `trixie`, …
+    pub codename: String,
+    /// `13.8`, …
+    pub version: String,
+    /// When it was made, in seconds since 1970.
+    pub date: u64,
+    /// Until when it is valid, in seconds since 1970.
+    pub valid_until: Option<u64>,
+    /// Architectures.
+    pub architectures: Vec<String>,
+    /// Components.
+    pub components: Vec<String>,
+    /// Nothing is taken from it unless asked for.
+    pub not_automatic: bool,
+    /// What was taken from it is kept new from it.
+    pub but_automatic_upgrades: bool,
+    /// Its files can be had by their hash.
+    pub by_hash: bool,
+    /// Packages for all architectures are in the index of each, too, and the index `all` need not be read.
+    pub all_in_each: bool,
+    pub(super) files: HashMap<String, Listed>,
+}
+
+impl Release {
+    /// Reads the text that was signed.
+    ///
+    /// # Errors
+    /// [`ReleaseError`].
+    pub fn parse(text: &str) -> Result<Self, ReleaseError> {
+        let paragraph = single(text)?;
+        let value = |field| paragraph.get(field).unwrap_or_default().to_owned();
+        let words = |field| value(field).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let yes = |field| value(field) == "yes";
+        let date = date_field(&paragraph, "Date")?.ok_or(ReleaseError::Field {
+            field: "Date",
+            why: "is missing",
+        })?;
+        Ok(Self {
+            origin: value("Origin"),
+            label: value("Label"),
+            suite: value("Suite"),
+            codename: value("Codename"),
+            version: value("Version"),
+            date,
+            valid_until: date_field(&paragraph, "Valid-Until")?,
+            architectures: words("Architectures"),
+            components: words("Components"),
+            not_automatic: yes("NotAutomatic"),
+            but_automatic_upgrades: yes("ButAutomaticUpgrades"),
+            by_hash: yes("Acquire-By-Hash"),
+            all_in_each: words("No-Support-for-Architecture-all").iter().any(|w| w == "Packages"),
+            files: files(&paragraph)?,
+        })
+    }
+
+    /// A file that it vouches for, by its path relative to the Release file.
+    pub fn file(&self, path: &str) -> Option<Listed> {
+        self.files.get(path).copied()
+    }
+
+    /// Checks the dates against `now` (seconds since 1970; ten seconds of grace, as apt gives) and that it is what the source names.
+    ///
+    /// # Errors
+    /// [`ReleaseError`].
+    pub fn check(&self, asked: &str, now: u64) -> Result<(), ReleaseError> {
+        if self.date > now.saturating_add(FUTURE_SLACK) {
+            return Err(ReleaseError::Future { date: shown(self.date) });
+        }
+        if let Some(until) = self.valid_until.filter(|until| *until < now) {
+            return Err(ReleaseError::Expired { until: shown(until) });
+        }
+        self.check_suite(asked)
+    }
+
+    /// A source may name the suite or the code name, either with more behind a slash (`trixie/updates`), or nothing (`./`).
+    fn check_suite(&self, asked: &str) -> Result<(), ReleaseError> {
+        let asked = asked.trim_end_matches('/');
+        if (self.suite.is_empty() && self.codename.is_empty()) || asked.is_empty() || asked.starts_with('.') {
+            return Ok(());
+        }
+        let first = asked.split('/').next().unwrap_or(asked);
+        if [&self.suite, &self.codename]
+            .iter()
+            .any(|name| **name == asked || **name == first)
+        {
+            return Ok(());
+        }
+        Err(ReleaseError::OtherSuite {
+            found: format!("{} (code name {})", self.suite, self.codename),
+            asked: asked.to_owned(),
+        })
+    }
+}
+
+fn shown(seconds: u64) -> String {
+    let time = i64::try_from(seconds)
+        .ok()
+        .and_then(|s| jiff::Timestamp::from_second(s).ok());
+    time.map_or_else(|| format!("{seconds} seconds after 1970"), |time| time.to_string())
+}
+
+fn files(paragraph: &Paragraph<'_>) -> Result<HashMap<String, Listed>, ReleaseError> {
+    let field = "SHA256";
+    let Some(list) = paragraph.get(field) else {
+        let why = "is missing: an archive that vouches for its files with weaker hashes only is not used";
+        return Err(ReleaseError::Field { field, why });
+    };
+    let mut files = HashMap::new();
+    for line in list.lines().filter(|line| !line.trim().is_empty()) {
+        let mut words = line.split_whitespace();
+        let listed = (|| {
+            let sha256 = sha256(words.next()?)?;
+            let size = words.next()?.parse().ok()?;
+            let path = words.next()?.to_owned();
+            words.next().is_none().then_some((path, Listed { size, sha256 }))
+        })();
+        let Some((path, listed)) = listed else {
+            let why = "has a line that is no hash, size and path";
+            return Err(ReleaseError::Field { field, why });
+        };
+        if files.insert(path, listed).is_some_and(|other| other != listed) {
+            let why = "vouches for two different files of the same path";
+            return Err(ReleaseError::Field { field, why });
+        }
+    }
+    Ok(files)
+}
+
+fn date_field(paragraph: &Paragraph<'_>, field: &'static str) -> Result<Option<u64>, ReleaseError> {
+    let Some(text) = paragraph.get(field) else {
+        return Ok(None);
+    };
+    match date(text) {
+        Some(seconds) => Ok(Some(seconds)),
+        None => Err(ReleaseError::Field {
+            field,
+            why: "is no date (Sat, 21 Nov 2026 09:15:44 UTC)",
+        }),
+    }
+}
+
+/// `Sat, 21 Nov 2026 09:15:44 UTC`, also with `GMT`, `Z` or `+0000`, as RFC 2822 and apt have it.
+fn date(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let text = text.split_once(',').map_or(text, |(_, rest)| rest);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [day, month, year, time, zone] = words[..] else {
+        return None;
+    };
+    if !["UTC", "GMT", "Z", "+0000"].contains(&zone) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|name| *name == month)? as i8 + 1;
+    let parts: Vec<i8> = time.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [hour, minute, second] = parts[..] else {
+        return None;
+    };
+    let date = civil::DateTime::new(year.parse().ok()?, month, day.parse().ok()?, hour, minute, second, 0).ok()?;
+    let seconds = jiff::tz::Offset::UTC.to_timestamp(date).ok()?.as_second();
+    seconds.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn text(more: &str) -> String {
+        format!(
+            "Origin: Debian\nSuite: stable\nCodename: trixie\nDate: Sat, 21 Nov 2026 09:15:44 UTC\nAcquire-By-Hash: yes\n\
+             No-Support-for-Architecture-all: Packages\n{more}SHA256:\n {HASH}        0 main/binary-arm64/Packages.xz\n"
+        )
+    }
+
+    /// 2026-11-21 09:15:44
+    const DATE: u64 = 1_795_252_544;
+
+    #[test]
+    fn fields_are_read() {
+        let release = Release::parse(&text(
+            "Valid-Until: Sat, 28 Nov 2026 09:15:44 +0000\nNotAutomatic: yes\n",
+        ))
+        .unwrap();
+        assert_eq!((release.date, release.valid_until), (DATE, Some(DATE + 7 * 86400)));
+        assert!(release.by_hash && release.all_in_each && release.not_automatic && !release.but_automatic_upgrades);
+        assert_eq!(release.file("main/binary-arm64/Packages.xz").unwrap().size, 0);
+        assert_eq!(release.file("main/binary-arm64/Packages"), None);
+    }
+
+    #[test]
+    fn dates_and_suites_are_checked() {
+        let release = Release::parse(&text("Valid-Until: Sat, 28 Nov 2026 09:15:44 UTC\n")).unwrap();
+        let until = DATE + 7 * 86400;
+        for (asked, now, want) in [
+            ("trixie", DATE, ""),
+            ("stable", until, ""),
+            ("trixie/updates", DATE, ""),
+            ("trixie", DATE - 10, ""),
+            ("trixie", DATE - 11, "in the future"),
+            ("trixie", until + 1, "has expired"),
+            (
+                "bookworm",
+                DATE,
+                "of the suite stable (code name trixie), and bookworm was asked for",
+            ),
+            ("trixie-security", DATE, "was asked for"),
+        ] {
+            let result = release
+                .check(asked, now)
+                .map_or_else(|e| e.to_string(), |()| String::new());
+            assert!(
+                result.contains(want) && result.is_empty() == want.is_empty(),
+                "{asked} {now}: {result}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_release_is_an_error() {
+        for (text, want) in [
+            (text("").replace("Date:", "Data:"), "Date is missing"),
+            (text("").replace("UTC", "CET"), "Date is no date"),
+            (text("").replace("21 Nov", "31 Nov"), "Date is no date"),
+            (text("").replace("SHA256:", "MD5Sum:"), "SHA256 is missing"),
+            (text("X: y\n").replace(" 0 main", " main"), "no hash, size and path"),
+            (
+                text("") + &format!(" {HASH} 1 main/binary-arm64/Packages.xz\n"),
+                "two different files",
+            ),
+            (text("") + "\nOrigin: x\n", "more than one paragraph"),
+        ] {
+            let error = Release::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(want), "{want}: {error}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Why something cannot be installed: who needs what, down to what nothing fulfils.
+
+use std::collections::HashMap;
+
+use super::DEEPEST;
+use super::depend::{Alternative, Dep};
+use super::state::{Plan, View};
+use super::universe::VersionId;
+
+/// The chain from a version down to what is missing; `None` when nothing is.
+pub(super) fn explain(plan: &Plan<'_, '_>, version: VersionId) -> Option<Vec<String>> {
+    let planned = plan.state(plan.universe[version].package).target == Some(version);
+    if planned && !plan.is_broken(plan.universe[version].package, false) {
+        return None;
+    }
+    let mut explainer = Explainer {
+        plan,
+        known: HashMap::new(),
+    };
+    let chain = explainer.why_not(version, 0);
+    chain.or_else(|| Some(vec!["what it needs cannot all be there at once".to_owned()]))
+}
+
+struct Explainer<'p, 'u, 'a> {
+    plan: &'p Plan<'u, 'a>,
+    /// What is known of versions; one that is being looked at counts as no problem, so that cycles end.
+    known: HashMap<VersionId, Option<Vec<String>>>,
+}
+
+impl<'a> Explainer<'_, '_, 'a> {
+    fn why_not(&mut self, version: VersionId, depth: u32) -> Option<Vec<String>> {
+        if let Some(known) = self.known.get(&version) {
+            return known.clone();
+        }
+        if depth > DEEPEST {
+            return None;
+        }
+        self.known.insert(version, None);
+        let universe = self.plan.universe;
+        let deps = universe.deps(version).iter().filter(|dep| dep.kind.is_critical());
+        let why = deps.into_iter().find_map(|dep| match dep.kind.is_negative() {
+            true => self.stands_against(version, dep),
+            false => self.unfulfilled(version, dep, depth),
+        });
+        self.known.insert(version, why.clone());
+        why
+    }
+
+    fn title(&self, version: VersionId) -> String {
+        let candidate = &self.plan.universe[version];
+        format!(
+            "{} {}",
+            self.plan.universe.full_name(candidate.package),
+            candidate.entry.version()
+        )
+    }
+
+    fn stands_against(&self, version: VersionId, dep: &Dep<'a>) -> Option<Vec<String>> {
+        let one = dep.alternatives.first()?;
+        let there = self.plan.present(one, dep.kind, version, View::Planned);
+        let there: Vec<VersionId> = there.collect();
+        let other = *there.first()?;
+        Some(vec![format!(
+            "{} cannot be beside {} ({})",
+            self.title(version),
+            self.title(other),
+            one.relation
+        )])
+    }
+
+    fn unfulfilled(&mut self, version: VersionId, dep: &Dep<'a>, depth: u32) -> Option<Vec<String>> {
+        if self.plan.fulfilled(dep, version, View::Planned) {
+            return None;
+        }
+        let wish = dep.alternatives.iter().map(|one| one.relation.to_string());
+        let needs = format!("{} needs {}", self.title(version), wish.collect::<Vec<_>>().join(" | "));
+        let mut first = None;
+        for one in &dep.alternatives {
+            let meant = one.meant(self.plan.universe, dep.kind, version).to_vec();
+            let candidates: Vec<VersionId> = meant.into_iter().filter(|v| self.may_be_had(*v)).collect();
+            if candidates.is_empty() {
+                first.get_or_insert_with(|| vec![format!("{needs}, and {}", self.why_none(one))]);
+            }
+            for candidate in candidates {
+                // An alternative that could be had is no reason.
+                let below = self.why_not(candidate, depth + 1)?;
+                first.get_or_insert_with(|| {
+                    let mut chain = vec![needs.clone()];
+                    chain.extend(below);
+                    chain
+                });
+            }
+        }
+        first
+    }
+
+    /// Whether a version would be taken at all.
+    fn may_be_had(&self, version: VersionId) -> bool {
+        let id = self.plan.universe[version].package;
+        self.plan.first_choice(id) == Some(version) || self.plan.state(id).target == Some(version)
+    }
+
+    fn why_none(&self, one: &Alternative<'a>) -> String {
+        let universe = self.plan.universe;
+        let name = one.relation.name;
+        let ids = universe.named(name);
+        let Some(id) = ids.first() else {
+            return match universe.provides(name).is_empty() {
+                true => format!("no archive has {name}"),
+                false => format!("none of the packages that provide {name} fits"),
+            };
+        };
+        let text = |version: Option<VersionId>| version.map(|version| universe[version].entry.version());
+        match (text(self.plan.first_choice(*id)), text(self.plan.installed(*id))) {
+            (_, Some(installed)) if universe[*id].held => format!("{name} is on hold at {installed}"),
+            (Some(candidate), _) => format!("{name} is to be had as {candidate} only"),
+            (None, Some(installed)) => format!("{name} is {installed} in the image"),
+            (None, None) => format!("{name} may not be taken (a pin, or its archive, keeps it away)"),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What is planned for each package, and whether that is in order.
+
+use super::depend::{Alternative, Dep, Kind};
+use super::policy::Policy;
+use super::universe::{PackageId, Universe, VersionId};
+
+/// What is to happen to a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Keep,
+    Install,
+    Delete,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) mode: Mode,
+    /// The version that will be there.
+    pub(super) target: Option<VersionId>,
+    /// The version that would be taken.
+    pub(super) candidate: Option<VersionId>,
+    /// Nothing that is decided later may change it.
+    pub(super) protected: bool,
+    /// Nobody asked for it by name.
+    pub(super) auto: bool,
+    /// Who brought it in, or pushed it out.
+    pub(super) because: Option<PackageId>,
+}
+
+/// A point of view on versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// What is installed now.
+    Now,
+    /// What will be there.
+    Planned,
+    /// What would be taken.
+    Candidates,
+}
+
+/// The plan as it grows.
+pub(super) struct Plan<'u, 'a> {
+    pub(super) universe: &'u Universe<'a>,
+    pub(super) states: Vec<State>,
+    pub(super) recommends: bool,
+    first_choices: Vec<Option<VersionId>>,
+}
+
+impl<'u, 'a> Plan<'u, 'a> {
+    pub(super) fn new(universe: &'u Universe<'a>, policy: &Policy<'_>, recommends: bool) -> Self {
+        let state = |id: PackageId| State {
+            mode: Mode::Keep,
+            target: universe[id].installed,
+            candidate: policy.candidate(universe, id),
+            protected: false,
+            auto: false,
+            because: None,
+        };
+        let states: Vec<State> = universe.ids().map(state).collect();
+        Self {
+            universe,
+            first_choices: states.iter().map(|state| state.candidate).collect(),
+            states,
+            recommends,
+        }
+    }
+
+    pub(super) fn state(&self, id: PackageId) -> &State {
+        &self.states[id.0 as usize]
+    }
+
+    pub(super) fn state_mut(&mut self, id: PackageId) -> &mut State {
+        &mut self.states[id.0 as usize]
+    }
+
+    /// The candidate before anything was planned.
+    pub(super) fn first_choice(&self, id: PackageId) -> Option<VersionId> {
+        self.first_choices[id.0 as usize]
+    }
+
+    pub(super) fn installed(&self, id: PackageId) -> Option<VersionId> {
+        self.universe[id].installed
+    }
+
+    /// The version of a package in a point of view.
+    pub(super) fn seen(&self, id: PackageId, view: View) -> Option<VersionId> {
+        match view {
+            View::Now => self.installed(id),
+            View::Planned => self.state(id).target,
+            View::Candidates => self.state(id).candidate,
+        }
+    }
+
+    /// Versions that are meant by an alternative and are there in a point of view.
+    pub(super) fn present<'s>(
+        &'s self,
+        alternative: &'s Alternative<'a>,
+        kind: Kind,
+        by: VersionId,
+        view: View,
+    ) -> impl Iterator<Item = VersionId> + 's {
+        let meant = alternative.meant(self.universe, kind, by).iter().copied();
+        meant.filter(move |version| self.seen(self.universe[*version].package, view) == Some(*version))
+    }
+
+    /// Whether a wish is fulfilled in a point of view.
+    pub(super) fn fulfilled(&self, dep: &Dep<'a>, by: VersionId, view: View) -> bool {
+        let present = |one: &Alternative<'a>| self.present(one, dep.kind, by, view).next().is_some();
+        dep.alternatives.iter().any(present) != dep.kind.is_negative()
+    }
+
+    /// Whether a wish counts: needs always, recommendations where they are asked for.
+    pub(super) fn counts(&self, kind: Kind) -> bool {
+        kind.is_critical() || self.recommends
+    }
+
+    /// Whether the version that will be there lacks something that it needs; with `wishes`, or something that counts.
+    pub(super) fn is_broken(&self, id: PackageId, wishes: bool) -> bool {
+        let Some(target) = self.state(id).target else {
+            return false;
+        };
+        let deps = self.universe.deps(target).iter();
+        let mut deps = deps.filter(|dep| dep.kind.is_critical() || (wishes && self.recommends));
+        deps.any(|dep| !self.fulfilled(dep, target, View::Planned))
+    }
+
+    /// Whether the plan for a package may become this one.
+    pub(super) fn may_become(&self, id: PackageId, mode: Mode, depth: u32, by_user: bool) -> bool {
+        let (state, package) = (self.state(id), &self.universe[id]);
+        if depth > super::DEEPEST || package.versions.is_empty() {
+            return false;
+        }
+        if by_user || state.mode == mode {
+            return true;
+        }
+        if state.protected || (mode != Mode::Keep && package.held) {
+            return false;
+        }
+        mode != Mode::Delete || !(package.essential || package.protected)
+    }
+
+    /// Leaves a package as it is now.
+    pub(super) fn keep(&mut self, id: PackageId, depth: u32, by_user: bool) -> bool {
+        if !self.may_become(id, Mode::Keep, depth, by_user) {
+            return false;
+        }
+        let installed = self.installed(id);
+        let state = self.state_mut(id);
+        if state.mode != Mode::Keep {
+            (state.mode, state.target) = (Mode::Keep, installed);
+        }
+        true
+    }
+
+    /// Whether a package may be taken away. What was asked for and is not there yet may not.
+    pub(super) fn may_delete(&self, id: PackageId) -> bool {
+        let state = self.state(id);
+        self.installed(id).is_some() || state.target.is_none() || state.auto
+    }
+
+    /// Plans a package away. That such a plan is refused in the end is for the end to say.
+    pub(super) fn delete(&mut self, id: PackageId, because: PackageId, depth: u32) -> bool {
+        if !self.may_become(id, Mode::Delete, depth, false) {
+            return false;
+        }
+        if self.state(id).mode == Mode::Delete || self.state(id).target.is_none() {
+            return true;
+        }
+        if !self.may_delete(id) {
+            return false;
+        }
+        let was_there = self.installed(id).is_some();
+        let state = self.state_mut(id);
+        state.mode = if was_there { Mode::Delete } else { Mode::Keep };
+        state.target = None;
+        state.because = Some(because);
+        true
+    }
+
+    /// Plans the candidate.
+    pub(super) fn set_install(&mut self, id: PackageId, follow: bool, by_user: bool) {
+        let installed = self.installed(id);
+        let state = self.state_mut(id);
+        if state.protected && state.target == state.candidate {
+            return;
+        }
+        state.mode = Mode::Install;
+        state.target = state.candidate;
+        let new = installed.is_none();
+        if by_user && (new || follow) {
+            state.auto = false;
+        } else if !by_user && new {
+            state.auto = true;
+        }
+        if state.candidate == installed {
+            state.mode = Mode::Keep;
+        }
+    }
+
+    /// Gives up the plan for a package, and its candidate.
+    pub(super) fn discard(&mut self, id: PackageId) {
+        let installed = self.installed(id);
+        let state = self.state_mut(id);
+        let as_it_was = state.mode == Mode::Keep && state.target == state.candidate && state.candidate == installed;
+        if !as_it_was {
+            (state.mode, state.target, state.candidate) = (Mode::Keep, installed, installed);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Brings what archives offer: over `base`'s downloads and cache, from mirrors where they are named.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::fetch::{Fetch, FetchFailed};
+use crate::base::{DownloadError, Downloads, FetchError};
+
+/// Where files come from.
+pub(super) struct Store<'a> {
+    downloads: &'a Downloads<'a>,
+    mirrors: Vec<(String, String)>,
+}
+
+impl<'a> Store<'a> {
+    /// `mirrors`: the address of an archive → the address to use in its place.
+    pub(super) fn new(downloads: &'a Downloads<'a>, mirrors: &BTreeMap<String, String>) -> Self {
+        let tidy = |text: &String| text.trim_end_matches('/').to_owned();
+        let mut mirrors: Vec<_> = mirrors.iter().map(|(from, to)| (tidy(from), tidy(to))).collect();
+        // The longest first, so that an archive inside another one's address has its own mirror.
+        mirrors.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+        Self { downloads, mirrors }
+    }
+
+    /// The address on the mirror, where there is one for it.
+    fn on_mirror(&self, url: &Url) -> Result<Url, FetchFailed> {
+        let text = url.as_str();
+        for (from, to) in &self.mirrors {
+            if let Some(rest) = text.strip_prefix(from.as_str())
+                && rest.starts_with('/')
+            {
+                return Url::parse(&format!("{to}{rest}")).map_err(FetchFailed::new);
+            }
+        }
+        Ok(url.clone())
+    }
+}
+
+fn failed(error: DownloadError) -> FetchFailed {
+    match error {
+        DownloadError::Fetch(FetchError::Status { status: 404 | 410, .. }) => FetchFailed::missing(error),
+        error => FetchFailed::new(error),
+    }
+}
+
+impl Fetch for Store<'_> {
+    fn text(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
+        self.downloads.document(&self.on_mirror(url)?, most).map_err(failed)
+    }
+
+    fn file(&self, url: &Url, size: u64, sha256: &[u8; 32]) -> Result<PathBuf, FetchFailed> {
+        self.downloads.file(&self.on_mirror(url)?, size, sha256).map_err(failed)
+    }
+}
