@@ -32,7 +32,8 @@ fn root_files_of_all_kinds() {
         fs::create_dir(at("srv/stays-folder")).unwrap();
         fs::write(at("srv/stays-folder/x"), "x").unwrap();
         fs::write(at("etc/kraken-there.conf"), "of the user\n").unwrap();
-        symlink("kraken-there.conf", at("etc/kraken-link.conf")).unwrap();
+        fs::write(at("srv/linked.conf"), "of the user\n").unwrap();
+        symlink("../srv/linked.conf", at("etc/kraken-link.conf")).unwrap();
     });
     let files = Package::new("kraken-files", "1")
         .item(Item::file("/lib/kraken/in-lib", "lib"))
@@ -104,12 +105,16 @@ fn root_files_of_all_kinds() {
             .packed(ending)
     });
     let excluded = Package::new("kraken-excluded", "1")
+        .file("/usr/lib/kraken-two-names", "x")
+        .item(Item::hard_link(
+            "/usr/lib/kraken-two-names-too",
+            "/usr/lib/kraken-two-names",
+        ))
         .file("/usr/share/man/man1/kraken.1.gz", "manual")
         .file("/usr/share/doc/kraken-excluded/README", "read me")
         .file("/usr/share/doc/kraken-excluded/copyright", "copyright")
         .file("/usr/share/locale/de/LC_MESSAGES/kraken.mo", "translated")
         .item(Item::folder("/usr/share/info/kraken"))
-        .item(Item::hard_link("/usr/share/kraken/manual", "/usr/share/man/man1/kraken.1.gz").mode(0o644))
         .without_md5sums();
     let mut debs = bench.write(&[files, excluded]);
     debs.extend(bench.write(&packed));

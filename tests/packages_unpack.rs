@@ -31,7 +31,7 @@ fn root_docker_is_unpacked_as_dpkg_does() {
 #[test]
 fn root_a_bag_of_packages_is_unpacked_as_dpkg_does() {
     let bench = Bench::new();
-    bench.run(&["dpkg", "--add-architecture", "armhf"]);
+    bench.run(&["dpkg", "--add-architecture", "amd64"]);
     let names = [
         "git",
         "man-db",
@@ -45,7 +45,7 @@ fn root_a_bag_of_packages_is_unpacked_as_dpkg_does() {
     ];
     let mut debs = bench.prepare(|mount| archive::closure(mount, &names));
     // Multi-Arch: same, and in the image for arm64: files of both, and a libc6 that declares triggers.
-    debs.extend(bench.prepare(|mount| archive::these(mount, &["libc6:armhf", "gcc-14-base:armhf", "zlib1g:armhf"])));
+    debs.extend(bench.prepare(|mount| archive::these(mount, &["libc6:amd64", "gcc-14-base:amd64", "zlib1g:amd64"])));
     let outcome = bench.compare(&bench.take(&debs));
     assert!(
         outcome.counts.second_names > 2,
@@ -65,7 +65,6 @@ fn root_upgrades_of_packages_in_the_image_are_unpacked_as_dpkg_does() {
         "cloud-init",
         "systemd",
         "libsystemd0",
-        "base-files",
         "libc-bin",
     ];
     let debs = bench.prepare(|mount| {
