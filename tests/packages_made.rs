@@ -31,10 +31,15 @@ fn root_files_of_all_kinds() {
         symlink("unowned-too", at("srv/replaced-link")).unwrap();
         fs::create_dir(at("srv/stays-folder")).unwrap();
         fs::write(at("srv/stays-folder/x"), "x").unwrap();
+        fs::write(at("etc/kraken-of-nobody.conf"), "of the user\n").unwrap();
         fs::write(at("etc/kraken-there.conf"), "of the user\n").unwrap();
         fs::write(at("srv/linked.conf"), "of the user\n").unwrap();
         symlink("../srv/linked.conf", at("etc/kraken-link.conf")).unwrap();
     });
+    let removes = Package::new("kraken-removes", "1").control(
+        "conffiles",
+        "remove-on-upgrade /etc/kraken-of-nobody.conf\nremove-on-upgrade /etc/kraken-never.conf\n",
+    );
     let files = Package::new("kraken-files", "1")
         .item(Item::file("/lib/kraken/in-lib", "lib"))
         .item(Item::file("/bin/kraken-tool", "tool").mode(0o755))
@@ -72,7 +77,6 @@ fn root_files_of_all_kinds() {
         ))
         .item(Item::symlink("/usr/share/kraken/short-link", "one").mtime(MADE + 77))
         .item(Item::symlink("/usr/share/kraken/absolute-link", "/etc/../etc/passwd"))
-        .item(Item::symlink("/usr/share/kraken/out-link", "../../../../../../outside"))
         .item(Item::file("/usr/share/kraken/with blank and ünï", "x"))
         .item(Item::file("/usr/share/kraken/at-zero", "x").mtime(0))
         .item(Item::file("/usr/share/kraken/after-2038", "x").mtime(4_000_000_000))
@@ -116,7 +120,7 @@ fn root_files_of_all_kinds() {
         .file("/usr/share/locale/de/LC_MESSAGES/kraken.mo", "translated")
         .item(Item::folder("/usr/share/info/kraken"))
         .without_md5sums();
-    let mut debs = bench.write(&[files, excluded]);
+    let mut debs = bench.write(&[files, excluded, removes]);
     debs.extend(bench.write(&packed));
     bench.compare(&debs);
 }
@@ -125,10 +129,10 @@ fn root_files_of_all_kinds() {
 #[test]
 fn root_control_files_of_all_kinds() {
     let bench = Bench::new();
-    let fields = "Section:  net/odd  \nPriority: Extra\nmulti-arch: same\nInstalled-Size: 12\n\
+    let fields = "Section:  net/odd  \nPriority: eXtra\nmulti-arch: same\nInstalled-Size: 12\n\
         X-Kraken: of our own\nHomepage: https://example.org/\nTag: a::b,\n c::d\nBugs: mailto:x@example.org\nOrigin: Kraken\n\
         Source: kraken (1-1)\nEssential: no\nTask: one\nRecommends: a|b (>=1),c:any\n\
-        Depends: libc6(>=2.1),  a (= 1) |b(<<2)|\n c ( >> 3 ) , d:any (<= 4)\nPre-Depends: libc6 ( >= 2.0 ), dpkg\n\
+        Depends: libc6(>=2.1),  a (= 0:1) |b(<<2)|\n c ( >> 3 ) , d:any (<= 4)\nPre-Depends: libc6 ( >= 2.0 ), dpkg\n\
         Suggests: x\nEnhances: y\nConflicts: kraken-none (<< 1)\nBreaks: kraken-none2\nReplaces: kraken-none, kraken-none2 (<< 3~)\n\
         Provides: kraken-virtual (= 1), other-virtual\nBuilt-Using: z (= 1)\nStatic-Built-Using: q (= 2)\nx-lower-case: v\n";
     let control = Package::new("kraken-control", "0:1.2-3")
@@ -218,13 +222,18 @@ fn root_upgrades_and_what_is_left_of_packages() {
         .control("templates", "Template: x\n")
         .control(
             "conffiles",
-            "/etc/kraken/kept\n/etc/kraken/changed\n/etc/kraken/gone\n/etc/kraken/obsolete\n/etc/kraken/becomes-file\n",
+            "/etc/kraken/kept\n/etc/kraken/changed\n/etc/kraken/gone\n/etc/kraken/obsolete\n/etc/kraken/becomes-file\n/etc/kraken/obsolete-gone\n/etc/kraken/obsolete-changed\n/etc/kraken/to-remove\n/etc/kraken/to-remove-changed\n/etc/kraken/linked\n",
         )
         .file("/etc/kraken/kept", "kept 1")
         .file("/etc/kraken/changed", "changed 1")
         .file("/etc/kraken/gone", "gone 1")
         .file("/etc/kraken/obsolete", "obsolete 1")
         .file("/etc/kraken/becomes-file", "1")
+        .file("/etc/kraken/obsolete-gone", "1")
+        .file("/etc/kraken/obsolete-changed", "1")
+        .file("/etc/kraken/to-remove", "1")
+        .file("/etc/kraken/to-remove-changed", "1")
+        .file("/etc/kraken/linked", "1")
         .file("/etc/kraken-becomes-conffile", "1")
         .file("/usr/lib/kraken-up/same", "same")
         .file("/usr/lib/kraken-up/new-bytes", "1")
@@ -269,6 +278,11 @@ fn root_upgrades_and_what_is_left_of_packages() {
         let at = |path: &str| mount.path().join(path);
         fs::write(at("etc/kraken/changed"), "changed by the user").unwrap();
         fs::remove_file(at("etc/kraken/gone")).unwrap();
+        fs::remove_file(at("etc/kraken/obsolete-gone")).unwrap();
+        fs::write(at("etc/kraken/to-remove-changed"), "changed by the user").unwrap();
+        fs::rename(at("etc/kraken/linked"), at("srv/linked")).unwrap();
+        symlink("../../srv/linked", at("etc/kraken/linked")).unwrap();
+        fs::write(at("etc/kraken/obsolete-changed"), "changed by the user").unwrap();
         fs::write(at("usr/lib/kraken-up/not-empty/of-the-user"), "x").unwrap();
         fs::write(at("etc/kraken-again/a"), "a of the user").unwrap();
         fs::write(at("etc/kraken-left/b"), "b of the user").unwrap();
@@ -278,12 +292,13 @@ fn root_upgrades_and_what_is_left_of_packages() {
         .control("preinst", "#!/bin/sh\n# new\n")
         .control(
             "conffiles",
-            "/etc/kraken/kept\n/etc/kraken/changed\n/etc/kraken/gone\n/etc/kraken/new\n/etc/kraken-becomes-conffile\n",
+            "/etc/kraken/kept\n/etc/kraken/changed\n/etc/kraken/gone\n/etc/kraken/new\n/etc/kraken-becomes-conffile\nremove-on-upgrade /etc/kraken/to-remove\nremove-on-upgrade /etc/kraken/to-remove-changed\nremove-on-upgrade /etc/kraken/never-there\n/etc/kraken/linked\n",
         )
         .file("/etc/kraken/kept", "kept 2")
         .file("/etc/kraken/changed", "changed 2")
         .file("/etc/kraken/gone", "gone 2")
         .file("/etc/kraken/new", "new 2")
+        .file("/etc/kraken/linked", "2")
         .file("/etc/kraken/becomes-file", "2")
         .file("/etc/kraken-becomes-conffile", "2")
         .file("/usr/lib/kraken-up/same", "same")
@@ -329,8 +344,9 @@ fn root_upgrades_and_what_is_left_of_packages() {
 fn root_files_that_packages_take_over() {
     let bench = Bench::new();
     let owner = Package::new("kraken-owner", "1")
-        .control("conffiles", "/etc/kraken-shared.conf\n")
+        .control("conffiles", "/etc/kraken-shared.conf\n/etc/kraken-plain.conf\n")
         .file("/etc/kraken-shared.conf", "of the owner")
+        .file("/etc/kraken-plain.conf", "of the owner")
         .file("/usr/share/kraken/shared", "of the owner")
         .file("/usr/share/kraken/stays", "of the owner")
         .symlink("/usr/share/kraken/link", "stays");
@@ -339,6 +355,7 @@ fn root_files_that_packages_take_over() {
     let taker = replaces("kraken-taker", "kraken-owner (<< 2)")
         .control("conffiles", "/etc/kraken-shared.conf\n")
         .file("/etc/kraken-shared.conf", "of the taker")
+        .file("/etc/kraken-plain.conf", "of the taker")
         .file("/usr/share/kraken/shared", "of the taker")
         .file("/usr/share/kraken/link", "of the taker");
     let first = Package::new("kraken-first", "1")
@@ -374,13 +391,19 @@ fn root_triggers() {
     let changes = Package::new("kraken-changes", "1")
         .control("triggers", "interest /usr/share/kraken-old\ninterest kraken-old\n")
         .file("/usr/lib/kraken-changes", "1");
-    bench.install(&[interested, changes]);
+    let vanishing = Package::new("kraken-vanishing", "1").file("/usr/share/kraken-vanishing/watched", "x");
+    let watcher = Package::new("kraken-watcher", "1")
+        .fields("Multi-Arch: same\n")
+        .control("triggers", "interest /usr/share/kraken-vanishing\n")
+        .file("/usr/lib/kraken-watcher", "1");
+    bench.install(&[interested, changes, vanishing, watcher]);
     let activator = |name: &str, triggers: &str| {
         Package::new(name, "1")
             .control("triggers", triggers)
             .file(&format!("/usr/lib/{name}"), name)
     };
     let packages = [
+        activator("kraken-both-ways", "activate kraken-noawait\n").file("/usr/lib/kraken-watched/both", "x"),
         activator("kraken-by-name", "activate kraken-named\n"),
         activator(
             "kraken-by-noawait",
@@ -394,6 +417,10 @@ fn root_triggers() {
             "# a comment\n\n  interest   kraken-two  \ninterest-await /usr/share/kraken-two\nactivate-await kraken-named\n",
         ),
         Package::new("kraken-after", "1").file("/usr/share/kraken-two/a", "a"),
+        activator("kraken-wakes-old", "activate kraken-old\n").file("/usr/share/kraken-old/early", "x"),
+        Package::new("kraken-vanishing", "2")
+            .control("triggers", "activate kraken-named\n")
+            .file("/usr/lib/kraken-vanishing", "x"),
         Package::new("kraken-changes", "2")
             .control(
                 "triggers",

@@ -126,10 +126,7 @@ pub struct Counts {
 /// All that may differ, and why. `None`: it may not.
 fn allowed(path: &str, what: What) -> Option<&'static str> {
     match (path, what) {
-        (
-            "/var/lib/dpkg/status-old" | "/var/lib/dpkg/diversions-old" | "/var/lib/dpkg/statoverride-old",
-            What::Presence,
-        ) => Some("a copy of the database before the run; the image before the run is at hand"),
+        ("/var/lib/dpkg/status-old", _) => Some("a copy of the status before the last change"),
         (
             "/var/lib/dpkg/lock" | "/var/lib/dpkg/lock-frontend" | "/var/lib/dpkg/triggers/Lock",
             What::Mtime | What::Presence,

@@ -165,10 +165,16 @@ pub struct Outcome {
 
 fn by_dpkg(image: &Image, debs: &[PathBuf], folder: &Path) -> String {
     let paths: Vec<String> = debs.iter().map(|deb| archive::inside(deb)).collect();
-    // Triggers stay pending, since running them is for the first boot, too.
-    let words: Vec<&str> = ["dpkg", "--force-unsafe-io", "--no-triggers", "--unpack"]
-        .into_iter()
-        .chain(paths.iter().map(String::as_str))
-        .collect();
+    // What a package must find configured before is configured on the first boot. Triggers stay pending, since running them is for the first boot, too.
+    let words: Vec<&str> = [
+        "dpkg",
+        "--force-unsafe-io",
+        "--force-depends",
+        "--no-triggers",
+        "--unpack",
+    ]
+    .into_iter()
+    .chain(paths.iter().map(String::as_str))
+    .collect();
     image.mount(true).run(&words, folder)
 }
