@@ -112,6 +112,8 @@ pub enum Kind {
     Symlink(String),
     /// Nothing: whatever file or link stood there is removed. A directory is not removed.
     Absent,
+    /// No empty directory: one that stands there is removed when nothing is in it once all else is laid (root volume only).
+    AbsentIfEmpty,
 }
 
 impl fmt::Debug for Kind {
@@ -124,6 +126,7 @@ impl fmt::Debug for Kind {
             Kind::DirectoryIfMissing => f.write_str("DirectoryIfMissing"),
             Kind::Symlink(target) => write!(f, "Symlink({target:?})"),
             Kind::Absent => f.write_str("Absent"),
+            Kind::AbsentIfEmpty => f.write_str("AbsentIfEmpty"),
         }
     }
 }
@@ -175,6 +178,11 @@ impl Entry {
     /// The removal of a file or link.
     pub fn absent() -> Self {
         Self::new(Kind::Absent, 0, 0)
+    }
+
+    /// The removal of a directory in which nothing is left.
+    pub fn absent_if_empty() -> Self {
+        Self::new(Kind::AbsentIfEmpty, 0, 0)
     }
 
     /// The same entry with another owner and group.
@@ -249,6 +257,7 @@ impl Overlay {
                     field(target.as_bytes());
                 }
                 Kind::Absent => field(b"absent"),
+                Kind::AbsentIfEmpty => field(b"absent if empty"),
             }
             field(&entry.mode.to_le_bytes());
             field(&entry.uid.to_le_bytes());

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod archive;
+pub mod deb;
 pub mod docker;
 pub mod host_debs;
 pub mod lay;
