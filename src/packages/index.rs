@@ -93,6 +93,7 @@ struct Record {
     conflicts: Span,
     breaks: Span,
     recommends: Span,
+    suggests: Span,
     provides: Span,
     size: u64,
     sha256: Option<[u8; 32]>,
@@ -268,6 +269,7 @@ impl IndexBuilder {
         record.conflicts = self.keep(value("Conflicts"))?;
         record.breaks = self.keep(value("Breaks"))?;
         record.recommends = self.keep(value("Recommends"))?;
+        record.suggests = self.keep(value("Suggests"))?;
         record.provides = self.keep(value("Provides"))?;
         Ok(())
     }
@@ -396,6 +398,11 @@ impl<'a> Entry<'a> {
     /// The field Recommends.
     pub fn recommends(&self) -> &'a str {
         self.index.text(self.record.recommends)
+    }
+
+    /// The field Suggests.
+    pub fn suggests(&self) -> &'a str {
+        self.index.text(self.record.suggests)
     }
 
     /// The field Provides.

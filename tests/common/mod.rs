@@ -1,6 +1,7 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 #![allow(dead_code)]
 
+pub mod apt;
 pub mod archive;
 pub mod lay;
 pub mod qemu;

@@ -12,6 +12,7 @@ mod outcome;
 mod policy;
 mod providers;
 mod state;
+mod sweep;
 mod universe;
 
 use super::archive::Archive;
@@ -78,6 +79,7 @@ fn run(image: &ImageState, archives: &[Archive], wanted: &Request, local: &Index
         plan.install(id, true, 0, true);
     }
     mend(&mut plan);
+    plan.sweep();
     outcome::outcome(&plan, archives, wanted, &asked)
 }
 

@@ -111,7 +111,7 @@ impl<'u, 'a> Plan<'u, 'a> {
 
     /// Whether a wish counts: needs always, recommendations where they are asked for.
     pub(super) fn counts(&self, kind: Kind) -> bool {
-        kind.is_critical() || self.recommends
+        kind.is_critical() || (self.recommends && kind == Kind::Recommends)
     }
 
     /// Whether the version that will be there lacks something that it needs; with `wishes`, or something that counts.
@@ -120,7 +120,7 @@ impl<'u, 'a> Plan<'u, 'a> {
             return false;
         };
         let deps = self.universe.deps(target).iter();
-        let mut deps = deps.filter(|dep| dep.kind.is_critical() || (wishes && self.recommends));
+        let mut deps = deps.filter(|dep| dep.kind.is_critical() || (wishes && self.counts(dep.kind)));
         deps.any(|dep| !self.fulfilled(dep, target, View::Planned))
     }
 
