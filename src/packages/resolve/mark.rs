@@ -378,12 +378,15 @@ impl<'a> Plan<'_, 'a> {
             !dep.kind.is_critical()
                 || dep.kind.is_negative()
                 || self.fulfilled(dep, version, View::Planned)
-                || self.fulfilled(dep, version, View::Candidates)
+                || self.fulfilled(dep, version, View::Published)
         });
         if !possible && !self.state(id).protected {
             let installed = self.installed(id);
             let state = self.state_mut(id);
             state.candidate = installed;
+            if installed.is_some() {
+                state.published = installed;
+            }
             if state.mode != Mode::Delete {
                 (state.mode, state.target) = (Mode::Keep, installed);
             }
