@@ -20,8 +20,7 @@ struct Pair {
     _served: Vec<TestArchive>,
 }
 
-const DPKG: &str =
-    "Package: dpkg\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1\nMaintainer: x\nDescription: x\n\n";
+const DPKG: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1\nEssential: yes\nMaintainer: x\nDescription: x\n\n";
 
 impl Pair {
     fn new(archives: Vec<TestArchive>, status: &str, architectures: &[&str], preferences: &str) -> Self {

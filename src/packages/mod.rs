@@ -7,6 +7,7 @@
 mod archive;
 mod archive_error;
 pub mod control;
+mod entry;
 mod fetch;
 mod image;
 pub mod index;

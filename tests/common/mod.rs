@@ -3,8 +3,10 @@
 
 pub mod apt;
 pub mod archive;
+pub mod gpg;
 pub mod lay;
 pub mod qemu;
+pub mod served;
 pub mod tamper;
 pub mod web;
 pub mod world;

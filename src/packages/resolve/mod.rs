@@ -11,6 +11,7 @@ mod mark;
 mod outcome;
 mod policy;
 mod providers;
+mod room;
 mod state;
 mod sweep;
 mod universe;
