@@ -1,11 +1,13 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 #![allow(dead_code)]
 
+pub mod archive;
 pub mod docker;
 pub mod host_debs;
 pub mod lay;
 pub mod qemu;
 pub mod tamper;
+pub mod web;
 pub mod world;
 
 use std::path::{Path, PathBuf};

@@ -146,8 +146,11 @@ fn find(universe: &Universe<'_>, relation: &Relation<'_>, kind: Kind, by: Versio
         if negative && universe[provider].name == universe[owner].name {
             continue;
         }
-        let for_arch = provide.arch.is_none_or(|arch| relation.arch == Some(arch));
-        if for_arch && wanted(provide.version) && serves(universe, provide.owner, relation, arch, negative) {
+        let Some((version, only_for)) = provide.read() else {
+            continue;
+        };
+        let for_arch = only_for.is_none_or(|only_for| relation.arch == Some(only_for));
+        if for_arch && wanted(version) && serves(universe, provide.owner, relation, arch, negative) {
             meant.push(provide.owner);
         }
     }

@@ -146,7 +146,7 @@ fn choose_provider(plan: &Plan<'_, '_>, asked: &Asked, arch: &str) -> Result<Ver
     let mut found: Vec<VersionId> = provides
         .iter()
         .filter(|provide| match &asked.version {
-            Some(version) => provide.version == Some(version.as_str()),
+            Some(wanted) => provide.read().and_then(|(version, _)| version) == Some(wanted.as_str()),
             None => true,
         })
         .map(|provide| provide.owner)

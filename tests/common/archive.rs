@@ -1,0 +1,621 @@
+//! A signed apt archive in a temporary folder: real `.deb` files, a key that real gpg makes, and a web server on loopback.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest, Sha256};
+
+use super::qemu::require;
+
+/// What is wrong with an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// InRelease was changed after it was signed.
+    SignedText,
+    /// InRelease is signed with another key than the one that `key()` gives.
+    OtherKey,
+    /// InRelease is not signed at all.
+    Unsigned,
+    /// The key has expired a year ago; what is signed is not older.
+    ExpiredKey,
+    /// The key was revoked; `key()` says so.
+    RevokedKey,
+    /// The signature uses SHA-1.
+    WeakHash,
+    /// Packages differ from what Release lists, in a byte.
+    PackagesByte,
+    /// Packages are longer than what Release lists.
+    PackagesSize,
+    /// The packed Packages end too early; Release lists them like that.
+    PackagesTruncated,
+    /// The packed Packages unpack to far more than Release lists for the plain ones.
+    PackagesBomb,
+    /// The first `.deb` differs from what Packages list, in a byte.
+    DebByte,
+    /// The first `.deb` ends too early; Packages list the whole one.
+    DebTruncated,
+}
+
+/// How an archive is made.
+pub struct Builder {
+    debs: Vec<PathBuf>,
+    stanzas: Vec<String>,
+    suite: String,
+    component: String,
+    architecture: String,
+    by_hash: bool,
+    plain_only: bool,
+    date: i64,
+    valid_until: Option<i64>,
+    fields: String,
+    damage: Option<Damage>,
+}
+
+/// The archive. Its server ends with the test.
+pub struct TestArchive {
+    folder: tempfile::TempDir,
+    suite: String,
+    component: String,
+    key: Vec<u8>,
+    fingerprint: String,
+    server: Option<Server>,
+}
+
+struct Server {
+    address: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+/// A day in seconds.
+pub const DAY: i64 = 86_400;
+
+/// Now, in seconds since 1970.
+pub fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(now.expect("a clock after 1970").as_secs()).expect("a clock")
+}
+
+impl TestArchive {
+    /// Suite `trixie`, component `main`, architecture arm64, made an hour ago, with files by hash.
+    pub fn builder() -> Builder {
+        Builder {
+            debs: Vec::new(),
+            stanzas: Vec::new(),
+            suite: "trixie".to_owned(),
+            component: "main".to_owned(),
+            architecture: "arm64".to_owned(),
+            by_hash: true,
+            plain_only: false,
+            date: now() - 3600,
+            valid_until: None,
+            fields: String::new(),
+            damage: None,
+        }
+    }
+
+    /// The folder that is served.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("www")
+    }
+
+    /// Starts the web server, once.
+    pub fn serve(mut self) -> Self {
+        if self.server.is_none() {
+            self.server = Some(Server::start(self.folder()));
+        }
+        self
+    }
+
+    /// The archive's address. Panics unless it is served.
+    pub fn uri(&self) -> String {
+        let server = self.server.as_ref().expect("`serve()` comes first");
+        format!("{}/debian", server.address)
+    }
+
+    /// The public key, armored.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Its fingerprint, upper-case hex.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub fn suite(&self) -> &str {
+        &self.suite
+    }
+
+    /// A one-line apt source for it; `signed_by` is the path of the key in the image.
+    pub fn source_line(&self, signed_by: &str) -> String {
+        format!(
+            "deb [signed-by={signed_by}] {} {} {}\n",
+            self.uri(),
+            self.suite,
+            self.component
+        )
+    }
+
+    /// Paths that were asked for, in order.
+    pub fn log(&self) -> Vec<String> {
+        let server = self.server.as_ref().expect("`serve()` comes first");
+        server.log.lock().expect("the log").clone()
+    }
+}
+
+impl Builder {
+    /// A `.deb` file.
+    pub fn deb(mut self, path: impl Into<PathBuf>) -> Self {
+        self.debs.push(path.into());
+        self
+    }
+
+    /// A paragraph of Packages for a package that nobody will fetch: name, version and more fields, each line with its end.
+    pub fn package(mut self, name: &str, version: &str, more: &str) -> Self {
+        let hash = hex::encode(Sha256::digest(format!("{name}{version}")));
+        let arch = if more.contains("Architecture:") {
+            String::new()
+        } else {
+            format!("Architecture: {}\n", self.architecture)
+        };
+        self.stanzas.push(format!(
+            "Package: {name}\nVersion: {version}\n{arch}{more}Filename: pool/{name}_{version}.deb\nSize: 1000\nSHA256: {hash}\n"
+        ));
+        self
+    }
+
+    /// Text that stands in Packages as it is.
+    pub fn packages_text(mut self, text: &str) -> Self {
+        self.stanzas.push(text.to_owned());
+        self
+    }
+
+    pub fn suite(mut self, suite: &str) -> Self {
+        self.suite = suite.to_owned();
+        self
+    }
+
+    /// Without files by hash.
+    pub fn no_by_hash(mut self) -> Self {
+        self.by_hash = false;
+        self
+    }
+
+    /// Only Packages, neither packed with xz nor with gzip.
+    pub fn plain_only(mut self) -> Self {
+        self.plain_only = true;
+        self
+    }
+
+    /// The date in Release, in seconds since 1970.
+    pub fn date(mut self, seconds: i64) -> Self {
+        self.date = seconds;
+        self
+    }
+
+    /// Until when it is valid, in seconds since 1970.
+    pub fn valid_until(mut self, seconds: i64) -> Self {
+        self.valid_until = Some(seconds);
+        self
+    }
+
+    /// More fields of Release, each line with its end.
+    pub fn fields(mut self, text: &str) -> Self {
+        self.fields.push_str(text);
+        self
+    }
+
+    pub fn damage(mut self, damage: Damage) -> Self {
+        self.damage = Some(damage);
+        self
+    }
+
+    /// Writes and signs it. Needs gpg, xz, gzip and dpkg-deb.
+    pub fn build(self) -> TestArchive {
+        require(&[
+            ("gpg", "gnupg"),
+            ("xz", "xz-utils"),
+            ("gzip", "gzip"),
+            ("dpkg-deb", "dpkg"),
+            ("faketime", "faketime"),
+        ]);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let www = folder.path().join("www/debian");
+        let index = format!("{}/binary-{}", self.component, self.architecture);
+        let dist = www.join("dists").join(&self.suite);
+        fs::create_dir_all(dist.join(&index)).expect("a folder");
+        fs::create_dir_all(www.join("pool")).expect("a folder");
+        let packages = self.packages(&www);
+        let listed = self.write_indexes(&dist, &index, &packages);
+        let release = self.release(&listed);
+        let gpg = Gpg::new(folder.path().join("gpg"), self.damage);
+        let signed = match self.damage {
+            Some(Damage::Unsigned) => release.into_bytes(),
+            Some(Damage::SignedText) => {
+                let text = String::from_utf8(gpg.sign(&release)).expect("armor");
+                text.replacen("Origin: Test", "Origin: Tast", 1).into_bytes()
+            }
+            Some(Damage::OtherKey) => Gpg::new(folder.path().join("other"), None).sign(&release),
+            _ => gpg.sign(&release),
+        };
+        fs::write(dist.join("InRelease"), signed).expect("writing InRelease");
+        TestArchive {
+            key: gpg.public_key(),
+            fingerprint: gpg.fingerprint.clone(),
+            suite: self.suite,
+            component: self.component,
+            server: None,
+            folder,
+        }
+    }
+
+    /// Puts the `.deb`s into the pool, and gives the text of Packages.
+    fn packages(&self, www: &Path) -> String {
+        let mut text = String::new();
+        for (number, deb) in self.debs.iter().enumerate() {
+            let control = output(Command::new("dpkg-deb").arg("-f").arg(deb));
+            let control = String::from_utf8(control).expect("control text");
+            let mut bytes = fs::read(deb).unwrap_or_else(|error| panic!("{}: {error}", deb.display()));
+            let name = deb.file_name().expect("a name").to_string_lossy().replace('%', "_");
+            text.push_str(&format!(
+                "{}Filename: pool/{name}\nSize: {}\nSHA256: {}\n\n",
+                control.trim_end().to_owned() + "\n",
+                bytes.len(),
+                hex::encode(Sha256::digest(&bytes))
+            ));
+            match self.damage {
+                Some(Damage::DebByte) if number == 0 => *bytes.last_mut().expect("bytes") ^= 1,
+                Some(Damage::DebTruncated) if number == 0 => bytes.truncate(bytes.len() / 2),
+                _ => {}
+            }
+            fs::write(www.join("pool").join(name), bytes).expect("writing a package");
+        }
+        for stanza in &self.stanzas {
+            text.push_str(stanza);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Writes Packages in all packings; gives what Release is to list.
+    fn write_indexes(&self, dist: &Path, index: &str, packages: &str) -> Vec<(String, Vec<u8>)> {
+        let path = dist.join(index).join("Packages");
+        fs::write(&path, packages).expect("writing Packages");
+        let mut listed = vec![(format!("{index}/Packages"), packages.as_bytes().to_vec())];
+        if self.damage == Some(Damage::PackagesBomb) {
+            let zeros = "X: ".to_owned() + &"0".repeat(32 << 20);
+            fs::write(&path, format!("{packages}{zeros}\n")).expect("writing Packages");
+        }
+        for (ending, tool) in [(".xz", "xz"), (".gz", "gzip")] {
+            if self.plain_only {
+                continue;
+            }
+            let mut bytes = output(Command::new(tool).arg("-c").arg(&path));
+            if self.damage == Some(Damage::PackagesTruncated) {
+                bytes.truncate(bytes.len() - 20);
+            }
+            listed.push((format!("{index}/Packages{ending}"), bytes));
+        }
+        for (name, bytes) in &listed {
+            let mut bytes = bytes.clone();
+            match self.damage {
+                Some(Damage::PackagesByte) => {
+                    let at = bytes.len() / 2;
+                    bytes[at] ^= 1;
+                }
+                Some(Damage::PackagesSize) => bytes.extend([0; 100]),
+                _ => {}
+            }
+            if name.ends_with("Packages") && !self.plain_only {
+                // As on Debian's mirrors: listed, but not there.
+                fs::remove_file(dist.join(name)).expect("removing Packages");
+                continue;
+            }
+            fs::write(dist.join(name), &bytes).expect("writing an index");
+            if self.by_hash {
+                let hash = hex::encode(Sha256::digest(&listed.iter().find(|l| l.0 == *name).expect("listed").1));
+                let folder = dist.join(index).join("by-hash/SHA256");
+                fs::create_dir_all(&folder).expect("a folder");
+                fs::write(folder.join(hash), &bytes).expect("writing an index");
+            }
+        }
+        listed
+    }
+
+    fn release(&self, listed: &[(String, Vec<u8>)]) -> String {
+        let mut text = format!(
+            "Origin: Test\nLabel: Test\nSuite: stable\nCodename: {}\nDate: {}\nArchitectures: {}\nComponents: {}\n",
+            self.suite,
+            date(self.date),
+            self.architecture,
+            self.component
+        );
+        if let Some(until) = self.valid_until {
+            text.push_str(&format!("Valid-Until: {}\n", date(until)));
+        }
+        if self.by_hash {
+            text.push_str("Acquire-By-Hash: yes\n");
+        }
+        text.push_str(&self.fields);
+        text.push_str("SHA256:\n");
+        for (name, bytes) in listed {
+            text.push_str(&format!(
+                " {} {} {name}\n",
+                hex::encode(Sha256::digest(bytes)),
+                bytes.len()
+            ));
+        }
+        text
+    }
+}
+
+/// `Sat, 21 Nov 2026 09:15:44 UTC`
+fn date(seconds: i64) -> String {
+    let text = output(Command::new("date").env("LC_ALL", "C").args([
+        "-u",
+        "-d",
+        &format!("@{seconds}"),
+        "+%a, %d %b %Y %H:%M:%S UTC",
+    ]));
+    String::from_utf8(text).expect("a date").trim().to_owned()
+}
+
+/// Runs a tool and gives what it writes.
+pub fn output(command: &mut Command) -> Vec<u8> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+/// A private gpg with one key: an RSA key that certifies, and an Ed25519 one of it that signs, as Debian's are made.
+struct Gpg {
+    home: PathBuf,
+    fingerprint: String,
+    digest: &'static str,
+}
+
+impl Gpg {
+    fn new(home: PathBuf, damage: Option<Damage>) -> Self {
+        fs::create_dir_all(&home).expect("a folder");
+        output(Command::new("chmod").arg("700").arg(&home));
+        let mut gpg = Self {
+            home,
+            fingerprint: String::new(),
+            digest: if damage == Some(Damage::WeakHash) {
+                "SHA1"
+            } else {
+                "SHA512"
+            },
+        };
+        let (time, lasts) = match damage {
+            Some(Damage::ExpiredKey) => ("2 years ago", "1y"),
+            _ => ("2 hours ago", "0"),
+        };
+        let run = |gpg: &Self, arguments: &[&str]| output(gpg.at(time).args(arguments));
+        run(
+            &gpg,
+            &[
+                "--quick-generate-key",
+                "Test <test@example.org>",
+                "rsa2048",
+                "cert",
+                lasts,
+            ],
+        );
+        let list = String::from_utf8(run(&gpg, &["--with-colons", "--list-keys"])).expect("a list");
+        let line = list
+            .lines()
+            .find(|line| line.starts_with("fpr:"))
+            .expect("a fingerprint");
+        gpg.fingerprint = line.split(':').nth(9).expect("a fingerprint").to_owned();
+        let fingerprint = gpg.fingerprint.clone();
+        run(&gpg, &["--quick-add-key", &fingerprint, "ed25519", "sign", lasts]);
+        if damage == Some(Damage::RevokedKey) {
+            let file = gpg.home.join(format!("openpgp-revocs.d/{fingerprint}.rev"));
+            let text = fs::read_to_string(file)
+                .expect("a revocation")
+                .replace(":-----BEGIN", "-----BEGIN");
+            let ready = gpg.home.join("ready.rev");
+            fs::write(&ready, text).expect("writing a revocation");
+            // What is signed is signed before: gpg does not sign with a revoked key.
+            fs::write(gpg.home.join("revoke-later"), ready.display().to_string()).expect("writing a note");
+        }
+        gpg
+    }
+
+    /// gpg, as it would run at another time.
+    fn at(&self, time: &str) -> Command {
+        let mut command = Command::new("faketime");
+        command.args(["-f", &fake(time), "gpg"]);
+        command.args([
+            "--batch",
+            "--quiet",
+            "--no-tty",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "",
+            "--homedir",
+        ]);
+        command.arg(&self.home);
+        command
+    }
+
+    fn sign(&self, text: &str) -> Vec<u8> {
+        let file = self.home.join("Release");
+        fs::write(&file, text).expect("writing Release");
+        let expired = output(self.at("now").args(["--with-colons", "--list-keys"]));
+        let expired = String::from_utf8_lossy(&expired)
+            .lines()
+            .any(|line| line.starts_with("pub:e"));
+        let mut command = self.at(if expired { "20 months ago" } else { "1 hour ago" });
+        command.args([
+            "--digest-algo",
+            self.digest,
+            "--allow-weak-digest-algos",
+            "--clearsign",
+            "--output",
+            "-",
+        ]);
+        output(command.arg(&file))
+    }
+
+    fn public_key(&self) -> Vec<u8> {
+        if let Ok(ready) = fs::read_to_string(self.home.join("revoke-later")) {
+            output(self.at("now").args(["--import", &ready]));
+        }
+        output(self.at("now").args(["--armor", "--export", &self.fingerprint]))
+    }
+}
+
+/// A time for faketime.
+fn fake(time: &str) -> String {
+    match time {
+        "now" => "+0".to_owned(),
+        "1 hour ago" => "-1h".to_owned(),
+        "2 hours ago" => "-2h".to_owned(),
+        "20 months ago" => "-600d".to_owned(),
+        "2 years ago" => "-730d".to_owned(),
+        other => panic!("{other} is no time"),
+    }
+}
+
+impl Drop for Gpg {
+    fn drop(&mut self) {
+        // The agent would outlive the test.
+        let _ = Command::new("gpgconf")
+            .arg("--homedir")
+            .arg(&self.home)
+            .args(["--kill", "all"])
+            .status();
+    }
+}
+
+impl Server {
+    fn start(folder: PathBuf) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (folder, log) = (folder.clone(), Arc::clone(&shared));
+                std::thread::spawn(move || {
+                    let _ = answer(stream, &folder, &log);
+                });
+            }
+        });
+        Self { address, log }
+    }
+}
+
+/// Answers one request: a file of the folder, from where `Range` says, or 404.
+fn answer(mut stream: TcpStream, folder: &Path, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut first = 0;
+    loop {
+        line.clear();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("range")
+        {
+            let range = value
+                .trim()
+                .strip_prefix("bytes=")
+                .and_then(|range| range.strip_suffix('-'));
+            first = range.and_then(|range| range.parse().ok()).unwrap_or(0);
+        }
+    }
+    log.lock().expect("the log").push(path.clone());
+    let path: String = url::Url::parse(&format!("http://x{path}"))
+        .map(|url| unescaped(url.path()))
+        .unwrap_or_default();
+    let parts: BTreeSet<&str> = path.split('/').collect();
+    let file = folder.join(path.trim_start_matches('/'));
+    match fs::read(&file) {
+        Ok(bytes) if !parts.contains("..") && first <= bytes.len() => {
+            let (total, body) = (bytes.len(), &bytes[first..]);
+            let head = match first {
+                0 => "200 OK\r\n".to_owned(),
+                _ => format!(
+                    "206 X\r\nContent-Range: bytes {first}-{}/{total}\r\n",
+                    total.saturating_sub(1)
+                ),
+            };
+            write!(
+                stream,
+                "HTTP/1.1 {head}Content-Length: {}\r\nETag: \"{total}\"\r\nConnection: close\r\n\r\n",
+                body.len()
+            )?;
+            stream.write_all(body)
+        }
+        _ => write!(
+            stream,
+            "HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        ),
+    }
+}
+
+fn unescaped(path: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match (first, tail) {
+            (b'%', [a, b, after @ ..]) => {
+                let digits = [*a, *b];
+                bytes.extend(hex::decode(digits).unwrap_or_else(|_| b"%".to_vec()));
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Makes a `.deb` with dpkg-deb: control fields (each line with its end) and files, path and text.
+pub fn make_deb(folder: &Path, name: &str, version: &str, control: &str, files: &[(&str, &str)]) -> PathBuf {
+    require(&[("dpkg-deb", "dpkg")]);
+    let tree = folder.join(format!("{name}-tree"));
+    fs::create_dir_all(tree.join("DEBIAN")).expect("a folder");
+    let arch = if control.contains("Architecture:") {
+        ""
+    } else {
+        "Architecture: arm64\n"
+    };
+    let text = format!(
+        "Package: {name}\nVersion: {version}\n{arch}Maintainer: Test <test@example.org>\n{control}Description: a test\n"
+    );
+    fs::write(tree.join("DEBIAN/control"), text).expect("writing control");
+    for (path, text) in files {
+        let path = tree.join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("writing a file");
+    }
+    let deb = folder.join(format!("{name}_{}_arm64.deb", version.replace(':', "%3a")));
+    output(
+        Command::new("dpkg-deb")
+            .args(["--root-owner-group", "-b"])
+            .arg(&tree)
+            .arg(&deb),
+    );
+    deb
+}
