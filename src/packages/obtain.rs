@@ -5,18 +5,16 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::deb::{self, DebError};
+use super::deb;
 use super::fetch::{Fetch, FetchFailed};
-use super::lock::{Asked as LockedRequest, Bake, Lock, LockError, LockedArchive, LockedDeb, LockedPackage};
+use super::lock::{Asked as LockedRequest, Bake, Lock, LockedArchive, LockedDeb, LockedPackage};
+use super::obtain_error::PackagesError;
 use super::pick::{Asked, LocalDeb, Pick, PickFrom, Request};
 use super::selection::Selection;
 use super::store::Store;
-use super::{
-    Archive, ArchiveError, ImageError, ImageState, Mirrors, OpenPgpError, ResolveError, Source, load, resolve,
-};
-use crate::base::{Base, DownloadError, Downloads, OsImage, SystemError};
-use crate::disk::{ImageFile, Layout, LayoutError, TreeError};
-use crate::interrupt::Interrupted;
+use super::{Archive, ImageState, Mirrors, Source, load, resolve, unpack};
+use crate::base::{Base, Downloads, OsImage};
+use crate::disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use crate::spec::{Cluster, DockerSource};
 
 /// The largest `.deb` of the user's own, in bytes.
@@ -37,76 +35,6 @@ pub struct For<'a> {
     pub update: bool,
     /// The time by which signatures are judged: seconds since 1970-01-01 UTC.
     pub now: u64,
-}
-
-/// Why packages could not be obtained.
-#[derive(Debug, thiserror::Error)]
-pub enum PackagesError {
-    /// The lock file.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The network, or the cache.
-    #[error(transparent)]
-    Download(#[from] DownloadError),
-    /// The network, or the cache.
-    #[error(transparent)]
-    Fetch(#[from] FetchFailed),
-    /// The base image cannot be read.
-    #[error("reading the base image {}", path.display())]
-    Base {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// What the base image says of its packages and archives.
-    #[error("reading which packages and archives the base image has: {0}")]
-    Image(#[from] ImageError),
-    /// An archive cannot be proven.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// The key of Docker's own archive.
-    #[error("taking the key {named}: {source}; check [docker] key-file and key-fingerprint")]
-    Key {
-        /// Where it is from.
-        named: String,
-        /// What is wrong with it.
-        source: OpenPgpError,
-    },
-    /// A file cannot be read.
-    #[error("reading {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// What is asked for cannot be had.
-    #[error("choosing packages: {0}")]
-    Resolve(#[from] ResolveError),
-    /// A `.deb` is not what it should be.
-    #[error(transparent)]
-    Deb(#[from] DebError),
-    /// A name that is none.
-    #[error("choosing packages: {0}")]
-    Name(String),
-    /// The image has no name for its release.
-    #[error(
-        "asking Docker's own archive: the base image does not say which release it is (VERSION_CODENAME in /etc/os-release); use [docker] source = \"debian\""
-    )]
-    NoCodename,
-    /// Nothing may be asked, and nothing is known.
-    #[error(
-        "choosing packages: {} has none for this base and this kraken.toml, and the network must not be used; run `kraken-flash fetch` first",
-        lock.display()
-    )]
-    Offline {
-        /// The lock file.
-        lock: PathBuf,
-    },
-    /// Stopped on request.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
 }
 
 /// What a cluster asks for; `None` when it is nothing.
@@ -186,11 +114,16 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
         });
     }
     let old = known.cloned();
-    let (mut bake, picks) = choose(wanted, asked, downloads, &store)?;
+    let trees = trees(&wanted.base.raw)?;
+    let (mut bake, picks) = choose(wanted, asked, &trees, downloads, &store)?;
     let debs = fetch_all(&bake, downloads, &store)?;
-    for (package, path) in bake.packages.iter_mut().zip(&debs) {
-        downloads.interrupt().check()?;
-        let need = deb::measure(path)?;
+    // What cannot be laid out must not get into the lock file.
+    let task = downloads
+        .progress()
+        .task(&format!("checking {} packages", debs.len()), None);
+    let needs = unpack::rehearse(&trees.1, &debs, downloads.interrupt())?;
+    drop(task);
+    for (package, need) in bake.packages.iter_mut().zip(needs) {
         (package.unpacked, package.inodes) = (need.bytes, need.inodes);
     }
     say_what_changed(old.as_ref(), &bake, picks, wanted, downloads);
@@ -226,27 +159,38 @@ fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted
     }
 }
 
+/// The two volumes of the base.
+fn trees(path: &Path) -> Result<(FatTree, Ext4Tree), PackagesError> {
+    type Cause = Box<dyn std::error::Error + Send + Sync>;
+    let bad = |source: Cause| PackagesError::Base {
+        path: path.to_owned(),
+        source,
+    };
+    let file = ImageFile::open_read(path).map_err(|source| PackagesError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let file = Arc::new(file);
+    let layout = Layout::detect(file.clone()).map_err(|error| bad(error.into()))?;
+    let boot = layout.boot_tree(file.clone()).map_err(|error| bad(error.into()))?;
+    let root = layout.root_tree(file).map_err(|error| bad(error.into()))?;
+    Ok((boot, root))
+}
+
 /// Asks the archives. Besides what is to be locked, gives the names of what the base has already.
 fn choose(
     wanted: For<'_>,
     asked: LockedRequest,
+    trees: &(FatTree, Ext4Tree),
     downloads: &Downloads<'_>,
     store: &Store<'_>,
 ) -> Result<(Bake, Vec<String>), PackagesError> {
-    let path = &wanted.base.raw;
-    let bad = |source: Box<dyn std::error::Error + Send + Sync>| PackagesError::Base {
-        path: path.clone(),
-        source,
-    };
-    let file = Arc::new(ImageFile::open_read(path).map_err(|source| PackagesError::Io {
-        path: path.clone(),
-        source,
-    })?);
-    let layout = Layout::detect(file.clone()).map_err(|e: LayoutError| bad(e.into()))?;
-    let root = layout.root_tree(file.clone()).map_err(|e: TreeError| bad(e.into()))?;
-    let boot = layout.boot_tree(file).map_err(|e| bad(e.into()))?;
-    let os = OsImage::read(&boot, &root, 0).map_err(|e: SystemError| bad(e.into()))?;
-    let mut image = ImageState::read(&root)?;
+    let (boot, root) = trees;
+    let os = OsImage::read(boot, root, 0).map_err(|source| PackagesError::Base {
+        path: wanted.base.raw.clone(),
+        source: source.into(),
+    })?;
+    let mut image = ImageState::read(root)?;
     if let Some(own) = docker_source(wanted.cluster, &os, store)? {
         image.sources.push(own);
     }

@@ -19,7 +19,7 @@ pub use error::UnpackError;
 use database::{ADMIN, Database, Key, Known, info_name};
 use files::Package;
 
-use super::deb::{DataEntry, Deb, Scratch};
+use super::deb::{DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
 use super::relation::relations;
 use crate::disk::FileTree;
 use crate::interrupt::Interrupt;
@@ -90,19 +90,7 @@ pub fn unpack(
     time: i64,
     interrupt: &Interrupt,
 ) -> Result<Unpacked, UnpackError> {
-    let mut work = Work {
-        root,
-        database: Database::read(root)?,
-        overlay: Overlay::new(),
-        preinsts: Vec::new(),
-        time,
-        stanzas: BTreeMap::new(),
-        baked: BTreeSet::new(),
-        robbed: BTreeSet::new(),
-        links: BTreeSet::new(),
-        pending: BTreeMap::new(),
-        interests: BTreeSet::new(),
-    };
+    let mut work = Work::begin(root, time)?;
     let mut scratch = Scratch::new(scratch).map_err(UnpackError::Scratch)?;
     for path in debs {
         interrupt.check()?;
@@ -111,8 +99,44 @@ pub fn unpack(
     work.outcome()
 }
 
-impl Work<'_> {
-    fn package(&mut self, path: &Path, scratch: &mut Scratch) -> Result<(), UnpackError> {
+/// Finds out whether `debs` can be laid out over `root`, without keeping any of it, and what each takes of the root file system.
+///
+/// # Errors
+/// [`UnpackError`], those of [`unpack`].
+pub(super) fn rehearse(
+    root: &dyn FileTree,
+    debs: &[PathBuf],
+    interrupt: &Interrupt,
+) -> Result<Vec<Need>, UnpackError> {
+    let mut work = Work::begin(root, 0)?;
+    let mut needs = Vec::with_capacity(debs.len());
+    for path in debs {
+        interrupt.check()?;
+        needs.push(work.package(path, &mut Measure)?);
+    }
+    work.outcome()?;
+    Ok(needs)
+}
+
+impl<'a> Work<'a> {
+    fn begin(root: &'a dyn FileTree, time: i64) -> Result<Self, UnpackError> {
+        Ok(Self {
+            root,
+            database: Database::read(root)?,
+            overlay: Overlay::new(),
+            preinsts: Vec::new(),
+            time,
+            stanzas: BTreeMap::new(),
+            baked: BTreeSet::new(),
+            robbed: BTreeSet::new(),
+            links: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            interests: BTreeSet::new(),
+        })
+    }
+
+    /// Lays one package out; gives what it takes of the root file system.
+    fn package(&mut self, path: &Path, sink: &mut dyn Sink) -> Result<Need, UnpackError> {
         let deb = Deb::open(path)?;
         let control = deb.control.clone();
         let paragraph = control.paragraph(path)?;
@@ -132,7 +156,9 @@ impl Work<'_> {
             key,
         };
         let mut entries = Vec::new();
-        deb.files(scratch, &mut |entry: DataEntry| {
+        let mut measuring = Measuring::begin(&package.control);
+        deb.files(sink, &mut |entry: DataEntry| {
+            measuring.add(&entry);
             entries.push(entry);
             Ok::<_, UnpackError>(())
         })?;
@@ -141,7 +167,7 @@ impl Work<'_> {
         self.triggers(&package, &entries)?;
         self.status(&package)?;
         self.baked.insert(package.key);
-        Ok(())
+        Ok(measuring.end())
     }
 
     fn refuse(&self, key: &Key, preinst: &str) -> Result<(), UnpackError> {
