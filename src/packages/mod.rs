@@ -20,6 +20,7 @@ mod pins;
 mod record;
 pub mod relation;
 pub mod release;
+mod request;
 mod resolve;
 mod selection;
 mod sources;

@@ -39,43 +39,16 @@ pub struct For<'a> {
 
 /// What a cluster asks for; `None` when it is nothing.
 fn request(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedRequest>, PackagesError> {
-    let cluster = wanted.cluster;
-    let docker = &cluster.docker;
-    let usual: &[&str] = match docker.source {
-        // Before trixie, the client is inside docker.io.
-        DockerSource::Debian => &["docker.io", "docker-cli?"],
-        DockerSource::DockerCe => &["docker-ce", "docker-ce-cli", "containerd.io"],
-        DockerSource::None => &[],
-    };
-    let mut packages: Vec<String> = match &docker.packages {
-        Some(named) if docker.source != DockerSource::None => named.clone(),
-        _ => usual.iter().map(|name| (*name).to_owned()).collect(),
-    };
-    for package in &cluster.system.packages {
-        if !packages.contains(package) {
-            packages.push(package.clone());
-        }
-    }
     let mut debs = Vec::new();
-    for deb in &cluster.system.debs {
+    for deb in &wanted.cluster.system.debs {
         let (hash, ..) = downloads.keep(&deb.path, LARGEST_DEB)?;
         debs.push(LockedDeb {
             file: deb.written.clone(),
             sha256: hex::encode(hash),
         });
     }
-    if packages.is_empty() && debs.is_empty() {
-        return Ok(None);
-    }
-    let own = docker.source == DockerSource::DockerCe;
-    Ok(Some(LockedRequest {
-        docker: docker.source,
-        docker_archive: own.then(|| docker.archive.clone()),
-        docker_key: own.then(|| hex::encode_upper(docker.key_fingerprint)),
-        packages,
-        recommends: cluster.apt.recommends,
-        debs,
-    }))
+    let request = LockedRequest::new(wanted.cluster, debs);
+    Ok((!request.is_empty()).then_some(request))
 }
 
 /// What the lock file has for a base and a cluster, without asking anybody: for plans. `None` when it has nothing that still holds.

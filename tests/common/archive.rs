@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
@@ -59,6 +60,8 @@ pub struct Builder {
 
 /// The archive. Its server ends with the test.
 pub struct TestArchive {
+    // Its agent ends before its folder goes.
+    gpg: Gpg,
     folder: tempfile::TempDir,
     suite: String,
     component: String,
@@ -70,6 +73,7 @@ pub struct TestArchive {
 struct Server {
     address: String,
     log: Arc<Mutex<Vec<String>>>,
+    stopped: Arc<AtomicBool>,
 }
 
 /// A day in seconds.
@@ -110,6 +114,23 @@ impl TestArchive {
             self.server = Some(Server::start(self.folder()));
         }
         self
+    }
+
+    /// Stops the web server: nobody listens at its address any more.
+    pub fn stop(&mut self) {
+        let server = self.server.take().expect("`serve()` comes first");
+        server.stopped.store(true, Ordering::SeqCst);
+        let address = server.address.trim_start_matches("http://");
+        // It looks at the mark when somebody comes.
+        let _ = TcpStream::connect(address);
+        while TcpStream::connect(address).is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// The address of the web server itself. Panics unless it is served.
+    pub fn address(&self) -> &str {
+        &self.server.as_ref().expect("`serve()` comes first").address
     }
 
     /// The archive's address. Panics unless it is served.
@@ -181,6 +202,11 @@ impl Builder {
         self
     }
 
+    pub fn component(mut self, component: &str) -> Self {
+        self.component = component.to_owned();
+        self
+    }
+
     /// Without files by hash.
     pub fn no_by_hash(mut self) -> Self {
         self.by_hash = false;
@@ -226,7 +252,28 @@ impl Builder {
             ("faketime", "faketime"),
         ]);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let www = folder.path().join("www/debian");
+        let gpg = Gpg::new(folder.path().join("gpg"), self.damage);
+        self.publish(folder.path(), &gpg);
+        TestArchive {
+            key: gpg.public_key(),
+            fingerprint: gpg.fingerprint.clone(),
+            suite: self.suite,
+            component: self.component,
+            server: None,
+            gpg,
+            folder,
+        }
+    }
+
+    /// Publishes it in the place of another one, at the same address and signed with the same key.
+    pub fn build_over(self, archive: &TestArchive) {
+        let folder = archive.folder.path();
+        fs::remove_dir_all(folder.join("www")).expect("removing what was there");
+        self.publish(folder, &archive.gpg);
+    }
+
+    fn publish(&self, folder: &Path, gpg: &Gpg) {
+        let www = folder.join("www/debian");
         let index = format!("{}/binary-{}", self.component, self.architecture);
         let dist = www.join("dists").join(&self.suite);
         fs::create_dir_all(dist.join(&index)).expect("a folder");
@@ -234,25 +281,19 @@ impl Builder {
         let packages = self.packages(&www);
         let listed = self.write_indexes(&dist, &index, &packages);
         let release = self.release(&listed);
-        let gpg = Gpg::new(folder.path().join("gpg"), self.damage);
         let signed = match self.damage {
             Some(Damage::Unsigned) => release.into_bytes(),
             Some(Damage::SignedText) => {
                 let text = String::from_utf8(gpg.sign(&release)).expect("armor");
                 text.replacen("Origin: Test", "Origin: Tast", 1).into_bytes()
             }
-            Some(Damage::OtherKey) => Gpg::new(folder.path().join("other"), None).sign(&release),
+            Some(Damage::OtherKey) => {
+                let other = tempfile::tempdir().expect("a folder");
+                Gpg::new(other.path().join("gpg"), None).sign(&release)
+            }
             _ => gpg.sign(&release),
         };
         fs::write(dist.join("InRelease"), signed).expect("writing InRelease");
-        TestArchive {
-            key: gpg.public_key(),
-            fingerprint: gpg.fingerprint.clone(),
-            suite: self.suite,
-            component: self.component,
-            server: None,
-            folder,
-        }
     }
 
     /// Puts the `.deb`s into the pool, and gives the text of Packages.
@@ -507,16 +548,20 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let log = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&log);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (shared, stop) = (Arc::clone(&log), Arc::clone(&stopped));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
                 let (folder, log) = (folder.clone(), Arc::clone(&shared));
                 std::thread::spawn(move || {
                     let _ = answer(stream, &folder, &log);
                 });
             }
         });
-        Self { address, log }
+        Self { address, log, stopped }
     }
 }
 

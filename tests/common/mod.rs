@@ -2,9 +2,11 @@
 #![allow(dead_code)]
 
 pub mod archive;
+pub mod deb;
 pub mod docker;
 pub mod host_debs;
 pub mod lay;
+pub mod proxy;
 pub mod qemu;
 pub mod tamper;
 pub mod web;

@@ -103,11 +103,7 @@ pub fn unpack(
 ///
 /// # Errors
 /// [`UnpackError`], those of [`unpack`].
-pub(super) fn rehearse(
-    root: &dyn FileTree,
-    debs: &[PathBuf],
-    interrupt: &Interrupt,
-) -> Result<Vec<Need>, UnpackError> {
+pub(super) fn rehearse(root: &dyn FileTree, debs: &[PathBuf], interrupt: &Interrupt) -> Result<Vec<Need>, UnpackError> {
     let mut work = Work::begin(root, 0)?;
     let mut needs = Vec::with_capacity(debs.len());
     for path in debs {
