@@ -12,7 +12,8 @@ use super::obtain_error::PackagesError;
 use super::pick::{Asked, LocalDeb, Pick, PickFrom, Request};
 use super::selection::Selection;
 use super::store::Store;
-use super::{Archive, ImageState, Mirrors, Source, load, resolve, unpack};
+use super::unpack::Rehearsal;
+use super::{Archive, ImageState, Mirrors, Source, UnpackError, load, resolve};
 use crate::base::{Base, Downloads, OsImage};
 use crate::disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use crate::spec::{Cluster, DockerSource};
@@ -91,14 +92,15 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
     let (mut bake, picks) = choose(wanted, asked, &trees, downloads, &store)?;
     let debs = fetch_all(&bake, downloads, &store)?;
     // What cannot be laid out must not get into the lock file.
-    let task = downloads
-        .progress()
-        .task(&format!("checking {} packages", debs.len()), None);
-    let needs = unpack::rehearse(&trees.1, &debs, downloads.interrupt())?;
-    drop(task);
-    for (package, need) in bake.packages.iter_mut().zip(needs) {
+    let task = downloads.progress().task("checking the packages", None);
+    let mut rehearsal = Rehearsal::begin(&trees.1)?;
+    for (package, path) in bake.packages.iter_mut().zip(&debs) {
+        downloads.interrupt().check()?;
+        let need = rehearsal.package(path).map_err(|error| of_package(package, error))?;
         (package.unpacked, package.inodes) = (need.bytes, need.inodes);
     }
+    rehearsal.end()?;
+    drop(task);
     say_what_changed(old.as_ref(), &bake, picks, wanted, downloads);
     if old.as_ref() != Some(&bake) {
         lock.put(bake.clone());
@@ -107,15 +109,29 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
     Ok(Some(Selection { bake, debs }))
 }
 
+/// The file in the cache is named by its hash only.
+fn of_package(package: &LockedPackage, error: UnpackError) -> PackagesError {
+    match error {
+        UnpackError::Deb(source) => PackagesError::Package {
+            package: format!("{} {}", package.name, package.version),
+            source,
+        },
+        error => error.into(),
+    }
+}
+
 fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted: For<'_>, downloads: &Downloads<'_>) {
     let progress = downloads.progress();
     for name in already {
         progress.note(&format!("{name} is in the base image already"));
     }
     let file = wanted.lock.display();
-    let count = new.packages.len();
+    let count = match new.packages.len() {
+        1 => "1 package".to_owned(),
+        count => format!("{count} packages"),
+    };
     match old {
-        None => progress.note(&format!("{file}: {count} packages for this base")),
+        None => progress.note(&format!("{file}: {count} for this base")),
         Some(old) => {
             let same = |package: &&LockedPackage| !old.packages.contains(package);
             let news: Vec<String> = new
@@ -125,7 +141,7 @@ fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted
                 .map(|package| format!("{} {}", package.name, package.version))
                 .collect();
             match news.is_empty() {
-                true => progress.note(&format!("{file}: the {count} packages are as new as can be had")),
+                true => progress.note(&format!("{file}: all packages are as new as can be had")),
                 false => progress.note(&format!("{file}: now {}", news.join(", "))),
             }
         }

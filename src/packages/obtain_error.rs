@@ -57,6 +57,14 @@ pub enum PackagesError {
     /// A `.deb` is not what it should be.
     #[error(transparent)]
     Deb(#[from] DebError),
+    /// A `.deb` of an archive is not what it should be.
+    #[error("{package} cannot be used: {source}")]
+    Package {
+        /// Its name and version.
+        package: String,
+        /// What is wrong with it.
+        source: DebError,
+    },
     /// They do not go together, or not with what the image has.
     #[error(transparent)]
     Unpack(#[from] UnpackError),

@@ -7,11 +7,11 @@ use tar::EntryType;
 
 use super::common::archive::{Builder, DAY, Damage, TestArchive, make_deb, now};
 use super::common::deb::{Data, raw_deb};
-use super::common::world::{World, trixie, with_archive, with_package};
-use super::{archive_of_tools, no_image, nothing_half_made};
+use super::common::world::{World, with_package};
+use super::{archive_of_tools, base_of, no_image, nothing_half_made};
 
 /// What is wrong, what is published, and the words that an error must have.
-struct Cheat(&'static str, Builder, &'static [&'static str]);
+struct Cheat<'a>(&'a str, Builder, &'a [&'a str]);
 
 /// A world with a package in its base, the archive that it trusts, and the lock of an honest time.
 struct Bench {
@@ -24,7 +24,7 @@ impl Bench {
     fn new(folder: &Path) -> Self {
         let archive = archive_of_tools(folder).build().serve();
         let base = with_package(
-            with_archive(trixie(), &archive),
+            base_of(&archive),
             "old",
             "Architecture: arm64\nVersion: 1.0-1\n",
             &["/usr/bin/theirs"],
@@ -38,7 +38,7 @@ impl Bench {
     }
 
     /// Neither a first build nor an update takes what is published.
-    fn refuses(&self, Cheat(name, builder, words): Cheat) {
+    fn refuses(&self, Cheat(name, builder, words): Cheat<'_>) {
         let (world, path) = (&self.world, self.world.at("kraken.lock"));
         builder.build_over(&self.archive);
         let fails = |arguments: &[&str]| {
@@ -97,12 +97,12 @@ fn archives_that_cannot_be_proven() {
         Cheat(
             "another list of packages",
             tools().damage(Damage::PackagesByte),
-            &["binary-arm64/", "is not used", "take another"],
+            &["binary-arm64/", "its SHA-256 is", "or from elsewhere"],
         ),
         Cheat(
             "a longer list of packages",
             tools().damage(Damage::PackagesSize),
-            &["binary-arm64/", "is not used"],
+            &["binary-arm64/", "bytes"],
         ),
         Cheat(
             "another package",
@@ -124,7 +124,7 @@ fn packages_that_no_image_takes() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(folder.path());
     type Fill = for<'a> fn(&'a mut Data) -> &'a mut Data;
-    let cases: [(&str, Fill, &[&str]); 9] = [
+    let cases: [(&str, Fill, &[&str]); 10] = [
         (
             "a path that leads out",
             |data| data.file("./../../evil", 0o644, b"x"),
@@ -166,17 +166,23 @@ fn packages_that_no_image_takes() {
         (
             "a name of a file elsewhere",
             |data| data.entry("./usr/evil", EntryType::Link, 0o644, "/etc/shadow", b""),
-            &["usr/evil", "hard link"],
+            &["usr/evil", "is a link to what has an absolute path"],
+        ),
+        (
+            "a name of a file of the image",
+            |data| data.entry("./usr/evil", EntryType::Link, 0o644, "etc/shadow", b""),
+            &["usr/evil", "is a hard link to something that is no file of the package"],
         ),
         (
             "a file in the place of a folder",
             |data| data.file("./etc", 0o644, b"x"),
-            &["unpacking tool: /etc", "should be a file, and is a folder"],
+            &["unpacking tool: /etc should be a file, and is a folder"],
         ),
     ];
     for (name, fill, words) in cases {
         let deb = raw_deb(folder.path(), "tool", "", |data| _ = fill(data));
-        bench.refuses(Cheat(name, TestArchive::builder().deb(deb), words));
+        let words = [&["tool 1.0-1"][..], words].concat();
+        bench.refuses(Cheat(name, TestArchive::builder().deb(deb), &words));
     }
     let mut bytes = fs::read(raw_deb(folder.path(), "tool", "", |data| _ = data.folder("./usr/"))).unwrap();
     // dpkg-deb still reads its control file.
@@ -194,10 +200,13 @@ fn packages_that_no_image_takes() {
 fn packages_that_do_not_go_together() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(folder.path());
-    let tool = |more: &str, files: &[(&str, &str)]| {
-        TestArchive::builder().deb(make_deb(folder.path(), "tool", "1.0-1", more, files))
+    // Each in a folder of its own: they all have one name.
+    let deb = |name: &str, more: &str, files: &[(&str, &str)]| {
+        let own = tempfile::tempdir_in(folder.path()).unwrap().keep();
+        make_deb(&own, name, "1.0-1", more, files)
     };
-    let other = |file: &str| make_deb(folder.path(), "other", "1.0-1", "", &[(file, "other\n")]);
+    let tool = |more: &str, files: &[(&str, &str)]| TestArchive::builder().deb(deb("tool", more, files));
+    let other = |file: &str| deb("other", "", &[(file, "other\n")]);
     for cheat in [
         Cheat(
             "a package that nobody has",

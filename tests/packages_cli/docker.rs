@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::common::archive::{TestArchive, make_deb};
-use super::common::world::{World, trixie, with_archive};
-use super::{image, json, lock_of, locked, no_image, nothing_half_made};
+use super::common::world::World;
+use super::{base_of, image, json, lock_of, locked, no_image, nothing_half_made};
 
 #[test]
 fn docker_of_debian_comes_with_its_settings_and_the_users_group() {
@@ -21,7 +21,7 @@ fn docker_of_debian_comes_with_its_settings_and_the_users_group() {
     let client = make_deb(folder.path(), "docker-cli", "27.5-1", "", &[("/usr/bin/docker", "c")]);
     let runc = make_deb(folder.path(), "runc", "1.1-1", "", &[("/usr/sbin/runc", "r")]);
     let archive = TestArchive::builder().deb(docker).deb(runc).build().serve();
-    let world = World::new(1, with_archive(trixie(), &archive));
+    let world = World::new(1, base_of(&archive));
     // docker.io without docker-cli, as before trixie.
     world.spec(1, "[docker]\n");
     world.does(&["fetch"]);
@@ -113,7 +113,7 @@ fn docker_of_its_own_archive_is_proven_by_the_pinned_key() {
         ))
         .build()
         .serve();
-    let world = World::new(1, with_archive(trixie(), &debian));
+    let world = World::new(1, base_of(&debian));
     let spec = |fingerprint: &str, more: &str| {
         world.spec(
             1,

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::archive::{Builder, TestArchive, make_deb};
-use common::run;
 use common::world::{Image, World, trixie, with_archive};
+use common::{TestImage, run};
 use serde_json::Value;
 
 /// Packages `tool` and, needed by it, `libtool`, in this version.
@@ -45,9 +45,19 @@ fn archive_of_tools(folder: &Path) -> Builder {
     TestArchive::builder().deb(tool).deb(library).deb(extra)
 }
 
+/// Room for what is baked in here, and not much more: these bases are hashed time and again.
+fn small() -> TestImage {
+    trixie().fat_mib(48).root_mib(160)
+}
+
+/// A base whose archive this is.
+fn base_of(archive: &TestArchive) -> TestImage {
+    with_archive(small(), archive)
+}
+
 /// A cluster of two nodes that wants `tool`, on a base whose archive this is.
 fn world_of(archive: &TestArchive) -> World {
-    let world = World::new(2, with_archive(trixie(), archive));
+    let world = World::new(2, base_of(archive));
     world.spec(2, "[system]\npackages = [\"tool\"]\n");
     world
 }

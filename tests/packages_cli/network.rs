@@ -1,8 +1,8 @@
 //! How archives are reached: from a mirror, over a proxy, and not at all.
 
 use super::common::proxy::Proxy;
-use super::common::world::{World, trixie, with_source};
-use super::{archive_of_tools, image, lock_of, locked, no_image, nothing_half_made};
+use super::common::world::{World, with_source};
+use super::{archive_of_tools, image, lock_of, locked, no_image, nothing_half_made, small};
 
 const KEY: &str = "/usr/share/keyrings/test.asc";
 /// Nobody is there.
@@ -11,7 +11,7 @@ const DEAD: &str = "http://archive.example.org/debian";
 /// A world whose base names an archive where nobody answers.
 fn world_of_a_dead_archive(archive: &super::TestArchive) -> World {
     let line = format!("deb [signed-by={KEY}] {DEAD} trixie main\n");
-    World::new(1, with_source(trixie(), &line, archive))
+    World::new(1, with_source(small(), &line, archive))
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::common::archive::TestArchive;
 use super::common::deb::raw_deb;
 use super::common::tamper::{Bed, Case, case, debugfs, each, flip, replace_in_root};
-use super::common::world::{PROGRAM, World, trixie, with_archive};
-use super::image;
+use super::common::world::{PROGRAM, World};
+use super::{base_of, image};
 
 /// cap_net_bind_service=ep, as the kernel stores it (linux/capability.h, VFS_CAP_REVISION_2).
 const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -105,7 +105,10 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "a record that is none",
-            &["packages.json: ", "it is no record of packages"],
+            &[
+                "root:/var/lib/kraken-flash/packages.json",
+                "it is no record of packages",
+            ],
             |image| {
                 replace_in_root(
                     image,
@@ -141,7 +144,7 @@ fn every_tampering_with_packages_is_named() {
             .file("./usr/share/tool", 0o644, b"something\n");
     });
     let archive = TestArchive::builder().deb(deb).build().serve();
-    let world = World::new(2, with_archive(trixie(), &archive));
+    let world = World::new(2, base_of(&archive));
     world.spec(2, "[system]\npackages = [\"tool\"]\n");
     let bed = Bed::new(&world, PROGRAM);
     let baked = image(&world, "single", 2);

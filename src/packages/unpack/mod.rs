@@ -99,19 +99,33 @@ pub fn unpack(
     work.outcome()
 }
 
-/// Finds out whether `debs` can be laid out over `root`, without keeping any of it, and what each takes of the root file system.
-///
-/// # Errors
-/// [`UnpackError`], those of [`unpack`].
-pub(super) fn rehearse(root: &dyn FileTree, debs: &[PathBuf], interrupt: &Interrupt) -> Result<Vec<Need>, UnpackError> {
-    let mut work = Work::begin(root, 0)?;
-    let mut needs = Vec::with_capacity(debs.len());
-    for path in debs {
-        interrupt.check()?;
-        needs.push(work.package(path, &mut Measure)?);
+/// Finds out whether packages can be laid out over an image, without keeping any of their files.
+pub(super) struct Rehearsal<'a>(Work<'a>);
+
+impl<'a> Rehearsal<'a> {
+    /// Over `root`.
+    ///
+    /// # Errors
+    /// [`UnpackError`] when dpkg's database cannot be read.
+    pub(super) fn begin(root: &'a dyn FileTree) -> Result<Self, UnpackError> {
+        Ok(Self(Work::begin(root, 0)?))
     }
-    work.outcome()?;
-    Ok(needs)
+
+    /// One more package; gives what it takes of the root file system.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    pub(super) fn package(&mut self, path: &Path) -> Result<Need, UnpackError> {
+        self.0.package(path, &mut Measure)
+    }
+
+    /// All are there.
+    ///
+    /// # Errors
+    /// [`UnpackError`] when they do not go together.
+    pub(super) fn end(self) -> Result<(), UnpackError> {
+        self.0.outcome().map(drop)
+    }
 }
 
 impl<'a> Work<'a> {
