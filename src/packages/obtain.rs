@@ -186,16 +186,29 @@ fn choose(
     for note in &image.notes {
         downloads.progress().detail(note);
     }
+    let mut wishes = Request {
+        recommends: asked.recommends,
+        ..Request::default()
+    };
+    // The user's own files first: nobody has to be asked for a mistake in them.
+    for (deb, local) in wanted.cluster.system.debs.iter().zip(&asked.debs) {
+        let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
+        wishes.debs.push(LocalDeb {
+            named: local.file.clone(),
+            control: deb::control_text(&path).map_err(|source| PackagesError::Package {
+                package: local.file.clone(),
+                source,
+            })?,
+            size,
+            sha256: hash,
+        });
+    }
     let task = downloads.progress().task("asking the package archives", None);
     let architectures = image.architectures();
     let archives = load(&image.sources, &Mirrors::default(), store, wanted.now, &architectures)?;
     for note in archives.iter().flat_map(|archive| &archive.notes) {
         downloads.progress().detail(note);
     }
-    let mut wishes = Request {
-        recommends: asked.recommends,
-        ..Request::default()
-    };
     for name in &asked.packages {
         let (name, needed) = match name.strip_suffix('?') {
             Some(name) => (name, false),
@@ -206,15 +219,6 @@ fn choose(
                 .packages
                 .push(name.parse::<Asked>().map_err(PackagesError::Name)?);
         }
-    }
-    for (deb, local) in wanted.cluster.system.debs.iter().zip(&asked.debs) {
-        let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
-        wishes.debs.push(LocalDeb {
-            named: local.file.clone(),
-            control: deb::control_text(&path)?,
-            size,
-            sha256: hash,
-        });
     }
     let chosen = resolve(&image, &archives, &wishes)?;
     drop(task);

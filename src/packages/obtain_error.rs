@@ -55,12 +55,9 @@ pub enum PackagesError {
     #[error("choosing packages: {0}")]
     Resolve(#[from] ResolveError),
     /// A `.deb` is not what it should be.
-    #[error(transparent)]
-    Deb(#[from] DebError),
-    /// A `.deb` of an archive is not what it should be.
     #[error("{package} cannot be used: {source}")]
     Package {
-        /// Its name and version.
+        /// Its name and version, or its file.
         package: String,
         /// What is wrong with it.
         source: DebError,

@@ -128,7 +128,7 @@ fn packages_that_no_image_takes() {
         (
             "a path that leads out",
             |data| data.file("./../../evil", 0o644, b"x"),
-            &["../../evil", "take another version"],
+            &["tool 1.0-1 cannot be used", "../../evil", "take another version"],
         ),
         (
             "an absolute path",
@@ -181,7 +181,7 @@ fn packages_that_no_image_takes() {
     ];
     for (name, fill, words) in cases {
         let deb = raw_deb(folder.path(), "tool", "", |data| _ = fill(data));
-        let words = [&["tool 1.0-1"][..], words].concat();
+        let words = [&["tool"][..], words].concat();
         bench.refuses(Cheat(name, TestArchive::builder().deb(deb), &words));
     }
     let mut bytes = fs::read(raw_deb(folder.path(), "tool", "", |data| _ = data.folder("./usr/"))).unwrap();

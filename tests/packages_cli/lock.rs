@@ -287,7 +287,10 @@ fn package_files_of_ones_own_are_kept_by_their_hash() {
     world.does(&["build", "--offline"]);
     world.does(&["verify"]);
 
-    for (bytes, words) in [(&b"no package"[..], "mine.deb"), (b"", "mine.deb")] {
+    for (bytes, words) in [
+        (&b"no package"[..], "./mine.deb cannot be used"),
+        (b"", "./mine.deb cannot be used"),
+    ] {
         fs::write(world.at("mine.deb"), bytes).unwrap();
         let before = fs::read(world.at("kraken.lock")).unwrap();
         let said = world.ends(&["fetch"], 1);

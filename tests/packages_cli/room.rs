@@ -21,7 +21,7 @@ fn an_image_grows_for_a_package_larger_than_what_is_free() {
     let plan = json(&world, &["plan", "--json"]);
     let said = world.does(&["plan"]);
     assert!(
-        said.contains("at least") && said.contains("1 package takes 19.") && said.contains("64.0 MiB stay free"),
+        said.contains("at least") && said.contains("1 package takes 19.") && said.contains("64.00 MiB stay free"),
         "{said}"
     );
     world.does(&["build"]);
