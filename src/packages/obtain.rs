@@ -14,7 +14,7 @@ use super::selection::Selection;
 use super::store::Store;
 use super::unpack::Rehearsal;
 use super::{Archive, ImageState, Mirrors, Source, UnpackError, load, resolve};
-use crate::base::{Base, Downloads, OsImage};
+use crate::base::{Base, DownloadError, Downloads, Hash, OsImage};
 use crate::disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use crate::spec::{Cluster, DockerSource};
 
@@ -38,17 +38,20 @@ pub struct For<'a> {
     pub now: u64,
 }
 
-/// What a cluster asks for; `None` when it is nothing.
-fn request(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedRequest>, PackagesError> {
+/// What a cluster asks for; `None` when it is nothing. `hash` gives that of a package file.
+fn request(
+    cluster: &Cluster,
+    hash: impl Fn(&Path) -> Result<Hash, DownloadError>,
+) -> Result<Option<LockedRequest>, PackagesError> {
     let mut debs = Vec::new();
-    for deb in &wanted.cluster.system.debs {
-        let (hash, ..) = downloads.keep(&deb.path, LARGEST_DEB)?;
+    for deb in &cluster.system.debs {
+        let hash = hash(&deb.path)?;
         debs.push(LockedDeb {
             file: deb.written.clone(),
             sha256: hex::encode(hash),
         });
     }
-    let request = LockedRequest::new(wanted.cluster, debs);
+    let request = LockedRequest::new(cluster, debs);
     Ok((!request.is_empty()).then_some(request))
 }
 
@@ -57,7 +60,7 @@ fn request(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedRe
 /// # Errors
 /// [`PackagesError`] when the lock file is damaged, or a `.deb` of the user's cannot be read.
 pub fn locked(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Bake>, PackagesError> {
-    let Some(asked) = request(wanted, downloads)? else {
+    let Some(asked) = request(wanted.cluster, |file| downloads.hash(file))? else {
         return Ok(None);
     };
     let lock = Lock::read(wanted.lock)?;
@@ -71,7 +74,8 @@ pub fn locked(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Bake>
 /// # Errors
 /// [`PackagesError`]; the lock file is then as it was.
 pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selection>, PackagesError> {
-    let Some(asked) = request(wanted, downloads)? else {
+    let keep = |file: &Path| Ok(downloads.keep(file, LARGEST_DEB)?.0);
+    let Some(asked) = request(wanted.cluster, keep)? else {
         return Ok(None);
     };
     let mut lock = Lock::read(wanted.lock)?;

@@ -265,6 +265,12 @@ fn package_files_of_ones_own_are_kept_by_their_hash() {
     };
     mine("first\n");
     world.spec(1, "[system]\ndebs = [\"./mine.deb\"]\n");
+    world.does(&["plan"]);
+    assert_eq!(
+        names(&world.at("cache/downloads")),
+        Vec::<String>::new(),
+        "a plan changes nothing"
+    );
     world.does(&["fetch"]);
     assert_eq!(locked(&world, 0), ["libtool 1.0-1", "mine 1"]);
     let first = fs::read_to_string(world.at("kraken.lock")).unwrap();
