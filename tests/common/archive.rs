@@ -57,6 +57,8 @@ pub struct Builder {
 
 /// The archive. Its server ends with the test.
 pub struct TestArchive {
+    // Its agent ends before its folder goes.
+    gpg: Gpg,
     folder: tempfile::TempDir,
     suite: String,
     component: String,
@@ -103,6 +105,16 @@ impl TestArchive {
             self.server = Some(Server::start(self.folder()));
         }
         self
+    }
+
+    /// Stops the web server: nobody listens at its address any more.
+    pub fn stop(&mut self) {
+        self.server.take().expect("`serve()` comes first").stop();
+    }
+
+    /// The address of the web server itself. Panics unless it is served.
+    pub fn address(&self) -> &str {
+        &self.server.as_ref().expect("`serve()` comes first").address
     }
 
     /// The archive's address. Panics unless it is served.
@@ -174,6 +186,11 @@ impl Builder {
         self
     }
 
+    pub fn component(mut self, component: &str) -> Self {
+        self.component = component.to_owned();
+        self
+    }
+
     /// Without files by hash.
     pub fn no_by_hash(mut self) -> Self {
         self.by_hash = false;
@@ -219,7 +236,28 @@ impl Builder {
             ("faketime", "faketime"),
         ]);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let www = folder.path().join("www/debian");
+        let gpg = Gpg::new(folder.path().join("gpg"), self.damage);
+        self.publish(folder.path(), &gpg);
+        TestArchive {
+            key: gpg.public_key(),
+            fingerprint: gpg.fingerprint.clone(),
+            suite: self.suite,
+            component: self.component,
+            server: None,
+            gpg,
+            folder,
+        }
+    }
+
+    /// Publishes it in the place of another one, at the same address and signed with the same key.
+    pub fn build_over(self, archive: &TestArchive) {
+        let folder = archive.folder.path();
+        fs::remove_dir_all(folder.join("www")).expect("removing what was there");
+        self.publish(folder, &archive.gpg);
+    }
+
+    fn publish(&self, folder: &Path, gpg: &Gpg) {
+        let www = folder.join("www/debian");
         let index = format!("{}/binary-{}", self.component, self.architecture);
         let dist = www.join("dists").join(&self.suite);
         fs::create_dir_all(dist.join(&index)).expect("a folder");
@@ -227,25 +265,19 @@ impl Builder {
         let packages = self.packages(&www);
         let listed = self.write_indexes(&dist, &index, &packages);
         let release = self.release(&listed);
-        let gpg = Gpg::new(folder.path().join("gpg"), self.damage);
         let signed = match self.damage {
             Some(Damage::Unsigned) => release.into_bytes(),
             Some(Damage::SignedText) => {
                 let text = String::from_utf8(gpg.sign(&release)).expect("armor");
                 text.replacen("Origin: Test", "Origin: Tast", 1).into_bytes()
             }
-            Some(Damage::OtherKey) => Gpg::new(folder.path().join("other"), None).sign(&release),
+            Some(Damage::OtherKey) => {
+                let other = tempfile::tempdir().expect("a folder");
+                Gpg::new(other.path().join("gpg"), None).sign(&release)
+            }
             _ => gpg.sign(&release),
         };
         fs::write(dist.join("InRelease"), signed).expect("writing InRelease");
-        TestArchive {
-            key: gpg.public_key(),
-            fingerprint: gpg.fingerprint.clone(),
-            suite: self.suite,
-            component: self.component,
-            server: None,
-            folder,
-        }
     }
 
     /// Puts the `.deb`s into the pool, and gives the text of Packages.

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Serves a folder. It ends with the test.
@@ -13,6 +14,7 @@ pub struct Server {
     pub address: String,
     /// Paths that were asked for, in order.
     pub log: Arc<Mutex<Vec<String>>>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -20,16 +22,31 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let log = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&log);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (shared, stop) = (Arc::clone(&log), Arc::clone(&stopped));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
                 let (folder, log) = (folder.clone(), Arc::clone(&shared));
                 std::thread::spawn(move || {
                     let _ = answer(stream, &folder, &log);
                 });
             }
         });
-        Self { address, log }
+        Self { address, log, stopped }
+    }
+
+    /// Nobody listens at its address any more.
+    pub fn stop(self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        let address = self.address.trim_start_matches("http://");
+        // It looks at the mark when somebody comes.
+        let _ = TcpStream::connect(address);
+        while TcpStream::connect(address).is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     }
 }
 
