@@ -82,41 +82,30 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
         "kraken-flash: packages configured in ",
     )?;
     let peer = boot(&image(setting, &bare, &cache)?, &key, "bench: packages installed in ")?;
-    for (what, theirs, ours, peer) in [
+    const PEER: &str = "dpkg -i on the first boot";
+    for (what, ours, peer_name, peer) in [
         (
-            "dockerd ready after the first power-on, guest's clock",
-            "",
+            "first power-on to dockerd ready, guest's clock",
             ours.ready,
+            PEER,
             peer.ready,
         ),
         (
-            "`docker version` answers, host's clock",
-            "",
+            "first power-on to `docker version`, host's clock",
             ours.answered,
+            PEER,
             peer.answered,
         ),
         (
-            "of that: configuring the packages",
-            "installing them, with dockerd's start: ",
+            "of that: configuring packages",
             ours.unit,
+            "installing them and starting dockerd",
             peer.unit,
         ),
     ] {
-        table.row(
-            what,
-            seconds(ours),
-            format!(
-                "{}{}",
-                if theirs.is_empty() {
-                    "dpkg -i on the first boot: "
-                } else {
-                    theirs
-                },
-                seconds(peer)
-            ),
-            format!("{:.2} ×", ours.as_secs_f64() / peer.as_secs_f64()),
-            None,
-        );
+        let ratio = ours.as_secs_f64() / peer.as_secs_f64();
+        let peer = format!("{peer_name}: {}", seconds(peer));
+        table.row(what, seconds(ours), peer, format!("{ratio:.2} ×"), None);
     }
     fresh(&folder)
 }
