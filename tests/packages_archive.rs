@@ -152,7 +152,14 @@ fn only_the_fingerprint_that_is_named_may_sign() {
     let now = u64::try_from(now()).unwrap();
     let source = pinned(&spaced).unwrap();
     assert_eq!(
-        load(&[source.clone()], &Mirrors::default(), &web, now, &["arm64"]).unwrap()[0]
+        load(
+            std::slice::from_ref(&source),
+            &Mirrors::default(),
+            &web,
+            now,
+            &["arm64"]
+        )
+        .unwrap()[0]
             .parts
             .len(),
         1
@@ -167,12 +174,12 @@ fn only_the_fingerprint_that_is_named_may_sign() {
     let mut both = source.clone();
     both.keys.files[0].bytes = Some([archive.key(), other.key()].concat());
     both.keys.fingerprints = vec![other.fingerprint().to_owned()];
-    let error = load(&[both.clone()], &Mirrors::default(), &web, now, &["arm64"])
+    let error = load(std::slice::from_ref(&both), &Mirrors::default(), &web, now, &["arm64"])
         .unwrap_err()
         .to_string();
     assert!(error.contains("may sign here"), "{error}");
     both.keys.fingerprints = vec![archive.fingerprint().to_owned() + "!"];
-    let error = load(&[both.clone()], &Mirrors::default(), &web, now, &["arm64"])
+    let error = load(std::slice::from_ref(&both), &Mirrors::default(), &web, now, &["arm64"])
         .unwrap_err()
         .to_string();
     assert!(

@@ -40,6 +40,8 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
                 _ => vec![],
             });
         }
+        // It may be there, with something in it.
+        Kind::AbsentIfEmpty => return Ok(vec![]),
         Kind::File(_) | Kind::HardLink(_) => NodeType::File,
         Kind::Directory | Kind::DirectoryIfMissing => NodeType::Directory,
         Kind::Symlink(_) => NodeType::Symlink,
@@ -63,7 +65,7 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
                 list.push(format!("points to {seen:?} and should point to {target:?}"));
             }
         }
-        Kind::Directory | Kind::DirectoryIfMissing | Kind::Absent => {}
+        Kind::Directory | Kind::DirectoryIfMissing | Kind::Absent | Kind::AbsentIfEmpty => {}
     }
     let owned = !matches!(entry.kind, Kind::HardLink(_) | Kind::DirectoryIfMissing);
     if volume == Volume::Root && owned {

@@ -1,5 +1,6 @@
 //! Lays an overlay over the two volumes of a disk.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ext4::{Attributes, Ext4Error, Ext4Write, Ext4Writer};
@@ -85,6 +86,8 @@ fn apply_boot(writer: FatWriter, overlay: &Overlay) -> Result<(), ApplyError> {
             Kind::File(content) => writer.write(path.as_str(), &bytes(path, content)?, entry.mtime)?,
             Kind::Directory | Kind::DirectoryIfMissing => writer.mkdir(path.as_str(), entry.mtime)?,
             Kind::Absent => writer.remove(path.as_str())?,
+            // Nothing that goes there leaves folders behind.
+            Kind::AbsentIfEmpty => {}
             Kind::Symlink(_) | Kind::HardLink(_) => return Err(ApplyError::LinkOnBoot { path: path.clone() }),
         }
     }
@@ -95,6 +98,8 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
     // Removals have no time of their own: they happen when the newest entry does.
     let now = of(overlay, Volume::Root).map(|(_, e)| e.mtime).max().unwrap_or(0);
     let mut writer = Ext4Writer::open(view, &layout.root, now)?;
+    // Directories that are this overlay's; others keep their times as far as nothing is written into them.
+    let mut made = BTreeSet::new();
     for (path, entry) in of(overlay, Volume::Root) {
         let attributes = Attributes {
             mode: entry.mode,
@@ -105,10 +110,17 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
         };
         match &entry.kind {
             Kind::File(content) => writer.file(path.as_str(), &bytes(path, content)?, attributes)?,
-            // After all files: what it is a name of may come later.
-            Kind::HardLink(_) => {}
-            Kind::Directory => writer.directory(path.as_str(), attributes)?,
-            Kind::DirectoryIfMissing => writer.directory_if_missing(path.as_str(), attributes)?,
+            // After all files: what it is a name of may come later, and so may what is removed from a folder.
+            Kind::HardLink(_) | Kind::AbsentIfEmpty => {}
+            Kind::Directory => {
+                writer.directory(path.as_str(), attributes)?;
+                made.insert(path);
+            }
+            Kind::DirectoryIfMissing => {
+                if writer.directory_if_missing(path.as_str(), attributes)? {
+                    made.insert(path);
+                }
+            }
             Kind::Symlink(target) => writer.symlink(path.as_str(), target, attributes)?,
             Kind::Absent => writer.remove(path.as_str())?,
         }
@@ -118,9 +130,14 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
             writer.hard_link(path.as_str(), other.as_str(), entry.mtime)?;
         }
     }
+    // What is in a folder before the folder itself.
+    let all: Vec<_> = of(overlay, Volume::Root).collect();
+    for (path, _) in all.iter().rev().filter(|(_, entry)| entry.kind == Kind::AbsentIfEmpty) {
+        writer.remove_if_empty(path.as_str())?;
+    }
     // What was written into a directory has changed its time.
-    for (path, entry) in of(overlay, Volume::Root) {
-        if matches!(entry.kind, Kind::Directory | Kind::DirectoryIfMissing) {
+    for (path, entry) in all {
+        if made.contains(path) {
             writer.touch(path.as_str(), entry.mtime)?;
         }
     }

@@ -8,6 +8,7 @@ mod archive;
 mod archive_error;
 pub mod control;
 pub mod deb;
+mod entry;
 mod fetch;
 mod image;
 pub mod index;

@@ -93,7 +93,8 @@ impl PackagesRecord {
     pub fn new(packages: Vec<RecordedPackage>, overlay: &Overlay) -> Self {
         let files = overlay
             .iter()
-            .filter(|(volume, ..)| *volume == Volume::Root)
+            // Of a folder that goes when it is empty nothing can be said.
+            .filter(|(volume, _, entry)| *volume == Volume::Root && entry.kind != Kind::AbsentIfEmpty)
             .map(|(_, path, entry)| recorded(path.as_str(), entry))
             .collect();
         Self { packages, files }
@@ -146,7 +147,7 @@ fn recorded(path: &str, entry: &Entry) -> RecordedFile {
         Kind::Symlink(target) => Recorded::Link(target.clone()),
         Kind::HardLink(other) => Recorded::Name(other.as_str().to_owned()),
         Kind::Directory | Kind::DirectoryIfMissing => Recorded::Folder,
-        Kind::Absent => Recorded::Nothing,
+        Kind::Absent | Kind::AbsentIfEmpty => Recorded::Nothing,
     };
     let mode = match entry.kind {
         Kind::File(_) | Kind::Directory => format!("{:04o}", entry.mode),
@@ -157,7 +158,7 @@ fn recorded(path: &str, entry: &Entry) -> RecordedFile {
         what,
         mode,
         owner: match entry.kind {
-            Kind::DirectoryIfMissing | Kind::HardLink(_) | Kind::Absent => (0, 0),
+            Kind::DirectoryIfMissing | Kind::HardLink(_) | Kind::Absent | Kind::AbsentIfEmpty => (0, 0),
             _ => (entry.uid, entry.gid),
         },
         xattrs: entry

@@ -1,18 +1,15 @@
 //! A signed apt archive in a temporary folder: real `.deb` files, a key that real gpg makes, and a web server on loopback.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
+use super::gpg::Gpg;
 use super::qemu::require;
+use super::served::Server;
 
 /// What is wrong with an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +67,6 @@ pub struct TestArchive {
     server: Option<Server>,
 }
 
-struct Server {
-    address: String,
-    log: Arc<Mutex<Vec<String>>>,
-    stopped: Arc<AtomicBool>,
-}
-
 /// A day in seconds.
 pub const DAY: i64 = 86_400;
 
@@ -118,14 +109,7 @@ impl TestArchive {
 
     /// Stops the web server: nobody listens at its address any more.
     pub fn stop(&mut self) {
-        let server = self.server.take().expect("`serve()` comes first");
-        server.stopped.store(true, Ordering::SeqCst);
-        let address = server.address.trim_start_matches("http://");
-        // It looks at the mark when somebody comes.
-        let _ = TcpStream::connect(address);
-        while TcpStream::connect(address).is_ok() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        self.server.take().expect("`serve()` comes first").stop();
     }
 
     /// The address of the web server itself. Panics unless it is served.
@@ -417,223 +401,6 @@ pub fn output(command: &mut Command) -> Vec<u8> {
         String::from_utf8_lossy(&output.stderr)
     );
     output.stdout
-}
-
-/// A private gpg with one key: an RSA key that certifies, and an Ed25519 one of it that signs, as Debian's are made.
-struct Gpg {
-    home: PathBuf,
-    fingerprint: String,
-    digest: &'static str,
-}
-
-impl Gpg {
-    fn new(home: PathBuf, damage: Option<Damage>) -> Self {
-        fs::create_dir_all(&home).expect("a folder");
-        output(Command::new("chmod").arg("700").arg(&home));
-        let mut gpg = Self {
-            home,
-            fingerprint: String::new(),
-            digest: if damage == Some(Damage::WeakHash) {
-                "SHA1"
-            } else {
-                "SHA512"
-            },
-        };
-        let (time, lasts) = match damage {
-            Some(Damage::ExpiredKey) => ("2 years ago", "1y"),
-            _ => ("2 hours ago", "0"),
-        };
-        let run = |gpg: &Self, arguments: &[&str]| output(gpg.at(time).args(arguments));
-        run(
-            &gpg,
-            &[
-                "--quick-generate-key",
-                "Test <test@example.org>",
-                "rsa2048",
-                "cert",
-                lasts,
-            ],
-        );
-        let list = String::from_utf8(run(&gpg, &["--with-colons", "--list-keys"])).expect("a list");
-        let line = list
-            .lines()
-            .find(|line| line.starts_with("fpr:"))
-            .expect("a fingerprint");
-        gpg.fingerprint = line.split(':').nth(9).expect("a fingerprint").to_owned();
-        let fingerprint = gpg.fingerprint.clone();
-        run(&gpg, &["--quick-add-key", &fingerprint, "ed25519", "sign", lasts]);
-        if damage == Some(Damage::RevokedKey) {
-            let file = gpg.home.join(format!("openpgp-revocs.d/{fingerprint}.rev"));
-            let text = fs::read_to_string(file)
-                .expect("a revocation")
-                .replace(":-----BEGIN", "-----BEGIN");
-            let ready = gpg.home.join("ready.rev");
-            fs::write(&ready, text).expect("writing a revocation");
-            // What is signed is signed before: gpg does not sign with a revoked key.
-            fs::write(gpg.home.join("revoke-later"), ready.display().to_string()).expect("writing a note");
-        }
-        gpg
-    }
-
-    /// gpg, as it would run at another time.
-    fn at(&self, time: &str) -> Command {
-        let mut command = Command::new("faketime");
-        command.args(["-f", &fake(time), "gpg"]);
-        command.args([
-            "--batch",
-            "--quiet",
-            "--no-tty",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "",
-            "--homedir",
-        ]);
-        command.arg(&self.home);
-        command
-    }
-
-    fn sign(&self, text: &str) -> Vec<u8> {
-        let file = self.home.join("Release");
-        fs::write(&file, text).expect("writing Release");
-        let expired = output(self.at("now").args(["--with-colons", "--list-keys"]));
-        let expired = String::from_utf8_lossy(&expired)
-            .lines()
-            .any(|line| line.starts_with("pub:e"));
-        let mut command = self.at(if expired { "20 months ago" } else { "1 hour ago" });
-        command.args([
-            "--digest-algo",
-            self.digest,
-            "--allow-weak-digest-algos",
-            "--clearsign",
-            "--output",
-            "-",
-        ]);
-        output(command.arg(&file))
-    }
-
-    fn public_key(&self) -> Vec<u8> {
-        if let Ok(ready) = fs::read_to_string(self.home.join("revoke-later")) {
-            output(self.at("now").args(["--import", &ready]));
-        }
-        output(self.at("now").args(["--armor", "--export", &self.fingerprint]))
-    }
-}
-
-/// A time for faketime.
-fn fake(time: &str) -> String {
-    match time {
-        "now" => "+0".to_owned(),
-        "1 hour ago" => "-1h".to_owned(),
-        "2 hours ago" => "-2h".to_owned(),
-        "20 months ago" => "-600d".to_owned(),
-        "2 years ago" => "-730d".to_owned(),
-        other => panic!("{other} is no time"),
-    }
-}
-
-impl Drop for Gpg {
-    fn drop(&mut self) {
-        // The agent would outlive the test.
-        let _ = Command::new("gpgconf")
-            .arg("--homedir")
-            .arg(&self.home)
-            .args(["--kill", "all"])
-            .status();
-    }
-}
-
-impl Server {
-    fn start(folder: PathBuf) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
-        let address = format!("http://{}", listener.local_addr().expect("an address"));
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let stopped = Arc::new(AtomicBool::new(false));
-        let (shared, stop) = (Arc::clone(&log), Arc::clone(&stopped));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if stop.load(Ordering::SeqCst) {
-                    break;
-                }
-                let (folder, log) = (folder.clone(), Arc::clone(&shared));
-                std::thread::spawn(move || {
-                    let _ = answer(stream, &folder, &log);
-                });
-            }
-        });
-        Self { address, log, stopped }
-    }
-}
-
-/// Answers one request: a file of the folder, from where `Range` says, or 404.
-fn answer(mut stream: TcpStream, folder: &Path, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut first = 0;
-    loop {
-        line.clear();
-        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("range")
-        {
-            let range = value
-                .trim()
-                .strip_prefix("bytes=")
-                .and_then(|range| range.strip_suffix('-'));
-            first = range.and_then(|range| range.parse().ok()).unwrap_or(0);
-        }
-    }
-    log.lock().expect("the log").push(path.clone());
-    let path: String = url::Url::parse(&format!("http://x{path}"))
-        .map(|url| unescaped(url.path()))
-        .unwrap_or_default();
-    let parts: BTreeSet<&str> = path.split('/').collect();
-    let file = folder.join(path.trim_start_matches('/'));
-    match fs::read(&file) {
-        Ok(bytes) if !parts.contains("..") && first <= bytes.len() => {
-            let (total, body) = (bytes.len(), &bytes[first..]);
-            let head = match first {
-                0 => "200 OK\r\n".to_owned(),
-                _ => format!(
-                    "206 X\r\nContent-Range: bytes {first}-{}/{total}\r\n",
-                    total.saturating_sub(1)
-                ),
-            };
-            write!(
-                stream,
-                "HTTP/1.1 {head}Content-Length: {}\r\nETag: \"{total}\"\r\nConnection: close\r\n\r\n",
-                body.len()
-            )?;
-            stream.write_all(body)
-        }
-        _ => write!(
-            stream,
-            "HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        ),
-    }
-}
-
-fn unescaped(path: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = path.as_bytes();
-    while let [first, tail @ ..] = rest {
-        match (first, tail) {
-            (b'%', [a, b, after @ ..]) => {
-                let digits = [*a, *b];
-                bytes.extend(hex::decode(digits).unwrap_or_else(|_| b"%".to_vec()));
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Makes a `.deb` with dpkg-deb: control fields (each line with its end) and files, path and text.

@@ -99,7 +99,7 @@ pub fn root_is_right(name: &str, tree: &Ext4Tree) {
         use kraken_flash::overlay::Kind;
         let found = tree.metadata(at.as_str()).unwrap();
         match &entry.kind {
-            Kind::Absent => assert_eq!(found, None, "{name}: {at}"),
+            Kind::Absent | Kind::AbsentIfEmpty => assert_eq!(found, None, "{name}: {at}"),
             kind => {
                 let found = found.unwrap_or_else(|| panic!("{name}: {at} is missing"));
                 assert_eq!(found.mtime, Some(entry.mtime), "{name}: {at}");
@@ -115,7 +115,7 @@ pub fn root_is_right(name: &str, tree: &Ext4Tree) {
                     }
                     Kind::Directory => assert_eq!((found.node, found.mode), (NodeType::Directory, entry.mode)),
                     Kind::Symlink(target) => assert_eq!(tree.read_link(at.as_str()).unwrap().as_ref(), Some(target)),
-                    Kind::Absent | Kind::HardLink(_) | Kind::DirectoryIfMissing => (),
+                    Kind::Absent | Kind::AbsentIfEmpty | Kind::HardLink(_) | Kind::DirectoryIfMissing => (),
                 }
             }
         }

@@ -1,13 +1,16 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 #![allow(dead_code)]
 
+pub mod apt;
 pub mod archive;
 pub mod deb;
 pub mod docker;
+pub mod gpg;
 pub mod host_debs;
 pub mod lay;
 pub mod proxy;
 pub mod qemu;
+pub mod served;
 pub mod tamper;
 pub mod web;
 pub mod world;

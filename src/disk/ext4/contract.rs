@@ -68,11 +68,11 @@ pub trait Ext4Write {
     /// As [`Self::file`]; a file in its place is an error.
     fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
 
-    /// Makes a directory where there is none; one that is there, or a link to one, stays as it is.
+    /// Makes a directory where there is none, and says whether it did; one that is there, or a link to one, stays as it is.
     ///
     /// # Errors
     /// As [`Self::file`]; a file in its place is an error.
-    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool, Ext4Error>;
 
     /// Gives the regular file `other` another name. Whatever file or link stood there loses this name. `now` is the time of the change.
     ///
@@ -91,6 +91,12 @@ pub trait Ext4Write {
     /// # Errors
     /// As [`Self::file`].
     fn remove(&mut self, path: &str) -> Result<(), Ext4Error>;
+
+    /// Removes a directory in which nothing is; anything else stays, and nothing there is no error.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn remove_if_empty(&mut self, path: &str) -> Result<(), Ext4Error>;
 
     /// Sets the modification time of an existing directory (writing into it changed it).
     ///

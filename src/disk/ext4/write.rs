@@ -283,11 +283,12 @@ impl Ext4Write for Ext4Writer {
         self.dress(&place, &name, inode, attributes)
     }
 
-    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool, Ext4Error> {
         if self.parent(&format!("{path}/x"), false)?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
-        self.directory(path, attributes)
+        self.directory(path, attributes)?;
+        Ok(true)
     }
 
     fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<(), Ext4Error> {
@@ -349,6 +350,20 @@ impl Ext4Write for Ext4Writer {
                 .fs
                 .apply_unlink_at(place.inode, name.as_bytes())
                 .map_err(wrap("removing", path)),
+        }
+    }
+
+    fn remove_if_empty(&mut self, path: &str) -> Result<(), Ext4Error> {
+        let (_, name) = split(path)?;
+        let Some(place) = self.parent(path, false)? else {
+            return Ok(());
+        };
+        match self.look(&place, name, path)? {
+            Some((_, found)) if found.is_dir() => match self.fs.apply_rmdir_at(place.inode, name.as_bytes()) {
+                Ok(()) | Err(Error::DirectoryNotEmpty) => Ok(()),
+                Err(error) => Err(wrap("removing", path)(error)),
+            },
+            _ => Ok(()),
         }
     }
 

@@ -11,7 +11,9 @@ mod mark;
 mod outcome;
 mod policy;
 mod providers;
+mod room;
 mod state;
+mod sweep;
 mod universe;
 
 use super::archive::Archive;
@@ -67,7 +69,7 @@ fn run(image: &ImageState, archives: &[Archive], wanted: &Request, local: &Index
     for (version, _) in &asked {
         let id = universe[*version].package;
         check_change(&plan, *version)?;
-        plan.state_mut(id).candidate = Some(*version);
+        (plan.state_mut(id).candidate, plan.state_mut(id).published) = (Some(*version), Some(*version));
         plan.state_mut(id).protected = true;
         plan.install(id, false, 0, true);
     }
@@ -77,7 +79,11 @@ fn run(image: &ImageState, archives: &[Archive], wanted: &Request, local: &Index
     for id in order {
         plan.install(id, true, 0, true);
     }
-    mend(&mut plan);
+    // A removal is refused in any case: nothing is to be mended around it.
+    if plan.states.iter().all(|state| state.mode != Mode::Delete) {
+        mend(&mut plan);
+    }
+    plan.sweep();
     outcome::outcome(&plan, archives, wanted, &asked)
 }
 

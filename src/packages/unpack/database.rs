@@ -23,6 +23,8 @@ pub(super) struct Known {
     /// Path, and the rest of the line: hash and flags.
     pub(super) conffiles: Vec<(String, String)>,
     pub(super) replaces: String,
+    /// Triggers that it has to run.
+    pub(super) pending: Vec<String>,
     /// Its paragraph.
     pub(super) text: String,
 }
@@ -137,7 +139,8 @@ impl Database {
 
     fn read_lists(&mut self, root: &dyn FileTree) -> Result<(), UnpackError> {
         for (key, known) in &self.packages {
-            if !known.is_unpacked() {
+            // What is left of a package that was removed has a list, too: of its conffiles.
+            if known.state == "not-installed" {
                 continue;
             }
             let path = format!("{ADMIN}/info/{}.list", info_name(key, known.same));
@@ -169,11 +172,7 @@ fn known(paragraph: &Paragraph<'_>) -> Option<(Key, Known)> {
         paragraph.get("Architecture").unwrap_or_default().to_owned(),
     );
     let field = |name: &str| paragraph.get(name).unwrap_or_default().to_owned();
-    let conffiles = field("Conffiles")
-        .lines()
-        .filter_map(|line| line.trim().split_once(' '))
-        .map(|(path, rest)| (path.to_owned(), rest.to_owned()))
-        .collect();
+    let conffiles = super::lines_of(&field("Conffiles"));
     let known = Known {
         version: field("Version"),
         state: field("Status").rsplit(' ').next().unwrap_or_default().to_owned(),
@@ -181,6 +180,10 @@ fn known(paragraph: &Paragraph<'_>) -> Option<(Key, Known)> {
         config_version: paragraph.get("Config-Version").map(str::to_owned),
         conffiles,
         replaces: field("Replaces"),
+        pending: field("Triggers-Pending")
+            .split_ascii_whitespace()
+            .map(str::to_owned)
+            .collect(),
         text: paragraph.text().to_owned(),
     };
     Some((key, known))

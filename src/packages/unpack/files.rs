@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::database::{Key, Known};
-use super::{UnpackError, Work};
+use super::{UnpackError, Work, stanza};
 use crate::disk::{NodeType, real_path};
 use crate::overlay::{Entry, EntryPath, Kind, Volume};
 use crate::packages::deb::{Body, ControlFiles, DataEntry, DebError};
@@ -19,40 +19,16 @@ pub(super) struct Package {
     pub(super) same: bool,
     pub(super) replaces: String,
     pub(super) conffiles: Vec<String>,
+    /// Conffiles that it wants removed.
+    pub(super) removes: Vec<String>,
     pub(super) control: ControlFiles,
     pub(super) path: PathBuf,
     /// What the image has of it.
     pub(super) old: Option<(Key, Known)>,
 }
 
-/// The field `Conffiles` of the status: hashes that are known are kept, new files are marked, and so are those that are no longer any.
-pub(super) fn conffile_lines(package: &Package) -> String {
-    let old = package.old.as_ref().map_or(&[][..], |(_, known)| &known.conffiles);
-    let known = |path: &str| {
-        let (_, rest) = old.iter().find(|(other, _)| other == path)?;
-        rest.split(' ').next()
-    };
-    let mut text = String::new();
-    for path in &package.conffiles {
-        text.push_str(&format!(" {path} {}\n", known(path).unwrap_or("newconffile")));
-    }
-    for (path, rest) in old.iter().filter(|(path, _)| !package.conffiles.contains(path)) {
-        let hash = rest.split(' ').next().unwrap_or_default();
-        text.push_str(&format!(" {path} {hash} obsolete\n"));
-    }
-    text
-}
-
-/// The file `md5sums` of a package that brings none, as dpkg makes it.
-pub(super) fn md5sums(package: &Package, entries: &[DataEntry]) -> String {
-    entries
-        .iter()
-        .filter(|entry| !package.conffiles.iter().any(|path| path == entry.path.as_str()))
-        .filter_map(|entry| match &entry.body {
-            Body::File { md5, .. } => Some(format!("{}  {}\n", hex::encode(md5), &entry.path.as_str()[1..])),
-            _ => None,
-        })
-        .collect()
+fn paths_of(entries: &[DataEntry]) -> impl Iterator<Item = &str> {
+    entries.iter().map(|entry| entry.path.as_str())
 }
 
 impl Work<'_> {
@@ -64,8 +40,10 @@ impl Work<'_> {
                 DebError::bad_entry(&package.path, missing, "is a conffile that the package does not have").into(),
             );
         }
+        self.hashes(package);
         let mut places = BTreeMap::new();
-        let mut kept = BTreeSet::new();
+        // Paths that are in the image by this package, and those that stay another's.
+        let (mut brought, mut kept) = (BTreeSet::new(), BTreeSet::new());
         let links: Vec<_> = entries
             .iter()
             .filter(|entry| matches!(entry.body, Body::Symlink(_)))
@@ -73,37 +51,76 @@ impl Work<'_> {
             .collect();
         self.links.extend(links);
         for entry in entries {
+            let path = entry.path.as_str();
             self.refuse_planted(package, &entry.path)?;
-            if !matches!(entry.body, Body::Directory) && self.belongs_to_others(package, entry.path.as_str())? {
-                kept.insert(entry.path.clone());
+            self.activate_path(path, package);
+            let place = self.place(package, &entry.path)?;
+            let there = self.is_there(&place, &entry.body)?;
+            let folder = matches!(entry.body, Body::Directory);
+            if !there && !folder && self.belongs_to_others(package, path)? {
+                kept.insert(path);
                 continue;
             }
-            let place = self.place(package, &entry.path)?;
-            self.refuse_shape(package, &place, &entry.body)?;
-            places.insert(entry.path.clone(), place);
+            if self.filter.leaves_out(entry) {
+                continue;
+            }
+            brought.insert(path);
+            if !there {
+                self.refuse_shape(package, &place, &entry.body)?;
+                places.insert(entry.path.clone(), place);
+            }
         }
         for entry in entries {
             if let Some(place) = places.get(&entry.path) {
+                if let Body::HardLink(other) = &entry.body
+                    && !places.contains_key(other)
+                {
+                    let why =
+                        "is a hard link to a file that the image's dpkg is set to leave out, or that is another's";
+                    return Err(DebError::bad_entry(&package.path, entry.path.as_str(), why).into());
+                }
                 let laid = self.laid(entry, &places);
+                // All names of a file have one owner, mode and time: those of the last one, as dpkg sets them.
+                if let Kind::HardLink(other) = &laid.kind
+                    && let Some(first) = self.overlay.get(Volume::Root, other)
+                {
+                    let first = Entry {
+                        kind: first.kind.clone(),
+                        xattrs: first.xattrs.clone(),
+                        ..laid.clone()
+                    };
+                    self.lay(&other.clone(), first);
+                }
                 self.lay(place, laid);
             }
         }
-        self.remove_obsolete(package, &paths)?;
+        self.obsolete = self.obsolete(package, &paths)?;
+        self.remove_obsolete(package, &brought)?;
+        self.remove_conffiles(package)?;
         let mut list = vec!["/.".to_owned()];
-        list.extend(
-            entries
-                .iter()
-                .filter(|entry| !kept.contains(&entry.path))
-                .map(|entry| entry.path.as_str().to_owned()),
-        );
-        let old = package.old.as_ref().map_or(&[][..], |(_, known)| &known.conffiles);
-        let obsolete = old
-            .iter()
-            .map(|(path, _)| path)
-            .filter(|path| !paths.contains(path.as_str()));
-        list.extend(obsolete.cloned());
+        list.extend(paths_of(entries).filter(|path| !kept.contains(path)).map(str::to_owned));
+        list.extend(self.obsolete.iter().map(|(path, _)| path.clone()));
         self.own(package, list);
         Ok(())
+    }
+
+    /// Whether nothing is to be done for an entry: for a folder where there is one, or a link to one, and for a link where there is a
+    /// folder or the same link to one. dpkg never makes one of the other.
+    fn is_there(&self, place: &EntryPath, body: &Body) -> Result<bool, UnpackError> {
+        let found = self.root.metadata(place.as_str())?.map(|found| found.node);
+        let laid = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
+        let laid_folder = matches!(laid, Some(Kind::DirectoryIfMissing));
+        match body {
+            Body::Symlink(_) if laid_folder || laid.is_none() && found == Some(NodeType::Directory) => Ok(true),
+            Body::Symlink(target) if laid.is_none() && found == Some(NodeType::Symlink) => {
+                if self.root.read_link(place.as_str())?.as_ref() != Some(target) {
+                    return Ok(false);
+                }
+                let real = real_path(self.root, place.as_str())?;
+                Ok(self.root.metadata(&real)?.map(|found| found.node) == Some(NodeType::Directory))
+            }
+            _ => Ok(false),
+        }
     }
 
     /// A path below a symbolic link that a package itself brings could end anywhere.
@@ -127,8 +144,7 @@ impl Work<'_> {
         }
         let owners = self.database.owners.get(path).cloned().unwrap_or_default();
         for owner in owners {
-            let own = owner.0 == package.key.0;
-            if own {
+            if owner.0 == package.key.0 || self.gave_up(&owner, path) {
                 continue;
             }
             let theirs = self
@@ -137,7 +153,7 @@ impl Work<'_> {
                 .get(&owner)
                 .map_or_else(String::new, |known| known.replaces.clone());
             if self.replaces(&package.replaces, &owner) {
-                self.take_over(path, &owner);
+                self.take_over(path, &owner, package.conffiles.iter().any(|conffile| conffile == path));
             } else if self.replaces_new(&theirs, package) {
                 return Ok(true);
             } else {
@@ -161,7 +177,21 @@ impl Work<'_> {
         })
     }
 
-    fn take_over(&mut self, path: &str, owner: &Key) {
+    /// Whether a package only has the path in its list since nobody removed what was there: it was removed itself, or has a conffile there
+    /// that it no longer wants.
+    fn gave_up(&self, owner: &Key, path: &str) -> bool {
+        self.database.packages.get(owner).is_some_and(|known| {
+            let flags = known.conffiles.iter().find(|(other, _)| other == path);
+            !known.is_unpacked() || flags.is_some_and(|(_, rest)| rest.split(' ').any(|word| word == "obsolete"))
+        })
+    }
+
+    fn take_over(&mut self, path: &str, owner: &Key, as_conffile: bool) {
+        if let Some(known) = self.database.packages.get_mut(owner).filter(|_| as_conffile) {
+            let text = stanza::with_obsolete(self.stanzas.get(owner).unwrap_or(&known.text), path);
+            known.text.clone_from(&text);
+            self.stanzas.insert(owner.clone(), text);
+        }
         if let Some(owners) = self.database.owners.get_mut(path) {
             owners.retain(|other| other != owner);
         }
@@ -180,10 +210,10 @@ impl Work<'_> {
             .filter(|(_, by)| *by != package.key.0);
         let place = diverted.map_or(path.as_str(), |(other, _)| other);
         let is_conffile = package.conffiles.iter().any(|conffile| conffile == path.as_str());
-        Ok(match is_conffile {
-            true => EntryPath::new(&format!("{place}{NEW}"))?,
-            false => EntryPath::new(place)?,
-        })
+        if !is_conffile {
+            return Ok(EntryPath::new(place)?);
+        }
+        Ok(EntryPath::new(&format!("{place}{NEW}"))?)
     }
 
     fn refuse_shape(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
@@ -262,12 +292,12 @@ impl Work<'_> {
         self.overlay.insert(Volume::Root, place.clone(), entry);
     }
 
-    /// Removes the files of the replaced version that the new one has not and that nobody else owns. Folders stay, also empty ones.
-    fn remove_obsolete(&mut self, package: &Package, paths: &BTreeSet<&str>) -> Result<(), UnpackError> {
+    /// Removes the files of the replaced version that the new one has not and that nobody else owns; folders, when nothing is left in them.
+    fn remove_obsolete(&mut self, package: &Package, brought: &BTreeSet<&str>) -> Result<(), UnpackError> {
         let Some((key, known)) = &package.old else {
             return Ok(());
         };
-        let list = self.database.lists.get(key).cloned().unwrap_or_default();
+        let list = self.database.lists.remove(key).unwrap_or_default();
         for path in &list {
             if let Some(owners) = self.database.owners.get_mut(path) {
                 owners.retain(|owner| owner != key);
@@ -275,23 +305,27 @@ impl Work<'_> {
         }
         // One file can have two names in two versions: /lib/x and /usr/lib/x.
         let mut real = BTreeSet::new();
-        for path in paths {
+        for path in brought {
             real.insert(self.real(path)?);
         }
-        for path in list.iter().filter(|path| !paths.contains(path.as_str())) {
+        for path in list.iter().rev().filter(|path| !brought.contains(path.as_str())) {
+            if path == "/." {
+                continue;
+            }
+            self.activate_path(path, package);
             let is_conffile = known.conffiles.iter().any(|(conffile, _)| conffile == path);
             let owned = self.database.owners.get(path).is_some_and(|owners| !owners.is_empty());
-            if is_conffile || owned || path == "/." || real.contains(&self.real(path)?) {
+            if is_conffile || owned || real.contains(&self.real(path)?) {
                 continue;
             }
             let diverted = self.database.diversions.get(path).filter(|(_, by)| *by != key.0);
             let place = diverted.map_or(path, |(other, _)| other).clone();
             match self.root.metadata(&place)?.map(|found| found.node) {
-                None | Some(NodeType::Directory) => {}
+                None => {}
+                Some(NodeType::Directory) => self.put(&place, Entry::absent_if_empty())?,
                 Some(_) => self.put(&place, Entry::absent())?,
             }
         }
-        self.database.lists.remove(key);
         Ok(())
     }
 

@@ -4,9 +4,11 @@
 //! `dpkg --configure -a`. The scripts of a version that is replaced (prerm and postrm) are not run at all: they stop services,
 //! which do not run in an image, and clean up behind versions that never ran here.
 
+mod conffiles;
 mod database;
 mod error;
 mod files;
+mod filter;
 mod outcome;
 mod stanza;
 mod triggers;
@@ -18,8 +20,9 @@ pub use error::UnpackError;
 
 use database::{ADMIN, Database, Key, Known, info_name};
 use files::Package;
+use filter::Filter;
 
-use super::deb::{DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
+use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
 use super::relation::relations;
 use crate::disk::FileTree;
 use crate::interrupt::Interrupt;
@@ -74,6 +77,14 @@ struct Work<'a> {
     links: BTreeSet<EntryPath>,
     /// Triggers that packages of the image have to run, in the order in which they were activated.
     pending: BTreeMap<Key, Vec<String>>,
+    /// Packages of this run, and those whose triggers must be run before they count as installed.
+    awaited: BTreeMap<Key, Vec<String>>,
+    /// Of the package that is being laid out: hashes that the image has of its conffiles.
+    known_hashes: BTreeMap<String, String>,
+    /// Likewise: conffiles of the version before that it has no longer, and their hashes.
+    obsolete: Vec<(String, String)>,
+    /// What the image's dpkg leaves out.
+    filter: Filter,
     /// Files of `triggers` that changed.
     interests: BTreeSet<String>,
 }
@@ -141,6 +152,10 @@ impl<'a> Work<'a> {
             robbed: BTreeSet::new(),
             links: BTreeSet::new(),
             pending: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            known_hashes: BTreeMap::new(),
+            obsolete: Vec::new(),
+            filter: Filter::read(root)?,
             interests: BTreeSet::new(),
         })
     }
@@ -155,11 +170,13 @@ impl<'a> Work<'a> {
         let same = paragraph.get("Multi-Arch") == Some("same");
         self.refuse(&key, control.text("preinst", path).unwrap_or_default())?;
         let old = self.old(&key, same);
+        let (conffiles, removes) = conffiles::parse(control.text("conffiles", path)?);
         let package = Package {
-            version: field("Version"),
+            version: stanza::version(&field("Version")),
             same,
             replaces: field("Replaces"),
-            conffiles: conffiles(control.text("conffiles", path)?),
+            conffiles,
+            removes,
             control,
             path: path.to_owned(),
             old,
@@ -172,9 +189,12 @@ impl<'a> Work<'a> {
             entries.push(entry);
             Ok::<_, UnpackError>(())
         })?;
+        // As dpkg has it: symbolic links after everything else.
+        entries.sort_by_key(|entry| matches!(entry.body, Body::Symlink(_)));
+        self.activations(&package)?;
         self.files(&package, &entries)?;
         self.info(&package, &entries)?;
-        self.triggers(&package, &entries)?;
+        self.interests(&package)?;
         self.status(&package)?;
         self.baked.insert(package.key);
         Ok(measuring.end())
@@ -241,7 +261,7 @@ impl<'a> Work<'a> {
             "installed" | "triggers-pending" | "triggers-awaited" => Some(known.version.clone()),
             _ => known.config_version.clone(),
         });
-        let conffiles = files::conffile_lines(package);
+        let conffiles = self.conffile_lines(package)?;
         let text = stanza::unpacked(&paragraph, configured.as_deref(), &conffiles);
         if package.control.others.contains_key("preinst") {
             let arguments = match old {
@@ -271,10 +291,16 @@ impl<'a> Work<'a> {
             state: "unpacked".into(),
             same: package.same,
             config_version: configured,
-            conffiles: Vec::new(),
+            conffiles: lines_of(&conffiles),
             replaces: package.replaces.clone(),
+            pending: Vec::new(),
             text: text.clone(),
         };
+        // Whatever it had to run, nobody waits for it any longer: it will be configured anew.
+        self.pending.remove(key);
+        for whom in self.awaited.values_mut() {
+            whom.retain(|name| *name != info_name(key, package.same));
+        }
         self.database.packages.insert(key.clone(), known);
         self.stanzas.insert(key.clone(), text);
         Ok(())
@@ -297,11 +323,12 @@ impl<'a> Work<'a> {
             self.put(&format!("{ADMIN}/info/{name}.{member}"), entry)?;
         }
         if !package.control.others.contains_key("md5sums") {
-            let sums = files::md5sums(package, entries);
-            if !sums.is_empty() {
-                let entry = Entry::file(sums.into_bytes(), 0o644, self.time);
-                self.put(&format!("{ADMIN}/info/{name}.md5sums"), entry)?;
-            }
+            // Also an empty one: dpkg misses it otherwise (`dpkg --audit`).
+            let sums = self.md5sums(entries).into_bytes();
+            self.put(
+                &format!("{ADMIN}/info/{name}.md5sums"),
+                Entry::file(sums, 0o644, self.time),
+            )?;
         }
         let list = self.database.lists.get(&package.key).cloned().unwrap_or_default();
         let entry = Entry::file((list.join("\n") + "\n").into_bytes(), 0o644, self.time);
@@ -314,11 +341,8 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Paths of the file `conffiles`; those that a package only wants removed are no files of it (deb-conffiles(5)).
-fn conffiles(text: &str) -> Vec<String> {
-    text.lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with('/'))
-        .map(str::to_owned)
-        .collect()
+/// Path and the rest of each line of the field `Conffiles`.
+fn lines_of(conffiles: &str) -> Vec<(String, String)> {
+    let lines = conffiles.lines().filter_map(|line| line.trim().split_once(' '));
+    lines.map(|(path, rest)| (path.to_owned(), rest.to_owned())).collect()
 }

@@ -1,6 +1,6 @@
 //! dpkg's database afterwards: the status, and the lists and triggers that changed.
 
-use super::database::{ADMIN, info_name};
+use super::database::{ADMIN, Key, info_name};
 use super::{UnpackError, Unpacked, Work, stanza};
 use crate::overlay::Entry;
 
@@ -76,15 +76,36 @@ impl Work<'_> {
             let Some(known) = self.database.packages.get(&key).filter(|_| !self.baked.contains(&key)) else {
                 continue;
             };
-            let text = stanza::edited(&known.text, "triggers-pending", "Triggers-Pending", &triggers.join(" "));
+            // dpkg puts each new one before the others.
+            let mut all: Vec<&str> = triggers.iter().rev().map(String::as_str).collect();
+            all.extend(
+                known
+                    .pending
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|old| !triggers.iter().any(|new| new == old)),
+            );
+            let state = match known.state.as_str() {
+                "triggers-awaited" => "triggers-awaited",
+                _ => "triggers-pending",
+            };
+            let before = self.stanzas.get(&key).unwrap_or(&known.text);
+            let text = stanza::edited(before, state, "Triggers-Pending", &all.join(" "));
             self.stanzas.insert(key, text);
+        }
+        for (key, whom) in std::mem::take(&mut self.awaited) {
+            if let Some(stanza) = self.stanzas.get_mut(&key).filter(|_| !whom.is_empty()) {
+                *stanza = stanza::awaiting(stanza, &whom.join(" "));
+            }
         }
     }
 
-    /// The status: what did not change stays byte for byte, what is new comes at the end.
+    /// The status: what did not change stays byte for byte; all are in the order of their names, as dpkg writes them.
     fn status_text(&self) -> String {
         let mut text = String::new();
-        for key in &self.database.order {
+        let mut order: Vec<&Key> = self.database.order.iter().collect();
+        order.sort();
+        for key in order {
             let known = self.database.packages.get(key).map(|known| known.text.as_str());
             let Some(paragraph) = self.stanzas.get(key).map(String::as_str).or(known) else {
                 continue;

@@ -67,9 +67,12 @@ pub(super) fn unpacked(control: &Paragraph<'_>, config_version: Option<&str>, co
             }
             _ => {
                 if let Some(value) = control.get(name).filter(|value| is_kept(name, value)) {
-                    match RELATIONS.contains(name) {
-                        true => line(&mut text, name, &relations(value)),
-                        false => line(&mut text, name, value),
+                    match *name {
+                        "Version" => line(&mut text, name, &version(value)),
+                        // A word of dpkg's own is written as dpkg writes it.
+                        "Priority" => line(&mut text, name, &priority(value)),
+                        _ if RELATIONS.contains(name) => line(&mut text, name, &relations(value)),
+                        _ => line(&mut text, name, value),
                     }
                 }
             }
@@ -97,6 +100,29 @@ fn line(text: &mut String, name: &str, value: &str) {
     text.push('\n');
 }
 
+/// The priorities that dpkg knows by name; any other one stays as it is.
+const PRIORITIES: &[&str] = &["required", "important", "standard", "optional", "extra", "unknown"];
+
+fn priority(value: &str) -> String {
+    let lower = value.to_ascii_lowercase();
+    match PRIORITIES.contains(&lower.as_str()) {
+        true => lower,
+        false => value.to_owned(),
+    }
+}
+
+/// A version as dpkg spells it: without an epoch that is zero.
+pub(super) fn version(text: &str) -> String {
+    match text.split_once(':') {
+        Some((epoch, rest)) => match epoch.trim().parse::<u64>() {
+            Ok(0) => rest.to_owned(),
+            Ok(epoch) => format!("{epoch}:{rest}"),
+            Err(_) => text.to_owned(),
+        },
+        None => text.to_owned(),
+    }
+}
+
 /// Relations as dpkg spells them: `a (>= 1) | b:any, c`.
 fn relations(value: &str) -> String {
     let groups = value.split(',').map(str::trim).filter(|group| !group.is_empty());
@@ -122,7 +148,30 @@ fn relation(text: &str) -> String {
         "" => "=",
         other => other,
     };
-    format!("{} ({operator} {})", name.trim(), version.trim())
+    format!("{} ({operator} {})", name.trim(), self::version(version.trim()))
+}
+
+/// The paragraph of a package that is laid out and waits for others to run triggers.
+pub(super) fn awaiting(paragraph: &str, whom: &str) -> String {
+    edited(paragraph, "unpacked", "Triggers-Awaited", whom)
+}
+
+/// A paragraph in which a conffile is marked as one that the package no longer has.
+pub(super) fn with_obsolete(paragraph: &str, path: &str) -> String {
+    let mut inside = false;
+    let mut text = String::new();
+    for line in paragraph.lines() {
+        if !line.starts_with([' ', '\t']) {
+            inside = line.eq_ignore_ascii_case("Conffiles:");
+        }
+        text.push_str(line);
+        let mut words = line.split_ascii_whitespace();
+        if inside && words.next() == Some(path) && words.all(|word| word != "obsolete") {
+            text.push_str(" obsolete");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// A paragraph with another state, and a field set; other lines stay as they are.

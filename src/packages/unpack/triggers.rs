@@ -3,15 +3,18 @@
 use super::database::{Key, info_name};
 use super::files::Package;
 use super::{UnpackError, Work};
-use crate::packages::deb::{DataEntry, DebError};
+use crate::packages::deb::DebError;
 
 /// The file of `triggers` in which all triggers by path are.
 const BY_PATH: &str = "File";
 
+/// Behind the name of a package that wants nobody to wait for it.
+const NOAWAIT: &str = "/noawait";
+
 /// A line of a package's `triggers`.
 enum Line {
     Interest { name: String, waits: bool },
-    Activate(String),
+    Activate { name: String, waits: bool },
 }
 
 fn parse(text: &str) -> Result<Vec<Line>, String> {
@@ -37,7 +40,8 @@ fn parse(text: &str) -> Result<Vec<Line>, String> {
         lines.push(match directive {
             "interest" | "interest-await" => Line::Interest { name, waits: true },
             "interest-noawait" => Line::Interest { name, waits: false },
-            "activate" | "activate-await" | "activate-noawait" => Line::Activate(name),
+            "activate" | "activate-await" => Line::Activate { name, waits: true },
+            "activate-noawait" => Line::Activate { name, waits: false },
             _ => {
                 return Err(format!(
                     "its triggers have a directive {directive:?} that dpkg does not know"
@@ -48,25 +52,41 @@ fn parse(text: &str) -> Result<Vec<Line>, String> {
     Ok(lines)
 }
 
+fn lines(package: &Package) -> Result<Vec<Line>, UnpackError> {
+    let text = package.control.text("triggers", &package.path)?;
+    Ok(parse(text).map_err(|why| DebError::bad(&package.path, why))?)
+}
+
 impl Work<'_> {
-    /// Notes what the package waits for, and what it sets off.
-    pub(super) fn triggers(&mut self, package: &Package, entries: &[DataEntry]) -> Result<(), UnpackError> {
-        let text = package.control.text("triggers", &package.path)?;
-        let lines = parse(text).map_err(|why| DebError::bad(&package.path, why))?;
+    /// Sets off what the package sets off by name. A package that is new cannot wait for others yet: dpkg then does not know it when it does this.
+    pub(super) fn activations(&mut self, package: &Package) -> Result<(), UnpackError> {
+        let known = package.old.as_ref().is_some_and(|(_, known)| known.is_unpacked());
+        for line in lines(package)? {
+            if let Line::Activate { name, waits } = line {
+                let waiting = match name.starts_with('/') {
+                    true => self.waiting_below(&name),
+                    false => {
+                        let waiting = self.database.triggers.get(&name).cloned().unwrap_or_default();
+                        waiting.into_iter().map(|who| (name.clone(), who)).collect()
+                    }
+                };
+                self.set_off(waiting, (known && waits).then_some(package));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what the package waits for.
+    pub(super) fn interests(&mut self, package: &Package) -> Result<(), UnpackError> {
         let name = info_name(&package.key, package.same);
         self.forget_interests(&name);
-        for line in &lines {
+        if let Some((key, known)) = &package.old {
+            self.forget_interests(&info_name(key, known.same));
+        }
+        for line in lines(package)? {
             if let Line::Interest { name: trigger, waits } = line {
-                self.interest(&name, trigger, *waits);
+                self.interest(&name, &trigger, waits);
             }
-        }
-        for line in &lines {
-            if let Line::Activate(trigger) = line {
-                self.activate(trigger);
-            }
-        }
-        for entry in entries {
-            self.activate_path(entry.path.as_str());
         }
         Ok(())
     }
@@ -80,7 +100,7 @@ impl Work<'_> {
                 } else {
                     Some(line.as_str())
                 };
-                who.is_none_or(|who| who.trim_end_matches("/noawait") != name)
+                who.is_none_or(|who| who.trim_end_matches(NOAWAIT) != name)
             });
             if lines.len() != count {
                 self.interests.insert(file.clone());
@@ -92,7 +112,7 @@ impl Work<'_> {
         let who = if waits {
             name.to_owned()
         } else {
-            format!("{name}/noawait")
+            format!("{name}{NOAWAIT}")
         };
         let (file, line) = match trigger.starts_with('/') {
             true => (BY_PATH, format!("{trigger} {who}")),
@@ -105,54 +125,56 @@ impl Work<'_> {
         }
     }
 
-    fn activate(&mut self, trigger: &str) {
-        if trigger.starts_with('/') {
-            return self.activate_path(trigger);
-        }
-        let waiting = self.database.triggers.get(trigger).cloned().unwrap_or_default();
-        for who in waiting {
-            self.wake(&who, trigger);
+    /// A path that `package` brings or takes away sets off what waits for it, or for a folder above it.
+    pub(super) fn activate_path(&mut self, path: &str, package: &Package) {
+        let waiting = self.waiting_below(path);
+        self.set_off(waiting, Some(package));
+    }
+
+    /// Notes triggers for those who wait for them; `package` then waits for those that have something to run, unless they want nobody to wait.
+    fn set_off(&mut self, waiting: Vec<(String, String)>, package: Option<&Package>) {
+        for (trigger, who) in waiting {
+            let Some(woken) = self.wake(&who, &trigger) else {
+                continue;
+            };
+            let Some(package) = package.filter(|_| !who.ends_with(NOAWAIT)) else {
+                continue;
+            };
+            let whom = self.awaited.entry(package.key.clone()).or_default();
+            if !whom.contains(&woken) {
+                whom.push(woken);
+            }
         }
     }
 
-    /// A path sets off what waits for it, or for a folder above it.
-    fn activate_path(&mut self, path: &str) {
-        let Some(lines) = self.database.triggers.get(BY_PATH) else {
-            return;
-        };
-        let hit: Vec<(String, String)> = lines
-            .iter()
-            .filter_map(|line| line.rsplit_once(' '))
-            .filter(|(trigger, _)| {
-                let rest = path.strip_prefix(trigger);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-            .map(|(trigger, who)| (trigger.to_owned(), who.to_owned()))
-            .collect();
-        for (trigger, who) in hit {
-            self.wake(&who, &trigger);
-        }
+    /// Triggers by path, and who waits for them.
+    fn waiting_below(&self, path: &str) -> Vec<(String, String)> {
+        let lines = self.database.triggers.get(BY_PATH).map_or(&[][..], Vec::as_slice);
+        let lines = lines.iter().filter_map(|line| line.rsplit_once(' '));
+        let hit = lines.filter(|(trigger, _)| {
+            let rest = path.strip_prefix(trigger);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        hit.map(|(trigger, who)| (trigger.to_owned(), who.to_owned())).collect()
     }
 
-    /// Notes a trigger for a package of the image that is configured.
-    fn wake(&mut self, who: &str, trigger: &str) {
-        let name = who.trim_end_matches("/noawait");
+    /// Notes a trigger for a package of the image that is configured; its name in `info`.
+    fn wake(&mut self, who: &str, trigger: &str) -> Option<String> {
+        let name = who.trim_end_matches(NOAWAIT);
         let matches = |key: &Key| match name.split_once(':') {
             Some((name, architecture)) => key.0 == name && key.1 == architecture,
             None => key.0 == name,
         };
         let configured = |state: &str| matches!(state, "installed" | "triggers-pending" | "triggers-awaited");
-        let found = self
+        let (key, known) = self
             .database
             .packages
             .iter()
-            .find(|(key, known)| matches(key) && configured(&known.state))
-            .map(|(key, _)| key.clone());
-        if let Some(key) = found {
-            let pending = self.pending.entry(key).or_default();
-            if !pending.iter().any(|other| other == trigger) {
-                pending.push(trigger.to_owned());
-            }
+            .find(|(key, known)| matches(key) && configured(&known.state))?;
+        let pending = self.pending.entry(key.clone()).or_default();
+        if !pending.iter().any(|other| other == trigger) {
+            pending.push(trigger.to_owned());
         }
+        Some(info_name(key, known.same))
     }
 }
