@@ -8,12 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
+use common::docker;
 use common::qemu::{Guest, Login, require};
 use sha2::{Digest, Sha256};
 
-/// A folder with a `kraken.toml` that names a fresh key, and node 3's image made from it.
+/// A folder with a `kraken.toml` that names a fresh key, and node 3's image made from it: with Docker, a package from the archive, one of our
+/// own, and a container image to try.
 fn node_three(folder: &Path) -> (PathBuf, Login) {
-    require(&[("ssh-keygen", "openssh-client")]);
+    require(&[("ssh-keygen", "openssh-client"), ("dpkg-deb", "dpkg")]);
+    let own = docker::own_deb(folder);
+    let extra = folder.join("extra/root").join(docker::IMAGE.trim_start_matches('/'));
+    fs::create_dir_all(extra.parent().unwrap()).unwrap();
+    docker::busybox_image(&extra);
     let key = folder.join("key");
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "boot-test", "-f"])
@@ -23,7 +29,10 @@ fn node_three(folder: &Path) -> (PathBuf, Login) {
     assert!(made.success());
     fs::write(
         folder.join("kraken.toml"),
-        "[user]\nname = \"kraken\"\nssh-keys = [\"key.pub\"]\n",
+        format!(
+            "[user]\nname = \"kraken\"\nssh-keys = [\"key.pub\"]\n[docker]\nuser-in-group = true\ndaemon = {{ debug = true }}\n\
+             [system]\npackages = [\"htop\"]\ndebs = [\"{own}\"]\noverlay = \"extra\"\n"
+        ),
     )
     .unwrap();
     assert_cmd::Command::cargo_bin("kraken-flash")
@@ -61,6 +70,17 @@ fn qemu_node_three_comes_up_as_itself_and_stays_so() {
     assert!(status.contains("status: done"), "{status}");
     assert!(status.contains("errors: []"), "{status}");
     the_node_is_itself(&guest);
+    docker::wait_for_docker(&mut guest);
+    docker::packages_are_configured(&guest);
+    docker::docker_works(&guest);
+    assert_eq!(
+        guest.ssh("cat /var/lib/test/scripts"),
+        "preinst install\npostinst configure "
+    );
+    assert_eq!(guest.ssh("cat /etc/kraken-own.conf"), "own = true");
+    assert!(guest.ssh("htop --version").starts_with("htop "));
+    guest.wait_for_serial("kraken-flash: packages configured in");
+    guest.ssh("docker run -d --restart always --name stays busybox:test sleep 1000000");
 
     // The serial line alone tells it, too: what a user with a cable sees.
     guest.wait_for_serial("finished at");
@@ -80,8 +100,34 @@ fn qemu_node_three_comes_up_as_itself_and_stays_so() {
     guest.reboot();
     the_node_is_itself(&guest);
     assert!(guest.ssh("cloud-init status --wait").contains("status: done"));
+    docker::wait_for_docker(&mut guest);
+    docker::docker_works(&guest);
+    guest.wait_for(
+        "the container that is to stay",
+        "docker inspect --format '{{.State.Running}}' stays | grep -qx true",
+    );
     drop(guest);
     assert!(fingerprint(&image) == before, "booting changed the image");
+}
+
+#[test]
+fn qemu_a_power_cut_in_the_middle_of_configuring_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, login) = node_three(folder.path());
+    let mut guest = Guest::boot(&image, login);
+    // Some packages are configured, others are not, and one is half done.
+    guest.wait_for_serial("Setting up containerd");
+    guest.power_cut();
+    guest.wait_for_ssh();
+    docker::wait_for_docker(&mut guest);
+    docker::packages_are_configured(&guest);
+    docker::docker_works(&guest);
+    let scripts = guest.ssh("cat /var/lib/test/scripts");
+    assert!(
+        scripts.starts_with("preinst install\n") && scripts.ends_with("postinst configure "),
+        "{scripts}"
+    );
+    assert_eq!(guest.ssh("systemctl is-system-running --wait"), "running");
 }
 
 fn the_node_is_itself(guest: &Guest) {

@@ -28,7 +28,7 @@ fn dump(overlay: &Overlay) -> String {
             Kind::Directory => writeln!(out, "=== {volume} {path}/ {mode:04o} {uid}:{gid}").unwrap(),
             Kind::Symlink(target) => writeln!(out, "=== {volume} {path} -> {target}").unwrap(),
             Kind::Absent => writeln!(out, "=== {volume} {path} (absent)").unwrap(),
-            Kind::HardLink(_) | Kind::DirectoryIfMissing => {
+            Kind::HardLink(_) | Kind::DirectoryIfMissing | Kind::AbsentIfEmpty => {
                 panic!("{path}: packages bring these, provisioning does not")
             }
         }

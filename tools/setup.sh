@@ -17,15 +17,15 @@ EMULATOR=qemu-user-static
 [ "$(dpkg --print-architecture)" != arm64 ] || EMULATOR=""
 
 DEMO="build-essential mmdebstrap $EMULATOR debian-archive-keyring dosfstools mtools fdisk e2fsprogs util-linux"
-TEST="$DEMO qemu-system-arm qemu-utils openssh-client gdisk bmap-tools faketime btrfs-progs xfsprogs xz-utils zstd gzip zip python3
+TEST="$DEMO qemu-system-arm qemu-utils openssh-client gdisk bmap-tools faketime gnupg btrfs-progs xfsprogs xz-utils zstd gzip zip python3
   python3-yaml python3-jsonschema python3-configobj python3-jinja2 python3-requests python3-oauthlib python3-serial python3-jsonpatch
-  netplan.io sudo"
+  netplan.io sudo gnupg"
 
 case ${1:-} in
   demo) PACKAGES=$DEMO ;;
   test) PACKAGES=$TEST ;;
   lint) PACKAGES="build-essential" ;;
-  bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux e2fsprogs" ;;
+  bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux mount fdisk e2fsprogs dpkg $EMULATOR mtools qemu-system-arm qemu-utils openssh-client" ;;
   fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;
   *) echo "usage: tools/setup.sh demo|test|lint|bench|fuzz" >&2; exit 2 ;;
 esac

@@ -5,6 +5,7 @@
 
 mod copy;
 mod golden;
+mod look;
 mod node;
 mod packaged;
 mod pieces;

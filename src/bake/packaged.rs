@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::golden::{FORMAT, WRITERS, copy_base, detect, open_read};
+use super::golden::{FORMAT, WRITERS};
+use super::look::{copy_base, detect, open_read};
 use super::store::{cached, keep, prune, temporary};
 use super::{BakeError, turn};
 use crate::base::Base;

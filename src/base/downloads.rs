@@ -165,6 +165,14 @@ impl<'a> Downloads<'a> {
         Ok(path)
     }
 
+    /// The SHA-256 of a file of the user, which stays where it is.
+    ///
+    /// # Errors
+    /// [`DownloadError`] when it cannot be read.
+    pub fn hash(&self, file: &Path) -> Result<Hash, DownloadError> {
+        Ok(self.cache.hash_of(file, self.progress, self.interrupt)?.0)
+    }
+
     /// Keeps a file of the user in the cache, by its hash. Gives the hash, the size in bytes and where it is kept.
     ///
     /// # Errors

@@ -177,7 +177,14 @@ impl<'a> Transfer<'a> {
             .open(part)
             .map_err(io_error("opening", part))?;
         let name = wanted.url.path_segments().and_then(|mut segments| segments.next_back());
-        let what = format!("downloading {}", name.filter(|name| !name.is_empty()).unwrap_or("base"));
+        // apt's archives offer indexes under their hash, which tells nobody anything.
+        let is_hash = |name: &&str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let name = match name.filter(|name| !name.is_empty()) {
+            None => "base",
+            Some(name) if is_hash(&name) => "package index",
+            Some(name) => name,
+        };
+        let what = format!("downloading {name}");
         let mut transfer = Self {
             client,
             wanted,

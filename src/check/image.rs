@@ -141,7 +141,7 @@ fn verify_trees(
     let against = Against {
         lock: expected.lock.map(|lock| lock.bake(&record.base_sha256)),
         record_sha256: expected.packages_sha256,
-        asked: packages::asked_for(expected.cluster),
+        cluster: Some(expected.cluster),
         overlay: Some(&wanted),
     };
     report.packages = packages::verify((path, layout.root.start), root, against, report, interrupt)?;

@@ -30,14 +30,14 @@ pub(super) struct Against<'a> {
     pub(super) lock: Option<Option<&'a Bake>>,
     /// SHA-256 of the record as the manifest has it.
     pub(super) record_sha256: Option<&'a str>,
-    /// Whether kraken.toml asks for packages.
-    pub(super) asked: bool,
+    /// The cluster of kraken.toml, which asks for packages or not.
+    pub(super) cluster: Option<&'a Cluster>,
     /// Files that were laid over the packages' own; they are compared elsewhere.
     pub(super) overlay: Option<&'a Overlay>,
 }
 
 /// Whether a cluster asks for packages.
-pub(super) fn asked_for(cluster: &Cluster) -> bool {
+fn asked_for(cluster: &Cluster) -> bool {
     cluster.docker.source != DockerSource::None
         || !cluster.system.packages.is_empty()
         || !cluster.system.debs.is_empty()
@@ -60,8 +60,12 @@ pub(super) fn verify(
         }
     };
     let Some(record) = record else {
-        let locked = against.lock.flatten().map_or(0, |bake| bake.packages.len());
-        if locked > 0 || against.asked {
+        // The base can have everything that is asked for.
+        let missing = match against.lock.flatten() {
+            Some(bake) => !bake.packages.is_empty(),
+            None => against.cluster.is_some_and(asked_for),
+        };
+        if missing {
             report.begin(CHECK);
             report.find(CHECK, "", "kraken.toml asks for packages, and none is baked in");
         }
@@ -95,6 +99,13 @@ fn compare_lock(record: &PackagesRecord, against: Against<'_>, report: &mut Imag
             "kraken.lock has no packages for the base of this image, which has some baked in; get the lock file of its build",
         );
     };
+    if against.cluster.is_some_and(|cluster| !bake.request.is_of(cluster)) {
+        report.find(
+            CHECK,
+            "",
+            "kraken.lock was made for other packages than kraken.toml asks for; build the image again",
+        );
+    }
     let key = |name: &str, architecture: &str| format!("{name}:{architecture}");
     let mut wanted: BTreeMap<String, (&str, &str)> = bake
         .packages

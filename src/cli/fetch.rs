@@ -64,7 +64,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             });
             let sum = packages.iter().map(|package| package.size).sum();
             writeln!(out, "\n{}", plan::table(&["PACKAGE", "VERSION", "SIZE", ""], rows))?;
-            writeln!(out, "\n{} packages, {}", packages.len(), text::size(sum))?;
+            let s = if packages.len() == 1 { "" } else { "s" };
+            writeln!(out, "\n{} package{s}, {}", packages.len(), text::size(sum))?;
         }
     }
     Ok(())

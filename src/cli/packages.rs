@@ -25,9 +25,12 @@ impl Planned {
         let margin = text::size(kraken_flash::disk::ROOT_MARGIN);
         match (self.card, &self.bake) {
             (Some(card), Some(bake)) => format!(
-                "at least {}: {} packages take {}, and {margin} stay free",
+                "at least {}: {} {}, and {margin} stay free",
                 text::size(card),
-                bake.packages.len(),
+                match bake.packages.len() {
+                    1 => "1 package takes".to_owned(),
+                    count => format!("{count} packages take"),
+                },
                 text::size(bake.need().0)
             ),
             (Some(card), None) => format!("at least {}", text::size(card)),

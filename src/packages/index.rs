@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, BufRead};
 
 use super::control::{ControlError, Paragraph, single};
+pub use super::entry::Entry;
 use super::relation::names;
 
 /// The longest paragraph, in bytes: the longest of Debian has some tens of thousands.
@@ -75,31 +76,32 @@ pub enum MultiArch {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Span {
+pub(super) struct Span {
     start: u32,
     end: u32,
 }
 
 /// One package of an index, as spans of its text.
 #[derive(Clone, Debug, Default)]
-struct Record {
-    name: Span,
-    version: Span,
-    architecture: Span,
-    source: Span,
-    filename: Span,
-    pre_depends: Span,
-    depends: Span,
-    conflicts: Span,
-    breaks: Span,
-    recommends: Span,
-    provides: Span,
-    size: u64,
-    sha256: Option<[u8; 32]>,
-    multi_arch: MultiArch,
-    essential: bool,
-    protected: bool,
-    priority: u8,
+pub(super) struct Record {
+    pub(super) name: Span,
+    pub(super) version: Span,
+    pub(super) architecture: Span,
+    pub(super) source: Span,
+    pub(super) filename: Span,
+    pub(super) pre_depends: Span,
+    pub(super) depends: Span,
+    pub(super) conflicts: Span,
+    pub(super) breaks: Span,
+    pub(super) recommends: Span,
+    pub(super) suggests: Span,
+    pub(super) provides: Span,
+    pub(super) size: u64,
+    pub(super) sha256: Option<[u8; 32]>,
+    pub(super) multi_arch: MultiArch,
+    pub(super) essential: bool,
+    pub(super) protected: bool,
+    pub(super) priority: u8,
 }
 
 /// Packages: of a Packages file, of dpkg's status, or of `.deb` files at hand.
@@ -109,13 +111,6 @@ pub struct Index {
     records: Vec<Record>,
     /// Every name in it, in the order of its first mention.
     mentioned: Vec<Span>,
-}
-
-/// One package of an [`Index`].
-#[derive(Clone, Copy)]
-pub struct Entry<'a> {
-    index: &'a Index,
-    record: &'a Record,
 }
 
 /// What reads paragraphs into an index; names are remembered while it does.
@@ -160,12 +155,12 @@ impl Index {
     /// A package by its place.
     pub fn get(&self, at: usize) -> Option<Entry<'_>> {
         let record = self.records.get(at)?;
-        Some(Entry { index: self, record })
+        Some(Entry::new(self, record))
     }
 
     /// All packages, in the order of the text.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.records.iter().map(|record| Entry { index: self, record })
+        self.records.iter().map(|record| Entry::new(self, record))
     }
 
     /// Every name in it, also of packages that are only spoken of, in the order of its first mention; `:any` stays at its name.
@@ -173,7 +168,7 @@ impl Index {
         self.mentioned.iter().map(|span| self.text(*span))
     }
 
-    fn text(&self, span: Span) -> &str {
+    pub(super) fn text(&self, span: Span) -> &str {
         self.text
             .get(span.start as usize..span.end as usize)
             .unwrap_or_default()
@@ -268,6 +263,7 @@ impl IndexBuilder {
         record.conflicts = self.keep(value("Conflicts"))?;
         record.breaks = self.keep(value("Breaks"))?;
         record.recommends = self.keep(value("Recommends"))?;
+        record.suggests = self.keep(value("Suggests"))?;
         record.provides = self.keep(value("Provides"))?;
         Ok(())
     }
@@ -309,99 +305,6 @@ pub(super) fn sha256(text: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
     hex::decode_to_slice(text, &mut hash).ok()?;
     Some(hash)
-}
-
-impl<'a> Entry<'a> {
-    /// Its name.
-    pub fn name(&self) -> &'a str {
-        self.index.text(self.record.name)
-    }
-
-    /// Its version.
-    pub fn version(&self) -> &'a str {
-        self.index.text(self.record.version)
-    }
-
-    /// Its architecture; `all` stays `all`.
-    pub fn architecture(&self) -> &'a str {
-        self.index.text(self.record.architecture)
-    }
-
-    /// Where it lies, relative to the archive; empty for what dpkg has installed.
-    pub fn filename(&self) -> &'a str {
-        self.index.text(self.record.filename)
-    }
-
-    /// The size of its file in bytes; 0 for what dpkg has installed.
-    pub fn size(&self) -> u64 {
-        self.record.size
-    }
-
-    /// The hash of its file; `None` for what dpkg has installed.
-    pub fn sha256(&self) -> Option<[u8; 32]> {
-        self.record.sha256
-    }
-
-    /// Its field Multi-Arch.
-    pub fn multi_arch(&self) -> MultiArch {
-        self.record.multi_arch
-    }
-
-    /// Whether a system without it is none (`Essential: yes`).
-    pub fn essential(&self) -> bool {
-        self.record.essential
-    }
-
-    /// Whether it says that it should not be removed (`Protected: yes`, `Important: yes`).
-    pub fn protected(&self) -> bool {
-        self.record.protected
-    }
-
-    /// 1 required, 2 important, 3 standard, 4 optional, 5 anything else, 0 nothing.
-    pub fn priority(&self) -> u8 {
-        self.record.priority
-    }
-
-    /// The source package and its version.
-    pub fn source(&self) -> (&'a str, &'a str) {
-        let source = self.index.text(self.record.source);
-        if source.is_empty() {
-            return (self.name(), self.version());
-        }
-        let (name, rest) = source.split_once(' ').unwrap_or((source, ""));
-        let version = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-        (name, version.unwrap_or(self.version()))
-    }
-
-    /// The field Pre-Depends.
-    pub fn pre_depends(&self) -> &'a str {
-        self.index.text(self.record.pre_depends)
-    }
-
-    /// The field Depends.
-    pub fn depends(&self) -> &'a str {
-        self.index.text(self.record.depends)
-    }
-
-    /// The field Conflicts.
-    pub fn conflicts(&self) -> &'a str {
-        self.index.text(self.record.conflicts)
-    }
-
-    /// The field Breaks.
-    pub fn breaks(&self) -> &'a str {
-        self.index.text(self.record.breaks)
-    }
-
-    /// The field Recommends.
-    pub fn recommends(&self) -> &'a str {
-        self.index.text(self.record.recommends)
-    }
-
-    /// The field Provides.
-    pub fn provides(&self) -> &'a str {
-        self.index.text(self.record.provides)
-    }
 }
 
 #[cfg(test)]

@@ -5,18 +5,17 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::deb::{self, DebError};
+use super::deb;
 use super::fetch::{Fetch, FetchFailed};
-use super::lock::{Asked as LockedRequest, Bake, Lock, LockError, LockedArchive, LockedDeb, LockedPackage};
+use super::lock::{Asked as LockedRequest, Bake, Lock, LockedArchive, LockedDeb, LockedPackage};
+use super::obtain_error::PackagesError;
 use super::pick::{Asked, LocalDeb, Pick, PickFrom, Request};
 use super::selection::Selection;
 use super::store::Store;
-use super::{
-    Archive, ArchiveError, ImageError, ImageState, Mirrors, OpenPgpError, ResolveError, Source, load, resolve,
-};
-use crate::base::{Base, DownloadError, Downloads, OsImage, SystemError};
-use crate::disk::{ImageFile, Layout, LayoutError, TreeError};
-use crate::interrupt::Interrupted;
+use super::unpack::Rehearsal;
+use super::{Archive, ImageState, Mirrors, Source, UnpackError, load, resolve};
+use crate::base::{Base, DownloadError, Downloads, Hash, OsImage};
+use crate::disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use crate::spec::{Cluster, DockerSource};
 
 /// The largest `.deb` of the user's own, in bytes.
@@ -39,115 +38,21 @@ pub struct For<'a> {
     pub now: u64,
 }
 
-/// Why packages could not be obtained.
-#[derive(Debug, thiserror::Error)]
-pub enum PackagesError {
-    /// The lock file.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The network, or the cache.
-    #[error(transparent)]
-    Download(#[from] DownloadError),
-    /// The network, or the cache.
-    #[error(transparent)]
-    Fetch(#[from] FetchFailed),
-    /// The base image cannot be read.
-    #[error("reading the base image {}", path.display())]
-    Base {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// What the base image says of its packages and archives.
-    #[error("reading which packages and archives the base image has: {0}")]
-    Image(#[from] ImageError),
-    /// An archive cannot be proven.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// The key of Docker's own archive.
-    #[error("taking the key {named}: {source}; check [docker] key-file and key-fingerprint")]
-    Key {
-        /// Where it is from.
-        named: String,
-        /// What is wrong with it.
-        source: OpenPgpError,
-    },
-    /// A file cannot be read.
-    #[error("reading {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// What is asked for cannot be had.
-    #[error("choosing packages: {0}")]
-    Resolve(#[from] ResolveError),
-    /// A `.deb` is not what it should be.
-    #[error(transparent)]
-    Deb(#[from] DebError),
-    /// A name that is none.
-    #[error("choosing packages: {0}")]
-    Name(String),
-    /// The image has no name for its release.
-    #[error(
-        "asking Docker's own archive: the base image does not say which release it is (VERSION_CODENAME in /etc/os-release); use [docker] source = \"debian\""
-    )]
-    NoCodename,
-    /// Nothing may be asked, and nothing is known.
-    #[error(
-        "choosing packages: {} has none for this base and this kraken.toml, and the network must not be used; run `kraken-flash fetch` first",
-        lock.display()
-    )]
-    Offline {
-        /// The lock file.
-        lock: PathBuf,
-    },
-    /// Stopped on request.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
-
-/// What a cluster asks for; `None` when it is nothing.
-fn request(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedRequest>, PackagesError> {
-    let cluster = wanted.cluster;
-    let docker = &cluster.docker;
-    let usual: &[&str] = match docker.source {
-        // Before trixie, the client is inside docker.io.
-        DockerSource::Debian => &["docker.io", "docker-cli?"],
-        DockerSource::DockerCe => &["docker-ce", "docker-ce-cli", "containerd.io"],
-        DockerSource::None => &[],
-    };
-    let mut packages: Vec<String> = match &docker.packages {
-        Some(named) if docker.source != DockerSource::None => named.clone(),
-        _ => usual.iter().map(|name| (*name).to_owned()).collect(),
-    };
-    for package in &cluster.system.packages {
-        if !packages.contains(package) {
-            packages.push(package.clone());
-        }
-    }
+/// What a cluster asks for; `None` when it is nothing. `hash` gives that of a package file.
+fn request(
+    cluster: &Cluster,
+    hash: impl Fn(&Path) -> Result<Hash, DownloadError>,
+) -> Result<Option<LockedRequest>, PackagesError> {
     let mut debs = Vec::new();
     for deb in &cluster.system.debs {
-        let (hash, ..) = downloads.keep(&deb.path, LARGEST_DEB)?;
+        let hash = hash(&deb.path)?;
         debs.push(LockedDeb {
             file: deb.written.clone(),
             sha256: hex::encode(hash),
         });
     }
-    if packages.is_empty() && debs.is_empty() {
-        return Ok(None);
-    }
-    let own = docker.source == DockerSource::DockerCe;
-    Ok(Some(LockedRequest {
-        docker: docker.source,
-        docker_archive: own.then(|| docker.archive.clone()),
-        docker_key: own.then(|| hex::encode_upper(docker.key_fingerprint)),
-        packages,
-        recommends: cluster.apt.recommends,
-        debs,
-    }))
+    let request = LockedRequest::new(cluster, debs);
+    Ok((!request.is_empty()).then_some(request))
 }
 
 /// What the lock file has for a base and a cluster, without asking anybody: for plans. `None` when it has nothing that still holds.
@@ -155,7 +60,7 @@ fn request(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedRe
 /// # Errors
 /// [`PackagesError`] when the lock file is damaged, or a `.deb` of the user's cannot be read.
 pub fn locked(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Bake>, PackagesError> {
-    let Some(asked) = request(wanted, downloads)? else {
+    let Some(asked) = request(wanted.cluster, |file| downloads.hash(file))? else {
         return Ok(None);
     };
     let lock = Lock::read(wanted.lock)?;
@@ -169,7 +74,8 @@ pub fn locked(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Bake>
 /// # Errors
 /// [`PackagesError`]; the lock file is then as it was.
 pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selection>, PackagesError> {
-    let Some(asked) = request(wanted, downloads)? else {
+    let keep = |file: &Path| Ok(downloads.keep(file, LARGEST_DEB)?.0);
+    let Some(asked) = request(wanted.cluster, keep)? else {
         return Ok(None);
     };
     let mut lock = Lock::read(wanted.lock)?;
@@ -186,13 +92,19 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
         });
     }
     let old = known.cloned();
-    let (mut bake, picks) = choose(wanted, asked, downloads, &store)?;
+    let trees = trees(&wanted.base.raw)?;
+    let (mut bake, picks) = choose(wanted, asked, &trees, downloads, &store)?;
     let debs = fetch_all(&bake, downloads, &store)?;
+    // What cannot be laid out must not get into the lock file.
+    let task = downloads.progress().task("checking the packages", None);
+    let mut rehearsal = Rehearsal::begin(&trees.1)?;
     for (package, path) in bake.packages.iter_mut().zip(&debs) {
         downloads.interrupt().check()?;
-        let need = deb::measure(path)?;
+        let need = rehearsal.package(path).map_err(|error| of_package(package, error))?;
         (package.unpacked, package.inodes) = (need.bytes, need.inodes);
     }
+    rehearsal.end()?;
+    drop(task);
     say_what_changed(old.as_ref(), &bake, picks, wanted, downloads);
     if old.as_ref() != Some(&bake) {
         lock.put(bake.clone());
@@ -201,15 +113,29 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
     Ok(Some(Selection { bake, debs }))
 }
 
+/// The file in the cache is named by its hash only.
+fn of_package(package: &LockedPackage, error: UnpackError) -> PackagesError {
+    match error {
+        UnpackError::Deb(source) => PackagesError::Package {
+            package: format!("{} {}", package.name, package.version),
+            source,
+        },
+        error => error.into(),
+    }
+}
+
 fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted: For<'_>, downloads: &Downloads<'_>) {
     let progress = downloads.progress();
     for name in already {
         progress.note(&format!("{name} is in the base image already"));
     }
     let file = wanted.lock.display();
-    let count = new.packages.len();
+    let count = match new.packages.len() {
+        1 => "1 package".to_owned(),
+        count => format!("{count} packages"),
+    };
     match old {
-        None => progress.note(&format!("{file}: {count} packages for this base")),
+        None => progress.note(&format!("{file}: {count} for this base")),
         Some(old) => {
             let same = |package: &&LockedPackage| !old.packages.contains(package);
             let news: Vec<String> = new
@@ -219,39 +145,67 @@ fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted
                 .map(|package| format!("{} {}", package.name, package.version))
                 .collect();
             match news.is_empty() {
-                true => progress.note(&format!("{file}: the {count} packages are as new as can be had")),
+                true => progress.note(&format!("{file}: all packages are as new as can be had")),
                 false => progress.note(&format!("{file}: now {}", news.join(", "))),
             }
         }
     }
 }
 
+/// The two volumes of the base.
+fn trees(path: &Path) -> Result<(FatTree, Ext4Tree), PackagesError> {
+    type Cause = Box<dyn std::error::Error + Send + Sync>;
+    let bad = |source: Cause| PackagesError::Base {
+        path: path.to_owned(),
+        source,
+    };
+    let file = ImageFile::open_read(path).map_err(|source| PackagesError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let file = Arc::new(file);
+    let layout = Layout::detect(file.clone()).map_err(|error| bad(error.into()))?;
+    let boot = layout.boot_tree(file.clone()).map_err(|error| bad(error.into()))?;
+    let root = layout.root_tree(file).map_err(|error| bad(error.into()))?;
+    Ok((boot, root))
+}
+
 /// Asks the archives. Besides what is to be locked, gives the names of what the base has already.
 fn choose(
     wanted: For<'_>,
     asked: LockedRequest,
+    trees: &(FatTree, Ext4Tree),
     downloads: &Downloads<'_>,
     store: &Store<'_>,
 ) -> Result<(Bake, Vec<String>), PackagesError> {
-    let path = &wanted.base.raw;
-    let bad = |source: Box<dyn std::error::Error + Send + Sync>| PackagesError::Base {
-        path: path.clone(),
-        source,
-    };
-    let file = Arc::new(ImageFile::open_read(path).map_err(|source| PackagesError::Io {
-        path: path.clone(),
-        source,
-    })?);
-    let layout = Layout::detect(file.clone()).map_err(|e: LayoutError| bad(e.into()))?;
-    let root = layout.root_tree(file.clone()).map_err(|e: TreeError| bad(e.into()))?;
-    let boot = layout.boot_tree(file).map_err(|e| bad(e.into()))?;
-    let os = OsImage::read(&boot, &root, 0).map_err(|e: SystemError| bad(e.into()))?;
-    let mut image = ImageState::read(&root)?;
+    let (boot, root) = trees;
+    let os = OsImage::read(boot, root, 0).map_err(|source| PackagesError::Base {
+        path: wanted.base.raw.clone(),
+        source: source.into(),
+    })?;
+    let mut image = ImageState::read(root)?;
     if let Some(own) = docker_source(wanted.cluster, &os, store)? {
         image.sources.push(own);
     }
     for note in &image.notes {
         downloads.progress().detail(note);
+    }
+    let mut wishes = Request {
+        recommends: asked.recommends,
+        ..Request::default()
+    };
+    // The user's own files first: nobody has to be asked for a mistake in them.
+    for (deb, local) in wanted.cluster.system.debs.iter().zip(&asked.debs) {
+        let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
+        wishes.debs.push(LocalDeb {
+            named: local.file.clone(),
+            control: deb::control_text(&path).map_err(|source| PackagesError::Package {
+                package: local.file.clone(),
+                source,
+            })?,
+            size,
+            sha256: hash,
+        });
     }
     let task = downloads.progress().task("asking the package archives", None);
     let architectures = image.architectures();
@@ -259,10 +213,6 @@ fn choose(
     for note in archives.iter().flat_map(|archive| &archive.notes) {
         downloads.progress().detail(note);
     }
-    let mut wishes = Request {
-        recommends: asked.recommends,
-        ..Request::default()
-    };
     for name in &asked.packages {
         let (name, needed) = match name.strip_suffix('?') {
             Some(name) => (name, false),
@@ -273,15 +223,6 @@ fn choose(
                 .packages
                 .push(name.parse::<Asked>().map_err(PackagesError::Name)?);
         }
-    }
-    for (deb, local) in wanted.cluster.system.debs.iter().zip(&asked.debs) {
-        let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
-        wishes.debs.push(LocalDeb {
-            named: local.file.clone(),
-            control: deb::control_text(&path)?,
-            size,
-            sha256: hash,
-        });
     }
     let chosen = resolve(&image, &archives, &wishes)?;
     drop(task);

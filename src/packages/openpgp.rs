@@ -337,9 +337,9 @@ fn subkey_may_sign(certificate: &SignedPublicKey, key: &SignedPublicSubKey, now:
     if !binding.key_flags().sign() {
         return Err("is not for signing");
     }
-    let back = binding.embedded_signature();
-    if !back.is_some_and(|back| back.verify_primary_key_binding(&key.key, primary).is_ok()) {
-        return Err("does not own up to its certificate");
+    match binding.embedded_signature() {
+        Some(back) if back.verify_primary_key_binding(&key.key, primary).is_ok() => {}
+        _ => return Err("does not own up to its certificate"),
     }
     not_expired(&key.key, Some(binding), now)
 }

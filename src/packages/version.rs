@@ -137,7 +137,8 @@ mod tests {
             for (index, small) in line.iter().enumerate() {
                 for large in &line[index + 1..] {
                     let (a, b) = (Version::new(*small), Version::new(*large));
-                    assert!(a < b && b > a, "{small} is not before {large}");
+                    assert_eq!(a.cmp(&b), Ordering::Less, "{small} is not before {large}");
+                    assert_eq!(b.cmp(&a), Ordering::Greater, "{large} is not after {small}");
                 }
             }
         }

@@ -52,7 +52,9 @@ impl Disk {
                 Kind::Directory => tree.directory(path.as_str()),
                 Kind::Symlink(target) => tree.symlink(path.as_str(), target),
                 Kind::Absent => tree.remove(path.as_str()),
-                Kind::HardLink(_) | Kind::DirectoryIfMissing => panic!("{path}: packages bring these"),
+                Kind::HardLink(_) | Kind::DirectoryIfMissing | Kind::AbsentIfEmpty => {
+                    panic!("{path}: packages bring these")
+                }
             };
             tree.set_attributes(path.as_str(), entry.mode, entry.uid, entry.gid, entry.mtime);
         }

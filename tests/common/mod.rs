@@ -1,10 +1,19 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 #![allow(dead_code)]
 
+pub mod apt;
+pub mod archive;
 pub mod deb;
+pub mod docker;
+pub mod gpg;
+pub mod host_debs;
 pub mod lay;
+pub mod proxy;
 pub mod qemu;
+pub mod raw_deb;
+pub mod served;
 pub mod tamper;
+pub mod web;
 pub mod world;
 
 use std::path::{Path, PathBuf};

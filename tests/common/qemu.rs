@@ -38,13 +38,14 @@ pub struct Login {
 pub struct Guest {
     child: Child,
     folder: TempDir,
+    cmdline: String,
     port: u16,
     login: Login,
     patience: Duration,
 }
 
 impl Guest {
-    /// Starts the image.
+    /// Starts the image. The guest's network is an island: nothing leads out of it.
     pub fn boot(image: &Path, login: Login) -> Self {
         require(&[
             ("qemu-system-aarch64", "qemu-system-arm"),
@@ -61,54 +62,36 @@ impl Guest {
             .arg(&disk)
             .arg("4G"));
         let port = free_port();
-        let [a, b, c, _] = login.address.octets();
-        let network = format!(
-            "user,id=n0,net={a}.{b}.{c}.0/24,host={a}.{b}.{c}.1,dhcpstart={a}.{b}.{c}.200,dns={a}.{b}.{c}.2,\
-             restrict=on,hostfwd=tcp:127.0.0.1:{port}-{}:22",
-            login.address
-        );
-        let child = Command::new("qemu-system-aarch64")
-            .args([
-                "-M",
-                "virt,gic-version=3",
-                "-cpu",
-                "cortex-a53",
-                "-smp",
-                "2",
-                "-m",
-                "1024",
-            ])
-            .args(["-accel", "tcg,thread=multi,tb-size=256"])
-            // A Pi has no clock of its own: what it shows before the network tells is long past.
-            .args(["-rtc", "base=2019-01-01T00:00:00"])
-            .args(["-display", "none", "-monitor", "none", "-nodefaults"])
-            .arg("-kernel")
-            .arg(folder.path().join("kernel8.img"))
-            .arg("-initrd")
-            .arg(folder.path().join("initramfs8"))
-            .args(["-append", &cmdline])
-            .arg("-serial")
-            .arg(format!("file:{}", folder.path().join("serial.log").display()))
-            .arg("-drive")
-            .arg(format!(
-                "file={},if=none,id=d0,format=qcow2,cache=unsafe",
-                disk.display()
-            ))
-            .args(["-device", "virtio-blk-pci,drive=d0", "-device", "virtio-rng-pci"])
-            .args(["-netdev", &network, "-device", "virtio-net-pci,romfile=,netdev=n0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("qemu.log")).unwrap())
-            .spawn()
-            .unwrap();
+        let child = start(folder.path(), &cmdline, port, &login);
         let patience = PATIENCE.mul_f64(load_factor());
         Self {
             child,
             folder,
+            cmdline,
             port,
             login,
             patience,
         }
+    }
+
+    /// Waits so many times longer than for an ordinary boot.
+    pub fn patient(mut self, times: u32) -> Self {
+        self.patience *= times;
+        self
+    }
+
+    /// Takes the power away, and gives it back: what the guest had not written to its disk is lost.
+    pub fn power_cut(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let log = self.folder.path().join("serial.log");
+        fs::rename(&log, self.folder.path().join("serial-before.log")).unwrap();
+        self.child = start(self.folder.path(), &self.cmdline, self.port, &self.login);
+    }
+
+    /// Waits until a command succeeds in the guest.
+    pub fn wait_for(&mut self, what: &str, command: &str) {
+        self.wait_until(what, |guest| guest.try_ssh(command).status.success());
     }
 
     /// What the guest has written to its serial line.
@@ -207,6 +190,51 @@ impl Drop for Guest {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts the emulator on the disk in `folder`.
+fn start(folder: &Path, cmdline: &str, port: u16, login: &Login) -> Child {
+    let disk = folder.join("disk.qcow2");
+    let [a, b, c, _] = login.address.octets();
+    let network = format!(
+        "user,id=n0,net={a}.{b}.{c}.0/24,host={a}.{b}.{c}.1,dhcpstart={a}.{b}.{c}.200,dns={a}.{b}.{c}.2,\
+             restrict=on,hostfwd=tcp:127.0.0.1:{port}-{}:22",
+        login.address
+    );
+    Command::new("qemu-system-aarch64")
+        .args([
+            "-M",
+            "virt,gic-version=3",
+            "-cpu",
+            "cortex-a53",
+            "-smp",
+            "2",
+            "-m",
+            "1024",
+        ])
+        .args(["-accel", "tcg,thread=multi,tb-size=256"])
+        // A Pi has no clock of its own: what it shows before the network tells is long past.
+        .args(["-rtc", "base=2019-01-01T00:00:00"])
+        .args(["-display", "none", "-monitor", "none", "-nodefaults"])
+        .arg("-kernel")
+        .arg(folder.join("kernel8.img"))
+        .arg("-initrd")
+        .arg(folder.join("initramfs8"))
+        .args(["-append", cmdline])
+        .arg("-serial")
+        .arg(format!("file:{}", folder.join("serial.log").display()))
+        .arg("-drive")
+        .arg(format!(
+            "file={},if=none,id=d0,format=qcow2,cache=writeback",
+            disk.display()
+        ))
+        .args(["-device", "virtio-blk-pci,drive=d0", "-device", "virtio-rng-pci"])
+        .args(["-netdev", &network, "-device", "virtio-net-pci,romfile=,netdev=n0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(folder.join("qemu.log")).unwrap())
+        .spawn()
+        .unwrap()
 }
 
 /// Fails, naming the Debian packages, where a program is missing: a test that cannot run is no test that passed.

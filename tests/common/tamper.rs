@@ -14,8 +14,8 @@ pub struct Bed<'a> {
     program: &'a str,
 }
 
-/// What was changed, and the words of which one has to be in what `verify` says.
-struct Case {
+/// What was changed, and the words that all have to be in what `verify` says.
+pub struct Case {
     name: &'static str,
     words: &'static [&'static str],
     tamper: Box<dyn Fn(&Image)>,
@@ -43,13 +43,14 @@ impl<'a> Bed<'a> {
     }
 }
 
-fn case(name: &'static str, words: &'static [&'static str], tamper: impl Fn(&Image) + 'static) -> Case {
+/// One way to tamper; all of `words` have to be in what `verify` says.
+pub fn case(name: &'static str, words: &'static [&'static str], tamper: impl Fn(&Image) + 'static) -> Case {
     let tamper = Box::new(tamper);
     Case { name, words, tamper }
 }
 
 /// Turns over the lowest bit of a byte of the image.
-fn flip(image: &Image, at: u64) {
+pub fn flip(image: &Image, at: u64) {
     let file = File::options().read(true).write(true).open(&image.path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
@@ -57,7 +58,7 @@ fn flip(image: &Image, at: u64) {
 }
 
 /// Replaces text inside a file of the root volume, in place; both are of one length, so nothing else changes.
-fn replace_in_root(image: &Image, path: &str, from: &str, to: &str) {
+pub fn replace_in_root(image: &Image, path: &str, from: &str, to: &str) {
     assert_eq!(from.len(), to.len());
     let text = String::from_utf8(image.root_file(path)).unwrap();
     let at = text
@@ -81,7 +82,8 @@ fn replace_in_boot(image: &Image, path: &str, from: &str, to: &str) {
         .arg(format!("::{path}")));
 }
 
-fn debugfs(requests: &'static [&'static str]) -> impl Fn(&Image) + 'static {
+/// Has debugfs(8) do it.
+pub fn debugfs(requests: &'static [&'static str]) -> impl Fn(&Image) + 'static {
     move |image| image.change(&requests.iter().map(|request| (*request).to_owned()).collect::<Vec<_>>())
 }
 
@@ -260,6 +262,11 @@ pub fn every_tampering(bed: &Bed<'_>, with_cloud_init: bool) {
     if with_cloud_init {
         cases.extend(cloud_init());
     }
+    each(bed, cases);
+}
+
+/// Tampers in each of these ways, one at a time.
+pub fn each(bed: &Bed<'_>, cases: Vec<Case>) {
     bed.fresh();
     bed.world.does(&["verify", "tampered"]);
     let mut missed = Vec::new();

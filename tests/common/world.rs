@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::archive::TestArchive;
 use super::{TestImage, output, run, said};
 
 /// The public key that every `kraken.toml` here names.
@@ -16,9 +17,10 @@ pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILJtOT2IkvLhtZGAtx8C
 /// A file of the stand-ins that is far larger than anything the program lays over them.
 pub const PROGRAM: &str = "/usr/bin/program";
 
-const STATUS: &str = "Package: cloud-init\nStatus: install ok installed\nVersion: 25.1.4-1\n\n\
-    Package: netplan.io\nStatus: install ok installed\nVersion: 1.1.2\n\n\
-    Package: network-manager\nStatus: install ok installed\nVersion: 1.52.1\n\n";
+const STATUS: &str = "Package: cloud-init\nStatus: install ok installed\nArchitecture: all\nVersion: 25.1.4-1\n\n\
+    Package: dpkg\nEssential: yes\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.22.21\n\n\
+    Package: netplan.io\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.1.2\n\n\
+    Package: network-manager\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.52.1\n\n";
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nsystemd-timesync:x:991:991::/:/usr/sbin/nologin\n\
     nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nadm:x:4:\nsudo:x:27:\nvideo:x:44:\nusers:x:100:\nshadow:x:42:\nsystemd-timesync:x:991:\nnogroup:x:65534:\n";
@@ -65,6 +67,35 @@ pub fn bookworm() -> TestImage {
             "etc/systemd/system/multi-user.target.wants/NetworkManager.service",
             "[Unit]\n",
         )
+}
+
+/// Where the stand-ins keep the key of their archive.
+const ARCHIVE_KEY: &str = "usr/share/keyrings/test.asc";
+
+/// The image with this archive as its only one.
+pub fn with_archive(image: TestImage, archive: &TestArchive) -> TestImage {
+    let line = archive.source_line(&format!("/{ARCHIVE_KEY}"));
+    with_source(image, &line, archive)
+}
+
+/// The image with this line as its list of apt's sources, and with the key of `archive`.
+pub fn with_source(image: TestImage, line: &str, archive: &TestArchive) -> TestImage {
+    image
+        .file("etc/apt/sources.list", line)
+        .file(ARCHIVE_KEY, archive.key())
+}
+
+/// One more package in the image: its paragraph of dpkg's status after `Status`, and its files.
+pub fn with_package(image: TestImage, name: &str, paragraph: &str, files: &[&str]) -> TestImage {
+    let status = format!("{STATUS}Package: {name}\nStatus: install ok installed\n{paragraph}\n");
+    let list = files.iter().fold("/.\n".to_owned(), |list, file| list + file + "\n");
+    files
+        .iter()
+        .fold(image, |image, file| {
+            image.file(file.trim_start_matches('/'), "of the image\n")
+        })
+        .file("var/lib/dpkg/status", status)
+        .file(&format!("var/lib/dpkg/info/{name}.list"), list)
 }
 
 /// Fills the root volume so that what is baked needs a larger one.

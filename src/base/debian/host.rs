@@ -117,7 +117,25 @@ impl Mirror {
                 "Created-By: Packages",
             ],
         )?;
-        Self::from_index_targets(&targets).ok_or(DebianError::NoMirror)
+        if let Some(mirror) = Self::from_index_targets(&targets) {
+            return Ok(mirror);
+        }
+        // Where the lists were cleared away apt knows no targets, but still what it would fetch.
+        let addresses = ask("apt-get", &["update", "--print-uris"])?;
+        Self::from_addresses(&addresses).ok_or(DebianError::NoMirror)
+    }
+
+    /// Reads lines of `'ADDRESS' FILE SIZE` (apt-get(8), `--print-uris`).
+    fn from_addresses(lines: &str) -> Option<Self> {
+        let targets: String = lines
+            .lines()
+            .filter_map(|line| {
+                let address = line.strip_prefix('\'')?.split('\'').next()?;
+                let (archive, suite) = address.strip_suffix("/InRelease")?.rsplit_once("/dists/")?;
+                Some(format!("\t{archive}\t{suite}\n"))
+            })
+            .collect();
+        Self::from_index_targets(&targets)
     }
 
     /// Reads lines of `ORIGIN TAB REPO_URI TAB RELEASE` (apt-get(8), `indextargets`). ORIGIN stays an unexpanded
@@ -254,6 +272,16 @@ mod tests {
             (mirror.archive.as_str(), mirror.security),
             ("http://a.example/debian", None)
         );
+    }
+
+    #[test]
+    fn a_mirror_is_known_where_the_lists_were_cleared_away() {
+        let lines = "'http://x.example/tools/dists/stable/InRelease' x 0 \n'http://a.example/debian/dists/bookworm/InRelease' y 0 \n\
+                     'http://a.example/debian/dists/bookworm/main/binary-amd64/Packages.xz' z 0 \n\
+                     'http://s.example/debian-security/dists/bookworm-security/InRelease' z 0 \n";
+        let mirror = Mirror::from_addresses(lines).unwrap();
+        assert_eq!(mirror.archive, "http://a.example/debian");
+        assert_eq!(mirror.security.as_deref(), Some("http://s.example/debian-security"));
     }
 
     #[test]

@@ -309,7 +309,7 @@ impl Ext4Write for Ext4Writer {
         self.fs
             .apply_link_at(inode, place.inode, name.as_bytes())
             .map_err(wrap("linking", path))?;
-        self.set_times(inode, path, i64::from(found.mtime))
+        self.set_times(inode, path, found.mtime)
     }
 
     fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {

@@ -86,7 +86,7 @@ impl ControlFiles {
     /// The fields of `control`.
     ///
     /// # Errors
-    /// None after [`ControlFiles::read`], which has looked at them.
+    /// None for files that came out of [`super::Deb::open`], which has looked at them.
     pub fn paragraph(&self, path: &Path) -> Result<Paragraph<'_>, DebError> {
         single(&self.control).map_err(|error| DebError::bad(path, format!("its control file: {error}")))
     }

@@ -113,7 +113,7 @@ impl Sink for Scratch {
 }
 
 /// Keeps nothing: for those who want to know sizes only.
-pub(super) struct Measure;
+pub(in crate::packages) struct Measure;
 
 impl Sink for Measure {
     fn take(&mut self, _: &[u8]) -> io::Result<()> {

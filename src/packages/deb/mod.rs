@@ -11,6 +11,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 pub use control::{ControlFile, ControlFiles};
+pub(super) use data::Measure;
 pub use data::{Body, DataEntry, Scratch, Sink};
 pub use error::DebError;
 
@@ -122,37 +123,66 @@ pub fn control_text(path: &Path) -> Result<String, DebError> {
     Ok(Deb::open(path)?.control.control)
 }
 
-/// What a `.deb` takes of a root file system; all of it is read, so that a damaged one is found before anything is baked.
+/// What a `.deb` takes of a root file system; all of it is read.
 ///
 /// # Errors
 /// [`DebError`].
 pub fn measure(path: &Path) -> Result<Need, DebError> {
     let deb = Deb::open(path)?;
-    let blocks = |bytes: u64| bytes.next_multiple_of(BLOCK);
-    let mut need = Need::default();
-    // dpkg's own files; the list of files and the status grow with the package.
-    for file in deb.control.others.values() {
-        need.bytes += blocks(file.bytes.len() as u64);
-        need.inodes += 1;
+    let mut measuring = Measuring::begin(&deb.control);
+    deb.files(&mut Measure, &mut |entry: DataEntry| {
+        measuring.add(&entry);
+        Ok::<_, DebError>(())
+    })?;
+    Ok(measuring.end())
+}
+
+/// Adds up what a package takes of a root file system, while it is read.
+#[derive(Debug)]
+pub(super) struct Measuring {
+    need: Need,
+    /// Bytes of names: in the folder, in dpkg's list, and in our record.
+    names: u64,
+}
+
+impl Measuring {
+    /// dpkg's own files of the package; the list of files and the status grow with it.
+    pub(super) fn begin(control: &ControlFiles) -> Self {
+        let mut need = Need {
+            bytes: blocks(control.control.len() as u64) + 2 * BLOCK,
+            inodes: 1,
+        };
+        for file in control.others.values() {
+            need.bytes += blocks(file.bytes.len() as u64);
+            need.inodes += 1;
+        }
+        Self { need, names: 0 }
     }
-    need.bytes += blocks(deb.control.control.len() as u64) + 2 * BLOCK;
-    need.inodes += 1;
-    let mut names = 0;
-    deb.files(&mut data::Measure, &mut |entry: DataEntry| {
-        need.inodes += 1;
-        // In the folder, in dpkg's list, and in our record.
-        names += 2 * entry.path.as_str().len() as u64 + 256;
-        need.bytes += match &entry.body {
+
+    /// One more of its files.
+    pub(super) fn add(&mut self, entry: &DataEntry) {
+        self.need.inodes += 1;
+        self.names += 2 * entry.path.as_str().len() as u64 + 256;
+        self.need.bytes += match &entry.body {
             Body::File { len, .. } => blocks(*len),
             Body::Directory => BLOCK,
             Body::Symlink(target) if target.len() > 59 => BLOCK,
             Body::Symlink(_) | Body::HardLink(_) => 0,
         };
-        need.bytes += if entry.xattrs.is_empty() { 0 } else { BLOCK };
-        Ok::<_, DebError>(())
-    })?;
-    need.bytes += blocks(names);
-    Ok(need)
+        self.need.bytes += if entry.xattrs.is_empty() { 0 } else { BLOCK };
+    }
+
+    /// All of it.
+    pub(super) fn end(self) -> Need {
+        Need {
+            bytes: self.need.bytes + blocks(self.names),
+            inodes: self.need.inodes,
+        }
+    }
+}
+
+fn blocks(bytes: u64) -> u64 {
+    bytes.next_multiple_of(BLOCK)
 }
 
 /// The header of the next member, which there must be, and whose bytes must be there.

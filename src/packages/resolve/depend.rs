@@ -12,6 +12,8 @@ pub(super) enum Kind {
     PreDepends,
     Depends,
     Recommends,
+    /// Never followed; only what nobody even suggests is dropped from a plan.
+    Suggests,
     Conflicts,
     Breaks,
     /// A package of another architecture and the same name, in a version that cannot be beside this one.
@@ -28,7 +30,7 @@ impl Kind {
 
     /// Whether a package without it is broken.
     pub(super) fn is_critical(self) -> bool {
-        self != Self::Recommends
+        !matches!(self, Self::Recommends | Self::Suggests)
     }
 }
 
@@ -71,6 +73,7 @@ pub(super) fn read_deps<'a>(universe: &Universe<'a>, version: VersionId) -> Vec<
         (Kind::Conflicts, entry.conflicts()),
         (Kind::Breaks, entry.breaks()),
         (Kind::Recommends, entry.recommends()),
+        (Kind::Suggests, entry.suggests()),
     ] {
         match relations(field, package.arch) {
             Ok(groups) => {
@@ -87,7 +90,7 @@ pub(super) fn read_deps<'a>(universe: &Universe<'a>, version: VersionId) -> Vec<
                     }
                 }
             }
-            Err(_) if kind == Kind::Recommends => {}
+            Err(_) if !kind.is_critical() => {}
             Err(_) => deps.push(itself(package.name, Kind::Unreadable)),
         }
     }
@@ -146,8 +149,11 @@ fn find(universe: &Universe<'_>, relation: &Relation<'_>, kind: Kind, by: Versio
         if negative && universe[provider].name == universe[owner].name {
             continue;
         }
-        let for_arch = provide.arch.is_none_or(|arch| relation.arch == Some(arch));
-        if for_arch && wanted(provide.version) && serves(universe, provide.owner, relation, arch, negative) {
+        let Some((version, only_for)) = provide.read() else {
+            continue;
+        };
+        let for_arch = only_for.is_none_or(|only_for| relation.arch == Some(only_for));
+        if for_arch && wanted(version) && serves(universe, provide.owner, relation, arch, negative) {
             meant.push(provide.owner);
         }
     }

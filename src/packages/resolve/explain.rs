@@ -9,16 +9,14 @@ use super::universe::VersionId;
 
 /// The chain from a version down to what is missing; `None` when nothing is.
 pub(super) fn explain(plan: &Plan<'_, '_>, version: VersionId) -> Option<Vec<String>> {
-    let planned = plan.state(plan.universe[version].package).target == Some(version);
-    if planned && !plan.is_broken(plan.universe[version].package, false) {
-        return None;
-    }
+    let id = plan.universe[version].package;
     let mut explainer = Explainer {
         plan,
         known: HashMap::new(),
     };
-    let chain = explainer.why_not(version, 0);
-    chain.or_else(|| Some(vec!["what it needs cannot all be there at once".to_owned()]))
+    let stays = plan.state(id).target == Some(version) && !plan.is_broken(id, false);
+    let no_reason = || (!stays).then(|| vec!["what it needs cannot all be there at once".to_owned()]);
+    explainer.why_not(version, 0).or_else(no_reason)
 }
 
 struct Explainer<'p, 'u, 'a> {
@@ -32,11 +30,12 @@ impl<'a> Explainer<'_, '_, 'a> {
         if let Some(known) = self.known.get(&version) {
             return known.clone();
         }
-        if depth > DEEPEST {
+        let universe = self.plan.universe;
+        // What is there already is none of our doing.
+        if depth > DEEPEST || (depth > 0 && self.plan.installed(universe[version].package) == Some(version)) {
             return None;
         }
         self.known.insert(version, None);
-        let universe = self.plan.universe;
         let deps = universe.deps(version).iter().filter(|dep| dep.kind.is_critical());
         let why = deps.into_iter().find_map(|dep| match dep.kind.is_negative() {
             true => self.stands_against(version, dep),
@@ -69,9 +68,6 @@ impl<'a> Explainer<'_, '_, 'a> {
     }
 
     fn unfulfilled(&mut self, version: VersionId, dep: &Dep<'a>, depth: u32) -> Option<Vec<String>> {
-        if self.plan.fulfilled(dep, version, View::Planned) {
-            return None;
-        }
         let wish = dep.alternatives.iter().map(|one| one.relation.to_string());
         let needs = format!("{} needs {}", self.title(version), wish.collect::<Vec<_>>().join(" | "));
         let mut first = None;
@@ -97,7 +93,8 @@ impl<'a> Explainer<'_, '_, 'a> {
     /// Whether a version would be taken at all.
     fn may_be_had(&self, version: VersionId) -> bool {
         let id = self.plan.universe[version].package;
-        self.plan.first_choice(id) == Some(version) || self.plan.state(id).target == Some(version)
+        let held = self.plan.universe[id].held && self.plan.installed(id) != Some(version);
+        self.plan.state(id).target == Some(version) || (!held && self.plan.first_choice(id) == Some(version))
     }
 
     fn why_none(&self, one: &Alternative<'a>) -> String {

@@ -12,27 +12,27 @@ use crate::packages::index::MultiArch;
 
 /// What a step was told.
 #[derive(Clone, Copy)]
-struct Step {
-    package: PackageId,
-    version: VersionId,
-    depth: u32,
-    by_user: bool,
+pub(super) struct Step {
+    pub(super) package: PackageId,
+    pub(super) version: VersionId,
+    pub(super) depth: u32,
+    pub(super) by_user: bool,
     /// The package was protected before this step: what it needs is protected, too.
-    spread: bool,
+    pub(super) spread: bool,
 }
 
 impl Step {
     /// Whether a failure ends the step at once: what a user asks for is tried to the end, for the sake of the message.
-    fn fails_early(&self) -> bool {
+    pub(super) fn fails_early(&self) -> bool {
         !self.spread && !self.by_user
     }
 }
 
 /// What is to follow a step.
 #[derive(Default)]
-struct Todo {
-    upgrade: Vec<PackageId>,
-    remove: Vec<PackageId>,
+pub(super) struct Todo {
+    pub(super) upgrade: Vec<PackageId>,
+    pub(super) remove: Vec<PackageId>,
 }
 
 impl<'a> Plan<'_, 'a> {
@@ -142,73 +142,6 @@ impl<'a> Plan<'_, 'a> {
 
     fn dep(&self, step: Step, at: usize) -> &'_ Dep<'a> {
         &self.universe.deps(step.version)[at]
-    }
-
-    /// Sees to what must not be beside the package: other plans are dropped, installed packages upgraded or removed, later.
-    fn make_room(&mut self, step: Step, bars: &[usize], todo: &mut Todo) -> bool {
-        let mut good = true;
-        let mut bad_candidates = Vec::new();
-        for at in bars {
-            for version in self.solutions(step.version, *at, View::Candidates) {
-                let id = self.universe[version].package;
-                if self.state(id).candidate != Some(version) {
-                    continue;
-                }
-                if self.installed(id) == Some(version) {
-                    good &= self.plan_removal(step, id, todo);
-                } else if self.state(id).mode == Mode::Install && !self.keep(id, step.depth, false) {
-                    good = false;
-                } else if step.spread {
-                    self.discard_candidate(id);
-                    if self.installed(id).is_none() {
-                        self.state_mut(id).protected = true;
-                    }
-                } else {
-                    bad_candidates.push(id);
-                }
-                if !good && step.fails_early() {
-                    return false;
-                }
-            }
-            for version in self.solutions(step.version, *at, View::Now) {
-                let id = self.universe[version].package;
-                let candidate = self.state(id).candidate;
-                if candidate.is_some() && candidate != Some(version) && !bad_candidates.contains(&id) {
-                    todo.upgrade.push(id);
-                } else if candidate != self.installed(id) {
-                    good &= self.plan_removal(step, id, todo);
-                }
-                if !good && step.fails_early() {
-                    return false;
-                }
-            }
-        }
-        good
-    }
-
-    /// An installed package is in the way and no upgrade helps.
-    fn plan_removal(&mut self, step: Step, id: PackageId, todo: &mut Todo) -> bool {
-        if self.state(id).mode == Mode::Delete && !step.spread {
-            return true;
-        }
-        if !step.spread {
-            if !self.may_become(id, Mode::Delete, step.depth, false) || !self.may_delete(id) {
-                return false;
-            }
-            todo.remove.push(id);
-            return true;
-        }
-        if self.state(id).mode != Mode::Delete && !self.delete(id, step.package, step.depth + 1) {
-            return false;
-        }
-        self.discard_candidate(id);
-        self.state_mut(id).protected = true;
-        true
-    }
-
-    fn discard_candidate(&mut self, id: PackageId) {
-        let state = self.state_mut(id);
-        state.candidate = state.target;
     }
 
     /// Installed packages that need the version which this one replaces, and not the new one.
@@ -378,12 +311,15 @@ impl<'a> Plan<'_, 'a> {
             !dep.kind.is_critical()
                 || dep.kind.is_negative()
                 || self.fulfilled(dep, version, View::Planned)
-                || self.fulfilled(dep, version, View::Candidates)
+                || self.fulfilled(dep, version, View::Published)
         });
         if !possible && !self.state(id).protected {
             let installed = self.installed(id);
             let state = self.state_mut(id);
             state.candidate = installed;
+            if installed.is_some() {
+                state.published = installed;
+            }
             if state.mode != Mode::Delete {
                 (state.mode, state.target) = (Mode::Keep, installed);
             }

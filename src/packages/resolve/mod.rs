@@ -11,7 +11,9 @@ mod mark;
 mod outcome;
 mod policy;
 mod providers;
+mod room;
 mod state;
+mod sweep;
 mod universe;
 
 use super::archive::Archive;
@@ -67,7 +69,7 @@ fn run(image: &ImageState, archives: &[Archive], wanted: &Request, local: &Index
     for (version, _) in &asked {
         let id = universe[*version].package;
         check_change(&plan, *version)?;
-        plan.state_mut(id).candidate = Some(*version);
+        (plan.state_mut(id).candidate, plan.state_mut(id).published) = (Some(*version), Some(*version));
         plan.state_mut(id).protected = true;
         plan.install(id, false, 0, true);
     }
@@ -77,7 +79,11 @@ fn run(image: &ImageState, archives: &[Archive], wanted: &Request, local: &Index
     for id in order {
         plan.install(id, true, 0, true);
     }
-    mend(&mut plan);
+    // A removal is refused in any case: nothing is to be mended around it.
+    if plan.states.iter().all(|state| state.mode != Mode::Delete) {
+        mend(&mut plan);
+    }
+    plan.sweep();
     outcome::outcome(&plan, archives, wanted, &asked)
 }
 
@@ -146,7 +152,7 @@ fn choose_provider(plan: &Plan<'_, '_>, asked: &Asked, arch: &str) -> Result<Ver
     let mut found: Vec<VersionId> = provides
         .iter()
         .filter(|provide| match &asked.version {
-            Some(version) => provide.version == Some(version.as_str()),
+            Some(wanted) => provide.read().and_then(|(version, _)| version) == Some(wanted.as_str()),
             None => true,
         })
         .map(|provide| provide.owner)

@@ -65,6 +65,14 @@ impl<'a> Policy<'a> {
     /// The version that is taken when nobody asks for another.
     pub(super) fn candidate(&self, universe: &Universe<'_>, package: PackageId) -> Option<VersionId> {
         let installed = universe[package].installed;
+        if self.pins.is_empty() && installed.is_none() && universe[package].versions.len() == 1 {
+            // Nearly all packages are like that.
+            return universe[package]
+                .versions
+                .first()
+                .copied()
+                .filter(|one| self.priority(universe, *one) > 0);
+        }
         let (mut best, mut best_priority) = (None, -1);
         for version in &universe[package].versions {
             let priority = self.priority(universe, *version);

@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) target: Option<VersionId>,
     /// The version that would be taken.
     pub(super) candidate: Option<VersionId>,
+    /// The candidate when the plan for the package was last changed: apt looks at that one when it asks whether something can be had.
+    pub(super) published: Option<VersionId>,
     /// Nothing that is decided later may change it.
     pub(super) protected: bool,
     /// Nobody asked for it by name.
@@ -36,6 +38,8 @@ pub(super) enum View {
     Planned,
     /// What would be taken.
     Candidates,
+    /// What would have been taken when plans were last changed.
+    Published,
 }
 
 /// The plan as it grows.
@@ -48,13 +52,17 @@ pub(super) struct Plan<'u, 'a> {
 
 impl<'u, 'a> Plan<'u, 'a> {
     pub(super) fn new(universe: &'u Universe<'a>, policy: &Policy<'_>, recommends: bool) -> Self {
-        let state = |id: PackageId| State {
-            mode: Mode::Keep,
-            target: universe[id].installed,
-            candidate: policy.candidate(universe, id),
-            protected: false,
-            auto: false,
-            because: None,
+        let state = |id: PackageId| {
+            let candidate = policy.candidate(universe, id);
+            State {
+                mode: Mode::Keep,
+                target: universe[id].installed,
+                candidate,
+                published: candidate,
+                protected: false,
+                auto: false,
+                because: None,
+            }
         };
         let states: Vec<State> = universe.ids().map(state).collect();
         Self {
@@ -88,6 +96,7 @@ impl<'u, 'a> Plan<'u, 'a> {
             View::Now => self.installed(id),
             View::Planned => self.state(id).target,
             View::Candidates => self.state(id).candidate,
+            View::Published => self.state(id).published,
         }
     }
 
@@ -111,7 +120,7 @@ impl<'u, 'a> Plan<'u, 'a> {
 
     /// Whether a wish counts: needs always, recommendations where they are asked for.
     pub(super) fn counts(&self, kind: Kind) -> bool {
-        kind.is_critical() || self.recommends
+        kind.is_critical() || (self.recommends && kind == Kind::Recommends)
     }
 
     /// Whether the version that will be there lacks something that it needs; with `wishes`, or something that counts.
@@ -120,7 +129,7 @@ impl<'u, 'a> Plan<'u, 'a> {
             return false;
         };
         let deps = self.universe.deps(target).iter();
-        let mut deps = deps.filter(|dep| dep.kind.is_critical() || (wishes && self.recommends));
+        let mut deps = deps.filter(|dep| dep.kind.is_critical() || (wishes && self.counts(dep.kind)));
         deps.any(|dep| !self.fulfilled(dep, target, View::Planned))
     }
 
@@ -148,6 +157,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         let state = self.state_mut(id);
         if state.mode != Mode::Keep {
             (state.mode, state.target) = (Mode::Keep, installed);
+            state.published = state.candidate;
         }
         true
     }
@@ -173,6 +183,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         let state = self.state_mut(id);
         state.mode = if was_there { Mode::Delete } else { Mode::Keep };
         state.target = None;
+        state.published = state.candidate;
         state.because = Some(because);
         true
     }
@@ -186,6 +197,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         }
         state.mode = Mode::Install;
         state.target = state.candidate;
+        state.published = state.candidate;
         let new = installed.is_none();
         if by_user && (new || follow) {
             state.auto = false;
@@ -203,6 +215,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         let state = self.state_mut(id);
         let as_it_was = state.mode == Mode::Keep && state.target == state.candidate && state.candidate == installed;
         if !as_it_was {
+            state.published = state.candidate;
             (state.mode, state.target, state.candidate) = (Mode::Keep, installed, installed);
         }
     }

@@ -1,6 +1,7 @@
 //! Everything that could be installed: packages by name and architecture, their versions, and who provides what.
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Index as Place;
 
@@ -9,7 +10,7 @@ use super::{Request, ResolveError};
 use crate::packages::archive::Archive;
 use crate::packages::image::ImageState;
 use crate::packages::index::{Entry, Index, IndexBuilder, MultiArch};
-use crate::packages::relation::{Relation, relations};
+use crate::packages::relation::relations;
 use crate::packages::version::Version;
 
 /// A package: a name and an architecture. They are numbered as apt numbers them, by first mention; it breaks ties by that.
@@ -45,12 +46,20 @@ pub(super) struct Candidate<'a> {
     deps: OnceCell<Vec<Dep<'a>>>,
 }
 
-/// `owner` provides a name, perhaps in a version.
+/// `owner` provides a name.
 pub(super) struct Provide<'a> {
     pub(super) owner: VersionId,
-    pub(super) version: Option<&'a str>,
-    /// Only for dependencies that name this architecture.
-    pub(super) arch: Option<&'a str>,
+    /// As it is written; there are more than a hundred thousand, and few are ever looked at.
+    part: &'a str,
+}
+
+impl<'a> Provide<'a> {
+    /// The version that is provided, and the architecture for which alone it is; `None` for what cannot be read.
+    pub(super) fn read(&self) -> Option<(Option<&'a str>, Option<&'a str>)> {
+        let groups = relations(self.part, "").ok()?;
+        let relation = groups.into_iter().flatten().next()?;
+        Some((relation.version.map(|(_, version)| version), relation.arch))
+    }
 }
 
 pub(super) struct Universe<'a> {
@@ -59,8 +68,12 @@ pub(super) struct Universe<'a> {
     pub(super) archs: Vec<&'a str>,
     pub(super) packages: Vec<Package<'a>>,
     versions: Vec<Candidate<'a>>,
-    by_name: HashMap<&'a str, Vec<PackageId>>,
-    provides: HashMap<&'a str, Vec<Provide<'a>>>,
+    /// Every name that is spoken of, numbered by first mention.
+    ranks: HashMap<&'a str, u32>,
+    /// By the number of the name.
+    by_name: Vec<Vec<PackageId>>,
+    /// By the number of the name.
+    provides: Vec<Vec<Provide<'a>>>,
 }
 
 impl<'a> Place<PackageId> for Universe<'a> {
@@ -96,7 +109,8 @@ struct Builder<'a> {
     native: &'a str,
     archs: Vec<&'a str>,
     ranks: HashMap<&'a str, u32>,
-    found: HashMap<(&'a str, &'a str), Vec<Found<'a>>>,
+    /// By the number of the name: architectures and their versions.
+    found: Vec<Vec<(&'a str, Vec<Found<'a>>)>>,
 }
 
 struct Found<'a> {
@@ -112,7 +126,7 @@ impl<'a> Universe<'a> {
             native: &image.architecture,
             archs: image.architectures(),
             ranks: HashMap::new(),
-            found: HashMap::new(),
+            found: Vec::new(),
         };
         for (number, archive) in archives.iter().enumerate() {
             for (part, index) in archive.parts.iter().map(|part| &part.index).enumerate() {
@@ -137,7 +151,8 @@ impl<'a> Universe<'a> {
 
     /// Packages of this name, of all architectures.
     pub(super) fn named(&self, name: &str) -> &[PackageId] {
-        self.by_name.get(name).map_or(&[], Vec::as_slice)
+        let rank = self.ranks.get(name).map(|rank| *rank as usize);
+        rank.and_then(|rank| self.by_name.get(rank)).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn package(&self, name: &str, arch: &str) -> Option<PackageId> {
@@ -145,7 +160,8 @@ impl<'a> Universe<'a> {
     }
 
     pub(super) fn provides(&self, name: &str) -> &[Provide<'a>] {
-        self.provides.get(name).map_or(&[], Vec::as_slice)
+        let rank = self.ranks.get(name).map(|rank| *rank as usize);
+        rank.and_then(|rank| self.provides.get(rank)).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = PackageId> + use<> {
@@ -195,7 +211,20 @@ impl<'a> Builder<'a> {
     fn versions(&mut self, entry: &Entry<'a>) -> Option<&mut Vec<Found<'a>>> {
         let arch = real_arch(entry.architecture(), self.native);
         let arch = *self.archs.iter().find(|known| **known == arch)?;
-        Some(self.found.entry((entry.name(), arch)).or_default())
+        let next = self.ranks.len() as u32;
+        let rank = *self.ranks.entry(entry.name()).or_insert(next) as usize;
+        if self.found.len() <= rank {
+            self.found.resize_with(self.ranks.len(), Vec::new);
+        }
+        let archs = &mut self.found[rank];
+        let at = match archs.iter().position(|(known, _)| *known == arch) {
+            Some(at) => at,
+            None => {
+                archs.push((arch, Vec::new()));
+                archs.len() - 1
+            }
+        };
+        Some(&mut archs[at].1)
     }
 
     fn add_archived(&mut self, part: PartId, entry: Entry<'a>) {
@@ -243,22 +272,24 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(self) -> Universe<'a> {
-        let mut keys: Vec<(&str, &str)> = self.found.keys().copied().collect();
-        let arch_rank = |arch: &str| self.archs.iter().position(|known| *known == arch);
-        keys.sort_by_key(|(name, arch)| (self.ranks.get(name).copied(), arch_rank(arch)));
-        let mut found = self.found;
         let mut universe = Universe {
             native: self.native,
             archs: self.archs,
-            packages: Vec::with_capacity(keys.len()),
-            versions: Vec::with_capacity(keys.len()),
-            by_name: HashMap::with_capacity(keys.len()),
-            provides: HashMap::new(),
+            packages: Vec::with_capacity(self.ranks.len()),
+            versions: Vec::with_capacity(self.ranks.len()),
+            by_name: Vec::with_capacity(self.ranks.len()),
+            provides: Vec::new(),
+            ranks: self.ranks,
         };
-        for key in keys {
-            let mut versions = found.remove(&key).unwrap_or_default();
-            versions.sort_by(|a, b| Version::new(b.entry.version()).cmp(&Version::new(a.entry.version())));
-            universe.add_package(key, versions);
+        for mut archs in self.found {
+            let rank = |arch: &str| universe.archs.iter().position(|known| *known == arch);
+            archs.sort_by_key(|(arch, _)| rank(arch));
+            let mut ids = Vec::with_capacity(archs.len());
+            for (arch, mut versions) in archs {
+                versions.sort_by_cached_key(|found| Reverse(Version::new(found.entry.version())));
+                ids.extend(universe.add_package(arch, versions));
+            }
+            universe.by_name.push(ids);
         }
         for at in 0..universe.versions.len() {
             universe.add_provides(VersionId(at as u32));
@@ -268,7 +299,8 @@ impl<'a> Builder<'a> {
 }
 
 impl<'a> Universe<'a> {
-    fn add_package(&mut self, (name, arch): (&'a str, &'a str), versions: Vec<Found<'a>>) {
+    fn add_package(&mut self, arch: &'a str, versions: Vec<Found<'a>>) -> Option<PackageId> {
+        let name = versions.first()?.entry.name();
         let id = PackageId(self.packages.len() as u32);
         let mut package = Package {
             name,
@@ -297,19 +329,22 @@ impl<'a> Universe<'a> {
             });
         }
         self.packages.push(package);
-        self.by_name.entry(name).or_default().push(id);
+        Some(id)
     }
 
-    /// A field that cannot be read provides nothing.
     fn add_provides(&mut self, owner: VersionId) {
-        let entry = self[owner].entry;
-        let Ok(groups) = relations(entry.provides(), self.native) else {
+        let field = self[owner].entry.provides();
+        if field.is_empty() {
             return;
-        };
-        for Relation { name, arch, version } in groups.into_iter().flatten() {
-            let version = version.map(|(_, version)| version);
-            let provide = Provide { owner, version, arch };
-            self.provides.entry(name).or_default().push(provide);
+        }
+        for part in field.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let end = part.find(|c: char| c.is_whitespace() || "(:".contains(c));
+            let next = self.ranks.len() as u32;
+            let rank = *self.ranks.entry(&part[..end.unwrap_or(part.len())]).or_insert(next) as usize;
+            if self.provides.len() <= rank {
+                self.provides.resize_with(self.ranks.len(), Vec::new);
+            }
+            self.provides[rank].push(Provide { owner, part });
         }
     }
 

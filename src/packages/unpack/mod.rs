@@ -22,7 +22,7 @@ use database::{ADMIN, Database, Key, Known, info_name};
 use files::Package;
 use filter::Filter;
 
-use super::deb::{Body, DataEntry, Deb, Scratch};
+use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
 use super::relation::relations;
 use crate::disk::FileTree;
 use crate::interrupt::Interrupt;
@@ -99,22 +99,7 @@ pub fn unpack(
     time: i64,
     interrupt: &Interrupt,
 ) -> Result<Unpacked, UnpackError> {
-    let mut work = Work {
-        root,
-        database: Database::read(root)?,
-        overlay: Overlay::new(),
-        preinsts: Vec::new(),
-        time,
-        stanzas: BTreeMap::new(),
-        baked: BTreeSet::new(),
-        robbed: BTreeSet::new(),
-        pending: BTreeMap::new(),
-        awaited: BTreeMap::new(),
-        known_hashes: BTreeMap::new(),
-        obsolete: Vec::new(),
-        filter: Filter::read(root)?,
-        interests: BTreeSet::new(),
-    };
+    let mut work = Work::begin(root, time)?;
     let mut scratch = Scratch::new(scratch).map_err(UnpackError::Scratch)?;
     for path in debs {
         interrupt.check()?;
@@ -123,8 +108,57 @@ pub fn unpack(
     work.outcome()
 }
 
-impl Work<'_> {
-    fn package(&mut self, path: &Path, scratch: &mut Scratch) -> Result<(), UnpackError> {
+/// Finds out whether packages can be laid out over an image, without keeping any of their files.
+pub(super) struct Rehearsal<'a>(Work<'a>);
+
+impl<'a> Rehearsal<'a> {
+    /// Over `root`.
+    ///
+    /// # Errors
+    /// [`UnpackError`] when dpkg's database cannot be read.
+    pub(super) fn begin(root: &'a dyn FileTree) -> Result<Self, UnpackError> {
+        Ok(Self(Work::begin(root, 0)?))
+    }
+
+    /// One more package; gives what it takes of the root file system.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    pub(super) fn package(&mut self, path: &Path) -> Result<Need, UnpackError> {
+        self.0.package(path, &mut Measure)
+    }
+
+    /// All are there.
+    ///
+    /// # Errors
+    /// [`UnpackError`] when they do not go together.
+    pub(super) fn end(self) -> Result<(), UnpackError> {
+        self.0.outcome().map(drop)
+    }
+}
+
+impl<'a> Work<'a> {
+    fn begin(root: &'a dyn FileTree, time: i64) -> Result<Self, UnpackError> {
+        Ok(Self {
+            root,
+            database: Database::read(root)?,
+            overlay: Overlay::new(),
+            preinsts: Vec::new(),
+            time,
+            stanzas: BTreeMap::new(),
+            baked: BTreeSet::new(),
+            robbed: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            known_hashes: BTreeMap::new(),
+            obsolete: Vec::new(),
+            filter: Filter::read(root)?,
+            interests: BTreeSet::new(),
+        })
+    }
+
+    /// Lays one package out; gives what it takes of the root file system.
+    fn package(&mut self, path: &Path, sink: &mut dyn Sink) -> Result<Need, UnpackError> {
         let deb = Deb::open(path)?;
         let control = deb.control.clone();
         let paragraph = control.paragraph(path)?;
@@ -146,7 +180,9 @@ impl Work<'_> {
             key,
         };
         let mut entries = Vec::new();
-        deb.files(scratch, &mut |entry: DataEntry| {
+        let mut measuring = Measuring::begin(&package.control);
+        deb.files(sink, &mut |entry: DataEntry| {
+            measuring.add(&entry);
             entries.push(entry);
             Ok::<_, UnpackError>(())
         })?;
@@ -158,7 +194,7 @@ impl Work<'_> {
         self.interests(&package)?;
         self.status(&package)?;
         self.baked.insert(package.key);
-        Ok(())
+        Ok(measuring.end())
     }
 
     fn refuse(&self, key: &Key, preinst: &str) -> Result<(), UnpackError> {
@@ -284,6 +320,7 @@ impl Work<'_> {
             self.put(&format!("{ADMIN}/info/{name}.{member}"), entry)?;
         }
         if !package.control.others.contains_key("md5sums") {
+            // Also an empty one: dpkg misses it otherwise (`dpkg --audit`).
             let sums = self.md5sums(entries).into_bytes();
             self.put(
                 &format!("{ADMIN}/info/{name}.md5sums"),

@@ -91,7 +91,8 @@ pub(super) fn unpacked(control: &Paragraph<'_>, config_version: Option<&str>, co
 
 /// Whether dpkg writes a field: an empty one not, nor a `no` that is the default.
 fn is_kept(name: &str, value: &str) -> bool {
-    !value.is_empty() && !(matches!(name, "Essential" | "Protected" | "Multi-Arch") && value == "no")
+    let is_default = matches!(name, "Essential" | "Protected" | "Multi-Arch") && value == "no";
+    !value.is_empty() && !is_default
 }
 
 fn line(text: &mut String, name: &str, value: &str) {

@@ -1,0 +1,105 @@
+//! What is in an image before anything is baked into it, and the copy of it that is baked into.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::BakeError;
+use super::copy::copy_used;
+use crate::base::OsImage;
+use crate::disk::{self, Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
+use crate::progress::Progress;
+
+/// The file systems of an image and what is known of its system.
+pub(super) struct Opened {
+    pub(super) layout: Layout,
+    pub(super) boot: FatTree,
+    pub(super) root: Ext4Tree,
+    pub(super) os: OsImage,
+}
+
+pub(super) fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened, BakeError> {
+    let layout = detect(file, path)?;
+    let (boot, root) = trees(file, &layout, path)?;
+    let made_at = made_at(file, &layout, path)?;
+    let os = OsImage::read(&boot, &root, made_at).map_err(|source| BakeError::System {
+        path: path.into(),
+        source,
+    })?;
+    Ok(Opened { layout, boot, root, os })
+}
+
+pub(super) fn open_read(path: &Path) -> Result<Arc<ImageFile>, BakeError> {
+    ImageFile::open_read(path)
+        .map(Arc::new)
+        .map_err(BakeError::io("opening", path))
+}
+
+pub(super) fn detect(file: &Arc<ImageFile>, path: &Path) -> Result<Layout, BakeError> {
+    Layout::detect(file.clone()).map_err(|source| BakeError::Layout {
+        path: path.into(),
+        source,
+    })
+}
+
+fn trees(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<(FatTree, Ext4Tree), BakeError> {
+    let boot = layout.boot_tree(file.clone()).map_err(|source| BakeError::Boot {
+        path: path.into(),
+        source,
+    })?;
+    let root = layout.root_tree(file.clone()).map_err(|source| BakeError::Tree {
+        path: path.into(),
+        source,
+    })?;
+    Ok((boot, root))
+}
+
+/// The root file system's own dates: when it was made, or written last.
+fn made_at(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<i64, BakeError> {
+    let slice = Slice::new(file.clone(), layout.root.start, layout.root.len).map_err(BakeError::io("reading", path))?;
+    let info = Ext4Info::read(&slice).map_err(|source| BakeError::Superblock {
+        path: path.into(),
+        source,
+    })?;
+    Ok(info.made_at.max(info.written_at))
+}
+
+/// The packages that an image says are baked in, with the SHA-256 of what says so.
+pub(super) fn recorded(root: &Ext4Tree) -> Result<(Vec<RecordedPackage>, Option<String>), disk::TreeError> {
+    let Some(record) = PackagesRecord::read(root)? else {
+        return Ok((Vec::new(), None));
+    };
+    let bytes = root.read(RECORD, u64::MAX)?.unwrap_or_default();
+    Ok((record.packages, Some(hex::encode(Sha256::digest(bytes)))))
+}
+
+/// Copies the used blocks of the base at `from` into the empty file `to`.
+pub(super) fn copy_base(
+    (base, from): (&Arc<ImageFile>, &Path),
+    to: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), BakeError> {
+    let used = UsedMap::of(base.clone()).map_err(|source| BakeError::Used {
+        path: from.into(),
+        source,
+    })?;
+    let task = progress.task("copying the base image", Some(used.bytes()));
+    let from = File::open(from).map_err(BakeError::io("opening", from))?;
+    let out = File::options()
+        .write(true)
+        .open(to)
+        .map_err(BakeError::io("opening", to))?;
+    // No reflink: a base may hold old data in its free blocks, a golden image holds zeros there.
+    match copy_used(&from, &out, base.size(), &used, false, &*task, interrupt) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
+        result => result.map_err(BakeError::io("copying the base to", to))?,
+    };
+    interrupt.check()?;
+    Ok(())
+}

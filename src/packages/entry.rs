@@ -1,0 +1,112 @@
+//! One package of an index, field by field.
+
+use super::index::{Index, MultiArch, Record};
+
+/// One package of an [`Index`].
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    index: &'a Index,
+    record: &'a Record,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn new(index: &'a Index, record: &'a Record) -> Self {
+        Self { index, record }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        self.index.text(self.record.name)
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &'a str {
+        self.index.text(self.record.version)
+    }
+
+    /// Its architecture; `all` stays `all`.
+    pub fn architecture(&self) -> &'a str {
+        self.index.text(self.record.architecture)
+    }
+
+    /// Where it lies, relative to the archive; empty for what dpkg has installed.
+    pub fn filename(&self) -> &'a str {
+        self.index.text(self.record.filename)
+    }
+
+    /// The size of its file in bytes; 0 for what dpkg has installed.
+    pub fn size(&self) -> u64 {
+        self.record.size
+    }
+
+    /// The hash of its file; `None` for what dpkg has installed.
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        self.record.sha256
+    }
+
+    /// Its field Multi-Arch.
+    pub fn multi_arch(&self) -> MultiArch {
+        self.record.multi_arch
+    }
+
+    /// Whether a system without it is none (`Essential: yes`).
+    pub fn essential(&self) -> bool {
+        self.record.essential
+    }
+
+    /// Whether it says that it should not be removed (`Protected: yes`, `Important: yes`).
+    pub fn protected(&self) -> bool {
+        self.record.protected
+    }
+
+    /// 1 required, 2 important, 3 standard, 4 optional, 5 anything else, 0 nothing.
+    pub fn priority(&self) -> u8 {
+        self.record.priority
+    }
+
+    /// The source package and its version.
+    pub fn source(&self) -> (&'a str, &'a str) {
+        let source = self.index.text(self.record.source);
+        if source.is_empty() {
+            return (self.name(), self.version());
+        }
+        let (name, rest) = source.split_once(' ').unwrap_or((source, ""));
+        let version = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+        (name, version.unwrap_or(self.version()))
+    }
+
+    /// The field Pre-Depends.
+    pub fn pre_depends(&self) -> &'a str {
+        self.index.text(self.record.pre_depends)
+    }
+
+    /// The field Depends.
+    pub fn depends(&self) -> &'a str {
+        self.index.text(self.record.depends)
+    }
+
+    /// The field Conflicts.
+    pub fn conflicts(&self) -> &'a str {
+        self.index.text(self.record.conflicts)
+    }
+
+    /// The field Breaks.
+    pub fn breaks(&self) -> &'a str {
+        self.index.text(self.record.breaks)
+    }
+
+    /// The field Recommends.
+    pub fn recommends(&self) -> &'a str {
+        self.index.text(self.record.recommends)
+    }
+
+    /// The field Suggests.
+    pub fn suggests(&self) -> &'a str {
+        self.index.text(self.record.suggests)
+    }
+
+    /// The field Provides.
+    pub fn provides(&self) -> &'a str {
+        self.index.text(self.record.provides)
+    }
+}

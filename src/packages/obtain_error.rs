@@ -1,0 +1,88 @@
+//! Why packages could not be obtained.
+
+use std::path::PathBuf;
+
+use super::deb::DebError;
+use super::fetch::FetchFailed;
+use super::lock::LockError;
+use super::{ArchiveError, ImageError, OpenPgpError, ResolveError, UnpackError};
+use crate::base::DownloadError;
+use crate::interrupt::Interrupted;
+
+/// Why packages could not be obtained.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagesError {
+    /// The lock file.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The network, or the cache.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// The network, or the cache.
+    #[error(transparent)]
+    Fetch(#[from] FetchFailed),
+    /// The base image cannot be read.
+    #[error("reading the base image {}", path.display())]
+    Base {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What the base image says of its packages and archives.
+    #[error("reading which packages and archives the base image has: {0}")]
+    Image(#[from] ImageError),
+    /// An archive cannot be proven.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The key of Docker's own archive.
+    #[error("taking the key {named}: {source}; check [docker] key-file and key-fingerprint")]
+    Key {
+        /// Where it is from.
+        named: String,
+        /// What is wrong with it.
+        source: OpenPgpError,
+    },
+    /// A file cannot be read.
+    #[error("reading {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What is asked for cannot be had.
+    #[error("choosing packages: {0}")]
+    Resolve(#[from] ResolveError),
+    /// A `.deb` is not what it should be.
+    #[error("{package} cannot be used: {source}")]
+    Package {
+        /// Its name and version, or its file.
+        package: String,
+        /// What is wrong with it.
+        source: DebError,
+    },
+    /// They do not go together, or not with what the image has.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// A name that is none.
+    #[error("choosing packages: {0}")]
+    Name(String),
+    /// The image has no name for its release.
+    #[error(
+        "asking Docker's own archive: the base image does not say which release it is (VERSION_CODENAME in /etc/os-release); use [docker] source = \"debian\""
+    )]
+    NoCodename,
+    /// Nothing may be asked, and nothing is known.
+    #[error(
+        "choosing packages: {} has none for this base and this kraken.toml, and the network must not be used; run `kraken-flash fetch` first",
+        lock.display()
+    )]
+    Offline {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
