@@ -123,6 +123,20 @@ pub fn control_text(path: &Path) -> Result<String, DebError> {
     Ok(Deb::open(path)?.control.control)
 }
 
+/// What a `.deb` takes of a root file system; all of it is read.
+///
+/// # Errors
+/// [`DebError`].
+pub fn measure(path: &Path) -> Result<Need, DebError> {
+    let deb = Deb::open(path)?;
+    let mut measuring = Measuring::begin(&deb.control);
+    deb.files(&mut Measure, &mut |entry: DataEntry| {
+        measuring.add(&entry);
+        Ok::<_, DebError>(())
+    })?;
+    Ok(measuring.end())
+}
+
 /// Adds up what a package takes of a root file system, while it is read.
 #[derive(Debug)]
 pub(super) struct Measuring {
