@@ -32,7 +32,7 @@ help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
 	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those that boot in QEMU"
 	@echo "make lint   formatting, clippy, licences, documentation"
-	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold\")"
+	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold docker\"; first-boot, in QEMU, only by name)"
 	@echo "make fuzz   run each fuzz target for SECONDS=60"
 	@echo "make clean  remove what was built; caches in $(CACHE) stay"
 

@@ -275,6 +275,9 @@ fn base_docker_is_a_real_closure() {
     for name in ["docker.io", "containerd", "runc"] {
         assert!(ours.keys().any(|key| key.0 == name), "{name} is missing: {ours:?}");
     }
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    println!("loading {} ms; {peak}", bench.loading.as_millis());
     assert_eq!(bench.apt_closure(&["docker.io"], false).unwrap(), ours);
 }
 

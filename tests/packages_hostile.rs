@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use common::deb::{Item, Package, ar, pack, tar};
 use kraken_flash::disk::MemoryTree;
 use kraken_flash::interrupt::Interrupt;
+use kraken_flash::overlay::{EntryPath, Kind, Volume};
 use kraken_flash::packages::{self, Unpacked, deb};
 use tar::EntryType;
 
@@ -33,7 +34,10 @@ fn root() -> MemoryTree {
         .directory("/usr/share/folder")
         .file("/var/lib/dpkg/status", status.into_bytes())
         .file("/var/lib/dpkg/arch", *b"arm64\n")
-        .file("/var/lib/dpkg/info/dpkg.list", *b"/.\n/usr\n/usr/bin\n/usr/bin/dpkg\n")
+        .file(
+            "/var/lib/dpkg/info/dpkg.list",
+            *b"/.\n/lib\n/usr\n/usr/bin\n/usr/bin/dpkg\n",
+        )
         .file(
             "/var/lib/dpkg/info/victim.list",
             *b"/.\n/etc\n/etc/victim.conf\n/usr\n/usr/bin\n/usr/bin/victim\n",
@@ -184,7 +188,7 @@ fn entries_that_lead_out_or_are_no_files() {
         (
             "a sparse file",
             vec![Item::new("./usr/x", EntryType::GNUSparse, 0o644)],
-            &["usr/x"],
+            &[],
         ),
         (
             "an unknown kind",
@@ -309,7 +313,7 @@ fn control_files_that_say_too_little_or_too_much() {
         ("a name with a slash", with("Package:", "../x"), &["name"]),
         ("a name that is an option", with("Package:", "-x"), &["name"]),
         ("a name in capitals", with("Package:", "Hostile"), &["name"]),
-        ("an endless name", with("Package:", &long), &["name"]),
+        ("an endless name", with("Package:", &long), &["Package"]),
         ("a version with a blank", with("Version:", "1 2"), &["version"]),
         ("a version with a slash", with("Version:", "1/../2"), &["version"]),
         (
@@ -350,7 +354,6 @@ fn control_files_that_say_too_little_or_too_much() {
 }
 
 fn text(unpacked: &Unpacked, path: &str) -> String {
-    use kraken_flash::overlay::{EntryPath, Kind, Volume};
     match unpacked
         .overlay
         .get(Volume::Root, &EntryPath::new(path).unwrap())
@@ -578,67 +581,37 @@ fn sizes_that_are_not_true() {
     }
 }
 
-/// Zeros without end, packed in every way: in the control tar, in a file of the data tar, behind its end.
+/// Zeros without end, packed in every way: in the control tar, and behind the end of the data tar.
 #[test]
 fn bombs() {
     let place = Place::new();
-    for (ending, zeros) in [
-        ("xz", zeros_xz as fn(u64) -> Vec<u8>),
-        ("zst", zeros_zst),
-        ("gz", zeros_gz),
-    ] {
-        let control = pack("x.xz", &Package::new("hostile", "1").control_tar());
-        let bomb = zeros(96 << 20);
-        let (name, sound) = (format!("control.tar.{ending}"), pack("x.xz", &tar(&[])));
-        place.refuses(
-            &format!("a control tar of zeros, {ending}"),
-            &ar(&[("debian-binary", b"2.0\n"), (&name, &bomb), ("data.tar.xz", &sound)]),
-            &[],
-        );
-        // Behind the end of a tar, more than any package has.
-        let data = [
-            pack(&format!("x.{ending}"), &tar(&[Item::file("./usr/x", "x")])),
-            zeros(6500 << 20),
-        ]
-        .concat();
-        if ending != "gz" {
-            place.refuses(
-                &format!("zeros behind the data, {ending}"),
-                &ar(&[
-                    ("debian-binary", b"2.0\n"),
-                    ("control.tar.xz", &control),
-                    (&format!("data.tar.{ending}"), &data),
-                ]),
-                &["more than any package"],
-            );
-        }
+    let sound = pack("x.xz", &tar(&[]));
+    for ending in ["xz", "zst", "gz"] {
+        let name = format!("control.tar.{ending}");
+        let bomb = pack(&name, &vec![0; 96 << 20]);
+        assert!(bomb.len() < 1 << 20);
+        let bytes = ar(&[("debian-binary", b"2.0\n"), (&name, &bomb), ("data.tar.xz", &sound)]);
+        place.refuses(&format!("a control tar of zeros, {ending}"), &bytes, &[]);
     }
-}
-
-fn zeros_into(mut writer: impl Write, len: u64) {
+    let control = pack("x.xz", &Package::new("hostile", "1").control_tar());
+    let mut data = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    data.write_all(&tar(&[Item::file("./usr/x", "x")])).unwrap();
+    // More than any package has.
     let block = vec![0; 1 << 20];
-    for _ in 0..len >> 20 {
-        writer.write_all(&block).unwrap();
+    for _ in 0..6500 {
+        data.write_all(&block).unwrap();
     }
-}
-
-fn zeros_xz(len: u64) -> Vec<u8> {
-    let mut writer = liblzma::write::XzEncoder::new(Vec::new(), 0);
-    zeros_into(&mut writer, len.min(256 << 20));
-    let one = writer.finish().unwrap();
-    one.repeat((len / (256 << 20)).max(1) as usize)
-}
-
-fn zeros_zst(len: u64) -> Vec<u8> {
-    let mut writer = zstd::Encoder::new(Vec::new(), 1).unwrap();
-    zeros_into(&mut writer, len);
-    writer.finish().unwrap()
-}
-
-fn zeros_gz(len: u64) -> Vec<u8> {
-    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    zeros_into(&mut writer, len.min(256 << 20));
-    writer.finish().unwrap()
+    let members: [(&str, &[u8]); 3] = [
+        ("debian-binary", b"2.0\n"),
+        ("control.tar.xz", &control),
+        ("data.tar.zst", &data.finish().unwrap()),
+    ];
+    let path = place.write("hostile.deb", &ar(&members));
+    let said = place.unpack(&[path]).err().unwrap();
+    assert!(
+        said.contains("hostile.deb") && said.contains("more than any package"),
+        "{said}"
+    );
 }
 
 fn fails(place: &Place, packages: &[Package], words: &[&str]) {
@@ -675,12 +648,13 @@ fn packages_against_packages() {
     fails(&place, &[eater], &["eater", "victim"]);
     let links = Package::new("links", "1").symlink("/usr/lib/planted", "/etc");
     let below = Package::new("below", "1").file("/usr/lib/planted/passwd", "x");
-    fails(
-        &place,
-        &[links.clone(), below.clone()],
-        &["below", "/usr/lib/planted/passwd"],
-    );
-    fails(&place, &[below, links], &["links", "/usr/lib/planted"]);
+    fails(&place, &[links.clone(), below.clone()], &["below", "/usr/lib/planted"]);
+    // The other way round, the folder is there first, and stays.
+    let debs = [below, links].map(|package| package.write(place.folder.path()));
+    let unpacked = place.unpack(&debs).unwrap();
+    let planted = EntryPath::new("/usr/lib/planted").unwrap();
+    let kind = &unpacked.overlay.get(Volume::Root, &planted).unwrap().kind;
+    assert_eq!(*kind, Kind::DirectoryIfMissing);
     let folder = Package::new("folder", "1").folder("/usr/lib/x");
     let file = Package::new("file", "1").file("/usr/lib/x", "x");
     fails(&place, &[folder.clone(), file.clone()], &["file", "/usr/lib/x"]);

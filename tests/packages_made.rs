@@ -5,10 +5,19 @@ mod oracle;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use common::deb::{Item, MADE, Package};
 use oracle::Bench;
 use tar::EntryType;
+
+/// Changes a file as somebody would, at a time that any tree can tell: a whole second.
+fn change(path: &Path) {
+    fs::write(path, "changed by the user").unwrap();
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(MADE + 7)).unwrap();
+}
 
 fn long(letter: char) -> String {
     String::from(letter).repeat(120)
@@ -31,7 +40,7 @@ fn root_files_of_all_kinds() {
         symlink("unowned-too", at("srv/replaced-link")).unwrap();
         fs::create_dir(at("srv/stays-folder")).unwrap();
         fs::write(at("srv/stays-folder/x"), "x").unwrap();
-        fs::write(at("etc/kraken-of-nobody.conf"), "of the user\n").unwrap();
+        change(&at("etc/kraken-of-nobody.conf"));
         fs::write(at("etc/kraken-there.conf"), "of the user\n").unwrap();
         fs::write(at("srv/linked.conf"), "of the user\n").unwrap();
         symlink("../srv/linked.conf", at("etc/kraken-link.conf")).unwrap();
@@ -279,7 +288,7 @@ fn root_upgrades_and_what_is_left_of_packages() {
         fs::write(at("etc/kraken/changed"), "changed by the user").unwrap();
         fs::remove_file(at("etc/kraken/gone")).unwrap();
         fs::remove_file(at("etc/kraken/obsolete-gone")).unwrap();
-        fs::write(at("etc/kraken/to-remove-changed"), "changed by the user").unwrap();
+        change(&at("etc/kraken/to-remove-changed"));
         fs::rename(at("etc/kraken/linked"), at("srv/linked")).unwrap();
         symlink("../../srv/linked", at("etc/kraken/linked")).unwrap();
         fs::write(at("etc/kraken/obsolete-changed"), "changed by the user").unwrap();

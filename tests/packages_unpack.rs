@@ -15,7 +15,7 @@ use oracle::{Bench, archive};
 
 #[test]
 fn root_docker_is_unpacked_as_dpkg_does() {
-    let bench = Bench::new();
+    let bench = Bench::new().thorough();
     let names = ["docker.io", "docker-cli", "containerd", "runc", "tini", "iptables"];
     let debs = bench.prepare(|mount| archive::closure(mount, &names));
     let outcome = bench.compare(&bench.take(&debs));
@@ -37,15 +37,14 @@ fn root_a_bag_of_packages_is_unpacked_as_dpkg_does() {
         "man-db",
         "cron",
         "at",
-        "fuse3",
         "screen",
         "plocate",
         "nftables",
         "avahi-daemon",
     ];
     let mut debs = bench.prepare(|mount| archive::closure(mount, &names));
-    // Multi-Arch: same, and in the image for arm64: files of both, and a libc6 that declares triggers.
-    debs.extend(bench.prepare(|mount| archive::these(mount, &["libc6:amd64", "gcc-14-base:amd64", "zlib1g:amd64"])));
+    // Multi-Arch: same, and in the image for arm64: they share files.
+    debs.extend(bench.prepare(|mount| archive::these(mount, &["libzstd1:amd64", "gcc-14-base:amd64", "zlib1g:amd64"])));
     let outcome = bench.compare(&bench.take(&debs));
     assert!(
         outcome.counts.second_names > 2,
@@ -60,7 +59,6 @@ fn root_upgrades_of_packages_in_the_image_are_unpacked_as_dpkg_does() {
     let bench = Bench::new();
     let names = [
         "sudo",
-        "openssh-server",
         "openssh-client",
         "cloud-init",
         "systemd",
@@ -79,9 +77,9 @@ fn root_upgrades_of_packages_in_the_image_are_unpacked_as_dpkg_does() {
     let upgrade = outcome
         .preinsts
         .iter()
-        .find(|preinst| preinst.package == "openssh-server")
+        .find(|preinst| preinst.package == "cloud-init")
         .unwrap();
-    assert!(upgrade.arguments.starts_with("upgrade 1:"), "{}", upgrade.arguments);
+    assert!(upgrade.arguments.starts_with("upgrade 25."), "{}", upgrade.arguments);
 }
 
 /// The same package in a higher version.

@@ -25,7 +25,7 @@ case ${1:-} in
   demo) PACKAGES=$DEMO ;;
   test) PACKAGES=$TEST ;;
   lint) PACKAGES="build-essential" ;;
-  bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux e2fsprogs" ;;
+  bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux mount fdisk e2fsprogs dpkg $EMULATOR mtools qemu-system-arm qemu-utils openssh-client" ;;
   fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;
   *) echo "usage: tools/setup.sh demo|test|lint|bench|fuzz" >&2; exit 2 ;;
 esac

@@ -1,12 +1,10 @@
 //! From a compressed base to seven images with nothing cached, against decompressing it; and peak memory.
 
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::process::Command;
 
 use super::Result;
+use super::memory::peak;
 use super::rounds::{Contestant, medians};
 use super::setting::{Setting, build, fresh, run, warm};
 use super::table::{Table, seconds};
@@ -72,30 +70,6 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
         );
     }
     fresh(&folder)
-}
-
-/// Runs a command and raises `most` to its peak resident memory, in KiB.
-fn peak(command: &mut Command, most: &mut u64) -> Result<()> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    loop {
-        // The kernel keeps the maximum (VmHWM, proc_pid_status(5)); only what happens after the last look is missed.
-        if let Some(kilobytes) = high_water(&fs::read_to_string(&status).unwrap_or_default()) {
-            *most = kilobytes.max(*most);
-        }
-        if let Some(done) = child.try_wait()? {
-            return match done.success() {
-                true => Ok(()),
-                false => Err(format!("{command:?}: {done}").into()),
-            };
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn high_water(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// A path for sh(1).

@@ -1,11 +1,18 @@
 //! `make bench`: how fast images are made, each measurement beside the tool that a user would take instead.
 //!
-//! Arguments choose parts by name (`make bench PARTS="raw patches"`); without any, all are measured. Environment:
+//! Arguments choose parts by name (`make bench PARTS="raw patches"`); without any, all are measured that need no emulator. Environment:
 //! `KRAKEN_BENCH_BASE` a raw base image (else the cached `debian` base), `KRAKEN_BENCH_DIR` where to work (some 20 times the
 //! base's size in used bytes; else the target folder), `KRAKEN_BENCH_ROUNDS` how often (else 3).
 
 mod cold;
+mod debs;
+mod docker;
+mod first_boot;
+mod memory;
 mod patches;
+#[path = "../../tests/common/qemu.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod qemu;
 mod raw;
 mod reflink;
 mod rounds;
@@ -28,7 +35,12 @@ const PARTS: &[(&str, Part)] = &[
     ("reflink", reflink::measure),
     ("patches", patches::measure),
     ("cold", cold::measure),
+    ("docker", docker::measure),
+    ("first-boot", first_boot::measure),
 ];
+
+/// Parts that are measured only when they are named: emulators take many minutes, and want a quiet machine.
+const ONLY_BY_NAME: &[&str] = &["first-boot"];
 
 fn main() -> ExitCode {
     match run() {
@@ -51,7 +63,11 @@ fn run() -> Result<()> {
     print!("{}", setting.describe()?);
     let mut table = Table::default();
     for (name, part) in PARTS {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+        let chosen = match wanted.is_empty() {
+            true => !ONLY_BY_NAME.contains(name),
+            false => wanted.iter().any(|wanted| wanted == name),
+        };
+        if chosen {
             eprintln!("bench: {name}, load {}", setting::load());
             part(&setting, &mut table)?;
         }

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::Result;
 use super::raw::copies;
 use super::rounds::{Contestant, medians};
-use super::setting::{Setting, build, fresh, golden_of, run, warm, write_cluster};
+use super::setting::{NO_DOCKER, Setting, build, fresh, golden_of, run, warm, write_cluster};
 use super::table::{Table, seconds};
 
 /// Room for the golden image, seven whole copies of it, and the file system's own: in bytes, a sparse file.
@@ -30,7 +30,7 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
 }
 
 fn on(mount: &Path, name: &str, setting: &Setting, table: &mut Table) -> Result<()> {
-    let folder = write_cluster(&mount.join("work"), 7)?;
+    let folder = write_cluster(&mount.join("work"), 7, NO_DOCKER)?;
     let (cache, out) = (folder.join("cache"), folder.join("out"));
     run(build(&folder, &cache, &setting.base, &out).arg("--no-sums"))?;
     let golden = golden_of(&cache)?;

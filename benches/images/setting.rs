@@ -9,7 +9,10 @@ use kraken_flash::base::{Cache, debian};
 use super::Result;
 
 /// The program itself, built with the same profile as the benchmark.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_kraken-flash");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kraken-flash");
+
+/// In a spec: no Docker, where something else is measured.
+pub const NO_DOCKER: &str = "[docker]\nsource = \"none\"\n";
 
 /// What all measurements share.
 pub struct Setting {
@@ -58,12 +61,12 @@ impl Setting {
         self.folder.path()
     }
 
-    /// A fresh folder below the work folder, with the spec of the default cluster, or of one with `nodes` nodes, in it.
+    /// A fresh folder below the work folder, with the spec of a cluster of `nodes` nodes without Docker in it.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn cluster(&self, name: &str, nodes: usize) -> Result<PathBuf> {
-        write_cluster(&self.folder().join(name), nodes)
+        write_cluster(&self.folder().join(name), nodes, NO_DOCKER)
     }
 
     /// Machine, base and conditions, as lines of text.
@@ -96,16 +99,16 @@ impl Setting {
     }
 }
 
-/// Makes `folder` with a spec in it.
+/// Makes `folder` with a spec in it, which ends with `rest`.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_cluster(folder: &Path, nodes: usize) -> Result<PathBuf> {
+pub fn write_cluster(folder: &Path, nodes: usize, rest: &str) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let network = "[network]\nsubnet = \"10.20.0.0/16\"\nfirst-address = \"10.20.1.1\"\ngateway = \"10.20.0.1\"\n";
     fs::write(
         folder.join("kraken.toml"),
-        format!("[cluster]\nnodes = {nodes}\n{network}"),
+        format!("[cluster]\nnodes = {nodes}\n{network}{rest}"),
     )?;
     Ok(folder.to_owned())
 }

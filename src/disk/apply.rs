@@ -1,5 +1,6 @@
 //! Lays an overlay over the two volumes of a disk.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -145,7 +146,7 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
 }
 
 /// The bytes of a file of the overlay.
-fn bytes(path: &EntryPath, content: &Content) -> Result<Arc<[u8]>, ApplyError> {
+fn bytes<'c>(path: &EntryPath, content: &'c Content) -> Result<Cow<'c, [u8]>, ApplyError> {
     content.read().map_err(|source| ApplyError::Content {
         path: path.clone(),
         source,

@@ -74,6 +74,12 @@ impl Guest {
         }
     }
 
+    /// Waits so many times longer than for an ordinary boot.
+    pub fn patient(mut self, times: u32) -> Self {
+        self.patience *= times;
+        self
+    }
+
     /// Takes the power away, and gives it back: what the guest had not written to its disk is lost.
     pub fn power_cut(&mut self) {
         self.child.kill().unwrap();

@@ -29,6 +29,7 @@ const GIVEN: i64 = 1_790_000_000;
 pub struct Bench {
     pub folder: TempDir,
     before: Image,
+    thorough: bool,
 }
 
 impl Bench {
@@ -40,7 +41,17 @@ impl Bench {
             .unwrap();
         let before = Image::of_base(folder.path().join("before.img"));
         std::fs::create_dir(folder.path().join("debs")).unwrap();
-        Self { folder, before }
+        Self {
+            folder,
+            before,
+            thorough: false,
+        }
+    }
+
+    /// Reads every file of both images, also those that nobody touched.
+    pub fn thorough(mut self) -> Self {
+        self.thorough = true;
+        self
     }
 
     /// Where packages lie for the image to see, below `/mnt`.
@@ -102,7 +113,7 @@ impl Bench {
         let (unpacked, seconds) = self.by_us(&ours, debs);
         let [before, want, have] = [&self.before, &dpkgs, &ours].map(|image| image.mount(false));
         let times = Times { start, given: GIVEN };
-        let (counts, mut found) = compare(before.path(), want.path(), have.path(), &times);
+        let (counts, mut found) = compare(before.path(), want.path(), have.path(), &times, self.thorough);
         found.extend(status::differences(want.path(), have.path()));
         self.is_enough(debs, &before, &have, &mut found);
         assert!(

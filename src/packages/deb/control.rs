@@ -12,6 +12,9 @@ const LARGEST: u64 = 32 << 20;
 /// The most control files.
 const MOST: usize = 500;
 
+/// The longest name, version or architecture, in bytes.
+const LONGEST: usize = 128;
+
 /// One control file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlFile {
@@ -50,7 +53,8 @@ impl ControlFiles {
             let name = std::str::from_utf8(&raw).map_err(|_| refuse("has a name that is not UTF-8"))?;
             let name = name.strip_prefix("./").unwrap_or(name);
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
-            if name.is_empty() || name.len() > 64 || !name.chars().all(plain) || name.starts_with('.') {
+            if name.is_empty() || name.len() > 64 || name == "list" || !name.chars().all(plain) || name.starts_with('.')
+            {
                 return Err(refuse("has a name that no control file has"));
             }
             if entry.size() > LARGEST || others.len() >= MOST {
@@ -101,12 +105,18 @@ impl ControlFiles {
     }
 
     fn check(&self, path: &Path) -> Result<(), DebError> {
+        let text = |c: char| !c.is_control() || "\n\t\r".contains(c);
+        if !self.control.chars().all(text) {
+            return Err(DebError::bad(path, "its control file has a character that is no text"));
+        }
         let paragraph = self.paragraph(path)?;
         let field = |name: &str| {
             paragraph
                 .get(name)
                 .filter(|value| !value.is_empty() && !value.contains('\n'))
-                .ok_or_else(|| DebError::bad(path, format!("its control file has no {name}")))
+                // Together they are the names of files.
+                .filter(|value| value.len() <= LONGEST)
+                .ok_or_else(|| DebError::bad(path, format!("its control file has no {name}, or none that can be one")))
         };
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
         let package = field("Package")?;

@@ -73,11 +73,9 @@ impl Work<'_> {
             let Some(found) = self.root.metadata(path)? else {
                 continue;
             };
-            let Some(hash) = self.known_hashes.get(path).cloned() else {
-                continue;
-            };
             let bytes = self.root.read(path, 1 << 30)?.unwrap_or_default();
-            if hex::encode(Md5::digest(&bytes)) != hash {
+            // A file that no package had is somebody's own.
+            if self.known_hashes.get(path) != Some(&hex::encode(Md5::digest(&bytes))) {
                 let mut entry = Entry::file(bytes, found.mode, found.mtime.unwrap_or(self.time));
                 (entry.uid, entry.gid) = (found.uid, found.gid);
                 self.put(&format!("{path}.dpkg-old"), entry)?;

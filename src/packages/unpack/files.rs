@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::database::{Key, Known};
+use super::database::{ADMIN, Key, Known};
 use super::{UnpackError, Work, stanza};
 use crate::disk::{NodeType, real_path};
-use crate::overlay::{Entry, EntryPath, Kind, Volume};
+use crate::overlay::{Content, Entry, EntryPath, Kind, Volume};
 use crate::packages::deb::{Body, ControlFiles, DataEntry, DebError};
 
 /// How dpkg names a conffile that is not configured yet.
@@ -40,23 +40,39 @@ impl Work<'_> {
                 DebError::bad_entry(&package.path, missing, "is a conffile that the package does not have").into(),
             );
         }
+        let mut once = BTreeSet::new();
+        if let Some(twice) = package
+            .conffiles
+            .iter()
+            .chain(&package.removes)
+            .find(|path| !once.insert(*path))
+        {
+            return Err(DebError::bad_entry(&package.path, twice, "is a conffile twice").into());
+        }
+        for entry in entries
+            .iter()
+            .filter(|entry| once.contains(&entry.path.as_str().to_owned()))
+        {
+            if !matches!(entry.body, Body::File { .. }) {
+                return Err(
+                    DebError::bad_entry(&package.path, entry.path.as_str(), "is a conffile, and no file").into(),
+                );
+            }
+        }
         self.hashes(package);
         let mut places = BTreeMap::new();
         // Paths that are in the image by this package, and those that stay another's.
         let (mut brought, mut kept) = (BTreeSet::new(), BTreeSet::new());
-        let links: Vec<_> = entries
-            .iter()
-            .filter(|entry| matches!(entry.body, Body::Symlink(_)))
-            .map(|entry| entry.path.clone())
-            .collect();
-        self.links.extend(links);
+        let own: BTreeMap<_, _> = entries.iter().map(|entry| (&entry.path, &entry.body)).collect();
         for entry in entries {
             let path = entry.path.as_str();
-            self.refuse_planted(package, &entry.path)?;
+            self.refuse_planted(package, &entry.path, &own)?;
             self.activate_path(path, package);
             let place = self.place(package, &entry.path)?;
+            self.refuse_database(package, &place, &entry.body)?;
             let there = self.is_there(&place, &entry.body)?;
             let folder = matches!(entry.body, Body::Directory);
+            self.refuse_unequal(package, entry, &place)?;
             if !there && !folder && self.belongs_to_others(package, path)? {
                 kept.insert(path);
                 continue;
@@ -123,17 +139,87 @@ impl Work<'_> {
         }
     }
 
-    /// A path below a symbolic link that a package itself brings could end anywhere.
-    fn refuse_planted(&self, package: &Package, path: &EntryPath) -> Result<(), UnpackError> {
+    /// A path below a symbolic link that a package of this run brings could end anywhere, and below a file there is nothing.
+    fn refuse_planted(
+        &self,
+        package: &Package,
+        path: &EntryPath,
+        own: &BTreeMap<&EntryPath, &Body>,
+    ) -> Result<(), UnpackError> {
+        let refuse = |why| Err(DebError::bad_entry(&package.path, path.as_str(), why).into());
         let mut parent = path.parent();
         while let Some(folder) = parent {
-            if self.links.contains(&folder) {
-                let why = "lies below a symbolic link that a package brings, and could end anywhere";
-                return Err(DebError::bad_entry(&package.path, path.as_str(), why).into());
+            match own.get(&folder) {
+                // Looked at by itself.
+                Some(Body::Directory) => {}
+                Some(Body::Symlink(_)) => {
+                    return refuse("lies below a symbolic link that a package brings, and could end anywhere");
+                }
+                Some(_) => return refuse("lies below a file"),
+                None => match self.overlay.get(Volume::Root, &folder).map(|entry| &entry.kind) {
+                    Some(Kind::Symlink(_)) => {
+                        return refuse("lies below a symbolic link that a package brings, and could end anywhere");
+                    }
+                    Some(Kind::File(_) | Kind::HardLink(_)) => return refuse("lies below a file"),
+                    Some(_) => {}
+                    None if self.is_file(&folder)? => return refuse("lies below a file of the image"),
+                    None => {}
+                },
             }
             parent = folder.parent();
         }
         Ok(())
+    }
+
+    fn is_file(&self, path: &EntryPath) -> Result<bool, UnpackError> {
+        let found = self.root.metadata(path.as_str())?.map(|found| found.node);
+        Ok(matches!(found, Some(NodeType::File | NodeType::Other)))
+    }
+
+    /// The same package of two architectures shares files, which must be the same files when it is the same version.
+    fn refuse_unequal(&self, package: &Package, entry: &DataEntry, place: &EntryPath) -> Result<(), UnpackError> {
+        let Body::File { content, .. } = &entry.body else {
+            return Ok(());
+        };
+        let owners = self
+            .database
+            .owners
+            .get(entry.path.as_str())
+            .map_or(&[][..], Vec::as_slice);
+        let other = |owner: &&Key| owner.0 == package.key.0 && owner.1 != package.key.1;
+        let same_version = |owner: &&Key| {
+            let known = self.database.packages.get(*owner);
+            known.is_some_and(|known| known.same && known.is_unpacked() && known.version == package.version)
+        };
+        let Some(owner) = owners.iter().find(|owner| other(owner) && same_version(owner)) else {
+            return Ok(());
+        };
+        let equal = match self.overlay.get(Volume::Root, place).map(|entry| &entry.kind) {
+            Some(Kind::File(laid)) => laid == content,
+            Some(_) => false,
+            None => match self.root.read(place.as_str(), content.len()) {
+                Ok(Some(bytes)) => Content::from(bytes) == *content,
+                // Gone, or longer.
+                Ok(None) | Err(_) => false,
+            },
+        };
+        match equal {
+            true => Ok(()),
+            false => Err(UnpackError::Overwrites {
+                package: package.key.0.clone(),
+                path: entry.path.to_string(),
+                owner: format!("{}:{}", owner.0, owner.1),
+            }),
+        }
+    }
+
+    /// dpkg's own files are written here, and by nobody else.
+    fn refuse_database(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
+        let folder = matches!(body, Body::Directory);
+        match !folder && self.real(place.as_str())?.starts_with(&format!("{ADMIN}/")) {
+            true => Err(DebError::bad_entry(&package.path, place.as_str(), "is among dpkg's own files").into()),
+            false => Ok(()),
+        }
     }
 
     /// Whether the file belongs to a package that keeps it, because it replaces this one. One that this package replaces loses it.

@@ -73,8 +73,6 @@ struct Work<'a> {
     baked: BTreeSet<Key>,
     /// Packages that lost files to others.
     robbed: BTreeSet<Key>,
-    /// Symbolic links that packages of this run bring.
-    links: BTreeSet<EntryPath>,
     /// Triggers that packages of the image have to run, in the order in which they were activated.
     pending: BTreeMap<Key, Vec<String>>,
     /// Packages of this run, and those whose triggers must be run before they count as installed.
@@ -150,7 +148,6 @@ impl<'a> Work<'a> {
             stanzas: BTreeMap::new(),
             baked: BTreeSet::new(),
             robbed: BTreeSet::new(),
-            links: BTreeSet::new(),
             pending: BTreeMap::new(),
             awaited: BTreeMap::new(),
             known_hashes: BTreeMap::new(),

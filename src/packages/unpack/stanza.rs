@@ -59,6 +59,8 @@ pub(super) fn unpacked(control: &Paragraph<'_>, config_version: Option<&str>, co
                     line(&mut text, name, version);
                 }
             }
+            // A package's state is not what it says of itself.
+            "Triggers-Pending" | "Triggers-Awaited" => {}
             "Conffiles" => {
                 if !conffiles.is_empty() {
                     text.push_str("Conffiles:\n");

@@ -1,0 +1,54 @@
+//! Docker's packages, locked, and copied out of the user's cache: the same files for both sides.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kraken_flash::base::Cache;
+use kraken_flash::packages::lock::{Bake, LOCK, Lock};
+
+use super::Result;
+use super::setting::{PROGRAM, Setting, run};
+
+/// What is baked, and where it lies.
+pub struct Debs {
+    /// As `kraken.lock` has it.
+    pub bake: Bake,
+    /// The packages as files with names, for dpkg.
+    pub files: Vec<PathBuf>,
+}
+
+/// Has `kraken-flash fetch` write the lock file of the cluster in `folder` and fill the user's cache, where they are not there yet; this alone
+/// may need the network. The packages are then put into `cache` (by their hashes, for `build --offline`) and into `folder/debs` (by
+/// their names).
+///
+/// # Errors
+/// When fetching fails, or the cache lacks what it should have.
+pub fn fetch(setting: &Setting, folder: &Path, cache: &Path) -> Result<Debs> {
+    let users = Cache::open(None)?.root().join("downloads");
+    let mut fetch = Command::new(PROGRAM);
+    fetch
+        .current_dir(folder)
+        .args(["--quiet", "fetch", "--json", "--base"])
+        .arg(&setting.base);
+    let output = fetch.output()?;
+    if !output.status.success() {
+        return Err(format!("{fetch:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let base = said["sha256"].as_str().ok_or("`fetch --json` names no base")?;
+    let lock = Lock::read(&folder.join(LOCK))?;
+    let bake = lock.bake(base).ok_or("kraken.lock has nothing for this base")?.clone();
+    let (kept, named) = (cache.join("downloads"), folder.join("debs"));
+    fs::create_dir_all(&kept)?;
+    fs::create_dir_all(&named)?;
+    let mut files = Vec::new();
+    for package in &bake.packages {
+        let file = named.join(format!("{}.deb", package.name));
+        let from = users.join(&package.sha256);
+        fs::copy(&from, &file).map_err(|error| format!("copying {}: {error}", from.display()))?;
+        run(Command::new("cp").arg(&file).arg(kept.join(&package.sha256)))?;
+        files.push(file);
+    }
+    Ok(Debs { bake, files })
+}
