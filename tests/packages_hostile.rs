@@ -74,7 +74,7 @@ impl Place {
     /// Unpacking these bytes is refused, with all of these words.
     fn refuses(&self, what: &str, bytes: &[u8], words: &[&str]) {
         let path = self.write("hostile.deb", bytes);
-        let said = match self.unpack(&[path.clone()]) {
+        let said = match self.unpack(std::slice::from_ref(&path)) {
             Ok(_) => panic!("{what}: taken"),
             Err(said) => said,
         };
@@ -559,7 +559,7 @@ fn containers_that_are_none() {
         let mut bytes = sound.clone();
         bytes[at] ^= 0x55;
         let path = place.write("changed.deb", &bytes);
-        let _ = (place.unpack(&[path.clone()]), deb::measure(&path));
+        let _ = (place.unpack(std::slice::from_ref(&path)), deb::measure(&path));
     }
 }
 
