@@ -65,6 +65,25 @@ impl Content {
         }
     }
 
+    /// Fills `buffer` from the byte `at`. Stored bytes are not compared with their hash.
+    ///
+    /// # Errors
+    /// What reading reports; `UnexpectedEof` when there are not so many.
+    pub fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = at.checked_add(buffer.len() as u64).filter(|end| *end <= self.len());
+        if end.is_none() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match self {
+            Content::Bytes(bytes) => {
+                let at = usize::try_from(at).map_err(io::Error::other)?;
+                buffer.copy_from_slice(&bytes[at..at + buffer.len()]);
+                Ok(())
+            }
+            Content::Stored { file, offset, .. } => file.read_exact_at(buffer, offset + at),
+        }
+    }
+
     /// Their SHA-256.
     pub fn sha256(&self) -> [u8; 32] {
         match self {
