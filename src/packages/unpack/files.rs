@@ -72,7 +72,6 @@ impl Work<'_> {
             self.refuse_database(package, &place, &entry.body)?;
             let there = self.is_there(&place, &entry.body)?;
             let folder = matches!(entry.body, Body::Directory);
-            self.refuse_unequal(package, entry, &place)?;
             if !there && !folder && self.belongs_to_others(package, path)? {
                 kept.insert(path);
                 continue;
@@ -80,6 +79,7 @@ impl Work<'_> {
             if self.filter.leaves_out(entry) {
                 continue;
             }
+            self.refuse_unequal(package, entry, &place)?;
             brought.insert(path);
             if !there {
                 self.refuse_shape(package, &place, &entry.body)?;
@@ -199,8 +199,10 @@ impl Work<'_> {
             Some(_) => false,
             None => match self.root.read(place.as_str(), content.len()) {
                 Ok(Some(bytes)) => Content::from(bytes) == *content,
-                // Gone, or longer.
-                Ok(None) | Err(_) => false,
+                // Somebody took it away.
+                Ok(None) => true,
+                // It is longer.
+                Err(_) => false,
             },
         };
         match equal {
