@@ -29,10 +29,12 @@ impl Extended {
     /// Takes a header that belongs to the next entry; `false` for an entry itself.
     pub(super) fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> io::Result<bool> {
         match entry.header().entry_type() {
-            EntryType::GNULongName => self.name = Some(text(entry, MOST_NAME)?),
-            EntryType::GNULongLink => self.link = Some(text(entry, MOST_NAME)?),
+            EntryType::GNULongName => self.name = Some(text(entry, MOST_NAME, "a name is longer than 4095 bytes")?),
+            EntryType::GNULongLink => {
+                self.link = Some(text(entry, MOST_NAME, "a link's target is longer than 4095 bytes")?)
+            }
             EntryType::XHeader => {
-                let records = text(entry, MOST_PAX)?;
+                let records = text(entry, MOST_PAX, "its PAX records are longer than any can be")?;
                 self.pax(&records)?;
             }
             _ => return Ok(false),
@@ -117,10 +119,10 @@ impl Extended {
     }
 }
 
-fn text<R: Read>(entry: &mut Entry<'_, R>, most: u64) -> io::Result<Vec<u8>> {
+fn text<R: Read>(entry: &mut Entry<'_, R>, most: u64, too_long: &'static str) -> io::Result<Vec<u8>> {
     let size = entry.header().entry_size()?;
     if size > most {
-        return Err(bad("a name or attribute is longer than any can be"));
+        return Err(bad(too_long));
     }
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes)?;
