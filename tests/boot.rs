@@ -75,7 +75,7 @@ fn qemu_node_three_comes_up_as_itself_and_stays_so() {
     docker::docker_works(&guest);
     assert_eq!(
         guest.ssh("cat /var/lib/test/scripts"),
-        "preinst install\npostinst configure "
+        "preinst install\npostinst configure"
     );
     assert_eq!(guest.ssh("cat /etc/kraken-own.conf"), "own = true");
     assert!(guest.ssh("htop --version").starts_with("htop "));
@@ -124,7 +124,7 @@ fn qemu_a_power_cut_in_the_middle_of_configuring_does_no_harm() {
     docker::docker_works(&guest);
     let scripts = guest.ssh("cat /var/lib/test/scripts");
     assert!(
-        scripts.starts_with("preinst install\n") && scripts.ends_with("postinst configure "),
+        scripts.starts_with("preinst install\n") && scripts.ends_with("postinst configure"),
         "{scripts}"
     );
     assert_eq!(guest.ssh("systemctl is-system-running --wait"), "running");
