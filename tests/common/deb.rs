@@ -138,7 +138,7 @@ pub fn tar(items: &[Item]) -> Vec<u8> {
 pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
     for (name, member) in members {
-        write!(bytes, "{name:<16}{MADE:<12}0     0     100644  {:<10}`\n", member.len()).unwrap();
+        writeln!(bytes, "{name:<16}{MADE:<12}0     0     100644  {:<10}`", member.len()).unwrap();
         bytes.extend_from_slice(member);
         if member.len() % 2 == 1 {
             bytes.push(b'\n');
