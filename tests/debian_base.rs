@@ -150,6 +150,8 @@ fn nothing_of_this_machine_is_left(root: &Path) {
         ("/", ".native"),
         ("/usr/lib", "x86_64-linux-gnu"),
         ("/usr/bin", ".emulated"),
+        ("/usr/sbin", "policy-rc.d"),
+        ("/usr/sbin", "start-stop-daemon.REAL"),
         ("/etc/apt/apt.conf.d", "00host"),
         ("/etc/dpkg/dpkg.cfg.d", "00host"),
     ] {

@@ -1,7 +1,7 @@
 //! The packages baked into an image: whether they are those of `kraken.lock`, whether dpkg knows them, and whether every file of them is what
 //! our record and dpkg's own md5sums say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use md5::{Digest as _, Md5};
@@ -248,10 +248,12 @@ fn content(root: &dyn FileTree, path: &str) -> Result<Option<(String, String)>, 
     Ok(bytes.map(|bytes| (hex::encode(Sha256::digest(&bytes)), hex::encode(Md5::digest(&bytes)))))
 }
 
-/// What dpkg's own lists say of the packages' files: absolute path → MD5 in hexadecimal. Diverted files are under their other name.
+/// What dpkg's own lists say of the packages' files: absolute path → MD5 in hexadecimal. Diverted files, and
+/// conffiles, are under their other name.
 fn md5sums(root: &dyn FileTree, record: &PackagesRecord) -> Result<BTreeMap<String, String>, TreeError> {
     let diversions = text(root, "/var/lib/dpkg/diversions")?;
     let lines: Vec<&str> = diversions.lines().collect();
+    let recorded: BTreeSet<&str> = record.files.iter().map(|file| file.path.as_str()).collect();
     let mut sums = BTreeMap::new();
     for package in &record.packages {
         let (name, arch) = (&package.name, &package.architecture);
@@ -268,7 +270,11 @@ fn md5sums(root: &dyn FileTree, record: &PackagesRecord) -> Result<BTreeMap<Stri
                 .chunks_exact(3)
                 .find(|entry| entry[0] == path && entry[2] != name)
                 .map(|entry| entry[1].to_owned());
-            sums.insert(diverted.unwrap_or(path), sum.to_owned());
+            let path = diverted.unwrap_or(path);
+            // A conffile waits under this name until it is configured; beside it can be one of another version.
+            let waiting = format!("{path}.dpkg-new");
+            let is_waiting = recorded.contains(waiting.as_str());
+            sums.insert(if is_waiting { waiting } else { path }, sum.to_owned());
         }
     }
     Ok(sums)

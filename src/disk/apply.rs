@@ -1,6 +1,7 @@
 //! Lays an overlay over the two volumes of a disk.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ext4::{Attributes, Ext4Error, Ext4Write, Ext4Writer};
@@ -98,6 +99,7 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
     // Removals have no time of their own: they happen when the newest entry does.
     let now = of(overlay, Volume::Root).map(|(_, e)| e.mtime).max().unwrap_or(0);
     let mut writer = Ext4Writer::open(view, &layout.root, now)?;
+    let names = names(overlay);
     // Directories that are this overlay's; others keep their times as far as nothing is written into them.
     let mut made = BTreeSet::new();
     for (path, entry) in of(overlay, Volume::Root) {
@@ -109,7 +111,10 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
             xattrs: &entry.xattrs,
         };
         match &entry.kind {
-            Kind::File(content) => writer.file(path.as_str(), &bytes(path, content)?, attributes)?,
+            Kind::File(content) => {
+                let names = names.get(path).copied().unwrap_or(1);
+                writer.file(path.as_str(), content, names, attributes)?;
+            }
             // After all files: what it is a name of may come later, and so may what is removed from a folder.
             Kind::HardLink(_) | Kind::AbsentIfEmpty => {}
             Kind::Directory => {
@@ -144,8 +149,19 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
     Ok(writer.finish()?)
 }
 
+/// How many names a file of the root volume is to have, for those that get more than one.
+fn names(overlay: &Overlay) -> BTreeMap<&EntryPath, u32> {
+    let mut names = BTreeMap::new();
+    for (_, entry) in of(overlay, Volume::Root) {
+        if let Kind::HardLink(other) = &entry.kind {
+            *names.entry(other).or_insert(1) += 1;
+        }
+    }
+    names
+}
+
 /// The bytes of a file of the overlay.
-fn bytes(path: &EntryPath, content: &Content) -> Result<Arc<[u8]>, ApplyError> {
+fn bytes<'c>(path: &EntryPath, content: &'c Content) -> Result<Cow<'c, [u8]>, ApplyError> {
     content.read().map_err(|source| ApplyError::Content {
         path: path.clone(),
         source,

@@ -1,5 +1,6 @@
 //! The bytes of a file of an overlay.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -44,9 +45,9 @@ impl Content {
     ///
     /// # Errors
     /// What reading reports; bytes that changed on the disk since they were hashed are an error, too.
-    pub fn read(&self) -> io::Result<Arc<[u8]>> {
+    pub fn read(&self) -> io::Result<Cow<'_, [u8]>> {
         match self {
-            Content::Bytes(bytes) => Ok(bytes.clone()),
+            Content::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
             Content::Stored {
                 file,
                 offset,
@@ -59,8 +60,27 @@ impl Content {
                 if <[u8; 32]>::from(Sha256::digest(&bytes)) != *sha256 {
                     return Err(io::Error::other("a temporary file changed while it was in use"));
                 }
-                Ok(bytes.into())
+                Ok(Cow::Owned(bytes))
             }
+        }
+    }
+
+    /// Fills `buffer` from the byte `at`. Stored bytes are not compared with their hash.
+    ///
+    /// # Errors
+    /// What reading reports; `UnexpectedEof` when there are not so many.
+    pub fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = at.checked_add(buffer.len() as u64).filter(|end| *end <= self.len());
+        if end.is_none() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match self {
+            Content::Bytes(bytes) => {
+                let at = usize::try_from(at).map_err(io::Error::other)?;
+                buffer.copy_from_slice(&bytes[at..at + buffer.len()]);
+                Ok(())
+            }
+            Content::Stored { file, offset, .. } => file.read_exact_at(buffer, offset + at),
         }
     }
 

@@ -24,7 +24,7 @@ pub fn busybox_image(to: &Path) {
         .unwrap()
         .files(&mut scratch, &mut |entry: DataEntry| {
             if let (true, Body::File { content, .. }) = (entry.path.as_str().ends_with("bin/busybox"), &entry.body) {
-                program = Some(content.read().unwrap());
+                program = Some(content.read().unwrap().into_owned());
             }
             Ok::<_, DebError>(())
         })

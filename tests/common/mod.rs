@@ -10,7 +10,6 @@ pub mod host_debs;
 pub mod lay;
 pub mod proxy;
 pub mod qemu;
-pub mod raw_deb;
 pub mod served;
 pub mod tamper;
 pub mod web;

@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Serves a folder. It ends with the test.
 pub struct Server {
@@ -41,11 +42,9 @@ impl Server {
     /// Nobody listens at its address any more.
     pub fn stop(self) {
         self.stopped.store(true, Ordering::SeqCst);
-        let address = self.address.trim_start_matches("http://");
         // It looks at the mark when somebody comes.
-        let _ = TcpStream::connect(address);
-        while TcpStream::connect(address).is_ok() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        while TcpStream::connect(self.address.trim_start_matches("http://")).is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }

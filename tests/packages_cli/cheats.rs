@@ -6,8 +6,8 @@ use std::path::Path;
 use tar::EntryType;
 
 use super::common::archive::{Builder, DAY, Damage, TestArchive, make_deb, now};
-use super::common::raw_deb::{Data, raw_deb};
 use super::common::world::{World, with_package};
+use super::raw::{Data, raw_deb};
 use super::{archive_of_tools, base_of, no_image, nothing_half_made};
 
 /// What is wrong, what is published, and the words that an error must have.
@@ -137,17 +137,17 @@ fn packages_that_no_image_takes() {
         ),
         (
             "a device",
-            |data| data.entry("./dev/null", EntryType::Char, 0o666, "", b""),
+            |data| data.entry("./dev/null", EntryType::Char, ""),
             &["dev/null", "is a device node"],
         ),
         (
             "a disk",
-            |data| data.entry("./dev/sda", EntryType::Block, 0o666, "", b""),
+            |data| data.entry("./dev/sda", EntryType::Block, ""),
             &["dev/sda", "is a device node"],
         ),
         (
             "a pipe",
-            |data| data.entry("./run/pipe", EntryType::Fifo, 0o666, "", b""),
+            |data| data.entry("./run/pipe", EntryType::Fifo, ""),
             &["run/pipe", "is a pipe"],
         ),
         (
@@ -165,12 +165,12 @@ fn packages_that_no_image_takes() {
         ),
         (
             "a name of a file elsewhere",
-            |data| data.entry("./usr/evil", EntryType::Link, 0o644, "/etc/shadow", b""),
+            |data| data.entry("./usr/evil", EntryType::Link, "/etc/shadow"),
             &["usr/evil", "is a link to what has an absolute path"],
         ),
         (
             "a name of a file of the image",
-            |data| data.entry("./usr/evil", EntryType::Link, 0o644, "etc/shadow", b""),
+            |data| data.entry("./usr/evil", EntryType::Link, "etc/shadow"),
             &["usr/evil", "is a hard link to something that is no file of the package"],
         ),
         (
@@ -180,11 +180,11 @@ fn packages_that_no_image_takes() {
         ),
     ];
     for (name, fill, words) in cases {
-        let deb = raw_deb(folder.path(), "tool", "", |data| _ = fill(data));
+        let deb = raw_deb(folder.path(), "tool", |data| _ = fill(data));
         let words = [&["tool"][..], words].concat();
         bench.refuses(Cheat(name, TestArchive::builder().deb(deb), &words));
     }
-    let mut bytes = fs::read(raw_deb(folder.path(), "tool", "", |data| _ = data.folder("./usr/"))).unwrap();
+    let mut bytes = fs::read(raw_deb(folder.path(), "tool", |data| _ = data.folder("./usr/"))).unwrap();
     // dpkg-deb still reads its control file.
     bytes.truncate(bytes.len() - 1000);
     let cut = folder.path().join("cut_1.0-1_arm64.deb");

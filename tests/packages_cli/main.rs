@@ -7,6 +7,7 @@ mod cheats;
 mod docker;
 mod lock;
 mod network;
+mod raw;
 mod room;
 mod tampering;
 

@@ -1,9 +1,9 @@
 //! `verify` finds whatever is changed of the packages in an image.
 
 use super::common::archive::TestArchive;
-use super::common::raw_deb::raw_deb;
 use super::common::tamper::{Bed, Case, case, debugfs, each, flip, replace_in_root};
 use super::common::world::{PROGRAM, World};
+use super::raw::raw_deb;
 use super::{base_of, image};
 
 /// cap_net_bind_service=ep, as the kernel stores it (linux/capability.h, VFS_CAP_REVISION_2).
@@ -134,7 +134,7 @@ fn cases() -> Vec<Case> {
 #[test]
 fn every_tampering_with_packages_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let deb = raw_deb(folder.path(), "tool", "", |data| {
+    let deb = raw_deb(folder.path(), "tool", |data| {
         data.folder("./usr/")
             .folder("./usr/bin/")
             .xattr("security.capability", &CAPABILITY)

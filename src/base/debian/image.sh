@@ -13,6 +13,10 @@ ROOT_START=$((BOOT_START + BOOT_SECTORS))
 UUID="${INPUTS:8:8}-${INPUTS:16:4}-4${INPUTS:20:3}-8${INPUTS:23:3}-${INPUTS:26:12}"
 echo "stage: making the image"
 
+# What mmdebstrap keeps services back with; it takes that away only after this.
+rm -f "$R/usr/sbin/policy-rc.d"
+if [ -e "$R/usr/sbin/start-stop-daemon.REAL" ]; then mv -f "$R/usr/sbin/start-stop-daemon.REAL" "$R/usr/sbin/start-stop-daemon"; fi
+
 # --- what the firmware reads
 mkdir -p "$B/overlays"
 KERNEL=$(basename "$(find "$R/lib/modules" -mindepth 1 -maxdepth 1 -name '*-arm64' | sort -V | tail -1)")

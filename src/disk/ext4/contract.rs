@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::superblock::Ext4InfoError;
+use crate::overlay::Content;
 
 /// Owner, mode, time and attributes of an entry.
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +57,11 @@ impl From<Ext4InfoError> for Ext4Error {
 /// What we ask of a library that writes ext4. Paths are absolute; symbolic links on the way to the last component are followed inside the
 /// volume; parents that are missing are made as `0755 root:root`.
 pub trait Ext4Write {
-    /// Writes a file under a new inode; whatever file or link stood there loses this name only.
+    /// Writes a file under a new inode, unless it is there with all its attributes, and with as many names as `names` says; whatever file or link stood there loses this name only.
     ///
     /// # Errors
     /// [`Ext4Error`] when a directory stands there, a parent is a file, or there is no room.
-    fn file(&mut self, path: &str, bytes: &[u8], attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
 
     /// Makes a directory, or gives an existing one these attributes.
     ///

@@ -9,6 +9,10 @@ use fs_ext4::runtime::Runtime;
 use crate::disk::io::{ReadAt, WriteAt};
 use crate::disk::slice::Slice;
 
+/// 2000-01-01 UTC. Where the time of an inode's deletion stands, an orphan's successor can stand too (`i_dtime`), and e2fsck takes a number that is not
+/// larger than that of the inodes for one. No file system has so many inodes.
+const EARLIEST: i64 = 946_684_800;
+
 /// Time and inode generations come from the entries and a counter, never from the host.
 pub(super) struct Clock {
     now: AtomicI64,
@@ -19,17 +23,16 @@ impl Clock {
     /// A clock that stands at `now`, in seconds since 1970-01-01 UTC.
     pub(super) fn at(now: i64) -> Self {
         let clock = Self {
-            now: AtomicI64::new(1),
+            now: AtomicI64::new(EARLIEST),
             generation: AtomicU32::new(1),
         };
         clock.set(now);
         clock
     }
 
-    /// Puts the clock at `now`.
+    /// Puts the clock at `now`, but never before [`EARLIEST`].
     pub(super) fn set(&self, now: i64) {
-        // Never 0: an inode deleted at 0 looks to e2fsck as if it had not been deleted.
-        self.now.store(clamp(now).max(1), Ordering::Relaxed);
+        self.now.store(clamp(now).max(EARLIEST), Ordering::Relaxed);
     }
 }
 

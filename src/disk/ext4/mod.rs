@@ -2,6 +2,7 @@
 
 mod contract;
 mod device;
+mod pieces;
 mod superblock;
 mod tree;
 mod write;

@@ -7,10 +7,12 @@ use fs_ext4::{Error, Filesystem, inode::Inode, xattr};
 
 use super::contract::{Attributes, Ext4Error, Ext4Write};
 use super::device::{Clock, Device, clamp};
+use super::pieces::pieces;
 use super::superblock::Ext4Info;
 use crate::disk::io::WriteAt;
 use crate::disk::slice::Slice;
 use crate::disk::table::Partition;
+use crate::overlay::Content;
 
 /// The root directory's inode number.
 const ROOT: u32 = 2;
@@ -188,12 +190,16 @@ impl Ext4Writer {
     }
 
     /// Whether a file inode holds exactly these bytes.
-    fn holds(&self, inode: u32, found: &Inode, bytes: &[u8]) -> bool {
-        if found.size != bytes.len() as u64 {
-            return false;
+    fn holds(&self, inode: u32, found: &Inode, content: &Content, path: &str) -> Result<bool, Ext4Error> {
+        if found.size != content.len() {
+            return Ok(false);
         }
-        let mut have = vec![0; bytes.len()];
-        matches!(self.fs.read_ino(inode, 0, &mut have), Ok(n) if n == bytes.len()) && have == bytes
+        let mut have = Vec::new();
+        pieces(content, path, |at, piece| {
+            have.resize(piece.len(), 0);
+            let read = self.fs.read_ino(inode, at, &mut have);
+            Ok(matches!(read, Ok(count) if count == piece.len()) && have == piece)
+        })
     }
 
     /// Removes the name of a file or link, so that the new inode inherits neither attributes nor other names.
@@ -211,14 +217,14 @@ impl Ext4Writer {
 }
 
 impl Ext4Write for Ext4Writer {
-    fn file(&mut self, path: &str, bytes: &[u8], attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
         self.clock.set(attributes.mtime);
         let (place, name, found) = self.spot(path)?;
         if let Some((inode, found)) = &found
             && found.is_file()
-            && found.links_count == 1
+            && u32::from(found.links_count) == names
             && self.dressed(*inode, found, attributes)
-            && self.holds(*inode, found, bytes)
+            && self.holds(*inode, found, content, path)?
         {
             return Ok(());
         }
@@ -227,16 +233,20 @@ impl Ext4Write for Ext4Writer {
             .fs
             .apply_create_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
             .map_err(wrap("creating", path))?;
-        let written = self
-            .fs
-            .apply_pwrite_ino(inode, 0, bytes)
-            .map_err(wrap("writing", path))?;
-        if written != bytes.len() as u64 {
-            return Err(Ext4Error::Full {
-                doing: "writing",
-                path: path.into(),
-            });
-        }
+        pieces(content, path, |at, piece| {
+            // The library gives back the size that the file has then.
+            let size = self
+                .fs
+                .apply_pwrite_ino(inode, at, piece)
+                .map_err(wrap("writing", path))?;
+            match size == at + piece.len() as u64 {
+                true => Ok(true),
+                false => Err(Ext4Error::Full {
+                    doing: "writing",
+                    path: path.into(),
+                }),
+            }
+        })?;
         self.dress(&place, name, inode, attributes)
     }
 

@@ -11,16 +11,13 @@ use sha2::{Digest, Sha256};
 use tar::EntryType;
 
 use super::DebError;
+use super::extended::Extended;
 use crate::overlay::{Content, EntryPath};
 
 /// The most files of a package.
 const MOST_ENTRIES: usize = 1_000_000;
 /// Bytes handled at a time.
 const BLOCK: usize = 256 << 10;
-/// How PAX headers name extended attributes (star(5), GNU tar and libarchive).
-const PAX_XATTR: &str = "SCHILY.xattr.";
-/// The most bytes of one extended attribute: what ext4 takes in a block.
-const LARGEST_XATTR: usize = 4000;
 
 /// A file, link or folder of a package.
 #[derive(Clone, Debug)]
@@ -135,22 +132,25 @@ pub(super) fn read<E: From<DebError>>(
     let mut archive = tar::Archive::new(reader);
     let mut seen = BTreeSet::new();
     let mut files = BTreeSet::new();
-    for entry in archive.entries().map_err(DebError::io(path))? {
+    let mut before = Extended::default();
+    for entry in archive.entries().map_err(DebError::io(path))?.raw(true) {
         let mut entry = entry.map_err(DebError::io(path))?;
-        let raw = entry.path_bytes().into_owned();
+        if before.take(&mut entry).map_err(DebError::io(path))? {
+            continue;
+        }
+        let extended = std::mem::take(&mut before);
+        let raw = extended.path(&entry);
         let Some(place) = place(&raw).map_err(|why| DebError::entry(path, &raw, why))? else {
             continue;
         };
         if !seen.insert(place.clone()) || seen.len() > MOST_ENTRIES {
             return Err(DebError::entry(path, &raw, "is there twice, or one of too many").into());
         }
-        let xattrs = xattrs(&mut entry, path, &raw)?;
-        let body = body(&mut entry, (path, &raw), &place, sink, &files)?;
+        let body = body((&mut entry, &extended), (path, &raw), &place, sink, &files)?;
         if matches!(body, Body::File { .. }) {
             files.insert(place.clone());
         }
         let header = entry.header();
-        let number = |value: io::Result<u64>| value.map_err(DebError::io(path));
         let id = |value: io::Result<u64>| {
             let id = value.map_err(DebError::io(path))?;
             u32::try_from(id).map_err(|_| DebError::entry(path, &raw, "has an owner that cannot be"))
@@ -162,11 +162,14 @@ pub(super) fn read<E: From<DebError>>(
             mode: (header.mode().map_err(DebError::io(path))? & 0o7777) as u16,
             owner: (id(header.uid())?, name(header.username_bytes())),
             group: (id(header.gid())?, name(header.groupname_bytes())),
-            mtime: i64::try_from(number(header.mtime())?).unwrap_or(i64::MAX),
-            xattrs,
+            mtime: extended.mtime(&entry).map_err(DebError::io(path))?,
+            xattrs: extended.xattrs(),
         })?;
     }
-    Ok(())
+    match before.is_empty() {
+        true => Ok(()),
+        false => Err(DebError::bad(path, "it ends after a long name that belongs to no entry").into()),
+    }
 }
 
 /// Where an entry goes; `None` for the root folder itself.
@@ -188,7 +191,7 @@ fn place(raw: &[u8]) -> Result<Option<EntryPath>, String> {
 }
 
 fn body<R: Read>(
-    entry: &mut tar::Entry<'_, R>,
+    (entry, extended): (&mut tar::Entry<'_, R>, &Extended),
     (path, raw): (&Path, &[u8]),
     place: &EntryPath,
     sink: &mut dyn Sink,
@@ -196,9 +199,12 @@ fn body<R: Read>(
 ) -> Result<Body, DebError> {
     let refuse = |why: &str| DebError::entry(path, raw, why);
     let target = |entry: &tar::Entry<'_, R>| {
-        let bytes = entry.link_name_bytes().ok_or_else(|| refuse("is a link to nothing"))?;
-        String::from_utf8(bytes.into_owned()).map_err(|_| refuse("is a link to a name that is not UTF-8"))
+        let bytes = extended.target(entry).ok_or_else(|| refuse("is a link to nothing"))?;
+        String::from_utf8(bytes).map_err(|_| refuse("is a link to a name that is not UTF-8"))
     };
+    if !extended.has_one_size(entry.header().entry_size().map_err(DebError::io(path))?) {
+        return Err(refuse("has two sizes"));
+    }
     match entry.header().entry_type() {
         EntryType::Regular | EntryType::Continuous => file(entry, path, sink),
         EntryType::Directory => Ok(Body::Directory),
@@ -258,7 +264,7 @@ fn file<R: Read>(entry: &mut tar::Entry<'_, R>, path: &Path, sink: &mut dyn Sink
         sink.take(&buffer[..count]).map_err(DebError::io(path))?;
         len += count as u64;
     }
-    if len != entry.size() {
+    if len != entry.header().entry_size().map_err(DebError::io(path))? {
         return Err(DebError::bad(path, "it is cut off in the middle of a file"));
     }
     Ok(Body::File {
@@ -266,39 +272,4 @@ fn file<R: Read>(entry: &mut tar::Entry<'_, R>, path: &Path, sink: &mut dyn Sink
         len,
         md5: md5.finalize().into(),
     })
-}
-
-fn xattrs<R: Read>(
-    entry: &mut tar::Entry<'_, R>,
-    path: &Path,
-    raw: &[u8],
-) -> Result<BTreeMap<String, Vec<u8>>, DebError> {
-    let mut found = BTreeMap::new();
-    let Some(extensions) = entry.pax_extensions().map_err(DebError::io(path))? else {
-        return Ok(found);
-    };
-    for extension in extensions {
-        let extension = extension.map_err(DebError::io(path))?;
-        let key = extension.key().unwrap_or_default();
-        let Some(name) = key.strip_prefix(PAX_XATTR) else {
-            continue;
-        };
-        let known = ["user.", "security.", "system.", "trusted."];
-        if !known.iter().any(|prefix| name.starts_with(prefix)) || name.len() > 255 {
-            return Err(DebError::entry(
-                path,
-                raw,
-                "has an extended attribute with a name that cannot be",
-            ));
-        }
-        if extension.value_bytes().len() > LARGEST_XATTR {
-            return Err(DebError::entry(
-                path,
-                raw,
-                "has an extended attribute that no file system takes",
-            ));
-        }
-        found.insert(name.to_owned(), extension.value_bytes().to_vec());
-    }
-    Ok(found)
 }

@@ -4,6 +4,7 @@ pub mod ar;
 mod control;
 mod data;
 mod error;
+mod extended;
 mod packing;
 
 use std::fs::File;

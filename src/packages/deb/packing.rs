@@ -4,6 +4,10 @@ use std::io::{self, BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
+
+/// The most memory for unpacking, in bytes: twice what `xz -9` asks for.
+const XZ_MEMORY: u64 = 128 << 20;
 
 /// A reader that gives an error when more than `left` bytes come.
 pub(super) struct Capped<R> {
@@ -42,7 +46,10 @@ pub(super) fn unpacked<'r>(
     let reader: Box<dyn Read> = match ending {
         "" => Box::new(member),
         ".gz" => Box::new(MultiGzDecoder::new(member)),
-        ".xz" => Box::new(XzDecoder::new_multi_decoder(member)),
+        ".xz" => {
+            let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED).map_err(io::Error::other)?;
+            Box::new(XzDecoder::new_stream(member, stream))
+        }
         ".zst" => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(BufReader::new(member))?;
             // 128 MiB: what `zstd --ultra -22` asks for; more is asked for by nobody who means well.

@@ -149,7 +149,7 @@ impl<'a> Plan<'_, 'a> {
         let Some(current) = self.installed(step.package) else {
             return;
         };
-        for id in self.universe.ids() {
+        for id in self.there.iter().copied() {
             let Some(version) = self.installed(id) else { continue };
             if self.state(id).mode == Mode::Install || todo.upgrade.contains(&id) {
                 continue;
@@ -207,7 +207,7 @@ impl<'a> Plan<'_, 'a> {
                     .candidate
                     .is_some_and(|version| self.universe[version].entry.source() == source)
         };
-        let siblings: Vec<PackageId> = self.universe.ids().filter(is_sibling).collect();
+        let siblings: Vec<PackageId> = self.there.iter().copied().filter(is_sibling).collect();
         for follow in [false, true] {
             for id in &siblings {
                 if self.install(*id, follow, step.depth + 1, false) {

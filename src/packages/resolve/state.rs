@@ -47,6 +47,8 @@ pub(super) struct Plan<'u, 'a> {
     pub(super) universe: &'u Universe<'a>,
     pub(super) states: Vec<State>,
     pub(super) recommends: bool,
+    /// The packages that are installed now: few among many.
+    pub(super) there: Vec<PackageId>,
     first_choices: Vec<Option<VersionId>>,
 }
 
@@ -70,6 +72,7 @@ impl<'u, 'a> Plan<'u, 'a> {
             first_choices: states.iter().map(|state| state.candidate).collect(),
             states,
             recommends,
+            there: universe.ids().filter(|id| universe[*id].installed.is_some()).collect(),
         }
     }
 

@@ -95,6 +95,13 @@ impl Database {
                 path: path.clone(),
                 why: "it does not have dpkg itself, so it is no Debian".into(),
             })?;
+        // What a dpkg that was interrupted has not yet put into its status would overwrite ours.
+        if let Some(update) = root.list(&format!("{ADMIN}/updates"))?.first() {
+            return Err(UnpackError::Database {
+                path: format!("{ADMIN}/updates/{update}"),
+                why: "dpkg was interrupted in this image".into(),
+            });
+        }
         let mut database = Self {
             architecture,
             foreign: text(root, &format!("{ADMIN}/arch"))?

@@ -86,6 +86,17 @@ pub enum UnpackError {
         /// The package.
         package: String,
     },
+    /// Its script turns a folder into a link, or a link into a folder, before it is unpacked.
+    #[error(
+        "unpacking {package}: its preinst script turns {path} into something else before it is unpacked, which cannot be done without running it; \
+         upgrade it on the node instead, or take a newer base"
+    )]
+    Switches {
+        /// The package.
+        package: String,
+        /// The folder or link.
+        path: String,
+    },
     /// Stopped on request.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

@@ -122,11 +122,15 @@ impl Work<'_> {
 
     /// Whether the file belongs to a package that keeps it, because it replaces this one. One that this package replaces loses it.
     fn belongs_to_others(&mut self, package: &Package, path: &str) -> Result<bool, UnpackError> {
-        if self.database.diversions.contains_key(path) {
+        let diverter = self.database.diversions.get(path).map(|(_, by)| by.clone());
+        if diverter.as_ref() == Some(&package.key.0) {
             // The two files have two places.
             return Ok(false);
         }
-        let owners = self.database.owners.get(path).cloned().unwrap_or_default();
+        self.refuse_diverted_to(package, path)?;
+        let mut owners = self.database.owners.get(path).cloned().unwrap_or_default();
+        // The file of the one who diverts is the one that stays in its place; ours goes elsewhere, as those of all others do.
+        owners.retain(|owner| Some(&owner.0) != diverter.as_ref());
         for owner in owners {
             if owner.0 == package.key.0 || self.gave_up(&owner, path) {
                 continue;
@@ -149,6 +153,19 @@ impl Work<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// A file of a package must not stand where another package's file is diverted to.
+    fn refuse_diverted_to(&self, package: &Package, path: &str) -> Result<(), UnpackError> {
+        let mut diversions = self.database.diversions.iter();
+        match diversions.find(|(_, (other, by))| other == path && *by != package.key.0) {
+            None => Ok(()),
+            Some((from, _)) => Err(UnpackError::Overwrites {
+                package: package.key.0.clone(),
+                path: path.to_owned(),
+                owner: format!("the diversion of {from}"),
+            }),
+        }
     }
 
     fn replaces_new(&self, replaces: &str, package: &Package) -> bool {

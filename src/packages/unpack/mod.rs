@@ -11,6 +11,7 @@ mod error;
 mod files;
 mod filter;
 mod outcome;
+mod scripts;
 mod stanza;
 mod triggers;
 
@@ -168,6 +169,9 @@ impl<'a> Work<'a> {
         let same = paragraph.get("Multi-Arch") == Some("same");
         self.refuse(&key, control.text("preinst", path).unwrap_or_default())?;
         let old = self.old(&key, same);
+        if old.as_ref().is_some_and(|(_, known)| known.is_unpacked()) {
+            self.refuse_switches(&key.0, control.text("preinst", path).unwrap_or_default())?;
+        }
         let (conffiles, removes) = conffiles::parse(control.text("conffiles", path)?);
         let package = Package {
             version: stanza::version(&field("Version")),
@@ -214,10 +218,24 @@ impl<'a> Work<'a> {
         if self.baked.contains(key) {
             return Err(UnpackError::Twice { package });
         }
-        match preinst.contains("dpkg-divert") {
+        match scripts::diverts(preinst) {
             true => Err(UnpackError::Diverts { package }),
             false => Ok(()),
         }
+    }
+
+    /// A folder that becomes a link, or the other way round, has to become it before the package is unpacked.
+    fn refuse_switches(&self, package: &str, preinst: &str) -> Result<(), UnpackError> {
+        for (path, was) in scripts::switches(preinst) {
+            let found = self.root.metadata(path.trim_end_matches('/'))?;
+            if found.is_some_and(|found| found.node == was) {
+                return Err(UnpackError::Switches {
+                    package: package.to_owned(),
+                    path,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// What the image has under this name: the same package in another version, or what is left of one that was removed.

@@ -1,0 +1,144 @@
+//! What comes before an entry of a tar and belongs to it: long names (GNU tar) and PAX records (pax(1)). They are put together here and not by the
+//! library, so that their sizes are capped: it takes as much memory as a header says.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use tar::{Entry, EntryType, PaxExtensions};
+
+/// The most bytes of a name: PATH_MAX and its NUL.
+const MOST_NAME: u64 = 4097;
+/// The most bytes of the PAX records of one entry.
+const MOST_PAX: u64 = 1 << 20;
+/// How PAX records name extended attributes (star(5), GNU tar and libarchive).
+const XATTR: &str = "SCHILY.xattr.";
+/// The most bytes of one extended attribute: what ext4 takes in a block.
+const LARGEST_XATTR: usize = 4000;
+
+/// What is known of the next entry before its header.
+#[derive(Default)]
+pub(super) struct Extended {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    mtime: Option<i64>,
+    xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Extended {
+    /// Takes a header that belongs to the next entry; `false` for an entry itself.
+    pub(super) fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> io::Result<bool> {
+        match entry.header().entry_type() {
+            EntryType::GNULongName => self.name = Some(text(entry, MOST_NAME, "a name is longer than 4095 bytes")?),
+            EntryType::GNULongLink => {
+                self.link = Some(text(entry, MOST_NAME, "a link's target is longer than 4095 bytes")?)
+            }
+            EntryType::XHeader => {
+                let records = text(entry, MOST_PAX, "its PAX records are longer than any can be")?;
+                self.pax(&records)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn pax(&mut self, records: &[u8]) -> io::Result<()> {
+        for record in PaxExtensions::new(records) {
+            let record = record?;
+            let key = record.key().map_err(|_| bad("a PAX record has no name"))?;
+            let value = record.value_bytes();
+            let number = || std::str::from_utf8(value).map_err(|_| bad("a PAX record is no number"));
+            match key {
+                "path" => self.name = Some(value.to_vec()),
+                "linkpath" => self.link = Some(value.to_vec()),
+                "size" => self.size = Some(number()?.parse().map_err(|_| bad("a size is no number"))?),
+                "mtime" => {
+                    let whole = number()?.split('.').next().unwrap_or_default();
+                    self.mtime = Some(whole.parse().map_err(|_| bad("a time is no number"))?);
+                }
+                _ if key.starts_with("GNU.sparse.") => return Err(bad("it has a sparse file, which no package has")),
+                _ => {
+                    if let Some(name) = key.strip_prefix(XATTR) {
+                        self.xattr(name, value)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn xattr(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
+        let known = ["user.", "security.", "system.", "trusted."];
+        if !known.iter().any(|prefix| name.starts_with(prefix)) || name.len() > 255 {
+            return Err(bad("an extended attribute has a name that cannot be"));
+        }
+        if value.len() > LARGEST_XATTR {
+            return Err(bad("an extended attribute is larger than a file system takes"));
+        }
+        self.xattrs.insert(name.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    /// The entry's name.
+    pub(super) fn path<R: Read>(&self, entry: &Entry<'_, R>) -> Vec<u8> {
+        let name = self.name.clone();
+        until_nul(name.unwrap_or_else(|| entry.header().path_bytes().into_owned()))
+    }
+
+    /// What it is a link to.
+    pub(super) fn target<R: Read>(&self, entry: &Entry<'_, R>) -> Option<Vec<u8>> {
+        let own = || entry.header().link_name_bytes().map(std::borrow::Cow::into_owned);
+        self.link.clone().or_else(own).map(until_nul)
+    }
+
+    /// When it was modified, in seconds since 1970-01-01 UTC.
+    pub(super) fn mtime<R: Read>(&self, entry: &Entry<'_, R>) -> io::Result<i64> {
+        match self.mtime {
+            Some(mtime) => Ok(mtime),
+            None => Ok(i64::try_from(entry.header().mtime()?).unwrap_or(i64::MAX)),
+        }
+    }
+
+    /// Whether the two sizes that an entry can have are one.
+    pub(super) fn has_one_size(&self, size: u64) -> bool {
+        self.size.is_none_or(|own| own == size)
+    }
+
+    /// Its extended attributes.
+    pub(super) fn xattrs(self) -> BTreeMap<String, Vec<u8>> {
+        self.xattrs
+    }
+
+    /// Whether nothing waits for an entry.
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.is_none()
+            && self.link.is_none()
+            && self.size.is_none()
+            && self.mtime.is_none()
+            && self.xattrs.is_empty()
+    }
+}
+
+fn text<R: Read>(entry: &mut Entry<'_, R>, most: u64, too_long: &'static str) -> io::Result<Vec<u8>> {
+    let size = entry.header().entry_size()?;
+    if size > most {
+        return Err(bad(too_long));
+    }
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes)?;
+    match bytes.len() as u64 == size {
+        true => Ok(bytes),
+        false => Err(bad("it is cut off in a long name")),
+    }
+}
+
+fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
+        bytes.truncate(end);
+    }
+    bytes
+}
+
+fn bad(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
