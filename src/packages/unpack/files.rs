@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::database::{ADMIN, Key, Known};
+use super::database::{Key, Known};
 use super::{UnpackError, Work, stanza};
 use crate::disk::{NodeType, real_path};
-use crate::overlay::{Content, Entry, EntryPath, Kind, Volume};
+use crate::overlay::{Entry, EntryPath, Kind, Volume};
 use crate::packages::deb::{Body, ControlFiles, DataEntry, DebError};
 
 /// How dpkg names a conffile that is not configured yet.
@@ -120,110 +120,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether nothing is to be done for an entry: for a folder where there is one, or a link to one, and for a link where there is a
-    /// folder or the same link to one. dpkg never makes one of the other.
-    fn is_there(&self, place: &EntryPath, body: &Body) -> Result<bool, UnpackError> {
-        let found = self.root.metadata(place.as_str())?.map(|found| found.node);
-        let laid = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
-        let laid_folder = matches!(laid, Some(Kind::DirectoryIfMissing));
-        match body {
-            Body::Symlink(_) if laid_folder || laid.is_none() && found == Some(NodeType::Directory) => Ok(true),
-            Body::Symlink(target) if laid.is_none() && found == Some(NodeType::Symlink) => {
-                if self.root.read_link(place.as_str())?.as_ref() != Some(target) {
-                    return Ok(false);
-                }
-                let real = real_path(self.root, place.as_str())?;
-                Ok(self.root.metadata(&real)?.map(|found| found.node) == Some(NodeType::Directory))
-            }
-            _ => Ok(false),
-        }
-    }
-
-    /// A path below a symbolic link that a package of this run brings could end anywhere, and below a file there is nothing.
-    fn refuse_planted(
-        &self,
-        package: &Package,
-        path: &EntryPath,
-        own: &BTreeMap<&EntryPath, &Body>,
-    ) -> Result<(), UnpackError> {
-        let refuse = |why| Err(DebError::bad_entry(&package.path, path.as_str(), why).into());
-        let mut parent = path.parent();
-        while let Some(folder) = parent {
-            match own.get(&folder) {
-                // Looked at by itself.
-                Some(Body::Directory) => {}
-                Some(Body::Symlink(_)) => {
-                    return refuse("lies below a symbolic link that a package brings, and could end anywhere");
-                }
-                Some(_) => return refuse("lies below a file"),
-                None => match self.overlay.get(Volume::Root, &folder).map(|entry| &entry.kind) {
-                    Some(Kind::Symlink(_)) => {
-                        return refuse("lies below a symbolic link that a package brings, and could end anywhere");
-                    }
-                    Some(Kind::File(_) | Kind::HardLink(_)) => return refuse("lies below a file"),
-                    Some(_) => {}
-                    None if self.is_file(&folder)? => return refuse("lies below a file of the image"),
-                    None => {}
-                },
-            }
-            parent = folder.parent();
-        }
-        Ok(())
-    }
-
-    fn is_file(&self, path: &EntryPath) -> Result<bool, UnpackError> {
-        let found = self.root.metadata(path.as_str())?.map(|found| found.node);
-        Ok(matches!(found, Some(NodeType::File | NodeType::Other)))
-    }
-
-    /// The same package of two architectures shares files, which must be the same files when it is the same version.
-    fn refuse_unequal(&self, package: &Package, entry: &DataEntry, place: &EntryPath) -> Result<(), UnpackError> {
-        let Body::File { content, .. } = &entry.body else {
-            return Ok(());
-        };
-        let owners = self
-            .database
-            .owners
-            .get(entry.path.as_str())
-            .map_or(&[][..], Vec::as_slice);
-        let other = |owner: &&Key| owner.0 == package.key.0 && owner.1 != package.key.1;
-        let same_version = |owner: &&Key| {
-            let known = self.database.packages.get(*owner);
-            known.is_some_and(|known| known.same && known.is_unpacked() && known.version == package.version)
-        };
-        let Some(owner) = owners.iter().find(|owner| other(owner) && same_version(owner)) else {
-            return Ok(());
-        };
-        let equal = match self.overlay.get(Volume::Root, place).map(|entry| &entry.kind) {
-            Some(Kind::File(laid)) => laid == content,
-            Some(_) => false,
-            None => match self.root.read(place.as_str(), content.len()) {
-                Ok(Some(bytes)) => Content::from(bytes) == *content,
-                // Somebody took it away.
-                Ok(None) => true,
-                // It is longer.
-                Err(_) => false,
-            },
-        };
-        match equal {
-            true => Ok(()),
-            false => Err(UnpackError::Overwrites {
-                package: package.key.0.clone(),
-                path: entry.path.to_string(),
-                owner: format!("{}:{}", owner.0, owner.1),
-            }),
-        }
-    }
-
-    /// dpkg's own files are written here, and by nobody else.
-    fn refuse_database(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
-        let folder = matches!(body, Body::Directory);
-        match !folder && self.real(place.as_str())?.starts_with(&format!("{ADMIN}/")) {
-            true => Err(DebError::bad_entry(&package.path, place.as_str(), "is among dpkg's own files").into()),
-            false => Ok(()),
-        }
-    }
-
     /// Whether the file belongs to a package that keeps it, because it replaces this one. One that this package replaces loses it.
     fn belongs_to_others(&mut self, package: &Package, path: &str) -> Result<bool, UnpackError> {
         let diverter = self.database.diversions.get(path).map(|(_, by)| by.clone());
@@ -321,39 +217,6 @@ impl Work<'_> {
         Ok(EntryPath::new(&format!("{place}{NEW}"))?)
     }
 
-    fn refuse_shape(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
-        let shape = |why| UnpackError::Shape {
-            package: package.key.0.clone(),
-            path: place.to_string(),
-            why,
-        };
-        let found = self.root.metadata(place.as_str())?.map(|found| found.node);
-        match (body, found) {
-            (Body::Directory, None | Some(NodeType::Directory)) => {}
-            (Body::Directory, Some(NodeType::Symlink)) => {
-                let real = real_path(self.root, place.as_str())?;
-                let target = self.root.metadata(&real)?.map(|found| found.node);
-                if target != Some(NodeType::Directory) {
-                    return Err(shape("should be a folder, and is a symbolic link that leads to none"));
-                }
-            }
-            (Body::Directory, Some(_)) => return Err(shape("should be a folder, and is a file")),
-            (_, Some(NodeType::Directory)) => return Err(shape("should be a file, and is a folder")),
-            _ => {}
-        }
-        // What other packages of this run put there.
-        let laid = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
-        match (body, laid) {
-            (Body::Directory, Some(Kind::File(_) | Kind::HardLink(_) | Kind::Symlink(_))) => {
-                Err(shape("should be a folder, and another package has a file there"))
-            }
-            (Body::File { .. } | Body::HardLink(_) | Body::Symlink(_), Some(Kind::DirectoryIfMissing)) => {
-                Err(shape("should be a file, and another package has a folder there"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The entry of the overlay.
     fn laid(&self, entry: &DataEntry, places: &BTreeMap<EntryPath, EntryPath>) -> Entry {
         let number = |(number, name): &(u32, String), names: &std::collections::HashMap<String, u32>| {
@@ -435,7 +298,7 @@ impl Work<'_> {
     }
 
     /// A path with the links on the way to it resolved.
-    fn real(&self, path: &str) -> Result<String, UnpackError> {
+    pub(super) fn real(&self, path: &str) -> Result<String, UnpackError> {
         match path.rsplit_once('/') {
             Some((parent, name)) if !parent.is_empty() => Ok(format!(
                 "{}/{name}",

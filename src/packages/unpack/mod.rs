@@ -4,6 +4,7 @@
 //! `dpkg --configure -a`. The scripts of a version that is replaced (prerm and postrm) are not run at all: they stop services,
 //! which do not run in an image, and clean up behind versions that never ran here.
 
+mod checks;
 mod conffiles;
 mod database;
 mod error;
