@@ -16,6 +16,8 @@ done
 
 fetch() {
     site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' | sort -u | grep -v security | head -n 1)
+    # Where the lists were cleared away apt still knows what it would fetch.
+    [ -n "$site" ] || site=$(apt-get update --print-uris | sed -n "s|^'\\(.*/debian\\)/dists/[^/]*/InRelease'.*|\\1|p" | head -n 1)
     [ -n "$site" ] || die "no Debian mirror in the host's apt sources: run apt-get update"
     keys=/usr/share/keyrings/debian-archive-keyring.gpg
     [ -e "$keys" ] || die "debian-archive-keyring is missing: apt-get install debian-archive-keyring"
