@@ -114,7 +114,17 @@ impl Guest {
 
     /// Runs a command in the guest and returns what it printed; it has to succeed.
     pub fn ssh(&self, command: &str) -> String {
-        let output = self.try_ssh(command);
+        let mut output = self.try_ssh(command);
+        // cloud-init restarts the SSH server once: a connection that was not even greeted is tried again.
+        for _ in 0..10 {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let refused = ["kex_exchange_identification", "Connection refused", "Connection reset"];
+            if output.status.code() != Some(255) || !refused.iter().any(|word| said.contains(word)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_secs(2));
+            output = self.try_ssh(command);
+        }
         assert!(
             output.status.success(),
             "`{command}` in the guest: {}\n{}{}",
