@@ -50,7 +50,7 @@ fn root_a_full_disk_is_said_and_leaves_whole_images_only() {
     assert!(!left.iter().any(|name| name.ends_with(".part")), "{left:?}");
     // An image may have been whole before the disk was full; the manifest lists what is whole, and nothing lists nothing.
     let listed = left.iter().any(|name| name == "manifest.json");
-    assert_eq!(listed, finished(&folder).len() > 0, "{left:?}");
+    assert_eq!(listed, !finished(&folder).is_empty(), "{left:?}");
     for name in finished(&folder) {
         Image::open(&folder.join(&name)).is_clean();
         run(Command::new("cmp")
