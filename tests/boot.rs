@@ -115,6 +115,9 @@ fn qemu_a_power_cut_in_the_middle_of_configuring_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
     let (image, login) = node_three(folder.path());
     let mut guest = Guest::boot(&image, login);
+    // Nothing is configured, and what the unit has just written may not be on the disk.
+    guest.wait_for_serial("kraken-flash: configuring ");
+    guest.power_cut();
     // Some packages are configured, others are not, and one is half done.
     guest.wait_for_serial("Setting up containerd");
     guest.power_cut();

@@ -50,8 +50,10 @@ keep_packages() {
   (cd "$DEBS" && find . -maxdepth 1 -name '*.deb' -printf '%f\0' | sort -z | xargs -0 -r sha256sum > SHA256SUMS)
 }
 
+# cleanup/apt is left out: customize.sh empties the tree's /tmp, where mmdebstrap keeps the configuration that points its apt
+# at the tree; without it that apt would clear the lists of this host. image.sh has written the image by then.
 run_mmdebstrap() {
-  mmdebstrap --mode=root --skip=check/qemu,download/empty,essential/unlink,cleanup/apt/cache --keyring="$KEYRING" \
+  mmdebstrap --mode=root --skip=check/qemu,download/empty,essential/unlink,cleanup/apt --keyring="$KEYRING" \
     --setup-hook="$HERE/host-apt.sh \"\$1\" in" "$@"
 }
 
