@@ -9,7 +9,7 @@ use common::web::Web;
 use kraken_flash::disk::MemoryTree;
 use kraken_flash::packages::openpgp::{self, Keyring};
 use kraken_flash::packages::{
-    Archive, ImageState, LocalDeb, Mirrors, PickFrom, Request, Resolution, ResolveError, Source, load, resolve,
+    Archive, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError, Source, load, resolve,
 };
 
 const KEY: &str = "/usr/share/keyrings/test.asc";
@@ -28,7 +28,7 @@ fn image(archive: &TestArchive, status: &str) -> ImageState {
 fn load_for(image: &ImageState, folder: &Path, now: i64) -> Result<Vec<Archive>, String> {
     let web = Web::new(folder.join("web"));
     let now = u64::try_from(now).unwrap();
-    load(&image.sources, &Mirrors::default(), &web, now, &image.architectures()).map_err(|error| error.to_string())
+    load(&image.sources, &web, now, &image.architectures()).map_err(|error| error.to_string())
 }
 
 fn load_built(builder: Builder) -> Result<Vec<Archive>, String> {
@@ -152,14 +152,7 @@ fn only_the_fingerprint_that_is_named_may_sign() {
     let now = u64::try_from(now()).unwrap();
     let source = pinned(&spaced).unwrap();
     assert_eq!(
-        load(
-            std::slice::from_ref(&source),
-            &Mirrors::default(),
-            &web,
-            now,
-            &["arm64"]
-        )
-        .unwrap()[0]
+        load(std::slice::from_ref(&source), &web, now, &["arm64"]).unwrap()[0]
             .parts
             .len(),
         1
@@ -174,12 +167,12 @@ fn only_the_fingerprint_that_is_named_may_sign() {
     let mut both = source.clone();
     both.keys.files[0].bytes = Some([archive.key(), other.key()].concat());
     both.keys.fingerprints = vec![other.fingerprint().to_owned()];
-    let error = load(std::slice::from_ref(&both), &Mirrors::default(), &web, now, &["arm64"])
+    let error = load(std::slice::from_ref(&both), &web, now, &["arm64"])
         .unwrap_err()
         .to_string();
     assert!(error.contains("may sign here"), "{error}");
     both.keys.fingerprints = vec![archive.fingerprint().to_owned() + "!"];
-    let error = load(std::slice::from_ref(&both), &Mirrors::default(), &web, now, &["arm64"])
+    let error = load(std::slice::from_ref(&both), &web, now, &["arm64"])
         .unwrap_err()
         .to_string();
     assert!(
@@ -187,7 +180,7 @@ fn only_the_fingerprint_that_is_named_may_sign() {
         "the subkey signed, not the named one: {error}"
     );
     both.keys.fingerprints.clear();
-    assert!(load(&[both], &Mirrors::default(), &web, now, &["arm64"]).is_ok());
+    assert!(load(&[both], &web, now, &["arm64"]).is_ok());
     assert_eq!(openpgp::fingerprints(archive.key()).unwrap(), [archive.fingerprint()]);
     assert!(openpgp::fingerprints(b"no key").is_err());
 }
@@ -228,34 +221,6 @@ fn nothing_but_the_signed_text_is_read() {
         assert!(check(&bad).is_err(), "accepted:\n{bad}");
     }
     assert!(openpgp::verify(&[0xff, 0xfe], &keys, &[], now).is_err());
-}
-
-#[test]
-fn a_mirror_is_asked_instead() {
-    let archive = TestArchive::builder().package("a", "1", "").build().serve();
-    let mut image = image(&archive, "");
-    let named: url::Url = "http://archive.example.org/debian".parse().unwrap();
-    image.sources[0].url = format!("{named}/").parse().unwrap();
-    let mut mirrors = Mirrors::default();
-    mirrors.insert(named, archive.uri().parse().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let web = Web::new(folder.path().join("web"));
-    let archives = load(
-        &image.sources,
-        &mirrors,
-        &web,
-        u64::try_from(now()).unwrap(),
-        &["arm64"],
-    )
-    .unwrap();
-    let resolution = resolve(&image, &archives, &request(&["a"])).unwrap();
-    let PickFrom::Archive { url, filename } = &resolution.picks[0].from else {
-        panic!()
-    };
-    assert_eq!(
-        (url.as_str(), filename.as_str()),
-        (format!("{}/pool/a_1.deb", archive.uri()).as_str(), "pool/a_1.deb")
-    );
 }
 
 #[test]

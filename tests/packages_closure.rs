@@ -15,7 +15,7 @@ use common::web::Web;
 use kraken_flash::base::{Cache, debian};
 use kraken_flash::disk::{Ext4Tree, FileTree, ImageFile, Layout, NodeType, real_path};
 use kraken_flash::packages::version::Version;
-use kraken_flash::packages::{Archive, ImageState, Mirrors, PickFrom, Request, ResolveError, load, resolve};
+use kraken_flash::packages::{Archive, ImageState, PickFrom, Request, ResolveError, load, resolve};
 
 /// What apt says of a package that it would unpack: size and hash, by name, version and architecture.
 type Closure = BTreeMap<(String, String, String), u64>;
@@ -54,7 +54,7 @@ impl Bench {
         assert_eq!(image.architecture, "arm64");
         let web = Web::new(folder.path().join("web"));
         let start = Instant::now();
-        let archives = load(&image.sources, &Mirrors::default(), &web, now(), &image.architectures()).unwrap();
+        let archives = load(&image.sources, &web, now(), &image.architectures()).unwrap();
         let bench = Self {
             root,
             image,

@@ -9,7 +9,7 @@ use common::apt::{Apt, Simulated};
 use common::archive::{TestArchive, now};
 use common::web::Web;
 use kraken_flash::disk::MemoryTree;
-use kraken_flash::packages::{Archive, ImageState, Mirrors, Request, ResolveError, load, resolve};
+use kraken_flash::packages::{Archive, ImageState, Request, ResolveError, load, resolve};
 
 /// The same image and archive, before our eyes and before apt's.
 struct Pair {
@@ -50,7 +50,7 @@ impl Pair {
         let image = ImageState::read(&tree).unwrap();
         let web = Web::new(folder.path().join("web"));
         let now = u64::try_from(now()).unwrap();
-        let loaded = load(&image.sources, &Mirrors::default(), &web, now, &image.architectures()).unwrap();
+        let loaded = load(&image.sources, &web, now, &image.architectures()).unwrap();
         Self {
             apt,
             image,

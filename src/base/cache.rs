@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::fetch;
 use super::hash::{self, Hash};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
@@ -148,6 +149,15 @@ impl Cache {
     /// Where the download with this hash is, or would be.
     pub fn download_path(&self, sha256: &Hash) -> PathBuf {
         self.root.join("downloads").join(hex::encode(sha256))
+    }
+
+    /// Gives a finished download its name: the hash that was found while it arrived.
+    pub(super) fn keep_download(&self, part: &Path, sha256: &Hash) -> Result<PathBuf, CacheError> {
+        let path = self.download_path(sha256);
+        fs::rename(part, &path).map_err(CacheError::io("naming", &path))?;
+        fetch::discard(part);
+        self.remember_hash(&path, sha256)?;
+        Ok(path)
     }
 
     pub(super) fn part_path(&self, key: &str) -> PathBuf {

@@ -154,15 +154,8 @@ impl<'a> Downloads<'a> {
             self.progress,
             self.interrupt,
         )
-        .inspect_err(|error| match error {
-            FetchError::Interrupted(_) | FetchError::GaveUp { .. } | FetchError::Io { .. } => {}
-            _ => fetch::discard(&part),
-        })?;
-        let path = self.cache.download_path(sha256);
-        fs::rename(&part, &path).map_err(CacheError::io("naming", &path))?;
-        fetch::discard(&part);
-        self.cache.remember_hash(&path, sha256)?;
-        Ok(path)
+        .inspect_err(|error| fetch::discard_useless(&part, error))?;
+        Ok(self.cache.keep_download(&part, sha256)?)
     }
 
     /// The SHA-256 of a file of the user, which stays where it is.

@@ -390,6 +390,17 @@ impl<'a> Transfer<'a> {
     }
 }
 
+/// Removes a part that a later run cannot go on with: what failed was not the way there, or nothing has come yet.
+pub(super) fn discard_useless(part: &Path, error: &FetchError) {
+    let goes_on = matches!(
+        error,
+        FetchError::Interrupted(_) | FetchError::GaveUp { .. } | FetchError::Io { .. }
+    );
+    if !goes_on || part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+        discard(part);
+    }
+}
+
 /// Removes a part and its note.
 pub(super) fn discard(part: &Path) {
     let _ = fs::remove_file(part);

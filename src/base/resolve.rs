@@ -13,7 +13,6 @@ use super::catalogue::{self, DEFAULT_CATALOGUE, Entry};
 use super::debian;
 use super::decompress::{self, Limits};
 use super::fetch::{self, Patience, Wanted};
-use super::fetch_error::FetchError;
 use super::format::Format;
 use super::hash::Hash;
 use super::http::Client;
@@ -259,19 +258,8 @@ impl Work<'_> {
             self.progress,
             self.interrupt,
         )
-        .inspect_err(|error| match error {
-            FetchError::Interrupted(_) | FetchError::GaveUp { .. } | FetchError::Io { .. } => {}
-            _ => fetch::discard(&part),
-        })
-        .inspect_err(|_| {
-            if part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-                fetch::discard(&part);
-            }
-        })?;
-        let path = self.cache.download_path(&fetched.sha256);
-        fs::rename(&part, &path).map_err(CacheError::io("naming", &path))?;
-        fetch::discard(&part);
-        self.cache.remember_hash(&path, &fetched.sha256)?;
+        .inspect_err(|error| fetch::discard_useless(&part, error))?;
+        self.cache.keep_download(&part, &fetched.sha256)?;
         let found = Found {
             address: shown(url),
             sha256: hex::encode(fetched.sha256),

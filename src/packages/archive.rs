@@ -1,6 +1,5 @@
 //! Signed archives: InRelease proven by its signature and dates, Packages proven by the hash that it signs, and only then read.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
@@ -35,29 +34,10 @@ enum Packing {
     Plain,
 }
 
-/// Mirrors: an archive's address → the one that is asked instead. Slashes at the end do not matter.
-#[derive(Clone, Debug, Default)]
-pub struct Mirrors(BTreeMap<Url, Url>);
-
-impl Mirrors {
-    /// Asks `mirror` instead of `archive`.
-    pub fn insert(&mut self, archive: Url, mirror: Url) {
-        self.0.insert(with_slash(archive), with_slash(mirror));
-    }
-
-    /// The address to ask for this one.
-    pub fn of(&self, archive: &Url) -> Url {
-        let archive = with_slash(archive.clone());
-        self.0.get(&archive).cloned().unwrap_or(archive)
-    }
-}
-
 /// One suite of an archive, proven.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    /// Its address as the source has it.
-    pub named: Url,
-    /// The address that was asked: the same, or a mirror.
+    /// Its address, as the source has it; with a slash at its end.
     pub url: Url,
     /// The suite as the source has it.
     pub suite: String,
@@ -89,18 +69,18 @@ pub struct Part {
 /// [`ArchiveError`]: one archive that cannot be proven is enough, since with less than what the image names other packages might be chosen.
 pub fn load(
     sources: &[Source],
-    mirrors: &Mirrors,
     fetch: &dyn Fetch,
     now: u64,
     architectures: &[&str],
 ) -> Result<Vec<Archive>, ArchiveError> {
     let mut archives: Vec<Archive> = Vec::new();
     for source in sources {
-        let same = |a: &Archive| a.named == source.url && a.suite == source.suite && a.keys == source.keys;
+        let same =
+            |a: &Archive| a.url == with_slash(source.url.clone()) && a.suite == source.suite && a.keys == source.keys;
         let at = match archives.iter().position(same) {
             Some(at) => at,
             None => {
-                archives.push(open(source, mirrors, fetch, now)?);
+                archives.push(open(source, fetch, now)?);
                 archives.len() - 1
             }
         };
@@ -148,8 +128,8 @@ fn wanted(source: &Source, release: &Release, architectures: &[&str]) -> Vec<(St
 }
 
 /// Fetches and proves InRelease.
-fn open(source: &Source, mirrors: &Mirrors, fetch: &dyn Fetch, now: u64) -> Result<Archive, ArchiveError> {
-    let url = mirrors.of(&source.url);
+fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archive, ArchiveError> {
+    let url = with_slash(source.url.clone());
     let release_url = at(&folder(&url, source), "InRelease");
     let shown = release_url.to_string();
     let bytes = fetch.text(&release_url, MOST_RELEASE).map_err(ArchiveError::Fetch)?;
@@ -178,7 +158,6 @@ fn open(source: &Source, mirrors: &Mirrors, fetch: &dyn Fetch, now: u64) -> Resu
     let asked = if source.is_flat() { "" } else { source.suite.as_str() };
     release.check(asked, now).map_err(refused)?;
     Ok(Archive {
-        named: source.url.clone(),
         url,
         suite: source.suite.clone(),
         release,

@@ -29,7 +29,7 @@ mod store;
 mod unpack;
 pub mod version;
 
-pub use archive::{Archive, Mirrors, Part, load};
+pub use archive::{Archive, Part, load};
 pub use archive_error::ArchiveError;
 pub use fetch::{Fetch, FetchFailed};
 pub use image::{ImageError, ImageState};

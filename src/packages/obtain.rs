@@ -13,7 +13,7 @@ use super::pick::{Asked, LocalDeb, Pick, PickFrom, Request};
 use super::selection::Selection;
 use super::store::Store;
 use super::unpack::Rehearsal;
-use super::{Archive, ImageState, Mirrors, Source, UnpackError, load, resolve};
+use super::{Archive, ImageState, Source, UnpackError, load, resolve};
 use crate::base::{Base, DownloadError, Downloads, Hash, OsImage};
 use crate::disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use crate::spec::{Cluster, DockerSource};
@@ -209,7 +209,7 @@ fn choose(
     }
     let task = downloads.progress().task("asking the package archives", None);
     let architectures = image.architectures();
-    let archives = load(&image.sources, &Mirrors::default(), store, wanted.now, &architectures)?;
+    let archives = load(&image.sources, store, wanted.now, &architectures)?;
     for note in archives.iter().flat_map(|archive| &archive.notes) {
         downloads.progress().detail(note);
     }
@@ -288,7 +288,7 @@ fn docker_source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Result<O
 fn locked_archive(archive: &Archive) -> LockedArchive {
     let date = i64::try_from(archive.release.date).unwrap_or(i64::MAX);
     LockedArchive {
-        uri: archive.named.as_str().trim_end_matches('/').to_owned(),
+        uri: archive.url.as_str().trim_end_matches('/').to_owned(),
         suite: archive.suite.clone(),
         date: jiff::Timestamp::from_second(date).map_or_else(|_| date.to_string(), |time| time.to_string()),
         signed_by: archive.signed_by.clone(),

@@ -58,7 +58,7 @@ impl<'a> Policy<'a> {
             release: &archive.release,
             component: &archive.parts[part].component,
             architecture: &archive.parts[part].architecture,
-            host: archive.named.host_str().unwrap_or_default(),
+            host: archive.url.host_str().unwrap_or_default(),
         }
     }
 
