@@ -1,0 +1,287 @@
+//! What lies under `/var/lib/docker/swarm` on each node of a swarm that has never run.
+//!
+//! The raft log is written for the first manager only, with itself as the only member. Further managers hold their
+//! certificates and enter the raft by themselves: so the swarm needs no election among nodes that start one after another, and a
+//! manager's card that is flashed again brings no old log back.
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::authority::Authority;
+use super::objects::Source;
+use super::proto::{ConfChange, Entry, HardState, RaftMember, RaftMemberStatus};
+use super::spec::{Member, Role, Spec};
+use super::token::Token;
+use super::wal::Wal;
+use super::{ClusterKeys, MANAGER_PORT, docker_state, id, key_pem, sealed};
+
+/// `raftpb.EntryConfChange`.
+const CONF_CHANGE: i32 = 1;
+/// The only term of the log.
+const TERM: u64 = 1;
+
+/// One file or folder of a node's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateEntry {
+    /// Its path under [`FOLDER`](super::FOLDER); empty for that folder itself.
+    pub path: &'static str,
+    /// Its permission bits; root owns all of them.
+    pub mode: u16,
+    /// What it is.
+    pub kind: StateKind,
+}
+
+/// A folder, or a file with its bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StateKind {
+    /// A folder.
+    Folder,
+    /// A file.
+    File(Zeroizing<Vec<u8>>),
+}
+
+impl std::fmt::Debug for StateKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StateKind::Folder => f.write_str("Folder"),
+            StateKind::File(bytes) => write!(f, "File({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// Why a swarm's state cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgeError {
+    /// Nobody could lead it.
+    #[error("the swarm has no manager; give a node the role manager")]
+    NoManager,
+    /// Two nodes have one number.
+    #[error("two nodes of the swarm have the number {0}")]
+    Twice(u32),
+    /// It has no such node.
+    #[error("the swarm has no node {0}")]
+    NoNode(u32),
+    /// A certificate could not be made.
+    #[error("making a certificate of the swarm: {0}")]
+    Certificate(#[from] x509_cert::builder::Error),
+    /// A key could not be written.
+    #[error("writing a key of the swarm: {0}")]
+    Key(#[from] p256::pkcs8::Error),
+    /// A log could not be sealed.
+    #[error("sealing the swarm's log")]
+    Seal,
+}
+
+/// The ids that follow from the keys.
+pub(super) struct Ids<'a>(&'a ClusterKeys);
+
+impl Ids<'_> {
+    pub(super) fn cluster(&self) -> String {
+        id::object_id(self.0, "cluster id")
+    }
+
+    pub(super) fn ingress(&self) -> String {
+        id::object_id(self.0, "ingress network id")
+    }
+
+    pub(super) fn node(&self, number: u32) -> String {
+        id::object_id(self.0, &format!("node id {number}"))
+    }
+}
+
+/// Writes the state of a swarm's nodes.
+pub struct Forge<'a> {
+    keys: &'a ClusterKeys,
+    spec: &'a Spec,
+    first: &'a Member,
+    ids: Ids<'a>,
+    authority: Authority,
+    worker: Token,
+    manager: Token,
+}
+
+impl<'a> Forge<'a> {
+    /// Prepares what all nodes have in common.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when the swarm cannot be.
+    pub fn new(keys: &'a ClusterKeys, spec: &'a Spec) -> Result<Self, ForgeError> {
+        let first = spec.first_manager().ok_or(ForgeError::NoManager)?;
+        let mut numbers = BTreeSet::new();
+        if let Some(twice) = spec.nodes.iter().find(|node| !numbers.insert(node.number)) {
+            return Err(ForgeError::Twice(twice.number));
+        }
+        let authority = Authority::new(keys)?;
+        let token = |name| Token::new(authority.certificate(), &keys.bytes(name));
+        Ok(Self {
+            keys,
+            spec,
+            first,
+            ids: Ids(keys),
+            worker: token("worker token"),
+            manager: token("manager token"),
+            authority,
+        })
+    }
+
+    /// The token with which a node joins as this.
+    pub fn token(&self, role: Role) -> &Token {
+        match role {
+            Role::Manager => &self.manager,
+            Role::Worker => &self.worker,
+        }
+    }
+
+    /// The swarm's root certificate, PEM.
+    pub fn root_certificate(&self) -> &str {
+        self.authority.certificate()
+    }
+
+    /// The id of the swarm.
+    pub fn cluster_id(&self) -> String {
+        self.ids.cluster()
+    }
+
+    /// The id of a node.
+    pub fn node_id(&self, number: u32) -> String {
+        self.ids.node(number)
+    }
+
+    /// The state of one node: folders before what is in them.
+    ///
+    /// # Errors
+    /// [`ForgeError`] when there is no such node, or a library refuses.
+    pub fn node(&self, number: u32) -> Result<Vec<StateEntry>, ForgeError> {
+        let node = self.spec.node(number).ok_or(ForgeError::NoNode(number))?;
+        let carries_log = number == self.first.number;
+        let (key, certificate) = self.authority.issue(self.keys, &self.ids, number, node.role)?;
+        let dek = self.keys.bytes::<32>(&format!("raft dek {number}"));
+        let key = key_pem::key_pem(&key, carries_log.then_some(&*dek))?;
+        let mut state = vec![
+            folder("", 0o700),
+            file(
+                "docker-state.json",
+                0o600,
+                docker_state::docker_state(self.spec, self.first, node),
+            ),
+            file("state.json", 0o600, self.remotes(node)),
+            folder("certificates", 0o755),
+            file(
+                "certificates/swarm-root-ca.crt",
+                0o644,
+                self.authority.certificate().to_owned(),
+            ),
+            file("certificates/swarm-node.crt", 0o644, certificate),
+            file("certificates/swarm-node.key", 0o600, key.as_str().to_owned()),
+        ];
+        if carries_log {
+            state.push(folder("raft", 0o700));
+            state.push(folder("raft/snap-v3-encrypted", 0o700));
+            state.push(folder("raft/wal-v3-encrypted", 0o700));
+            state.push(StateEntry {
+                path: LOG,
+                mode: 0o600,
+                kind: StateKind::File(Zeroizing::new(self.log(node, &dek)?)),
+            });
+        }
+        Ok(state)
+    }
+
+    /// The managers that a node knows. Further managers enter through the first one, which alone has the log.
+    fn remotes(&self, node: &Member) -> String {
+        let known = |manager: &&Member| node.role == Role::Worker || manager.number == self.first.number;
+        docker_state::remotes(
+            self.spec
+                .managers()
+                .filter(known)
+                .map(|manager| (manager, self.ids.node(manager.number))),
+        )
+    }
+
+    /// The raft log of the first manager.
+    fn log(&self, node: &Member, dek: &[u8; 32]) -> Result<Vec<u8>, ForgeError> {
+        let raft_id = id::raft_id(self.keys, node.number);
+        let member = RaftMember {
+            raft_id,
+            node_id: self.ids.node(node.number),
+            addr: format!("{}:{MANAGER_PORT}", node.address),
+            status: Some(RaftMemberStatus {}),
+        }
+        .encode_to_vec();
+        let change = ConfChange {
+            id: Some(raft_id),
+            kind: Some(0),
+            node_id: Some(raft_id),
+            context: Some(member.clone()),
+        };
+        let objects = Source {
+            spec: self.spec,
+            ids: &self.ids,
+            authority: &self.authority,
+            worker: &self.worker,
+            manager: &self.manager,
+        };
+        let request = objects.request().ok_or(ForgeError::Seal)?;
+        let entries = [
+            (CONF_CHANGE, Zeroizing::new(change.encode_to_vec())),
+            (0, Zeroizing::new(request.encode_to_vec())),
+        ];
+        let mut wal = Wal::new(&member);
+        let mut index = 0;
+        for (kind, plain) in entries {
+            index += 1;
+            wal.entry(&Entry {
+                kind: Some(kind),
+                term: Some(TERM),
+                index: Some(index),
+                data: Some(sealed::seal(dek, &plain).ok_or(ForgeError::Seal)?),
+            });
+        }
+        wal.state(&HardState {
+            term: Some(TERM),
+            vote: Some(0),
+            commit: Some(index),
+        });
+        Ok(wal.into_bytes())
+    }
+
+    /// SHA-256 of the whole state of a node, in hexadecimal: equal digests, equal bytes.
+    ///
+    /// # Errors
+    /// As [`Forge::node`].
+    pub fn digest(&self, number: u32) -> Result<String, ForgeError> {
+        let mut hash = Sha256::new();
+        for entry in self.node(number)? {
+            hash.update(entry.path);
+            hash.update([0]);
+            hash.update(entry.mode.to_le_bytes());
+            if let StateKind::File(bytes) = &entry.kind {
+                hash.update((bytes.len() as u64).to_le_bytes());
+                hash.update(&bytes[..]);
+            }
+        }
+        Ok(hex::encode(hash.finalize()))
+    }
+}
+
+/// The first file of a log (etcd, `wal/util.go`): its sequence number and its first index, both 0.
+const LOG: &str = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal";
+
+fn folder(path: &'static str, mode: u16) -> StateEntry {
+    StateEntry {
+        path,
+        mode,
+        kind: StateKind::Folder,
+    }
+}
+
+fn file(path: &'static str, mode: u16, text: String) -> StateEntry {
+    StateEntry {
+        path,
+        mode,
+        kind: StateKind::File(Zeroizing::new(text.into_bytes())),
+    }
+}

@@ -1,0 +1,161 @@
+//! The cluster's keys: one seed, from which every key, id and token of its swarm is derived.
+//!
+//! Derivation is HKDF-SHA256 (RFC 5869) with the seed as its input key and the secret's name as `info`: knowing one secret
+//! tells nothing of another, and an eighth node changes nothing of the seven.
+
+use std::fmt;
+
+use hkdf::Hkdf;
+use p256::SecretKey;
+use serde::Deserialize;
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// The only version of the key file that there is.
+const VERSION: u32 = 1;
+const SEED: usize = 32;
+/// Separates these derivations from any other use of the same seed.
+const SALT: &[u8] = b"kraken-flash swarm 1";
+
+/// The cluster's keys. They are wiped from memory when dropped, and never shown.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct ClusterKeys {
+    seed: [u8; SEED],
+}
+
+/// Why there are no keys; never with a word of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The system gave no randomness.
+    #[error("asking the system for random numbers: {0}")]
+    Random(getrandom::Error),
+    /// The text is no key file.
+    #[error("it is no key file of kraken-flash: {0}")]
+    Format(&'static str),
+    /// Another kraken-flash made it.
+    #[error("it has version {0}, and this kraken-flash knows version {VERSION} only; use a newer one")]
+    Version(u32),
+}
+
+/// The key file: TOML.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    seed: Zeroizing<String>,
+}
+
+impl ClusterKeys {
+    /// New keys from the system's random source.
+    ///
+    /// # Errors
+    /// [`KeysError::Random`] when the system has none to give.
+    pub fn generate() -> Result<Self, KeysError> {
+        let mut seed = [0; SEED];
+        getrandom::fill(&mut seed).map_err(KeysError::Random)?;
+        Ok(Self { seed })
+    }
+
+    /// The keys that follow from this seed.
+    pub fn from_seed(seed: [u8; SEED]) -> Self {
+        Self { seed }
+    }
+
+    /// Reads the text of a key file.
+    ///
+    /// # Errors
+    /// [`KeysError`] when it is none; what the text holds is never part of the error.
+    pub fn parse(text: &str) -> Result<Self, KeysError> {
+        let file: File = toml::from_str(text).map_err(|_| KeysError::Format("it must say `version` and `seed`"))?;
+        if file.version != VERSION {
+            return Err(KeysError::Version(file.version));
+        }
+        let mut keys = Self { seed: [0; SEED] };
+        hex::decode_to_slice(file.seed.as_bytes(), &mut keys.seed)
+            .map_err(|_| KeysError::Format("its seed is not 64 hexadecimal digits"))?;
+        Ok(keys)
+    }
+
+    /// The text of the key file, for the cluster with this name.
+    pub fn to_text(&self, cluster: &str) -> Zeroizing<String> {
+        let seed = Zeroizing::new(hex::encode(self.seed));
+        Zeroizing::new(format!(
+            "# The keys of the cluster \"{cluster}\". Whoever has this file owns every node: keep it secret, and keep a copy.\n\
+             # Without it no card of this cluster can be made again. Only kraken-flash writes it, and only once.\n\
+             version = {VERSION}\nseed = \"{}\"\n",
+            seed.as_str()
+        ))
+    }
+
+    /// Fills `out` with the secret of this name.
+    pub(super) fn derive(&self, name: &str, out: &mut [u8]) {
+        // expand() fails for more than 255 hashes of output only (RFC 5869, 2.3): nothing here asks for more than 64 bytes.
+        let filled = Hkdf::<Sha256>::new(Some(SALT), &self.seed).expand(name.as_bytes(), out);
+        debug_assert!(filled.is_ok(), "too much was asked of HKDF");
+    }
+
+    /// The secret bytes of this name.
+    pub(super) fn bytes<const N: usize>(&self, name: &str) -> Zeroizing<[u8; N]> {
+        let mut out = Zeroizing::new([0; N]);
+        self.derive(name, &mut out[..]);
+        out
+    }
+
+    /// The ECDSA P-256 key of this name: the first candidate that is a scalar of the curve (FIPS 186-5, A.2.2). A candidate
+    /// fails once in 2^32.
+    pub(super) fn ecdsa(&self, name: &str) -> SecretKey {
+        let mut attempt = 0_u32;
+        loop {
+            let candidate = self.bytes::<32>(&format!("{name} {attempt}"));
+            if let Ok(key) = SecretKey::from_slice(&candidate[..]) {
+                return key;
+            }
+            attempt += 1;
+        }
+    }
+}
+
+impl fmt::Debug for ClusterKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClusterKeys(secret)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_read_back() {
+        let keys = ClusterKeys::from_seed([7; SEED]);
+        let text = keys.to_text("kraken");
+        assert_eq!(ClusterKeys::parse(&text).unwrap().seed, keys.seed);
+        assert!(!format!("{keys:?}").contains("07"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_secret() {
+        let secret = "5ec4e75ec4e75ec4e75ec4e75ec4e75ec4e75ec4e75ec4e75ec4e75ec4e75ec4";
+        for text in [
+            format!("version = 1\nseed = \"{secret}\"\nmore = 1\n"),
+            format!("version = 1\nseed = \"{secret}00\"\n"),
+            format!("version = 2\nseed = \"{secret}\"\n"),
+            format!("version = 1\nseed = {secret}\n"),
+            String::new(),
+        ] {
+            let error = ClusterKeys::parse(&text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("5ec4"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn names_give_secrets_that_have_nothing_in_common() {
+        let keys = ClusterKeys::from_seed([1; SEED]);
+        assert_eq!(keys.bytes::<16>("a"), keys.bytes::<16>("a"));
+        assert_ne!(keys.bytes::<16>("a"), keys.bytes::<16>("b"));
+        assert_ne!(
+            keys.bytes::<16>("a"),
+            ClusterKeys::from_seed([2; SEED]).bytes::<16>("a")
+        );
+    }
+}
