@@ -8,6 +8,7 @@ use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Silent;
 use kraken_flash::provision::Assets;
 use kraken_flash::spec::BaseRef;
+use kraken_flash::swarm::ClusterKeys;
 use kraken_flash::workspace::{MissingKeys, Surroundings, Workspace};
 
 use super::Result;
@@ -41,11 +42,14 @@ fn one(setting: &Setting, table: &mut Table, nodes: usize) -> Result<()> {
     };
     let base = base::obtain(&workspace.cluster.image, &options, &Silent, &interrupt)?;
     let assets = Assets::load(Some(&workspace.folder), None)?;
+    let keys = ClusterKeys::from_seed([7; 32]);
     let inputs = Inputs {
         cluster: &workspace.cluster,
         base: &base,
         assets: &assets,
         packages: None,
+        keys: Some(&keys),
+        rejoin: false,
     };
     let golden = bake::bake(inputs, &folder.join("cache/golden"), &Silent, &interrupt)?;
     let (mut times, mut sizes) = (Vec::with_capacity(nodes), Vec::with_capacity(nodes));

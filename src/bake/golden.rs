@@ -19,7 +19,7 @@ use crate::overlay::Overlay;
 use crate::packages::RecordedPackage;
 use crate::progress::Progress;
 use crate::provision::{self, Assets, Context};
-use crate::spec::{Cluster, Node, Role};
+use crate::spec::{Cluster, Node, Role, SwarmMode};
 
 /// Changes whenever this program would bake other bytes from the same inputs.
 pub(super) const FORMAT: &str = "kraken-flash golden image 1";
@@ -62,6 +62,9 @@ pub fn bake<'a>(
     interrupt: &Interrupt,
 ) -> Result<Golden<'a>, BakeError> {
     let base = inputs.base;
+    if inputs.keys.is_none() && inputs.cluster.swarm.mode != SwarmMode::None {
+        return Err(BakeError::NoKeys);
+    }
     let file = open_read(&base.raw)?;
     let opened = open(&file, &base.raw)?;
     refuse_wrong_architecture(inputs.cluster, &opened.os)?;
@@ -94,6 +97,8 @@ pub fn bake<'a>(
         root: &opened.root,
         clock_floor,
         base_sha256: &base.raw_sha256,
+        keys: inputs.keys,
+        rejoin: inputs.rejoin,
     };
     let common = provision::common(&context, inputs.assets)?;
     let growth = growth(&file, &opened.layout, &context, inputs.assets, &common)?;
@@ -354,6 +359,8 @@ impl<'a> Golden<'a> {
             root: &root,
             clock_floor: image.clock_floor,
             base_sha256: &image.base_sha256,
+            keys: self.inputs.keys,
+            rejoin: self.inputs.rejoin,
         };
         Ok(provision::node(&context, self.inputs.assets, node)?)
     }

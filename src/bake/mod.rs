@@ -26,6 +26,7 @@ use crate::interrupt::Interrupted;
 use crate::packages::{Selection, UnpackError};
 use crate::provision::{Assets, ProvisionError};
 use crate::spec::Cluster;
+use crate::swarm::ClusterKeys;
 
 /// What a golden image is made from.
 #[derive(Clone, Copy)]
@@ -38,6 +39,10 @@ pub struct Inputs<'a> {
     pub assets: &'a Assets,
     /// The packages to bake in; `None` for none.
     pub packages: Option<&'a Selection>,
+    /// The cluster's keys; `None` where it is to be no swarm.
+    pub keys: Option<&'a ClusterKeys>,
+    /// Whether the nodes join a running swarm again.
+    pub rejoin: bool,
 }
 
 /// Why a golden image or a patch could not be made.
@@ -102,6 +107,9 @@ pub enum BakeError {
         /// The image's architecture.
         architecture: String,
     },
+    /// The cluster is a swarm, and its keys are not there.
+    #[error("the cluster is to be a swarm, and its keys are missing; `kraken-flash init` makes them")]
+    NoKeys,
     /// A node cannot run this image.
     #[error(
         "{hostname} is a {board}, which runs only 32-bit systems, and the base is {architecture}; choose an armhf base, or correct its `board`"

@@ -17,6 +17,7 @@ use crate::packages::lock::Lock;
 use crate::progress::Progress;
 use crate::provision::Assets;
 use crate::spec::Cluster;
+use crate::swarm::ClusterKeys;
 
 /// A packed image that unpacks to more than this is none of ours, in bytes.
 const UNPACKED_LIMIT: u64 = 64 << 30;
@@ -28,7 +29,7 @@ const UNPACKED_LIMIT: u64 = 64 << 30;
 pub fn verify_folder(
     folder: &Path,
     (cluster, assets): (&Cluster, &Assets),
-    lock: Option<&Lock>,
+    (lock, keys): (Option<&Lock>, Option<&ClusterKeys>),
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report, CheckError> {
@@ -56,6 +57,7 @@ pub fn verify_folder(
                 cluster,
                 assets,
                 node: Some(job.number),
+                keys,
                 base_sha256,
                 lock,
                 packages_sha256,

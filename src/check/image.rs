@@ -10,8 +10,9 @@ use crate::base::OsImage;
 use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
 use crate::interrupt::Interrupt;
 use crate::packages::lock::Lock;
-use crate::provision::{self, Assets, Context, NodeRecord};
+use crate::provision::{self, Assets, Context, Membership, NodeRecord};
 use crate::spec::{Cluster, Node};
+use crate::swarm::ClusterKeys;
 
 /// What an image is compared with.
 #[derive(Clone, Copy)]
@@ -22,6 +23,8 @@ pub struct Expectation<'a> {
     pub assets: &'a Assets,
     /// The node it should be; `None` for whichever node it says it is.
     pub node: Option<u32>,
+    /// The cluster's keys; without them the secrets on the card are checked among themselves only.
+    pub keys: Option<&'a ClusterKeys>,
     /// SHA-256 of the base it should have been made from, in hexadecimal, when somebody else knows it.
     pub base_sha256: Option<&'a str>,
     /// The packages that should be in it, by its base; `None`: they are not compared with a list.
@@ -121,6 +124,8 @@ fn verify_trees(
         root,
         clock_floor: record.clock_floor,
         base_sha256: &record.base_sha256,
+        keys: expected.keys,
+        rejoin: record.swarm == Membership::Rejoin,
     };
     // An image so damaged that nothing can be planned from it is wrong; that is a finding, and no reason to stop.
     let mut wanted = match provision::common(&context, expected.assets) {

@@ -10,7 +10,7 @@ use kraken_flash::spec::Node;
 use kraken_flash::workspace::MissingKeys;
 
 use super::load::{self, BaseArgs};
-use super::{Failure, Session, plan, text};
+use super::{Failure, Session, keys, plan, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,9 @@ pub(super) struct Args {
     /// Only this node; may be given several times [default: all nodes]
     #[arg(long = "node", value_name = "N")]
     nodes: Vec<u32>,
+    /// The cards replace others of a swarm that is running: they join it by token, as new nodes
+    #[arg(long, requires = "nodes")]
+    rejoin: bool,
     /// Where the images go
     #[arg(short, long, value_name = "DIR", default_value = "images")]
     output: PathBuf,
@@ -48,6 +51,10 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let mut cluster = loaded.workspace.cluster.clone();
     args.base.apply(&mut cluster.image)?;
     let nodes = chosen(&cluster.nodes, &args.nodes)?;
+    let keys = keys::read_or_make(session, &cluster)?;
+    if args.rejoin && keys.is_none() {
+        return Err(Failure::Usage("--rejoin: this cluster is no swarm".into()));
+    }
     let (progress, interrupt) = (&*session.progress, &session.interrupt);
     // The folder first: a name that cannot be written to is found before minutes of downloading.
     let folder = Folder::open(&args.output)?;
@@ -60,6 +67,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         base: &base,
         assets: &loaded.assets,
         packages: selection.as_ref(),
+        keys: keys.as_ref(),
+        rejoin: args.rejoin,
     };
     let golden = bake::bake(inputs, &cache.root().join("golden"), progress, interrupt)?;
     let options = Options {

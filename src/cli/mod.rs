@@ -8,12 +8,14 @@ mod failure;
 mod fetch;
 mod init;
 mod inspect;
+mod keys;
 mod load;
 mod packages;
 mod plan;
 mod progress;
 mod schema;
 mod text;
+mod token;
 mod verify;
 
 use std::io::{self, IsTerminal, Write};
@@ -66,6 +68,12 @@ struct Global {
     /// Say more: where things are taken from, how they are done
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     verbose: bool,
+    /// A file with the passphrase of the cluster's keys, where they are encrypted with one [default: ask]
+    #[arg(long, global = true, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// A file with an age identity that opens the cluster's keys; may be given several times
+    #[arg(long, global = true, value_name = "FILE")]
+    identity: Vec<PathBuf>,
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
@@ -81,8 +89,8 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a commented kraken.toml, never over an existing one
-    Init,
+    /// Write a commented kraken.toml and the cluster's keys, never over existing ones
+    Init(init::Args),
     /// Show what each node will be; changes nothing
     Plan(plan::Args),
     /// Make the nodes' images
@@ -91,6 +99,8 @@ enum Command {
     Fetch(fetch::Args),
     /// Prove that an image, or a folder of images, is what kraken.toml asks for
     Verify(verify::Args),
+    /// Print the token with which a node joins the swarm by hand
+    Token(token::Args),
     /// Show what is on an image
     Inspect(inspect::Args),
     /// Print the JSON schema of kraken.toml
@@ -120,11 +130,12 @@ pub fn run() -> ExitCode {
     };
     let mut out = io::stdout().lock();
     let result = match &cli.command {
-        Command::Init => init::run(&session),
+        Command::Init(args) => init::run(&session, args),
         Command::Plan(args) => plan::run(&session, args, &mut out),
         Command::Build(args) => build::run(&session, args, &mut out),
         Command::Fetch(args) => fetch::run(&session, args, &mut out),
         Command::Verify(args) => verify::run(&session, args, &mut out),
+        Command::Token(args) => token::run(&session, args, &mut out),
         Command::Inspect(args) => inspect::run(&session, args, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Completions(args) => completions::run(args, &mut out),

@@ -9,7 +9,7 @@ use kraken_flash::packages::lock::Lock;
 use kraken_flash::spec::Cluster;
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
 
-use super::{Failure, Session, load, text};
+use super::{Failure, Session, keys, load, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     }
     let cluster = &loaded.workspace.cluster;
     let lock = Lock::read(&loaded.lock)?;
+    let keys = keys::read(session, cluster)?;
     let report = if args.path.is_dir() {
         if args.node.is_some() {
             return Err(Failure::Usage(
@@ -44,7 +45,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         check::verify_folder(
             &args.path,
             (cluster, &loaded.assets),
-            Some(&lock),
+            (Some(&lock), keys.as_ref()),
             &*session.progress,
             &session.interrupt,
         )?
@@ -54,6 +55,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             cluster,
             assets: &loaded.assets,
             node,
+            keys: keys.as_ref(),
             base_sha256: None,
             lock: Some(&lock),
             packages_sha256: None,

@@ -73,6 +73,9 @@ pub enum ProvisionError {
         /// What is wrong with it, and the mend.
         why: String,
     },
+    /// The swarm's state cannot be written.
+    #[error("writing the state of the swarm")]
+    Swarm(#[from] crate::swarm::ForgeError),
     /// The image lacks something that the cluster's settings need.
     #[error("provisioning the image: it has no {what}; {mend}")]
     Missing {

@@ -13,16 +13,19 @@ mod node;
 mod packages;
 mod record;
 mod render;
+mod swarm;
 
 pub use assets::Assets;
 pub use common::common;
 pub use error::ProvisionError;
 pub use node::node;
 pub use record::NodeRecord;
+pub use swarm::Membership;
 
 use crate::base::OsImage;
 use crate::disk::FileTree;
 use crate::spec::Cluster;
+use crate::swarm::ClusterKeys;
 
 /// What there is to render from.
 pub struct Context<'a> {
@@ -39,4 +42,9 @@ pub struct Context<'a> {
     pub clock_floor: i64,
     /// SHA-256 of the raw base image, in hexadecimal; goes into what the image tells of itself.
     pub base_sha256: &'a str,
+    /// The cluster's keys, from which its swarm follows. Without them what would hold a secret is left out: enough to compare an
+    /// image with its spec, not to make one.
+    pub keys: Option<&'a ClusterKeys>,
+    /// Whether the nodes join a running swarm again, in the place of cards that were.
+    pub rejoin: bool,
 }

@@ -10,7 +10,8 @@ use super::assets::Part;
 use super::common::is_builtin;
 use super::image::Draft;
 use super::record::NodeRecord;
-use super::{Assets, Context, ProvisionError, accounts, network};
+use super::swarm::Membership;
+use super::{Assets, Context, ProvisionError, accounts, network, swarm};
 
 /// What one node has for itself: it goes into the patch. The same for the same inputs, also over an image that has it already.
 ///
@@ -21,6 +22,7 @@ pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay, 
     draft.file("/etc/hostname", format!("{}\n", node.hostname), 0o644)?;
     network::link_by_mac(&mut draft, assets, node)?;
 
+    swarm::node(&mut draft, node)?;
     let network = network::values(&draft, node);
     let user_data = assets.renderer.yaml("user-data", &user_data(ctx, node)?)?;
     let network_config = assets.renderer.yaml("network-config", &network)?;
@@ -47,6 +49,7 @@ pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay, 
         address: node.address,
         role: node.role,
         labels: node.labels.clone(),
+        swarm: Membership::of(ctx, node),
         instance_id,
         base_sha256: ctx.base_sha256.to_owned(),
         clock_floor: ctx.clock_floor,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{FileTree, real_path};
 use crate::spec::Role;
 
-use super::ProvisionError;
+use super::{Membership, ProvisionError};
 
 /// What a card says of itself. It holds no secret: everybody on the node may read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct NodeRecord {
     pub role: Role,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// How the card brings its node into the swarm.
+    #[serde(default)]
+    pub swarm: Membership,
     /// The instance id that cloud-init was given; another one makes cloud-init run as on a first boot.
     pub instance_id: String,
     /// SHA-256 of the raw base image, in hexadecimal.

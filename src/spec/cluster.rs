@@ -27,8 +27,22 @@ pub struct Cluster {
     pub docker: Docker,
     /// How packages are got.
     pub apt: Apt,
+    /// The swarm that the nodes are.
+    pub swarm: Swarm,
     /// The nodes, numbered 1, 2, 3, … without a gap.
     pub nodes: Vec<Node>,
+}
+
+impl Cluster {
+    /// Its managers, by number.
+    pub fn managers(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.role == Role::Manager)
+    }
+
+    /// The manager that the swarm begins with.
+    pub fn first_manager(&self) -> Option<&Node> {
+        self.managers().next()
+    }
 }
 
 /// `[network]`.
@@ -265,6 +279,48 @@ pub enum DockerSource {
     None,
 }
 
+/// `[swarm]`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Swarm {
+    /// How the nodes become one.
+    pub mode: SwarmMode,
+    /// The file with the cluster's keys.
+    pub keys_file: PathBuf,
+    /// Pools from which overlay networks get their subnets; empty: Docker's default.
+    pub address_pools: Vec<Ipv4Net>,
+    /// Prefix length of those subnets.
+    pub subnet_size: u8,
+    /// UDP port of the overlay networks' VXLAN.
+    pub data_port: u16,
+}
+
+/// `[swarm] mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SwarmMode {
+    /// Every node's membership is in its image. The default.
+    #[default]
+    Baked,
+    /// The first manager's is; all others join through Docker's own interface, with a token that is in their images.
+    Join,
+    /// No swarm.
+    None,
+}
+
+/// `[[node]] availability`, in Docker's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Availability {
+    /// It takes tasks. The default.
+    #[default]
+    Active,
+    /// It takes no new tasks.
+    Pause,
+    /// It has no tasks.
+    Drain,
+}
+
 /// `[apt]`.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -317,6 +373,8 @@ pub struct Node {
     pub mac: Option<Mac>,
     /// Free-form labels, for the swarm's placement constraints.
     pub labels: BTreeMap<String, String>,
+    /// Whether it takes the swarm's tasks.
+    pub availability: Availability,
 }
 
 /// `[[node]] role`.

@@ -28,6 +28,7 @@ pub(super) fn elsewhere(name: &str) -> Option<String> {
         ),
         ("interface", "`interface` belongs in [network]"),
         ("keyboard", "`keyboard` belongs in [system]"),
+        ("keys-file", "`keys-file` belongs in [swarm]"),
         ("locale", "`locale` belongs in [system]"),
         (
             "packages",
@@ -35,6 +36,7 @@ pub(super) fn elsewhere(name: &str) -> Option<String> {
         ),
         ("debs", "`debs` belongs in [system]"),
         ("daemon", "`daemon` belongs in [docker]"),
+        ("managers", "`managers` belongs in [swarm]"),
         ("mirrors", "`mirrors` belongs in [apt]"),
         ("proxy", "`proxy` belongs in [apt]"),
         (

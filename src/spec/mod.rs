@@ -23,13 +23,13 @@ mod section;
 mod ssh;
 
 pub use cluster::{
-    Apt, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac, Network, Node,
-    Role, SecretText, Sudo, System, User,
+    Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac,
+    Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
 };
 pub use problem::{Problem, SpecErrors};
 pub use raw::{
-    At, Field, RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSystem,
-    RawUser, schema,
+    At, Field, RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSwarm,
+    RawSystem, RawUser, schema,
 };
 pub use resolve::base_ref;
 pub use ssh::{KeyError, fingerprint, public_keys};

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::cluster::{Board, DockerSource, InterfaceChoice, Role, Sudo};
+use super::cluster::{Availability, Board, DockerSource, InterfaceChoice, Role, Sudo, SwarmMode};
 
 /// A value and its place in the text, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +85,8 @@ pub struct RawConfig {
     pub docker: RawDocker,
     /// How packages are got that are baked into the images.
     pub apt: RawApt,
+    /// The swarm that the nodes are from their first boot on.
+    pub swarm: RawSwarm,
     /// What is different on single nodes: one `[[node]]` for each.
     pub node: Vec<RawNode>,
 }
@@ -225,6 +227,33 @@ pub struct RawApt {
     pub recommends: Field<bool>,
 }
 
+/// `[swarm]`
+#[derive(Clone, Debug, Default, JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawSwarm {
+    /// How the nodes become one swarm: `baked` (each node's membership is in its image), `join` (that of the first manager is; the
+    /// others join with a token that is in their images), or `none`. Default: baked; none when there is no Docker.
+    #[schemars(extend("default" = "baked"))]
+    pub mode: Field<SwarmMode>,
+    /// How many managers there are: the first nodes, unless a `[[node]]` says otherwise. Best 1, 3, 5 or 7.
+    #[schemars(range(min = 1, max = 7), extend("default" = 1))]
+    pub managers: Field<u32>,
+    /// Whether managers take no tasks.
+    #[schemars(extend("default" = false))]
+    pub drain_managers: Field<bool>,
+    /// Pools from which overlay networks get their subnets. Default: Docker's, 10.0.0.0/8.
+    pub address_pools: Field<Vec<At<String>>>,
+    /// Prefix length of those subnets.
+    #[schemars(range(min = 8, max = 29), extend("default" = 24))]
+    pub subnet_size: Field<u32>,
+    /// UDP port of the overlay networks' traffic (VXLAN).
+    #[schemars(range(min = 1024, max = 49151), extend("default" = 4789))]
+    pub data_port: Field<u32>,
+    /// The file with the cluster's keys, made when it is missing. It must not be readable for others.
+    #[schemars(extend("default" = "kraken.keys"))]
+    pub keys_file: Field<String>,
+}
+
 /// `[system.keyboard]`
 #[derive(Clone, Debug, Default, JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -265,6 +294,9 @@ pub struct RawNode {
     /// Labels for the swarm's placement constraints.
     #[schemars(default, with = "BTreeMap<String, String>")]
     pub labels: Field<Vec<(At<String>, At<String>)>>,
+    /// Whether it takes the swarm's tasks. Default: active; drain for managers with `drain-managers` in [swarm].
+    #[schemars(default, extend("default" = "active"))]
+    pub availability: Field<Availability>,
     /// Where the section stands.
     #[schemars(skip)]
     pub span: Range<usize>,

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use super::problem::{Problem, Problems};
 use super::raw::{
-    RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSystem, RawUser,
+    RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSwarm, RawSystem, RawUser,
 };
 use super::section::Section;
 
@@ -35,6 +35,7 @@ pub(super) fn config(text: &str, problems: &mut Problems) -> RawConfig {
         system: top.section("system", system),
         docker: top.section("docker", docker),
         apt: top.section("apt", apt),
+        swarm: top.section("swarm", swarm),
         node: top.sections("node", node),
     };
     top.finish();
@@ -111,6 +112,18 @@ fn apt(section: &mut Section<'_, '_>) -> RawApt {
     }
 }
 
+fn swarm(section: &mut Section<'_, '_>) -> RawSwarm {
+    RawSwarm {
+        mode: section.choice("mode"),
+        managers: section.number("managers"),
+        drain_managers: section.boolean("drain-managers"),
+        address_pools: section.strings("address-pools"),
+        subnet_size: section.number("subnet-size"),
+        data_port: section.number("data-port"),
+        keys_file: section.string("keys-file"),
+    }
+}
+
 fn keyboard(section: &mut Section<'_, '_>) -> RawKeyboard {
     RawKeyboard {
         model: section.string("model"),
@@ -128,6 +141,7 @@ fn node(section: &mut Section<'_, '_>, span: Range<usize>) -> RawNode {
         board: section.choice("board"),
         mac: section.string("mac"),
         labels: section.map("labels"),
+        availability: section.choice("availability"),
         span,
     }
 }

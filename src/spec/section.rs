@@ -121,8 +121,8 @@ impl<'t, 'p> Section<'t, 'p> {
             Err(_) => {
                 self.problems.push(
                     Problem::new(format!("`{key}` is out of range"))
-                        .at(value.span(), "not a number of nodes")
-                        .help("nodes are numbered 1, 2, 3, …"),
+                        .at(value.span(), "too large, or negative")
+                        .help("write a smaller number, from 1 on"),
                 );
                 Field::Wrong
             }

@@ -92,6 +92,22 @@ impl Ids<'_> {
     }
 }
 
+/// The token with which a node joins the swarm of these keys.
+///
+/// # Errors
+/// [`ForgeError`] when the root certificate cannot be made.
+pub fn token(keys: &ClusterKeys, role: Role) -> Result<Token, ForgeError> {
+    Ok(token_for(keys, role, &Authority::new(keys)?))
+}
+
+fn token_for(keys: &ClusterKeys, role: Role, authority: &Authority) -> Token {
+    let name = match role {
+        Role::Manager => "manager token",
+        Role::Worker => "worker token",
+    };
+    Token::new(authority.certificate(), &keys.bytes(name))
+}
+
 /// Writes the state of a swarm's nodes.
 pub struct Forge<'a> {
     keys: &'a ClusterKeys,
@@ -115,14 +131,13 @@ impl<'a> Forge<'a> {
             return Err(ForgeError::Twice(twice.number));
         }
         let authority = Authority::new(keys)?;
-        let token = |name| Token::new(authority.certificate(), &keys.bytes(name));
         Ok(Self {
             keys,
             spec,
             first,
             ids: Ids(keys),
-            worker: token("worker token"),
-            manager: token("manager token"),
+            worker: token_for(keys, Role::Worker, &authority),
+            manager: token_for(keys, Role::Manager, &authority),
             authority,
         })
     }

@@ -21,7 +21,7 @@ mod token;
 mod wal;
 
 pub use authority::{NOT_AFTER, NOT_BEFORE};
-pub use forge::{Forge, ForgeError, StateEntry, StateKind};
+pub use forge::{Forge, ForgeError, StateEntry, StateKind, token};
 pub use keys::{ClusterKeys, KeysError};
 pub use spec::{Availability, Member, Role, Spec};
 pub use token::Token;

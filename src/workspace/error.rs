@@ -46,6 +46,17 @@ pub enum WorkspaceError {
         /// Why not.
         source: ssh_key::Error,
     },
+    /// The cluster's keys cannot be used.
+    #[error("reading the cluster's keys {}: {why}", path.display())]
+    #[diagnostic(help("{mend}"))]
+    ClusterKeys {
+        /// The file.
+        path: PathBuf,
+        /// Why not; never its content.
+        why: String,
+        /// What to do.
+        mend: &'static str,
+    },
     /// The key pair beside the spec is damaged.
     #[error("reading the SSH key {}: {why}", path.display())]
     #[diagnostic(help(

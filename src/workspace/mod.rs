@@ -1,15 +1,17 @@
-//! The folder of `kraken.toml`: reads the files that the spec names, and makes what is missing (an SSH key pair).
+//! The folder of `kraken.toml`: reads the files that the spec names, and makes what is missing (an SSH key pair, the cluster's keys).
 //!
 //! `spec` only parses; this room does its reading and writing. It never opens an image.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod cluster_keys;
 mod error;
 mod files;
 mod init;
 mod keys;
 
+pub use cluster_keys::{Encrypt, Unlock, make_cluster_keys, read_cluster_keys};
 pub use error::WorkspaceError;
 pub use files::Surroundings;
 pub use init::{init, template};

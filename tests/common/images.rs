@@ -12,6 +12,7 @@ use kraken_flash::spec::{
     Apt, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac, Network, Node, Role,
     SecretText, Sudo, System, User,
 };
+use kraken_flash::swarm::ClusterKeys;
 
 pub const FLOOR: i64 = 1_767_225_600; // 2026-01-01
 pub const HASH: &str = "$y$j9T$abcdefgh$0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
@@ -37,6 +38,8 @@ impl Disk {
             root: &self.root,
             clock_floor: FLOOR,
             base_sha256: "00".repeat(32).as_str(),
+            keys: Some(&ClusterKeys::from_seed([7; 32])),
+            rejoin: false,
         })
     }
 

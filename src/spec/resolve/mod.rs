@@ -16,6 +16,7 @@ mod docker;
 mod image;
 mod network;
 mod nodes;
+mod swarm;
 mod system;
 mod user;
 
@@ -25,6 +26,7 @@ pub(super) fn cluster(raw: &RawConfig, files: &dyn Files, problems: &mut Problem
     let addresses = network::Addresses::new(&raw.network, problems);
     let network = network::network(&raw.network, &addresses, problems);
     let nodes = nodes::nodes(raw, name.as_deref(), &addresses, problems);
+    let swarm = swarm::swarm(raw, files, &addresses, problems);
     let image = image::image(&raw.image, files, problems);
     let user = user::user(&raw.user, files, problems);
     let system = system::system(&raw.system, files, problems);
@@ -38,6 +40,7 @@ pub(super) fn cluster(raw: &RawConfig, files: &dyn Files, problems: &mut Problem
         system: system?,
         docker: docker?,
         apt: apt?,
+        swarm: swarm?,
         nodes: nodes?,
     })
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::network::{Addresses, last_host, parse_address};
 use super::{check_text, checked, parsed, value_or};
-use crate::spec::cluster::{Board, InterfaceChoice, Mac, Node, Role};
+use crate::spec::cluster::{Availability, Board, InterfaceChoice, Mac, Node, Role};
 use crate::spec::names::{self, Check, wrong};
 use crate::spec::problem::{Problem, Problems};
 use crate::spec::raw::{At, Field, RawConfig, RawNode};
@@ -18,6 +18,22 @@ const DEFAULT_NODES: u32 = 7;
 /// More nodes than this no swarm has been made with; a bound for memory.
 const MOST_NODES: u32 = 10_000;
 const MOST_LABELS: usize = 64;
+
+/// What `[swarm]` says of nodes that do not say it themselves.
+#[derive(Clone, Copy)]
+struct Defaults {
+    managers: u32,
+    drain_managers: bool,
+}
+
+impl Defaults {
+    fn new(raw: &RawConfig) -> Self {
+        Self {
+            managers: value_or(&raw.swarm.managers, 1).unwrap_or(1),
+            drain_managers: value_or(&raw.swarm.drain_managers, false).unwrap_or(false),
+        }
+    }
+}
 
 /// All nodes; `None` when one of them is wrong, or what they depend on is.
 pub(super) fn nodes(
@@ -29,10 +45,11 @@ pub(super) fn nodes(
     let overrides = by_number(&raw.node, problems);
     let count = count(raw, &overrides, problems);
     let none = RawNode::default();
+    let defaults = Defaults::new(raw);
     if count.is_none() {
         // The nodes cannot be made, but their keys can be checked.
         for raw in &raw.node {
-            node(1, raw, cluster_name, addresses, problems);
+            node(1, raw, (cluster_name, defaults), addresses, problems);
         }
         return None;
     }
@@ -41,7 +58,7 @@ pub(super) fn nodes(
     let nodes: Vec<Option<Node>> = (1..=count)
         .map(|number| {
             let raw = overrides.get(&number).copied().unwrap_or(&none);
-            node(number, raw, cluster_name, addresses, problems)
+            node(number, raw, (cluster_name, defaults), addresses, problems)
         })
         .collect();
     check_unique(&nodes, &overrides, problems);
@@ -196,7 +213,7 @@ fn check_room(
 fn node(
     number: u32,
     raw: &RawNode,
-    cluster_name: Option<&str>,
+    (cluster_name, defaults): (Option<&str>, Defaults),
     addresses: &Addresses,
     problems: &mut Problems,
 ) -> Option<Node> {
@@ -208,8 +225,17 @@ fn node(
         }
     };
     let address = address(number, raw, addresses, problems);
-    let default_role = if number == 1 { Role::Manager } else { Role::Worker };
+    let default_role = if number <= defaults.managers {
+        Role::Manager
+    } else {
+        Role::Worker
+    };
     let role = value_or(&raw.role, default_role);
+    let default_availability = match role {
+        Some(Role::Manager) if defaults.drain_managers => Availability::Drain,
+        _ => Availability::Active,
+    };
+    let availability = value_or(&raw.availability, default_availability);
     let board = value_or(&raw.board, Board::default());
     let mac = match &raw.mac {
         Field::Absent => Some(None),
@@ -225,6 +251,7 @@ fn node(
         board: board?,
         mac: mac?,
         labels: labels?,
+        availability: availability?,
     })
 }
 

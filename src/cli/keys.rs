@@ -1,0 +1,101 @@
+//! The cluster's keys, as commands need them: read, opened with what the user gives, made when they are missing.
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use age::secrecy::SecretString;
+use console::Term;
+use kraken_flash::spec::{Cluster, SwarmMode};
+use kraken_flash::swarm::ClusterKeys;
+use kraken_flash::workspace::{self, Encrypt, Unlock};
+use zeroize::Zeroizing;
+
+use super::{Failure, Global, Session, say};
+
+/// Opens an encrypted key file with what stands on the command line, or asks on the terminal.
+struct Opener<'a>(&'a Global);
+
+impl Unlock for Opener<'_> {
+    fn passphrase(&self, file: &Path) -> Result<Option<SecretString>, String> {
+        passphrase(self.0, &format!("Passphrase of {}: ", file.display()))
+    }
+
+    fn identities(&self) -> Vec<PathBuf> {
+        self.0.identity.clone()
+    }
+}
+
+/// The passphrase from the file that `--passphrase-file` names, or from the terminal; `None` when there is neither.
+fn passphrase(global: &Global, prompt: &str) -> Result<Option<SecretString>, String> {
+    if let Some(path) = &global.passphrase_file {
+        let text = fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|error| format!("reading the passphrase in {}: {error}", path.display()))?;
+        return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned().into()));
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    let term = Term::stderr();
+    let asked = term.write_str(prompt).and_then(|()| term.read_secure_line());
+    asked
+        .map(|text| Some(text.into()))
+        .map_err(|error| format!("asking for the passphrase: {error}"))
+}
+
+/// A new passphrase, typed twice where it is typed.
+pub(super) fn new_passphrase(global: &Global) -> Result<SecretString, Failure> {
+    use age::secrecy::ExposeSecret;
+    let ask = |prompt| {
+        passphrase(global, prompt).map_err(Failure::message)?.ok_or_else(|| {
+            Failure::Usage("there is no terminal to ask for a passphrase: name a file with --passphrase-file".into())
+        })
+    };
+    let first = ask("New passphrase for the cluster's keys: ")?;
+    if first.expose_secret().is_empty() {
+        return Err(Failure::message(
+            "an empty passphrase protects nothing; nothing was written",
+        ));
+    }
+    if global.passphrase_file.is_none() && ask("Once more: ")?.expose_secret() != first.expose_secret() {
+        return Err(Failure::message("these are two passphrases; nothing was written"));
+    }
+    Ok(first)
+}
+
+/// The keys; `None` when the cluster is no swarm, or they are not there.
+pub(super) fn read(session: &Session, cluster: &Cluster) -> Result<Option<ClusterKeys>, Failure> {
+    match cluster.swarm.mode {
+        SwarmMode::None => Ok(None),
+        SwarmMode::Baked | SwarmMode::Join => Ok(workspace::read_cluster_keys(
+            &cluster.swarm.keys_file,
+            &Opener(&session.global),
+        )?),
+    }
+}
+
+/// The keys, made when they are not there; `None` when the cluster is no swarm.
+pub(super) fn read_or_make(session: &Session, cluster: &Cluster) -> Result<Option<ClusterKeys>, Failure> {
+    if let Some(keys) = read(session, cluster)? {
+        return Ok(Some(keys));
+    }
+    match cluster.swarm.mode {
+        SwarmMode::None => Ok(None),
+        SwarmMode::Baked | SwarmMode::Join => make(session, cluster, &Encrypt::Plain).map(Some),
+    }
+}
+
+/// Makes the keys, and says so.
+pub(super) fn make(session: &Session, cluster: &Cluster, encrypt: &Encrypt) -> Result<ClusterKeys, Failure> {
+    let path = &cluster.swarm.keys_file;
+    let keys = workspace::make_cluster_keys(path, &cluster.name, encrypt)?;
+    say(
+        session,
+        &format!(
+            "The cluster's keys were made: {} (keep a copy, and keep it secret: it owns every node)",
+            path.display()
+        ),
+    );
+    Ok(keys)
+}

@@ -1,0 +1,202 @@
+//! A node's place in the swarm: its state as `swarm` forges it, or what it joins with; and the script that looks after it on the node.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::image::{Draft, first};
+use super::network::enable;
+use super::{Assets, Context, ProvisionError};
+use crate::overlay::Entry;
+use crate::spec::{self, Cluster, Node, SwarmMode};
+use crate::swarm::{self, FOLDER, Forge, StateKind};
+
+const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
+const UNIT: &str = "kraken-swarm.service";
+const DROP_IN: &str = "/etc/systemd/system/docker.service.d/10-kraken-swarm.conf";
+/// What the script knows of its node; no secret.
+const SETTINGS: &str = "/etc/kraken-flash/swarm.json";
+/// Which node of the swarm the card was made for.
+const NODE_ID: &str = "/etc/kraken-flash/swarm-node-id";
+/// The token that a node joins with: root's alone, removed once it has joined.
+pub(crate) const JOIN_TOKEN: &str = "/var/lib/kraken-flash/join-token";
+
+/// How a card brings its node into the swarm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Membership {
+    /// Not at all.
+    #[default]
+    None,
+    /// It is a member already.
+    Baked,
+    /// It joins with a token.
+    Join,
+    /// It joins a running swarm again, in the place of a card that was.
+    Rejoin,
+}
+
+impl Membership {
+    /// How this node's card does it.
+    pub(super) fn of(ctx: &Context<'_>, node: &Node) -> Self {
+        let first = ctx
+            .cluster
+            .first_manager()
+            .is_some_and(|first| first.number == node.number);
+        match ctx.cluster.swarm.mode {
+            SwarmMode::None => Membership::None,
+            _ if ctx.rejoin => Membership::Rejoin,
+            SwarmMode::Join if !first => Membership::Join,
+            SwarmMode::Baked | SwarmMode::Join => Membership::Baked,
+        }
+    }
+}
+
+/// What all nodes share: dockerd starts after the clock is set and, for a while, after the manager; somebody looks after it.
+pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+    if draft.ctx.cluster.swarm.mode == SwarmMode::None {
+        return Ok(());
+    }
+    if first(draft.ctx.root, &["/usr/bin/python3"])?.is_none() {
+        return Err(ProvisionError::Missing {
+            what: "python3, in which the swarm's script is written".to_owned(),
+            mend: "add \"python3-minimal\" to `packages` in [system], or set mode = \"none\" in [swarm]",
+        });
+    }
+    let values = json!({"cluster": draft.ctx.cluster.name});
+    let script = assets.renderer.text("kraken-swarm", &values)?;
+    let unit = assets.renderer.text(UNIT, &values)?;
+    let drop_in = assets.renderer.text("10-kraken-swarm.conf", &values)?;
+    draft.file(SCRIPT, script, 0o755)?;
+    draft.file(&format!("/etc/systemd/system/{UNIT}"), unit, 0o644)?;
+    draft.file(DROP_IN, drop_in, 0o644)?;
+    enable(draft, UNIT, "multi-user.target")
+}
+
+/// What one node has for itself. Without keys ([`Context::keys`]) its secrets are left out.
+pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionError> {
+    let ctx = draft.ctx;
+    let membership = Membership::of(ctx, node);
+    if membership == Membership::None {
+        return Ok(());
+    }
+    let joins = membership != Membership::Baked;
+    let managers = managers(ctx.cluster, node, membership);
+    if joins && managers.is_empty() {
+        return Err(ProvisionError::Missing {
+            what: format!(
+                "other manager than {}, so no swarm that it could join again",
+                node.hostname
+            ),
+            mend: "build it without --rejoin: its swarm begins anew, with the tasks of none (docs/operations.md)",
+        });
+    }
+    let mut settings = json!({
+        "membership": membership,
+        "role": node.role,
+        "address": node.address,
+        "managers": managers,
+        "availability": node.availability,
+        "data-port": ctx.cluster.swarm.data_port,
+    });
+    if ctx.cluster.swarm.mode == SwarmMode::Join && !joins {
+        // Docker's join takes no labels: the first manager gives them to those who came.
+        settings["labels"] = others_labels(ctx.cluster, node);
+    }
+    if let Some(keys) = ctx.keys {
+        let spec = swarm_spec(ctx, node);
+        let forge = Forge::new(keys, &spec)?;
+        if joins {
+            let token = forge.token(role(node.role)).reveal();
+            draft.file(JOIN_TOKEN, format!("{token}\n"), 0o600)?;
+        } else {
+            draft.file(NODE_ID, format!("{}\n", forge.node_id(node.number)), 0o644)?;
+            state(draft, &forge, node.number)?;
+        }
+    }
+    draft.file(SETTINGS, format!("{settings:#}\n"), 0o644)
+}
+
+/// The state under `/var/lib/docker/swarm`; the folder above is as dockerd makes it.
+fn state(draft: &mut Draft<'_>, forge: &Forge<'_>, number: u32) -> Result<(), ProvisionError> {
+    let floor = draft.ctx.clock_floor;
+    draft.root("/var/lib/docker", Entry::directory(0o710, floor))?;
+    for entry in forge.node(number)? {
+        let path = match entry.path {
+            "" => FOLDER.to_owned(),
+            path => format!("{FOLDER}/{path}"),
+        };
+        let laid = match entry.kind {
+            StateKind::Folder => Entry::directory(entry.mode, floor),
+            StateKind::File(bytes) => Entry::file(bytes.to_vec(), entry.mode, floor),
+        };
+        draft.root(&path, laid)?;
+    }
+    Ok(())
+}
+
+/// The managers that a node turns to, in order.
+fn managers(cluster: &Cluster, node: &Node, membership: Membership) -> Vec<Ipv4Addr> {
+    let all = cluster.managers().map(|manager| (manager.number, manager.address));
+    let enters_raft = node.role == spec::Role::Manager && membership == Membership::Baked;
+    match membership {
+        // Only the first manager has a log that others can enter.
+        _ if enters_raft => all
+            .take(1)
+            .filter(|(number, _)| *number != node.number)
+            .map(|(_, a)| a)
+            .collect(),
+        Membership::Join => all.take(1).map(|(_, address)| address).collect(),
+        _ => all
+            .filter(|(number, _)| *number != node.number)
+            .map(|(_, a)| a)
+            .collect(),
+    }
+}
+
+fn others_labels(cluster: &Cluster, node: &Node) -> serde_json::Value {
+    let labelled = cluster
+        .nodes
+        .iter()
+        .filter(|other| other.number != node.number && !other.labels.is_empty());
+    labelled
+        .map(|other| (other.hostname.clone(), json!(other.labels)))
+        .collect()
+}
+
+/// The swarm in the terms of `swarm`. Where nodes join, it has only its first manager so far.
+fn swarm_spec(ctx: &Context<'_>, node: &Node) -> swarm::Spec {
+    let cluster = ctx.cluster;
+    let first = cluster.first_manager().map_or(node.number, |first| first.number);
+    let member = |node: &&Node| cluster.swarm.mode != SwarmMode::Join || node.number == first;
+    swarm::Spec {
+        nodes: cluster.nodes.iter().filter(member).map(swarm_member).collect(),
+        address_pools: cluster.swarm.address_pools.clone(),
+        subnet_size: cluster.swarm.subnet_size,
+        data_port: cluster.swarm.data_port,
+        created: ctx.clock_floor,
+    }
+}
+
+fn swarm_member(node: &Node) -> swarm::Member {
+    swarm::Member {
+        number: node.number,
+        hostname: node.hostname.clone(),
+        address: node.address,
+        role: role(node.role),
+        labels: node.labels.clone(),
+        availability: match node.availability {
+            spec::Availability::Active => swarm::Availability::Active,
+            spec::Availability::Pause => swarm::Availability::Pause,
+            spec::Availability::Drain => swarm::Availability::Drain,
+        },
+    }
+}
+
+fn role(role: spec::Role) -> swarm::Role {
+    match role {
+        spec::Role::Manager => swarm::Role::Manager,
+        spec::Role::Worker => swarm::Role::Worker,
+    }
+}
