@@ -26,11 +26,11 @@ SECONDS := 60
 endif
 TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
 
-.PHONY: help demo base images build test test-fast test-whole test-base test-images test-root test-qemu lint clean bench fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
+.PHONY: help demo base images build test test-fast test-whole test-base test-images test-root test-swarm test-qemu lint clean bench fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
-	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those that boot in QEMU"
+	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those on real dockerds, those that boot in QEMU"
 	@echo "make lint   formatting, clippy, licences, documentation"
 	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold docker\"; first-boot, in QEMU, only by name)"
 	@echo "make fuzz   run each fuzz target for SECONDS=60"
@@ -50,7 +50,7 @@ demo: base
 	@$(STAGE) "check the images" $(FLASH) verify $(IMAGES)
 	@$(STAGE) plan $(FLASH) plan --base debian
 
-test: setup-test test-fast test-whole test-base test-images test-root test-qemu
+test: setup-test test-fast test-whole test-base test-images test-root test-swarm test-qemu
 
 # Composed here and not by a test, so that `sudo` may ask and the time is seen.
 test-base:
@@ -68,6 +68,9 @@ test-images:
 
 test-root:
 	@$(STAGE) "tests that need root" cargo nextest run --locked --profile root --no-tests=fail
+
+test-swarm:
+	@$(STAGE) "tests on real dockerds" cargo nextest run --locked --profile swarm --no-tests=fail
 
 test-qemu:
 	@$(STAGE) "tests that boot images" cargo nextest run --locked --profile qemu --no-tests=fail

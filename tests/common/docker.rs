@@ -29,12 +29,17 @@ pub fn busybox_image(to: &Path) {
             Ok::<_, DebError>(())
         })
         .unwrap();
+    image_of(&program.unwrap(), "arm64", to);
+}
+
+/// Writes the image `busybox:test` with this busybox, for an architecture as Go names it.
+pub fn image_of(program: &[u8], architecture: &str, to: &Path) {
     let layer = tar_of(
-        &[("bin/busybox", &program.unwrap(), 0o755)],
-        &["cat", "echo", "sh", "sleep", "tail"],
+        &[("bin/busybox", program, 0o755)],
+        &["cat", "echo", "hostname", "nslookup", "ping", "sh", "sleep", "tail"],
     );
     let config = json!({
-        "architecture": "arm64", "os": "linux", "config": {"Cmd": ["/bin/sh"]},
+        "architecture": architecture, "os": "linux", "config": {"Cmd": ["/bin/sh"]},
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex::encode(Sha256::digest(&layer)))]},
     })
     .to_string();

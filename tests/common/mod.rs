@@ -11,6 +11,7 @@ pub mod lay;
 pub mod proxy;
 pub mod qemu;
 pub mod served;
+pub mod swarm;
 pub mod tamper;
 pub mod web;
 pub mod world;

@@ -1,0 +1,347 @@
+//! One node: a machine that can be switched on and off, with a disk that stays and a dockerd on it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::super::said;
+use super::engine::Engine;
+use super::island::{Island, child_of};
+use super::machine::{DOCKER_HOST, Machine, copy_state, signal};
+use super::{api, clock, image};
+
+/// How long a client, or the end of a dockerd, may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node. Dropped, it loses its power.
+pub struct Node {
+    island: Arc<Island>,
+    name: String,
+    address: String,
+    folder: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    engine: Engine,
+    options: Vec<String>,
+    environment: Vec<(String, String)>,
+    linked: bool,
+    clock: Option<i64>,
+    machine: Option<Machine>,
+    dockerd: Option<Child>,
+}
+
+impl Node {
+    pub(super) fn new(
+        island: &Arc<Island>,
+        engine: &Engine,
+        name: &str,
+        address: &str,
+        swarm_state: Option<&Path>,
+    ) -> Self {
+        let folder = island.folder().join(name);
+        for part in ["files", "disk", "scratch"] {
+            fs::create_dir_all(folder.join(part)).unwrap();
+        }
+        if let Some(state) = swarm_state {
+            copy_state(state, &folder.join("disk/swarm"));
+        }
+        let log = folder.join("dockerd.log");
+        File::create(&log).unwrap();
+        island.logs.lock().unwrap().push((name.to_owned(), log));
+        let state = State {
+            engine: engine.clone(),
+            options: Vec::new(),
+            environment: Vec::new(),
+            linked: true,
+            clock: None,
+            machine: None,
+            dockerd: None,
+        };
+        Self {
+            island: Arc::clone(island),
+            name: name.to_owned(),
+            address: address.to_owned(),
+            folder,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Its host name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its address, without the length of the prefix.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// `/var/lib/docker`, as the host sees it, whether the node is on or off.
+    pub fn data_root(&self) -> PathBuf {
+        self.folder.join("disk")
+    }
+
+    /// One more option for dockerd, from its next start on.
+    pub fn option(&self, option: &str) {
+        self.state().options.push(option.to_owned());
+    }
+
+    /// A variable of dockerd's environment, from its next start on.
+    pub fn env(&self, name: &str, value: &str) {
+        self.state().environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Another dockerd, from the next power-on.
+    pub fn set_engine(&self, engine: &Engine) {
+        self.state().engine = engine.clone();
+    }
+
+    /// Puts a file on the node, which is there at every power-on. Its folders must be no links, but for `/bin`, `/sbin` and `/lib`.
+    pub fn put(&self, path: &str, bytes: impl AsRef<[u8]>, mode: u32) {
+        let path = path.trim_start_matches('/');
+        let merged = ["bin/", "sbin/", "lib/"].iter().any(|folder| path.starts_with(folder));
+        let path = if merged { format!("usr/{path}") } else { path.to_owned() };
+        let mut places = vec![self.folder.join("files").join(&path)];
+        places.extend(self.state().machine.as_ref().map(|machine| machine.path(&path)));
+        for place in places {
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(&place, bytes.as_ref()).unwrap();
+            fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+
+    /// Switches the power on; no dockerd runs yet. What is on already stays on.
+    pub fn boot(&self) {
+        self.on(&mut self.state());
+    }
+
+    fn on<'a>(&self, state: &'a mut State) -> &'a Machine {
+        let State {
+            machine,
+            engine,
+            linked,
+            ..
+        } = state;
+        machine.get_or_insert_with(|| {
+            let address = format!("{}/24", self.address);
+            Machine::boot(&self.island, engine, &self.name, &address, &self.folder, *linked)
+        })
+    }
+
+    /// Starts dockerd, on a machine that is switched on if need be, and does not wait for it.
+    pub fn start(&self) {
+        let mut state = self.state();
+        let state = &mut *state;
+        if let Some(old) = &mut state.dockerd {
+            let ended = old.try_wait().unwrap().is_some();
+            assert!(ended, "dockerd runs already on {}", self.name);
+        }
+        let offset = state.clock;
+        let (options, environment) = (state.options.clone(), state.environment.clone());
+        let machine = self.on(state);
+        let mut command = match offset {
+            Some(offset) => clock::command(machine, offset, "dockerd"),
+            None => machine.command("dockerd"),
+        };
+        let log = File::options()
+            .append(true)
+            .open(self.folder.join("dockerd.log"))
+            .unwrap();
+        command
+            .args(["-H", DOCKER_HOST])
+            .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
+            .arg(format!("--storage-driver={}", storage_driver(&self.folder)))
+            .args(["--exec-opt", "native.cgroupdriver=cgroupfs"])
+            .arg(format!("--cgroup-parent={}/{}", self.island.cgroup(), self.name))
+            .args(options)
+            .envs(environment)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        *self.island.started.lock().unwrap() = Some(Instant::now());
+        state.dockerd = Some(command.spawn().unwrap());
+    }
+
+    /// Waits until dockerd answers; returns how long that took.
+    pub fn wait_api(&self, timeout: Duration) -> Duration {
+        super::wait_for(&self.island, &format!("dockerd on {}", self.name), timeout, || {
+            assert!(
+                self.is_running(),
+                "dockerd on {} ended:\n{}",
+                self.name,
+                super::last_lines(&self.folder.join("dockerd.log"), 20)
+            );
+            self.api("/_ping").ok()
+        })
+        .1
+    }
+
+    /// Whether dockerd runs.
+    pub fn is_running(&self) -> bool {
+        let mut state = self.state();
+        state
+            .dockerd
+            .as_mut()
+            .is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    /// Cuts the power: every process ends at once, and what was not on the disk is lost. Returns when all is dead.
+    pub fn kill(&self) {
+        let mut state = self.state();
+        state.machine = None;
+        if let Some(mut child) = state.dockerd.take() {
+            // It is dead already.
+            let _ = child.wait();
+        }
+    }
+
+    /// Kills dockerd alone; containerd and the containers live on, as they do under systemd.
+    pub fn kill_dockerd(&self) {
+        self.end_dockerd(Signal::KILL);
+    }
+
+    /// Ends dockerd as systemd does. The machine stays on.
+    pub fn stop(&self) {
+        self.end_dockerd(Signal::TERM);
+    }
+
+    fn end_dockerd(&self, with: Signal) {
+        let Some(mut child) = self.state().dockerd.take() else {
+            return;
+        };
+        if let Some(pid) = child_of(child.id()) {
+            signal(pid, with);
+        }
+        super::wait_for(&self.island, &format!("the end of {}", self.name), PATIENCE, || {
+            child.try_wait().unwrap()
+        });
+    }
+
+    /// Ends dockerd and starts it again.
+    pub fn restart(&self) {
+        self.stop();
+        self.start();
+    }
+
+    /// Pulls the cable out.
+    pub fn link_down(&self) {
+        self.set_link(false);
+    }
+
+    /// Plugs the cable in.
+    pub fn link_up(&self) {
+        self.set_link(true);
+    }
+
+    fn set_link(&self, up: bool) {
+        let mut state = self.state();
+        state.linked = up;
+        if let Some(machine) = &state.machine {
+            machine.link(up);
+        }
+    }
+
+    /// Sets dockerd's clock so many seconds off the true time; a dockerd that had a clock of its own from its start takes it at once.
+    /// Other programs on the machine see the true time.
+    pub fn set_clock(&self, offset: i64) {
+        let mut state = self.state();
+        state.clock = Some(offset);
+        if let Some(machine) = &state.machine {
+            clock::set(machine, offset);
+        }
+    }
+
+    /// A program on the node, beside its dockerd, which it finds by `DOCKER_HOST`. The node is switched on if need be. To be spawned,
+    /// or run to its end; a power cut ends it.
+    pub fn command(&self, program: &str) -> Command {
+        self.on(&mut self.state()).command(program)
+    }
+
+    /// Runs the client.
+    pub fn try_docker(&self, arguments: &[&str]) -> Output {
+        let patience = PATIENCE.as_secs().to_string();
+        self.command("timeout")
+            .args(["--kill-after=5", &patience, "docker"])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// Runs the client, which must succeed; gives what it printed on stdout, without the last newline.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        let output = self.try_docker(arguments);
+        assert!(
+            output.status.success(),
+            "docker {arguments:?} on {}: {}",
+            self.name,
+            said(&output)
+        );
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Asks dockerd for a path of its API, for two seconds.
+    pub fn api(&self, path: &str) -> io::Result<Value> {
+        self.ask(path, Duration::from_secs(2))
+    }
+
+    fn ask(&self, path: &str, patience: Duration) -> io::Result<Value> {
+        let socket = match &self.state().machine {
+            Some(machine) => machine.path("/run/docker.sock"),
+            None => return Err(io::Error::other(format!("{} is off", self.name))),
+        };
+        api::get(&socket, path, patience)
+    }
+
+    /// What `docker info` knows.
+    pub fn info(&self) -> Value {
+        self.ask("/info", PATIENCE)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// Everything that dockerd wrote, over all its starts.
+    pub fn log(&self) -> String {
+        let log = fs::read(self.folder.join("dockerd.log")).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Gives the node the image [`super::IMAGE`].
+    pub fn load_image(&self) {
+        let file = image::tar(self.island.folder(), &self.state().engine);
+        let mut load = self.command("docker");
+        let output = load
+            .arg("load")
+            .stdin(Stdio::from(File::open(file).unwrap()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves nothing half done here.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// overlay2, where it can lie on this file system.
+fn storage_driver(folder: &Path) -> &'static str {
+    /// linux/magic.h
+    const OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
+    match u64::try_from(rustix::fs::statfs(folder).unwrap().f_type) {
+        Ok(OVERLAYFS_SUPER_MAGIC) => "vfs",
+        _ => "overlay2",
+    }
+}
