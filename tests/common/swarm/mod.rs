@@ -5,6 +5,7 @@
 //! bench, and everything ends with the test, however the test ends: see `island.sh`.
 
 mod api;
+mod client;
 mod clock;
 mod engine;
 mod image;
