@@ -19,10 +19,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use engine::Engine;
-pub use image::IMAGE;
 pub use node::Node;
 
 use island::Island;
+
+/// The container image that a node can be given.
+pub const IMAGE: &str = "busybox:test";
 
 /// Nodes on one network.
 pub struct Bench {
