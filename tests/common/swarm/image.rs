@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::docker;
 use super::engine::Engine;
 
-/// Its name.
-pub const IMAGE: &str = "busybox:test";
-
-/// The image for this machine's architecture, made once in a folder.
+/// The image [`super::IMAGE`] for this machine's architecture, made once in a folder.
 pub fn tar(folder: &Path, engine: &Engine) -> PathBuf {
     let to = folder.join("busybox.tar");
     if !to.exists() {

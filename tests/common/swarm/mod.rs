@@ -5,6 +5,7 @@
 //! bench, and everything ends with the test, however the test ends: see `island.sh`.
 
 mod api;
+mod client;
 mod clock;
 mod engine;
 mod image;
@@ -18,10 +19,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use engine::Engine;
-pub use image::IMAGE;
 pub use node::Node;
 
 use island::Island;
+
+/// The container image that a node can be given.
+pub const IMAGE: &str = "busybox:test";
 
 /// Nodes on one network.
 pub struct Bench {

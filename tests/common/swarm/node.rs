@@ -1,41 +1,38 @@
 //! One node: a machine that can be switched on and off, with a disk that stays and a dockerd on it.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::Value;
 
-use super::super::said;
+use super::clock;
 use super::engine::Engine;
 use super::island::{Island, child_of};
 use super::machine::{DOCKER_HOST, Machine, copy_state, signal};
-use super::{api, clock, image};
 
 /// How long a client, or the end of a dockerd, may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node. Dropped, it loses its power.
 pub struct Node {
-    island: Arc<Island>,
+    pub(super) island: Arc<Island>,
     name: String,
     address: String,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     state: Mutex<State>,
 }
 
-struct State {
-    engine: Engine,
+pub(super) struct State {
+    pub(super) engine: Engine,
     options: Vec<String>,
     environment: Vec<(String, String)>,
     linked: bool,
     clock: Option<i64>,
-    machine: Option<Machine>,
+    pub(super) machine: Option<Machine>,
     dockerd: Option<Child>,
 }
 
@@ -124,7 +121,7 @@ impl Node {
         self.on(&mut self.state());
     }
 
-    fn on<'a>(&self, state: &'a mut State) -> &'a Machine {
+    pub(super) fn on<'a>(&self, state: &'a mut State) -> &'a Machine {
         let State {
             machine,
             engine,
@@ -259,72 +256,7 @@ impl Node {
         }
     }
 
-    /// A program on the node, beside its dockerd, which it finds by `DOCKER_HOST`. The node is switched on if need be. To be spawned,
-    /// or run to its end; a power cut ends it.
-    pub fn command(&self, program: &str) -> Command {
-        self.on(&mut self.state()).command(program)
-    }
-
-    /// Runs the client.
-    pub fn try_docker(&self, arguments: &[&str]) -> Output {
-        let patience = PATIENCE.as_secs().to_string();
-        self.command("timeout")
-            .args(["--kill-after=5", &patience, "docker"])
-            .args(arguments)
-            .output()
-            .unwrap()
-    }
-
-    /// Runs the client, which must succeed; gives what it printed on stdout, without the last newline.
-    pub fn docker(&self, arguments: &[&str]) -> String {
-        let output = self.try_docker(arguments);
-        assert!(
-            output.status.success(),
-            "docker {arguments:?} on {}: {}",
-            self.name,
-            said(&output)
-        );
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-    }
-
-    /// Asks dockerd for a path of its API, for two seconds.
-    pub fn api(&self, path: &str) -> io::Result<Value> {
-        self.ask(path, Duration::from_secs(2))
-    }
-
-    fn ask(&self, path: &str, patience: Duration) -> io::Result<Value> {
-        let socket = match &self.state().machine {
-            Some(machine) => machine.path("/run/docker.sock"),
-            None => return Err(io::Error::other(format!("{} is off", self.name))),
-        };
-        api::get(&socket, path, patience)
-    }
-
-    /// What `docker info` knows.
-    pub fn info(&self) -> Value {
-        self.ask("/info", PATIENCE)
-            .unwrap_or_else(|error| panic!("{}: {error}", self.name))
-    }
-
-    /// Everything that dockerd wrote, over all its starts.
-    pub fn log(&self) -> String {
-        let log = fs::read(self.folder.join("dockerd.log")).unwrap();
-        String::from_utf8_lossy(&log).into_owned()
-    }
-
-    /// Gives the node the image [`super::IMAGE`].
-    pub fn load_image(&self) {
-        let file = image::tar(self.island.folder(), &self.state().engine);
-        let mut load = self.command("docker");
-        let output = load
-            .arg("load")
-            .stdin(Stdio::from(File::open(file).unwrap()))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", said(&output));
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves nothing half done here.
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

@@ -1,0 +1,79 @@
+//! What a test asks of a node: by the client, by the API, by programs that run beside its dockerd.
+
+use std::fs::{self, File};
+use std::io;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::said;
+use super::node::{Node, PATIENCE};
+use super::{api, image};
+
+impl Node {
+    /// A program on the node, beside its dockerd, which it finds by `DOCKER_HOST`. The node is switched on if need be. To be spawned,
+    /// or run to its end; a power cut ends it.
+    pub fn command(&self, program: &str) -> Command {
+        self.on(&mut self.state()).command(program)
+    }
+
+    /// Runs the client.
+    pub fn try_docker(&self, arguments: &[&str]) -> Output {
+        let patience = PATIENCE.as_secs().to_string();
+        self.command("timeout")
+            .args(["--kill-after=5", &patience, "docker"])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// Runs the client, which must succeed; gives what it printed on stdout, without the last newline.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        let output = self.try_docker(arguments);
+        assert!(
+            output.status.success(),
+            "docker {arguments:?} on {}: {}",
+            self.name(),
+            said(&output)
+        );
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Asks dockerd for a path of its API, for two seconds.
+    pub fn api(&self, path: &str) -> io::Result<Value> {
+        self.ask(path, Duration::from_secs(2))
+    }
+
+    fn ask(&self, path: &str, patience: Duration) -> io::Result<Value> {
+        let socket = match &self.state().machine {
+            Some(machine) => machine.path("/run/docker.sock"),
+            None => return Err(io::Error::other(format!("{} is off", self.name()))),
+        };
+        api::get(&socket, path, patience)
+    }
+
+    /// What `docker info` knows.
+    pub fn info(&self) -> Value {
+        self.ask("/info", PATIENCE)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name()))
+    }
+
+    /// Everything that dockerd wrote, over all its starts.
+    pub fn log(&self) -> String {
+        let log = fs::read(self.folder.join("dockerd.log")).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Gives the node the image [`super::IMAGE`].
+    pub fn load_image(&self) {
+        let file = image::tar(self.island.folder(), &self.state().engine);
+        let mut load = self.command("docker");
+        let output = load
+            .arg("load")
+            .stdin(Stdio::from(File::open(file).unwrap()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
+}
