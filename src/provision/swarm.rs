@@ -61,7 +61,7 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     if first(draft.ctx.root, &["/usr/bin/python3"])?.is_none() {
         return Err(ProvisionError::Missing {
             what: "python3, in which the swarm's script is written".to_owned(),
-            mend: "add \"python3-minimal\" to `packages` in [system], or set mode = \"none\" in [swarm]",
+            mend: "add \"python3\" to `packages` in [system], or set mode = \"none\" in [swarm]",
         });
     }
     let values = json!({"cluster": draft.ctx.cluster.name});

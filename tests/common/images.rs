@@ -9,8 +9,8 @@ use kraken_flash::disk::MemoryTree;
 use kraken_flash::overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_flash::provision::{self, Assets, Context};
 use kraken_flash::spec::{
-    Apt, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac, Network, Node, Role,
-    SecretText, Sudo, System, User,
+    Apt, Availability, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac, Network,
+    Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
 };
 use kraken_flash::swarm::ClusterKeys;
 
@@ -202,6 +202,7 @@ pub fn kraken() -> Cluster {
         board: Board::Pi3,
         mac: Some(Mac([0xb8, 0x27, 0xeb, 0, 0, number])),
         labels: BTreeMap::new(),
+        availability: Availability::Active,
     });
     Cluster {
         name: "kraken".to_owned(),
@@ -242,6 +243,13 @@ pub fn kraken() -> Cluster {
             ..Docker::default()
         },
         apt: Apt::default(),
+        swarm: Swarm {
+            mode: SwarmMode::None,
+            keys_file: "kraken.keys".into(),
+            address_pools: Vec::new(),
+            subnet_size: 24,
+            data_port: 4789,
+        },
         nodes: nodes.collect(),
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod apt;
 pub mod archive;
+pub mod cards;
 pub mod deb;
 pub mod docker;
 pub mod gpg;

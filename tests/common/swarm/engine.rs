@@ -11,7 +11,7 @@ use super::super::qemu::require;
 use super::super::{output, run};
 
 /// What is in every tree besides Debian's required packages. busybox is for the container image.
-const PACKAGES: &str = "docker.io,containerd,runc,iptables,iproute2,busybox-static";
+const PACKAGES: &str = "docker.io,containerd,runc,iptables,iproute2,busybox-static,python3";
 /// The public keys of the Debian archive, from the package `debian-archive-keyring`.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Settings of the tree's apt. The index of a development release may be older than it says it should be.
