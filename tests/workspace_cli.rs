@@ -61,7 +61,8 @@ fn init_writes_a_spec_that_plan_takes_and_never_overwrites_it() {
         .code(1)
         .stderr(predicate::str::contains("there already"));
     assert_eq!(fs::read_to_string(folder.path().join("kraken.toml")).unwrap(), written);
-    assert_eq!(names(folder.path()), ["home", "kraken.toml"]);
+    assert_eq!(names(folder.path()), ["home", "kraken.keys", "kraken.toml"]);
+    assert_eq!(mode(&folder.path().join("kraken.keys")), 0o600);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use kraken_flash::packages::lock::LockedPackage;
-use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo};
+use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo, SwarmMode};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use serde::Serialize;
 
@@ -95,6 +95,7 @@ fn common(workspace: &Workspace, planned: &Planned, width: Option<u16>) -> Table
     table.add_row(["log in with", &keys(workspace)]);
     table.add_row(["system", &system(cluster)]);
     table.add_row(["docker", &packages::docker(cluster)]);
+    table.add_row(["swarm", &swarm(cluster)]);
     if let Some(others) = packages::others(cluster) {
         table.add_row(["packages", &others]);
     }
@@ -174,6 +175,29 @@ fn keys(workspace: &Workspace) -> String {
         })
         .collect();
     lines.join("\n")
+}
+
+/// How the nodes become a swarm, and what is unwise about it.
+fn swarm(cluster: &Cluster) -> String {
+    let swarm = &cluster.swarm;
+    let how = match swarm.mode {
+        SwarmMode::None => return "none".into(),
+        SwarmMode::Baked => "from the first boot on",
+        SwarmMode::Join => "the first manager from its first boot on, the others join it",
+    };
+    let keys = match swarm.keys_file.exists() {
+        true => format!("keys in {}", tidy(&swarm.keys_file)),
+        false => format!("keys that `build` will make: {}", tidy(&swarm.keys_file)),
+    };
+    let mut text = format!("{how}; {keys}");
+    let managers = cluster.managers().count();
+    if managers.is_multiple_of(2) {
+        text.push_str(&format!(
+            "\n{managers} managers bear no more losses than {}: take an odd number",
+            managers - 1
+        ));
+    }
+    text
 }
 
 fn system(cluster: &Cluster) -> String {

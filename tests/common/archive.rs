@@ -233,7 +233,6 @@ impl Builder {
             ("xz", "xz-utils"),
             ("gzip", "gzip"),
             ("dpkg-deb", "dpkg"),
-            ("faketime", "faketime"),
         ]);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let gpg = Gpg::new(folder.path().join("gpg"), self.damage);

@@ -122,6 +122,7 @@ pub fn packages_are_configured(guest: &Guest) {
         "/usr/local/lib/kraken-flash/configure",
         "/var/lib/kraken-flash/configure",
         "/var/lib/kraken-flash/preinst",
+        "/var/lib/kraken-flash/configuring",
         "/usr/sbin/policy-rc.d",
     ] {
         assert_eq!(

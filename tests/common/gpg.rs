@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::archive::{Damage, output};
 
@@ -65,9 +66,10 @@ impl Gpg {
 
     /// gpg, as it would run at another time.
     fn at(&self, time: &str) -> Command {
-        let mut command = Command::new("faketime");
-        command.args(["-f", &fake(time), "gpg"]);
+        let mut command = Command::new("gpg");
         command.args([
+            "--faked-system-time",
+            &seconds(time).to_string(),
             "--batch",
             "--quiet",
             "--no-tty",
@@ -108,14 +110,16 @@ impl Gpg {
     }
 }
 
-/// A time for faketime.
-fn fake(time: &str) -> String {
+/// A time in seconds since 1970.
+fn seconds(time: &str) -> u64 {
+    const HOUR: u64 = 3600;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
     match time {
-        "now" => "+0".to_owned(),
-        "1 hour ago" => "-1h".to_owned(),
-        "2 hours ago" => "-2h".to_owned(),
-        "20 months ago" => "-600d".to_owned(),
-        "2 years ago" => "-730d".to_owned(),
+        "now" => now,
+        "1 hour ago" => now - HOUR,
+        "2 hours ago" => now - 2 * HOUR,
+        "20 months ago" => now - 600 * 24 * HOUR,
+        "2 years ago" => now - 730 * 24 * HOUR,
         other => panic!("{other} is no time"),
     }
 }
