@@ -15,4 +15,5 @@ pub mod packages;
 pub mod progress;
 pub mod provision;
 pub mod spec;
+pub mod swarm;
 pub mod workspace;

@@ -15,6 +15,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("provision", 2, &["base", "packages"]),
     ("workspace", 2, &[]),
     ("spec", 1, &[]),
+    ("swarm", 1, &[]),
     ("disk", 1, &[]),
     ("overlay", 0, &[]),
     ("progress", 0, &[]),
