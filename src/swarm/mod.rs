@@ -20,6 +20,8 @@ mod spec;
 mod token;
 mod wal;
 
+pub mod read;
+
 pub use authority::{NOT_AFTER, NOT_BEFORE};
 pub use forge::{Forge, ForgeError, StateEntry, StateKind, token};
 pub use keys::{ClusterKeys, KeysError};

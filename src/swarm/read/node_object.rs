@@ -1,0 +1,255 @@
+//! A node as the store has it (swarmkit, `api/objects.proto`, `Node`; `api/specs.proto`, `NodeSpec`; `api/types.proto`, `Certificate`).
+
+use std::collections::BTreeMap;
+
+use super::objects::{annotations, version};
+use super::proto::{MessageError, fields};
+
+/// What a node may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It only runs tasks.
+    Worker,
+    /// It takes part in the raft.
+    Manager,
+}
+
+/// Whether a node belongs to the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// Not yet.
+    Pending,
+    /// It does.
+    Accepted,
+}
+
+/// Whether a node gets tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It does.
+    Active,
+    /// It keeps what it has.
+    Pause,
+    /// It gets none, and loses what it has.
+    Drain,
+}
+
+/// How far a certificate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuanceState {
+    /// Nobody said.
+    Unknown,
+    /// The node asks for a new one.
+    Renew,
+    /// It is asked for.
+    Pending,
+    /// The node has it.
+    Issued,
+    /// It could not be made.
+    Failed,
+    /// It has to be made anew, for a new root CA.
+    Rotate,
+}
+
+/// What the store says of a node's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuance {
+    /// What the certificate lets the node do.
+    pub role: Role,
+    /// How far it is.
+    pub state: IssuanceState,
+    /// Its CN; it is the node's ID.
+    pub common_name: String,
+}
+
+/// A node, as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeObject {
+    /// Its ID.
+    pub id: String,
+    /// Its version.
+    pub version: u64,
+    /// What it calls itself; empty before it was seen, unless somebody wrote it.
+    pub hostname: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What it is.
+    pub role: Role,
+    /// What it should be.
+    pub desired_role: Role,
+    /// Whether it belongs to the cluster.
+    pub membership: Membership,
+    /// Whether it gets tasks.
+    pub availability: Availability,
+    /// Its certificate.
+    pub certificate: Issuance,
+    /// From where it was last seen; empty before.
+    pub addr: String,
+}
+
+fn unknown(what: &'static str, number: u64) -> MessageError {
+    MessageError::Unknown { what, number }
+}
+
+fn role(number: u64) -> Result<Role, MessageError> {
+    match number {
+        0 => Ok(Role::Worker),
+        1 => Ok(Role::Manager),
+        _ => Err(unknown("role", number)),
+    }
+}
+
+impl Issuance {
+    fn read(bytes: &[u8]) -> Result<Self, MessageError> {
+        let mut issuance = Self {
+            role: Role::Worker,
+            state: IssuanceState::Unknown,
+            common_name: String::new(),
+        };
+        for field in fields(bytes) {
+            let field = field?;
+            match field.number {
+                1 => issuance.role = role(field.uint()?)?,
+                3 => {
+                    for field in fields(field.bytes()?) {
+                        let field = field?;
+                        if field.number == 1 {
+                            issuance.state = issuance_state(field.uint()?)?;
+                        }
+                    }
+                }
+                5 => issuance.common_name = field.text()?,
+                _ => {}
+            }
+        }
+        Ok(issuance)
+    }
+}
+
+fn issuance_state(number: u64) -> Result<IssuanceState, MessageError> {
+    Ok(match number {
+        0 => IssuanceState::Unknown,
+        1 => IssuanceState::Renew,
+        2 => IssuanceState::Pending,
+        3 => IssuanceState::Issued,
+        4 => IssuanceState::Failed,
+        5 => IssuanceState::Rotate,
+        _ => return Err(unknown("state of a certificate", number)),
+    })
+}
+
+impl NodeObject {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, MessageError> {
+        let mut node = Self {
+            id: String::new(),
+            version: 0,
+            hostname: String::new(),
+            labels: BTreeMap::new(),
+            role: Role::Worker,
+            desired_role: Role::Worker,
+            membership: Membership::Pending,
+            availability: Availability::Active,
+            certificate: Issuance::read(b"")?,
+            addr: String::new(),
+        };
+        for field in fields(bytes) {
+            let field = field?;
+            match field.number {
+                1 => node.id = field.text()?,
+                2 => node.version = version(field.bytes()?)?,
+                3 => node.spec(field.bytes()?)?,
+                4 => {
+                    for field in fields(field.bytes()?) {
+                        let field = field?;
+                        if field.number == 1 {
+                            node.hostname = field.text()?;
+                        }
+                    }
+                }
+                5 => {
+                    for field in fields(field.bytes()?) {
+                        let field = field?;
+                        if field.number == 3 {
+                            node.addr = field.text()?;
+                        }
+                    }
+                }
+                8 => node.certificate = Issuance::read(field.bytes()?)?,
+                9 => node.role = role(field.uint()?)?,
+                _ => {}
+            }
+        }
+        Ok(node)
+    }
+
+    fn spec(&mut self, bytes: &[u8]) -> Result<(), MessageError> {
+        for field in fields(bytes) {
+            let field = field?;
+            match field.number {
+                1 => self.labels = annotations(field.bytes()?)?.1,
+                2 => self.desired_role = role(field.uint()?)?,
+                3 => {
+                    self.membership = match field.uint()? {
+                        0 => Membership::Pending,
+                        1 => Membership::Accepted,
+                        number => return Err(unknown("membership", number)),
+                    }
+                }
+                4 => {
+                    self.availability = match field.uint()? {
+                        0 => Availability::Active,
+                        1 => Availability::Pause,
+                        2 => Availability::Drain,
+                        number => return Err(unknown("availability", number)),
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node() {
+        let bytes =
+            b"\x0a\x01n\x12\x04\x0a\x02\x08\x05\x1a\x13\x0a\x0b\x12\x09\x0a\x04rack\x12\x01a\x10\x01\x18\x01\x20\x02\
+                      \x22\x03\x0a\x01h\x2a\x03\x1a\x01i\x42\x09\x08\x01\x1a\x02\x08\x03\x2a\x01n\x48\x01";
+        let node = NodeObject::read(bytes).unwrap();
+        let wanted = NodeObject {
+            id: "n".into(),
+            version: 5,
+            hostname: "h".into(),
+            labels: [("rack".into(), "a".into())].into(),
+            role: Role::Manager,
+            desired_role: Role::Manager,
+            membership: Membership::Accepted,
+            availability: Availability::Drain,
+            certificate: Issuance {
+                role: Role::Manager,
+                state: IssuanceState::Issued,
+                common_name: "n".into(),
+            },
+            addr: "i".into(),
+        };
+        assert_eq!(node, wanted);
+    }
+
+    #[test]
+    fn numbers_that_nobody_knows_are_errors() {
+        for bytes in [
+            &b"\x48\x02"[..],
+            b"\x1a\x02\x10\x02",
+            b"\x1a\x02\x18\x02",
+            b"\x1a\x02\x20\x03",
+            b"\x42\x04\x1a\x02\x08\x06",
+        ] {
+            let error = NodeObject::read(bytes).unwrap_err();
+            assert!(matches!(error, MessageError::Unknown { .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A manager's raft state: its log, played back onto its newest snapshot (swarmkit, `manager/state/raft/raft.go`, `storage.go`).
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::error::ReadError;
+use super::files::StateFiles;
+use super::member::Member;
+use super::proto::{MessageError, fields};
+use super::sealed::{KEY, Record};
+use super::segments::{Entry, EntryType, Log, names};
+use super::snapshot;
+use super::store::{RefusedAction, Store};
+
+/// An entry whose actions were not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its index.
+    pub index: u64,
+    /// Why.
+    pub why: RefusedAction,
+}
+
+/// A manager's raft state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaftState {
+    /// The manager itself, as its log calls it.
+    pub member: Member,
+    /// The members of the raft, by raft ID.
+    pub members: BTreeMap<u64, Member>,
+    /// The term it has seen.
+    pub term: u64,
+    /// For whom it voted in that term; 0 for nobody.
+    pub vote: u64,
+    /// The last entry that is committed, and so in the store.
+    pub commit: u64,
+    /// The last entry of the log.
+    pub last: u64,
+    /// How many entries the log has behind the snapshot.
+    pub entries: usize,
+    /// The index of the snapshot it begins with.
+    pub snapshot: Option<u64>,
+    /// Newer snapshots that are damaged, and passed over.
+    pub passed_over: Vec<String>,
+    /// The cluster's objects.
+    pub store: Store,
+    /// Entries without effect.
+    pub refused: Vec<Refused>,
+}
+
+impl RaftState {
+    /// `None` when there is no log.
+    pub(super) fn read(files: &dyn StateFiles, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Option<Self>, ReadError> {
+        let names = names(files)?;
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let (snapshot, passed_over) = snapshot::newest(files, keys)?;
+        let from = snapshot.as_ref().map_or((0, 0), |from| (from.index, from.term));
+        let log = Log::read(files, &names, from)?;
+        let member = Member::read(&log.metadata).map_err(ReadError::message(log.last_path(), "its manager"))?;
+        let mut state = Self {
+            member,
+            members: BTreeMap::new(),
+            term: log.state.term,
+            vote: log.state.vote,
+            commit: log.state.commit.max(from.0),
+            last: log.entries.last().map_or(from.0, |entry| entry.index),
+            entries: log.entries.len(),
+            snapshot: snapshot.as_ref().map(|from| from.index),
+            passed_over,
+            store: Store::default(),
+            refused: Vec::new(),
+        };
+        if let Some(snapshot) = snapshot {
+            state.store = snapshot.store;
+            let members = snapshot.members.into_iter();
+            state.members = members.map(|member| (member.raft_id, member)).collect();
+        }
+        for entry in &log.entries {
+            // Others are opened too, so that what is damaged is seen, but they may still be overwritten.
+            let data = unseal(&log, entry, keys)?;
+            if entry.index <= state.commit {
+                state.apply(log.path(entry), entry, &data)?;
+            }
+        }
+        Ok(Some(state))
+    }
+
+    fn apply(&mut self, path: &str, entry: &Entry, data: &[u8]) -> Result<(), ReadError> {
+        match entry.of {
+            EntryType::Normal => {
+                if let Err(why) = self.store.apply(data) {
+                    if let RefusedAction::Message(source) = why {
+                        return Err(ReadError::message(path, format!("entry {}", entry.index))(source));
+                    }
+                    let index = entry.index;
+                    self.refused.push(Refused { index, why });
+                }
+            }
+            EntryType::Change => {
+                let change = change(data).map_err(ReadError::message(path, format!("entry {}", entry.index)))?;
+                match change {
+                    Change::Set(member) => self.members.insert(member.raft_id, member),
+                    Change::Remove(id) => self.members.remove(&id),
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unseal(log: &Log, entry: &Entry, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    let path = log.path(entry);
+    let what = format!("entry {}", entry.index);
+    let record = Record::read(&entry.data).map_err(ReadError::message(path, &what))?;
+    record.open(keys).map_err(|shut| ReadError::Sealed {
+        path: path.to_owned(),
+        what,
+        why: shut.why(),
+    })
+}
+
+/// `raftpb.ConfChange`
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    Set(Member),
+    Remove(u64),
+}
+
+fn change(bytes: &[u8]) -> Result<Change, MessageError> {
+    let (mut of, mut id, mut context) = (0, 0, &b""[..]);
+    for field in fields(bytes) {
+        let field = field?;
+        match field.number {
+            2 => of = field.uint()?,
+            3 => id = field.uint()?,
+            4 => context = field.bytes()?,
+            _ => {}
+        }
+    }
+    match of {
+        // Added, and updated.
+        0 | 2 => {
+            let member = Member::read(context)?;
+            match member.raft_id == id {
+                true => Ok(Change::Set(member)),
+                false => Err(MessageError::Unknown {
+                    what: "raft ID",
+                    number: id,
+                }),
+            }
+        }
+        1 => Ok(Change::Remove(id)),
+        number => Err(MessageError::Unknown {
+            what: "change of members",
+            number,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_of_members() {
+        let member = Member {
+            raft_id: 7,
+            node_id: "a".into(),
+            addr: String::new(),
+        };
+        let add = change(b"\x08\x01\x10\x00\x18\x07\x22\x05\x08\x07\x12\x01a").unwrap();
+        assert_eq!(add, Change::Set(member.clone()));
+        let update = change(b"\x10\x02\x18\x07\x22\x05\x08\x07\x12\x01a").unwrap();
+        assert_eq!(update, Change::Set(member));
+        assert_eq!(change(b"\x10\x01\x18\x07").unwrap(), Change::Remove(7));
+        assert!(change(b"\x18\x08\x22\x05\x08\x07\x12\x01a").is_err());
+        assert!(change(b"\x10\x03\x18\x07").is_err());
+        assert!(change(b"\x18\x07").is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! Whether the states of several nodes make one cluster.
+
+use std::collections::BTreeMap;
+
+use super::node::NodeState;
+use super::node_object::Role;
+use super::raft::RaftState;
+
+/// Why states of nodes do not make one cluster. Nodes are called as the caller calls them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Nobody has a raft log.
+    #[error("no manager has a raft log, so there is no cluster to join")]
+    NoRaft,
+    /// A node is of another cluster.
+    #[error("{node} belongs to cluster {found}, but {other} to {wanted}")]
+    OtherCluster {
+        /// The node.
+        node: String,
+        /// Its cluster.
+        found: String,
+        /// The node it is compared with.
+        other: String,
+        /// Its cluster.
+        wanted: String,
+    },
+    /// A node has another root CA.
+    #[error("{node} and {other} have different root CAs")]
+    OtherCa {
+        /// The node.
+        node: String,
+        /// The node it is compared with.
+        other: String,
+    },
+    /// Two nodes are the same.
+    #[error("{node} and {other} have the same node ID {id}")]
+    SameId {
+        /// One.
+        node: String,
+        /// The other.
+        other: String,
+        /// The ID.
+        id: String,
+    },
+    /// A store does not have a node.
+    #[error("{node} ({id}) is not in the store of {manager}")]
+    NotInStore {
+        /// The node.
+        node: String,
+        /// Its ID.
+        id: String,
+        /// Whose store.
+        manager: String,
+    },
+    /// A store has another role for a node than its certificate.
+    #[error("{node} is {certificate:?} by its certificate, but {store:?} in the store of {manager}")]
+    OtherRole {
+        /// The node.
+        node: String,
+        /// What its certificate says.
+        certificate: Role,
+        /// What the store says.
+        store: Role,
+        /// Whose store.
+        manager: String,
+    },
+    /// A node knows a manager that is none.
+    #[error("{node} knows {remote} as a manager, but in the store of {manager} it is none")]
+    NoSuchManager {
+        /// The node.
+        node: String,
+        /// The ID of the one it knows.
+        remote: String,
+        /// Whose store.
+        manager: String,
+    },
+    /// A node knows a manager under another address.
+    #[error("{node} looks for manager {remote} at {found}, but it is at {wanted}")]
+    OtherAddress {
+        /// The node.
+        node: String,
+        /// The manager's ID.
+        remote: String,
+        /// Where it looks.
+        found: String,
+        /// Where it is.
+        wanted: String,
+    },
+    /// The stores of two managers have come equally far, but differ.
+    #[error("the stores or raft members of {node} and {other} differ")]
+    OtherStore {
+        /// One.
+        node: String,
+        /// The other.
+        other: String,
+    },
+    /// One manager's log is ahead of another's. That is usual in a cluster that ran, and heals; in one that was just written it is a fault.
+    #[error("the raft log of {node} is committed up to entry {commit}, that of {other} up to {ahead}")]
+    Behind {
+        /// The one behind.
+        node: String,
+        /// Its last committed entry.
+        commit: u64,
+        /// The one ahead.
+        other: String,
+        /// Its last committed entry.
+        ahead: u64,
+    },
+    /// An entry of a log has no effect.
+    #[error("entry {index} of the raft log of {node} does nothing: {why}")]
+    Refused {
+        /// Whose log.
+        node: String,
+        /// The entry's index.
+        index: u64,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whether the states of nodes make one cluster; each comes with a name for the problems.
+///
+/// The raft log may be on one manager only, which the others then enter, and the states may be those of some nodes of the cluster only.
+pub fn belong_together(states: &[(&str, &NodeState)]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let Some((first, rest)) = states.split_first() else {
+        return vec![Problem::NoRaft];
+    };
+    for node in rest {
+        same_cluster(*first, *node, &mut problems);
+    }
+    distinct(states, &mut problems);
+    let managers: Vec<_> = states
+        .iter()
+        .filter_map(|(name, state)| Some((*name, state.raft.as_ref()?)))
+        .collect();
+    // The one that is furthest knows best.
+    let Some((leader, raft)) = managers.iter().rev().max_by_key(|(_, raft)| raft.commit) else {
+        problems.push(Problem::NoRaft);
+        return problems;
+    };
+    for (name, other) in &managers {
+        same_store((leader, raft), (name, other), &mut problems);
+    }
+    for (name, state) in states {
+        in_store(name, state, (leader, raft), &mut problems);
+        remotes(name, state, states, (leader, raft), &mut problems);
+    }
+    problems
+}
+
+fn same_cluster(first: (&str, &NodeState), node: (&str, &NodeState), problems: &mut Vec<Problem>) {
+    if node.1.cluster_id() != first.1.cluster_id() {
+        problems.push(Problem::OtherCluster {
+            node: node.0.to_owned(),
+            found: node.1.cluster_id().to_owned(),
+            other: first.0.to_owned(),
+            wanted: first.1.cluster_id().to_owned(),
+        });
+    }
+    if node.1.root_ca.sha256 != first.1.root_ca.sha256 {
+        problems.push(Problem::OtherCa {
+            node: node.0.to_owned(),
+            other: first.0.to_owned(),
+        });
+    }
+}
+
+fn distinct(states: &[(&str, &NodeState)], problems: &mut Vec<Problem>) {
+    let mut seen = BTreeMap::new();
+    for (name, state) in states {
+        if let Some(other) = seen.insert(state.id(), *name) {
+            problems.push(Problem::SameId {
+                node: other.to_owned(),
+                other: (*name).to_owned(),
+                id: state.id().to_owned(),
+            });
+        }
+    }
+}
+
+fn same_store(leader: (&str, &RaftState), node: (&str, &RaftState), problems: &mut Vec<Problem>) {
+    problems.extend(node.1.refused.iter().map(|refused| Problem::Refused {
+        node: node.0.to_owned(),
+        index: refused.index,
+        why: refused.why.to_string(),
+    }));
+    if node.1.commit != leader.1.commit {
+        problems.push(Problem::Behind {
+            node: node.0.to_owned(),
+            commit: node.1.commit,
+            other: leader.0.to_owned(),
+            ahead: leader.1.commit,
+        });
+    } else if node.1.store != leader.1.store || node.1.members != leader.1.members {
+        problems.push(Problem::OtherStore {
+            node: node.0.to_owned(),
+            other: leader.0.to_owned(),
+        });
+    }
+}
+
+fn in_store(name: &str, state: &NodeState, leader: (&str, &RaftState), problems: &mut Vec<Problem>) {
+    let Some(node) = leader.1.store.node(state.id()) else {
+        problems.push(Problem::NotInStore {
+            node: name.to_owned(),
+            id: state.id().to_owned(),
+            manager: leader.0.to_owned(),
+        });
+        return;
+    };
+    let certificate = if state.is_manager() {
+        Role::Manager
+    } else {
+        Role::Worker
+    };
+    if node.role != certificate {
+        problems.push(Problem::OtherRole {
+            node: name.to_owned(),
+            certificate,
+            store: node.role,
+            manager: leader.0.to_owned(),
+        });
+    }
+}
+
+/// The managers that a node knows are managers, where the raft, or they themselves, say that they are reached.
+fn remotes(
+    name: &str,
+    state: &NodeState,
+    states: &[(&str, &NodeState)],
+    leader: (&str, &RaftState),
+    problems: &mut Vec<Problem>,
+) {
+    for remote in &state.remotes {
+        let node = leader.1.store.node(&remote.node_id);
+        if node.is_none_or(|node| node.role != Role::Manager) {
+            problems.push(Problem::NoSuchManager {
+                node: name.to_owned(),
+                remote: remote.node_id.clone(),
+                manager: leader.0.to_owned(),
+            });
+            continue;
+        }
+        let member = leader
+            .1
+            .members
+            .values()
+            .find(|member| member.node_id == remote.node_id);
+        let itself = states.iter().find(|(_, state)| state.id() == remote.node_id);
+        let wanted = match (member, itself) {
+            (Some(member), _) => member.addr.as_str(),
+            (None, Some((_, state))) => state.docker_state.advertise_addr.as_str(),
+            (None, None) => "",
+        };
+        if !wanted.is_empty() && wanted != remote.addr {
+            problems.push(Problem::OtherAddress {
+                node: name.to_owned(),
+                remote: remote.node_id.clone(),
+                found: remote.addr.clone(),
+                wanted: wanted.to_owned(),
+            });
+        }
+    }
+}
