@@ -31,6 +31,7 @@ fn node_three(folder: &Path) -> (PathBuf, Login) {
         folder.join("kraken.toml"),
         format!(
             "[user]\nname = \"kraken\"\nssh-keys = [\"key.pub\"]\n[docker]\nuser-in-group = true\ndaemon = {{ debug = true }}\n\
+             [swarm]\nmode = \"none\"\n\
              [system]\npackages = [\"htop\"]\ndebs = [\"{own}\"]\noverlay = \"extra\"\n"
         ),
     )
@@ -155,7 +156,7 @@ fn the_node_is_itself(guest: &Guest) {
     assert!(controllers.split(' ').any(|name| name == "memory"), "{controllers}");
     assert_eq!(guest.ssh("sudo -n id -u"), "0");
     assert_eq!(
-        guest.ssh("systemctl is-system-running || systemctl --failed --no-legend --plain"),
+        guest.ssh("systemctl is-system-running --wait || systemctl --failed --no-legend --plain"),
         "running"
     );
 }

@@ -11,6 +11,7 @@ use super::blocks;
 use super::image::{Expectation, verify_image};
 use super::report::{ImageReport, Report};
 use super::set::{self, Job};
+use super::swarm;
 use crate::base::{Format, Limits, recognise, unpack};
 use crate::interrupt::Interrupt;
 use crate::packages::lock::Lock;
@@ -84,6 +85,7 @@ pub fn verify_folder(
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .into_values()
         .collect();
+    swarm::together(cluster, &mut report);
     Ok(report)
 }
 

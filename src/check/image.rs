@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::packages::Against;
 use super::report::ImageReport;
-use super::{CheckError, boot, overlay, packages, tools};
+use super::{CheckError, boot, overlay, packages, swarm, tools};
 use crate::base::OsImage;
 use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
 use crate::interrupt::Interrupt;
 use crate::packages::lock::Lock;
 use crate::provision::{self, Assets, Context, Membership, NodeRecord};
-use crate::spec::{Cluster, Node};
+use crate::spec::{Cluster, Node, SwarmMode};
 use crate::swarm::ClusterKeys;
 
 /// What an image is compared with.
@@ -149,6 +149,9 @@ fn verify_trees(
         cluster: Some(expected.cluster),
         overlay: Some(&wanted),
     };
+    if expected.cluster.swarm.mode != SwarmMode::None || record.swarm != Membership::None {
+        swarm::verify(root, &record, (expected.cluster, node), report);
+    }
     report.packages = packages::verify((path, layout.root.start), root, against, report, interrupt)?;
     Ok(())
 }

@@ -12,6 +12,7 @@ mod overlay;
 mod packages;
 mod report;
 mod set;
+mod swarm;
 mod tools;
 mod xattrs;
 

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::packages::RecordedPackage;
+use crate::swarm::read::{JoinToken, NodeState};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
-    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`, `packages`.
+    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`, `packages`, `swarm`.
     pub check: &'static str,
     /// Where: a path inside the image with its volume (`root:/etc/hostname`), or empty.
     pub place: String,
@@ -32,6 +33,12 @@ pub struct ImageReport {
     pub checks: Vec<&'static str>,
     /// The packages baked in.
     pub packages: Vec<RecordedPackage>,
+    /// Its swarm's state, for comparison with the other images.
+    #[serde(skip)]
+    pub(super) swarm: Option<NodeState>,
+    /// The token that it joins a swarm with.
+    #[serde(skip)]
+    pub(super) swarm_token: Option<JoinToken>,
     /// How many files were compared.
     pub files_compared: usize,
     /// What is wrong; empty when the image is right.

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use kraken_flash::check::{self, Facts};
+use kraken_flash::provision::Membership;
 
 use super::{Failure, Session, text};
 
@@ -79,6 +80,13 @@ fn render(name: &str, facts: &Facts) -> String {
                 node.address,
                 node.role
             );
+            let swarm = match node.swarm {
+                Membership::None => "none",
+                Membership::Baked => "a member from its first boot on",
+                Membership::Join => "joins by token on its first boot",
+                Membership::Rejoin => "joins a running swarm by token, in the place of another card",
+            };
+            let _ = writeln!(shown, "  swarm    {swarm}");
         }
         None => shown.push_str("  node     none: not made by kraken-flash\n"),
     }

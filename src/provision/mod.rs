@@ -20,7 +20,7 @@ pub use common::common;
 pub use error::ProvisionError;
 pub use node::node;
 pub use record::NodeRecord;
-pub use swarm::Membership;
+pub use swarm::{JOIN_TOKEN, Membership};
 
 use crate::base::OsImage;
 use crate::disk::FileTree;

@@ -20,7 +20,7 @@ const SETTINGS: &str = "/etc/kraken-flash/swarm.json";
 /// Which node of the swarm the card was made for.
 const NODE_ID: &str = "/etc/kraken-flash/swarm-node-id";
 /// The token that a node joins with: root's alone, removed once it has joined.
-pub(crate) const JOIN_TOKEN: &str = "/var/lib/kraken-flash/join-token";
+pub const JOIN_TOKEN: &str = "/var/lib/kraken-flash/join-token";
 
 /// How a card brings its node into the swarm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,211 @@
+//! Whether a card brings its node into the swarm: its state is read by `swarm`'s independent reader, and compared with `kraken.toml` and
+//! with the other cards.
+
+use std::io;
+
+use super::report::{Finding, ImageReport, Report};
+use crate::disk::{FileTree, TreeError};
+use crate::provision::{JOIN_TOKEN, Membership, NodeRecord};
+use crate::spec::{Availability, Cluster, Node, Role};
+use crate::swarm::FOLDER;
+use crate::swarm::read::{self, JoinToken, Mode, NodeObject, NodeState, StateFiles};
+
+const CHECK: &str = "swarm";
+/// A token has 85 characters.
+const TOKEN_LIMIT: u64 = 1024;
+
+/// The state's files on a root volume.
+struct OnCard<'a>(&'a dyn FileTree);
+
+impl OnCard<'_> {
+    fn path(path: &str) -> String {
+        match path {
+            "" => FOLDER.to_owned(),
+            path => format!("{FOLDER}/{path}"),
+        }
+    }
+}
+
+fn failed(error: TreeError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+impl StateFiles for OnCard<'_> {
+    fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
+        self.0.read(&Self::path(path), most).map_err(failed)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.0.list(&Self::path(folder)).map_err(failed)
+    }
+
+    fn mode(&self, path: &str) -> io::Result<Option<Mode>> {
+        let metadata = self.0.metadata(&Self::path(path)).map_err(failed)?;
+        Ok(metadata.map(|metadata| Mode {
+            bits: metadata.mode.into(),
+            uid: metadata.uid,
+            gid: metadata.gid,
+        }))
+    }
+}
+
+/// Checks one card by itself.
+pub(super) fn verify(
+    root: &dyn FileTree,
+    record: &NodeRecord,
+    (cluster, node): (&Cluster, &Node),
+    report: &mut ImageReport,
+) {
+    report.begin(CHECK);
+    let state = match read::read(&OnCard(root)) {
+        Ok(state) => state,
+        Err(error) => {
+            report.find(CHECK, format!("root:{FOLDER}"), error.to_string());
+            return;
+        }
+    };
+    match (record.swarm, state) {
+        (Membership::Baked, Some(state)) => {
+            compare(&state, cluster, node, report);
+            report.swarm = Some(state);
+        }
+        (Membership::Baked, None) => {
+            let message = "it says that its node is in the swarm, and has no state of one";
+            report.find(CHECK, format!("root:{FOLDER}"), message);
+        }
+        (_, Some(_)) => {
+            let message = "it has a swarm's state, and its record says that it has none";
+            report.find(CHECK, format!("root:{FOLDER}"), message);
+        }
+        (_, None) => {}
+    }
+    if matches!(record.swarm, Membership::Join | Membership::Rejoin) {
+        token(root, report);
+    }
+}
+
+/// What a node joins with.
+fn token(root: &dyn FileTree, report: &mut ImageReport) {
+    let place = || format!("root:{JOIN_TOKEN}");
+    let text = match root.read(JOIN_TOKEN, TOKEN_LIMIT) {
+        Ok(Some(bytes)) => zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
+        Ok(None) => return report.find(CHECK, place(), "is missing: the node could not join"),
+        Err(error) => return report.find(CHECK, place(), error.to_string()),
+    };
+    match JoinToken::parse(&text) {
+        Ok(token) => report.swarm_token = Some(token),
+        Err(error) => report.find(CHECK, place(), error.to_string()),
+    }
+    if let Ok(Some(metadata)) = root.metadata(JOIN_TOKEN)
+        && (metadata.mode & 0o7777, metadata.uid) != (0o600, 0)
+    {
+        report.find(CHECK, place(), "others than root can read it");
+    }
+}
+
+/// What the state says of this node and, where there is a store, of all nodes.
+fn compare(state: &NodeState, cluster: &Cluster, node: &Node, report: &mut ImageReport) {
+    let mut find = |message: String| report.find(CHECK, format!("root:{FOLDER}"), message);
+    if state.is_manager() != (node.role == Role::Manager) {
+        find(format!("its certificate is no {}'s", node.role));
+    }
+    if state.docker_state.local_addr != node.address.to_string() {
+        find(format!(
+            "its node would have the address {}, and has {}",
+            state.docker_state.local_addr, node.address
+        ));
+    }
+    let first = cluster.first_manager().is_some_and(|first| first.number == node.number);
+    let Some(raft) = &state.raft else {
+        if first {
+            find("it is the first manager's, and has no raft log: no swarm would begin".to_owned());
+        }
+        return;
+    };
+    if !first {
+        find("it brings a raft log, and is not the first manager's".to_owned());
+    }
+    for refused in &raft.refused {
+        find(format!(
+            "entry {} of its raft log does nothing: {}",
+            refused.index, refused.why
+        ));
+    }
+    let wanted: Vec<&Node> = match cluster.swarm.mode {
+        crate::spec::SwarmMode::Join => vec![node],
+        _ => cluster.nodes.iter().collect(),
+    };
+    for wanted in &wanted {
+        let mut found = raft.store.nodes().filter(|object| object.hostname == wanted.hostname);
+        match (found.next(), found.next()) {
+            (Some(object), None) => {
+                if let Some(what) = difference(object, wanted) {
+                    find(format!(
+                        "in its store, {} has another {what} than in kraken.toml",
+                        wanted.hostname
+                    ));
+                }
+            }
+            (None, _) => find(format!("its store has no node {}", wanted.hostname)),
+            (Some(_), Some(_)) => find(format!("its store has {} twice", wanted.hostname)),
+        }
+    }
+    let count = raft.store.nodes().count();
+    if count > wanted.len() {
+        find(format!("its store has {count} nodes, and the cluster {}", wanted.len()));
+    }
+}
+
+fn difference(object: &NodeObject, node: &Node) -> Option<&'static str> {
+    let role = match node.role {
+        Role::Manager => read::Role::Manager,
+        Role::Worker => read::Role::Worker,
+    };
+    let availability = match node.availability {
+        Availability::Active => read::Availability::Active,
+        Availability::Pause => read::Availability::Pause,
+        Availability::Drain => read::Availability::Drain,
+    };
+    [
+        (object.role != role || object.desired_role != role, "role"),
+        (object.availability != availability, "availability"),
+        (object.labels != node.labels, "set of labels"),
+    ]
+    .into_iter()
+    .find_map(|(differs, what)| differs.then_some(what))
+}
+
+/// Whether the cards of a folder belong to one swarm. Cards of some nodes only are compared as far as they go.
+pub(super) fn together(cluster: &Cluster, report: &mut Report) {
+    let named = |image: &ImageReport| {
+        let name = image.hostname.clone().unwrap_or_default();
+        Some((name, image.swarm.clone()?))
+    };
+    let states: Vec<(String, NodeState)> = report.images.iter().filter_map(named).collect();
+    if states.is_empty() {
+        return;
+    }
+    let borrowed: Vec<(&str, &NodeState)> = states.iter().map(|(name, state)| (name.as_str(), state)).collect();
+    let whole = report.images.len() == cluster.nodes.len();
+    let mut messages: Vec<String> = read::belong_together(&borrowed)
+        .into_iter()
+        // Without the first manager's card nobody has a log.
+        .filter(|problem| whole || *problem != read::Problem::NoRaft)
+        .map(|problem| problem.to_string())
+        .collect();
+    let ca = states[0].1.root_ca.sha256;
+    for image in &report.images {
+        if image.swarm_token.as_ref().is_some_and(|token| token.ca_digest != ca) {
+            let name = image.hostname.as_deref().unwrap_or_default();
+            messages.push(format!(
+                "{name} joins with a token of another swarm than that of {}",
+                states[0].0
+            ));
+        }
+    }
+    report.findings.extend(messages.into_iter().map(|message| Finding {
+        check: CHECK,
+        place: String::new(),
+        message,
+    }));
+}
