@@ -136,29 +136,31 @@ impl Certificate {
         }
     }
 
-    /// Every certificate is signed by the next one, the last by the root, and there is a time at which all hold.
+    /// Every certificate is signed by the next one, and one of them by the root; there is a time at which all up to it hold.
+    ///
+    /// While a root CA is replaced, and until the node's next certificate, the file holds the new CA signed by the old one besides.
     fn chains_to(&self, path: &str, root: &Self) -> Result<(), ReadError> {
-        let mut signers = self.chain[1..].iter().chain(&root.chain);
-        let mut holds = self.window;
+        let mut chain = Vec::new();
         for der in &self.chain {
-            let signed = parse(path, der)?;
-            let Some(signer) = signers.next() else { break };
-            let signer = parse(path, signer)?;
-            if signed.issuer().as_raw() != signer.subject().as_raw()
-                || signed.verify_signature(Some(signer.public_key())).is_err()
-            {
-                return Err(ReadError::certificate(
-                    path,
-                    "it is not signed by the cluster's root CA",
-                ));
-            }
-            if !signer.is_ca() {
-                return Err(ReadError::certificate(
-                    path,
-                    "it is signed by a certificate that is no CA",
-                ));
-            }
-            let window = window(path, &signer)?;
+            chain.push(parse(path, der)?);
+        }
+        if chain.windows(2).any(|pair| !signed_by(&pair[0], &pair[1])) {
+            return Err(ReadError::certificate(
+                path,
+                "its certificates do not sign each other in turn",
+            ));
+        }
+        let signer = root.chain.first().map(|der| parse(path, der)).transpose()?;
+        let signed = |certificate| signer.as_ref().is_some_and(|signer| signed_by(certificate, signer));
+        let Some(last) = chain.iter().position(signed) else {
+            return Err(ReadError::certificate(
+                path,
+                "it is not signed by the cluster's root CA",
+            ));
+        };
+        let mut holds = root.window;
+        for certificate in &chain[..=last] {
+            let window = window(path, certificate)?;
             holds.not_before = holds.not_before.max(window.not_before);
             holds.not_after = holds.not_after.min(window.not_after);
         }
@@ -228,6 +230,13 @@ fn parse<'a>(path: &str, der: &'a [u8]) -> Result<X509Certificate<'a>, ReadError
         ));
     }
     Ok(parsed)
+}
+
+/// Whether a CA signed a certificate.
+fn signed_by(certificate: &X509Certificate<'_>, signer: &X509Certificate<'_>) -> bool {
+    signer.is_ca()
+        && certificate.issuer().as_raw() == signer.subject().as_raw()
+        && certificate.verify_signature(Some(signer.public_key())).is_ok()
 }
 
 fn window(path: &str, certificate: &X509Certificate<'_>) -> Result<Window, ReadError> {

@@ -5,8 +5,9 @@ use super::error::ReadError;
 use super::files::StateFiles;
 use super::key;
 use super::node::NodeState;
-use super::node_object::{Membership, Role};
+use super::node_object::Role;
 use super::raft::RaftState;
+use super::segments;
 use super::token::{JoinToken, TokenError};
 
 /// What Docker gives its files and folders, at most: nothing is open to more users than there.
@@ -29,9 +30,16 @@ const STORE: &str = "the raft log's store";
 /// Owners and modes, as far as they are known.
 pub(super) fn access(files: &dyn StateFiles) -> Result<(), ReadError> {
     for (path, most) in MODES {
-        let Some(mode) = files.mode(path).map_err(ReadError::io(path))? else {
-            continue;
-        };
+        allowed(files, path, *most)?;
+    }
+    for name in files.list(segments::FOLDER).map_err(ReadError::io(segments::FOLDER))? {
+        allowed(files, &format!("{}/{name}", segments::FOLDER), 0o600)?;
+    }
+    Ok(())
+}
+
+fn allowed(files: &dyn StateFiles, path: &str, most: u32) -> Result<(), ReadError> {
+    if let Some(mode) = files.mode(path).map_err(ReadError::io(path))? {
         let bad = |why: String| ReadError::Access {
             path: if path.is_empty() { "." } else { path }.to_owned(),
             why,
@@ -39,7 +47,7 @@ pub(super) fn access(files: &dyn StateFiles) -> Result<(), ReadError> {
         if (mode.uid, mode.gid) != (0, 0) {
             return Err(bad(format!("it belongs to {}:{}, not to root", mode.uid, mode.gid)));
         }
-        if mode.bits & !most != 0 {
+        if mode.bits & 0o7777 & !most != 0 {
             return Err(bad(format!(
                 "its mode is {:04o}, but Docker's is {most:04o}",
                 mode.bits
@@ -107,9 +115,7 @@ fn node(state: &NodeState, raft: &RaftState) -> Result<(), ReadError> {
         Some(node) if node.role != Role::Manager => {
             return differs(format!("node {} is no manager in the store", node.id));
         }
-        Some(node) if node.membership != Membership::Accepted => {
-            return differs(format!("node {} is not accepted in the store", node.id));
-        }
+        // Its membership says nothing: `docker node update` sets it back to pending, and no harm comes of it.
         Some(_) => {}
     }
     let other = raft.store.nodes().find(|node| {

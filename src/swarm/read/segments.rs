@@ -11,7 +11,9 @@ pub(super) const FOLDER: &str = "raft/wal-v3-encrypted";
 /// The largest segment, in bytes: Docker cuts at 64,000,000, after a batch of entries of some MiB.
 const LARGEST: u64 = 128 << 20;
 /// The most bytes of all segments.
-const MOST: u64 = 1 << 30;
+const MOST: u64 = 1 << 29;
+/// The most entries behind a snapshot. Docker makes one after 10,000.
+const MOST_ENTRIES: usize = 1_000_000;
 
 /// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl Log {
             let bytes = bytes.ok_or_else(|| ReadError::missing(&path))?;
             total += bytes.len() as u64;
             if total > MOST {
-                return Err(ReadError::log(&path, 0, "the log is larger than 1 GiB"));
+                return Err(ReadError::log(&path, 0, "the log is larger than 512 MiB"));
             }
             let mut records = Records::new(&path, &bytes, chain, at + 1 == names.len());
             while let Some(record) = records.next()? {
@@ -155,6 +157,9 @@ impl Log {
         let behind = usize::try_from(behind).unwrap_or(usize::MAX);
         if behind > self.entries.len() {
             return Err(ReadError::log(path, offset, "an entry before this one is missing"));
+        }
+        if behind >= MOST_ENTRIES {
+            return Err(ReadError::log(path, offset, "the log has more than 1,000,000 entries"));
         }
         self.entries.truncate(behind);
         let before = self.entries.last().map_or(from.1, |entry| entry.term);

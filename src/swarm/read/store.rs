@@ -8,6 +8,9 @@ use super::node_object::NodeObject;
 use super::objects::{NetworkObject, Object};
 use super::proto::{MessageError, fields};
 
+/// The most objects in a store.
+const MOST: usize = 1_000_000;
+
 /// Why actions were not done. Docker writes a line to its log and goes on without any action of the entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedAction {
@@ -30,6 +33,9 @@ pub enum RefusedAction {
         /// Its ID.
         id: String,
     },
+    /// There are too many objects. That is our own limit, not Docker's.
+    #[error("there are more than 1,000,000 objects")]
+    TooMany,
     /// Another object has the name.
     #[error("there is another {kind:?} with the name of {id}")]
     NameTaken {
@@ -181,6 +187,9 @@ impl Store {
         }
         if self.holder(kind, &object).is_some() {
             return Err(RefusedAction::NameTaken { kind, id });
+        }
+        if self.objects.len() >= MOST {
+            return Err(RefusedAction::TooMany);
         }
         self.put(kind, object);
         Ok(())

@@ -143,9 +143,16 @@ pub fn belong_together(states: &[(&str, &NodeState)]) -> Vec<Problem> {
     for (name, other) in &managers {
         same_store((leader, raft), (name, other), &mut problems);
     }
+    // Where managers are reached: by what the raft says, or else they themselves.
+    let mut addresses: BTreeMap<_, _> = states
+        .iter()
+        .map(|(_, state)| (state.id(), state.docker_state.advertise_addr.as_str()))
+        .collect();
+    let members = raft.members.values();
+    addresses.extend(members.map(|member| (member.node_id.as_str(), member.addr.as_str())));
     for (name, state) in states {
         in_store(name, state, (leader, raft), &mut problems);
-        remotes(name, state, states, (leader, raft), &mut problems);
+        remotes(name, state, (leader, raft), &addresses, &mut problems);
     }
     problems
 }
@@ -225,12 +232,12 @@ fn in_store(name: &str, state: &NodeState, leader: (&str, &RaftState), problems:
     }
 }
 
-/// The managers that a node knows are managers, where the raft, or they themselves, say that they are reached.
+/// The managers that a node knows are managers, at the addresses where it looks for them.
 fn remotes(
     name: &str,
     state: &NodeState,
-    states: &[(&str, &NodeState)],
     leader: (&str, &RaftState),
+    addresses: &BTreeMap<&str, &str>,
     problems: &mut Vec<Problem>,
 ) {
     for remote in &state.remotes {
@@ -243,17 +250,7 @@ fn remotes(
             });
             continue;
         }
-        let member = leader
-            .1
-            .members
-            .values()
-            .find(|member| member.node_id == remote.node_id);
-        let itself = states.iter().find(|(_, state)| state.id() == remote.node_id);
-        let wanted = match (member, itself) {
-            (Some(member), _) => member.addr.as_str(),
-            (None, Some((_, state))) => state.docker_state.advertise_addr.as_str(),
-            (None, None) => "",
-        };
+        let wanted = addresses.get(remote.node_id.as_str()).copied().unwrap_or_default();
         if !wanted.is_empty() && wanted != remote.addr {
             problems.push(Problem::OtherAddress {
                 node: name.to_owned(),
