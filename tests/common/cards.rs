@@ -198,6 +198,9 @@ impl On {
 
 impl Drop for On {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- what {} said:\n{}", self.node.name(), self.said());
+        }
         self.end();
     }
 }

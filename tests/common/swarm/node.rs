@@ -44,7 +44,18 @@ impl Node {
         address: &str,
         swarm_state: Option<&Path>,
     ) -> Self {
-        let folder = island.folder().join(name);
+        // A second node of the same name is another card: nothing of the first one's is on it.
+        let lives = island
+            .logs
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(other, _)| other == name)
+            .count();
+        let folder = island.folder().join(match lives {
+            0 => name.to_owned(),
+            _ => format!("{name}.{lives}"),
+        });
         for part in ["files", "disk", "scratch"] {
             fs::create_dir_all(folder.join(part)).unwrap();
         }
