@@ -12,6 +12,25 @@ use common::docker;
 use common::qemu::{Guest, Login, require};
 use sha2::{Digest, Sha256};
 
+fn key_pair(folder: &Path) -> PathBuf {
+    let key = folder.join("key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "boot-test", "-f"])
+        .arg(&key)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    key
+}
+
+fn login(key: &Path, number: u8) -> Login {
+    Login {
+        user: "kraken".into(),
+        key: key.to_owned(),
+        address: Ipv4Addr::new(192, 168, 3, 10 + number),
+    }
+}
+
 /// A folder with a `kraken.toml` that names a fresh key, and node 3's image made from it: with Docker, a package from the archive, one of our
 /// own, and a container image to try.
 fn node_three(folder: &Path) -> (PathBuf, Login) {
@@ -20,13 +39,7 @@ fn node_three(folder: &Path) -> (PathBuf, Login) {
     let extra = folder.join("extra/root").join(docker::IMAGE.trim_start_matches('/'));
     fs::create_dir_all(extra.parent().unwrap()).unwrap();
     docker::busybox_image(&extra);
-    let key = folder.join("key");
-    let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "boot-test", "-f"])
-        .arg(&key)
-        .status()
-        .unwrap();
-    assert!(made.success());
+    let key = key_pair(folder);
     fs::write(
         folder.join("kraken.toml"),
         format!(
@@ -42,12 +55,7 @@ fn node_three(folder: &Path) -> (PathBuf, Login) {
         .args(["build", "--base", "debian", "--node", "3", "-o", "images"])
         .assert()
         .success();
-    let login = Login {
-        user: "kraken".into(),
-        key,
-        address: Ipv4Addr::new(192, 168, 3, 13),
-    };
-    (folder.join("images/kraken-3.img"), login)
+    (folder.join("images/kraken-3.img"), login(&key, 3))
 }
 
 fn fingerprint(image: &Path) -> (SystemTime, Vec<u8>) {
@@ -132,6 +140,58 @@ fn qemu_a_power_cut_in_the_middle_of_configuring_does_no_harm() {
         "{scripts}"
     );
     assert_eq!(guest.ssh("systemctl is-system-running --wait"), "running");
+}
+
+#[test]
+fn qemu_a_manager_and_a_worker_become_a_swarm_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let key = key_pair(folder);
+    fs::write(
+        folder.join("kraken.toml"),
+        "[cluster]\nnodes = 2\n[user]\nname = \"kraken\"\nssh-keys = [\"key.pub\"]\n",
+    )
+    .unwrap();
+    for arguments in [
+        &["build", "--base", "debian", "--no-sums", "-o", "images"][..],
+        &["verify", "images"],
+    ] {
+        assert_cmd::Command::cargo_bin("kraken-flash")
+            .unwrap()
+            .current_dir(folder)
+            .args(arguments)
+            .assert()
+            .success();
+    }
+    let image = |number: u8| folder.join(format!("images/kraken-{number}.img"));
+    let [manager, worker] = Guest::boot_two((&image(1), login(&key, 1)), (&image(2), login(&key, 2)));
+    let (mut manager, mut worker) = (manager.patient(3), worker.patient(3));
+    // Nobody types anything: both say it by themselves.
+    for guest in [&mut manager, &mut worker] {
+        guest.wait_for_serial("kraken-flash: this node is in the swarm as ");
+    }
+    let nodes = "sudo docker node ls --format '{{.Hostname}} {{.Status}} {{.ManagerStatus}}' | sort";
+    manager.wait_for(
+        "two ready nodes",
+        &format!("test \"$({nodes} | grep -c ' Ready ')\" = 2"),
+    );
+    assert_eq!(manager.ssh(nodes), "kraken-1 Ready Leader\nkraken-2 Ready ");
+    let token = assert_cmd::Command::cargo_bin("kraken-flash")
+        .unwrap()
+        .current_dir(folder)
+        .args(["token", "worker"])
+        .assert()
+        .success();
+    let token = String::from_utf8_lossy(&token.get_output().stdout)
+        .trim_end()
+        .to_owned();
+    assert_eq!(manager.ssh("sudo docker swarm join-token -q worker"), token);
+    // What is secret is root's alone.
+    for guest in [&manager, &worker] {
+        let open = "sudo find /var/lib/docker/swarm -name '*.key' -perm /077 -o -name '*.wal' -perm /077";
+        assert_eq!(guest.ssh(open), "");
+        assert!(!guest.try_ssh("ls /var/lib/docker/swarm").status.success());
+    }
 }
 
 fn the_node_is_itself(guest: &Guest) {

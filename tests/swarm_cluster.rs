@@ -162,6 +162,14 @@ fn swarm_seven_images_are_one_swarm() {
     assert_eq!(id(&nodes[6].node), same);
     assert_eq!(list(&manager), seven);
 
+    // So does the only manager's: its services are gone, the nodes are not.
+    nodes.remove(0).cut();
+    let again = cluster.build(&["--node", "1"]);
+    nodes.insert(0, On::new(&again[0].put_into(&bench)));
+    let manager = nodes[0].node.clone();
+    bench.wait_ready(&manager, 7, 2 * MINUTE);
+    assert_eq!(list(&manager), seven);
+
     // Everything that was secret when the cards were made is replaced.
     manager.docker(&["swarm", "join-token", "--rotate", "-q", "worker"]);
     manager.docker(&["swarm", "ca", "--rotate", "--detach=false", "-q"]);

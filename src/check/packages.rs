@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::overlay::{EntryPath, Overlay, Volume};
 use crate::packages::control::{Paragraph, paragraphs};
 use crate::packages::lock::Bake;
-use crate::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
+use crate::packages::{PackagesRecord, PathFilter, RECORD, Recorded, RecordedFile, RecordedPackage};
 use crate::spec::{Cluster, DockerSource};
 
 const CHECK: &str = "packages";
@@ -156,6 +156,14 @@ fn files(
         Ok(sums) => sums,
         Err(error) => return Ok(Err(error)),
     };
+    let filter = match PathFilter::read(root) {
+        Ok(filter) => Some(filter),
+        Err(error) => {
+            report.find(CHECK, "root:/etc/dpkg", error.to_string());
+            None
+        }
+    };
+    let left_out = |path: &str| filter.as_ref().is_some_and(|filter| filter.leaves_out_file(path));
     let hidden = |path: &str| {
         let path = EntryPath::new(path).ok();
         path.is_some_and(|path| overlay.is_some_and(|overlay| overlay.get(Volume::Root, &path).is_some()))
@@ -182,6 +190,8 @@ fn files(
         match content(root, &path) {
             Ok(Some((_, found))) if found == sum => {}
             Ok(Some(_)) => few.find(&path, "is not what dpkg's md5sums say".into()),
+            // dpkg's lists name also what the image's dpkg is set to leave out.
+            Ok(None) if left_out(&path) => {}
             Ok(None) => few.find(&path, "is missing, and dpkg's md5sums list it".into()),
             Err(error) => few.find(&path, error.to_string()),
         }

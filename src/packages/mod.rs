@@ -41,4 +41,4 @@ pub use record::{MARK, PREINST, PackagesRecord, RECORD, Recorded, RecordedFile, 
 pub use resolve::{ResolveError, resolve};
 pub use selection::Selection;
 pub use sources::{KeyFile, SignedBy, Source};
-pub use unpack::{Preinst, UnpackError, Unpacked, unpack};
+pub use unpack::{PathFilter, Preinst, UnpackError, Unpacked, unpack};

@@ -63,12 +63,13 @@ impl Cluster {
             .to_owned()
     }
 
-    /// Builds the images that these arguments ask for, and reads the cards' swarm out of them.
+    /// Builds and verifies the images that these arguments ask for, and reads the cards' swarm out of them.
     pub fn build(&self, arguments: &[&str]) -> Vec<Card> {
         let images = self.folder.path().join("images");
         let mut all = vec!["build", "--base", "debian", "--no-sums", "-o", "images"];
         all.extend(arguments);
         self.run(&all);
+        self.run(&["verify", "images"]);
         let mut files: Vec<PathBuf> = fs::read_dir(&images)
             .unwrap()
             .map(|entry| entry.unwrap().path())

@@ -39,6 +39,8 @@ pub struct Guest {
     child: Child,
     folder: TempDir,
     cmdline: String,
+    /// QEMU's arguments for the network; the guest is plugged into `n0`.
+    network: Vec<String>,
     port: u16,
     login: Login,
     patience: Duration,
@@ -47,6 +49,39 @@ pub struct Guest {
 impl Guest {
     /// Starts the image. The guest's network is an island: nothing leads out of it.
     pub fn boot(image: &Path, login: Login) -> Self {
+        let port = free_port();
+        let network = vec!["-netdev".to_owned(), island("n0", &login, &[(port, login.address)])];
+        Self::start(image, login, port, network)
+    }
+
+    /// Starts two images on one network, which is an island.
+    pub fn boot_two(one: (&Path, Login), two: (&Path, Login)) -> [Self; 2] {
+        let (ports, cable) = ([free_port(), free_port()], free_port());
+        let forwarded = [(ports[0], one.1.address), (ports[1], two.1.address)];
+        // A hub: the first guest's port, the way in for ssh, and the cable to the second guest.
+        let network = [
+            "-netdev".to_owned(),
+            island("u0", &one.1, &forwarded),
+            "-netdev".to_owned(),
+            format!("socket,id=s0,listen=127.0.0.1:{cable}"),
+            "-netdev".to_owned(),
+            "hubport,id=n0,hubid=0".to_owned(),
+            "-netdev".to_owned(),
+            "hubport,id=h1,hubid=0,netdev=u0".to_owned(),
+            "-netdev".to_owned(),
+            "hubport,id=h2,hubid=0,netdev=s0".to_owned(),
+        ];
+        let first = Self::start(one.0, one.1, ports[0], network.to_vec());
+        let network = ["-netdev".to_owned(), format!("socket,id=n0,connect=127.0.0.1:{cable}")];
+        let end = Instant::now() + Duration::from_secs(30);
+        while !listens(cable) {
+            assert!(Instant::now() < end, "the first guest's cable does not listen");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        [first, Self::start(two.0, two.1, ports[1], network.to_vec())]
+    }
+
+    fn start(image: &Path, login: Login, port: u16, network: Vec<String>) -> Self {
         require(&[
             ("qemu-system-aarch64", "qemu-system-arm"),
             ("qemu-img", "qemu-utils"),
@@ -61,13 +96,13 @@ impl Guest {
             .arg(image.canonicalize().unwrap())
             .arg(&disk)
             .arg("4G"));
-        let port = free_port();
-        let child = start(folder.path(), &cmdline, port, &login);
+        let child = start(folder.path(), &cmdline, &network, &login);
         let patience = PATIENCE.mul_f64(load_factor());
         Self {
             child,
             folder,
             cmdline,
+            network,
             port,
             login,
             patience,
@@ -86,7 +121,7 @@ impl Guest {
         self.child.wait().unwrap();
         let log = self.folder.path().join("serial.log");
         fs::rename(&log, self.folder.path().join("serial-before.log")).unwrap();
-        self.child = start(self.folder.path(), &self.cmdline, self.port, &self.login);
+        self.child = start(self.folder.path(), &self.cmdline, &self.network, &self.login);
     }
 
     /// Waits until a command succeeds in the guest.
@@ -203,14 +238,9 @@ impl Drop for Guest {
 }
 
 /// Starts the emulator on the disk in `folder`.
-fn start(folder: &Path, cmdline: &str, port: u16, login: &Login) -> Child {
+fn start(folder: &Path, cmdline: &str, network: &[String], login: &Login) -> Child {
     let disk = folder.join("disk.qcow2");
-    let [a, b, c, _] = login.address.octets();
-    let network = format!(
-        "user,id=n0,net={a}.{b}.{c}.0/24,host={a}.{b}.{c}.1,dhcpstart={a}.{b}.{c}.200,dns={a}.{b}.{c}.2,\
-             restrict=on,hostfwd=tcp:127.0.0.1:{port}-{}:22",
-        login.address
-    );
+    let mac = format!("52:54:00:00:00:{:02x}", login.address.octets()[3]);
     Command::new("qemu-system-aarch64")
         .args([
             "-M",
@@ -239,12 +269,35 @@ fn start(folder: &Path, cmdline: &str, port: u16, login: &Login) -> Child {
             disk.display()
         ))
         .args(["-device", "virtio-blk-pci,drive=d0", "-device", "virtio-rng-pci"])
-        .args(["-netdev", &network, "-device", "virtio-net-pci,romfile=,netdev=n0"])
+        .args(network)
+        .arg("-device")
+        .arg(format!("virtio-net-pci,romfile=,netdev=n0,mac={mac}"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(fs::File::create(folder.join("qemu.log")).unwrap())
         .spawn()
         .unwrap()
+}
+
+/// QEMU's user network as an island around a node: its gateway, from where these ports lead to ssh.
+fn island(id: &str, login: &Login, forwarded: &[(u16, Ipv4Addr)]) -> String {
+    let [a, b, c, _] = login.address.octets();
+    let mut network = format!(
+        "user,id={id},net={a}.{b}.{c}.0/24,host={a}.{b}.{c}.1,dhcpstart={a}.{b}.{c}.200,dns={a}.{b}.{c}.2,restrict=on"
+    );
+    for (port, address) in forwarded {
+        network.push_str(&format!(",hostfwd=tcp:127.0.0.1:{port}-{address}:22"));
+    }
+    network
+}
+
+/// Whether somebody has this port of this machine. Connecting would take the cable's only place.
+fn listens(port: u16) -> bool {
+    let local = format!(":{port:04X} ");
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    table
+        .lines()
+        .any(|line| line.contains(&local) && line.split_whitespace().nth(3) == Some("0A"))
 }
 
 /// Fails, naming the Debian packages, where a program is missing: a test that cannot run is no test that passed.

@@ -10,12 +10,16 @@ const MAIN: &str = "/etc/dpkg/dpkg.cfg";
 const FOLDER: &str = "/etc/dpkg/dpkg.cfg.d";
 
 /// Patterns in the order of the configuration; the last one that fits decides.
-pub(super) struct Filter {
+pub struct PathFilter {
     patterns: Vec<(bool, String)>,
 }
 
-impl Filter {
-    pub(super) fn read(root: &dyn FileTree) -> Result<Self, UnpackError> {
+impl PathFilter {
+    /// Reads the configuration of an image.
+    ///
+    /// # Errors
+    /// [`UnpackError`] when a file of it cannot be read.
+    pub fn read(root: &dyn FileTree) -> Result<Self, UnpackError> {
         let mut filter = Self { patterns: Vec::new() };
         // Names are those of run-parts(8): no dots, so no `.dpkg-old`.
         let plain = |name: &String| {
@@ -47,15 +51,20 @@ impl Filter {
         }
     }
 
-    /// Whether dpkg would leave this entry out. A folder, or a link that may lead to one, stays when something below it could be wanted.
-    pub(super) fn leaves_out(&self, entry: &DataEntry) -> bool {
-        let path = entry.path.as_str();
+    /// Whether dpkg would leave a file at this path out.
+    pub fn leaves_out_file(&self, path: &str) -> bool {
         let last = self
             .patterns
             .iter()
             .rev()
             .find(|(_, pattern)| fits(pattern.as_bytes(), path.as_bytes()));
-        if last.is_none_or(|(include, _)| *include) {
+        last.is_some_and(|(include, _)| !include)
+    }
+
+    /// Whether dpkg would leave this entry out. A folder, or a link that may lead to one, stays when something below it could be wanted.
+    pub(super) fn leaves_out(&self, entry: &DataEntry) -> bool {
+        let path = entry.path.as_str();
+        if !self.leaves_out_file(path) {
             return false;
         }
         let may_hold = matches!(entry.body, Body::Directory | Body::Symlink(_));
@@ -168,7 +177,7 @@ mod tests {
             .file("/etc/dpkg/dpkg.cfg.d/z", *b"path-exclude /a/*\n")
             .file("/etc/dpkg/dpkg.cfg.d/b", *b"path-exclude = \"/c d\"\n")
             .file("/etc/dpkg/dpkg.cfg.d/c.dpkg-old", *b"path-exclude=/*\n");
-        let filter = Filter::read(&root).unwrap();
+        let filter = PathFilter::read(&root).unwrap();
         let patterns: Vec<_> = filter
             .patterns
             .iter()

@@ -19,10 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use error::UnpackError;
+pub use filter::PathFilter;
 
 use database::{ADMIN, Database, Key, Known, info_name};
 use files::Package;
-use filter::Filter;
 
 use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
 use super::relation::relations;
@@ -84,7 +84,7 @@ struct Work<'a> {
     /// Likewise: conffiles of the version before that it has no longer, and their hashes.
     obsolete: Vec<(String, String)>,
     /// What the image's dpkg leaves out.
-    filter: Filter,
+    filter: PathFilter,
     /// Files of `triggers` that changed.
     interests: BTreeSet<String>,
 }
@@ -154,7 +154,7 @@ impl<'a> Work<'a> {
             awaited: BTreeMap::new(),
             known_hashes: BTreeMap::new(),
             obsolete: Vec::new(),
-            filter: Filter::read(root)?,
+            filter: PathFilter::read(root)?,
             interests: BTreeSet::new(),
         })
     }

@@ -1,0 +1,112 @@
+//! `make bench-swarm`: how soon seven nodes are Ready, beside the scripted way; and how long their state takes to write. As root, for the
+//! machines that real dockerds run on.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::cards::{Card, Cluster, On};
+use common::swarm::{Bench, Engine, Node};
+use kraken_flash::swarm::{Availability, ClusterKeys, Forge, Member, Role, Spec};
+
+const ROUNDS: usize = 3;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn main() {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("load: {}", load.trim());
+    println!("\n| state of | all nodes | one node, mean | first manager's log |\n| --- | --- | --- | --- |");
+    for nodes in [7, 100, 1000] {
+        write(nodes);
+    }
+    let clusters = [1, 3].map(|managers| Cluster::new(&format!("[swarm]\nmanagers = {managers}\n")));
+    let cards = clusters.each_ref().map(|cluster| cluster.build(&[]));
+    println!(
+        "\n| Docker | baked, 1 manager | baked, 3 managers | init, token, 6 × join | ratio |\n| --- | --- | --- | --- | --- |"
+    );
+    for suite in ["bookworm", "trixie", "sid"] {
+        let engine = Engine::suite(suite);
+        let baked = cards.each_ref().map(|cards| median(|| from_cards(&engine, cards)));
+        let scripted = median(|| by_script(&engine));
+        println!(
+            "| {} | {:.2} s | {:.2} s | {scripted:.2} s | {:.2} × |",
+            engine.version(),
+            baked[0],
+            baked[1],
+            baked[0] / scripted
+        );
+    }
+}
+
+fn median(mut measure: impl FnMut() -> Duration) -> f64 {
+    let mut times: Vec<f64> = (0..ROUNDS).map(|_| measure().as_secs_f64()).collect();
+    times.sort_by(f64::total_cmp);
+    times[ROUNDS / 2]
+}
+
+/// From the last dockerd's start until seven are Ready.
+fn from_cards(engine: &Engine, cards: &[Card]) -> Duration {
+    let bench = Bench::new(engine);
+    let nodes: Vec<On> = cards.iter().map(|card| On::new(&card.put_into(&bench))).collect();
+    bench.wait_ready(&nodes[0].node, 7, PATIENCE)
+}
+
+/// The same, by Docker's own commands, run as soon as each dockerd answers.
+fn by_script(engine: &Engine) -> Duration {
+    let bench = Bench::new(engine);
+    let node = |number: u8| bench.node(&format!("kraken-{number}"), &format!("192.168.3.{}", 10 + number), None);
+    let nodes: Vec<Node> = (1..=7).map(node).collect();
+    nodes.iter().for_each(Node::boot);
+    nodes.iter().for_each(Node::start);
+    let manager = &nodes[0];
+    manager.wait_api(PATIENCE);
+    manager.docker(&["swarm", "init", "--advertise-addr", manager.address()]);
+    let token = manager.docker(&["swarm", "join-token", "-q", "worker"]);
+    for node in &nodes[1..] {
+        node.wait_api(PATIENCE);
+        node.docker(&["swarm", "join", "--token", &token, "192.168.3.11:2377"]);
+    }
+    bench.wait_ready(manager, 7, PATIENCE)
+}
+
+fn write(nodes: u32) {
+    let keys = ClusterKeys::from_seed([7; 32]);
+    let member = |number: u32| Member {
+        number,
+        hostname: format!("kraken-{number}"),
+        address: (u32::from(std::net::Ipv4Addr::new(10, 0, 0, 0)) + number).into(),
+        role: if number <= 3 { Role::Manager } else { Role::Worker },
+        labels: [("number".to_owned(), number.to_string())].into(),
+        availability: Availability::Active,
+    };
+    let spec = Spec {
+        nodes: (1..=nodes).map(member).collect(),
+        address_pools: Vec::new(),
+        subnet_size: 24,
+        data_port: 4789,
+        created: 1_795_000_000,
+    };
+    let begun = Instant::now();
+    let forge = Forge::new(&keys, &spec).unwrap();
+    let mut log = 0;
+    for number in 1..=nodes {
+        let state = forge.node(number).unwrap();
+        if number == 1 {
+            log = state.iter().map(size).max().unwrap_or_default();
+        }
+    }
+    let took = begun.elapsed().as_secs_f64() * 1000.0;
+    println!(
+        "| {nodes} nodes | {took:.1} ms | {:.2} ms | {:.1} KiB |",
+        took / f64::from(nodes),
+        log as f64 / 1024.0
+    );
+}
+
+fn size(entry: &kraken_flash::swarm::StateEntry) -> usize {
+    match &entry.kind {
+        kraken_flash::swarm::StateKind::File(bytes) => bytes.len(),
+        kraken_flash::swarm::StateKind::Folder => 0,
+    }
+}
