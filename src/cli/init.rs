@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kraken_flash::spec::SwarmMode;
-use kraken_flash::workspace::{self, CONFIG, Encrypt, MissingKeys};
+use kraken_flash::workspace::{self, CONFIG, Encrypt, MissingKeys, WorkspaceError};
 
 use super::{Failure, Session, keys, load, say};
 
@@ -18,7 +18,8 @@ pub(super) struct Args {
     recipient: Vec<String>,
 }
 
-/// Writes the file that `--config` names, or `./kraken.toml`, never over another; and the keys, unless there are some.
+/// Writes the file that `--config` names, or `./kraken.toml`, never over another, and the keys, unless there are some. With both
+/// there already there is nothing to do, which is said as an error.
 pub(super) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let encrypt = if args.passphrase {
         Encrypt::Passphrase(keys::new_passphrase(&session.global)?)
@@ -29,14 +30,33 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
             .map_err(|text| Failure::Usage(format!("{text:?} is no age recipient; `age-keygen -y FILE` prints one")))?
     };
     let path = session.global.config.as_deref().unwrap_or(Path::new(CONFIG));
-    workspace::init(path)?;
-    say(
-        session,
-        &format!("wrote {}; `kraken-flash plan` shows what it makes", path.display()),
-    );
+    // A spec that is there already is enough: then the keys are what is missing.
+    let written = match workspace::init(path) {
+        Ok(()) => {
+            say(
+                session,
+                &format!("wrote {}; `kraken-flash plan` shows what it makes", path.display()),
+            );
+            None
+        }
+        Err(error @ WorkspaceError::Exists { .. }) => Some(error),
+        Err(error) => return Err(error.into()),
+    };
     let cluster = load::load(session, MissingKeys::Leave)?.workspace.cluster;
-    if cluster.swarm.mode != SwarmMode::None && !cluster.swarm.keys_file.exists() {
+    let keys_file = &cluster.swarm.keys_file;
+    let missing = cluster.swarm.mode != SwarmMode::None && !keys_file.is_file();
+    if missing {
         keys::make(session, &cluster, &encrypt)?;
+        return Ok(());
+    }
+    if let Some(error) = written {
+        return Err(error.into());
+    }
+    if !matches!(encrypt, Encrypt::Plain) && cluster.swarm.mode != SwarmMode::None {
+        return Err(Failure::message(format!(
+            "{} is there already, and was not touched nor encrypted; age itself can encrypt it: age -p -a -o NEW OLD",
+            keys_file.display()
+        )));
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! The cluster's keys, as commands need them: read, opened with what the user gives, made when they are missing.
 
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,6 @@ use console::Term;
 use kraken_flash::spec::{Cluster, SwarmMode};
 use kraken_flash::swarm::ClusterKeys;
 use kraken_flash::workspace::{self, Encrypt, Unlock};
-use zeroize::Zeroizing;
 
 use super::{Failure, Global, Session, say};
 
@@ -29,8 +27,7 @@ impl Unlock for Opener<'_> {
 /// The passphrase from the file that `--passphrase-file` names, or from the terminal; `None` when there is neither.
 fn passphrase(global: &Global, prompt: &str) -> Result<Option<SecretString>, String> {
     if let Some(path) = &global.passphrase_file {
-        let text = fs::read_to_string(path)
-            .map(Zeroizing::new)
+        let text = workspace::read_passphrase(path)
             .map_err(|error| format!("reading the passphrase in {}: {error}", path.display()))?;
         return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned().into()));
     }

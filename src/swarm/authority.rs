@@ -11,15 +11,16 @@ use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::EncodePublicKey;
 use x509_cert::builder::{Builder, CertificateBuilder, Profile};
 use x509_cert::der::asn1::{GeneralizedTime, Ia5String, UtcTime};
-use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::der::oid::{AssociatedOid, ObjectIdentifier};
 use x509_cert::der::pem::LineEnding;
 use x509_cert::der::referenced::OwnedToRef;
-use x509_cert::der::{self, DateTime, EncodePem};
+use x509_cert::der::{self, DateTime, Encode, EncodePem, Length, Writer};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
     SubjectKeyIdentifier,
 };
+use x509_cert::ext::{AsExtension, Extension};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
@@ -46,6 +47,29 @@ const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 pub(super) struct Authority {
     key: SecretKey,
     certificate: String,
+}
+
+/// What a certificate may be used for. Not critical, as in Docker's own certificates.
+struct Uses(ExtendedKeyUsage);
+
+impl AssociatedOid for Uses {
+    const OID: ObjectIdentifier = ExtendedKeyUsage::OID;
+}
+
+impl Encode for Uses {
+    fn encoded_len(&self) -> der::Result<Length> {
+        self.0.encoded_len()
+    }
+
+    fn encode(&self, encoder: &mut impl Writer) -> der::Result<()> {
+        self.0.encode(encoder)
+    }
+}
+
+impl AsExtension for Uses {
+    fn critical(&self, _subject: &Name, _extensions: &[Extension]) -> bool {
+        false
+    }
 }
 
 /// What a certificate says of its holder.
@@ -112,7 +136,7 @@ impl Authority {
         };
         let certificate = sign(&self.key, &holder, |builder, public| {
             builder.add_extension(&KeyUsage(KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment))?;
-            builder.add_extension(&ExtendedKeyUsage(vec![SERVER_AUTH, CLIENT_AUTH]))?;
+            builder.add_extension(&Uses(ExtendedKeyUsage(vec![SERVER_AUTH, CLIENT_AUTH])))?;
             builder.add_extension(&BasicConstraints {
                 ca: false,
                 path_len_constraint: None,

@@ -18,6 +18,8 @@ use crate::swarm::ClusterKeys;
 
 /// Larger files are no key files, in bytes.
 const LARGEST: u64 = 64 * 1024;
+/// Longer passphrases nobody types, in bytes.
+const LONGEST_PASSPHRASE: usize = 4096;
 /// The permission bits of everybody but the owner (inode(7)).
 const OTHERS: u32 = 0o077;
 /// How an age file begins, and an armoured one.
@@ -161,6 +163,26 @@ fn decrypt(path: &Path, bytes: &[u8], unlock: &dyn Unlock) -> Result<Zeroizing<V
     Ok(text)
 }
 
+/// The text of a file with a passphrase. It may be a pipe, as a shell makes one; a regular file must be the user's own.
+///
+/// # Errors
+/// When it cannot be read, others can read it, or it is larger than any passphrase.
+pub fn read_passphrase(path: &Path) -> io::Result<Zeroizing<String>> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_file() {
+        check_own(&file)?;
+    }
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST_PASSPHRASE));
+    let read = file.take(LONGEST_PASSPHRASE as u64).read_to_string(&mut text)?;
+    if read == LONGEST_PASSPHRASE {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is too large to be a passphrase",
+        ));
+    }
+    Ok(text)
+}
+
 /// The identities in these files: one a line, comments left out (age(1)).
 fn identities(files: &[PathBuf]) -> Result<Vec<x25519::Identity>, String> {
     let mut found = Vec::new();
@@ -185,6 +207,14 @@ pub(super) fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
         .read(true)
         .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
         .open(path)?;
+    check_own(&file)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LARGEST).unwrap_or_default()));
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A regular file, small, that nobody but its owner can read or write.
+fn check_own(file: &File) -> io::Result<()> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
@@ -198,7 +228,5 @@ pub(super) fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
         let why = format!("it is larger than {LARGEST} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LARGEST).unwrap_or_default()));
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(())
 }

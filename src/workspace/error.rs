@@ -25,14 +25,14 @@ pub enum WorkspaceError {
     },
     /// `init` never writes over a file.
     #[error("{} is there already, and was not touched", path.display())]
-    #[diagnostic(help("edit it, or name another file with --config"))]
+    #[diagnostic(help("edit it, or move it away first if another one is to be made"))]
     Exists {
         /// The file.
         path: PathBuf,
     },
     /// A file cannot be written.
     #[error("writing {}: {source}", path.display())]
-    #[diagnostic(help("make the folder writable, or name an SSH key in `ssh-keys` in [user]"))]
+    #[diagnostic(help("make the folder writable"))]
     Write {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum WorkspaceError {
         source: ssh_key::Error,
     },
     /// The cluster's keys cannot be used.
-    #[error("reading the cluster's keys {}: {why}", path.display())]
+    #[error("using the cluster's keys {}: {why}", path.display())]
     #[diagnostic(help("{mend}"))]
     ClusterKeys {
         /// The file.

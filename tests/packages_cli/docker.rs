@@ -38,7 +38,7 @@ fn docker_of_debian_comes_with_its_settings_and_the_users_group() {
     builder.build_over(&archive);
     world.spec(
         1,
-        "[docker]\nuser-in-group = true\n[docker.daemon]\ndebug = true\nlog-opts = { max-size = \"1m\" }\ndns = [\"192.168.3.1\"]\n",
+        "[docker]\nuser-in-group = true\n[docker.daemon]\ndebug = true\nlog-opts = { max-size = \"1m\" }\ndns = [\"192.168.3.1\"]\n[swarm]\nmode = \"none\"\n",
     );
     world.does(&["build"]);
     assert_eq!(
@@ -70,7 +70,10 @@ fn docker_of_debian_comes_with_its_settings_and_the_users_group() {
     world.does(&["verify"]);
     baked.is_clean();
     // Options of dockerd are part of what is verified.
-    world.spec(1, "[docker]\nuser-in-group = true\n[docker.daemon]\ndebug = false\n");
+    world.spec(
+        1,
+        "[docker]\nuser-in-group = true\n[docker.daemon]\ndebug = false\n[swarm]\nmode = \"none\"\n",
+    );
     let said = world.ends(&["verify"], 3);
     assert!(said.contains("root:/etc/docker/daemon.json"), "{said}");
 }
@@ -118,7 +121,7 @@ fn docker_of_its_own_archive_is_proven_by_the_pinned_key() {
         world.spec(
             1,
             &format!(
-                "[docker]\nsource = \"docker-ce\"\narchive = \"{}\"\nkey-fingerprint = \"{fingerprint}\"\n{more}",
+                "[docker]\nsource = \"docker-ce\"\narchive = \"{}\"\nkey-fingerprint = \"{fingerprint}\"\n{more}[swarm]\nmode = \"none\"\n",
                 own.address()
             ),
         );

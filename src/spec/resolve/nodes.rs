@@ -65,6 +65,7 @@ pub(super) fn nodes(
     check_macs(raw, &nodes, &overrides, problems);
     let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
     check_manager(&nodes, &overrides, problems);
+    check_managers(raw, count, problems);
     Some(nodes)
 }
 
@@ -401,6 +402,22 @@ fn check_macs(raw: &RawConfig, nodes: &[Option<Node>], overrides: &BTreeMap<u32,
             "add a [[node]] with number = {first} and its mac, or choose interface = \"auto\""
         )),
     );
+}
+
+/// More managers than nodes cannot be.
+fn check_managers(raw: &RawConfig, count: u32, problems: &mut Problems) {
+    if let Field::Given(at) = &raw.swarm.managers
+        && at.value > count
+    {
+        problems.push(
+            Problem::new(format!(
+                "{} managers are more than the {count} nodes that there are",
+                at.value
+            ))
+            .at(at.span.clone(), "too many")
+            .help("write a smaller odd number, or more `nodes` in [cluster]"),
+        );
+    }
 }
 
 /// A swarm without a manager is none.
