@@ -50,35 +50,22 @@ impl Guest {
     /// Starts the image. The guest's network is an island: nothing leads out of it.
     pub fn boot(image: &Path, login: Login) -> Self {
         let port = free_port();
-        let network = vec!["-netdev".to_owned(), island("n0", &login, &[(port, login.address)])];
+        let network = vec!["-netdev".to_owned(), island(&login, port)];
         Self::start(image, login, port, network)
     }
 
-    /// Starts two images on one network, which is an island.
+    /// Starts two images with one cable between them and nothing else: what they do is seen on their serial lines only. (QEMU's user
+    /// network answers for every address, and so would be in their way.)
     pub fn boot_two(one: (&Path, Login), two: (&Path, Login)) -> [Self; 2] {
-        let (ports, cable) = ([free_port(), free_port()], free_port());
-        let forwarded = [(ports[0], one.1.address), (ports[1], two.1.address)];
-        // A hub: the first guest's port, the way in for ssh, and the cable to the second guest.
-        let network = [
-            "-netdev".to_owned(),
-            island("u0", &one.1, &forwarded),
-            "-netdev".to_owned(),
-            format!("socket,id=s0,listen=127.0.0.1:{cable}"),
-            "-netdev".to_owned(),
-            "hubport,id=n0,hubid=0".to_owned(),
-            "-netdev".to_owned(),
-            "hubport,id=h1,hubid=0,netdev=u0".to_owned(),
-            "-netdev".to_owned(),
-            "hubport,id=h2,hubid=0,netdev=s0".to_owned(),
-        ];
-        let first = Self::start(one.0, one.1, ports[0], network.to_vec());
-        let network = ["-netdev".to_owned(), format!("socket,id=n0,connect=127.0.0.1:{cable}")];
+        let cable = free_port();
+        let network = |end: &str| vec!["-netdev".to_owned(), format!("socket,id=n0,{end}=127.0.0.1:{cable}")];
+        let first = Self::start(one.0, one.1, 0, network("listen"));
         let end = Instant::now() + Duration::from_secs(30);
         while !listens(cable) {
             assert!(Instant::now() < end, "the first guest's cable does not listen");
             std::thread::sleep(Duration::from_millis(100));
         }
-        [first, Self::start(two.0, two.1, ports[1], network.to_vec())]
+        [first, Self::start(two.0, two.1, 0, network("connect"))]
     }
 
     fn start(image: &Path, login: Login, port: u16, network: Vec<String>) -> Self {
@@ -279,16 +266,14 @@ fn start(folder: &Path, cmdline: &str, network: &[String], login: &Login) -> Chi
         .unwrap()
 }
 
-/// QEMU's user network as an island around a node: its gateway, from where these ports lead to ssh.
-fn island(id: &str, login: &Login, forwarded: &[(u16, Ipv4Addr)]) -> String {
+/// QEMU's user network as an island around a node: its gateway, from where a port leads to ssh.
+fn island(login: &Login, port: u16) -> String {
     let [a, b, c, _] = login.address.octets();
-    let mut network = format!(
-        "user,id={id},net={a}.{b}.{c}.0/24,host={a}.{b}.{c}.1,dhcpstart={a}.{b}.{c}.200,dns={a}.{b}.{c}.2,restrict=on"
-    );
-    for (port, address) in forwarded {
-        network.push_str(&format!(",hostfwd=tcp:127.0.0.1:{port}-{address}:22"));
-    }
-    network
+    format!(
+        "user,id=n0,net={a}.{b}.{c}.0/24,host={a}.{b}.{c}.1,dhcpstart={a}.{b}.{c}.200,dns={a}.{b}.{c}.2,\
+         restrict=on,hostfwd=tcp:127.0.0.1:{port}-{}:22",
+        login.address
+    )
 }
 
 /// Whether somebody has this port of this machine. Connecting would take the cable's only place.
