@@ -294,7 +294,7 @@ pub struct RawNode {
     /// Labels for the swarm's placement constraints.
     #[schemars(default, with = "BTreeMap<String, String>")]
     pub labels: Field<Vec<(At<String>, At<String>)>>,
-    /// Whether it takes the swarm's tasks. Default: active; drain for managers with `drain-managers` in [swarm].
+    /// Whether it takes the swarm's tasks. Default: active; drain for managers with `[swarm] drain-managers`.
     #[schemars(default, extend("default" = "active"))]
     pub availability: Field<Availability>,
     /// Where the section stands.
