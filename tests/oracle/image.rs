@@ -134,7 +134,8 @@ root=$1 nothing=$2 debs=$3
 shift 3
 if [ "$(uname -m)" != aarch64 ]; then
   [ -e /proc/sys/fs/binfmt_misc/register ] || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-  [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf > /proc/sys/fs/binfmt_misc/register
+  [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf > /proc/sys/fs/binfmt_misc/register \
+    || [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] # another test was first
 fi
 for interpreter in dash bash perl python3.13; do
   [ ! -e "$root/usr/bin/$interpreter" ] || mount --bind "$nothing" "$root/usr/bin/$interpreter"
