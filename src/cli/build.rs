@@ -51,10 +51,12 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let mut cluster = loaded.workspace.cluster.clone();
     args.base.apply(&mut cluster.image)?;
     let nodes = chosen(&cluster.nodes, &args.nodes)?;
-    let keys = keys::read_or_make(session, &cluster)?;
-    if args.rejoin && keys.is_none() {
-        return Err(Failure::Usage("--rejoin: this cluster is no swarm".into()));
-    }
+    let keys = if args.rejoin {
+        // New keys would have tokens that no running swarm knows.
+        Some(keys::required(session, &cluster)?)
+    } else {
+        keys::read_or_make(session, &cluster)?
+    };
     let (progress, interrupt) = (&*session.progress, &session.interrupt);
     // The folder first: a name that cannot be written to is found before minutes of downloading.
     let folder = Folder::open(&args.output)?;

@@ -72,6 +72,21 @@ pub(super) fn read(session: &Session, cluster: &Cluster) -> Result<Option<Cluste
     }
 }
 
+/// The keys of a cluster that is a swarm and has some.
+pub(super) fn required(session: &Session, cluster: &Cluster) -> Result<ClusterKeys, Failure> {
+    if cluster.swarm.mode == SwarmMode::None {
+        return Err(Failure::message(
+            "this cluster is no swarm: `mode` in [swarm] is \"none\", or no Docker is baked in",
+        ));
+    }
+    read(session, cluster)?.ok_or_else(|| {
+        Failure::message(format!(
+            "there are no keys at {}; `kraken-flash init` or the first `build` makes them",
+            cluster.swarm.keys_file.display()
+        ))
+    })
+}
+
 /// The keys, made when they are not there; `None` when the cluster is no swarm.
 pub(super) fn read_or_make(session: &Session, cluster: &Cluster) -> Result<Option<ClusterKeys>, Failure> {
     if let Some(keys) = read(session, cluster)? {

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use prost::Message;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::authority::Authority;
@@ -261,24 +260,6 @@ impl<'a> Forge<'a> {
             commit: Some(index),
         });
         Ok(wal.into_bytes())
-    }
-
-    /// SHA-256 of the whole state of a node, in hexadecimal: equal digests, equal bytes.
-    ///
-    /// # Errors
-    /// As [`Forge::node`].
-    pub fn digest(&self, number: u32) -> Result<String, ForgeError> {
-        let mut hash = Sha256::new();
-        for entry in self.node(number)? {
-            hash.update(entry.path);
-            hash.update([0]);
-            hash.update(entry.mode.to_le_bytes());
-            if let StateKind::File(bytes) = &entry.kind {
-                hash.update((bytes.len() as u64).to_le_bytes());
-                hash.update(&bytes[..]);
-            }
-        }
-        Ok(hex::encode(hash.finalize()))
     }
 }
 
