@@ -6,7 +6,7 @@ use kraken_flash::bake::{self, Inputs};
 use kraken_flash::base::{self, Options};
 use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Silent;
-use kraken_flash::provision::Assets;
+use kraken_flash::provision::{Assets, Rejoin};
 use kraken_flash::spec::BaseRef;
 use kraken_flash::swarm::ClusterKeys;
 use kraken_flash::workspace::{MissingKeys, Surroundings, Workspace};
@@ -49,7 +49,7 @@ fn one(setting: &Setting, table: &mut Table, nodes: usize) -> Result<()> {
         assets: &assets,
         packages: None,
         keys: Some(&keys),
-        rejoin: false,
+        rejoin: Rejoin::No,
     };
     let golden = bake::bake(inputs, &folder.join("cache/golden"), &Silent, &interrupt)?;
     let (mut times, mut sizes) = (Vec::with_capacity(nodes), Vec::with_capacity(nodes));

@@ -18,7 +18,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::overlay::Overlay;
 use crate::packages::RecordedPackage;
 use crate::progress::Progress;
-use crate::provision::{self, Assets, Context};
+use crate::provision::{self, Assets, Context, Rejoin};
 use crate::spec::{Cluster, Node, Role, SwarmMode};
 
 /// Changes whenever this program would bake other bytes from the same inputs.
@@ -62,7 +62,8 @@ pub fn bake<'a>(
     interrupt: &Interrupt,
 ) -> Result<Golden<'a>, BakeError> {
     let base = inputs.base;
-    if inputs.keys.is_none() && inputs.cluster.swarm.mode != SwarmMode::None {
+    let needs_keys = inputs.cluster.swarm.mode != SwarmMode::None && !matches!(inputs.rejoin, Rejoin::ByToken(_));
+    if needs_keys && inputs.keys.is_none() {
         return Err(BakeError::NoKeys);
     }
     let file = open_read(&base.raw)?;

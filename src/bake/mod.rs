@@ -24,7 +24,7 @@ use crate::base::Base;
 use crate::disk;
 use crate::interrupt::Interrupted;
 use crate::packages::{Selection, UnpackError};
-use crate::provision::{Assets, ProvisionError};
+use crate::provision::{Assets, ProvisionError, Rejoin};
 use crate::spec::Cluster;
 use crate::swarm::ClusterKeys;
 
@@ -42,7 +42,7 @@ pub struct Inputs<'a> {
     /// The cluster's keys; `None` where it is to be no swarm.
     pub keys: Option<&'a ClusterKeys>,
     /// Whether the nodes join a running swarm again.
-    pub rejoin: bool,
+    pub rejoin: Rejoin<'a>,
 }
 
 /// Why a golden image or a patch could not be made.

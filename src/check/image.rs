@@ -125,7 +125,7 @@ fn verify_trees(
         clock_floor: record.clock_floor,
         base_sha256: &record.base_sha256,
         keys: expected.keys,
-        rejoin: record.swarm == Membership::Rejoin,
+        rejoin: record.swarm.rejoin(),
     };
     // An image so damaged that nothing can be planned from it is wrong; that is a finding, and no reason to stop.
     let mut wanted = match provision::common(&context, expected.assets) {

@@ -5,7 +5,7 @@ use std::io;
 
 use super::report::{Finding, ImageReport, Report};
 use crate::disk::{FileTree, TreeError};
-use crate::provision::{JOIN_TOKEN, Membership, NodeRecord};
+use crate::provision::{JOIN_TOKEN, Membership, NODE_ID, NodeRecord};
 use crate::spec::{Availability, Cluster, Node, Role};
 use crate::swarm::FOLDER;
 use crate::swarm::read::{self, JoinToken, Mode, NodeObject, NodeState, StateFiles};
@@ -13,6 +13,8 @@ use crate::swarm::read::{self, JoinToken, Mode, NodeObject, NodeState, StateFile
 const CHECK: &str = "swarm";
 /// A token has 85 characters.
 const TOKEN_LIMIT: u64 = 1024;
+/// A node's ID has 25.
+const ID_LIMIT: u64 = 256;
 
 /// The state's files on a root volume.
 struct OnCard<'a>(&'a dyn FileTree);
@@ -66,6 +68,7 @@ pub(super) fn verify(
     };
     match (record.swarm, state) {
         (Membership::Baked, Some(state)) => {
+            whose(root, &state, report);
             compare(&state, cluster, node, report);
             report.swarm = Some(state);
         }
@@ -79,27 +82,49 @@ pub(super) fn verify(
         }
         (_, None) => {}
     }
-    if matches!(record.swarm, Membership::Join | Membership::Rejoin) {
-        token(root, report);
+    match record.swarm {
+        Membership::None | Membership::Baked => {}
+        // What the running swarm gave out need not be of the keys any more, nor of the CA that they had.
+        Membership::Admitted => drop(token(root, report)),
+        Membership::Join | Membership::Rejoin => report.swarm_token = token(root, report),
     }
 }
 
 /// What a node joins with.
-fn token(root: &dyn FileTree, report: &mut ImageReport) {
-    let place = || format!("root:{JOIN_TOKEN}");
-    let text = match root.read(JOIN_TOKEN, TOKEN_LIMIT) {
-        Ok(Some(bytes)) => zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
-        Ok(None) => return report.find(CHECK, place(), "is missing: the node could not join"),
-        Err(error) => return report.find(CHECK, place(), error.to_string()),
-    };
-    match JoinToken::parse(&text) {
-        Ok(token) => report.swarm_token = Some(token),
-        Err(error) => report.find(CHECK, place(), error.to_string()),
-    }
+fn token(root: &dyn FileTree, report: &mut ImageReport) -> Option<JoinToken> {
+    let mut find = |message: String| report.find(CHECK, format!("root:{JOIN_TOKEN}"), message);
     if let Ok(Some(metadata)) = root.metadata(JOIN_TOKEN)
         && (metadata.mode & 0o7777, metadata.uid) != (0o600, 0)
     {
-        report.find(CHECK, place(), "others than root can read it");
+        find("others than root can read it".to_owned());
+    }
+    let text = match root.read(JOIN_TOKEN, TOKEN_LIMIT) {
+        Ok(Some(bytes)) => zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
+        Ok(None) => {
+            find("is missing: the node could not join".to_owned());
+            return None;
+        }
+        Err(error) => {
+            find(error.to_string());
+            return None;
+        }
+    };
+    JoinToken::parse(&text).map_err(|error| find(error.to_string())).ok()
+}
+
+/// Whether the certificate is that of the node which the card was made for.
+fn whose(root: &dyn FileTree, state: &NodeState, report: &mut ImageReport) {
+    let mut find = |message: String| report.find(CHECK, format!("root:{NODE_ID}"), message);
+    match root.read(NODE_ID, ID_LIMIT) {
+        // That it is missing is said by the comparison of all files.
+        Ok(None) => {}
+        Ok(Some(bytes)) if bytes.trim_ascii() == state.id().as_bytes() => {}
+        Ok(Some(bytes)) => find(format!(
+            "its card was made for {}, and its certificate is that of {}",
+            String::from_utf8_lossy(bytes.trim_ascii()).escape_debug(),
+            state.id()
+        )),
+        Err(error) => find(error.to_string()),
     }
 }
 

@@ -1,13 +1,15 @@
 //! `kraken-flash build`: images for all nodes, or some.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kraken_flash::bake::{self, Golden, Inputs};
 use kraken_flash::base::{self, Cache};
 use kraken_flash::output::{Compression, Folder, ManifestInputs, Options, Written};
-use kraken_flash::spec::Node;
-use kraken_flash::workspace::MissingKeys;
+use kraken_flash::provision::Rejoin;
+use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
+use kraken_flash::swarm::Token;
+use kraken_flash::workspace::{self, MissingKeys};
 
 use super::load::{self, BaseArgs};
 use super::{Failure, Session, keys, plan, text};
@@ -21,6 +23,10 @@ pub(super) struct Args {
     /// The cards replace others of a swarm that is running: they join it by token, as new nodes
     #[arg(long, requires = "nodes")]
     rejoin: bool,
+    /// The token for --rejoin, where tokens or the CA were rotated since the keys were made: a file that holds what
+    /// `docker swarm join-token -q` prints, or - for standard input
+    #[arg(long, value_name = "FILE", requires = "rejoin")]
+    token_file: Option<PathBuf>,
     /// Where the images go
     #[arg(short, long, value_name = "DIR", default_value = "images")]
     output: PathBuf,
@@ -51,11 +57,15 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let mut cluster = loaded.workspace.cluster.clone();
     args.base.apply(&mut cluster.image)?;
     let nodes = chosen(&cluster.nodes, &args.nodes)?;
-    let keys = if args.rejoin {
+    let token = match &args.token_file {
+        Some(file) => Some(given_token(file, &cluster, &nodes)?),
+        None => None,
+    };
+    let (keys, rejoin) = match (args.rejoin, &token) {
+        (false, _) => (keys::read_or_make(session, &cluster)?, Rejoin::No),
         // New keys would have tokens that no running swarm knows.
-        Some(keys::required(session, &cluster)?)
-    } else {
-        keys::read_or_make(session, &cluster)?
+        (true, None) => (Some(keys::required(session, &cluster)?), Rejoin::ByKeys),
+        (true, Some(token)) => (None, Rejoin::ByToken(Some(token))),
     };
     let (progress, interrupt) = (&*session.progress, &session.interrupt);
     // The folder first: a name that cannot be written to is found before minutes of downloading.
@@ -70,7 +80,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         assets: &loaded.assets,
         packages: selection.as_ref(),
         keys: keys.as_ref(),
-        rejoin: args.rejoin,
+        rejoin,
     };
     let golden = bake::bake(inputs, &cache.root().join("golden"), progress, interrupt)?;
     let options = Options {
@@ -89,6 +99,32 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         out.write_all(render(&golden, &written).as_bytes())?;
     }
     Ok(())
+}
+
+/// The token in the file, for nodes that all have the role which it gives.
+fn given_token(file: &Path, cluster: &Cluster, nodes: &[&Node]) -> Result<Token, Failure> {
+    if cluster.swarm.mode == SwarmMode::None {
+        return Err(keys::no_swarm());
+    }
+    if nodes.iter().any(|node| node.role != nodes[0].role) {
+        return Err(Failure::Usage(
+            "a token is for managers or for workers: run once for the nodes of each role, with its token".into(),
+        ));
+    }
+    let path = if file == Path::new("-") {
+        Path::new("/dev/stdin")
+    } else {
+        file
+    };
+    let failed = |error: &dyn std::fmt::Display| {
+        let role = nodes.first().map_or(Role::Worker, |node| node.role);
+        Failure::message(format!(
+            "reading the join token in {}: {error}; it should hold what `docker swarm join-token -q {role}` prints on a manager, and be readable by you alone (chmod 600)",
+            file.display()
+        ))
+    };
+    let text = workspace::read_secret(path).map_err(|error| failed(&error))?;
+    Token::parse(&text).map_err(|error| failed(&error))
 }
 
 /// The nodes asked for, in order, each once; all when none was named.

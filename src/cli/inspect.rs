@@ -85,6 +85,9 @@ fn render(name: &str, facts: &Facts) -> String {
                 Membership::Baked => "a member from its first boot on",
                 Membership::Join => "joins by token on its first boot",
                 Membership::Rejoin => "joins a running swarm by token, in the place of another card",
+                Membership::Admitted => {
+                    "joins a running swarm by a token that this gave out, in the place of another card"
+                }
             };
             let _ = writeln!(shown, "  swarm    {swarm}");
         }

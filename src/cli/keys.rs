@@ -27,7 +27,7 @@ impl Unlock for Opener<'_> {
 /// The passphrase from the file that `--passphrase-file` names, or from the terminal; `None` when there is neither.
 fn passphrase(global: &Global, prompt: &str) -> Result<Option<SecretString>, String> {
     if let Some(path) = &global.passphrase_file {
-        let text = workspace::read_passphrase(path)
+        let text = workspace::read_secret(path)
             .map_err(|error| format!("reading the passphrase in {}: {error}", path.display()))?;
         return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned().into()));
     }
@@ -72,12 +72,15 @@ pub(super) fn read(session: &Session, cluster: &Cluster) -> Result<Option<Cluste
     }
 }
 
+/// What is asked for needs a swarm.
+pub(super) fn no_swarm() -> Failure {
+    Failure::message("this cluster is no swarm: `mode` in [swarm] is \"none\", or no Docker is baked in")
+}
+
 /// The keys of a cluster that is a swarm and has some.
 pub(super) fn required(session: &Session, cluster: &Cluster) -> Result<ClusterKeys, Failure> {
     if cluster.swarm.mode == SwarmMode::None {
-        return Err(Failure::message(
-            "this cluster is no swarm: `mode` in [swarm] is \"none\", or no Docker is baked in",
-        ));
+        return Err(no_swarm());
     }
     read(session, cluster)?.ok_or_else(|| {
         Failure::message(format!(

@@ -20,7 +20,7 @@ pub use common::common;
 pub use error::ProvisionError;
 pub use node::node;
 pub use record::NodeRecord;
-pub use swarm::{JOIN_TOKEN, Membership};
+pub use swarm::{JOIN_TOKEN, Membership, NODE_ID, Rejoin};
 
 use crate::base::OsImage;
 use crate::disk::FileTree;
@@ -46,5 +46,5 @@ pub struct Context<'a> {
     /// image with its spec, not to make one.
     pub keys: Option<&'a ClusterKeys>,
     /// Whether the nodes join a running swarm again, in the place of cards that were.
-    pub rejoin: bool,
+    pub rejoin: Rejoin<'a>,
 }

@@ -10,7 +10,7 @@ use super::network::enable;
 use super::{Assets, Context, ProvisionError};
 use crate::overlay::Entry;
 use crate::spec::{self, Cluster, Node, SwarmMode};
-use crate::swarm::{self, FOLDER, Forge, StateKind};
+use crate::swarm::{self, FOLDER, Forge, StateKind, Token};
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
 const UNIT: &str = "kraken-swarm.service";
@@ -18,7 +18,7 @@ const DROP_IN: &str = "/etc/systemd/system/docker.service.d/10-kraken-swarm.conf
 /// What the script knows of its node; no secret.
 const SETTINGS: &str = "/etc/kraken-flash/swarm.json";
 /// Which node of the swarm the card was made for.
-const NODE_ID: &str = "/etc/kraken-flash/swarm-node-id";
+pub const NODE_ID: &str = "/etc/kraken-flash/swarm-node-id";
 /// The token that a node joins with: root's alone, removed once it has joined.
 pub const JOIN_TOKEN: &str = "/var/lib/kraken-flash/join-token";
 
@@ -33,22 +33,46 @@ pub enum Membership {
     Baked,
     /// It joins with a token.
     Join,
-    /// It joins a running swarm again, in the place of a card that was.
+    /// It joins a running swarm again, in the place of a card that was, with the token of the cluster's keys.
     Rejoin,
+    /// Likewise, with a token that the running swarm gave out.
+    Admitted,
+}
+
+/// Whether cards join a running swarm, in the place of others.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Rejoin<'a> {
+    /// They do not.
+    #[default]
+    No,
+    /// With the token that follows from the cluster's keys.
+    ByKeys,
+    /// With one that the running swarm gave out, which is all that is known of it after a rotation. `None` where no secret is needed.
+    ByToken(Option<&'a Token>),
 }
 
 impl Membership {
+    /// What a card of this kind was made with, secrets aside.
+    pub fn rejoin(self) -> Rejoin<'static> {
+        match self {
+            Self::None | Self::Baked | Self::Join => Rejoin::No,
+            Self::Rejoin => Rejoin::ByKeys,
+            Self::Admitted => Rejoin::ByToken(None),
+        }
+    }
+
     /// How this node's card does it.
     pub(super) fn of(ctx: &Context<'_>, node: &Node) -> Self {
         let first = ctx
             .cluster
             .first_manager()
             .is_some_and(|first| first.number == node.number);
-        match ctx.cluster.swarm.mode {
-            SwarmMode::None => Membership::None,
-            _ if ctx.rejoin => Membership::Rejoin,
-            SwarmMode::Join if !first => Membership::Join,
-            SwarmMode::Baked | SwarmMode::Join => Membership::Baked,
+        match (ctx.cluster.swarm.mode, ctx.rejoin) {
+            (SwarmMode::None, _) => Membership::None,
+            (_, Rejoin::ByKeys) => Membership::Rejoin,
+            (_, Rejoin::ByToken(_)) => Membership::Admitted,
+            (SwarmMode::Join, Rejoin::No) if !first => Membership::Join,
+            (SwarmMode::Baked | SwarmMode::Join, Rejoin::No) => Membership::Baked,
         }
     }
 }
@@ -104,18 +128,25 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
         // Docker's join takes no labels: the first manager gives them to those who came.
         settings["labels"] = others_labels(ctx.cluster, node);
     }
-    if let Some(keys) = ctx.keys {
+    if let Rejoin::ByToken(token) = ctx.rejoin {
+        if let Some(token) = token {
+            join_token(draft, token)?;
+        }
+    } else if let Some(keys) = ctx.keys {
         let spec = swarm_spec(ctx, node);
         let forge = Forge::new(keys, &spec)?;
         if joins {
-            let token = forge.token(role(node.role)).reveal();
-            draft.file(JOIN_TOKEN, format!("{token}\n"), 0o600)?;
+            join_token(draft, forge.token(role(node.role)))?;
         } else {
             draft.file(NODE_ID, format!("{}\n", forge.node_id(node.number)), 0o644)?;
             state(draft, &forge, node.number)?;
         }
     }
     draft.file(SETTINGS, format!("{settings:#}\n"), 0o644)
+}
+
+fn join_token(draft: &mut Draft<'_>, token: &Token) -> Result<(), ProvisionError> {
+    draft.file(JOIN_TOKEN, format!("{}\n", token.reveal()), 0o600)
 }
 
 /// The state under `/var/lib/docker/swarm`; the folder above is as dockerd makes it.

@@ -25,6 +25,7 @@ pub mod read;
 pub use authority::{NOT_AFTER, NOT_BEFORE};
 pub use forge::{Forge, ForgeError, StateEntry, StateKind, token};
 pub use keys::{ClusterKeys, KeysError};
+pub use read::TokenError;
 pub use spec::{Availability, Member, Role, Spec};
 pub use token::Token;
 

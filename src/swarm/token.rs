@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::id::base36;
+use super::read::{JoinToken, TokenError};
 
 /// What lets a node into the swarm. Never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,6 +18,16 @@ impl Token {
         let digest = base36(&Sha256::digest(root_certificate), 50);
         let secret = Zeroizing::new(base36(secret, 25));
         Self(Zeroizing::new(format!("SWMTKN-1-{digest}-{}", secret.as_str())))
+    }
+
+    /// A token that a swarm gave out, as `docker swarm join-token` prints it; white space around it is left off.
+    ///
+    /// # Errors
+    /// [`TokenError`] when it is none; it does not repeat the text.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let text = text.trim_ascii();
+        JoinToken::parse(text)?;
+        Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
     /// The token's text: a secret.

@@ -19,7 +19,7 @@ use crate::swarm::ClusterKeys;
 /// Larger files are no key files, in bytes.
 const LARGEST: u64 = 64 * 1024;
 /// Longer passphrases nobody types, in bytes.
-const LONGEST_PASSPHRASE: usize = 4096;
+const LONGEST_SECRET: usize = 4096;
 /// The permission bits of everybody but the owner (inode(7)).
 const OTHERS: u32 = 0o077;
 /// How an age file begins, and an armoured one.
@@ -167,17 +167,17 @@ fn decrypt(path: &Path, bytes: &[u8], unlock: &dyn Unlock) -> Result<Zeroizing<V
 ///
 /// # Errors
 /// When it cannot be read, others can read it, or it is larger than any passphrase.
-pub fn read_passphrase(path: &Path) -> io::Result<Zeroizing<String>> {
+pub fn read_secret(path: &Path) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
     if file.metadata()?.is_file() {
         check_own(&file)?;
     }
-    let mut text = Zeroizing::new(String::with_capacity(LONGEST_PASSPHRASE));
-    let read = file.take(LONGEST_PASSPHRASE as u64).read_to_string(&mut text)?;
-    if read == LONGEST_PASSPHRASE {
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST_SECRET));
+    let read = file.take(LONGEST_SECRET as u64).read_to_string(&mut text)?;
+    if read == LONGEST_SECRET {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "it is too large to be a passphrase",
+            "it is too large to be what it should be",
         ));
     }
     Ok(text)

@@ -11,7 +11,7 @@ mod files;
 mod init;
 mod keys;
 
-pub use cluster_keys::{Encrypt, Unlock, make_cluster_keys, read_cluster_keys, read_passphrase};
+pub use cluster_keys::{Encrypt, Unlock, make_cluster_keys, read_cluster_keys, read_secret};
 pub use error::WorkspaceError;
 pub use files::Surroundings;
 pub use init::{init, template};

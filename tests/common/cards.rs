@@ -46,6 +46,13 @@ impl Cluster {
         fs::write(self.folder.path().join("kraken.toml"), text).unwrap();
     }
 
+    /// A file beside `kraken.toml` that only its owner can read.
+    pub fn secret(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use kraken_flash::base::OsImage;
 use kraken_flash::disk::MemoryTree;
 use kraken_flash::overlay::{EntryPath, Kind, Overlay, Volume};
-use kraken_flash::provision::{self, Assets, Context};
+use kraken_flash::provision::{self, Assets, Context, Rejoin};
 use kraken_flash::spec::{
     Apt, Availability, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac, Network,
     Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
@@ -39,7 +39,7 @@ impl Disk {
             clock_floor: FLOOR,
             base_sha256: "00".repeat(32).as_str(),
             keys: Some(&ClusterKeys::from_seed([7; 32])),
-            rejoin: false,
+            rejoin: Rejoin::No,
         })
     }
 

@@ -9,6 +9,7 @@ mod lock;
 mod network;
 mod raw;
 mod room;
+mod swarm;
 mod tampering;
 
 use std::fs;

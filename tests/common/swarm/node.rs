@@ -17,6 +17,9 @@ use super::machine::{DOCKER_HOST, Machine, copy_state, signal};
 /// How long a client, or the end of a dockerd, may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where docker.service of every Debian finds containerd.
+const CONTAINERD: &str = "/run/containerd/containerd.sock";
+
 /// A node. Dropped, it loses its power.
 pub struct Node {
     pub(super) island: Arc<Island>,
@@ -33,6 +36,7 @@ pub(super) struct State {
     linked: bool,
     clock: Option<i64>,
     pub(super) machine: Option<Machine>,
+    containerd: Option<Child>,
     dockerd: Option<Child>,
 }
 
@@ -72,6 +76,7 @@ impl Node {
             linked: true,
             clock: None,
             machine: None,
+            containerd: None,
             dockerd: None,
         };
         Self {
@@ -127,7 +132,7 @@ impl Node {
         }
     }
 
-    /// Switches the power on; no dockerd runs yet. What is on already stays on.
+    /// Switches the power on: containerd starts, as on every Debian that has Docker, and no dockerd yet. What is on already stays on.
     pub fn boot(&self) {
         self.on(&mut self.state());
     }
@@ -137,11 +142,21 @@ impl Node {
             machine,
             engine,
             linked,
+            containerd,
             ..
         } = state;
         machine.get_or_insert_with(|| {
             let address = format!("{}/24", self.address);
-            Machine::boot(&self.island, engine, &self.name, &address, &self.folder, *linked)
+            let machine = Machine::boot(&self.island, engine, &self.name, &address, &self.folder, *linked);
+            let log = File::create(self.folder.join("containerd.log")).unwrap();
+            let mut command = machine.command("containerd");
+            // Its data would lie on what a power cut empties; Debian's containerd has it on the card, as dockerd has its own.
+            command
+                .args(["--root", "/var/lib/docker/containerd"])
+                .stdout(log.try_clone().unwrap())
+                .stderr(log);
+            *containerd = Some(command.spawn().unwrap());
+            machine
         })
     }
 
@@ -156,6 +171,10 @@ impl Node {
         let offset = state.clock;
         let (options, environment) = (state.options.clone(), state.environment.clone());
         let machine = self.on(state);
+        let containerd = machine.path(CONTAINERD);
+        super::wait_for(&self.island, &format!("containerd on {}", self.name), PATIENCE, || {
+            containerd.exists().then_some(())
+        });
         let mut command = match offset {
             Some(offset) => clock::command(machine, offset, "dockerd"),
             None => machine.command("dockerd"),
@@ -165,7 +184,7 @@ impl Node {
             .open(self.folder.join("dockerd.log"))
             .unwrap();
         command
-            .args(["-H", DOCKER_HOST])
+            .args(["-H", DOCKER_HOST, "--containerd", CONTAINERD])
             .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
             .arg(format!("--storage-driver={}", storage_driver(&self.folder)))
             .args(["--exec-opt", "native.cgroupdriver=cgroupfs"])
@@ -205,7 +224,7 @@ impl Node {
     pub fn kill(&self) {
         let mut state = self.state();
         state.machine = None;
-        if let Some(mut child) = state.dockerd.take() {
+        for mut child in state.dockerd.take().into_iter().chain(state.containerd.take()) {
             // It is dead already.
             let _ = child.wait();
         }
