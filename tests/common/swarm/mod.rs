@@ -61,7 +61,6 @@ impl Bench {
     /// A manager believes for some seconds that a node is ready which has just lost its power: of a single node that comes back this
     /// proves nothing before the manager has noticed its loss.
     pub fn wait_ready(&self, manager: &Node, count: usize, timeout: Duration) -> Duration {
-        let started = self.island.started.lock().unwrap().expect("a node that was started");
         let begun = Instant::now();
         loop {
             let last = match manager.api("/nodes") {
@@ -69,7 +68,8 @@ impl Bench {
                     let nodes = nodes.as_array().expect("a list of nodes").clone();
                     let ready = |node: &&serde_json::Value| node["Status"]["State"] == "ready";
                     if nodes.iter().filter(ready).count() == count {
-                        return started.elapsed();
+                        // Read now: nodes may have waited for this manager before they started theirs.
+                        return self.island.started.lock().unwrap().expect("a dockerd").elapsed();
                     }
                     let states = nodes
                         .iter()
