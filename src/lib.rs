@@ -1,7 +1,7 @@
 //! The library behind `kraken-flash`: from `kraken.toml` to images that boot as a cluster.
 //!
 //! The rooms are listed, floor by floor, in `docs/architecture.md`; a `use` goes down a floor, never up.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod bake;

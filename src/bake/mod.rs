@@ -16,7 +16,7 @@ pub use copy::{CopyMethod, copy_used};
 pub use golden::{Golden, GoldenImage, bake};
 pub use node::NodeImage;
 pub use packaged::{card_size, growth_for_packages};
-pub use pieces::Piece;
+pub use pieces::{PIECE, Piece, cut, whole_blocks};
 
 use std::path::PathBuf;
 

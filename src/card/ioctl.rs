@@ -1,0 +1,48 @@
+//! The requests to a block device that no safe library wraps: discard, reading the partition table again, eject.
+//!
+//! The only `unsafe` of this crate: an ioctl(2) is as safe as the agreement of request and argument, which stands beside each.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use rustix::io::Errno;
+use rustix::ioctl::{NoArg, Opcode, Setter, ioctl, opcode};
+
+/// linux/fs.h: `BLKRRPART _IO(0x12, 95)`.
+const BLKRRPART: Opcode = opcode::none(0x12, 95);
+/// linux/fs.h: `BLKDISCARD _IO(0x12, 119)`; its argument is a pointer to two `u64`, start and length in bytes.
+const BLKDISCARD: Opcode = opcode::none(0x12, 119);
+/// linux/cdrom.h: `CDROMEJECT`; drives of removable disks know it, too (drivers/scsi/scsi_ioctl.c).
+const CDROMEJECT: Opcode = 0x5309;
+
+/// Whether the device does not know the request.
+fn unknown(error: Errno) -> bool {
+    [Errno::OPNOTSUPP, Errno::NOTTY, Errno::INVAL, Errno::NOSYS].contains(&error)
+}
+
+pub(super) fn discard(device: &File, range: Range<u64>) -> io::Result<bool> {
+    let argument = [range.start, range.end - range.start];
+    // SAFETY: BLKDISCARD reads two u64 behind the pointer, which `Setter` makes of the array, and writes nothing there.
+    let done = unsafe { ioctl(device, Setter::<BLKDISCARD, [u64; 2]>::new(argument)) };
+    match done {
+        Ok(()) => Ok(true),
+        Err(error) if unknown(error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn reread_table(device: &File) -> io::Result<()> {
+    // SAFETY: BLKRRPART takes no argument.
+    unsafe { ioctl(device, NoArg::<BLKRRPART>::new()) }.map_err(io::Error::from)
+}
+
+pub(super) fn eject(device: &File) -> io::Result<bool> {
+    // SAFETY: CDROMEJECT takes no argument.
+    match unsafe { ioctl(device, NoArg::<CDROMEJECT>::new()) } {
+        Ok(()) => Ok(true),
+        Err(error) if unknown(error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

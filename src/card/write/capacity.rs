@@ -1,0 +1,93 @@
+//! Whether a card is as large as it says. Counterfeits report a size that they do not have: what is written beyond their real end
+//! is lost, or lands on what was written before. A few blocks tell, before ten minutes of writing do.
+
+use sha2::{Digest, Sha256};
+
+use super::super::target::{ALIGNMENT, Target};
+use super::buffer::Buffer;
+use super::{HEAD, WriteError};
+use crate::interrupt::Interrupt;
+
+/// Writes a block of its own at each of some places, reads all of them back, and empties them again.
+///
+/// # Errors
+/// [`WriteError::Counterfeit`] when one is not there.
+pub(super) fn test(target: &dyn Target, image: Option<u64>, nonce: u64, interrupt: &Interrupt) -> Result<(), WriteError> {
+    let places = places(target.size(), image);
+    let failed = |doing, at| move |source| WriteError::Card { doing, at, source };
+    for at in &places {
+        interrupt.check()?;
+        target.write(*at, &mark(*at, nonce)).map_err(failed("testing", *at))?;
+    }
+    target.flush().map_err(WriteError::Flush)?;
+    let mut kept = HEAD;
+    let mut lost = None;
+    let mut buffer = Buffer::new(ALIGNMENT);
+    for at in &places {
+        interrupt.check()?;
+        // A place behind the real end may also be one that cannot be read.
+        let there = target.read(*at, &mut buffer).is_ok() && buffer[..] == mark(*at, nonce)[..];
+        match there {
+            true if lost.is_none() => kept = *at + ALIGNMENT as u64,
+            true => {}
+            false => lost = lost.or(Some(*at)),
+        }
+    }
+    if lost.is_some() {
+        return Err(WriteError::Counterfeit {
+            claimed: target.size(),
+            real: kept,
+        });
+    }
+    let zeros = Buffer::new(ALIGNMENT);
+    for at in &places {
+        target.write(*at, &zeros).map_err(failed("testing", *at))?;
+    }
+    target.flush().map_err(WriteError::Flush)
+}
+
+/// Powers of two, since counterfeits have the size of a real chip; the end of the image; the last block. In order.
+fn places(size: u64, image: Option<u64>) -> Vec<u64> {
+    let block = ALIGNMENT as u64;
+    let powers = (24..63).map(|power| 1u64 << power);
+    let halves = (28..63).map(|power| 3u64 << (power - 1));
+    let ends = [image.unwrap_or(0), size];
+    let mut places: Vec<u64> = powers
+        .chain(halves)
+        .chain(ends.map(|end| end.saturating_sub(block)))
+        .map(|at| at / block * block)
+        .filter(|at| *at >= HEAD && at.saturating_add(block) <= size)
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+/// What stands in a place, and nowhere else.
+fn mark(at: u64, nonce: u64) -> Buffer {
+    let mut block = Buffer::new(ALIGNMENT);
+    for (index, part) in block.chunks_mut(32).enumerate() {
+        let mut hash = Sha256::new();
+        for number in [nonce, at, index as u64] {
+            hash.update(number.to_le_bytes());
+        }
+        part.copy_from_slice(&hash.finalize());
+    }
+    block
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_inside_and_reach_the_end() {
+        for size in [2 << 20, 100 << 20, (32 << 30) - 512, 2_000_398_934_016] {
+            let places = places(size, Some(2 << 30));
+            assert!(places.iter().all(|at| at % 4096 == 0 && at + 4096 <= size && *at >= HEAD), "{size}");
+            assert!(size - places.last().unwrap() < 2 * 4096, "{size}");
+            assert!(places.len() < 80);
+        }
+        assert_eq!(super::places(HEAD, None), Vec::<u64>::new());
+    }
+}

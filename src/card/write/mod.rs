@@ -1,0 +1,264 @@
+//! Writes an image to a card so that the card is either whole or plainly not bootable, and proves it by reading back.
+//!
+//! The order is what makes it safe. (1) The first and the last MiB are emptied, so that no table and no signature of an old system is
+//! left. (2) The card shows that it is as large as it says. (3) What it held may be forgotten (discard). (4) The used blocks are written,
+//! but for the first MiB; (5) flushed; (6) read back past the cache and compared. (7) Only then the first MiB, with the partition
+//! table, is written, flushed and read back.
+//!
+//! Blocks that the image does not use are not written. coreos-installer warns that this is unsafe where a reader expects zeros, since
+//! discarded blocks need not read as zeros. Here nobody does: the map of used blocks comes from the file systems' own books
+//! ([`crate::disk::UsedMap`]), and neither FAT nor ext4 reads a block that its books call free before writing it: a FAT's clusters are in
+//! the table or free; ext4's inode tables, bitmaps and journal count as used, and group descriptors that say "uninitialised" have
+//! checksums. What holds no known file system is written whole. Old data may stay in blocks that are not used, as with any card that was formatted.
+
+mod body;
+mod buffer;
+mod capacity;
+mod readback;
+mod source;
+
+pub use source::{ImageSource, NodeSource, Source, StreamSource};
+
+use std::io;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::target::Target;
+use crate::bake::Piece;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::Progress;
+
+/// What is written last.
+pub const HEAD: u64 = 1 << 20;
+/// The largest request, in bytes.
+pub(super) const REQUEST: u64 = 1 << 20;
+/// Requests in flight: enough to keep a card busy while the next buffer is filled. Some readers stall with hundreds.
+pub(super) const IN_FLIGHT: usize = 4;
+/// A device that discards slowly is written without.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes that one discard is for, so that it can be given up.
+const DISCARD_STEP: u64 = 1 << 30;
+
+/// How to write.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteOptions {
+    /// Read everything back and compare.
+    pub verify: bool,
+    /// Have the card show that it is as large as it says.
+    pub test_capacity: bool,
+    /// A number that no earlier run had: what the test of the capacity writes must not be there already.
+    pub nonce: u64,
+}
+
+/// What was written.
+#[derive(Clone, Debug)]
+pub struct WriteReport {
+    /// Every range that was written, with its hash.
+    pub pieces: Vec<Piece>,
+    /// The size of the image in bytes.
+    pub image_size: u64,
+    /// Whether the device was told to forget what it held.
+    pub discarded: bool,
+    /// Writing and flushing.
+    pub writing: Duration,
+    /// Reading back; nothing when that was not asked for.
+    pub reading: Option<Duration>,
+}
+
+impl WriteReport {
+    /// The bytes that were written.
+    pub fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.end - piece.start).sum()
+    }
+}
+
+/// Why a card was not written. After the first step it is not bootable, unless the error says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// The image does not fit.
+    #[error("the image needs {needed} bytes, and the card has {size}: take a larger one")]
+    TooSmall {
+        /// Bytes of the image.
+        needed: u64,
+        /// Bytes of the card.
+        size: u64,
+    },
+    /// The image could not be read.
+    #[error("reading the image: {0}")]
+    Source(#[source] io::Error),
+    /// The card could not be written or read.
+    #[error("{doing} the card at {}: {source}; try it in another reader, and another card", place(*.at))]
+    Card {
+        /// As a gerund.
+        doing: &'static str,
+        /// Bytes from its beginning.
+        at: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What was written could not be made sure of.
+    #[error("waiting until the card has all of it: {0}; try it in another reader, and another card")]
+    Flush(#[source] io::Error),
+    /// The card is smaller than it says.
+    #[error(
+        "the card says that it holds {} and does not keep what is written beyond {}: it is a counterfeit, or broken; \
+         give it back", crate::card::size(*.claimed), crate::card::size(*.real)
+    )]
+    Counterfeit {
+        /// Bytes that it says it has.
+        claimed: u64,
+        /// Bytes up to which it kept what was written.
+        real: u64,
+    },
+    /// What was read back is not what was written.
+    #[error("the card does not hold what was written to it: {}; try it in another reader, and another card", ranges(.0))]
+    Differs(Vec<Difference>),
+    /// The image has no beginning, so no partition table: it would not boot.
+    #[error("the image has nothing in its first MiB, so no partition table: it is no image of a card")]
+    NoHead,
+}
+
+/// A range that was read back wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Bytes of the card.
+    pub range: Range<u64>,
+    /// What the system said, where it could not be read at all.
+    pub error: Option<String>,
+}
+
+fn place(at: u64) -> String {
+    format!("byte {at} (MiB {})", at >> 20)
+}
+
+/// The first few, joined where they touch.
+fn ranges(differences: &[Difference]) -> String {
+    let shown = differences.iter().take(5).map(|difference| match &difference.error {
+        None => format!("bytes {} to {}", difference.range.start, difference.range.end),
+        Some(error) => format!("bytes {} to {} ({error})", difference.range.start, difference.range.end),
+    });
+    let shown: Vec<String> = shown.collect();
+    match differences.len() {
+        0..=5 => shown.join(", "),
+        count => format!("{}, and {} more ranges", shown.join(", "), count - 5),
+    }
+}
+
+/// Writes an image. `name` is what progress calls the card.
+///
+/// # Errors
+/// [`WriteError`]. Once begun, everything but success leaves the first MiB empty as far as the device lets itself be written.
+pub fn write(
+    source: &mut dyn Source,
+    target: &dyn Target,
+    name: &str,
+    options: WriteOptions,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<WriteReport, WriteError> {
+    interrupt.check()?;
+    if let Some(needed) = source.size().filter(|needed| *needed > target.size()) {
+        return Err(WriteError::TooSmall {
+            needed,
+            size: target.size(),
+        });
+    }
+    let mut head_begun = false;
+    let result = in_order(source, target, name, options, (progress, interrupt), &mut head_begun);
+    if result.is_err() && head_begun {
+        // Half a table, or one in front of what is wrong: away with it. That the device refuses even this, the first error told.
+        let _ = empty(target, 0..HEAD.min(target.size())).and_then(|()| target.flush().map_err(WriteError::Flush));
+    }
+    result
+}
+
+fn in_order(
+    source: &mut dyn Source,
+    target: &dyn Target,
+    name: &str,
+    options: WriteOptions,
+    (progress, interrupt): (&dyn Progress, &Interrupt),
+    head_begun: &mut bool,
+) -> Result<WriteReport, WriteError> {
+    let size = target.size();
+    let tail = size.saturating_sub(HEAD).next_multiple_of(target.block());
+    empty(target, 0..HEAD.min(size))?;
+    empty(target, tail..size)?;
+    target.flush().map_err(WriteError::Flush)?;
+    if options.test_capacity {
+        let task = progress.task(&format!("{name}: testing its size"), None);
+        capacity::test(target, source.size(), options.nonce, interrupt)?;
+        drop(task);
+    }
+    let discarded = discard(target, interrupt)?;
+    let began = Instant::now();
+    let written = {
+        let task = progress.task(&format!("{name}: writing"), source.used_bytes());
+        body::write(source, target, &*task, interrupt)?
+    };
+    if written.head.iter().all(|byte| *byte == 0) {
+        return Err(WriteError::NoHead);
+    }
+    {
+        let _task = progress.task(&format!("{name}: waiting for the card"), None);
+        target.flush().map_err(WriteError::Flush)?;
+    }
+    let mut writing = began.elapsed();
+    let (head, rest): (Vec<Piece>, Vec<Piece>) = written.pieces.iter().cloned().partition(|piece| piece.start < HEAD);
+    let began = Instant::now();
+    if options.verify {
+        let total = rest.iter().map(|piece| piece.end - piece.start).sum();
+        let task = progress.task(&format!("{name}: reading back"), Some(total));
+        readback::compare(target, &rest, &*task, interrupt)?;
+    }
+    let mut reading = began.elapsed();
+    interrupt.check()?;
+    let began = Instant::now();
+    *head_begun = true;
+    body::write_head(target, &written.head)?;
+    target.flush().map_err(WriteError::Flush)?;
+    writing += began.elapsed();
+    if options.verify {
+        let began = Instant::now();
+        readback::compare(target, &head, &crate::progress::Silent, &Interrupt::new())?;
+        reading += began.elapsed();
+    }
+    Ok(WriteReport {
+        pieces: written.pieces,
+        image_size: written.image_size,
+        discarded,
+        writing,
+        reading: options.verify.then_some(reading),
+    })
+}
+
+/// Writes zeros over a range.
+fn empty(target: &dyn Target, range: Range<u64>) -> Result<(), WriteError> {
+    let zeros = buffer::Buffer::new(usize::try_from(range.end - range.start).unwrap_or_default());
+    let written = target.write(range.start, &zeros);
+    written.map_err(|source| WriteError::Card {
+        doing: "emptying",
+        at: range.start,
+        source,
+    })
+}
+
+/// Tells the device to forget everything, as long as it does so quickly.
+fn discard(target: &dyn Target, interrupt: &Interrupt) -> Result<bool, WriteError> {
+    let began = Instant::now();
+    let mut at = 0;
+    while at < target.size() {
+        interrupt.check()?;
+        let end = (at + DISCARD_STEP).min(target.size());
+        // A device that fails at this can be written all the same: only speed is lost.
+        if !target.discard(at..end).unwrap_or(false) || began.elapsed() > DISCARD_PATIENCE {
+            return Ok(false);
+        }
+        at = end;
+    }
+    Ok(true)
+}

@@ -1,0 +1,307 @@
+//! Where the bytes for a card come from: an image that can be read anywhere, or a stream that is unpacked on the way.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::REQUEST;
+use crate::bake::{self, NodeImage, PIECE, Piece};
+use crate::disk::{ReadAt, UsedMap};
+
+/// A range of the image within a chunk, and its hash where that is known beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Where it begins, in bytes.
+    pub start: u64,
+    /// Where it ends (exclusive), in bytes.
+    pub end: u64,
+    /// SHA-256 in hexadecimal; what is read must have it.
+    pub sha256: Option<String>,
+}
+
+/// What one call of [`Source::next`] gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where in the image it lies, in bytes: a multiple of 4096.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub len: usize,
+    /// It, cut into pieces without gaps.
+    pub pieces: Vec<Cut>,
+}
+
+/// The used ranges of an image, in order.
+pub trait Source: Send {
+    /// The size of the whole image in bytes, when it is known beforehand.
+    fn size(&self) -> Option<u64>;
+
+    /// The bytes that will come, when known.
+    fn used_bytes(&self) -> Option<u64>;
+
+    /// Reads the next part into the buffer, which has a MiB: the part does not cross a multiple of that. `None` at the end.
+    ///
+    /// # Errors
+    /// What reading reports; `InvalidData` when the image is damaged.
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>>;
+}
+
+/// An image that can be read anywhere.
+pub struct ImageSource<'a> {
+    image: &'a dyn ReadAt,
+    chunks: std::vec::IntoIter<Chunk>,
+    used: u64,
+}
+
+impl<'a> ImageSource<'a> {
+    /// The image of a node: golden image and patch, with the hashes that are known of it.
+    ///
+    /// # Errors
+    /// What reading the golden image reports.
+    pub fn of_node(image: &'a NodeImage<'_>) -> io::Result<Self> {
+        let pieces = image.pieces()?;
+        Ok(Self::new(image, pieces.into_iter().map(known).collect()))
+    }
+
+    /// An image of which these pieces are to be written, with their hashes.
+    pub fn of_pieces(image: &'a dyn ReadAt, pieces: Vec<Piece>) -> Self {
+        Self::new(image, pieces.into_iter().map(known).collect())
+    }
+
+    /// Any image: what its own file systems call used is written.
+    ///
+    /// # Errors
+    /// When its partition table cannot be read.
+    pub fn of_image(image: &'a dyn ReadAt, used: &UsedMap) -> Self {
+        let whole = used.ranges().iter().map(|range| bake::whole_blocks(range, image.size()));
+        let cuts = bake::cut(&UsedMap::from_ranges(whole));
+        let cut = |(start, end)| Cut { start, end, sha256: None };
+        Self::new(image, cuts.into_iter().map(cut).collect())
+    }
+
+    fn new(image: &'a dyn ReadAt, cuts: Vec<Cut>) -> Self {
+        Self {
+            image,
+            used: cuts.iter().map(|cut| cut.end - cut.start).sum(),
+            chunks: chunks(cuts).into_iter(),
+        }
+    }
+}
+
+fn known(piece: Piece) -> Cut {
+    Cut {
+        start: piece.start,
+        end: piece.end,
+        sha256: Some(piece.sha256),
+    }
+}
+
+/// Cuts that follow one another without a gap and lie in the same MiB become one chunk.
+fn chunks(cuts: Vec<Cut>) -> Vec<Chunk> {
+    let mut chunks: Vec<Chunk> = Vec::new();
+    for cut in cuts {
+        let len = usize::try_from(cut.end - cut.start).unwrap_or_default();
+        match chunks.last_mut() {
+            Some(chunk) if chunk.offset + chunk.len as u64 == cut.start && chunk.offset / REQUEST == cut.start / REQUEST => {
+                chunk.len += len;
+                chunk.pieces.push(cut);
+            }
+            _ => chunks.push(Chunk {
+                offset: cut.start,
+                len,
+                pieces: vec![cut],
+            }),
+        }
+    }
+    chunks
+}
+
+impl Source for ImageSource<'_> {
+    fn size(&self) -> Option<u64> {
+        Some(self.image.size())
+    }
+
+    fn used_bytes(&self) -> Option<u64> {
+        Some(self.used)
+    }
+
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>> {
+        let Some(chunk) = self.chunks.next() else {
+            return Ok(None);
+        };
+        self.image.read_at(chunk.offset, &mut buffer[..chunk.len])?;
+        Ok(Some(chunk))
+    }
+}
+
+/// An image that comes out of a decompressor. Where its used ranges are not known, all of it is written.
+pub struct StreamSource {
+    reader: Box<dyn Read + Send>,
+    size: Option<u64>,
+    map: Option<Vec<Piece>>,
+    at: u64,
+}
+
+impl StreamSource {
+    /// `map` has the pieces that are to be written, in order, from a block map beside the file.
+    pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<Piece>>) -> Self {
+        let size = size.filter(|size| *size > 0);
+        Self {
+            reader,
+            size,
+            map,
+            at: 0,
+        }
+    }
+
+    /// Fills the buffer as far as the stream goes.
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.reader.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.at += filled as u64;
+        Ok(filled)
+    }
+
+    /// The cuts of a MiB that begins at `offset` and has `len` bytes.
+    fn cuts(&mut self, offset: u64, len: usize) -> Vec<Cut> {
+        let end = offset + len as u64;
+        match &mut self.map {
+            None => {
+                let starts = (offset..end).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
+                let cut = |start| Cut {
+                    start,
+                    end: (start + PIECE).min(end),
+                    sha256: None,
+                };
+                starts.map(cut).collect()
+            }
+            Some(map) => {
+                let here = map.iter().take_while(|piece| piece.start < end).count();
+                map.drain(..here).map(known).collect()
+            }
+        }
+    }
+}
+
+impl Source for StreamSource {
+    fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    fn used_bytes(&self) -> Option<u64> {
+        match &self.map {
+            Some(map) => Some(map.iter().map(|piece| piece.end - piece.start).sum()),
+            None => self.size,
+        }
+    }
+
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>> {
+        loop {
+            let offset = self.at;
+            let len = self.fill(buffer)?;
+            if len == 0 {
+                return match self.size {
+                    Some(size) if size != offset => Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        format!("it ends after {offset} bytes and should have {size}"),
+                    )),
+                    _ => {
+                        self.size = Some(offset);
+                        Ok(None)
+                    }
+                };
+            }
+            let cuts = self.cuts(offset, len);
+            let (Some(first), Some(last)) = (cuts.first(), cuts.last()) else {
+                continue;
+            };
+            // Gaps inside a MiB are written with it: their bytes are at hand, and one request is cheaper than two.
+            let (start, end) = (first.start, last.end.min(offset + len as u64));
+            let from = usize::try_from(start - offset).unwrap_or_default();
+            let len = usize::try_from(end - start).unwrap_or_default();
+            buffer.copy_within(from..from + len, 0);
+            return Ok(Some(Chunk {
+                offset: start,
+                len,
+                pieces: cuts,
+            }));
+        }
+    }
+}
+
+/// So that a source can be shared by what outlives the image's borrow.
+impl<T: Source + ?Sized> Source for Box<T> {
+    fn size(&self) -> Option<u64> {
+        (**self).size()
+    }
+    fn used_bytes(&self) -> Option<u64> {
+        (**self).used_bytes()
+    }
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>> {
+        (**self).next(buffer)
+    }
+}
+
+/// Maps an image's used ranges, whatever it is read from.
+///
+/// # Errors
+/// When the table or the image cannot be read.
+pub fn used(image: Arc<dyn ReadAt>) -> io::Result<UsedMap> {
+    UsedMap::of(image).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(source: &mut dyn Source) -> Vec<(Chunk, Vec<u8>)> {
+        let mut buffer = vec![0xee; 1 << 20];
+        let mut chunks = Vec::new();
+        while let Some(chunk) = source.next(&mut buffer).unwrap() {
+            chunks.push((chunk.clone(), buffer[..chunk.len].to_vec()));
+        }
+        chunks
+    }
+
+    #[test]
+    fn a_stream_gives_every_byte_once_and_no_chunk_crosses_a_mib() {
+        let bytes: Vec<u8> = (0..2_600_000u32).flat_map(|n| (n as u16).to_le_bytes()).take(2_600_000).collect();
+        let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), None, None);
+        let chunks = all(&mut source);
+        let together: Vec<u8> = chunks.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        assert_eq!(together, bytes);
+        assert_eq!(chunks.iter().map(|(chunk, _)| chunk.offset >> 20).collect::<Vec<_>>(), [0, 1, 2]);
+        assert!(chunks.iter().all(|(chunk, _)| chunk.pieces.iter().all(|cut| cut.end - cut.start <= PIECE)));
+        assert_eq!(source.size(), Some(2_600_000));
+    }
+
+    #[test]
+    fn a_stream_with_a_map_gives_what_the_map_names() {
+        let bytes: Vec<u8> = (0..3 << 20).map(|n: u32| (n >> 12) as u8).collect();
+        let piece = |start: u64, end: u64| Piece {
+            start,
+            end,
+            sha256: "x".into(),
+        };
+        let map = vec![piece(4096, 8192), piece(12288, 16384), piece((2 << 20) + 8192, (2 << 20) + 12288)];
+        let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), Some(3 << 20), Some(map));
+        assert_eq!(source.used_bytes(), Some(12288));
+        let chunks = all(&mut source);
+        let at: Vec<(u64, usize)> = chunks.iter().map(|(chunk, _)| (chunk.offset, chunk.len)).collect();
+        assert_eq!(at, [(4096, 12288), ((2 << 20) + 8192, 4096)]);
+        assert_eq!(chunks[0].1, bytes[4096..16384]);
+    }
+
+    #[test]
+    fn a_stream_that_ends_too_soon_is_an_error() {
+        let mut source = StreamSource::new(Box::new(io::Cursor::new(vec![1; 5000])), Some(6000), None);
+        let mut buffer = vec![0; 1 << 20];
+        source.next(&mut buffer).unwrap();
+        assert_eq!(source.next(&mut buffer).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
