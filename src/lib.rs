@@ -6,6 +6,7 @@
 
 pub mod bake;
 pub mod base;
+pub mod card;
 pub mod check;
 pub mod disk;
 pub mod interrupt;

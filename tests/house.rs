@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// Floor of every room, and the rooms of its own floor that it may use besides.
 const ROOMS: &[(&str, u8, &[&str])] = &[
     ("cli", 4, &[]),
+    ("card", 3, &["bake"]),
     ("output", 3, &["bake"]),
     ("check", 3, &["bake", "output"]),
     ("bake", 3, &[]),

@@ -1,0 +1,23 @@
+//! Cards: finds the block devices that could be written, and guards all others.
+//!
+//! What is known of a device comes from the kernel and udev, is read without root and changes nothing. This room never opens a device
+//! for writing that [`judge`] did not pass. A verdict is the first door, not the only one: between it and the writing stands
+//! [`Identity::check`], and the kernel's own exclusive opening (`O_EXCL`), which sees what other mount namespaces hold.
+
+mod bus;
+mod clean;
+mod device;
+mod find;
+mod host;
+mod identity;
+mod judge;
+mod reason;
+
+pub use bus::Bus;
+pub use clean::clean;
+pub use device::{Device, DeviceNumber, Holder, HolderKind, HostPath, Partition, Table, Volume};
+pub use find::{FindError, find, list};
+pub use host::Host;
+pub use identity::{Identity, Swapped};
+pub use judge::{CARD_CEILING, DISK_CEILING, LITTLE, Policy, Verdict, judge};
+pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
