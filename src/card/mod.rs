@@ -10,8 +10,11 @@ mod device;
 mod find;
 mod host;
 mod identity;
+mod ioctl;
 mod judge;
 mod reason;
+mod target;
+mod write;
 
 pub use bus::Bus;
 pub use clean::clean;
@@ -21,3 +24,7 @@ pub use host::Host;
 pub use identity::{Identity, Swapped};
 pub use judge::{CARD_CEILING, DISK_CEILING, LITTLE, Policy, Verdict, judge};
 pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
+pub use target::{ALIGNMENT, BlockTarget, Target};
+pub use write::{
+    Chunk, Cut, Difference, HEAD, ImageSource, Source, StreamSource, WriteError, WriteOptions, WriteReport, write,
+};

@@ -145,7 +145,9 @@ fn fill(
             drop(buffer);
         }
     }
-    body.image_size = source.size().unwrap_or_else(|| body.pieces.last().map_or(0, |piece| piece.end));
+    body.image_size = source
+        .size()
+        .unwrap_or_else(|| body.pieces.last().map_or(0, |piece| piece.end));
     Ok(body)
 }
 
@@ -175,7 +177,13 @@ fn hash(chunk: &Chunk, buffer: &[u8], pieces: &mut Vec<Piece>) -> io::Result<()>
 /// Writes the first MiB: all of it but the first block, and that one last.
 pub(super) fn write_head(target: &dyn Target, head: &Buffer) -> Result<(), WriteError> {
     let block = usize::try_from(target.block()).unwrap_or(usize::MAX).min(head.len());
-    let failed = |at| move |source| WriteError::Card { doing: "writing", at, source };
+    let failed = |at| {
+        move |source| WriteError::Card {
+            doing: "writing",
+            at,
+            source,
+        }
+    };
     let mut rest = Buffer::new(head.len() - block);
     rest.copy_from_slice(&head[block..]);
     target.write(block as u64, &rest).map_err(failed(block as u64))?;

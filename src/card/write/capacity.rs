@@ -8,11 +8,19 @@ use super::buffer::Buffer;
 use super::{HEAD, WriteError};
 use crate::interrupt::Interrupt;
 
+/// Where the first place is, in bytes.
+const CANARY: u64 = 3 << 20;
+
 /// Writes a block of its own at each of some places, reads all of them back, and empties them again.
 ///
 /// # Errors
 /// [`WriteError::Counterfeit`] when one is not there.
-pub(super) fn test(target: &dyn Target, image: Option<u64>, nonce: u64, interrupt: &Interrupt) -> Result<(), WriteError> {
+pub(super) fn test(
+    target: &dyn Target,
+    image: Option<u64>,
+    nonce: u64,
+    interrupt: &Interrupt,
+) -> Result<(), WriteError> {
     let places = places(target.size(), image);
     let failed = |doing, at| move |source| WriteError::Card { doing, at, source };
     for at in &places {
@@ -20,23 +28,31 @@ pub(super) fn test(target: &dyn Target, image: Option<u64>, nonce: u64, interrup
         target.write(*at, &mark(*at, nonce)).map_err(failed("testing", *at))?;
     }
     target.flush().map_err(WriteError::Flush)?;
+    let marks: Vec<Buffer> = places.iter().map(|at| mark(*at, nonce)).collect();
     let mut kept = HEAD;
-    let mut lost = None;
+    let mut begins_anew = None;
+    let mut lost = false;
     let mut buffer = Buffer::new(ALIGNMENT);
-    for at in &places {
+    for (at, mark) in places.iter().zip(&marks) {
         interrupt.check()?;
         // A place behind the real end may also be one that cannot be read.
-        let there = target.read(*at, &mut buffer).is_ok() && buffer[..] == mark(*at, nonce)[..];
-        match there {
-            true if lost.is_none() => kept = *at + ALIGNMENT as u64,
-            true => {}
-            false => lost = lost.or(Some(*at)),
+        let read = target.read(*at, &mut buffer).is_ok();
+        if read && buffer[..] == mark[..] {
+            kept = if lost { kept } else { *at + ALIGNMENT as u64 };
+            continue;
         }
+        lost = true;
+        // The mark of another place here says after how many bytes the card begins anew.
+        let others = places
+            .iter()
+            .zip(&marks)
+            .filter(|(_, other)| read && buffer[..] == other[..]);
+        begins_anew = others.map(|(other, _)| other.abs_diff(*at)).chain(begins_anew).min();
     }
-    if lost.is_some() {
+    if lost {
         return Err(WriteError::Counterfeit {
             claimed: target.size(),
-            real: kept,
+            real: begins_anew.unwrap_or(kept),
         });
     }
     let zeros = Buffer::new(ALIGNMENT);
@@ -46,14 +62,16 @@ pub(super) fn test(target: &dyn Target, image: Option<u64>, nonce: u64, interrup
     target.flush().map_err(WriteError::Flush)
 }
 
-/// Powers of two, since counterfeits have the size of a real chip; the end of the image; the last block. In order.
+/// A place near the beginning, and the same distance behind every power of two: where addresses begin anew at the size of a real chip,
+/// one of these lands on the first. Further the end of the image and the last block. In order.
 fn places(size: u64, image: Option<u64>) -> Vec<u64> {
     let block = ALIGNMENT as u64;
-    let powers = (24..63).map(|power| 1u64 << power);
+    let powers = (23..63).map(|power| (1u64 << power) + CANARY);
     let halves = (28..63).map(|power| 3u64 << (power - 1));
     let ends = [image.unwrap_or(0), size];
     let mut places: Vec<u64> = powers
         .chain(halves)
+        .chain([CANARY])
         .chain(ends.map(|end| end.saturating_sub(block)))
         .map(|at| at / block * block)
         .filter(|at| *at >= HEAD && at.saturating_add(block) <= size)
@@ -84,7 +102,12 @@ mod tests {
     fn places_are_inside_and_reach_the_end() {
         for size in [2 << 20, 100 << 20, (32 << 30) - 512, 2_000_398_934_016] {
             let places = places(size, Some(2 << 30));
-            assert!(places.iter().all(|at| at % 4096 == 0 && at + 4096 <= size && *at >= HEAD), "{size}");
+            assert!(
+                places
+                    .iter()
+                    .all(|at| at % 4096 == 0 && at + 4096 <= size && *at >= HEAD),
+                "{size}"
+            );
             assert!(size - places.last().unwrap() < 2 * 4096, "{size}");
             assert!(places.len() < 80);
         }

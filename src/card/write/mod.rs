@@ -17,12 +17,13 @@ mod capacity;
 mod readback;
 mod source;
 
-pub use source::{ImageSource, NodeSource, Source, StreamSource};
+pub use source::{Chunk, Cut, ImageSource, Source, StreamSource};
 
 use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::reason::decimal_size;
 use super::target::Target;
 use crate::bake::Piece;
 use crate::interrupt::{Interrupt, Interrupted};
@@ -106,7 +107,7 @@ pub enum WriteError {
     /// The card is smaller than it says.
     #[error(
         "the card says that it holds {} and does not keep what is written beyond {}: it is a counterfeit, or broken; \
-         give it back", crate::card::size(*.claimed), crate::card::size(*.real)
+         give it back", decimal_size(*.claimed), decimal_size(*.real)
     )]
     Counterfeit {
         /// Bytes that it says it has.
@@ -167,11 +168,10 @@ pub fn write(
             size: target.size(),
         });
     }
-    let mut head_begun = false;
-    let result = in_order(source, target, name, options, (progress, interrupt), &mut head_begun);
-    if result.is_err() && head_begun {
-        // Half a table, or one in front of what is wrong: away with it. That the device refuses even this, the first error told.
-        let _ = empty(target, 0..HEAD.min(target.size())).and_then(|()| target.flush().map_err(WriteError::Flush));
+    let result = in_order(source, target, name, options, (progress, interrupt));
+    if result.is_err() {
+        // Half a table, or one in front of what is wrong: away with it. Where the device refuses even this, the first error told.
+        let _ = unmake(target);
     }
     result
 }
@@ -182,13 +182,8 @@ fn in_order(
     name: &str,
     options: WriteOptions,
     (progress, interrupt): (&dyn Progress, &Interrupt),
-    head_begun: &mut bool,
 ) -> Result<WriteReport, WriteError> {
-    let size = target.size();
-    let tail = size.saturating_sub(HEAD).next_multiple_of(target.block());
-    empty(target, 0..HEAD.min(size))?;
-    empty(target, tail..size)?;
-    target.flush().map_err(WriteError::Flush)?;
+    unmake(target)?;
     if options.test_capacity {
         let task = progress.task(&format!("{name}: testing its size"), None);
         capacity::test(target, source.size(), options.nonce, interrupt)?;
@@ -218,7 +213,6 @@ fn in_order(
     let mut reading = began.elapsed();
     interrupt.check()?;
     let began = Instant::now();
-    *head_begun = true;
     body::write_head(target, &written.head)?;
     target.flush().map_err(WriteError::Flush)?;
     writing += began.elapsed();
@@ -234,6 +228,15 @@ fn in_order(
         writing,
         reading: options.verify.then_some(reading),
     })
+}
+
+/// Empties what makes a disk bootable, or anything: the first and the last MiB.
+fn unmake(target: &dyn Target) -> Result<(), WriteError> {
+    let size = target.size();
+    let tail = size.saturating_sub(HEAD).next_multiple_of(target.block());
+    empty(target, 0..HEAD.min(size))?;
+    empty(target, tail..size)?;
+    target.flush().map_err(WriteError::Flush)
 }
 
 /// Writes zeros over a range.

@@ -50,7 +50,9 @@ pub(in super::super) fn compare(
         }
     });
     interrupt.check()?;
-    let mut differences = differences.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut differences = differences
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if differences.is_empty() {
         return Ok(());
     }

@@ -1,7 +1,6 @@
 //! Where the bytes for a card come from: an image that can be read anywhere, or a stream that is unpacked on the way.
 
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use super::REQUEST;
 use crate::bake::{self, NodeImage, PIECE, Piece};
@@ -71,9 +70,16 @@ impl<'a> ImageSource<'a> {
     /// # Errors
     /// When its partition table cannot be read.
     pub fn of_image(image: &'a dyn ReadAt, used: &UsedMap) -> Self {
-        let whole = used.ranges().iter().map(|range| bake::whole_blocks(range, image.size()));
+        let whole = used
+            .ranges()
+            .iter()
+            .map(|range| bake::whole_blocks(range, image.size()));
         let cuts = bake::cut(&UsedMap::from_ranges(whole));
-        let cut = |(start, end)| Cut { start, end, sha256: None };
+        let cut = |(start, end)| Cut {
+            start,
+            end,
+            sha256: None,
+        };
         Self::new(image, cuts.into_iter().map(cut).collect())
     }
 
@@ -100,7 +106,9 @@ fn chunks(cuts: Vec<Cut>) -> Vec<Chunk> {
     for cut in cuts {
         let len = usize::try_from(cut.end - cut.start).unwrap_or_default();
         match chunks.last_mut() {
-            Some(chunk) if chunk.offset + chunk.len as u64 == cut.start && chunk.offset / REQUEST == cut.start / REQUEST => {
+            Some(chunk)
+                if chunk.offset + chunk.len as u64 == cut.start && chunk.offset / REQUEST == cut.start / REQUEST =>
+            {
                 chunk.len += len;
                 chunk.pieces.push(cut);
             }
@@ -234,27 +242,6 @@ impl Source for StreamSource {
     }
 }
 
-/// So that a source can be shared by what outlives the image's borrow.
-impl<T: Source + ?Sized> Source for Box<T> {
-    fn size(&self) -> Option<u64> {
-        (**self).size()
-    }
-    fn used_bytes(&self) -> Option<u64> {
-        (**self).used_bytes()
-    }
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>> {
-        (**self).next(buffer)
-    }
-}
-
-/// Maps an image's used ranges, whatever it is read from.
-///
-/// # Errors
-/// When the table or the image cannot be read.
-pub fn used(image: Arc<dyn ReadAt>) -> io::Result<UsedMap> {
-    UsedMap::of(image).map_err(io::Error::other)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,13 +257,23 @@ mod tests {
 
     #[test]
     fn a_stream_gives_every_byte_once_and_no_chunk_crosses_a_mib() {
-        let bytes: Vec<u8> = (0..2_600_000u32).flat_map(|n| (n as u16).to_le_bytes()).take(2_600_000).collect();
+        let bytes: Vec<u8> = (0..2_600_000u32)
+            .flat_map(|n| (n as u16).to_le_bytes())
+            .take(2_600_000)
+            .collect();
         let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), None, None);
         let chunks = all(&mut source);
         let together: Vec<u8> = chunks.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
         assert_eq!(together, bytes);
-        assert_eq!(chunks.iter().map(|(chunk, _)| chunk.offset >> 20).collect::<Vec<_>>(), [0, 1, 2]);
-        assert!(chunks.iter().all(|(chunk, _)| chunk.pieces.iter().all(|cut| cut.end - cut.start <= PIECE)));
+        assert_eq!(
+            chunks.iter().map(|(chunk, _)| chunk.offset >> 20).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        assert!(
+            chunks
+                .iter()
+                .all(|(chunk, _)| chunk.pieces.iter().all(|cut| cut.end - cut.start <= PIECE))
+        );
         assert_eq!(source.size(), Some(2_600_000));
     }
 
@@ -288,7 +285,11 @@ mod tests {
             end,
             sha256: "x".into(),
         };
-        let map = vec![piece(4096, 8192), piece(12288, 16384), piece((2 << 20) + 8192, (2 << 20) + 12288)];
+        let map = vec![
+            piece(4096, 8192),
+            piece(12288, 16384),
+            piece((2 << 20) + 8192, (2 << 20) + 12288),
+        ];
         let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), Some(3 << 20), Some(map));
         assert_eq!(source.used_bytes(), Some(12288));
         let chunks = all(&mut source);
@@ -302,6 +303,9 @@ mod tests {
         let mut source = StreamSource::new(Box::new(io::Cursor::new(vec![1; 5000])), Some(6000), None);
         let mut buffer = vec![0; 1 << 20];
         source.next(&mut buffer).unwrap();
-        assert_eq!(source.next(&mut buffer).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(
+            source.next(&mut buffer).unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
     }
 }

@@ -1,0 +1,494 @@
+//! Cards that fail in every way, at any moment: what was not written and proven is never called a success, and never looks bootable.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::sync::Mutex;
+
+use kraken_flash::card::{HEAD, ImageSource, Target, WriteError, WriteOptions, WriteReport, write};
+use kraken_flash::disk::{RamDisk, UsedMap};
+use kraken_flash::interrupt::Interrupt;
+use kraken_flash::progress::Silent;
+use proptest::prelude::*;
+use rand_core_like::Random;
+
+/// A small generator with a seed, so that a run that failed can be had again.
+mod rand_core_like {
+    /// splitmix64.
+    pub struct Random(pub u64);
+
+    impl Random {
+        pub fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        }
+
+        pub fn below(&mut self, most: u64) -> u64 {
+            self.next() % most.max(1)
+        }
+    }
+}
+
+const BLOCK: u64 = 512;
+const CARD: u64 = 20 << 20;
+const IMAGE: u64 = 16 << 20;
+
+/// What goes wrong with a card, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fault {
+    Nothing,
+    /// The n-th write fails, once.
+    Write(u64),
+    /// The n-th write fails with the card being full.
+    Full(u64),
+    /// The n-th write puts down half of what it got, and says that all went well.
+    Short(u64),
+    /// The n-th read fails, once.
+    Read(u64),
+    /// The n-th read gives one bit turned over.
+    Flip(u64),
+    /// A bit on the card turns over after the n-th write.
+    Rot(u64),
+    /// The card is gone from the n-th request on.
+    Gone(u64),
+    /// The power goes at the n-th request: what was not flushed may be there, in part, or not.
+    Power(u64),
+    /// Flushing fails, once, at the n-th time, and what was not flushed is lost.
+    Flush(u64),
+    /// What is written beyond this many bytes lands further down.
+    Wraps(u64),
+    /// What is written beyond this many bytes is lost, and reads as zeros.
+    Ends(u64),
+    /// The user asks to stop at the n-th request.
+    Interrupt(u64),
+}
+
+#[derive(Default)]
+struct Inside {
+    /// What is on the medium.
+    medium: Vec<u8>,
+    /// What the card took and did not put down yet: it may do so in any order.
+    taken: BTreeMap<u64, Vec<u8>>,
+    requests: u64,
+    writes: u64,
+    reads: u64,
+    flushes: u64,
+    dead: bool,
+}
+
+/// A card of 20 MiB that was in use before.
+struct Card {
+    fault: Fault,
+    inside: Mutex<Inside>,
+    interrupt: Interrupt,
+    random: Mutex<Random>,
+}
+
+impl Card {
+    fn new(fault: Fault, seed: u64) -> Self {
+        let mut medium = vec![0xa5; CARD as usize];
+        // An old system: a boot sector, and a GPT with its copy at the end.
+        medium[510..512].copy_from_slice(&[0x55, 0xaa]);
+        medium[512..520].copy_from_slice(b"EFI PART");
+        let end = CARD as usize - 512;
+        medium[end..end + 8].copy_from_slice(b"EFI PART");
+        Self {
+            fault,
+            inside: Mutex::new(Inside {
+                medium,
+                ..Inside::default()
+            }),
+            interrupt: Interrupt::new(),
+            random: Mutex::new(Random(seed)),
+        }
+    }
+
+    fn random(&self, most: u64) -> u64 {
+        self.random.lock().unwrap().below(most)
+    }
+
+    /// Counts a request; an error when the card is not there any more.
+    fn request(&self, inside: &mut Inside) -> io::Result<()> {
+        inside.requests += 1;
+        match self.fault {
+            Fault::Interrupt(at) if inside.requests == at => self.interrupt.set(),
+            Fault::Gone(at) if inside.requests >= at => inside.dead = true,
+            Fault::Power(at) if inside.requests >= at && !inside.dead => {
+                inside.dead = true;
+                // Of what it had taken, the card puts down some blocks, in any order, and one of them in part.
+                for (offset, bytes) in std::mem::take(&mut inside.taken) {
+                    for (index, block) in bytes.chunks(BLOCK as usize).enumerate() {
+                        if self.random(2) == 0 {
+                            put(&mut inside.medium, offset + index as u64 * BLOCK, block);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        match inside.dead {
+            true => Err(io::Error::from_raw_os_error(19)),
+            false => Ok(()),
+        }
+    }
+
+    fn settle(inside: &mut Inside) {
+        for (offset, bytes) in std::mem::take(&mut inside.taken) {
+            put(&mut inside.medium, offset, &bytes);
+        }
+    }
+
+    /// What is on the card when it is put into a Pi.
+    fn pulled_out(&self) -> Vec<u8> {
+        let mut inside = self.inside.lock().unwrap();
+        if !inside.dead {
+            Self::settle(&mut inside);
+        }
+        let mut seen = inside.medium.clone();
+        match self.fault {
+            Fault::Wraps(end) => (end..CARD).for_each(|at| seen[at as usize] = seen[(at % end) as usize]),
+            Fault::Ends(end) => seen[end as usize..].fill(0),
+            _ => {}
+        }
+        seen
+    }
+}
+
+fn put(medium: &mut [u8], offset: u64, bytes: &[u8]) {
+    let at = usize::try_from(offset).unwrap();
+    medium[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+impl Target for Card {
+    fn size(&self) -> u64 {
+        CARD
+    }
+
+    fn block(&self) -> u64 {
+        BLOCK
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        assert!(offset.is_multiple_of(BLOCK) && (bytes.len() as u64).is_multiple_of(BLOCK));
+        assert!(offset + bytes.len() as u64 <= CARD, "a write beyond the card");
+        assert!(bytes.as_ptr().align_offset(512) == 0, "memory that direct I/O refuses");
+        let mut inside = self.inside.lock().unwrap();
+        self.request(&mut inside)?;
+        inside.writes += 1;
+        let mut bytes = bytes.to_vec();
+        let mut offset = offset;
+        match self.fault {
+            Fault::Write(at) if inside.writes == at => return Err(io::Error::from_raw_os_error(5)),
+            Fault::Full(at) if inside.writes == at => return Err(io::Error::from_raw_os_error(28)),
+            Fault::Short(at) if inside.writes == at => bytes.truncate(bytes.len() / 2),
+            Fault::Wraps(end) if offset >= end => offset %= end,
+            Fault::Ends(end) if offset >= end => return Ok(()),
+            _ => {}
+        }
+        // What is taken later covers what was taken before.
+        Self::settle(&mut inside);
+        inside.taken.insert(offset, bytes);
+        if let Fault::Rot(at) = self.fault
+            && inside.writes == at
+        {
+            Self::settle(&mut inside);
+            let bit = self.random(CARD * 8);
+            inside.medium[(bit / 8) as usize] ^= 1 << (bit % 8);
+        }
+        Ok(())
+    }
+
+    fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let mut inside = self.inside.lock().unwrap();
+        self.request(&mut inside)?;
+        inside.reads += 1;
+        Self::settle(&mut inside);
+        let mut from = offset;
+        match self.fault {
+            Fault::Read(at) if inside.reads == at => return Err(io::Error::from_raw_os_error(5)),
+            Fault::Wraps(end) if offset >= end => from %= end,
+            Fault::Ends(end) if offset >= end => {
+                bytes.fill(0);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let from = usize::try_from(from).unwrap();
+        bytes.copy_from_slice(&inside.medium[from..from + bytes.len()]);
+        if let Fault::Flip(at) = self.fault
+            && inside.reads == at
+        {
+            let bit = self.random(bytes.len() as u64 * 8);
+            bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let mut inside = self.inside.lock().unwrap();
+        self.request(&mut inside)?;
+        inside.flushes += 1;
+        if self.fault == Fault::Flush(inside.flushes) {
+            inside.taken.clear();
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Self::settle(&mut inside);
+        Ok(())
+    }
+
+    fn discard(&self, range: Range<u64>) -> io::Result<bool> {
+        let mut inside = self.inside.lock().unwrap();
+        self.request(&mut inside)?;
+        Self::settle(&mut inside);
+        // What was discarded reads as anything.
+        let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+        inside.medium[range].fill(0x5d);
+        Ok(true)
+    }
+}
+
+/// An image with a boot sector, used ranges here and there, and old noise in between that nobody needs.
+fn image(seed: u64) -> (RamDisk, UsedMap) {
+    let mut random = Random(seed);
+    let mut bytes: Vec<u8> = (0..IMAGE / 8).flat_map(|_| random.next().to_le_bytes()).collect();
+    bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+    let mut ranges = vec![0..8192];
+    let mut at = 8192;
+    while at < IMAGE {
+        let from = at + random.below(5 << 20) / 4096 * 4096;
+        let to = (from + 4096 + random.below(2 << 20) / 4096 * 4096).min(IMAGE);
+        if from < to {
+            ranges.push(from..to);
+        }
+        at = to + 4096;
+    }
+    (RamDisk::from_bytes(bytes), UsedMap::from_ranges(ranges))
+}
+
+const OPTIONS: WriteOptions = WriteOptions {
+    verify: true,
+    test_capacity: true,
+    nonce: 7,
+};
+
+fn run(card: &Card, image: &(RamDisk, UsedMap), options: WriteOptions) -> Result<WriteReport, WriteError> {
+    let mut source = ImageSource::of_image(&image.0, &image.1);
+    write(&mut source, card, "a card", options, &Silent, &card.interrupt)
+}
+
+/// Whether firmware or kernel would find a table there.
+fn looks_bootable(card: &[u8]) -> bool {
+    let end = card.len() - 512;
+    card[510..512] == [0x55, 0xaa] || &card[512..520] == b"EFI PART" || &card[end..end + 8] == b"EFI PART"
+}
+
+/// Whether every used byte of the image is there.
+fn is_whole(card: &[u8], image: &(RamDisk, UsedMap)) -> bool {
+    let bytes = image.0.to_bytes();
+    image.1.ranges().iter().all(|range| {
+        let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+        card[range.clone()] == bytes[range]
+    })
+}
+
+#[test]
+fn a_good_card_holds_the_image_and_nothing_of_what_was_there() {
+    let image = image(1);
+    let card = Card::new(Fault::Nothing, 1);
+    let report = run(&card, &image, OPTIONS).unwrap();
+    let medium = card.pulled_out();
+    assert!(is_whole(&medium, &image));
+    assert_eq!(&medium[..512], &image.0.to_bytes()[..512]);
+    assert!(report.discarded && report.reading.is_some());
+    assert_eq!(report.bytes(), image.1.bytes());
+    assert_eq!(report.image_size, IMAGE);
+    let end = CARD as usize - 512;
+    assert_ne!(&medium[end..end + 8], b"EFI PART", "the copy of the old GPT is gone");
+    // Every range that was written is told of, with its hash.
+    let told: u64 = report.pieces.iter().map(|piece| piece.end - piece.start).sum();
+    assert_eq!(told, image.1.bytes());
+}
+
+/// The requests of a run in which nothing goes wrong, so that faults fall into it and not behind its end.
+fn of_a_good_run(image: &(RamDisk, UsedMap)) -> (u64, u64, u64, u64) {
+    let card = Card::new(Fault::Nothing, 0);
+    run(&card, image, OPTIONS).unwrap();
+    let inside = card.inside.lock().unwrap();
+    (inside.requests, inside.writes, inside.reads, inside.flushes)
+}
+
+#[test]
+fn whatever_fails_at_any_moment_is_no_success_and_does_not_look_bootable() {
+    let image = image(2);
+    let (requests, writes, reads, flushes) = of_a_good_run(&image);
+    let mut random = Random(0x6b72_616b_656e);
+    let mut failed = 0;
+    for round in 0..1200u64 {
+        let seed = random.next();
+        let mut at = |most: u64| 1 + random.below(most);
+        let fault = match round % 10 {
+            0 => Fault::Write(at(writes)),
+            1 => Fault::Full(at(writes)),
+            2 => Fault::Short(at(writes)),
+            3 => Fault::Read(at(reads)),
+            4 => Fault::Flip(at(reads)),
+            // The last two are the first MiB, after all else was proven: what rots then, rots in a drawer.
+            5 => Fault::Rot(at(writes - 2)),
+            6 => Fault::Gone(at(requests)),
+            7 => Fault::Power(at(requests)),
+            8 => Fault::Flush(at(flushes)),
+            _ => Fault::Interrupt(at(requests)),
+        };
+        let card = Card::new(fault.clone(), seed);
+        let result = run(&card, &image, OPTIONS);
+        let medium = card.pulled_out();
+        match result {
+            // A fault may hit what nobody needs: half a write of zeros, a bit of a free block, a test that is over.
+            Ok(_) => assert!(
+                is_whole(&medium, &image),
+                "round {round}, {fault:?}, seed {seed}: a bad card passed"
+            ),
+            Err(error) => {
+                failed += 1;
+                assert!(
+                    !error.to_string().is_empty() && !format!("{error}").contains("panicked"),
+                    "{error}"
+                );
+                let old = &medium[..] == &Card::new(Fault::Nothing, 0).inside.lock().unwrap().medium[..];
+                // Where the card is gone before anything was done, or with the very last block on its way, nothing can be put
+                // right any more: then it is as it was, or whole.
+                let gone = matches!(fault, Fault::Gone(_) | Fault::Power(_));
+                assert!(
+                    !looks_bootable(&medium) || old || (gone && first_step(&card, &medium, &image)),
+                    "round {round}, {fault:?}, seed {seed}: {error}, and it looks bootable"
+                );
+            }
+        }
+    }
+    assert!(failed > 900, "{failed} of 1200 runs failed: the faults do not hit");
+}
+
+/// A card that went away: either while the first emptying was on its way, or when all of the image was there.
+fn first_step(card: &Card, medium: &[u8], image: &(RamDisk, UsedMap)) -> bool {
+    let flushed = card.inside.lock().unwrap().flushes;
+    flushed == 0 || is_whole(medium, image)
+}
+
+#[test]
+fn a_card_that_is_smaller_than_it_says_is_found_before_it_is_written() {
+    let image = image(3);
+    let (mib8, mib12, mib16) = (8 << 20, 12 << 20, 16 << 20);
+    for (real, fault) in [
+        (mib8, Fault::Wraps(mib8)),
+        (mib16, Fault::Wraps(mib16)),
+        (mib8, Fault::Ends(mib8)),
+        (mib12, Fault::Ends(mib12)),
+        (mib16, Fault::Ends(mib16)),
+    ] {
+        let card = Card::new(fault.clone(), 3);
+        let error = run(&card, &image, OPTIONS).unwrap_err();
+        let WriteError::Counterfeit { claimed, real: found } = error else {
+            panic!("{fault:?}: {error}");
+        };
+        assert!(claimed == CARD && found <= real, "{fault:?}: {found}");
+        assert!(error.to_string().contains("counterfeit"), "{error}");
+        assert!(
+            card.inside.lock().unwrap().writes < 40,
+            "{fault:?}: much was written before"
+        );
+        assert!(!looks_bootable(&card.pulled_out()), "{fault:?}");
+    }
+}
+
+#[test]
+fn an_image_that_does_not_fit_or_is_none_leaves_the_card_alone() {
+    let large = (RamDisk::new(CARD as usize + 4096), UsedMap::from_ranges([0..4096]));
+    let card = Card::new(Fault::Nothing, 4);
+    let before = card.pulled_out();
+    let error = run(&card, &large, OPTIONS).unwrap_err();
+    assert!(error.to_string().contains("take a larger one"), "{error}");
+    assert!(card.pulled_out() == before);
+
+    // Nothing in the first MiB: no table.
+    let empty = (RamDisk::new(4 << 20), UsedMap::from_ranges([0..HEAD, 2 << 20..3 << 20]));
+    let error = run(&card, &empty, OPTIONS).unwrap_err();
+    assert!(matches!(error, WriteError::NoHead), "{error}");
+    assert!(!looks_bootable(&card.pulled_out()));
+}
+
+#[test]
+fn what_was_read_back_wrong_is_named_by_its_place() {
+    let image = image(5);
+    struct Bad(Card);
+    impl Target for Bad {
+        fn size(&self) -> u64 {
+            self.0.size()
+        }
+        fn block(&self) -> u64 {
+            self.0.block()
+        }
+        fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+            self.0.write(offset, bytes)
+        }
+        fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+            self.0.read(offset, bytes)?;
+            // Two sectors at 5 MiB that never hold what they should.
+            let bad = 5 << 20;
+            for (index, byte) in bytes.iter_mut().enumerate() {
+                if (bad..bad + 1024).contains(&(offset + index as u64)) {
+                    *byte = 0;
+                }
+            }
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            self.0.flush()
+        }
+        fn discard(&self, range: Range<u64>) -> io::Result<bool> {
+            self.0.discard(range)
+        }
+    }
+    let image = (image.0, UsedMap::from_ranges([0..8192, 4 << 20..6 << 20]));
+    let card = Bad(Card::new(Fault::Nothing, 5));
+    let mut source = ImageSource::of_image(&image.0, &image.1);
+    let options = WriteOptions {
+        test_capacity: false,
+        ..OPTIONS
+    };
+    let error = write(&mut source, &card, "a card", options, &Silent, &Interrupt::new()).unwrap_err();
+    let WriteError::Differs(differences) = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(differences.len(), 1);
+    assert_eq!(differences[0].range, 5 << 20..(5 << 20) + (256 << 10));
+    assert!(error.to_string().contains("bytes 5242880 to 5505024"), "{error}");
+    assert!(!looks_bootable(&card.0.pulled_out()));
+    // Unasked, it goes unseen: that is what reading back is for.
+    let mut source = ImageSource::of_image(&image.0, &image.1);
+    let options = WriteOptions {
+        verify: false,
+        ..options
+    };
+    let report = write(&mut source, &card, "a card", options, &Silent, &Interrupt::new()).unwrap();
+    assert!(report.reading.is_none());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_image_arrives_on_any_card(seed: u64, odd in 0u64..8192) {
+        let (disk, used) = image(seed);
+        // Images need not end at a block.
+        let mut bytes = disk.to_bytes();
+        bytes.truncate(usize::try_from(IMAGE - odd).unwrap());
+        let size = bytes.len() as u64;
+        let used = UsedMap::from_ranges(used.ranges().iter().map(|range| range.start.min(size)..range.end.min(size)));
+        let image = (RamDisk::from_bytes(bytes), used);
+        let card = Card::new(Fault::Nothing, seed);
+        run(&card, &image, OPTIONS).unwrap();
+        prop_assert!(is_whole(&card.pulled_out(), &image));
+    }
+}
