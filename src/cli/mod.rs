@@ -6,6 +6,7 @@ mod build;
 mod completions;
 mod failure;
 mod fetch;
+mod golden;
 mod init;
 mod inspect;
 mod keys;

@@ -1,0 +1,116 @@
+//! What `build` and the flashing of cards begin with: cluster, keys, base and packages, and the golden image that comes of them.
+
+use std::path::{Path, PathBuf};
+
+use kraken_flash::bake::{self, Golden, Inputs};
+use kraken_flash::base::{self, Cache};
+use kraken_flash::provision::Rejoin;
+use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
+use kraken_flash::swarm::Token;
+use kraken_flash::workspace::{self, MissingKeys};
+
+use super::load::{self, BaseArgs, Loaded};
+use super::{Failure, Session, keys};
+
+/// How nodes get into a swarm that is running.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct RejoinArgs {
+    /// The cards replace others of a swarm that is running: they join it by token, as new nodes
+    #[arg(long, requires = "nodes")]
+    pub(super) rejoin: bool,
+    /// The token for --rejoin, where tokens or the CA were rotated since the keys were made: a file that holds what
+    /// `docker swarm join-token -q` prints, or - for standard input
+    #[arg(long, value_name = "FILE", requires = "rejoin")]
+    token_file: Option<PathBuf>,
+}
+
+/// What to bake.
+pub(super) struct Wanted<'a> {
+    /// Numbers of nodes; none for all.
+    pub(super) nodes: &'a [u32],
+    pub(super) base: &'a BaseArgs,
+    pub(super) rejoin: &'a RejoinArgs,
+}
+
+/// Bakes the golden image, or takes it from the cache, and hands it on with the nodes that are wanted. `first` is called when these are
+/// known and nothing that takes long was done; `then` gets what it gave.
+pub(super) fn with<T, R>(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    first: impl FnOnce(&[&Node]) -> Result<T, Failure>,
+    then: impl FnOnce(T, &Golden<'_>, &[&Node], &Loaded) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let loaded = load::load(session, MissingKeys::Make)?;
+    let mut cluster = loaded.workspace.cluster.clone();
+    wanted.base.apply(&mut cluster.image)?;
+    let nodes = chosen(&cluster.nodes, wanted.nodes)?;
+    let token = match &wanted.rejoin.token_file {
+        Some(file) => Some(given_token(file, &cluster, &nodes)?),
+        None => None,
+    };
+    let ready = first(&nodes)?;
+    let (keys, rejoin) = match (wanted.rejoin.rejoin, &token) {
+        (false, _) => (keys::read_or_make(session, &cluster)?, Rejoin::No),
+        // New keys would have tokens that no running swarm knows.
+        (true, None) => (Some(keys::required(session, &cluster)?), Rejoin::ByKeys),
+        (true, Some(token)) => (None, Rejoin::ByToken(Some(token))),
+    };
+    let (progress, interrupt) = (&*session.progress, &session.interrupt);
+    let cache = Cache::open(None)?;
+    let options = wanted.base.options();
+    let base = base::obtain(&cluster.image, &options, progress, interrupt)?;
+    let selection = load::packages(session, (&cluster, &loaded.lock), &base, (&options, false))?;
+    let inputs = Inputs {
+        cluster: &cluster,
+        base: &base,
+        assets: &loaded.assets,
+        packages: selection.as_ref(),
+        keys: keys.as_ref(),
+        rejoin,
+    };
+    let golden = bake::bake(inputs, &cache.root().join("golden"), progress, interrupt)?;
+    then(ready, &golden, &nodes, &loaded)
+}
+
+/// The token in the file, for nodes that all have the role which it gives.
+fn given_token(file: &Path, cluster: &Cluster, nodes: &[&Node]) -> Result<Token, Failure> {
+    if cluster.swarm.mode == SwarmMode::None {
+        return Err(keys::no_swarm());
+    }
+    if nodes.iter().any(|node| node.role != nodes[0].role) {
+        return Err(Failure::Usage(
+            "a token is for managers or for workers: run once for the nodes of each role, with its token".into(),
+        ));
+    }
+    let path = if file == Path::new("-") {
+        Path::new("/dev/stdin")
+    } else {
+        file
+    };
+    let failed = |error: &dyn std::fmt::Display| {
+        let role = nodes.first().map_or(Role::Worker, |node| node.role);
+        Failure::message(format!(
+            "reading the join token in {}: {error}; it should hold what `docker swarm join-token -q {role}` prints on a manager, and be readable by you alone (chmod 600)",
+            file.display()
+        ))
+    };
+    let text = workspace::read_secret(path).map_err(|error| failed(&error))?;
+    Token::parse(&text).map_err(|error| failed(&error))
+}
+
+/// The nodes asked for, in order, each once; all when none was named.
+fn chosen<'a>(nodes: &'a [Node], wanted: &[u32]) -> Result<Vec<&'a Node>, Failure> {
+    if let Some(missing) = wanted
+        .iter()
+        .find(|number| !nodes.iter().any(|node| node.number == **number))
+    {
+        let count = nodes.len();
+        return Err(Failure::Usage(format!(
+            "there is no node {missing}: the cluster has nodes 1 to {count}"
+        )));
+    }
+    Ok(nodes
+        .iter()
+        .filter(|node| wanted.is_empty() || wanted.contains(&node.number))
+        .collect())
+}
