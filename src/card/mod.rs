@@ -5,13 +5,19 @@
 //! [`Identity::check`], and the kernel's own exclusive opening (`O_EXCL`), which sees what other mount namespaces hold.
 
 mod bus;
+mod carriers;
 mod clean;
 mod device;
 mod find;
 mod host;
 mod identity;
 mod judge;
+mod mounts;
+mod read;
 mod reason;
+mod signature;
+mod stack;
+mod udev;
 
 pub use bus::Bus;
 pub use clean::clean;
