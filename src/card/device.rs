@@ -33,7 +33,7 @@ pub struct Volume {
     pub uuid: Option<String>,
     /// Where it is mounted, in the order of mounting; every bind mount and overlay counts. This mount namespace only.
     pub mounts: Vec<HostPath>,
-    /// Whether the kernel swaps to it now.
+    /// Whether the kernel swaps to it, or to a file on it, now.
     pub swap: bool,
 }
 
@@ -175,10 +175,13 @@ pub struct Device {
 }
 
 impl Device {
-    /// Whether it can be taken away: it is an SD card, says that its medium is removable, or is on a bus that may be unplugged.
-    /// An eMMC is soldered in, whatever it says.
+    /// Whether it can be taken away: it is a card, hangs on a bus that may be unplugged, or says that its medium is removable. An eMMC is
+    /// soldered in; and disks on SATA, NVMe and virtio that say so are disks in a bay, or a firmware's mistake.
     pub fn is_removable(&self) -> bool {
-        self.bus != Bus::Emmc && !self.bus.is_made_up() && (self.removable || self.hotplug || self.bus.is_for_cards())
+        let fixed = matches!(self.bus, Bus::Ata | Bus::Nvme | Bus::Virtio);
+        self.bus != Bus::Emmc
+            && !self.bus.is_made_up()
+            && (self.bus.is_for_cards() || self.hotplug || (self.removable && !fixed))
     }
 
     /// Where it and its partitions are mounted, the last mount first: the order in which to unmount. What is mounted of its

@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::clean::clean;
-use super::{Device, Host};
+use super::host::Node;
+use super::stack::Stack;
+use super::{Bus, Device, Host, read};
 
 /// Why there is no device to speak of.
 #[derive(Debug, thiserror::Error)]
@@ -123,8 +125,29 @@ fn shown(path: &Path) -> String {
 /// # Errors
 /// [`FindError::Kernel`].
 pub fn list(host: &Host) -> Result<Vec<Device>, FindError> {
-    host.try_names(Path::new("/sys/block")).map_err(FindError::Kernel)?;
-    Ok(Vec::new())
+    let stack = Stack::read(host).map_err(FindError::Kernel)?;
+    let mut devices: Vec<Device> = stack
+        .blocks
+        .iter()
+        .filter(|(_, block)| block.partition_of.is_none())
+        .filter_map(|(name, _)| read::device(host, &stack, name))
+        .filter(|device| device.media || !device.bus.is_made_up())
+        .collect();
+    devices.sort_by(|a, b| order(a).cmp(&order(b)));
+    Ok(devices)
+}
+
+/// Cards first; then as a person counts: `sdb` before `sdaa`, `loop2` before `loop10`.
+fn order(device: &Device) -> (u8, usize, &str) {
+    let rank = match device.bus {
+        Bus::Mmc => 0,
+        Bus::SdCardReader => 1,
+        Bus::Usb if device.removable => 2,
+        Bus::Usb => 3,
+        bus if bus.is_made_up() => 5,
+        _ => 4,
+    };
+    (rank, device.name.len(), &device.name)
 }
 
 /// The whole block device that a path names, directly or by a symbolic link (`/dev/disk/by-id/…`).
@@ -132,9 +155,62 @@ pub fn list(host: &Host) -> Result<Vec<Device>, FindError> {
 /// # Errors
 /// [`FindError`] says what the path is instead, and what to do.
 pub fn find(host: &Host, path: &Path) -> Result<Device, FindError> {
-    let _ = host.node(path);
-    Err(FindError::Nothing {
-        path: path.into(),
-        hint: String::new(),
-    })
+    let named = || path.to_owned();
+    let whole = match path.is_absolute() || !host.is_live() {
+        true => Path::new("/").join(path),
+        false => std::path::absolute(path).map_err(unreadable(path))?,
+    };
+    let number = match host.node(&whole) {
+        Ok(Node::Block(number)) => number,
+        Ok(Node::File) => return Err(FindError::File { path: named() }),
+        Ok(Node::Folder) => return Err(FindError::Folder { path: named() }),
+        Ok(Node::Character) => return Err(FindError::Character { path: named() }),
+        Ok(Node::Other) => return Err(FindError::Other { path: named() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(nothing(host, path, &whole)),
+        Err(error) => return Err(unreadable(path)(error)),
+    };
+    let stack = Stack::read(host).map_err(FindError::Kernel)?;
+    let unknown = || FindError::Unknown { path: named(), number };
+    let name = stack.by_number(number).ok_or_else(unknown)?;
+    if let Some((disk, number)) = &stack.blocks[name].partition_of {
+        let disk = stack
+            .blocks
+            .get(disk)
+            .map(|disk| disk.file.clone())
+            .ok_or_else(unknown)?;
+        return Err(FindError::Partition {
+            path: named(),
+            number: *number,
+            disk,
+        });
+    }
+    let device = read::device(host, &stack, name).ok_or_else(unknown)?;
+    match device.media || device.bus.is_made_up() || matches!(device.bus, Bus::Optical | Bus::Floppy) {
+        true => Ok(device),
+        false => Err(FindError::NoCard { path: named() }),
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> FindError {
+    let path = path.to_owned();
+    move |source| FindError::Unreadable { path, source }
+}
+
+/// Says why there is nothing: a dangling link, a name without `/dev/`, or simply nothing.
+fn nothing(host: &Host, path: &Path, whole: &Path) -> FindError {
+    if let Some(target) = host.link(whole) {
+        return FindError::Dangling {
+            path: path.to_owned(),
+            target,
+        };
+    }
+    let meant = Path::new("/dev").join(path.strip_prefix("/").unwrap_or(path));
+    let hint = match host.node(&meant) {
+        Ok(Node::Block(_)) => format!("; did you mean {}?", shown(&meant)),
+        _ => String::new(),
+    };
+    FindError::Nothing {
+        path: path.to_owned(),
+        hint,
+    }
 }

@@ -5,6 +5,7 @@
 //! [`Identity::check`], and the kernel's own exclusive opening (`O_EXCL`), which sees what other mount namespaces hold.
 
 mod bus;
+mod carriers;
 mod clean;
 mod device;
 mod find;
@@ -12,9 +13,14 @@ mod host;
 mod identity;
 mod ioctl;
 mod judge;
+mod mounts;
+mod read;
 mod reason;
 mod target;
 mod write;
+mod signature;
+mod stack;
+mod udev;
 
 pub use bus::Bus;
 pub use clean::clean;

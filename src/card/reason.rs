@@ -222,7 +222,7 @@ impl fmt::Display for Reason {
                 decimal_size(*size)
             ),
             Reason::ContentsUnknown => f.write_str(
-                "what is on it could not be read (no udev here, and no right to read the device): see yourself that nothing on it is needed",
+                "what is on it could not be read (udev does not tell, and the device cannot be read here): see yourself that nothing on it is needed",
             ),
         }
     }

@@ -4,6 +4,7 @@
 
 mod build;
 mod completions;
+mod devices;
 mod failure;
 mod fetch;
 mod golden;
@@ -102,6 +103,8 @@ enum Command {
     Verify(verify::Args),
     /// Print the token with which a node joins the swarm by hand
     Token(token::Args),
+    /// Show the cards that could be written
+    Devices(devices::Args),
     /// Show what is on an image
     Inspect(inspect::Args),
     /// Print the JSON schema of kraken.toml
@@ -137,6 +140,7 @@ pub fn run() -> ExitCode {
         Command::Fetch(args) => fetch::run(&session, args, &mut out),
         Command::Verify(args) => verify::run(&session, args, &mut out),
         Command::Token(args) => token::run(&session, args, &mut out),
+        Command::Devices(args) => devices::run(&session, args, &mut out),
         Command::Inspect(args) => inspect::run(&session, args, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Completions(args) => completions::run(args, &mut out),

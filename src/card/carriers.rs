@@ -1,0 +1,321 @@
+//! Which block devices carry a mount, a file or a swap area; and so, which carry the running system.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::mounts::{Mount, Swap, mount_of};
+use super::stack::Stack;
+use super::{Host, HostPath};
+
+/// What carries a mount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Carriers {
+    /// Names of block devices; none for file systems in memory and on the network.
+    pub blocks: BTreeSet<String>,
+    /// Why there may be others, which are not known.
+    pub unknown: Option<String>,
+}
+
+/// Overlays on overlays deeper than the kernel allows (FILESYSTEM_MAX_STACK_DEPTH is 2), with room.
+const DEPTH: usize = 8;
+
+/// Kinds of file systems that need no block device of this machine.
+const BODILESS: &[&str] = &[
+    "tmpfs",
+    "ramfs",
+    "rootfs",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "9p",
+    "virtiofs",
+    "ceph",
+    "glusterfs",
+    "afs",
+];
+
+/// Mount points without which the running system is not whole, each with all below it or by itself. The media that live systems run from
+/// are among them (live-boot, casper, dracut).
+const SYSTEM: &[(&str, bool)] = &[
+    ("/", false),
+    ("/boot", true),
+    ("/efi", true),
+    ("/usr", true),
+    ("/etc", true),
+    ("/nix", true),
+    ("/sysroot", false),
+    ("/home", false),
+    ("/root", false),
+    ("/opt", false),
+    ("/srv", false),
+    ("/tmp", false),
+    ("/var", false),
+    ("/var/home", false),
+    ("/var/lib", true),
+    ("/var/log", true),
+    ("/var/cache", true),
+    ("/var/tmp", false),
+    ("/cdrom", true),
+    ("/rofs", true),
+    ("/isodevice", true),
+    ("/run/live", true),
+    ("/lib/live/mount", true),
+    ("/run/initramfs", true),
+    ("/run/rootfsbase", true),
+    ("/media/root-ro", true),
+    ("/media/root-rw", true),
+];
+
+/// Whether the running system needs what is mounted there.
+pub(super) fn is_system(point: &Path) -> bool {
+    SYSTEM.iter().any(|(system, below)| match below {
+        true => point.starts_with(system),
+        false => point == Path::new(system),
+    })
+}
+
+/// Finds the carriers of all mounts, notes which loop devices read files from which devices, and says why the system's own disk is not
+/// known, if it is not.
+pub(super) fn attach(host: &Host, stack: &mut Stack, mounts: Vec<Mount>, unknown: &mut Vec<String>) {
+    add_files(host, stack, &mounts);
+    let found: Vec<Carriers> = (0..mounts.len())
+        .map(|index| of_mount(host, stack, &mounts, index, 0))
+        .collect();
+    stack.mounts = mounts.into_iter().zip(found).collect();
+    without_layers(stack);
+    let at = |point: &str| stack.mounts.iter().rfind(|(mount, _)| mount.point == Path::new(point));
+    // Image-based systems mount the disk itself at /sysroot, whatever their root is composed of.
+    let sysroot = at("/sysroot").is_some_and(|(_, carriers)| !carriers.blocks.is_empty());
+    match at("/") {
+        None => unknown.push("no mount of / is listed".to_owned()),
+        Some((_, carriers)) if !sysroot => unknown.extend(carriers.unknown.clone()),
+        Some(_) => (),
+    }
+    // What a FUSE program or autofs serves is nobody's disk, and overlays over parts of a system that is known lie in memory.
+    let no_disk = |kind: &str| matches!(kind, "overlay" | "autofs") || kind.starts_with("fuse");
+    let parts = ["/usr", "/boot", "/boot/firmware", "/boot/efi", "/var", "/home"];
+    let parts = parts
+        .into_iter()
+        .filter_map(at)
+        .filter(|(mount, _)| !no_disk(&mount.kind));
+    unknown.extend(parts.filter_map(|(_, carriers)| carriers.unknown.clone()));
+}
+
+/// Loop devices and zram stand on the device that their file lies on, or on the device that they were given.
+fn add_files(host: &Host, stack: &mut Stack, mounts: &[Mount]) {
+    let names: Vec<(String, PathBuf)> = stack
+        .blocks
+        .iter()
+        .map(|(name, block)| (name.clone(), block.folder.clone()))
+        .collect();
+    for (name, folder) in names {
+        let file = host
+            .attribute(folder.join("loop/backing_file"))
+            .or_else(|| host.attribute(folder.join("backing_dev")).filter(|path| path != "none"));
+        let Some(file) = file else { continue };
+        let path = Path::new(file.trim_end_matches(" (deleted)"));
+        let beneath = match stack.by_file(host, path) {
+            Some(block) => BTreeSet::from([block.to_owned()]),
+            None => of_path(host, stack, mounts, path, 0).blocks,
+        };
+        for lower in beneath {
+            stack.link(&lower, &name);
+        }
+        stack.backing.insert(name, HostPath::new(path));
+    }
+}
+
+fn known(blocks: impl IntoIterator<Item = String>) -> Carriers {
+    Carriers {
+        blocks: blocks.into_iter().collect(),
+        unknown: None,
+    }
+}
+
+fn unknown(why: impl Into<String>) -> Carriers {
+    Carriers {
+        blocks: BTreeSet::new(),
+        unknown: Some(super::clean(&why.into())),
+    }
+}
+
+/// What carries the file system that a path lies on.
+fn of_path(host: &Host, stack: &Stack, mounts: &[Mount], path: &Path, depth: usize) -> Carriers {
+    match mount_of(mounts, path) {
+        Some(index) if depth < DEPTH => of_mount(host, stack, mounts, index, depth + 1),
+        _ => unknown(format!("nothing is mounted above {}", path.display())),
+    }
+}
+
+fn of_mount(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth: usize) -> Carriers {
+    let mount = &mounts[index];
+    let source = || stack.by_file(host, &mount.source).map(str::to_owned);
+    if mount.number.major != 0 {
+        let Some(block) = stack.by_number(mount.number) else {
+            return unknown(format!(
+                "{} is on device {}, which /sys does not list",
+                mount.point.display(),
+                mount.number
+            ));
+        };
+        // A journal or a real-time section on another device (xfs(5)).
+        let others = ["logdev", "rtdev"].into_iter().flat_map(|name| mount.options(name));
+        let others = others.filter_map(|path| stack.by_file(host, &path).map(str::to_owned));
+        return known(others.chain([block.to_owned()]));
+    }
+    match mount.kind.as_str() {
+        kind if BODILESS.contains(&kind) => Carriers::default(),
+        "btrfs" => of_btrfs(stack, source(), &mount.point),
+        "zfs" => {
+            let text = mount.source.to_string_lossy();
+            let pool = text.split('/').next().unwrap_or_default();
+            match stack.pools.get(pool).filter(|members| !members.is_empty()) {
+                Some(members) => known(members.iter().cloned()),
+                None => unknown(format!(
+                    "{} is on the ZFS pool {pool}, whose disks cannot be seen",
+                    mount.point.display()
+                )),
+            }
+        }
+        "bcachefs" => {
+            let text = mount.source.to_string_lossy();
+            let members: Vec<Option<&str>> = text
+                .split(':')
+                .map(|path| stack.by_file(host, Path::new(path)))
+                .collect();
+            let all = members.iter().all(Option::is_some);
+            Carriers {
+                unknown: (!all).then(|| {
+                    format!(
+                        "{} is on bcachefs, whose disks cannot all be seen",
+                        mount.point.display()
+                    )
+                }),
+                ..known(members.into_iter().flatten().map(str::to_owned))
+            }
+        }
+        "overlay" => of_overlay(host, stack, mounts, index, depth),
+        kind => match source() {
+            Some(block) => known([block]),
+            // eCryptfs and the like are mounted from a folder.
+            None if mount.source.starts_with("/") && mount_of(mounts, &mount.source) != Some(index) => {
+                of_path(host, stack, mounts, &mount.source, depth)
+            }
+            None => unknown(format!(
+                "{} is on {kind}, whose device cannot be seen",
+                mount.point.display()
+            )),
+        },
+    }
+}
+
+/// A btrfs has a number of its own in the table of mounts; its devices are found by any one of them, or as all that could be it.
+fn of_btrfs(stack: &Stack, source: Option<String>, point: &Path) -> Carriers {
+    let whole = |block: &String| stack.btrfs.iter().find(|btrfs| btrfs.members.contains(block));
+    match source {
+        Some(block) => match whole(&block) {
+            Some(btrfs) => known(btrfs.members.iter().cloned()),
+            None => known([block]),
+        },
+        None if stack.btrfs.is_empty() => {
+            unknown(format!("{} is on btrfs, whose devices cannot be seen", point.display()))
+        }
+        None => known(stack.btrfs.iter().flat_map(|btrfs| btrfs.members.iter().cloned())),
+    }
+}
+
+/// An overlay is carried by what carries its layers. Those that were mounted before the root was changed are not in the table.
+fn of_overlay(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth: usize) -> Carriers {
+    let point = mounts[index].point.display();
+    let mut all = Carriers::default();
+    let mut read_from = false;
+    let layers = mounts[index].layers();
+    if layers.is_empty() {
+        return unknown(format!("{point} is an overlay that does not tell its layers"));
+    }
+    for (layer, writable) in layers {
+        let own = mount_of(mounts, &layer);
+        let in_memory =
+            own.is_some_and(|own| mounts[own].number.major == 0 && BODILESS.contains(&mounts[own].kind.as_str()));
+        let hidden = !layer.is_absolute() || own == Some(index) || (in_memory && !writable);
+        let found = match hidden {
+            // What is written may well go to memory; what is read comes from somewhere.
+            true if writable => Carriers::default(),
+            true => unknown(format!(
+                "{point} is an overlay whose layer {} cannot be seen",
+                layer.display()
+            )),
+            false => of_path(host, stack, mounts, &layer, depth),
+        };
+        read_from |= !writable && !found.blocks.is_empty();
+        all.blocks.extend(found.blocks);
+        all.unknown = all.unknown.or(found.unknown);
+    }
+    // One layer that is read from a device tells the system's disk, as with composefs, whose other layer is hidden.
+    all.unknown = all.unknown.filter(|_| !read_from);
+    all
+}
+
+/// Where layers of the root overlay are hidden, the live system's images are what the loop devices read; those that stand on a device
+/// tell which.
+fn without_layers(stack: &mut Stack) {
+    let loops: Vec<String> = stack
+        .backing
+        .keys()
+        .filter(|name| stack.stands_on_something(name))
+        .cloned()
+        .collect();
+    for (mount, carriers) in &mut stack.mounts {
+        if mount.kind == "overlay" && mount.point == Path::new("/") && carriers.unknown.is_some() && !loops.is_empty() {
+            carriers.blocks.extend(loops.iter().cloned());
+            carriers.unknown = None;
+        }
+    }
+}
+
+/// What carries a swap area.
+pub(super) fn of_swap(host: &Host, stack: &Stack, swap: &Swap) -> BTreeSet<String> {
+    if let Some(block) = stack.by_file(host, &swap.path) {
+        return BTreeSet::from([block.to_owned()]);
+    }
+    if !swap.file {
+        return BTreeSet::new();
+    }
+    let points: Vec<Mount> = stack.mounts.iter().map(|(mount, _)| mount.clone()).collect();
+    match mount_of(&points, &swap.path) {
+        Some(index) => stack.mounts[index].1.blocks.clone(),
+        None => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_mount_points_are_told_from_others() {
+        for point in [
+            "/",
+            "/boot/firmware",
+            "/boot/efi",
+            "/usr/local",
+            "/home",
+            "/var/lib/docker/overlay2/x",
+            "/run/live/medium",
+        ] {
+            assert!(is_system(Path::new(point)), "{point}");
+        }
+        for point in [
+            "/mnt",
+            "/media/pi/bootfs",
+            "/home/pi/card",
+            "/run/media/pi/x",
+            "/var/mnt/card",
+            "/bootleg",
+            "/run/netns",
+        ] {
+            assert!(!is_system(Path::new(point)), "{point}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Puts the facts of one disk together.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::bus::{Bus, Place};
+use super::carriers::is_system;
+use super::clean::cleaned;
+use super::signature;
+use super::stack::Stack;
+use super::udev::Properties;
+use super::{Device, Holder, HolderKind, Host, HostPath, Partition, Table, Volume, clean};
+use crate::disk::{ImageFile, PartitionTable, TableKind};
+
+/// The kernel counts sizes in sectors of 512 bytes, whatever a device's own are (Documentation/ABI/stable/sysfs-block).
+const SYSFS_SECTOR: u64 = 512;
+
+/// Reads a whole disk; `None` when it is gone, or a partition.
+pub(super) fn device(host: &Host, stack: &Stack, name: &str) -> Option<Device> {
+    let block = stack.blocks.get(name).filter(|block| block.partition_of.is_none())?;
+    let folder = &block.folder;
+    let record = Properties::of(host, block.number);
+    let udev = record.clone().unwrap_or_default();
+    let place = Place::of(host, name, folder, &udev);
+    let size = size(host, folder);
+    let above = stack.above(name);
+    // Drives with doors are not opened only to see what is in them.
+    let own_eyes = record.is_none() && host.is_live() && size > 0 && !matches!(place.bus, Bus::Optical | Bus::Floppy);
+    let opened = own_eyes.then(|| open(stack, name)).flatten();
+    let read_table = opened.as_ref().and_then(|disk| PartitionTable::read(disk).ok());
+    let block_size = |file: &str, or: u32| {
+        let number = host.number(folder.join("queue").join(file));
+        number.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(or)
+    };
+    let logical_block = block_size("logical_block_size", 512);
+    let serial = |folder: &Path| host.attribute(folder.join("serial")).as_deref().and_then(cleaned);
+    let partitions = partitions(host, stack, name, read_table.as_ref());
+    // A file system that begins at the disk's own beginning; with a table there is none, but for hybrid images, which only udev tells.
+    let whole = match (&record, &opened, &read_table) {
+        (None, Some(disk), None) => signature::read(disk),
+        _ => None,
+    };
+    Some(Device {
+        path: block.file.clone(),
+        name: clean(name),
+        number: block.number,
+        diskseq: host.number(folder.join("diskseq")),
+        size,
+        logical_block,
+        physical_block: block_size("physical_block_size", logical_block),
+        model: model(host, folder, &udev),
+        vendor: vendor(host, folder, &udev),
+        serial: serial(&folder.join("device"))
+            .or_else(|| serial(folder))
+            .or_else(|| udev.name("ID_SERIAL_SHORT"))
+            .or_else(|| usb_serial(host, folder)),
+        wwn: udev
+            .get("ID_WWN_WITH_EXTENSION")
+            .or_else(|| udev.get("ID_WWN"))
+            .or_else(|| cleaned(&host.attribute(folder.join("wwid"))?))
+            .or_else(|| cleaned(&host.attribute(folder.join("device/wwid"))?)),
+        cid: host.attribute(folder.join("device/cid")).as_deref().and_then(cleaned),
+        bus: place.bus,
+        removable: host.flag(folder.join("removable")),
+        hotplug: place.hotplug,
+        read_only: host.flag(folder.join("ro")),
+        media: size > 0,
+        boot_area: is_boot_area(name),
+        table: udev
+            .get("ID_PART_TABLE_TYPE")
+            .map(|kind| Table {
+                kind,
+                id: udev.get("ID_PART_TABLE_UUID"),
+            })
+            .or_else(|| read_table.as_ref().map(table)),
+        partitions,
+        volume: volume(stack, name, &udev, whole),
+        contents_unknown: size > 0 && record.is_none() && opened.is_none(),
+        holders: holders(host, stack, name, &above),
+        backing_file: stack.backing.get(name).cloned(),
+        system: system(stack, &above),
+        swaps: stack
+            .swaps
+            .iter()
+            .filter(|(_, carriers)| !carriers.is_disjoint(&above))
+            .map(|(path, _)| path.clone())
+            .collect(),
+        system_unknown: stack.unknown.clone(),
+    })
+}
+
+fn size(host: &Host, folder: &Path) -> u64 {
+    host.number(folder.join("size"))
+        .unwrap_or(0)
+        .saturating_mul(SYSFS_SECTOR)
+}
+
+/// `mmcblk0boot0`, `mmcblk0gp1`, `mmcblk0rpmb` (drivers/mmc/core/block.c).
+fn is_boot_area(name: &str) -> bool {
+    name.strip_prefix("mmcblk").is_some_and(|rest| {
+        rest.trim_start_matches(|c: char| c.is_ascii_digit())
+            .starts_with(['b', 'g', 'r'])
+    })
+}
+
+/// The model as the kernel has it; for disks behind libata as udev has it, which is not cut off after 16 characters.
+fn model(host: &Host, folder: &Path, udev: &Properties) -> Option<String> {
+    let kernel = ["device/model", "device/name", "dm/name"]
+        .into_iter()
+        .find_map(|file| cleaned(&host.attribute(folder.join(file))?));
+    match is_ata(host, folder) {
+        true => udev.name("ID_MODEL").or(kernel),
+        false => kernel.or_else(|| udev.name("ID_MODEL")),
+    }
+}
+
+fn is_ata(host: &Host, folder: &Path) -> bool {
+    host.attribute(folder.join("device/vendor")).as_deref() == Some("ATA")
+}
+
+/// The vendor; `ATA`, and the number that virtio has there, are none.
+fn vendor(host: &Host, folder: &Path, udev: &Properties) -> Option<String> {
+    if is_ata(host, folder) {
+        return None;
+    }
+    let kernel = host.attribute(folder.join("device/vendor"));
+    let kernel = kernel.filter(|vendor| !vendor.starts_with("0x"));
+    kernel.as_deref().and_then(cleaned).or_else(|| udev.name("ID_VENDOR"))
+}
+
+/// The serial number of the USB device that a disk hangs on.
+fn usb_serial(host: &Host, folder: &Path) -> Option<String> {
+    folder
+        .ancestors()
+        .take_while(|path| path.starts_with("/sys/devices/"))
+        .filter(|path| host.link_name(path.join("subsystem")).as_deref() == Some("usb"))
+        .find_map(|path| cleaned(&host.attribute(path.join("serial"))?))
+}
+
+fn table(table: &PartitionTable) -> Table {
+    let (kind, id) = match &table.kind {
+        TableKind::Mbr { disk_id } => ("dos", format!("{disk_id:08x}")),
+        TableKind::Gpt { guid } => ("gpt", guid.clone()),
+    };
+    Table {
+        kind: kind.into(),
+        id: Some(id),
+    }
+}
+
+fn partitions(host: &Host, stack: &Stack, disk: &str, table: Option<&PartitionTable>) -> Vec<Partition> {
+    let of_disk = stack
+        .blocks
+        .iter()
+        .filter_map(|(name, block)| match &block.partition_of {
+            Some((of, number)) if of == disk => Some((name, block, *number)),
+            _ => None,
+        });
+    let mut found: Vec<Partition> = of_disk
+        .map(|(name, block, number)| {
+            let record = Properties::of(host, block.number);
+            let own_eyes = record.is_none() && host.is_live();
+            let seen = own_eyes
+                .then(|| open(stack, name))
+                .flatten()
+                .and_then(|volume| signature::read(&volume));
+            let udev = record.unwrap_or_default();
+            Partition {
+                number,
+                path: block.file.clone(),
+                device: block.number,
+                start: host
+                    .number(block.folder.join("start"))
+                    .unwrap_or(0)
+                    .saturating_mul(SYSFS_SECTOR),
+                size: size(host, &block.folder),
+                part_label: udev
+                    .name("ID_PART_ENTRY_NAME")
+                    .or_else(|| part_name(host, &block.folder)),
+                part_uuid: udev
+                    .get("ID_PART_ENTRY_UUID")
+                    .or_else(|| Some(table?.get(number)?.partuuid.clone())),
+                volume: volume(stack, name, &udev, seen),
+            }
+        })
+        .collect();
+    found.sort_by_key(|partition| partition.number);
+    found
+}
+
+/// The kernel's own reading of a GPT's partition name.
+fn part_name(host: &Host, folder: &Path) -> Option<String> {
+    let uevent = host.attribute(folder.join("uevent"))?;
+    uevent.lines().find_map(|line| cleaned(line.strip_prefix("PARTNAME=")?))
+}
+
+fn volume(stack: &Stack, name: &str, udev: &Properties, seen: Option<signature::Signature>) -> Volume {
+    let seen = seen.unwrap_or_default();
+    Volume {
+        file_system: udev.get("ID_FS_TYPE").or_else(|| cleaned(seen.kind)),
+        label: udev.name("ID_FS_LABEL").or_else(|| cleaned(&seen.label?)),
+        uuid: udev.name("ID_FS_UUID").or_else(|| cleaned(&seen.uuid?)),
+        mounts: mounts(stack, |carriers| carriers.contains(name)),
+        swap: stack.swaps.iter().any(|(_, carriers)| carriers.contains(name)),
+    }
+}
+
+/// Mount points of mounts whose carriers pass, each once, in the order of mounting.
+fn mounts(stack: &Stack, pass: impl Fn(&BTreeSet<String>) -> bool) -> Vec<HostPath> {
+    let mut points: Vec<HostPath> = Vec::new();
+    for (mount, carriers) in &stack.mounts {
+        let point = HostPath::new(&mount.point);
+        if pass(&carriers.blocks) && !points.contains(&point) {
+            points.push(point);
+        }
+    }
+    points
+}
+
+fn system(stack: &Stack, above: &BTreeSet<String>) -> Vec<HostPath> {
+    let mut points = mounts(stack, |carriers| !carriers.is_disjoint(above));
+    points.retain(|point| is_system(point.path()));
+    points.sort();
+    points
+}
+
+/// What sits on a disk: other block devices, and file systems that reach over several or cannot be seen.
+fn holders(host: &Host, stack: &Stack, disk: &str, above: &BTreeSet<String>) -> Vec<Holder> {
+    let is_holder = |name: &&String| {
+        stack.disk_of(name) != disk && stack.blocks.get(*name).is_none_or(|b| b.partition_of.is_none())
+    };
+    let mut found: Vec<Holder> = above
+        .iter()
+        .filter(is_holder)
+        .map(|name| block_holder(host, stack, name))
+        .collect();
+    for btrfs in &stack.btrfs {
+        if btrfs.members.is_disjoint(above) {
+            continue;
+        }
+        let points = mounts(stack, |carriers| btrfs.members.is_subset(carriers));
+        let others: BTreeSet<&str> = btrfs
+            .members
+            .difference(above)
+            .map(|member| stack.disk_of(member))
+            .collect();
+        if others.is_empty() && !points.is_empty() {
+            continue;
+        }
+        found.push(Holder {
+            kind: HolderKind::Btrfs,
+            name: btrfs
+                .label
+                .as_deref()
+                .and_then(cleaned)
+                .unwrap_or_else(|| clean(&btrfs.uuid)),
+            path: None,
+            with: others.into_iter().map(clean).collect(),
+            file: None,
+            mounts: points,
+        });
+    }
+    for (pool, members) in &stack.pools {
+        if !members.is_disjoint(above) {
+            found.push(Holder {
+                kind: HolderKind::Zfs,
+                name: clean(pool),
+                path: None,
+                with: Vec::new(),
+                file: None,
+                mounts: mounts(stack, |carriers| !members.is_disjoint(carriers)),
+            });
+        }
+    }
+    found
+}
+
+fn block_holder(host: &Host, stack: &Stack, name: &str) -> Holder {
+    let block = stack.blocks.get(name);
+    let attribute = |file: &str| host.attribute(block?.folder.join(file));
+    let mapped = attribute("dm/name");
+    let kind = match attribute("dm/uuid") {
+        Some(uuid) if uuid.starts_with("LVM-") => HolderKind::Lvm,
+        Some(uuid) if uuid.starts_with("CRYPT-") => HolderKind::Crypt,
+        Some(uuid) if uuid.starts_with("mpath-") => HolderKind::Multipath,
+        _ if name.starts_with("dm-") => HolderKind::Dm,
+        _ if name.starts_with("md") => HolderKind::Md,
+        _ if name.starts_with("bcache") => HolderKind::Bcache,
+        _ if name.starts_with("loop") => HolderKind::Loop,
+        _ => HolderKind::Other,
+    };
+    Holder {
+        kind,
+        path: block.map(|block| block.file.clone()),
+        with: Vec::new(),
+        file: stack.backing.get(name).cloned(),
+        mounts: mounts(stack, |carriers| {
+            carriers.iter().any(|carrier| stack.disk_of(carrier) == name)
+        }),
+        name: mapped.as_deref().and_then(cleaned).unwrap_or_else(|| clean(name)),
+    }
+}
+
+/// Opens a device for reading, when it is the one that the kernel's list has.
+fn open(stack: &Stack, name: &str) -> Option<ImageFile> {
+    let block = stack.blocks.get(name)?;
+    // A pipe in a device's place must not make us wait.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(&block.file)
+        .ok()?;
+    let metadata = file.metadata().ok()?;
+    let number = (rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
+    let same = metadata.file_type().is_block_device() && number == (block.number.major, block.number.minor);
+    same.then(|| ImageFile::from_file(file).ok()).flatten()
+}

@@ -1,0 +1,257 @@
+//! What sits on what: disks, partitions, and all that the kernel builds on them, up to what is mounted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::carriers::{self, Carriers};
+use super::mounts::{Mount, Swap};
+use super::udev::Properties;
+use super::{DeviceNumber, Host, HostPath};
+
+/// One block device, whole or a partition.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    /// Its number.
+    pub number: DeviceNumber,
+    /// Its folder in sysfs, links followed: where it is attached.
+    pub folder: PathBuf,
+    /// Its device file.
+    pub file: PathBuf,
+    /// The disk that it is a partition of, and its number there.
+    pub partition_of: Option<(String, u32)>,
+}
+
+/// A mounted btrfs.
+#[derive(Clone, Debug)]
+pub(super) struct Btrfs {
+    pub uuid: String,
+    pub label: Option<String>,
+    /// Names of its devices.
+    pub members: BTreeSet<String>,
+}
+
+/// All block devices of a host, with what they carry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stack {
+    /// By the kernel's name.
+    pub blocks: BTreeMap<String, Block>,
+    /// From a device to what sits directly on it.
+    up: BTreeMap<String, BTreeSet<String>>,
+    /// The files behind loop devices.
+    pub backing: BTreeMap<String, HostPath>,
+    /// The mounts, and what carries each.
+    pub mounts: Vec<(Mount, Carriers)>,
+    /// The swap areas, and what carries each.
+    pub swaps: Vec<(HostPath, BTreeSet<String>)>,
+    /// Mounted btrfs.
+    pub btrfs: Vec<Btrfs>,
+    /// Devices of ZFS pools that are imported, by pool.
+    pub pools: BTreeMap<String, BTreeSet<String>>,
+    /// Why it cannot be known what the system runs from.
+    pub unknown: Option<String>,
+}
+
+impl Stack {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// When the list of block devices cannot be read.
+    pub fn read(host: &Host) -> io::Result<Self> {
+        let mut stack = Self::default();
+        for name in host.try_names(Path::new("/sys/block"))? {
+            stack.add_disk(host, &name);
+        }
+        stack.add_holders(host);
+        stack.btrfs = stack.read_btrfs(host);
+        stack.pools = stack.read_pools(host);
+        let mounts = Mount::all(host);
+        let swaps = Swap::all(host);
+        let mut unknown = Vec::new();
+        match mounts {
+            Ok(mounts) => carriers::attach(host, &mut stack, mounts, &mut unknown),
+            Err(error) => unknown.push(format!("/proc/self/mountinfo cannot be read: {error}")),
+        }
+        match swaps {
+            Ok(swaps) => {
+                stack.swaps = swaps
+                    .into_iter()
+                    .map(|swap| (HostPath::new(&swap.path), carriers::of_swap(host, &stack, &swap)))
+                    .collect();
+            }
+            Err(error) => unknown.push(format!("/proc/swaps cannot be read: {error}")),
+        }
+        stack.unknown = unknown.into_iter().next();
+        Ok(stack)
+    }
+
+    fn add_disk(&mut self, host: &Host, name: &str) {
+        let listed = Path::new("/sys/block").join(name);
+        let folder = host.resolve(&listed).unwrap_or(listed);
+        // Paths of a multipath NVMe disk are hidden, and have no number.
+        if !self.add(host, name, &folder, None) {
+            return;
+        }
+        for part in host.names(&folder) {
+            if !part.starts_with(name) {
+                continue;
+            }
+            let path = folder.join(&part);
+            let number = host.number(path.join("partition")).and_then(|n| u32::try_from(n).ok());
+            if let Some(number) = number
+                && self.add(host, &part, &path, Some((name.to_owned(), number)))
+            {
+                self.link(name, &part);
+            }
+        }
+    }
+
+    fn add(&mut self, host: &Host, name: &str, folder: &Path, partition_of: Option<(String, u32)>) -> bool {
+        let Some(number) = host
+            .attribute(folder.join("dev"))
+            .and_then(|text| DeviceNumber::parse(&text))
+        else {
+            return false;
+        };
+        let block = Block {
+            number,
+            folder: folder.to_owned(),
+            file: device_file(host, name, folder),
+            partition_of,
+        };
+        self.blocks.insert(name.to_owned(), block);
+        true
+    }
+
+    /// Whatever a device's `holders` and the holders' own `slaves` name (Documentation/ABI/stable/sysfs-block).
+    fn add_holders(&mut self, host: &Host) {
+        let names: Vec<(String, PathBuf)> = self
+            .blocks
+            .iter()
+            .map(|(name, block)| (name.clone(), block.folder.clone()))
+            .collect();
+        for (name, folder) in names {
+            for holder in host.names(folder.join("holders")) {
+                self.link(&name, &holder);
+            }
+            for slave in host.names(folder.join("slaves")) {
+                self.link(&slave, &name);
+            }
+        }
+    }
+
+    /// Notes that `upper` sits on `lower`.
+    pub fn link(&mut self, lower: &str, upper: &str) {
+        self.up.entry(lower.to_owned()).or_default().insert(upper.to_owned());
+    }
+
+    /// Everything that sits on a device through any depth, itself included.
+    pub fn above(&self, name: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::from([name.to_owned()]);
+        let mut next = vec![name.to_owned()];
+        while let Some(lower) = next.pop() {
+            for upper in self.up.get(&lower).into_iter().flatten() {
+                if found.insert(upper.clone()) {
+                    next.push(upper.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether something is beneath a device.
+    pub fn stands_on_something(&self, name: &str) -> bool {
+        self.up.values().any(|uppers| uppers.contains(name))
+    }
+
+    /// The device with this number.
+    pub fn by_number(&self, number: DeviceNumber) -> Option<&str> {
+        let found = self.blocks.iter().find(|(_, block)| block.number == number);
+        found.map(|(name, _)| name.as_str())
+    }
+
+    /// The device that a path names: by the name of its file, or by the number behind it.
+    pub fn by_file(&self, host: &Host, path: &Path) -> Option<&str> {
+        let path = path.to_string_lossy();
+        let path = Path::new(path.trim_end_matches(" (deleted)"));
+        if !path.starts_with("/dev") {
+            return None;
+        }
+        if let Some((name, _)) = self.blocks.iter().find(|(_, block)| block.file == path) {
+            return Some(name);
+        }
+        match host.node(path) {
+            Ok(super::host::Node::Block(number)) => self.by_number(number),
+            // In a container the node may be missing; `/dev/mapper/NAME` is found by its name.
+            _ => {
+                let mapped = path.strip_prefix("/dev/mapper").ok()?.to_str()?;
+                let mut all = self.blocks.iter();
+                all.find(|(_, block)| host.attribute(block.folder.join("dm/name")).as_deref() == Some(mapped))
+                    .map(|(name, _)| name.as_str())
+            }
+        }
+    }
+
+    /// The whole disk that a device is, or is a partition of.
+    pub fn disk_of<'a>(&'a self, name: &'a str) -> &'a str {
+        match self.blocks.get(name).and_then(|block| block.partition_of.as_ref()) {
+            Some((disk, _)) => disk,
+            None => name,
+        }
+    }
+
+    /// Mounted btrfs and their devices: `/sys/fs/btrfs/UUID/devices/*` (fs/btrfs/sysfs.c); the folder is there as long as it is mounted,
+    /// in whichever namespace.
+    fn read_btrfs(&self, host: &Host) -> Vec<Btrfs> {
+        let all = Path::new("/sys/fs/btrfs");
+        let systems = host.names(all).into_iter().map(|uuid| (all.join(&uuid), uuid));
+        systems
+            .map(|(folder, uuid)| Btrfs {
+                label: host.attribute(folder.join("label")),
+                members: host.names(folder.join("devices")).into_iter().collect(),
+                uuid,
+            })
+            .filter(|btrfs| !btrfs.members.is_empty())
+            .collect()
+    }
+
+    /// Imported pools (`/proc/spl/kstat/zfs/POOL`) and the devices that udev knows as their members: the pool's name is the label.
+    fn read_pools(&self, host: &Host) -> BTreeMap<String, BTreeSet<String>> {
+        let mut pools: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for pool in host.names("/proc/spl/kstat/zfs") {
+            if !host.exists(format!("/proc/spl/kstat/zfs/{pool}/state")) {
+                continue;
+            }
+            pools.insert(pool, BTreeSet::new());
+        }
+        if pools.is_empty() {
+            return pools;
+        }
+        for (name, block) in &self.blocks {
+            let Some(properties) = Properties::of(host, block.number) else {
+                continue;
+            };
+            if properties.get("ID_FS_TYPE").as_deref() == Some("zfs_member")
+                && let Some(label) = properties.name("ID_FS_LABEL")
+                && let Some(members) = pools.get_mut(&label)
+            {
+                members.insert(name.clone());
+            }
+        }
+        pools
+    }
+}
+
+/// `/dev/` and the kernel's DEVNAME; sysfs writes `!` for a slash in a name.
+fn device_file(host: &Host, name: &str, folder: &Path) -> PathBuf {
+    let uevent = host.attribute(folder.join("uevent")).unwrap_or_default();
+    let devname = uevent.lines().find_map(|line| line.strip_prefix("DEVNAME="));
+    let plain = |name: &&str| {
+        let mut parts = name.split('/');
+        !name.is_empty() && parts.all(|part| !matches!(part, "" | "." | "..")) && super::clean(name) == **name
+    };
+    match devname.filter(plain) {
+        Some(devname) => Path::new("/dev").join(devname),
+        None => Path::new("/dev").join(name.replace('!', "/")),
+    }
+}

@@ -1,0 +1,183 @@
+//! `kraken-flash devices`: the cards that could be written, and why other devices could not.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use kraken_flash::card::{self, Device, Host, Policy, Reason, Verdict};
+use serde::Serialize;
+
+use super::{Failure, Session, plan, say, text};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Show the devices that are not written as well, and why not
+    #[arg(long)]
+    all: bool,
+    /// Print all devices as JSON, with the verdict on each
+    #[arg(long)]
+    json: bool,
+}
+
+/// One device of `devices --json`.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Judged {
+    #[serde(flatten)]
+    device: Device,
+    /// With no option given; `lifted-by` names the one that would help.
+    verdict: Verdict,
+}
+
+/// `devices --json`.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Listed {
+    devices: Vec<Judged>,
+}
+
+pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let judged = card::list(&Host::system())?.into_iter().map(|device| Judged {
+        verdict: card::judge(&device, &Policy::default()),
+        device,
+    });
+    let devices: Vec<Judged> = judged.collect();
+    if args.json {
+        return text::json(out, &Listed { devices });
+    }
+    let (fit, others): (Vec<&Judged>, Vec<&Judged>) = devices.iter().partition(|judged| judged.is_fit());
+    if !fit.is_empty() {
+        writeln!(out, "{}", table(&fit))?;
+    }
+    if args.all || fit.is_empty() {
+        let shown = render_others(&others);
+        if !fit.is_empty() && !shown.is_empty() {
+            writeln!(out)?;
+        }
+        out.write_all(shown.as_bytes())?;
+    }
+    out.flush()?;
+    if fit.is_empty() {
+        say(session, &advice(&others));
+    }
+    Ok(())
+}
+
+impl Judged {
+    /// Whether nothing stands in the way but what is mounted.
+    fn is_fit(&self) -> bool {
+        let mounted = |reason: &Reason| matches!(reason, Reason::Mounted { lifted: true, .. });
+        self.verdict.refusals.iter().all(mounted)
+    }
+
+    /// In a word or two, for the table.
+    fn state(&self) -> String {
+        let mounts: Vec<String> = self.device.mounts().iter().rev().map(ToString::to_string).collect();
+        let notes = match self.verdict.warnings.len() {
+            0 => String::new(),
+            1 => ", a note below".into(),
+            count => format!(", {count} notes below"),
+        };
+        match mounts.is_empty() {
+            true => format!("can be written{notes}"),
+            false => format!("mounted at {}{notes}", mounts.join(", ")),
+        }
+    }
+}
+
+/// What fits, a row each, and what to think of beneath.
+fn table(fit: &[&Judged]) -> String {
+    let rows = fit.iter().map(|judged| {
+        let device = &judged.device;
+        vec![
+            device.path.display().to_string(),
+            card::decimal_size(device.size),
+            title(device),
+            device.bus.to_string(),
+            contents(device),
+            judged.state(),
+        ]
+    });
+    let mut shown = plan::table(&["DEVICE", "SIZE", "NAME", "BUS", "ON IT", "STATE"], rows);
+    for judged in fit {
+        for reason in judged.verdict.refusals.iter().chain(&judged.verdict.warnings) {
+            let _ = write!(shown, "\n{}: {reason}", judged.device.path.display());
+        }
+    }
+    shown
+}
+
+/// Model and serial number; enough to know the reader or the stick by.
+fn title(device: &Device) -> String {
+    let title = device.title();
+    let serial = device.serial.as_deref().unwrap_or_default();
+    match (title.is_empty(), serial.is_empty()) {
+        (true, true) => "without a name".into(),
+        (true, false) => serial.into(),
+        (false, true) => title,
+        (false, false) => format!("{title}, {serial}"),
+    }
+}
+
+/// What is on it: labels, else kinds of file systems.
+fn contents(device: &Device) -> String {
+    let labels = device.labels();
+    if !labels.is_empty() {
+        return labels.join(", ");
+    }
+    let volumes = device
+        .partitions
+        .iter()
+        .map(|partition| &partition.volume)
+        .chain([&device.volume]);
+    let kinds: Vec<&str> = volumes.filter_map(|volume| volume.file_system.as_deref()).collect();
+    match (kinds.is_empty(), device.partitions.len(), device.contents_unknown) {
+        (false, ..) => kinds.join(", "),
+        (true, _, true) => "?".into(),
+        (true, 0, _) => "nothing".into(),
+        (true, 1, _) => "1 partition".into(),
+        (true, count, _) => format!("{count} partitions"),
+    }
+}
+
+/// The others, each with its reasons in words.
+fn render_others(others: &[&Judged]) -> String {
+    let mut shown = String::new();
+    for Judged { device, verdict } in others.iter().copied() {
+        let mut facts = Vec::new();
+        if device.media {
+            facts.push(card::decimal_size(device.size));
+        }
+        facts.push(match &device.backing_file {
+            Some(file) => format!("{}, {file}", device.bus),
+            None if device.title().is_empty() => device.bus.to_string(),
+            None => format!("{}, {}", device.bus, device.title()),
+        });
+        let _ = writeln!(shown, "{}: {}", device.path.display(), facts.join(", "));
+        for reason in &verdict.refusals {
+            let _ = writeln!(shown, "  {reason}");
+        }
+    }
+    shown
+}
+
+/// What to do when nothing fits.
+fn advice(others: &[&Judged]) -> String {
+    let empty: Vec<String> = others
+        .iter()
+        .filter(|judged| !judged.device.media && judged.device.is_removable())
+        .map(|judged| judged.device.path.display().to_string())
+        .collect();
+    match empty.as_slice() {
+        [] => {
+            "no card was found that could be written: plug one in, in an SD slot or a USB reader, and look again".into()
+        }
+        [one] => format!(
+            "no card was found that could be written: there is a reader without a card ({one}); put one in and look again"
+        ),
+        several => format!(
+            "no card was found that could be written: there are readers without a card ({}); put one in and look again",
+            several.join(", ")
+        ),
+    }
+}
