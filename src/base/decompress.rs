@@ -26,7 +26,7 @@ const LOOK_EVERY: u64 = 64 << 20;
 const RESERVE: u64 = 64 << 20;
 
 /// More members than this, and a zip archive is not one of an image.
-const ZIP_MEMBERS: usize = 10_000;
+pub(super) const ZIP_MEMBERS: usize = 10_000;
 
 /// How large a raw image may be.
 #[derive(Clone, Copy, Debug)]

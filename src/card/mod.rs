@@ -16,11 +16,12 @@ mod judge;
 mod mounts;
 mod read;
 mod reason;
-mod target;
-mod write;
+mod receipt;
 mod signature;
 mod stack;
+mod target;
 mod udev;
+mod write;
 
 pub use bus::Bus;
 pub use clean::clean;
@@ -30,7 +31,8 @@ pub use host::Host;
 pub use identity::{Identity, Swapped};
 pub use judge::{CARD_CEILING, DISK_CEILING, LITTLE, Policy, Verdict, judge};
 pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
+pub use receipt::{CardFacts, Contents, Receipt, ReceiptError, Receipts};
 pub use target::{ALIGNMENT, BlockTarget, Target};
 pub use write::{
-    Chunk, Cut, Difference, HEAD, ImageSource, Source, StreamSource, WriteError, WriteOptions, WriteReport, write,
+    Chunk, Cut, Difference, HEAD, ImageSource, Source, StreamSource, WriteError, WriteOptions, WriteReport, cuts, write,
 };

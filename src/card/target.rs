@@ -3,12 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::ioctl;
+use super::{DeviceNumber, ioctl};
 
 /// Buffers that are handed to a [`Target`] begin at a multiple of this many bytes in memory: direct I/O asks for the device's block
 /// size, and no device has larger ones.
@@ -73,6 +73,15 @@ impl BlockTarget {
         Self::from_file(file)
     }
 
+    /// Opens a block device for reading past the system's memory of it; others may use it.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn open_read(path: &Path) -> io::Result<Self> {
+        let flags = i32::try_from((OFlags::DIRECT | OFlags::CLOEXEC).bits()).unwrap_or_default();
+        Self::from_file(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
+    }
+
     /// Takes over a device that somebody else opened, for reading and writing with `O_DIRECT`.
     ///
     /// # Errors
@@ -92,6 +101,18 @@ impl BlockTarget {
             size,
             block,
             device,
+        })
+    }
+
+    /// The device's number.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn number(&self) -> io::Result<DeviceNumber> {
+        let number = self.file.metadata()?.rdev();
+        Ok(DeviceNumber {
+            major: rustix::fs::major(number),
+            minor: rustix::fs::minor(number),
         })
     }
 

@@ -20,6 +20,10 @@ pub(super) enum Failure {
     Wrong,
     /// Stopped by a signal: exit code 130.
     Interrupted,
+    /// Stopped by a signal, and something is to be said about that: exit code 130.
+    Stopped(String),
+    /// Several things could not be done; the exit code is that of the first.
+    Several(Vec<Failure>),
     /// Whoever reads stdout has seen enough (`| head -1`): no mistake.
     NobodyReads,
 }
@@ -50,6 +54,16 @@ impl Failure {
             Failure::Interrupted => {
                 let _ = writeln!(io::stderr(), "interrupted; nothing unfinished was left behind");
                 ExitCode::from(130)
+            }
+            Failure::Stopped(text) => {
+                let _ = writeln!(io::stderr(), "{text}");
+                ExitCode::from(130)
+            }
+            Failure::Several(failures) => {
+                let mut codes = failures.into_iter().map(|failure| failure.report(color));
+                let first = codes.next().unwrap_or(ExitCode::FAILURE);
+                codes.for_each(drop);
+                first
             }
             Failure::NobodyReads => ExitCode::SUCCESS,
         }

@@ -3,10 +3,13 @@
 //! Data goes to stdout, progress and messages to stderr. Nothing here is logic that a library user would need.
 
 mod build;
+mod card;
 mod completions;
 mod devices;
 mod failure;
 mod fetch;
+mod flash;
+mod flash_image;
 mod golden;
 mod init;
 mod inspect;
@@ -54,8 +57,10 @@ const EXIT_WRONG: u8 = 3;
 struct Cli {
     #[command(flatten)]
     global: Global,
+    #[command(flatten, next_help_heading = "Writing a node's card")]
+    flash: flash::Args,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// Options of every command.
@@ -101,6 +106,8 @@ enum Command {
     Fetch(fetch::Args),
     /// Prove that an image, or a folder of images, is what kraken.toml asks for
     Verify(verify::Args),
+    /// Write any image of a disk to a card
+    FlashImage(flash_image::Args),
     /// Print the token with which a node joins the swarm by hand
     Token(token::Args),
     /// Show the cards that could be written
@@ -134,20 +141,32 @@ pub fn run() -> ExitCode {
     };
     let mut out = io::stdout().lock();
     let result = match &cli.command {
-        Command::Init(args) => init::run(&session, args),
-        Command::Plan(args) => plan::run(&session, args, &mut out),
-        Command::Build(args) => build::run(&session, args, &mut out),
-        Command::Fetch(args) => fetch::run(&session, args, &mut out),
-        Command::Verify(args) => verify::run(&session, args, &mut out),
-        Command::Token(args) => token::run(&session, args, &mut out),
-        Command::Devices(args) => devices::run(&session, args, &mut out),
-        Command::Inspect(args) => inspect::run(&session, args, &mut out),
-        Command::Schema => schema::run(&mut out),
-        Command::Completions(args) => completions::run(args, &mut out),
+        None => flash::run(&session, &cli.flash, &mut out),
+        Some(_) if cli.flash.is_given() => Err(Failure::Usage(
+            "--node and a device go with no command, to write cards; a command's own options come behind its name"
+                .into(),
+        )),
+        Some(command) => run_command(&session, command, &mut out),
     };
     match result.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(color.on_stderr()),
+    }
+}
+
+fn run_command(session: &Session, command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        Command::Init(args) => init::run(session, args),
+        Command::Plan(args) => plan::run(session, args, out),
+        Command::Build(args) => build::run(session, args, out),
+        Command::Fetch(args) => fetch::run(session, args, out),
+        Command::Verify(args) => verify::run(session, args, out),
+        Command::FlashImage(args) => flash_image::run(session, args, out),
+        Command::Token(args) => token::run(session, args, out),
+        Command::Devices(args) => devices::run(session, args, out),
+        Command::Inspect(args) => inspect::run(session, args, out),
+        Command::Schema => schema::run(out),
+        Command::Completions(args) => completions::run(args, out),
     }
 }
 

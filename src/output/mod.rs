@@ -10,7 +10,7 @@ mod manifest;
 mod raw;
 mod sums;
 
-pub use bmap::{Bmap, BmapError, BmapRange};
+pub use bmap::{BLOCK as BMAP_BLOCK, Bmap, BmapError, BmapRange};
 pub use folder::{Compression, Folder, Options, Written};
 pub use manifest::{MANIFEST, Manifest, ManifestInputs, ManifestNode};
 pub use sums::SUMS;

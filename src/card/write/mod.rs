@@ -17,7 +17,7 @@ mod capacity;
 mod readback;
 mod source;
 
-pub use source::{Chunk, Cut, ImageSource, Source, StreamSource};
+pub use source::{Chunk, Cut, ImageSource, Source, StreamSource, cuts};
 
 use std::io;
 use std::ops::Range;

@@ -1,6 +1,8 @@
 //! Where the bytes for a card come from: an image that can be read anywhere, or a stream that is unpacked on the way.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::REQUEST;
 use crate::bake::{self, NodeImage, PIECE, Piece};
@@ -60,9 +62,9 @@ impl<'a> ImageSource<'a> {
         Ok(Self::new(image, pieces.into_iter().map(known).collect()))
     }
 
-    /// An image of which these pieces are to be written, with their hashes.
-    pub fn of_pieces(image: &'a dyn ReadAt, pieces: Vec<Piece>) -> Self {
-        Self::new(image, pieces.into_iter().map(known).collect())
+    /// An image of which these parts are to be written, in order.
+    pub fn of_cuts(image: &'a dyn ReadAt, cuts: Vec<Cut>) -> Self {
+        Self::new(image, cuts)
     }
 
     /// Any image: what its own file systems call used is written.
@@ -90,6 +92,22 @@ impl<'a> ImageSource<'a> {
             chunks: chunks(cuts).into_iter(),
         }
     }
+}
+
+/// Cuts of ranges with the hash of each. A range that is longer than a piece (256 KiB) or crosses a multiple of its length is cut, and
+/// its hash is of no use for the parts.
+pub fn cuts(ranges: impl IntoIterator<Item = (Range<u64>, String)>) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    for (range, sha256) in ranges {
+        let parts = bake::cut(&UsedMap::from_ranges([range]));
+        let sha256 = Some(sha256).filter(|_| parts.len() == 1);
+        cuts.extend(parts.into_iter().map(|(start, end)| Cut {
+            start,
+            end,
+            sha256: sha256.clone(),
+        }));
+    }
+    cuts
 }
 
 fn known(piece: Piece) -> Cut {
@@ -144,18 +162,18 @@ impl Source for ImageSource<'_> {
 pub struct StreamSource {
     reader: Box<dyn Read + Send>,
     size: Option<u64>,
-    map: Option<Vec<Piece>>,
+    map: Option<VecDeque<Cut>>,
     at: u64,
 }
 
 impl StreamSource {
-    /// `map` has the pieces that are to be written, in order, from a block map beside the file.
-    pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<Piece>>) -> Self {
+    /// `map` has the parts that are to be written, in order, from a block map beside the file ([`cuts`]).
+    pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<Cut>>) -> Self {
         let size = size.filter(|size| *size > 0);
         Self {
             reader,
             size,
-            map,
+            map: map.map(VecDeque::from),
             at: 0,
         }
     }
@@ -190,7 +208,7 @@ impl StreamSource {
             }
             Some(map) => {
                 let here = map.iter().take_while(|piece| piece.start < end).count();
-                map.drain(..here).map(known).collect()
+                map.drain(..here).collect()
             }
         }
     }
@@ -280,16 +298,12 @@ mod tests {
     #[test]
     fn a_stream_with_a_map_gives_what_the_map_names() {
         let bytes: Vec<u8> = (0..3 << 20).map(|n: u32| (n >> 12) as u8).collect();
-        let piece = |start: u64, end: u64| Piece {
-            start,
-            end,
-            sha256: "x".into(),
-        };
-        let map = vec![
-            piece(4096, 8192),
-            piece(12288, 16384),
-            piece((2 << 20) + 8192, (2 << 20) + 12288),
-        ];
+        let range = |start: u64, end: u64| (start..end, "x".to_owned());
+        let map = cuts([
+            range(4096, 8192),
+            range(12288, 16384),
+            range((2 << 20) + 8192, (2 << 20) + 12288),
+        ]);
         let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), Some(3 << 20), Some(map));
         assert_eq!(source.used_bytes(), Some(12288));
         let chunks = all(&mut source);

@@ -1,0 +1,178 @@
+//! The raw bytes of an image file of any known format, as a stream: for who writes them on at once and keeps no copy.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use super::decompress::ZIP_MEMBERS;
+use super::format::{self, Format};
+use super::hash::BLOCK;
+use super::unpack_error::{UnpackError, io_error};
+use super::xz::XzReader;
+
+/// Blocks on their way out of a zip archive.
+const BLOCKS: usize = 4;
+
+/// An opened image file.
+pub struct ImageStream {
+    /// How it is packed.
+    pub format: Format,
+    /// The raw image's size in bytes, where the file says it.
+    pub size: Option<u64>,
+    /// The raw image. Damage shows as `InvalidData` or `UnexpectedEof`, at the latest at the end.
+    pub bytes: Box<dyn Read + Send>,
+}
+
+/// Opens an image file, recognises it by its first bytes, and unpacks it while it is read.
+///
+/// # Errors
+/// [`UnpackError`] when it cannot be read, or is no image, packed or not.
+pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
+    let format = super::recognise(path)?;
+    let file = File::open(path).map_err(io_error("opening", path))?;
+    let packed = |file| BufReader::with_capacity(BLOCK, file);
+    let damaged = |why: String| UnpackError::Corrupt {
+        path: path.to_owned(),
+        format,
+        why,
+    };
+    let (size, bytes): (Option<u64>, Box<dyn Read + Send>) = match format {
+        Format::Raw => (
+            Some(file.metadata().map_err(io_error("examining", path))?.len()),
+            Box::new(file),
+        ),
+        Format::Xz => (None, Box::new(XzReader::new(packed(file)))),
+        Format::Gzip => (None, Box::new(flate2::bufread::MultiGzDecoder::new(packed(file)))),
+        Format::Zstd => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(packed(file));
+            (None, Box::new(decoder.map_err(|error| damaged(error.to_string()))?))
+        }
+        Format::Zip => {
+            let (size, bytes) = zipped(file).map_err(|error| damaged(error.to_string()))?;
+            (Some(size), bytes)
+        }
+    };
+    Ok(ImageStream {
+        format,
+        size,
+        bytes: Box::new(Checked {
+            bytes,
+            format,
+            begun: false,
+        }),
+    })
+}
+
+/// The largest member of a zip archive that is called `*.img`. The archive's reader belongs to its file, so a thread reads on.
+fn zipped(file: File) -> io::Result<(u64, Box<dyn Read + Send>)> {
+    let mut archive = zip::ZipArchive::new(BufReader::new(file))?;
+    let mut largest: Option<(u64, usize)> = None;
+    for index in 0..archive.len().min(ZIP_MEMBERS) {
+        let Ok(member) = archive.by_index_data(index) else {
+            continue;
+        };
+        let is_image = member.name_raw().to_ascii_lowercase().ends_with(b".img") && member.is_file();
+        if is_image && largest.is_none_or(|(size, _)| member.size() > size) {
+            largest = Some((member.size(), index));
+        }
+    }
+    let Some((size, index)) = largest else {
+        return Err(io::Error::other("there is no .img file in it"));
+    };
+    let (give, blocks) = sync_channel(BLOCKS);
+    std::thread::Builder::new().name("unzip".into()).spawn(move || {
+        if let Err(error) = unzip(&mut archive, index, size, &give) {
+            let _ = give.send(Err(error));
+        }
+    })?;
+    Ok((
+        size,
+        Box::new(Blocks {
+            blocks,
+            block: Vec::new(),
+            at: 0,
+        }),
+    ))
+}
+
+/// Hands on the blocks of a member, an empty one last; ends when nobody takes them.
+fn unzip(
+    archive: &mut zip::ZipArchive<BufReader<File>>,
+    index: usize,
+    size: u64,
+    give: &SyncSender<io::Result<Vec<u8>>>,
+) -> io::Result<()> {
+    // One byte more than there should be: an archive that lies is noticed.
+    let mut member = archive.by_index(index)?.take(size + 1);
+    let mut sent = 0;
+    loop {
+        let mut block = Vec::with_capacity(BLOCK);
+        (&mut member).take(BLOCK as u64).read_to_end(&mut block)?;
+        sent += block.len() as u64;
+        if sent > size || (block.is_empty() && sent < size) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its image is not as long as the archive says",
+            ));
+        }
+        let ends = block.is_empty();
+        if give.send(Ok(block)).is_err() || ends {
+            return Ok(());
+        }
+    }
+}
+
+/// Blocks from another thread, read as one file.
+struct Blocks {
+    blocks: Receiver<io::Result<Vec<u8>>>,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Blocks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.block.len() {
+            self.block = match self.blocks.recv() {
+                Ok(block) => block?,
+                // Its thread died, or the end was read already.
+                Err(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            };
+            self.at = 0;
+        }
+        let count = buffer.len().min(self.block.len() - self.at);
+        buffer[..count].copy_from_slice(&self.block[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// What comes out must be a disk, and nothing packed once more.
+struct Checked {
+    bytes: Box<dyn Read + Send>,
+    format: Format,
+    begun: bool,
+}
+
+impl Read for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.begun || buffer.len() < format::HEAD {
+            return self.bytes.read(buffer);
+        }
+        self.begun = true;
+        let mut filled = 0;
+        while filled < format::HEAD {
+            match self.bytes.read(&mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        let looks = match format::recognise(&buffer[..filled]) {
+            Ok(Format::Raw) => return Ok(filled),
+            Ok(packed) => packed.to_string(),
+            Err(looks) => looks.to_owned(),
+        };
+        let why = format!("it is a {} with {looks} in it, and no disk image", self.format);
+        Err(io::Error::new(io::ErrorKind::InvalidData, why))
+    }
+}

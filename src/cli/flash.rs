@@ -1,0 +1,164 @@
+//! `kraken-flash --node 3 /dev/sdX`: writes nodes to cards, several at once, each at its own speed.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use kraken_flash::bake::Golden;
+use kraken_flash::card::{Contents, ImageSource};
+use kraken_flash::disk::ReadAt;
+use kraken_flash::spec::Node;
+
+use super::card::{self, CardArgs, Chosen, Written};
+use super::golden::{self, RejoinArgs, Wanted};
+use super::load::{BaseArgs, Loaded};
+use super::{Failure, Session, text};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Write this node to the device that follows; may be given several times, with a device each
+    #[arg(long = "node", value_name = "N")]
+    pub(super) nodes: Vec<u32>,
+    /// The card, a whole block device as `kraken-flash devices` lists it
+    #[arg(value_name = "DEVICE")]
+    pub(super) devices: Vec<PathBuf>,
+    #[command(flatten)]
+    rejoin: RejoinArgs,
+    #[command(flatten)]
+    base: BaseArgs,
+    #[command(flatten)]
+    card: CardArgs,
+    /// Print the receipts as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Whether there is anything of these on the command line.
+    pub(super) fn is_given(&self) -> bool {
+        !self.nodes.is_empty() || !self.devices.is_empty()
+    }
+}
+
+pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let pairs = (args.nodes.len(), args.devices.len());
+    if pairs.0 != pairs.1 {
+        let text = match pairs {
+            (0, _) => "which node is it to be? Say --node N before each device".to_owned(),
+            (_, 0) => {
+                "name a device after each --node; `kraken-flash devices` lists those that could be written".into()
+            }
+            (nodes, devices) => format!("each --node needs one device: there are {nodes} nodes and {devices} devices"),
+        };
+        return Err(Failure::Usage(text));
+    }
+    let mut sorted = args.nodes.clone();
+    sorted.sort_unstable();
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        let node = pair[0];
+        return Err(Failure::Usage(format!(
+            "node {node} is named twice: two cards of one node would fight for one place in the cluster"
+        )));
+    }
+    let wanted = Wanted {
+        nodes: &args.nodes,
+        base: &args.base,
+        rejoin: &args.rejoin,
+    };
+    // The guard first: what may not be written is said before anything is made or downloaded.
+    let chosen = card::choose(&args.devices, &args.card, None)?;
+    if !args.card.is_dry_run() {
+        card::may_write(&chosen)?;
+    }
+    let shown = golden::with(
+        session,
+        &wanted,
+        |_| Ok(()),
+        |(), golden, nodes, loaded| {
+            // Nodes come in the cluster's order, devices in the command line's.
+            let by_number = |number: &u32| nodes.iter().find(|node| node.number == *number).copied();
+            let nodes: Vec<&Node> = args.nodes.iter().filter_map(by_number).collect();
+            let chosen = card::choose(&args.devices, &args.card, Some(golden.image().size()))?;
+            let becomes: Vec<String> = nodes
+                .iter()
+                .map(|node| format!("{}, {}, {}", node.hostname, node.address, node.role))
+                .collect();
+            card::confirm(session, &chosen, &becomes, &args.card)?;
+            if args.card.is_dry_run() {
+                return Ok(Vec::new());
+            }
+            write_all(session, args, (golden, loaded), &nodes, &chosen)
+        },
+    )?;
+    out.write_all(&shown)?;
+    Ok(())
+}
+
+/// Writes all cards side by side; one that fails does not stop the others.
+fn write_all(
+    session: &Session,
+    args: &Args,
+    (golden, loaded): (&Golden<'_>, &Loaded),
+    nodes: &[&Node],
+    chosen: &[Chosen],
+) -> Result<Vec<u8>, Failure> {
+    let results: Vec<Result<Written, Failure>> = std::thread::scope(|scope| {
+        let handles: Vec<_> = nodes
+            .iter()
+            .zip(chosen)
+            .map(|(node, chosen)| scope.spawn(move || one(session, args, (golden, loaded), node, chosen)))
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut shown = Vec::new();
+    let mut receipts = Vec::new();
+    let mut failures = Vec::new();
+    for ((node, chosen), result) in nodes.iter().zip(chosen).zip(results) {
+        match result {
+            Ok(written) => {
+                let line = card::done(&written, &node.hostname, &chosen.device.path);
+                if !args.json && !session.global.quiet {
+                    shown.extend_from_slice(line.as_bytes());
+                }
+                receipts.push(written.receipt);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if args.json {
+        receipts.iter_mut().for_each(|receipt| receipt.pieces.clear());
+        text::json(&mut shown, &receipts)?;
+    }
+    if failures.is_empty() {
+        return Ok(shown);
+    }
+    // What went well is said first, and then what did not.
+    std::io::stdout().lock().write_all(&shown)?;
+    Err(Failure::Several(failures))
+}
+
+fn one(
+    session: &Session,
+    args: &Args,
+    (golden, loaded): (&Golden<'_>, &Loaded),
+    node: &Node,
+    chosen: &Chosen,
+) -> Result<Written, Failure> {
+    let image = golden.node(node)?;
+    let mut source = ImageSource::of_node(&image)
+        .map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))?;
+    let what = Contents {
+        cluster: Some(golden.inputs().cluster.name.clone()),
+        node: Some(node.number),
+        hostname: Some(node.hostname.clone()),
+        address: Some(node.address.to_string()),
+        base_sha256: Some(golden.image().base_sha256().to_owned()),
+        config_sha256: loaded.config_sha256.clone(),
+        file: None,
+    };
+    let name = format!("{} → {}", node.hostname, chosen.device.path.display());
+    card::write(session, chosen, (&mut source, what), &name, &args.card)
+}
