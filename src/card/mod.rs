@@ -34,5 +34,6 @@ pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
 pub use receipt::{CardFacts, Contents, Receipt, ReceiptError, Receipts};
 pub use target::{ALIGNMENT, BlockTarget, Target};
 pub use write::{
-    Chunk, Cut, Difference, HEAD, ImageSource, Source, StreamSource, WriteError, WriteOptions, WriteReport, cuts, write,
+    Chunk, Cut, Difference, HEAD, ImageSource, Source, StreamSource, WriteError, WriteOptions, WriteReport, compare,
+    cuts, write,
 };

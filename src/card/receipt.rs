@@ -242,17 +242,29 @@ impl Receipts {
 
     /// The newest receipt of a node that can be of this card. Files that are no receipts are passed over.
     pub fn newest(&self, hostname: Option<&str>, device: &Device) -> Option<(PathBuf, Receipt)> {
-        let mut files: Vec<PathBuf> = fs::read_dir(&self.folder)
-            .ok()?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|end| end == "json"))
-            .collect();
-        // Their names begin with the time.
-        files.sort_unstable();
-        files.into_iter().rev().find_map(|path| {
+        self.files().find_map(|path| {
             let receipt = Receipt::read(&path).ok()?;
             let same = receipt.what.hostname.as_deref() == hostname && receipt.device.may_be(device);
             same.then_some((path, receipt))
         })
+    }
+
+    /// All receipts of a node, the newest first.
+    pub fn of_node(&self, hostname: &str) -> Vec<Receipt> {
+        let receipts = self.files().filter_map(|path| Receipt::read(&path).ok());
+        receipts
+            .filter(|receipt| receipt.what.hostname.as_deref() == Some(hostname))
+            .collect()
+    }
+
+    /// The newest first: names begin with the time.
+    fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten();
+        let mut files: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|end| end == "json"))
+            .collect();
+        files.sort_unstable();
+        files.into_iter().rev()
     }
 }

@@ -106,7 +106,7 @@ fn write_all(
         let handles: Vec<_> = nodes
             .iter()
             .zip(chosen)
-            .map(|(node, chosen)| scope.spawn(move || one(session, args, (golden, loaded), node, chosen)))
+            .map(|(node, chosen)| scope.spawn(move || one(session, &args.card, (golden, loaded), node, chosen)))
             .collect();
         handles
             .into_iter()
@@ -140,9 +140,10 @@ fn write_all(
     Err(Failure::Several(failures))
 }
 
-fn one(
+/// Writes one node's card.
+pub(super) fn one(
     session: &Session,
-    args: &Args,
+    args: &CardArgs,
     (golden, loaded): (&Golden<'_>, &Loaded),
     node: &Node,
     chosen: &Chosen,
@@ -160,5 +161,5 @@ fn one(
         file: None,
     };
     let name = format!("{} → {}", node.hostname, chosen.device.path.display());
-    card::write(session, chosen, (&mut source, what), &name, &args.card)
+    card::write(session, chosen, (&mut source, what), &name, args)
 }

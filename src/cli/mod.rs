@@ -4,6 +4,7 @@
 
 mod build;
 mod card;
+mod cards;
 mod completions;
 mod devices;
 mod failure;
@@ -22,6 +23,7 @@ mod schema;
 mod text;
 mod token;
 mod verify;
+mod verify_card;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -106,6 +108,8 @@ enum Command {
     Fetch(fetch::Args),
     /// Prove that an image, or a folder of images, is what kraken.toml asks for
     Verify(verify::Args),
+    /// Write the cards of all nodes one after the other, with one reader
+    Cards(cards::Args),
     /// Write any image of a disk to a card
     FlashImage(flash_image::Args),
     /// Print the token with which a node joins the swarm by hand
@@ -161,6 +165,7 @@ fn run_command(session: &Session, command: &Command, out: &mut dyn Write) -> Res
         Command::Build(args) => build::run(session, args, out),
         Command::Fetch(args) => fetch::run(session, args, out),
         Command::Verify(args) => verify::run(session, args, out),
+        Command::Cards(args) => cards::run(session, args, out),
         Command::FlashImage(args) => flash_image::run(session, args, out),
         Command::Token(args) => token::run(session, args, out),
         Command::Devices(args) => devices::run(session, args, out),

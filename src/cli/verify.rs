@@ -9,17 +9,20 @@ use kraken_flash::packages::lock::Lock;
 use kraken_flash::spec::Cluster;
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
 
-use super::{Failure, Session, keys, load, text};
+use super::{Failure, Session, keys, load, text, verify_card};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An image, raw or packed, or a folder of images
-    #[arg(default_value = "images", value_name = "IMAGE|DIR")]
+    /// An image, raw or packed, a folder of images, or a card
+    #[arg(default_value = "images", value_name = "IMAGE|DIR|DEVICE")]
     path: PathBuf,
     /// The node that the image should be [default: the one that its file is named after, else any]
     #[arg(long, value_name = "N")]
     node: Option<u32>,
+    /// The receipt to compare a card with [default: the newest one of its node]
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -60,13 +63,15 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             lock: Some(&lock),
             packages_sha256: None,
         };
+        let (progress, interrupt) = (&*session.progress, &session.interrupt);
+        let mut image = check::verify_file(&args.path, &expectation, progress, interrupt)?;
+        if verify_card::is_card(&args.path) {
+            verify_card::compare(session, &args.path, args.receipt.as_deref(), &mut image)?;
+        } else if args.receipt.is_some() {
+            return Err(Failure::Usage("--receipt goes with a card".into()));
+        }
         Report {
-            images: vec![check::verify_file(
-                &args.path,
-                &expectation,
-                &*session.progress,
-                &session.interrupt,
-            )?],
+            images: vec![image],
             findings: vec![],
         }
     };

@@ -17,6 +17,7 @@ mod capacity;
 mod readback;
 mod source;
 
+pub use readback::compare;
 pub use source::{Chunk, Cut, ImageSource, Source, StreamSource, cuts};
 
 use std::io;

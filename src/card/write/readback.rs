@@ -19,7 +19,7 @@ const ENOUGH: usize = 1000;
 ///
 /// # Errors
 /// [`WriteError::Differs`] with all ranges that differ; [`WriteError::Interrupted`].
-pub(in super::super) fn compare(
+pub fn compare(
     target: &dyn Target,
     pieces: &[Piece],
     task: &dyn Task,

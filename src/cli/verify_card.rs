@@ -1,0 +1,103 @@
+//! What `verify` does for a card besides what it does for an image: the receipt of its writing is compared, past every cache.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use kraken_flash::card::{self, BlockTarget, Host, Receipt, Receipts, WriteError};
+use kraken_flash::check::{Finding, ImageReport};
+use kraken_flash::disk::{FileTree, ImageFile, Layout};
+
+use super::{Failure, Session, say};
+
+const CHECK: &str = "receipt";
+/// How many wrong ranges are named.
+const SHOWN: usize = 5;
+
+/// Whether a path is a card and no file.
+pub(super) fn is_card(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device())
+}
+
+/// Compares a card with the receipt at `named`, else with the newest one of its node. A card that has been booted is not what was
+/// written any more; that is said, and nothing is compared.
+pub(super) fn compare(
+    session: &Session,
+    path: &Path,
+    named: Option<&Path>,
+    report: &mut ImageReport,
+) -> Result<(), Failure> {
+    let device = card::find(&Host::system(), path)?;
+    let found = match named {
+        Some(file) => Some((file.to_owned(), Receipt::read(file)?)),
+        None => Receipts::open()?.newest(report.hostname.as_deref(), &device),
+    };
+    let Some((file, receipt)) = found else {
+        say(
+            session,
+            "there is no receipt of this card here: its files are compared with kraken.toml, and not every block of it",
+        );
+        return Ok(());
+    };
+    if was_booted(path) {
+        say(
+            session,
+            &format!(
+                "this card has been booted since it was written on {}: the system has grown and changed it, so it is not compared with its receipt, \
+                 and what differs below may be the node's own doing",
+                receipt.written
+            ),
+        );
+        return Ok(());
+    }
+    report.checks.push(CHECK);
+    let mut find = |message: String| {
+        report.findings.push(Finding {
+            check: CHECK,
+            place: String::new(),
+            message,
+        });
+    };
+    if !receipt.device.may_be(&device) {
+        find(format!("{} is the receipt of another card", file.display()));
+        return Ok(());
+    }
+    let target = BlockTarget::open_read(path)
+        .map_err(|error| Failure::message(format!("opening {}: {error}", device.path.display())))?;
+    let total = receipt.bytes;
+    let task = session.progress.task("comparing with the receipt", Some(total));
+    match card::compare(&target, &receipt.pieces, &*task, &session.interrupt) {
+        Ok(()) => {}
+        Err(WriteError::Differs(differences)) => {
+            for difference in differences.iter().take(SHOWN) {
+                let why = difference.error.as_deref().unwrap_or("not what was written");
+                find(format!(
+                    "bytes {} to {}: {why}",
+                    difference.range.start, difference.range.end
+                ));
+            }
+            if differences.len() > SHOWN {
+                find(format!("and {} more ranges", differences.len() - SHOWN));
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Whether a system ran from this card: it made itself host keys, which no image has.
+fn was_booted(path: &Path) -> bool {
+    let look = || -> Option<bool> {
+        let file = Arc::new(ImageFile::open_read(path).ok()?);
+        let layout = Layout::detect(file.clone()).ok()?;
+        let tree = layout.root_tree(file).ok()?;
+        let names = tree.list("/etc/ssh").ok()?;
+        Some(
+            names
+                .iter()
+                .any(|name| name.starts_with("ssh_host_") && name.ends_with("_key")),
+        )
+    };
+    look().unwrap_or(false)
+}
