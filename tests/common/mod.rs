@@ -9,6 +9,7 @@ pub mod docker;
 pub mod gpg;
 pub mod host_debs;
 pub mod lay;
+pub mod loops;
 pub mod proxy;
 pub mod qemu;
 pub mod served;

@@ -156,6 +156,7 @@ impl World {
             .current_dir(self.path())
             .env("HOME", self.at("home"))
             .env("KRAKEN_FLASH_CACHE", self.at("cache"))
+            .env("KRAKEN_FLASH_STATE", self.at("state"))
             .env_remove("SUDO_UID")
             .env("NO_COLOR", "1");
         command

@@ -1,0 +1,427 @@
+//! Cards written by the program, on real block devices.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::loops::{LOOP, LoopDevice};
+use common::world::{Image, World, names, trixie};
+use common::{run, said};
+use kraken_flash::output::{BMAP_BLOCK, Bmap};
+use serde_json::Value;
+
+const CARD: u64 = 420 << 20;
+
+fn world() -> World {
+    World::new(3, trixie())
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The command that writes a node's card without asking.
+fn flash<'a>(node: &'a str, device: &'a LoopDevice) -> Vec<&'a str> {
+    let mut all = vec!["--node", node, text(&device.path)];
+    all.extend(LOOP);
+    all
+}
+
+/// Every block that the map of an image names is on the card, and nothing of what the card held is where a table or signature could be.
+fn holds(card: &LoopDevice, image: &Path) {
+    let map = Bmap::parse(&fs::read_to_string(image.with_extension("img.bmap")).unwrap()).unwrap();
+    let (card, image) = (File::open(&card.path).unwrap(), File::open(image).unwrap());
+    for range in &map.ranges {
+        let (start, end) = (
+            range.first * BMAP_BLOCK,
+            ((range.last + 1) * BMAP_BLOCK).min(map.image_size),
+        );
+        let mut bytes = [vec![0; (end - start) as usize], vec![0; (end - start) as usize]];
+        card.read_exact_at(&mut bytes[0], start).unwrap();
+        image.read_exact_at(&mut bytes[1], start).unwrap();
+        assert!(bytes[0] == bytes[1], "bytes {start} to {end} differ");
+    }
+    let mut tail = vec![0; 1 << 20];
+    card.read_exact_at(&mut tail, CARD - (1 << 20)).unwrap();
+    assert!(
+        tail.iter().all(|byte| *byte == 0),
+        "the end of the card was not emptied"
+    );
+}
+
+#[test]
+fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
+    let world = world();
+    world.does(&["build", "--node", "2"]);
+    let card = LoopDevice::used(&world.at("card"), CARD);
+    let said = world.does(&flash("2", &card));
+    for words in [
+        "holds   nothing that is known",
+        "becomes kraken-2, 192.168.3.12, worker",
+        "read back and found right",
+        "safe to remove",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+    holds(&card, &world.at("images/kraken-2.img"));
+    let on_card = Image::open(&card.path);
+    on_card.is_clean();
+    assert_eq!(on_card.root_file("/etc/hostname"), b"kraken-2\n");
+
+    // The receipt, for its owner alone, without a secret's name in it.
+    let receipts = world.at("state/receipts");
+    let kept = names(&receipts);
+    assert!(
+        kept.len() == 1 && kept[0].ends_with(&format!("-kraken-2-{}.json", card.name())),
+        "{kept:?}"
+    );
+    let kept = receipts.join(&kept[0]);
+    assert_eq!(common::world::mode(&kept), 0o600);
+    let receipt: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    assert_eq!(receipt["hostname"], "kraken-2");
+    assert_eq!(receipt["verified"], true);
+    assert_eq!(receipt["device"]["size"], CARD);
+    let sum: u64 = receipt["pieces"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|piece| piece["end"].as_u64().unwrap() - piece["start"].as_u64().unwrap())
+        .sum();
+    assert_eq!(receipt["bytes"], sum);
+
+    // verify: files against kraken.toml, every block against the receipt.
+    let said = world.does(&["verify", text(&card.path)]);
+    assert!(
+        said.contains("receipt\n") && said.contains("kraken-2 (node 2)"),
+        "{said}"
+    );
+    // A block that no file check would see.
+    let at = receipt["pieces"].as_array().unwrap().last().unwrap()["start"]
+        .as_u64()
+        .unwrap();
+    let bytes = File::options().read(true).write(true).open(&card.path).unwrap();
+    let mut byte = [0];
+    bytes.read_exact_at(&mut byte, at + 100).unwrap();
+    bytes.write_all_at(&[byte[0] ^ 4], at + 100).unwrap();
+    bytes.sync_all().unwrap();
+    drop(bytes);
+    let said = world.ends(&["verify", text(&card.path)], 3);
+    assert!(said.contains(&format!("receipt: bytes {at} to")), "{said}");
+    // Another card's receipt proves nothing.
+    let mut other = receipt.clone();
+    other["device"]["size"] = Value::from(CARD + 4096);
+    fs::write(world.at("other.json"), other.to_string()).unwrap();
+    let said = world.ends(&["verify", text(&card.path), "--receipt", "other.json"], 3);
+    assert!(said.contains("is the receipt of another card"), "{said}");
+    fs::write(world.at("none.json"), "{}").unwrap();
+    let said = world.ends(&["verify", text(&card.path), "--receipt", "none.json"], 1);
+    assert!(said.contains("none.json"), "{said}");
+
+    // A card on which a system ran is not what was written any more.
+    on_card.change(&["write /dev/null /etc/ssh/ssh_host_ed25519_key".to_owned()]);
+    let said = said_of(&world, &["verify", text(&card.path)]);
+    assert!(
+        said.contains("has been booted") && !said.contains("receipt: bytes"),
+        "{said}"
+    );
+}
+
+fn said_of(world: &World, arguments: &[&str]) -> String {
+    said(&world.kraken(arguments))
+}
+
+#[test]
+fn root_an_image_file_of_any_packing_arrives() {
+    let world = world();
+    world.does(&["build", "--node", "1"]);
+    let image = world.at("images/kraken-1.img");
+    let packed = |name: &str| world.at(&format!("images/kraken-1.img{name}"));
+    run(Command::new("xz").args(["--keep", "-0", "-T0"]).arg(&image));
+    run(Command::new("zstd").args(["-q", "--keep"]).arg(&image));
+    run(Command::new("gzip").args(["--keep", "-1"]).arg(&image));
+    run(Command::new("python3").arg("-c").arg(
+        "import sys,zipfile; z=zipfile.ZipFile(sys.argv[2],'w',zipfile.ZIP_DEFLATED); z.writestr('README','hello'); z.write(sys.argv[1],'kraken-1.img'); z.close()",
+    ).arg(&image).arg(packed(".zip")));
+    let card = LoopDevice::used(&world.at("card"), CARD);
+    let map = image.with_extension("img.bmap");
+    let kept = fs::read(&map).unwrap();
+    for with_map in [true, false] {
+        for end in ["", ".xz", ".zst", ".gz", ".zip"] {
+            if !with_map {
+                fs::remove_file(&map).unwrap();
+            }
+            let file = packed(end);
+            let mut all = vec!["flash-image", text(&file), text(&card.path), "--json"];
+            all.extend(LOOP);
+            let output = world.kraken(&all);
+            assert!(output.status.success(), "{end}: {}", said(&output));
+            let receipt: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(receipt["verified"], true);
+            assert_eq!(receipt["file"], text(&file));
+            let all_of_it = receipt["bytes"] == receipt["image-size"];
+            assert_eq!(all_of_it, !with_map && !end.is_empty(), "{end} {with_map}: {receipt}");
+            fs::write(&map, &kept).unwrap();
+            holds(&card, &image);
+            // Gone, so that the next one has to bring it.
+            File::options()
+                .write(true)
+                .open(&card.path)
+                .unwrap()
+                .write_all_at(&[0xee; 8 << 20], 0)
+                .unwrap();
+        }
+    }
+    // A file that is damaged, or no image, is an error, and no card comes of it.
+    let damaged = fs::read(packed(".xz")).unwrap();
+    fs::write(world.at("half.img.xz"), &damaged[..damaged.len() / 2]).unwrap();
+    let mut wrong = damaged.clone();
+    let middle = wrong.len() / 2;
+    wrong[middle] ^= 0x10;
+    fs::write(world.at("wrong.img.xz"), wrong).unwrap();
+    for file in ["half.img.xz", "wrong.img.xz"] {
+        let mut all = vec!["flash-image", file, text(&card.path)];
+        all.extend(LOOP);
+        let said = world.ends(&all, 1);
+        assert!(
+            said.contains("reading the image") && said.contains("not bootable"),
+            "{file}: {said}"
+        );
+        assert!(!card.looks_bootable(), "{file}");
+    }
+    let mut all = vec!["flash-image", "kraken.toml", text(&card.path)];
+    all.extend(LOOP);
+    world.ends(&all, 1);
+}
+
+#[test]
+fn root_several_cards_at_once_and_one_that_fails_does_not_stop_the_others() {
+    let world = world();
+    world.does(&["build", "--node", "1", "--node", "3"]);
+    let small = world.at("small");
+    fs::create_dir(&small).unwrap();
+    run(Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=40m", "tmpfs"])
+        .arg(&small));
+    // Its medium is full long before its size is reached.
+    let bad_file = small.join("card");
+    File::create(&bad_file).unwrap().set_len(CARD).unwrap();
+    let result = std::panic::catch_unwind(|| {
+        let (good, bad) = (LoopDevice::used(&world.at("good"), CARD), LoopDevice::of(&bad_file));
+        let mut all = vec!["--node", "3", text(&bad.path), "--node", "1", text(&good.path)];
+        all.extend(LOOP);
+        let said = world.ends(&all, 1);
+        assert!(
+            said.contains(&format!("kraken-1 is on {}", good.path.display())),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("error: {}: ", bad.path.display())) && said.contains("not bootable"),
+            "{said}"
+        );
+        holds(&good, &world.at("images/kraken-1.img"));
+        assert!(!bad.looks_bootable());
+        assert_eq!(
+            names(&world.at("state/receipts")).len(),
+            1,
+            "a receipt of the good one only"
+        );
+    });
+    run(Command::new("umount").arg("--lazy").arg(&small));
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+#[test]
+fn root_nothing_is_written_that_nobody_agreed_to() {
+    let world = world();
+    let card = LoopDevice::used(&world.at("card"), CARD);
+    let device = text(&card.path);
+    let before = fs::read(&card.file).unwrap();
+    let fixed = LOOP[0];
+    let file = world.at("card");
+    for (arguments, code, words) in [
+        (vec!["--node", "1", device], 1, "it is no card and no USB device"),
+        (
+            vec!["--node", "1", device, fixed],
+            1,
+            "there is no terminal to ask on, and --yes was not given",
+        ),
+        (
+            vec!["--node", "1", device, fixed, "--dry-run"],
+            0,
+            "Nothing was written (--dry-run)",
+        ),
+        (vec!["--node", "4", device, fixed, "--yes"], 2, "there is no node 4"),
+        (
+            vec!["--node", "1", device, "--node", "1", device, fixed, "--yes"],
+            2,
+            "named twice",
+        ),
+        (
+            vec!["--node", "1", device, "--node", "2", device, fixed, "--yes"],
+            2,
+            "is named twice",
+        ),
+        (
+            vec!["--node", "1", fixed, "--yes"],
+            2,
+            "name a device after each --node",
+        ),
+        (vec![device, fixed, "--yes"], 2, "which node is it to be?"),
+        (vec!["--node", "1", "/dev/null", "--yes"], 1, "/dev/null"),
+        (vec!["--node", "1", text(&file), "--yes"], 1, "file"),
+        (vec!["--node", "1", "/dev/nothing", "--yes"], 1, "/dev/nothing"),
+    ] {
+        let output = world.program().args(&arguments).stdin(Stdio::null()).output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {words:?} is not in:\n{said}");
+    }
+    assert!(fs::read(&card.file).unwrap() == before, "the card was written");
+
+    // One that is too small is refused before anything on it is touched; so is one in use, however much one insists.
+    let small = LoopDevice::used(&world.at("small"), 100 << 20);
+    let said = world.ends(&flash("1", &small), 1);
+    assert!(said.contains("nothing was written"), "{said}");
+    assert!(small.looks_bootable(), "its old content is there");
+    run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&small.path));
+    let point = world.at("point");
+    fs::create_dir(&point).unwrap();
+    run(Command::new("mount").arg(&small.path).arg(&point));
+    let mut all = flash("1", &small);
+    all.push("--unmount");
+    let output = world.kraken(&all);
+    run(Command::new("umount").arg(&point));
+    let said = common::said(&output);
+    assert!(
+        output.status.code() == Some(1) && said.contains("it is mounted"),
+        "{said}"
+    );
+}
+
+#[test]
+fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
+    let world = world();
+    world.does(&["build", "--node", "1"]);
+    let image = world.at("images/kraken-1.img");
+    let (mut killed, mut finished) = (0, 0);
+    for round in 0..16u64 {
+        let card = LoopDevice::used(&world.at("card"), CARD);
+        let mut child = world
+            .program()
+            .args(flash("1", &card))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Counted from the moment when it begins to write; the baking before that is no matter.
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find(|line| line.contains("testing its size"));
+        std::thread::sleep(Duration::from_millis(round * 40));
+        let signal = if round % 2 == 0 { "-KILL" } else { "-INT" };
+        let _ = Command::new("kill").arg(signal).arg(child.id().to_string()).output();
+        let rest: String = lines.map_while(Result::ok).collect();
+        let status = child.wait().unwrap();
+        if status.success() {
+            finished += 1;
+            holds(&card, &image);
+            continue;
+        }
+        killed += 1;
+        if signal == "-INT" {
+            assert_eq!(status.code(), Some(130), "{rest}");
+            assert!(rest.contains("does not boot: write it again"), "{rest}");
+        }
+        assert!(!card.looks_bootable(), "round {round}, {signal}");
+    }
+    println!("{killed} were stopped, {finished} had finished");
+    assert!(killed >= 3, "only {killed} of 16 were stopped in time");
+}
+
+#[test]
+fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
+    let world = world();
+    world.does(&["build"]);
+    let files: Vec<_> = (1..=3).map(|node| world.at(&format!("card-{node}"))).collect();
+    let reader = LoopDevice::used(&files[0], CARD);
+    for file in &files[1..] {
+        drop(LoopDevice::used(file, CARD));
+    }
+    let device = text(&reader.path).to_owned();
+    let walk = || {
+        let mut command = world.program();
+        command
+            .args(["cards", "--device", &device])
+            .args(LOOP)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped());
+        command
+    };
+    // The first two cards; then the user has enough.
+    let mut child = walk().spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut taken_out = 0;
+    for line in lines.map_while(Result::ok) {
+        if line.contains("take it out") {
+            taken_out += 1;
+            reader.take_out();
+            if taken_out == 2 {
+                run(Command::new("kill").arg("-INT").arg(child.id().to_string()));
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(700));
+            reader.put_in(&files[taken_out]);
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Another day.
+    reader.put_in(&files[2]);
+    let output = walk().output().unwrap();
+    let said = common::said(&output);
+    assert!(output.status.success(), "{said}");
+    for words in [
+        "kraken-1, kraken-2 have their cards already",
+        "1 of 1: insert the card for kraken-3",
+        "All cards are written.",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+    drop(reader);
+    for (file, node) in files.iter().zip(1..) {
+        holds(&LoopDevice::of(file), &world.at(&format!("images/kraken-{node}.img")));
+    }
+    let said = world.does(&["cards", "--device", &device, LOOP[0], LOOP[1]]);
+    assert!(said.contains("Nothing is left to be written."), "{said}");
+}
+
+#[test]
+fn root_a_ram_disk_of_the_kernel_is_a_card_as_well() {
+    let number = fs::read_to_string("/sys/class/zram-control/hot_add").expect("the kernel's zram: modprobe zram");
+    let number = number.trim().to_owned();
+    let result = std::panic::catch_unwind(|| {
+        fs::write(format!("/sys/block/zram{number}/disksize"), CARD.to_string()).unwrap();
+        let world = world();
+        world.does(&["build", "--node", "1"]);
+        let device = format!("/dev/zram{number}");
+        let mut all = vec!["--node", "1", &device];
+        all.extend(LOOP);
+        world.does(&all);
+        let card = std::mem::ManuallyDrop::new(LoopDevice {
+            path: device.clone().into(),
+            file: device.clone().into(),
+        });
+        holds(&card, &world.at("images/kraken-1.img"));
+        Image::open(Path::new(&device)).is_clean();
+        world.does(&["verify", &device]);
+    });
+    let _ = fs::write(format!("/sys/block/zram{number}/reset"), "1");
+    let _ = fs::write("/sys/class/zram-control/hot_remove", &number);
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}

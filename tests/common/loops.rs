@@ -1,0 +1,74 @@
+//! Loop devices as cards: real block devices, whose content is a file.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::run;
+
+/// The options with which a loop device passes the guard.
+pub const LOOP: [&str; 2] = ["--i-know-this-is-not-removable", "--yes"];
+
+/// A loop device, until it is dropped.
+pub struct LoopDevice {
+    /// `/dev/loop3`.
+    pub path: PathBuf,
+    /// Its content.
+    pub file: PathBuf,
+}
+
+impl LoopDevice {
+    /// A card of so many bytes, filled with what an old card may hold: no zeros, a boot sector, the copy of a GPT at its end.
+    pub fn used(file: &Path, size: u64) -> Self {
+        let bytes = File::create(file).unwrap();
+        bytes.set_len(size).unwrap();
+        use std::os::unix::fs::FileExt;
+        for mib in 0..size >> 20 {
+            // Some of it; all of it would only cost time.
+            if mib < 8 || mib % 16 == 0 {
+                bytes.write_all_at(&[0xa5; 1 << 20], mib << 20).unwrap();
+            }
+        }
+        bytes.write_all_at(&[0x55, 0xaa], 510).unwrap();
+        bytes.write_all_at(b"EFI PART", 512).unwrap();
+        bytes.write_all_at(b"EFI PART", size - 512).unwrap();
+        Self::of(file)
+    }
+
+    /// Of a file that is there.
+    pub fn of(file: &Path) -> Self {
+        let said = run(Command::new("losetup").args(["--find", "--show"]).arg(file));
+        Self {
+            path: said.trim().into(),
+            file: file.to_owned(),
+        }
+    }
+
+    /// The device's name, `loop3`.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap().to_string_lossy().into_owned()
+    }
+
+    /// Takes the "card" out; the device stays, empty.
+    pub fn take_out(&self) {
+        run(Command::new("losetup").arg("--detach").arg(&self.path));
+    }
+
+    /// Puts another "card" into the same device.
+    pub fn put_in(&self, file: &Path) {
+        run(Command::new("losetup").arg(&self.path).arg(file));
+    }
+
+    /// What a machine would find that looks for something to boot.
+    pub fn looks_bootable(&self) -> bool {
+        let card = fs::read(&self.file).unwrap();
+        let end = card.len() - 512;
+        card[510..512] == [0x55, 0xaa] || &card[512..520] == b"EFI PART" || &card[end..end + 8] == b"EFI PART"
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").arg("--detach").arg(&self.path).output();
+    }
+}
