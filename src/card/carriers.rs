@@ -19,7 +19,7 @@ pub(super) struct Carriers {
 /// Overlays on overlays deeper than the kernel allows (FILESYSTEM_MAX_STACK_DEPTH is 2), with room.
 const DEPTH: usize = 8;
 
-/// Kinds of file systems that need no block device of this machine.
+/// Kinds of file systems that need no block device of this machine: in memory, on the network, on raw flash.
 const BODILESS: &[&str] = &[
     "tmpfs",
     "ramfs",
@@ -33,6 +33,7 @@ const BODILESS: &[&str] = &[
     "ceph",
     "glusterfs",
     "afs",
+    "ubifs",
 ];
 
 /// Mount points without which the running system is not whole, each with all below it or by itself. The media that live systems run from

@@ -199,14 +199,14 @@ impl Device {
         mounts
     }
 
-    /// Labels of the file systems on it, in the order of the partitions.
+    /// Labels of the file systems on it, in the order of the partitions, without repetition.
     pub fn labels(&self) -> Vec<&str> {
         let parts = self.partitions.iter().map(|partition| &partition.volume);
-        [&self.volume]
-            .into_iter()
-            .chain(parts)
-            .filter_map(|volume| volume.label.as_deref())
-            .collect()
+        let volumes = [&self.volume].into_iter().chain(parts);
+        let mut labels: Vec<&str> = volumes.filter_map(|volume| volume.label.as_deref()).collect();
+        // A hybrid ISO has one on the disk and the same on its partition.
+        labels.dedup();
+        labels
     }
 
     /// Vendor and model in one line, without saying a word twice; empty when it names neither.

@@ -22,7 +22,7 @@ pub enum Reason {
         /// Its mount points on the device.
         mounts: Vec<HostPath>,
     },
-    /// It cannot be known where the running system is, and the device is in use, or is none that could be taken out.
+    /// It cannot be known where the running system is.
     SystemUnknown {
         /// Why not.
         why: String,
@@ -99,7 +99,7 @@ pub enum Reason {
         /// In words: `LVM`, `LUKS (encrypted)`.
         kinds: Vec<&'static str>,
     },
-    /// A warning: a file system on the whole device, without a partition table, in words of libblkid.
+    /// A warning: smaller than what is recommended ([`super::LITTLE`]).
     LittleRoom {
         /// Bytes that it has.
         size: u64,
@@ -310,10 +310,10 @@ fn paths(paths: &[HostPath]) -> String {
 pub fn decimal_size(bytes: u64) -> String {
     let scaled = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit / (unit / 10));
     match bytes {
-        0..1_000_000 => format!("{bytes} bytes"),
-        0..1_000_000_000 => format!("{} MB", scaled(1_000_000)),
-        0..1_000_000_000_000 => format!("{} GB", scaled(1_000_000_000)),
-        _ => format!("{} TB", scaled(1_000_000_000_000)),
+        ..1_000_000 => format!("{bytes} bytes"),
+        1_000_000..1_000_000_000 => format!("{} MB", scaled(1_000_000)),
+        1_000_000_000..1_000_000_000_000 => format!("{} GB", scaled(1_000_000_000)),
+        1_000_000_000_000.. => format!("{} TB", scaled(1_000_000_000_000)),
     }
 }
 
