@@ -394,3 +394,42 @@ fn root_the_systems_own_disk_is_refused_whatever_is_allowed() {
         "{said}"
     );
 }
+
+/// As in a container or a live system: the root is an overlay, and the table of mounts does not have what it is made of.
+#[test]
+fn root_under_an_overlay_whose_layers_are_hidden_the_systems_disk_is_not_taken_for_free() {
+    if !fs::read_to_string("/proc/filesystems").unwrap().contains("\toverlay\n") {
+        println!("this kernel has no overlayfs");
+        return;
+    }
+    let mut bench = Bench::new();
+    let file = bench.image("a.img", 16);
+    let device = bench.attach(&file, &[]);
+    let script = "set -e; mount -t tmpfs tmpfs \"$1\"; mkdir \"$1/up\" \"$1/work\" \"$1/root\"
+        mount -t overlay overlay -o lowerdir=/,upperdir=\"$1/up\",workdir=\"$1/work\" \"$1/root\"
+        for folder in proc sys dev; do mount --rbind /$folder \"$1/root/$folder\"; done
+        exec chroot \"$1/root\" \"$2\" devices --json";
+    let scratch = bench.at("scratch");
+    fs::create_dir(&scratch).unwrap();
+    let listed = output(
+        Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
+            .args([&*scratch, Path::new(env!("CARGO_BIN_EXE_kraken-flash"))]),
+    );
+    assert!(listed.status.success(), "{}", common::said(&listed));
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let devices = listed["devices"].as_array().unwrap();
+    let own = |found: &&serde_json::Value| found["path"] == device.to_str().unwrap();
+    let mut seen = 0;
+    for found in devices {
+        let refusals = found["verdict"]["refusals"].as_array().unwrap();
+        let guarded = refusals
+            .iter()
+            .any(|refusal| ["system", "system-unknown"].contains(&refusal["kind"].as_str().unwrap()));
+        assert!(guarded, "{found}");
+        seen += 1;
+    }
+    assert!(seen > 0);
+    let ours = &devices.iter().find(own).expect("the loop device")["verdict"]["refusals"][0];
+    assert_eq!(ours["lifted-by"], card::ALLOW_FIXED, "{ours}");
+}

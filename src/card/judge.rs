@@ -155,7 +155,9 @@ fn in_use(device: &Device, policy: &Policy, verdict: &mut Verdict) {
     let mut mounts = device.mounts();
     if let Some(why) = &device.system_unknown {
         let in_use = !mounts.is_empty() || !device.holders.is_empty() || !device.swaps.is_empty();
-        let lifted = !in_use && device.is_removable();
+        // Made by somebody on purpose, and hardly what a system runs from.
+        let scratch = matches!(device.bus, Bus::Loop | Bus::Ram | Bus::Zram | Bus::Nbd);
+        let lifted = !in_use && (device.is_removable() || scratch);
         if !lifted || !policy.allow_fixed {
             refusals.push(Reason::SystemUnknown {
                 why: why.clone(),
