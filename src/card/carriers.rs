@@ -19,7 +19,7 @@ pub(super) struct Carriers {
 /// Overlays on overlays deeper than the kernel allows (FILESYSTEM_MAX_STACK_DEPTH is 2), with room.
 const DEPTH: usize = 8;
 
-/// Kinds of file systems that need no block device of this machine.
+/// Kinds of file systems that need no block device of this machine: in memory, on the network, on raw flash.
 const BODILESS: &[&str] = &[
     "tmpfs",
     "ramfs",
@@ -33,7 +33,11 @@ const BODILESS: &[&str] = &[
     "ceph",
     "glusterfs",
     "afs",
+    "ubifs",
 ];
+
+/// Where live systems mount the medium that they run from (live-boot, casper, dracut).
+const LIVE: &[&str] = &["/cdrom", "/isodevice", "/run/live", "/lib/live/mount", "/run/initramfs"];
 
 /// Mount points without which the running system is not whole, each with all below it or by itself. The media that live systems run from
 /// are among them (live-boot, casper, dracut).
@@ -238,7 +242,9 @@ fn of_overlay(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth:
         let own = mount_of(mounts, &layer);
         let in_memory =
             own.is_some_and(|own| mounts[own].number.major == 0 && BODILESS.contains(&mounts[own].kind.as_str()));
-        let hidden = !layer.is_absolute() || own == Some(index) || (in_memory && !writable);
+        // In a container the path is the host's; what is mounted at it here, if anything, is something else.
+        let gone = host.is_missing(&layer);
+        let hidden = !layer.is_absolute() || own == Some(index) || gone || (in_memory && !writable);
         let found = match hidden {
             // What is written may well go to memory; what is read comes from somewhere.
             true if writable => Carriers::default(),
@@ -257,18 +263,24 @@ fn of_overlay(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth:
     all
 }
 
-/// Where layers of the root overlay are hidden, the live system's images are what the loop devices read; those that stand on a device
-/// tell which.
+/// Where layers of the root are hidden, a live system's medium is mounted all the same, and loop devices read its images. Without a
+/// medium nothing is concluded: a loop device in a container may be anybody's.
 fn without_layers(stack: &mut Stack) {
-    let loops: Vec<String> = stack
-        .backing
-        .keys()
-        .filter(|name| stack.stands_on_something(name))
-        .cloned()
+    let media = stack
+        .mounts
+        .iter()
+        .filter(|(mount, _)| LIVE.iter().any(|medium| mount.point.starts_with(medium)));
+    let mut blocks: BTreeSet<String> = media
+        .flat_map(|(_, carriers)| carriers.blocks.iter().cloned())
         .collect();
+    if blocks.is_empty() {
+        return;
+    }
+    let images = stack.backing.keys().filter(|name| stack.stands_on_something(name));
+    blocks.extend(images.cloned());
     for (mount, carriers) in &mut stack.mounts {
-        if mount.kind == "overlay" && mount.point == Path::new("/") && carriers.unknown.is_some() && !loops.is_empty() {
-            carriers.blocks.extend(loops.iter().cloned());
+        if mount.point == Path::new("/") && carriers.unknown.is_some() {
+            carriers.blocks.extend(blocks.iter().cloned());
             carriers.unknown = None;
         }
     }

@@ -199,13 +199,14 @@ impl Device {
         mounts
     }
 
-    /// Labels of what is on it, in the order of the partitions; the partition's name where its file system has none.
+    /// Labels of the file systems on it, in the order of the partitions, without repetition.
     pub fn labels(&self) -> Vec<&str> {
-        let parts = self
-            .partitions
-            .iter()
-            .filter_map(|p| p.volume.label.as_deref().or(p.part_label.as_deref()));
-        self.volume.label.as_deref().into_iter().chain(parts).collect()
+        let parts = self.partitions.iter().map(|partition| &partition.volume);
+        let volumes = [&self.volume].into_iter().chain(parts);
+        let mut labels: Vec<&str> = volumes.filter_map(|volume| volume.label.as_deref()).collect();
+        // A hybrid ISO has one on the disk and the same on its partition.
+        labels.dedup();
+        labels
     }
 
     /// Vendor and model in one line, without saying a word twice; empty when it names neither.

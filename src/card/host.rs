@@ -123,6 +123,12 @@ impl Host {
         self.locate(path.as_ref()).exists()
     }
 
+    /// Whether there is surely nothing; what may not be looked at may be there.
+    pub(super) fn is_missing(&self, path: &Path) -> bool {
+        self.resolve(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Where a symbolic link points, as it is written.
     pub(super) fn link(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
         fs::read_link(self.locate(path.as_ref())).ok()

@@ -26,8 +26,8 @@ pub struct Verdict {
     pub refusals: Vec<Reason>,
     /// What to think of before it is written.
     pub warnings: Vec<Reason>,
-    /// What must be unmounted before it is written, in this order. Not empty only with [`Policy::unmount`]. Swap is never among it: a
-    /// device that the system swaps to is refused.
+    /// What must be unmounted before it is written, in this order. Only with [`Policy::unmount`], and only when nothing is refused. Swap is
+    /// never among it: a device that the system swaps to is refused.
     pub unmount: Vec<HostPath>,
 }
 
@@ -117,7 +117,13 @@ pub fn judge(device: &Device, policy: &Policy) -> Verdict {
     if device.size > ceiling(device.bus) && !policy.allow_large && !system {
         refusals.push(Reason::Large { size: device.size });
     }
-    warnings(device, &mut verdict.warnings);
+    if !system {
+        warnings(device, &mut verdict.warnings);
+    }
+    if !verdict.refusals.is_empty() {
+        // Nothing is unmounted for a device that is not written.
+        verdict.unmount.clear();
+    }
     verdict
 }
 
@@ -146,16 +152,22 @@ fn in_use(device: &Device, policy: &Policy, verdict: &mut Verdict) {
         .iter()
         .filter(|holder| !multipath || holder.kind == HolderKind::Multipath);
     refusals.extend(named.cloned().map(Reason::Held));
-    let mounts = device.mounts();
+    let mut mounts = device.mounts();
     if let Some(why) = &device.system_unknown {
-        let lifted = mounts.is_empty() && device.holders.is_empty() && device.swaps.is_empty() && device.is_removable();
+        let in_use = !mounts.is_empty() || !device.holders.is_empty() || !device.swaps.is_empty();
+        // Made by somebody on purpose, and hardly what a system runs from.
+        let scratch = matches!(device.bus, Bus::Loop | Bus::Ram | Bus::Zram | Bus::Nbd);
+        let lifted = !in_use && (device.is_removable() || scratch);
         if !lifted || !policy.allow_fixed {
             refusals.push(Reason::SystemUnknown {
                 why: why.clone(),
+                in_use,
                 lifted,
             });
         }
     }
+    // What is mounted of a btrfs or a pool over several devices is said already.
+    mounts.retain(|mount| !device.holders.iter().any(|holder| holder.mounts.contains(mount)));
     if mounts.is_empty() {
         return;
     }

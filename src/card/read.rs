@@ -177,7 +177,7 @@ fn partitions(host: &Host, stack: &Stack, disk: &str, table: Option<&PartitionTa
                     .saturating_mul(SYSFS_SECTOR),
                 size: size(host, &block.folder),
                 part_label: udev
-                    .name("ID_PART_ENTRY_NAME")
+                    .encoded("ID_PART_ENTRY_NAME")
                     .or_else(|| part_name(host, &block.folder)),
                 part_uuid: udev
                     .get("ID_PART_ENTRY_UUID")

@@ -22,10 +22,12 @@ pub enum Reason {
         /// Its mount points on the device.
         mounts: Vec<HostPath>,
     },
-    /// It cannot be known where the running system is, and the device is in use, or is none that could be taken out.
+    /// It cannot be known where the running system is.
     SystemUnknown {
         /// Why not.
         why: String,
+        /// Whether something on it is mounted or otherwise in use.
+        in_use: bool,
         /// Whether [`super::Policy::allow_fixed`] lifts it: only where nothing on the device is in use.
         lifted: bool,
     },
@@ -97,7 +99,7 @@ pub enum Reason {
         /// In words: `LVM`, `LUKS (encrypted)`.
         kinds: Vec<&'static str>,
     },
-    /// A warning: a file system on the whole device, without a partition table, in words of libblkid.
+    /// A warning: smaller than what is recommended ([`super::LITTLE`]).
     LittleRoom {
         /// Bytes that it has.
         size: u64,
@@ -150,14 +152,14 @@ impl fmt::Display for Reason {
                 "the running system is on it ({}): it is never written; name another device",
                 paths(mounts)
             ),
-            Reason::SystemUnknown { why, lifted: true } => write!(
-                f,
-                "it cannot be seen from here which disk this system runs from ({why}): if you are sure that it is not this one, add {ALLOW_FIXED}"
-            ),
-            Reason::SystemUnknown { why, lifted: false } => write!(
-                f,
-                "it is in use, and it cannot be seen from here which disk this system runs from ({why}): unmount it yourself first"
-            ),
+            Reason::SystemUnknown { why, in_use, lifted } => {
+                write!(f, "it cannot be seen from here which disk this system runs from ({why}), and this may be it: ")?;
+                match (lifted, in_use) {
+                    (true, _) => write!(f, "if you are sure that it is not, add {ALLOW_FIXED}"),
+                    (false, true) => f.write_str("something on it is in use; look from outside the container or sandbox"),
+                    (false, false) => f.write_str("it cannot be taken out; look from outside the container or sandbox"),
+                }
+            }
             Reason::Swap { on } => write!(
                 f,
                 "the system swaps to it ({}): end that first, `swapoff {}`",
@@ -263,10 +265,10 @@ fn held(f: &mut fmt::Formatter<'_>, holder: &Holder) -> fmt::Result {
             "{name} of bcache uses it{mounted}: stop that first, `echo 1 > /sys/block/{name}/bcache/stop`"
         ),
         HolderKind::Loop => {
-            let file = holder
-                .file
-                .as_ref()
-                .map_or_else(|| "from it".into(), |file| format!("the file {file} on it"));
+            let file = match &holder.file {
+                Some(file) if !file.path().starts_with("/dev") => format!("the file {file} on it"),
+                _ => "it".into(),
+            };
             write!(
                 f,
                 "the loop device {name} reads {file}{mounted}: detach that first, `losetup -d /dev/{name}`"
@@ -308,10 +310,10 @@ fn paths(paths: &[HostPath]) -> String {
 pub fn decimal_size(bytes: u64) -> String {
     let scaled = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit / (unit / 10));
     match bytes {
-        0..1_000_000 => format!("{bytes} bytes"),
-        0..1_000_000_000 => format!("{} MB", scaled(1_000_000)),
-        0..1_000_000_000_000 => format!("{} GB", scaled(1_000_000_000)),
-        _ => format!("{} TB", scaled(1_000_000_000_000)),
+        ..1_000_000 => format!("{bytes} bytes"),
+        1_000_000..1_000_000_000 => format!("{} MB", scaled(1_000_000)),
+        1_000_000_000..1_000_000_000_000 => format!("{} GB", scaled(1_000_000_000)),
+        1_000_000_000_000.. => format!("{} TB", scaled(1_000_000_000_000)),
     }
 }
 

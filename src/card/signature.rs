@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn volumes_are_recognised_with_their_labels() {
-        let cases: &[(&[(usize, &[u8])], &str, Option<&str>)] = &[
+        type Parts<'a> = &'a [(usize, &'a [u8])];
+        let cases: &[(Parts, &str, Option<&str>)] = &[
             (
                 &[(1080, &[0x53, 0xef]), (1116, &[4]), (1120, &[0x40]), (1144, b"rootfs")],
                 "ext4",

@@ -34,8 +34,12 @@ impl Properties {
 
     /// A name from the device: from `KEY_ENC`, where udev keeps every byte, or from `KEY`, where it replaced those it did not like.
     pub fn name(&self, key: &str) -> Option<String> {
-        let encoded = self.0.get(&format!("{key}_ENC")).map(|value| decoded(value));
-        encoded.and_then(|name| cleaned(&name)).or_else(|| self.get(key))
+        self.encoded(&format!("{key}_ENC")).or_else(|| self.get(key))
+    }
+
+    /// A name whose odd bytes are escaped, as in `ID_PART_ENTRY_NAME`.
+    pub fn encoded(&self, key: &str) -> Option<String> {
+        cleaned(&decoded(self.0.get(key)?))
     }
 
     /// Whether udev found a memory card, or a reader for them: `ID_DRIVE_FLASH_*` for the drive, `ID_DRIVE_MEDIA_FLASH_*` for what it
@@ -56,6 +60,7 @@ fn decoded(value: &str) -> String {
         let byte = value
             .get(at..at + 4)
             .and_then(|escape| escape.strip_prefix("\\x"))
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         plain.push(byte.unwrap_or(bytes[at]));
         at += if byte.is_some() { 4 } else { 1 };

@@ -181,3 +181,60 @@ fn advice(others: &[&Judged]) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// A machine that runs from the network, with a reader at `sdb` that has or has not a card.
+    fn reader(root: &Path, sectors: u64) -> Vec<Judged> {
+        let disk = root.join("sys/block/sdb");
+        fs::create_dir_all(disk.join("device")).unwrap();
+        fs::create_dir_all(root.join("proc/self")).unwrap();
+        for (file, text) in [
+            (disk.join("dev"), "8:16"),
+            (disk.join("size"), &sectors.to_string()),
+            (disk.join("removable"), "1"),
+            (disk.join("device/model"), "SD/MMC"),
+            (root.join("proc/self/mountinfo"), "30 1 0:18 / / rw - nfs4 nas:/pi rw"),
+        ] {
+            fs::write(file, text).unwrap();
+        }
+        let devices = card::list(&Host::at(root)).unwrap().into_iter();
+        devices
+            .map(|device| Judged {
+                verdict: card::judge(&device, &Policy::default()),
+                device,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_card_is_a_row_with_its_notes_beneath() {
+        let root = tempfile::tempdir().unwrap();
+        let judged = reader(root.path(), 15_000_000);
+        assert!(judged[0].is_fit());
+        let shown = table(&judged.iter().collect::<Vec<_>>());
+        let lines: Vec<&str> = shown.lines().collect();
+        let words: Vec<&str> = lines[1].split_whitespace().collect();
+        assert_eq!(words[..4], ["/dev/sdb", "7.6", "GB", "SD/MMC"], "{shown}");
+        assert!(lines[1].ends_with("can be written, 2 notes below"), "{shown}");
+        assert!(lines[2].starts_with("/dev/sdb: it has 7.6 GB"), "{shown}");
+    }
+
+    #[test]
+    fn an_empty_reader_is_named_when_nothing_fits() {
+        let root = tempfile::tempdir().unwrap();
+        let judged = reader(root.path(), 0);
+        let others: Vec<&Judged> = judged.iter().collect();
+        assert_eq!(
+            render_others(&others),
+            "/dev/sdb: SCSI, SD/MMC\n  there is no card in it: put one in\n"
+        );
+        assert!(advice(&others).contains("a reader without a card (/dev/sdb)"));
+        assert!(advice(&[]).contains("plug one in"));
+    }
+}
