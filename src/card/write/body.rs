@@ -108,7 +108,8 @@ fn fill(
         pieces: Vec::new(),
         image_size: 0,
     };
-    while let Ok(mut buffer) = empty.recv() {
+    let mut spare = None;
+    while let Some(mut buffer) = spare.take().or_else(|| empty.recv().ok()) {
         interrupt.check()?;
         if failed() {
             break;
@@ -141,8 +142,7 @@ fn fill(
                 len: whole,
             });
         } else {
-            // Its buffer stays with the head: there are enough others.
-            drop(buffer);
+            spare = Some(buffer);
         }
     }
     body.image_size = source
