@@ -26,7 +26,7 @@ SECONDS := 60
 endif
 TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
 
-.PHONY: help demo base images build test test-fast test-whole test-base test-images test-root test-swarm test-qemu lint clean bench bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
+.PHONY: help demo base images build test test-fast test-whole test-base test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
@@ -34,6 +34,7 @@ help:
 	@echo "make lint   formatting, clippy, licences, documentation"
 	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold docker\"; first-boot, in QEMU, only by name)"
 	@echo "make bench-swarm  how soon seven nodes are a swarm, beside Docker's own commands (root)"
+	@echo "make bench-cards  how long a card takes, beside dd, xz | dd and bmaptool (root)"
 	@echo "make fuzz   run each fuzz target for SECONDS=60"
 	@echo "make clean  remove what was built; caches in $(CACHE) stay"
 
@@ -90,6 +91,10 @@ bench: $(if $(KRAKEN_BENCH_BASE),setup-bench,base setup-bench)
 # As root.
 bench-swarm: base setup-test
 	@$(STAGE) "bench of swarms" cargo bench --locked --bench swarm
+
+# As root.
+bench-cards: base setup-bench
+	@$(STAGE) "bench of cards" benches/cards.sh $(FLASH) $(PARTS)
 
 # Coverage counters need an unstable flag, which RUSTC_BOOTSTRAP opens on stable; all code is safe Rust, so no sanitizer is needed.
 fuzz: setup-fuzz

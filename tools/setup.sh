@@ -25,7 +25,8 @@ case ${1:-} in
   demo) PACKAGES=$DEMO ;;
   test) PACKAGES=$TEST ;;
   lint) PACKAGES="build-essential" ;;
-  bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux mount fdisk e2fsprogs dpkg $EMULATOR mtools qemu-system-arm qemu-utils openssh-client" ;;
+  bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux mount fdisk e2fsprogs dpkg $EMULATOR mtools qemu-system-arm qemu-utils openssh-client
+    bmap-tools nbdkit libnbd-bin fuse3 python3" ;;
   fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;
   *) echo "usage: tools/setup.sh demo|test|lint|bench|fuzz" >&2; exit 2 ;;
 esac

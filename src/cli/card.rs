@@ -172,9 +172,9 @@ pub(super) fn confirm(
             "there is no terminal to ask on, and --yes was not given; nothing was written",
         ));
     }
-    session.progress.note(&shown);
+    // Also with --quiet: nobody can agree to what is not shown.
     let mut err = io::stderr().lock();
-    write!(err, "Write? Type yes: ")?;
+    write!(err, "{shown}\nWrite? Type yes: ")?;
     err.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

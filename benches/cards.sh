@@ -1,0 +1,117 @@
+#!/bin/bash
+# `make bench-cards`: how long a card takes, beside the tools that one would take instead. As root: loop devices.
+#
+# Two kinds of card: a loop device on tmpfs (as fast as memory: what the programs themselves cost) and one that is held to the speed of
+# an SD card, whoever writes (nbdkit's rate filter, brought into the file tree by nbdfuse, under a loop device). Arguments choose what is
+# measured: "fast slow many". SPEED is in MB/s (20).
+set -euo pipefail
+FLASH=${1:?the program}
+shift
+PARTS=${*:-fast slow many}
+SPEED=${SPEED:-20}
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/kraken-cards.XXXXXX")
+export KRAKEN_FLASH_STATE=$WORK/state
+DEVICES=()
+DRIVES=()
+
+finish() {
+  for device in "${DEVICES[@]}"; do losetup --detach "$device" 2>/dev/null || true; done
+  for drive in "${DRIVES[@]}"; do fusermount3 -u "$drive" 2>/dev/null || umount --lazy "$drive" || true; done
+  umount --lazy "$WORK/ram" 2>/dev/null || true
+  rm -rf "$WORK"
+}
+trap finish EXIT
+
+# What is written: node 3 of the default cluster.
+cd "$WORK"
+printf '[user]\nssh-keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@desk"]\n' > kraken.toml
+"$FLASH" build --quiet --base debian --node 3 --no-sums -o images
+IMAGE=images/kraken-3.img
+xz --keep -T0 -1 "$IMAGE"
+SIZE=$(stat -c %s "$IMAGE")
+USED=$(awk '/MappedBlocksCount/ { for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+$/) { print $i * 4096; exit } }' "$IMAGE.bmap")
+CARD=$(( (SIZE / 1048576 + 64) * 1048576 ))
+mkdir ram
+mount -t tmpfs -o size=20g tmpfs ram
+
+fast_card() { # a name
+  truncate -s "$CARD" "ram/$1"
+  losetup --find --show "ram/$1"
+}
+
+slow_card() { # a name
+  mkdir -p "drive-$1"
+  # Both ways are held back, each by itself; memory, so that nothing else is.
+  nbdfuse "drive-$1/card" --command nbdkit --exit-with-parent -s --filter=rate memory "$CARD" "rate=$((SPEED * 8))M" >/dev/null 2>&1 &
+  DRIVES+=("$WORK/drive-$1")
+  for _ in $(seq 100); do [ -e "drive-$1/card" ] && break; sleep 0.1; done
+  losetup --find --show "drive-$1/card"
+}
+
+# Runs a command: seconds, CPU seconds, largest process in MiB, bytes that went to the device.
+measure() { # what, device, command...
+  local what=$1 device=$2 before after
+  shift 2
+  sync
+  echo 3 > /proc/sys/vm/drop_caches
+  cat "$IMAGE" "$IMAGE.xz" > /dev/null
+  before=$(awk '{ print $7 }' "/sys/block/${device#/dev/}/stat")
+  python3 - "$@" <<'PYTHON' > "$WORK/measured" 2> "$WORK/said" || { cat "$WORK/said" >&2; return 1; }
+import resource, subprocess, sys, time
+begun = time.monotonic()
+status = subprocess.run(["bash", "-c", sys.argv[1]], stdout=subprocess.DEVNULL).returncode
+took = time.monotonic() - begun
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("%.1f s | %.1f s | %.0f MiB" % (took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
+sys.exit(status)
+PYTHON
+  after=$(awk '{ print $7 }' "/sys/block/${device#/dev/}/stat")
+  echo "| $what | $(cat "$WORK/measured") | $(( (after - before) * 512 / 1000000 )) MB |"
+}
+
+OURS="--i-know-this-is-not-removable --yes --no-eject --quiet"
+
+table() { # device
+  local device=$1
+  echo "| what | wall | CPU | largest process | written to the device |"
+  echo "| --- | --- | --- | --- | --- |"
+  measure "\`dd bs=4M conv=fsync\`, not read back" "$device" "dd if=$IMAGE of=$device bs=4M conv=fsync status=none"
+  measure "\`bmaptool copy\`, not read back" "$device" "bmaptool -q copy --bmap $IMAGE.bmap $IMAGE $device"
+  measure "**kraken-flash, node 3 from golden + patch**, not read back" "$device" "$FLASH --base debian --offline --node 3 $device $OURS --no-verify"
+  measure "**kraken-flash, node 3 from golden + patch**" "$device" "$FLASH --base debian --offline --node 3 $device $OURS"
+  measure "\`xz -dc \\| dd\`, not read back" "$device" "xz -T0 -dc $IMAGE.xz | dd of=$device bs=4M conv=fsync iflag=fullblock status=none"
+  measure "\`bmaptool copy\` of .xz, not read back" "$device" "bmaptool -q copy --bmap $IMAGE.bmap $IMAGE.xz $device"
+  measure "**kraken-flash flash-image** of .xz with map, not read back" "$device" "$FLASH flash-image $IMAGE.xz $device $OURS --no-verify"
+  measure "**kraken-flash flash-image** of .xz with map" "$device" "$FLASH flash-image $IMAGE.xz $device $OURS"
+  mv "$IMAGE.bmap" "$IMAGE.bmap.away"
+  measure "**kraken-flash flash-image** of .xz without map, not read back" "$device" "$FLASH flash-image $IMAGE.xz $device $OURS --no-verify"
+  mv "$IMAGE.bmap.away" "$IMAGE.bmap"
+}
+
+echo "load: $(cat /proc/loadavg)"
+echo "image: $((SIZE / 1000000)) MB, of which $((USED / 1000000)) MB are in use; as .xz $(( $(stat -c %s "$IMAGE.xz") / 1000000 )) MB"
+for part in $PARTS; do
+  case $part in
+    fast)
+      printf '\n### A card as fast as memory\n\n'
+      device=$(fast_card one); DEVICES+=("$device")
+      table "$device" ;;
+    slow)
+      printf '\n### A card of %s MB/s\n\nUsed bytes ÷ speed: %s s each way.\n\n' "$SPEED" "$(awk "BEGIN { printf \"%.1f\", $USED / 1000000 / $SPEED }")"
+      device=$(slow_card one); DEVICES+=("$device")
+      table "$device" ;;
+    many)
+      printf '\n### Several cards of %s MB/s at once, written and read back\n\n| cards | wall | CPU | largest process | written to one |\n| --- | --- | --- | --- | --- |\n' "$SPEED"
+      for count in 1 3 7; do
+        arguments="" first=""
+        for node in $(seq "$count"); do
+          device=$(slow_card "many-$count-$node"); DEVICES+=("$device")
+          first=${first:-$device}
+          arguments+=" --node $node $device"
+        done
+        measure "$count" "$first" "$FLASH --base debian --offline $arguments $OURS"
+        for device in $(echo "$arguments" | grep -o '/dev/[a-z0-9]*'); do losetup --detach "$device"; done
+      done ;;
+    *) echo "there is no part \"$part\"; there are fast, slow, many" >&2; exit 2 ;;
+  esac
+done
