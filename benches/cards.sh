@@ -45,7 +45,8 @@ slow_card() { # a name
   nbdfuse "drive-$1/card" --command nbdkit --exit-with-parent -s --filter=rate memory "$CARD" "rate=$((SPEED * 8))M" >/dev/null 2>&1 &
   DRIVES+=("$WORK/drive-$1")
   for _ in $(seq 100); do [ -e "drive-$1/card" ] && break; sleep 0.1; done
-  losetup --find --show "drive-$1/card"
+  # Past the memory of the file system below, too: else what is read back comes from there.
+  losetup --direct-io=on --find --show "drive-$1/card"
 }
 
 # Runs a command: seconds, CPU seconds, largest process in MiB, bytes that went to the device.
