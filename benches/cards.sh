@@ -12,11 +12,13 @@ SPEED=${SPEED:-20}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/kraken-cards.XXXXXX")
 export KRAKEN_FLASH_STATE=$WORK/state
 DEVICES=()
-DRIVES=()
 
 finish() {
   for device in "${DEVICES[@]}"; do losetup --detach "$device" 2>/dev/null || true; done
-  for drive in "${DRIVES[@]}"; do fusermount3 -u "$drive" 2>/dev/null || umount --lazy "$drive" || true; done
+  # Unmounted, nbdfuse ends, and with it its nbdkit; a loop device may hold on to it for a moment.
+  for drive in "$WORK"/drive-*; do
+    for _ in $(seq 50); do mountpoint -q "$drive" || break; fusermount3 -u "$drive" 2>/dev/null || sleep 0.1; done
+  done
   umount --lazy "$WORK/ram" 2>/dev/null || true
   rm -rf "$WORK"
 }
@@ -43,7 +45,6 @@ slow_card() { # a name
   mkdir -p "drive-$1"
   # Both ways are held back, each by itself; memory, so that nothing else is.
   nbdfuse "drive-$1/card" --command nbdkit --exit-with-parent -s --filter=rate memory "$CARD" "rate=$((SPEED * 8))M" >/dev/null 2>&1 &
-  DRIVES+=("$WORK/drive-$1")
   for _ in $(seq 100); do [ -e "drive-$1/card" ] && break; sleep 0.1; done
   # Past the memory of the file system below, too: else what is read back comes from there.
   losetup --direct-io=on --find --show "drive-$1/card"
