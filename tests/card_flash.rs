@@ -332,7 +332,7 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
             .by_ref()
             .map_while(Result::ok)
             .find(|line| line.contains("testing its size"));
-        std::thread::sleep(Duration::from_millis(round * 40));
+        std::thread::sleep(Duration::from_millis(round * 8));
         let signal = if round % 2 == 0 { "-KILL" } else { "-INT" };
         let _ = Command::new("kill").arg(signal).arg(child.id().to_string()).output();
         let rest: String = lines.map_while(Result::ok).collect();
