@@ -347,7 +347,11 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
             assert_eq!(status.code(), Some(130), "{rest}");
             assert!(rest.contains("does not boot: write it again"), "{rest}");
         }
-        assert!(!card.looks_bootable(), "round {round}, {signal}");
+        if card.looks_bootable() {
+            // Killed when all was on the card, and only the last words were missing.
+            assert_eq!(signal, "-KILL", "round {round}");
+            holds(&card, &image);
+        }
     }
     println!("{killed} were stopped, {finished} had finished");
     assert!(killed >= 3, "only {killed} of 16 were stopped in time");
