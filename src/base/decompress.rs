@@ -26,7 +26,7 @@ const LOOK_EVERY: u64 = 64 << 20;
 const RESERVE: u64 = 64 << 20;
 
 /// More members than this, and a zip archive is not one of an image.
-pub(super) const ZIP_MEMBERS: usize = 10_000;
+const ZIP_MEMBERS: usize = 10_000;
 
 /// How large a raw image may be.
 #[derive(Clone, Copy, Debug)]
@@ -148,6 +148,21 @@ impl Seek for Counted<'_> {
     }
 }
 
+/// The image in a zip archive, its size in bytes and its index: the largest member called `*.img`.
+pub(super) fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Option<(u64, usize)> {
+    let mut largest: Option<(u64, usize)> = None;
+    for index in 0..archive.len().min(ZIP_MEMBERS) {
+        let Ok(member) = archive.by_index_data(index) else {
+            continue;
+        };
+        let is_image = member.name_raw().to_ascii_lowercase().ends_with(b".img") && member.is_file();
+        if is_image && largest.is_none_or(|(size, _)| member.size() > size) {
+            largest = Some((member.size(), index));
+        }
+    }
+    largest
+}
+
 /// All that the work needs to know, and to say when it fails.
 #[derive(Clone, Copy)]
 struct Pump<'a> {
@@ -166,17 +181,7 @@ impl Pump<'_> {
         if archive.len() > ZIP_MEMBERS {
             return Err(self.corrupt("it has too many members".into()));
         }
-        let mut largest: Option<(u64, usize)> = None;
-        for index in 0..archive.len() {
-            let Ok(member) = archive.by_index_data(index) else {
-                continue;
-            };
-            let is_image = member.name_raw().to_ascii_lowercase().ends_with(b".img") && member.is_file();
-            if is_image && largest.is_none_or(|(size, _)| member.size() > size) {
-                largest = Some((member.size(), index));
-            }
-        }
-        let Some((size, index)) = largest else {
+        let Some((size, index)) = largest_image(&mut archive) else {
             return Err(UnpackError::NotAnImage {
                 path: self.source.to_owned(),
                 looks: "a zip archive without an .img file in it".into(),

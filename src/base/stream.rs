@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::decompress::ZIP_MEMBERS;
+use super::decompress::largest_image;
 use super::format::{self, Format};
 use super::hash::BLOCK;
 use super::unpack_error::{UnpackError, io_error};
@@ -64,20 +64,10 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
     })
 }
 
-/// The largest member of a zip archive that is called `*.img`. The archive's reader belongs to its file, so a thread reads on.
+/// The image in a zip archive. The archive's reader belongs to its file, so a thread reads on.
 fn zipped(file: File) -> io::Result<(u64, Box<dyn Read + Send>)> {
     let mut archive = zip::ZipArchive::new(BufReader::new(file))?;
-    let mut largest: Option<(u64, usize)> = None;
-    for index in 0..archive.len().min(ZIP_MEMBERS) {
-        let Ok(member) = archive.by_index_data(index) else {
-            continue;
-        };
-        let is_image = member.name_raw().to_ascii_lowercase().ends_with(b".img") && member.is_file();
-        if is_image && largest.is_none_or(|(size, _)| member.size() > size) {
-            largest = Some((member.size(), index));
-        }
-    }
-    let Some((size, index)) = largest else {
+    let Some((size, index)) = largest_image(&mut archive) else {
         return Err(io::Error::other("there is no .img file in it"));
     };
     let (give, blocks) = sync_channel(BLOCKS);

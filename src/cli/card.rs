@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use kraken_flash::card::{
     self, BlockTarget, Contents, Device, Host, HostPath, Identity, Policy, Receipt, Receipts, Source, WriteError,
@@ -10,7 +12,7 @@ use kraken_flash::card::{
 };
 use rustix::fs::Access;
 
-use super::{Failure, Session, say, text};
+use super::{Failure, Session, say};
 
 /// Options of every command that writes cards.
 #[derive(Debug, clap::Args)]
@@ -176,25 +178,41 @@ pub(super) fn confirm(
     let mut err = io::stderr().lock();
     write!(err, "{shown}\nWrite? Type yes: ")?;
     err.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if session.interrupt.is_set() {
-        return Err(Failure::Interrupted);
-    }
+    let answer = read_answer(session)?;
     match answer.trim().eq_ignore_ascii_case("yes") {
         true => Ok(()),
         false => Err(Failure::message("nothing was written")),
     }
 }
 
+/// A line from the terminal. Ctrl-C ends the wait: by itself, reading would begin again after a signal.
+fn read_answer(session: &Session) -> Result<String, Failure> {
+    let (give, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        // Nobody may be waiting any more.
+        let _ = give.send(io::stdin().lock().read_line(&mut line).map(|_| line));
+    });
+    loop {
+        session.interrupt.check()?;
+        match answer.recv_timeout(Duration::from_millis(100)) {
+            Ok(line) => return Ok(line?),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(String::new()),
+        }
+    }
+}
+
 /// A device and what is on it, for people.
 fn describe(device: &Device) -> String {
     let mut shown = format!("  {}  {}", device.path.display(), decimal_size(device.size));
-    for name in [&device.vendor, &device.model].into_iter().flatten() {
-        let _ = write!(shown, "  {}", text::printable(name));
+    // Names are clean already.
+    let title = device.title();
+    if !title.is_empty() {
+        let _ = write!(shown, "  {title}");
     }
     if let Some(serial) = &device.serial {
-        let _ = write!(shown, "  serial {}", text::printable(serial));
+        let _ = write!(shown, "  serial {serial}");
     }
     let _ = writeln!(shown, "  {}", device.bus);
     let parts: Vec<String> = device
@@ -202,14 +220,14 @@ fn describe(device: &Device) -> String {
         .iter()
         .map(|part| {
             let name = part.volume.label.as_deref().or(part.part_label.as_deref());
-            let name = name.map_or_else(|| format!("partition {}", part.number), text::printable);
+            let name = name.map_or_else(|| format!("partition {}", part.number), str::to_owned);
             let system = part.volume.file_system.as_deref().unwrap_or("unknown");
-            format!("{name} ({}, {})", text::printable(system), decimal_size(part.size))
+            format!("{name} ({system}, {})", decimal_size(part.size))
         })
         .collect();
     let holds = match (parts.is_empty(), &device.table) {
         (false, _) => parts.join(", "),
-        (true, Some(table)) => format!("an empty {} table", text::printable(&table.kind)),
+        (true, Some(table)) => format!("an empty {} table", table.kind),
         (true, None) => "nothing that is known".to_owned(),
     };
     let _ = writeln!(shown, "    holds   {holds}");
@@ -242,6 +260,9 @@ pub(super) fn write(
         })?;
     }
     let target = open(card)?;
+    // Later than this the card is touched.
+    session.interrupt.check()?;
+    let size_is_known = source.size().is_some();
     let options = WriteOptions {
         verify: !args.no_verify,
         test_capacity: true,
@@ -254,8 +275,11 @@ pub(super) fn write(
                     "interrupted; {} is empty at its beginning and does not boot: write it again",
                     path.display()
                 )),
-                // Nothing was touched.
-                WriteError::TooSmall { .. } => Failure::message(format!("{}: {error}", path.display())),
+                // Known beforehand, so nothing was touched; and of what is left in an unknown state the error tells.
+                WriteError::TooSmall { .. } if size_is_known => {
+                    Failure::message(format!("{}: {error}", path.display()))
+                }
+                WriteError::Left(..) => Failure::message(format!("{}: {error}", path.display())),
                 error => Failure::message(format!(
                     "{}: {error}\n  The card is not bootable, so that nobody takes it for a good one.",
                     path.display()

@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// The reader that the cards go into [default: wherever one is plugged in]
     #[arg(long, value_name = "DEVICE")]
     device: Option<PathBuf>,
-    /// Write nodes again that have a card of this very cluster already
+    /// Write nodes again that have a card with these very bytes already
     #[arg(long)]
     again: bool,
     #[command(flatten)]
@@ -43,6 +43,10 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         base: &args.base,
         rejoin: &args.rejoin,
     };
+    if let Some(device) = &args.device {
+        // What is no device would be waited for in vain.
+        find(&Host::system(), device)?;
+    }
     golden::with(
         session,
         &wanted,
@@ -65,10 +69,11 @@ fn walk(
     nodes: &[&Node],
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (done, left): (Vec<&Node>, Vec<&Node>) = nodes
-        .iter()
-        .copied()
-        .partition(|node| !args.again && has_card(node, golden, loaded));
+    let (mut done, mut left) = (Vec::new(), Vec::new());
+    for node in nodes {
+        let has_card = !args.again && has_card(node, golden)?;
+        if has_card { &mut done } else { &mut left }.push(*node);
+    }
     if !done.is_empty() {
         let names: Vec<&str> = done.iter().map(|node| node.hostname.as_str()).collect();
         say(
@@ -114,15 +119,14 @@ fn walk(
     Ok(())
 }
 
-/// Whether a card was written for this node, from the same spec and the same base, and read back.
-fn has_card(node: &Node, golden: &Golden<'_>, loaded: &Loaded) -> bool {
-    let same = |receipt: &Receipt| {
-        receipt.verified
-            && receipt.what.cluster.as_ref() == Some(&golden.inputs().cluster.name)
-            && receipt.what.config_sha256 == loaded.config_sha256
-            && receipt.what.base_sha256.as_deref() == Some(golden.image().base_sha256())
-    };
-    Receipts::open().is_ok_and(|receipts| receipts.of_node(&node.hostname).iter().any(same))
+/// Whether a card was written with these very bytes for this node, and read back.
+fn has_card(node: &Node, golden: &Golden<'_>) -> Result<bool, Failure> {
+    let image = golden.node(node)?;
+    let pieces = image
+        .pieces()
+        .map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))?;
+    let same = |receipt: &Receipt| receipt.verified && receipt.pieces == pieces;
+    Ok(Receipts::open().is_ok_and(|receipts| receipts.of_node(&node.hostname).iter().any(same)))
 }
 
 /// Waits for a card that may be written: in the reader that was named, else one that was not there before.

@@ -43,7 +43,8 @@ const EXIT_WRONG: u8 = 3;
 /// Raspberry Pi images for a whole cluster, from one file.
 ///
 /// Describe the cluster in kraken.toml (`kraken-flash init` writes one to begin with), look at it with `plan`,
-/// make the images with `build`, prove them with `verify`. Without a kraken.toml you get the default: seven nodes,
+/// write a card with `--node 1 /dev/sdX` (`devices` lists what could be written), or make images with `build`; prove
+/// both with `verify`. Without a kraken.toml you get the default: seven nodes,
 /// kraken-1 to kraken-7, 192.168.3.11 to .17, the first one the manager.
 #[derive(Debug, Parser)]
 #[command(
@@ -106,7 +107,7 @@ enum Command {
     Build(build::Args),
     /// Get what `build` needs, to work offline later
     Fetch(fetch::Args),
-    /// Prove that an image, or a folder of images, is what kraken.toml asks for
+    /// Prove that an image, a folder of images, or a card is what kraken.toml asks for
     Verify(verify::Args),
     /// Write the cards of all nodes one after the other, with one reader
     Cards(cards::Args),

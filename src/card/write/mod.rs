@@ -119,6 +119,9 @@ pub enum WriteError {
     /// What was read back is not what was written.
     #[error("the card does not hold what was written to it: {}; try it in another reader, and another card", ranges(.0))]
     Differs(Vec<Difference>),
+    /// It failed, and after that the card could not be emptied either: it may look bootable.
+    #[error("{0}; its beginning could not be emptied after that ({1}): do not use it before it is written again")]
+    Left(Box<WriteError>, Box<WriteError>),
     /// The image has no beginning, so no partition table: it would not boot.
     #[error("the image has nothing in its first MiB, so no partition table: it is no image of a card")]
     NoHead,
@@ -170,11 +173,15 @@ pub fn write(
         });
     }
     let result = in_order(source, target, name, options, (progress, interrupt));
-    if result.is_err() {
-        // Half a table, or one in front of what is wrong: away with it. Where the device refuses even this, the first error told.
-        let _ = unmake(target);
-    }
-    result
+    // Half a table, or one in front of what is wrong: away with it.
+    result.map_err(|error| {
+        // What was lost before is told by the next flush, once (fsync(2)): it is not the emptying that failed then.
+        let _ = target.flush();
+        match unmake(target) {
+            Ok(()) => error,
+            Err(second) => WriteError::Left(Box::new(error), Box::new(second)),
+        }
+    })
 }
 
 fn in_order(
@@ -234,9 +241,8 @@ fn in_order(
 /// Empties what makes a disk bootable, or anything: the first and the last MiB.
 fn unmake(target: &dyn Target) -> Result<(), WriteError> {
     let size = target.size();
-    let tail = size.saturating_sub(HEAD).next_multiple_of(target.block());
     empty(target, 0..HEAD.min(size))?;
-    empty(target, tail..size)?;
+    empty(target, tail(target)..size)?;
     target.flush().map_err(WriteError::Flush)
 }
 
@@ -251,13 +257,19 @@ fn empty(target: &dyn Target, range: Range<u64>) -> Result<(), WriteError> {
     })
 }
 
-/// Tells the device to forget everything, as long as it does so quickly.
+/// Where the last MiB begins, which is emptied as well: copies of a GPT and some signatures lie at the end.
+fn tail(target: &dyn Target) -> u64 {
+    target.size().saturating_sub(HEAD).next_multiple_of(target.block())
+}
+
+/// Tells the device to forget everything but its two emptied ends, as long as it does so quickly: what is discarded reads as anything, and
+/// might be the old table again.
 fn discard(target: &dyn Target, interrupt: &Interrupt) -> Result<bool, WriteError> {
     let began = Instant::now();
-    let mut at = 0;
-    while at < target.size() {
+    let mut at = HEAD;
+    while at < tail(target) {
         interrupt.check()?;
-        let end = (at + DISCARD_STEP).min(target.size());
+        let end = (at + DISCARD_STEP).min(tail(target));
         // A device that fails at this can be written all the same: only speed is lost.
         if !target.discard(at..end).unwrap_or(false) || began.elapsed() > DISCARD_PATIENCE {
             return Ok(false);
