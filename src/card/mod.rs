@@ -21,6 +21,7 @@ mod signature;
 mod stack;
 mod target;
 mod udev;
+mod udisks;
 mod write;
 
 pub use bus::Bus;
@@ -33,6 +34,7 @@ pub use judge::{CARD_CEILING, DISK_CEILING, LITTLE, Policy, Verdict, judge};
 pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
 pub use receipt::{CardFacts, Contents, Receipt, ReceiptError, Receipts};
 pub use target::{ALIGNMENT, BlockTarget, Target};
+pub use udisks::{Udisks, UdisksError};
 pub use write::{
     Chunk, Cut, Difference, HEAD, ImageSource, Source, StreamSource, WriteError, WriteOptions, WriteReport, compare,
     cuts, write,

@@ -3,16 +3,13 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::time::Duration;
 
 use kraken_flash::card::{
-    self, BlockTarget, Contents, Device, Host, HostPath, Identity, Policy, Receipt, Receipts, Source, WriteError,
-    WriteOptions, decimal_size,
+    self, Contents, Device, Host, HostPath, Identity, Policy, Receipt, Receipts, Source, WriteError, WriteOptions,
+    decimal_size,
 };
-use rustix::fs::Access;
 
-use super::{Failure, Session, say};
+use super::{Failure, Session, door, say};
 
 /// Options of every command that writes cards.
 #[derive(Debug, clap::Args)]
@@ -60,9 +57,9 @@ impl CardArgs {
 /// A device that passed the guard, and who it was then.
 pub(super) struct Chosen {
     pub(super) device: Device,
-    identity: Identity,
+    pub(super) identity: Identity,
     warnings: Vec<String>,
-    unmount: Vec<HostPath>,
+    pub(super) unmount: Vec<HostPath>,
 }
 
 /// Finds and judges the devices, all of them before any is touched.
@@ -92,51 +89,6 @@ pub(super) fn choose(paths: &[PathBuf], args: &CardArgs, needed: Option<u64>) ->
             "nothing was written\n  {}",
             refused.join("\n  ")
         ))),
-    }
-}
-
-/// Whether this user may write the devices; what to type when not.
-pub(super) fn may_write(chosen: &[Chosen]) -> Result<(), Failure> {
-    for card in chosen {
-        let path = &card.device.path;
-        if let Err(error) = rustix::fs::access(path, Access::WRITE_OK | Access::READ_OK) {
-            return Err(Failure::message(format!(
-                "{} cannot be written by you: {}; as root it can:\n  {}",
-                path.display(),
-                io::Error::from(error),
-                as_root()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// This very command, for root, with the folders that are this user's.
-fn as_root() -> String {
-    let mut line = "sudo env".to_owned();
-    let cache = kraken_flash::base::Cache::open(None).map(|cache| cache.root().to_owned());
-    if let Ok(cache) = cache {
-        let _ = write!(
-            line,
-            " {}={}",
-            kraken_flash::base::CACHE_VARIABLE,
-            quoted(&cache.to_string_lossy())
-        );
-    }
-    let program = std::env::current_exe().unwrap_or_else(|_| "kraken-flash".into());
-    let _ = write!(line, " {}", quoted(&program.to_string_lossy()));
-    for argument in std::env::args().skip(1) {
-        let _ = write!(line, " {}", quoted(&argument));
-    }
-    line
-}
-
-/// As a shell takes it.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,+@".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 
@@ -187,20 +139,11 @@ pub(super) fn confirm(
 
 /// A line from the terminal. Ctrl-C ends the wait: by itself, reading would begin again after a signal.
 fn read_answer(session: &Session) -> Result<String, Failure> {
-    let (give, answer) = mpsc::channel();
-    std::thread::spawn(move || {
+    let line = session.wait_for(|| {
         let mut line = String::new();
-        // Nobody may be waiting any more.
-        let _ = give.send(io::stdin().lock().read_line(&mut line).map(|_| line));
-    });
-    loop {
-        session.interrupt.check()?;
-        match answer.recv_timeout(Duration::from_millis(100)) {
-            Ok(line) => return Ok(line?),
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(String::new()),
-        }
-    }
+        io::stdin().lock().read_line(&mut line).map(|_| line)
+    })?;
+    Ok(line?)
 }
 
 /// A device and what is on it, for people.
@@ -250,16 +193,8 @@ pub(super) fn write(
     args: &CardArgs,
 ) -> Result<Written, Failure> {
     let path = &card.device.path;
-    for mounted in &card.unmount {
-        rustix::mount::unmount(mounted.path(), rustix::mount::UnmountFlags::empty()).map_err(|error| {
-            Failure::message(format!(
-                "unmounting {mounted}: {}; close what uses it, nothing was written to {}",
-                io::Error::from(error),
-                path.display()
-            ))
-        })?;
-    }
-    let target = open(card)?;
+    door::unmount(session, card)?;
+    let opened = door::open(session, card)?;
     // Later than this the card is touched.
     session.interrupt.check()?;
     let size_is_known = source.size().is_some();
@@ -268,29 +203,30 @@ pub(super) fn write(
         test_capacity: true,
         nonce: nonce()?,
     };
-    let report =
-        card::write(source, &target, name, options, &*session.progress, &session.interrupt).map_err(|error| {
-            match error {
-                WriteError::Interrupted(_) => Failure::Stopped(format!(
-                    "interrupted; {} is empty at its beginning and does not boot: write it again",
-                    path.display()
-                )),
-                // Known beforehand, so nothing was touched; and of what is left in an unknown state the error tells.
-                WriteError::TooSmall { .. } if size_is_known => {
-                    Failure::message(format!("{}: {error}", path.display()))
-                }
-                WriteError::Left(..) => Failure::message(format!("{}: {error}", path.display())),
-                error => Failure::message(format!(
-                    "{}: {error}\n  The card is not bootable, so that nobody takes it for a good one.",
-                    path.display()
-                )),
-            }
-        })?;
-    let _ = target.reread_table();
-    if !args.no_eject {
-        // One that cannot be ejected is safe to pull out all the same: all of it is on the medium.
-        let _ = target.eject();
-    }
+    let report = card::write(
+        source,
+        opened.target(),
+        name,
+        options,
+        &*session.progress,
+        &session.interrupt,
+    )
+    .map_err(|error| {
+        match error {
+            WriteError::Interrupted(_) => Failure::Stopped(format!(
+                "interrupted; {} is empty at its beginning and does not boot: write it again",
+                path.display()
+            )),
+            // Known beforehand, so nothing was touched; and of what is left in an unknown state the error tells.
+            WriteError::TooSmall { .. } if size_is_known => Failure::message(format!("{}: {error}", path.display())),
+            WriteError::Left(..) => Failure::message(format!("{}: {error}", path.display())),
+            error => Failure::message(format!(
+                "{}: {error}\n  The card is not bootable, so that nobody takes it for a good one.",
+                path.display()
+            )),
+        }
+    })?;
+    opened.release(!args.no_eject);
     let receipt = Receipt::new(what, &card.device, &report);
     let kept = match Receipts::open().and_then(|receipts| receipts.keep(&receipt)) {
         Ok(path) => Some(path),
@@ -302,34 +238,6 @@ pub(super) fn write(
         }
     };
     Ok(Written { receipt, kept })
-}
-
-/// Opens the card, if it is still the device that was shown.
-fn open(card: &Chosen) -> Result<BlockTarget, Failure> {
-    let path = &card.device.path;
-    let target = BlockTarget::open(path).map_err(|error| {
-        let what = match error.kind() {
-            io::ErrorKind::ResourceBusy => {
-                "it is in use: something has it mounted or opened since it was looked at; close it and start again"
-                    .into()
-            }
-            io::ErrorKind::PermissionDenied => format!("{error}; as root it can be written:\n  {}", as_root()),
-            _ => format!("{error}; look at `kraken-flash devices` and start again"),
-        };
-        Failure::message(format!("opening {}: {what}", path.display()))
-    })?;
-    let now = card::find(&Host::system(), path)?;
-    card.identity.check(&now)?;
-    let number = target
-        .number()
-        .map_err(|error| Failure::message(format!("looking at {}: {error}", path.display())))?;
-    if number != now.number || card::Target::size(&target) != now.size {
-        return Err(Failure::message(format!(
-            "{} changed while it was opened; nothing was written - start again",
-            path.display()
-        )));
-    }
-    Ok(target)
 }
 
 fn nonce() -> Result<u64, Failure> {

@@ -11,7 +11,7 @@ use kraken_flash::spec::Node;
 use super::card::{self, CardArgs, Chosen, Written};
 use super::golden::{self, RejoinArgs, Wanted};
 use super::load::{BaseArgs, Loaded};
-use super::{Failure, Session, text};
+use super::{Failure, Session, door, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     // The guard first: what may not be written is said before anything is made or downloaded.
     let chosen = card::choose(&args.devices, &args.card, None)?;
     if !args.card.is_dry_run() {
-        card::may_write(&chosen)?;
+        door::may_write(&chosen)?;
     }
     let shown = golden::with(
         session,

@@ -11,7 +11,7 @@ use kraken_flash::disk::{ImageFile, ReadAt, UsedMap};
 use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 
 use super::card::{self, CardArgs};
-use super::{Failure, Session, text};
+use super::{Failure, Session, door, text};
 
 /// A block map larger than this is not one of ours, in bytes.
 const MAP_LIMIT: u64 = 256 << 20;
@@ -47,7 +47,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     }
     let chosen = card::choose(std::slice::from_ref(&args.device), &args.card, size)?;
     if !args.card.is_dry_run() {
-        card::may_write(&chosen)?;
+        door::may_write(&chosen)?;
     }
     let name = args.file.file_name().unwrap_or_default().to_string_lossy();
     let name = text::printable(&name);

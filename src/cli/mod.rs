@@ -7,6 +7,7 @@ mod card;
 mod cards;
 mod completions;
 mod devices;
+mod door;
 mod failure;
 mod fetch;
 mod flash;
@@ -28,12 +29,17 @@ mod verify_card;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Progress;
 
 use failure::Failure;
+
+/// How often a wait looks whether it was interrupted.
+const LISTEN_EVERY: Duration = Duration::from_millis(100);
 
 /// Exit code when the arguments do not fit.
 const EXIT_USAGE: u8 = 2;
@@ -130,6 +136,29 @@ struct Session {
     global: Global,
     progress: Box<dyn Progress>,
     interrupt: Interrupt,
+}
+
+impl Session {
+    /// Does something that may wait for a person. Ctrl-C ends the wait, and what is waited for is left alone.
+    fn wait_for<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+        let (give, answer) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = give.send(work());
+        });
+        loop {
+            self.interrupt.check()?;
+            match answer.recv_timeout(LISTEN_EVERY) {
+                Ok(answer) => return Ok(answer),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::message(
+                        "nothing came of the wait: this is a fault of the program",
+                    ));
+                }
+            }
+        }
+    }
 }
 
 /// Parses the arguments, runs the command, reports what went wrong; returns the exit code.

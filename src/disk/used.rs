@@ -1,4 +1,4 @@
-//! Which bytes of a disk are in use: tables, what lies before the first partition, FAT clusters and ext4 blocks. The rest need not be
+//! Which bytes of a disk are in use: tables, what lies outside every partition, FAT clusters and ext4 blocks. The rest need not be
 //! written to a card, whatever it holds; what is in use is written, even when it is zeros.
 
 use std::io;
@@ -29,7 +29,8 @@ pub enum UsedError {
 }
 
 impl UsedMap {
-    /// Maps a whole disk. A partition whose file system is not understood, or looks damaged, is in use as a whole.
+    /// Maps a whole disk. A partition whose file system is not understood, or looks damaged, is in use as a whole; and so is what lies
+    /// outside every partition: boot loaders, chains of logical partitions and copies of tables are kept there.
     ///
     /// # Errors
     /// [`UsedError`] when the disk or its table cannot be read.
@@ -39,12 +40,13 @@ impl UsedMap {
         let mut partitions: Vec<&Partition> = table.partitions.iter().collect();
         partitions.sort_by_key(|p| p.start);
         let mut map = Self::default();
-        let before = partitions.first().map_or(size, |p| p.start);
-        map.add(0..before);
+        let mut reached = 0;
         for partition in &partitions {
+            map.add(reached..partition.start);
             map.partition(&disk, partition)?;
+            reached = reached.max(partition.end());
         }
-        map.add(size - table.tail().min(size)..size);
+        map.add(reached..size);
         map.settle();
         Ok(map)
     }

@@ -5,6 +5,7 @@ pub mod apt;
 pub mod archive;
 pub mod cards;
 pub mod deb;
+pub mod desktop;
 pub mod docker;
 pub mod gpg;
 pub mod host_debs;

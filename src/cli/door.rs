@@ -1,0 +1,186 @@
+//! How a card is opened: by this user, or by UDisks2 for a user who may not; and how it is given back.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use kraken_flash::card::{self, BlockTarget, Device, Host, HostPath, Target, Udisks, UdisksError};
+use rustix::fs::Access;
+
+use super::card::Chosen;
+use super::{Failure, Session};
+
+/// One question of the desktop at a time, also when several cards are written.
+static ASKING: Mutex<()> = Mutex::new(());
+
+/// A card that is open for this program alone.
+pub(super) struct Opened {
+    target: BlockTarget,
+    /// Whether UDisks2 opened it.
+    lent: bool,
+    device: Device,
+}
+
+impl Opened {
+    pub(super) fn target(&self) -> &dyn Target {
+        &self.target
+    }
+
+    /// Shows the system what is on it now, closes it, and has the drive let go of it. One that cannot be ejected is safe to pull out
+    /// all the same: all of it is on the medium.
+    pub(super) fn release(self, eject: bool) {
+        // Where this user may not, udev does it when the device is closed.
+        let _ = self.target.reread_table();
+        // Before it is closed: a desktop would mount what it sees then.
+        if !eject || self.target.eject().unwrap_or(false) || !self.lent {
+            return;
+        }
+        drop(self.target);
+        let _ = Udisks::connect().and_then(|udisks| udisks.eject(&self.device.path));
+    }
+}
+
+/// Whether this user may write the devices, or UDisks2 may be asked to open them; what to type when not.
+pub(super) fn may_write(chosen: &[Chosen]) -> Result<(), Failure> {
+    for card in chosen {
+        let path = &card.device.path;
+        let Err(error) = rustix::fs::access(path, Access::WRITE_OK | Access::READ_OK) else {
+            continue;
+        };
+        if let Err(no) = Udisks::connect().and_then(|udisks| udisks.knows(path)) {
+            return Err(not_by_you(path, &io::Error::from(error).to_string(), &no.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// Unmounts what the guard said must be unmounted.
+pub(super) fn unmount(session: &Session, card: &Chosen) -> Result<(), Failure> {
+    for mounted in &card.unmount {
+        let failed = |why: String| {
+            Failure::message(format!(
+                "unmounting {mounted}: {why}; close what uses it, nothing was written to {}",
+                card.device.path.display()
+            ))
+        };
+        match rustix::mount::unmount(mounted.path(), rustix::mount::UnmountFlags::empty()) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::PERM) => {
+                let from = holder_of(&card.device, mounted).to_owned();
+                let done = ask(session, move |udisks| udisks.unmount(&from))?;
+                done.map_err(|no| failed(no.to_string()))?;
+            }
+            Err(error) => return Err(failed(io::Error::from(error).to_string())),
+        }
+    }
+    Ok(())
+}
+
+/// The partition that is mounted there, or the device itself.
+fn holder_of<'a>(device: &'a Device, mounted: &HostPath) -> &'a Path {
+    let partition = device
+        .partitions
+        .iter()
+        .find(|partition| partition.volume.mounts.contains(mounted));
+    partition.map_or(&device.path, |partition| &partition.path)
+}
+
+/// Opens a card, if it is still the device that was shown.
+pub(super) fn open(session: &Session, card: &Chosen) -> Result<Opened, Failure> {
+    let path = &card.device.path;
+    let (target, lent) = match BlockTarget::open(path) {
+        Ok(target) => (target, false),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (borrow(session, path, &error)?, true),
+        Err(error) => return Err(not_opened(path, &error)),
+    };
+    let now = card::find(&Host::system(), path)?;
+    card.identity.check(&now)?;
+    let number = target
+        .number()
+        .map_err(|error| Failure::message(format!("looking at {}: {error}", path.display())))?;
+    if number != now.number || target.size() != now.size {
+        return Err(Failure::message(format!(
+            "{} changed while it was opened; nothing was written - start again",
+            path.display()
+        )));
+    }
+    Ok(Opened {
+        target,
+        lent,
+        device: now,
+    })
+}
+
+/// Has UDisks2 open a card that this user may not.
+fn borrow(session: &Session, path: &Path, refused: &io::Error) -> Result<BlockTarget, Failure> {
+    session.progress.note(&format!(
+        "asking UDisks2 to open {}; it may ask for your password",
+        path.display()
+    ));
+    let which = path.to_owned();
+    let file = ask(session, move |udisks| udisks.open(&which))?.map_err(|no| match no {
+        UdisksError::Busy => not_opened(path, &io::ErrorKind::ResourceBusy.into()),
+        no => not_by_you(path, &refused.to_string(), &no.to_string()),
+    })?;
+    BlockTarget::from_file(file).map_err(|error| not_opened(path, &error))
+}
+
+/// Asks UDisks2 for something. Ctrl-C ends the wait for its answer.
+fn ask<T: Send + 'static>(
+    session: &Session,
+    what: impl FnOnce(&Udisks) -> Result<T, UdisksError> + Send + 'static,
+) -> Result<Result<T, UdisksError>, Failure> {
+    session.wait_for(|| {
+        let _alone = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+        Udisks::connect().and_then(|udisks| what(&udisks))
+    })
+}
+
+fn not_opened(path: &Path, error: &io::Error) -> Failure {
+    let what = match error.kind() {
+        io::ErrorKind::ResourceBusy => {
+            "it is in use: something has it mounted or opened since it was looked at; close it and start again".into()
+        }
+        _ => format!("{error}; look at `kraken-flash devices` and start again"),
+    };
+    Failure::message(format!("opening {}: {what}", path.display()))
+}
+
+/// Neither this user nor UDisks2 for this user may write a card: why, and what to type.
+fn not_by_you(path: &Path, refused: &str, no: &str) -> Failure {
+    Failure::message(format!(
+        "{} cannot be written by you: {refused}; {no}. As root it can:\n  {}",
+        path.display(),
+        as_root()
+    ))
+}
+
+/// This very command, for root, with the folders that are this user's.
+pub(super) fn as_root() -> String {
+    let mut line = "sudo env".to_owned();
+    let cache = kraken_flash::base::Cache::open(None).map(|cache| cache.root().to_owned());
+    if let Ok(cache) = cache {
+        let _ = write!(
+            line,
+            " {}={}",
+            kraken_flash::base::CACHE_VARIABLE,
+            quoted(&cache.to_string_lossy())
+        );
+    }
+    let program = std::env::current_exe().unwrap_or_else(|_| "kraken-flash".into());
+    let _ = write!(line, " {}", quoted(&program.to_string_lossy()));
+    for argument in std::env::args().skip(1) {
+        let _ = write!(line, " {}", quoted(&argument));
+    }
+    line
+}
+
+/// As a shell takes it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,+@".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
