@@ -73,6 +73,12 @@ PYTHON
 
 OURS="--i-know-this-is-not-removable --yes --no-eject --quiet"
 
+# Caligula, when it is installed (cargo install caligula): it always reads back.
+caligula_burn() { # what, device, image, packing
+  command -v caligula >/dev/null || return 0
+  measure "$1" "$2" "caligula burn $3 -o $2 -z $4 -s skip --interactive never -f --root never"
+}
+
 table() { # device
   local device=$1
   echo "| what | wall | CPU | largest process | written to the device |"
@@ -81,13 +87,16 @@ table() { # device
   measure "\`bmaptool copy\`, not read back" "$device" "bmaptool -q copy --bmap $IMAGE.bmap $IMAGE $device"
   measure "**kraken-flash, node 3 from golden + patch**, not read back" "$device" "$FLASH --base debian --offline --node 3 $device $OURS --no-verify"
   measure "**kraken-flash, node 3 from golden + patch**" "$device" "$FLASH --base debian --offline --node 3 $device $OURS"
+  caligula_burn "\`caligula burn\`" "$device" "$IMAGE" none
   measure "\`xz -dc \\| dd\`, not read back" "$device" "xz -T0 -dc $IMAGE.xz | dd of=$device bs=4M conv=fsync iflag=fullblock status=none"
   measure "\`bmaptool copy\` of .xz, not read back" "$device" "bmaptool -q copy --bmap $IMAGE.bmap $IMAGE.xz $device"
   measure "**kraken-flash flash-image** of .xz with map, not read back" "$device" "$FLASH flash-image $IMAGE.xz $device $OURS --no-verify"
   measure "**kraken-flash flash-image** of .xz with map" "$device" "$FLASH flash-image $IMAGE.xz $device $OURS"
   mv "$IMAGE.bmap" "$IMAGE.bmap.away"
   measure "**kraken-flash flash-image** of .xz without map, not read back" "$device" "$FLASH flash-image $IMAGE.xz $device $OURS --no-verify"
+  measure "**kraken-flash flash-image** of .xz without map" "$device" "$FLASH flash-image $IMAGE.xz $device $OURS"
   mv "$IMAGE.bmap.away" "$IMAGE.bmap"
+  caligula_burn "\`caligula burn\` of .xz" "$device" "$IMAGE.xz" xz
 }
 
 echo "load: $(cat /proc/loadavg)"

@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +16,6 @@ use common::{run, said};
 use kraken_flash::card::{self, BlockTarget, ImageSource, WriteOptions};
 use kraken_flash::disk::{ImageFile, UsedMap};
 use kraken_flash::interrupt::Interrupt;
-use kraken_flash::output::{BMAP_BLOCK, Bmap};
 use kraken_flash::progress::Silent;
 use serde_json::Value;
 
@@ -37,28 +36,6 @@ fn flash<'a>(node: &'a str, device: &'a LoopDevice) -> Vec<&'a str> {
     all
 }
 
-/// Every block that the map of an image names is on the card, and nothing of what the card held is where a table or signature could be.
-fn holds(card: &LoopDevice, image: &Path) {
-    let map = Bmap::parse(&fs::read_to_string(image.with_extension("img.bmap")).unwrap()).unwrap();
-    let (card, image) = (File::open(&card.path).unwrap(), File::open(image).unwrap());
-    for range in &map.ranges {
-        let (start, end) = (
-            range.first * BMAP_BLOCK,
-            ((range.last + 1) * BMAP_BLOCK).min(map.image_size),
-        );
-        let mut bytes = [vec![0; (end - start) as usize], vec![0; (end - start) as usize]];
-        card.read_exact_at(&mut bytes[0], start).unwrap();
-        image.read_exact_at(&mut bytes[1], start).unwrap();
-        assert!(bytes[0] == bytes[1], "bytes {start} to {end} differ");
-    }
-    let mut tail = vec![0; 1 << 20];
-    card.read_exact_at(&mut tail, CARD - (1 << 20)).unwrap();
-    assert!(
-        tail.iter().all(|byte| *byte == 0),
-        "the end of the card was not emptied"
-    );
-}
-
 #[test]
 fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
     let world = world();
@@ -73,7 +50,7 @@ fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
     ] {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
     }
-    holds(&card, &world.at("images/kraken-2.img"));
+    card.holds(&world.at("images/kraken-2.img"));
     let on_card = Image::open(&card.path);
     on_card.is_clean();
     assert_eq!(on_card.root_file("/etc/hostname"), b"kraken-2\n");
@@ -144,69 +121,6 @@ fn said_of(world: &World, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn root_an_image_file_of_any_packing_arrives() {
-    let world = world();
-    world.does(&["build", "--node", "1"]);
-    let image = world.at("images/kraken-1.img");
-    let packed = |name: &str| world.at(&format!("images/kraken-1.img{name}"));
-    run(Command::new("xz").args(["--keep", "-0", "-T0"]).arg(&image));
-    run(Command::new("zstd").args(["-q", "--keep"]).arg(&image));
-    run(Command::new("gzip").args(["--keep", "-1"]).arg(&image));
-    run(Command::new("python3").arg("-c").arg(
-        "import sys,zipfile; z=zipfile.ZipFile(sys.argv[2],'w',zipfile.ZIP_DEFLATED); z.writestr('README','hello'); z.write(sys.argv[1],'kraken-1.img'); z.close()",
-    ).arg(&image).arg(packed(".zip")));
-    let card = LoopDevice::used(&world.at("card"), CARD);
-    let map = image.with_extension("img.bmap");
-    let kept = fs::read(&map).unwrap();
-    for with_map in [true, false] {
-        for end in ["", ".xz", ".zst", ".gz", ".zip"] {
-            if !with_map {
-                fs::remove_file(&map).unwrap();
-            }
-            let file = packed(end);
-            let mut all = vec!["flash-image", text(&file), text(&card.path), "--json"];
-            all.extend(LOOP);
-            let output = world.kraken(&all);
-            assert!(output.status.success(), "{end}: {}", said(&output));
-            let receipt: Value = serde_json::from_slice(&output.stdout).unwrap();
-            assert_eq!(receipt["verified"], true);
-            assert_eq!(receipt["file"], text(&file));
-            let all_of_it = receipt["bytes"] == receipt["image-size"];
-            assert_eq!(all_of_it, !with_map && !end.is_empty(), "{end} {with_map}: {receipt}");
-            fs::write(&map, &kept).unwrap();
-            holds(&card, &image);
-            // Gone, so that the next one has to bring it.
-            File::options()
-                .write(true)
-                .open(&card.path)
-                .unwrap()
-                .write_all_at(&[0xee; 8 << 20], 0)
-                .unwrap();
-        }
-    }
-    // A file that is damaged, or no image, is an error, and no card comes of it.
-    let damaged = fs::read(packed(".xz")).unwrap();
-    fs::write(world.at("half.img.xz"), &damaged[..damaged.len() / 2]).unwrap();
-    let mut wrong = damaged.clone();
-    let middle = wrong.len() / 2;
-    wrong[middle] ^= 0x10;
-    fs::write(world.at("wrong.img.xz"), wrong).unwrap();
-    for file in ["half.img.xz", "wrong.img.xz"] {
-        let mut all = vec!["flash-image", file, text(&card.path)];
-        all.extend(LOOP);
-        let said = world.ends(&all, 1);
-        assert!(
-            said.contains("reading the image") && said.contains("not bootable"),
-            "{file}: {said}"
-        );
-        assert!(!card.looks_bootable(), "{file}");
-    }
-    let mut all = vec!["flash-image", "kraken.toml", text(&card.path)];
-    all.extend(LOOP);
-    world.ends(&all, 1);
-}
-
-#[test]
 fn root_several_cards_at_once_and_one_that_fails_does_not_stop_the_others() {
     let world = world();
     world.does(&["build", "--node", "1", "--node", "3"]);
@@ -231,7 +145,7 @@ fn root_several_cards_at_once_and_one_that_fails_does_not_stop_the_others() {
             said.contains(&format!("error: {}: ", bad.path.display())) && said.contains("not bootable"),
             "{said}"
         );
-        holds(&good, &world.at("images/kraken-1.img"));
+        good.holds(&world.at("images/kraken-1.img"));
         assert!(!bad.looks_bootable());
         assert_eq!(
             names(&world.at("state/receipts")).len(),
@@ -339,7 +253,7 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
         let status = child.wait().unwrap();
         if status.success() {
             finished += 1;
-            holds(&card, &image);
+            card.holds(&image);
             continue;
         }
         killed += 1;
@@ -350,7 +264,7 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
         if card.looks_bootable() {
             // Killed when all was on the card, and only the last words were missing.
             assert_eq!(signal, "-KILL", "round {round}");
-            holds(&card, &image);
+            card.holds(&image);
         }
     }
     println!("{killed} were stopped, {finished} had finished");
@@ -448,10 +362,82 @@ fn root_the_writer_writes_a_ram_disk_of_the_kernel_as_well() {
             path: device.clone(),
             file: device.clone(),
         });
-        holds(&card, &image);
+        card.holds(&image);
         Image::open(&device).is_clean();
     });
     let _ = fs::write(format!("/sys/block/zram{number}/reset"), "1");
     let _ = fs::write("/sys/class/zram-control/hot_remove", &number);
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+/// Runs the program in a terminal (script(1) makes one), with somebody who types; gives exit code and screen.
+fn typed(world: &World, arguments: &[&str], keys: &str) -> (Option<i32>, String) {
+    let program = world.program();
+    let line: Vec<&str> = std::iter::once(program.get_program().to_str().unwrap())
+        .chain(arguments.iter().copied())
+        .collect();
+    let mut script = Command::new("script");
+    script.args([
+        "--quiet",
+        "--return",
+        "--flush",
+        "--command",
+        &line.join(" "),
+        "/dev/null",
+    ]);
+    for (name, value) in program.get_envs() {
+        script.env(name, value.unwrap_or_default());
+    }
+    let mut terminal = script
+        .env("TERM", "xterm")
+        .current_dir(world.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = terminal.stdin.take().unwrap();
+    let mut output = terminal.stdout.take().unwrap();
+    let mut screen = Vec::new();
+    let mut byte = [0];
+    // Nothing is typed before it is asked for: what is in the line then would be thrown away, or worse.
+    while !screen.ends_with(b"Write? Type yes: ") && output.read(&mut byte).unwrap() == 1 {
+        screen.push(byte[0]);
+    }
+    input.write_all(keys.as_bytes()).unwrap();
+    output.read_to_end(&mut screen).unwrap();
+    drop(input);
+    let code = terminal.wait().unwrap().code();
+    (code, String::from_utf8_lossy(&screen).replace("\r\n", "\n"))
+}
+
+#[test]
+fn root_a_terminal_shows_what_will_be_lost_and_only_yes_loses_it() {
+    let world = world();
+    let card = LoopDevice::used(&world.at("card"), CARD);
+    let asked = ["--node", "2", text(&card.path), LOOP[0], "--no-verify"];
+    for (keys, code, words) in [
+        ("\n", 1, "error: nothing was written"),
+        ("y\n", 1, "error: nothing was written"),
+        ("no\n", 1, "error: nothing was written"),
+        // Ctrl-C and Ctrl-D.
+        ("\x03", 130, "interrupted"),
+        ("\x04", 1, "error: nothing was written"),
+    ] {
+        let (ended, screen) = typed(&world, &asked, keys);
+        for words in [
+            "All that is on this device will be lost:",
+            "holds   nothing that is known",
+            "becomes kraken-2, 192.168.3.12, worker",
+            words,
+        ] {
+            assert!(screen.contains(words), "{keys:?}: {words:?} is not in:\n{screen}");
+        }
+        assert_eq!(ended, Some(code), "{keys:?}: {screen}");
+        assert!(card.looks_bootable(), "{keys:?}: the card was touched");
+    }
+    let (ended, screen) = typed(&world, &asked, "Yes\n");
+    assert_eq!(ended, Some(0), "{screen}");
+    assert!(screen.contains("safe to remove"), "{screen}");
+    Image::open(&card.path).is_clean();
 }

@@ -20,6 +20,8 @@ pub struct ImageStream {
     pub format: Format,
     /// The raw image's size in bytes, where the file says it.
     pub size: Option<u64>,
+    /// The size in bytes that it has at least, by its own partition table.
+    pub least: u64,
     /// The raw image. Damage shows as `InvalidData` or `UnexpectedEof`, at the latest at the end.
     pub bytes: Box<dyn Read + Send>,
 }
@@ -53,15 +55,39 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
             (Some(size), bytes)
         }
     };
+    let (head, bytes) = begin(bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => UnpackError::Truncated {
+            path: path.to_owned(),
+            format,
+        },
+        _ => damaged(error.to_string()),
+    })?;
+    let looks = match format::recognise(&head) {
+        Ok(Format::Raw) => None,
+        Ok(packed) => Some(format!("another {packed}")),
+        Err(looks) => Some(looks.to_owned()),
+    };
+    if let Some(looks) = looks {
+        return Err(damaged(format!("there is {looks} in it, and no disk image")));
+    }
+    let least = format::least_size(&head);
     Ok(ImageStream {
         format,
         size,
-        bytes: Box::new(Checked {
-            bytes,
-            format,
-            begun: false,
+        least,
+        bytes: Box::new(Whole {
+            bytes: io::Cursor::new(head).chain(bytes),
+            given: 0,
+            least,
         }),
     })
+}
+
+/// The first bytes, by which an image is known, and the rest.
+fn begin(mut bytes: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut head = Vec::with_capacity(format::HEAD);
+    (&mut bytes).take(format::HEAD as u64).read_to_end(&mut head)?;
+    Ok((head, bytes))
 }
 
 /// The image in a zip archive. The archive's reader belongs to its file, so a thread reads on.
@@ -137,32 +163,24 @@ impl Read for Blocks {
     }
 }
 
-/// What comes out must be a disk, and nothing packed once more.
-struct Checked {
-    bytes: Box<dyn Read + Send>,
-    format: Format,
-    begun: bool,
+/// An image that must not end before its own partition table says.
+struct Whole<R> {
+    bytes: R,
+    given: u64,
+    least: u64,
 }
 
-impl Read for Checked {
+impl<R: Read> Read for Whole<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.begun || buffer.len() < format::HEAD {
-            return self.bytes.read(buffer);
+        let count = self.bytes.read(buffer)?;
+        self.given += count as u64;
+        if count == 0 && !buffer.is_empty() && self.given < self.least {
+            let why = format!(
+                "it has {} bytes, and its partition table reaches to {}: it is cut short",
+                self.given, self.least
+            );
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
         }
-        self.begun = true;
-        let mut filled = 0;
-        while filled < format::HEAD {
-            match self.bytes.read(&mut buffer[filled..])? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        let looks = match format::recognise(&buffer[..filled]) {
-            Ok(Format::Raw) => return Ok(filled),
-            Ok(packed) => packed.to_string(),
-            Err(looks) => looks.to_owned(),
-        };
-        let why = format!("it is a {} with {looks} in it, and no disk image", self.format);
-        Err(io::Error::new(io::ErrorKind::InvalidData, why))
+        Ok(count)
     }
 }

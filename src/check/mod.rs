@@ -16,6 +16,7 @@ mod swarm;
 mod tools;
 mod xattrs;
 
+pub mod emulate;
 pub use facts::{Facts, PartitionFacts, inspect};
 pub use folder::{verify_file, verify_folder};
 pub use image::{Expectation, verify_image};

@@ -45,7 +45,9 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             map.image_size
         )));
     }
-    let chosen = card::choose(std::slice::from_ref(&args.device), &args.card, size)?;
+    // Not every packing says how large the image is; its partition table says how large at least.
+    let needed = size.or(Some(stream.least));
+    let chosen = card::choose(std::slice::from_ref(&args.device), &args.card, needed)?;
     if !args.card.is_dry_run() {
         door::may_write(&chosen)?;
     }
@@ -74,7 +76,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             };
             write(&mut source)?
         }
-        _ => write(&mut StreamSource::new(stream.bytes, size, cuts))?,
+        _ => write(&mut StreamSource::new(stream.bytes, size, cuts).likely(stream.least))?,
     };
     if args.json {
         let mut receipt = written.receipt;

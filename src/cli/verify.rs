@@ -53,6 +53,10 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             &session.interrupt,
         )?
     } else {
+        let is_card = verify_card::is_card(&args.path);
+        if is_card {
+            verify_card::may_read(&args.path)?;
+        }
         let node = args.node.or_else(|| node_by_name(&args.path, cluster));
         let expectation = Expectation {
             cluster,
@@ -65,7 +69,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         };
         let (progress, interrupt) = (&*session.progress, &session.interrupt);
         let mut image = check::verify_file(&args.path, &expectation, progress, interrupt)?;
-        if verify_card::is_card(&args.path) {
+        if is_card {
             verify_card::compare(session, &args.path, args.receipt.as_deref(), &mut image)?;
         } else if args.receipt.is_some() {
             return Err(Failure::Usage("--receipt goes with a card".into()));

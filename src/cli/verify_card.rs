@@ -1,6 +1,7 @@
 //! What `verify` does for a card besides what it does for an image: the receipt of its writing is compared, past every cache.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use std::sync::Arc;
 use kraken_flash::card::{self, BlockTarget, Host, Receipt, Receipts, WriteError};
 use kraken_flash::check::{Finding, ImageReport};
 use kraken_flash::disk::{FileTree, ImageFile, Layout};
+use rustix::fs::Access;
 
-use super::{Failure, Session, say};
+use super::{Failure, Session, door, say};
 
 const CHECK: &str = "receipt";
 /// How many wrong ranges are named.
@@ -18,6 +20,18 @@ const SHOWN: usize = 5;
 /// Whether a path is a card and no file.
 pub(super) fn is_card(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device())
+}
+
+/// Whether this user may read a card; what to type when not. UDisks2 is no help here: the tools that check file systems open it themselves.
+pub(super) fn may_read(path: &Path) -> Result<(), Failure> {
+    rustix::fs::access(path, Access::READ_OK).map_err(|error| {
+        Failure::message(format!(
+            "{} cannot be read by you: {}. As root it can:\n  {}",
+            path.display(),
+            io::Error::from(error),
+            door::as_root()
+        ))
+    })
 }
 
 /// Compares a card with the receipt at `named`, else with the newest one of its node. A card that has been booted is not what was

@@ -1,8 +1,11 @@
 //! Loop devices as cards: real block devices, whose content is a file.
 
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use kraken_flash::output::{BMAP_BLOCK, Bmap};
 
 use super::run;
 
@@ -22,7 +25,6 @@ impl LoopDevice {
     pub fn used(file: &Path, size: u64) -> Self {
         let bytes = File::create(file).unwrap();
         bytes.set_len(size).unwrap();
-        use std::os::unix::fs::FileExt;
         for mib in 0..size >> 20 {
             // Some of it; all of it would only cost time.
             if mib < 8 || mib % 16 == 0 {
@@ -57,6 +59,27 @@ impl LoopDevice {
     /// Puts another "card" into the same device.
     pub fn put_in(&self, file: &Path) {
         run(Command::new("losetup").arg(&self.path).arg(file));
+    }
+
+    /// Every block that the map of an image names is on the card, and nothing of what the card held is where a table or signature could be.
+    pub fn holds(&self, image: &Path) {
+        let map = Bmap::parse(&fs::read_to_string(image.with_extension("img.bmap")).unwrap()).unwrap();
+        let (card, image) = (File::open(&self.path).unwrap(), File::open(image).unwrap());
+        for range in &map.ranges {
+            let start = range.first * BMAP_BLOCK;
+            let end = ((range.last + 1) * BMAP_BLOCK).min(map.image_size);
+            let mut bytes = [vec![0; (end - start) as usize], vec![0; (end - start) as usize]];
+            card.read_exact_at(&mut bytes[0], start).unwrap();
+            image.read_exact_at(&mut bytes[1], start).unwrap();
+            assert!(bytes[0] == bytes[1], "bytes {start} to {end} differ");
+        }
+        let size = fs::metadata(&self.file).unwrap().len();
+        let mut tail = vec![0; 1 << 20];
+        card.read_exact_at(&mut tail, size - (1 << 20)).unwrap();
+        assert!(
+            tail.iter().all(|byte| *byte == 0),
+            "the end of the card was not emptied"
+        );
     }
 
     /// What a machine would find that looks for something to boot.

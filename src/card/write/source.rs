@@ -162,6 +162,8 @@ impl Source for ImageSource<'_> {
 pub struct StreamSource {
     reader: Box<dyn Read + Send>,
     size: Option<u64>,
+    /// A size that is likely, for progress alone.
+    likely: Option<u64>,
     map: Option<VecDeque<Cut>>,
     at: u64,
 }
@@ -173,9 +175,17 @@ impl StreamSource {
         Self {
             reader,
             size,
+            likely: None,
             map: map.map(VecDeque::from),
             at: 0,
         }
+    }
+
+    /// Says how many bytes will probably come, where the size is not known; nothing but progress depends on it.
+    #[must_use]
+    pub fn likely(mut self, bytes: u64) -> Self {
+        self.likely = Some(bytes).filter(|bytes| *bytes > 0);
+        self
     }
 
     /// Fills the buffer as far as the stream goes.
@@ -222,7 +232,7 @@ impl Source for StreamSource {
     fn used_bytes(&self) -> Option<u64> {
         match &self.map {
             Some(map) => Some(map.iter().map(|piece| piece.end - piece.start).sum()),
-            None => self.size,
+            None => self.size.or(self.likely),
         }
     }
 

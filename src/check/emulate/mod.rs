@@ -1,0 +1,5 @@
+//! Proof by booting: images run in QEMU, and what they do is looked at from outside. Images are never changed: guests write to overlays.
+
+mod report;
+
+pub use report::{BootReport, Check, Event, NodeReport, Outcome, Stage, Watcher};
