@@ -321,7 +321,7 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
     }
     drop(reader);
     for (file, node) in files.iter().zip(1..) {
-        holds(&LoopDevice::of(file), &world.at(&format!("images/kraken-{node}.img")));
+        LoopDevice::of(file).holds(&world.at(&format!("images/kraken-{node}.img")));
     }
     let said = world.does(&["cards", "--device", &device, LOOP[0], LOOP[1]]);
     assert!(said.contains("Nothing is left to be written."), "{said}");

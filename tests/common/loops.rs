@@ -1,6 +1,7 @@
 //! Loop devices as cards: real block devices, whose content is a file.
 
 use std::fs::{self, File};
+use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,7 +65,7 @@ impl LoopDevice {
     /// Every block that the map of an image names is on the card, and nothing of what the card held is where a table or signature could be.
     pub fn holds(&self, image: &Path) {
         let map = Bmap::parse(&fs::read_to_string(image.with_extension("img.bmap")).unwrap()).unwrap();
-        let (card, image) = (File::open(&self.path).unwrap(), File::open(image).unwrap());
+        let (mut card, image) = (File::open(&self.path).unwrap(), File::open(image).unwrap());
         for range in &map.ranges {
             let start = range.first * BMAP_BLOCK;
             let end = ((range.last + 1) * BMAP_BLOCK).min(map.image_size);
@@ -73,7 +74,7 @@ impl LoopDevice {
             image.read_exact_at(&mut bytes[1], start).unwrap();
             assert!(bytes[0] == bytes[1], "bytes {start} to {end} differ");
         }
-        let size = fs::metadata(&self.file).unwrap().len();
+        let size = card.seek(SeekFrom::End(0)).unwrap();
         let mut tail = vec![0; 1 << 20];
         card.read_exact_at(&mut tail, size - (1 << 20)).unwrap();
         assert!(

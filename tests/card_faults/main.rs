@@ -1,260 +1,18 @@
 //! Cards that fail in every way, at any moment: what was not written and proven is never called a success, and never looks bootable.
 
-use std::collections::BTreeMap;
+mod card;
+
 use std::io;
 use std::ops::Range;
-use std::sync::Mutex;
 
+use card::{CARD, Card, Fault, Random};
 use kraken_flash::card::{HEAD, ImageSource, Target, WriteError, WriteOptions, WriteReport, write};
 use kraken_flash::disk::{RamDisk, UsedMap};
 use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Silent;
 use proptest::prelude::*;
-use rand_core_like::Random;
 
-/// A small generator with a seed, so that a run that failed can be had again.
-mod rand_core_like {
-    /// splitmix64.
-    pub struct Random(pub u64);
-
-    impl Random {
-        pub fn next(&mut self) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        }
-
-        pub fn below(&mut self, most: u64) -> u64 {
-            self.next() % most.max(1)
-        }
-    }
-}
-
-const BLOCK: u64 = 512;
-const CARD: u64 = 20 << 20;
 const IMAGE: u64 = 16 << 20;
-
-/// What goes wrong with a card, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Fault {
-    Nothing,
-    /// The n-th write fails, once.
-    Write(u64),
-    /// The n-th write fails with the card being full.
-    Full(u64),
-    /// The n-th write puts down half of what it got, and says that all went well.
-    Short(u64),
-    /// The n-th read fails, once.
-    Read(u64),
-    /// The n-th read gives one bit turned over.
-    Flip(u64),
-    /// A bit on the card turns over after the n-th write.
-    Rot(u64),
-    /// The card is gone from the n-th request on.
-    Gone(u64),
-    /// The power goes at the n-th request: what was not flushed may be there, in part, or not.
-    Power(u64),
-    /// Flushing fails, once, at the n-th time, and what was not flushed is lost.
-    Flush(u64),
-    /// What is written beyond this many bytes lands further down.
-    Wraps(u64),
-    /// What is written beyond this many bytes is lost, and reads as zeros.
-    Ends(u64),
-    /// The user asks to stop at the n-th request.
-    Interrupt(u64),
-}
-
-#[derive(Default)]
-struct Inside {
-    /// What is on the medium.
-    medium: Vec<u8>,
-    /// What the card took and did not put down yet: it may do so in any order.
-    taken: BTreeMap<u64, Vec<u8>>,
-    requests: u64,
-    writes: u64,
-    reads: u64,
-    flushes: u64,
-    dead: bool,
-}
-
-/// A card of 20 MiB that was in use before.
-struct Card {
-    fault: Fault,
-    inside: Mutex<Inside>,
-    interrupt: Interrupt,
-    random: Mutex<Random>,
-}
-
-impl Card {
-    fn new(fault: Fault, seed: u64) -> Self {
-        let mut medium = vec![0xa5; CARD as usize];
-        // An old system: a boot sector, and a GPT with its copy at the end.
-        medium[510..512].copy_from_slice(&[0x55, 0xaa]);
-        medium[512..520].copy_from_slice(b"EFI PART");
-        let end = CARD as usize - 512;
-        medium[end..end + 8].copy_from_slice(b"EFI PART");
-        Self {
-            fault,
-            inside: Mutex::new(Inside {
-                medium,
-                ..Inside::default()
-            }),
-            interrupt: Interrupt::new(),
-            random: Mutex::new(Random(seed)),
-        }
-    }
-
-    fn random(&self, most: u64) -> u64 {
-        self.random.lock().unwrap().below(most)
-    }
-
-    /// Counts a request; an error when the card is not there any more.
-    fn request(&self, inside: &mut Inside) -> io::Result<()> {
-        inside.requests += 1;
-        match self.fault {
-            Fault::Interrupt(at) if inside.requests == at => self.interrupt.set(),
-            Fault::Gone(at) if inside.requests >= at => inside.dead = true,
-            Fault::Power(at) if inside.requests >= at && !inside.dead => {
-                inside.dead = true;
-                // Of what it had taken, the card puts down some blocks, in any order, and one of them in part.
-                for (offset, bytes) in std::mem::take(&mut inside.taken) {
-                    for (index, block) in bytes.chunks(BLOCK as usize).enumerate() {
-                        if self.random(2) == 0 {
-                            put(&mut inside.medium, offset + index as u64 * BLOCK, block);
-                        }
-                    }
-                }
-            }
-            _ => {}
-        }
-        match inside.dead {
-            true => Err(io::Error::from_raw_os_error(19)),
-            false => Ok(()),
-        }
-    }
-
-    fn settle(inside: &mut Inside) {
-        for (offset, bytes) in std::mem::take(&mut inside.taken) {
-            put(&mut inside.medium, offset, &bytes);
-        }
-    }
-
-    /// What is on the card when it is put into a Pi.
-    fn pulled_out(&self) -> Vec<u8> {
-        let mut inside = self.inside.lock().unwrap();
-        if !inside.dead {
-            Self::settle(&mut inside);
-        }
-        let mut seen = inside.medium.clone();
-        match self.fault {
-            Fault::Wraps(end) => (end..CARD).for_each(|at| seen[at as usize] = seen[(at % end) as usize]),
-            Fault::Ends(end) => seen[end as usize..].fill(0),
-            _ => {}
-        }
-        seen
-    }
-}
-
-fn put(medium: &mut [u8], offset: u64, bytes: &[u8]) {
-    let at = usize::try_from(offset).unwrap();
-    medium[at..at + bytes.len()].copy_from_slice(bytes);
-}
-
-impl Target for Card {
-    fn size(&self) -> u64 {
-        CARD
-    }
-
-    fn block(&self) -> u64 {
-        BLOCK
-    }
-
-    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        assert!(offset.is_multiple_of(BLOCK) && (bytes.len() as u64).is_multiple_of(BLOCK));
-        assert!(offset + bytes.len() as u64 <= CARD, "a write beyond the card");
-        assert!(bytes.as_ptr().align_offset(512) == 0, "memory that direct I/O refuses");
-        let mut inside = self.inside.lock().unwrap();
-        self.request(&mut inside)?;
-        inside.writes += 1;
-        let mut bytes = bytes.to_vec();
-        let mut offset = offset;
-        match self.fault {
-            Fault::Write(at) if inside.writes == at => return Err(io::Error::from_raw_os_error(5)),
-            Fault::Full(at) if inside.writes == at => return Err(io::Error::from_raw_os_error(28)),
-            Fault::Short(at) if inside.writes == at => bytes.truncate(bytes.len() / 2),
-            Fault::Wraps(end) if offset >= end => offset %= end,
-            Fault::Ends(end) if offset >= end => return Ok(()),
-            _ => {}
-        }
-        // What is taken later covers what was taken before.
-        Self::settle(&mut inside);
-        inside.taken.insert(offset, bytes);
-        if let Fault::Rot(at) = self.fault
-            && inside.writes == at
-        {
-            Self::settle(&mut inside);
-            let bit = self.random(CARD * 8);
-            inside.medium[(bit / 8) as usize] ^= 1 << (bit % 8);
-        }
-        Ok(())
-    }
-
-    fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        let mut inside = self.inside.lock().unwrap();
-        self.request(&mut inside)?;
-        inside.reads += 1;
-        Self::settle(&mut inside);
-        let mut from = offset;
-        match self.fault {
-            Fault::Read(at) if inside.reads == at => return Err(io::Error::from_raw_os_error(5)),
-            Fault::Wraps(end) if offset >= end => from %= end,
-            Fault::Ends(end) if offset >= end => {
-                bytes.fill(0);
-                return Ok(());
-            }
-            _ => {}
-        }
-        let from = usize::try_from(from).unwrap();
-        bytes.copy_from_slice(&inside.medium[from..from + bytes.len()]);
-        if let Fault::Flip(at) = self.fault
-            && inside.reads == at
-        {
-            let bit = self.random(bytes.len() as u64 * 8);
-            bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
-        }
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let mut inside = self.inside.lock().unwrap();
-        self.request(&mut inside)?;
-        inside.flushes += 1;
-        if self.fault == Fault::Flush(inside.flushes) {
-            inside.taken.clear();
-            return Err(io::Error::from_raw_os_error(5));
-        }
-        Self::settle(&mut inside);
-        Ok(())
-    }
-
-    fn discard(&self, range: Range<u64>) -> io::Result<bool> {
-        let mut inside = self.inside.lock().unwrap();
-        self.request(&mut inside)?;
-        Self::settle(&mut inside);
-        // What was discarded reads as anything: here, as the old system.
-        let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
-        inside.medium[range.clone()].fill(0x5d);
-        let old = Self::new(Fault::Nothing, 0).inside.into_inner().unwrap().medium;
-        for at in [0..1024, CARD as usize - 512..CARD as usize] {
-            if range.start <= at.start && at.end <= range.end {
-                inside.medium[at.clone()].copy_from_slice(&old[at]);
-            }
-        }
-        Ok(true)
-    }
-}
 
 /// An image with a boot sector, used ranges here and there, and old noise in between that nobody needs.
 fn image(seed: u64) -> (RamDisk, UsedMap) {
@@ -391,6 +149,33 @@ fn whatever_fails_at_any_moment_is_no_success_and_does_not_look_bootable() {
 fn first_step(card: &Card, medium: &[u8], image: &(RamDisk, UsedMap)) -> bool {
     let flushed = card.inside.lock().unwrap().flushes;
     flushed == 0 || is_whole(medium, image)
+}
+
+#[test]
+fn a_card_that_could_not_be_emptied_after_a_failure_is_not_called_harmless() {
+    let image = image(6);
+    let (requests, ..) = of_a_good_run(&image);
+    let card = Card::new(Fault::Gone(requests / 2), 1);
+    let error = run(&card, &image, OPTIONS).unwrap_err();
+    let WriteError::Left(first, second) = &error else {
+        panic!("{error}");
+    };
+    assert!(matches!(**first, WriteError::Card { .. }), "{first}");
+    assert!(
+        matches!(**second, WriteError::Card { doing: "emptying", .. }),
+        "{second}"
+    );
+    let said = error.to_string();
+    for words in [
+        "writing the card at byte",
+        "its beginning could not be emptied after that",
+        "do not use it",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in: {said}");
+    }
+    // One that failed only once was emptied.
+    let error = run(&Card::new(Fault::Write(20), 1), &image, OPTIONS).unwrap_err();
+    assert!(matches!(error, WriteError::Card { .. }), "{error}");
 }
 
 #[test]
