@@ -299,6 +299,43 @@ fn a_second_build_takes_the_golden_image_from_the_cache_and_gives_the_same_bytes
 }
 
 #[test]
+fn an_image_has_what_tells_of_its_node_and_by_one_line_nothing_of_it() {
+    const FILES: [&str; 5] = [
+        "/usr/local/lib/kraken-flash/tell",
+        "/usr/local/lib/kraken-flash/light",
+        "/etc/systemd/system/kraken-tell.service",
+        "/etc/systemd/system/sysinit.target.wants/kraken-tell.service",
+        "/etc/issue.d/kraken-tell.issue",
+    ];
+    let world = World::new(1, trixie());
+    for (line, there) in [("", true), ("[system]\ntell = false\n", false), ("", true)] {
+        world.spec(1, line);
+        world.does(&["build"]);
+        let image = Image::open(&world.at("images/kraken-1.img"));
+        for file in FILES {
+            let found = image.debugfs(&format!("stat {file}"));
+            assert_eq!(found.contains("Inode: "), there, "{file} with {line:?}: {found}");
+        }
+        if there {
+            assert_eq!(
+                image.root_file(FILES[0])[..10],
+                *b"#!/bin/sh\n",
+                "a program that cannot be run"
+            );
+            assert!(image.debugfs(&format!("stat {}", FILES[0])).contains("Mode:  0755"));
+        }
+        world.does(&["verify"]);
+    }
+    assert_eq!(
+        names(&world.at("cache/golden"))
+            .iter()
+            .filter(|name| name.ends_with(".img"))
+            .count(),
+        2
+    );
+}
+
+#[test]
 fn inspect_tells_what_is_on_an_image() {
     let world = World::new(2, trixie());
     world.does(&["build"]);

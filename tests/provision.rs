@@ -21,6 +21,9 @@ fn dump(overlay: &Overlay) -> String {
         );
         let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
         match &entry.kind {
+            Kind::File(_) if path.as_str().starts_with("/usr/local/lib/kraken-flash/") => {
+                writeln!(out, "=== {volume} {path} {mode:04o} {uid}:{gid} (a script of ours)").unwrap();
+            }
             Kind::File(bytes) => {
                 writeln!(out, "=== {volume} {path} {mode:04o} {uid}:{gid}").unwrap();
                 out.push_str(&String::from_utf8_lossy(&bytes.read().unwrap()));
@@ -93,7 +96,7 @@ fn systemd_and_sudo_take_our_files() {
         let folder = tempfile::tempdir().unwrap();
         lay_out(&make(&bookworm(), &cluster, 1).0, folder.path());
         let at = |path: &str| folder.path().join(path).into_os_string();
-        for unit in ["kraken-host-keys", "kraken-packages", "kraken-locale"] {
+        for unit in ["kraken-host-keys", "kraken-packages", "kraken-locale", "kraken-tell"] {
             let unit = at(&format!("etc/systemd/system/{unit}.service"));
             let (_, text) = run(
                 "systemd-analyze",
@@ -113,9 +116,11 @@ fn systemd_and_sudo_take_our_files() {
             "sudo",
         );
         assert!(ok, "{text}");
-        let script = at("usr/local/lib/kraken-flash/packages");
-        let (ok, text) = run("sh", &["-n".as_ref(), &script], "dash");
-        assert!(ok, "{text}");
+        for script in ["packages", "tell", "light"] {
+            let script = at(&format!("usr/local/lib/kraken-flash/{script}"));
+            let (ok, text) = run("dash", &["-n".as_ref(), &script], "dash");
+            assert!(ok, "{text}");
+        }
     }
 }
 
@@ -135,6 +140,45 @@ fn provisioning_a_provisioned_image_changes_nothing() {
             let record = NodeRecord::read(&disk.root).unwrap().unwrap();
             assert_eq!((record.number, record.hostname.as_str()), (3, "kraken-3"));
         }
+    }
+}
+
+#[test]
+fn telling_is_off_by_one_line_and_then_nothing_of_it_is_there() {
+    let names = |overlay: &Overlay| -> Vec<String> { overlay.iter().map(|(_, path, _)| path.to_string()).collect() };
+    let mut silent = kraken();
+    silent.system.tell = false;
+    for disk in [trixie(), bookworm(), bullseye()] {
+        let (told, node) = make(&disk, &kraken(), 3);
+        let (untold, untold_node) = make(&disk, &silent, 3);
+        let untold = names(&untold);
+        let more: Vec<String> = names(&told).into_iter().filter(|name| !untold.contains(name)).collect();
+        assert_eq!(
+            more,
+            [
+                "/etc/issue.d/kraken-tell.issue",
+                "/etc/systemd/system/kraken-tell.service",
+                "/etc/systemd/system/sysinit.target.wants/kraken-tell.service",
+                "/usr/local/lib/kraken-flash/light",
+                "/usr/local/lib/kraken-flash/tell",
+            ]
+        );
+        assert_eq!(told.iter().count(), untold.len() + more.len());
+        assert!(node == untold_node, "it belongs to what all nodes share");
+    }
+}
+
+#[test]
+fn the_lines_of_all_nodes_stand_below_one_another() {
+    for (hostname, width) in [("a-storage-node-with-a-name", 26), ("x", 8)] {
+        let mut cluster = kraken();
+        cluster.nodes[4].hostname = hostname.to_owned();
+        let (common, _) = make(&trixie(), &cluster, 1);
+        let script = text(&common, Volume::Root, "/usr/local/lib/kraken-flash/tell");
+        assert!(
+            script.contains(&format!("printf '%-{width}s  %-15s  %s'")),
+            "{hostname}"
+        );
     }
 }
 

@@ -164,6 +164,26 @@ fn the_clock_floor_is_a_date_or_a_time() {
 }
 
 #[test]
+fn nodes_tell_their_stages_unless_one_line_says_no() {
+    for (text, tell) in [
+        ("", true),
+        ("[system]\ntell = true\n", true),
+        ("[system]\ntell = false\n", false),
+    ] {
+        assert_eq!(cluster(text).system.tell, tell, "{text}");
+    }
+    for wrong in ["[system]\ntell = \"no\"\n", "[system]\ntell = 0\n"] {
+        let errors = spec::load("x", wrong, &Nothing).unwrap_err();
+        assert!(
+            errors.problems()[0].mend().unwrap().contains("tell = true"),
+            "{errors:?}"
+        );
+    }
+    let elsewhere = spec::load("x", "tell = false\n", &Nothing).unwrap_err();
+    assert_eq!(elsewhere.problems()[0].mend(), Some("`tell` belongs in [system]"));
+}
+
+#[test]
 fn large_clusters_are_resolved_at_once() {
     let mut text = String::from("[cluster]\nnodes = 10000\n[network]\nsubnet = \"10.9.0.0/16\"\n");
     for number in 1..=10_000 {

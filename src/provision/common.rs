@@ -7,7 +7,7 @@ use crate::overlay::{Entry, Overlay};
 use super::assets::Part;
 use super::image::{Draft, exists, first, text, without_block};
 use super::network::enable;
-use super::{Assets, Context, ProvisionError, accounts, docker, packages, swarm};
+use super::{Assets, Context, ProvisionError, accounts, docker, packages, swarm, tell};
 
 /// What all nodes share: it goes into the golden image. The same for the same inputs, also over an image that has it already.
 ///
@@ -27,6 +27,7 @@ pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionEr
     docker::docker(&mut draft, assets)?;
     packages::packages(&mut draft, assets)?;
     swarm::common(&mut draft, assets)?;
+    tell::common(&mut draft, assets)?;
     if ctx.os.cloud_init.is_some() {
         let values = json!({"seed": format!("file://{}/", ctx.os.boot_mount)});
         let config = assets.renderer.yaml("zz_kraken-flash.cfg", &values)?;

@@ -14,6 +14,7 @@ mod packages;
 mod record;
 mod render;
 mod swarm;
+mod tell;
 
 pub use assets::Assets;
 pub use common::common;

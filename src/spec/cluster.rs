@@ -211,6 +211,8 @@ pub struct System {
     pub overlay: Option<PathBuf>,
     /// The clock of a node never shows an earlier time than this (seconds since 1970-01-01 UTC). `None`: the base's own age.
     pub clock_floor: Option<i64>,
+    /// Whether each node tells how far it is, on its consoles and by its green LED.
+    pub tell: bool,
 }
 
 /// A package file of `[system] debs`.

@@ -52,6 +52,7 @@ pub(super) fn elsewhere(name: &str) -> Option<String> {
         ("ssh-authorized-keys", "SSH keys are `ssh-keys` in [user]"),
         ("subnet", "`subnet` belongs in [network]"),
         ("sudo", "`sudo` belongs in [user]"),
+        ("tell", "`tell` belongs in [system]"),
         ("timezone", "`timezone` belongs in [system]"),
     ]);
     let kebab = name.to_ascii_lowercase().replace('_', "-");

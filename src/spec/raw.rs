@@ -183,6 +183,9 @@ pub struct RawSystem {
     /// No node's clock starts earlier than this: a Raspberry Pi has no clock that runs while it is off. A date
     /// (2026-11-23) or an RFC 3339 time. Default: the age of the base image.
     pub clock_floor: Field<String>,
+    /// Whether each node tells how far it is, on its consoles and by its green LED.
+    #[schemars(extend("default" = true))]
+    pub tell: Field<bool>,
 }
 
 /// `[docker]`

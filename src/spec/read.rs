@@ -89,6 +89,7 @@ fn system(section: &mut Section<'_, '_>) -> RawSystem {
         packages_on_first_boot: section.strings("packages-on-first-boot"),
         overlay: section.string("overlay"),
         clock_floor: section.time("clock-floor"),
+        tell: section.boolean("tell"),
     }
 }
 

@@ -237,6 +237,7 @@ pub fn kraken() -> Cluster {
             packages_on_first_boot: Vec::new(),
             overlay: None,
             clock_floor: Some(FLOOR),
+            tell: true,
         },
         docker: Docker {
             source: DockerSource::None,

@@ -1,10 +1,10 @@
-//! `[system]`: time zone, locale, keyboard, packages, the extra overlay, the clock floor.
+//! `[system]`: time zone, locale, keyboard, packages, the extra overlay, the clock floor, the telling of stages.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{checked, checked_list, parsed};
+use super::{checked, checked_list, parsed, value_or};
 use crate::spec::Files;
 use crate::spec::cluster::{DebRef, Keyboard, System};
 use crate::spec::names::{self, Check, wrong};
@@ -70,6 +70,7 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
         packages_on_first_boot: packages_on_first_boot?,
         overlay: overlay?,
         clock_floor: clock_floor?,
+        tell: value_or(&raw.tell, true)?,
     })
 }
 
