@@ -31,7 +31,7 @@ TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targe
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
 	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those on real dockerds, those that boot in QEMU"
-	@echo "make lint   formatting, clippy, licences, documentation"
+	@echo "make lint   formatting, clippy, shellcheck, licences, documentation"
 	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold docker\"; first-boot, in QEMU, only by name)"
 	@echo "make bench-swarm  how soon seven nodes are a swarm, beside Docker's own commands (root)"
 	@echo "make bench-cards  how long a card takes, beside dd, xz | dd and bmaptool (root)"
@@ -80,6 +80,7 @@ test-qemu:
 lint: setup-lint
 	@$(STAGE) formatting cargo fmt --check
 	@$(STAGE) clippy cargo clippy --locked --all-targets -- -D warnings
+	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"

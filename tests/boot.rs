@@ -106,6 +106,9 @@ fn qemu_node_three_comes_up_as_itself_and_stays_so() {
 
     // The serial line alone tells it, too: what a user with a cable sees.
     guest.wait_for_serial("finished at");
+    for stage in ["booting", "network up  configuring packages", "docker up  Ready"] {
+        guest.wait_for_serial(&told(3, stage));
+    }
     let serial = guest.serial();
     assert!(serial.contains("DataSourceNoCloud"), "{serial}");
     assert!(serial.contains("192.168.3.13"), "{serial}");
@@ -208,11 +211,18 @@ fn qemu_a_manager_and_a_worker_become_a_swarm_by_themselves() {
         guest.wait_for_serial("kraken-flash: this node is in the swarm as ");
     }
     manager.wait_for_serial("nodes: kraken-1 Ready Leader. kraken-2 Ready .");
+    manager.wait_for_serial(&told(1, "docker up  swarm Ready  2 of 2 nodes"));
+    worker.wait_for_serial(&told(2, "docker up  swarm Ready"));
     manager.wait_for_serial(&format!("token: {}", run(&["token", "worker"])));
     for guest in [&mut manager, &mut worker] {
         guest.wait_for_serial("open: .");
         assert!(!guest.serial().contains("open: /"), "{}", guest.serial());
     }
+}
+
+/// A line in which a node of the default cluster tells its stage.
+fn told(number: u8, stage: &str) -> String {
+    format!("kraken-{number}  192.168.3.{}     {stage}\r", 10 + number)
 }
 
 fn the_node_is_itself(guest: &Guest) {

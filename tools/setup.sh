@@ -24,7 +24,7 @@ TEST="$DEMO qemu-system-arm qemu-utils openssh-client gdisk bmap-tools faketime 
 case ${1:-} in
   demo) PACKAGES=$DEMO ;;
   test) PACKAGES=$TEST ;;
-  lint) PACKAGES="build-essential" ;;
+  lint) PACKAGES="build-essential shellcheck" ;;
   bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux mount fdisk e2fsprogs dpkg $EMULATOR mtools qemu-system-arm qemu-utils openssh-client
     bmap-tools nbdkit libnbd-bin fuse3 python3" ;;
   fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;

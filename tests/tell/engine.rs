@@ -1,0 +1,128 @@
+//! Docker's Engine API on a socket, as far as it speaks of the swarm.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// What it says to whom asks.
+#[derive(Clone, Debug)]
+pub struct Says {
+    /// LocalNodeState: active, pending, error, locked, inactive.
+    pub state: &'static str,
+    /// `manager` or `worker`.
+    pub role: &'static str,
+    /// What is wrong.
+    pub error: &'static str,
+    /// The states of the swarm's nodes; none: there is no leader.
+    pub nodes: Option<&'static [&'static str]>,
+    /// Whether it is older than 23.0, whose /_ping does not speak of the swarm.
+    pub old: bool,
+}
+
+impl Default for Says {
+    fn default() -> Self {
+        Self {
+            state: "pending",
+            role: "worker",
+            error: "",
+            nodes: None,
+            old: false,
+        }
+    }
+}
+
+/// A Docker; `None`: it takes questions and leaves them unanswered.
+pub struct Engine {
+    says: Arc<Mutex<Option<Says>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+    socket: PathBuf,
+}
+
+impl Engine {
+    pub fn new(socket: &Path) -> Self {
+        let says = Arc::new(Mutex::new(Some(Says::default())));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let listener = UnixListener::bind(socket).unwrap();
+        let (shared, log) = (says.clone(), asked.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (says, log) = (shared.lock().unwrap().clone(), log.clone());
+                std::thread::spawn(move || answer(stream, says, &log));
+            }
+        });
+        Self {
+            says,
+            asked,
+            socket: socket.to_owned(),
+        }
+    }
+
+    /// From now on.
+    pub fn says(&self, says: Says) {
+        *self.says.lock().unwrap() = Some(says);
+    }
+
+    /// From now on.
+    pub fn hangs(&self) {
+        *self.says.lock().unwrap() = None;
+    }
+
+    /// What it was asked since this was asked for.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+fn answer(mut stream: UnixStream, says: Option<Says>, log: &Mutex<Vec<String>>) {
+    let mut request = String::new();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    if reader.read_line(&mut request).is_err() {
+        return;
+    }
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    log.lock().unwrap().push(path.clone());
+    let Some(says) = says else {
+        std::thread::sleep(Duration::from_secs(5));
+        return;
+    };
+    let (status, header, body) = reply(&path, &says);
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status} X\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+}
+
+fn reply(path: &str, says: &Says) -> (u16, String, String) {
+    let state = match (says.state, says.role) {
+        ("active", role) => format!("active/{role}"),
+        (state, _) => state.to_owned(),
+    };
+    let no_leader = json!({"message": "rpc error: code = Unknown desc = The swarm does not have a leader."});
+    match (path, says.nodes) {
+        ("/_ping", _) if says.old => (200, String::new(), "OK".to_owned()),
+        ("/_ping", _) => (200, format!("Swarm: {state}\r\n"), "OK".to_owned()),
+        ("/info", _) => {
+            let swarm =
+                json!({"LocalNodeState": says.state, "ControlAvailable": says.role == "manager", "Error": says.error});
+            (200, String::new(), json!({"Swarm": swarm}).to_string())
+        }
+        ("/nodes", Some(nodes)) => {
+            let list: Value = nodes.iter().map(|state| json!({"Status": {"State": state}})).collect();
+            (200, String::new(), list.to_string())
+        }
+        ("/nodes", None) => (503, String::new(), no_leader.to_string()),
+        _ => (404, String::new(), json!({"message": "page not found"}).to_string()),
+    }
+}

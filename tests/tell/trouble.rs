@@ -1,0 +1,287 @@
+//! What fails on a node, and what must not: a Docker or a systemd that hangs, a console that takes nothing, a script that begins anew.
+
+use std::fs;
+use std::process::Command;
+
+use super::engine::Says;
+use super::node::{self, Node, swarm};
+use super::{MANAGER, READY, WAITING, ready_worker};
+
+#[test]
+fn what_fails_is_told_in_words_with_what_to_do() {
+    type Case = (&'static str, fn(&mut Node));
+    let cases: [Case; 12] = [
+        (
+            "FAILED  packages are not configured  sudo dpkg --configure -a",
+            |node| {
+                node.put("var/lib/kraken-flash/configure", "");
+                node.unit("kraken-configure.service", "failed/failed/exit-code");
+            },
+        ),
+        (
+            "FAILED  docker.service: start-limit-hit  sudo journalctl -u docker",
+            |node| {
+                node.unit("docker.service", "failed/failed/start-limit-hit");
+            },
+        ),
+        ("FAILED  cloud-init had errors  cloud-init status --long", |node| {
+            node.remove("ip");
+            node.cloud_init(None);
+            node.unit("cloud-init-local.service", "failed/failed/exit-code");
+        }),
+        (
+            "FAILED  emergency mode  its console says why: mend it there, then reboot",
+            |node| {
+                node.unit("emergency.target", "active/active");
+            },
+        ),
+        ("FAILED  the swarm is locked  sudo docker swarm unlock", |node| {
+            node.unit("docker.service", "active/running");
+            node.docker.says(Says {
+                state: "locked",
+                ..READY
+            });
+        }),
+        (
+            "FAILED  this node is in no swarm  sudo systemctl restart kraken-swarm",
+            |node| {
+                node.unit("docker.service", "active/running");
+                node.docker.says(Says {
+                    state: "inactive",
+                    ..READY
+                });
+            },
+        ),
+        (
+            "FAILED  this node is in no swarm  sudo journalctl -u kraken-swarm",
+            |node| {
+                node.unit("docker.service", "active/running");
+                node.unit("kraken-swarm.service", "failed/failed/exit-code");
+                node.docker.says(Says {
+                    state: "inactive",
+                    ..READY
+                });
+            },
+        ),
+        (
+            "FAILED  x509: it has expired  sudo systemctl restart kraken-swarm",
+            |node| {
+                node.unit("docker.service", "active/running");
+                node.docker.says(Says {
+                    state: "error",
+                    error: "x509:  it\nhas\u{1b} expired\\",
+                    ..READY
+                });
+            },
+        ),
+        (
+            "FAILED  x509: it has expired  sudo systemctl restart kraken-swarm",
+            |node| {
+                node.unit("docker.service", "active/running");
+                node.docker.says(Says {
+                    state: "error",
+                    error: "x509: it has expired",
+                    old: true,
+                    ..READY
+                });
+            },
+        ),
+        (
+            "FAILED  joining with the token was refused  sudo systemctl restart kraken-swarm",
+            |node| {
+                node.put("var/lib/kraken-flash/join-token", "SWMTKN-1-0secret\n");
+                node.unit("docker.service", "active/running");
+                node.docker.says(Says {
+                    state: "error",
+                    error: "joining with SWMTKN-1-0secret was refused",
+                    ..READY
+                });
+            },
+        ),
+        // Somebody is at it.
+        ("docker up  swarm waiting  x509: it has expired", |node| {
+            node.unit("docker.service", "active/running");
+            node.unit("kraken-swarm.service", "active/running");
+            node.docker.says(Says {
+                state: "error",
+                error: "x509: it has expired",
+                ..READY
+            });
+        }),
+        ("docker up  swarm waiting  to join at 192.168.3.11", |node| {
+            node.unit("docker.service", "active/running");
+            node.unit("kraken-swarm.service", "active/running");
+            node.docker.says(Says {
+                state: "inactive",
+                ..READY
+            });
+        }),
+    ];
+    for (text, happens) in cases {
+        let mut node = Node::new(&swarm(), 3);
+        node.network(true);
+        node.start();
+        node.tells("booting", "network up");
+        happens(&mut node);
+        let light = if text.starts_with("FAILED") {
+            "failed"
+        } else {
+            "waiting"
+        };
+        node.tells(light, text);
+    }
+}
+
+#[test]
+fn what_holds_nothing_back_is_a_remark() {
+    let mut node = ready_worker();
+    node.cloud_init(None);
+    node.unit("cloud-final.service", "failed/failed/exit-code");
+    node.tells("ready", "docker up  swarm Ready  cloud-init had errors");
+    let mut node = ready_worker();
+    node.cloud_init(None);
+    node.tells("ready", "docker up  swarm Ready  cloud-init running");
+    node.cloud_init(Some("\"('scripts_user', RuntimeError('Runparts: 1 failures'))\""));
+    node.tells("ready", "docker up  swarm Ready  cloud-init had errors");
+    let mut node = ready_worker();
+    node.put("var/lib/kraken-flash/configure", "");
+    node.unit("kraken-configure.service", "failed/failed/exit-code");
+    node.tells("ready", "docker up  swarm Ready  packages are not configured");
+}
+
+#[test]
+fn a_docker_before_23_is_asked_the_long_way() {
+    let mut node = Node::new(&swarm(), 1);
+    node.network(true);
+    node.unit("docker.service", "active/running");
+    node.docker.says(Says { old: true, ..WAITING });
+    node.start();
+    node.tells("waiting", "docker up  swarm waiting  for a manager");
+    node.docker.says(Says { old: true, ..MANAGER });
+    node.tells("ready", "docker up  swarm Ready  2 of 4 nodes");
+}
+
+#[test]
+fn a_docker_that_hangs_hangs_nobody_else() {
+    let mut node = ready_worker();
+    node.docker.hangs();
+    // It is asked when connections change, and its silence is no news at once.
+    node.connections(&[("0D03A8C0:BBBB", node::MANAGER, "01")]);
+    node.looks(2);
+    node.linked(false);
+    node.tells(
+        "failed",
+        "FAILED  docker does not answer  sudo systemctl restart docker",
+    );
+    node.linked(true);
+    node.docker.says(READY);
+    node.tells("ready", "docker up  swarm Ready");
+}
+
+#[test]
+fn a_systemd_that_does_not_answer_leaves_all_as_it_was() {
+    let mut node = ready_worker();
+    let units = node.read("units");
+    node.remove("units");
+    node.cable(false);
+    node.looks(3);
+    assert!(node.console("ttyAMA0").last().unwrap().ends_with("swarm Ready"));
+    node.put("units", &units);
+    node.tells("waiting", "docker up  no network  no cable has a link");
+    // A question without an end has one.
+    node.put("hang", "");
+    node.looks(3);
+    node.cable(true);
+    node.remove("hang");
+    node.tells("ready", "docker up  swarm Ready");
+}
+
+#[test]
+fn no_network_is_told_when_it_is_late_for_one() {
+    let mut node = Node::new(&swarm(), 3);
+    node.cable(false);
+    node.start();
+    node.tells("booting", "booting");
+    node.put("proc/uptime", "100.00 1.00\n");
+    node.unit("network.target", "active/active");
+    node.looks(3);
+    assert_eq!(node.console("ttyAMA0").len(), 1, "a network takes its time");
+    node.put("proc/uptime", "161.00 1.00\n");
+    node.tells("waiting", "no network  no cable has a link");
+    node.cable(true);
+    node.tells("waiting", "no network  no port has the address");
+    node.network(true);
+    node.tells("booting", "network up");
+}
+
+#[test]
+fn a_console_that_takes_nothing_holds_up_no_other() {
+    let mut node = Node::new(&swarm(), 3);
+    node.remove("dev/tty1");
+    let made = Command::new("mkfifo").arg(node.path("dev/tty1")).status().unwrap();
+    assert!(made.success());
+    node.put("sys/class/tty/console/active", "tty1 ttyGS0 ttyAMA0\n");
+    node.start();
+    node.tells("booting", "booting");
+    assert!(
+        !node.path("dev/ttyGS0").exists(),
+        "a file was made where a console is missing"
+    );
+}
+
+#[test]
+fn a_start_anew_says_nothing_twice() {
+    let mut node = ready_worker();
+    let before = node.console("ttyAMA0");
+    node.stop();
+    node.put("lights", "");
+    node.start();
+    node.looks(8);
+    assert_eq!(node.read("lights"), "ready\n");
+    assert_eq!(node.console("ttyAMA0"), before);
+}
+
+#[test]
+fn nothing_is_written_but_to_memory() {
+    let listing = |node: &Node| {
+        let found = Command::new("find")
+            .arg(node.path(""))
+            .args([
+                "(",
+                "-path",
+                "*/etc*",
+                "-o",
+                "-path",
+                "*/usr*",
+                "-o",
+                "-path",
+                "*/var*",
+                ")",
+                "-printf",
+                "%p %T@ %C@ %s\n",
+            ])
+            .output()
+            .unwrap();
+        let mut lines: Vec<String> = String::from_utf8(found.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        lines.sort();
+        assert!(lines.len() > 6, "{lines:?}");
+        lines
+    };
+    let mut node = Node::new(&swarm(), 3);
+    node.network(true);
+    node.linked(true);
+    node.docker.says(READY);
+    node.unit("docker.service", "active/running");
+    let before = listing(&node);
+    node.start();
+    node.tells("ready", "docker up  swarm Ready");
+    node.stop();
+    assert_eq!(listing(&node), before);
+    let state: Vec<_> = fs::read_dir(node.path("run/kraken-flash/tell")).unwrap().collect();
+    assert_eq!(state.len(), 1, "{state:?}");
+    assert!(node.path("run/kraken-flash/tell/line").exists());
+}
