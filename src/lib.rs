@@ -8,6 +8,7 @@ pub mod bake;
 pub mod base;
 pub mod card;
 pub mod check;
+pub mod clean;
 pub mod disk;
 pub mod interrupt;
 pub mod output;

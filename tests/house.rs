@@ -21,6 +21,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("overlay", 0, &[]),
     ("progress", 0, &[]),
     ("interrupt", 0, &[]),
+    ("clean", 0, &[]),
 ];
 
 fn root() -> PathBuf {

@@ -1,5 +1,7 @@
 //! Names that come from devices, made fit to be shown.
 
+use crate::clean::deceives;
+
 /// The longest name that is shown, in characters: no honest model, serial or label is longer (ext4: 16 bytes, GPT: 36 characters,
 /// NVMe model: 40, btrfs label: 255).
 const LONGEST: usize = 256;
@@ -35,20 +37,6 @@ pub fn clean(text: &str) -> String {
 /// As [`clean`], and `None` when nothing is left.
 pub(super) fn cleaned(text: &str) -> Option<String> {
     Some(clean(text)).filter(|text| !text.is_empty())
-}
-
-/// Whether a character moves or hides its neighbours or itself. Unicode 16: `Bidi_Control`, `Default_Ignorable_Code_Point`, the
-/// separators of lines, the interlinear marks, private use (shown differently everywhere) and non-characters.
-pub(super) fn deceives(c: char) -> bool {
-    let point = u32::from(c);
-    // A tab or a line feed parts words; as a blank it is harmless.
-    (c.is_control() && !c.is_whitespace())
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
-            | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffd}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..)
-        || point & 0xfffe == 0xfffe
 }
 
 #[cfg(test)]

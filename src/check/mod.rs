@@ -76,6 +76,12 @@ pub enum CheckError {
         /// The last line it wrote.
         said: String,
     },
+    /// A report could not be made into a page.
+    #[error("making the HTML report: {why}; this is a fault of the program, the other reports have the same findings")]
+    Page {
+        /// What the template engine said.
+        why: String,
+    },
     /// What the image should hold could not be worked out.
     #[error("working out what the image should hold")]
     Provision(#[from] crate::provision::ProvisionError),

@@ -105,9 +105,12 @@ pub struct BootReport {
 }
 
 impl BootReport {
-    /// Whether everything that was looked at is right, and the run came to its end.
+    /// Whether everything that was looked at is right, and the run came to its end. A node of which nothing was looked at is not.
     pub fn is_good(&self) -> bool {
+        let looked_at = |node: &NodeReport| node.checks.iter().any(|check| check.outcome == Outcome::Passed);
         !self.interrupted
+            && !self.nodes.is_empty()
+            && self.nodes.iter().all(looked_at)
             && self
                 .checks()
                 .all(|check| check.outcome != Outcome::Failed && check.outcome != Outcome::NotReached)

@@ -1,0 +1,245 @@
+//! The timeline: for each node its stages as marks and its checks as bars, all on one axis of time.
+//!
+//! Places along the axis are in per cent and heights in pixels, so that it fits a phone as well as a wall, and text keeps its size.
+
+use serde::Serialize;
+
+use super::super::super::{BootReport, Check, Outcome, Stage};
+use super::super::words::{State, happened, names, seconds, with};
+use super::Shown;
+use crate::clean;
+
+/// How wide the axis is on an ordinary screen and how wide a letter of a label is there, in pixels: only where labels go depends on them.
+const SCREEN: f64 = 780.0;
+const LETTER: f64 = 6.4;
+/// Heights, in pixels.
+const STAGES: u32 = 26;
+const LANE: u32 = 18;
+/// Bars are never so short that they cannot be seen, in per cent.
+const SHORTEST: f64 = 0.5;
+
+#[derive(Serialize)]
+pub(super) struct Timeline {
+    ticks: Vec<Tick>,
+    tracks: Vec<Track>,
+}
+
+#[derive(Serialize)]
+struct Tick {
+    at: String,
+    label: String,
+    anchor: &'static str,
+}
+
+/// One node, or the cluster.
+#[derive(Serialize)]
+struct Track {
+    name: String,
+    anchor: String,
+    state: Shown,
+    height: u32,
+    marks: Vec<Mark>,
+    bars: Vec<Bar>,
+    /// The stages in words: `kernel 3.1 s`.
+    words: Vec<String>,
+    failed: String,
+}
+
+/// A stage.
+#[derive(Serialize)]
+struct Mark {
+    at: String,
+    title: String,
+    /// Its name, where there is room for it.
+    label: String,
+    anchor: &'static str,
+}
+
+/// A check.
+#[derive(Serialize)]
+struct Bar {
+    at: String,
+    width: String,
+    y: u32,
+    outcome: Shown,
+    title: String,
+    label: String,
+    /// Where its label begins or ends.
+    label_at: String,
+    label_anchor: &'static str,
+}
+
+impl Timeline {
+    pub(super) fn new(report: &BootReport) -> Self {
+        let stages = report
+            .nodes
+            .iter()
+            .flat_map(|node| &node.stages)
+            .map(|stage| stage.at_ms);
+        let checks = report
+            .checks()
+            .filter(|check| happened(check))
+            .map(|check| check.ended_ms.max(check.began_ms));
+        let end = stages.chain(checks).chain([report.took_ms]).max().unwrap_or(0).max(1);
+        let axis = Axis { end };
+        let mut tracks: Vec<Track> = report
+            .nodes
+            .iter()
+            .map(|node| {
+                let anchor = format!("node-{}", node.node);
+                axis.track(
+                    clean::line(&node.hostname),
+                    anchor,
+                    State::of(&node.checks),
+                    &node.stages,
+                    &node.checks,
+                )
+            })
+            .collect();
+        if report.cluster_checks.iter().any(happened) {
+            let state = State::of_cluster(report);
+            tracks.push(axis.track("together".into(), "together".into(), state, &[], &report.cluster_checks));
+        }
+        Self {
+            ticks: axis.ticks(),
+            tracks,
+        }
+    }
+}
+
+/// From the run's start to its end.
+struct Axis {
+    /// In milliseconds.
+    end: u64,
+}
+
+impl Axis {
+    /// Where a time is, in per cent.
+    fn at(&self, ms: u64) -> f64 {
+        // Exact enough up to some thousand years.
+        ms.min(self.end) as f64 * 100.0 / self.end as f64
+    }
+
+    /// Round times, some eight of them at most.
+    fn ticks(&self) -> Vec<Tick> {
+        let steps = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800].map(|seconds| seconds * 1000);
+        let step = steps
+            .into_iter()
+            .find(|step| self.end / step <= 8)
+            .unwrap_or(self.end / 8 + 1);
+        (0..=self.end / step)
+            .map(|index| {
+                let at = self.at(index * step);
+                let anchor = match at {
+                    at if at < 3.0 => "start",
+                    at if at > 97.0 => "end",
+                    _ => "middle",
+                };
+                Tick {
+                    at: per_cent(at),
+                    label: format!("{} s", index * step / 1000),
+                    anchor,
+                }
+            })
+            .collect()
+    }
+
+    fn track(&self, name: String, anchor: String, state: State, stages: &[Stage], checks: &[Check]) -> Track {
+        let top = if stages.is_empty() { 4 } else { STAGES };
+        let (bars, lanes) = self.bars(checks, top);
+        let word = |stage: &Stage| format!("{} {}", clean::line(&stage.name), seconds(stage.at_ms));
+        Track {
+            name,
+            anchor,
+            state: state.into(),
+            height: top + lanes * LANE + 4,
+            marks: self.marks(stages),
+            bars,
+            words: stages.iter().map(word).collect(),
+            failed: names(with(checks, Outcome::Failed)),
+        }
+    }
+
+    /// From the last one backwards: that a node is ready is the name that matters most.
+    fn marks(&self, stages: &[Stage]) -> Vec<Mark> {
+        let mut free = 100.0;
+        let mut marks: Vec<Mark> = stages
+            .iter()
+            .rev()
+            .map(|stage| {
+                let (at, name) = (self.at(stage.at_ms), clean::line(&stage.name));
+                let width = wide(&name) + 1.6;
+                let (label, anchor) = if at + width <= free {
+                    (name.clone(), "start")
+                } else if free == 100.0 && at >= width {
+                    (name.clone(), "end")
+                } else {
+                    (String::new(), "start")
+                };
+                free = if anchor == "end" { at - width } else { at - 1.2 };
+                Mark {
+                    at: per_cent(at),
+                    title: format!("{name}, {}", seconds(stage.at_ms)),
+                    label,
+                    anchor,
+                }
+            })
+            .collect();
+        marks.reverse();
+        marks
+    }
+
+    /// Checks of the same time lie in lanes below each other. Gives the bars and how many lanes there are.
+    fn bars(&self, checks: &[Check], top: u32) -> (Vec<Bar>, u32) {
+        let mut made: Vec<&Check> = checks.iter().filter(|check| happened(check)).collect();
+        made.sort_by_key(|check| (check.began_ms, check.ended_ms));
+        let mut lanes: Vec<f64> = Vec::new();
+        let mut bars = Vec::new();
+        for check in made {
+            let mut from = self.at(check.began_ms);
+            let to = self.at(check.ended_ms).max(from + SHORTEST).min(100.0);
+            from = from.min(to - SHORTEST).max(0.0);
+            let label = match check.outcome {
+                Outcome::Failed => format!("✗ {}", check.name),
+                _ => check.name.to_owned(),
+            };
+            let (room, label_at, label_anchor) = place_label(from, to, wide(&label));
+            let lane = lanes.iter().position(|free| *free <= room.0).unwrap_or(lanes.len());
+            match lanes.get_mut(lane) {
+                Some(free) => *free = room.1 + 0.4,
+                None => lanes.push(room.1 + 0.4),
+            }
+            bars.push(Bar {
+                at: per_cent(from),
+                width: per_cent(to - from),
+                y: top + u32::try_from(lane).unwrap_or(0) * LANE,
+                outcome: check.outcome.into(),
+                title: format!("{}, {} – {}", label, seconds(check.began_ms), seconds(check.ended_ms)),
+                label,
+                label_at: per_cent(label_at),
+                label_anchor,
+            });
+        }
+        (bars, u32::try_from(lanes.len()).unwrap_or(0))
+    }
+}
+
+/// Where the label of a bar goes: in it, else behind it, else before it. Gives the room that both take, and the label's place.
+fn place_label(from: f64, to: f64, width: f64) -> ((f64, f64), f64, &'static str) {
+    if width + 1.0 <= to - from {
+        ((from, to), from + 0.6, "start")
+    } else if to + width + 0.6 <= 100.0 {
+        ((from, to + width + 0.6), to + 0.5, "start")
+    } else {
+        (((from - width - 0.6).max(0.0), to), from - 0.5, "end")
+    }
+}
+
+/// How wide a label is, in per cent of the axis on an ordinary screen.
+fn wide(label: &str) -> f64 {
+    label.chars().count() as f64 * LETTER * 100.0 / SCREEN
+}
+
+fn per_cent(part: f64) -> String {
+    format!("{part:.2}%")
+}

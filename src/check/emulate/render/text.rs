@@ -1,0 +1,168 @@
+//! A boot report as text, as `verify` prints its others: a line for what is right, all that is known of what is not.
+
+use std::fmt::Write as _;
+
+use super::super::{BootReport, Check, NodeReport, Outcome};
+use super::words::{QUOTED, State, count, names, seconds, up_ms, verdict, with};
+use crate::clean;
+
+/// Before the name and the text of what a failed check says.
+const NAME: &str = "         ";
+const MORE: &str = "           ";
+
+/// The report for people. Ends with a line feed.
+pub fn text(report: &BootReport) -> String {
+    let widths = Widths::of(report);
+    let mut shown = String::new();
+    for node in &report.nodes {
+        show_node(node, &widths, &mut shown);
+    }
+    show_cluster(report, &widths, &mut shown);
+    let by = format!("{}, {}", clean::line(&report.machine), clean::line(&report.emulator));
+    let took = if report.interrupted {
+        String::new()
+    } else {
+        format!(", in {}", seconds(report.took_ms))
+    };
+    let _ = writeln!(shown, "{}{took} ({by})", verdict(report));
+    shown
+}
+
+/// How wide the columns of the nodes are, so that they stand below each other.
+struct Widths {
+    name: usize,
+    role: usize,
+    address: usize,
+}
+
+impl Widths {
+    fn of(report: &BootReport) -> Self {
+        let widest = |text: &dyn Fn(&NodeReport) -> String| {
+            report
+                .nodes
+                .iter()
+                .map(|node| text(node).chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        Self {
+            name: widest(&|node| clean::line(&node.hostname)).max("cluster".len()),
+            role: widest(&|node| role(node)),
+            address: widest(&|node| node.address.to_string()),
+        }
+    }
+}
+
+/// The role, where there is a swarm.
+fn role(node: &NodeReport) -> String {
+    match node.role.as_str() {
+        "none" => String::new(),
+        role => clean::line(role),
+    }
+}
+
+fn mark(state: State) -> &'static str {
+    match state {
+        State::Right => "ok",
+        State::Wrong => "WRONG",
+        State::Unproven => "?",
+    }
+}
+
+fn show_node(node: &NodeReport, widths: &Widths, shown: &mut String) {
+    let state = State::of(&node.checks);
+    let mut line = format!(
+        "{:<5}  {:<name$}",
+        mark(state),
+        clean::line(&node.hostname),
+        name = widths.name
+    );
+    if widths.role > 0 {
+        let _ = write!(line, "  {:<role$}", role(node), role = widths.role);
+    }
+    let _ = write!(line, "  {:<address$}", node.address, address = widths.address);
+    let _ = match (state, up_ms(node), node.stages.last()) {
+        (State::Right, Some(up), _) => write!(
+            line,
+            "  up in {}; checked {}",
+            seconds(up),
+            names(with(&node.checks, Outcome::Passed))
+        ),
+        (State::Right, None, _) => write!(line, "  checked {}", names(with(&node.checks, Outcome::Passed))),
+        (_, Some(up), Some(last)) => write!(line, "  came as far as {}, in {}", clean::line(&last.name), seconds(up)),
+        _ => write!(line, "  came to nothing that was looked for"),
+    };
+    let _ = writeln!(shown, "{}", line.trim_end());
+    if state == State::Right {
+        return;
+    }
+    show_checks(&node.checks, shown);
+    show_console(node, shown);
+}
+
+fn show_cluster(report: &BootReport, widths: &Widths, shown: &mut String) {
+    let checks = &report.cluster_checks;
+    let state = State::of_cluster(report);
+    if checks.iter().all(|check| check.outcome == Outcome::NotApplicable) {
+        return;
+    }
+    let _ = write!(shown, "{:<5}  {:<name$}", mark(state), "cluster", name = widths.name);
+    let passed = with(checks, Outcome::Passed).count();
+    let _ = match (state, passed) {
+        (State::Right, _) => writeln!(shown, "  checked {}", names(with(checks, Outcome::Passed))),
+        (_, passed) => writeln!(shown, "  {passed} of {} passed", count(checks.len(), "check")),
+    };
+    if state != State::Right {
+        show_checks(checks, shown);
+    }
+}
+
+/// Every check that failed with all that is known, and the names of those that were not reached.
+fn show_checks(checks: &[Check], shown: &mut String) {
+    for check in with(checks, Outcome::Failed) {
+        let took = seconds(check.ended_ms.saturating_sub(check.began_ms));
+        let _ = writeln!(
+            shown,
+            "{NAME}{} failed after {took}: {}",
+            check.name,
+            clean::line(&check.title)
+        );
+        show_field("expected", check.expected.as_deref(), shown);
+        show_field("seen", Some(&check.seen), shown);
+        show_field("cause", check.cause.as_deref(), shown);
+    }
+    let missed = names(with(checks, Outcome::NotReached));
+    if !missed.is_empty() {
+        let _ = writeln!(shown, "{NAME}not reached: {missed}");
+    }
+}
+
+/// `expected  text`, with further lines of it below the first.
+fn show_field(name: &str, text: Option<&str>, shown: &mut String) {
+    let mut name = name;
+    for line in text.into_iter().flat_map(clean::lines).filter(|line| !line.is_empty()) {
+        let _ = writeln!(shown, "{MORE}{name:<9} {line}");
+        name = "";
+    }
+}
+
+fn show_console(node: &NodeReport, shown: &mut String) {
+    let tail = &node.console_tail[node.console_tail.len().saturating_sub(QUOTED)..];
+    let kept = node
+        .console
+        .as_ref()
+        .map(|path| clean::line(&path.display().to_string()));
+    let _ = match (tail.len(), kept) {
+        (0, None) => writeln!(shown, "{NAME}console: nothing was written to it"),
+        (0, Some(kept)) => writeln!(shown, "{NAME}console: nothing was written to it ({kept})"),
+        (lines, None) => writeln!(shown, "{NAME}console, its last {}:", count(lines, "line")),
+        (lines, Some(kept)) => writeln!(
+            shown,
+            "{NAME}console, its last {}; all of it is in {kept}:",
+            count(lines, "line")
+        ),
+    };
+    for line in tail {
+        let _ = writeln!(shown, "{}", format!("{MORE}| {}", clean::line(line)).trim_end());
+    }
+}
