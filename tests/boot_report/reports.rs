@@ -35,13 +35,13 @@ const CHECKS: [(&str, &str, &str, u64); 9] = [
     (
         "address",
         "the node answers at its address",
-        "192.168.3.%: bytes=56 time=1.3 ms",
+        "192.168.3.1#: bytes=56 time=1.3 ms",
         2_400,
     ),
     (
         "ssh-login",
         "the user logs in with the configured key",
-        "kraken@kraken-%:~$ id -un\nkraken",
+        "kraken@kraken-#:~$ id -un\nkraken",
         6_200,
     ),
     ("sudo", "the user may use sudo", "root", 800),
@@ -122,6 +122,10 @@ pub fn failing() -> BootReport {
     );
     third.console = Some(PathBuf::from("images/boot/kraken-3.console.log"));
     third.stages.truncate(3);
+    third.console_tail.remove(2);
+    third
+        .console_tail
+        .push("kraken-3 sshd[812]: Failed publickey for kraken from 192.168.3.1 port 40112".into());
     let fifth = &mut report.nodes[4];
     fail(
         fifth,
@@ -233,7 +237,7 @@ fn node(number: u8, manager: bool) -> NodeReport {
     let (mut checks, mut stages) = (Vec::new(), Vec::new());
     for (name, title, seen, ms) in CHECKS {
         let took = ms + ms * u64::from(number) / 20;
-        checks.push(passed(name, title, &seen.replace('%', &number.to_string()), at, took));
+        checks.push(passed(name, title, &seen.replace('#', &number.to_string()), at, took));
         at += took;
         if matches!(name, "kernel" | "root" | "cloud-init" | "docker") {
             stages.push(Stage {

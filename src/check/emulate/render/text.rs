@@ -18,13 +18,9 @@ pub fn text(report: &BootReport) -> String {
         show_node(node, &widths, &mut shown);
     }
     show_cluster(report, &widths, &mut shown);
-    let by = format!("{}, {}", clean::line(&report.machine), clean::line(&report.emulator));
-    let took = if report.interrupted {
-        String::new()
-    } else {
-        format!(", in {}", seconds(report.took_ms))
-    };
-    let _ = writeln!(shown, "{}{took} ({by})", verdict(report));
+    let (machine, emulator) = (clean::line(&report.machine), clean::line(&report.emulator));
+    let verdict = verdict(report);
+    let _ = writeln!(shown, "{verdict} ({machine}, {emulator}, {})", seconds(report.took_ms));
     shown
 }
 

@@ -17,6 +17,8 @@ struct Sizes {
     cable: u32,
     /// How many characters of a name fit.
     name: usize,
+    /// Whether role and state have a line each.
+    narrow: bool,
 }
 
 const WIDE: Sizes = Sizes {
@@ -25,13 +27,15 @@ const WIDE: Sizes = Sizes {
     switch: 44,
     cable: 40,
     name: 17,
+    narrow: false,
 };
 const TALL: Sizes = Sizes {
-    card: (152, 84),
+    card: (152, 104),
     gap: (0, 16),
     switch: 36,
     cable: 22,
     name: 14,
+    narrow: true,
 };
 /// The most cards beside each other.
 const COLUMNS: usize = 5;
@@ -74,6 +78,9 @@ struct Card {
     manager: bool,
     state: Shown,
     word: String,
+    /// Where its state stands: beside the role where there is room, else below it.
+    state_at: (u32, u32),
+    state_anchor: &'static str,
     /// The cable, as an SVG path.
     cable: String,
     /// The port in the switch: its middle.
@@ -88,7 +95,9 @@ impl Picture {
         let rows_beside = all.div_ceil(2 * COLUMNS).max(1);
         let rows = share(all, 2 * rows_beside);
         let columns = rows.first().copied().unwrap_or(0).max(2);
-        let width = 2 * MARGIN + number(columns) * (sizes.card.0 + sizes.gap.0);
+        // The cables of outer rows end beside the last column.
+        let aside = if rows_beside > 1 { sizes.gap.0 / 2 } else { 0 };
+        let width = 2 * (MARGIN + aside) + number(columns) * (sizes.card.0 + sizes.gap.0);
         let side = number(rows_beside) * (sizes.card.1 + sizes.gap.1) - sizes.gap.1 + sizes.cable;
         let switch = (MARGIN + side, MARGIN + side + sizes.switch);
         let below = rows[rows_beside..].iter().filter(|cards| **cards > 0).count();
@@ -103,7 +112,7 @@ impl Picture {
             let spare = number(columns - count) * (sizes.card.0 + sizes.gap.0) / 2;
             let indent = if rows_beside == 1 { spare } else { 0 };
             for (column, node) in nodes.by_ref().take(*count).enumerate() {
-                let x = MARGIN + sizes.gap.0 / 2 + indent + number(column) * (sizes.card.0 + sizes.gap.0);
+                let x = MARGIN + aside + sizes.gap.0 / 2 + indent + number(column) * (sizes.card.0 + sizes.gap.0);
                 let place = if row < rows_beside {
                     let y = MARGIN + number(row) * (sizes.card.1 + sizes.gap.1);
                     Place {
@@ -247,6 +256,10 @@ impl Card {
             State::Wrong => format!("{} failed", with(&node.checks, Outcome::Failed).count()),
             state => Shown::from(state).word.to_owned(),
         };
+        let (state_at, state_anchor) = match sizes.narrow {
+            true => ((at.0 + 14, at.1 + 89), "start"),
+            false => ((at.0 + sizes.card.0 - 12, at.1 + 68), "end"),
+        };
         Self {
             x: at.0,
             y: at.1,
@@ -264,6 +277,8 @@ impl Card {
             manager: node.role == "manager",
             state: state.into(),
             word,
+            state_at,
+            state_anchor,
             cable,
             port,
         }

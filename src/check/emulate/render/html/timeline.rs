@@ -38,6 +38,8 @@ struct Track {
     anchor: String,
     state: Shown,
     height: u32,
+    /// From the first to the last moment that is known of it.
+    rail: (String, String),
     marks: Vec<Mark>,
     bars: Vec<Bar>,
     /// The stages in words: `kernel 3.1 s`.
@@ -98,7 +100,13 @@ impl Timeline {
             .collect();
         if report.cluster_checks.iter().any(happened) {
             let state = State::of_cluster(report);
-            tracks.push(axis.track("together".into(), "together".into(), state, &[], &report.cluster_checks));
+            tracks.push(axis.track(
+                "the nodes together".into(),
+                "together".into(),
+                state,
+                &[],
+                &report.cluster_checks,
+            ));
         }
         Self {
             ticks: axis.ticks(),
@@ -147,12 +155,24 @@ impl Axis {
     fn track(&self, name: String, anchor: String, state: State, stages: &[Stage], checks: &[Check]) -> Track {
         let top = if stages.is_empty() { 4 } else { STAGES };
         let (bars, lanes) = self.bars(checks, top);
+        let made = || checks.iter().filter(|check| happened(check));
+        let times = || {
+            stages
+                .iter()
+                .map(|stage| stage.at_ms)
+                .chain(made().map(|check| check.began_ms))
+        };
+        let rail = (times().min(), times().chain(made().map(|check| check.ended_ms)).max());
         let word = |stage: &Stage| format!("{} {}", clean::line(&stage.name), seconds(stage.at_ms));
         Track {
             name,
             anchor,
             state: state.into(),
             height: top + lanes * LANE + 4,
+            rail: (
+                per_cent(self.at(rail.0.unwrap_or(0))),
+                per_cent(self.at(rail.1.unwrap_or(0))),
+            ),
             marks: self.marks(stages),
             bars,
             words: stages.iter().map(word).collect(),
