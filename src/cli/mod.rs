@@ -2,6 +2,11 @@
 //!
 //! Data goes to stdout, progress and messages to stderr. Nothing here is logic that a library user would need.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for `verify --boot`, which does not boot yet")
+)]
+mod boot_view;
 mod build;
 mod card;
 mod cards;

@@ -1,0 +1,101 @@
+//! Plain lines for a log: one for each stage and each check, with `--verbose` one for each line of a console, too.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use kraken_flash::check::emulate::{Check, Event, Outcome};
+use kraken_flash::clean;
+
+use super::{Booting, since};
+
+/// Who has something to say when no node does.
+const CLUSTER: &str = "cluster";
+
+pub(super) struct Lines {
+    out: Mutex<Box<dyn Write + Send>>,
+    names: BTreeMap<u32, String>,
+    width: usize,
+    verbose: bool,
+    began: Instant,
+}
+
+impl Lines {
+    pub(super) fn new(out: Box<dyn Write + Send>, nodes: &[Booting], verbose: bool) -> Self {
+        let names: BTreeMap<_, _> = nodes
+            .iter()
+            .map(|node| (node.number, clean::line(&node.hostname)))
+            .collect();
+        let width = names
+            .values()
+            .map(|name| name.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(CLUSTER.len());
+        Self {
+            out: Mutex::new(out),
+            names,
+            width,
+            verbose,
+            began: Instant::now(),
+        }
+    }
+
+    pub(super) fn event(&self, event: &Event) {
+        let now = since(self.began);
+        match event {
+            Event::Started { node } => self.line(now, Some(*node), "started"),
+            Event::Stage { node, stage } => self.line(stage.at_ms, Some(*node), &clean::line(&stage.name)),
+            Event::Checked { node, check } => {
+                if check.outcome != Outcome::NotApplicable || self.verbose {
+                    self.line(check.ended_ms, *node, &said(check));
+                }
+            }
+            Event::Doing { node, what } => self.line(now, *node, &clean::line(what)),
+            Event::Console { node, line } if self.verbose => {
+                self.line(now, Some(*node), &format!("| {}", clean::line(line)));
+            }
+            Event::Console { .. } => {}
+        }
+    }
+
+    fn line(&self, ms: u64, node: Option<u32>, text: &str) {
+        let name = match node {
+            Some(node) => self.names.get(&node).cloned().unwrap_or_else(|| format!("node {node}")),
+            None => CLUSTER.into(),
+        };
+        let (seconds, tenths, width) = (ms / 1000, ms % 1000 / 100, self.width);
+        let line = format!("[{seconds:>5}.{tenths} s] {name:<width$}  {text}");
+        // When nobody reads it any more there is nobody left to tell.
+        let _ = writeln!(
+            self.out.lock().unwrap_or_else(PoisonError::into_inner),
+            "{}",
+            line.trim_end()
+        );
+    }
+}
+
+/// A check in a line.
+fn said(check: &Check) -> String {
+    let name = check.name;
+    let first = |text: &str| clean::lines(text).next().unwrap_or_default();
+    match check.outcome {
+        Outcome::Passed => format!("ok {name}"),
+        Outcome::NotReached => format!("not reached: {name}"),
+        Outcome::NotApplicable => format!("does not apply: {name}"),
+        Outcome::Failed => {
+            let mut said = format!("FAILED {name}: {}", first(&check.title));
+            for (what, text) in [
+                ("expected", &check.expected),
+                ("seen", &Some(check.seen.clone())),
+                ("cause", &check.cause),
+            ] {
+                if let Some(text) = text {
+                    said.push_str(&format!("; {what}: {}", first(text)));
+                }
+            }
+            said
+        }
+    }
+}

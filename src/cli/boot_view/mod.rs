@@ -1,0 +1,72 @@
+//! What is seen while images boot: a row for each node on a terminal, plain lines elsewhere, nothing with `--quiet`. All of it goes to stderr.
+
+mod frame;
+mod lines;
+mod painter;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, IsTerminal};
+use std::time::Instant;
+
+use console::Term;
+use kraken_flash::check::emulate::{Event, Watcher};
+use kraken_flash::interrupt::Interrupt;
+
+use super::Session;
+use lines::Lines;
+use painter::Live;
+use state::State;
+
+/// A node that is going to be booted.
+#[derive(Clone, Debug)]
+pub(super) struct Booting {
+    pub(super) number: u32,
+    pub(super) hostname: String,
+    /// `manager`, `worker`, or `none` without a swarm.
+    pub(super) role: String,
+}
+
+/// Shows what happens until it is dropped; then a terminal is as it was before. Nothing else may write to the terminal meanwhile.
+pub(super) struct View(Kind);
+
+enum Kind {
+    Silent,
+    Lines(Lines),
+    Live(Live),
+}
+
+impl View {
+    /// For the nodes in their order, and the stages that they go through, the last of which says that a node is up.
+    pub(super) fn new(session: &Session, nodes: &[Booting], stages: &[&str]) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self(if session.global.quiet {
+            Kind::Silent
+        } else if io::stderr().is_terminal() && !dumb {
+            let color = session.global.color.on_stderr();
+            Kind::Live(Self::live(Term::stderr(), color, nodes, stages, &session.interrupt))
+        } else {
+            Kind::Lines(Lines::new(Box::new(io::stderr()), nodes, session.global.verbose))
+        })
+    }
+
+    fn live(term: Term, color: bool, nodes: &[Booting], stages: &[&str], interrupt: &Interrupt) -> Live {
+        Live::start(term, color, State::new(nodes, stages), interrupt.clone())
+    }
+}
+
+impl Watcher for View {
+    fn event(&self, event: &Event) {
+        match &self.0 {
+            Kind::Silent => {}
+            Kind::Lines(lines) => lines.event(event),
+            Kind::Live(live) => live.event(event),
+        }
+    }
+}
+
+/// Milliseconds since a moment.
+fn since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

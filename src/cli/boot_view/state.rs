@@ -1,0 +1,126 @@
+//! What is known of the nodes while they boot: what of all events a row has to show.
+
+use kraken_flash::check::emulate::{Check, Event, Outcome};
+use kraken_flash::clean;
+
+use super::Booting;
+
+/// No terminal shows more of a line.
+const LONGEST: usize = 500;
+
+/// Of all nodes.
+pub(super) struct State {
+    pub(super) nodes: Vec<Node>,
+    /// The stages, in the order in which they are reached.
+    pub(super) stages: Vec<String>,
+    pub(super) passed: Vec<&'static str>,
+    pub(super) failed: Vec<&'static str>,
+    /// What is being done for all nodes.
+    pub(super) doing: String,
+    pub(super) interrupted: bool,
+    /// Nothing is shown before the first event.
+    pub(super) begun: bool,
+}
+
+/// Of one node. Times are in milliseconds since the view was made.
+pub(super) struct Node {
+    pub(super) number: u32,
+    pub(super) hostname: String,
+    /// Empty without a swarm.
+    pub(super) role: String,
+    pub(super) started: Option<u64>,
+    /// When the last stage was reached.
+    pub(super) up: Option<u64>,
+    /// For each stage, whether it was reached.
+    pub(super) reached: Vec<bool>,
+    pub(super) failed: Vec<&'static str>,
+    /// The last line of its console, or what is being done for it.
+    pub(super) said: String,
+}
+
+impl State {
+    pub(super) fn new(nodes: &[Booting], stages: &[&str]) -> Self {
+        let node = |node: &Booting| Node {
+            number: node.number,
+            hostname: clean::line(&node.hostname),
+            role: if node.role == "none" {
+                String::new()
+            } else {
+                clean::line(&node.role)
+            },
+            started: None,
+            up: None,
+            reached: vec![false; stages.len()],
+            failed: Vec::new(),
+            said: String::new(),
+        };
+        Self {
+            nodes: nodes.iter().map(node).collect(),
+            stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
+            passed: Vec::new(),
+            failed: Vec::new(),
+            doing: String::new(),
+            interrupted: false,
+            begun: false,
+        }
+    }
+
+    /// Takes in what happened at `now`.
+    pub(super) fn take(&mut self, event: &Event, now: u64) {
+        self.begun = true;
+        match event {
+            Event::Started { node } => self.with(*node, |node| node.started = Some(now)),
+            Event::Stage { node, stage } => {
+                let at = self.stages.iter().position(|known| *known == stage.name);
+                let last = self.stages.len().checked_sub(1);
+                self.with(*node, |node| {
+                    // One that nobody announced has no place in the row.
+                    if let Some(reached) = at.and_then(|at| node.reached.get_mut(at)) {
+                        *reached = true;
+                    }
+                    if at.is_some() && at == last {
+                        node.up.get_or_insert(now);
+                    }
+                });
+            }
+            Event::Console { node, line } => {
+                let line = one_line(line);
+                // A prompt that is drawn again and blank lines say nothing new.
+                if !line.trim().is_empty() {
+                    self.with(*node, |node| node.said = line);
+                }
+            }
+            Event::Doing { node: Some(node), what } => self.with(*node, |node| node.said = one_line(what)),
+            Event::Doing { node: None, what } => self.doing = one_line(what),
+            Event::Checked {
+                node: Some(node),
+                check,
+            } => self.with(*node, |node| note(check, &mut Vec::new(), &mut node.failed)),
+            Event::Checked { node: None, check } => note(check, &mut self.passed, &mut self.failed),
+        }
+    }
+
+    fn with(&mut self, number: u32, change: impl FnOnce(&mut Node)) {
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.number == number) {
+            change(node);
+        }
+    }
+}
+
+fn note(check: &Check, passed: &mut Vec<&'static str>, failed: &mut Vec<&'static str>) {
+    let (list, other) = match check.outcome {
+        Outcome::Passed => (passed, failed),
+        Outcome::Failed => (failed, passed),
+        Outcome::NotReached | Outcome::NotApplicable => return,
+    };
+    // A check that is made again counts as it ended last.
+    other.retain(|name| *name != check.name);
+    if !list.contains(&check.name) {
+        list.push(check.name);
+    }
+}
+
+/// Fit for a terminal, and no longer than any.
+fn one_line(text: &str) -> String {
+    clean::line(text).trim_start().chars().take(LONGEST).collect()
+}
