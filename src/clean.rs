@@ -48,7 +48,7 @@ pub fn line(text: &str) -> String {
     shown
 }
 
-/// The lines of a text, each as [`line`] gives it.
+/// The lines of a text, each as [`line()`] gives it.
 pub fn lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(line)
 }

@@ -200,6 +200,7 @@ fn the_page_is_to_be_seen_light_dark_and_on_a_phone() {
         ("good", reports::good(7, 3)),
         ("failing", reports::failing()),
         ("twenty", reports::good(20, 3)),
+        ("hostile", reports::hostile()),
     ] {
         let served = serve(&report);
         let shots = [

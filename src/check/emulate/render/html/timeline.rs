@@ -163,7 +163,9 @@ impl Axis {
                 .chain(made().map(|check| check.began_ms))
         };
         let rail = (times().min(), times().chain(made().map(|check| check.ended_ms)).max());
-        let word = |stage: &Stage| format!("{} {}", clean::line(&stage.name), seconds(stage.at_ms));
+        // A name and its time stay on one line.
+        let word =
+            |stage: &Stage| format!("{} {}", clean::line(&stage.name), seconds(stage.at_ms)).replace(' ', "\u{a0}");
         Track {
             name,
             anchor,
