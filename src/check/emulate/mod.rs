@@ -1,5 +1,6 @@
 //! Proof by booting: images run in QEMU, and what they do is looked at from outside. Images are never changed: guests write to overlays.
 
+pub mod lan;
 pub mod render;
 mod report;
 

@@ -1,0 +1,90 @@
+//! The cable between the switch and the host's own TCP/IP stack.
+
+use std::collections::VecDeque;
+
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::time::Instant;
+
+use super::frame::{ETHERNET_HEADER, Frame};
+
+/// What a frame to the guests may carry: the MTU that Linux gives an Ethernet interface, in bytes.
+const MTU: usize = 1500;
+/// The shortest frame on a real wire, without its checksum, in bytes (IEEE 802.3). Some drivers drop shorter ones.
+const SHORTEST: usize = 60;
+/// How many frames may wait for the stack. It empties them in every round, so more than a round's can only be a flood.
+const MOST_WAITING: usize = 4096;
+
+/// Frames on their way to and from the stack.
+#[derive(Default)]
+pub struct Cable {
+    incoming: VecDeque<Frame>,
+    outgoing: VecDeque<Frame>,
+}
+
+impl Cable {
+    /// A frame for the stack; dropped when too many wait.
+    pub fn put(&mut self, frame: Frame) {
+        if self.incoming.len() < MOST_WAITING {
+            self.incoming.push_back(frame);
+        }
+    }
+
+    /// A frame for the switch, padded to the shortest that a wire carries.
+    pub fn send(&mut self, mut ethernet: Vec<u8>) {
+        Out(&mut self.outgoing).send(&mut ethernet);
+    }
+
+    /// The next frame for the switch.
+    pub fn take(&mut self) -> Option<Frame> {
+        self.outgoing.pop_front()
+    }
+}
+
+impl Device for Cable {
+    type RxToken<'a> = In;
+    type TxToken<'a> = Out<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(In, Out<'_>)> {
+        let frame = self.incoming.pop_front()?;
+        Some((In(frame), Out(&mut self.outgoing)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Out<'_>> {
+        Some(Out(&mut self.outgoing))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = ETHERNET_HEADER + MTU;
+        capabilities
+    }
+}
+
+/// A frame that the stack reads.
+pub struct In(Frame);
+
+impl RxToken for In {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        read(self.0.ethernet())
+    }
+}
+
+/// Room for a frame that the stack writes.
+pub struct Out<'a>(&'a mut VecDeque<Frame>);
+
+impl Out<'_> {
+    fn send(self, ethernet: &mut Vec<u8>) {
+        ethernet.resize(ethernet.len().max(SHORTEST), 0);
+        self.0.extend(Frame::new(ethernet));
+    }
+}
+
+impl TxToken for Out<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
+        let mut ethernet = vec![0; length];
+        let result = write(&mut ethernet);
+        self.send(&mut ethernet);
+        result
+    }
+}

@@ -1,0 +1,138 @@
+//! One port of the switch: the socket that a guest's QEMU connects to, and what is on its way in and out.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use super::facts::PortFacts;
+use super::frame::{Frame, Inbox, Outbox};
+
+/// How often a port is read in one round before the others have their turn.
+const READS_A_ROUND: usize = 4;
+
+/// A port, with or without a guest.
+pub struct Port {
+    /// Where a guest's QEMU knocks.
+    pub listener: UnixListener,
+    line: Option<Line>,
+    facts: PortFacts,
+}
+
+struct Line {
+    stream: UnixStream,
+    inbox: Inbox,
+    outbox: Outbox,
+}
+
+impl Port {
+    /// A port that waits for its guest.
+    pub fn new(listener: UnixListener) -> Self {
+        Self {
+            listener,
+            line: None,
+            facts: PortFacts::default(),
+        }
+    }
+
+    /// The connection to the guest, and whether something waits to be written to it.
+    pub fn line(&self) -> Option<(&UnixStream, bool)> {
+        self.line.as_ref().map(|line| (&line.stream, !line.outbox.is_empty()))
+    }
+
+    /// What is known of it.
+    pub fn facts(&self) -> PortFacts {
+        self.facts
+    }
+
+    /// Takes the guest that knocks; one that was there before is let go, since its QEMU was started anew. Whether there was one.
+    pub fn accept(&mut self) -> io::Result<bool> {
+        let stream = match self.listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        stream.set_nonblocking(true)?;
+        self.line = Some(Line {
+            stream,
+            inbox: Inbox::new(),
+            outbox: Outbox::default(),
+        });
+        self.facts.connected = true;
+        self.facts.connections += 1;
+        Ok(true)
+    }
+
+    /// Pulls the cable, or puts it back. The connection to QEMU stays: the guest sees its link up, and nothing comes through.
+    pub fn plug(&mut self, joined: bool) {
+        self.facts.cut = !joined;
+        if let Some(line) = self.line.as_mut().filter(|_| !joined) {
+            line.outbox.clear();
+        }
+    }
+
+    /// Reads what the guest sent; `false` when the line is lost: the peer has gone, or does not speak the protocol.
+    pub fn receive(&mut self, frames: &mut Vec<Frame>) -> bool {
+        let Some(line) = &mut self.line else { return false };
+        let before = frames.len();
+        let alive = line.receive(frames);
+        if self.facts.cut {
+            frames.truncate(before);
+        }
+        self.facts.received += (frames.len() - before) as u64;
+        if let Err(reason) = alive {
+            self.lose(reason);
+        }
+        self.line.is_some()
+    }
+
+    /// Puts a frame on its way to the guest, or drops it: nobody is there, the cable is out, or too much waits already.
+    pub fn send(&mut self, frame: Frame) {
+        let Some(line) = self.line.as_mut().filter(|_| !self.facts.cut) else {
+            return;
+        };
+        if !line.outbox.push(frame) {
+            self.facts.dropped += 1;
+        }
+    }
+
+    /// Writes what waits, as far as the guest takes it; `false` when the line is lost.
+    pub fn flush(&mut self) -> bool {
+        let Some(line) = &mut self.line else { return false };
+        match line.outbox.flush(&mut line.stream) {
+            Ok(through) => self.facts.sent += through,
+            Err(_) => self.lose(Lost::Gone),
+        }
+        self.line.is_some()
+    }
+
+    fn lose(&mut self, reason: Lost) {
+        self.line = None;
+        self.facts.connected = false;
+        self.facts.garbled += u64::from(reason == Lost::Garbled);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    Gone,
+    Garbled,
+}
+
+impl Line {
+    fn receive(&mut self, frames: &mut Vec<Frame>) -> Result<(), Lost> {
+        for _ in 0..READS_A_ROUND {
+            match self.inbox.fill(&mut self.stream) {
+                Ok(0) => return Err(Lost::Gone),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Err(Lost::Gone),
+            }
+            while let Some(frame) = self.inbox.next().map_err(|_| Lost::Garbled)? {
+                frames.push(frame);
+            }
+        }
+        Ok(())
+    }
+}
