@@ -2,10 +2,6 @@
 //!
 //! Data goes to stdout, progress and messages to stderr. Nothing here is logic that a library user would need.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for `verify --boot`, which does not boot yet")
-)]
 mod boot_view;
 mod build;
 mod card;
@@ -29,6 +25,7 @@ mod schema;
 mod text;
 mod token;
 mod verify;
+mod verify_boot;
 mod verify_card;
 
 use std::io::{self, IsTerminal, Write};

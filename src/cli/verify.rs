@@ -9,14 +9,14 @@ use kraken_flash::packages::lock::Lock;
 use kraken_flash::spec::Cluster;
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
 
-use super::{Failure, Session, keys, load, text, verify_card};
+use super::{Failure, Session, keys, load, text, verify_boot, verify_card};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An image, raw or packed, a folder of images, or a card
-    #[arg(default_value = "images", value_name = "IMAGE|DIR|DEVICE")]
-    path: PathBuf,
+    /// An image, raw or packed, a folder of images, or a card [default: images; with --boot, what kraken.toml describes]
+    #[arg(value_name = "IMAGE|DIR|DEVICE")]
+    path: Option<PathBuf>,
     /// The node that the image should be [default: the one that its file is named after, else any]
     #[arg(long, value_name = "N")]
     node: Option<u32>,
@@ -26,9 +26,19 @@ pub(super) struct Args {
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    boot: verify_boot::BootArgs,
 }
 
+/// What is checked when nothing is named.
+const IMAGES: &str = "images";
+
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    if args.boot.boot {
+        let what = (args.path.as_deref(), args.node, args.json);
+        return verify_boot::run(session, &args.boot, what, out);
+    }
+    let path = args.path.as_deref().unwrap_or(Path::new(IMAGES));
     let loaded = load::load(session, MissingKeys::Leave)?;
     if let LoginKeys::ToBeMade(path) = &loaded.workspace.keys {
         return Err(Failure::message(format!(
@@ -39,25 +49,25 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let cluster = &loaded.workspace.cluster;
     let lock = Lock::read(&loaded.lock)?;
     let keys = keys::read(session, cluster)?;
-    let report = if args.path.is_dir() {
+    let report = if path.is_dir() {
         if args.node.is_some() {
             return Err(Failure::Usage(
                 "--node goes with one image; a folder is checked node by node anyway".into(),
             ));
         }
         check::verify_folder(
-            &args.path,
+            path,
             (cluster, &loaded.assets),
             (Some(&lock), keys.as_ref()),
             &*session.progress,
             &session.interrupt,
         )?
     } else {
-        let is_card = verify_card::is_card(&args.path);
+        let is_card = verify_card::is_card(path);
         if is_card {
-            verify_card::may_read(&args.path)?;
+            verify_card::may_read(path)?;
         }
-        let node = args.node.or_else(|| node_by_name(&args.path, cluster));
+        let node = args.node.or_else(|| node_by_name(path, cluster));
         let expectation = Expectation {
             cluster,
             assets: &loaded.assets,
@@ -68,9 +78,9 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             packages_sha256: None,
         };
         let (progress, interrupt) = (&*session.progress, &session.interrupt);
-        let mut image = check::verify_file(&args.path, &expectation, progress, interrupt)?;
+        let mut image = check::verify_file(path, &expectation, progress, interrupt)?;
         if is_card {
-            verify_card::compare(session, &args.path, args.receipt.as_deref(), &mut image)?;
+            verify_card::compare(session, path, args.receipt.as_deref(), &mut image)?;
         } else if args.receipt.is_some() {
             return Err(Failure::Usage("--receipt goes with a card".into()));
         }
@@ -94,7 +104,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
 }
 
 /// `kraken-3.img` should be kraken-3.
-fn node_by_name(path: &Path, cluster: &Cluster) -> Option<u32> {
+pub(super) fn node_by_name(path: &Path, cluster: &Cluster) -> Option<u32> {
     let stem = path
         .file_name()?
         .to_str()?

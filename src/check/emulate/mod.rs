@@ -1,7 +1,30 @@
 //! Proof by booting: images run in QEMU, and what they do is looked at from outside. Images are never changed: guests write to overlays.
 
+mod calibrate;
+mod cluster;
+mod cmdline;
+mod console;
+mod error;
+mod firmware;
+mod guest;
+mod inspect;
+mod janitor;
+mod judge;
 pub mod lan;
+mod machine;
+mod memory;
+mod node;
+mod programs;
 pub mod render;
 mod report;
+mod run;
+mod ssh;
+mod subject;
 
+pub use error::EmulateError;
+pub use firmware::FirmwareError;
+use lan::LanError;
+pub use machine::Machine;
 pub use report::{BootReport, Check, Event, NodeReport, Outcome, Stage, Watcher};
+pub use run::{Plan, boot, stages};
+pub use subject::Subject;

@@ -1,0 +1,74 @@
+//! Why booting could not be tried at all. A card that does not boot is no error: it is a check that failed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::LanError;
+use crate::disk::LayoutError;
+use crate::interrupt::Interrupted;
+
+/// Why booting could not be tried.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmulateError {
+    /// Programs are missing.
+    #[error("booting images needs {}, which {} not here; {}", names.join(", "), if names.len() == 1 { "is" } else { "are" }, install)]
+    Missing {
+        /// Their names.
+        names: Vec<String>,
+        /// How to install them.
+        install: String,
+    },
+    /// A file could not be read or written.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// As a gerund.
+        doing: &'static str,
+        /// What.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program failed.
+    #[error("{program} failed: {said}")]
+    Tool {
+        /// Its name.
+        program: &'static str,
+        /// What it said.
+        said: String,
+    },
+    /// An image has no partitions of the kind that a card has.
+    #[error("looking at {}: {source}", path.display())]
+    Layout {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong.
+        source: LayoutError,
+    },
+    /// The virtual network could not be made.
+    #[error("making the virtual network: {0}")]
+    Lan(#[from] LanError),
+    /// There is not enough memory.
+    #[error(
+        "booting {nodes} nodes takes about {needed} MiB of memory, and {free} MiB are free: boot fewer at once (--nodes 1,2), or free some"
+    )]
+    Memory {
+        /// How many.
+        nodes: usize,
+        /// MiB.
+        needed: u64,
+        /// MiB.
+        free: u64,
+    },
+    /// An image was changed while it ran.
+    #[error("{} changed while it was booted, by somebody else: what was seen is worth nothing, start again", .0.display())]
+    Changed(PathBuf),
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EmulateError {
+    let path = path.to_owned();
+    move |source| EmulateError::Io { doing, path, source }
+}

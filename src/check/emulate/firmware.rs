@@ -1,0 +1,297 @@
+//! What a Raspberry Pi's firmware would read of a card: kernel, initramfs, device tree and command line, as config.txt says.
+//!
+//! documentation/computers/config_txt and computers/configuration of Raspberry Pi: `kernel`, `initramfs`, `auto_initramfs`, `cmdline`,
+//! `device_tree`, `os_prefix`, `arm_64bit` and the sections in brackets. The firmware itself is not emulated.
+
+use super::Machine;
+use crate::disk::{FatError, FileTree, TreeError};
+
+/// A kernel larger than this is none, in bytes; so are initramfs and device tree.
+const LIMIT: u64 = 256 << 20;
+/// Text files of the boot partition, in bytes.
+const TEXT_LIMIT: u64 = 64 << 10;
+
+/// The files that a start needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootFiles {
+    /// The kernel.
+    pub kernel: Vec<u8>,
+    /// The initramfs, if the card uses one.
+    pub initramfs: Option<Vec<u8>>,
+    /// The device tree, on a board.
+    pub device_tree: Option<Vec<u8>>,
+    /// The command line as it stands on the card.
+    pub cmdline: String,
+    /// The names of all of them, for the report.
+    pub names: Vec<String>,
+}
+
+/// Why a Pi would not even start its kernel.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FirmwareError {
+    /// A file is not there.
+    #[error("there is no {name} on the boot partition, which config.txt or the board asks for")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// None of several files is there.
+    #[error("there is no device tree for this board on the boot partition ({})", names.join(" or "))]
+    NoDeviceTree {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// A file has nothing in it, or is cut short.
+    #[error("{name} on the boot partition is no {what}")]
+    NotWhat {
+        /// Its name.
+        name: String,
+        /// What it should be.
+        what: &'static str,
+    },
+    /// The boot partition cannot be read.
+    #[error("reading the boot partition: {0}")]
+    Tree(#[from] TreeError),
+    /// There is no boot partition that can be read.
+    #[error("opening the boot partition: {0}")]
+    Boot(#[from] FatError),
+}
+
+/// What config.txt says of the things that an emulator needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Config {
+    kernel: Option<String>,
+    initramfs: Option<String>,
+    auto_initramfs: bool,
+    cmdline: Option<String>,
+    device_tree: Option<String>,
+    prefix: String,
+    wide: Option<bool>,
+}
+
+/// Reads what the firmware of `machine` would.
+///
+/// # Errors
+/// [`FirmwareError`]: the Pi would show a rainbow, or blink its LED.
+pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles, FirmwareError> {
+    let text = |name: &str| -> Result<Option<String>, FirmwareError> {
+        let bytes = boot.read(&format!("/{name}"), TEXT_LIMIT)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    let config = read_config(&text("config.txt")?.unwrap_or_default(), machine);
+    let prefixed = |name: &str| format!("{}{name}", config.prefix);
+    let mut names = Vec::new();
+    let mut file = |name: &str| -> Result<Vec<u8>, FirmwareError> {
+        let name = prefixed(name);
+        let bytes = boot.read(&format!("/{name}"), LIMIT)?;
+        names.push(name.clone());
+        bytes.ok_or(FirmwareError::Missing { name })
+    };
+    // `arm_64bit=1` is the default on boards that can (config_txt, "arm_64bit").
+    let wide = config
+        .wide
+        .unwrap_or(!matches!(machine, Machine::Raspi0 | Machine::Raspi2b));
+    let kernel_name = config
+        .kernel
+        .clone()
+        .unwrap_or_else(|| machine.default_kernel(wide).to_owned());
+    let kernel = file(&kernel_name)?;
+    if kernel.len() < 4096 {
+        return Err(FirmwareError::NotWhat {
+            name: kernel_name,
+            what: "kernel",
+        });
+    }
+    let initramfs = match (&config.initramfs, config.auto_initramfs) {
+        (Some(name), _) => Some(file(name)?),
+        (None, true) => initramfs_of(&kernel_name)
+            .map(|name| match boot.metadata(&format!("/{}", prefixed(&name)))? {
+                Some(_) => file(&name).map(Some),
+                None => Ok(None),
+            })
+            .transpose()?
+            .flatten(),
+        (None, false) => None,
+    };
+    let device_tree = match machine.is_board() {
+        true => Some(device_tree(boot, &config, machine, &mut names)?),
+        false => None,
+    };
+    let cmdline_name = prefixed(config.cmdline.as_deref().unwrap_or("cmdline.txt"));
+    let Some(cmdline) = text(&cmdline_name)? else {
+        return Err(FirmwareError::Missing { name: cmdline_name });
+    };
+    names.push(cmdline_name);
+    Ok(BootFiles {
+        kernel,
+        initramfs,
+        device_tree,
+        // The firmware takes the first line only.
+        cmdline: cmdline.lines().next().unwrap_or_default().trim().to_owned(),
+        names,
+    })
+}
+
+fn device_tree(
+    boot: &dyn FileTree,
+    config: &Config,
+    machine: Machine,
+    names: &mut Vec<String>,
+) -> Result<Vec<u8>, FirmwareError> {
+    let wanted: Vec<String> = match &config.device_tree {
+        Some(name) => vec![name.clone()],
+        None => machine.device_trees().iter().map(|name| (*name).to_owned()).collect(),
+    };
+    for name in &wanted {
+        let name = format!("{}{name}", config.prefix);
+        if let Some(bytes) = boot.read(&format!("/{name}"), LIMIT)? {
+            // Devicetree Specification, 5.2: the magic of a flattened tree.
+            if !bytes.starts_with(&[0xd0, 0x0d, 0xfe, 0xed]) {
+                return Err(FirmwareError::NotWhat {
+                    name,
+                    what: "device tree",
+                });
+            }
+            names.push(name);
+            return Ok(bytes);
+        }
+    }
+    Err(FirmwareError::NoDeviceTree { names: wanted })
+}
+
+/// The initramfs that goes with a kernel when `auto_initramfs` is set: `kernel8.img` has `initramfs8`.
+fn initramfs_of(kernel: &str) -> Option<String> {
+    let stem = kernel.strip_suffix(".img")?.strip_prefix("kernel")?;
+    Some(format!("initramfs{stem}"))
+}
+
+fn read_config(text: &str, machine: Machine) -> Config {
+    let mut config = Config::default();
+    let mut here = true;
+    for line in text.lines() {
+        let line = line.trim();
+        if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            here = section == "all" || machine.config_sections().contains(&section);
+            continue;
+        }
+        if !here || line.starts_with('#') {
+            continue;
+        }
+        // The one setting without an equals sign: `initramfs initramfs8 followkernel`.
+        if let Some(rest) = line.strip_prefix("initramfs ") {
+            config.initramfs = rest.split_whitespace().next().map(str::to_owned);
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else {
+            continue;
+        };
+        let value = value.trim().to_owned();
+        match key.trim() {
+            "kernel" => config.kernel = Some(value),
+            "auto_initramfs" => config.auto_initramfs = value == "1",
+            "cmdline" => config.cmdline = Some(value),
+            "device_tree" => config.device_tree = Some(value).filter(|value| !value.is_empty()),
+            "os_prefix" => config.prefix = value,
+            "arm_64bit" => config.wide = Some(value != "0"),
+            _ => {}
+        }
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::MemoryTree;
+
+    const DTB: [u8; 8] = [0xd0, 0x0d, 0xfe, 0xed, 0, 0, 0, 0];
+
+    fn card(config: &str) -> MemoryTree {
+        let mut tree = MemoryTree::default();
+        let mut put = |name: &str, bytes: &[u8]| {
+            tree.file(name, bytes);
+        };
+        put("/config.txt", config.as_bytes());
+        put(
+            "/cmdline.txt",
+            b"console=serial0,115200 root=PARTUUID=1-02 rootwait\nmore\n",
+        );
+        put("/kernel8.img", &[8; 5000]);
+        put("/kernel7.img", &[7; 5000]);
+        put("/kernel.img", &[6; 5000]);
+        put("/other.img", &[9; 5000]);
+        put("/initramfs8", b"initramfs 8");
+        put("/mine", b"another initramfs");
+        put("/bcm2710-rpi-3-b.dtb", &DTB);
+        put("/v2/kernel8.img", &[2; 5000]);
+        put("/v2/cmdline.txt", b"prefixed");
+        tree
+    }
+
+    #[test]
+    fn config_txt_says_what_is_started() {
+        for (config, machine, kernel, initramfs, cmdline) in [
+            (
+                "",
+                Machine::Virt,
+                8,
+                None,
+                "console=serial0,115200 root=PARTUUID=1-02 rootwait",
+            ),
+            ("auto_initramfs=1\n", Machine::Virt, 8, Some("initramfs 8"), "console"),
+            ("arm_64bit=0\n", Machine::Virt, 7, None, "console"),
+            ("", Machine::Raspi2b, 7, None, ""),
+            ("", Machine::Raspi0, 6, None, ""),
+            ("kernel=other.img\nauto_initramfs=1", Machine::Virt, 9, None, "console"),
+            (
+                "[pi4]\nkernel=other.img\n[all]\ninitramfs mine followkernel\n",
+                Machine::Virt,
+                8,
+                Some("another initramfs"),
+                "console",
+            ),
+            ("[pi3]\nkernel=other.img\n", Machine::Virt, 9, None, "console"),
+            ("os_prefix=v2/\n", Machine::Virt, 2, None, "prefixed"),
+            ("# kernel=other.img\n", Machine::Raspi3b, 8, None, "console"),
+        ] {
+            let files = boot_files(&card(config), machine);
+            if matches!(machine, Machine::Raspi0 | Machine::Raspi2b) {
+                assert!(
+                    matches!(files, Err(FirmwareError::NoDeviceTree { .. })),
+                    "{config:?}: {files:?}"
+                );
+                continue;
+            }
+            let files = files.unwrap();
+            assert_eq!(files.kernel[0], kernel, "{config:?}");
+            assert_eq!(files.initramfs.as_deref(), initramfs.map(str::as_bytes), "{config:?}");
+            assert!(files.cmdline.starts_with(cmdline), "{config:?}: {}", files.cmdline);
+            assert!(!files.cmdline.contains("more"), "{config:?}: {}", files.cmdline);
+            assert_eq!(files.device_tree.is_some(), machine == Machine::Raspi3b);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (config, machine, words) in [
+            ("kernel=gone.img", Machine::Virt, "no gone.img"),
+            ("initramfs gone followkernel", Machine::Virt, "no gone"),
+            ("cmdline=gone.txt", Machine::Virt, "no gone.txt"),
+            (
+                "device_tree=config.txt",
+                Machine::Raspi3b,
+                "config.txt on the boot partition is no device tree",
+            ),
+            (
+                "kernel=initramfs8",
+                Machine::Virt,
+                "initramfs8 on the boot partition is no kernel",
+            ),
+            ("", Machine::Raspi4b, "bcm2711-rpi-4-b.dtb"),
+        ] {
+            let error = boot_files(&card(config), machine).unwrap_err().to_string();
+            assert!(error.contains(words), "{config:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A running emulator: started, read, cut off.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::console::Console;
+use super::janitor::Janitor;
+use super::programs::QEMU;
+use crate::clean;
+use crate::disk::tool;
+
+/// What is kept of what the emulator says of itself, in bytes.
+const WORDS: u64 = 4096;
+
+/// A guest. Dropping it takes its power away.
+pub(super) struct Guest {
+    process: Child,
+    janitor: Arc<Janitor>,
+    console: Arc<Mutex<Console>>,
+    said: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Guest {
+    /// Starts the emulator with these arguments; the console's bytes are put behind those in `log`. Each line goes to
+    /// `lines`, as long as somebody takes them.
+    pub(super) fn start(
+        arguments: &[String],
+        log: &Path,
+        janitor: &Arc<Janitor>,
+        lines: SyncSender<String>,
+    ) -> io::Result<Self> {
+        let file = File::options().create(true).append(true).open(log)?;
+        let mut command = tool(QEMU);
+        let mut process = command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        janitor.mind(process.id());
+        let console = Arc::new(Mutex::new(Console::default()));
+        let said = Arc::new(Mutex::new(String::new()));
+        let mut readers = Vec::new();
+        if let Some(mut output) = process.stdout.take() {
+            let console = Arc::clone(&console);
+            readers.push(std::thread::spawn(move || {
+                follow(&mut output, file, &console, &lines);
+            }));
+        }
+        if let Some(errors) = process.stderr.take() {
+            let said = Arc::clone(&said);
+            readers.push(std::thread::spawn(move || {
+                let mut text = Vec::new();
+                let mut errors = errors;
+                // What could be read is what there is to say.
+                let _ = errors.by_ref().take(WORDS).read_to_end(&mut text);
+                *lock(&said) = clean::line(&String::from_utf8_lossy(&text));
+                let _ = io::copy(&mut errors, &mut io::sink());
+            }));
+        }
+        Ok(Self {
+            process,
+            janitor: Arc::clone(janitor),
+            console,
+            said,
+            readers,
+        })
+    }
+
+    /// The console.
+    pub(super) fn console(&self) -> MutexGuard<'_, Console> {
+        lock(&self.console)
+    }
+
+    /// Whether the emulator has ended by itself, and what it said then.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        let status = self.process.try_wait().ok().flatten()?;
+        // What it said last may still be on its way.
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        let said = lock(&self.said).clone();
+        Some(match said.is_empty() {
+            true => format!("QEMU ended ({status})"),
+            false => format!("QEMU ended ({status}): {said}"),
+        })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        self.janitor.forget(self.process.id());
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+    }
+}
+
+fn follow(output: &mut impl Read, mut log: File, console: &Mutex<Console>, sink: &SyncSender<String>) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = output.read(&mut bytes) {
+        // A log that cannot be written is missed when it is kept; the lines are at hand all the same.
+        let _ = log.write_all(&bytes[..count]);
+        let lines = lock(console).take(&bytes[..count]);
+        for line in lines {
+            // Who is flooded sees some lines less; the console has them.
+            let _ = sink.try_send(line);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

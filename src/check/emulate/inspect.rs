@@ -1,0 +1,121 @@
+//! One look at a guest over SSH: plain commands, whose output is taken apart and judged out here.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// What a command printed, and how it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) text: String,
+    pub(super) status: i32,
+}
+
+/// What was seen in one look, by the name of the part.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings(BTreeMap<String, Part>);
+
+impl Findings {
+    /// Takes apart what the script printed.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut parts = BTreeMap::new();
+        let mut open: Option<(String, String)> = None;
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("@@ ") {
+                open = Some((name.to_owned(), String::new()));
+            } else if let Some(status) = line.strip_prefix("@@= ") {
+                if let Some((name, text)) = open.take() {
+                    let text = text.trim_matches('\n').to_owned();
+                    let status = status.trim().parse().unwrap_or(-1);
+                    parts.insert(name, Part { text, status });
+                }
+            } else if let Some((_, text)) = &mut open {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        Self(parts)
+    }
+
+    /// A part's output, if its command succeeded.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.part(name)
+            .filter(|part| part.status == 0)
+            .map(|part| part.text.trim())
+    }
+
+    /// A part.
+    pub(super) fn part(&self, name: &str) -> Option<&Part> {
+        self.0.get(name)
+    }
+
+    /// A part as JSON.
+    pub(super) fn json(&self, name: &str) -> Option<serde_json::Value> {
+        serde_json::from_str(self.text(name)?).ok()
+    }
+
+    /// A property of a unit: `unit("docker.service", "ActiveState")`. Nothing for units that are not there.
+    pub(super) fn unit(&self, id: &str, property: &str) -> Option<&str> {
+        for block in self.text("units")?.split("\n\n") {
+            let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            if value("Id") == Some(id) && value("LoadState") == Some("loaded") {
+                return value(property);
+            }
+        }
+        None
+    }
+}
+
+/// The commands, for a guest whose account is `user` and whose gateway is `gateway`. Both come out of a checked spec: a name of letters,
+/// digits, `-` and `_`, and an address.
+pub(super) fn script(user: &str, gateway: Ipv4Addr) -> String {
+    format!(
+        r#"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+part() {{ printf '\n@@ %s\n' "$1"; shift; timeout 60 "$@" 2>&1; printf '\n@@= %s\n' "$?"; }}
+part boot cat /proc/sys/kernel/random/boot_id
+part kernel uname -srm
+part hostname hostname
+part hostname-file cat /etc/hostname
+part addresses ip -j addr
+part routes ip -j -4 route
+part ping ping -n -c 1 -W 5 {gateway}
+part neighbour ip -4 neigh show {gateway}
+part root findmnt -n -o SOURCE,FSTYPE,OPTIONS /
+part room df -P -k /
+part cloud-init sh -c 'ls /run/cloud-init/enabled /run/cloud-init/disabled 2>/dev/null; true'
+part cloud-init-status cat /run/cloud-init/status.json
+part cloud-init-result cat /run/cloud-init/result.json
+part passwd getent passwd {user}
+part groups id -nG {user}
+part keys sh -c 'cat "$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys"'
+part packages sh -c 'dpkg-query -W -f "\${{db:Status-Abbrev}} \${{Package}}\n" | grep -v "^.[ic] "; true'
+part marks ls -A /var/lib/kraken-flash
+part units systemctl show --property=Id,LoadState,ActiveState,SubState,Result docker.service kraken-configure.service kraken-packages.service kraken-swarm.service multi-user.target
+part node-id cat /etc/kraken-flash/swarm-node-id
+part failed systemctl list-units --failed --plain --no-legend --no-pager
+if systemctl -q is-active docker.service; then part docker docker info --format '{{{{json .}}}}'; fi
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_printed_is_taken_apart() {
+        let findings = Findings::parse(
+            "\n@@ hostname\nkraken-3\n\n@@= 0\n\n@@ ping\nunreachable\n\n@@= 1\n\n@@ units\nId=docker.service\nLoadState=loaded\n\
+             ActiveState=active\nResult=success\n\nId=kraken-swarm.service\nLoadState=not-found\nActiveState=inactive\n\n@@= 0\n@@ cut\nhalf",
+        );
+        assert_eq!(findings.text("hostname"), Some("kraken-3"));
+        assert_eq!(findings.text("ping"), None);
+        assert_eq!(findings.part("ping").unwrap().text, "unreachable");
+        assert_eq!(findings.unit("docker.service", "ActiveState"), Some("active"));
+        assert_eq!(
+            findings.unit("kraken-swarm.service", "ActiveState"),
+            None,
+            "it is not there"
+        );
+        assert!(findings.part("cut").is_none(), "half a part is none");
+    }
+}

@@ -1,0 +1,620 @@
+//! One node: from its files to a system that was looked at, and that goes on running for the checks of the cluster.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use super::console::{self, Omen};
+use super::firmware::BootFiles;
+use super::guest::Guest;
+use super::inspect::{self, Findings};
+use super::judge::{self, RULES, Rule, Verdict};
+use super::machine::Parts;
+use super::report::{Check, Event, NodeReport, Outcome, Stage};
+use super::run::{Run, Turn};
+use super::ssh::{Login, Shell};
+use super::{EmulateError, Subject, cmdline};
+use crate::disk::ApplyError;
+use crate::spec::SwarmMode;
+
+/// So many lines of a console wait to be looked at; a guest that prints faster loses some.
+const LINES: usize = 4096;
+/// So many lines of the console are quoted.
+const TAIL: usize = 20;
+/// Between two looks at a console.
+const GLANCE: Duration = Duration::from_millis(100);
+/// Between two looks over SSH: each costs the guest some seconds of its processor.
+const PAUSE: Duration = Duration::from_secs(4);
+/// Limits on the reference machine, for `virt` and one guest for each core; see [`Run::patience`].
+const KERNEL: Duration = Duration::from_secs(60);
+const LOGIN: Duration = Duration::from_secs(420);
+const CONNECT: Duration = Duration::from_secs(40);
+const LOOK: Duration = Duration::from_secs(90);
+/// So long nothing may change, on any node, before what is not yet as it should be counts as wrong.
+const STANDSTILL: Duration = Duration::from_secs(300);
+
+/// A node that is booted.
+pub(super) struct Running<'a> {
+    run: &'a Run<'a>,
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) report: NodeReport,
+    pub(super) mac: String,
+    arguments: Vec<String>,
+    log: PathBuf,
+    guest: Option<Guest>,
+    lines: Option<Receiver<String>>,
+    shell: Option<Shell>,
+    /// How often it has been started, so that nothing of an earlier start is taken for one of this.
+    starts: u32,
+    /// Its place among those that may start at once.
+    turn: Option<Turn<'a>>,
+    omens: Vec<Omen>,
+    kept_out: Option<ApplyError>,
+}
+
+impl<'a> Running<'a> {
+    /// Nothing done yet.
+    pub(super) fn new(run: &'a Run<'a>, subject: &'a Subject<'a>) -> Self {
+        let node = subject.node;
+        let role = match run.plan.cluster.swarm.mode {
+            SwarmMode::None => "none".to_owned(),
+            _ => node.role.to_string(),
+        };
+        let [high, low] = [(node.number >> 8) as u8, node.number as u8];
+        let mac = match &node.mac {
+            Some(mac) => mac.to_string(),
+            // Of QEMU's own range.
+            None => format!("52:54:00:6b:{high:02x}:{low:02x}"),
+        };
+        Self {
+            run,
+            subject,
+            report: NodeReport {
+                node: node.number,
+                hostname: node.hostname.clone(),
+                address: node.address,
+                role,
+                image: subject.patch.is_none().then(|| subject.image.clone()),
+                ephemeral_key: false,
+                stages: Vec::new(),
+                checks: Vec::new(),
+                console_tail: Vec::new(),
+                console: None,
+            },
+            mac,
+            arguments: Vec::new(),
+            log: run.folder.join(format!("console-{}.log", node.hostname)),
+            guest: None,
+            lines: None,
+            shell: None,
+            starts: 0,
+            turn: None,
+            omens: Vec::new(),
+            kept_out: None,
+        }
+    }
+
+    /// From nothing to all that a look can tell. An error is one of this machine; what is wrong with the card stands in the report.
+    pub(super) fn prove(&mut self) -> Result<(), EmulateError> {
+        let result = self.prove_in_turn();
+        // Whatever came of it, others may start now.
+        self.turn = None;
+        self.run.is_past(self.port());
+        result
+    }
+
+    fn prove_in_turn(&mut self) -> Result<(), EmulateError> {
+        let began = self.run.clock.ms();
+        let files = match self.subject.boot_files(self.run.plan.machine)? {
+            Ok(files) => files,
+            Err(error) => {
+                let cause = "the boot partition lacks what the Pi's firmware starts: build the image again, from a base for this board";
+                let verdict = Verdict::Bad {
+                    expected: "kernel, initramfs, device tree and cmdline.txt, as config.txt says".to_owned(),
+                    seen: error.to_string(),
+                    cause: Some(cause.to_owned()),
+                };
+                self.settle("boot-files", "the firmware finds what it starts", began, verdict);
+                return Ok(());
+            }
+        };
+        let found = Verdict::Good(files.names.join(", "));
+        self.settle("boot-files", "the firmware finds what it starts", began, found);
+        if !self.has_room()? {
+            return Ok(());
+        }
+        self.prepare(&files)?;
+        self.doing("waiting for its turn");
+        self.turn = Some(self.run.turn(self.port())?);
+        self.start()?;
+        if !self.kernel()? || !self.login()? {
+            return Ok(());
+        }
+        self.look()
+    }
+
+    /// A system without room does not get as far as a login, and cannot say why: that is seen beforehand.
+    fn has_room(&mut self) -> Result<bool, EmulateError> {
+        let began = self.run.clock.ms();
+        let Some(room) = self.subject.room(self.run.plan.card)? else {
+            return Ok(true);
+        };
+        if room >= judge::ROOM * 1024 {
+            return Ok(true);
+        }
+        let verdict = Verdict::Bad {
+            expected: format!("at least {} MiB free on the root file system", judge::ROOM / 1024),
+            seen: format!(
+                "{} MiB free on the image, with all that the card gives it to grow; it was not booted",
+                room >> 20
+            ),
+            cause: Some("the root file system is full: the card is too small, or too much was put on it".to_owned()),
+        };
+        self.settle("room", "the root file system has room", began, verdict);
+        Ok(false)
+    }
+
+    fn prepare(&mut self, files: &BootFiles) -> Result<(), EmulateError> {
+        let run = self.run;
+        let place = |name: &str| run.folder.join(format!("{}-{name}", self.report.hostname));
+        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, EmulateError> {
+            let path = place(name);
+            fs::write(&path, bytes).map_err(super::error::io_error("writing", &path))?;
+            Ok(path)
+        };
+        let kernel = put("kernel", &files.kernel)?;
+        let initramfs = files
+            .initramfs
+            .as_deref()
+            .map(|bytes| put("initramfs", bytes))
+            .transpose()?;
+        let tree = files
+            .device_tree
+            .as_deref()
+            .map(|bytes| put("tree.dtb", bytes))
+            .transpose()?;
+        let disk = place("disk.qcow2");
+        self.kept_out = self.subject.overlay(&disk, run.plan.card, &run.key.line)?;
+        self.report.ephemeral_key = self.kept_out.is_none();
+        let machine = run.plan.machine;
+        let line = cmdline::for_emulator(&files.cmdline, machine, run.plan.root.as_deref());
+        let parts = Parts {
+            kernel: &kernel,
+            initramfs: initramfs.as_deref(),
+            device_tree: tree.as_deref(),
+            cmdline: &line,
+            disk: &disk,
+            network: run.lan.socket(self.port()),
+            mac: &self.mac,
+        };
+        self.arguments = machine.arguments(&parts, run.processors);
+        Ok(())
+    }
+
+    /// Its port on the LAN.
+    pub(super) fn port(&self) -> usize {
+        let number = self.report.node;
+        let subjects = &self.run.plan.subjects;
+        subjects
+            .iter()
+            .position(|subject| subject.node.number == number)
+            .unwrap_or_default()
+    }
+
+    /// Gives it its power, for the first time or again.
+    pub(super) fn start(&mut self) -> Result<(), EmulateError> {
+        let (sender, receiver) = mpsc::sync_channel(LINES);
+        let guest = Guest::start(&self.arguments, &self.log, &self.run.janitor, sender)
+            .map_err(super::error::io_error("starting QEMU with its console in", &self.log))?;
+        self.guest = Some(guest);
+        self.lines = Some(receiver);
+        self.starts += 1;
+        self.run.watcher.event(&Event::Started { node: self.report.node });
+        Ok(())
+    }
+
+    /// Takes its power away, as pulling the plug does.
+    pub(super) fn cut(&mut self) {
+        self.shell = None;
+        self.guest = None;
+        self.lines = None;
+    }
+
+    /// Hears what the console says: stages, signs of trouble, lines for who watches.
+    pub(super) fn hear(&mut self) {
+        let heard: Vec<String> = self.lines.iter().flat_map(Receiver::try_iter).collect();
+        for line in heard {
+            if let Some(omen) = console::omen(&line) {
+                self.omens.push(omen);
+            }
+            if console::is_of_the_system(&line) {
+                self.reach("root");
+            }
+            self.run.watcher.event(&Event::Console {
+                node: self.report.node,
+                line,
+            });
+        }
+    }
+
+    fn reach(&mut self, name: &str) {
+        if self.starts > 1 || self.report.stages.iter().any(|stage| stage.name == name) {
+            return;
+        }
+        let stage = Stage {
+            name: name.to_owned(),
+            at_ms: self.run.clock.ms(),
+        };
+        self.report.stages.push(stage.clone());
+        self.run.watcher.event(&Event::Stage {
+            node: self.report.node,
+            stage,
+        });
+    }
+
+    fn doing(&self, what: &str) {
+        self.run.watcher.event(&Event::Doing {
+            node: Some(self.report.node),
+            what: what.to_owned(),
+        });
+    }
+
+    /// Puts a verdict into the report; one that is not decided yet counts as wrong.
+    pub(super) fn settle(&mut self, name: &'static str, title: &str, began_ms: u64, verdict: Verdict) {
+        let mut check = self.run.check(name, title, began_ms, verdict);
+        if check.outcome == Outcome::Failed && check.cause.is_none() {
+            check.cause = self
+                .omens
+                .iter()
+                .find(|omen| omen.check == name)
+                .map(|omen| omen.cause.to_owned());
+        }
+        self.run.watcher.event(&Event::Checked {
+            node: Some(self.report.node),
+            check: check.clone(),
+        });
+        self.report.checks.push(check);
+        self.run.clock.progress();
+    }
+
+    /// Why nothing more is to be expected of it: its emulator ended, or its console says so.
+    fn lost(&mut self) -> Option<(&'static str, String, Option<&'static str>)> {
+        self.hear();
+        if let Some(omen) = self.omens.iter().find(|omen| omen.fatal) {
+            let (check, cause) = (omen.check, omen.cause);
+            return Some((check, self.last_words(), Some(cause)));
+        }
+        let ended = self.guest.as_mut().and_then(Guest::ended)?;
+        Some(("kernel", ended, None))
+    }
+
+    fn last_words(&self) -> String {
+        let tail = self
+            .guest
+            .as_ref()
+            .map(|guest| guest.console().tail(6))
+            .unwrap_or_default();
+        match tail.is_empty() {
+            true => "nothing on the console".to_owned(),
+            false => format!("the console ends with:\n{}", tail.join("\n")),
+        }
+    }
+
+    fn kernel(&mut self) -> Result<bool, EmulateError> {
+        const TITLE: &str = "the kernel starts";
+        let began = self.run.clock.ms();
+        let expected = "its first words on the console".to_owned();
+        let limit = self.run.patience(KERNEL);
+        let since = Instant::now();
+        loop {
+            self.run.interrupt.check()?;
+            let lost = self.lost();
+            let first = self.guest.as_ref().and_then(|guest| guest.console().first());
+            if let Some(line) = first {
+                self.reach("kernel");
+                self.settle("kernel", TITLE, began, Verdict::Good(line));
+                return Ok(true);
+            }
+            let over = since.elapsed() > limit;
+            if lost.is_some() || over {
+                let seen = lost.map_or_else(|| format!("nothing within {} s", limit.as_secs()), |(_, seen, _)| seen);
+                let cause =
+                    Some("the file is no kernel for this board, or is damaged: build the image again".to_owned());
+                self.settle("kernel", TITLE, began, Verdict::Bad { expected, seen, cause });
+                return Ok(false);
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+
+    /// Logs in as root, with the run's own key: what everything else is looked at through.
+    fn login(&mut self) -> Result<bool, EmulateError> {
+        let began = self.run.clock.ms();
+        let limit = self.run.patience(LOGIN);
+        let since = Instant::now();
+        let mut said = "no answer yet".to_owned();
+        loop {
+            self.run.interrupt.check()?;
+            if let Some((check, seen, cause)) = self.lost() {
+                let (check, title) = match check {
+                    "root" => ("root", "the root file system is mounted read-write"),
+                    "ssh" => ("ssh", "the SSH server answers"),
+                    _ => ("system", "the system comes up"),
+                };
+                let expected = "a system that comes up, to a login over SSH".to_owned();
+                self.settle(
+                    check,
+                    title,
+                    began,
+                    Verdict::Bad {
+                        expected,
+                        seen,
+                        cause: cause.map(str::to_owned),
+                    },
+                );
+                return Ok(false);
+            }
+            if let Some(conflict) = self.run.conflict_of(self.subject.node.address) {
+                let verdict = Verdict::Bad {
+                    expected: format!("{} for this node alone", self.subject.node.address),
+                    seen: conflict,
+                    cause: Some("two cards have one address: was one of them made for the other's number, or from another kraken.toml?".to_owned()),
+                };
+                self.settle("address", "the node has its address", began, verdict);
+                return Ok(false);
+            }
+            match self.open() {
+                Ok(()) => {
+                    self.reach("ssh");
+                    return Ok(true);
+                }
+                Err(words) => said = if words.is_empty() { said } else { words },
+            }
+            if since.elapsed() > limit {
+                let seen = format!("within {} s: {said}; {}", limit.as_secs(), self.last_words());
+                let expected = format!("an SSH server at {}", self.subject.node.address);
+                let cause = match &self.kept_out {
+                    Some(error) => Some(format!(
+                        "the emulator's own key could not be put beside the card's ({error})"
+                    )),
+                    None => Some("the node is not at its address, or its SSH server does not run".to_owned()),
+                };
+                self.settle(
+                    "ssh",
+                    "the SSH server answers",
+                    began,
+                    Verdict::Bad { expected, seen, cause },
+                );
+                return Ok(false);
+            }
+            self.wait(Duration::from_secs(1))?;
+        }
+    }
+
+    fn wait(&mut self, time: Duration) -> Result<(), EmulateError> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.run.interrupt.check()?;
+            self.hear();
+            std::thread::sleep(GLANCE);
+        }
+        Ok(())
+    }
+
+    fn login_as(&self, user: &str, key: PathBuf) -> Result<Login, String> {
+        let at = std::net::SocketAddrV4::new(self.subject.node.address, 22);
+        let at = self.run.lan.forward(at).map_err(|error| error.to_string())?;
+        Ok(Login {
+            at,
+            user: user.to_owned(),
+            key: Some(key),
+        })
+    }
+
+    /// Opens the connection that is kept, if it is not open.
+    fn open(&mut self) -> Result<(), String> {
+        if self.shell.as_mut().is_some_and(Shell::is_open) {
+            return Ok(());
+        }
+        self.shell = None;
+        let login = self.login_as("root", self.run.key.file.clone())?;
+        let socket = self.run.short.join(format!("ssh{}-{}", self.port(), self.starts));
+        let limit = self.run.patience(CONNECT);
+        self.shell = Some(Shell::open(
+            &login,
+            socket,
+            &self.run.janitor,
+            limit,
+            self.run.interrupt,
+        )?);
+        Ok(())
+    }
+
+    /// Runs a script as root.
+    pub(super) fn ssh(&mut self, script: &str) -> Result<String, String> {
+        self.open()?;
+        let limit = self.run.patience(LOOK);
+        let Some(shell) = &self.shell else {
+            return Err("no connection".to_owned());
+        };
+        shell.run(script, limit, self.run.interrupt)
+    }
+
+    /// One look, as findings; nothing when it could not be taken, with the reason.
+    pub(super) fn findings(&mut self) -> Result<Findings, String> {
+        let network = &self.run.plan.cluster.network;
+        let script = inspect::script(&self.run.plan.cluster.user.name, network.gateway);
+        self.ssh(&script).map(|text| Findings::parse(&text))
+    }
+
+    /// Looks again and again until all is settled, or nothing changes any more.
+    fn look(&mut self) -> Result<(), EmulateError> {
+        let began = self.run.clock.ms();
+        let mut open: Vec<(&Rule, Verdict)> = RULES
+            .iter()
+            .map(|rule| {
+                (
+                    rule,
+                    Verdict::NotYet {
+                        expected: rule.title.to_owned(),
+                        seen: "nothing yet".to_owned(),
+                    },
+                )
+            })
+            .collect();
+        let mut tried_login = false;
+        while !open.is_empty() {
+            self.run.interrupt.check()?;
+            match self.findings() {
+                Ok(findings) => self.judge(&findings, &mut open, began),
+                Err(words) => {
+                    if let Some((_, seen, cause)) = self.lost() {
+                        let expected = "a system that goes on running".to_owned();
+                        let verdict = Verdict::Bad {
+                            expected,
+                            seen,
+                            cause: cause.map(str::to_owned),
+                        };
+                        self.settle("system", "the system goes on running", began, verdict);
+                        break;
+                    }
+                    self.doing(&words);
+                }
+            }
+            let is_open = |name: &str, open: &[(&Rule, Verdict)]| open.iter().any(|(rule, _)| rule.name == name);
+            if !tried_login && !is_open("ssh-key", &open) && !is_open("user", &open) {
+                tried_login = true;
+                self.user_logs_in();
+            }
+            if !is_open("docker", &open) && !is_open("packages", &open) {
+                // What is left waits for other nodes.
+                self.turn = None;
+            }
+            if open.is_empty() {
+                break;
+            }
+            let limit = self.run.patience(STANDSTILL);
+            if self.run.clock.still_for() > limit {
+                for (rule, verdict) in std::mem::take(&mut open) {
+                    self.settle(rule.name, rule.title, began, verdict);
+                }
+            }
+            self.wait(PAUSE)?;
+        }
+        self.hear();
+        Ok(())
+    }
+
+    fn judge(&mut self, findings: &Findings, open: &mut Vec<(&Rule, Verdict)>, began: u64) {
+        let plan = self.run.plan;
+        let mac = self.mac.clone();
+        let subject = judge::Subject {
+            cluster: plan.cluster,
+            node: self.subject.node,
+            mac: &mac,
+            managers_are_there: self.run.managers_are_there,
+        };
+        let failed = |report: &NodeReport, name: &str| {
+            report
+                .checks
+                .iter()
+                .any(|check| check.name == name && check.outcome == Outcome::Failed)
+        };
+        for (rule, _) in std::mem::take(open) {
+            let verdict = (rule.judge)(findings, &subject);
+            // Without Docker there is no swarm to wait for.
+            let hopeless = rule.name == "swarm-node" && failed(&self.report, "docker");
+            match verdict.outcome() {
+                None if hopeless => self.settle(rule.name, rule.title, began, verdict),
+                None => open.push((rule, verdict)),
+                Some(outcome) => {
+                    if let (Outcome::Passed, Some(stage)) = (outcome, rule.stage) {
+                        self.reach(stage);
+                    }
+                    self.settle(rule.name, rule.title, began, verdict);
+                }
+            }
+        }
+    }
+
+    /// A real login as the configured account: with a private key that is at hand, else with the run's own.
+    fn user_logs_in(&mut self) {
+        let began = self.run.clock.ms();
+        let run = self.run;
+        let user = run.plan.cluster.user.name.clone();
+        let limit = run.patience(CONNECT);
+        let try_with = |node: &Self, key: PathBuf| {
+            let login = node.login_as(&user, key)?;
+            login.once("id -un && sudo -n id -un", limit, run.interrupt)
+        };
+        let title = "the account logs in over SSH";
+        let expected = format!("{user}, and root by sudo");
+        let (answer, with) = match run.plan.logins.first() {
+            Some(key) => (try_with(self, key.clone()), format!("with {}", key.display())),
+            None => {
+                let put = format!(
+                    "set -e; home=$(getent passwd {user} | cut -d: -f6); printf '%s\\n' '{}' >> \"$home/.ssh/authorized_keys\"",
+                    run.key.line.trim()
+                );
+                let put = self.ssh(&put);
+                let answer = put.and_then(|_| try_with(self, run.key.file.clone()));
+                (
+                    answer,
+                    "with a key of this run only, put beside the configured ones in the emulator".to_owned(),
+                )
+            }
+        };
+        let verdict = match answer {
+            Ok(text) if text.split_whitespace().next() == Some(user.as_str()) => Verdict::Good(format!(
+                "{}, {with}",
+                text.split_whitespace().collect::<Vec<_>>().join(", by sudo ")
+            )),
+            Ok(text) | Err(text) => Verdict::Bad {
+                expected,
+                seen: format!("{}, {with}", crate::clean::line(&text)),
+                cause: None,
+            },
+        };
+        self.settle("ssh-login", title, began, verdict);
+    }
+
+    /// Ends it: what was not reached stands in the report, with the console's last lines.
+    pub(super) fn finish(mut self) -> NodeReport {
+        self.hear();
+        if let Some(guest) = &self.guest {
+            self.report.console_tail = guest.console().tail(TAIL);
+        }
+        self.cut();
+        let now = self.run.clock.ms();
+        let missing: Vec<(&'static str, &str)> = std::iter::once(("kernel", "the kernel starts"))
+            .chain(RULES.iter().map(|rule| (rule.name, rule.title)))
+            .chain([("ssh-login", "the account logs in over SSH")])
+            .filter(|(name, _)| !self.report.checks.iter().any(|check| check.name == *name))
+            .collect();
+        for (name, title) in missing {
+            self.report.checks.push(Check {
+                name,
+                title: title.to_owned(),
+                outcome: Outcome::NotReached,
+                expected: None,
+                seen: "not looked at: what comes before it failed, or the run was stopped".to_owned(),
+                cause: None,
+                began_ms: now,
+                ended_ms: now,
+            });
+        }
+        self.report
+    }
+
+    /// Whether a check of its was passed.
+    pub(super) fn passed(&self, name: &str) -> bool {
+        let passed = |check: &Check| check.name == name && check.outcome == Outcome::Passed;
+        self.report.checks.iter().any(passed)
+    }
+
+    /// Where its console is written.
+    pub(super) fn log(&self) -> &PathBuf {
+        &self.log
+    }
+}

@@ -1,0 +1,306 @@
+//! `kraken-flash verify --boot`: boots the images in QEMU and shows what was proven.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use kraken_flash::base::Cache;
+use kraken_flash::check::emulate::{self, BootReport, Machine, Plan, Subject, render};
+use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
+use kraken_flash::swarm::{self, ClusterKeys};
+use kraken_flash::workspace::{LoginKeys, MissingKeys};
+
+use super::boot_view::{Booting, View};
+use super::golden::{self, RejoinArgs, Wanted};
+use super::load::{self, BaseArgs, Loaded};
+use super::{Failure, Session, keys, say, text};
+
+/// Arguments of `verify` that go with `--boot`.
+#[derive(Debug, clap::Args)]
+pub(super) struct BootArgs {
+    /// Boot the image in QEMU; of a folder, or of kraken.toml where no path is given, all nodes, as one cluster on a LAN of
+    /// their own. Nothing is written to the images
+    #[arg(long, help_heading = "Proof by booting")]
+    pub(super) boot: bool,
+    /// Boot these nodes only
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        requires = "boot",
+        help_heading = "Proof by booting"
+    )]
+    nodes: Vec<u32>,
+    /// What is emulated: `virt` is fast, the boards are slow and have their own devices
+    #[arg(
+        long,
+        value_name = "MACHINE",
+        default_value = "virt",
+        value_parser = machine,
+        requires = "boot",
+        help_heading = "Proof by booting"
+    )]
+    machine: Machine,
+    /// How large the emulated cards are at least; a power of two
+    #[arg(
+        long,
+        value_name = "GIB",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u64).range(1..=1024),
+        requires = "boot",
+        help_heading = "Proof by booting"
+    )]
+    card_size: u64,
+    /// Boot with this root device in the place of the one in cmdline.txt
+    #[arg(long, value_name = "DEVICE", requires = "boot", help_heading = "Proof by booting")]
+    root: Option<String>,
+    /// Write the report as JUnit XML, for CI
+    #[arg(long, value_name = "FILE", requires = "boot", help_heading = "Proof by booting")]
+    junit: Option<PathBuf>,
+    /// Write the report as one HTML file, with picture, timeline and evidence
+    #[arg(long, value_name = "FILE", requires = "boot", help_heading = "Proof by booting")]
+    html: Option<PathBuf>,
+    /// Where the consoles' logs go when something failed [default: consoles/ in the cache folder]
+    #[arg(long, value_name = "DIR", requires = "boot", help_heading = "Proof by booting")]
+    consoles: Option<PathBuf>,
+    #[command(flatten)]
+    base: BaseArgs,
+}
+
+fn machine(name: &str) -> Result<Machine, String> {
+    Machine::ALL
+        .into_iter()
+        .find(|machine| machine.name() == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = Machine::ALL.iter().map(|machine| machine.name()).collect();
+            format!("there is no such machine here; there are {}", names.join(", "))
+        })
+}
+
+/// Boots what `path` holds, or what kraken.toml describes.
+pub(super) fn run(
+    session: &Session,
+    args: &BootArgs,
+    (path, node, as_json): (Option<&Path>, Option<u32>, bool),
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    if let Some(path) = path {
+        let loaded = load::load(session, MissingKeys::Leave)?;
+        let cluster = &loaded.workspace.cluster;
+        let keys = keys::read(session, cluster)?;
+        if !path.is_dir() && !args.nodes.is_empty() {
+            return Err(Failure::Usage(
+                "--nodes picks from a folder, or from kraken.toml; which node one image should be is said with --node"
+                    .into(),
+            ));
+        }
+        if path.is_dir() && node.is_some() {
+            return Err(Failure::Usage("of a folder, nodes are picked with --nodes".into()));
+        }
+        let subjects = match path.is_dir() {
+            true => of_folder(path, cluster, &args.nodes)?,
+            false => vec![of_file(path, node, cluster)?],
+        };
+        return boot(session, args, (&loaded, keys.as_ref(), subjects, as_json), out);
+    }
+    let wanted = Wanted {
+        nodes: &args.nodes,
+        base: &args.base,
+        rejoin: &RejoinArgs::default(),
+    };
+    golden::with(
+        session,
+        &wanted,
+        |_| Ok(()),
+        |(), golden, nodes, loaded| {
+            let keys = golden.inputs().keys;
+            let mut subjects = Vec::new();
+            for node in nodes {
+                let image = golden.node(node)?;
+                subjects.push(Subject::made(
+                    node,
+                    golden.image().path().to_owned(),
+                    image.patch().clone(),
+                ));
+            }
+            boot(session, args, (loaded, keys, subjects, as_json), out)
+        },
+    )
+}
+
+/// The raw images of the nodes in a folder.
+fn of_folder<'a>(folder: &Path, cluster: &'a Cluster, wanted: &[u32]) -> Result<Vec<Subject<'a>>, Failure> {
+    let mut subjects = Vec::new();
+    let mut missing = Vec::new();
+    if let Some(number) = wanted
+        .iter()
+        .find(|number| !cluster.nodes.iter().any(|node| node.number == **number))
+    {
+        let count = cluster.nodes.len();
+        return Err(Failure::Usage(format!(
+            "there is no node {number}: the cluster has nodes 1 to {count}"
+        )));
+    }
+    for node in &cluster.nodes {
+        if !wanted.is_empty() && !wanted.contains(&node.number) {
+            continue;
+        }
+        let image = folder.join(format!("{}.img", node.hostname));
+        match image.is_file() {
+            true => subjects.push(Subject::file(node, image)),
+            false => missing.push(format!("{}.img", node.hostname)),
+        }
+    }
+    match missing.is_empty() {
+        true => Ok(subjects),
+        false => Err(Failure::message(format!(
+            "{} has no {}: make them with `kraken-flash build`, unpack them, or name the nodes that are there with --nodes",
+            folder.display(),
+            missing.join(", ")
+        ))),
+    }
+}
+
+fn of_file<'a>(path: &Path, node: Option<u32>, cluster: &'a Cluster) -> Result<Subject<'a>, Failure> {
+    let number = node.or_else(|| super::verify::node_by_name(path, cluster));
+    let node: Option<&Node> = match number {
+        Some(number) => cluster.nodes.iter().find(|node| node.number == number),
+        None if cluster.nodes.len() == 1 => cluster.nodes.first(),
+        None => None,
+    };
+    let Some(node) = node else {
+        return Err(Failure::Usage(format!(
+            "which node should {} be? Say it with --node N, of 1 to {}",
+            path.display(),
+            cluster.nodes.len()
+        )));
+    };
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
+    if matches!(extension, "xz" | "zst" | "gz" | "zip") {
+        return Err(Failure::message(format!(
+            "{} is packed: unpack it first, or boot the cluster straight from kraken.toml (without a path)",
+            path.display()
+        )));
+    }
+    Ok(Subject::file(node, path.to_owned()))
+}
+
+type What<'a> = (&'a Loaded, Option<&'a ClusterKeys>, Vec<Subject<'a>>, bool);
+
+fn boot(
+    session: &Session,
+    args: &BootArgs,
+    (loaded, keys, mut subjects, as_json): What<'_>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let cluster = &loaded.workspace.cluster;
+    // Managers start first: the others look for them.
+    subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
+    let cache = Cache::open(None)?;
+    let booting: Vec<Booting> = subjects.iter().map(|subject| shown(cluster, subject.node)).collect();
+    let plan = Plan {
+        cluster,
+        subjects,
+        machine: args.machine,
+        card: args.card_size.next_power_of_two() << 30,
+        root: args.root.clone(),
+        room: cache.root().join("boot"),
+        consoles: args
+            .consoles
+            .clone()
+            .unwrap_or_else(|| cache.root().join("consoles").join(&cluster.name)),
+        logins: private_keys(&loaded.workspace.keys, &loaded.workspace.folder, cluster),
+        tokens: keys.map(tokens).transpose()?,
+    };
+    let report = {
+        let view = View::new(session, &booting, emulate::stages(cluster));
+        emulate::boot(&plan, &view, &session.interrupt).map_err(|error| match error {
+            emulate::EmulateError::Interrupted(stopped) => Failure::from(stopped),
+            error => Failure::Failed(Box::new(error)),
+        })?
+    };
+    show(session, args, &report, as_json, out)
+}
+
+fn show(
+    session: &Session,
+    args: &BootArgs,
+    report: &BootReport,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let failed = |error: kraken_flash::check::CheckError| Failure::Failed(Box::new(error));
+    if let Some(file) = &args.junit {
+        render::save(file, &render::junit(report)).map_err(failed)?;
+    }
+    if let Some(file) = &args.html {
+        render::save(file, &render::html(report).map_err(failed)?).map_err(failed)?;
+        say(session, &format!("The report is in {}", file.display()));
+    }
+    let shown = match as_json {
+        true => text::json(out, &render::json(report)),
+        false if session.global.quiet && report.is_good() => Ok(()),
+        false => out.write_all(render::text(report).as_bytes()).map_err(Failure::from),
+    };
+    // The verdict first: a reader that has seen enough does not make a wrong image right.
+    match (report.interrupted, report.is_good(), shown) {
+        (true, ..) => Err(Failure::from(kraken_flash::interrupt::Interrupted)),
+        (false, false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
+        (false, _, shown) => shown,
+    }
+}
+
+fn shown(cluster: &Cluster, node: &Node) -> Booting {
+    Booting {
+        number: node.number,
+        hostname: node.hostname.clone(),
+        role: match cluster.swarm.mode {
+            SwarmMode::None => "none".to_owned(),
+            _ => node.role.to_string(),
+        },
+    }
+}
+
+fn tokens(keys: &ClusterKeys) -> Result<[String; 2], Failure> {
+    let token = |role| {
+        swarm::token(keys, role)
+            .map(|token| token.reveal().to_string())
+            .map_err(|error| Failure::Failed(Box::new(error)))
+    };
+    Ok([token(swarm::Role::Worker)?, token(swarm::Role::Manager)?])
+}
+
+/// Files with private keys that open without a passphrase, and whose public keys the nodes have.
+fn private_keys(keys: &LoginKeys, folder: &Path, cluster: &Cluster) -> Vec<PathBuf> {
+    let mut candidates = Vec::new();
+    if let LoginKeys::Made(path) | LoginKeys::ToBeMade(path) = keys {
+        candidates.push(path.clone());
+    }
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh"));
+    for folder in [Some(folder.to_owned()), home].into_iter().flatten() {
+        let names = fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        let public = names.filter(|path| path.extension().is_some_and(|extension| extension == "pub"));
+        let mut private: Vec<PathBuf> = public.map(|path| path.with_extension("")).collect();
+        private.sort();
+        candidates.extend(private);
+    }
+    candidates.retain(|path| opens_and_is_configured(path, cluster));
+    candidates
+}
+
+fn opens_and_is_configured(path: &Path, cluster: &Cluster) -> bool {
+    let Ok(key) = ssh_key::PrivateKey::read_openssh_file(path) else {
+        return false;
+    };
+    let is_it = |line: &String| {
+        ssh_key::PublicKey::from_openssh(line).is_ok_and(|public| public.key_data() == key.public_key().key_data())
+    };
+    !key.is_encrypted() && cluster.user.ssh_keys.iter().any(is_it)
+}
