@@ -102,6 +102,11 @@ pub(super) struct BaseArgs {
 }
 
 impl BaseArgs {
+    /// Whether any of them is given.
+    pub(super) fn are_given(&self) -> bool {
+        self.base.is_some() || self.offline || self.refresh
+    }
+
     /// Puts the base named here in the place of the spec's. The hash that the spec gives is that of its own base.
     pub(super) fn apply(&self, image: &mut Image) -> Result<(), Failure> {
         replace_base(image, self.base.as_deref())

@@ -38,6 +38,11 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         let what = (args.path.as_deref(), args.node, args.json);
         return verify_boot::run(session, &args.boot, what, out);
     }
+    if args.boot.base.are_given() {
+        return Err(Failure::Usage(
+            "--base, --offline and --refresh go with --boot: images are compared with the base that they were made from".into(),
+        ));
+    }
     let path = args.path.as_deref().unwrap_or(Path::new(IMAGES));
     let loaded = load::load(session, MissingKeys::Leave)?;
     if let LoginKeys::ToBeMade(path) = &loaded.workspace.keys {

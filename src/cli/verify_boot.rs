@@ -64,7 +64,7 @@ pub(super) struct BootArgs {
     #[arg(long, value_name = "DIR", requires = "boot", help_heading = "Proof by booting")]
     consoles: Option<PathBuf>,
     #[command(flatten)]
-    base: BaseArgs,
+    pub(super) base: BaseArgs,
 }
 
 fn machine(name: &str) -> Result<Machine, String> {

@@ -1,5 +1,8 @@
 //! One node: from its files to a system that was looked at, and that goes on running for the checks of the cluster.
 
+mod arrive;
+mod look;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
@@ -9,7 +12,7 @@ use super::console::{self, Omen};
 use super::firmware::BootFiles;
 use super::guest::Guest;
 use super::inspect::{self, Findings};
-use super::judge::{self, RULES, Rule, Verdict};
+use super::judge::{RULES, Verdict};
 use super::machine::Parts;
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use super::run::{Run, Turn};
@@ -24,15 +27,9 @@ const LINES: usize = 4096;
 const TAIL: usize = 20;
 /// Between two looks at a console.
 const GLANCE: Duration = Duration::from_millis(100);
-/// Between two looks over SSH: each costs the guest some seconds of its processor.
-const PAUSE: Duration = Duration::from_secs(4);
 /// Limits on the reference machine, for `virt` and one guest for each core; see [`Run::patience`].
-const KERNEL: Duration = Duration::from_secs(60);
-const LOGIN: Duration = Duration::from_secs(420);
 const CONNECT: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_secs(90);
-/// So long nothing may change, on any node, before what is not yet as it should be counts as wrong.
-const STANDSTILL: Duration = Duration::from_secs(300);
 
 /// A node that is booted.
 pub(super) struct Running<'a> {
@@ -125,34 +122,12 @@ impl<'a> Running<'a> {
             return Ok(());
         }
         self.prepare(&files)?;
-        self.doing("waiting for its turn");
-        self.turn = Some(self.run.turn(self.port())?);
+        self.turn = Some(self.run.turn(self.port(), || self.doing("waiting for its turn"))?);
         self.start()?;
         if !self.kernel()? || !self.login()? {
             return Ok(());
         }
         self.look()
-    }
-
-    /// A system without room does not get as far as a login, and cannot say why: that is seen beforehand.
-    fn has_room(&mut self) -> Result<bool, EmulateError> {
-        let began = self.run.clock.ms();
-        let Some(room) = self.subject.room(self.run.plan.card)? else {
-            return Ok(true);
-        };
-        if room >= judge::ROOM * 1024 {
-            return Ok(true);
-        }
-        let verdict = Verdict::Bad {
-            expected: format!("at least {} MiB free on the root file system", judge::ROOM / 1024),
-            seen: format!(
-                "{} MiB free on the image, with all that the card gives it to grow; it was not booted",
-                room >> 20
-            ),
-            cause: Some("the root file system is full: the card is too small, or too much was put on it".to_owned()),
-        };
-        self.settle("room", "the root file system has room", began, verdict);
-        Ok(false)
     }
 
     fn prepare(&mut self, files: &BootFiles) -> Result<(), EmulateError> {
@@ -278,120 +253,6 @@ impl<'a> Running<'a> {
         self.run.clock.progress();
     }
 
-    /// Why nothing more is to be expected of it: its emulator ended, or its console says so.
-    fn lost(&mut self) -> Option<(&'static str, String, Option<&'static str>)> {
-        self.hear();
-        if let Some(omen) = self.omens.iter().find(|omen| omen.fatal) {
-            let (check, cause) = (omen.check, omen.cause);
-            return Some((check, self.last_words(), Some(cause)));
-        }
-        let ended = self.guest.as_mut().and_then(Guest::ended)?;
-        Some(("kernel", ended, None))
-    }
-
-    fn last_words(&self) -> String {
-        let tail = self
-            .guest
-            .as_ref()
-            .map(|guest| guest.console().tail(6))
-            .unwrap_or_default();
-        match tail.is_empty() {
-            true => "nothing on the console".to_owned(),
-            false => format!("the console ends with:\n{}", tail.join("\n")),
-        }
-    }
-
-    fn kernel(&mut self) -> Result<bool, EmulateError> {
-        const TITLE: &str = "the kernel starts";
-        let began = self.run.clock.ms();
-        let expected = "its first words on the console".to_owned();
-        let limit = self.run.patience(KERNEL);
-        let since = Instant::now();
-        loop {
-            self.run.interrupt.check()?;
-            let lost = self.lost();
-            let first = self.guest.as_ref().and_then(|guest| guest.console().first());
-            if let Some(line) = first {
-                self.reach("kernel");
-                self.settle("kernel", TITLE, began, Verdict::Good(line));
-                return Ok(true);
-            }
-            let over = since.elapsed() > limit;
-            if lost.is_some() || over {
-                let seen = lost.map_or_else(|| format!("nothing within {} s", limit.as_secs()), |(_, seen, _)| seen);
-                let cause =
-                    Some("the file is no kernel for this board, or is damaged: build the image again".to_owned());
-                self.settle("kernel", TITLE, began, Verdict::Bad { expected, seen, cause });
-                return Ok(false);
-            }
-            std::thread::sleep(GLANCE);
-        }
-    }
-
-    /// Logs in as root, with the run's own key: what everything else is looked at through.
-    fn login(&mut self) -> Result<bool, EmulateError> {
-        let began = self.run.clock.ms();
-        let limit = self.run.patience(LOGIN);
-        let since = Instant::now();
-        let mut said = "no answer yet".to_owned();
-        loop {
-            self.run.interrupt.check()?;
-            if let Some((check, seen, cause)) = self.lost() {
-                let (check, title) = match check {
-                    "root" => ("root", "the root file system is mounted read-write"),
-                    "ssh" => ("ssh", "the SSH server answers"),
-                    _ => ("system", "the system comes up"),
-                };
-                let expected = "a system that comes up, to a login over SSH".to_owned();
-                self.settle(
-                    check,
-                    title,
-                    began,
-                    Verdict::Bad {
-                        expected,
-                        seen,
-                        cause: cause.map(str::to_owned),
-                    },
-                );
-                return Ok(false);
-            }
-            if let Some(conflict) = self.run.conflict_of(self.subject.node.address) {
-                let verdict = Verdict::Bad {
-                    expected: format!("{} for this node alone", self.subject.node.address),
-                    seen: conflict,
-                    cause: Some("two cards have one address: was one of them made for the other's number, or from another kraken.toml?".to_owned()),
-                };
-                self.settle("address", "the node has its address", began, verdict);
-                return Ok(false);
-            }
-            match self.open() {
-                Ok(()) => {
-                    self.reach("ssh");
-                    return Ok(true);
-                }
-                Err(words) => said = if words.is_empty() { said } else { words },
-            }
-            if since.elapsed() > limit {
-                let seen = format!("within {} s: {said}; {}", limit.as_secs(), self.last_words());
-                let expected = format!("an SSH server at {}", self.subject.node.address);
-                let cause = match &self.kept_out {
-                    Some(error) => Some(format!(
-                        "the emulator's own key could not be put beside the card's ({error})"
-                    )),
-                    None => Some("the node is not at its address, or its SSH server does not run".to_owned()),
-                };
-                self.settle(
-                    "ssh",
-                    "the SSH server answers",
-                    began,
-                    Verdict::Bad { expected, seen, cause },
-                );
-                return Ok(false);
-            }
-            self.wait(Duration::from_secs(1))?;
-        }
-    }
-
     fn wait(&mut self, time: Duration) -> Result<(), EmulateError> {
         let end = Instant::now() + time;
         while Instant::now() < end {
@@ -446,137 +307,6 @@ impl<'a> Running<'a> {
         let network = &self.run.plan.cluster.network;
         let script = inspect::script(&self.run.plan.cluster.user.name, network.gateway);
         self.ssh(&script).map(|text| Findings::parse(&text))
-    }
-
-    /// Looks again and again until all is settled, or nothing changes any more.
-    fn look(&mut self) -> Result<(), EmulateError> {
-        let began = self.run.clock.ms();
-        let mut open: Vec<(&Rule, Verdict)> = RULES
-            .iter()
-            .map(|rule| {
-                (
-                    rule,
-                    Verdict::NotYet {
-                        expected: rule.title.to_owned(),
-                        seen: "nothing yet".to_owned(),
-                    },
-                )
-            })
-            .collect();
-        let mut tried_login = false;
-        while !open.is_empty() {
-            self.run.interrupt.check()?;
-            match self.findings() {
-                Ok(findings) => self.judge(&findings, &mut open, began),
-                Err(words) => {
-                    if let Some((_, seen, cause)) = self.lost() {
-                        let expected = "a system that goes on running".to_owned();
-                        let verdict = Verdict::Bad {
-                            expected,
-                            seen,
-                            cause: cause.map(str::to_owned),
-                        };
-                        self.settle("system", "the system goes on running", began, verdict);
-                        break;
-                    }
-                    self.doing(&words);
-                }
-            }
-            let is_open = |name: &str, open: &[(&Rule, Verdict)]| open.iter().any(|(rule, _)| rule.name == name);
-            if !tried_login && !is_open("ssh-key", &open) && !is_open("user", &open) {
-                tried_login = true;
-                self.user_logs_in();
-            }
-            if !is_open("docker", &open) && !is_open("packages", &open) {
-                // What is left waits for other nodes.
-                self.turn = None;
-            }
-            if open.is_empty() {
-                break;
-            }
-            let limit = self.run.patience(STANDSTILL);
-            if self.run.clock.still_for() > limit {
-                for (rule, verdict) in std::mem::take(&mut open) {
-                    self.settle(rule.name, rule.title, began, verdict);
-                }
-            }
-            self.wait(PAUSE)?;
-        }
-        self.hear();
-        Ok(())
-    }
-
-    fn judge(&mut self, findings: &Findings, open: &mut Vec<(&Rule, Verdict)>, began: u64) {
-        let plan = self.run.plan;
-        let mac = self.mac.clone();
-        let subject = judge::Subject {
-            cluster: plan.cluster,
-            node: self.subject.node,
-            mac: &mac,
-            managers_are_there: self.run.managers_are_there,
-        };
-        let failed = |report: &NodeReport, name: &str| {
-            report
-                .checks
-                .iter()
-                .any(|check| check.name == name && check.outcome == Outcome::Failed)
-        };
-        for (rule, _) in std::mem::take(open) {
-            let verdict = (rule.judge)(findings, &subject);
-            // Without Docker there is no swarm to wait for.
-            let hopeless = rule.name == "swarm-node" && failed(&self.report, "docker");
-            match verdict.outcome() {
-                None if hopeless => self.settle(rule.name, rule.title, began, verdict),
-                None => open.push((rule, verdict)),
-                Some(outcome) => {
-                    if let (Outcome::Passed, Some(stage)) = (outcome, rule.stage) {
-                        self.reach(stage);
-                    }
-                    self.settle(rule.name, rule.title, began, verdict);
-                }
-            }
-        }
-    }
-
-    /// A real login as the configured account: with a private key that is at hand, else with the run's own.
-    fn user_logs_in(&mut self) {
-        let began = self.run.clock.ms();
-        let run = self.run;
-        let user = run.plan.cluster.user.name.clone();
-        let limit = run.patience(CONNECT);
-        let try_with = |node: &Self, key: PathBuf| {
-            let login = node.login_as(&user, key)?;
-            login.once("id -un && sudo -n id -un", limit, run.interrupt)
-        };
-        let title = "the account logs in over SSH";
-        let expected = format!("{user}, and root by sudo");
-        let (answer, with) = match run.plan.logins.first() {
-            Some(key) => (try_with(self, key.clone()), format!("with {}", key.display())),
-            None => {
-                let put = format!(
-                    "set -e; home=$(getent passwd {user} | cut -d: -f6); printf '%s\\n' '{}' >> \"$home/.ssh/authorized_keys\"",
-                    run.key.line.trim()
-                );
-                let put = self.ssh(&put);
-                let answer = put.and_then(|_| try_with(self, run.key.file.clone()));
-                (
-                    answer,
-                    "with a key of this run only, put beside the configured ones in the emulator".to_owned(),
-                )
-            }
-        };
-        let verdict = match answer {
-            Ok(text) if text.split_whitespace().next() == Some(user.as_str()) => Verdict::Good(format!(
-                "{}, {with}",
-                text.split_whitespace().collect::<Vec<_>>().join(", by sudo ")
-            )),
-            Ok(text) | Err(text) => Verdict::Bad {
-                expected,
-                seen: format!("{}, {with}", crate::clean::line(&text)),
-                cause: None,
-            },
-        };
-        self.settle("ssh-login", title, began, verdict);
     }
 
     /// Ends it: what was not reached stands in the report, with the console's last lines.

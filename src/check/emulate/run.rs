@@ -117,12 +117,16 @@ impl Drop for Turn<'_> {
 }
 
 impl<'a> Run<'a> {
-    /// Waits until the node at this port may start: only so many do at once as there are cores.
-    pub(super) fn turn(&'a self, port: usize) -> Result<Turn<'a>, EmulateError> {
+    /// Waits until the node at this port may start: only so many do at once as there are cores. Calls `waits` if it must wait.
+    pub(super) fn turn(&'a self, port: usize, waits: impl FnOnce()) -> Result<Turn<'a>, EmulateError> {
         let (turns, changed) = &self.turns;
         let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waits = Some(waits);
         while turns.free == 0 || turns.waiting.first() != Some(&port) {
             self.interrupt.check()?;
+            if let Some(waits) = waits.take() {
+                waits();
+            }
             (turns, _) = changed
                 .wait_timeout(turns, Duration::from_millis(200))
                 .unwrap_or_else(PoisonError::into_inner);
