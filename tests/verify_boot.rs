@@ -264,6 +264,46 @@ fn full_boot_on_a_raspberry_pi_3b_reaches_a_login() {
     assert!(bench.fingerprints() == before, "booting changed the image");
 }
 
+#[test]
+fn full_boot_a_kernel_without_virtio_has_debians_in_its_place() {
+    let bench = Bench::new("[cluster]\nnodes = 1\n");
+    bench.build();
+    let image = bench.image(1);
+    // As Raspberry Pi OS is for `virt`: a kernel that does not start there, and no module for its disk.
+    let modules = debugfs(&image, &["ls -p /usr/lib/modules".to_owned()]);
+    let release = modules.split('/').find(|word| word.ends_with("-arm64")).unwrap();
+    for list in ["modules.dep", "modules.builtin"] {
+        let path = format!("/usr/lib/modules/{release}/{list}");
+        let text = String::from_utf8(get(&image, &path)).unwrap();
+        let lines: String = text
+            .split_inclusive('\n')
+            .filter(|line| !line.contains("virtio"))
+            .collect();
+        put(&image, &path, lines.as_bytes(), 0o644, 0);
+    }
+    let file = bench.path("file");
+    fs::write(&file, vec![0x55; 1 << 20]).unwrap();
+    for name in ["kernel8.img", "initramfs8"] {
+        run(Command::new("mcopy")
+            .args(["-o", "-i", &mtools(&image)])
+            .arg(&file)
+            .arg(format!("::/{name}")));
+    }
+    let before = bench.fingerprints();
+    let (code, report) = bench.boot(&["images/kraken-1.img"]);
+    let checks = &node(&report, 1)["checks"];
+    assert_all_passed(checks, &SYSTEM);
+    assert_all_passed(checks, &["docker", "swarm-node"]);
+    let all = self::checks(checks);
+    let (.., seen, _) = all.iter().find(|(name, ..)| name == "boot-files").unwrap();
+    assert!(
+        seen.contains("linux-image-") && seen.contains("busybox-static"),
+        "{seen}"
+    );
+    assert_eq!(code, 0);
+    assert!(bench.fingerprints() == before, "booting changed the image");
+}
+
 /// Leaves a few MiB on the root volume.
 fn fill(image: &Path, scratch: &Path) {
     let free = debugfs(image, &["stats -h".to_owned()]);

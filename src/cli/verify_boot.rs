@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::base::Cache;
-use kraken_flash::check::emulate::{self, BootReport, Machine, Plan, Subject, render};
+use kraken_flash::base::{Cache, Downloads};
+use kraken_flash::check::emulate::{self, BootReport, Machine, Plan, Spare, Subject, render};
 use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
 use kraken_flash::swarm::{self, ClusterKeys};
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
@@ -201,9 +201,11 @@ fn boot(
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
     let cache = Cache::open(None)?;
     let booting: Vec<Booting> = subjects.iter().map(|subject| shown(cluster, subject.node)).collect();
+    let spare = spare(session, args, cluster, &subjects)?;
     let plan = Plan {
         cluster,
         subjects,
+        spare,
         machine: args.machine,
         card: args.card_size.next_power_of_two() << 30,
         root: args.root.clone(),
@@ -223,6 +225,32 @@ fn boot(
         })?
     };
     show(session, args, &report, as_json, out)
+}
+
+/// Another kernel, where one of the cards has none for `virt`.
+fn spare(
+    session: &Session,
+    args: &BootArgs,
+    cluster: &Cluster,
+    subjects: &[Subject<'_>],
+) -> Result<Option<Spare>, Failure> {
+    let Some(subject) = subjects.iter().find(|subject| subject.lacks_virtio()) else {
+        return Ok(None);
+    };
+    if args.machine != Machine::Virt {
+        return Ok(None);
+    }
+    let options = args.base.options();
+    let downloads = Downloads::open(
+        &options,
+        cluster.apt.proxy.as_deref(),
+        &*session.progress,
+        &session.interrupt,
+    )?;
+    let fresh = (options.refresh, load::now());
+    Spare::fetch(subject, &cluster.apt.mirrors, fresh, &downloads)
+        .map(Some)
+        .map_err(|error| Failure::Failed(Box::new(error)))
 }
 
 fn show(

@@ -18,6 +18,7 @@ mod programs;
 pub mod render;
 mod report;
 mod run;
+mod spare;
 mod ssh;
 mod subject;
 
@@ -27,4 +28,5 @@ use lan::LanError;
 pub use machine::Machine;
 pub use report::{BootReport, Check, Event, NodeReport, Outcome, Stage, Watcher};
 pub use run::{Plan, boot, stages};
+pub use spare::Spare;
 pub use subject::Subject;

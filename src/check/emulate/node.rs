@@ -17,7 +17,7 @@ use super::machine::Parts;
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use super::run::{Run, Turn};
 use super::ssh::{Login, Shell};
-use super::{EmulateError, Subject, cmdline};
+use super::{EmulateError, Machine, Subject, cmdline};
 use crate::disk::ApplyError;
 use crate::spec::SwarmMode;
 
@@ -116,8 +116,13 @@ impl<'a> Running<'a> {
                 return Ok(());
             }
         };
-        let found = Verdict::Good(files.names.join(", "));
-        self.settle("boot-files", "the firmware finds what it starts", began, found);
+        let (files, found) = self.started_with(files)?;
+        self.settle(
+            "boot-files",
+            "the firmware finds what it starts",
+            began,
+            Verdict::Good(found),
+        );
         if !self.has_room()? {
             return Ok(());
         }
@@ -128,6 +133,23 @@ impl<'a> Running<'a> {
             return Ok(());
         }
         self.look()
+    }
+
+    /// The files to start with: the card's own, but for a kernel without drivers for `virt`.
+    /// With the words for the report.
+    fn started_with(&self, mut files: BootFiles) -> Result<(BootFiles, String), EmulateError> {
+        let plan = self.run.plan;
+        let found = files.names.join(", ");
+        let spare = plan.spare.as_ref().filter(|_| plan.machine == Machine::Virt);
+        let Some(spare) = spare.filter(|_| self.subject.lacks_virtio()) else {
+            return Ok((files, found));
+        };
+        let archive = spare.initramfs(&self.subject.partitions()?);
+        files.initramfs = Some(archive.map_err(super::error::io_error("making an initramfs for", &self.log))?);
+        files.kernel.clone_from(&spare.kernel);
+        let named = &spare.named;
+        let found = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
+        Ok((files, found))
     }
 
     fn prepare(&mut self, files: &BootFiles) -> Result<(), EmulateError> {

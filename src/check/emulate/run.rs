@@ -14,7 +14,7 @@ use super::lan::{Lan, LanConfig, Place};
 use super::node::Running;
 use super::report::{BootReport, Check, Event, Outcome, Watcher};
 use super::ssh::OwnKey;
-use super::{EmulateError, Machine, Subject, calibrate, cluster, memory, programs};
+use super::{EmulateError, Machine, Spare, Subject, calibrate, cluster, memory, programs};
 use crate::interrupt::Interrupt;
 use crate::spec::{Cluster, Role, SwarmMode};
 
@@ -30,6 +30,8 @@ pub struct Plan<'a> {
     pub card: u64,
     /// A root device in the place of the one in cmdline.txt, where that is asked for.
     pub root: Option<String>,
+    /// A kernel for cards whose own does not know `virt`, where there are such: [`Subject::lacks_virtio`].
+    pub spare: Option<Spare>,
     /// Where the overlays may grow: a folder with room for what the guests write, some GiB.
     pub room: PathBuf,
     /// Where the consoles' logs go when something failed.
@@ -346,16 +348,24 @@ fn now() -> String {
 
 /// By the first kernel that is there to be read.
 fn measure(plan: &Plan<'_>, folder: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Result<f64, EmulateError> {
-    for subject in &plan.subjects {
-        if let Ok(files) = subject.boot_files(Machine::Virt)? {
-            let kernel = folder.join("kernel");
-            fs::write(&kernel, &files.kernel).map_err(io_error("writing", &kernel))?;
-            let slowness = calibrate::slowness(&kernel, janitor, interrupt)?;
-            let _ = fs::remove_file(&kernel);
-            return Ok(slowness);
+    let own = || -> Result<Option<Vec<u8>>, EmulateError> {
+        for subject in &plan.subjects {
+            if let Ok(files) = subject.boot_files(Machine::Virt)? {
+                return Ok(Some(files.kernel));
+            }
         }
-    }
-    Ok(1.0)
+        Ok(None)
+    };
+    let bytes = match &plan.spare {
+        Some(spare) => Some(spare.kernel.clone()),
+        None => own()?,
+    };
+    let Some(bytes) = bytes else { return Ok(1.0) };
+    let kernel = folder.join("kernel");
+    fs::write(&kernel, bytes).map_err(io_error("writing", &kernel))?;
+    let slowness = calibrate::slowness(&kernel, janitor, interrupt)?;
+    let _ = fs::remove_file(&kernel);
+    Ok(slowness)
 }
 
 fn majority(plan: &Plan<'_>) -> bool {

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 use super::error::io_error;
 use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
-use super::{EmulateError, Machine};
-use crate::disk::{self, ApplyError, CowView, FileTree, ImageFile, Layout, Patch, ReadAt};
+use super::{EmulateError, Machine, spare};
+use crate::disk::{self, ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Partition, Patch, ReadAt};
 use crate::overlay::{Entry, EntryPath, Overlay, Volume};
 use crate::spec::Node;
 
@@ -68,6 +68,28 @@ impl<'a> Subject<'a> {
             path: self.image.clone(),
             source,
         })
+    }
+
+    /// The root volume.
+    pub(super) fn root(&self) -> Result<Ext4Tree, EmulateError> {
+        let disk = self.disk()?;
+        let layout = self.layout(&disk)?;
+        layout
+            .root_tree(disk)
+            .map_err(|error| io_error("reading the root volume of", &self.image)(io::Error::other(error)))
+    }
+
+    /// Whether `virt` needs another kernel than the card's, whose drivers are all for a Pi. Of a root that cannot be read the card's own
+    /// kernel shall tell.
+    pub fn lacks_virtio(&self) -> bool {
+        self.root()
+            .is_ok_and(|root| spare::lacks_virtio(&root).unwrap_or(false))
+    }
+
+    /// The partitions of the card.
+    pub(super) fn partitions(&self) -> Result<Vec<Partition>, EmulateError> {
+        let disk = self.disk()?;
+        Ok(self.layout(&disk)?.table.partitions)
     }
 
     /// What the firmware would read.

@@ -1,0 +1,175 @@
+//! Single packages of an image's archives, without what they depend on: files for a tool beside the image, never for the image itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::fetch::Fetch;
+use super::index::Entry;
+use super::obtain_error::PackagesError;
+use super::relation::relations;
+use super::store::Store;
+use super::version::Version;
+use super::{Archive, ImageState, Source, load};
+use crate::base::{Downloads, Hash};
+use crate::disk::FileTree;
+
+/// Which package is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Single<'a> {
+    /// The newest of this name.
+    Named(&'a str),
+    /// What the newest of a name depends on first, under a name that begins with this: the kernel that `linux-image-arm64` stands for.
+    Behind {
+        /// The package without files.
+        meta: &'a str,
+        /// How the name begins.
+        begins: &'a str,
+    },
+}
+
+/// A package in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its name and version.
+    pub named: String,
+    /// Its `.deb`.
+    pub path: PathBuf,
+}
+
+/// What was chosen once, so that it need not be asked for again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Chosen {
+    name: String,
+    version: String,
+    url: String,
+    size: u64,
+    sha256: String,
+}
+
+/// Fetches packages from the archives that the image in `root` trusts. What was chosen for such archives is kept in the cache and taken again
+/// while it is to be had, unless `refresh`; `now` (seconds since 1970) is what signatures are judged by.
+///
+/// # Errors
+/// [`PackagesError`]: an archive that cannot be proven, a package that none of them has, the network.
+pub fn singles(
+    root: &dyn FileTree,
+    wanted: &[Single<'_>],
+    mirrors: &BTreeMap<String, String>,
+    (refresh, now): (bool, u64),
+    downloads: &Downloads<'_>,
+) -> Result<Vec<Fetched>, PackagesError> {
+    let image = ImageState::read(root)?;
+    let store = Store::new(downloads, mirrors);
+    let record = record_of(downloads.folder(), &image, wanted);
+    if !refresh
+        && let Some(chosen) = read(&record)
+        && let Ok(fetched) = fetch(&chosen, &store)
+    {
+        return Ok(fetched);
+    }
+    let architectures = image.architectures();
+    let archives = {
+        let _task = downloads.progress().task("asking the package archives", None);
+        load(&image.sources, &store, now, &architectures[..1])?
+    };
+    let chosen = wanted
+        .iter()
+        .map(|single| choose(&archives, *single, &image.architecture))
+        .collect::<Result<Vec<_>, _>>()?;
+    let fetched = fetch(&chosen, &store)?;
+    write(&record, &chosen)?;
+    Ok(fetched)
+}
+
+/// One file for each set of archives, architecture and wish.
+fn record_of(cache: &Path, image: &ImageState, wanted: &[Single<'_>]) -> PathBuf {
+    let archive = |source: &Source| {
+        let Source {
+            url, suite, components, ..
+        } = source;
+        format!("{url} {suite} {components:?}")
+    };
+    let archives: Vec<String> = image.sources.iter().map(archive).collect();
+    let mut hash = Sha256::new();
+    hash.update(format!("{archives:?} {} {wanted:?}", image.architecture));
+    let name = hex::encode(&hash.finalize()[..8]);
+    cache.join("singles").join(format!("{name}.json"))
+}
+
+/// A record that cannot be read is none: the archives are asked.
+fn read(record: &Path) -> Option<Vec<Chosen>> {
+    serde_json::from_slice(&fs::read(record).ok()?).ok()
+}
+
+fn write(record: &Path, chosen: &[Chosen]) -> Result<(), PackagesError> {
+    let failed = |source| PackagesError::Io {
+        path: record.to_owned(),
+        source,
+    };
+    let folder = record.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed)?;
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    serde_json::to_writer(&file, chosen).map_err(|error| failed(error.into()))?;
+    file.persist(record).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn fetch(chosen: &[Chosen], store: &Store<'_>) -> Result<Vec<Fetched>, PackagesError> {
+    chosen
+        .iter()
+        .map(|package| {
+            let bad = |why: String| PackagesError::Name(format!("{} {}: {why}", package.name, package.version));
+            let url = Url::parse(&package.url).map_err(|error| bad(error.to_string()))?;
+            let mut hash = Hash::default();
+            hex::decode_to_slice(&package.sha256, &mut hash).map_err(|error| bad(error.to_string()))?;
+            Ok(Fetched {
+                named: format!("{} {}", package.name, package.version),
+                path: store.file(&url, package.size, &hash)?,
+            })
+        })
+        .collect()
+}
+
+fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Result<Chosen, PackagesError> {
+    let none = |name: &str| PackagesError::Name(format!("none of the image's archives has {name} for {architecture}"));
+    let name = match single {
+        Single::Named(name) => name.to_owned(),
+        Single::Behind { meta, begins } => {
+            let (_, entry) = newest(archives, meta).ok_or_else(|| none(meta))?;
+            let groups = relations(entry.depends(), architecture)
+                .map_err(|error| PackagesError::Name(format!("{meta}: {error}")))?;
+            let behind = groups
+                .iter()
+                .flatten()
+                .map(|relation| relation.name)
+                .find(|name| name.starts_with(begins));
+            behind.ok_or_else(|| none(begins))?.to_owned()
+        }
+    };
+    let (archive, entry) = newest(archives, &name).ok_or_else(|| none(&name))?;
+    let sha256 = entry
+        .sha256()
+        .ok_or_else(|| PackagesError::Name(format!("{name} has no SHA-256 in its archive")))?;
+    Ok(Chosen {
+        version: entry.version().to_owned(),
+        url: archive.file_url(entry.filename()).to_string(),
+        size: entry.size(),
+        sha256: hex::encode(sha256),
+        name,
+    })
+}
+
+/// The newest of this name, whatever pins say: it is for no image.
+fn newest<'a>(archives: &'a [Archive], name: &str) -> Option<(&'a Archive, Entry<'a>)> {
+    archives
+        .iter()
+        .flat_map(|archive| archive.parts.iter().map(move |part| (archive, part)))
+        .flat_map(|(archive, part)| part.index.entries().map(move |entry| (archive, entry)))
+        .filter(|(_, entry)| entry.name() == name)
+        .max_by_key(|(_, entry)| Version::new(entry.version()))
+}
