@@ -4,7 +4,6 @@ mod common;
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
@@ -156,68 +155,6 @@ fn qemu_a_power_cut_in_the_middle_of_configuring_does_no_harm() {
         "{scripts}"
     );
     assert_eq!(guest.ssh("systemctl is-system-running --wait"), "running");
-}
-
-/// A unit that writes to the serial line what its node knows of the swarm, and whether anybody but root can read the secrets.
-const SHOW: [(&str, &str, u32); 2] = [
-    (
-        "etc/systemd/system/show.service",
-        "[Service]\nExecStart=/usr/local/sbin/show\nStandardOutput=journal+console\n",
-        0o644,
-    ),
-    (
-        "usr/local/sbin/show",
-        "#!/bin/sh\nwhile sleep 5; do\n\
-         nodes=$(docker node ls --format '{{.Hostname}} {{.Status}} {{.ManagerStatus}}.' | sort | tr '\\n' ' ') 2>/dev/null\n\
-         [ -z \"$nodes\" ] || echo \"nodes: $nodes\"\n\
-         token=$(docker swarm join-token -q worker) 2>/dev/null && echo \"token: $token\"\n\
-         echo \"open: $(find /var/lib/docker/swarm -maxdepth 0 -perm /077 -o -name '*.key' -perm /077 -o -name '*.wal' -perm /077).\"\n\
-         done\n",
-        0o755,
-    ),
-];
-
-#[test]
-fn qemu_a_manager_and_a_worker_become_a_swarm_by_themselves() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let key = key_pair(folder);
-    fs::write(
-        folder.join("kraken.toml"),
-        "[cluster]\nnodes = 2\n[user]\nname = \"kraken\"\nssh-keys = [\"key.pub\"]\n[system]\noverlay = \"extra\"\n",
-    )
-    .unwrap();
-    for (path, text, mode) in SHOW {
-        let path = folder.join("extra/root").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-    let wanted = folder.join("extra/root/etc/systemd/system/multi-user.target.wants");
-    fs::create_dir_all(&wanted).unwrap();
-    symlink("/etc/systemd/system/show.service", wanted.join("show.service")).unwrap();
-    let run = |arguments: &[&str]| {
-        let mut program = assert_cmd::Command::cargo_bin("kraken-flash").unwrap();
-        let done = program.current_dir(folder).args(arguments).assert().success();
-        String::from_utf8_lossy(&done.get_output().stdout).trim_end().to_owned()
-    };
-    run(&["build", "--base", "debian", "--no-sums", "-o", "images"]);
-    run(&["verify", "images"]);
-    let image = |number: u8| folder.join(format!("images/kraken-{number}.img"));
-    let [manager, worker] = Guest::boot_two((&image(1), login(&key, 1)), (&image(2), login(&key, 2)));
-    let (mut manager, mut worker) = (manager.patient(4), worker.patient(4));
-    // Nobody types anything: both say it by themselves.
-    for guest in [&mut manager, &mut worker] {
-        guest.wait_for_serial("kraken-flash: this node is in the swarm as ");
-    }
-    manager.wait_for_serial("nodes: kraken-1 Ready Leader. kraken-2 Ready .");
-    manager.wait_for_serial(&told(1, "docker up  swarm Ready  2 of 2 nodes"));
-    worker.wait_for_serial(&told(2, "docker up  swarm Ready"));
-    manager.wait_for_serial(&format!("token: {}", run(&["token", "worker"])));
-    for guest in [&mut manager, &mut worker] {
-        guest.wait_for_serial("open: .");
-        assert!(!guest.serial().contains("open: /"), "{}", guest.serial());
-    }
 }
 
 /// A line in which a node of the default cluster tells its stage.

@@ -223,7 +223,7 @@ fn traces(cache: &Path) -> Vec<String> {
 }
 
 #[test]
-fn full_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
+fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
     let bench = Bench::new("[cluster]\nnodes = 2\n");
     let (code, report) = bench.boot(&["--base", "debian", "--html", "report.html", "--junit", "report.xml"]);
     for number in [1, 2] {
@@ -242,6 +242,11 @@ fn full_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
     ];
     assert_all_passed(&report["cluster-checks"], &names);
     assert_eq!(code, 0);
+    // Both tell it by themselves, on their consoles.
+    for (number, told) in [(1, "docker up  swarm Ready  2 of 2 nodes"), (2, "docker up  swarm Ready")] {
+        let tail = node(&report, number)["console-tail"].to_string();
+        assert!(tail.contains(told), "{tail}");
+    }
     let page = fs::read_to_string(bench.path("report.html")).unwrap();
     assert!(page.contains("kraken-2") && page.contains("power"), "{page}");
     let xml = fs::read_to_string(bench.path("report.xml")).unwrap();

@@ -54,20 +54,6 @@ impl Guest {
         Self::start(image, login, port, network)
     }
 
-    /// Starts two images with one cable between them and nothing else: what they do is seen on their serial lines only. (QEMU's user
-    /// network answers for every address, and so would be in their way.)
-    pub fn boot_two(one: (&Path, Login), two: (&Path, Login)) -> [Self; 2] {
-        let cable = free_port();
-        let network = |end: &str| vec!["-netdev".to_owned(), format!("socket,id=n0,{end}=127.0.0.1:{cable}")];
-        let first = Self::start(one.0, one.1, 0, network("listen"));
-        let end = Instant::now() + Duration::from_secs(30);
-        while !listens(cable) {
-            assert!(Instant::now() < end, "the first guest's cable does not listen");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        [first, Self::start(two.0, two.1, 0, network("connect"))]
-    }
-
     fn start(image: &Path, login: Login, port: u16, network: Vec<String>) -> Self {
         require(&[
             ("qemu-system-aarch64", "qemu-system-arm"),
@@ -274,15 +260,6 @@ fn island(login: &Login, port: u16) -> String {
          restrict=on,hostfwd=tcp:127.0.0.1:{port}-{}:22",
         login.address
     )
-}
-
-/// Whether somebody has this port of this machine. Connecting would take the cable's only place.
-fn listens(port: u16) -> bool {
-    let local = format!(":{port:04X} ");
-    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    table
-        .lines()
-        .any(|line| line.contains(&local) && line.split_whitespace().nth(3) == Some("0A"))
 }
 
 /// Fails, naming the Debian packages, where a program is missing: a test that cannot run is no test that passed.
