@@ -243,7 +243,10 @@ fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
     assert_all_passed(&report["cluster-checks"], &names);
     assert_eq!(code, 0);
     // Both tell it by themselves, on their consoles.
-    for (number, told) in [(1, "docker up  swarm Ready  2 of 2 nodes"), (2, "docker up  swarm Ready")] {
+    for (number, told) in [
+        (1, "docker up  swarm Ready  2 of 2 nodes"),
+        (2, "docker up  swarm Ready"),
+    ] {
         let tail = node(&report, number)["console-tail"].to_string();
         assert!(tail.contains(told), "{tail}");
     }

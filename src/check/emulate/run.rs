@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::error::io_error;
 use super::janitor::Janitor;
 use super::judge::Verdict;
-use super::lan::{Lan, LanConfig, Place};
+use super::lan::{Conflict, Lan, LanConfig, Place};
 use super::node::Running;
 use super::report::{BootReport, Check, Event, Outcome, Watcher};
 use super::ssh::OwnKey;
@@ -182,17 +183,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Who else has this address, in words.
-    pub(super) fn conflict_of(&self, address: std::net::Ipv4Addr) -> Option<String> {
-        let conflict = self
-            .lan
-            .conflicts()
-            .into_iter()
-            .find(|conflict| conflict.address == address)?;
+    /// Who else wants an address that the guest at this port wants, in words.
+    pub(super) fn conflict_of(&self, port: usize) -> Option<String> {
+        let is_in = |conflict: &Conflict| {
+            let mut places = conflict.parties.iter().map(|party| party.place);
+            places.any(|place| place == Place::Guest(port))
+        };
+        let conflict = self.lan.conflicts().into_iter().find(is_in)?;
         Some(self.describe(&conflict))
     }
 
-    pub(super) fn describe(&self, conflict: &super::lan::Conflict) -> String {
+    /// Addresses of the subnet that the guest at this port says it has.
+    pub(super) fn claims_of(&self, port: usize) -> Vec<Ipv4Addr> {
+        let subnet = self.plan.cluster.network.subnet;
+        let here = self.lan.seen().into_iter().filter(|neighbour| neighbour.guest == port);
+        here.flat_map(|neighbour| neighbour.claims.into_keys())
+            .filter(|address| subnet.contains(address))
+            .collect()
+    }
+
+    pub(super) fn describe(&self, conflict: &Conflict) -> String {
         let parties: Vec<String> = conflict
             .parties
             .iter()

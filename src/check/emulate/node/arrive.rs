@@ -110,12 +110,7 @@ impl Running<'_> {
                 );
                 return Ok(false);
             }
-            if let Some(conflict) = self.run.conflict_of(self.subject.node.address) {
-                let verdict = Verdict::Bad {
-                    expected: format!("{} for this node alone", self.subject.node.address),
-                    seen: conflict,
-                    cause: Some("two cards have one address: was one of them made for the other's number, or from another kraken.toml?".to_owned()),
-                };
+            if let Some(verdict) = self.is_elsewhere() {
                 self.settle("address", "the node has its address", began, verdict);
                 return Ok(false);
             }
@@ -145,5 +140,27 @@ impl Running<'_> {
             }
             self.wait(Duration::from_secs(1))?;
         }
+    }
+
+    /// What the LAN says against its address: somebody else wants it, too, or the node has another one.
+    fn is_elsewhere(&self) -> Option<Verdict> {
+        let own = self.subject.node.address;
+        if let Some(conflict) = self.run.conflict_of(self.port()) {
+            return Some(Verdict::Bad {
+                expected: format!("{own} for this node alone"),
+                seen: conflict,
+                cause: Some("two cards have one address: was one of them made for the other's number, or from another kraken.toml?".to_owned()),
+            });
+        }
+        let claims = self.run.claims_of(self.port());
+        if claims.is_empty() || claims.contains(&own) {
+            return None;
+        }
+        let claims: Vec<String> = claims.iter().map(ToString::to_string).collect();
+        Some(Verdict::Bad {
+            expected: own.to_string(),
+            seen: claims.join(", "),
+            cause: Some("the card was made for another node, or from another kraken.toml".to_owned()),
+        })
     }
 }
