@@ -330,7 +330,7 @@ fn fill(image: &Path, scratch: &Path) {
 }
 
 #[test]
-fn full_boot_names_what_is_wrong_with_each_of_six_cards() {
+fn qemu_boot_names_what_is_wrong_with_each_of_six_cards() {
     let bench = Bench::new("[cluster]\nnodes = 6\n[swarm]\nmode = \"none\"\n[docker]\npackages = []\n");
     bench.build();
     // 1: there is no kernel.
@@ -394,7 +394,7 @@ fn full_boot_names_what_is_wrong_with_each_of_six_cards() {
     assert_fails(checks(4), "ssh-key", &["SHA256:", "other SSH keys"]);
     assert_fails(checks(4), "ssh-login", &["Permission denied"]);
     assert_fails(checks(5), "room", &["MiB free", "full"]);
-    assert_fails(checks(6), "address", &["one address"]);
+    assert_fails(checks(6), "address", &["192.168.3.14 is claimed by", "one address"]);
     assert_fails(
         &report["cluster-checks"],
         "addresses",

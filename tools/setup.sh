@@ -66,7 +66,8 @@ backports_needed() {
 cargo_tool() { # cargo_tool COMMAND CRATE: installs a cargo sub-command once
   cargo "$1" --version >/dev/null 2>&1 && return
   echo "setup: building $2 (once, some minutes)"
-  cargo install --locked --quiet "$2" || fail "$2 cannot be installed; the network or the crate registry may be out of reach"
+  # Unoptimised: it takes longer to build than all that it will ever do here.
+  cargo install --locked --quiet --debug "$2" || fail "$2 cannot be installed; the network or the crate registry may be out of reach"
 }
 
 WANTED=$(missing | tr '\n' ' ')

@@ -166,18 +166,6 @@ impl Guest {
             .unwrap()
     }
 
-    /// Restarts the guest and waits until it is back; nothing but what it wrote to its disk survives.
-    pub fn reboot(&mut self) {
-        const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
-        let before = self.ssh(BOOT_ID);
-        // The connection breaks under the command, which is then no failure.
-        let _ = self.try_ssh("sudo -n systemctl reboot");
-        self.wait_until("the second boot", |guest| {
-            let output = guest.try_ssh(BOOT_ID);
-            output.status.success() && String::from_utf8_lossy(&output.stdout).trim_end() != before
-        });
-    }
-
     fn wait_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !done(self) {

@@ -183,14 +183,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Who else wants an address that the guest at this port wants, in words.
-    pub(super) fn conflict_of(&self, port: usize) -> Option<String> {
+    /// An address that the guest at this port wants, and somebody else, too.
+    pub(super) fn conflict_of(&self, port: usize) -> Option<Conflict> {
         let is_in = |conflict: &Conflict| {
             let mut places = conflict.parties.iter().map(|party| party.place);
             places.any(|place| place == Place::Guest(port))
         };
-        let conflict = self.lan.conflicts().into_iter().find(is_in)?;
-        Some(self.describe(&conflict))
+        self.lan.conflicts().into_iter().find(is_in)
     }
 
     /// Addresses of the subnet that the guest at this port says it has.

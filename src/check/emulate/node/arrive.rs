@@ -11,6 +11,9 @@ use super::{GLANCE, Running};
 const KERNEL: Duration = Duration::from_secs(60);
 const LOGIN: Duration = Duration::from_secs(420);
 
+const TWO_CARDS: &str =
+    "two cards have one address: was one of them made for the other's number, or from another kraken.toml?";
+
 impl Running<'_> {
     /// A system without room does not get as far as a login, and cannot say why: that is seen beforehand.
     pub(super) fn has_room(&mut self) -> Result<bool, EmulateError> {
@@ -111,6 +114,8 @@ impl Running<'_> {
                 return Ok(false);
             }
             if let Some(verdict) = self.is_elsewhere() {
+                // Whose address it is shall be looked at without it.
+                let _ = self.run.lan.cut(self.port());
                 self.settle("address", "the node has its address", began, verdict);
                 return Ok(false);
             }
@@ -124,12 +129,13 @@ impl Running<'_> {
             if since.elapsed() > limit {
                 let seen = format!("within {} s: {said}; {}", limit.as_secs(), self.last_words());
                 let expected = format!("an SSH server at {}", self.subject.node.address);
-                let cause = match &self.kept_out {
-                    Some(error) => Some(format!(
-                        "the emulator's own key could not be put beside the card's ({error})"
-                    )),
-                    None => Some("the node is not at its address, or its SSH server does not run".to_owned()),
-                };
+                let cause = Some(match (&self.kept_out, self.run.conflict_of(self.port())) {
+                    (_, Some(conflict)) => format!("{}: {TWO_CARDS}", self.run.describe(&conflict)),
+                    (Some(error), None) => {
+                        format!("the emulator's own key could not be put beside the card's ({error})")
+                    }
+                    (None, None) => "the node is not at its address, or its SSH server does not run".to_owned(),
+                });
                 self.settle(
                     "ssh",
                     "the SSH server answers",
@@ -142,14 +148,18 @@ impl Running<'_> {
         }
     }
 
-    /// What the LAN says against its address: somebody else wants it, too, or the node has another one.
+    /// What the LAN says against it: the node has, or wants, another address than its own. Who wants this node's is at fault himself.
     fn is_elsewhere(&self) -> Option<Verdict> {
         let own = self.subject.node.address;
-        if let Some(conflict) = self.run.conflict_of(self.port()) {
+        if let Some(conflict) = self
+            .run
+            .conflict_of(self.port())
+            .filter(|conflict| conflict.address != own)
+        {
             return Some(Verdict::Bad {
-                expected: format!("{own} for this node alone"),
-                seen: conflict,
-                cause: Some("two cards have one address: was one of them made for the other's number, or from another kraken.toml?".to_owned()),
+                expected: own.to_string(),
+                seen: self.run.describe(&conflict),
+                cause: Some(TWO_CARDS.to_owned()),
             });
         }
         let claims = self.run.claims_of(self.port());
