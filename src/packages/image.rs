@@ -82,12 +82,10 @@ impl ImageState {
     /// # Errors
     /// [`ImageError`].
     pub fn read(root: &dyn FileTree) -> Result<Self, ImageError> {
-        let mut image = Self::default();
-        let status = text(root, STATUS, MOST_STATUS)?.ok_or(ImageError::NoDpkg)?;
-        image.read_status(&status)?;
-        image.read_architectures(root)?;
-        image.read_sources(root)?;
-        image.read_keys(root)?;
+        let (mut image, unfinished) = Self::read_archives(root)?;
+        if !unfinished.is_empty() {
+            return Err(ImageError::NotConfigured { packages: unfinished });
+        }
         for file in config_files(root, "/etc/apt/preferences", "/etc/apt/preferences.d", &["", ".pref"])? {
             let text = text(root, &file, MOST_CONFIG)?.unwrap_or_default();
             image
@@ -95,6 +93,20 @@ impl ImageState {
                 .extend(pins::pins(&text).map_err(|why| ImageError::Config { file, why })?);
         }
         Ok(image)
+    }
+
+    /// Which archives an image trusts, and what is installed; besides, its packages that are not configured, which bar it from being a base.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub(super) fn read_archives(root: &dyn FileTree) -> Result<(Self, Vec<String>), ImageError> {
+        let mut image = Self::default();
+        let status = text(root, STATUS, MOST_STATUS)?.ok_or(ImageError::NoDpkg)?;
+        let unfinished = image.read_status(&status)?;
+        image.read_architectures(root)?;
+        image.read_sources(root)?;
+        image.read_keys(root)?;
+        Ok((image, unfinished))
     }
 
     /// The packages that are installed, in the order of dpkg's status.
@@ -108,7 +120,8 @@ impl ImageState {
         std::iter::once(self.architecture.as_str()).chain(foreign).collect()
     }
 
-    fn read_status(&mut self, text: &str) -> Result<(), ImageError> {
+    /// Gives the packages that are not configured.
+    fn read_status(&mut self, text: &str) -> Result<Vec<String>, ImageError> {
         let mut builder = IndexBuilder::default();
         let mut unfinished = Vec::new();
         let mut place = 0;
@@ -133,11 +146,8 @@ impl ImageState {
                 }
             }
         }
-        if !unfinished.is_empty() {
-            return Err(ImageError::NotConfigured { packages: unfinished });
-        }
         self.installed = builder.finish();
-        Ok(())
+        Ok(unfinished)
     }
 
     fn read_architectures(&mut self, root: &dyn FileTree) -> Result<(), ImageError> {

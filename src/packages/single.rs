@@ -63,7 +63,8 @@ pub fn singles(
     (refresh, now): (bool, u64),
     downloads: &Downloads<'_>,
 ) -> Result<Vec<Fetched>, PackagesError> {
-    let image = ImageState::read(root)?;
+    // Nothing goes into the image, so it does not matter whether it is a base or has packages that wait for its first boot.
+    let (image, _) = ImageState::read_archives(root)?;
     let store = Store::new(downloads, mirrors);
     let record = record_of(downloads.folder(), &image, wanted);
     if !refresh

@@ -1,6 +1,6 @@
 //! The kernel's command line in the emulator: the card's own, with only what the emulator needs replaced.
 
-use super::Machine;
+use super::{Machine, devicetree};
 
 /// What makes a start quick where nothing is gained by waiting: checks against processor faults that are not there, devices that no
 /// emulator has, timers that would begin to work in the middle of it. Time limits fit for a machine many times slower than a Pi.
@@ -22,8 +22,8 @@ const EMULATED: &[&str] = &[
     "systemd.default_timeout_start_sec=900",
 ];
 
-/// The emulator's command line. `root` replaces the card's root device, where that is asked for.
-pub fn for_emulator(card: &str, machine: Machine, root: Option<&str>) -> String {
+/// The emulator's command line. `tree` is the device tree, on a board; `root` replaces the card's root device, where that is asked for.
+pub fn for_emulator(card: &str, machine: Machine, tree: Option<&[u8]>, root: Option<&str>) -> String {
     let quiet = |word: &str| matches!(word, "quiet" | "splash") || word.starts_with("loglevel=");
     let mut words: Vec<&str> = card
         .split_whitespace()
@@ -32,20 +32,22 @@ pub fn for_emulator(card: &str, machine: Machine, root: Option<&str>) -> String 
         .collect();
     let root = root.map(|root| format!("root={root}"));
     words.extend(root.as_deref());
-    words.extend(consoles(machine));
+    let console = format!("console={},115200", console(machine, tree));
+    words.push(&console);
     words.extend(EMULATED);
     // A start without the file systems' check shows less: only a card that was damaged would need it, and that was proven before.
     words.push("fsck.mode=skip");
     words.join(" ")
 }
 
-/// Where the kernel's console is. The last one is `/dev/console`. The mini UART's number depends on the device tree's aliases: `ttyS1`
-/// in Linux's own, `ttyS0` in Raspberry Pi's; what is not there is passed over.
-fn consoles(machine: Machine) -> &'static [&'static str] {
-    match machine {
-        Machine::Virt => &["console=ttyAMA0,115200"],
-        Machine::Raspi0 | Machine::Raspi2b | Machine::Raspi3b | Machine::Raspi4b => {
-            &["console=ttyS0,115200", "console=ttyS1,115200"]
+/// Where the kernel's console is. The mini UART's number depends on the device tree's aliases: `ttyS1` in Linux's own, `ttyS0` in Raspberry
+/// Pi's. It must be the right one: of two `ttyS` the driver tries the first, and none after it.
+fn console(machine: Machine, tree: Option<&[u8]>) -> String {
+    match machine.has_bluetooth() {
+        false => "ttyAMA0".to_owned(),
+        true => {
+            let number = tree.and_then(|tree| devicetree::alias(tree, "serial", "/serial@7e215040"));
+            format!("ttyS{}", number.unwrap_or(0))
         }
     }
 }
@@ -57,7 +59,7 @@ mod tests {
     #[test]
     fn only_the_console_is_replaced() {
         let card = "console=serial0,115200 console=tty1 root=PARTUUID=a1b2c3d4-02 rootfstype=ext4 rootwait quiet ds=nocloud;i=x";
-        let line = for_emulator(card, Machine::Virt, None);
+        let line = for_emulator(card, Machine::Virt, None, None);
         assert!(
             line.starts_with(
                 "root=PARTUUID=a1b2c3d4-02 rootfstype=ext4 rootwait ds=nocloud;i=x console=ttyAMA0,115200 "
@@ -68,13 +70,18 @@ mod tests {
             !line.contains("serial0") && !line.contains("quiet") && !line.contains("tty1,"),
             "{line}"
         );
-        let line = for_emulator(card, Machine::Raspi3b, Some("/dev/mmcblk0p2"));
+        let upstream =
+            devicetree::tests::tree(&[("serial0", "/soc/serial@7e201000"), ("serial1", "/soc/serial@7e215040")]);
+        let line = for_emulator(card, Machine::Raspi3b, Some(&upstream), Some("/dev/mmcblk0p2"));
         assert!(
-            line.contains(" root=/dev/mmcblk0p2 console=ttyS0,115200 console=ttyS1,115200 "),
+            line.contains(" root=/dev/mmcblk0p2 console=ttyS1,115200 mitigations"),
             "{line}"
         );
+        let pi = devicetree::tests::tree(&[("serial0", "/soc/serial@7e215040")]);
+        assert!(for_emulator(card, Machine::Raspi4b, Some(&pi), None).contains(" console=ttyS0,115200 mitigations"));
+        assert!(for_emulator(card, Machine::Raspi2b, Some(&pi), None).contains(" console=ttyAMA0,115200 mitigations"));
         assert!(!line.contains("PARTUUID"), "{line}");
         // A card without a root device is left without one: a Pi would not find it either.
-        assert!(!for_emulator("rootwait", Machine::Virt, None).contains("root="));
+        assert!(!for_emulator("rootwait", Machine::Virt, None, None).contains("root="));
     }
 }

@@ -46,20 +46,12 @@ pub enum EmulateError {
         source: LayoutError,
     },
     /// There is no kernel to be had in the place of the card's own.
-    #[error("fetching a kernel for `virt`, since that of {} has no drivers for it: {source}; a board needs none (--machine raspi3b)", image.display())]
+    #[error("fetching a kernel for `virt`, since that of {} has no drivers for it: {source}; a board needs none (--machine raspi3b, or raspi2b for a 32-bit image)", image.display())]
     Spare {
         /// The image, or the package.
         image: PathBuf,
         /// What is wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The same, for an architecture that `virt` does not have here.
-    #[error("the kernel of {} has no drivers for `virt`, and there is no other for {architecture}: boot it on a board (--machine raspi2b)", image.display())]
-    NoSpare {
-        /// The image.
-        image: PathBuf,
-        /// dpkg's name for it.
-        architecture: String,
     },
     /// The virtual network could not be made.
     #[error("making the virtual network: {0}")]

@@ -69,6 +69,11 @@ impl Machine {
         self != Machine::Virt
     }
 
+    /// Whether its PL011 belongs to Bluetooth, so that the console is the mini UART, the second one.
+    pub(super) fn has_bluetooth(self) -> bool {
+        matches!(self, Machine::Raspi3b | Machine::Raspi4b)
+    }
+
     /// Its memory in MiB. Boards have what they have.
     pub fn memory(self) -> u64 {
         match self {
@@ -134,8 +139,10 @@ impl Machine {
             }
             board => {
                 add(&["-M", board.name()]);
-                // The PL011 belongs to Bluetooth; the console of these boards is the mini UART, the second one.
-                add(&["-serial", "null", "-serial", "chardev:console"]);
+                match board.has_bluetooth() {
+                    true => add(&["-serial", "null", "-serial", "chardev:console"]),
+                    false => add(&["-serial", "chardev:console"]),
+                }
                 add(&["-drive", &format!("{},if=sd", drive(parts.disk))]);
                 add(&["-device", &format!("usb-net,netdev=lan,mac={}", parts.mac)]);
             }

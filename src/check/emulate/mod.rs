@@ -4,6 +4,7 @@ mod calibrate;
 mod cluster;
 mod cmdline;
 mod console;
+mod devicetree;
 mod error;
 mod firmware;
 mod guest;

@@ -175,7 +175,12 @@ impl<'a> Running<'a> {
         self.kept_out = self.subject.overlay(&disk, run.plan.card, &run.key.line)?;
         self.report.ephemeral_key = self.kept_out.is_none();
         let machine = run.plan.machine;
-        let line = cmdline::for_emulator(&files.cmdline, machine, run.plan.root.as_deref());
+        let line = cmdline::for_emulator(
+            &files.cmdline,
+            machine,
+            files.device_tree.as_deref(),
+            run.plan.root.as_deref(),
+        );
         let parts = Parts {
             kernel: &kernel,
             initramfs: initramfs.as_deref(),

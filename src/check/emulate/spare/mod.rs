@@ -14,7 +14,7 @@ use crate::base::Downloads;
 use crate::disk::{FileTree, Partition, TreeError, real_path};
 use crate::overlay::Content;
 use crate::packages::deb::{Body, DataEntry, Deb, DebError, Scratch};
-use crate::packages::{Fetched, ImageState, Single, singles};
+use crate::packages::{Fetched, PackagesError, Single, singles};
 
 /// A module larger than this is none, unpacked, in bytes.
 const MODULE_LIMIT: u64 = 64 << 20;
@@ -46,17 +46,10 @@ impl Spare {
         downloads: &Downloads<'_>,
     ) -> Result<Self, EmulateError> {
         let root = subject.root()?;
-        let failed = |source: crate::packages::PackagesError| EmulateError::Spare {
+        let failed = |source: PackagesError| EmulateError::Spare {
             image: subject.image.clone(),
             source: Box::new(source),
         };
-        let image = ImageState::read(&root).map_err(|error| failed(error.into()))?;
-        if image.architecture != "arm64" {
-            return Err(EmulateError::NoSpare {
-                image: subject.image.clone(),
-                architecture: image.architecture,
-            });
-        }
         let wanted = [
             Single::Behind {
                 meta: "linux-image-arm64",

@@ -41,6 +41,8 @@ const NAMES: &[&str] = &[
     "seqiv",
     "zram",
     "configfs",
+    "binfmt_misc",
+    "dm_mod",
 ];
 /// What the root file system needs: loaded before it is looked for. Those that the kernel has built in are passed over.
 const FIRST: &[&str] = &[
