@@ -74,6 +74,14 @@ impl Machine {
         matches!(self, Machine::Raspi3b | Machine::Raspi4b)
     }
 
+    /// The MAC address that its adapter has when QEMU is asked for `wanted`: the first byte of `usb-net` is always 0x40 (hw/usb/dev-network.c).
+    pub(super) fn mac(self, wanted: &str) -> String {
+        match self.is_board() {
+            true => format!("40{}", wanted.get(2..).unwrap_or_default()),
+            false => wanted.to_owned(),
+        }
+    }
+
     /// Its memory in MiB. Boards have what they have.
     pub fn memory(self) -> u64 {
         match self {

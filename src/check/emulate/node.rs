@@ -64,6 +64,7 @@ impl<'a> Running<'a> {
             // Of QEMU's own range.
             None => format!("52:54:00:6b:{high:02x}:{low:02x}"),
         };
+        let mac = run.plan.machine.mac(&mac);
         Self {
             run,
             subject,

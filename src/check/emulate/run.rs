@@ -246,6 +246,10 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
         what: "measuring how fast this machine emulates".to_owned(),
     });
     let slowness = measure(plan, room.path(), &janitor, interrupt)?;
+    watcher.event(&Event::Doing {
+        node: None,
+        what: "waiting for the nodes".to_owned(),
+    });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let crowd = (plan.subjects.len() as f64 / cores as f64).max(1.0);
     let run = Run {
