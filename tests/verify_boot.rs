@@ -199,6 +199,25 @@ const SYSTEM: [&str; 14] = [
     "units",
 ];
 
+/// Every node is up, and they are one swarm that survives.
+fn assert_is_a_swarm(report: &Value, nodes: u64) {
+    for number in 1..=nodes {
+        let node = node(report, number);
+        assert_all_passed(&node["checks"], &SYSTEM);
+        assert_all_passed(&node["checks"], &["docker", "swarm-node"]);
+    }
+    let names = [
+        "addresses",
+        "ready",
+        "roles",
+        "tokens",
+        "service",
+        "power-cut",
+        "manager-reboot",
+    ];
+    assert_all_passed(&report["cluster-checks"], &names);
+}
+
 /// Processes, sockets and folders that a run with this folder as its cache has.
 fn traces(cache: &Path) -> Vec<String> {
     let mut found = Vec::new();
@@ -226,21 +245,7 @@ fn traces(cache: &Path) -> Vec<String> {
 fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
     let bench = Bench::new("[cluster]\nnodes = 2\n");
     let (code, report) = bench.boot(&["--base", "debian", "--html", "report.html", "--junit", "report.xml"]);
-    for number in [1, 2] {
-        let node = node(&report, number);
-        assert_all_passed(&node["checks"], &SYSTEM);
-        assert_all_passed(&node["checks"], &["docker", "swarm-node"]);
-    }
-    let names = [
-        "addresses",
-        "ready",
-        "roles",
-        "tokens",
-        "service",
-        "power-cut",
-        "manager-reboot",
-    ];
-    assert_all_passed(&report["cluster-checks"], &names);
+    assert_is_a_swarm(&report, 2);
     assert_eq!(code, 0);
     // Both tell it by themselves, on their consoles.
     for (number, told) in [
@@ -473,20 +478,6 @@ fn full_boot_of_the_kraken_of_seven() {
     let bench = Bench::new("");
     let (code, report) = bench.boot(&["--base", "debian", "--html", "report.html"]);
     assert_eq!(report["nodes"].as_array().unwrap().len(), 7);
-    for number in 1..=7 {
-        let node = node(&report, number);
-        assert_all_passed(&node["checks"], &SYSTEM);
-        assert_all_passed(&node["checks"], &["docker", "swarm-node"]);
-    }
-    let names = [
-        "addresses",
-        "ready",
-        "roles",
-        "tokens",
-        "service",
-        "power-cut",
-        "manager-reboot",
-    ];
-    assert_all_passed(&report["cluster-checks"], &names);
+    assert_is_a_swarm(&report, 7);
     assert_eq!(code, 0);
 }
