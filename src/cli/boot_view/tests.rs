@@ -250,7 +250,13 @@ fn consoles_cannot_write_to_the_terminal() {
         let screen = Screen::new(12, 140, 4, color);
         screen.play(&recorded());
         screen.when(|text| text.contains("EXT4-fs (vda2)"));
-        let written = String::from_utf8(screen.written.lock().unwrap().clone()).unwrap();
+        let so_far = || String::from_utf8(screen.written.lock().unwrap().clone()).unwrap();
+        // What failed may come in a later frame than the last line of the console.
+        let end = Instant::now() + Duration::from_secs(10);
+        while color && !so_far().contains("\u{1b}[31m") && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let written = so_far();
         assert!(
             !written.contains('\u{202e}') && !written.contains("title"),
             "{written:?}"
