@@ -2,15 +2,19 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::archive::{Builder, DAY, Damage, TestArchive, make_deb, now};
 use common::web::Web;
+use kraken_flash::base::{Downloads, Options};
 use kraken_flash::disk::MemoryTree;
+use kraken_flash::interrupt::Interrupt;
 use kraken_flash::packages::openpgp::{self, Keyring};
 use kraken_flash::packages::{
-    Archive, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError, Source, load, resolve,
+    Archive, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError, Single, Source, load, resolve, singles,
 };
+use kraken_flash::progress::Silent;
 
 const KEY: &str = "/usr/share/keyrings/test.asc";
 
@@ -46,6 +50,61 @@ fn request(names: &[&str]) -> Request {
 
 fn names(resolution: &Resolution) -> Vec<&str> {
     resolution.picks.iter().map(|pick| pick.name.as_str()).collect()
+}
+
+/// An image with packages that wait for its first boot has archives all the same.
+#[test]
+fn single_packages_come_without_what_they_need_and_the_second_time_without_asking() {
+    let folder = tempfile::tempdir().unwrap();
+    let deb =
+        |name: &str, version: &str, control: &str| make_deb(folder.path(), name, version, control, &[("/f", "x")]);
+    let mut archive = TestArchive::builder()
+        .deb(deb("kernel-9-plain", "9-1", "Depends: tools\n"))
+        .deb(deb("shell", "1.0", ""))
+        .deb(deb("shell", "1.10", "Depends: missing\n"))
+        .package("kernel", "8", "Depends: tools, kernel-8-plain (= 8-1)\n")
+        .package("kernel", "9", "Depends: tools, kernel-9-plain (= 9-1)\n")
+        .build()
+        .serve();
+    let mut tree = MemoryTree::new();
+    let dpkg = "Package: dpkg\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1\n\n\
+                Package: docker\nStatus: install ok unpacked\nArchitecture: arm64\nVersion: 1\n";
+    tree.file("/var/lib/dpkg/status", dpkg.as_bytes())
+        .file(KEY, archive.key())
+        .file("/etc/apt/sources.list", archive.source_line(KEY).into_bytes());
+    let options = Options {
+        cache: Some(folder.path().join("cache")),
+        attempts: 1,
+        ..Options::default()
+    };
+    let interrupt = Interrupt::new();
+    let downloads = Downloads::open(&options, None, &Silent, &interrupt).unwrap();
+    let mirrors = BTreeMap::new();
+    let time = u64::try_from(now()).unwrap();
+    let kernel = Single::Behind {
+        meta: "kernel",
+        begins: "kernel-",
+    };
+    let fetch = |wanted: &[Single<'_>], refresh| singles(&tree, wanted, &mirrors, (refresh, time), &downloads);
+    let wanted = [kernel, Single::Named("shell")];
+    let fetched = fetch(&wanted, false).unwrap();
+    let named: Vec<&str> = fetched.iter().map(|package| package.named.as_str()).collect();
+    assert_eq!(named, ["kernel-9-plain 9-1", "shell 1.10"]);
+    for package in &fetched {
+        assert!(
+            std::fs::read(&package.path).unwrap().starts_with(b"!<arch>"),
+            "{package:?}"
+        );
+    }
+    let error = fetch(&[Single::Named("gone")], false).unwrap_err().to_string();
+    assert!(
+        error.contains("none of the image's archives has gone for arm64"),
+        "{error}"
+    );
+    // Nobody is there any more, and nobody is asked.
+    archive.stop();
+    assert_eq!(fetch(&wanted, false).unwrap(), fetched);
+    assert!(fetch(&wanted, true).is_err(), "nobody was asked for news");
 }
 
 #[test]
