@@ -59,9 +59,9 @@ impl Spare {
         ];
         let fetched = singles(&root, &wanted, mirrors, fresh, downloads).map_err(failed)?;
         let [kernel, busybox] = &fetched[..] else {
-            return Err(EmulateError::Tool {
-                program: "apt",
-                said: "one package of two is missing".to_owned(),
+            return Err(EmulateError::Spare {
+                image: subject.image.clone(),
+                source: "one package of two is missing".into(),
             });
         };
         Self::read(kernel, busybox, downloads.folder())
@@ -87,9 +87,9 @@ impl Spare {
                 shell = Some(content);
             }
         })?;
-        let lacks = |package: &Fetched, what: &str| EmulateError::Tool {
-            program: "apt",
-            said: format!("{} has no {what}", package.named),
+        let lacks = |package: &Fetched, what: &str| EmulateError::Spare {
+            image: package.path.clone(),
+            source: format!("{} has no {what}", package.named).into(),
         };
         let image = image.ok_or_else(|| lacks(kernel, "kernel"))?;
         let shell = shell.ok_or_else(|| lacks(busybox, "busybox"))?;
