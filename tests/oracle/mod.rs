@@ -9,7 +9,7 @@ pub mod status;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use kraken_flash::disk::{ImageFile, apply};
 use kraken_flash::interrupt::Interrupt;
@@ -22,13 +22,12 @@ use image::{Image, Mount};
 use crate::common::deb::Package;
 use crate::common::run;
 
-/// The time that we are told to write: after the base, before the run.
-const GIVEN: i64 = 1_790_000_000;
-
 /// One comparison: an image, what is done to it before, and the packages.
 pub struct Bench {
     pub folder: TempDir,
     before: Image,
+    /// The time that we are told to write: after the base's and all packages', before dpkg's run. Seconds since 1970.
+    given: i64,
     thorough: bool,
 }
 
@@ -41,9 +40,11 @@ impl Bench {
             .unwrap();
         let before = Image::of_base(folder.path().join("before.img"));
         std::fs::create_dir(folder.path().join("debs")).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Self {
             folder,
             before,
+            given: now.as_secs() as i64,
             thorough: false,
         }
     }
@@ -112,7 +113,10 @@ impl Bench {
         let ours = self.before.copy(at("ours.img"));
         let (unpacked, seconds) = self.by_us(&ours, debs);
         let [before, want, have] = [&self.before, &dpkgs, &ours].map(|image| image.mount(false));
-        let times = Times { start, given: GIVEN };
+        let times = Times {
+            start,
+            given: self.given,
+        };
         let (counts, mut found) = compare(before.path(), want.path(), have.path(), &times, self.thorough);
         found.extend(status::differences(want.path(), have.path()));
         self.is_enough(debs, &before, &have, &mut found);
@@ -140,7 +144,7 @@ impl Bench {
         let scratch = tempfile::tempdir_in(self.folder.path()).unwrap();
         let begin = Instant::now();
         let root = image.root_tree();
-        let unpacked = packages::unpack(&root, debs, scratch.path(), GIVEN, &Interrupt::new())
+        let unpacked = packages::unpack(&root, debs, scratch.path(), self.given, &Interrupt::new())
             .unwrap_or_else(|error| panic!("{error}"));
         let disk = Arc::new(ImageFile::open_write(&image.path).unwrap());
         apply(disk, &image.layout(), &unpacked.overlay).unwrap_or_else(|error| panic!("{error}"));
