@@ -23,18 +23,23 @@ struct Archive {
     /// Lists and the state of apt.
     state: PathBuf,
     debs: PathBuf,
+    /// Tests beside this one wait until the lists are read and the packages are there.
+    _lock: fs::File,
 }
 
 impl Archive {
     fn open(image: &Mount) -> Self {
-        let folder = Cache::open(None).unwrap().root().join("tests/packages");
-        let archive = Self {
-            state: folder.join("apt"),
-            debs: folder.join("debs"),
-        };
+        let root = Cache::open(None).unwrap().root().join("tests/packages");
         for folder in ["apt/lists/partial", "apt/archives/partial", "debs"] {
-            fs::create_dir_all(Cache::open(None).unwrap().root().join("tests/packages").join(folder)).unwrap();
+            fs::create_dir_all(root.join(folder)).unwrap();
         }
+        let lock = fs::File::create(root.join("lock")).unwrap();
+        lock.lock().unwrap();
+        let archive = Self {
+            state: root.join("apt"),
+            debs: root.join("debs"),
+            _lock: lock,
+        };
         // Lists of an hour ago are as good for this as today's; those of a suite that moved on are not, since its packages go.
         let fresh = archive.state.join("fresh");
         let age = fs::metadata(&fresh)
