@@ -31,6 +31,15 @@ pub(super) struct BootArgs {
         help_heading = "Proof by booting"
     )]
     nodes: Vec<u32>,
+    /// Boot at most so many nodes at the same time [default: as many as there is memory for]. Managers stay on, workers take turns
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..),
+        requires = "boot",
+        help_heading = "Proof by booting"
+    )]
+    at_once: Option<u16>,
     /// What is emulated: `virt` is fast, the boards are slow and have their own devices
     #[arg(
         long,
@@ -209,6 +218,7 @@ fn boot(
         machine: args.machine,
         card: args.card_size.next_power_of_two() << 30,
         root: args.root.clone(),
+        at_once: args.at_once.map(usize::from),
         room: cache.root().join("boot"),
         consoles: args
             .consoles

@@ -73,13 +73,7 @@ pub fn replace_in_root(image: &Image, path: &str, from: &str, to: &str) {
 fn replace_in_boot(image: &Image, path: &str, from: &str, to: &str) {
     let text = String::from_utf8(image.boot_file(path)).unwrap();
     assert!(text.contains(from), "{path} has no {from}: {text}");
-    let scratch = tempfile::tempdir().unwrap();
-    let file = scratch.path().join("file");
-    fs::write(&file, text.replacen(from, to, 1)).unwrap();
-    run(Command::new("mcopy")
-        .args(["-o", "-i", &image.mtools()])
-        .arg(&file)
-        .arg(format!("::{path}")));
+    image.put_boot(path, text.replacen(from, to, 1).as_bytes());
 }
 
 /// Has debugfs(8) do it.

@@ -1,6 +1,7 @@
 //! A folder with a `kraken.toml`, a base, a cache and a home of its own, in which the program runs as a user runs it.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -251,6 +252,16 @@ impl Image {
         output.stdout
     }
 
+    /// Replaces a file of the boot volume, or makes it; by mtools.
+    pub fn put_boot(&self, path: &str, bytes: &[u8]) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        run(Command::new("mcopy")
+            .args(["-o", "-i", &self.mtools()])
+            .arg(file.path())
+            .arg(format!("::{path}")));
+    }
+
     /// Asks debugfs(8) about the root volume.
     pub fn debugfs(&self, request: &str) -> String {
         let said = run(Command::new("debugfs").args(["-R", request]).arg(self.ext4()));
@@ -271,6 +282,19 @@ impl Image {
             let complaint = said.lines().find(|line| !harmless(line));
             assert!(complaint.is_none(), "{request}: {said}");
         }
+    }
+
+    /// Replaces a file of the root volume by another, with these permission bits, of this user and group.
+    pub fn put_root(&self, path: &str, bytes: &[u8], mode: u32, owner: u32) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        self.change(&[
+            format!("rm {path}"),
+            format!("write {} {path}", file.path().display()),
+            format!("set_inode_field {path} mode 0100{mode:o}"),
+            format!("set_inode_field {path} uid {owner}"),
+            format!("set_inode_field {path} gid {owner}"),
+        ]);
     }
 
     /// A file of the root volume, read by debugfs(8).

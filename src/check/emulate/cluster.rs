@@ -19,20 +19,68 @@ const DOWN: Duration = Duration::from_secs(180);
 const BACK: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Makes the checks, as far as there is something to check.
+/// What was seen of groups that made room for others.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// The tables of those who were Ready.
+    tables: Vec<String>,
+    /// Names of nodes that did not become members.
+    missing: Vec<String>,
+    /// When the first group was waited for.
+    began_ms: Option<u64>,
+}
+
+impl Earlier {
+    fn note(&mut self, nodes: &[Running<'_>]) {
+        for node in nodes.iter().filter(|node| !node.passed("swarm-node")) {
+            if !self.missing.contains(&node.report.hostname) {
+                self.missing.push(node.report.hostname.clone());
+            }
+        }
+    }
+}
+
+/// Sees that those that are on now are Ready together, before some of them leave.
+///
+/// # Errors
+/// [`EmulateError`] when the run was stopped.
+pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Earlier) -> Result<(), EmulateError> {
+    if run.plan.cluster.swarm.mode == SwarmMode::None || !run.managers_are_there {
+        return Ok(());
+    }
+    earlier.began_ms.get_or_insert(run.clock.ms());
+    earlier.note(nodes);
+    match are_ready(run, nodes)? {
+        Ok(table) => earlier.tables.push(table),
+        Err(seen) => {
+            earlier.tables.push(seen);
+            let on = nodes.iter().map(|node| &node.report.hostname);
+            let new: Vec<String> = on.filter(|name| !earlier.missing.contains(name)).cloned().collect();
+            earlier.missing.extend(new);
+        }
+    }
+    run.clock.progress();
+    Ok(())
+}
+
+/// Makes the checks with those that are on, as far as there is something to check.
 ///
 /// # Errors
 /// [`EmulateError`] when the run was stopped, or a guest could not be started again.
-pub(super) fn prove(run: &Run<'_>, nodes: &mut [Running<'_>], checks: &mut Vec<Check>) -> Result<(), EmulateError> {
+pub(super) fn prove(
+    run: &Run<'_>,
+    nodes: &mut [Running<'_>],
+    earlier: Earlier,
+    checks: &mut Vec<Check>,
+) -> Result<(), EmulateError> {
     let mut report = Report { run, checks };
-    if nodes.len() > 1 {
+    if run.plan.subjects.len() > 1 {
         addresses(&mut report);
     }
     if run.plan.cluster.swarm.mode == SwarmMode::None || nodes.len() < 2 || !run.managers_are_there {
         return Ok(());
     }
-    let all_up = nodes.iter().all(|node| node.passed("swarm-node"));
-    if !ready(&mut report, nodes, READY, ("ready", "every node is Ready"))? || !all_up {
+    if !ready(&mut report, nodes, earlier)? {
         return Ok(());
     }
     roles(&mut report, nodes);
@@ -115,24 +163,62 @@ fn table(members: &[[String; 4]]) -> String {
     crate::clean::lines(&lines.join("\n")).collect::<Vec<_>>().join("\n")
 }
 
-/// Waits until all nodes that were booted are Ready.
-fn ready(
-    report: &mut Report<'_, '_>,
-    nodes: &mut [Running<'_>],
-    limit: Duration,
-    (name, title): (&'static str, &str),
-) -> Result<bool, EmulateError> {
-    let began = report.run.clock.ms();
-    let expected: Vec<String> = nodes.iter().map(|node| node.report.hostname.clone()).collect();
-    let words = format!("Ready: {}", expected.join(", "));
-    let (verdict, _) = until(report.run, nodes, limit, |nodes| {
+/// Waits until those members that are on are Ready; gives the manager's list. Who is no member by its own word is not waited for.
+fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, String>, EmulateError> {
+    let members_on: Vec<String> = nodes
+        .iter()
+        .filter(|node| node.passed("swarm-node"))
+        .map(|node| node.report.hostname.clone())
+        .collect();
+    let (verdict, _) = until(run, nodes, READY, |nodes| {
         let rows = members(nodes)?;
-        let all = expected
+        let all = members_on
             .iter()
             .all(|name| rows.iter().filter(|row| row[0] == *name && row[1] == "Ready").count() == 1);
         if all { Ok(table(&rows)) } else { Err(table(&rows)) }
     })?;
-    Ok(report.settle(name, title, began, decided(verdict, words, None)))
+    Ok(verdict)
+}
+
+/// Whether all nodes that were booted are Ready, or were when it was their turn.
+fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Earlier) -> Result<bool, EmulateError> {
+    let run = report.run;
+    let began = earlier.began_ms.unwrap_or(run.clock.ms());
+    let expected: Vec<&str> = run
+        .plan
+        .subjects
+        .iter()
+        .map(|subject| &*subject.node.hostname)
+        .collect();
+    let expected = format!("Ready: {}", expected.join(", "));
+    earlier.note(nodes);
+    let verdict = are_ready(run, nodes)?;
+    let is_ready = verdict.is_ok();
+    let (Ok(table) | Err(table)) = verdict;
+    earlier.tables.push(table);
+    let groups = earlier.tables.len();
+    let seen = match groups {
+        1 => earlier.tables.concat(),
+        _ => {
+            let tables = earlier.tables.iter().enumerate();
+            let tables = tables.map(|(index, table)| format!("group {} of {groups}:\n{table}", index + 1));
+            tables.collect::<Vec<_>>().join("\n")
+        }
+    };
+    let verdict = match is_ready && earlier.missing.is_empty() {
+        true => Verdict::Good(seen),
+        false => Verdict::Bad {
+            expected,
+            seen,
+            cause: (!earlier.missing.is_empty()).then(|| {
+                format!(
+                    "not in the swarm, as their own checks say: {}",
+                    earlier.missing.join(", ")
+                )
+            }),
+        },
+    };
+    Ok(report.settle("ready", "every node is Ready", began, verdict))
 }
 
 fn decided(verdict: Result<String, String>, expected: String, cause: Option<&str>) -> Verdict {

@@ -56,9 +56,9 @@ pub enum EmulateError {
     /// The virtual network could not be made.
     #[error("making the virtual network: {0}")]
     Lan(#[from] LanError),
-    /// There is not enough memory.
+    /// There is not enough memory, not even for one node at a time beside the managers.
     #[error(
-        "booting {nodes} nodes takes about {needed} MiB of memory, and {free} MiB are free: boot fewer at once (--nodes 1,2), or free some"
+        "booting {nodes} at the same time, the fewest that show something, takes about {needed} MiB of memory, and {free} MiB are free: free some, or boot some of the nodes alone (--nodes 1)"
     )]
     Memory {
         /// How many.
@@ -67,6 +67,16 @@ pub enum EmulateError {
         needed: u64,
         /// MiB.
         free: u64,
+    },
+    /// Fewer nodes may be on at the same time than show something.
+    #[error(
+        "{places} at once are too few: the managers that are booted stay on, and beside them there must be a place for one more; {needed} are enough"
+    )]
+    Places {
+        /// As many may be.
+        places: usize,
+        /// As many must be.
+        needed: usize,
     },
     /// An image was changed while it ran.
     #[error("{} changed while it was booted, by somebody else: what was seen is worth nothing, start again", .0.display())]

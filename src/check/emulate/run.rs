@@ -9,13 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::io_error;
+use super::groups::Groups;
 use super::janitor::Janitor;
 use super::judge::Verdict;
 use super::lan::{Conflict, Lan, LanConfig, Place};
-use super::node::Running;
 use super::report::{BootReport, Check, Event, Outcome, Watcher};
 use super::ssh::OwnKey;
-use super::{EmulateError, Machine, Spare, Subject, calibrate, cluster, memory, programs};
+use super::{EmulateError, Machine, Spare, Subject, calibrate, programs, prove};
 use crate::interrupt::Interrupt;
 use crate::spec::{Cluster, Role, SwarmMode};
 
@@ -39,6 +39,8 @@ pub struct Plan<'a> {
     pub consoles: PathBuf,
     /// Files with private keys whose public keys are configured.
     pub logins: Vec<PathBuf>,
+    /// How many nodes are on at the same time at most; as many as the memory is enough for, where that is not said.
+    pub at_once: Option<usize>,
     /// The tokens of managers and workers that the cluster's keys give, where the keys are at hand.
     pub tokens: Option<[String; 2]>,
 }
@@ -97,6 +99,7 @@ pub(super) struct Run<'a> {
     /// Of each guest.
     pub(super) processors: usize,
     pub(super) managers_are_there: bool,
+    pub(super) groups: Groups,
     stretch: f64,
     turns: (Mutex<Turns>, Condvar),
 }
@@ -105,7 +108,7 @@ pub(super) struct Run<'a> {
 struct Turns {
     /// How many may start beside those that do.
     free: usize,
-    /// Ports of the nodes that have not started; the lowest is next: managers come before those who look for them.
+    /// Ports of the nodes of this group that have not started; the lowest is next: managers come before those who look for them.
     waiting: BTreeSet<usize>,
 }
 
@@ -120,6 +123,12 @@ impl Drop for Turn<'_> {
 }
 
 impl<'a> Run<'a> {
+    /// The nodes at these ports may start, each in its turn.
+    pub(super) fn may_start(&self, ports: &[usize]) {
+        let mut turns = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.waiting.extend(ports);
+    }
+
     /// Waits until the node at this port may start: only so many do at once as there are cores. Calls `waits` if it must wait.
     pub(super) fn turn(&'a self, port: usize, waits: impl FnOnce()) -> Result<Turn<'a>, EmulateError> {
         let (turns, changed) = &self.turns;
@@ -229,7 +238,7 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
     programs::look()?;
     let started = now();
     let emulator = programs::version()?;
-    memory::is_there(plan)?;
+    let groups = Groups::of(plan)?;
     let room = folder_in(&plan.room)?;
     let short = folder_in(&std::env::temp_dir())?;
     let janitor = Janitor::hire(&[room.path(), short.path()])
@@ -251,7 +260,7 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
         what: "waiting for the nodes".to_owned(),
     });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let crowd = (plan.subjects.len() as f64 / cores as f64).max(1.0);
+    let crowd = (groups.largest() as f64 / cores as f64).max(1.0);
     let run = Run {
         plan,
         watcher,
@@ -262,7 +271,7 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
         key: OwnKey::make(short.path()).map_err(io_error("making an SSH key in", short.path()))?,
         folder: room.path(),
         short: short.path(),
-        processors: if plan.subjects.len() == 1 {
+        processors: if groups.largest() == 1 {
             cores.min(4)
         } else {
             cores.min(2)
@@ -272,12 +281,13 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
         turns: (
             Mutex::new(Turns {
                 free: cores.max(1),
-                waiting: (0..plan.subjects.len()).collect(),
+                waiting: BTreeSet::new(),
             }),
             Condvar::new(),
         ),
+        groups,
     };
-    let (nodes, cluster_checks, interrupted) = prove(&run)?;
+    let proven = prove::prove(&run)?;
     for (subject, print) in plan.subjects.iter().zip(&prints) {
         if subject.fingerprint()? != *print {
             return Err(EmulateError::Changed(subject.image.clone()));
@@ -290,67 +300,10 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
         started,
         took_ms: run.clock.ms(),
         slowness,
-        interrupted,
-        nodes,
-        cluster_checks,
+        interrupted: proven.interrupted,
+        nodes: proven.nodes,
+        cluster_checks: proven.cluster_checks,
     })
-}
-
-type Proven = (Vec<super::NodeReport>, Vec<Check>, bool);
-
-fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
-    let mut nodes: Vec<Running<'_>> = run
-        .plan
-        .subjects
-        .iter()
-        .map(|subject| Running::new(run, subject))
-        .collect();
-    let results: Vec<Result<(), EmulateError>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = nodes.iter_mut().map(|node| scope.spawn(move || node.prove())).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    let mut interrupted = false;
-    for result in results {
-        interrupted |= stopped(result)?;
-    }
-    let mut checks = Vec::new();
-    if !interrupted {
-        interrupted = stopped(cluster::prove(run, &mut nodes, &mut checks))?;
-    }
-    let failed = |checks: &[Check]| checks.iter().any(|check| check.outcome == Outcome::Failed);
-    let all = failed(&checks);
-    let mut reports = Vec::new();
-    for node in nodes {
-        let log = node.log().clone();
-        let mut report = node.finish();
-        if all || failed(&report.checks) {
-            report.console = keep(&log, run.plan)?;
-        }
-        reports.push(report);
-    }
-    Ok((reports, checks, interrupted))
-}
-
-/// Whether it was stopped on request, which is no error: the report says what was seen until then.
-fn stopped(result: Result<(), EmulateError>) -> Result<bool, EmulateError> {
-    match result {
-        Ok(()) => Ok(false),
-        Err(EmulateError::Interrupted(_)) => Ok(true),
-        Err(error) => Err(error),
-    }
-}
-
-fn keep(log: &Path, plan: &Plan<'_>) -> Result<Option<PathBuf>, EmulateError> {
-    let Some(name) = log.file_name().filter(|_| log.exists()) else {
-        return Ok(None);
-    };
-    fs::create_dir_all(&plan.consoles).map_err(io_error("making", &plan.consoles))?;
-    let kept = plan.consoles.join(name);
-    fs::copy(log, &kept).map_err(io_error("keeping a console's log in", &kept))?;
-    Ok(Some(kept))
 }
 
 /// RFC 3339, to the second.

@@ -1,0 +1,141 @@
+//! From images to a report: group after group, then what those that are on prove together.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::cluster::{self, Earlier};
+use super::error::io_error;
+use super::node::Running;
+use super::report::{Check, Event, NodeReport, Outcome};
+use super::run::Run;
+use super::{EmulateError, Plan};
+
+/// What was seen.
+pub(super) struct Proven {
+    pub(super) nodes: Vec<NodeReport>,
+    pub(super) cluster_checks: Vec<Check>,
+    /// Whether it was stopped before its end.
+    pub(super) interrupted: bool,
+}
+
+/// A node that is off for good: its place among the subjects, its report, its console's log.
+struct Ended(usize, NodeReport, PathBuf);
+
+impl Ended {
+    fn of(node: Running<'_>) -> Self {
+        let (port, log) = (node.port(), node.log().clone());
+        Self(port, node.finish(), log)
+    }
+}
+
+/// Boots all nodes, as many at a time as there is room for.
+///
+/// # Errors
+/// What this machine cannot do; what is wrong with the images stands in the report.
+pub(super) fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
+    let mut on: Vec<Running<'_>> = Vec::new();
+    let mut ended: Vec<Ended> = Vec::new();
+    let mut earlier = Earlier::default();
+    let mut checks = Vec::new();
+    let mut interrupted = false;
+    for (index, group) in run.groups.iter().enumerate() {
+        if index == 0 {
+            for later in run.groups.iter().skip(1).flatten() {
+                say(run, *later, "waiting for a place");
+            }
+        }
+        let newcomers = on.len();
+        on.extend(group.iter().map(|node| Running::new(run, &run.plan.subjects[*node])));
+        run.may_start(group);
+        interrupted = boot(&mut on[newcomers..])?;
+        if interrupted {
+            break;
+        }
+        if index + 1 == run.groups.count() {
+            interrupted = stopped(cluster::prove(run, &mut on, earlier, &mut checks))?;
+            break;
+        }
+        interrupted = stopped(cluster::gather(run, &mut on, &mut earlier))?;
+        if interrupted {
+            break;
+        }
+        let (stay, leave): (Vec<_>, Vec<_>) = on.into_iter().partition(|node| run.groups.stays(node.port()));
+        on = stay;
+        for node in &leave {
+            say(run, node.port(), "off, to make room for others");
+        }
+        ended.extend(leave.into_iter().map(Ended::of));
+    }
+    ended.extend(on.into_iter().map(Ended::of));
+    // Those whose turn never came.
+    for (port, subject) in run.plan.subjects.iter().enumerate() {
+        if !ended.iter().any(|Ended(other, ..)| *other == port) {
+            ended.push(Ended::of(Running::new(run, subject)));
+        }
+    }
+    ended.sort_by_key(|Ended(port, ..)| *port);
+    Ok(Proven {
+        nodes: with_consoles(run.plan, ended, failed(&checks))?,
+        cluster_checks: checks,
+        interrupted,
+    })
+}
+
+fn say(run: &Run<'_>, port: usize, what: &str) {
+    run.watcher.event(&Event::Doing {
+        node: Some(run.plan.subjects[port].node.number),
+        what: what.to_owned(),
+    });
+}
+
+/// Each in a thread of its own, until all are settled.
+fn boot(nodes: &mut [Running<'_>]) -> Result<bool, EmulateError> {
+    let results: Vec<Result<(), EmulateError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = nodes.iter_mut().map(|node| scope.spawn(move || node.prove())).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut interrupted = false;
+    for result in results {
+        interrupted |= stopped(result)?;
+    }
+    Ok(interrupted)
+}
+
+/// Whether it was stopped on request, which is no error: the report says what was seen until then.
+fn stopped(result: Result<(), EmulateError>) -> Result<bool, EmulateError> {
+    match result {
+        Ok(()) => Ok(false),
+        Err(EmulateError::Interrupted(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn failed(checks: &[Check]) -> bool {
+    checks.iter().any(|check| check.outcome == Outcome::Failed)
+}
+
+/// The reports, with the consoles kept of nodes that failed, or of `all`.
+fn with_consoles(plan: &Plan<'_>, ended: Vec<Ended>, all: bool) -> Result<Vec<NodeReport>, EmulateError> {
+    ended
+        .into_iter()
+        .map(|Ended(_, mut report, log)| {
+            if all || failed(&report.checks) {
+                report.console = keep(&log, plan)?;
+            }
+            Ok(report)
+        })
+        .collect()
+}
+
+fn keep(log: &Path, plan: &Plan<'_>) -> Result<Option<PathBuf>, EmulateError> {
+    let Some(name) = log.file_name().filter(|_| log.exists()) else {
+        return Ok(None);
+    };
+    fs::create_dir_all(&plan.consoles).map_err(io_error("making", &plan.consoles))?;
+    let kept = plan.consoles.join(name);
+    fs::copy(log, &kept).map_err(io_error("keeping a console's log in", &kept))?;
+    Ok(Some(kept))
+}

@@ -1,0 +1,92 @@
+//! Reports of `verify --boot --json`, as tests ask them.
+
+use serde_json::Value;
+
+pub fn node(report: &Value, number: u64) -> &Value {
+    let nodes = report["nodes"].as_array().unwrap();
+    nodes.iter().find(|node| node["node"] == number).unwrap()
+}
+
+/// Name, outcome, evidence and cause of every check.
+pub fn checks(of: &Value) -> Vec<(String, String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    of.as_array()
+        .unwrap()
+        .iter()
+        .map(|check| {
+            (
+                text(&check["name"]),
+                text(&check["outcome"]),
+                text(&check["seen"]),
+                text(&check["cause"]),
+            )
+        })
+        .collect()
+}
+
+pub fn assert_fails(of: &Value, name: &str, words: &[&str]) {
+    let all = checks(of);
+    let failed = all
+        .iter()
+        .find(|(check, outcome, ..)| check == name && outcome == "failed");
+    let (.., seen, cause) = failed.unwrap_or_else(|| panic!("{name} did not fail: {all:#?}"));
+    for word in words {
+        assert!(
+            seen.contains(word) || cause.contains(word),
+            "{name} says nothing of {word}: {seen}; {cause}"
+        );
+    }
+}
+
+pub fn assert_all_passed(of: &Value, names: &[&str]) {
+    let all = checks(of);
+    for (name, outcome, seen, cause) in &all {
+        assert!(
+            outcome == "passed" || outcome == "not-applicable",
+            "{name}: {outcome}: {seen}; {cause}"
+        );
+    }
+    for name in names {
+        assert!(
+            all.iter()
+                .any(|(check, outcome, ..)| check == name && outcome == "passed"),
+            "{name}: {all:#?}"
+        );
+    }
+}
+
+pub const SYSTEM: [&str; 14] = [
+    "boot-files",
+    "kernel",
+    "root",
+    "room",
+    "hostname",
+    "address",
+    "nic",
+    "gateway",
+    "cloud-init",
+    "user",
+    "ssh-key",
+    "ssh-login",
+    "packages",
+    "units",
+];
+
+/// Every node is up, and they are one swarm that survives.
+pub fn assert_is_a_swarm(report: &Value, nodes: u64) {
+    for number in 1..=nodes {
+        let node = node(report, number);
+        assert_all_passed(&node["checks"], &SYSTEM);
+        assert_all_passed(&node["checks"], &["docker", "swarm-node"]);
+    }
+    let names = [
+        "addresses",
+        "ready",
+        "roles",
+        "tokens",
+        "service",
+        "power-cut",
+        "manager-reboot",
+    ];
+    assert_all_passed(&report["cluster-checks"], &names);
+}
