@@ -348,6 +348,38 @@ fn swarm_a_state_that_docker_does_not_take_is_said_loudly() {
 }
 
 #[test]
+fn swarm_a_card_without_its_key_or_with_a_damaged_certificate_says_so() {
+    let cluster = Cluster::new("[cluster]\nnodes = 3\n");
+    let cards = cluster.build(&[]);
+    let bench = Bench::new(&Engine::suite("trixie"));
+    let machines: Vec<_> = cards.iter().map(|card| card.put_into(&bench)).collect();
+    let certificates = |number: usize| machines[number - 1].data_root().join("swarm/certificates");
+    std::fs::remove_file(certificates(2).join("swarm-node.key")).unwrap();
+    let path = certificates(3).join("swarm-node.crt");
+    let mut certificate = std::fs::read(&path).unwrap();
+    let middle = certificate.iter().position(|byte| *byte == b'\n').unwrap() + 200;
+    certificate[middle] = if certificate[middle] == b'A' { b'B' } else { b'A' };
+    std::fs::write(&path, certificate).unwrap();
+    let nodes: Vec<On> = machines.iter().map(On::new).collect();
+    for (node, error) in nodes[1..]
+        .iter()
+        .zip(["signed by unknown authority", "error while loading TLS certificate"])
+    {
+        let said = bench.wait_for("a word about it", MINUTE, || {
+            Some(node.said()).filter(|said| said.contains("DOCKER DID NOT TAKE"))
+        });
+        for want in [error, "sudo docker swarm join 192.168.3.11:2377 --token TOKEN"] {
+            assert!(said.contains(want), "{want:?} in {said}");
+        }
+        // Nothing that Docker does again would help.
+        assert!(!said.contains("restarting Docker"), "{said}");
+    }
+    bench.wait_for("a word of the manager that it is in the swarm", MINUTE, || {
+        nodes[0].said().contains("this node is in the swarm as").then_some(())
+    });
+}
+
+#[test]
 fn swarm_every_release_of_docker_takes_the_state() {
     for managers in [1, 3] {
         let cluster = Cluster::new(&format!("[swarm]\nmanagers = {managers}\n"));
