@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, progress and messages to stderr. Nothing here is logic that a library user would need.
 
+mod boot_images;
 mod boot_view;
 mod build;
 mod card;

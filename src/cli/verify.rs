@@ -114,7 +114,9 @@ pub(super) fn node_by_name(path: &Path, cluster: &Cluster) -> Option<u32> {
         .file_name()?
         .to_str()?
         .trim_end_matches(".xz")
-        .trim_end_matches(".zst");
+        .trim_end_matches(".zst")
+        .trim_end_matches(".gz")
+        .trim_end_matches(".zip");
     let stem = stem.strip_suffix(".img")?;
     cluster
         .nodes

@@ -13,7 +13,7 @@ use kraken_flash::workspace::{LoginKeys, MissingKeys};
 use super::boot_view::{Booting, View};
 use super::golden::{self, RejoinArgs, Wanted};
 use super::load::{self, BaseArgs, Loaded};
-use super::{Failure, Session, keys, say, text};
+use super::{Failure, Session, boot_images, keys, say, text};
 
 /// Arguments of `verify` that go with `--boot`.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,7 @@ pub(super) struct BootArgs {
     /// Where the consoles' logs go when something failed [default: consoles/ in the cache folder]
     #[arg(long, value_name = "DIR", requires = "boot", help_heading = "Proof by booting")]
     consoles: Option<PathBuf>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Proof by booting")]
     pub(super) base: BaseArgs,
 }
 
@@ -107,8 +107,8 @@ pub(super) fn run(
             return Err(Failure::Usage("of a folder, nodes are picked with --nodes".into()));
         }
         let subjects = match path.is_dir() {
-            true => of_folder(path, cluster, &args.nodes)?,
-            false => vec![of_file(path, node, cluster)?],
+            true => boot_images::of_folder(path, cluster, &args.nodes)?,
+            false => vec![boot_images::of_file(path, node, cluster)?],
         };
         return boot(session, args, (&loaded, keys.as_ref(), subjects, as_json), out);
     }
@@ -137,66 +137,6 @@ pub(super) fn run(
     )
 }
 
-/// The raw images of the nodes in a folder.
-fn of_folder<'a>(folder: &Path, cluster: &'a Cluster, wanted: &[u32]) -> Result<Vec<Subject<'a>>, Failure> {
-    let mut subjects = Vec::new();
-    let mut missing = Vec::new();
-    if let Some(number) = wanted
-        .iter()
-        .find(|number| !cluster.nodes.iter().any(|node| node.number == **number))
-    {
-        let count = cluster.nodes.len();
-        return Err(Failure::Usage(format!(
-            "there is no node {number}: the cluster has nodes 1 to {count}"
-        )));
-    }
-    for node in &cluster.nodes {
-        if !wanted.is_empty() && !wanted.contains(&node.number) {
-            continue;
-        }
-        let image = folder.join(format!("{}.img", node.hostname));
-        match image.is_file() {
-            true => subjects.push(Subject::file(node, image)),
-            false => missing.push(format!("{}.img", node.hostname)),
-        }
-    }
-    match missing.is_empty() {
-        true => Ok(subjects),
-        false => Err(Failure::message(format!(
-            "{} has no {}: make them with `kraken-flash build`, unpack them, or name the nodes that are there with --nodes",
-            folder.display(),
-            missing.join(", ")
-        ))),
-    }
-}
-
-fn of_file<'a>(path: &Path, node: Option<u32>, cluster: &'a Cluster) -> Result<Subject<'a>, Failure> {
-    let number = node.or_else(|| super::verify::node_by_name(path, cluster));
-    let node: Option<&Node> = match number {
-        Some(number) => cluster.nodes.iter().find(|node| node.number == number),
-        None if cluster.nodes.len() == 1 => cluster.nodes.first(),
-        None => None,
-    };
-    let Some(node) = node else {
-        return Err(Failure::Usage(format!(
-            "which node should {} be? Say it with --node N, of 1 to {}",
-            path.display(),
-            cluster.nodes.len()
-        )));
-    };
-    let extension = path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default();
-    if matches!(extension, "xz" | "zst" | "gz" | "zip") {
-        return Err(Failure::message(format!(
-            "{} is packed: unpack it first, or boot the cluster straight from kraken.toml (without a path)",
-            path.display()
-        )));
-    }
-    Ok(Subject::file(node, path.to_owned()))
-}
-
 type What<'a> = (&'a Loaded, Option<&'a ClusterKeys>, Vec<Subject<'a>>, bool);
 
 fn boot(
@@ -209,6 +149,8 @@ fn boot(
     // Managers start first: the others look for them.
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
     let cache = Cache::open(None)?;
+    let room = cache.root().join("boot");
+    let _unpacked = boot_images::unpack(session, &mut subjects, &room)?;
     let booting: Vec<Booting> = subjects.iter().map(|subject| shown(cluster, subject.node)).collect();
     let spare = spare(session, args, cluster, &subjects)?;
     let plan = Plan {
@@ -219,7 +161,7 @@ fn boot(
         card: args.card_size.next_power_of_two() << 30,
         root: args.root.clone(),
         at_once: args.at_once.map(usize::from),
-        room: cache.root().join("boot"),
+        room,
         consoles: args
             .consoles
             .clone()

@@ -45,6 +45,9 @@ pub enum EmulateError {
         /// What is wrong.
         source: LayoutError,
     },
+    /// A packed image cannot be unpacked.
+    #[error(transparent)]
+    Packed(#[from] crate::base::UnpackError),
     /// There is no kernel to be had in the place of the card's own.
     #[error("fetching a kernel for `virt`, since that of {} has no drivers for it: {source}; a board needs none (--machine raspi3b, or raspi2b for a 32-bit image)", image.display())]
     Spare {

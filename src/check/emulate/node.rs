@@ -73,7 +73,7 @@ impl<'a> Running<'a> {
                 hostname: node.hostname.clone(),
                 address: node.address,
                 role,
-                image: subject.patch.is_none().then(|| subject.image.clone()),
+                image: subject.named(),
                 ephemeral_key: false,
                 stages: Vec::new(),
                 checks: Vec::new(),

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::cluster::{self, Earlier};
 use super::error::io_error;
@@ -9,6 +11,9 @@ use super::node::Running;
 use super::report::{Check, Event, NodeReport, Outcome};
 use super::run::Run;
 use super::{EmulateError, Plan};
+
+/// Between two looks at the console of a node that is settled.
+const HEAR: Duration = Duration::from_millis(200);
 
 /// What was seen.
 pub(super) struct Proven {
@@ -47,7 +52,8 @@ pub(super) fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
         let newcomers = on.len();
         on.extend(group.iter().map(|node| Running::new(run, &run.plan.subjects[*node])));
         run.may_start(group);
-        interrupted = boot(&mut on[newcomers..])?;
+        let (old, new) = on.split_at_mut(newcomers);
+        interrupted = boot(old, new)?;
         if interrupted {
             break;
         }
@@ -88,10 +94,32 @@ fn say(run: &Run<'_>, port: usize, what: &str) {
     });
 }
 
-/// Each in a thread of its own, until all are settled.
-fn boot(nodes: &mut [Running<'_>]) -> Result<bool, EmulateError> {
+/// Proves the `newcomers`, each in a thread of its own, until all are settled; those that are on go on being heard meanwhile.
+fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool, EmulateError> {
+    let unsettled = &AtomicUsize::new(newcomers.len());
+    let hear = |node: &mut Running<'_>| {
+        while unsettled.load(Ordering::Relaxed) > 0 {
+            node.hear();
+            std::thread::sleep(HEAR);
+        }
+    };
     let results: Vec<Result<(), EmulateError>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = nodes.iter_mut().map(|node| scope.spawn(move || node.prove())).collect();
+        for node in old {
+            scope.spawn(move || hear(node));
+        }
+        let threads: Vec<_> = newcomers
+            .iter_mut()
+            .map(|node| {
+                scope.spawn(move || {
+                    // Also when it panics: the others must not wait for it.
+                    let settled = Settled(unsettled);
+                    let result = node.prove();
+                    drop(settled);
+                    hear(node);
+                    result
+                })
+            })
+            .collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -102,6 +130,15 @@ fn boot(nodes: &mut [Running<'_>]) -> Result<bool, EmulateError> {
         interrupted |= stopped(result)?;
     }
     Ok(interrupted)
+}
+
+/// One node fewer to wait for, once it is dropped.
+struct Settled<'a>(&'a AtomicUsize);
+
+impl Drop for Settled<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Whether it was stopped on request, which is no error: the report says what was seen until then.

@@ -358,7 +358,7 @@ fn lan(plan: &Plan<'_>, folder: &Path) -> Result<Lan, EmulateError> {
     })?)
 }
 
-fn folder_in(parent: &Path) -> Result<tempfile::TempDir, EmulateError> {
+pub(super) fn folder_in(parent: &Path) -> Result<tempfile::TempDir, EmulateError> {
     fs::create_dir_all(parent).map_err(io_error("making", parent))?;
     tempfile::Builder::new()
         .prefix("kf-")

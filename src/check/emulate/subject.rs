@@ -10,9 +10,11 @@ use std::time::SystemTime;
 use super::error::io_error;
 use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
-use super::{EmulateError, Machine, spare};
+use super::{EmulateError, Machine, Unpacking, spare};
 use crate::disk::{self, ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Partition, Patch, ReadAt};
+use crate::interrupt::Interrupt;
 use crate::overlay::{Entry, EntryPath, Overlay, Volume};
+use crate::progress::Progress;
 use crate::spec::Node;
 
 /// What is booted as one node.
@@ -22,6 +24,8 @@ pub struct Subject<'a> {
     pub node: &'a Node,
     /// The raw image: that of the node, or the golden image under its patch.
     pub image: PathBuf,
+    /// The file that the user named, where `image` was unpacked from it.
+    pub packed: Option<PathBuf>,
     /// What the node's image has otherwise than the golden image.
     pub patch: Option<Patch>,
 }
@@ -36,6 +40,7 @@ impl<'a> Subject<'a> {
         Self {
             node,
             image,
+            packed: None,
             patch: None,
         }
     }
@@ -45,8 +50,33 @@ impl<'a> Subject<'a> {
         Self {
             node,
             image: golden,
+            packed: None,
             patch: Some(patch),
         }
+    }
+
+    /// Boots what is in the image, where that is packed; see [`Unpacking::raw`].
+    ///
+    /// # Errors
+    /// [`EmulateError`] when it cannot be unpacked.
+    pub fn unpack(
+        &mut self,
+        unpacking: &Unpacking,
+        most: u64,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), EmulateError> {
+        let raw = unpacking.raw(&self.image, most, progress, interrupt)?;
+        if raw != self.image {
+            self.packed = Some(std::mem::replace(&mut self.image, raw));
+        }
+        Ok(())
+    }
+
+    /// The image's name for who reads it; nothing for what is no file of its own.
+    pub(super) fn named(&self) -> Option<PathBuf> {
+        let named = self.packed.as_ref().unwrap_or(&self.image);
+        self.patch.is_none().then(|| named.clone())
     }
 
     pub(super) fn fingerprint(&self) -> Result<Fingerprint, EmulateError> {

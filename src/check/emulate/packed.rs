@@ -1,0 +1,67 @@
+//! Packed images, unpacked for one run.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::EmulateError;
+use super::error::io_error;
+use super::janitor::Janitor;
+use super::run::folder_in;
+use crate::base::{Format, Limits, recognise, unpack};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// Where packed images are unpacked; gone, with all that is in it, when it is dropped or the program ends in any way.
+#[derive(Debug)]
+pub struct Unpacking {
+    // First the janitor, who is done when the folder is gone.
+    _janitor: Janitor,
+    folder: tempfile::TempDir,
+}
+
+impl Unpacking {
+    /// A folder in `room`, which has the space: some GiB for each image.
+    ///
+    /// # Errors
+    /// [`EmulateError::Io`] when it cannot be made.
+    pub fn new(room: &Path) -> Result<Self, EmulateError> {
+        let folder = folder_in(room)?;
+        let janitor =
+            Janitor::hire(&[folder.path()]).map_err(io_error("starting a shell to clean up behind", folder.path()))?;
+        Ok(Self {
+            _janitor: janitor,
+            folder,
+        })
+    }
+
+    /// The raw image in a packed file, at most `most` bytes large; a raw image itself. What is neither is left for the run to judge.
+    ///
+    /// # Errors
+    /// [`EmulateError`] when the file cannot be read or is damaged, or there is no room.
+    pub fn raw(
+        &self,
+        image: &Path,
+        most: u64,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<PathBuf, EmulateError> {
+        let format = recognise(image).unwrap_or(Format::Raw);
+        if format == Format::Raw {
+            return Ok(image.to_owned());
+        }
+        let path = self
+            .folder
+            .path()
+            .join(image.file_name().unwrap_or_default())
+            .with_extension("raw");
+        let file = File::create_new(&path).map_err(io_error("making", &path))?;
+        let limits = Limits { exact: None, most };
+        match unpack((image, format), (&file, &path), limits, progress, interrupt) {
+            Ok(_) => Ok(path),
+            Err(error) => {
+                interrupt.check()?;
+                Err(error.into())
+            }
+        }
+    }
+}
