@@ -31,7 +31,8 @@ pub(super) struct BootArgs {
         help_heading = "Proof by booting"
     )]
     nodes: Vec<u32>,
-    /// Boot at most so many nodes at the same time [default: as many as there is memory for]. Managers stay on, workers take turns
+    /// Boot at most so many nodes at the same time [default: two for each core, as many as there is memory for].
+    /// Managers stay on, workers take turns
     #[arg(
         long,
         value_name = "N",

@@ -1,16 +1,20 @@
 //! A test service: a task on every node, each reached through every node, from outside.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddrV4, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Report, decided, until};
 use crate::check::emulate::EmulateError;
 use crate::check::emulate::node::Running;
+use crate::interrupt::Interrupt;
 
 /// On the reference machine, with one guest for each core.
 const LIMIT: Duration = Duration::from_secs(300);
+/// So long an answer is waited for, and so long until it is looked whether somebody wants to stop.
+const ANSWER: Duration = Duration::from_secs(30);
+const GLANCE: Duration = Duration::from_millis(300);
 /// Where it is published.
 const PORT: u16 = 18_080;
 /// Its name, and its image's: of a registry that is not there, so that nobody waits for one.
@@ -65,14 +69,14 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
         let mut trouble = String::new();
         for (node, reached) in nodes.iter().zip(&mut reached) {
             for _ in 0..2 * names.len() {
-                if *reached == names {
+                if *reached == names || run.interrupt.is_set() {
                     break;
                 }
                 match run
                     .lan
                     .forward(SocketAddrV4::new(node.subject.node.address, PORT))
                     .map_err(|error| error.to_string())
-                    .and_then(fetch)
+                    .and_then(|at| fetch(at, run.interrupt))
                 {
                     Ok(name) => drop(reached.insert(name)),
                     Err(words) => {
@@ -121,19 +125,29 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
 }
 
 /// What answers there: the name of the node whose task it is.
-fn fetch(at: SocketAddrV4) -> Result<String, String> {
-    let answer = || -> std::io::Result<String> {
+fn fetch(at: SocketAddrV4, interrupt: &Interrupt) -> Result<String, String> {
+    let answer = || -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(at)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(GLANCE))?;
         stream.write_all(b"GET / HTTP/1.0\r\nHost: node\r\n\r\n")?;
-        let mut text = Vec::new();
-        stream.take(4096).read_to_end(&mut text)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        let (since, mut text) = (Instant::now(), Vec::new());
+        let mut stream = stream.take(4096);
+        loop {
+            match stream.read_to_end(&mut text) {
+                Err(error) if is_timeout(&error) && since.elapsed() < ANSWER && !interrupt.is_set() => {}
+                done => return done.map(|_| text),
+            }
+        }
     };
     let text = answer().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&text);
     match text.split_once("\r\n\r\n") {
         Some((head, body)) if head.starts_with("HTTP/1.") && head.contains(" 200") => Ok(crate::clean::line(body)),
         _ if text.is_empty() => Err("the connection was closed".to_owned()),
         _ => Err(format!("an answer that is none: {}", crate::clean::line(&text))),
     }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

@@ -128,12 +128,22 @@ impl Watch {
             .collect()
     }
 
+    /// Whether a guest says of some address of the subnet that it has it.
+    fn has_one(&self, guest: usize) -> bool {
+        let all = self.neighbours.range((guest, Mac([0; 6]))..=(guest, Mac::BROADCAST));
+        all.flat_map(|(_, neighbour)| neighbour.claims.keys())
+            .any(|address| self.subnet.contains(address))
+    }
+
+    /// Who asks for an address without having one wants it. Who has one does not want another: a kernel asks without a sender's address, too,
+    /// when it looks for its gateway in the moment in which its own address is being set anew.
     fn parties(&self) -> impl Iterator<Item = (Ipv4Addr, Party)> {
         let guests = self.neighbours.values().flat_map(|neighbour| {
+            let has_one = self.has_one(neighbour.guest);
             let probed_only = neighbour
                 .probes
                 .keys()
-                .filter(|address| !neighbour.claims.contains_key(address));
+                .filter(move |address| !has_one && !neighbour.claims.contains_key(address));
             neighbour.claims.keys().chain(probed_only).map(|address| {
                 let party = Party {
                     place: Place::Guest(neighbour.guest),

@@ -119,6 +119,17 @@ fn one_who_probes_for_what_another_has_or_probes_for_is_in_conflict() {
 }
 
 #[test]
+fn who_has_an_address_and_looks_for_the_gateway_without_a_senders_wants_nothing() {
+    // A kernel whose own address is just being set anew: seen at a guest that was starved of its processor.
+    let seen = Seen::nothing()
+        .arp(4, A, REQUEST, NODE, GATEWAY)
+        .arp(4, A, REQUEST, NOBODY, GATEWAY);
+    assert!(seen.conflicts().is_empty());
+    let nobody = Seen::nothing().arp(4, A, REQUEST, NOBODY, GATEWAY);
+    assert_eq!(nobody.conflicts(), [(GATEWAY, vec![Some(4), None])]);
+}
+
+#[test]
 fn the_hosts_addresses_are_its_own() {
     let seen = Seen::nothing().arp(4, A, REQUEST, GATEWAY, GATEWAY);
     assert_eq!(seen.conflicts(), [(GATEWAY, vec![Some(4), None])]);
