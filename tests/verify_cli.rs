@@ -199,3 +199,49 @@ fn what_cannot_be_verified_is_an_error_or_a_finding_never_a_pass() {
         world.kraken(&["inspect", "cut.img"]);
     }
 }
+
+#[test]
+fn what_cannot_be_booted_is_said_before_anything_is() {
+    let world = World::new(2, trixie());
+    world.does(&["build", "--compress", "zst"]);
+    for (arguments, code, words) in [
+        (
+            &["--base", "debian"][..],
+            2,
+            "--base, --offline and --refresh go with --boot",
+        ),
+        (&["--nodes", "1"], 2, "--boot"),
+        (&["--boot", "--at-once", "0"], 2, "--at-once"),
+        (&["--boot", "images", "--nodes", "3"], 2, "there is no node 3"),
+        (&["--boot", "images", "--node", "1"], 2, "--nodes"),
+        (
+            &["--boot", "images/kraken-1.img.zst", "--nodes", "1"],
+            2,
+            "--nodes picks from a folder",
+        ),
+        (
+            &["--boot", "kraken.toml"],
+            2,
+            "which node should kraken.toml be? Say it with --node N",
+        ),
+    ] {
+        let said = world.ends(&[&["verify"], arguments].concat(), code);
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    }
+    let packed = world.at("images/kraken-2.img.zst");
+    let bytes = fs::read(&packed).unwrap();
+    fs::write(&packed, &bytes[..bytes.len() / 2]).unwrap();
+    let said = world.ends(&["verify", "--boot", "images"], 1);
+    assert!(
+        said.contains("kraken-2.img.zst: the zstd file is cut short") && !said.contains("kraken-2.raw"),
+        "{said}"
+    );
+    fs::remove_file(&packed).unwrap();
+    let said = world.ends(&["verify", "--boot", "images"], 1);
+    assert!(
+        said.contains("images has no kraken-2.img: make them with `kraken-flash build`"),
+        "{said}"
+    );
+    let left: Vec<_> = fs::read_dir(world.at("cache/boot")).into_iter().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+}

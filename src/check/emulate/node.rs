@@ -131,6 +131,10 @@ impl<'a> Running<'a> {
         self.turn = Some(self.run.turn(self.port(), || self.doing("waiting for its turn"))?);
         self.start()?;
         if !self.kernel()? || !self.login()? {
+            // The others can use its processor. One that only its SSH server fails may be the manager whom they look for.
+            if self.report.checks.last().is_none_or(|check| check.name != "ssh") {
+                self.off();
+            }
             return Ok(());
         }
         self.look()
@@ -222,6 +226,15 @@ impl<'a> Running<'a> {
         self.shell = None;
         self.guest = None;
         self.lines = None;
+    }
+
+    /// Takes its power away for good; its console's last lines are kept for the report.
+    fn off(&mut self) {
+        self.hear();
+        if let Some(guest) = &self.guest {
+            self.report.console_tail = guest.console().tail(TAIL);
+        }
+        self.cut();
     }
 
     /// Hears what the console says: stages, signs of trouble, lines for who watches.
@@ -339,11 +352,7 @@ impl<'a> Running<'a> {
 
     /// Ends it: what was not reached stands in the report, with the console's last lines.
     pub(super) fn finish(mut self) -> NodeReport {
-        self.hear();
-        if let Some(guest) = &self.guest {
-            self.report.console_tail = guest.console().tail(TAIL);
-        }
-        self.cut();
+        self.off();
         let now = self.run.clock.ms();
         let missing: Vec<(&'static str, &str)> = std::iter::once(("kernel", "the kernel starts"))
             .chain(RULES.iter().map(|rule| (rule.name, rule.title)))

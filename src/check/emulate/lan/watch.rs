@@ -128,22 +128,30 @@ impl Watch {
             .collect()
     }
 
-    /// Whether a guest says of some address of the subnet that it has it.
-    fn has_one(&self, guest: usize) -> bool {
+    /// Everything of one guest, whatever its interface.
+    fn all_of(&self, guest: usize) -> impl Iterator<Item = &Neighbour> {
         let all = self.neighbours.range((guest, Mac([0; 6]))..=(guest, Mac::BROADCAST));
-        all.flat_map(|(_, neighbour)| neighbour.claims.keys())
-            .any(|address| self.subnet.contains(address))
+        all.map(|(_, neighbour)| neighbour)
     }
 
-    /// Who asks for an address without having one wants it. Who has one does not want another: a kernel asks without a sender's address, too,
-    /// when it looks for its gateway in the moment in which its own address is being set anew.
+    /// Whether a guest that asks for this address without a sender's wants it. A kernel asks like that, too, when it looks for its gateway
+    /// in a moment in which it has no address: so nobody who has an address wants another, and whoever asked for another address does not
+    /// want the host's.
+    fn wants(&self, guest: usize, address: Ipv4Addr) -> bool {
+        let is_ours = |address: &&Ipv4Addr| self.subnet.contains(*address);
+        let has_one = self
+            .all_of(guest)
+            .any(|all| all.claims.keys().any(|claim| is_ours(&claim)));
+        let asked = || self.all_of(guest).flat_map(|all| all.probes.keys()).filter(is_ours);
+        !has_one && (!self.own.1.contains_key(&address) || asked().all(|asked| self.own.1.contains_key(asked)))
+    }
+
     fn parties(&self) -> impl Iterator<Item = (Ipv4Addr, Party)> {
         let guests = self.neighbours.values().flat_map(|neighbour| {
-            let has_one = self.has_one(neighbour.guest);
             let probed_only = neighbour
                 .probes
                 .keys()
-                .filter(move |address| !has_one && !neighbour.claims.contains_key(address));
+                .filter(|address| !neighbour.claims.contains_key(address) && self.wants(neighbour.guest, **address));
             neighbour.claims.keys().chain(probed_only).map(|address| {
                 let party = Party {
                     place: Place::Guest(neighbour.guest),

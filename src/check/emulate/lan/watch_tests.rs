@@ -125,8 +125,14 @@ fn who_has_an_address_and_looks_for_the_gateway_without_a_senders_wants_nothing(
         .arp(4, A, REQUEST, NODE, GATEWAY)
         .arp(4, A, REQUEST, NOBODY, GATEWAY);
     assert!(seen.conflicts().is_empty());
-    let nobody = Seen::nothing().arp(4, A, REQUEST, NOBODY, GATEWAY);
-    assert_eq!(nobody.conflicts(), [(GATEWAY, vec![Some(4), None])]);
+    // Nor does one to whom its own address is denied.
+    let denied = Seen::nothing()
+        .arp(1, B, REPLY, NODE, GATEWAY)
+        .arp(4, A, REQUEST, NOBODY, NODE)
+        .arp(4, A, REQUEST, NOBODY, GATEWAY);
+    assert_eq!(denied.conflicts(), [(NODE, vec![Some(1), Some(4)])]);
+    let wanted = Seen::nothing().arp(4, A, REQUEST, NOBODY, GATEWAY);
+    assert_eq!(wanted.conflicts(), [(GATEWAY, vec![Some(4), None])]);
 }
 
 #[test]
