@@ -78,7 +78,7 @@ test-swarm:
 test-qemu:
 	@$(STAGE) "tests that boot images" cargo nextest run --locked --profile qemu --no-tests=fail
 
-# Beyond `make test`: the seven-node cluster, a kernel without virtio, and cards that are no members.
+# Beyond `make test`: the seven-node cluster, three nodes where there is room for two, and a kernel without virtio.
 test-full: test
 	@$(STAGE) "tests that boot whole clusters" cargo nextest run --locked --profile full --no-tests=fail
 
