@@ -21,7 +21,7 @@ use crate::spec::Cluster;
 use crate::swarm::ClusterKeys;
 
 /// A packed image that unpacks to more than this is none of ours, in bytes.
-const UNPACKED_LIMIT: u64 = 64 << 30;
+pub(super) const UNPACKED_LIMIT: u64 = 64 << 30;
 
 /// Checks the images of `cluster` in `folder`: those that the manifest lists, and those that lie there besides.
 ///

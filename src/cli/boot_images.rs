@@ -7,8 +7,6 @@ use kraken_flash::spec::{Cluster, Node};
 
 use super::{Failure, Session};
 
-/// A packed image may be as large as this, in bytes; `verify` takes none that is larger either.
-const LARGEST: u64 = 64 << 30;
 /// As which a node's image may lie in a folder.
 const PACKED: [&str; 5] = ["img", "img.xz", "img.zst", "img.gz", "img.zip"];
 
@@ -87,7 +85,7 @@ pub(super) fn unpack(
             None => unpacking.insert(Unpacking::new(room).map_err(failed)?),
         };
         subject
-            .unpack(unpacking, LARGEST, &*session.progress, &session.interrupt)
+            .unpack(unpacking, &*session.progress, &session.interrupt)
             .map_err(failed)?;
     }
     Ok(unpacking)

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::super::folder::UNPACKED_LIMIT;
 use super::EmulateError;
 use super::error::io_error;
 use super::janitor::Janitor;
@@ -34,17 +35,11 @@ impl Unpacking {
         })
     }
 
-    /// The raw image in a packed file, at most `most` bytes large; a raw image itself. What is neither is left for the run to judge.
+    /// The raw image in a packed file, no larger than those that `verify` takes; a raw image itself. What is neither is left for the run to judge.
     ///
     /// # Errors
     /// [`EmulateError`] when the file cannot be read or is damaged, or there is no room.
-    pub fn raw(
-        &self,
-        image: &Path,
-        most: u64,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
-    ) -> Result<PathBuf, EmulateError> {
+    pub fn raw(&self, image: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<PathBuf, EmulateError> {
         let format = recognise(image).unwrap_or(Format::Raw);
         if format == Format::Raw {
             return Ok(image.to_owned());
@@ -55,7 +50,10 @@ impl Unpacking {
             .join(image.file_name().unwrap_or_default())
             .with_extension("raw");
         let file = File::create_new(&path).map_err(io_error("making", &path))?;
-        let limits = Limits { exact: None, most };
+        let limits = Limits {
+            exact: None,
+            most: UNPACKED_LIMIT,
+        };
         match unpack((image, format), (&file, &path), limits, progress, interrupt) {
             Ok(_) => Ok(path),
             Err(error) => {

@@ -39,7 +39,7 @@ pub struct Plan<'a> {
     pub consoles: PathBuf,
     /// Files with private keys whose public keys are configured.
     pub logins: Vec<PathBuf>,
-    /// How many nodes are on at the same time at most; as many as the memory is enough for, where that is not said.
+    /// How many nodes are on at the same time at most; two for each core, and as many as the memory is enough for, where that is not said.
     pub at_once: Option<usize>,
     /// The tokens of managers and workers that the cluster's keys give, where the keys are at hand.
     pub tokens: Option<[String; 2]>,

@@ -62,11 +62,10 @@ impl<'a> Subject<'a> {
     pub fn unpack(
         &mut self,
         unpacking: &Unpacking,
-        most: u64,
         progress: &dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<(), EmulateError> {
-        let raw = unpacking.raw(&self.image, most, progress, interrupt)?;
+        let raw = unpacking.raw(&self.image, progress, interrupt)?;
         if raw != self.image {
             self.packed = Some(std::mem::replace(&mut self.image, raw));
         }
