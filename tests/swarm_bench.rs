@@ -119,16 +119,7 @@ fn swarm_nodes_join_serve_fail_and_come_back() {
     println!("3 containers run after {:?}", begun.elapsed());
 
     // The containers know each other by name, and reach each other.
-    let container = manager.docker(&["ps", "--quiet"]);
-    let addresses = bench.wait_for("the names of all containers", MINUTE, || {
-        let said = manager.docker(&["exec", &container, "nslookup", "tasks.sleepers"]);
-        let addresses = said.lines().filter_map(|line| line.strip_prefix("Address: "));
-        let addresses: BTreeSet<String> = addresses.map(str::to_owned).collect();
-        (addresses.len() == 3).then_some(addresses)
-    });
-    for address in &addresses {
-        manager.docker(&["exec", &container, "ping", "-c", "1", "-W", "5", address]);
-    }
+    bench.wait_containers_reach(manager, "sleepers", 3);
 
     // The power of one fails: the manager notices, and takes it back as it was.
     let id = nodes[2].info()["Swarm"]["NodeID"].clone();

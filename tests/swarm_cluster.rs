@@ -64,17 +64,7 @@ fn serves(bench: &Bench, manager: &Node, nodes: &[&Node]) {
         let running: BTreeSet<&str> = tasks.lines().filter(|line| line.contains(" Running ")).collect();
         (running.len() == count).then_some(())
     });
-    let container = manager.docker(&["ps", "--quiet"]);
-    let addresses = bench.wait_for("the names of all containers", 2 * MINUTE, || {
-        let said = manager.try_docker(&["exec", &container, "nslookup", "tasks.sleepers"]);
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        let addresses = said.lines().filter_map(|line| line.strip_prefix("Address: "));
-        let addresses: BTreeSet<String> = addresses.map(str::to_owned).collect();
-        (addresses.len() == count).then_some(addresses)
-    });
-    for address in &addresses {
-        manager.docker(&["exec", &container, "ping", "-c", "1", "-W", "5", address]);
-    }
+    bench.wait_containers_reach(manager, "sleepers", count);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod island;
 mod machine;
 mod node;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +22,13 @@ use std::time::{Duration, Instant};
 pub use engine::Engine;
 pub use node::Node;
 
+use super::said;
 use island::Island;
 
 /// The container image that a node can be given.
 pub const IMAGE: &str = "busybox:test";
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Nodes on one network.
 pub struct Bench {
@@ -86,19 +90,52 @@ impl Bench {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+
+    /// Waits until the manager's only container knows `count` containers of a service by name, and each answers it.
+    ///
+    /// Nodes tell each other by gossip which container is where, names and ways apart: the way to one whose name is known already may
+    /// be some seconds late, and a single lost packet says nothing.
+    pub fn wait_containers_reach(&self, manager: &Node, service: &str, count: usize) {
+        let container = manager.docker(&["ps", "--quiet"]);
+        let exec = |program: &[&str]| manager.try_docker(&[&["exec", &container], program].concat());
+        let mut last = String::new();
+        let reached = try_for(2 * MINUTE, || {
+            last = said(&exec(&["nslookup", &format!("tasks.{service}")]));
+            let addresses = last.lines().filter_map(|line| line.strip_prefix("Address: "));
+            let addresses: BTreeSet<String> = addresses.map(str::to_owned).collect();
+            let silent = addresses.iter().find_map(|address| {
+                let answer = exec(&["ping", "-c", "1", "-W", "2", address]);
+                (!answer.status.success()).then(|| said(&answer))
+            });
+            last.extend(silent.clone());
+            (silent.is_none() && addresses.len() == count).then_some(())
+        });
+        assert!(
+            reached.is_some(),
+            "{count} containers of {service} do not answer one of them:\n{last}\n{}",
+            logs(&self.island)
+        );
+    }
 }
 
-fn wait_for<T>(island: &Island, what: &str, timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> (T, Duration) {
+fn wait_for<T>(island: &Island, what: &str, timeout: Duration, ask: impl FnMut() -> Option<T>) -> (T, Duration) {
+    let begun = Instant::now();
+    match try_for(timeout, ask) {
+        Some(answer) => (answer, begun.elapsed()),
+        None => panic!("waited {timeout:?} in vain for {what}\n{}", logs(island)),
+    }
+}
+
+/// Asks until there is an answer or the time is over.
+fn try_for<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask() {
-            return (answer, begun.elapsed());
+            return Some(answer);
         }
-        assert!(
-            begun.elapsed() < timeout,
-            "waited {timeout:?} in vain for {what}\n{}",
-            logs(island)
-        );
+        if begun.elapsed() >= timeout {
+            return None;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
 }
