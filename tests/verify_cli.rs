@@ -245,3 +245,36 @@ fn what_cannot_be_booted_is_said_before_anything_is() {
     let left: Vec<_> = fs::read_dir(world.at("cache/boot")).into_iter().flatten().collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn a_missing_emulator_is_said_with_the_line_that_installs_it_before_anything_is_made() {
+    let world = World::new(2, trixie());
+    world.does(&["build", "--compress", "zst"]);
+    let empty = world.at("programs");
+    fs::create_dir(&empty).unwrap();
+    let without = |arguments: &[&str]| {
+        let output = world.program().args(arguments).env("PATH", &empty).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    fs::remove_dir_all(world.at("cache/golden")).unwrap();
+    for arguments in [
+        &["verify", "--boot"][..],
+        &["verify", "--boot", "images"],
+        &["verify", "--boot", "images/kraken-1.img.zst"],
+    ] {
+        let words = without(arguments);
+        assert!(
+            words.contains("booting images needs qemu-system-aarch64, qemu-img, qemu-io, ssh, which are not here")
+                && words.contains("install QEMU 7.2 or later for ARM guests"),
+            "{words}"
+        );
+    }
+    assert!(!world.at("cache/golden").exists() && !world.at("cache/boot").exists());
+    fs::write(empty.join("apt-get"), "").unwrap();
+    let words = without(&["verify", "--boot", "images"]);
+    assert!(
+        words.contains("install it: sudo apt-get install qemu-system-arm qemu-utils openssh-client"),
+        "{words}"
+    );
+}

@@ -113,6 +113,7 @@ pub(super) fn run(
         };
         return boot(session, args, (&loaded, keys.as_ref(), subjects, as_json), out);
     }
+    emulator_is_here()?;
     let wanted = Wanted {
         nodes: &args.nodes,
         base: &args.base,
@@ -138,6 +139,11 @@ pub(super) fn run(
     )
 }
 
+/// Asked before images are made or unpacked for it, which takes its time.
+fn emulator_is_here() -> Result<(), Failure> {
+    emulate::are_here().map_err(|error| Failure::Failed(Box::new(error)))
+}
+
 type What<'a> = (&'a Loaded, Option<&'a ClusterKeys>, Vec<Subject<'a>>, bool);
 
 fn boot(
@@ -147,6 +153,7 @@ fn boot(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let cluster = &loaded.workspace.cluster;
+    emulator_is_here()?;
     // Managers start first: the others look for them.
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
     let cache = Cache::open(None)?;

@@ -2,6 +2,7 @@
 
 mod service;
 
+use std::iter;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -192,6 +193,7 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
         .collect();
     let expected = format!("Ready: {}", expected.join(", "));
     earlier.note(nodes);
+    let count = run.plan.subjects.len();
     let verdict = are_ready(run, nodes)?;
     let is_ready = verdict.is_ok();
     let (Ok(table) | Err(table)) = verdict;
@@ -202,7 +204,11 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
         _ => {
             let tables = earlier.tables.iter().enumerate();
             let tables = tables.map(|(index, table)| format!("group {} of {groups}:\n{table}", index + 1));
-            tables.collect::<Vec<_>>().join("\n")
+            let summary = match is_ready {
+                true => format!("{} of {count} Ready, in {groups} groups", count - earlier.missing.len()),
+                false => format!("not all of {count} Ready, in {groups} groups"),
+            };
+            iter::once(summary).chain(tables).collect::<Vec<_>>().join("\n")
         }
     };
     let verdict = match is_ready && earlier.missing.is_empty() {

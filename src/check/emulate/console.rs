@@ -34,6 +34,10 @@ impl Console {
                 continue;
             }
             self.first.get_or_insert_with(|| line.clone());
+            // As on a terminal, one takes the other's place: what was said before the wait would be gone else.
+            if is_a_wait(&line) && self.lines.back().is_some_and(|last| is_a_wait(last)) {
+                self.lines.pop_back();
+            }
             self.lines.push_back(line.clone());
             if self.lines.len() > REMEMBERED {
                 self.lines.pop_front();
@@ -200,6 +204,19 @@ pub(super) fn is_of_the_system(line: &str) -> bool {
         .any(|words| line.contains(words))
 }
 
+/// Whether systemd says by it, several times a second, what it waits for: "[ ***  ] (1 of 2) Job x.mount/start running (5s / 1min 30s)", in
+/// older releases "[ ***  ] A start job is running for …".
+fn is_a_wait(line: &str) -> bool {
+    let Some((stars, words)) = line
+        .trim_start()
+        .strip_prefix('[')
+        .and_then(|line| line.split_once("] "))
+    else {
+        return false;
+    };
+    stars.contains('*') && stars.chars().all(|c| matches!(c, '*' | ' ')) && words.contains(" running ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +242,30 @@ mod tests {
             console.take(format!("line {number}\n").as_bytes());
         }
         assert_eq!(console.tail(1000).len(), REMEMBERED);
+    }
+
+    #[test]
+    fn of_a_wait_the_last_word_is_remembered() {
+        let mut console = Console::default();
+        console.take(b"         Mounting boot-firmware.mount - /boot/firmware...\n");
+        for second in 1..500 {
+            let stars = "\x1b[0;31m*\x1b[0;1;31m*\x1b[0m";
+            let line =
+                format!("\r\x1bM\x1b[K[  {stars}  ] Job boot-firmware.mount/start running ({second}s / 16min)\r\n");
+            assert_eq!(console.take(line.as_bytes()).len(), 1);
+        }
+        console.take(
+            b"[***   ] (2 of 3) A start job is running for /x (3s / no limit)\n[*** failed\n[   12.3] mmc0: timeout\n",
+        );
+        assert_eq!(
+            console.tail(10),
+            [
+                "         Mounting boot-firmware.mount - /boot/firmware...",
+                "[***   ] (2 of 3) A start job is running for /x (3s / no limit)",
+                "[*** failed",
+                "[   12.3] mmc0: timeout"
+            ]
+        );
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub use firmware::FirmwareError;
 use lan::LanError;
 pub use machine::Machine;
 pub use packed::Unpacking;
+pub use programs::are_here;
 pub use report::{BootReport, Check, Event, NodeReport, Outcome, Stage, Watcher};
 pub use run::{Plan, boot, stages};
 pub use spare::Spare;

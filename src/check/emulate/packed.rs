@@ -63,3 +63,44 @@ impl Unpacking {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::super::judge::tests::cluster;
+    use super::super::subject::Subject;
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn what_is_booted_is_a_copy_and_what_is_watched_is_the_file_that_was_named() {
+        let room = tempfile::tempdir().unwrap();
+        let mut image = vec![0; 1 << 20];
+        image[510..512].copy_from_slice(&[0x55, 0xaa]);
+        let packed = room.path().join("kraken-1.img.gz");
+        let mut encoder = flate2::write::GzEncoder::new(File::create(&packed).unwrap(), flate2::Compression::fast());
+        encoder.write_all(&image).unwrap();
+        encoder.finish().unwrap();
+
+        let unpacking = Unpacking::new(&room.path().join("boot")).unwrap();
+        let cluster = cluster();
+        let mut subject = Subject::file(&cluster.nodes[0], packed.clone());
+        subject.unpack(&unpacking, &Silent, &Interrupt::new()).unwrap();
+        assert_eq!(fs::read(&subject.image).unwrap(), image);
+        assert_eq!(subject.named(), Some(packed.clone()));
+
+        let before = subject.fingerprint().unwrap();
+        fs::write(&subject.image, "another").unwrap();
+        assert!(
+            subject.fingerprint().unwrap() == before,
+            "the copy is nobody's business"
+        );
+        fs::write(&packed, "another").unwrap();
+        assert!(subject.fingerprint().unwrap() != before);
+        let copy = subject.image.clone();
+        drop(unpacking);
+        assert!(!copy.exists());
+    }
+}

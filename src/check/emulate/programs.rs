@@ -43,7 +43,7 @@ const MANAGERS: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// [`EmulateError::Missing`] with the line that installs what is not.
-pub(super) fn look() -> Result<(), EmulateError> {
+pub fn are_here() -> Result<(), EmulateError> {
     let missing: Vec<_> = NEEDED.iter().filter(|(name, _)| !is_here(name)).collect();
     if missing.is_empty() {
         return Ok(());

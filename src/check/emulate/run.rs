@@ -235,7 +235,7 @@ impl<'a> Run<'a> {
 /// # Errors
 /// [`EmulateError`]: it could not be tried at all. What is wrong with the images stands in the report.
 pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Result<BootReport, EmulateError> {
-    programs::look()?;
+    programs::are_here()?;
     let started = now();
     let emulator = programs::version()?;
     let groups = Groups::of(plan)?;
@@ -290,7 +290,7 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
     let proven = prove::prove(&run)?;
     for (subject, print) in plan.subjects.iter().zip(&prints) {
         if subject.fingerprint()? != *print {
-            return Err(EmulateError::Changed(subject.image.clone()));
+            return Err(EmulateError::Changed(subject.original().to_owned()));
         }
     }
     Ok(BootReport {
@@ -328,7 +328,7 @@ fn measure(plan: &Plan<'_>, folder: &Path, janitor: &Janitor, interrupt: &Interr
     };
     let Some(bytes) = bytes else { return Ok(1.0) };
     let kernel = folder.join("kernel");
-    fs::write(&kernel, bytes).map_err(io_error("writing", &kernel))?;
+    fs::write(&kernel, calibrate::program(bytes)).map_err(io_error("writing", &kernel))?;
     let slowness = calibrate::slowness(&kernel, janitor, interrupt)?;
     let _ = fs::remove_file(&kernel);
     Ok(slowness)

@@ -74,12 +74,21 @@ impl<'a> Subject<'a> {
 
     /// The image's name for who reads it; nothing for what is no file of its own.
     pub(super) fn named(&self) -> Option<PathBuf> {
-        let named = self.packed.as_ref().unwrap_or(&self.image);
-        self.patch.is_none().then(|| named.clone())
+        self.patch.is_none().then(|| self.original().to_owned())
     }
 
+    /// The file that is somebody else's: nobody may change it while it is booted.
+    pub(super) fn original(&self) -> &Path {
+        self.packed.as_ref().unwrap_or(&self.image)
+    }
+
+    /// What the file is now.
+    ///
+    /// # Errors
+    /// [`EmulateError::Io`] when it is gone.
     pub(super) fn fingerprint(&self) -> Result<Fingerprint, EmulateError> {
-        let metadata = fs::metadata(&self.image).map_err(io_error("looking at", &self.image))?;
+        let file = self.original();
+        let metadata = fs::metadata(file).map_err(io_error("looking at", file))?;
         Ok(Fingerprint(metadata.len(), metadata.modified().ok()))
     }
 

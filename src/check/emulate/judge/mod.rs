@@ -4,7 +4,7 @@ mod docker;
 mod network;
 mod system;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use system::ROOM;
 

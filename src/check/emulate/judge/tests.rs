@@ -34,7 +34,8 @@ const MAC: &str = "52:54:00:6b:00:03";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfgHGqEcc8TkOEqYV8pn4XrXyxv0bQO2YXkQmLFIkc one";
 const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBQhvu8IEBkB2Vn4x0k1mFHj3oHzE1rr0T3QfZVQ8U0d two";
 
-fn cluster() -> Cluster {
+/// The default cluster.
+pub(in super::super) fn cluster() -> Cluster {
     let mut cluster = spec::load("kraken.toml", "", &Nothing).unwrap();
     cluster.user.ssh_keys = vec![KEY.to_owned()];
     cluster
