@@ -11,7 +11,9 @@ const EMULATED: &[&str] = &[
     "audit=0",
     "nokaslr",
     "loglevel=6",
-    "modprobe.blacklist=vc4,snd_bcm2835,bcm2835_v4l2,hci_uart,brcmfmac",
+    // `cdc_subset` would take the data interface of QEMU's usb-net from `cdc_ether` when it happens to be loaded first: a card without a
+    // link, with another address at each start.
+    "modprobe.blacklist=vc4,snd_bcm2835,bcm2835_v4l2,hci_uart,brcmfmac,cdc_subset",
     "systemd.mask=apt-daily.timer",
     "systemd.mask=apt-daily-upgrade.timer",
     "systemd.mask=dpkg-db-backup.timer",

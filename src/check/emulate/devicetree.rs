@@ -1,4 +1,7 @@
-//! The little that is asked of a flattened device tree (Devicetree Specification v0.4, chapter 5): which number an alias gives a device.
+//! The little that is asked of a flattened device tree (Devicetree Specification v0.4, chapter 5): which number an alias gives a device, and
+//! that a USB controller is a host.
+
+use std::ops::{ControlFlow, Range};
 
 const BEGIN: u32 = 1;
 const END: u32 = 2;
@@ -8,6 +11,54 @@ const NOTHING: u32 = 4;
 /// The number that the aliases beginning with `prefix` give the device whose path ends with `unit`: 1 for `serial1 = "/soc/serial@7e215040"`.
 /// Nothing where there is no such alias, or what should be a device tree is none.
 pub(super) fn alias(tree: &[u8], prefix: &str, unit: &str) -> Option<u32> {
+    let mut found = None;
+    properties(tree, |path, name, value| {
+        let value = tree.get(value).unwrap_or_default();
+        let value = value.strip_suffix(b"\0").unwrap_or(value);
+        if path == [&b""[..], &b"aliases"[..]] && value.ends_with(unit.as_bytes()) {
+            let number = std::str::from_utf8(name)
+                .ok()
+                .and_then(|name| name.strip_prefix(prefix));
+            found = number.and_then(|number| number.parse().ok());
+        }
+        match found {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    });
+    found
+}
+
+/// Makes the USB controller named `unit` a host that is in use, where it is a peripheral or not in use
+/// (Linux: Documentation/devicetree/bindings/usb/usb-drd.yaml). Gives whether something was changed.
+pub(super) fn make_host(tree: &mut [u8], unit: &str) -> bool {
+    let mut changes: Vec<(Range<usize>, &[u8])> = Vec::new();
+    properties(tree, |path, name, value| {
+        let wanted: &[u8] = match name {
+            b"dr_mode" => b"host",
+            b"status" => b"okay",
+            _ => return ControlFlow::Continue(()),
+        };
+        let old = tree.get(value.clone()).unwrap_or_default();
+        // What the string leaves of its room stays there, as empty strings behind it.
+        let is_right = old.split(|byte| *byte == 0).next() == Some(wanted) || old == b"ok\0";
+        if path.last() == Some(&unit.as_bytes()) && !is_right && old.len() > wanted.len() {
+            changes.push((value, wanted));
+        }
+        ControlFlow::Continue(())
+    });
+    for (place, wanted) in &changes {
+        if let Some(old) = tree.get_mut(place.clone()) {
+            old.fill(0);
+            old[..wanted.len()].copy_from_slice(wanted);
+        }
+    }
+    !changes.is_empty()
+}
+
+/// Shows each property: the names of the nodes that lead to it, its own, where its value is. Ends early when told to, and where what should be
+/// a device tree is none.
+fn properties(tree: &[u8], mut show: impl FnMut(&[&[u8]], &[u8], Range<usize>) -> ControlFlow<()>) -> Option<()> {
     let mut at = usize::try_from(word(tree, 8)?).ok()?;
     let names = usize::try_from(word(tree, 12)?).ok()?;
     let mut path: Vec<&[u8]> = Vec::new();
@@ -27,16 +78,10 @@ pub(super) fn alias(tree: &[u8], prefix: &str, unit: &str) -> Option<u32> {
                 let length = usize::try_from(word(tree, at)?).ok()?;
                 let offset = usize::try_from(word(tree, at.checked_add(4)?)?).ok()?;
                 let begin = at.checked_add(8)?;
-                let value = tree.get(begin..begin.checked_add(length)?)?;
-                at = aligned(begin + length)?;
-                if path[..] != [&b""[..], &b"aliases"[..]] {
-                    continue;
-                }
-                let name = std::str::from_utf8(string(tree, names.checked_add(offset)?)?).ok()?;
-                let number = name.strip_prefix(prefix).and_then(|rest| rest.parse().ok());
-                let value = value.strip_suffix(b"\0").unwrap_or(value);
-                if let Some(number) = number.filter(|_| value.ends_with(unit.as_bytes())) {
-                    return Some(number);
+                let end = begin.checked_add(length).filter(|end| *end <= tree.len())?;
+                at = aligned(end)?;
+                if show(&path, string(tree, names.checked_add(offset)?)?, begin..end).is_break() {
+                    return Some(());
                 }
             }
             NOTHING => {}
@@ -119,6 +164,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_usb_controller_becomes_a_host_in_its_place() {
+        let peripheral = tree(&[("dr_mode", "peripheral"), ("status", "disabled")]);
+        let mut changed = peripheral.clone();
+        assert!(!make_host(&mut changed, "usb@7e980000"), "no such node");
+        assert!(changed == peripheral);
+        assert!(make_host(&mut changed, "aliases"));
+        assert!(changed.len() == peripheral.len());
+        let has = |tree: &[u8], words: &[u8]| tree.windows(words.len()).any(|window| window == words);
+        assert!(has(&changed, b"host\0\0\0\0\0\0\0") && has(&changed, b"okay\0\0\0\0\0"));
+        // Of another node the same properties stay.
+        assert!(!make_host(&mut changed, "aliases"), "it is one already");
+        for good in [&[("dr_mode", "host"), ("status", "okay")][..], &[("status", "ok")], &[]] {
+            let mut tree = tree(good);
+            assert!(!make_host(&mut tree, "aliases"), "{good:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_tree_has_no_aliases_and_does_no_harm() {
         let whole = tree(&[("serial1", "/soc/serial@7e215040")]);
         for length in 0..whole.len() - 1 {
@@ -129,6 +192,7 @@ pub(super) mod tests {
                 let mut changed = whole.clone();
                 changed[at] ^= 1 << bit;
                 let _ = alias(&changed, "serial", "serial@7e215040");
+                make_host(&mut changed, "soc");
             }
         }
         assert_eq!(alias(b"", "serial", "x"), None);

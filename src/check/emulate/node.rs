@@ -17,7 +17,7 @@ use super::machine::Parts;
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use super::run::{Run, Turn};
 use super::ssh::{Login, Shell};
-use super::{EmulateError, Machine, Subject, cmdline};
+use super::{EmulateError, Machine, Subject, cmdline, devicetree};
 use crate::disk::ApplyError;
 use crate::spec::SwarmMode;
 
@@ -30,6 +30,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// Limits on the reference machine, for `virt` and one guest for each core; see [`Run::patience`].
 const CONNECT: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_secs(90);
+/// The node of the device tree that is the controller which all emulated boards have (DWC2).
+const USB_CONTROLLER: &str = "usb@7e980000";
 
 /// A node that is booted.
 pub(super) struct Running<'a> {
@@ -140,11 +142,17 @@ impl<'a> Running<'a> {
         self.look()
     }
 
-    /// The files to start with: the card's own, but for a kernel without drivers for `virt`.
+    /// The files to start with: the card's own, but for a kernel without drivers for `virt`, and a USB controller that is no host.
     /// With the words for the report.
     fn started_with(&self, mut files: BootFiles) -> Result<(BootFiles, String), EmulateError> {
         let plan = self.run.plan;
-        let found = files.names.join(", ");
+        let mut found = files.names.join(", ");
+        // The network adapter of an emulated board is one for USB; of this controller QEMU has the host only. A Pi 4's tree has it as a
+        // peripheral, since its own adapter, which QEMU lacks, is elsewhere.
+        let tree = files.device_tree.as_mut();
+        if tree.is_some_and(|tree| devicetree::make_host(tree, USB_CONTROLLER)) {
+            found.push_str("; the emulator has its network adapter at the USB controller, which is made a host");
+        }
         let spare = plan.spare.as_ref().filter(|_| plan.machine == Machine::Virt);
         let Some(spare) = spare.filter(|_| self.subject.lacks_virtio()) else {
             return Ok((files, found));
