@@ -111,6 +111,7 @@ pub(super) fn run(
             true => boot_images::of_folder(path, cluster, &args.nodes)?,
             false => vec![boot_images::of_file(path, node, cluster)?],
         };
+        emulator_is_here()?;
         return boot(session, args, (&loaded, keys.as_ref(), subjects, as_json), out);
     }
     emulator_is_here()?;
@@ -153,7 +154,6 @@ fn boot(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let cluster = &loaded.workspace.cluster;
-    emulator_is_here()?;
     // Managers start first: the others look for them.
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
     let cache = Cache::open(None)?;

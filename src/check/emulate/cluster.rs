@@ -193,7 +193,6 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
         .collect();
     let expected = format!("Ready: {}", expected.join(", "));
     earlier.note(nodes);
-    let count = run.plan.subjects.len();
     let verdict = are_ready(run, nodes)?;
     let is_ready = verdict.is_ok();
     let (Ok(table) | Err(table)) = verdict;
@@ -202,6 +201,7 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
     let seen = match groups {
         1 => earlier.tables.concat(),
         _ => {
+            let count = run.plan.subjects.len();
             let tables = earlier.tables.iter().enumerate();
             let tables = tables.map(|(index, table)| format!("group {} of {groups}:\n{table}", index + 1));
             let summary = match is_ready {

@@ -82,6 +82,16 @@ impl Machine {
         }
     }
 
+    /// Why a kernel may say nothing on it, and what to do.
+    pub(super) fn why_silent(self) -> &'static str {
+        match self {
+            Machine::Raspi4b => {
+                "QEMU's Pi 4 lacks devices without which Debian's kernel panics before it has a console: prove the card with `--machine virt`"
+            }
+            _ => "the file is no kernel for this board, or is damaged: build the image again",
+        }
+    }
+
     /// Its memory in MiB. Boards have what they have.
     pub fn memory(self) -> u64 {
         match self {

@@ -77,8 +77,7 @@ impl Running<'_> {
             let over = since.elapsed() > limit;
             if lost.is_some() || over {
                 let seen = lost.map_or_else(|| format!("nothing within {} s", limit.as_secs()), |(_, seen, _)| seen);
-                let cause =
-                    Some("the file is no kernel for this board, or is damaged: build the image again".to_owned());
+                let cause = Some(self.run.plan.machine.why_silent().to_owned());
                 self.settle("kernel", TITLE, began, Verdict::Bad { expected, seen, cause });
                 return Ok(false);
             }
