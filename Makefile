@@ -31,7 +31,7 @@ TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targe
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
 	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those on real dockerds, those that boot in QEMU"
-	@echo "make test-full  all that, and what takes longest: seven nodes in QEMU, and more"
+	@echo "make test-full  all that, and what takes longest: seven nodes, broken cards and a Pi 3B in QEMU, and more"
 	@echo "make lint   formatting, clippy, shellcheck, licences, documentation"
 	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold docker\"; first-boot, in QEMU, only by name)"
 	@echo "make bench-swarm  how soon seven nodes are a swarm, beside Docker's own commands (root)"
@@ -78,7 +78,7 @@ test-swarm:
 test-qemu:
 	@$(STAGE) "tests that boot images" cargo nextest run --locked --profile qemu --no-tests=fail
 
-# Beyond `make test`: the seven-node cluster, three nodes where there is room for two, and a kernel without virtio.
+# Beyond `make test`: the seven-node cluster, three nodes where there is room for two, broken cards, a board, and a kernel without virtio.
 test-full: test
 	@$(STAGE) "tests that boot whole clusters" cargo nextest run --locked --profile full --no-tests=fail
 

@@ -59,7 +59,7 @@ fn fill(image: &Image, scratch: &Path) {
 }
 
 #[test]
-fn qemu_boot_names_what_is_wrong_with_each_of_eight_cards() {
+fn full_boot_names_what_is_wrong_with_each_of_eight_cards() {
     let bench = Bench::new("[cluster]\nnodes = 8\n");
     bench.build();
     strangers_key(&bench.image(1), &bench);

@@ -131,7 +131,7 @@ fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
 }
 
 #[test]
-fn qemu_boot_on_a_raspberry_pi_3b_reaches_a_login() {
+fn full_boot_on_a_raspberry_pi_3b_reaches_a_login() {
     let bench = Bench::new("[cluster]\nnodes = 1\n[swarm]\nmode = \"none\"\n[docker]\npackages = []\n");
     bench.build();
     // Packed: that is how many keep them.
