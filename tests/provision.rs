@@ -306,6 +306,74 @@ fn what_an_image_lacks_is_said_with_the_mend() {
     }
 }
 
+/// Debian's locale-gen takes no name, which cloud-init gives it: the image's own means are told the same way on every base.
+#[test]
+fn a_locale_is_made_by_the_node_itself_with_cloud_init_and_without() {
+    let mut cluster = kraken();
+    for (locale, line) in [
+        ("en_GB.UTF-8", "en_GB.UTF-8 UTF-8"),
+        ("aa_ER.UTF-8", "aa_ER.UTF-8 UTF-8"),
+        ("ca_ES.UTF-8@valencia", "ca_ES.UTF-8@valencia UTF-8"),
+    ] {
+        locale.clone_into(&mut cluster.system.locale);
+        for disk in [trixie(), bookworm(), bullseye()] {
+            let (common, node) = make(&disk, &cluster, 1);
+            let list = text(&common, Volume::Root, "/etc/locale.gen");
+            assert!(list.lines().any(|had| had == line), "{list}");
+            let unit = text(&common, Volume::Root, "/etc/systemd/system/kraken-locale.service");
+            assert!(unit.contains("ExecStart=/usr/sbin/locale-gen\n"), "{unit}");
+            assert!(unit.contains(&format!("--reset \"LANG={locale}\"")), "{unit}");
+            if disk.with(&cluster, |ctx| ctx.os.cloud_init.is_some()) {
+                let seed = text(&node, Volume::Boot, "/user-data");
+                assert!(seed.contains("\nlocale: false\n"), "{seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_locale_that_the_image_has_is_set_at_once() {
+    let mut cluster = kraken();
+    cluster.system.locale = "ca_ES.UTF-8@valencia".to_owned();
+    let mut disk = trixie();
+    disk.root.remove("/usr/sbin/locale-gen");
+    disk.root.file("/usr/lib/locale/ca_ES.utf8@valencia/LC_CTYPE", *b"x");
+    let (common, _) = make(&disk, &cluster, 1);
+    assert_eq!(
+        text(&common, Volume::Root, "/etc/default/locale"),
+        "LANG=ca_ES.UTF-8@valencia\n"
+    );
+    assert!(!dump(&common).contains("kraken-locale"));
+}
+
+#[test]
+fn an_unknown_locale_is_refused_with_near_ones() {
+    let assets = Assets::embedded().unwrap();
+    let mut cluster = kraken();
+    for (locale, near) in [
+        ("de_XX.UTF-8", "de_AT.UTF-8, de_DE.UTF-8"),
+        ("de_DE.UTF-8@euro", "de_DE.UTF-8"),
+        ("xx_GB.UTF-8", "en_GB.UTF-8"),
+    ] {
+        locale.clone_into(&mut cluster.system.locale);
+        for mut disk in [trixie(), bookworm()] {
+            let refused = |disk: &images::Disk| {
+                disk.with(&cluster, |ctx| provision::common(ctx, &assets))
+                    .unwrap_err()
+                    .to_string()
+            };
+            let error = refused(&disk);
+            assert!(error.contains(locale) && error.ends_with(near), "{error}");
+            // An image that has no list, only sources.
+            disk.root.remove("/usr/share/i18n/SUPPORTED");
+            assert!(refused(&disk).contains("whole package locales"));
+            let source = format!("/usr/share/i18n/locales/{}", locale.replace(".UTF-8", ""));
+            disk.root.file(&source, *b"x");
+            make(&disk, &cluster, 1);
+        }
+    }
+}
+
 #[test]
 fn a_node_of_a_thousand_has_few_and_small_files() {
     let mut cluster = kraken();

@@ -73,6 +73,16 @@ pub enum ProvisionError {
         /// What is wrong with it, and the mend.
         why: String,
     },
+    /// The image has no source of the locale.
+    #[error(
+        "provisioning the image: its package locales knows no {locale:?}; correct [system] locale; near ones are: {near}"
+    )]
+    Locale {
+        /// The locale.
+        locale: String,
+        /// Others that it knows.
+        near: String,
+    },
     /// The swarm's state cannot be written.
     #[error("writing the state of the swarm")]
     Swarm(#[from] crate::swarm::ForgeError),

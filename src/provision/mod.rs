@@ -8,6 +8,7 @@ mod common;
 mod docker;
 mod error;
 mod image;
+mod locale;
 mod network;
 mod node;
 mod packages;

@@ -7,7 +7,6 @@ use crate::overlay::Overlay;
 use crate::spec::Node;
 
 use super::assets::Part;
-use super::common::is_builtin;
 use super::image::Draft;
 use super::record::NodeRecord;
 use super::swarm::Membership;
@@ -75,11 +74,6 @@ fn win(overlay: &mut Overlay, winner: &Overlay) {
 /// What the template `user-data` shows.
 fn user_data(ctx: &Context<'_>, node: &Node) -> Result<Value, ProvisionError> {
     let (user, system) = (&ctx.cluster.user, &ctx.cluster.system);
-    let locale = if is_builtin(&system.locale) {
-        Value::Bool(false) // set already
-    } else {
-        Value::String(system.locale.clone())
-    };
     let domain = ctx.cluster.network.search.first();
     Ok(json!({
         "cluster": ctx.cluster.name,
@@ -91,7 +85,8 @@ fn user_data(ctx: &Context<'_>, node: &Node) -> Result<Value, ProvisionError> {
         "sudo": accounts::sudo_rule(user.sudo),
         "lock_passwd": user.password_hash.is_none(),
         "ssh_keys": user.ssh_keys,
-        "locale": locale,
+        // Set or made by the image itself; see `locale`. It stays for templates of the user's own.
+        "locale": false,
         "packages": system.packages_on_first_boot,
     }))
 }

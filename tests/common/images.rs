@@ -112,6 +112,11 @@ fn debian(codename: &str, packages: &[(&str, &str)], cmdline: &str) -> Disk {
         .file("/usr/share/zoneinfo/Europe/Berlin", *b"TZif2")
         .file("/usr/sbin/locale-gen", *b"#!/bin/sh\n")
         .file("/etc/locale.gen", *b"# en_GB.UTF-8 UTF-8\n")
+        .file(
+            "/usr/share/i18n/SUPPORTED",
+            *b"C.UTF-8 UTF-8\naa_ER UTF-8\nca_ES.UTF-8 UTF-8\nca_ES ISO-8859-1\nca_ES@valencia UTF-8\nde_AT.UTF-8 UTF-8\n\
+              de_DE.UTF-8 UTF-8\nde_DE@euro ISO-8859-15\nen_GB.UTF-8 UTF-8\nen_GB ISO-8859-1\n",
+        )
         .file("/usr/lib/systemd/system/ssh.service", *b"[Unit]\n")
         .file("/usr/lib/systemd/system/getty@.service", *b"[Unit]\n")
         .set_attributes("/etc/shadow", 0o640, 0, 42, 0)
