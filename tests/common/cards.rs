@@ -21,7 +21,15 @@ const OURS: [&str; 3] = [
     "/usr/local/lib/kraken-flash",
     "/var/lib/kraken-flash",
 ];
-/// What the script on the node runs to restart dockerd: on the machines of the bench there is no systemd.
+/// There is no systemd on the machines of the bench: what the script on the node wants of it is noted on the disk.
+const SYSTEMCTL: &str = "/usr/local/test/kraken-systemctl";
+const SYSTEMCTL_TEXT: &str = "#!/bin/sh
+case $1 in
+  show) echo ActiveState=active; echo UnitFileState=enabled ;;
+  restart) touch /var/lib/docker/restart-wanted ;;
+  stop) touch /var/lib/docker/stop-wanted ;;
+esac
+";
 const WANTS_RESTART: &str = "restart-wanted";
 
 /// A folder with a `kraken.toml`.
@@ -135,6 +143,7 @@ impl Card {
         for (path, bytes, mode) in &self.files {
             node.put(path, bytes, mode & 0o7777);
         }
+        node.put(SYSTEMCTL, SYSTEMCTL_TEXT, 0o755);
         Arc::new(node)
     }
 }
@@ -219,10 +228,9 @@ fn script(node: &Node, what: &str) -> Child {
         .append(true)
         .open(node.data_root().join("watch.log"))
         .unwrap();
-    let wanted = format!("touch /var/lib/docker/{WANTS_RESTART}");
     node.command("/usr/local/lib/kraken-flash/swarm")
         .arg(what)
-        .env("KRAKEN_DOCKER_RESTART", wanted)
+        .env("KRAKEN_SYSTEMCTL", SYSTEMCTL)
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)

@@ -8,6 +8,7 @@ mod light;
 mod node;
 mod stages;
 mod trouble;
+mod watch;
 
 use engine::Says;
 use node::{Node, swarm};

@@ -1,0 +1,207 @@
+//! Who looks after Docker and the swarm on a node (`swarm watch`), with a systemctl and a Docker that say what they are told to say.
+
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::engine::Says;
+use super::node::{Node, swarm};
+use super::{READY, WAITING};
+
+/// Notes what is wanted of it. `docker.service` in a file of that name has its state; a start or a restart makes it active, but where
+/// the file `refuses` is: that is what systemd does when it was started too often.
+const SYSTEMCTL: &str = r#"cd "${0%/*}/.."
+echo "$*" >> wanted
+case $1 in
+  show)
+    eval "unit=\${$#}"
+    cat "unit.$unit" 2>/dev/null || echo ActiveState=inactive ;;
+  start | restart)
+    if [ -e refuses ]; then echo "Job for $2 failed."; exit 1; fi
+    printf 'ActiveState=active\nUnitFileState=enabled\nResult=success\n' > unit.docker.service ;;
+esac"#;
+
+struct Watched {
+    node: Node,
+    child: Child,
+}
+
+impl Watched {
+    /// A worker whose docker.service is in this state.
+    fn new(docker: [&str; 3], prepare: impl FnOnce(&Node)) -> Self {
+        let node = Node::new(&swarm(), 3);
+        node.program("bin/systemctl", SYSTEMCTL);
+        node.docker.says(WAITING);
+        unit(&node, "docker.service", docker);
+        prepare(&node);
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(node.path("said"))
+            .unwrap();
+        let child = Command::new("python3")
+            .arg(node.path("usr/local/lib/kraken-flash/swarm"))
+            .arg("watch")
+            .env("KRAKEN_SYSTEMCTL", node.path("bin/systemctl"))
+            .env("KRAKEN_SWARM_SETTINGS", node.path("etc/kraken-flash/swarm.json"))
+            .env("KRAKEN_SWARM_NODE_ID", node.path("etc/kraken-flash/swarm-node-id"))
+            .env("KRAKEN_SWARM_TOKEN", node.path("var/lib/kraken-flash/join-token"))
+            .env("KRAKEN_UNCONFIGURED", node.path("var/lib/kraken-flash/configure"))
+            .env("KRAKEN_DOCKER_ROOT", node.path("var/lib/docker"))
+            .env("KRAKEN_DOCKER_SOCKET", node.path("docker.sock"))
+            .env("KRAKEN_SWARM_RUN", node.path("run"))
+            .env("KRAKEN_SWARM_PAUSE", "0.01")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { node, child }
+    }
+
+    /// Waits until it said this.
+    fn says(&mut self, text: &str) {
+        let begun = Instant::now();
+        while !self.node.read("said").contains(text) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < Duration::from_secs(30),
+                "{text:?} is missing (ended: {ended:?}) in:\n{}\nwanted of systemd:\n{}",
+                self.node.read("said"),
+                self.node.read("wanted")
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What it wanted of systemd but to be told, so far.
+    fn wanted(&self) -> Vec<String> {
+        let wanted = self.node.read("wanted");
+        let acts = wanted.lines().filter(|line| !line.starts_with("show"));
+        acts.map(str::to_owned).collect()
+    }
+
+    /// Lets it look some times more.
+    fn looks(&self) {
+        let count = || self.node.read("wanted").lines().count();
+        let before = count();
+        let begun = Instant::now();
+        while count() < before + 6 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it looks no more");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn unit(node: &Node, name: &str, [active, file, result]: [&str; 3]) {
+    let text = format!("ActiveState={active}\nUnitFileState={file}\nResult={result}\n");
+    node.put(&format!("unit.{name}"), &text);
+}
+
+const START: [&str; 2] = ["reset-failed docker.service docker.socket", "start docker.service"];
+
+#[test]
+fn a_docker_that_nobody_starts_is_started_once_and_then_said_what_to_type() {
+    for docker in [
+        ["inactive", "enabled", "success"],
+        ["failed", "enabled", "start-limit-hit"],
+        ["failed", "disabled", "exit-code"],
+    ] {
+        let mut watched = Watched::new(docker, |_| ());
+        watched.says("nobody starts it; starting it");
+        watched.says("waiting for the swarm's managers at 192.168.3.11");
+        assert_eq!(watched.wanted(), START, "{docker:?}");
+    }
+    let mut watched = Watched::new(["failed", "enabled", "exit-code"], |node| node.put("refuses", ""));
+    watched.says("Docker could not be started: Job for docker.service failed.");
+    watched.says("Docker does not run (exit-code)");
+    watched.says("sudo systemctl start docker");
+    watched.looks();
+    assert_eq!(watched.wanted(), START, "it was started more than once");
+    assert!(
+        watched.node.docker.asked().is_empty(),
+        "a stopped Docker's socket was asked"
+    );
+}
+
+#[test]
+fn a_docker_that_somebody_is_at_or_switched_off_is_left_alone() {
+    let configuring: fn(&Node) = |node| unit(node, "kraken-configure.service", ["activating", "enabled", "success"]);
+    type Case = ([&'static str; 3], fn(&Node), &'static str);
+    let nothing: fn(&Node) = |_| ();
+    let unconfigured: fn(&Node) = |node| node.put("var/lib/kraken-flash/configure", "");
+    let cases: [Case; 6] = [
+        (["activating", "enabled", "success"], nothing, "which is activating"),
+        (
+            ["inactive", "enabled", "success"],
+            configuring,
+            "whose packages are being configured",
+        ),
+        (["inactive", "", "success"], unconfigured, "sudo dpkg --configure -a"),
+        (
+            ["inactive", "disabled", "success"],
+            nothing,
+            "sudo systemctl enable --now docker",
+        ),
+        (["inactive", "masked", "success"], nothing, "Docker is switched off"),
+        (["deactivating", "enabled", "success"], nothing, "which is deactivating"),
+    ];
+    for (docker, prepare, text) in cases {
+        let mut watched = Watched::new(docker, prepare);
+        watched.says(text);
+        watched.looks();
+        assert!(watched.wanted().is_empty(), "{docker:?}: {:?}", watched.wanted());
+        assert!(
+            watched.node.docker.asked().is_empty(),
+            "{docker:?}: its socket was asked"
+        );
+    }
+}
+
+#[test]
+fn a_docker_that_is_stopped_while_it_is_watched_stays_stopped() {
+    let mut watched = Watched::new(["active", "enabled", "success"], |_| ());
+    watched.says("waiting for the swarm's managers");
+    unit(&watched.node, "docker.service", ["inactive", "enabled", "success"]);
+    watched.says("Docker was stopped; to go on, run: sudo systemctl start docker");
+    watched.node.docker.asked();
+    watched.looks();
+    assert!(watched.wanted().is_empty(), "{:?}", watched.wanted());
+    assert!(
+        watched.node.docker.asked().is_empty(),
+        "its socket was asked, which starts it"
+    );
+    unit(&watched.node, "docker.service", ["active", "enabled", "success"]);
+    watched.node.docker.says(READY);
+    watched.says("and its card was made for");
+}
+
+#[test]
+fn each_restart_begins_with_a_new_count_and_its_failure_is_said() {
+    let mut watched = Watched::new(["active", "enabled", "success"], |node| {
+        // A first manager has nobody to wait for.
+        let settings = node.read("etc/kraken-flash/swarm.json");
+        let mut settings: serde_json::Value = serde_json::from_str(&settings).unwrap();
+        settings["managers"] = serde_json::json!([]);
+        node.put("etc/kraken-flash/swarm.json", &settings.to_string());
+        node.put("refuses", "");
+        node.docker.says(Says {
+            state: "error",
+            error: "a leader that is busy",
+            ..READY
+        });
+    });
+    watched.says("Docker could not be restarted: Job for docker.service failed.");
+    watched.says("DOCKER DID NOT TAKE THE SWARM STATE OF THIS CARD");
+    let restart = ["reset-failed docker.service docker.socket", "restart docker.service"];
+    let wanted = watched.wanted();
+    assert!(wanted.len() >= 8, "{wanted:?}");
+    assert!(wanted.chunks(2).all(|pair| pair == restart), "{wanted:?}");
+}
