@@ -3,6 +3,7 @@
 #[path = "../common/images.rs"]
 mod images;
 
+mod configure;
 mod engine;
 mod light;
 mod node;

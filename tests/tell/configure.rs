@@ -1,0 +1,424 @@
+//! The first boot's configuring of packages, with real dpkg on a tree of its own: cut at each step, with a package that fails, and with a
+//! card on which nothing can be made.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const MARK: &str = "var/lib/kraken-flash/configure";
+const POLICY: &str = "usr/sbin/policy-rc.d";
+const WANTS: &str = "etc/systemd/system/multi-user.target.wants";
+const UNIT: &str = "etc/systemd/system/kraken-configure.service";
+const SCRIPT: &str = "usr/local/lib/kraken-flash/configure";
+/// Packages that wait to be configured, and what they depend on.
+const PACKAGES: [(&str, &str); 4] = [
+    ("broken", ""),
+    ("containerd", ""),
+    ("docker.io", "containerd"),
+    ("late", ""),
+];
+const DOCKER: [&str; 3] = ["containerd.service", "docker.socket", "docker.service"];
+
+/// What a command of the script's does before its work: it counts, and ends everything at the step that is asked for.
+const STEP: &str = "read -r n < \"$R/count\"\necho $((n + 1)) > \"$R/count\"\necho \"${0##*/} $*\" >> \"$R/steps\"\n\
+    [ $((n + 1)) -ne \"${CUT:-0}\" ] || kill -9 0\n";
+
+/// A node's tree as it comes from the card.
+struct Node {
+    folder: TempDir,
+}
+
+impl Node {
+    fn new() -> Self {
+        let node = Self { folder: in_memory() };
+        for folder in [
+            "bin",
+            "run",
+            "etc",
+            "tmp",
+            "usr/sbin",
+            "var/lib/dpkg/info",
+            "var/lib/dpkg/updates",
+            "var/lib/dpkg/triggers",
+            WANTS,
+        ] {
+            fs::create_dir_all(node.path(folder)).unwrap();
+        }
+        node.put(MARK, "");
+        node.put(UNIT, "");
+        node.put("count", "0\n");
+        let script = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/kraken-configure")).unwrap();
+        assert!(
+            !script.contains("{{") && !script.contains("{%"),
+            "it is rendered as it stands"
+        );
+        node.put(SCRIPT, &script);
+        node.executable(SCRIPT);
+        node.commands();
+        node.packages();
+        node
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_default()
+    }
+
+    fn executable(&self, path: &str) {
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn program(&self, path: &str, lines: &str) {
+        self.put(path, &format!("#!/bin/sh\nR=$KRAKEN_CONFIGURE_ROOT\n{lines}\n"));
+        self.executable(path);
+    }
+
+    /// Those that change something count as steps. dpkg is the real one, kept to the tree.
+    fn commands(&self) {
+        for name in ["mkdir", "mv", "ln", "rm"] {
+            self.program(&format!("bin/{name}"), &format!("{STEP}exec /bin/{name} \"$@\""));
+        }
+        // What was written is safe when all is synced.
+        let sync = "[ $# -gt 0 ] || : > \"$R/unsynced\"";
+        self.program("bin/sync", &format!("{STEP}{sync}"));
+        let force = "--force-script-chrootless,not-root,unsafe-io,bad-path";
+        self.program(
+            "bin/dpkg",
+            &format!("{STEP}exec /usr/bin/dpkg --root=\"$R\" {force} --log=/dev/null \"$@\""),
+        );
+        self.program(
+            "bin/dpkg-query",
+            "exec /usr/bin/dpkg-query --admindir=\"$R/var/lib/dpkg\" \"$@\"",
+        );
+        self.program(
+            "bin/systemctl",
+            &format!(
+                "{STEP}[ -e \"$R/{UNIT}\" ] || echo \"$* while the unit's file is gone\" >> \"$R/faults\"\n\
+                 case $1 in\n\
+                 is-enabled) [ -L \"$R/{WANTS}/$3\" ] ;;\n\
+                 is-system-running) echo starting ;;\n\
+                 start) echo \"$3\" >> \"$R/run/started\" ;;\n\
+                 *) echo \"systemctl $*\" >> \"$R/faults\" ;;\n\
+                 esac"
+            ),
+        );
+    }
+
+    /// dpkg's database: four packages that are unpacked, one with a preinst that is still to run.
+    fn packages(&self) {
+        let mut status = String::new();
+        let installed = [("dpkg", "installed", ""), ("base", "installed", "")];
+        let unpacked = PACKAGES.iter().map(|(name, depends)| (*name, "unpacked", *depends));
+        for (name, state, depends) in installed.into_iter().chain(unpacked) {
+            let depends = if depends.is_empty() {
+                String::new()
+            } else {
+                format!("Depends: {depends}\n")
+            };
+            status += &format!(
+                "Package: {name}\nStatus: install ok {state}\nMaintainer: Nobody <nobody@example.org>\nArchitecture: all\n\
+                 Version: 1\n{depends}Description: test\n\n"
+            );
+            self.put(&format!("var/lib/dpkg/info/{name}.list"), "/.\n");
+        }
+        self.put("var/lib/dpkg/status", &status);
+        for (name, _) in PACKAGES {
+            // As debhelper's scripts do: enable, then start, unless policy-rc.d forbids it. To start Docker now would block for ever.
+            let starts: String = DOCKER
+                .iter()
+                .filter(|unit| unit.starts_with(name.trim_end_matches(".io")))
+                .map(|unit| {
+                    format!(
+                        "ln -sf /lib/systemd/system/{unit} \"$R/{WANTS}/{unit}\"\n\
+                         ! \"$R/{POLICY}\" {unit} start || echo \"{unit} is started by its package\" >> \"$R/faults\"\n"
+                    )
+                })
+                .collect();
+            self.program(
+                &format!("var/lib/dpkg/info/{name}.postinst"),
+                &format!(
+                    "{STEP}echo {name} >> \"$R/unsynced\"\necho settings > \"$R/etc/{name}.conf\"\n\
+                     [ {name} != broken ] || [ ! -e \"$R/fails\" ] || exit 1\n{starts}{STEP}"
+                ),
+            );
+        }
+        self.program(
+            "var/lib/dpkg/info/late.preinst",
+            &format!("{STEP}echo \"$*\" >> \"$R/preinst\""),
+        );
+        self.put("var/lib/kraken-flash/preinst", "late.preinst\tlate\tall\tinstall\n");
+    }
+
+    /// Runs the script; whether it came to a good end. `cut` is the step at which everything ends.
+    fn run(&self, word: &str, cut: usize) -> bool {
+        let args: &[&str] = if word.is_empty() { &[] } else { &[word] };
+        let output = Command::new("dash")
+            .arg(self.path(SCRIPT))
+            .args(args)
+            .env_clear()
+            .env(
+                "PATH",
+                format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.path("bin").display()),
+            )
+            .env("KRAKEN_CONFIGURE_ROOT", self.folder.path())
+            .env("R", self.folder.path())
+            .env("CUT", cut.to_string())
+            .stdin(Stdio::null())
+            .process_group(0)
+            .output()
+            .unwrap_or_else(|error| panic!("dash cannot be run ({error}): apt-get install dash"));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        self.put("said", &(self.read("said") + &said));
+        output.status.success()
+    }
+
+    /// A boot as systemd does it: the work if there is the mark, and, whatever becomes of it, the end. Whether all went well.
+    fn boot(&self, cut: usize) -> bool {
+        if !self.path(MARK).exists() {
+            // What is enabled is started like everything else.
+            for unit in DOCKER.iter().filter(|unit| self.path(WANTS).join(unit).is_symlink()) {
+                self.put("run/started", &(self.read("run/started") + unit + "\n"));
+            }
+            return true;
+        }
+        let done = self.run("", cut);
+        if cut > 0 && self.steps() >= cut {
+            return false;
+        }
+        self.run("end", cut) && done
+    }
+
+    fn steps(&self) -> usize {
+        self.read("steps").lines().count()
+    }
+
+    /// Power is away for a moment: memory is empty, and what packages' scripts wrote without a sync is empty files.
+    fn power_cut(&self) {
+        fs::remove_dir_all(self.path("run")).unwrap();
+        fs::create_dir(self.path("run")).unwrap();
+        for name in self.read("unsynced").lines() {
+            self.put(&format!("etc/{name}.conf"), "");
+        }
+    }
+
+    fn state(&self, package: &str) -> String {
+        let status = self.read("var/lib/dpkg/status");
+        let paragraph = status
+            .split("\n\n")
+            .find(|text| text.starts_with(&format!("Package: {package}\n")));
+        let line = paragraph.unwrap().lines().nth(1).unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    }
+
+    fn docker_is_started(&self) -> bool {
+        let started = self.read("run/started");
+        DOCKER.iter().all(|unit| started.lines().any(|line| line == *unit))
+    }
+
+    /// All is configured, and nothing of it is left but the unit, which does not run again.
+    fn is_done(&self, what: &str) {
+        let said = self.read("said");
+        for (name, _) in PACKAGES {
+            assert_eq!(self.state(name), "installed", "{what}: {name}\n{said}");
+            assert_eq!(
+                self.read(&format!("etc/{name}.conf")),
+                "settings\n",
+                "{what}: {name}\n{said}"
+            );
+        }
+        assert!(self.read("preinst").contains("install"), "{what}: {said}");
+        assert!(self.docker_is_started(), "{what}: Docker is not started\n{said}");
+        assert_eq!(self.read("faults"), "", "{what}: {said}");
+        assert_eq!(names(&self.path("var/lib/kraken-flash")), [""; 0], "{what}");
+        assert_eq!(names(&self.path("usr/sbin")), [""; 0], "{what}");
+        assert!(!self.path("run/kraken-flash/configuring").exists(), "{what}");
+        assert!(
+            self.path(UNIT).exists() && self.path(SCRIPT).exists(),
+            "{what}: a part of the unit is gone"
+        );
+    }
+}
+
+/// dpkg syncs much, and hundreds of its runs are to take seconds.
+fn in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    tempfile::tempdir_in(place).unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn packages_are_configured_and_docker_is_started_while_the_unit_is_whole() {
+    let node = Node::new();
+    assert!(node.boot(0), "{}", node.read("said"));
+    node.is_done("a first boot");
+    // The next start has nothing to do.
+    node.power_cut();
+    let steps = node.steps();
+    assert!(node.boot(0));
+    assert_eq!(node.steps(), steps);
+    node.is_done("a second boot");
+}
+
+#[test]
+fn a_power_cut_at_any_step_ends_in_the_same_state() {
+    let whole = Node::new();
+    assert!(whole.boot(0));
+    let steps = whole.steps();
+    assert!(steps > 25, "{}", whole.read("steps"));
+    for cut in 1..=steps {
+        let node = Node::new();
+        node.boot(cut);
+        let at = node.read("steps").lines().last().unwrap().to_owned();
+        let what = format!("power cut before step {cut}, {at}");
+        node.power_cut();
+        assert!(node.boot(0), "{what}: {}", node.read("said"));
+        node.is_done(&what);
+    }
+}
+
+#[test]
+fn a_script_that_is_killed_leaves_nothing_forbidden_and_starts_docker_if_it_can() {
+    let whole = Node::new();
+    assert!(whole.boot(0));
+    let steps = whole.steps();
+    for cut in 1..=steps {
+        let node = Node::new();
+        node.run("", cut);
+        if node.steps() < cut {
+            break;
+        }
+        // systemd goes on with what stands behind ExecStopPost=.
+        let what = format!("killed at step {cut}, {}", node.read("steps").lines().last().unwrap());
+        assert!(node.run("end", 0), "{what}");
+        assert!(
+            !node.path(POLICY).exists() && !node.path("run/kraken-flash/configuring").exists(),
+            "{what}"
+        );
+        if node.state("docker.io") == "installed" {
+            assert!(node.docker_is_started(), "{what}");
+        }
+        if cut % 4 > 0 {
+            continue;
+        }
+        // Somebody starts the unit again, without a boot between.
+        assert!(node.boot(0), "{what}: {}", node.read("said"));
+        node.is_done(&what);
+    }
+}
+
+#[test]
+fn a_package_that_fails_keeps_docker_away_from_nobody() {
+    let node = Node::new();
+    node.put("fails", "");
+    assert!(!node.boot(0));
+    let said = node.read("said");
+    assert!(
+        said.contains("1 packages are not configured") && said.contains("sudo systemctl start kraken-configure"),
+        "{said}"
+    );
+    assert_eq!(
+        (node.state("broken"), node.state("late")),
+        ("half-configured".to_owned(), "installed".to_owned())
+    );
+    assert!(node.docker_is_started(), "{said}");
+    assert!(node.path(MARK).exists(), "the next start tries again");
+    assert_eq!(node.read("faults"), "");
+    // A restart is no power cut: what is configured stays so.
+    node.put("said", "");
+    node.put("unsynced", "");
+    node.power_cut();
+    fs::remove_file(node.path("fails")).unwrap();
+    assert!(node.boot(0));
+    let said = node.read("said");
+    assert!(
+        said.contains("configuring 1 packages") && !said.contains("power failed"),
+        "{said}"
+    );
+    node.is_done("a start after a failure");
+
+    // Docker's own package fails: it is not started by us, and what else was to start is.
+    let node = Node::new();
+    node.program("var/lib/dpkg/info/docker.io.postinst", "exit 1");
+    assert!(!node.boot(0));
+    assert_eq!(node.read("run/started"), "containerd.service\n");
+}
+
+#[test]
+fn a_policy_of_somebody_else_is_put_back_wherever_power_fails() {
+    let own = "#!/bin/sh\nexit 0\n";
+    let with_policy = || {
+        let node = Node::new();
+        node.put(POLICY, own);
+        node.executable(POLICY);
+        node
+    };
+    let whole = with_policy();
+    assert!(whole.boot(0));
+    let steps = whole.read("steps");
+    let of_policy = steps
+        .lines()
+        .enumerate()
+        .filter(|(_, step)| step.contains("policy-rc.d"));
+    let cuts: Vec<usize> = of_policy.map(|(at, _)| at + 1).collect();
+    assert!(cuts.len() >= 4, "{steps}");
+    // Before each of these, and after it.
+    for cut in cuts.iter().flat_map(|cut| [*cut, cut + 1]) {
+        let node = with_policy();
+        node.boot(cut);
+        node.power_cut();
+        assert!(node.boot(0));
+        assert_eq!(node.read(POLICY), own, "step {cut}");
+        assert_eq!(names(&node.path("usr/sbin")), ["policy-rc.d"], "step {cut}");
+    }
+}
+
+#[test]
+fn where_the_policy_cannot_be_made_no_package_is_configured() {
+    let node = Node::new();
+    node.program("bin/ln", "echo 'No space left on device' >&2; exit 1");
+    assert!(!node.boot(0));
+    let said = node.read("said");
+    assert!(
+        said.contains("Is the card full") && said.contains("sudo systemctl start kraken-configure"),
+        "{said}"
+    );
+    assert_eq!(
+        node.state("docker.io"),
+        "unpacked",
+        "its package would wait for Docker, and Docker for its package"
+    );
+    assert_eq!(node.read("faults"), "");
+}
+
+#[test]
+fn a_preinst_whose_package_is_gone_holds_nothing_up() {
+    let node = Node::new();
+    fs::remove_file(node.path("var/lib/dpkg/info/late.preinst")).unwrap();
+    assert!(node.boot(0), "{}", node.read("said"));
+    assert!(!node.path(MARK).exists());
+}
