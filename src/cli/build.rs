@@ -16,9 +16,9 @@ use super::{Failure, Session, plan, text};
 pub(super) struct Args {
     /// Only this node; may be given several times [default: all nodes]
     #[arg(long = "node", value_name = "N")]
-    nodes: Vec<u32>,
+    pub(super) nodes: Vec<u32>,
     #[command(flatten)]
-    rejoin: RejoinArgs,
+    pub(super) rejoin: RejoinArgs,
     /// Where the images go
     #[arg(short, long, value_name = "DIR", default_value = "images")]
     output: PathBuf,

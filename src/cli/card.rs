@@ -16,7 +16,7 @@ use super::{Failure, Session, door, say};
 #[command(next_help_heading = "Writing cards")]
 pub(super) struct CardArgs {
     /// Do not ask: everything on the devices named will be lost
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "dry_run")]
     yes: bool,
     /// Look, judge and say what would be written; write nothing
     #[arg(long)]
@@ -31,10 +31,10 @@ pub(super) struct CardArgs {
     #[arg(long)]
     allow_large: bool,
     /// Do not read back what was written
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     no_verify: bool,
     /// Leave the card where it is, ready to be looked at, instead of ejecting it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     no_eject: bool,
 }
 
@@ -46,6 +46,11 @@ impl CardArgs {
             allow_large: self.allow_large,
             unmount: self.unmount,
         }
+    }
+
+    /// Whether a device is judged more mildly than without options.
+    pub(super) fn are_mild(&self) -> bool {
+        self.unmount || self.i_know_this_is_not_removable || self.allow_large
     }
 
     /// Whether nothing is to be written.

@@ -22,19 +22,32 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 pub(super) struct Args {
     /// Only this node; may be given several times [default: all nodes that have no card yet]
     #[arg(long = "node", value_name = "N")]
-    nodes: Vec<u32>,
+    pub(super) nodes: Vec<u32>,
     /// The reader that the cards go into [default: wherever one is plugged in]
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", conflicts_with = "dry_run")]
     device: Option<PathBuf>,
     /// Write nodes again that have a card with these very bytes already
     #[arg(long)]
     again: bool,
     #[command(flatten)]
-    rejoin: RejoinArgs,
+    pub(super) rejoin: RejoinArgs,
     #[command(flatten)]
     base: BaseArgs,
     #[command(flatten)]
     card: CardArgs,
+}
+
+impl Args {
+    /// A dry run says which cards are left, and looks at none.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.card.is_dry_run() && self.card.are_mild() {
+            true => Err(
+                "`cards --dry-run` says which cards are left to be written and looks at none:                  --unmount, --allow-large and --i-know-this-is-not-removable have no effect on it"
+                    .into(),
+            ),
+            false => Ok(()),
+        }
+    }
 }
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {

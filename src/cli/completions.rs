@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Failure};
+use super::{Failure, arguments};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -16,7 +15,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "kraken-flash", &mut script);
+    clap_complete::generate(args.shell, &mut arguments::definition(), "kraken-flash", &mut script);
     out.write_all(&script)?;
     Ok(())
 }

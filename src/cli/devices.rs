@@ -15,7 +15,7 @@ pub(super) struct Args {
     #[arg(long)]
     all: bool,
     /// Print all devices as JSON, with the verdict on each
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     json: bool,
 }
 

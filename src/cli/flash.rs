@@ -1,7 +1,7 @@
 //! `kraken-flash --node 3 /dev/sdX`: writes nodes to cards, several at once, each at its own speed.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kraken_flash::bake::Golden;
 use kraken_flash::card::{Contents, ImageSource};
@@ -11,7 +11,7 @@ use kraken_flash::spec::Node;
 use super::card::{self, CardArgs, Chosen, Written};
 use super::golden::{self, RejoinArgs, Wanted};
 use super::load::{BaseArgs, Loaded};
-use super::{Failure, Session, door, text};
+use super::{Failure, Session, arguments, door, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -23,43 +23,62 @@ pub(super) struct Args {
     #[arg(value_name = "DEVICE")]
     pub(super) devices: Vec<PathBuf>,
     #[command(flatten)]
-    rejoin: RejoinArgs,
+    pub(super) rejoin: RejoinArgs,
     #[command(flatten)]
     base: BaseArgs,
     #[command(flatten)]
     card: CardArgs,
     /// Print the receipts as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     json: bool,
 }
 
 impl Args {
-    /// Whether there is anything of these on the command line.
-    pub(super) fn is_given(&self) -> bool {
-        !self.nodes.is_empty() || !self.devices.is_empty()
+    /// Whether each node has a device, each one only once.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(word) = self.devices.iter().find_map(|path| word(path)) {
+            return Err(match self.nodes.len() < self.devices.len() || is_command(word) {
+                true => arguments::no_command(word),
+                false => format!("there is no device `{word}`: a device is written whole, as in /dev/{word}"),
+            });
+        }
+        let pairs = (self.nodes.len(), self.devices.len());
+        if pairs.0 != pairs.1 {
+            return Err(match pairs {
+                (0, _) => "which node is it to be? Say --node N before each device".to_owned(),
+                (_, 0) => {
+                    "name a device after each --node; `kraken-flash devices` lists those that could be written".into()
+                }
+                (nodes, devices) => {
+                    format!("each --node needs one device: there are {nodes} nodes and {devices} devices")
+                }
+            });
+        }
+        if self.nodes.is_empty() {
+            return Err("say what to do: a command, or --node N DEVICE to write a node's card".into());
+        }
+        let mut sorted = self.nodes.clone();
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            None => Ok(()),
+            Some(pair) => Err(format!(
+                "node {} is named twice: two cards of one node would fight for one place in the cluster",
+                pair[0]
+            )),
+        }
     }
 }
 
+/// What was given for a device and is a plain word, of which there is no file.
+fn word(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| !text.contains('/') && !path.exists())
+}
+
+fn is_command(word: &str) -> bool {
+    arguments::definition().find_subcommand(word).is_some()
+}
+
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let pairs = (args.nodes.len(), args.devices.len());
-    if pairs.0 != pairs.1 {
-        let text = match pairs {
-            (0, _) => "which node is it to be? Say --node N before each device".to_owned(),
-            (_, 0) => {
-                "name a device after each --node; `kraken-flash devices` lists those that could be written".into()
-            }
-            (nodes, devices) => format!("each --node needs one device: there are {nodes} nodes and {devices} devices"),
-        };
-        return Err(Failure::Usage(text));
-    }
-    let mut sorted = args.nodes.clone();
-    sorted.sort_unstable();
-    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        let node = pair[0];
-        return Err(Failure::Usage(format!(
-            "node {node} is named twice: two cards of one node would fight for one place in the cluster"
-        )));
-    }
     let wanted = Wanted {
         nodes: &args.nodes,
         base: &args.base,

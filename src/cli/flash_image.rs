@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[command(flatten)]
     card: CardArgs,
     /// Print the receipt as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     json: bool,
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use kraken_flash::spec::SwarmMode;
 use kraken_flash::workspace::{self, CONFIG, Encrypt, MissingKeys, WorkspaceError};
 
-use super::{Failure, Session, keys, load, say};
+use super::{Failure, Global, Session, keys, load, say};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,16 @@ pub(super) struct Args {
     /// Encrypt the keys for this age recipient; may be given several times
     #[arg(long, value_name = "AGE1…")]
     recipient: Vec<String>,
+}
+
+impl Args {
+    /// Whether the passphrase that a file has is asked for.
+    pub(super) fn check(&self, global: &Global) -> Result<(), String> {
+        match global.passphrase_file.is_some() && !self.passphrase {
+            true => Err("--passphrase-file goes with --passphrase: without it, the keys are not encrypted".into()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Writes the file that `--config` names, or `./kraken.toml`, never over another, and the keys, unless there are some. With both

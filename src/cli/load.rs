@@ -7,7 +7,7 @@ use kraken_flash::base::{self, Base, Downloads};
 use kraken_flash::packages::lock::LOCK;
 use kraken_flash::packages::{self, For, Selection};
 use kraken_flash::provision::Assets;
-use kraken_flash::spec::{self, Cluster, Image};
+use kraken_flash::spec::{self, BaseRef, Cluster, Image};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use sha2::{Digest, Sha256};
 
@@ -107,9 +107,21 @@ impl BaseArgs {
         self.base.is_some() || self.offline || self.refresh
     }
 
+    /// Whether a base is named.
+    pub(super) fn replaces(&self) -> bool {
+        self.base.is_some()
+    }
+
     /// Puts the base named here in the place of the spec's. The hash that the spec gives is that of its own base.
     pub(super) fn apply(&self, image: &mut Image) -> Result<(), Failure> {
-        replace_base(image, self.base.as_deref())
+        replace_base(image, self.base.as_deref())?;
+        match (&image.base, self.refresh) {
+            (BaseRef::Path(path), true) => Err(Failure::Usage(format!(
+                "--refresh has no effect: the base {} is a file, of which nobody has a newer one",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// How to get it.

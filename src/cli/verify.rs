@@ -18,16 +18,32 @@ pub(super) struct Args {
     #[arg(value_name = "IMAGE|DIR|DEVICE")]
     path: Option<PathBuf>,
     /// The node that the image should be [default: the one that its file is named after, else any]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "path", conflicts_with = "nodes")]
     node: Option<u32>,
     /// The receipt to compare a card with [default: the newest one of its node]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "path", conflicts_with = "boot")]
     receipt: Option<PathBuf>,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     boot: verify_boot::BootArgs,
+}
+
+impl Args {
+    /// Whether the options of --boot have something to do.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !self.boot.boot && self.boot.base.are_given() {
+            return Err(
+                "--base, --offline and --refresh go with --boot: images are compared with the base that they were made from"
+                    .into(),
+            );
+        }
+        match self.path.is_some() {
+            true => self.boot.check_with_path(),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What is checked when nothing is named.
@@ -37,11 +53,6 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     if args.boot.boot {
         let what = (args.path.as_deref(), args.node, args.json);
         return verify_boot::run(session, &args.boot, what, out);
-    }
-    if args.boot.base.are_given() {
-        return Err(Failure::Usage(
-            "--base, --offline and --refresh go with --boot: images are compared with the base that they were made from".into(),
-        ));
     }
     let path = args.path.as_deref().unwrap_or(Path::new(IMAGES));
     let loaded = load::load(session, MissingKeys::Leave)?;

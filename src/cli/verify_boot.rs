@@ -77,6 +77,22 @@ pub(super) struct BootArgs {
     pub(super) base: BaseArgs,
 }
 
+impl BootArgs {
+    /// Of images that are there the base is not asked for; only `virt` may need something besides: a kernel for it.
+    pub(super) fn check_with_path(&self) -> Result<(), String> {
+        if self.base.replaces() {
+            return Err("--base has no effect on images that are there: leave it out, or leave the path out".into());
+        }
+        match self.base.are_given() && self.machine != Machine::Virt {
+            true => Err(format!(
+                "--offline and --refresh have no effect on images that are there and boot as {}: nothing is downloaded for it",
+                self.machine.name()
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
 fn machine(name: &str) -> Result<Machine, String> {
     Machine::ALL
         .into_iter()

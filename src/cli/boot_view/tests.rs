@@ -379,7 +379,7 @@ fn quiet_says_nothing() {
             verbose: false,
             passphrase_file: None,
             identity: Vec::new(),
-            color: super::super::Color::Auto,
+            color: super::super::arguments::Color::Auto,
         },
         progress: Box::new(kraken_flash::progress::Silent),
         interrupt: Interrupt::new(),

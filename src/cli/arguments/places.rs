@@ -1,0 +1,165 @@
+//! Where an option belongs, and what is said when it stands elsewhere.
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, ArgMatches, Command};
+
+use super::{Misfit, is_given};
+
+/// How alike a word and a command's name are when one is taken for the other.
+const ALIKE: f64 = 0.8;
+
+/// What is typed by those who know other programs, and the command that does it here.
+const OTHER_WORDS: [(&str, &str); 16] = [
+    ("burn", "flash-image"),
+    ("check", "verify"),
+    ("config", "init"),
+    ("create", "build"),
+    ("dd", "flash-image"),
+    ("download", "fetch"),
+    ("generate", "build"),
+    ("info", "inspect"),
+    ("list", "devices"),
+    ("ls", "devices"),
+    ("make", "build"),
+    ("new", "init"),
+    ("show", "plan"),
+    ("status", "plan"),
+    ("test", "verify"),
+    ("write", "flash-image"),
+];
+
+/// Whether a command has a general option. A new command has the ones of how the program speaks, and no other, until it is named here.
+pub(super) fn has(command: &str, option: &str) -> bool {
+    match option {
+        "config" => matches!(
+            command,
+            "init" | "plan" | "build" | "fetch" | "verify" | "cards" | "token"
+        ),
+        "passphrase_file" => matches!(command, "init" | "build" | "verify" | "cards" | "token"),
+        "identity" => matches!(command, "build" | "verify" | "cards" | "token"),
+        // It says which card to put in: who does not hear that waits in vain.
+        "quiet" => command != "cards",
+        _ => true,
+    }
+}
+
+/// Refuses what stands in front of a command that has it not, or has it behind its name, too.
+pub(super) fn in_front(
+    definition: &Command,
+    front: &ArgMatches,
+    (name, behind): (&str, &ArgMatches),
+) -> Result<(), String> {
+    let Some(command) = definition.find_subcommand(name) else {
+        return Ok(());
+    };
+    for arg in definition.get_arguments() {
+        let id = arg.get_id().as_str();
+        if !is_given(front, id) {
+            continue;
+        }
+        let shown = shown(arg);
+        let Some(own) = command.get_arguments().find(|other| is_same(other, arg)) else {
+            return Err(format!(
+                "`{name}` has no {shown}: it goes with {}",
+                homes(definition, arg)
+            ));
+        };
+        let general = own.get_help_heading() == Some(super::GENERAL);
+        if !general {
+            return Err(format!(
+                "{shown} has no effect in front of `{name}`; it stands behind: kraken-flash {name} {shown} …"
+            ));
+        }
+        let several = matches!(arg.get_action(), clap::ArgAction::Append);
+        if is_given(behind, id) && !several {
+            return Err(format!("{shown} is given twice, in front of `{name}` and behind it"));
+        }
+    }
+    Ok(())
+}
+
+/// An option that is not known where it stands, but somewhere else: the place is named.
+pub(super) fn elsewhere(definition: &Command, error: clap::Error) -> Misfit {
+    let Some(ContextValue::String(written)) = error.get(ContextKind::InvalidArg) else {
+        return Misfit::Clap(error);
+    };
+    let written = written.split('=').next().unwrap_or_default();
+    let is_written = |arg: &&Arg| {
+        arg.get_long()
+            .is_some_and(|long| written.strip_prefix("--") == Some(long))
+            || arg.get_short().is_some_and(|short| *written == format!("-{short}"))
+    };
+    let everywhere = std::iter::once(definition).chain(definition.get_subcommands());
+    let found = everywhere.flat_map(Command::get_arguments).find(is_written);
+    match found {
+        Some(arg) => Misfit::Usage(format!(
+            "{written} has no effect there: it goes with {}",
+            homes(definition, arg)
+        )),
+        None => Misfit::Clap(error),
+    }
+}
+
+/// A word that stands where a device is expected, and is none: what it may have been meant to be.
+pub(super) fn no_command(definition: &Command, word: &str) -> String {
+    let names: Vec<&str> = definition.get_subcommands().map(Command::get_name).collect();
+    if names.contains(&word) {
+        return format!("`{word}` is a command, and stands first: kraken-flash {word} …");
+    }
+    let lower = word.to_lowercase();
+    let other = OTHER_WORDS.iter().find(|(other, _)| *other == lower);
+    let mut near: Vec<(f64, &str)> = names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(&lower, name), *name))
+        .filter(|(likeness, _)| *likeness > ALIKE)
+        .collect();
+    near.sort_by(|one, two| two.0.total_cmp(&one.0));
+    let mut meant: Vec<String> = other
+        .map(|(_, name)| *name)
+        .into_iter()
+        .chain(near.into_iter().map(|(_, name)| name))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    meant.dedup();
+    let nearest = match meant.is_empty() {
+        true => String::new(),
+        false => format!("; there is {}", meant.join(", ")),
+    };
+    format!(
+        "there is no command `{}`{nearest}. A node's card is written with --node N /dev/sdX, and `kraken-flash --help` lists the commands",
+        super::super::text::printable(word)
+    )
+}
+
+/// Whether two options of different commands are called the same.
+fn is_same(one: &Arg, other: &Arg) -> bool {
+    match (one.get_long(), other.get_long()) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// An option as it is typed.
+fn shown(arg: &Arg) -> String {
+    match arg.get_long() {
+        Some(long) => format!("--{long}"),
+        None => "a device".to_owned(),
+    }
+}
+
+/// Where an option has an effect, in words.
+fn homes(definition: &Command, arg: &Arg) -> String {
+    let commands: Vec<String> = definition
+        .get_subcommands()
+        .filter(|command| command.get_arguments().any(|other| is_same(other, arg)))
+        .map(|command| format!("`{}`", command.get_name()))
+        .collect();
+    let with_card = definition
+        .get_arguments()
+        .any(|other| is_same(other, arg) || other.get_id() == arg.get_id());
+    match (commands.is_empty(), with_card) {
+        (false, true) => format!("{}, and --node N DEVICE without a command", commands.join(", ")),
+        (false, false) => commands.join(", "),
+        (true, _) => "--node N DEVICE, without a command".to_owned(),
+    }
+}
