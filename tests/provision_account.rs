@@ -81,6 +81,251 @@ fn an_account_that_is_there_keeps_its_ids() {
     );
 }
 
+/// The line of an account in one of the tables.
+fn line(common: &kraken_flash::overlay::Overlay, path: &str, name: &str) -> String {
+    let table = text(common, Volume::Root, path);
+    let mine = |line: &&str| line.split(':').next() == Some(name);
+    table
+        .lines()
+        .find(mine)
+        .unwrap_or_else(|| panic!("{name} is not in {table}"))
+        .to_owned()
+}
+
+#[test]
+fn an_account_of_the_image_gets_what_a_login_needs() {
+    const TODAY: &str = "20454";
+    let long = format!("pi:{HASH}:20000:0:99999:7:::");
+    // What the image has of it in passwd and shadow, and what the card must have.
+    for (passwd, shadow, want, want_shadow) in [
+        // Raspberry Pi OS Trixie since April 2026.
+        (
+            "pi:x:1000:1000::/home/pi:/usr/sbin/nologin",
+            "pi:!:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/home/pi:/bin/false",
+            "pi:!$6$x$y:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        // A shell that was removed since, one that is there, and none, which is /bin/sh.
+        (
+            "pi:x:1000:1000::/home/pi:/usr/bin/fish",
+            "pi:*:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/home/pi:/usr/bin/zsh",
+            "pi:*:20000:0:99999:7:::",
+            "/home/pi:/usr/bin/zsh",
+            "*:20000:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/home/pi:",
+            "pi:*:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        // A password that must be changed, that ages; an account that expired; somebody's password.
+        (
+            "pi:x:1000:1000::/home/pi:/bin/bash",
+            "pi:!:0:0:90:7:14:18000:",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/home/pi:/bin/bash",
+            &long,
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        (
+            "pi::1000:1000::/home/pi:/bin/bash",
+            "pi:!:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        // Homes that are none.
+        (
+            "pi:x:1000:1000:::/bin/bash",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/nonexistent:/bin/bash",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/usr/share/x:/bin/bash",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/srv/../etc:/bin/bash",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/srv/people/pi:/bin/bash",
+            "",
+            "/srv/people/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        // Another number.
+        (
+            "pi:x:1742:1742:Pi,,,:/home/pi:/usr/sbin/nologin",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+    ] {
+        let mut cluster = kraken();
+        cluster.user.name = "pi".to_owned();
+        for mut disk in [trixie(), bookworm(), bullseye()] {
+            disk.root
+                .file("/usr/bin/bash", *b"#!")
+                .file("/usr/bin/zsh", *b"#!")
+                .file(
+                    "/etc/passwd",
+                    format!("root:x:0:0:root:/root:/bin/bash\n{passwd}\n").into_bytes(),
+                )
+                .file(
+                    "/etc/shadow",
+                    format!("root:*:20000:0:99999:7:::\n{shadow}\n").into_bytes(),
+                );
+            let (common, _) = make(&disk, &cluster, 1);
+            let mut ids = passwd.split(':').skip(2).take(3).map(str::to_owned);
+            let (uid, gid, gecos) = (ids.next().unwrap(), ids.next().unwrap(), ids.next().unwrap());
+            assert_eq!(
+                line(&common, "/etc/passwd", "pi"),
+                format!("pi:x:{uid}:{gid}:{gecos}:{want}"),
+                "{passwd}"
+            );
+            assert_eq!(
+                line(&common, "/etc/shadow", "pi"),
+                format!("pi:{}", want_shadow.replace("TODAY", TODAY)),
+                "{shadow}"
+            );
+            assert!(line(&common, "/etc/group", "sudo").ends_with("pi"));
+            let home = want.split(':').next().unwrap();
+            let keys = EntryPath::new(&format!("{home}/.ssh/authorized_keys")).unwrap();
+            let keys = common.get(Volume::Root, &keys).unwrap();
+            assert_eq!((keys.uid.to_string(), keys.gid.to_string()), (uid, gid), "{passwd}");
+            disk.lay(&common);
+            assert!(
+                make(&disk, &cluster, 1).0 == common,
+                "{passwd}: a second pass makes something else"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_shell_is_one_that_the_image_has() {
+    for (has, want) in [
+        ("/usr/bin/sh", "/bin/sh"),
+        ("/usr/bin/bash", "/bin/bash"),
+        ("/usr/bin/none", "/bin/bash"),
+    ] {
+        let mut disk = bookworm();
+        disk.root.file(has, *b"#!");
+        let (common, _) = make(&disk, &kraken(), 1);
+        assert!(line(&common, "/etc/passwd", "kraken").ends_with(want), "{has}");
+    }
+}
+
+#[test]
+fn a_home_that_leads_into_the_system_is_refused() {
+    let assets = Assets::embedded().unwrap();
+    for (to, good) in [
+        ("/etc", false),
+        ("/usr/share", false),
+        ("/", false),
+        ("/srv/home/kraken", true),
+    ] {
+        let mut disk = trixie();
+        disk.root.symlink("/home/kraken", to);
+        let result = disk.with(&kraken(), |ctx| provision::common(ctx, &assets));
+        match result {
+            Ok(common) => {
+                assert!(good, "{to}");
+                let keys = EntryPath::new(&format!("{to}/.ssh/authorized_keys")).unwrap();
+                assert!(common.get(Volume::Root, &keys).is_some(), "{to}");
+            }
+            Err(error) => assert!(!good && error.to_string().contains("nobody's home"), "{to}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn accounts_of_the_system_are_refused_by_name() {
+    let assets = Assets::embedded().unwrap();
+    for name in ["www-data", "games", "nobody", "daemon", "systemd-timesync"] {
+        let mut cluster = kraken();
+        cluster.user.name = name.to_owned();
+        for mut disk in [trixie(), bookworm(), bullseye()] {
+            disk.append(
+                "/etc/passwd",
+                "www-data:x:33:33::/var/www:/usr/sbin/nologin\ngames:x:5:60::/usr/games:/usr/sbin/nologin\n\
+                 nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n",
+            );
+            let error = disk
+                .with(&cluster, |ctx| provision::common(ctx, &assets))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(name) && error.contains("choose another"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_an_earlier_owner_left_give_the_user_no_more_than_he_is_to_have() {
+    let assets = Assets::embedded().unwrap();
+    const RULES: &str = "/etc/sudoers.d/90-cloud-init-users";
+    for sudo in [Sudo::Nopasswd, Sudo::Password, Sudo::None] {
+        let mut cluster = kraken();
+        cluster.user.sudo = sudo;
+        let mut disk = trixie();
+        disk.root
+            .file(RULES, *b"# made by cloud-init\nkraken ALL=(ALL) NOPASSWD:ALL\n");
+        let (common, _) = make(&disk, &cluster, 1);
+        let gone = common
+            .get(Volume::Root, &EntryPath::new(RULES).unwrap())
+            .is_some_and(|entry| entry.kind == Kind::Absent);
+        assert_eq!(gone, sudo != Sudo::Nopasswd, "{sudo:?}");
+        disk.root
+            .file(RULES, *b"kraken ALL=(ALL) NOPASSWD:ALL\nbob ALL=(ALL) ALL\n");
+        let result = disk.with(&cluster, |ctx| provision::common(ctx, &assets));
+        assert_eq!(result.is_ok(), sudo == Sudo::Nopasswd, "{sudo:?}");
+    }
+}
+
+#[test]
+fn pi_of_another_owner_is_locked_and_has_no_keys() {
+    for mut disk in [bookworm(), bullseye()] {
+        disk.root
+            .file(
+                "/etc/shadow",
+                *b"root:*:20000:0:99999:7:::\npi:$6$x$y:20000:0:99999:7:::\n",
+            )
+            .file("/home/pi/.ssh/authorized_keys", *b"ssh-ed25519 AAAA him\n");
+        assert!(disk.os().lived.stays.is_empty(), "it can be taken back");
+        let (common, _) = make(&disk, &kraken(), 1);
+        assert!(line(&common, "/etc/shadow", "pi").starts_with("pi:!$6$"));
+        let keys = EntryPath::new("/home/pi/.ssh/authorized_keys").unwrap();
+        assert_eq!(common.get(Volume::Root, &keys).unwrap().kind, Kind::Absent);
+    }
+}
+
 #[test]
 fn a_broken_account_file_is_an_error_not_a_panic() {
     let assets = Assets::embedded().unwrap();

@@ -11,7 +11,7 @@ use super::look::{Opened, copy_base, detect, open, open_read, recorded};
 use super::node::NodeImage;
 use super::pieces::{self, Piece};
 use super::store::{Measured, cached, keep, prune, temporary};
-use super::{BakeError, Inputs, packaged, turn};
+use super::{BakeError, Inputs, freed, packaged, turn};
 use crate::base::OsImage;
 use crate::disk::{self, CleanFat, CowView, FatTree, ImageFile, Layout, ReadAt, UsedMap};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -19,10 +19,10 @@ use crate::overlay::Overlay;
 use crate::packages::RecordedPackage;
 use crate::progress::Progress;
 use crate::provision::{self, Assets, Context, Rejoin};
-use crate::spec::{Cluster, Node, Role, SwarmMode};
+use crate::spec::{Cluster, Node, Role, SwarmMode, UsedImage};
 
 /// Changes whenever this program would bake other bytes from the same inputs.
-pub(super) const FORMAT: &str = "kraken-flash golden image 1";
+pub(super) const FORMAT: &str = "kraken-flash golden image 2";
 
 /// Which code writes images; build.rs hashes it. A development build never takes an image that other code baked.
 pub(super) const WRITERS: &str = env!("KRAKEN_FLASH_WRITERS");
@@ -37,6 +37,7 @@ pub struct GoldenImage {
     /// cleanly): then each node's writer looks it over, and mends it.
     clean: Option<CleanFat>,
     os: OsImage,
+    described: String,
     clock_floor: i64,
     base_sha256: String,
     /// The packages baked in, and the SHA-256 of their record.
@@ -69,6 +70,8 @@ pub fn bake<'a>(
     let file = open_read(&base.raw)?;
     let opened = open(&file, &base.raw)?;
     refuse_wrong_architecture(inputs.cluster, &opened.os)?;
+    refuse_used(inputs.cluster, &base.raw, &opened.os)?;
+    let described = opened.os.in_words();
     let clock_floor = inputs
         .cluster
         .system
@@ -101,7 +104,8 @@ pub fn bake<'a>(
         keys: inputs.keys,
         rejoin: inputs.rejoin,
     };
-    let common = provision::common(&context, inputs.assets)?;
+    let mut common = provision::pristine(&context, inputs.assets)?;
+    common.merge(provision::common(&context, inputs.assets)?);
     let growth = growth(&file, &opened.layout, &context, inputs.assets, &common)?;
     let key = key(&start_key, &common, growth);
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
@@ -144,6 +148,7 @@ pub fn bake<'a>(
         layout,
         clean,
         os,
+        described,
         clock_floor,
         base_sha256,
         packages,
@@ -173,6 +178,19 @@ fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), Bake
             architecture: architecture.into(),
         }),
     }
+}
+
+/// Refuses a base with what would be on every node and cannot be taken back, unless the cluster takes it along.
+fn refuse_used(cluster: &Cluster, base: &Path, os: &OsImage) -> Result<(), BakeError> {
+    let stays: Vec<_> = os.lived.stays_beside(&cluster.user.name).collect();
+    if stays.is_empty() || cluster.image.used == UsedImage::Accept {
+        return Ok(());
+    }
+    Err(BakeError::Lived {
+        path: base.into(),
+        accounts: stays.iter().any(|stay| stay.account.is_some()),
+        stays: stays.iter().map(|stay| stay.what.clone()).collect(),
+    })
 }
 
 /// By how many bytes the root file system must grow so that what all nodes share fits, and what any one node has besides.
@@ -220,7 +238,7 @@ fn make(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(), BakeError> {
-    copy_base((base, base_path), to, progress, interrupt)?;
+    let before = copy_base((base, base_path), to, progress, interrupt)?;
     let task = progress.task("baking what all nodes share", None);
     if let Some(more) = growth {
         progress.detail(&format!("the root file system grows by {} MiB", more >> 20));
@@ -230,17 +248,23 @@ fn make(
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
     disk::apply(file.clone(), &layout, common)?;
+    let after = used_by(&file, to)?;
+    freed::clear(&file, &before, &after).map_err(BakeError::io("clearing what was freed in", to))?;
     file.sync().map_err(BakeError::io("writing", to))?;
     drop(task);
     Ok(())
 }
 
-fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Measured, BakeError> {
-    let file = open_read(path)?;
-    let bytes = UsedMap::of(file.clone()).map_err(|source| BakeError::Used {
+fn used_by(file: &Arc<ImageFile>, path: &Path) -> Result<UsedMap, BakeError> {
+    UsedMap::of(file.clone()).map_err(|source| BakeError::Used {
         path: path.into(),
         source,
-    })?;
+    })
+}
+
+fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Measured, BakeError> {
+    let file = open_read(path)?;
+    let bytes = used_by(&file, path)?;
     let used = UsedMap::from_ranges(
         bytes
             .ranges()
@@ -274,6 +298,10 @@ impl GoldenImage {
     /// The system inside.
     pub fn os(&self) -> &OsImage {
         &self.os
+    }
+    /// What system the base was and whether it had been in use, in words.
+    pub fn described(&self) -> &str {
+        &self.described
     }
     /// No node's clock starts before this, in seconds since 1970-01-01 UTC.
     pub fn clock_floor(&self) -> i64 {

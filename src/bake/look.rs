@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::BakeError;
 use super::copy::copy_used;
-use crate::base::OsImage;
+use crate::base::{Base, OsImage};
 use crate::disk::{self, Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
@@ -32,6 +32,14 @@ pub(super) fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened, BakeErr
         source,
     })?;
     Ok(Opened { layout, boot, root, os })
+}
+
+/// What system a base holds, and what it has of a life before.
+///
+/// # Errors
+/// [`BakeError`] when the base cannot be read or is none that a Raspberry Pi could boot.
+pub fn describe(base: &Base) -> Result<OsImage, BakeError> {
+    Ok(open(&open_read(&base.raw)?, &base.raw)?.os)
 }
 
 pub(super) fn open_read(path: &Path) -> Result<Arc<ImageFile>, BakeError> {
@@ -78,13 +86,13 @@ pub(super) fn recorded(root: &Ext4Tree) -> Result<(Vec<RecordedPackage>, Option<
     Ok((record.packages, Some(hex::encode(Sha256::digest(bytes)))))
 }
 
-/// Copies the used blocks of the base at `from` into the empty file `to`.
+/// Copies the used blocks of the base at `from` into the empty file `to`, and tells which they are.
 pub(super) fn copy_base(
     (base, from): (&Arc<ImageFile>, &Path),
     to: &Path,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<(), BakeError> {
+) -> Result<UsedMap, BakeError> {
     let used = UsedMap::of(base.clone()).map_err(|source| BakeError::Used {
         path: from.into(),
         source,
@@ -101,5 +109,5 @@ pub(super) fn copy_base(
         result => result.map_err(BakeError::io("copying the base to", to))?,
     };
     interrupt.check()?;
-    Ok(())
+    Ok(used)
 }

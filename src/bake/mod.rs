@@ -4,6 +4,7 @@
 //! itself is a patch of changed blocks, held in memory. This room never prints, and never writes outside its cache.
 
 mod copy;
+mod freed;
 mod golden;
 mod look;
 mod node;
@@ -14,6 +15,7 @@ mod turn;
 
 pub use copy::{CopyMethod, copy_used};
 pub use golden::{Golden, GoldenImage, bake};
+pub use look::describe;
 pub use node::NodeImage;
 pub use packaged::{card_size, growth_for_packages};
 pub use pieces::{PIECE, Piece, cut, whole_blocks};
@@ -121,6 +123,20 @@ pub enum BakeError {
         board: String,
         /// The image's architecture.
         architecture: String,
+    },
+    /// The base has been in use, and not all of that can be taken back.
+    #[error(
+        "looking for what belongs to others in {}: it has been in use, and this would be on every node:\n  {}\n\
+         use a fresh image{}, or set used = \"accept\" in [image] of kraken.toml where all of this is wanted",
+        path.display(), stays.join("\n  "), if *accounts { ", make an account your own by naming it in [user]" } else { "" }
+    )]
+    Lived {
+        /// The base.
+        path: PathBuf,
+        /// What would be on every node, a line each.
+        stays: Vec<String>,
+        /// Whether accounts are among it.
+        accounts: bool,
     },
     /// Templates or overlays could not be rendered.
     #[error("preparing what goes onto the cards")]

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::lived::Lived;
+use super::product;
 use crate::disk::{FileTree, NodeType, TreeError, real_path};
 
 /// The largest text file that is read from an image, in bytes: dpkg's status of a full desktop has about 3 MiB.
@@ -59,6 +61,10 @@ pub struct OsImage {
     pub cmdline: String,
     /// When the image was made, as far as its file systems tell, in seconds since 1970-01-01 UTC.
     pub made_at: i64,
+    /// What it is called: `Raspberry Pi OS Lite (Trixie, 2026-06-18)`, else `PRETTY_NAME`.
+    pub name: String,
+    /// What it has of a life before.
+    pub lived: Lived,
 }
 
 /// The cloud-init of an image.
@@ -99,13 +105,20 @@ impl OsImage {
         let field = |key| release_field(&release, key).unwrap_or_default();
         let packages = Packages::read(root)?;
         let cmdline = cmdline(boot)?;
+        let raspberry_pi_os =
+            root.metadata("/etc/rpi-issue")?.is_some() || packages.version("raspberrypi-sys-mods").is_some();
+        let name = match raspberry_pi_os {
+            true => product::raspberry_pi_os((boot, root), &field("VERSION_CODENAME"))?,
+            false => field("PRETTY_NAME"),
+        };
         Ok(Self {
+            name,
+            lived: Lived::read((boot, root), &cmdline, raspberry_pi_os)?,
             id: field("ID"),
             codename: field("VERSION_CODENAME"),
             pretty_name: field("PRETTY_NAME"),
             architecture: architecture(root)?,
-            raspberry_pi_os: root.metadata("/etc/rpi-issue")?.is_some()
-                || packages.version("raspberrypi-sys-mods").is_some(),
+            raspberry_pi_os,
             cloud_init: cloud_init(root, &packages, &cmdline)?,
             network: network_stack(root, &packages)?,
             boot_mount: boot_mount(root)?,
@@ -113,10 +126,15 @@ impl OsImage {
             made_at,
         })
     }
+
+    /// What it is, for people: `Raspberry Pi OS Lite (Trixie, 2026-06-18), never booted`.
+    pub fn in_words(&self) -> String {
+        format!("{}, {}", self.name, self.lived.in_words())
+    }
 }
 
 /// A text file, links followed; bytes that are not UTF-8 are replaced.
-fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>, TreeError> {
+pub(super) fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>, TreeError> {
     let real = real_path(tree, path)?;
     Ok(tree
         .read(&real, MAX_TEXT)?

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::packages::Against;
 use super::report::ImageReport;
-use super::{CheckError, boot, overlay, packages, swarm, tools};
+use super::{CheckError, boot, overlay, packages, pristine, swarm, tools};
 use crate::base::OsImage;
 use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
 use crate::interrupt::Interrupt;
@@ -143,6 +143,7 @@ fn verify_trees(
         }
     }
     overlay::compare(&wanted, boot, root, report);
+    pristine::verify((boot, root), (expected.cluster, &record), &wanted, report);
     let against = Against {
         lock: expected.lock.map(|lock| lock.bake(&record.base_sha256)),
         record_sha256: expected.packages_sha256,

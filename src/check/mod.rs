@@ -10,6 +10,7 @@ mod folder;
 mod image;
 mod overlay;
 mod packages;
+mod pristine;
 mod report;
 mod set;
 mod swarm;
@@ -20,6 +21,7 @@ pub mod emulate;
 pub use facts::{Facts, PartitionFacts, inspect};
 pub use folder::{verify_file, verify_folder};
 pub use image::{Expectation, verify_image};
+pub use pristine::PRISTINE;
 pub use report::{Finding, ImageReport, Report};
 
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use crate::swarm::read::{JoinToken, NodeState};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
-    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`, `packages`, `swarm`, `receipt`.
+    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`, `pristine`, `packages`, `swarm`, `receipt`.
     pub check: &'static str,
     /// Where: a path inside the image with its volume (`root:/etc/hostname`), or empty.
     pub place: String,

@@ -96,7 +96,7 @@ fn render(golden: &Golden<'_>, written: &[Written]) -> String {
     format!(
         "{}\n\nFrom {} ({}){packages}. A card needs at least {}.\n",
         plan::table(&["NODE", "ADDRESS", "ROLE", "SIZE", "IMAGE"], rows),
-        text::printable(&os.pretty_name),
+        text::printable(golden.image().described()),
         os.architecture,
         text::size(card),
     )

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use kraken_flash::check::{self, Facts};
 use kraken_flash::provision::Membership;
 
-use super::{Failure, Session, text};
+use super::{Failure, Session, lived, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -60,9 +60,14 @@ fn render(name: &str, facts: &Facts) -> String {
         let _ = writeln!(
             shown,
             "  system   {}, {}, {how}",
-            text::printable(&os.pretty_name),
+            text::printable(&os.in_words()),
             os.architecture
         );
+        if facts.node.is_none() {
+            for (label, line) in lived::lines(&os.lived) {
+                let _ = writeln!(shown, "  {label:<8} {}", text::printable(&line));
+            }
+        }
     }
     for (index, package) in facts.packages.iter().enumerate() {
         let label = if index == 0 { "packages" } else { "" };

@@ -19,6 +19,7 @@ mod golden;
 mod init;
 mod inspect;
 mod keys;
+mod lived;
 mod load;
 mod packages;
 mod plan;

@@ -1,7 +1,7 @@
 //! What `plan` says of Docker, of packages, and of the card they need.
 
 use kraken_flash::bake;
-use kraken_flash::base::{self, Downloads};
+use kraken_flash::base::{self, Downloads, OsImage};
 use kraken_flash::packages::{self, For, lock::Bake};
 use kraken_flash::progress::Silent;
 use kraken_flash::spec::{Cluster, DockerSource};
@@ -15,6 +15,8 @@ pub(super) struct Planned {
     pub(super) bake: Option<Bake>,
     /// The smallest card that will do, in bytes.
     pub(super) card: Option<u64>,
+    /// What the base is.
+    pub(super) system: Option<OsImage>,
     /// Whether packages are asked for.
     asked: bool,
 }
@@ -46,9 +48,10 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     let asked = cluster.docker.source != DockerSource::None
         || !cluster.system.packages.is_empty()
         || !cluster.system.debs.is_empty();
-    let nothing = Planned {
+    let mut nothing = Planned {
         bake: None,
         card: None,
+        system: None,
         asked,
     };
     let options = base::Options {
@@ -58,6 +61,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     let Ok(base) = base::obtain(&cluster.image, &options, &Silent, &session.interrupt) else {
         return nothing;
     };
+    nothing.system = bake::describe(&base).ok();
     let Ok(downloads) = Downloads::open(&options, None, &Silent, &session.interrupt) else {
         return nothing;
     };
@@ -77,7 +81,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     Planned {
         card: bake::card_size(&base, need).ok(),
         bake,
-        asked,
+        ..nothing
     }
 }
 

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use kraken_flash::base::OsImage;
 use kraken_flash::packages::lock::LockedPackage;
 use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo, SwarmMode};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use serde::Serialize;
 
 use super::packages::{self, Planned};
-use super::{Failure, Session, load, stdout_width, text};
+use super::{Failure, Session, lived, load, stdout_width, text};
 
 /// What `plan` takes.
 #[derive(Debug, clap::Args)]
@@ -60,6 +61,10 @@ struct Plan<'a> {
     cluster: &'a Cluster,
     /// SHA-256 fingerprints of the keys that may log in.
     ssh_key_fingerprints: Vec<String>,
+    /// What the base is, and what it has of a life before; null when it is not here yet.
+    base: Option<&'a OsImage>,
+    /// Why `build` will refuse the base, if it will.
+    base_refused: Vec<&'a str>,
     /// The packages of the lock file; null when it has none for this base and this spec.
     packages: Option<&'a [LockedPackage]>,
     /// The smallest card that will do, in bytes; null when the base or the packages are not known yet.
@@ -75,6 +80,13 @@ impl<'a> Plan<'a> {
             config: workspace.config.as_deref(),
             cluster: &workspace.cluster,
             ssh_key_fingerprints: keys.iter().filter_map(|key| spec::fingerprint(key)).collect(),
+            base: planned.system.as_ref(),
+            base_refused: planned.system.as_ref().map_or_else(Vec::new, |system| {
+                lived::refused(&system.lived, &workspace.cluster)
+                    .iter()
+                    .map(|stay| stay.what.as_str())
+                    .collect()
+            }),
             packages: planned.bake.as_ref().map(|bake| bake.packages.as_slice()),
             card_bytes: planned.card,
             ssh_key_to_be_made: match &workspace.keys {
@@ -90,6 +102,12 @@ fn common(workspace: &Workspace, planned: &Planned, width: Option<u16>) -> Table
     let cluster = &workspace.cluster;
     let mut table = new_table(width);
     table.add_row(["image", &image(cluster)]);
+    if let Some(system) = &planned.system {
+        let mut lines = vec![system.in_words()];
+        lines.extend(lived::becomes(&system.lived, cluster));
+        let lines: Vec<String> = lines.iter().map(|line| text::printable(line)).collect();
+        table.add_row(["base", &lines.join("\n")]);
+    }
     table.add_row(["network", &network(cluster)]);
     table.add_row(["user", &user(cluster)]);
     table.add_row(["log in with", &keys(workspace)]);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kraken_flash::card::{self, BlockTarget, Host, Receipt, Receipts, WriteError};
-use kraken_flash::check::{Finding, ImageReport};
+use kraken_flash::check::{Finding, ImageReport, PRISTINE};
 use kraken_flash::disk::{FileTree, ImageFile, Layout};
 use rustix::fs::Access;
 
@@ -43,6 +43,10 @@ pub(super) fn compare(
     report: &mut ImageReport,
 ) -> Result<(), Failure> {
     let device = card::find(&Host::system(), path)?;
+    if has_run(path).is_some_and(|(has_id, _)| has_id) {
+        // What no image may have is what every node makes for itself.
+        report.findings.retain(|finding| finding.check != PRISTINE);
+    }
     let found = match named {
         Some(file) => Some((file.to_owned(), Receipt::read(file)?)),
         None => Receipts::open()?.newest(report.hostname.as_deref(), &device),
@@ -100,18 +104,20 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// Whether a system ran from this card: it made itself host keys, which no image has.
+/// Whether a system ran from this card: it gave itself a machine-id, which no image has, or was stopped before it could and has host keys.
 fn was_booted(path: &Path) -> bool {
-    let look = || -> Option<bool> {
-        let file = Arc::new(ImageFile::open_read(path).ok()?);
-        let layout = Layout::detect(file.clone()).ok()?;
-        let tree = layout.root_tree(file).ok()?;
-        let names = tree.list("/etc/ssh").ok()?;
-        Some(
-            names
-                .iter()
-                .any(|name| name.starts_with("ssh_host_") && name.ends_with("_key")),
-        )
-    };
-    look().unwrap_or(false)
+    has_run(path).is_some_and(|(has_id, has_keys)| has_id || has_keys)
+}
+
+/// Whether there is a machine-id, and whether there are host keys.
+fn has_run(path: &Path) -> Option<(bool, bool)> {
+    const MACHINE_ID: &str = "/etc/machine-id";
+    let file = Arc::new(ImageFile::open_read(path).ok()?);
+    let layout = Layout::detect(file.clone()).ok()?;
+    let tree = layout.root_tree(file).ok()?;
+    let id = tree.read(MACHINE_ID, 1 << 10).ok()?.unwrap_or_default();
+    let has_id = id.trim_ascii().len() == 32 && id.trim_ascii().iter().all(u8::is_ascii_hexdigit);
+    let names = tree.list("/etc/ssh").ok()?;
+    let is_key = |name: &String| name.starts_with("ssh_host_") && name.ends_with("_key");
+    Some((has_id, names.iter().any(is_key)))
 }

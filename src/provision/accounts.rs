@@ -5,17 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::disk::{FileTree, NodeType};
+use crate::disk::{FileTree, NodeType, real_path};
 use crate::overlay::Entry;
 use crate::spec::{Cluster, Sudo, User};
 
-use super::image::{Draft, stat, text};
+use super::image::{Draft, exists, first, stat, text};
 use super::{ProvisionError, docker};
 
 /// The ids that adduser(8) and login.defs(5) give to people.
 const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=59_999;
 /// The ids of groups of the system (login.defs(5)).
 const SYSTEM: std::ops::RangeInclusive<u32> = 100..=999;
+/// The account that Raspberry Pi OS comes with.
+const PI: &str = "pi";
 /// Its members may talk to dockerd.
 const DOCKER: &str = "docker";
 /// The first subordinate id, and how many each user gets (login.defs(5): SUB_UID_MIN, SUB_UID_COUNT).
@@ -23,6 +25,9 @@ const SUB_ID_MIN: u64 = 100_000;
 const SUB_ID_COUNT: u64 = 65_536;
 /// Groups whose members may become root: left out when `sudo = "none"`.
 const ROOT_GROUPS: [&str; 3] = ["sudo", "admin", "wheel"];
+/// Where rules of sudo lie, and ours.
+const SUDOERS: &str = "/etc/sudoers.d";
+const RULE: &str = "/etc/sudoers.d/050_kraken-flash";
 /// How deep and how large `/etc/skel` may be.
 const SKEL_DEPTH: usize = 8;
 const SKEL_FILES: usize = 1000;
@@ -155,19 +160,20 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let mut passwd = Table::needed(root, "/etc/passwd")?;
     let mut group = Table::needed(root, "/etc/group")?;
     let (uid, gid) = ids(&passwd, &group, &user.name)?;
-    let home = home_of(&passwd, &user.name)?;
-    if passwd.row(&user.name).is_none() {
-        let fields = [
-            &user.name,
-            "x",
-            &uid.to_string(),
-            &gid.to_string(),
-            "",
-            &home,
-            "/bin/bash",
-        ];
-        passwd.set(&fields.map(str::to_owned));
+    let home = home_of(&passwd, &user.name);
+    let place = home_place(root, &home)?;
+    let shell = login_shell(root)?;
+    let fields = [&user.name, "x", &uid.to_string(), &gid.to_string(), "", &home, shell];
+    let mut row = passwd.row(&user.name).unwrap_or(fields.map(str::to_owned).to_vec());
+    row.resize(fields.len(), String::new());
+    // Any other than `x` is a password, or none at all (passwd(5)).
+    row[1] = "x".to_owned();
+    row[5] = home;
+    if !gives_a_login(root, &row[6])? {
+        row[6] = shell.to_owned();
     }
+    passwd.set(&row);
+    forget_pi(draft, &passwd, user)?;
     if !group.numbers(2).contains(&gid) && group.row(&user.name).is_none() {
         group.set(&[&user.name, "x", &gid.to_string(), ""].map(str::to_owned));
     }
@@ -192,8 +198,36 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     }
     subordinate_ids(draft, "/etc/subuid", &user.name)?;
     subordinate_ids(draft, "/etc/subgid", &user.name)?;
-    home_folder(draft, user, &home, (uid, gid))?;
+    home_folder(draft, user, &place, (uid, gid))?;
     sudoers(draft, user)
+}
+
+/// Shells of a login, the first that the image has; bash, when it has none at all.
+fn login_shell(root: &dyn FileTree) -> Result<&'static str, ProvisionError> {
+    const SHELLS: [&str; 4] = ["/bin/bash", "/usr/bin/bash", "/bin/sh", "/usr/bin/sh"];
+    Ok(first(root, &SHELLS)?.unwrap_or(SHELLS[0]))
+}
+
+/// Whether a user with this shell gets one: Raspberry Pi OS Trixie gives `pi` one that says no, and cloud-init does not change that of an
+/// account which is there. An empty field means `/bin/sh` (passwd(5)).
+fn gives_a_login(root: &dyn FileTree, shell: &str) -> Result<bool, ProvisionError> {
+    const NONE: [&str; 6] = ["nologin", "false", "true", "sync", "halt", "shutdown"];
+    let name = shell.rsplit('/').next().unwrap_or_default();
+    Ok(shell.starts_with('/') && !NONE.contains(&name) && exists(root, shell)?)
+}
+
+/// `pi` of a Raspberry Pi OS is nobody's, when the user is another: whoever had set it up has no key any more, and no password ([`shadow`]).
+fn forget_pi(draft: &mut Draft<'_>, passwd: &Table, user: &User) -> Result<(), ProvisionError> {
+    let home = match passwd.row(PI) {
+        Some(row) if draft.ctx.os.raspberry_pi_os && user.name != PI => row.get(5).cloned().unwrap_or_default(),
+        _ => return Ok(()),
+    };
+    if is_home(&home) {
+        for keys in ["authorized_keys", "authorized_keys2"] {
+            draft.root(&format!("{home}/.ssh/{keys}"), Entry::absent())?;
+        }
+    }
+    Ok(())
 }
 
 /// The spec has checked all this; a colon here would make another account, so it is checked where it matters, too.
@@ -249,16 +283,52 @@ fn system_group(group: &Table) -> Result<u32, ProvisionError> {
         })
 }
 
-fn home_of(passwd: &Table, name: &str) -> Result<String, ProvisionError> {
-    match passwd.row(name) {
-        None => Ok(format!("/home/{name}")),
-        Some(row) => match row.get(5) {
-            Some(home) if home.len() > 1 && home.starts_with('/') => Ok(home.clone()),
-            _ => Err(ProvisionError::Image {
-                path: passwd.path.to_owned(),
-                why: format!("`{name}` has no home there; choose another [user] name"),
-            }),
-        },
+/// The home that the account has, else the usual one.
+fn home_of(passwd: &Table, name: &str) -> String {
+    passwd
+        .row(name)
+        .and_then(|row| row.get(5).cloned())
+        .filter(|home| is_home(home))
+        .unwrap_or_else(|| format!("/home/{name}"))
+}
+
+/// Whether a folder can be somebody's home: it becomes his, so it is none that the system needs.
+fn is_home(path: &str) -> bool {
+    const SYSTEMS: [&str; 15] = [
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "lib",
+        "lib64",
+        "nonexistent",
+        "proc",
+        "root",
+        "run",
+        "sbin",
+        "sys",
+        "tmp",
+        "usr",
+        "lost+found",
+    ];
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    path.starts_with('/')
+        && parts.len() >= 2
+        && parts.iter().all(|part| !matches!(*part, "" | "." | ".."))
+        && !SYSTEMS.contains(&parts[0])
+}
+
+/// Where a home really is: it may be a link.
+fn home_place(root: &dyn FileTree, home: &str) -> Result<String, ProvisionError> {
+    let place = real_path(root, home)?;
+    match is_home(&place) {
+        true => Ok(place),
+        false => Err(ProvisionError::Image {
+            path: home.to_owned(),
+            why: format!(
+                "it leads to {place}, which is nobody's home; mend the base image, or choose another [user] name"
+            ),
+        }),
     }
 }
 
@@ -272,17 +342,21 @@ fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
         .row(&user.name)
         .filter(|row| row.len() == fresh.len())
         .unwrap_or(fresh.to_vec());
-    match &user.password_hash {
-        Some(hash) => row[1] = hash.reveal().to_owned(),
-        None if row[1].starts_with(['!', '*']) => {}
-        None => row[1] = "*".to_owned(),
+    // Of an account that was there: not the password that somebody else has set, locked or not; and nothing that keeps its owner out, such as
+    // a change that is due (0), a password that ages, an account that has expired (shadow(5)).
+    row[1] = user.password_hash.as_ref().map_or("*", |hash| hash.reveal()).to_owned();
+    if row[2] == "0" {
+        row[2] = today;
+    }
+    for column in 4..8 {
+        row[column].clone_from(&fresh[column]);
     }
     shadow.set(&row);
     // Images before April 2022 have the account `pi` with a password that everybody knows.
     if draft.ctx.os.raspberry_pi_os
-        && user.name != "pi"
+        && user.name != PI
         && let Some(mut row) = shadow
-            .row("pi")
+            .row(PI)
             .filter(|row| row.len() > 1 && !row[1].starts_with(['!', '*']))
     {
         row[1].insert(0, '!');
@@ -389,9 +463,12 @@ pub(super) fn sudo_rule(sudo: Sudo) -> Option<&'static str> {
 }
 
 fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
-    if draft.ctx.os.raspberry_pi_os && user.name == "pi" && user.sudo != Sudo::Nopasswd {
-        // Raspberry Pi OS's own rule for `pi`, which asks no password.
-        draft.root("/etc/sudoers.d/010_pi-nopasswd", Entry::absent())?;
+    if user.sudo != Sudo::Nopasswd {
+        if draft.ctx.os.raspberry_pi_os && user.name == PI {
+            // Raspberry Pi OS's own rule for `pi`, which asks no password.
+            draft.root("/etc/sudoers.d/010_pi-nopasswd", Entry::absent())?;
+        }
+        older_rules(draft, user)?;
     }
     let Some(rule) = sudo_rule(user.sudo) else {
         return Ok(());
@@ -402,9 +479,39 @@ fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
             mend: "set sudo = \"none\" in [user], or use a base with sudo",
         });
     }
-    draft.file(
-        "/etc/sudoers.d/050_kraken-flash",
-        format!("{} {rule}\n", user.name),
-        0o440,
-    )
+    draft.file(RULE, format!("{} {rule}\n", user.name), 0o440)
+}
+
+/// Rules of the image that would let the user become root without a password: userconf-pi and cloud-init leave such ones behind.
+fn older_rules(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
+    let root = draft.ctx.root;
+    for name in root.list(SUDOERS)? {
+        let path = format!("{SUDOERS}/{name}");
+        if path == RULE {
+            continue;
+        }
+        let content = text(root, &path)?.unwrap_or_default();
+        let lines = || {
+            content
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        };
+        let is_users = |line: &str| line.split_ascii_whitespace().next() == Some(user.name.as_str());
+        if !lines().any(|line| is_users(line) && line.contains("NOPASSWD")) {
+            continue;
+        }
+        if !lines().all(is_users) {
+            return Err(ProvisionError::Image {
+                path,
+                why: format!(
+                    "it lets `{}` become root without a password, beside rules for others; take that line out of the base image, or set \
+                     sudo = \"nopasswd\" in [user]",
+                    user.name
+                ),
+            });
+        }
+        draft.root(&path, Entry::absent())?;
+    }
+    Ok(())
 }

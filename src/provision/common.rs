@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::disk::FileTree;
 use crate::overlay::{Entry, Overlay};
 
 use super::assets::Part;
@@ -125,14 +126,42 @@ fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     draft.file("/etc/timezone", format!("{zone}\n"), 0o644)
 }
 
-/// Seven cards must not have one machine-id: an image that was booted gets the mark of a first boot (machine-id(5)).
+/// Seven cards must not have one machine-id. An empty file gives each its own, and is no first boot (machine-id(5)); `uninitialized` is one.
+/// That is put where a unit of the image waits for it (Raspberry Pi OS from Trixie on grows its root file system then), and nowhere else: on a
+/// first boot systemd enables all that no preset forbids, and Bookworm and older have no presets.
 fn machine_id(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     const PATH: &str = "/etc/machine-id";
-    let id = text(draft.ctx.root, PATH)?.unwrap_or_default();
-    if id.trim().is_empty() {
-        return Ok(());
+    const FIRST_BOOT: &str = "uninitialized";
+    let Some(id) = text(draft.ctx.root, PATH)? else {
+        return Ok(()); // that is a first boot, too
+    };
+    let mark = match id.trim() == FIRST_BOOT || waits_for_first_boot(draft.ctx.root)? {
+        true => format!("{FIRST_BOOT}\n"),
+        false => String::new(),
+    };
+    draft.edited(PATH, mark, 0o444)
+}
+
+/// Whether a unit that is not systemd's own runs on a first boot only.
+fn waits_for_first_boot(root: &dyn FileTree) -> Result<bool, ProvisionError> {
+    const UNIT_BYTES: u64 = 1 << 20;
+    for folder in ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"] {
+        for name in root.list(folder)? {
+            if !name.ends_with(".service") || name.starts_with("systemd-") {
+                continue;
+            }
+            let unit = root.read(&format!("{folder}/{name}"), UNIT_BYTES)?.unwrap_or_default();
+            let waits = String::from_utf8_lossy(&unit).lines().any(|line| {
+                line.trim()
+                    .strip_prefix("ConditionFirstBoot=")
+                    .is_some_and(|value| ["yes", "true", "on", "1"].contains(&value.trim()))
+            });
+            if waits {
+                return Ok(true);
+            }
+        }
     }
-    draft.edited(PATH, "uninitialized\n".to_owned(), 0o444)
+    Ok(false)
 }
 
 /// Packages on the first boot, where there is no cloud-init to do it.

@@ -12,6 +12,7 @@ mod locale;
 mod network;
 mod node;
 mod packages;
+mod pristine;
 mod record;
 mod render;
 mod swarm;
@@ -21,6 +22,7 @@ pub use assets::Assets;
 pub use common::common;
 pub use error::ProvisionError;
 pub use node::node;
+pub use pristine::pristine;
 pub use record::NodeRecord;
 pub use swarm::{JOIN_TOKEN, Membership, NODE_ID, Rejoin};
 

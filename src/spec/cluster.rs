@@ -112,6 +112,19 @@ pub struct Image {
     pub catalogue: Option<String>,
     /// A mirror: replaces scheme and host (and is put before the path) of the addresses that a catalogue names.
     pub mirror: Option<String>,
+    /// What becomes of a base that somebody has used.
+    pub used: UsedImage,
+}
+
+/// `[image] used`: what becomes of a base that somebody has used, where not all of it can be taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UsedImage {
+    /// It is refused when it has what cannot be taken back: accounts of others, containers. The default.
+    #[default]
+    Refuse,
+    /// That goes onto all nodes as it is.
+    Accept,
 }
 
 fn hex_option<S: serde::Serializer>(hash: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {

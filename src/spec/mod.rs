@@ -24,7 +24,7 @@ mod ssh;
 
 pub use cluster::{
     Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac,
-    Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
+    Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, UsedImage, User,
 };
 pub use problem::{Problem, SpecErrors};
 pub use raw::{

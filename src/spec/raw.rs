@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::cluster::{Availability, Board, DockerSource, InterfaceChoice, Role, Sudo, SwarmMode};
+use super::cluster::{Availability, Board, DockerSource, InterfaceChoice, Role, Sudo, SwarmMode, UsedImage};
 
 /// A value and its place in the text, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,6 +137,11 @@ pub struct RawImage {
     pub catalogue: Field<String>,
     /// Address of a mirror of the images that the catalogue names.
     pub mirror: Field<String>,
+    /// What becomes of a base that was in use before (a copy of a card that ran, an image that somebody set up): host keys and whatever else
+    /// belongs to one machine is taken out of it in any case; where accounts of others, containers and the like would be on every node, it is
+    /// refused, unless this says `accept`.
+    #[schemars(extend("default" = "refuse"))]
+    pub used: Field<UsedImage>,
 }
 
 /// `[user]`

@@ -66,6 +66,7 @@ fn image(section: &mut Section<'_, '_>) -> RawImage {
         sha256: section.string("sha256"),
         catalogue: section.string("catalogue"),
         mirror: section.string("mirror"),
+        used: section.choice("used"),
     }
 }
 

@@ -146,6 +146,7 @@ pub fn image(base: BaseRef) -> Image {
         sha256: None,
         catalogue: None,
         mirror: None,
+        used: kraken_flash::spec::UsedImage::Refuse,
     }
 }
 

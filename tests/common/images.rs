@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use kraken_flash::base::OsImage;
-use kraken_flash::disk::MemoryTree;
+use kraken_flash::disk::{FileTree, MemoryTree};
 use kraken_flash::overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_flash::provision::{self, Assets, Context, Rejoin};
 use kraken_flash::spec::{
@@ -55,12 +55,72 @@ impl Disk {
                 Kind::Directory => tree.directory(path.as_str()),
                 Kind::Symlink(target) => tree.symlink(path.as_str(), target),
                 Kind::Absent => tree.remove(path.as_str()),
-                Kind::HardLink(_) | Kind::DirectoryIfMissing | Kind::AbsentIfEmpty => {
-                    panic!("{path}: packages bring these")
-                }
+                // After all that is in it.
+                Kind::AbsentIfEmpty => continue,
+                Kind::HardLink(_) | Kind::DirectoryIfMissing => panic!("{path}: packages bring these"),
             };
             tree.set_attributes(path.as_str(), entry.mode, entry.uid, entry.gid, entry.mtime);
         }
+        let all: Vec<_> = overlay.iter().collect();
+        for (_, path, entry) in all.iter().rev() {
+            if entry.kind == Kind::AbsentIfEmpty {
+                self.root.remove(path.as_str());
+            }
+        }
+    }
+
+    /// The image after a life as somebody's machine, as far as files tell: booted, its keys and logs, his networks, a swarm. No account.
+    pub fn lived(mut self) -> Self {
+        for path in MACHINES_OWN {
+            self.root.file(path, *b"of one machine\n");
+        }
+        self.root
+            .file("/etc/machine-id", *b"0123456789abcdef0123456789abcdef\n")
+            .file(
+                "/var/lib/NetworkManager/NetworkManager.state",
+                *b"[main]\nWirelessEnabled=false\n",
+            )
+            .file("/var/lib/systemd/timesync/clock", *b"")
+            .symlink("/var/lib/cloud/instance", "/var/lib/cloud/instances/x");
+        self
+    }
+}
+
+/// Files that belong to one machine.
+pub const MACHINES_OWN: [&str; 24] = [
+    "/etc/NetworkManager/system-connections/home.nmconnection",
+    "/etc/docker/key.json",
+    "/etc/dhcpcd.duid",
+    "/etc/netplan/90-NM-0a1b.yaml",
+    "/etc/ssh/ssh_host_ecdsa_key",
+    "/etc/ssh/ssh_host_ecdsa_key.pub",
+    "/etc/ssh/ssh_host_ed25519_key",
+    "/etc/ssh/ssh_host_ed25519_key.pub",
+    "/var/lib/NetworkManager/internal-0a1b-eth0.lease",
+    "/var/lib/NetworkManager/secret_key",
+    "/var/lib/NetworkManager/timestamps",
+    "/var/lib/cloud/data/instance-id",
+    "/var/lib/cloud/instances/x/user-data.txt",
+    "/var/lib/dbus/machine-id",
+    "/var/lib/dhcp/dhclient.leases",
+    "/var/lib/dhcpcd/eth0.lease",
+    "/var/lib/docker/engine-id",
+    "/var/lib/docker/swarm/raft/wal-v3-encrypted/0000000000000005-0000000000000123.wal",
+    "/var/lib/systemd/credential.secret",
+    "/var/lib/systemd/random-seed",
+    "/var/lib/tailscale/tailscaled.state",
+    "/var/log/apt/history.log",
+    "/var/log/journal/0123456789abcdef0123456789abcdef/system.journal",
+    "/var/swap",
+];
+
+impl Disk {
+    /// A file of the root volume in place of what stands there, or with more lines.
+    pub fn append(&mut self, path: &str, lines: &str) -> &mut Self {
+        let mut text = self.root.read(path, 1 << 20).unwrap().unwrap_or_default();
+        text.extend_from_slice(lines.as_bytes());
+        self.root.file(path, text);
+        self
     }
 }
 
@@ -223,6 +283,7 @@ pub fn kraken() -> Cluster {
             sha256: None,
             catalogue: None,
             mirror: None,
+            used: kraken_flash::spec::UsedImage::Refuse,
         },
         user: User {
             name: "kraken".to_owned(),
@@ -296,6 +357,12 @@ pub fn every_option() -> Vec<(String, Cluster)> {
         }
     }
     all
+}
+
+/// What is taken out of a base that has been in use, and put back.
+pub fn pristine(disk: &Disk, cluster: &Cluster) -> Overlay {
+    let assets = Assets::embedded().unwrap();
+    disk.with(cluster, |ctx| provision::pristine(ctx, &assets)).unwrap()
 }
 
 /// The overlay of all nodes, and that of one.

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{check_text, parsed};
 use crate::spec::Files;
-use crate::spec::cluster::{BaseRef, Image};
+use crate::spec::cluster::{BaseRef, Image, UsedImage};
 use crate::spec::names::{Check, wrong};
 use crate::spec::problem::Problems;
 use crate::spec::raw::{Field, RawImage};
@@ -40,11 +40,17 @@ pub(super) fn image(raw: &RawImage, files: &dyn Files, problems: &mut Problems) 
     };
     let catalogue = url(&raw.catalogue, "catalogue");
     let mirror = url(&raw.mirror, "mirror");
+    let used = match &raw.used {
+        Field::Absent => Some(UsedImage::default()),
+        Field::Wrong => None,
+        Field::Given(at) => Some(at.value),
+    };
     Some(Image {
         base: base?,
         sha256: sha256?,
         catalogue: catalogue?,
         mirror: mirror?,
+        used: used?,
     })
 }
 

@@ -1,0 +1,293 @@
+//! What belongs to one machine or one person and can be taken out of an image: keys, seeds, leases, logs, the state of one node's Docker.
+
+use crate::disk::{FileTree, NodeType, TreeError, real_path};
+
+use super::stays::docker_holds;
+use super::{Leftover, Place};
+use crate::base::system::text;
+
+/// Files of the boot volume by which a first boot is set up, in lower case: Raspberry Pi's documentation, userconf-pi, Imager 1.
+pub(super) const BOOT_FILES: [&str; 8] = [
+    "firstrun.sh",
+    "custom.toml",
+    "userconf",
+    "userconf.txt",
+    "failed_userconf.txt",
+    "ssh",
+    "ssh.txt",
+    "wpa_supplicant.conf",
+];
+
+/// How much of a tree is looked at to tell whether there is a file in it.
+const LOOKS: usize = 2000;
+
+/// All there is, kind after kind.
+pub(super) fn find(
+    (boot, root): (&dyn FileTree, &dyn FileTree),
+    cmdline: &str,
+    booted: bool,
+) -> Result<Vec<Leftover>, TreeError> {
+    let look = Look { root };
+    let mut first_boot = boot_files(boot)?;
+    first_boot.extend(words(cmdline));
+    let mut connections = look.named("/etc/NetworkManager/system-connections", |name| {
+        !name.starts_with("kraken-")
+    })?;
+    connections.extend(look.named("/etc/netplan", |name| {
+        name.starts_with("90-NM-") || name == "50-cloud-init.yaml"
+    })?);
+    // NetworkManager.state and -intern.conf are settings: Raspberry Pi OS ships Wi-Fi switched off in the first.
+    let manager = look.named("/var/lib/NetworkManager", |name| {
+        !matches!(name, "NetworkManager.state" | "NetworkManager-intern.conf")
+    })?;
+    let mut leases = look.named("/var/lib/dhcp", |name| name.contains(".lease"))?;
+    for folder in ["/var/lib/dhcpcd", "/var/lib/dhcpcd5"] {
+        leases.extend(look.named(folder, |_| true)?);
+    }
+    leases.extend(look.files(&["/etc/dhcpcd.duid", "/etc/dhcpcd.secret"])?);
+    let mut logs = look.tree("/var/log/journal")?;
+    if booted {
+        logs.extend(
+            look.tree("/var/log")?
+                .into_iter()
+                .map(|_| Place::Files("/var/log".into())),
+        );
+        logs.extend(look.files(&["/var/lib/wtmpdb/wtmp.db", "/var/lib/lastlog/lastlog2.db"])?);
+    }
+    let kinds = [
+        ("files and words that set up a first boot", first_boot),
+        (
+            "SSH host keys",
+            look.named("/etc/ssh", |name| name.starts_with("ssh_host_"))?,
+        ),
+        (
+            "the random seed",
+            look.files(&["/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed"])?,
+        ),
+        ("the machine-id", look.machine_id()?),
+        (
+            "the key of systemd's credentials",
+            look.files(&["/var/lib/systemd/credential.secret"])?,
+        ),
+        ("network connections", connections),
+        ("NetworkManager's secret key and leases", manager),
+        ("DHCP leases", leases),
+        ("cloud-init's instance", look.cloud_init()?),
+        ("logs", logs),
+        ("the swap file", look.files(&["/var/swap"])?),
+        ("the state of one node's Docker", look.docker()?),
+        ("a node's place in a swarm", look.node()?),
+        ("the identity in a virtual network", look.virtual_networks()?),
+    ];
+    Ok(kinds
+        .into_iter()
+        .filter(|(_, places)| !places.is_empty())
+        .map(|(what, places)| Leftover { what, places })
+        .collect())
+}
+
+fn boot_files(boot: &dyn FileTree) -> Result<Vec<Place>, TreeError> {
+    let mut found = Vec::new();
+    for name in boot.list("/")? {
+        let path = format!("/{name}");
+        let is_file = boot.metadata(&path)?.is_some_and(|meta| meta.node == NodeType::File);
+        if is_file && BOOT_FILES.contains(&name.to_ascii_lowercase().as_str()) {
+            found.push(Place::BootFile(path));
+        }
+    }
+    Ok(found)
+}
+
+/// Words of the command line that run a script on the first boot (systemd-run-generator(8)), or give all nodes one identity, or keep them
+/// from writing anything (the overlay file system of raspi-config).
+fn words(cmdline: &str) -> Vec<Place> {
+    cmdline
+        .split_ascii_whitespace()
+        .filter(|word| is_leftover(word))
+        .map(|word| Place::Word(word.to_owned()))
+        .collect()
+}
+
+/// Whether a word of the command line is one of those.
+fn is_leftover(word: &str) -> bool {
+    ["systemd.run", "systemd.machine_id=", "systemd.hostname=", "overlayroot"]
+        .iter()
+        .any(|start| word.starts_with(start))
+        || matches!(word, "systemd.unit=kernel-command-line.target" | "boot=overlay")
+}
+
+/// Looks at the root volume.
+struct Look<'t> {
+    root: &'t dyn FileTree,
+}
+
+impl Look<'_> {
+    /// Those of some files that are there; a folder of that name is none.
+    fn files(&self, paths: &[&str]) -> Result<Vec<Place>, TreeError> {
+        let mut found = Vec::new();
+        for path in paths {
+            if self
+                .root
+                .metadata(path)?
+                .is_some_and(|meta| meta.node != NodeType::Directory)
+            {
+                found.push(Place::File((*path).to_owned()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is in a folder under such a name.
+    fn named(&self, folder: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Place>, TreeError> {
+        let mut found = Vec::new();
+        for name in self.root.list(folder)? {
+            let path = format!("{folder}/{name}");
+            if !wanted(&name) {
+                continue;
+            }
+            match self.root.metadata(&path)? {
+                Some(meta) if meta.node == NodeType::Directory => found.extend(self.tree(&path)?),
+                _ => found.push(Place::File(path)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The folder, when there is a file in it or below. A link in its place is a file, and what it leads to is left alone: it may be
+    /// anything.
+    fn tree(&self, path: &str) -> Result<Vec<Place>, TreeError> {
+        match self.root.metadata(path)? {
+            None => Ok(Vec::new()),
+            Some(meta) if meta.node != NodeType::Directory => Ok(vec![Place::File(path.to_owned())]),
+            Some(_) if real_path(self.root, path)? != path => Ok(Vec::new()),
+            Some(_) => Ok(match self.holds_files(path)? {
+                true => vec![Place::Tree(path.to_owned())],
+                false => Vec::new(),
+            }),
+        }
+    }
+
+    fn holds_files(&self, path: &str) -> Result<bool, TreeError> {
+        let mut todo = vec![path.to_owned()];
+        let mut looks = LOOKS;
+        while let Some(folder) = todo.pop() {
+            for name in self.root.list(&folder)? {
+                let inside = format!("{folder}/{name}");
+                let is_folder = self
+                    .root
+                    .metadata(&inside)?
+                    .is_some_and(|meta| meta.node == NodeType::Directory);
+                looks = looks.saturating_sub(1);
+                if !is_folder || looks == 0 {
+                    return Ok(true);
+                }
+                todo.push(inside);
+            }
+        }
+        Ok(false)
+    }
+
+    /// D-Bus has a copy of its own where it is not a link; the first of all is put back by itself.
+    fn machine_id(&self) -> Result<Vec<Place>, TreeError> {
+        let path = "/var/lib/dbus/machine-id";
+        let is_file = self
+            .root
+            .metadata(path)?
+            .is_some_and(|meta| meta.node == NodeType::File);
+        Ok(if is_file {
+            vec![Place::File(path.into())]
+        } else {
+            Vec::new()
+        })
+    }
+
+    fn cloud_init(&self) -> Result<Vec<Place>, TreeError> {
+        let mut found = self.files(&["/var/lib/cloud/instance"])?;
+        for folder in ["/var/lib/cloud/instances", "/var/lib/cloud/data", "/var/lib/cloud/sem"] {
+            found.extend(self.tree(folder)?);
+        }
+        if !found.is_empty() {
+            // Made by the same run, and made anew by the next.
+            found.extend(self.files(&["/etc/ssh/sshd_config.d/50-cloud-init.conf"])?);
+        }
+        Ok(found)
+    }
+
+    /// Where nothing is in it that somebody may want, all of its state; else what makes it that one engine.
+    fn docker(&self) -> Result<Vec<Place>, TreeError> {
+        let mut found = self.files(&["/etc/docker/key.json"])?;
+        for folder in docker_folders(self.root)? {
+            let holds = docker_holds(self.root, &folder)?;
+            if !holds.anything() {
+                found.extend(self.tree(&folder)?);
+                continue;
+            }
+            found.extend(self.files(&[&format!("{folder}/engine-id")])?);
+            found.extend(self.tree(&format!("{folder}/swarm"))?);
+            if holds.containers == 0 {
+                found.extend(self.tree(&format!("{folder}/network"))?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What makes an image of ours one node, and how far that came; the record of its packages and what is to be configured of them stay.
+    fn node(&self) -> Result<Vec<Place>, TreeError> {
+        let mut found = self.files(&[
+            "/etc/kraken-flash/node.json",
+            "/etc/kraken-flash/swarm.json",
+            "/etc/kraken-flash/swarm-node-id",
+        ])?;
+        found.extend(self.named("/var/lib/kraken-flash", |name| {
+            !matches!(name, "packages.json" | "preinst" | "configure")
+        })?);
+        Ok(found)
+    }
+
+    fn virtual_networks(&self) -> Result<Vec<Place>, TreeError> {
+        let mut found = self.tree("/var/lib/tailscale")?;
+        found.extend(self.files(&[
+            "/var/lib/zerotier-one/identity.secret",
+            "/var/lib/zerotier-one/identity.public",
+        ])?);
+        Ok(found)
+    }
+}
+
+/// Where dockerd keeps its state: the usual folder, and the one that its configuration names.
+pub(super) fn docker_folders(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
+    let mut folders = vec!["/var/lib/docker".to_owned()];
+    let config = text(root, "/etc/docker/daemon.json")?.unwrap_or_default();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap_or_default();
+    if let Some(named) = config["data-root"].as_str() {
+        let named = named.trim_end_matches('/');
+        // At least two levels down, as a state folder is: never /etc or /.
+        let plain = !named.split('/').any(|part| part == ".." || part == ".") && named.starts_with('/');
+        if plain && named.matches('/').count() >= 2 && !named.starts_with("/usr/") && named != folders[0] {
+            folders.push(named.to_owned());
+        }
+    }
+    Ok(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_leftover;
+
+    #[test]
+    fn the_words_of_a_pristine_command_line_stay() {
+        let pristine = "console=serial0,115200 console=tty1 root=PARTUUID=1-02 rootfstype=ext4 fsck.repair=yes rootwait quiet resize \
+                        init=/usr/lib/raspberrypi-sys-mods/firstboot cfg80211.ieee80211_regdom=DE systemd.unit=rescue.target \
+                        ds=nocloud;i=rpi-imager-1 systemd.show_status=1";
+        assert!(!pristine.split(' ').any(is_leftover));
+        for word in [
+            "systemd.run=/boot/firstrun.sh",
+            "systemd.run_success_action=reboot",
+            "systemd.unit=kernel-command-line.target",
+            "systemd.machine_id=0123456789abcdef0123456789abcdef",
+            "boot=overlay",
+        ] {
+            assert!(is_leftover(word), "{word}");
+        }
+    }
+}

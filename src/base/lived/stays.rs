@@ -1,0 +1,133 @@
+//! What an image has that would be on every node and that nobody can take back for its owner: accounts, containers, services of his own.
+
+use crate::disk::{FileTree, NodeType, TreeError};
+
+use super::leftovers::docker_folders;
+use super::{Stay, logins, shown};
+use crate::base::system::text;
+
+/// What dockerd keeps for its user.
+#[derive(Clone, Copy, Default)]
+pub(super) struct DockerHolds {
+    pub(super) images: usize,
+    pub(super) containers: usize,
+    pub(super) volumes: usize,
+}
+
+impl DockerHolds {
+    pub(super) fn anything(self) -> bool {
+        self.images + self.containers + self.volumes > 0
+    }
+}
+
+/// All there is. What only a machine that ran can have is looked for on such a one only: vendors make images of many kinds.
+pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> Result<Vec<Stay>, TreeError> {
+    let mut found = logins::find(root, raspberry_pi_os)?;
+    let mut add = |what: String| found.push(Stay { what, account: None });
+    for folder in docker_folders(root)? {
+        let holds = docker_holds(root, &folder)?;
+        if holds.anything() {
+            add(format!(
+                "Docker's state in {folder}: {}, {}, {}",
+                count(holds.images, "image"),
+                count(holds.containers, "container"),
+                count(holds.volumes, "volume")
+            ));
+        }
+    }
+    if let Some(node) = made_by_us(root)? {
+        add(node);
+    }
+    if booted {
+        for name in root.list("/var/spool/cron/crontabs")? {
+            add(format!("the crontab of {}", shown(&name)));
+        }
+        for unit in own_units(root)? {
+            add(format!("the service {}", shown(&unit)));
+        }
+        for name in root
+            .list("/etc/wireguard")?
+            .iter()
+            .filter(|name| name.ends_with(".conf"))
+        {
+            add(format!("the private key in /etc/wireguard/{}", shown(name)));
+        }
+        for folder in ["/var/lib/rancher", "/var/lib/kubelet"] {
+            if !root.list(folder)?.is_empty() {
+                add(format!("a node of Kubernetes in {folder}"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What is in a state folder of dockerd. Its images lie under the name of the storage driver.
+pub(super) fn docker_holds(root: &dyn FileTree, folder: &str) -> Result<DockerHolds, TreeError> {
+    let mut holds = DockerHolds {
+        containers: root.list(&format!("{folder}/containers"))?.len(),
+        ..DockerHolds::default()
+    };
+    for driver in root.list(&format!("{folder}/image"))? {
+        holds.images += root
+            .list(&format!("{folder}/image/{driver}/imagedb/content/sha256"))?
+            .len();
+    }
+    for name in root.list(&format!("{folder}/volumes"))? {
+        let path = format!("{folder}/volumes/{name}");
+        let is_folder = root
+            .metadata(&path)?
+            .is_some_and(|meta| meta.node == NodeType::Directory);
+        holds.volumes += usize::from(is_folder);
+    }
+    Ok(holds)
+}
+
+/// An image of this program, or a copy of a card that was written with one.
+fn made_by_us(root: &dyn FileTree) -> Result<Option<String>, TreeError> {
+    let Some(record) = text(root, "/etc/kraken-flash/node.json")? else {
+        return Ok(None);
+    };
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap_or_default();
+    let cluster = record["cluster"].as_str().map_or_else(String::new, shown);
+    let number = record["number"].as_u64().unwrap_or_default();
+    Ok(Some(format!(
+        "what kraken-flash made of it: node {number} of {cluster}, with its account, settings and services"
+    )))
+}
+
+/// Unit files of the administrator's own that something starts. What packages enable are links, and images of ours have services of ours.
+fn own_units(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
+    const FOLDER: &str = "/etc/systemd/system";
+    let mut wanted = std::collections::BTreeSet::new();
+    let names = root.list(FOLDER)?;
+    for folder in names
+        .iter()
+        .filter(|name| name.ends_with(".wants") || name.ends_with(".requires"))
+    {
+        wanted.extend(root.list(&format!("{FOLDER}/{folder}"))?);
+    }
+    let mut units = Vec::new();
+    for name in names {
+        let vendors = name.starts_with("kraken-") || name == "regenerate_ssh_host_keys.service";
+        let is_unit = [".service", ".timer", ".socket", ".path"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        if is_unit
+            && !vendors
+            && wanted.contains(&name)
+            && root
+                .metadata(&format!("{FOLDER}/{name}"))?
+                .is_some_and(|meta| meta.node == NodeType::File)
+        {
+            units.push(name);
+        }
+    }
+    Ok(units)
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}

@@ -1,0 +1,54 @@
+//! What `inspect` and `plan` say of a base that has been in use.
+
+use kraken_flash::base::{Lived, Stay};
+use kraken_flash::spec::{Cluster, UsedImage};
+
+/// What is taken out of it, and what is not, each line with a label of one word.
+pub(super) fn lines(lived: &Lived) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let leftovers: Vec<&str> = lived.leftovers.iter().map(|leftover| leftover.what).collect();
+    if !leftovers.is_empty() {
+        lines.push(("has", leftovers.join(", ")));
+    }
+    if !lived.seed.is_empty() {
+        lines.push(("sets", lived.seed.join(", ")));
+    }
+    lines.extend(lived.stays.iter().map(|stay| ("has", stay.what.clone())));
+    lines
+}
+
+/// What of it is refused, for this cluster.
+pub(super) fn refused<'l>(lived: &'l Lived, cluster: &'l Cluster) -> Vec<&'l Stay> {
+    match cluster.image.used {
+        UsedImage::Accept => Vec::new(),
+        UsedImage::Refuse => lived.stays_beside(&cluster.user.name).collect(),
+    }
+}
+
+/// What becomes of it in this cluster, a sentence each.
+pub(super) fn becomes(lived: &Lived, cluster: &Cluster) -> Vec<String> {
+    let mut lines = Vec::new();
+    let leftovers: Vec<&str> = lived.leftovers.iter().map(|leftover| leftover.what).collect();
+    if !leftovers.is_empty() {
+        lines.push(format!("taken out: {}", leftovers.join(", ")));
+    }
+    if !lived.seed.is_empty() {
+        lines.push(format!(
+            "replaced by what kraken.toml says: {} of its user-data",
+            lived.seed.join(", ")
+        ));
+    }
+    let refused = refused(lived, cluster);
+    for stay in lived.stays_beside(&cluster.user.name) {
+        lines.push(match refused.is_empty() {
+            true => format!("on every node: {}", stay.what),
+            false => format!("refused: {}", stay.what),
+        });
+    }
+    if !refused.is_empty() {
+        lines.push(
+            "`build` takes this base only with used = \"accept\" in [image], or a fresh one in its place".to_owned(),
+        );
+    }
+    lines
+}

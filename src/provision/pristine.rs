@@ -1,0 +1,191 @@
+//! Puts an image that has been in use back as it was before its first boot: what belongs to one machine or one person goes, and what the
+//! first boot used up is there again. It is for a base; over what comes of it there is nothing left to do.
+
+use serde_json::json;
+
+use crate::base::Place;
+use crate::disk::{NodeType, real_path};
+use crate::overlay::{Entry, EntryPath, Overlay, Volume};
+
+use super::image::{Draft, exists, first, text};
+use super::network::enable;
+use super::{Assets, Context, ProvisionError};
+
+/// How many files are taken out of one folder, and how deep.
+const MOST_FILES: usize = 20_000;
+const DEPTH: usize = 32;
+/// Where packages keep their units.
+const UNITS: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+/// Raspberry Pi OS Trixie: grows the file system on the first boot, after the initramfs has grown the partition for the word `resize`.
+const RPI_RESIZE: &str = "rpi-resize.service";
+/// Raspberry Pi OS Bookworm: the first boot's init, and what grows partition and file system in the initramfs where it is on the command line.
+const FIRSTBOOT: &str = "/usr/lib/raspberrypi-sys-mods/firstboot";
+const FIRSTBOOT_GROWS: &str = "/usr/share/initramfs-tools/scripts/local-premount/firstboot";
+
+/// What is to be taken out of a base, and put back into it.
+///
+/// # Errors
+/// [`ProvisionError`] when there is too much of it, or the image is damaged.
+pub fn pristine(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionError> {
+    let mut draft = Draft::new(ctx);
+    let lived = &ctx.os.lived;
+    for leftover in &lived.leftovers {
+        for place in &leftover.places {
+            match place {
+                Place::BootFile(path) => {
+                    draft
+                        .overlay
+                        .insert(Volume::Boot, EntryPath::new(path)?, Entry::absent());
+                }
+                Place::File(path) => draft.root(path, Entry::absent())?,
+                Place::Tree(path) => empty(&mut draft, path, true)?,
+                Place::Files(path) => empty(&mut draft, path, false)?,
+                // With the whole command line, below.
+                Place::Word(_) => {}
+            }
+        }
+    }
+    let mut cmdline: Vec<&str> = ctx
+        .os
+        .cmdline
+        .split_ascii_whitespace()
+        .filter(|word| !lived.leftovers.iter().any(|leftover| leftover.has_word(word)))
+        .collect();
+    if lived.booted {
+        wireless(&mut draft)?;
+        if let Some(word) = grow(&mut draft, assets)?.filter(|word| !cmdline.contains(word)) {
+            cmdline.push(word);
+        }
+    }
+    let cmdline = cmdline.join(" ");
+    if cmdline != ctx.os.cmdline {
+        draft.boot_file("/cmdline.txt", cmdline + "\n")?;
+    }
+    Ok(draft.overlay)
+}
+
+/// Takes out all that is in a folder, or its files and those below.
+fn empty(draft: &mut Draft<'_>, folder: &str, folders_too: bool) -> Result<(), ProvisionError> {
+    let too_much = |path: &str, why: &str| ProvisionError::Image {
+        path: path.to_owned(),
+        why: format!("{why}; empty the folder on the machine that the image is of, or use a fresh image"),
+    };
+    let root = draft.ctx.root;
+    let mut todo = vec![(folder.to_owned(), DEPTH)];
+    let mut left = MOST_FILES;
+    while let Some((here, depth)) = todo.pop() {
+        for name in root.list(&here)? {
+            let path = format!("{here}/{name}");
+            let Some(meta) = root.metadata(&path)? else {
+                return Err(too_much(&here, "it has a file whose name is not UTF-8"));
+            };
+            left = left.saturating_sub(1);
+            if left == 0 || depth == 0 {
+                return Err(too_much(
+                    folder,
+                    &format!(
+                        "it holds the state of one machine, in more than {MOST_FILES} files or {DEPTH} levels of folders"
+                    ),
+                ));
+            }
+            if meta.node != NodeType::Directory {
+                draft.root(&path, Entry::absent())?;
+                continue;
+            }
+            if folders_too {
+                draft.root(&path, Entry::absent_if_empty())?;
+            }
+            todo.push((path, depth - 1));
+        }
+    }
+    Ok(())
+}
+
+/// Puts back what grows the root file system to its card on the first boot, and gives the word of the command line that it needs.
+fn grow(draft: &mut Draft<'_>, assets: &Assets) -> Result<Option<&'static str>, ProvisionError> {
+    let root = draft.ctx.root;
+    if reenable(draft, RPI_RESIZE)? {
+        reenable(draft, "regenerate_ssh_host_keys.service")?;
+        return Ok(Some("resize"));
+    }
+    if exists(root, FIRSTBOOT)? && exists(root, FIRSTBOOT_GROWS)? {
+        return Ok(Some("init=/usr/lib/raspberrypi-sys-mods/firstboot"));
+    }
+    // cloud-init does it on each boot, where the tool for it is there.
+    if draft.ctx.os.cloud_init.is_some() && first(root, &["/usr/bin/growpart"])?.is_some() {
+        return Ok(None);
+    }
+    let values = json!({"cluster": draft.ctx.cluster.name});
+    let script = assets.renderer.text("kraken-grow", &values)?;
+    let unit = assets.renderer.text("kraken-grow.service", &values)?;
+    draft.file("/usr/local/lib/kraken-flash/grow", script, 0o755)?;
+    draft.file("/etc/systemd/system/kraken-grow.service", unit, 0o644)?;
+    enable(draft, "kraken-grow.service", "multi-user.target")?;
+    Ok(None)
+}
+
+/// Enables a unit of a package as its `[Install]` section says; `false` when there is no such unit.
+fn reenable(draft: &mut Draft<'_>, unit: &str) -> Result<bool, ProvisionError> {
+    let root = draft.ctx.root;
+    for folder in UNITS {
+        let path = format!("{folder}/{unit}");
+        let Some(content) = text(root, &path)? else { continue };
+        for line in content.lines().map(str::trim) {
+            let (kind, targets) = match line.split_once('=') {
+                Some(("WantedBy", targets)) => ("wants", targets),
+                Some(("RequiredBy", targets)) => ("requires", targets),
+                _ => continue,
+            };
+            for target in targets.split_ascii_whitespace().filter(|target| !target.contains('/')) {
+                draft.link(&format!("/etc/systemd/system/{target}.{kind}/{unit}"), &path)?;
+            }
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// The networks that wpa_supplicant knows, with their passwords, leave its configuration; the country and the rest stay.
+fn wireless(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+    const PATH: &str = "/etc/wpa_supplicant/wpa_supplicant.conf";
+    let Some(old) = text(draft.ctx.root, PATH)? else {
+        return Ok(());
+    };
+    let new = without_networks(&old);
+    if new == old {
+        return Ok(());
+    }
+    let real = real_path(draft.ctx.root, PATH)?;
+    draft.file(&real, new, 0o600)
+}
+
+/// A configuration of wpa_supplicant without its `network={ … }` blocks, each of which begins and ends on a line of its own.
+fn without_networks(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut inside = false;
+    for line in text.split_inclusive('\n') {
+        let word: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+        inside |= word.starts_with("network={");
+        if !inside {
+            out.push_str(line);
+        }
+        inside &= !word.ends_with('}');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_networks;
+
+    #[test]
+    fn wireless_networks_go_and_the_country_stays() {
+        let text = "country=DE\nctrl_interface=DIR=/var/run/wpa_supplicant GROUP=netdev\n\nnetwork={\n\tssid=\"home\"\n\tpsk=\"secret\"\n}\n\
+                    network = {\n ssid=\"x\"\n}\nupdate_config=1\n";
+        assert_eq!(
+            without_networks(text),
+            "country=DE\nctrl_interface=DIR=/var/run/wpa_supplicant GROUP=netdev\n\nupdate_config=1\n"
+        );
+        assert_eq!(without_networks("update_config=1\n"), "update_config=1\n");
+    }
+}
