@@ -3,15 +3,16 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use common::lay::{TIME, bake, check, open, overlay, patched, path, root_is_right};
 use common::{PI_GEN, TestImage, run};
 use kraken_flash::disk::{
-    CowView, FileTree, ImageFile, Layout, ReadAt, Slice, TableKind, UsedMap, WriteAt, apply, check_fat, grow_root,
-    shortfall,
+    CowView, Ext4Info, FileTree, ImageFile, Layout, ReadAt, Slice, TableKind, UsedMap, WriteAt, apply, check_fat,
+    grow_root, shortfall,
 };
 use kraken_flash::overlay::{Entry, Overlay, Volume};
 
@@ -57,6 +58,8 @@ fn the_used_map_has_exactly_the_blocks_that_dumpe2fs_calls_used() {
         &["-b", "1024"],
         &["-O", "^flex_bg"],
         &["-O", "^sparse_super,^resize_inode"],
+        &["-O", "^metadata_csum,uninit_bg"],
+        &["-O", "^metadata_csum,^uninit_bg,^64bit"],
     ] {
         let dir = tempfile::tempdir().unwrap();
         let image = TestImage::builder()
@@ -190,4 +193,139 @@ fn an_ext4_volume_that_needs_recovery_is_not_written() {
     view.write_at(layout.root.start + 1024, &superblock).unwrap();
     let error = apply(view, &layout, &overlay()).unwrap_err().to_string();
     assert!(error.contains("e2fsck"), "{error}");
+}
+
+/// An image, and where the partition of its root lies.
+fn image_with(dir: &Path, features: &[&str]) -> (PathBuf, Range<u64>) {
+    std::fs::create_dir_all(dir).unwrap();
+    let image = TestImage::builder().ext4_features(features).build(dir);
+    let layout = Layout::detect(open(&image)).unwrap();
+    (image, layout.root.start..layout.root.start + layout.root.len)
+}
+
+fn is_whole(disk: Arc<dyn ReadAt>, part: &Range<u64>) -> bool {
+    let map = UsedMap::of(disk).unwrap();
+    map.ranges().iter().any(|r| r.start <= part.start && r.end >= part.end)
+}
+
+#[test]
+fn a_volume_whose_bitmaps_the_next_mount_changes_is_in_use_as_a_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (image, root) = image_with(dir.path(), &["-O", "^metadata_csum,uninit_bg"]);
+    let field = |at: u64| {
+        let mut bytes = [0; 4];
+        open(&image).read_at(root.start + 1024 + at, &mut bytes).unwrap();
+        u32::from_le_bytes(bytes)
+    };
+    let (state, incompat, ro_compat) = (0x3a, 0x60, 0x64);
+    let without = |at: u64, value: u32| (at, field(at) & 0xffff_0000 | value);
+    for ((at, value), what) in [
+        ((incompat, field(incompat)), ""),
+        ((incompat, field(incompat) | 0x4), "its journal was not replayed"),
+        (without(state, 0), "it is mounted, or was not unmounted"),
+        (without(state, 3), "it has errors"),
+        (without(state, 5), "its orphans are being dealt with"),
+        ((0xe8, 12), "an orphan"),
+        ((ro_compat, field(ro_compat) | 0x1_0000), "orphans in the orphan file"),
+        ((incompat, field(incompat) | 0x800_0000), "a feature of the future"),
+        ((ro_compat, field(ro_compat) | 0x80), "snapshots"),
+        ((ro_compat, field(ro_compat) | 0x8000_0000), "a feature of the future"),
+    ] {
+        let view = Arc::new(CowView::new(open(&image)));
+        view.write_at(root.start + 1024 + at, &value.to_le_bytes()).unwrap();
+        assert_eq!(is_whole(view, &root), !what.is_empty(), "{what}");
+    }
+    // With checksums, whatever else of the superblock was changed.
+    let (image, root) = image_with(&dir.path().join("sums"), PI_GEN);
+    let view = Arc::new(CowView::new(open(&image)));
+    view.write_at(root.start + 1024 + 0x78, b"x").unwrap();
+    assert!(!is_whole(open(&image), &root) && is_whole(view, &root));
+}
+
+#[test]
+fn a_volume_whose_bitmaps_contradict_its_descriptors_is_in_use_as_a_whole() {
+    for features in [
+        PI_GEN,
+        &["-O", "^metadata_csum,uninit_bg"][..],
+        &["-O", "^metadata_csum,^uninit_bg"],
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, root) = image_with(dir.path(), features);
+        let block = Ext4Info::read(&Slice::new(open(&image), root.start, root.end - root.start).unwrap())
+            .unwrap()
+            .block_size;
+        let table = root.start + if block == 1024 { 2048 } else { block };
+        let mut raw = [0; 4];
+        open(&image).read_at(table, &mut raw).unwrap();
+        let bitmap = root.start + u64::from(u32::from_le_bytes(raw)) * block;
+        // Only a checksum sees a block that is free in place of another one.
+        let mut bits = [0; 1];
+        open(&image).read_at(bitmap, &mut bits).unwrap();
+        let view = Arc::new(CowView::new(open(&image)));
+        view.write_at(bitmap, &[bits[0] & !1]).unwrap();
+        assert!(is_whole(view, &root), "{features:?}: bitmap");
+        if features.contains(&"^metadata_csum,^uninit_bg") {
+            continue;
+        }
+        // The count of directories, which nothing else here looks at.
+        let view = Arc::new(CowView::new(open(&image)));
+        view.write_at(table + 0x10, &[0xee]).unwrap();
+        assert!(is_whole(view, &root), "{features:?}: descriptor");
+    }
+}
+
+#[test]
+fn a_fat_volume_is_in_use_as_a_whole_only_where_its_table_is_not_to_be_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = TestImage::builder().build(dir.path());
+    let layout = Layout::detect(open(&image)).unwrap();
+    let boot = layout.boot.start..layout.boot.start + layout.boot.len;
+    let fat = boot.start + 32 * 512;
+    for (at, bytes, whole) in [
+        // No journal: the table is all there is.
+        (boot.start + 65, vec![1], false),
+        // The copies differ.
+        (fat + 4 * 5000, vec![0xff, 0xff, 0xff, 0x0f], true),
+        // A directory names a cluster that the table calls free.
+        (fat + 4 * 3, vec![0, 0, 0, 0], true),
+    ] {
+        let view = Arc::new(CowView::new(open(&image)));
+        view.write_at(at, &bytes).unwrap();
+        assert_eq!(is_whole(view, &boot), whole, "byte {at}");
+    }
+}
+
+#[test]
+fn what_lies_behind_a_file_system_in_its_partition_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let (image, root) = image_with(dir.path(), PI_GEN);
+    let file = dir.path().join("smaller");
+    common::extract(&image, root.start, root.end - root.start, &file);
+    run(Command::new("resize2fs").args(["-f"]).arg(&file).arg("60M"));
+    let view = Arc::new(CowView::new(open(&image)));
+    let mut bytes = vec![0; 60 << 20];
+    open(&file).read_at(0, &mut bytes).unwrap();
+    view.write_at(root.start, &bytes).unwrap();
+    let map = UsedMap::of(view).unwrap();
+    let behind = root.start + (60 << 20)..root.end;
+    assert!(behind.end - behind.start > 1 << 20, "{behind:?}");
+    assert!(
+        map.ranges()
+            .iter()
+            .any(|r| r.start <= behind.start && r.end >= behind.end)
+    );
+    assert!(
+        map.bytes() < (behind.end - behind.start) + (40 << 20),
+        "the rest is mapped as before"
+    );
+    // A FAT volume that says it has 2 MiB less.
+    let layout = Layout::detect(open(&image)).unwrap();
+    let boot = layout.boot.start..layout.boot.start + layout.boot.len;
+    let mut total = [0; 4];
+    open(&image).read_at(boot.start + 32, &mut total).unwrap();
+    let view = Arc::new(CowView::new(open(&image)));
+    let less = u32::from_le_bytes(total) - 4096;
+    view.write_at(boot.start + 32, &less.to_le_bytes()).unwrap();
+    let map = UsedMap::of(view.clone()).unwrap();
+    assert!(map.contains(boot.end - 1) && map.contains(boot.end - (2 << 20)) && !is_whole(view, &boot));
 }

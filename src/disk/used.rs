@@ -5,8 +5,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ext4::{Ext4Info, Groups, MAGIC_AT};
-use super::fat::Geometry;
+use super::ext4::{Belief, Ext4Info, Groups, MAGIC_AT};
+use super::fat::Survey;
 use super::io::ReadAt;
 use super::slice::Slice;
 use super::table::{Partition, PartitionTable, TableError};
@@ -29,8 +29,10 @@ pub enum UsedError {
 }
 
 impl UsedMap {
-    /// Maps a whole disk. A partition whose file system is not understood, or looks damaged, is in use as a whole; and so is what lies
-    /// outside every partition: boot loaders, chains of logical partitions and copies of tables are kept there.
+    /// Maps a whole disk. A partition whose file system is not understood, looks damaged, or was not unmounted (its journal has news for
+    /// its bitmaps) is in use as a whole; and so is what lies behind the file system inside its partition, where hash trees of dm-verity,
+    /// superblocks of RAIDs and footers are kept, and what lies outside every partition: boot loaders, chains of logical partitions and
+    /// copies of tables.
     ///
     /// # Errors
     /// [`UsedError`] when the disk or its table cannot be read.
@@ -109,39 +111,59 @@ impl UsedMap {
         };
         match found {
             None => self.add(partition.start..partition.end()),
-            Some(ranges) => {
+            Some(Volume { ranges, end }) => {
                 for range in ranges {
                     // A volume may be smaller than its partition, never larger: its reader has checked that.
                     let end = range.end.min(partition.len);
                     self.add(partition.start + range.start.min(end)..partition.start + end);
                 }
+                self.add(partition.start + end.min(partition.len)..partition.end());
             }
         }
         Ok(())
     }
 }
 
-/// The bytes in use of a FAT volume; `None` when it is none.
-fn fat(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
-    let Ok(geometry) = Geometry::read(volume) else {
+/// What a file system uses of its partition, in bytes from the partition's start.
+struct Volume {
+    /// What is in use, in any order.
+    ranges: Vec<Range<u64>>,
+    /// Where the file system ends, and what is not its own begins.
+    end: u64,
+}
+
+/// The bytes in use of a FAT volume; `None` when it is none, or its allocation table is not to be believed. A dirty bit alone takes nothing
+/// from it: there is no journal, the table is all that any reader has. But after an unplugging directories can name clusters that the table
+/// calls free, and its two copies can differ.
+fn fat(volume: &dyn ReadAt) -> io::Result<Option<Volume>> {
+    let Ok(survey) = Survey::take(volume) else {
         return Ok(None);
     };
+    let geometry = &survey.geometry;
     let fat = geometry.read_fat(volume, 0)?;
+    if survey.sound().is_err() || (geometry.fats == 2 && geometry.read_fat(volume, 1)? != fat) {
+        return Ok(None);
+    }
     let mut ranges = Vec::new();
     push(&mut ranges, 0..geometry.data_start);
     for n in fat.in_use(geometry.clusters) {
         let at = geometry.cluster_at(n);
         push(&mut ranges, at..at + geometry.cluster);
     }
-    Ok(Some(ranges))
+    let end = geometry.data_start + u64::from(geometry.clusters) * geometry.cluster;
+    Ok(Some(Volume { ranges, end }))
 }
 
-/// The bytes in use of an ext4 volume; `None` when it is of a shape that is not mapped, or its descriptors point outside it.
-fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
+/// The bytes in use of an ext4 volume; `None` when it is of a shape that is not mapped, its descriptors point outside it, or its bitmaps
+/// are not to be believed as they lie there ([`Belief`]).
+fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Volume>> {
     let Ok(info) = Ext4Info::read(volume) else {
         return Ok(None);
     };
     let Some(groups) = Groups::read(volume, &info)? else {
+        return Ok(None);
+    };
+    let Some(belief) = Belief::read(volume)? else {
         return Ok(None);
     };
     let block = info.block_size;
@@ -151,7 +173,7 @@ fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
     let mut bitmap = vec![0; block as usize];
     for n in 0..groups.len() {
         let group = groups.get(n);
-        if group.metadata.iter().any(|r| r.end > info.blocks) {
+        if group.metadata.iter().any(|r| r.end > info.blocks) || !belief.descriptor(n, groups.raw(n)) {
             return Ok(None);
         }
         for range in &group.metadata {
@@ -162,6 +184,9 @@ fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
         // A group without a bitmap holds nothing beyond this.
         let Some(at) = group.bitmap else { continue };
         volume.read_at(at * block, &mut bitmap)?;
+        if !belief.bitmap(groups.raw(n), &bitmap, group.len) {
+            return Ok(None);
+        }
         for bit in 0..group.len {
             if bitmap[bit as usize / 8] & (1 << (bit % 8)) != 0 {
                 let start = (group.first + bit) * block;
@@ -169,7 +194,10 @@ fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Vec<Range<u64>>>> {
             }
         }
     }
-    Ok(Some(ranges))
+    Ok(Some(Volume {
+        ranges,
+        end: info.blocks * block,
+    }))
 }
 
 fn push(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {

@@ -1,5 +1,6 @@
 //! The ext4 root volume: read through `ext4-view`, written through `rust-fs-ext4` behind our own small trait.
 
+mod bitmaps;
 mod contract;
 mod device;
 mod pieces;
@@ -12,4 +13,5 @@ pub use superblock::{Ext4Info, Ext4InfoError};
 pub use tree::Ext4Tree;
 pub use write::Ext4Writer;
 
+pub(super) use bitmaps::Belief;
 pub(super) use superblock::{Groups, MAGIC_AT};

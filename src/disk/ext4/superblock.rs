@@ -239,11 +239,16 @@ impl Groups {
         self.info.groups()
     }
 
+    /// The descriptor of group `n`, which must be below [`Self::len`], as it lies on the volume.
+    pub(in crate::disk) fn raw(&self, n: u64) -> &[u8] {
+        let at = (n * self.info.descriptor_size) as usize;
+        &self.table[at..at + self.info.descriptor_size as usize]
+    }
+
     /// Group number `n`, which must be below [`Self::len`].
     pub(in crate::disk) fn get(&self, n: u64) -> Group {
         const BLOCK_UNINIT: u16 = 2;
-        let at = (n * self.info.descriptor_size) as usize;
-        let raw = &self.table[at..at + self.info.descriptor_size as usize];
+        let raw = self.raw(n);
         let block = |low: usize, high: usize| {
             let top = if raw.len() >= 64 {
                 u64::from(u32_at(raw, high)) << 32
