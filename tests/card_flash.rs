@@ -18,6 +18,7 @@ use kraken_flash::disk::{ImageFile, UsedMap};
 use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Silent;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 const CARD: u64 = 480 << 20;
 
@@ -112,6 +113,21 @@ fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
     let said = said_of(&world, &["verify", text(&card.path)]);
     assert!(
         said.contains("has been booted") && !said.contains("receipt: bytes"),
+        "{said}"
+    );
+    // Host keys that were written with it, from a base that had them, do not make a card one that ran.
+    let mut with_keys = receipt.clone();
+    let bytes = File::open(&card.path).unwrap();
+    for piece in with_keys["pieces"].as_array_mut().unwrap() {
+        let at = |name: &str| piece[name].as_u64().unwrap();
+        let mut part = vec![0; (at("end") - at("start")) as usize];
+        bytes.read_exact_at(&mut part, at("start")).unwrap();
+        piece["sha256"] = Value::from(hex::encode(Sha256::digest(&part)));
+    }
+    fs::write(world.at("with-keys.json"), with_keys.to_string()).unwrap();
+    let said = said_of(&world, &["verify", text(&card.path), "--receipt", "with-keys.json"]);
+    assert!(
+        !said.contains("has been booted") && !said.contains("receipt: bytes"),
         "{said}"
     );
 }
@@ -290,11 +306,24 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
             .stdout(Stdio::piped());
         command
     };
-    // The first two cards; then the user has enough.
+    // Nobody sees which device would be taken.
+    let said = world.ends(&["cards", LOOP[0], LOOP[1]], 2);
+    assert!(said.contains("name the reader with --device"), "{said}");
+    // The reader is empty at first. The first two cards; then the user has enough.
+    reader.take_out();
     let mut child = walk().spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut taken_out = 0;
     for line in lines.map_while(Result::ok) {
+        if line.contains("insert the card for kraken-1") {
+            std::thread::sleep(Duration::from_millis(700));
+            reader.put_in(&files[0]);
+        }
+        if line.contains("holds the card of kraken-1, which is done") {
+            reader.take_out();
+            std::thread::sleep(Duration::from_millis(700));
+            reader.put_in(&files[taken_out]);
+        }
         if line.contains("take it out") {
             taken_out += 1;
             reader.take_out();
@@ -302,8 +331,12 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
                 run(Command::new("kill").arg("-INT").arg(child.id().to_string()));
                 break;
             }
+            // The reader announces the card anew that was just written, at once or after a while.
+            reader.put_in(&files[0]);
             std::thread::sleep(Duration::from_millis(700));
-            reader.put_in(&files[taken_out]);
+            reader.take_out();
+            std::thread::sleep(Duration::from_millis(700));
+            reader.put_in(&files[0]);
         }
     }
     assert_eq!(child.wait().unwrap().code(), Some(130));

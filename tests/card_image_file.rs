@@ -10,7 +10,9 @@ use std::process::Command;
 use common::loops::{LOOP, LoopDevice};
 use common::world::{World, trixie};
 use common::{run, said};
+use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 const CARD: u64 = 480 << 20;
 
@@ -134,4 +136,110 @@ fn root_what_does_not_fit_is_found_in_a_packed_file_before_the_card_is_touched()
         "{said}"
     );
     assert!(!card.looks_bootable());
+}
+
+/// The map that bmaptool would make: what follows without a gap is one range, of any length, with one hash.
+fn as_bmaptool(map: &Bmap, image: &[u8]) -> Bmap {
+    let mut ranges: Vec<BmapRange> = Vec::new();
+    for range in &map.ranges {
+        match ranges.last_mut() {
+            Some(before) if before.last + 1 == range.first => before.last = range.last,
+            _ => ranges.push(range.clone()),
+        }
+    }
+    for range in &mut ranges {
+        let end = ((range.last + 1) * BMAP_BLOCK).min(map.image_size);
+        let bytes = &image[(range.first * BMAP_BLOCK) as usize..end as usize];
+        range.sha256 = hex::encode(Sha256::digest(bytes));
+    }
+    Bmap {
+        image_size: map.image_size,
+        ranges,
+    }
+}
+
+#[test]
+fn root_a_block_map_that_is_not_of_this_image_is_found_whatever_its_ranges() {
+    let world = built();
+    let image = world.at("images/kraken-1.img");
+    let right = fs::read(&image).unwrap();
+    let own = Bmap::parse(&fs::read_to_string(image.with_extension("img.bmap")).unwrap()).unwrap();
+    let map = as_bmaptool(&own, &right);
+    let long = map
+        .ranges
+        .iter()
+        .max_by_key(|range| range.last - range.first)
+        .unwrap()
+        .clone();
+    assert!(
+        long.last - long.first > 256,
+        "a range of more than a MiB is wanted: {long:?}"
+    );
+    let (file, beside) = (world.at("a.img"), world.at("a.img.bmap"));
+    let write = |bytes: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        let _ = fs::remove_file(world.at("a.img.gz"));
+        pack(&file, ".gz");
+    };
+    let card = LoopDevice::used(&world.at("card"), CARD);
+    let flash = |name: &str, code| {
+        let file = world.at(name);
+        let mut all = vec!["flash-image", text(&file), text(&card.path)];
+        all.extend(LOOP);
+        world.ends(&all, code)
+    };
+    // Yesterday's map beside today's image.
+    fs::write(&beside, map.render()).unwrap();
+    let mut other = right.clone();
+    other[((long.first + long.last) / 2 * BMAP_BLOCK) as usize + 77] ^= 1;
+    write(&other);
+    let said = flash("a.img", 1);
+    assert!(
+        said.contains("do not belong together") && said.contains("nothing was written"),
+        "{said}"
+    );
+    assert!(card.looks_bootable(), "the card was touched");
+    let said = flash("a.img.gz", 1);
+    assert!(
+        said.contains("do not belong together") && said.contains("not bootable"),
+        "{said}"
+    );
+    assert!(!card.looks_bootable());
+    // The map lacks what the image has: it arrives, and is told of.
+    write(&right);
+    let mut less = map.clone();
+    let data = |range: &BmapRange| {
+        right[(range.first * BMAP_BLOCK) as usize..((range.last + 1) * BMAP_BLOCK) as usize]
+            .iter()
+            .any(|b| *b != 0)
+    };
+    let gone = less.ranges.iter().skip(1).position(data).unwrap() + 1;
+    less.ranges.remove(gone);
+    fs::write(&beside, less.render()).unwrap();
+    for name in ["a.img", "a.img.gz"] {
+        let said = flash(name, 0);
+        assert!(said.contains("the block map leaves out"), "{name}: {said}");
+        card.holds(&image);
+        File::options()
+            .write(true)
+            .open(&card.path)
+            .unwrap()
+            .write_all_at(&[0xee; 64 << 20], 0)
+            .unwrap();
+    }
+    // The right pair.
+    fs::write(&beside, map.render()).unwrap();
+    for name in ["a.img", "a.img.gz"] {
+        let said = flash(name, 0);
+        assert!(!said.contains("leaves out"), "{name}: {said}");
+        card.holds(&image);
+    }
+    // A map that says nothing of what it names.
+    let none = map.render().replace("sha256", "sha1");
+    fs::write(&beside, none).unwrap();
+    let said = flash("a.img", 1);
+    assert!(
+        said.contains("a.img.bmap") && said.contains("remove it to write the whole image"),
+        "{said}"
+    );
 }

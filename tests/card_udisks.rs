@@ -120,6 +120,7 @@ fn root_without_a_desktop_the_sudo_line_is_said_before_anything_is_baked() {
     for words in [
         "no system bus can be reached (",
         "As root it can:\n  sudo env KRAKEN_FLASH_CACHE=",
+        &format!(" KRAKEN_FLASH_STATE={} ", world.at("state").display()),
     ] {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
     }
@@ -135,4 +136,75 @@ fn root_without_a_desktop_the_sudo_line_is_said_before_anything_is_baked() {
         "it baked before it looked whether it may write"
     );
     is_untouched(&card);
+}
+
+/// Everything in a folder, with all that is below.
+fn all_in(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all_in(&path, found);
+        }
+        found.push(path);
+    }
+}
+
+#[test]
+fn root_what_root_makes_in_a_users_folders_is_the_users() {
+    let world = World::new(3, trixie());
+    let program = world.at("kraken-flash");
+    fs::copy(assert_cmd::cargo::cargo_bin("kraken-flash"), &program).unwrap();
+    // No key anywhere: a pair is made.
+    let text = fs::read_to_string(world.at("kraken.toml")).unwrap();
+    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("ssh-keys")).collect();
+    fs::write(world.at("kraken.toml"), text.join("\n")).unwrap();
+    run(Command::new("chmod").arg("755").arg(world.path()));
+    run(Command::new("chown")
+        .args(["-R", &format!("{USER}:{USER}")])
+        .arg(world.path()));
+    // A file of root's with a second name is not anybody's to give away.
+    fs::create_dir_all(world.at("cache/index")).unwrap();
+    fs::write(world.at("home/secret"), "root's").unwrap();
+    fs::hard_link(world.at("home/secret"), world.at("cache/index/second-name")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", world.at("cache/index/link")).unwrap();
+    let card = LoopDevice::used(&world.at("card"), CARD);
+    world.does(&arguments(&card));
+    for made in [
+        "kraken_ed25519",
+        "kraken_ed25519.pub",
+        "cache",
+        "cache/golden",
+        "cache/locks",
+        "state/receipts",
+    ] {
+        let owner = fs::symlink_metadata(world.at(made)).unwrap().uid();
+        assert_eq!(owner, USER, "{made}");
+    }
+    let mut found = Vec::new();
+    for folder in ["cache", "state"] {
+        all_in(&world.at(folder), &mut found);
+    }
+    assert!(found.len() > 10, "{found:?}");
+    for path in found {
+        let is_ours = !path.ends_with("second-name") && !path.ends_with("link");
+        let owner = fs::symlink_metadata(&path).unwrap().uid();
+        assert_eq!(owner == USER, is_ours, "{}", path.display());
+    }
+    assert_eq!(fs::metadata("/etc/passwd").unwrap().uid(), 0);
+    // The user goes on: bakes into the same cache, and knows the card.
+    let mut command = Command::new("env");
+    as_user(&mut command, &program, &world);
+    ends(&mut command, &["build"], 0);
+    let mut command = Command::new("env");
+    as_user(&mut command, &program, &world);
+    let said = ends(&mut command, &["cards", "--dry-run"], 0);
+    assert!(said.contains("kraken-2 have their cards already"), "{said}");
+    // And root's images in a folder of the user's.
+    world.does(&["build", "--node", "1", "-o", "more"]);
+    let mut found = Vec::new();
+    all_in(&world.at("more"), &mut found);
+    assert!(
+        found.iter().all(|path| fs::metadata(path).unwrap().uid() == USER),
+        "{found:?}"
+    );
 }

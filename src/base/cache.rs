@@ -1,16 +1,18 @@
 //! The folder where downloads and raw images are kept by their hash, with locks, and with records of what was learnt of them.
 //!
 //! - `downloads/<sha256>`: files as they were downloaded; `downloads/<key>.part`: begun, to be resumed.
-//! - `raw/<sha256>.img`: raw images, sparse; `raw/<key>.tmp`: being written.
+//! - `raw/<sha256>.img`: raw images, sparse; `raw/<key>.tmp`: being written. The last few stay, and what was used lately.
 //! - `index/<kind>-<key>.json`: records; losing one costs time, never correctness.
 //! - `locks/<key>`: held (flock(2)) by the run that works on that key.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -28,6 +30,9 @@ const RECORD_LIMIT: u64 = 1 << 20;
 
 /// A file changed this short a time ago could change again without its times showing it.
 const SETTLED: Duration = Duration::from_secs(2);
+
+/// Names in the cache can be foreseen: whoever may write there could lead them elsewhere by a link (open(2), `O_NOFOLLOW`).
+pub(super) const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Why the cache could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -119,21 +124,29 @@ impl Cache {
     /// [`CacheError`] when there is no such folder or it cannot be made.
     pub fn open(folder: Option<&Path>) -> Result<Self, CacheError> {
         let root = match folder {
-            Some(folder) => folder.to_owned(),
-            None => match std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
-                Some(value) => PathBuf::from(value),
-                None => directories::ProjectDirs::from("", "", "kraken-flash")
-                    .ok_or(CacheError::NoFolder)?
-                    .cache_dir()
-                    .to_owned(),
-            },
+            Some(folder) => std::path::absolute(folder).map_err(CacheError::io("finding", folder))?,
+            None => Self::place()?,
         };
-        let root = std::path::absolute(&root).map_err(CacheError::io("finding", &root))?;
         for name in ["downloads", "raw", "index", "locks"] {
             let folder = root.join(name);
             fs::create_dir_all(&folder).map_err(CacheError::io("creating", &folder))?;
         }
         Ok(Self { root })
+    }
+
+    /// Where the cache is that [`Self::open`] opens when no folder is named; it need not be there.
+    ///
+    /// # Errors
+    /// [`CacheError::NoFolder`], or when it is relative and the current folder cannot be found.
+    pub fn place() -> Result<PathBuf, CacheError> {
+        let root = match std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
+            Some(value) => PathBuf::from(value),
+            None => directories::ProjectDirs::from("", "", "kraken-flash")
+                .ok_or(CacheError::NoFolder)?
+                .cache_dir()
+                .to_owned(),
+        };
+        std::path::absolute(&root).map_err(CacheError::io("finding", &root))
     }
 
     /// The folder itself, for other kinds of bases to keep theirs in a folder of their own.
@@ -179,6 +192,7 @@ impl Cache {
             .create(true)
             .truncate(false)
             .write(true)
+            .custom_flags(NO_FOLLOW)
             .open(&path)
             .map_err(CacheError::io("opening", &path))?;
         let mut said = false;
@@ -193,7 +207,18 @@ impl Cache {
                     }
                     std::thread::sleep(Duration::from_millis(50));
                 }
-                Err(TryLockError::Error(source)) => return Err(CacheError::io("locking", &path)(source)),
+                Err(TryLockError::Error(source)) => {
+                    let source = match Errno::from_io_error(&source) {
+                        Some(Errno::NOLCK | Errno::NOTSUP) => io::Error::new(
+                            source.kind(),
+                            format!(
+                                "{source}: this file system has no locks (NFS without lockd?); name a folder on a disk of this machine in {CACHE_VARIABLE}"
+                            ),
+                        ),
+                        _ => source,
+                    };
+                    return Err(CacheError::io("locking", &path)(source));
+                }
             }
         }
     }

@@ -9,10 +9,12 @@ mod host;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::cache::NO_FOLLOW;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
 
@@ -169,7 +171,9 @@ pub fn obtain(
 
 /// Waits for its turn: the lock goes with the returned file.
 fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<fs::File, DebianError> {
-    let file = fs::File::create(path).map_err(io_error("creating", path))?;
+    let mut options = fs::File::options();
+    options.create(true).truncate(false).write(true).custom_flags(NO_FOLLOW);
+    let file = options.open(path).map_err(io_error("creating", path))?;
     let mut told = false;
     loop {
         match file.try_lock() {

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use ureq::http::header;
 use url::Url;
 
 use super::address::shown;
+use super::cache::NO_FOLLOW;
 use super::fetch_error::{FetchError, gave_up, io_error, refused};
 use super::hash::Hash;
 use super::http::{Client, Event, Exchange, Head};
@@ -174,6 +176,7 @@ impl<'a> Transfer<'a> {
             .truncate(false)
             .read(true)
             .write(true)
+            .custom_flags(NO_FOLLOW)
             .open(part)
             .map_err(io_error("opening", part))?;
         let name = wanted.url.path_segments().and_then(|mut segments| segments.next_back());

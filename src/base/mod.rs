@@ -17,6 +17,7 @@ mod http;
 mod lived;
 mod options;
 mod product;
+mod prune;
 mod resolve;
 mod sparse;
 mod stream;

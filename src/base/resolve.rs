@@ -1,7 +1,9 @@
 //! From what `[image]` says to a raw image on this machine: checked, unpacked, cached, and nothing done twice.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -17,6 +19,7 @@ use super::format::Format;
 use super::hash::Hash;
 use super::http::Client;
 use super::options::{Base, Options};
+use super::prune;
 use super::unpack_error::UnpackError;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -301,9 +304,15 @@ impl Work<'_> {
         if let Some(base) = self.known(packed, announced, &origin)? {
             return Ok(base);
         }
-        // Under the lock, a file of this name is what a killed run has left.
+        // Under the lock, a file of this name is what a killed run has left. It is made anew, and never through a link.
         let temporary = self.cache.raw_temporary(&key);
-        let target = File::create(&temporary).map_err(CacheError::io("creating", &temporary))?;
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(CacheError::io("removing", &temporary)(error).into());
+            }
+            _ => {}
+        }
+        let target = File::create_new(&temporary).map_err(CacheError::io("creating", &temporary))?;
         let temporary =
             tempfile::TempPath::try_from_path(&temporary).map_err(CacheError::io("creating", &temporary))?;
         let limits = Limits {
@@ -331,6 +340,9 @@ impl Work<'_> {
             size: unpacked.size,
         };
         self.cache.remember("contents", &key, &contents);
+        if let Some(folder) = path.parent() {
+            prune::raw(folder, SystemTime::now());
+        }
         Ok(base)
     }
 

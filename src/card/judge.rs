@@ -212,6 +212,10 @@ fn warnings(device: &Device, warnings: &mut Vec<Reason>) {
     if !kinds.is_empty() {
         warnings.push(Reason::Volumes { kinds });
     }
+    let whole = device.volume.file_system.as_deref();
+    if let Some(kind) = whole.filter(|kind| device.partitions.is_empty() && unusual(kind).is_none()) {
+        warnings.push(Reason::NoTable { kind: kind.to_owned() });
+    }
     if device.size < LITTLE {
         warnings.push(Reason::LittleRoom { size: device.size });
     }

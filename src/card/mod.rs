@@ -32,10 +32,10 @@ pub use host::Host;
 pub use identity::{Identity, Swapped};
 pub use judge::{CARD_CEILING, DISK_CEILING, LITTLE, Policy, Verdict, judge};
 pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
-pub use receipt::{CardFacts, Contents, Receipt, ReceiptError, Receipts};
+pub use receipt::{CardFacts, Contents, Receipt, ReceiptError, Receipts, STATE_VARIABLE};
 pub use target::{ALIGNMENT, BlockTarget, Target};
 pub use udisks::{Udisks, UdisksError};
 pub use write::{
-    Chunk, Cut, Difference, HEAD, ImageSource, Source, StreamSource, WriteError, WriteOptions, WriteReport, compare,
-    cuts, write,
+    Chunk, Cut, Difference, HEAD, ImageSource, Mapped, Source, StreamSource, WriteError, WriteOptions, WriteReport,
+    compare, compare_map, cuts, data_in, left_out, write,
 };

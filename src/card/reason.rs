@@ -99,6 +99,11 @@ pub enum Reason {
         /// In words: `LVM`, `LUKS (encrypted)`.
         kinds: Vec<&'static str>,
     },
+    /// A warning: a file system on the device itself, as on somebody's stick or backup disk.
+    NoTable {
+        /// Its kind, in words of libblkid.
+        kind: String,
+    },
     /// A warning: smaller than what is recommended ([`super::LITTLE`]).
     LittleRoom {
         /// Bytes that it has.
@@ -128,6 +133,7 @@ impl Reason {
             Reason::ManyPartitions { .. } => "many-partitions",
             Reason::Labels { .. } => "labels",
             Reason::Volumes { .. } => "volumes",
+            Reason::NoTable { .. } => "no-table",
             Reason::LittleRoom { .. } => "little-room",
             Reason::ContentsUnknown => "contents-unknown",
         }
@@ -217,6 +223,10 @@ impl fmt::Display for Reason {
                 f,
                 "it holds {}, which no Raspberry Pi's card does: see that nothing on it is needed",
                 kinds.join(", ")
+            ),
+            Reason::NoTable { kind } => write!(
+                f,
+                "it holds {kind} on the whole device, without a partition table, as no Raspberry Pi's card does: see that nothing on it is needed"
             ),
             Reason::LittleRoom { size } => write!(
                 f,

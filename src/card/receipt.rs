@@ -14,7 +14,9 @@ use crate::bake::Piece;
 /// The version of the format.
 const VERSION: u32 = 1;
 /// Says where receipts are, when not in the XDG state folder.
-const STATE_VARIABLE: &str = "KRAKEN_FLASH_STATE";
+pub const STATE_VARIABLE: &str = "KRAKEN_FLASH_STATE";
+/// Stands in a receipt's name where no node was written.
+const NO_NODE: &str = "image";
 /// A larger file is no receipt, in bytes: a terabyte in pieces of 256 KiB has some 400 MB of them.
 const LARGEST: u64 = 512 << 20;
 
@@ -117,6 +119,13 @@ impl CardFacts {
     }
 }
 
+impl Contents {
+    /// Whether it is of this node, in a cluster of this name where that was kept.
+    fn is_of(&self, cluster: &str, hostname: Option<&str>) -> bool {
+        self.hostname.as_deref() == hostname && self.cluster.as_deref().is_none_or(|name| name == cluster)
+    }
+}
+
 impl Receipt {
     /// Of what has just been written.
     pub fn new(what: Contents, device: &Device, report: &WriteReport) -> Self {
@@ -191,6 +200,12 @@ impl ReceiptError {
     }
 }
 
+/// A name as it is in the name of a receipt.
+fn plain(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    text.chars().filter(|c| fits(*c)).take(64).collect()
+}
+
 /// The folder of receipts.
 #[derive(Clone, Debug)]
 pub struct Receipts {
@@ -203,15 +218,20 @@ impl Receipts {
     /// # Errors
     /// [`ReceiptError::NoFolder`].
     pub fn open() -> Result<Self, ReceiptError> {
-        let state = match std::env::var_os(STATE_VARIABLE).filter(|value| !value.is_empty()) {
-            Some(value) => PathBuf::from(value),
-            None => directories::ProjectDirs::from("", "", "kraken-flash")
-                .and_then(|dirs| dirs.state_dir().map(Path::to_owned))
-                .ok_or(ReceiptError::NoFolder)?,
-        };
+        let state = Self::state().ok_or(ReceiptError::NoFolder)?;
         Ok(Self {
             folder: state.join("receipts"),
         })
+    }
+
+    /// The state folder, in which the folder of receipts is; `None` without a home folder.
+    pub fn state() -> Option<PathBuf> {
+        match std::env::var_os(STATE_VARIABLE).filter(|value| !value.is_empty()) {
+            Some(value) => std::path::absolute(value).ok(),
+            None => directories::ProjectDirs::from("", "", "kraken-flash")?
+                .state_dir()
+                .map(Path::to_owned),
+        }
     }
 
     /// Keeps a receipt, for its owner alone; returns where.
@@ -222,11 +242,7 @@ impl Receipts {
         let folder = &self.folder;
         fs::create_dir_all(folder).map_err(ReceiptError::io("making the folder", folder))?;
         let when: String = receipt.written.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-        let plain = |text: &str| -> String {
-            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-            text.chars().filter(|c| fits(*c)).take(64).collect()
-        };
-        let what = receipt.what.hostname.as_deref().unwrap_or("image");
+        let what = receipt.what.hostname.as_deref().unwrap_or(NO_NODE);
         let device = receipt.device.path.file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(format!("{when}-{}-{}.json", plain(what), plain(&device)));
         let failed = ReceiptError::io("writing", &path);
@@ -240,31 +256,96 @@ impl Receipts {
         Ok(path)
     }
 
-    /// The newest receipt of a node that can be of this card. Files that are no receipts are passed over.
-    pub fn newest(&self, hostname: Option<&str>, device: &Device) -> Option<(PathBuf, Receipt)> {
-        self.files().find_map(|path| {
+    /// The newest receipt of a node of a cluster that can be of this card. Files that are no receipts are passed over.
+    pub fn newest(&self, cluster: &str, hostname: Option<&str>, device: &Device) -> Option<(PathBuf, Receipt)> {
+        self.files(hostname).find_map(|path| {
             let receipt = Receipt::read(&path).ok()?;
-            let same = receipt.what.hostname.as_deref() == hostname && receipt.device.may_be(device);
+            let same = receipt.what.is_of(cluster, hostname) && receipt.device.may_be(device);
             same.then_some((path, receipt))
         })
     }
 
-    /// All receipts of a node, the newest first.
-    pub fn of_node(&self, hostname: &str) -> Vec<Receipt> {
-        let receipts = self.files().filter_map(|path| Receipt::read(&path).ok());
-        receipts
-            .filter(|receipt| receipt.what.hostname.as_deref() == Some(hostname))
-            .collect()
+    /// All receipts of a node of a cluster, the newest first, each read when it is asked for.
+    pub fn of_node<'a>(&self, cluster: &'a str, hostname: &'a str) -> impl Iterator<Item = Receipt> + use<'a> {
+        let receipts = self.files(Some(hostname)).filter_map(|path| Receipt::read(&path).ok());
+        receipts.filter(move |receipt| receipt.what.is_of(cluster, Some(hostname)))
     }
 
-    /// The newest first: names begin with the time.
-    fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
+    /// Those that can be of a node, by their names, the newest first: names begin with the time and go on with the host name. What is in
+    /// them is a quarter of a megabyte each.
+    fn files(&self, hostname: Option<&str>) -> impl Iterator<Item = PathBuf> + use<> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten();
+        let of = format!("-{}-", plain(hostname.unwrap_or(NO_NODE)));
         let mut files: Vec<PathBuf> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|end| end == "json"))
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().contains(&of))
+            })
             .collect();
         files.sort_unstable();
         files.into_iter().rev()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(cluster: Option<&str>, hostname: &str, written: &str) -> Receipt {
+        Receipt {
+            receipt_version: VERSION,
+            tool: "test".into(),
+            written: written.into(),
+            what: Contents {
+                cluster: cluster.map(str::to_owned),
+                hostname: Some(hostname.into()),
+                ..Contents::default()
+            },
+            device: CardFacts {
+                path: "/dev/sdb".into(),
+                size: 1 << 30,
+                model: None,
+                vendor: None,
+                serial: None,
+                cid: None,
+                wwn: None,
+            },
+            image_size: 4096,
+            bytes: 4096,
+            verified: true,
+            discarded: false,
+            seconds_writing: 1.0,
+            seconds_reading: None,
+            pieces: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn receipts_are_of_a_node_of_one_cluster_and_of_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let receipts = Receipts {
+            folder: folder.path().join("receipts"),
+        };
+        for (cluster, hostname, written) in [
+            (Some("home"), "kraken-1", "2026-11-01T10:00:00Z"),
+            (Some("work"), "kraken-1", "2026-11-02T10:00:00Z"),
+            (None, "kraken-1", "2026-10-01T10:00:00Z"),
+            (Some("home"), "kraken-11", "2026-11-03T10:00:00Z"),
+        ] {
+            receipts.keep(&receipt(cluster, hostname, written)).unwrap();
+        }
+        let of = |cluster, hostname| -> Vec<String> {
+            let found = receipts.of_node(cluster, hostname);
+            found
+                .map(|receipt| receipt.written[5..7].to_owned() + &receipt.written[8..10])
+                .collect()
+        };
+        assert_eq!(of("home", "kraken-1"), ["1101", "1001"]);
+        assert_eq!(of("work", "kraken-1"), ["1102", "1001"]);
+        assert_eq!(of("home", "kraken-11"), ["1103"]);
+        // What cannot be of this node by its name is not even read.
+        assert_eq!(receipts.files(Some("kraken-11")).count(), 1);
     }
 }

@@ -44,6 +44,13 @@ enum Pack {
     Zst,
 }
 
+impl Args {
+    /// Where images go.
+    pub(super) fn output(&self) -> &std::path::Path {
+        &self.output
+    }
+}
+
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let wanted = Wanted {
         nodes: &args.nodes,

@@ -5,11 +5,12 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use kraken_flash::card::{
-    self, Contents, Device, Host, HostPath, Identity, Policy, Receipt, Receipts, Source, WriteError, WriteOptions,
-    decimal_size,
+    self, Contents, Device, Host, HostPath, Identity, Policy, Reason, Receipt, Receipts, Source, WriteError,
+    WriteOptions, decimal_size,
 };
 
-use super::{Failure, Session, door, say};
+use super::cards_wait::{Held, held_by};
+use super::{Failure, Session, card_shown, door, say};
 
 /// Options of every command that writes cards.
 #[derive(Debug, clap::Args)]
@@ -53,6 +54,16 @@ impl CardArgs {
         self.unmount || self.i_know_this_is_not_removable || self.allow_large
     }
 
+    /// Whether nobody is to be asked.
+    pub(super) fn is_agreed(&self) -> bool {
+        self.yes
+    }
+
+    /// Whether devices that are no cards may be written.
+    pub(super) fn allows_fixed(&self) -> bool {
+        self.i_know_this_is_not_removable
+    }
+
     /// Whether nothing is to be written.
     pub(super) fn is_dry_run(&self) -> bool {
         self.dry_run
@@ -63,7 +74,12 @@ impl CardArgs {
 pub(super) struct Chosen {
     pub(super) device: Device,
     pub(super) identity: Identity,
-    warnings: Vec<String>,
+    /// What to think of, in words.
+    pub(super) warnings: Vec<String>,
+    /// What the guard warns of.
+    pub(super) reasons: Vec<Reason>,
+    /// Cards that are done: one that holds the bytes of one of them is not written.
+    pub(super) held: Vec<Held>,
     pub(super) unmount: Vec<HostPath>,
 }
 
@@ -84,6 +100,8 @@ pub(super) fn choose(paths: &[PathBuf], args: &CardArgs, needed: Option<u64>) ->
         chosen.push(Chosen {
             identity: Identity::of(&device),
             warnings: verdict.warnings.iter().map(ToString::to_string).collect(),
+            reasons: verdict.warnings,
+            held: Vec::new(),
             unmount: verdict.unmount,
             device,
         });
@@ -109,7 +127,7 @@ pub(super) fn confirm(
         count => format!("All that is on these {count} devices will be lost:\n"),
     };
     for (card, becomes) in chosen.iter().zip(becomes) {
-        let _ = write!(shown, "\n{}", describe(&card.device));
+        let _ = write!(shown, "\n{}", card_shown::device(&card.device));
         let _ = writeln!(shown, "    becomes {becomes}");
         for mounted in &card.unmount {
             let _ = writeln!(shown, "    {mounted} is unmounted first");
@@ -151,37 +169,6 @@ fn read_answer(session: &Session) -> Result<String, Failure> {
     Ok(line?)
 }
 
-/// A device and what is on it, for people.
-fn describe(device: &Device) -> String {
-    let mut shown = format!("  {}  {}", device.path.display(), decimal_size(device.size));
-    // Names are clean already.
-    let title = device.title();
-    if !title.is_empty() {
-        let _ = write!(shown, "  {title}");
-    }
-    if let Some(serial) = &device.serial {
-        let _ = write!(shown, "  serial {serial}");
-    }
-    let _ = writeln!(shown, "  {}", device.bus);
-    let parts: Vec<String> = device
-        .partitions
-        .iter()
-        .map(|part| {
-            let name = part.volume.label.as_deref().or(part.part_label.as_deref());
-            let name = name.map_or_else(|| format!("partition {}", part.number), str::to_owned);
-            let system = part.volume.file_system.as_deref().unwrap_or("unknown");
-            format!("{name} ({system}, {})", decimal_size(part.size))
-        })
-        .collect();
-    let holds = match (parts.is_empty(), &device.table) {
-        (false, _) => parts.join(", "),
-        (true, Some(table)) => format!("an empty {} table", table.kind),
-        (true, None) => "nothing that is known".to_owned(),
-    };
-    let _ = writeln!(shown, "    holds   {holds}");
-    shown
-}
-
 /// How it went with one card.
 pub(super) struct Written {
     pub(super) receipt: Receipt,
@@ -200,6 +187,14 @@ pub(super) fn write(
     let path = &card.device.path;
     door::unmount(session, card)?;
     let opened = door::open(session, card)?;
+    if let Some(hostname) = held_by(opened.target(), &card.held, session) {
+        let text = format!(
+            "{} holds the card of {hostname}, which is done: it was not written; take it out, and start again with another card, it goes on where it stopped",
+            path.display()
+        );
+        opened.release(!args.no_eject);
+        return Err(Failure::message(text));
+    }
     // Later than this the card is touched.
     session.interrupt.check()?;
     let size_is_known = source.size().is_some();
@@ -218,6 +213,7 @@ pub(super) fn write(
     )
     .map_err(|error| {
         match error {
+            WriteError::NotBegun => Failure::Stopped(format!("interrupted; {} was not touched", path.display())),
             WriteError::Interrupted(_) => Failure::Stopped(format!(
                 "interrupted; {} is empty at its beginning and does not boot: write it again",
                 path.display()

@@ -1,21 +1,18 @@
 //! `kraken-flash cards`: walks through the cluster with one reader, card after card, and goes on where it stopped.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use kraken_flash::bake::Golden;
-use kraken_flash::card::{Device, DeviceNumber, Host, Receipt, Receipts, find, list};
+use kraken_flash::bake::{Golden, Piece};
+use kraken_flash::card::{Host, Receipt, Receipts, find};
 use kraken_flash::disk::ReadAt;
 use kraken_flash::spec::Node;
 
-use super::card::{self, CardArgs, Chosen};
+use super::card::{self, CardArgs};
+use super::cards_wait::{Held, Waiting, is_waited_for};
 use super::golden::{self, RejoinArgs, Wanted};
 use super::load::{BaseArgs, Loaded};
-use super::{Failure, Session, flash, say};
-
-/// How often it is looked whether a card came or went.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+use super::{Failure, Session, flash, owner, say};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -23,7 +20,7 @@ pub(super) struct Args {
     /// Only this node; may be given several times [default: all nodes that have no card yet]
     #[arg(long = "node", value_name = "N")]
     pub(super) nodes: Vec<u32>,
-    /// The reader that the cards go into [default: wherever one is plugged in]
+    /// The reader that the cards go into, with or without a card in it yet [default: wherever one is plugged in]; --yes needs it
     #[arg(long, value_name = "DEVICE", conflicts_with = "dry_run")]
     device: Option<PathBuf>,
     /// Write nodes again that have a card with these very bytes already
@@ -56,9 +53,19 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         base: &args.base,
         rejoin: &args.rejoin,
     };
-    if let Some(device) = &args.device {
+    match &args.device {
         // What is no device would be waited for in vain.
-        find(&Host::system(), device)?;
+        Some(device) => match find(&Host::system(), device) {
+            Err(error) if !is_waited_for(&error) => return Err(error.into()),
+            _ => {}
+        },
+        None if args.card.is_agreed() && !args.card.is_dry_run() => {
+            return Err(Failure::Usage(
+                "with --yes nobody sees which device is taken for the card: name the reader with --device as well"
+                    .into(),
+            ));
+        }
+        None => {}
     }
     golden::with(
         session,
@@ -68,13 +75,6 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     )
 }
 
-/// A card in a reader, as it can be told from the next one.
-type Seen = (DeviceNumber, Option<u64>, u64);
-
-fn seen(device: &Device) -> Seen {
-    (device.number, device.diskseq, device.size)
-}
-
 fn walk(
     session: &Session,
     args: &Args,
@@ -82,10 +82,17 @@ fn walk(
     nodes: &[&Node],
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (mut done, mut left) = (Vec::new(), Vec::new());
+    let (mut done, mut left, mut held) = (Vec::new(), Vec::new(), Vec::new());
     for node in nodes {
-        let has_card = !args.again && has_card(node, golden)?;
-        if has_card { &mut done } else { &mut left }.push(*node);
+        let pieces = pieces(node, golden)?;
+        let is = Held::of(&node.hostname, &pieces, golden.image().pieces());
+        match !args.again && has_card(node, golden, &pieces) {
+            true => {
+                done.push(*node);
+                held.push(is);
+            }
+            false => left.push((*node, is)),
+        }
     }
     if !done.is_empty() {
         let names: Vec<&str> = done.iter().map(|node| node.hostname.as_str()).collect();
@@ -97,8 +104,18 @@ fn walk(
             ),
         );
     }
-    let size = golden.image().size();
-    for (index, node) in left.iter().enumerate() {
+    // Before the long wait: a run that is killed leaves nothing of root's.
+    owner::give_back(session, None);
+    let mut waiting = Waiting {
+        session,
+        args: &args.card,
+        device: args.device.as_deref(),
+        size: golden.image().size(),
+        reader: None,
+        held,
+        said: None,
+    };
+    for (index, (node, is)) in left.iter().enumerate() {
         say(
             session,
             &format!(
@@ -113,15 +130,16 @@ fn walk(
         if args.card.is_dry_run() {
             continue;
         }
-        let chosen = wait_for_card(session, args, size)?;
+        let chosen = waiting.next()?;
         let becomes = format!("{}, {}, {}", node.hostname, node.address, node.role);
         card::confirm(session, std::slice::from_ref(&chosen), &[becomes], &args.card)?;
         let written = flash::one(session, &args.card, (golden, loaded), node, &chosen)?;
         out.write_all(card::done(&written, &node.hostname, &chosen.device.path).as_bytes())?;
         out.flush()?;
+        waiting.held.push(is.clone());
         if index + 1 < left.len() {
             say(session, &format!("Label it {}, and take it out …", node.hostname));
-            wait_until_gone(session, &chosen.device)?;
+            waiting.until_gone(&chosen.device)?;
         } else {
             say(session, &format!("Label it {}. All cards are written.", node.hostname));
         }
@@ -132,78 +150,15 @@ fn walk(
     Ok(())
 }
 
+/// The bytes of a node's card, in pieces.
+fn pieces(node: &Node, golden: &Golden<'_>) -> Result<Vec<Piece>, Failure> {
+    let pieces = golden.node(node)?.pieces();
+    pieces.map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))
+}
+
 /// Whether a card was written with these very bytes for this node, and read back.
-fn has_card(node: &Node, golden: &Golden<'_>) -> Result<bool, Failure> {
-    let image = golden.node(node)?;
-    let pieces = image
-        .pieces()
-        .map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))?;
+fn has_card(node: &Node, golden: &Golden<'_>, pieces: &[Piece]) -> bool {
     let same = |receipt: &Receipt| receipt.verified && receipt.pieces == pieces;
-    Ok(Receipts::open().is_ok_and(|receipts| receipts.of_node(&node.hostname).iter().any(same)))
-}
-
-/// Waits for a card that may be written: in the reader that was named, else one that was not there before.
-fn wait_for_card(session: &Session, args: &Args, size: u64) -> Result<Chosen, Failure> {
-    let host = Host::system();
-    let before: Vec<Seen> = match &args.device {
-        Some(_) => Vec::new(),
-        None => list(&host)?.iter().filter(|device| device.media).map(seen).collect(),
-    };
-    let mut said = None;
-    loop {
-        session.interrupt.check()?;
-        let there: Vec<PathBuf> = match &args.device {
-            Some(device) => find(&host, device)
-                .ok()
-                .filter(|device| device.media)
-                .map(|device| device.path)
-                .into_iter()
-                .collect(),
-            None => list(&host)?
-                .into_iter()
-                .filter(|device| device.media && !before.contains(&seen(device)))
-                .map(|device| device.path)
-                .collect(),
-        };
-        if let [path] = &there[..] {
-            // Desktops mount what is plugged in: what is on it settles for a moment.
-            std::thread::sleep(LOOK_EVERY);
-            match card::choose(std::slice::from_ref(path), &args.card, Some(size)) {
-                Ok(mut chosen) => {
-                    if let Some(chosen) = chosen.pop() {
-                        return Ok(chosen);
-                    }
-                }
-                Err(failure) => say_once(session, &mut said, path, failure)?,
-            }
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-}
-
-/// Says why a card cannot be taken, once for each; anything else than a refusal ends the walk.
-fn say_once(session: &Session, said: &mut Option<String>, path: &Path, failure: Failure) -> Result<(), Failure> {
-    let Failure::Failed(error) = failure else {
-        return Err(failure);
-    };
-    let text = format!("{}: {error}\nAnother card, please …", path.display());
-    if said.as_ref() != Some(&text) {
-        say(session, &text);
-        *said = Some(text);
-    }
-    Ok(())
-}
-
-/// Waits until a card is not there any more.
-fn wait_until_gone(session: &Session, device: &Device) -> Result<(), Failure> {
-    let host = Host::system();
-    let was = seen(device);
-    loop {
-        session.interrupt.check()?;
-        let still = list(&host)?.iter().any(|other| other.media && seen(other) == was);
-        if !still {
-            return Ok(());
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
+    let cluster = &golden.inputs().cluster.name;
+    Receipts::open().is_ok_and(|receipts| receipts.of_node(cluster, &node.hostname).any(|receipt| same(&receipt)))
 }

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use kraken_flash::card::{self, BlockTarget, Device, Host, HostPath, Target, Udisks, UdisksError};
+use kraken_flash::card::{
+    self, BlockTarget, Device, Host, HostPath, Receipts, STATE_VARIABLE, Target, Udisks, UdisksError,
+};
 use rustix::fs::Access;
 
 use super::card::Chosen;
@@ -64,6 +67,9 @@ pub(super) fn unmount(session: &Session, card: &Chosen) -> Result<(), Failure> {
                 card.device.path.display()
             ))
         };
+        if !is_on_top(&card.device, mounted) {
+            return Err(failed("something else is mounted over it".into()));
+        }
         match rustix::mount::unmount(mounted.path(), rustix::mount::UnmountFlags::empty()) {
             Ok(()) => {}
             Err(rustix::io::Errno::PERM) => {
@@ -75,6 +81,38 @@ pub(super) fn unmount(session: &Session, card: &Chosen) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Whether what the kernel would unmount at this place is of this device: of several mounts there it takes the last one.
+fn is_on_top(device: &Device, mounted: &HostPath) -> bool {
+    let holder = holder_of(device, mounted);
+    let number = device
+        .partitions
+        .iter()
+        .find(|partition| partition.path == holder)
+        .map_or(device.number, |partition| partition.device);
+    let Ok(mounts) = std::fs::read("/proc/self/mountinfo") else {
+        return true;
+    };
+    let place = escaped(mounted.path());
+    let fields = |line: &[u8]| -> Vec<Vec<u8>> { line.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect() };
+    let at_place = mounts.split(|byte| *byte == b'\n').map(fields);
+    let last = at_place.filter(|fields| fields.get(4) == Some(&place)).last();
+    // A btrfs has a number of its own; it is named by its device.
+    last.is_none_or(|fields| {
+        fields[2] == number.to_string().into_bytes()
+            || fields.iter().any(|field| *field == holder.as_os_str().as_bytes())
+    })
+}
+
+/// As the kernel writes a mount point: with blanks, tabs, line ends and backslashes in octal (proc(5)).
+fn escaped(path: &Path) -> Vec<u8> {
+    let bytes = path.as_os_str().as_bytes().iter();
+    let escape = |byte: &u8| match byte {
+        b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+        _ => vec![*byte],
+    };
+    bytes.flat_map(escape).collect()
 }
 
 /// The partition that is mounted there, or the device itself.
@@ -167,6 +205,9 @@ pub(super) fn as_root() -> String {
             kraken_flash::base::CACHE_VARIABLE,
             quoted(&cache.to_string_lossy())
         );
+    }
+    if let Some(state) = Receipts::state() {
+        let _ = write!(line, " {STATE_VARIABLE}={}", quoted(&state.to_string_lossy()));
     }
     let program = std::env::current_exe().unwrap_or_else(|_| "kraken-flash".into());
     let _ = write!(line, " {}", quoted(&program.to_string_lossy()));

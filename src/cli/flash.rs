@@ -11,7 +11,7 @@ use kraken_flash::spec::Node;
 use super::card::{self, CardArgs, Chosen, Written};
 use super::golden::{self, RejoinArgs, Wanted};
 use super::load::{BaseArgs, Loaded};
-use super::{Failure, Session, arguments, door, text};
+use super::{Failure, Session, arguments, door, owner, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -102,6 +102,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
                 .iter()
                 .map(|node| format!("{}, {}, {}", node.hostname, node.address, node.role))
                 .collect();
+            // Before minutes of writing: a run that is killed leaves nothing of root's.
+            owner::give_back(session, None);
             card::confirm(session, &chosen, &becomes, &args.card)?;
             if args.card.is_dry_run() {
                 return Ok(Vec::new());

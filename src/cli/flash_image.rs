@@ -1,12 +1,14 @@
 //! `kraken-flash flash-image FILE DEVICE`: writes any image of a disk, packed or not, with the same guard.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kraken_flash::base::{self, Format};
-use kraken_flash::card::{Contents, Cut, ImageSource, Source, StreamSource};
+use kraken_flash::card::{
+    Contents, Cut, ImageSource, Mapped, Source, StreamSource, compare_map, data_in, decimal_size, left_out,
+};
 use kraken_flash::disk::{ImageFile, ReadAt, UsedMap};
 use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 
@@ -51,6 +53,16 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     if !args.card.is_dry_run() {
         door::may_write(&chosen)?;
     }
+    let failed = |error| Failure::message(format!("reading {}: {error}", args.file.display()));
+    let mut cuts = map.as_ref().map(cuts_of);
+    // What can be read anywhere is compared with its map before anybody is asked.
+    let image = match stream.format {
+        Format::Raw => Some(Arc::new(ImageFile::open_read(&args.file).map_err(failed)?)),
+        _ => None,
+    };
+    if let (Some(image), Some(cuts)) = (&image, &mut cuts) {
+        fit_map(session, args, image, cuts)?;
+    }
     let name = args.file.file_name().unwrap_or_default().to_string_lossy();
     let name = text::printable(&name);
     card::confirm(session, &chosen, std::slice::from_ref(&name), &args.card)?;
@@ -61,22 +73,24 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         file: Some(args.file.clone()),
         ..Contents::default()
     };
-    let cuts = map.map(|map| cuts_of(&map));
-    let failed = |error| Failure::message(format!("reading {}: {error}", args.file.display()));
     let write = |source: &mut dyn Source| {
         let label = format!("{name} → {}", chosen[0].device.path.display());
         card::write(session, &chosen[0], (source, what.clone()), &label, &args.card)
     };
-    let written = match stream.format {
-        Format::Raw => {
-            let image = Arc::new(ImageFile::open_read(&args.file).map_err(failed)?);
+    let written = match image {
+        Some(image) => {
             let mut source = match cuts {
                 Some(cuts) => ImageSource::of_cuts(&*image, cuts),
                 None => ImageSource::of_image(&*image, &used(image.clone())),
             };
             write(&mut source)?
         }
-        _ => write(&mut StreamSource::new(stream.bytes, size, cuts).likely(stream.least))?,
+        None => {
+            let mut source = StreamSource::new(stream.bytes, size, cuts).likely(stream.least);
+            let written = write(&mut source)?;
+            say_besides(session, source.unmapped());
+            written
+        }
     };
     if args.json {
         let mut receipt = written.receipt;
@@ -87,6 +101,38 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         out.write_all(card::done(&written, &name, &chosen[0].device.path).as_bytes())?;
     }
     Ok(())
+}
+
+/// Compares a raw image with its map, and adds to the map's parts what the image's own file systems use besides.
+fn fit_map(session: &Session, args: &Args, image: &Arc<ImageFile>, cuts: &mut Vec<Cut>) -> Result<(), Failure> {
+    let total = cuts.iter().map(|cut| cut.end - cut.start).sum();
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::Interrupted => Failure::Stopped("interrupted; nothing was written".into()),
+        _ => Failure::message(format!("reading {}: {error}; nothing was written", args.file.display())),
+    };
+    let task = session
+        .progress
+        .task("comparing the image with its block map", Some(total));
+    compare_map(&**image, cuts, &*task, &session.interrupt).map_err(failed)?;
+    drop(task);
+    let besides = left_out(&used(image.clone()), cuts, image.size());
+    say_besides(
+        session,
+        data_in(&**image, &besides, &session.interrupt).map_err(failed)?,
+    );
+    cuts.extend(besides);
+    cuts.sort_by_key(|cut| cut.start);
+    Ok(())
+}
+
+/// Says that a map leaves out what is there.
+fn say_besides(session: &Session, bytes: u64) {
+    if bytes > 0 {
+        session.progress.note(&format!(
+            "note: the block map leaves out {} that are not empty; they are written as well",
+            decimal_size(bytes)
+        ));
+    }
 }
 
 /// What is in use, by the image's own file systems; all of it where that cannot be told.
@@ -120,15 +166,23 @@ fn block_map(image: &Path) -> Result<Option<Bmap>, Failure> {
         return Err(failed("it is too large to be a block map".into()));
     }
     let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
-    Bmap::parse(&text).map(Some).map_err(|error| failed(error.to_string()))
+    let map = Bmap::parse(&text).map_err(|error| failed(error.to_string()))?;
+    // The beginning of the card would be empty.
+    match map.ranges.first().is_some_and(|range| range.first == 0) {
+        true => Ok(Some(map)),
+        false => Err(failed(
+            "it leaves out the image's first block, where the partition table is".into(),
+        )),
+    }
 }
 
 /// The map's ranges.
 fn cuts_of(map: &Bmap) -> Vec<Cut> {
     let bytes = |block: u64| block * BMAP_BLOCK;
-    let range = |range: &BmapRange| {
-        let end = bytes(range.last + 1).min(map.image_size);
-        (bytes(range.first)..end, range.sha256.clone())
+    let range = |range: &BmapRange| Mapped {
+        start: bytes(range.first),
+        end: bytes(range.last + 1).min(map.image_size),
+        sha256: range.sha256.clone(),
     };
     kraken_flash::card::cuts(map.ranges.iter().map(range))
 }

@@ -9,7 +9,7 @@ use kraken_flash::spec::{Cluster, SwarmMode};
 use kraken_flash::swarm::ClusterKeys;
 use kraken_flash::workspace::{self, Encrypt, Unlock};
 
-use super::{Failure, Global, Session, say};
+use super::{Failure, Global, Session, owner, say};
 
 /// Opens an encrypted key file with what stands on the command line, or asks on the terminal.
 struct Opener<'a>(&'a Global);
@@ -105,6 +105,7 @@ pub(super) fn read_or_make(session: &Session, cluster: &Cluster) -> Result<Optio
 pub(super) fn make(session: &Session, cluster: &Cluster, encrypt: &Encrypt) -> Result<ClusterKeys, Failure> {
     let path = &cluster.swarm.keys_file;
     let keys = workspace::make_cluster_keys(path, &cluster.name, encrypt)?;
+    owner::give_back_file(session, path);
     say(
         session,
         &format!(

@@ -7,7 +7,9 @@ mod boot_images;
 mod boot_view;
 mod build;
 mod card;
+mod card_shown;
 mod cards;
+mod cards_wait;
 mod completions;
 mod devices;
 mod door;
@@ -21,6 +23,7 @@ mod inspect;
 mod keys;
 mod lived;
 mod load;
+mod owner;
 mod packages;
 mod plan;
 mod progress;
@@ -100,6 +103,11 @@ pub fn run() -> ExitCode {
         None => flash::run(&session, &cli.flash, &mut out),
         Some(command) => run_command(&session, command, &mut out),
     };
+    let output = match &cli.command {
+        Some(Command::Build(args)) => Some(args.output()),
+        _ => None,
+    };
+    owner::give_back(&session, output);
     match result.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(color.on_stderr()),

@@ -96,7 +96,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         let (progress, interrupt) = (&*session.progress, &session.interrupt);
         let mut image = check::verify_file(path, &expectation, progress, interrupt)?;
         if is_card {
-            verify_card::compare(session, path, args.receipt.as_deref(), &mut image)?;
+            verify_card::compare(session, path, args.receipt.as_deref(), &cluster.name, &mut image)?;
         } else if args.receipt.is_some() {
             return Err(Failure::Usage("--receipt goes with a card".into()));
         }

@@ -9,11 +9,15 @@ use std::sync::Arc;
 use kraken_flash::card::{self, BlockTarget, Host, Receipt, Receipts, WriteError};
 use kraken_flash::check::{Finding, ImageReport, PRISTINE};
 use kraken_flash::disk::{FileTree, ImageFile, Layout};
+use kraken_flash::interrupt::Interrupt;
+use kraken_flash::progress::Silent;
 use rustix::fs::Access;
 
 use super::{Failure, Session, door, say};
 
 const CHECK: &str = "receipt";
+/// Where ext4 has its superblock, in bytes from the start of its volume.
+const SUPERBLOCK_AT: u64 = 1024;
 /// How many wrong ranges are named.
 const SHOWN: usize = 5;
 
@@ -40,16 +44,17 @@ pub(super) fn compare(
     session: &Session,
     path: &Path,
     named: Option<&Path>,
+    cluster: &str,
     report: &mut ImageReport,
 ) -> Result<(), Failure> {
     let device = card::find(&Host::system(), path)?;
-    if has_run(path).is_some_and(|(has_id, _)| has_id) {
+    if has_run(path).is_some_and(|run| run.has_id) {
         // What no image may have is what every node makes for itself.
         report.findings.retain(|finding| finding.check != PRISTINE);
     }
     let found = match named {
         Some(file) => Some((file.to_owned(), Receipt::read(file)?)),
-        None => Receipts::open()?.newest(report.hostname.as_deref(), &device),
+        None => Receipts::open()?.newest(cluster, report.hostname.as_deref(), &device),
     };
     let Some((file, receipt)) = found else {
         say(
@@ -58,7 +63,7 @@ pub(super) fn compare(
         );
         return Ok(());
     };
-    if was_booted(path) {
+    if was_booted(path, &receipt) {
         say(
             session,
             &format!(
@@ -104,13 +109,22 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// Whether a system ran from this card: it gave itself a machine-id, which no image has, or was stopped before it could and has host keys.
-fn was_booted(path: &Path) -> bool {
-    has_run(path).is_some_and(|(has_id, has_keys)| has_id || has_keys)
+/// Whether a system ran from this card: it gave itself a machine-id, which no image has; or it was stopped before it could and has host
+/// keys, and mounting changed the root file system's superblock, since the base may have had host keys, too.
+fn was_booted(path: &Path, receipt: &Receipt) -> bool {
+    has_run(path).is_some_and(|run| run.has_id || (run.has_keys && !holds_at(path, receipt, run.superblock)))
+}
+
+/// What a system leaves on the card that it runs from.
+struct Traces {
+    has_id: bool,
+    has_keys: bool,
+    /// Where the root file system's superblock is, in bytes.
+    superblock: u64,
 }
 
 /// Whether there is a machine-id, and whether there are host keys.
-fn has_run(path: &Path) -> Option<(bool, bool)> {
+fn has_run(path: &Path) -> Option<Traces> {
     const MACHINE_ID: &str = "/etc/machine-id";
     let file = Arc::new(ImageFile::open_read(path).ok()?);
     let layout = Layout::detect(file.clone()).ok()?;
@@ -119,5 +133,18 @@ fn has_run(path: &Path) -> Option<(bool, bool)> {
     let has_id = id.trim_ascii().len() == 32 && id.trim_ascii().iter().all(u8::is_ascii_hexdigit);
     let names = tree.list("/etc/ssh").ok()?;
     let is_key = |name: &String| name.starts_with("ssh_host_") && name.ends_with("_key");
-    Some((has_id, names.iter().any(is_key)))
+    Some(Traces {
+        has_id,
+        has_keys: names.iter().any(is_key),
+        superblock: layout.root.start + SUPERBLOCK_AT,
+    })
+}
+
+/// Whether the piece of a receipt that has this byte is on the card as it was written.
+fn holds_at(path: &Path, receipt: &Receipt, at: u64) -> bool {
+    let piece = receipt.pieces.iter().find(|piece| piece.start <= at && at < piece.end);
+    let (Some(piece), Ok(target)) = (piece, BlockTarget::open_read(path)) else {
+        return false;
+    };
+    card::compare(&target, std::slice::from_ref(piece), &Silent, &Interrupt::new()).is_ok()
 }

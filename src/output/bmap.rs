@@ -29,9 +29,9 @@ pub struct BmapRange {
     pub sha256: String,
 }
 
-/// Why a text is not a block map that we wrote.
+/// Why a block map cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a block map of this program: {0}")]
+#[error("it is no block map that can be used: {0}")]
 pub struct BmapError(pub &'static str);
 
 /// Stands where the map's own hash goes while that hash is computed (the format's rule).
@@ -81,14 +81,18 @@ impl Bmap {
         text.replacen(NO_SUM, &sum, 1)
     }
 
-    /// Reads a map as [`render`](Self::render) writes it, and checks its checksum. It is no general XML reader.
+    /// Reads a map as [`render`](Self::render) and bmaptool write it, and checks its checksum. It is no general XML reader.
     ///
     /// # Errors
-    /// [`BmapError`] when the text is another one, or was changed.
+    /// [`BmapError`] when the text is another one, was changed, or has ranges that nothing could be compared with.
     pub fn parse(text: &str) -> Result<Self, BmapError> {
-        let sum = element(text, "BmapFileChecksum").ok_or(BmapError("no BmapFileChecksum"))?;
-        if sum.len() != 64 || hex::encode(Sha256::digest(text.replacen(sum, NO_SUM, 1))) != sum {
+        let sum =
+            element(text, "BmapFileChecksum").ok_or(BmapError("it has no checksum of its own (BmapFileChecksum)"))?;
+        if sum.len() != 64 || hex::encode(Sha256::digest(text.replacen(sum, NO_SUM, 1))) != sum.to_ascii_lowercase() {
             return Err(BmapError("its own checksum does not match"));
+        }
+        if element(text, "ChecksumType").is_some_and(|kind| kind != "sha256") {
+            return Err(BmapError("its checksums are not of the type sha256"));
         }
         let number = |name| element(text, name).and_then(|value| value.parse::<u64>().ok());
         if number("BlockSize") != Some(BLOCK) {
@@ -97,16 +101,17 @@ impl Bmap {
         let image_size = number("ImageSize").ok_or(BmapError("no ImageSize"))?;
         let blocks = image_size.div_ceil(BLOCK);
         let mut ranges: Vec<BmapRange> = Vec::new();
-        for line in text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("<Range chksum=\""))
-        {
-            let range = parse_range(line).ok_or(BmapError("a Range cannot be read"))?;
+        for rest in text.split("<Range").skip(1) {
+            let range = parse_range(rest)?;
             let floor = ranges.last().map_or(0, |before| before.last + 1);
             if range.first < floor || range.last < range.first || range.last >= blocks {
                 return Err(BmapError("its ranges are out of order or outside the image"));
             }
             ranges.push(range);
+        }
+        let mapped: u64 = ranges.iter().map(|range| range.last - range.first + 1).sum();
+        if number("MappedBlocksCount").is_some_and(|count| count != mapped) {
+            return Err(BmapError("its ranges are not as many blocks as it says"));
         }
         Ok(Self { image_size, ranges })
     }
@@ -118,14 +123,34 @@ fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     Some(value.trim())
 }
 
-fn parse_range(line: &str) -> Option<BmapRange> {
-    let (sha256, rest) = line.split_once("\">")?;
-    let blocks = rest.trim().strip_suffix("</Range>")?.trim();
+/// What follows `<Range`: a hash, and a block or two.
+fn parse_range(text: &str) -> Result<BmapRange, BmapError> {
+    let bad = BmapError("a Range cannot be read");
+    let (attributes, rest) = text.split_once('>').ok_or_else(|| bad.clone())?;
+    let (blocks, _) = rest.split_once("</Range>").ok_or_else(|| bad.clone())?;
+    let sha256 = match attributes
+        .trim()
+        .strip_prefix("chksum=\"")
+        .and_then(|sum| sum.strip_suffix('"'))
+    {
+        Some(sum) => sum.to_ascii_lowercase(),
+        None if attributes.contains("chksum") => return Err(bad),
+        None => {
+            return Err(BmapError(
+                "its ranges have no checksums, so that nobody could say whether it belongs to this image",
+            ));
+        }
+    };
+    if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(BmapError("the checksum of a Range is no SHA-256"));
+    }
+    let blocks = blocks.trim();
     let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
-    Some(BmapRange {
-        first: first.parse().ok()?,
-        last: last.parse().ok()?,
-        sha256: sha256.to_owned(),
+    let number = |text: &str| text.trim().parse().map_err(|_| bad.clone());
+    Ok(BmapRange {
+        first: number(first)?,
+        last: number(last)?,
+        sha256,
     })
 }
 
@@ -159,6 +184,31 @@ mod tests {
     fn a_changed_map_is_refused() {
         let text = map().render().replace("2-15", "2-14");
         assert_eq!(Bmap::parse(&text), Err(BmapError("its own checksum does not match")));
+    }
+
+    /// A map with another text in it, and its own checksum as it should be.
+    fn with(from: &str, to: &str) -> Result<Bmap, BmapError> {
+        let text = map().render();
+        let sum = element(&text, "BmapFileChecksum").unwrap().to_owned();
+        let text = text.replacen(&sum, NO_SUM, 1).replace(from, to);
+        let sum = hex::encode(Sha256::digest(&text));
+        Bmap::parse(&text.replacen(NO_SUM, &sum, 1))
+    }
+
+    #[test]
+    fn a_map_that_nothing_could_be_compared_with_is_refused() {
+        let a = "a".repeat(64);
+        assert!(with("  <Range", "\t<Range").is_ok());
+        for (from, to, why) in [
+            (format!(" chksum=\"{a}\""), String::new(), "no checksums"),
+            (a.clone(), "a".repeat(40), "no SHA-256"),
+            ("> sha256 <".into(), "> sha1 <".into(), "type sha256"),
+            ("> 2-15 <".into(), "> 2-14 <".into(), "as many blocks"),
+            ("> 2-15 <".into(), "> 2- <".into(), "cannot be read"),
+        ] {
+            let said = with(&from, &to).unwrap_err().to_string();
+            assert!(said.contains(why), "{to}: {said}");
+        }
     }
 
     #[test]

@@ -280,6 +280,19 @@ fn what_was_read_back_wrong_is_named_by_its_place() {
     assert!(report.reading.is_none());
 }
 
+#[test]
+fn who_is_stopped_before_anything_was_touched_says_so() {
+    let image = image(3);
+    let card = Card::new(Fault::Nothing, 3);
+    let before = card.pulled_out();
+    let interrupt = Interrupt::new();
+    interrupt.set();
+    let mut source = ImageSource::of_image(&image.0, &image.1);
+    let error = write(&mut source, &card, "a card", OPTIONS, &Silent, &interrupt).unwrap_err();
+    assert!(matches!(error, WriteError::NotBegun), "{error}");
+    assert!(card.pulled_out() == before);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::target::Target;
 use super::buffer::Buffer;
+use super::map::Sums;
 use super::source::{Chunk, Source};
 use super::{HEAD, IN_FLIGHT, REQUEST, WriteError};
 use crate::bake::Piece;
@@ -108,6 +109,7 @@ fn fill(
         pieces: Vec::new(),
         image_size: 0,
     };
+    let mut sums = Sums::default();
     let mut spare = None;
     while let Some(mut buffer) = spare.take().or_else(|| empty.recv().ok()) {
         interrupt.check()?;
@@ -117,7 +119,7 @@ fn fill(
         let Some(chunk) = source.next(&mut buffer).map_err(WriteError::Source)? else {
             break;
         };
-        hash(&chunk, &buffer, &mut body.pieces).map_err(WriteError::Source)?;
+        hash(&chunk, &buffer, &mut sums, &mut body.pieces).map_err(WriteError::Source)?;
         let end = chunk.offset + chunk.len as u64;
         // A card has whole blocks; what the last one holds behind the image is nothing.
         let whole = chunk.len.next_multiple_of(usize::try_from(target.block()).unwrap_or(1));
@@ -152,10 +154,12 @@ fn fill(
 }
 
 /// Hashes the pieces of a chunk, and compares them with what they should be where that is known.
-fn hash(chunk: &Chunk, buffer: &[u8], pieces: &mut Vec<Piece>) -> io::Result<()> {
+fn hash(chunk: &Chunk, buffer: &[u8], sums: &mut Sums, pieces: &mut Vec<Piece>) -> io::Result<()> {
     for cut in &chunk.pieces {
         let at = |position: u64| usize::try_from(position - chunk.offset).unwrap_or(usize::MAX);
-        let sha256 = hex::encode(Sha256::digest(&buffer[at(cut.start)..at(cut.end)]));
+        let bytes = &buffer[at(cut.start)..at(cut.end)];
+        sums.follow(cut, bytes)?;
+        let sha256 = hex::encode(Sha256::digest(bytes));
         if cut.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,

@@ -7,18 +7,21 @@
 //!
 //! Blocks that the image does not use are not written. coreos-installer warns that this is unsafe where a reader expects zeros, since
 //! discarded blocks need not read as zeros. Here nobody does: the map of used blocks comes from the file systems' own books
-//! ([`crate::disk::UsedMap`]), and neither FAT nor ext4 reads a block that its books call free before writing it: a FAT's clusters are in
-//! the table or free; ext4's inode tables, bitmaps and journal count as used, and group descriptors that say "uninitialised" have
-//! checksums. What holds no known file system is written whole. Old data may stay in blocks that are not used, as with any card that was formatted.
+//! ([`crate::disk::UsedMap`]), where these can be believed as they lie there, and neither FAT nor ext4 reads a block that its books call free
+//! before writing it: a FAT's clusters are in the table or free; ext4's inode tables, bitmaps and journal count as used, and group
+//! descriptors that say "uninitialised" have checksums. What holds no known file system, or one that was not unmounted, is written whole.
+//! Old data may stay in blocks that are not used, as with any card that was formatted.
 
 mod body;
 mod buffer;
 mod capacity;
+mod map;
 mod readback;
 mod source;
 
+pub use map::{Mapped, compare_map, cuts, data_in, left_out};
 pub use readback::compare;
-pub use source::{Chunk, Cut, ImageSource, Source, StreamSource, cuts};
+pub use source::{Chunk, Cut, ImageSource, Source, StreamSource};
 
 use std::io;
 use std::ops::Range;
@@ -81,6 +84,9 @@ pub enum WriteError {
     /// Stopped on request.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// Stopped on request before anything was done.
+    #[error("nothing was written")]
+    NotBegun,
     /// The image does not fit.
     #[error("the image needs {needed} bytes, and the card has {size}: take a larger one")]
     TooSmall {
@@ -165,7 +171,7 @@ pub fn write(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<WriteReport, WriteError> {
-    interrupt.check()?;
+    interrupt.check().map_err(|_| WriteError::NotBegun)?;
     if let Some(needed) = source.size().filter(|needed| *needed > target.size()) {
         return Err(WriteError::TooSmall {
             needed,

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::ops::Range;
+use std::sync::Arc;
 
 use super::REQUEST;
+use super::map::{Mapped, data_between};
 use crate::bake::{self, NodeImage, PIECE, Piece};
 use crate::disk::{ReadAt, UsedMap};
 
@@ -17,6 +18,8 @@ pub struct Cut {
     pub end: u64,
     /// SHA-256 in hexadecimal; what is read must have it.
     pub sha256: Option<String>,
+    /// The range of a block map that it is a part of, or all of; that must have its hash.
+    pub mapped: Option<Arc<Mapped>>,
 }
 
 /// What one call of [`Source::next`] gave.
@@ -81,6 +84,7 @@ impl<'a> ImageSource<'a> {
             start,
             end,
             sha256: None,
+            mapped: None,
         };
         Self::new(image, cuts.into_iter().map(cut).collect())
     }
@@ -94,27 +98,12 @@ impl<'a> ImageSource<'a> {
     }
 }
 
-/// Cuts of ranges with the hash of each. A range that is longer than a piece (256 KiB) or crosses a multiple of its length is cut, and
-/// its hash is of no use for the parts.
-pub fn cuts(ranges: impl IntoIterator<Item = (Range<u64>, String)>) -> Vec<Cut> {
-    let mut cuts = Vec::new();
-    for (range, sha256) in ranges {
-        let parts = bake::cut(&UsedMap::from_ranges([range]));
-        let sha256 = Some(sha256).filter(|_| parts.len() == 1);
-        cuts.extend(parts.into_iter().map(|(start, end)| Cut {
-            start,
-            end,
-            sha256: sha256.clone(),
-        }));
-    }
-    cuts
-}
-
 fn known(piece: Piece) -> Cut {
     Cut {
         start: piece.start,
         end: piece.end,
         sha256: Some(piece.sha256),
+        mapped: None,
     }
 }
 
@@ -165,11 +154,14 @@ pub struct StreamSource {
     /// A size that is likely, for progress alone.
     likely: Option<u64>,
     map: Option<VecDeque<Cut>>,
+    /// Bytes of pieces that the map does not name and that are not zeros.
+    unmapped: u64,
     at: u64,
 }
 
 impl StreamSource {
-    /// `map` has the parts that are to be written, in order, from a block map beside the file ([`cuts`]).
+    /// `map` has the parts that are to be written, in order, from a block map beside the file ([`super::cuts`]). What is not zero besides is
+    /// written, too ([`Self::unmapped`]): it is at hand, and a map may be of another day than its image.
     pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<Cut>>) -> Self {
         let size = size.filter(|size| *size > 0);
         Self {
@@ -177,6 +169,7 @@ impl StreamSource {
             size,
             likely: None,
             map: map.map(VecDeque::from),
+            unmapped: 0,
             at: 0,
         }
     }
@@ -186,6 +179,11 @@ impl StreamSource {
     pub fn likely(mut self, bytes: u64) -> Self {
         self.likely = Some(bytes).filter(|bytes| *bytes > 0);
         self
+    }
+
+    /// How many bytes came so far, in pieces of up to 256 KiB, that the map does not name though something is there.
+    pub fn unmapped(&self) -> u64 {
+        self.unmapped
     }
 
     /// Fills the buffer as far as the stream goes.
@@ -203,9 +201,9 @@ impl StreamSource {
         Ok(filled)
     }
 
-    /// The cuts of a MiB that begins at `offset` and has `len` bytes.
-    fn cuts(&mut self, offset: u64, len: usize) -> Vec<Cut> {
-        let end = offset + len as u64;
+    /// The cuts of a MiB of these bytes that begins at `offset`.
+    fn cuts(&mut self, offset: u64, bytes: &[u8]) -> Vec<Cut> {
+        let end = offset + bytes.len() as u64;
         match &mut self.map {
             None => {
                 let starts = (offset..end).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
@@ -213,12 +211,18 @@ impl StreamSource {
                     start,
                     end: (start + PIECE).min(end),
                     sha256: None,
+                    mapped: None,
                 };
                 starts.map(cut).collect()
             }
             Some(map) => {
                 let here = map.iter().take_while(|piece| piece.start < end).count();
-                map.drain(..here).collect()
+                let mut cuts: Vec<Cut> = map.drain(..here).collect();
+                let besides = data_between(&cuts, offset, bytes);
+                self.unmapped += besides.iter().map(|cut| cut.end - cut.start).sum::<u64>();
+                cuts.extend(besides);
+                cuts.sort_by_key(|cut| cut.start);
+                cuts
             }
         }
     }
@@ -252,7 +256,7 @@ impl Source for StreamSource {
                     }
                 };
             }
-            let cuts = self.cuts(offset, len);
+            let cuts = self.cuts(offset, &buffer[..len]);
             let (Some(first), Some(last)) = (cuts.first(), cuts.last()) else {
                 continue;
             };
@@ -272,6 +276,7 @@ impl Source for StreamSource {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cuts;
     use super::*;
 
     fn all(source: &mut dyn Source) -> Vec<(Chunk, Vec<u8>)> {
@@ -307,19 +312,34 @@ mod tests {
 
     #[test]
     fn a_stream_with_a_map_gives_what_the_map_names() {
-        let bytes: Vec<u8> = (0..3 << 20).map(|n: u32| (n >> 12) as u8).collect();
-        let range = |start: u64, end: u64| (start..end, "x".to_owned());
-        let map = cuts([
-            range(4096, 8192),
-            range(12288, 16384),
-            range((2 << 20) + 8192, (2 << 20) + 12288),
-        ]);
-        let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), Some(3 << 20), Some(map));
+        let named = [4096..8192, 12288..16384, (2 << 20) + 8192..(2 << 20) + 12288];
+        let of_map = |n: &u64| named.iter().any(|range| range.contains(n));
+        let byte = |n: u64| if of_map(&n) { (n >> 12) as u8 } else { 0 };
+        let mut bytes: Vec<u8> = (0..3 << 20).map(byte).collect();
+        let range = |range: &std::ops::Range<u64>| Mapped {
+            start: range.start,
+            end: range.end,
+            sha256: "x".to_owned(),
+        };
+        let map = cuts(named.iter().map(range));
+        let mut source = StreamSource::new(
+            Box::new(io::Cursor::new(bytes.clone())),
+            Some(3 << 20),
+            Some(map.clone()),
+        );
         assert_eq!(source.used_bytes(), Some(12288));
         let chunks = all(&mut source);
         let at: Vec<(u64, usize)> = chunks.iter().map(|(chunk, _)| (chunk.offset, chunk.len)).collect();
         assert_eq!(at, [(4096, 12288), ((2 << 20) + 8192, 4096)]);
         assert_eq!(chunks[0].1, bytes[4096..16384]);
+        assert_eq!(source.unmapped(), 0);
+        // What the map calls a hole and is none arrives all the same.
+        bytes[1_500_000] = 1;
+        let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), Some(3 << 20), Some(map));
+        let chunks = all(&mut source);
+        let at: Vec<(u64, usize)> = chunks.iter().map(|(chunk, _)| (chunk.offset, chunk.len)).collect();
+        assert_eq!(at, [(4096, 12288), (5 * PIECE, 1 << 18), ((2 << 20) + 8192, 4096)]);
+        assert_eq!(source.unmapped(), PIECE);
     }
 
     #[test]

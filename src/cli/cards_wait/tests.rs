@@ -1,0 +1,157 @@
+//! The wait for cards, on devices that are made up.
+
+use std::fs;
+use std::io;
+
+use kraken_flash::card::{DeviceNumber, Table};
+
+use super::*;
+
+/// A USB stick or disk without a name.
+fn usb(name: &str, minor: u32, removable: bool) -> Device {
+    let root = tempfile::tempdir().unwrap();
+    let disk = root.path().join("sys/block/sdb");
+    fs::create_dir_all(&disk).unwrap();
+    fs::create_dir_all(root.path().join("proc/self")).unwrap();
+    for (file, text) in [
+        (disk.join("dev"), "8:16"),
+        (disk.join("size"), "60000000"),
+        (
+            root.path().join("proc/self/mountinfo"),
+            "30 1 0:18 / / rw - nfs4 nas:/pi rw",
+        ),
+    ] {
+        fs::write(file, text).unwrap();
+    }
+    let mut device = list(&Host::at(root.path())).unwrap().remove(0);
+    device.path = format!("/dev/{name}").into();
+    device.number = DeviceNumber { major: 8, minor };
+    device.diskseq = Some(u64::from(minor));
+    device.bus = Bus::Usb;
+    (device.removable, device.hotplug) = (removable, true);
+    device
+}
+
+fn holding(mut device: Device, id: &str) -> Device {
+    device.table = Some(Table {
+        kind: "dos".into(),
+        id: Some(id.into()),
+    });
+    device
+}
+
+fn back(mut device: Device) -> Device {
+    device.diskseq = device.diskseq.map(|count| count + 100);
+    device.number.minor += 16;
+    device
+}
+
+fn path(found: &Found) -> Option<&str> {
+    match found {
+        Found::Card { path, .. } => path.to_str(),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
+    let disk = holding(usb("sdb", 16, false), "backup");
+    let before = [disk.clone()];
+    assert_eq!(plugged_in(&before, vec![disk.clone()], false), Found::Nothing);
+    let Found::No(said) = plugged_in(&before, vec![back(disk.clone())], false) else {
+        panic!("it was taken");
+    };
+    assert!(
+        said.contains("was there before") && said.contains("--device /dev/sdb"),
+        "{said}"
+    );
+    // A card beside it is seen; another disk with the same name as well.
+    let card = usb("sdc", 32, true);
+    assert_eq!(
+        path(&plugged_in(&before, vec![back(disk.clone()), card], false)),
+        Some("/dev/sdc")
+    );
+    let other = holding(back(disk), "other");
+    assert_eq!(path(&plugged_in(&before, vec![other], false)), Some("/dev/sdb"));
+    // A card that was in its reader all the time and is put in again is shown with a note.
+    let card = holding(usb("sdc", 32, true), "card");
+    let Found::Card { note, .. } = plugged_in(&[card.clone()], vec![back(card)], false) else {
+        panic!("it was not taken");
+    };
+    assert!(note.unwrap().contains("was there before"));
+}
+
+#[test]
+fn of_two_that_come_at_once_neither_is_taken_and_what_is_no_card_does_not_count() {
+    let (card, stick) = (usb("sdb", 16, true), usb("sdc", 32, true));
+    let Found::No(said) = plugged_in(&[], vec![card.clone(), stick], false) else {
+        panic!("one was taken");
+    };
+    assert!(
+        said.contains("/dev/sdb") && said.contains("/dev/sdc") && said.contains("--device"),
+        "{said}"
+    );
+    for bus in [Bus::Dm, Bus::Loop, Bus::Nvme] {
+        let mut other = usb("dm-3", 48, false);
+        (other.bus, other.hotplug) = (bus, false);
+        assert_eq!(
+            path(&plugged_in(&[], vec![card.clone(), other], false)),
+            Some("/dev/sdb")
+        );
+    }
+}
+
+#[test]
+fn a_card_is_gone_when_its_reader_is_empty_and_not_when_it_is_announced_anew() {
+    let card = holding(usb("sdb", 16, true), "card");
+    let mut anew = card.clone();
+    anew.diskseq = Some(4711);
+    assert!(is_still(&card, &anew));
+    let mut empty = card.clone();
+    (empty.media, empty.size) = (false, 0);
+    assert!(!is_still(&card, &empty));
+    let mut other = card.clone();
+    other.cid = Some("another".into());
+    assert!(!is_still(&card, &other));
+}
+
+#[test]
+fn a_reader_is_known_whatever_card_is_in_it() {
+    let mut one = usb("sdb", 16, true);
+    one.serial = Some("4711".into());
+    let mut other = holding(one.clone(), "x");
+    other.size *= 2;
+    assert_eq!(Reader::of(&one), Reader::of(&other));
+    other.serial = Some("1147".into());
+    assert_ne!(Reader::of(&one), Reader::of(&other));
+    (one.bus, other.bus) = (Bus::Mmc, Bus::Mmc);
+    assert_eq!(Reader::of(&one), Reader::of(&other));
+}
+
+#[test]
+fn an_empty_reader_and_a_slot_that_is_not_there_yet_are_waited_for() {
+    let path = || PathBuf::from("/dev/mmcblk0");
+    let nothing = |path: &str, hint: &str| FindError::Nothing {
+        path: path.into(),
+        hint: hint.into(),
+    };
+    assert!(is_waited_for(&FindError::NoCard { path: path() }));
+    assert!(is_waited_for(&nothing("/dev/mmcblk0", "")));
+    assert!(!is_waited_for(&nothing("sdb", "; did you mean /dev/sdb?")));
+    assert!(!is_waited_for(&nothing("card", "")));
+    assert!(!is_waited_for(&FindError::File { path: path() }));
+    let source = io::ErrorKind::PermissionDenied.into();
+    assert!(!is_waited_for(&FindError::Unreadable { path: path(), source }));
+}
+
+#[test]
+fn a_node_is_told_by_the_pieces_that_are_its_own() {
+    let piece = |start: u64, sum: &str| Piece {
+        start,
+        end: start + 4096,
+        sha256: sum.into(),
+    };
+    let golden = [piece(0, "a"), piece(8192, "b"), piece(16384, "c")];
+    let node = [piece(0, "a"), piece(4096, "x"), piece(8192, "y"), piece(16384, "c")];
+    assert_eq!(Held::of("kraken-1", &node, &golden).pieces, node[1..3]);
+}
