@@ -239,7 +239,15 @@ fn only_the_fingerprint_that_is_named_may_sign() {
         "the subkey signed, not the named one: {error}"
     );
     both.keys.fingerprints.clear();
-    assert!(load(&[both], &web, now, &["arm64"]).is_ok());
+    assert!(load(std::slice::from_ref(&both), &web, now, &["arm64"]).is_ok());
+    // A file among the trusted ones that is no key takes nothing from the others; alone it is the reason.
+    let mut odd = both.keys.files[0].clone();
+    odd.bytes = Some(b"no key".to_vec());
+    both.keys.files.insert(0, odd);
+    assert!(load(std::slice::from_ref(&both), &web, now, &["arm64"]).is_ok());
+    both.keys.files.pop();
+    let error = load(&[both], &web, now, &["arm64"]).unwrap_err().to_string();
+    assert!(error.contains("no OpenPGP public key"), "{error}");
     assert_eq!(openpgp::fingerprints(archive.key()).unwrap(), [archive.fingerprint()]);
     assert!(openpgp::fingerprints(b"no key").is_err());
 }

@@ -11,7 +11,7 @@ use url::Url;
 use super::archive_error::ArchiveError;
 use super::fetch::Fetch;
 use super::index::Index;
-use super::openpgp::{Keyring, verify};
+use super::openpgp::{Keyring, OpenPgpError, verify};
 use super::release::{Listed, Release};
 use super::sources::{SignedBy, Source, with_slash};
 
@@ -138,18 +138,25 @@ fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archive, Archive
         named_in: source.named_in.clone(),
     })?;
     let mut keys = Keyring::default();
+    // As apt does: a file that is no key takes nothing from the others, and is the reason only where none of them fits.
+    let mut unread = None;
     for file in &source.keys.files {
-        keys.add(file.bytes.as_deref().unwrap_or_default())
-            .map_err(|source| ArchiveError::Key {
-                file: file.name.clone(),
-                source,
-            })?;
+        if let Err(source) = keys.add(file.bytes.as_deref().unwrap_or_default()) {
+            let name = file.name.clone();
+            unread.get_or_insert(ArchiveError::Key { file: name, source });
+        }
     }
-    let signed = verify(&bytes, &keys, &source.keys.fingerprints, now).map_err(|error| ArchiveError::Signature {
-        url: shown.clone(),
-        named_in: source.named_in.clone(),
-        source: error,
-    })?;
+    let signed = match (verify(&bytes, &keys, &source.keys.fingerprints, now), unread) {
+        (Ok(signed), _) => signed,
+        (Err(OpenPgpError::NotGood { .. }), Some(unread)) => return Err(unread),
+        (Err(error), _) => {
+            return Err(ArchiveError::Signature {
+                url: shown,
+                named_in: source.named_in.clone(),
+                source: error,
+            });
+        }
+    };
     let refused = |source| ArchiveError::Release {
         url: shown.clone(),
         source,
