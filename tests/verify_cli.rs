@@ -1,6 +1,8 @@
 //! `verify` passes what is untouched, and names each single thing that was changed, with exit code 3.
 
 mod common;
+#[path = "verify_cli/lived.rs"]
+mod lived;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -64,6 +66,7 @@ fn what_is_untouched_passes_as_a_folder_as_an_image_and_in_json() {
                 "node",
                 "boot",
                 "files",
+                "pristine",
                 "blocks"
             ]
         );

@@ -5,19 +5,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::disk::{FileTree, NodeType, real_path};
+use crate::disk::FileTree;
 use crate::overlay::Entry;
 use crate::spec::{Cluster, Sudo, User};
 
-use super::image::{Draft, exists, first, stat, text};
-use super::{ProvisionError, docker};
+use super::home::{home_folder, home_place, is_home};
+use super::image::{Draft, exists, first, text};
+use super::{ProvisionError, docker, sudo};
 
 /// The ids that adduser(8) and login.defs(5) give to people.
 const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=59_999;
 /// The ids of groups of the system (login.defs(5)).
 const SYSTEM: std::ops::RangeInclusive<u32> = 100..=999;
 /// The account that Raspberry Pi OS comes with.
-const PI: &str = "pi";
+pub(super) const PI: &str = "pi";
 /// Its members may talk to dockerd.
 const DOCKER: &str = "docker";
 /// The first subordinate id, and how many each user gets (login.defs(5): SUB_UID_MIN, SUB_UID_COUNT).
@@ -25,12 +26,6 @@ const SUB_ID_MIN: u64 = 100_000;
 const SUB_ID_COUNT: u64 = 65_536;
 /// Groups whose members may become root: left out when `sudo = "none"`.
 const ROOT_GROUPS: [&str; 3] = ["sudo", "admin", "wheel"];
-/// Where rules of sudo lie, and ours.
-const SUDOERS: &str = "/etc/sudoers.d";
-const RULE: &str = "/etc/sudoers.d/050_kraken-flash";
-/// How deep and how large `/etc/skel` may be.
-const SKEL_DEPTH: usize = 8;
-const SKEL_FILES: usize = 1000;
 
 /// The lines of one colon-separated table.
 struct Table {
@@ -199,7 +194,7 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     subordinate_ids(draft, "/etc/subuid", &user.name)?;
     subordinate_ids(draft, "/etc/subgid", &user.name)?;
     home_folder(draft, user, &place, (uid, gid))?;
-    sudoers(draft, user)
+    sudo::sudoers(draft, user)
 }
 
 /// Shells of a login, the first that the image has; bash, when it has none at all.
@@ -292,46 +287,6 @@ fn home_of(passwd: &Table, name: &str) -> String {
         .unwrap_or_else(|| format!("/home/{name}"))
 }
 
-/// Whether a folder can be somebody's home: it becomes his, so it is none that the system needs.
-fn is_home(path: &str) -> bool {
-    const SYSTEMS: [&str; 15] = [
-        "bin",
-        "boot",
-        "dev",
-        "etc",
-        "lib",
-        "lib64",
-        "nonexistent",
-        "proc",
-        "root",
-        "run",
-        "sbin",
-        "sys",
-        "tmp",
-        "usr",
-        "lost+found",
-    ];
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
-    path.starts_with('/')
-        && parts.len() >= 2
-        && parts.iter().all(|part| !matches!(*part, "" | "." | ".."))
-        && !SYSTEMS.contains(&parts[0])
-}
-
-/// Where a home really is: it may be a link.
-fn home_place(root: &dyn FileTree, home: &str) -> Result<String, ProvisionError> {
-    let place = real_path(root, home)?;
-    match is_home(&place) {
-        true => Ok(place),
-        false => Err(ProvisionError::Image {
-            path: home.to_owned(),
-            why: format!(
-                "it leads to {place}, which is nobody's home; mend the base image, or choose another [user] name"
-            ),
-        }),
-    }
-}
-
 /// The password: the given hash, or none that could ever match. A `*`, not a `!`: sshd without PAM takes a `!` for an account
 /// that nobody may use, with a key neither (openssh, `LOCKED_PASSWD_PREFIX`).
 fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
@@ -380,138 +335,4 @@ fn subordinate_ids(draft: &mut Draft<'_>, path: &'static str, name: &str) -> Res
         table.set(&[name.to_owned(), start.to_string(), SUB_ID_COUNT.to_string()]);
     }
     table.write(draft, 0o644)
-}
-
-/// The home: what `/etc/skel` has (a file already there stays as it is), and the authorised keys.
-fn home_folder(draft: &mut Draft<'_>, user: &User, home: &str, owner: (u32, u32)) -> Result<(), ProvisionError> {
-    let (uid, gid) = owner;
-    let time = draft.ctx.clock_floor;
-    let folder = |mode| Entry::directory(mode, time).owned_by(uid, gid);
-    draft.root(home, folder(0o700))?;
-    let mut budget = SKEL_FILES;
-    copy_skel(draft, "/etc/skel", home, owner, SKEL_DEPTH, &mut budget)?;
-    let mut keys = String::new();
-    for key in &user.ssh_keys {
-        if key.chars().any(char::is_control) {
-            return Err(ProvisionError::Control {
-                template: "authorized_keys".to_owned(),
-                value: "user.ssh-keys".to_owned(),
-            });
-        }
-        keys.push_str(key.trim());
-        keys.push('\n');
-    }
-    draft.root(&format!("{home}/.ssh"), folder(0o700))?;
-    let file = Entry::file(keys.into_bytes(), 0o600, time).owned_by(uid, gid);
-    draft.root(&format!("{home}/.ssh/authorized_keys"), file)
-}
-
-/// A file of so many bytes counts for one more file against the skeleton's budget.
-const SKEL_BYTES_A_FILE: usize = 16 << 10;
-
-fn copy_skel(
-    draft: &mut Draft<'_>,
-    from: &str,
-    to: &str,
-    owner: (u32, u32),
-    depth: usize,
-    budget: &mut usize,
-) -> Result<(), ProvisionError> {
-    let root = draft.ctx.root;
-    for name in root.list(from)? {
-        let (source, target) = (format!("{from}/{name}"), format!("{to}/{name}"));
-        *budget = budget.saturating_sub(1);
-        if depth == 0 || *budget == 0 {
-            return Err(ProvisionError::Image {
-                path: from.to_owned(),
-                why: "it has too many files or folders to be a skeleton; mend the base image".to_owned(),
-            });
-        }
-        // What the image already has at home is its own; otherwise the skeleton's.
-        let kept = if root.metadata(&target)?.is_some() {
-            &target
-        } else {
-            &source
-        };
-        let Some(meta) = root.metadata(kept)? else { continue };
-        let time = draft.ctx.clock_floor;
-        let entry = match meta.node {
-            NodeType::Directory => Entry::directory(meta.mode, time),
-            NodeType::File => {
-                // A skeleton is a handful of small texts. Sparse files and hard links could make it huge at no cost to the image.
-                *budget = budget.saturating_sub(usize::try_from(meta.size).unwrap_or(usize::MAX) / SKEL_BYTES_A_FILE);
-                Entry::file(root.read(kept, 4 << 20)?.unwrap_or_default(), meta.mode, time)
-            }
-            NodeType::Symlink => Entry::symlink(root.read_link(kept)?.unwrap_or_default(), time),
-            NodeType::Other => continue,
-        };
-        draft.root(&target, entry.owned_by(owner.0, owner.1))?;
-        if meta.node == NodeType::Directory {
-            copy_skel(draft, &source, &target, owner, depth - 1, budget)?;
-        }
-    }
-    Ok(())
-}
-
-/// The sudoers rule of the user; `None` when there is none.
-pub(super) fn sudo_rule(sudo: Sudo) -> Option<&'static str> {
-    match sudo {
-        Sudo::Nopasswd => Some("ALL=(ALL:ALL) NOPASSWD: ALL"),
-        Sudo::Password => Some("ALL=(ALL:ALL) ALL"),
-        Sudo::None => None,
-    }
-}
-
-fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
-    if user.sudo != Sudo::Nopasswd {
-        if draft.ctx.os.raspberry_pi_os && user.name == PI {
-            // Raspberry Pi OS's own rule for `pi`, which asks no password.
-            draft.root("/etc/sudoers.d/010_pi-nopasswd", Entry::absent())?;
-        }
-        older_rules(draft, user)?;
-    }
-    let Some(rule) = sudo_rule(user.sudo) else {
-        return Ok(());
-    };
-    if stat(draft.ctx.root, "/etc/sudoers")?.is_none() {
-        return Err(ProvisionError::Missing {
-            what: "sudo (no /etc/sudoers)".to_owned(),
-            mend: "set sudo = \"none\" in [user], or use a base with sudo",
-        });
-    }
-    draft.file(RULE, format!("{} {rule}\n", user.name), 0o440)
-}
-
-/// Rules of the image that would let the user become root without a password: userconf-pi and cloud-init leave such ones behind.
-fn older_rules(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
-    let root = draft.ctx.root;
-    for name in root.list(SUDOERS)? {
-        let path = format!("{SUDOERS}/{name}");
-        if path == RULE {
-            continue;
-        }
-        let content = text(root, &path)?.unwrap_or_default();
-        let lines = || {
-            content
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        };
-        let is_users = |line: &str| line.split_ascii_whitespace().next() == Some(user.name.as_str());
-        if !lines().any(|line| is_users(line) && line.contains("NOPASSWD")) {
-            continue;
-        }
-        if !lines().all(is_users) {
-            return Err(ProvisionError::Image {
-                path,
-                why: format!(
-                    "it lets `{}` become root without a password, beside rules for others; take that line out of the base image, or set \
-                     sudo = \"nopasswd\" in [user]",
-                    user.name
-                ),
-            });
-        }
-        draft.root(&path, Entry::absent())?;
-    }
-    Ok(())
 }

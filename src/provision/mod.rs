@@ -7,6 +7,7 @@ mod assets;
 mod common;
 mod docker;
 mod error;
+mod home;
 mod image;
 mod locale;
 mod network;
@@ -15,6 +16,7 @@ mod packages;
 mod pristine;
 mod record;
 mod render;
+mod sudo;
 mod swarm;
 mod tell;
 

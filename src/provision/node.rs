@@ -10,7 +10,7 @@ use super::assets::Part;
 use super::image::Draft;
 use super::record::NodeRecord;
 use super::swarm::Membership;
-use super::{Assets, Context, ProvisionError, accounts, network, swarm};
+use super::{Assets, Context, ProvisionError, accounts, network, sudo, swarm};
 
 /// What one node has for itself: it goes into the patch. The same for the same inputs, also over an image that has it already.
 ///
@@ -82,7 +82,7 @@ fn user_data(ctx: &Context<'_>, node: &Node) -> Result<Value, ProvisionError> {
         "fqdn": domain.map(|domain| format!("{}.{domain}", node.hostname)),
         "user": user.name,
         "groups": accounts::groups(ctx.root, ctx.cluster)?,
-        "sudo": accounts::sudo_rule(user.sudo),
+        "sudo": sudo::rule(user.sudo),
         "lock_passwd": user.password_hash.is_none(),
         "ssh_keys": user.ssh_keys,
         // Set or made by the image itself; see `locale`. It stays for templates of the user's own.

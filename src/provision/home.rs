@@ -1,0 +1,128 @@
+//! The user's home: where it may be, and what is in it.
+
+use crate::disk::{FileTree, NodeType, real_path};
+use crate::overlay::Entry;
+use crate::spec::User;
+
+use super::ProvisionError;
+use super::image::Draft;
+
+/// How deep and how large `/etc/skel` may be.
+const SKEL_DEPTH: usize = 8;
+const SKEL_FILES: usize = 1000;
+
+/// Whether a folder can be somebody's home: it becomes his, so it is none that the system needs.
+pub(super) fn is_home(path: &str) -> bool {
+    const SYSTEMS: [&str; 15] = [
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "lib",
+        "lib64",
+        "nonexistent",
+        "proc",
+        "root",
+        "run",
+        "sbin",
+        "sys",
+        "tmp",
+        "usr",
+        "lost+found",
+    ];
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    path.starts_with('/')
+        && parts.len() >= 2
+        && parts.iter().all(|part| !matches!(*part, "" | "." | ".."))
+        && !SYSTEMS.contains(&parts[0])
+}
+
+/// Where a home really is: it may be a link.
+pub(super) fn home_place(root: &dyn FileTree, home: &str) -> Result<String, ProvisionError> {
+    let place = real_path(root, home)?;
+    match is_home(&place) {
+        true => Ok(place),
+        false => Err(ProvisionError::Image {
+            path: home.to_owned(),
+            why: format!(
+                "it leads to {place}, which is nobody's home; mend the base image, or choose another [user] name"
+            ),
+        }),
+    }
+}
+
+/// The home: what `/etc/skel` has (a file already there stays as it is), and the authorised keys.
+pub(super) fn home_folder(
+    draft: &mut Draft<'_>,
+    user: &User,
+    home: &str,
+    owner: (u32, u32),
+) -> Result<(), ProvisionError> {
+    let (uid, gid) = owner;
+    let time = draft.ctx.clock_floor;
+    let folder = |mode| Entry::directory(mode, time).owned_by(uid, gid);
+    draft.root(home, folder(0o700))?;
+    let mut budget = SKEL_FILES;
+    copy_skel(draft, "/etc/skel", home, owner, SKEL_DEPTH, &mut budget)?;
+    let mut keys = String::new();
+    for key in &user.ssh_keys {
+        if key.chars().any(char::is_control) {
+            return Err(ProvisionError::Control {
+                template: "authorized_keys".to_owned(),
+                value: "user.ssh-keys".to_owned(),
+            });
+        }
+        keys.push_str(key.trim());
+        keys.push('\n');
+    }
+    draft.root(&format!("{home}/.ssh"), folder(0o700))?;
+    let file = Entry::file(keys.into_bytes(), 0o600, time).owned_by(uid, gid);
+    draft.root(&format!("{home}/.ssh/authorized_keys"), file)
+}
+
+/// A file of so many bytes counts for one more file against the skeleton's budget.
+const SKEL_BYTES_A_FILE: usize = 16 << 10;
+
+fn copy_skel(
+    draft: &mut Draft<'_>,
+    from: &str,
+    to: &str,
+    owner: (u32, u32),
+    depth: usize,
+    budget: &mut usize,
+) -> Result<(), ProvisionError> {
+    let root = draft.ctx.root;
+    for name in root.list(from)? {
+        let (source, target) = (format!("{from}/{name}"), format!("{to}/{name}"));
+        *budget = budget.saturating_sub(1);
+        if depth == 0 || *budget == 0 {
+            return Err(ProvisionError::Image {
+                path: from.to_owned(),
+                why: "it has too many files or folders to be a skeleton; mend the base image".to_owned(),
+            });
+        }
+        // What the image already has at home is its own; otherwise the skeleton's.
+        let kept = if root.metadata(&target)?.is_some() {
+            &target
+        } else {
+            &source
+        };
+        let Some(meta) = root.metadata(kept)? else { continue };
+        let time = draft.ctx.clock_floor;
+        let entry = match meta.node {
+            NodeType::Directory => Entry::directory(meta.mode, time),
+            NodeType::File => {
+                // A skeleton is a handful of small texts. Sparse files and hard links could make it huge at no cost to the image.
+                *budget = budget.saturating_sub(usize::try_from(meta.size).unwrap_or(usize::MAX) / SKEL_BYTES_A_FILE);
+                Entry::file(root.read(kept, 4 << 20)?.unwrap_or_default(), meta.mode, time)
+            }
+            NodeType::Symlink => Entry::symlink(root.read_link(kept)?.unwrap_or_default(), time),
+            NodeType::Other => continue,
+        };
+        draft.root(&target, entry.owned_by(owner.0, owner.1))?;
+        if meta.node == NodeType::Directory {
+            copy_skel(draft, &source, &target, owner, depth - 1, budget)?;
+        }
+    }
+    Ok(())
+}
