@@ -35,6 +35,7 @@ pub(super) fn build(spare: &Spare, partitions: &[Partition]) -> io::Result<Vec<u
     archive.file("bin/sh", &spare.busybox, 0o755)?;
     archive.file("first", lines(&spare.first).as_bytes(), 0o644)?;
     archive.file("partitions", table(partitions).as_bytes(), 0o644)?;
+    archive.file("last", last(partitions).as_bytes(), 0o644)?;
     for (path, bytes) in &spare.files {
         archive.file(&format!("modules/{path}"), bytes, 0o644)?;
     }
@@ -94,6 +95,16 @@ fn table(partitions: &[Partition]) -> String {
     })
 }
 
+/// The number of the partition that reaches furthest, where it has one of the four entries of a master boot record; else nothing.
+fn last(partitions: &[Partition]) -> String {
+    let last = partitions.iter().max_by_key(|partition| partition.start);
+    // On a GPT disk types are longer.
+    match last.filter(|last| last.kind.len() == 2 && last.number <= 4) {
+        Some(last) => format!("{}\n", last.number),
+        None => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -143,6 +154,7 @@ mod tests {
                 "bin/sh",
                 "first",
                 "partitions",
+                "last",
                 "modules",
                 "modules/kernel",
                 "modules/kernel/fs",
@@ -150,7 +162,82 @@ mod tests {
             ]
         );
         assert_eq!(listing[7].2, "PARTUUID=a1b2c3d4-02 /dev/vda2\n");
+        assert_eq!(listing[8].2, "2\n");
         assert_eq!(listing[2].1, 0o100_755);
+    }
+
+    #[test]
+    fn only_what_a_master_boot_record_lists_last_is_grown() {
+        let partition = |number, start, kind: &str| Partition {
+            number,
+            start,
+            len: 512,
+            kind: kind.to_owned(),
+            partuuid: String::new(),
+        };
+        let is_last = last;
+        assert_eq!(is_last(&[]), "");
+        assert_eq!(is_last(&[partition(1, 512, "0c"), partition(2, 1024, "83")]), "2\n");
+        assert_eq!(is_last(&[partition(1, 2048, "83"), partition(2, 512, "0c")]), "1\n");
+        assert_eq!(is_last(&[partition(1, 512, "0c"), partition(5, 1024, "83")]), "");
+        let guid = "0fc63daf-8483-4772-8e79-3d69d8477de4";
+        assert_eq!(is_last(&[partition(1, 512, guid), partition(2, 1024, guid)]), "");
+    }
+
+    /// Runs the script's own function on a file in the place of the card, by this machine's shell and tools.
+    #[test]
+    fn the_last_partition_grows_to_the_end_of_the_card() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let script = std::str::from_utf8(INIT).unwrap();
+        let (_, function) = script.split_once("\ngrow_last() {").unwrap();
+        let (body, _) = function.split_once("\n}\n").unwrap();
+        let body = body
+            .replace("/sys/class/block/", &format!("{}/", at("block").display()))
+            .replace("/dev/vda", &at("card").display().to_string())
+            .replace("/last", &at("last").display().to_string());
+        let script = format!(
+            "busybox() {{ if [ \"$1\" = blockdev ]; then : ; else \"$@\"; fi; }}\ngrow_last() {{{body}\n}}\ngrow_last"
+        );
+        let grow = |card_sectors: u64, size: u32| -> [u8; 512] {
+            // Disk id, an entry of a boot partition, one of Linux: the specification of master boot records.
+            let mut table = [0_u8; 512];
+            table[440..444].copy_from_slice(&[0xd4, 0xc3, 0xb2, 0xa1]);
+            let entry = |kind: u8, start: u32, len: u32| {
+                let mut bytes = [0, 0, 0, 0, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                bytes[8..12].copy_from_slice(&start.to_le_bytes());
+                bytes[12..].copy_from_slice(&len.to_le_bytes());
+                bytes
+            };
+            table[446..462].copy_from_slice(&entry(0x0c, 2048, 4096));
+            table[462..478].copy_from_slice(&entry(0x83, 6144, size));
+            table[510..].copy_from_slice(&[0x55, 0xaa]);
+            let put = |name: &str, text: String| {
+                let path = at(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            };
+            std::fs::write(at("card"), table).unwrap();
+            put("last", "2\n".to_owned());
+            put("block/vda/size", format!("{card_sectors}\n"));
+            put("block/vda2/start", "6144\n".to_owned());
+            put("block/vda2/size", format!("{size}\n"));
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+            std::fs::read(at("card")).unwrap().try_into().unwrap()
+        };
+        let length = |table: [u8; 512]| u32::from_le_bytes(table[474..478].try_into().unwrap());
+        let grown = grow(16_777_216, 2_000_000);
+        assert_eq!(length(grown), 16_777_216 - 6144, "a card of 8 GiB");
+        let mut same = grow(2_006_144, 2_000_000);
+        assert_eq!(length(same), 2_000_000, "nothing is behind it");
+        same[474..478].copy_from_slice(&(16_777_216_u32 - 6144).to_le_bytes());
+        assert_eq!(grown, same, "nothing but the length has changed");
+        assert_eq!(
+            length(grow(10_000_000_000, 2_000_000)),
+            u32::MAX,
+            "no table of this kind can say more"
+        );
     }
 
     #[test]
