@@ -1,9 +1,10 @@
 //! The kernel's command line in the emulator: the card's own, with only what the emulator needs replaced.
 
+use super::limits::Limits;
 use super::{Machine, devicetree};
 
 /// What makes a start quick where nothing is gained by waiting: checks against processor faults that are not there, devices that no
-/// emulator has, timers that would begin to work in the middle of it. Time limits fit for a machine many times slower than a Pi.
+/// emulator has, timers that would begin to work in the middle of it.
 const EMULATED: &[&str] = &[
     "mitigations=off",
     "selinux=0",
@@ -20,12 +21,28 @@ const EMULATED: &[&str] = &[
     "systemd.mask=e2scrub_reap.service",
     "systemd.mask=systemd-pstore.service",
     "systemd.mask=getty@tty1.service",
-    "systemd.default_device_timeout_sec=900",
-    "systemd.default_timeout_start_sec=900",
 ];
 
-/// The emulator's command line. `tree` is the device tree, on a board; `root` replaces the card's root device, where that is asked for.
-pub fn for_emulator(card: &str, machine: Machine, tree: Option<&[u8]>, root: Option<&str>) -> String {
+/// What of a command line is the emulator's, not the card's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Emulator<'a> {
+    pub(super) machine: Machine,
+    /// The device tree, on a board.
+    pub(super) tree: Option<&'a [u8]>,
+    /// What replaces the card's root device, where that is asked for.
+    pub(super) root: Option<&'a str>,
+    /// The time limits of units.
+    pub(super) limits: Limits,
+}
+
+/// The emulator's command line for a card with this one.
+pub(super) fn for_emulator(card: &str, emulator: Emulator<'_>) -> String {
+    let Emulator {
+        machine,
+        tree,
+        root,
+        limits,
+    } = emulator;
     let quiet = |word: &str| matches!(word, "quiet" | "splash") || word.starts_with("loglevel=");
     let mut words: Vec<&str> = card
         .split_whitespace()
@@ -37,6 +54,8 @@ pub fn for_emulator(card: &str, machine: Machine, tree: Option<&[u8]>, root: Opt
     let console = format!("console={},115200", console(machine, tree));
     words.push(&console);
     words.extend(EMULATED);
+    let eased = limits.words();
+    words.extend(eased.iter().map(String::as_str));
     // A start without the file systems' check shows less: only a card that was damaged would need it, and that was proven before.
     words.push("fsck.mode=skip");
     words.join(" ")
@@ -58,32 +77,67 @@ fn console(machine: Machine, tree: Option<&[u8]>) -> String {
 mod tests {
     use super::*;
 
+    fn line(card: &str, machine: Machine, tree: Option<&[u8]>, root: Option<&str>) -> String {
+        let limits = Limits::of(1.0);
+        for_emulator(
+            card,
+            Emulator {
+                machine,
+                tree,
+                root,
+                limits,
+            },
+        )
+    }
+
     #[test]
     fn only_the_console_is_replaced() {
         let card = "console=serial0,115200 console=tty1 root=PARTUUID=a1b2c3d4-02 rootfstype=ext4 rootwait quiet ds=nocloud;i=x";
-        let line = for_emulator(card, Machine::Virt, None, None);
+        let on_virt = line(card, Machine::Virt, None, None);
         assert!(
-            line.starts_with(
+            on_virt.starts_with(
                 "root=PARTUUID=a1b2c3d4-02 rootfstype=ext4 rootwait ds=nocloud;i=x console=ttyAMA0,115200 "
             ),
-            "{line}"
+            "{on_virt}"
         );
         assert!(
-            !line.contains("serial0") && !line.contains("quiet") && !line.contains("tty1,"),
-            "{line}"
+            !on_virt.contains("serial0") && !on_virt.contains("quiet") && !on_virt.contains("tty1,"),
+            "{on_virt}"
         );
         let upstream =
             devicetree::tests::tree(&[("serial0", "/soc/serial@7e201000"), ("serial1", "/soc/serial@7e215040")]);
-        let line = for_emulator(card, Machine::Raspi3b, Some(&upstream), Some("/dev/mmcblk0p2"));
+        let on_3b = line(card, Machine::Raspi3b, Some(&upstream), Some("/dev/mmcblk0p2"));
         assert!(
-            line.contains(" root=/dev/mmcblk0p2 console=ttyS1,115200 mitigations"),
-            "{line}"
+            on_3b.contains(" root=/dev/mmcblk0p2 console=ttyS1,115200 mitigations"),
+            "{on_3b}"
         );
+        assert!(!on_3b.contains("PARTUUID"), "{on_3b}");
         let pi = devicetree::tests::tree(&[("serial0", "/soc/serial@7e215040")]);
-        assert!(for_emulator(card, Machine::Raspi4b, Some(&pi), None).contains(" console=ttyS0,115200 mitigations"));
-        assert!(for_emulator(card, Machine::Raspi2b, Some(&pi), None).contains(" console=ttyAMA0,115200 mitigations"));
-        assert!(!line.contains("PARTUUID"), "{line}");
+        assert!(line(card, Machine::Raspi4b, Some(&pi), None).contains(" console=ttyS0,115200 mitigations"));
+        assert!(line(card, Machine::Raspi2b, Some(&pi), None).contains(" console=ttyAMA0,115200 mitigations"));
         // A card without a root device is left without one: a Pi would not find it either.
-        assert!(!for_emulator("rootwait", Machine::Virt, None, None).contains("root="));
+        assert!(!line("rootwait", Machine::Virt, None, None).contains("root="));
+    }
+
+    #[test]
+    fn a_guest_keeps_the_limits_of_the_card_where_it_is_fast_enough() {
+        let with = |stretch| {
+            let limits = Limits::of(stretch);
+            let emulator = Emulator {
+                machine: Machine::Virt,
+                tree: None,
+                root: None,
+                limits,
+            };
+            for_emulator("root=x", emulator)
+        };
+        assert!(!with(1.0).contains("timeout"), "{}", with(1.0));
+        let slow = with(3.0);
+        for word in [
+            "systemd.default_timeout_start_sec=",
+            "systemd.default_device_timeout_sec=",
+        ] {
+            assert_eq!(slow.matches(word).count(), 1, "{slow}");
+        }
     }
 }

@@ -53,6 +53,12 @@ impl Console {
         self.lines.iter().skip(skip).cloned().collect()
     }
 
+    /// Whether the kernel's last words are that it switches the machine off (kernel/reboot.c), not that it restarts it.
+    pub(super) fn says_off(&self) -> bool {
+        let mut last = self.lines.iter().rev().take(8);
+        last.any(|line| line.contains("reboot: Power down") || line.contains("reboot: System halted"))
+    }
+
     /// The first line, if there was one.
     pub(super) fn first(&self) -> Option<String> {
         self.first.clone()

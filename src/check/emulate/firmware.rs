@@ -56,6 +56,9 @@ pub enum FirmwareError {
     /// There is no boot partition that can be read.
     #[error("opening the boot partition: {0}")]
     Boot(#[from] FatError),
+    /// There is no boot partition.
+    #[error("there is no FAT partition with a config.txt or cmdline.txt on the card")]
+    NoBootPartition,
 }
 
 /// What config.txt says of the things that an emulator needs.

@@ -17,6 +17,14 @@ use crate::disk::tool;
 /// What is kept of what the emulator says of itself, in bytes.
 const WORDS: u64 = 4096;
 
+/// How an emulator ended by itself.
+pub(super) struct End {
+    /// Whether the guest restarts: with `-no-reboot` the emulator ends well then. So it does when the guest switches off, which its kernel says.
+    pub(super) restarts: bool,
+    /// In words.
+    pub(super) said: String,
+}
+
 /// A guest. Dropping it takes its power away.
 pub(super) struct Guest {
     process: Child,
@@ -77,17 +85,20 @@ impl Guest {
         lock(&self.console)
     }
 
-    /// Whether the emulator has ended by itself, and what it said then.
-    pub(super) fn ended(&mut self) -> Option<String> {
+    /// Whether the emulator has ended by itself, and how.
+    pub(super) fn ended(&mut self) -> Option<End> {
         let status = self.process.try_wait().ok().flatten()?;
         // What it said last may still be on its way.
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
         let said = lock(&self.said).clone();
-        Some(match said.is_empty() {
-            true => format!("QEMU ended ({status})"),
-            false => format!("QEMU ended ({status}): {said}"),
+        Some(End {
+            restarts: status.success() && !self.console().says_off(),
+            said: match said.is_empty() {
+                true => format!("QEMU ended ({status})"),
+                false => format!("QEMU ended ({status}): {said}"),
+            },
         })
     }
 }

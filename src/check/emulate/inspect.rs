@@ -97,6 +97,17 @@ if systemctl -q is-active docker.service; then part docker docker info --format 
     )
 }
 
+/// What `judge::time_limits` judges: systemd's own words on its manager, its configuration, its units and their starts. The globs are
+/// systemctl's, for all units that it knows.
+pub(super) const LIMITS: &str = r#"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+part() { printf '\n@@ %s\n' "$1"; shift; timeout 120 "$@" 2>/dev/null; printf '\n@@= %s\n' "$?"; }
+part limits-manager systemctl show --property=UserspaceTimestampMonotonic
+part limits-conf sh -c 'systemd-analyze cat-config systemd/system.conf || cat /etc/systemd/system.conf /etc/systemd/system.conf.d/*.conf; true'
+part limits-line cat /proc/cmdline
+part limits-units systemctl show --property=Id,LoadState,ActiveState,SubState,NeedDaemonReload,Type,TimeoutStartUSec,TimeoutUSec,JobRunningTimeoutUSec,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic,ExecCondition,ExecStartPre,ExecStart,ExecStartPost,BoundBy,RequiredBy '*.service' '*.socket' '*.mount' '*.swap' '*.device'
+part limits-journal journalctl --boot --quiet --no-pager --output=json --output-fields=UNIT,MESSAGE,MESSAGE_ID _PID=1
+"#;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -139,7 +139,8 @@ impl Machine {
         let path = |path: &Path| path.display().to_string();
         let mut all: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| all.extend(words.iter().map(|word| (*word).to_owned()));
-        add(&["-nodefaults", "-display", "none", "-monitor", "none"]);
+        // A guest that restarts ends the emulator: at each start the firmware reads the card anew, which QEMU would not.
+        add(&["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot"]);
         add(&["-chardev", "stdio,id=console,signal=off"]);
         // A Pi has no clock: what it shows before it has asked is long past.
         add(&["-rtc", "base=2019-01-01T00:00:00"]);

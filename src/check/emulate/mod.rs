@@ -13,6 +13,7 @@ mod inspect;
 mod janitor;
 mod judge;
 pub mod lan;
+mod limits;
 mod machine;
 mod node;
 mod packed;
@@ -24,6 +25,7 @@ mod run;
 mod spare;
 mod ssh;
 mod subject;
+mod written;
 
 pub use error::EmulateError;
 pub use firmware::FirmwareError;

@@ -2,36 +2,28 @@
 
 mod arrive;
 mod look;
+mod power;
 
-use std::fs;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::console::{self, Omen};
-use super::firmware::BootFiles;
+use super::console::Omen;
 use super::guest::Guest;
 use super::inspect::{self, Findings};
 use super::judge::{RULES, Verdict};
-use super::machine::Parts;
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use super::run::{Run, Turn};
 use super::ssh::{Login, Shell};
-use super::{EmulateError, Machine, Subject, cmdline, devicetree};
+use super::{EmulateError, Subject};
 use crate::disk::ApplyError;
 use crate::spec::SwarmMode;
 
-/// So many lines of a console wait to be looked at; a guest that prints faster loses some.
-const LINES: usize = 4096;
-/// So many lines of the console are quoted.
-const TAIL: usize = 20;
 /// Between two looks at a console.
 const GLANCE: Duration = Duration::from_millis(100);
 /// Limits on the reference machine, for `virt` and one guest for each core; see [`Run::patience`].
 const CONNECT: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_secs(90);
-/// The node of the device tree that is the controller which all emulated boards have (DWC2).
-const USB_CONTROLLER: &str = "usb@7e980000";
 
 /// A node that is booted.
 pub(super) struct Running<'a> {
@@ -39,13 +31,18 @@ pub(super) struct Running<'a> {
     pub(super) subject: &'a Subject<'a>,
     pub(super) report: NodeReport,
     pub(super) mac: String,
-    arguments: Vec<String>,
+    /// The overlay over its card.
+    disk: PathBuf,
     log: PathBuf,
     guest: Option<Guest>,
     lines: Option<Receiver<String>>,
     shell: Option<Shell>,
     /// How often it has been started, so that nothing of an earlier start is taken for one of this.
     starts: u32,
+    /// How often it has restarted by itself.
+    restarts: u32,
+    /// Why it could not be started again.
+    stuck: Option<String>,
     /// Its place among those that may start at once.
     turn: Option<Turn<'a>>,
     omens: Vec<Omen>,
@@ -83,12 +80,14 @@ impl<'a> Running<'a> {
                 console: None,
             },
             mac,
-            arguments: Vec::new(),
+            disk: run.folder.join(format!("{}-disk.qcow2", node.hostname)),
             log: run.folder.join(format!("console-{}.log", node.hostname)),
             guest: None,
             lines: None,
             shell: None,
             starts: 0,
+            restarts: 0,
+            stuck: None,
             turn: None,
             omens: Vec::new(),
             kept_out: None,
@@ -106,8 +105,9 @@ impl<'a> Running<'a> {
 
     fn prove_in_turn(&mut self) -> Result<(), EmulateError> {
         let began = self.run.clock.ms();
-        let files = match self.subject.boot_files(self.run.plan.machine)? {
-            Ok(files) => files,
+        self.make_card()?;
+        let found = match self.read_card()? {
+            Ok(start) => start.found,
             Err(error) => {
                 let cause = "the boot partition lacks what the Pi's firmware starts: build the image again, from a base for this board";
                 let verdict = Verdict::Bad {
@@ -119,7 +119,6 @@ impl<'a> Running<'a> {
                 return Ok(());
             }
         };
-        let (files, found) = self.started_with(files)?;
         self.settle(
             "boot-files",
             "the firmware finds what it starts",
@@ -129,7 +128,6 @@ impl<'a> Running<'a> {
         if !self.has_room()? {
             return Ok(());
         }
-        self.prepare(&files)?;
         self.turn = Some(self.run.turn(self.port(), || self.doing("waiting for its turn"))?);
         self.start()?;
         if !self.kernel()? || !self.login()? {
@@ -142,71 +140,6 @@ impl<'a> Running<'a> {
         self.look()
     }
 
-    /// The files to start with: the card's own, but for a kernel without drivers for `virt`, and a USB controller that is no host.
-    /// With the words for the report.
-    fn started_with(&self, mut files: BootFiles) -> Result<(BootFiles, String), EmulateError> {
-        let plan = self.run.plan;
-        let mut found = files.names.join(", ");
-        // The network adapter of an emulated board is one for USB; of this controller QEMU has the host only. A Pi 4's tree has it as a
-        // peripheral, since its own adapter, which QEMU lacks, is elsewhere.
-        let tree = files.device_tree.as_mut();
-        if tree.is_some_and(|tree| devicetree::make_host(tree, USB_CONTROLLER)) {
-            found.push_str("; the emulator has its network adapter at the USB controller, which is made a host");
-        }
-        let spare = plan.spare.as_ref().filter(|_| plan.machine == Machine::Virt);
-        let Some(spare) = spare.filter(|_| self.subject.lacks_virtio()) else {
-            return Ok((files, found));
-        };
-        let archive = spare.initramfs(&self.subject.partitions()?);
-        files.initramfs = Some(archive.map_err(super::error::io_error("making an initramfs for", &self.log))?);
-        files.kernel.clone_from(&spare.kernel);
-        let named = &spare.named;
-        let found = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
-        Ok((files, found))
-    }
-
-    fn prepare(&mut self, files: &BootFiles) -> Result<(), EmulateError> {
-        let run = self.run;
-        let place = |name: &str| run.folder.join(format!("{}-{name}", self.report.hostname));
-        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, EmulateError> {
-            let path = place(name);
-            fs::write(&path, bytes).map_err(super::error::io_error("writing", &path))?;
-            Ok(path)
-        };
-        let kernel = put("kernel", &files.kernel)?;
-        let initramfs = files
-            .initramfs
-            .as_deref()
-            .map(|bytes| put("initramfs", bytes))
-            .transpose()?;
-        let tree = files
-            .device_tree
-            .as_deref()
-            .map(|bytes| put("tree.dtb", bytes))
-            .transpose()?;
-        let disk = place("disk.qcow2");
-        self.kept_out = self.subject.overlay(&disk, run.plan.card, &run.key.line)?;
-        self.report.ephemeral_key = self.kept_out.is_none();
-        let machine = run.plan.machine;
-        let line = cmdline::for_emulator(
-            &files.cmdline,
-            machine,
-            files.device_tree.as_deref(),
-            run.plan.root.as_deref(),
-        );
-        let parts = Parts {
-            kernel: &kernel,
-            initramfs: initramfs.as_deref(),
-            device_tree: tree.as_deref(),
-            cmdline: &line,
-            disk: &disk,
-            network: run.lan.socket(self.port()),
-            mac: &self.mac,
-        };
-        self.arguments = machine.arguments(&parts, run.processors);
-        Ok(())
-    }
-
     /// Its port on the LAN.
     pub(super) fn port(&self) -> usize {
         let number = self.report.node;
@@ -217,53 +150,8 @@ impl<'a> Running<'a> {
             .unwrap_or_default()
     }
 
-    /// Gives it its power, for the first time or again.
-    pub(super) fn start(&mut self) -> Result<(), EmulateError> {
-        let (sender, receiver) = mpsc::sync_channel(LINES);
-        let guest = Guest::start(&self.arguments, &self.log, &self.run.janitor, sender)
-            .map_err(super::error::io_error("starting QEMU with its console in", &self.log))?;
-        self.guest = Some(guest);
-        self.lines = Some(receiver);
-        self.starts += 1;
-        self.run.watcher.event(&Event::Started { node: self.report.node });
-        Ok(())
-    }
-
-    /// Takes its power away, as pulling the plug does.
-    pub(super) fn cut(&mut self) {
-        self.shell = None;
-        self.guest = None;
-        self.lines = None;
-    }
-
-    /// Takes its power away for good; its console's last lines are kept for the report.
-    fn off(&mut self) {
-        self.hear();
-        if let Some(guest) = &self.guest {
-            self.report.console_tail = guest.console().tail(TAIL);
-        }
-        self.cut();
-    }
-
-    /// Hears what the console says: stages, signs of trouble, lines for who watches.
-    pub(super) fn hear(&mut self) {
-        let heard: Vec<String> = self.lines.iter().flat_map(Receiver::try_iter).collect();
-        for line in heard {
-            if let Some(omen) = console::omen(&line) {
-                self.omens.push(omen);
-            }
-            if console::is_of_the_system(&line) {
-                self.reach("root");
-            }
-            self.run.watcher.event(&Event::Console {
-                node: self.report.node,
-                line,
-            });
-        }
-    }
-
     fn reach(&mut self, name: &str) {
-        if self.starts > 1 || self.report.stages.iter().any(|stage| stage.name == name) {
+        if self.report.stages.iter().any(|stage| stage.name == name) {
             return;
         }
         let stage = Stage {

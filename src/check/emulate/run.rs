@@ -13,6 +13,7 @@ use super::groups::Groups;
 use super::janitor::Janitor;
 use super::judge::Verdict;
 use super::lan::{Conflict, Lan, LanConfig, Place};
+use super::limits::Limits;
 use super::report::{BootReport, Check, Event, Outcome, Watcher};
 use super::ssh::OwnKey;
 use super::{EmulateError, Machine, Spare, Subject, calibrate, programs, prove};
@@ -100,6 +101,7 @@ pub(super) struct Run<'a> {
     pub(super) processors: usize,
     pub(super) managers_are_there: bool,
     pub(super) groups: Groups,
+    pub(super) limits: Limits,
     stretch: f64,
     turns: (Mutex<Turns>, Condvar),
 }
@@ -261,6 +263,7 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
     });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let crowd = (groups.largest() as f64 / cores as f64).max(1.0);
+    let stretch = slowness * calibrate::weight(plan.machine) * crowd;
     let run = Run {
         plan,
         watcher,
@@ -277,7 +280,8 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
             cores.min(2)
         },
         managers_are_there: majority(plan),
-        stretch: slowness * calibrate::weight(plan.machine) * crowd,
+        limits: Limits::of(stretch),
+        stretch,
         turns: (
             Mutex::new(Turns {
                 free: cores.max(1),

@@ -10,8 +10,9 @@ use std::time::SystemTime;
 use super::error::io_error;
 use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
+use super::written::{self, Written};
 use super::{EmulateError, Machine, Unpacking, spare};
-use crate::disk::{self, ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Partition, Patch, ReadAt};
+use crate::disk::{self, ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
 use crate::interrupt::Interrupt;
 use crate::overlay::{Entry, EntryPath, Overlay, Volume};
 use crate::progress::Progress;
@@ -124,21 +125,15 @@ impl<'a> Subject<'a> {
             .is_ok_and(|root| spare::lacks_virtio(&root).unwrap_or(false))
     }
 
-    /// The partitions of the card.
-    pub(super) fn partitions(&self) -> Result<Vec<Partition>, EmulateError> {
-        let disk = self.disk()?;
-        Ok(self.layout(&disk)?.table.partitions)
+    /// What the firmware would read of the card as it was made.
+    pub(super) fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles, FirmwareError>, EmulateError> {
+        let disk: Arc<dyn ReadAt> = self.disk()?;
+        Ok(written::boot_tree(&disk).and_then(|boot| firmware::boot_files(&boot, machine)))
     }
 
-    /// What the firmware would read.
-    pub(super) fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles, FirmwareError>, EmulateError> {
-        let disk = self.disk()?;
-        let layout = self.layout(&disk)?;
-        let boot = match layout.boot_tree(disk) {
-            Ok(boot) => boot,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        Ok(firmware::boot_files(&boot, machine))
+    /// The card as it is now: with what was written into the overlay at `overlay`.
+    pub(super) fn written(&self, overlay: &Path) -> Result<Arc<dyn ReadAt>, EmulateError> {
+        Ok(Arc::new(Written::open(overlay, &self.image)?))
     }
 
     /// The room on the root volume once it has grown to a card of `card` bytes, in bytes; nothing where that cannot be told beforehand.

@@ -1,14 +1,18 @@
 //! What a look at a guest proves: one pure function for each check.
 
 mod docker;
+mod limits;
+mod login;
 mod network;
 mod system;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub(super) use login::login;
 pub(super) use system::ROOM;
 
 use super::inspect::Findings;
+use super::limits::Limits;
 use super::report::Outcome;
 use crate::spec::{Cluster, Node};
 
@@ -21,6 +25,8 @@ pub(super) struct Subject<'a> {
     pub(super) mac: &'a str,
     /// Whether a majority of its managers is booted with it: without them no swarm can be.
     pub(super) managers_are_there: bool,
+    /// The time limits of the guest's units.
+    pub(super) limits: Limits,
 }
 
 /// What one look says of one check.
@@ -158,7 +164,16 @@ pub(super) const RULES: &[Rule] = &[
         stage: None,
         judge: system::units,
     },
+    Rule {
+        name: TIME_LIMITS,
+        title: "every unit keeps the time limit that it has on the card",
+        stage: None,
+        judge: limits::time_limits,
+    },
 ];
+
+/// The check that is looked at once all others are settled, since that takes the guest some seconds, with `inspect::limits_script`.
+pub(super) const TIME_LIMITS: &str = "time-limits";
 
 /// The first so many lines, so that evidence stays evidence.
 fn lines(text: &str, most: usize) -> String {

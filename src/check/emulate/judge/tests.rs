@@ -99,6 +99,9 @@ fn look(changes: &[(&str, &str)]) -> Findings {
             .map_or(*content, |(_, content)| content);
         text.push_str(&format!("\n@@ {name}\n{content}\n\n@@= 0\n"));
     }
+    for (name, content) in super::limits::limits_tests::good() {
+        text.push_str(&format!("\n@@ {name}\n{content}\n\n@@= 0\n"));
+    }
     Findings::parse(&text)
 }
 
@@ -114,6 +117,7 @@ fn judge_among(rule: &str, findings: &Findings, managers_are_there: bool) -> Ver
         node,
         mac: MAC,
         managers_are_there,
+        limits: Limits::of(1.0),
     };
     let rule = RULES.iter().find(|known| known.name == rule).unwrap();
     (rule.judge)(findings, &subject)

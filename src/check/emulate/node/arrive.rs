@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::super::EmulateError;
-use super::super::guest::Guest;
 use super::super::judge::{self, Verdict};
 use super::{GLANCE, Running};
 
@@ -43,8 +42,7 @@ impl Running<'_> {
             let (check, cause) = (omen.check, omen.cause);
             return Some((check, self.last_words(), Some(cause)));
         }
-        let ended = self.guest.as_mut().and_then(Guest::ended)?;
-        Some(("kernel", ended, None))
+        Some(("kernel", self.is_dark()?, None))
     }
 
     fn last_words(&self) -> String {
@@ -89,10 +87,14 @@ impl Running<'_> {
     pub(super) fn login(&mut self) -> Result<bool, EmulateError> {
         let began = self.run.clock.ms();
         let limit = self.run.patience(LOGIN);
-        let since = Instant::now();
+        let (mut since, mut starts) = (Instant::now(), self.starts);
         let mut said = "no answer yet".to_owned();
         loop {
             self.run.interrupt.check()?;
+            // One that restarts on its first boot has as long again.
+            if self.starts != starts {
+                (since, starts) = (Instant::now(), self.starts);
+            }
             if let Some((check, seen, cause)) = self.lost() {
                 let (check, title) = match check {
                     "root" => ("root", "the root file system is mounted read-write"),

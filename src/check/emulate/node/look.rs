@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::EmulateError;
-use super::super::inspect::Findings;
-use super::super::judge::{self, RULES, Rule, Verdict};
+use super::super::inspect::{self, Findings};
+use super::super::judge::{self, RULES, Rule, TIME_LIMITS, Verdict};
 use super::super::report::{NodeReport, Outcome};
 use super::{CONNECT, Running};
 
@@ -14,6 +14,15 @@ const PAUSE: Duration = Duration::from_secs(4);
 /// So long nothing may change, on any node, before what is not yet as it should be counts as wrong: on the reference machine, see
 /// [`super::super::run::Run::patience`].
 const STANDSTILL: Duration = Duration::from_secs(300);
+
+/// How far the login of the configured account is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Login {
+    Untried,
+    /// It did not come about yet.
+    Open,
+    Settled,
+}
 
 impl Running<'_> {
     /// Looks again and again until all is settled, or nothing changes any more.
@@ -31,10 +40,15 @@ impl Running<'_> {
                 )
             })
             .collect();
-        let mut tried_login = false;
-        while !open.is_empty() {
+        let mut login = Login::Untried;
+        while !open.is_empty() || login == Login::Open {
             self.run.interrupt.check()?;
-            match self.findings() {
+            let limits_are_left = !open.is_empty() && open.iter().all(|(rule, _)| rule.name == TIME_LIMITS);
+            let findings = match limits_are_left {
+                true => self.ssh(inspect::LIMITS).map(|text| Findings::parse(&text)),
+                false => self.findings(),
+            };
+            match findings {
                 Ok(findings) => self.judge(&findings, &mut open, began),
                 Err(words) => {
                     if let Some((_, seen, cause)) = self.lost() {
@@ -51,19 +65,28 @@ impl Running<'_> {
                 }
             }
             let is_open = |name: &str, open: &[(&Rule, Verdict)]| open.iter().any(|(rule, _)| rule.name == name);
-            if !tried_login && !is_open("ssh-key", &open) && !is_open("user", &open) {
-                tried_login = true;
-                self.user_logs_in();
+            if login != Login::Settled && !is_open("ssh-key", &open) && !is_open("user", &open) {
+                login = self.user_logs_in(!is_open("units", &open));
             }
             if !is_open("docker", &open) && !is_open("packages", &open) {
                 // What is left waits for other nodes.
                 self.turn = None;
             }
-            if open.is_empty() {
+            if open.is_empty() && login != Login::Open {
                 break;
             }
             let limit = self.run.patience(STANDSTILL);
             if self.run.clock.still_for() > limit {
+                // Why nothing goes on may be that systemd has killed what should have gone on.
+                if let Ok(text) = self.ssh(inspect::LIMITS) {
+                    let (mut limits, rest) = open.into_iter().partition(|(rule, _)| rule.name == TIME_LIMITS);
+                    self.judge(&Findings::parse(&text), &mut limits, began);
+                    open = rest;
+                    open.append(&mut limits);
+                }
+                if login == Login::Open {
+                    login = self.user_logs_in(true);
+                }
                 for (rule, verdict) in std::mem::take(&mut open) {
                     self.settle(rule.name, rule.title, began, verdict);
                 }
@@ -82,6 +105,7 @@ impl Running<'_> {
             node: self.subject.node,
             mac: &mac,
             managers_are_there: self.run.managers_are_there,
+            limits: self.run.limits,
         };
         let failed = |report: &NodeReport, name: &str| {
             report
@@ -106,8 +130,9 @@ impl Running<'_> {
         }
     }
 
-    /// A real login as the configured account: with a private key that is at hand, else with the run's own.
-    fn user_logs_in(&mut self) {
+    /// A real login as the configured account: with a private key that is at hand, else with the run's own. What does not come about before the
+    /// node rests is tried again.
+    fn user_logs_in(&mut self, rests: bool) -> Login {
         let began = self.run.clock.ms();
         let run = self.run;
         let user = run.plan.cluster.user.name.clone();
@@ -117,13 +142,13 @@ impl Running<'_> {
             login.once("id -un && sudo -n id -un", limit, run.interrupt)
         };
         let title = "the account logs in over SSH";
-        let expected = format!("{user}, and root by sudo");
         let (answer, with) = match run.plan.logins.first() {
             Some(key) => (try_with(self, key.clone()), format!("with {}", key.display())),
             None => {
                 let put = format!(
-                    "set -e; home=$(getent passwd {user} | cut -d: -f6); printf '%s\\n' '{}' >> \"$home/.ssh/authorized_keys\"",
-                    run.key.line.trim()
+                    "set -e; keys=$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys; \
+                     grep -qsxF '{key}' \"$keys\" || printf '%s\\n' '{key}' >> \"$keys\"",
+                    key = run.key.line.trim()
                 );
                 let put = self.ssh(&put);
                 let answer = put.and_then(|_| try_with(self, run.key.file.clone()));
@@ -133,17 +158,12 @@ impl Running<'_> {
                 )
             }
         };
-        let verdict = match answer {
-            Ok(text) if text.split_whitespace().next() == Some(user.as_str()) => Verdict::Good(format!(
-                "{}, {with}",
-                text.split_whitespace().collect::<Vec<_>>().join(", by sudo ")
-            )),
-            Ok(text) | Err(text) => Verdict::Bad {
-                expected,
-                seen: format!("{}, {with}", crate::clean::line(&text)),
-                cause: None,
-            },
-        };
+        let verdict = judge::login(answer, &user, &with, rests);
+        if let Verdict::NotYet { seen, .. } = &verdict {
+            self.doing(&format!("logging in as {user}: {seen}"));
+            return Login::Open;
+        }
         self.settle("ssh-login", title, began, verdict);
+        Login::Settled
     }
 }
