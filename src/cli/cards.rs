@@ -35,15 +35,23 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// A dry run says which cards are left, and looks at none.
+    /// What clap cannot say of these options.
     pub(super) fn check(&self) -> Result<(), String> {
-        match self.card.is_dry_run() && self.card.are_mild() {
-            true => Err(
-                "`cards --dry-run` says which cards are left to be written and looks at none:                  --unmount, --allow-large and --i-know-this-is-not-removable have no effect on it"
+        // A dry run says which cards are left, and looks at none.
+        if self.card.is_dry_run() && self.card.are_mild() {
+            return Err(
+                "`cards --dry-run` says which cards are left to be written and looks at none: \
+                 --unmount, --allow-large and --i-know-this-is-not-removable have no effect on it"
                     .into(),
-            ),
-            false => Ok(()),
+            );
         }
+        if self.card.is_agreed() && self.device.is_none() {
+            return Err(
+                "with --yes nobody sees which device is taken for the card: name the reader with --device as well"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -53,19 +61,12 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         base: &args.base,
         rejoin: &args.rejoin,
     };
-    match &args.device {
-        // What is no device would be waited for in vain.
-        Some(device) => match find(&Host::system(), device) {
-            Err(error) if !is_waited_for(&error) => return Err(error.into()),
-            _ => {}
-        },
-        None if args.card.is_agreed() && !args.card.is_dry_run() => {
-            return Err(Failure::Usage(
-                "with --yes nobody sees which device is taken for the card: name the reader with --device as well"
-                    .into(),
-            ));
-        }
-        None => {}
+    // What is no device would be waited for in vain.
+    if let Some(device) = &args.device
+        && let Err(error) = find(&Host::system(), device)
+        && !is_waited_for(&error)
+    {
+        return Err(error.into());
     }
     golden::with(
         session,
