@@ -12,7 +12,7 @@ use common::lay::{TIME, bake, check, open, overlay, patched, path, root_is_right
 use common::{PI_GEN, TestImage, run};
 use kraken_flash::disk::{
     CowView, Ext4Info, FileTree, ImageFile, Layout, ReadAt, Slice, TableKind, UsedMap, WriteAt, apply, check_fat,
-    grow_root, shortfall,
+    grow_root, mend_fat, shortfall,
 };
 use kraken_flash::overlay::{Entry, Overlay, Volume};
 
@@ -172,6 +172,108 @@ fn a_stale_dirty_bit_is_read_past_and_cleared_by_a_write() {
     );
     let out = patched(&image, &bake(&image, &overlay()));
     check(&out, &layout);
+}
+
+/// Where the first copy of the allocation table is, and how long one is, in bytes from the volume's start.
+fn tables(disk: &dyn ReadAt, start: u64) -> (u64, u64) {
+    let mut b = [0; 512];
+    disk.read_at(start, &mut b).unwrap();
+    let word = |at: usize| u64::from(u16::from_le_bytes([b[at], b[at + 1]]));
+    let long = word(36) | word(38) << 16;
+    let length = if word(22) == 0 { long } else { word(22) };
+    (word(14) * 512, length * 512)
+}
+
+#[test]
+fn small_faults_of_a_fat_volume_are_put_right_as_fsck_does() {
+    let dir = tempfile::tempdir().unwrap();
+    for (builder, entry) in [
+        (TestImage::builder().fat_mib(40), &[0xff, 0xff, 0xff, 0x0f][..]),
+        (TestImage::builder().fat_mib(40).fat16(), &[0xff, 0xff][..]),
+    ] {
+        let image = builder.build(dir.path());
+        let layout = Layout::detect(open(&image)).unwrap();
+        let start = layout.boot.start;
+        let (fat, length) = tables(&*open(&image), start);
+        let lost = 9000 * entry.len() as u64;
+        let (first, second) = (start + fat + lost, start + fat + length + lost);
+        let mut faults: Vec<(&str, Vec<(u64, Vec<u8>)>)> = vec![
+            ("copies", vec![(second, entry.to_vec())]),
+            ("lost", vec![(first, entry.to_vec()), (second, entry.to_vec())]),
+            ("first copy", vec![(first, entry.to_vec())]),
+        ];
+        if entry.len() == 4 {
+            faults.push(("FSInfo", vec![(start + 512, vec![0; 4])]));
+            let all = faults.iter().flat_map(|(_, writes)| writes.clone());
+            faults.push(("all", all.chain([(start + 65, vec![1])]).collect()));
+        }
+        for (name, writes) in faults {
+            let broken = dir.path().join("broken.img");
+            run(Command::new("cp").arg("--sparse=always").arg(&image).arg(&broken));
+            let disk = ImageFile::open_write(&broken).unwrap();
+            for (at, bytes) in &writes {
+                disk.write_at(*at, bytes).unwrap();
+            }
+            // By itself, and on the way of a writer.
+            check(&patched(&broken, &bake(&broken, &overlay())), &layout);
+            assert!(!mend_fat(&disk, &layout.boot).unwrap().is_empty(), "{name}");
+            check(&broken, &layout);
+            assert_eq!(mend_fat(&disk, &layout.boot).unwrap(), Vec::<String>::new(), "{name}");
+        }
+        // A file longer than its clusters cannot be put right without a loss.
+        let disk = CowView::new(open(&image));
+        let (mut sector, mut at) = ([0; 32], start + fat + 2 * length);
+        while sector[..11] != *b"CONFIG  TXT" {
+            disk.read_at(at, &mut sector).unwrap();
+            at += 32;
+        }
+        disk.write_at(at - 4, &9_000_000u32.to_le_bytes()).unwrap();
+        let error = mend_fat(&disk, &layout.boot).unwrap_err().to_string();
+        assert!(error.contains("CONFIG.TXT") && error.contains("fsck.fat"), "{error}");
+    }
+}
+
+/// Real file systems, since what mkfs makes of an option decides.
+#[test]
+fn shapes_of_ext4_that_are_not_supported_are_named_with_the_mend() {
+    let dir = tempfile::tempdir().unwrap();
+    for (options, words) in [
+        (&["-I", "128"][..], "-I 256"),
+        (&["-O", "bigalloc"], "^bigalloc"),
+        (&["-O", "quota"], "^quota"),
+        (&["-O", "inline_data"], "^inline_data"),
+        (&["-O", "meta_bg,^resize_inode"], "^meta_bg"),
+        (&["-O", "mmp"], "^mmp"),
+        (&["-O", "ea_inode"], "^ea_inode"),
+        (&["-O", "large_dir"], "^large_dir"),
+        (&["-O", "casefold"], "^casefold"),
+        (&["-O", "^filetype"], "filetype"),
+        (&["-O", "project,quota"], "quota"),
+        (&["-b", "2048", "-O", "metadata_csum"], "-b 4096"),
+    ] {
+        let image = TestImage::builder()
+            .fat_mib(40)
+            .ext4_features(options)
+            .build(dir.path());
+        let error = Layout::detect(open(&image)).unwrap_err().to_string();
+        assert!(
+            error.contains(words) && !error.contains("damaged"),
+            "{options:?}: {error}"
+        );
+        assert!(error.contains("partition 2"), "{error}");
+    }
+    for options in [
+        &["-b", "2048", "-O", "^metadata_csum"][..],
+        &["-b", "1024"],
+        &["-I", "512"],
+    ] {
+        let image = TestImage::builder()
+            .fat_mib(40)
+            .ext4_features(options)
+            .build(dir.path());
+        let layout = Layout::detect(open(&image)).unwrap();
+        check(&patched(&image, &bake(&image, &overlay())), &layout);
+    }
 }
 
 #[test]

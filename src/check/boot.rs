@@ -27,6 +27,16 @@ pub fn verify(
     report: &mut ImageReport,
 ) {
     report.begin(CHECK);
+    if !layout.table.firmware_reads(&layout.boot) {
+        report.find(
+            CHECK,
+            format!("partition {}", layout.boot.number),
+            format!(
+                "has the type {}, in which the firmware does not look for its files: build the image again, or set it to 0c (MBR) or plain data (GPT)",
+                layout.boot.kind
+            ),
+        );
+    }
     cmdline(layout, &os.cmdline, report);
     firmware(boot, report);
     let read = |path: &'static str, report: &mut ImageReport| match text(root, path) {

@@ -123,6 +123,22 @@ fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) ->
             partition.free = free.as_ref().map(|free| free.root);
         }
     }
+    match Slice::new(file.clone(), layout.boot.start, layout.boot.len).map(|slice| disk::check_fat(&slice)) {
+        Ok(Ok(findings)) => {
+            let shown = findings
+                .iter()
+                .map(|finding| format!("the boot file system: {finding}"));
+            facts.problems.extend(shown);
+        }
+        Ok(Err(error)) => facts.problems.push(error.to_string()),
+        Err(error) => facts.problems.push(error.to_string()),
+    }
+    if !layout.table.firmware_reads(&layout.boot) {
+        facts.problems.push(format!(
+            "the boot partition has the type {}, in which the firmware does not look for its files; `build` gives it the usual one",
+            layout.boot.kind
+        ));
+    }
     let boot = layout
         .boot_tree(file.clone())
         .map_err(|error| facts.problems.push(error.to_string()));
@@ -132,10 +148,15 @@ fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) ->
     let (Ok(boot), Ok(root)) = (boot, root) else {
         return None;
     };
-    let made_at = Slice::new(file.clone(), layout.root.start, layout.root.len)
+    let info = Slice::new(file.clone(), layout.root.start, layout.root.len)
         .ok()
-        .and_then(|slice| Ext4Info::read(&slice).ok())
-        .map_or(0, |info| info.made_at.max(info.written_at));
+        .and_then(|slice| Ext4Info::read(&slice).ok());
+    if let Some(why) = info.as_ref().and_then(Ext4Info::refusal) {
+        facts
+            .problems
+            .push(format!("the root file system cannot be written as it is: {why}"));
+    }
+    let made_at = info.map_or(0, |info| info.made_at.max(info.written_at));
     match OsImage::read(&boot, &root, made_at) {
         Ok(os) => facts.system = Some(os),
         Err(error) => facts.problems.push(error.to_string()),

@@ -11,6 +11,7 @@ use super::file::ImageFile;
 use super::io::{ReadAt, WriteAt};
 use super::layout::{Layout, LayoutError};
 use super::slice::Slice;
+use super::space::{SpaceError, shortfall_of};
 use super::table::{TableError, grow_partition};
 use super::tools::tool;
 
@@ -89,12 +90,7 @@ pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
         Ext4InfoError::Io(source) => io(source),
         bad => GrowError::Root(bad),
     })?;
-    if layout.table.last() != Some(&layout.root) {
-        return Err(refused("its root partition is not the last one"));
-    }
-    if let Some(why) = info.refusal() {
-        return Err(refused(&format!("its root file system cannot be changed: {why}")));
-    }
+    check_growth(path, &layout, &info)?;
     let new_size = old_size
         .checked_add(bytes)
         .ok_or_else(|| refused("it cannot be that large"))?;
@@ -110,7 +106,7 @@ pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
         _ => Path::new("."),
     };
     // resize2fs takes `file?offset=N`, and then cuts the whole file down to the size of the file system; it must see a file of its own.
-    let scratch = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    let scratch = scratch(path, folder).map_err(io)?;
     scratch.as_file().set_len(layout.root.len + bytes).map_err(io)?;
     let volume = ImageFile::open_write(scratch.path()).map_err(io)?;
     let root = Slice::new(&disk, layout.root.start, layout.root.len + bytes).map_err(io)?;
@@ -122,6 +118,63 @@ pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
         ));
     }
     copy_differing(&volume, &root).map_err(io)
+}
+
+/// Whether the root volume of an image can be grown at all, by its table and the state of its file system.
+fn check_growth(path: &Path, layout: &Layout, info: &Ext4Info) -> Result<(), GrowError> {
+    let refused = |why: &str| GrowError::Refused {
+        path: path.display().to_string(),
+        why: why.into(),
+    };
+    if layout.table.last() != Some(&layout.root) {
+        return Err(refused("its root partition is not the last one"));
+    }
+    match info.refusal() {
+        Some(why) => Err(refused(&format!("its root file system cannot be changed: {why}"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether so many bytes and inodes can be laid onto the root volume of the image file at `path`: they fit, or it can be grown. For who
+/// wants to know before anything is made of it.
+///
+/// # Errors
+/// [`GrowError`] as [`grow_root`], without changing anything.
+pub fn can_take(path: &Path, bytes: u64, inodes: u64) -> Result<(), GrowError> {
+    let io = |source| GrowError::Io {
+        path: path.display().to_string(),
+        source,
+    };
+    let disk = Arc::new(ImageFile::open_read(path).map_err(io)?);
+    let layout = Layout::detect(disk.clone())?;
+    let info = root_info(disk.clone(), &layout)?;
+    if let Some(why) = info.refusal() {
+        return Err(GrowError::Refused {
+            path: path.display().to_string(),
+            why: format!("its root file system cannot be written: {why}"),
+        });
+    }
+    match shortfall_of(disk, &layout, bytes, inodes) {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => check_growth(path, &layout, &info),
+        Err(SpaceError::Root(source)) => Err(source.into()),
+        Err(other) => Err(GrowError::Refused {
+            path: path.display().to_string(),
+            why: other.to_string(),
+        }),
+    }
+}
+
+/// A file beside the image, called as the image is and a little more: whoever clears away an image that a killed run left unfinished
+/// clears this away with it.
+fn scratch(image: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, extension) = (part(image.file_stem()), part(image.extension()));
+    tempfile::Builder::new()
+        // No tool takes it for an option.
+        .prefix(&format!(".{}-", stem.trim_start_matches('.')))
+        .suffix(&format!(".{extension}"))
+        .tempfile_in(folder)
 }
 
 fn root_info(disk: Arc<ImageFile>, layout: &Layout) -> Result<Ext4Info, Ext4InfoError> {
@@ -188,4 +241,18 @@ fn run(tool: &'static str, mut command: Command, good: &[i32], info: &Ext4Info) 
             .rev()
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_that_grows_is_cleared_with_the_image_it_is_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join(".golden-Ab12.part");
+        let scratch = scratch(&image, folder.path()).unwrap();
+        let name = scratch.path().file_name().unwrap().to_string_lossy().into_owned();
+        assert!(name.starts_with(".golden-Ab12-") && name.ends_with(".part"), "{name}");
+    }
 }

@@ -25,6 +25,14 @@ pub enum LayoutError {
     /// The table could not be read.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// The file system that must be the root volume is of a shape that is not supported.
+    #[error("reading the root file system (partition {number}): {why}")]
+    Unsupported {
+        /// The number of its partition.
+        number: u32,
+        /// Why it is not, and the mend.
+        why: &'static str,
+    },
     /// One of the two volumes is missing.
     #[error(
         "looking for the boot and root partitions: there is no {wanted} among: {seen}; the image is not one for a Raspberry Pi, or it is damaged"
@@ -46,13 +54,14 @@ impl Layout {
     pub fn detect(disk: Arc<dyn ReadAt>) -> Result<Self, LayoutError> {
         let table = PartitionTable::read(&*disk)?;
         let mut seen = Vec::new();
-        let (mut boot, mut root) = (None, None);
+        let (mut boot, mut root, mut unsupported) = (None, None, None);
         for partition in &table.partitions {
             let what = Content::of(&disk, partition);
             seen.push(format!("{} ({})", partition.number, what.describe()));
             match what {
                 Content::Fat { firmware: true } if boot.is_none() => boot = Some(partition.clone()),
                 Content::Ext4 { etc: true } if root.is_none() => root = Some(partition.clone()),
+                Content::Unsupported(why) if unsupported.is_none() => unsupported = Some((partition.number, why)),
                 _ => (),
             }
         }
@@ -64,6 +73,9 @@ impl Layout {
                 seen.join(", ")
             },
         };
+        if let (Some((number, why)), None, Some(_)) = (unsupported, &root, &boot) {
+            return Err(LayoutError::Unsupported { number, why });
+        }
         Ok(Self {
             boot: boot.ok_or_else(|| missing("FAT partition with a config.txt or cmdline.txt"))?,
             root: root.ok_or_else(|| missing("ext4 partition with an /etc"))?,
@@ -92,6 +104,7 @@ impl Layout {
 enum Content {
     Fat { firmware: bool },
     Ext4 { etc: bool },
+    Unsupported(&'static str),
     Faulty(String),
     Other,
 }
@@ -112,8 +125,13 @@ impl Content {
     }
 
     fn ext4(disk: &Arc<dyn ReadAt>, partition: &Partition, slice: &dyn ReadAt) -> Self {
-        if let Err(error) = Ext4Info::read(slice) {
-            return Self::Faulty(error.to_string());
+        match Ext4Info::read(slice) {
+            Err(error) => return Self::Faulty(error.to_string()),
+            Ok(info) => {
+                if let Some(why) = info.unsupported() {
+                    return Self::Unsupported(why);
+                }
+            }
         }
         let etc = Ext4Tree::open(disk.clone(), partition).and_then(|tree| tree.metadata("/etc"));
         match etc {
@@ -141,6 +159,7 @@ impl Content {
             Self::Fat { firmware: false } => "FAT",
             Self::Ext4 { etc: true } => "ext4 root",
             Self::Ext4 { etc: false } => "ext4",
+            Self::Unsupported(why) => why,
             Self::Faulty(why) => why,
             Self::Other => "something else",
         }

@@ -215,6 +215,14 @@ fn common(program: String) -> Vec<Case> {
             file.write_all_at(&0x00ff_ffff_u32.to_le_bytes(), 446 + 16 + 12)
                 .unwrap();
         }),
+        case(
+            "a type that the firmware passes over",
+            &["partition 1 has the type 1c"],
+            |image| {
+                let file = File::options().write(true).open(&image.path).unwrap();
+                file.write_all_at(&[0x1c], 446 + 4).unwrap();
+            },
+        ),
         case("no boot signature", &["partition-table: "], |image| flip(image, 510)),
         case("the block map", &["its own checksum does not match"], |image| {
             let map = image.path.with_extension("img.bmap");

@@ -3,6 +3,7 @@
 mod bitmaps;
 mod contract;
 mod device;
+mod features;
 mod pieces;
 mod superblock;
 mod tree;

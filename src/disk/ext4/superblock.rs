@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::features;
 use crate::disk::io::ReadAt;
 
 /// Where the superblock begins, in bytes from the start of the volume.
@@ -14,7 +15,6 @@ const MAGIC: u16 = 0xef53;
 const RECOVER: u32 = 0x4;
 const JOURNAL_DEV: u32 = 0x8;
 const META_BG: u32 = 0x10;
-const EXTENTS: u32 = 0x40;
 const SIXTY_FOUR: u32 = 0x80;
 // s_feature_ro_compat
 const GDT_CSUM: u32 = 0x10;
@@ -147,12 +147,16 @@ impl Ext4Info {
             backup_groups: [u32_at(raw, 0x24c), u32_at(raw, 0x250)],
             first_meta_group: u64::from(u32_at(raw, 0x104)),
         };
+        // With bigalloc a bit stands for a cluster of blocks; what is refused by its name must not be called damaged first.
+        let cluster_log = u32_at(raw, 0x1c).saturating_sub(log);
+        let bigalloc = info.ro_compat & BIGALLOC != 0;
+        let cluster = if bigalloc { 1 << cluster_log.min(20) } else { 1 };
         let sound = info.blocks_per_group >= 8
-            && u64::from(info.blocks_per_group) <= 8 * block_size
+            && u64::from(info.blocks_per_group) <= 8 * block_size * cluster
             && info.inodes_per_group > 0
             && info.inode_size >= 128
             && info.first_block < info.blocks
-            && info.first_block == u64::from(block_size == 1024)
+            && info.first_block == u64::from(block_size == 1024 && !bigalloc)
             && info.free_blocks <= info.blocks
             && info.free_inodes <= info.inodes
             && (32..=1024).contains(&descriptor_size)
@@ -167,15 +171,20 @@ impl Ext4Info {
 
     /// Why the volume must not be written as it is, and what to do; `None` when it may be.
     pub fn refusal(&self) -> Option<&'static str> {
-        if self.incompat & JOURNAL_DEV != 0 {
-            return Some("it is a journal device, not a file system");
-        }
-        if self.incompat & EXTENTS == 0 {
-            return Some("it has no extents (ext2 or ext3), which is not supported; use a base with ext4");
-        }
-        if self.ro_compat & BIGALLOC != 0 {
-            return Some("it uses bigalloc, which is not supported; use a base made without it");
-        }
+        self.unsupported().or_else(|| self.unclean())
+    }
+
+    /// Why no volume of this shape is read or written, whatever its state; `None` when it is one that is.
+    pub fn unsupported(&self) -> Option<&'static str> {
+        features::unsupported(&features::Shape {
+            incompat: self.incompat,
+            ro_compat: self.ro_compat,
+            block_size: self.block_size,
+            inode_size: self.inode_size,
+        })
+    }
+
+    fn unclean(&self) -> Option<&'static str> {
         let unclean = self.incompat & RECOVER != 0
             || self.ro_compat & ORPHAN_PRESENT != 0
             || self.last_orphan != 0

@@ -65,8 +65,14 @@ pub(in crate::disk) struct Survey {
     pub dirty: bool,
     /// Whether the count of free clusters in FSInfo is wrong or absent; also among the findings when wrong.
     pub info_stale: bool,
-    /// Findings that are neither the dirty bit nor FSInfo.
-    pub serious: bool,
+    /// Clusters that are in use by no file.
+    pub lost: Vec<u32>,
+    /// Whether the second copy of the table is another than the first.
+    pub copies_differ: bool,
+    /// Whether FSInfo has no signature.
+    pub info_lost: bool,
+    /// The first finding that only the loss of bytes of a file could put right.
+    pub beyond_mending: Option<String>,
 }
 
 impl Survey {
@@ -79,27 +85,33 @@ impl Survey {
         let mut walk = Walk::new(volume, &geometry, &fat);
         walk.run()?;
         let used = fat.in_use(geometry.clusters);
+        let beyond_mending = walk.findings.first().cloned();
         let lost = walk.lost(&used);
-        if lost > 0 {
-            walk.note(format!("{lost} clusters are in use by no file"));
+        if !lost.is_empty() {
+            walk.note(format!("{} clusters are in use by no file", lost.len()));
         }
+        let mut copies_differ = false;
         if geometry.fats == 2 {
             let second = geometry
                 .read_fat(volume, 1)
                 .map_err(FatError::io("reading the second allocation table"))?;
-            if second != fat {
+            copies_differ = second != fat;
+            if copies_differ {
                 walk.note("the two copies of the allocation table differ".into());
             }
         }
         let free = geometry.clusters - used.len() as u32;
         let (unsafe_findings, findings) = (walk.unsafe_findings, walk.findings);
         let mut survey = Self {
-            serious: !findings.is_empty() || !unsafe_findings.is_empty(),
             unsafe_findings,
             findings,
             free,
             dirty: false,
             info_stale: false,
+            lost,
+            copies_differ,
+            info_lost: false,
+            beyond_mending,
             geometry,
         };
         survey.look_at_flags(volume, &fat)?;
@@ -128,7 +140,7 @@ impl Survey {
         volume.read_at(at, &mut info).map_err(FatError::io("reading FSInfo"))?;
         if info[..4] != *b"RRaA" || info[484..488] != *b"rrAa" {
             self.findings.push("FSInfo has no signature".into());
-            self.serious = true;
+            self.info_lost = true;
             return Ok(());
         }
         let free = u32::from_le_bytes([info[488], info[489], info[490], info[491]]);
@@ -141,6 +153,11 @@ impl Survey {
             ));
         }
         Ok(())
+    }
+
+    /// Whether a writer must put something right before it writes.
+    pub(super) fn has_faults(&self) -> bool {
+        self.dirty || self.info_stale || self.info_lost || self.copies_differ || !self.lost.is_empty()
     }
 
     /// The geometry of a volume that is safe to walk.
@@ -198,12 +215,13 @@ impl<'a> Walk<'a> {
         new
     }
 
-    /// How many of the clusters in use no walk has seen.
-    fn lost(&self, used: &[u32]) -> usize {
+    /// Those of the clusters in use that no walk has seen.
+    fn lost(&self, used: &[u32]) -> Vec<u32> {
         let seen = |n: u32| self.seen[(n - 2) as usize / 64] & (1 << ((n - 2) % 64)) != 0;
         used.iter()
-            .filter(|n| !seen(**n) && self.fat.link(**n) != Link::Bad)
-            .count()
+            .copied()
+            .filter(|n| !seen(*n) && self.fat.link(*n) != Link::Bad)
+            .collect()
     }
 
     fn run(&mut self) -> Result<(), FatError> {

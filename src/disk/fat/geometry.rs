@@ -202,6 +202,25 @@ impl Fat {
         }
     }
 
+    /// Says that cluster `n` is in no use. The top bits of a FAT32 entry are not ours to change.
+    pub(in crate::disk) fn free(&mut self, n: u32) {
+        let n = n as usize;
+        let (at, keep) = match self.width {
+            Width::Twelve if n.is_multiple_of(2) => (n + n / 2, &[0x00, 0xf0][..]),
+            Width::Twelve => (n + n / 2, &[0x0f, 0x00][..]),
+            Width::Sixteen => (2 * n, &[0, 0][..]),
+            Width::ThirtyTwo => (4 * n, &[0, 0, 0, 0xf0][..]),
+        };
+        if let Some(entry) = self.bytes.get_mut(at..at + keep.len()) {
+            entry.iter_mut().zip(keep).for_each(|(byte, keep)| *byte &= keep);
+        }
+    }
+
+    /// The table's bytes.
+    pub(in crate::disk) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// What entry `n` means.
     pub(in crate::disk) fn link(&self, n: u32) -> Link {
         let bad = match self.width {

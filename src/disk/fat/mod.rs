@@ -6,11 +6,13 @@
 mod check;
 mod dots;
 mod geometry;
+mod mend;
 mod time;
 mod tree;
 mod write;
 
 pub use check::{CleanFat, check_fat};
+pub use mend::mend_fat;
 pub use tree::FatTree;
 pub use write::FatWriter;
 

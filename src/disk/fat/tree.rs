@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
 
+use super::mend::WithInfo;
 use super::{CleanFat, FatError, Survey, time};
 use crate::disk::io::{FileTree, Metadata, NodeType, ReadAt, TreeError};
 use crate::disk::slice::Slice;
@@ -23,8 +24,12 @@ impl FatTree {
     /// [`FatError`] when there is no FAT volume or it is unsafe to walk.
     pub fn open(disk: Arc<dyn ReadAt>, partition: &Partition) -> Result<Self, FatError> {
         let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
-        Survey::take(&slice)?.sound()?;
-        Self::mount(slice)
+        let survey = Survey::take(&slice)?;
+        survey.sound()?;
+        match survey.geometry.fs_info.filter(|_| survey.info_lost) {
+            Some(at) => Self::mount(WithInfo { volume: slice, at }),
+            None => Self::mount(slice),
+        }
     }
 
     /// Opens the volume in a partition of a disk, whose bytes `clean` speaks of.
@@ -35,9 +40,9 @@ impl FatTree {
         Self::mount(Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?)
     }
 
-    fn mount(slice: Slice<Arc<dyn ReadAt>>) -> Result<Self, FatError> {
+    fn mount(volume: impl ReadAt + 'static) -> Result<Self, FatError> {
         let fs =
-            FileSystem::new(Stream::read_only(Arc::new(slice)), FsOptions::new()).map_err(FatError::io("mounting"))?;
+            FileSystem::new(Stream::read_only(Arc::new(volume)), FsOptions::new()).map_err(FatError::io("mounting"))?;
         Ok(Self { fs })
     }
 

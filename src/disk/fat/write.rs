@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use fatfs::{Dir, FileSystem, FsOptions};
 
-use super::geometry::{Geometry, Width};
+use super::geometry::Geometry;
 use super::tree::{child, contents};
-use super::{CleanFat, FatError, Survey, dots, time};
+use super::{CleanFat, FatError, Survey, dots, mend, time};
 use crate::disk::io::WriteAt;
 use crate::disk::slice::Slice;
 use crate::disk::stream::Stream;
@@ -23,17 +23,14 @@ pub struct FatWriter {
 }
 
 impl FatWriter {
-    /// Opens the volume in a partition of a disk. A stale dirty bit and a stale count of free clusters are put right, when nothing else is wrong.
+    /// Opens the volume in a partition of a disk. Faults that cost no byte of a file are put right first ([`super::mend_fat`]).
     ///
     /// # Errors
     /// [`FatError`] when there is no FAT volume or it is unsafe to walk.
     pub fn open(disk: Arc<dyn WriteAt>, partition: &Partition) -> Result<Self, FatError> {
         let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
         let survey = Survey::take(&slice)?;
-        survey.sound()?;
-        if !survey.serious {
-            settle(&slice, &survey).map_err(FatError::io("clearing the dirty bit"))?;
-        }
+        mend::settle(&slice, &survey)?;
         Self::mount(slice, survey.geometry)
     }
 
@@ -178,36 +175,4 @@ fn refused(path: &str, why: &str) -> FatError {
         path: path.into(),
         why: why.into(),
     }
-}
-
-/// Puts the dirty bits and FSInfo right on a volume that has no other faults.
-fn settle(volume: &dyn WriteAt, survey: &Survey) -> std::io::Result<()> {
-    let geometry = &survey.geometry;
-    if survey.dirty {
-        let mut flags = [0];
-        volume.read_at(geometry.flags_at, &mut flags)?;
-        volume.write_at(geometry.flags_at, &[flags[0] & !3])?;
-        mark_clean(volume, geometry)?;
-    }
-    if let (true, Some(at)) = (survey.info_stale, geometry.fs_info) {
-        volume.write_at(at + 488, &survey.free.to_le_bytes())?;
-    }
-    Ok(())
-}
-
-/// Sets the "cleanly unmounted" and "no errors" bits of entry 1 in every copy of the table.
-fn mark_clean(volume: &dyn WriteAt, geometry: &Geometry) -> std::io::Result<()> {
-    // The two bits are the top ones of the entry's meaningful width.
-    let (at, bits) = match geometry.width {
-        Width::Twelve => return Ok(()),
-        Width::Sixteen => (3, 0xc0),
-        Width::ThirtyTwo => (7, 0x0c),
-    };
-    for copy in 0..geometry.fats {
-        let at = geometry.fat_start + copy * geometry.fat_len + at;
-        let mut byte = [0];
-        volume.read_at(at, &mut byte)?;
-        volume.write_at(at, &[byte[0] | bits])?;
-    }
-    Ok(())
 }

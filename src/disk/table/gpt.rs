@@ -8,7 +8,7 @@ use std::io::Cursor;
 use gpt::disk::LogicalBlockSize;
 use gpt::{header, partition};
 
-use super::{Partition, PartitionTable, SECTOR, TableError, TableKind, reading, writing};
+use super::{Partition, PartitionTable, SECTOR, TableError, TableKind, mbr, reading, writing};
 use crate::disk::io::{ReadAt, WriteAt};
 
 /// Entries of a partition array we accept: the specification's 128, which every tool makes; 1024 leaves room for the odd one.
@@ -159,7 +159,12 @@ pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result
     disk.write_at(own_array * SECTOR, &raw.array).map_err(writing)?;
     disk.write_at(SECTOR, &raw.header_for(shape(1, backup, own_array)))
         .map_err(writing)?;
-    protect(disk, backup)
+    let growth = mbr::Growth {
+        start: part.start / SECTOR,
+        sectors: (part.len / SECTOR, new_len / SECTOR),
+        last: backup,
+    };
+    mbr::follow_gpt(disk, &growth)
 }
 
 /// The fields of a header that say where things are, in sectors.
@@ -208,15 +213,54 @@ fn wipe_backup(disk: &dyn WriteAt, old: u64, new: u64, array_sectors: u64) -> Re
     disk.write_at(array_at, &zeros).map_err(writing)
 }
 
-/// Makes the protective MBR cover the disk as far as 32 bits can tell.
-fn protect(disk: &dyn WriteAt, last: u64) -> Result<(), TableError> {
-    let mut sector = vec![0; SECTOR as usize];
-    disk.read_at(0, &mut sector).map_err(reading)?;
-    for at in [446, 462, 478, 494] {
-        if sector[at + 4] == 0xee && u32_at(&sector, at + 8) == 1 {
-            let len = u32::try_from(last).unwrap_or(u32::MAX);
-            sector[at + 12..at + 16].copy_from_slice(&len.to_le_bytes());
+/// The type of a partition with plain data that Windows and most tools give a FAT: the firmware looks into it, and into an EFI one.
+const BASIC_DATA: &str = "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7";
+const EFI_SYSTEM: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+/// [`BASIC_DATA`] as it lies on the disk: the first three fields little-endian (UEFI specification, appendix A).
+const BASIC_DATA_BYTES: [u8; 16] = [
+    0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99, 0xc7,
+];
+
+/// Whether the firmware looks into a partition of this type.
+pub(super) fn firmware_reads(kind: &str) -> bool {
+    [BASIC_DATA, EFI_SYSTEM].contains(&kind)
+}
+
+/// Gives a partition the type of plain data, in both tables.
+pub(super) fn mark_boot(disk: &dyn WriteAt, part: &Partition) -> Result<(), TableError> {
+    let mut raw = read_raw(disk)?;
+    let entry = (u64::from(part.number.saturating_sub(1)) * ENTRY) as usize;
+    let Some(field) = raw.array.get_mut(entry..entry + 16) else {
+        return Ok(());
+    };
+    field.copy_from_slice(&BASIC_DATA_BYTES);
+    let primary = Shape {
+        current: 1,
+        other: u64_at(&raw.header, 32),
+        last_usable: u64_at(&raw.header, 48),
+        array: u64_at(&raw.header, 72),
+    };
+    // The backup keeps its place; where there is none that belongs to this table, nothing is made up.
+    let mut backup = vec![0; SECTOR as usize];
+    let at = primary.other.checked_mul(SECTOR);
+    let found = at.is_some_and(|at| disk.read_at(at, &mut backup).is_ok()) && backup[..8] == *SIGNATURE;
+    if found && backup[56..72] == raw.header[56..72] && u64_at(&backup, 24) == primary.other {
+        let shape = Shape {
+            current: primary.other,
+            other: 1,
+            last_usable: u64_at(&backup, 48),
+            array: u64_at(&backup, 72),
+        };
+        let end = shape
+            .array
+            .checked_mul(SECTOR)
+            .and_then(|at| at.checked_add(raw.array.len() as u64));
+        if shape.array > primary.last_usable && end.is_some_and(|end| end <= disk.size()) {
+            disk.write_at(shape.array * SECTOR, &raw.array).map_err(writing)?;
+            disk.write_at(primary.other * SECTOR, &raw.header_for(shape))
+                .map_err(writing)?;
         }
     }
-    disk.write_at(0, &sector).map_err(writing)
+    disk.write_at(primary.array * SECTOR, &raw.array).map_err(writing)?;
+    disk.write_at(SECTOR, &raw.header_for(primary)).map_err(writing)
 }

@@ -8,6 +8,8 @@ mod mbr;
 
 use std::io;
 
+pub use mbr::{has_mbr_entries, is_gpt};
+
 use super::io::{ReadAt, WriteAt};
 
 /// Bytes in a sector of every card and image.
@@ -117,7 +119,7 @@ impl PartitionTable {
             return Err(TableError::None("it is smaller than one sector"));
         }
         let header = mbr::read_header(disk)?;
-        let table = match mbr::is_protective(&header) {
+        let table = match mbr::is_protective(&header)? {
             true => gpt::read(disk)?,
             false => mbr::table(&header)?,
         };
@@ -141,6 +143,14 @@ impl PartitionTable {
             TableKind::Mbr { .. } => 0,
             // The backup array of 128 entries of 128 bytes, and the backup header.
             TableKind::Gpt { .. } => 33 * SECTOR,
+        }
+    }
+
+    /// Whether the firmware looks for its files in a partition of this type. It goes by the table, and not by what is in the partition.
+    pub fn firmware_reads(&self, part: &Partition) -> bool {
+        match self.kind {
+            TableKind::Mbr { .. } => mbr::firmware_reads(&part.kind),
+            TableKind::Gpt { .. } => gpt::firmware_reads(&part.kind),
         }
     }
 
@@ -214,6 +224,18 @@ pub fn grow_partition(disk: &dyn WriteAt, number: u32, new_len: u64) -> Result<(
         TableKind::Mbr { .. } => mbr::grow(disk, part, new_len),
         TableKind::Gpt { .. } => gpt::grow(disk, part, new_len),
     }
+}
+
+/// Gives the boot partition a type that the firmware reads, when it has another: 0c in an MBR, plain data in a GPT.
+///
+/// # Errors
+/// As [`PartitionTable::read`].
+pub fn mark_boot(disk: &dyn WriteAt, boot: &Partition) -> Result<(), TableError> {
+    let table = PartitionTable::read(disk)?;
+    if matches!(table.kind, TableKind::Gpt { .. }) && !table.firmware_reads(boot) {
+        gpt::mark_boot(disk, boot)?;
+    }
+    mbr::mark_boot(disk, boot.start / SECTOR)
 }
 
 /// Grows the last partition of the disk to end at `new_end` (bytes from the start of the disk, rounded down to a sector).

@@ -109,6 +109,125 @@ fn growth_keeps_numbers_and_everything_else() {
 }
 
 #[test]
+fn an_mbr_rules_over_what_older_tables_have_left() {
+    let disk = mbr(&[(12, 2048, 4096), (131, 8192, 4096)]);
+    let before = PartitionTable::read(&disk).unwrap();
+    // A GPT's header that nothing protects, and the boot sector of an old file system.
+    disk.write_at(512, &gpt(&[(1, 2048, 4095)]).to_bytes()[512..1024])
+        .unwrap();
+    disk.write_at(0, b"\xeb\x58\x90mkfs.fat\0\x02").unwrap();
+    disk.write_at(82, b"FAT32   ").unwrap();
+    assert_eq!(PartitionTable::read(&disk).unwrap(), before);
+    // With no entries it is that file system; with an ee entry in the wrong place the kernel reads neither table.
+    disk.write_at(446, &[0; 64]).unwrap();
+    assert!(matches!(PartitionTable::read(&disk), Err(TableError::None(_))));
+    let error = PartitionTable::read(&mbr(&[(0xee, 2, 32766)])).unwrap_err().to_string();
+    assert!(error.contains("sector 1"), "{error}");
+}
+
+/// The entries of a first sector: type, first sector, sectors.
+fn entries(disk: &RamDisk) -> Vec<(u8, u32, u32)> {
+    let bytes = disk.to_bytes();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    [446, 462, 478, 494]
+        .map(|at| (bytes[at + 4], word(at + 8), word(at + 12)))
+        .into()
+}
+
+/// Writes the entries of a first sector.
+fn put_entries(disk: &RamDisk, entries: &[(u8, u32, u32)]) {
+    disk.write_at(446, &mbr(entries).to_bytes()[446..510]).unwrap();
+}
+
+#[test]
+fn a_hybrid_mbr_grows_with_its_gpt() {
+    let none = (0, 0, 0);
+    for (before, after) in [
+        // As `sgdisk -h 1:2` makes it.
+        (
+            [(0xee, 1, 2047), (12, 2048, 2048), (131, 8192, 4096), none],
+            [(0xee, 1, 2047), (12, 2048, 2048), (131, 8192, 16384), none],
+        ),
+        // With an entry that protects the rest, which gives way.
+        (
+            [
+                (0xee, 1, 2047),
+                (12, 2048, 2048),
+                (131, 8192, 4096),
+                (0xee, 12288, 20480),
+            ],
+            [
+                (0xee, 1, 2047),
+                (12, 2048, 2048),
+                (131, 8192, 16384),
+                (0xee, 24576, 8192),
+            ],
+        ),
+        // The root partition has no entry of its own.
+        (
+            [(0xee, 1, 2047), (12, 2048, 2048), none, none],
+            [(0xee, 1, 2047), (12, 2048, 2048), none, none],
+        ),
+        // None at all: it protects everything again.
+        ([(0xee, 1, 100), none, none, none], [(0xee, 1, 32767), none, none, none]),
+    ] {
+        let disk = gpt(&[(1, 2048, 4095), (2, 8192, 12_287)]);
+        put_entries(&disk, &before);
+        grow_partition(&disk, 2, 8 * MIB as u64).unwrap();
+        assert_eq!(entries(&disk), after);
+        assert_eq!(PartitionTable::read(&disk).unwrap().get(2).unwrap().len, 8 * MIB as u64);
+    }
+}
+
+#[test]
+fn the_boot_partition_gets_a_type_that_the_firmware_reads() {
+    for (kind, after) in [
+        (0x83, "0c"),
+        (0x1c, "0c"),
+        (0x07, "0c"),
+        (0x0b, "0b"),
+        (0x0e, "0e"),
+        (0x06, "06"),
+        (0x04, "04"),
+        (0x01, "01"),
+    ] {
+        let disk = mbr(&[(kind, 2048, 4096), (131, 8192, 4096)]);
+        let table = PartitionTable::read(&disk).unwrap();
+        let boot = table.get(1).unwrap();
+        assert_eq!(table.firmware_reads(boot), boot.kind == after);
+        mark_boot(&disk, boot).unwrap();
+        let marked = PartitionTable::read(&disk).unwrap();
+        assert_eq!(marked.get(1).unwrap().kind, after);
+        assert_eq!(marked.get(2), table.get(2));
+    }
+    let disk = gpt(&[(1, 2048, 4095), (3, 8192, 12_287)]);
+    put_entries(&disk, &[(0xee, 1, 2047), (0x07, 2048, 2048)]);
+    let table = PartitionTable::read(&disk).unwrap();
+    let boot = table.get(1).unwrap();
+    assert!(!table.firmware_reads(boot));
+    mark_boot(&disk, boot).unwrap();
+    let marked = PartitionTable::read(&disk).unwrap();
+    assert!(marked.firmware_reads(marked.get(1).unwrap()));
+    assert_eq!(
+        (&marked.get(1).unwrap().partuuid, marked.get(3)),
+        (&boot.partuuid, table.get(3))
+    );
+    assert_eq!(entries(&disk)[..2], [(0xee, 1, 2047), (12, 2048, 2048)]);
+    // The backup says the same: put where the primary is, it is read with the same types.
+    let bytes = disk.to_bytes();
+    assert_eq!(
+        bytes[32735 * 512..32735 * 512 + 128 * 128],
+        bytes[1024..1024 + 128 * 128]
+    );
+    let mut sum = flate2::Crc::new();
+    sum.update(&bytes[1024..1024 + 128 * 128]);
+    assert_eq!(bytes[32767 * 512 + 88..32767 * 512 + 92], sum.sum().to_le_bytes());
+    let before = disk.to_bytes();
+    mark_boot(&disk, marked.get(1).unwrap()).unwrap();
+    assert!(disk.to_bytes() == before, "a right type is written anew");
+}
+
+#[test]
 fn the_backup_gpt_moves_to_the_end_of_a_larger_disk() {
     let mut bytes = gpt(&[(1, 2048, 4095), (2, 8192, 32_734)]).to_bytes();
     bytes.resize(32 * MIB, 0);
