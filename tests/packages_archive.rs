@@ -12,7 +12,8 @@ use kraken_flash::disk::MemoryTree;
 use kraken_flash::interrupt::Interrupt;
 use kraken_flash::packages::openpgp::{self, Keyring};
 use kraken_flash::packages::{
-    Archive, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError, Single, Source, load, resolve, singles,
+    Architectures, Archive, Fetch, FetchFailed, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError,
+    Single, Source, load, load_what_there_is, resolve, singles,
 };
 use kraken_flash::progress::Silent;
 
@@ -239,15 +240,7 @@ fn only_the_fingerprint_that_is_named_may_sign() {
         "the subkey signed, not the named one: {error}"
     );
     both.keys.fingerprints.clear();
-    assert!(load(std::slice::from_ref(&both), &web, now, &["arm64"]).is_ok());
-    // A file among the trusted ones that is no key takes nothing from the others; alone it is the reason.
-    let mut odd = both.keys.files[0].clone();
-    odd.bytes = Some(b"no key".to_vec());
-    both.keys.files.insert(0, odd);
-    assert!(load(std::slice::from_ref(&both), &web, now, &["arm64"]).is_ok());
-    both.keys.files.pop();
-    let error = load(&[both], &web, now, &["arm64"]).unwrap_err().to_string();
-    assert!(error.contains("no OpenPGP public key"), "{error}");
+    assert!(load(&[both], &web, now, &["arm64"]).is_ok());
     assert_eq!(openpgp::fingerprints(archive.key()).unwrap(), [archive.fingerprint()]);
     assert!(openpgp::fingerprints(b"no key").is_err());
 }
@@ -382,4 +375,121 @@ fn a_deb_at_hand_is_taken_whatever_the_archive_has() {
         let error = resolve(&image, &archives, &local(control)).unwrap_err().to_string();
         assert!(error.contains(want), "{error}");
     }
+}
+
+/// The network, where everything with a word in its path cannot be had.
+struct Without<'a>(&'a Web, &'a str);
+
+impl Fetch for Without<'_> {
+    fn text(&self, url: &url::Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
+        match url.path().contains(self.1) {
+            true => Err(FetchFailed::new(format!("fetching {url}: gone"))),
+            false => self.0.text(url, most),
+        }
+    }
+
+    fn file(&self, url: &url::Url, size: u64, sha256: &[u8; 32]) -> Result<std::path::PathBuf, FetchFailed> {
+        match url.path().contains(self.1) {
+            true => Err(FetchFailed::new(format!(
+                "fetching {url}: it has 1 bytes, 2 were announced"
+            ))),
+            false => self.0.file(url, size, sha256),
+        }
+    }
+}
+
+#[test]
+fn an_archive_that_cannot_be_had_leaves_the_others_usable() {
+    let archive = TestArchive::builder().package("htop", "1", "").build().serve();
+    let folder = tempfile::tempdir().unwrap();
+    let web = Web::new(folder.path().join("web"));
+    let time = u64::try_from(now()).unwrap();
+    let mut state = image(&archive, "");
+    let mut dead = state.sources[0].clone();
+    dead.url = "http://127.0.0.1:9/debian/".parse().unwrap();
+    dead.named_in = "/etc/apt/sources.list.d/x.list".to_owned();
+    let mut other = dead.clone();
+    other.suite = "updates".to_owned();
+    state.sources.splice(0..0, [dead, other]);
+    let arm64 = Architectures {
+        needed: &["arm64"],
+        welcome: &[],
+    };
+    let loaded = load_what_there_is(&state.sources, &web, time, arm64);
+    assert_eq!(loaded.failed.len(), 2);
+    for failed in &loaded.failed {
+        assert_eq!(failed.named_in, "/etc/apt/sources.list.d/x.list");
+        assert!(
+            failed.shown.starts_with("http://127.0.0.1:9/debian/"),
+            "{}",
+            failed.shown
+        );
+    }
+    let second = loaded.failed[1].error.to_string();
+    assert!(second.contains("did not answer before"), "{second}");
+    assert_eq!(
+        names(&resolve(&state, &loaded.archives, &request(&["htop"])).unwrap()),
+        ["htop"]
+    );
+    assert!(load(&state.sources, &web, time, &["arm64"]).is_err());
+}
+
+#[test]
+fn indexes_that_nothing_needs_may_be_missing_and_stale() {
+    let archive = TestArchive::builder().package("htop", "1", "").build().serve();
+    let folder = tempfile::tempdir().unwrap();
+    let web = Web::new(folder.path().join("web"));
+    let time = u64::try_from(now()).unwrap();
+    let state = image(&archive, "");
+    let stale = Without(&web, "binary-arm64");
+    let (needed, welcome): (&[&str], &[&str]) = (&["arm64"], &["arm64"]);
+    for (architectures, usable) in [
+        (Architectures { needed, welcome: &[] }, false),
+        (Architectures { needed: &[], welcome }, true),
+    ] {
+        // By hash, both names of an index end elsewhere; the plain name is what is left out here.
+        let loaded = load_what_there_is(&state.sources, &stale, time, architectures);
+        assert_eq!(loaded.archives.len(), usize::from(usable), "{:?}", loaded.failed);
+        assert_eq!(loaded.failed.is_empty(), usable);
+        if usable {
+            let notes = loaded.archives[0].notes.join("\n");
+            assert!(notes.contains("arm64 were passed over"), "{notes}");
+        }
+    }
+}
+
+#[test]
+fn a_file_among_the_keys_for_all_that_is_no_key_is_ignored_with_a_warning() {
+    let archive = TestArchive::builder().build().serve();
+    let folder = tempfile::tempdir().unwrap();
+    let web = Web::new(folder.path().join("web"));
+    let time = u64::try_from(now()).unwrap();
+    let state = |files: &[(&str, Vec<u8>)], line: String| {
+        let mut tree = MemoryTree::new();
+        let dpkg = "Package: dpkg\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1\n\n";
+        tree.file("/var/lib/dpkg/status", dpkg.as_bytes())
+            .file("/etc/apt/sources.list", line.into_bytes());
+        for (path, bytes) in files {
+            tree.file(path, bytes.clone());
+        }
+        ImageState::read(&tree).unwrap()
+    };
+    let (good, bad) = ("/etc/apt/trusted.gpg.d/good.asc", "/etc/apt/trusted.gpg.d/bad.gpg");
+    let plain = archive.source_line(KEY).replace(&format!("[signed-by={KEY}] "), "");
+    assert!(!plain.contains('['), "{plain}");
+    let key = archive.key().to_vec();
+    let ask = |state: &ImageState| load(&state.sources, &web, time, &["arm64"]).map_err(|error| error.to_string());
+    let both = state(&[(good, key.clone()), (bad, b"rubbish".to_vec())], plain.clone());
+    let loaded = ask(&both).unwrap();
+    let warnings = loaded[0].warnings.join("\n");
+    assert!(warnings.contains(bad), "{warnings}");
+    // The only one, and one that the source names, are not ignored.
+    let error = ask(&state(&[(bad, b"rubbish".to_vec())], plain)).unwrap_err();
+    assert!(error.contains(bad), "{error}");
+    let error = ask(&state(
+        &[(good, key), (KEY, b"rubbish".to_vec())],
+        archive.source_line(KEY),
+    ))
+    .unwrap_err();
+    assert!(error.contains(KEY), "{error}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::packages::Against;
 use super::report::ImageReport;
-use super::{CheckError, boot, overlay, packages, pristine, swarm, tools};
+use super::{CheckError, boot, modules, overlay, packages, pristine, swarm, tools};
 use crate::base::OsImage;
 use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
 use crate::interrupt::Interrupt;
@@ -113,6 +113,7 @@ fn verify_trees(
     report.node = Some(record.number);
     report.hostname = Some(record.hostname.clone());
     boot::verify(layout, &os, expected.cluster, (boot, root), report);
+    modules::verify(root, expected.cluster, report);
     inputs(&record, expected, report);
     let Some(node) = which_node(&record, expected, report) else {
         return Ok(());

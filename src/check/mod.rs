@@ -8,6 +8,7 @@ mod boot;
 mod facts;
 mod folder;
 mod image;
+mod modules;
 mod overlay;
 mod packages;
 mod pristine;

@@ -43,6 +43,16 @@ fn asked_for(cluster: &Cluster) -> bool {
         || !cluster.system.debs.is_empty()
 }
 
+/// Whether an image without packages lacks some. The base can have everything that is asked for, which the lock file tells; but one that
+/// was made for another kraken.toml tells nothing.
+fn none_baked_is_wrong(lock: Option<&Bake>, cluster: Option<&Cluster>) -> bool {
+    match (lock, cluster) {
+        (Some(bake), Some(cluster)) if !bake.request.is_of(cluster) => asked_for(cluster),
+        (Some(bake), _) => !bake.packages.is_empty(),
+        (None, cluster) => cluster.is_some_and(asked_for),
+    }
+}
+
 /// Checks the packages; gives the list of them.
 pub(super) fn verify(
     (image, offset): (&Path, u64),
@@ -60,11 +70,7 @@ pub(super) fn verify(
         }
     };
     let Some(record) = record else {
-        // The base can have everything that is asked for.
-        let missing = match against.lock.flatten() {
-            Some(bake) => !bake.packages.is_empty(),
-            None => against.cluster.is_some_and(asked_for),
-        };
+        let missing = none_baked_is_wrong(against.lock.flatten(), against.cluster);
         if missing {
             report.begin(CHECK);
             report.find(CHECK, "", "kraken.toml asks for packages, and none is baked in");

@@ -11,7 +11,8 @@ use url::Url;
 use super::archive_error::ArchiveError;
 use super::fetch::Fetch;
 use super::index::Index;
-use super::openpgp::{Keyring, OpenPgpError, verify};
+use super::load::Architectures;
+use super::openpgp::{Keyring, verify};
 use super::release::{Listed, Release};
 use super::sources::{SignedBy, Source, with_slash};
 
@@ -49,7 +50,9 @@ pub struct Archive {
     pub parts: Vec<Part>,
     /// What is missing in it, for the user.
     pub notes: Vec<String>,
-    keys: SignedBy,
+    /// What the user should hear of it in any case.
+    pub warnings: Vec<String>,
+    pub(super) keys: SignedBy,
 }
 
 /// One index of an archive.
@@ -63,48 +66,40 @@ pub struct Part {
     pub index: Index,
 }
 
-/// Asks all sources, and gives what could be proven, in their order. `now` is in seconds since 1970; `architectures` are those of the image.
-///
-/// # Errors
-/// [`ArchiveError`]: one archive that cannot be proven is enough, since with less than what the image names other packages might be chosen.
-pub fn load(
-    sources: &[Source],
-    fetch: &dyn Fetch,
-    now: u64,
-    architectures: &[&str],
-) -> Result<Vec<Archive>, ArchiveError> {
-    let mut archives: Vec<Archive> = Vec::new();
-    for source in sources {
-        let same =
-            |a: &Archive| a.url == with_slash(source.url.clone()) && a.suite == source.suite && a.keys == source.keys;
-        let at = match archives.iter().position(same) {
-            Some(at) => at,
-            None => {
-                archives.push(open(source, fetch, now)?);
-                archives.len() - 1
-            }
-        };
-        let archive = &mut archives[at];
-        for (component, architecture) in wanted(source, &archive.release, architectures) {
+impl Archive {
+    /// Reads those of its indexes that a source wants and that are not read yet.
+    pub(super) fn with_parts(
+        mut self,
+        source: &Source,
+        fetch: &dyn Fetch,
+        architectures: Architectures<'_>,
+    ) -> Result<Self, ArchiveError> {
+        let all = [architectures.needed, architectures.welcome].concat();
+        for (component, architecture) in wanted(source, &self.release, &all) {
             let known = |p: &Part| p.component == component && p.architecture == architecture;
-            if archive.parts.iter().any(known) {
+            if self.parts.iter().any(known) {
                 continue;
             }
-            match archive.index(fetch, &component, &architecture)? {
-                Some(index) => archive.parts.push(Part {
+            match self.index(fetch, &component, &architecture) {
+                Ok(Some(index)) => self.parts.push(Part {
                     component,
                     architecture,
                     index,
                 }),
-                None if architecture == "all" => {}
-                None => archive.notes.push(format!(
+                Ok(None) if architecture == "all" => {}
+                Ok(None) => self.notes.push(format!(
                     "{} {} has no packages in {component} for {architecture}",
-                    archive.url, archive.suite
+                    self.url, self.suite
                 )),
+                Err(error) if architectures.welcome.contains(&architecture.as_str()) => self.notes.push(format!(
+                    "{} {}: packages in {component} for {architecture} were passed over, which nothing here needs: {error}",
+                    self.url, self.suite
+                )),
+                Err(error) => return Err(error),
             }
         }
+        Ok(self)
     }
-    Ok(archives)
 }
 
 /// Components and architectures whose indexes are wanted.
@@ -128,7 +123,7 @@ fn wanted(source: &Source, release: &Release, architectures: &[&str]) -> Vec<(St
 }
 
 /// Fetches and proves InRelease.
-fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archive, ArchiveError> {
+pub(super) fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archive, ArchiveError> {
     let url = with_slash(source.url.clone());
     let release_url = at(&folder(&url, source), "InRelease");
     let shown = release_url.to_string();
@@ -137,26 +132,12 @@ fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archive, Archive
         url: shown.clone(),
         named_in: source.named_in.clone(),
     })?;
-    let mut keys = Keyring::default();
-    // As apt does: a file that is no key takes nothing from the others, and is the reason only where none of them fits.
-    let mut unread = None;
-    for file in &source.keys.files {
-        if let Err(source) = keys.add(file.bytes.as_deref().unwrap_or_default()) {
-            let name = file.name.clone();
-            unread.get_or_insert(ArchiveError::Key { file: name, source });
-        }
-    }
-    let signed = match (verify(&bytes, &keys, &source.keys.fingerprints, now), unread) {
-        (Ok(signed), _) => signed,
-        (Err(OpenPgpError::NotGood { .. }), Some(unread)) => return Err(unread),
-        (Err(error), _) => {
-            return Err(ArchiveError::Signature {
-                url: shown,
-                named_in: source.named_in.clone(),
-                source: error,
-            });
-        }
-    };
+    let (keys, warnings) = keyring(source)?;
+    let signed = verify(&bytes, &keys, &source.keys.fingerprints, now).map_err(|error| ArchiveError::Signature {
+        url: shown.clone(),
+        named_in: source.named_in.clone(),
+        source: error,
+    })?;
     let refused = |source| ArchiveError::Release {
         url: shown.clone(),
         source,
@@ -171,8 +152,29 @@ fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archive, Archive
         signed_by: signed.fingerprint,
         parts: Vec::new(),
         notes: Vec::new(),
+        warnings,
         keys: source.keys.clone(),
     })
+}
+
+/// The keys that may sign for a source, and what was passed over: a file among those that apt trusts for all archives which is no key is
+/// ignored with a warning, as apt does, since other files there may hold the right one. A file that the source itself names is not.
+fn keyring(source: &Source) -> Result<(Keyring, Vec<String>), ArchiveError> {
+    let (mut keys, mut warnings) = (Keyring::default(), Vec::new());
+    let for_all = |name: &str| name == "/etc/apt/trusted.gpg" || name.starts_with("/etc/apt/trusted.gpg.d/");
+    for file in &source.keys.files {
+        let Err(error) = keys.add(file.bytes.as_deref().unwrap_or_default()) else {
+            continue;
+        };
+        if source.keys.files.len() == 1 || !for_all(&file.name) {
+            return Err(ArchiveError::Key {
+                file: file.name.clone(),
+                source: error,
+            });
+        }
+        warnings.push(format!("the key file {} of the image is ignored: {error}", file.name));
+    }
+    Ok((keys, warnings))
 }
 
 /// The folder that InRelease lies in.

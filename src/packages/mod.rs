@@ -8,10 +8,12 @@ mod archive;
 mod archive_error;
 pub mod control;
 pub mod deb;
+mod docker;
 mod entry;
 mod fetch;
 mod image;
 pub mod index;
+mod load;
 pub mod lock;
 mod obtain;
 mod obtain_error;
@@ -30,10 +32,11 @@ mod store;
 mod unpack;
 pub mod version;
 
-pub use archive::{Archive, Part, load};
+pub use archive::{Archive, Part};
 pub use archive_error::ArchiveError;
 pub use fetch::{Fetch, FetchFailed};
 pub use image::{ImageError, ImageState};
+pub use load::{Architectures, FailedArchive, Loaded, load, load_what_there_is};
 pub use obtain::{For, locked, obtain};
 pub use obtain_error::PackagesError;
 pub use openpgp::OpenPgpError;
@@ -44,3 +47,6 @@ pub use selection::Selection;
 pub use single::{Fetched, Single, singles};
 pub use sources::{KeyFile, SignedBy, Source};
 pub use unpack::{PathFilter, Preinst, UnpackError, Unpacked, unpack};
+
+/// Room left beyond what the packages take, in bytes, so that what makes a cluster of a base with packages needs no second growth.
+pub const SLACK: u64 = 32 << 20;

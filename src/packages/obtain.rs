@@ -1,27 +1,27 @@
 //! From what `kraken.toml` asks for to `.deb`s in the cache: by the lock file where it has them, else by asking the archives.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use url::Url;
 
 use super::deb;
-use super::fetch::{Fetch, FetchFailed};
+use super::fetch::Fetch;
+use super::load::{architectures, usable_without};
 use super::lock::{Asked as LockedRequest, Bake, Lock, LockedArchive, LockedDeb, LockedPackage};
 use super::obtain_error::PackagesError;
 use super::pick::{Asked, LocalDeb, Pick, PickFrom, Request};
 use super::selection::Selection;
 use super::store::Store;
 use super::unpack::Rehearsal;
-use super::{Archive, ImageState, Source, UnpackError, load, resolve};
+use super::{Architectures, Archive, ImageState, Loaded, UnpackError, docker, load_what_there_is, resolve};
 use crate::base::{Base, DownloadError, Downloads, Hash, OsImage};
-use crate::disk::{Ext4Tree, FatTree, ImageFile, Layout};
-use crate::spec::{Cluster, DockerSource};
+use crate::disk::{self, Ext4Tree, FatTree, ImageFile, Layout};
+use crate::spec::Cluster;
 
 /// The largest `.deb` of the user's own, in bytes.
 const LARGEST_DEB: u64 = 4 << 30;
-/// The largest file with a key, in bytes.
-const LARGEST_KEY: u64 = 1 << 20;
 
 /// What packages are obtained for.
 #[derive(Clone, Copy)]
@@ -106,6 +106,14 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
     rehearsal.end()?;
     drop(task);
     say_what_changed(old.as_ref(), &bake, picks, wanted, downloads);
+    // Nor what the base has no room for, or cannot take at all.
+    let (bytes, inodes) = bake.need();
+    disk::can_take(&wanted.base.raw, bytes.saturating_add(super::SLACK), inodes).map_err(|source| {
+        PackagesError::Base {
+            path: wanted.base.raw.clone(),
+            source: source.into(),
+        }
+    })?;
     if old.as_ref() != Some(&bake) {
         lock.put(bake.clone());
         lock.write(wanted.lock)?;
@@ -184,7 +192,10 @@ fn choose(
         source: source.into(),
     })?;
     let mut image = ImageState::read(root)?;
-    if let Some(own) = docker_source(wanted.cluster, &os, store)? {
+    if let Some(own) = docker::source(wanted.cluster, &os, store)? {
+        if let Some(note) = docker::note(&os) {
+            downloads.progress().note(note);
+        }
         image.sources.push(own);
     }
     for note in &image.notes {
@@ -208,10 +219,20 @@ fn choose(
         });
     }
     let task = downloads.progress().task("asking the package archives", None);
-    let architectures = image.architectures();
-    let archives = load(&image.sources, store, wanted.now, &architectures)?;
+    let (needed, welcome) = architectures(&image, &asked, &wishes.debs);
+    let architectures = Architectures {
+        needed: &needed,
+        welcome: &welcome,
+    };
+    let Loaded { archives, failed } = load_what_there_is(&image.sources, store, wanted.now, architectures);
+    downloads.interrupt().check()?;
+    let failed = usable_without(failed)?;
     for note in archives.iter().flat_map(|archive| &archive.notes) {
         downloads.progress().detail(note);
+    }
+    let warnings: BTreeSet<&String> = archives.iter().flat_map(|archive| &archive.warnings).collect();
+    for warning in warnings {
+        downloads.progress().note(&format!("warning: {warning}"));
     }
     for name in &asked.packages {
         let (name, needed) = match name.strip_suffix('?') {
@@ -224,8 +245,34 @@ fn choose(
                 .push(name.parse::<Asked>().map_err(PackagesError::Name)?);
         }
     }
-    let chosen = resolve(&image, &archives, &wishes)?;
+    let chosen = resolve(&image, &archives, &wishes);
     drop(task);
+    let chosen = match (chosen, failed.first()) {
+        (Ok(chosen), _) => chosen,
+        (Err(source), None) => return Err(source.into()),
+        (Err(_), Some(first)) if archives.is_empty() => {
+            return Err(PackagesError::NoArchive {
+                archive: first.shown.clone(),
+                named_in: first.named_in.clone(),
+                why: first.error.to_string(),
+            });
+        }
+        (Err(source), Some(first)) => {
+            return Err(PackagesError::Incomplete {
+                source,
+                archive: first.shown.clone(),
+                named_in: first.named_in.clone(),
+                why: first.error.to_string(),
+            });
+        }
+    };
+    for archive in &failed {
+        downloads.progress().note(&format!(
+            "warning: {}, which {} of the image names, is not used: {}; what is asked for can be had without it, \
+             but newer versions in it are not seen",
+            archive.shown, archive.named_in, archive.error
+        ));
+    }
     let bake = Bake {
         base: wanted.base.raw_sha256.clone(),
         request: asked,
@@ -245,44 +292,6 @@ fn exists(archives: &[Archive], name: &str) -> bool {
         .iter()
         .flat_map(|archive| &archive.parts)
         .any(|part| part.index.entries().any(|entry| entry.name() == name))
-}
-
-/// Docker's own archive, when the cluster wants it: with a key of the pinned fingerprint, from a file or from the archive itself.
-fn docker_source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Result<Option<Source>, PackagesError> {
-    let docker = &cluster.docker;
-    if docker.source != DockerSource::DockerCe {
-        return Ok(None);
-    }
-    if os.codename.is_empty() {
-        return Err(PackagesError::NoCodename);
-    }
-    // Docker has a folder for each distribution; 32-bit Raspberry Pi OS calls itself `raspbian`.
-    let distribution = if os.id == "raspbian" { "raspbian" } else { "debian" };
-    let address = |rest: &str| {
-        let text = format!("{}/{distribution}{rest}", docker.archive);
-        Url::parse(&text).map_err(|error| PackagesError::Name(format!("{text} is no address: {error}")))
-    };
-    let (named, key) = match &docker.key_file {
-        Some(path) => {
-            let bytes = std::fs::read(path).map_err(|source| PackagesError::Io {
-                path: path.clone(),
-                source,
-            })?;
-            (path.display().to_string(), bytes)
-        }
-        None => {
-            let url = address("/gpg")?;
-            let bytes = store.text(&url, LARGEST_KEY)?.ok_or_else(|| {
-                let why = format!("{url} is not there; name the key in [docker] key-file");
-                FetchFailed::missing(why)
-            })?;
-            (url.to_string(), bytes)
-        }
-    };
-    let fingerprint = hex::encode_upper(docker.key_fingerprint);
-    Source::pinned(&address("")?, &os.codename, &["stable"], &key, &fingerprint, &named)
-        .map(Some)
-        .map_err(|source| PackagesError::Key { named, source })
 }
 
 fn locked_archive(archive: &Archive) -> LockedArchive {

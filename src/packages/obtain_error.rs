@@ -54,6 +54,31 @@ pub enum PackagesError {
     /// What is asked for cannot be had.
     #[error("choosing packages: {0}")]
     Resolve(#[from] ResolveError),
+    /// Not one archive can be used.
+    #[error("{why}; the base image names that archive, {archive}, in {named_in}")]
+    NoArchive {
+        /// The first archive's address and suite.
+        archive: String,
+        /// The file of the image that names it.
+        named_in: String,
+        /// Why it could not be used.
+        why: String,
+    },
+    /// What is asked for cannot be had without an archive that cannot be used.
+    #[error(
+        "choosing packages: {source}; and an archive that the base image names in {named_in}, {archive}, could not be asked: {why}; \
+         if it is gone for good, set a mirror for it ([apt] mirrors), or take it out of the image"
+    )]
+    Incomplete {
+        /// Why not, without it.
+        source: ResolveError,
+        /// The archive's address and suite.
+        archive: String,
+        /// The file of the image that names it.
+        named_in: String,
+        /// Why it could not be used.
+        why: String,
+    },
     /// A `.deb` is not what it should be.
     #[error("{package} cannot be used: {source}")]
     Package {

@@ -305,3 +305,20 @@ fn package_files_of_ones_own_are_kept_by_their_hash() {
     }
     nothing_half_made(&world);
 }
+
+/// The lock file keeps what an earlier kraken.toml asked for.
+#[test]
+fn an_image_without_packages_is_right_once_none_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = archive_of_tools(folder.path()).build().serve();
+    let world = world_of(&archive);
+    world.does(&["build"]);
+    world.spec(2, "");
+    world.does(&["build"]);
+    assert_eq!(locked(&world, 0), ["libtool 1.0-1", "tool 1.0-1"]);
+    world.does(&["verify"]);
+    // And the other way round.
+    world.spec(2, "[system]\npackages = [\"tool\"]\n");
+    let said = world.ends(&["verify"], 3);
+    assert!(said.contains("none is baked in"), "{said}");
+}

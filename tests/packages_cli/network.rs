@@ -110,3 +110,36 @@ fn an_archive_that_does_not_answer_is_an_error_that_names_it() {
     no_image(&world, "images");
     nothing_half_made(&world);
 }
+
+#[test]
+fn one_bad_archive_of_two_is_told_and_stops_only_what_needs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = archive_of_tools(folder.path()).build().serve();
+    let line = format!("{}deb [signed-by={KEY}] {DEAD} trixie main\n", archive.source_line(KEY));
+    let world = World::new(1, with_source(small(), &line, &archive));
+    let spec = |packages: &str| {
+        world.spec(
+            1,
+            &format!(
+                "[system]\npackages = [{packages}]\n[apt.mirrors]\n\"{DEAD}\" = \"{}/elsewhere\"\n",
+                archive.address()
+            ),
+        );
+    };
+    spec("\"tool\", \"elsewhere\"");
+    let said = world.ends(&["fetch"], 1);
+    assert!(
+        said.contains("elsewhere") && said.contains("/etc/apt/sources.list"),
+        "{said}"
+    );
+    assert!(!world.at("kraken.lock").exists());
+    spec("\"tool\"");
+    let said = world.does(&["fetch"]);
+    assert!(
+        said.contains("warning: ") && said.contains(DEAD) && said.contains("/etc/apt/sources.list"),
+        "{said}"
+    );
+    assert_eq!(locked(&world, 0), ["libtool 1.0-1", "tool 1.0-1"]);
+    let lock = lock_of(&world);
+    assert_eq!(lock["bake"][0]["archive"].as_array().unwrap().len(), 1);
+}

@@ -55,3 +55,33 @@ fn an_image_with_room_enough_stays_as_large_as_its_base() {
     assert_eq!(fs::metadata(image(&world, "images", 1).path).unwrap().len(), size);
     assert_eq!(json(&world, &["plan", "--json"])["card-bytes"], size);
 }
+
+/// What cannot be laid out does not get into the lock file.
+#[test]
+fn a_base_that_cannot_grow_for_the_packages_is_refused_before_the_lock_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = (0..20_000).map(|number| format!("{number:01023}\n")).collect();
+    let large = make_deb(folder.path(), "large", "1.0-1", "", &[("/usr/share/large", &text)]);
+    let archive = TestArchive::builder().deb(large).build().serve();
+    let world = World::new(1, nearly_full(base_of(&archive)));
+    // A third partition behind the root's, in the MiB at the end.
+    let base = world.at("base.img");
+    let size = fs::metadata(&base).unwrap().len() / 512;
+    let entry = [
+        &[0, 0, 0, 0, 0x83, 0, 0, 0][..],
+        &(size as u32 - 2048).to_le_bytes(),
+        &2048u32.to_le_bytes(),
+    ]
+    .concat();
+    let file = fs::File::options().write(true).open(&base).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &entry, 446 + 32).unwrap();
+    world.spec(1, "[system]\npackages = [\"large\"]\n");
+    for command in ["fetch", "build"] {
+        let said = world.ends(&[command], 1);
+        assert!(
+            said.contains("base.img") && said.contains("is not the last one"),
+            "{said}"
+        );
+        assert!(!world.at("kraken.lock").exists());
+    }
+}

@@ -1,0 +1,94 @@
+//! Docker's own archive: where it is for the system in an image, and with which key it is proven.
+
+use url::Url;
+
+use super::fetch::{Fetch, FetchFailed};
+use super::obtain_error::PackagesError;
+use super::sources::Source;
+use super::store::Store;
+use crate::base::OsImage;
+use crate::spec::{Board, Cluster, DockerSource};
+
+/// The largest file with a key, in bytes.
+const LARGEST_KEY: u64 = 1 << 20;
+
+/// Docker's own archive, when the cluster wants it: with a key of the pinned fingerprint, from a file or from the archive itself.
+pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Result<Option<Source>, PackagesError> {
+    let docker = &cluster.docker;
+    if docker.source != DockerSource::DockerCe {
+        return Ok(None);
+    }
+    if os.codename.is_empty() {
+        return Err(PackagesError::NoCodename);
+    }
+    let distribution = distribution(&os.id, &os.codename);
+    // Debian's armhf begins with ARMv7; the first boards, and Pi Zero, have an ARMv6.
+    let first = cluster.nodes.iter().find(|node| node.board == Board::Pi1);
+    if let (Some(node), true) = (first, os.id == "raspbian" && distribution == "debian") {
+        return Err(PackagesError::Name(format!(
+            "Docker's own archive has nothing for {} (a {}) from trixie on, since its packages for armhf need a newer processor; \
+             use [docker] source = \"debian\"",
+            node.hostname, node.board
+        )));
+    }
+    let address = |rest: &str| {
+        let text = format!("{}/{distribution}{rest}", docker.archive);
+        Url::parse(&text).map_err(|error| PackagesError::Name(format!("{text} is no address: {error}")))
+    };
+    let (named, key) = match &docker.key_file {
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|source| PackagesError::Io {
+                path: path.clone(),
+                source,
+            })?;
+            (path.display().to_string(), bytes)
+        }
+        None => {
+            let url = address("/gpg")?;
+            let bytes = store.text(&url, LARGEST_KEY)?.ok_or_else(|| {
+                let why = format!("{url} is not there; name the key in [docker] key-file");
+                FetchFailed::missing(why)
+            })?;
+            (url.to_string(), bytes)
+        }
+    };
+    let fingerprint = hex::encode_upper(docker.key_fingerprint);
+    Source::pinned(&address("")?, &os.codename, &["stable"], &key, &fingerprint, &named)
+        .map(Some)
+        .map_err(|source| PackagesError::Key { named, source })
+}
+
+/// Docker has a folder for each distribution. 32-bit Raspberry Pi OS calls itself `raspbian`, for which Docker has made packages up to
+/// bookworm; from trixie on, there are those for Debian only, whose armhf is what Raspberry Pi OS runs on all boards but the first.
+fn distribution(id: &str, codename: &str) -> &'static str {
+    const RASPBIAN: &[&str] = &["wheezy", "jessie", "stretch", "buster", "bullseye", "bookworm"];
+    match id == "raspbian" && RASPBIAN.contains(&codename) {
+        true => "raspbian",
+        false => "debian",
+    }
+}
+
+/// What the user should hear of the archive that is asked.
+pub(super) fn note(os: &OsImage) -> Option<&'static str> {
+    (os.id == "raspbian" && distribution(&os.id, &os.codename) == "debian")
+        .then_some("Docker's own archive has no packages for 32-bit Raspberry Pi OS from trixie on; those for Debian's armhf are taken")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raspbian_is_asked_for_as_long_as_docker_made_packages_for_it() {
+        for (id, codename, want) in [
+            ("raspbian", "bullseye", "raspbian"),
+            ("raspbian", "bookworm", "raspbian"),
+            ("raspbian", "trixie", "debian"),
+            ("raspbian", "forky", "debian"),
+            ("debian", "bookworm", "debian"),
+            ("debian", "trixie", "debian"),
+        ] {
+            assert_eq!(distribution(id, codename), want, "{id} {codename}");
+        }
+    }
+}
