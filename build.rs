@@ -5,7 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything whose change can change the bytes of a golden image for the same overlay.
-const WRITERS: &[&str] = &["src/disk", "src/bake", "src/overlay", "Cargo.lock"];
+/// `packages` unpacks what is laid over the base; Cargo.toml chooses features of the libraries that Cargo.lock names. Of the other
+/// rooms, what they make is itself hashed: `provision` by the overlay it gives, `base` by the hash of the raw image.
+const WRITERS: &[&str] = &[
+    "src/disk",
+    "src/bake",
+    "src/overlay",
+    "src/packages",
+    "Cargo.lock",
+    "Cargo.toml",
+];
 
 fn main() {
     for watched in ["templates", "overlays", "build.rs"].iter().chain(WRITERS) {

@@ -353,3 +353,62 @@ fn a_damaged_archive_is_refused_and_not_kept() {
         }
     }
 }
+
+#[test]
+fn small_faults_of_a_base_are_told_and_are_in_no_image() {
+    let world = World::new(1, small());
+    let base = world.at("base.img");
+    let file = File::options().read(true).write(true).open(&base).unwrap();
+    file.write_all_at(&[0x83], 446 + 4).unwrap();
+    let start = 8 << 20;
+    let mut sector = [0; 512];
+    file.read_exact_at(&mut sector, start).unwrap();
+    let reserved = u64::from(u16::from_le_bytes([sector[14], sector[15]]));
+    // A cluster that no file uses, in the first copy of the allocation table only.
+    file.write_all_at(&[0xff, 0xff, 0xff, 0x0f], start + reserved * 512 + 4 * 50_000)
+        .unwrap();
+    let said = world.does(&["inspect", "base.img"]);
+    for words in ["in use by no file", "copies", "has the type 83"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let said = world.does(&["build"]);
+    for words in ["in use by no file", "copies", "has the type 83"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    world.does(&["verify"]);
+    Image::open(&world.at("images/kraken-1.img")).is_clean();
+    let said = world.does(&["inspect", "images/kraken-1.img"]);
+    assert!(!said.contains("problem"), "{said}");
+}
+
+/// A disk that rots changes bytes and no dates: only their hashes tell.
+#[test]
+fn a_cached_image_that_rotted_is_noticed_and_made_anew() {
+    use std::os::unix::fs::MetadataExt;
+    let world = World::new(1, small());
+    world.does(&["build"]);
+    let sums = fs::read(world.at("images/SHA256SUMS")).unwrap();
+    let golden = names(&world.at("cache/golden"))
+        .into_iter()
+        .find(|name| name.ends_with(".img"))
+        .unwrap();
+    let golden = world.at("cache/golden").join(golden);
+    let file = File::options().read(true).write(true).open(&golden).unwrap();
+    let before = file.metadata().unwrap();
+    file.write_all_at(b"rotten", 100).unwrap();
+    file.set_times(fs::FileTimes::new().set_modified(before.modified().unwrap()))
+        .unwrap();
+    let record = golden.with_extension("json");
+    let after = file.metadata().unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    json["stamp"]["ctime"] = serde_json::json!([after.ctime(), after.ctime_nsec()]);
+    fs::write(&record, json.to_string()).unwrap();
+    let said = world.does(&["build"]);
+    assert!(
+        said.contains("made anew") && said.contains(golden.to_str().unwrap()),
+        "{said}"
+    );
+    assert_eq!(fs::read(world.at("images/SHA256SUMS")).unwrap(), sums);
+    world.does(&["verify"]);
+    assert!(!world.does(&["build"]).contains("made anew"));
+}

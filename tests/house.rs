@@ -189,3 +189,28 @@ fn every_file_says_what_it_is_for() {
         );
     }
 }
+
+/// What bakes uses other rooms; each is either watched by build.rs, or what it gives is hashed into the name of what is cached.
+#[test]
+fn code_that_writes_images_is_part_of_the_name_of_what_is_cached() {
+    // `base`: the raw image's hash. `provision`: the overlay's. `spec`, `swarm`: they reach an image through `provision` only.
+    const HASHED: &[&str] = &["base", "provision", "spec", "swarm", "progress", "interrupt", "clean"];
+    let build = fs::read_to_string(root().join("build.rs")).unwrap();
+    let (_, list) = build.split_once("const WRITERS: &[&str] = &[").unwrap();
+    let (watched, _) = list.split_once(']').unwrap();
+    for path in sources().iter().filter(|path| room(path).as_deref() == Some("bake")) {
+        for used in used_rooms(&fs::read_to_string(path).unwrap()) {
+            assert!(
+                HASHED.contains(&used.as_str()) || watched.contains(&format!("\"src/{used}\"")),
+                "{} uses {used}, which build.rs does not watch",
+                path.display()
+            );
+        }
+    }
+    for path in watched.split('"').skip(1).step_by(2) {
+        assert!(
+            root().join(path).exists(),
+            "build.rs watches {path}, which is not there"
+        );
+    }
+}

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::look::{Opened, copy_base, detect, open, open_read, recorded};
 use super::node::NodeImage;
 use super::pieces::{self, Piece};
-use super::store::{Measured, cached, keep, prune, temporary};
+use super::store::{Measured, cached, is_sound, keep, prune, temporary};
 use super::{BakeError, Inputs, freed, packaged, turn};
 use crate::base::OsImage;
 use crate::disk::{self, CleanFat, CowView, FatTree, ImageFile, Layout, ReadAt, UsedMap};
@@ -33,8 +33,8 @@ pub struct GoldenImage {
     key: String,
     file: Arc<ImageFile>,
     layout: Layout,
-    /// The boot volume, looked over once for all nodes. `None` when it has a fault that does no harm (a base that was not unmounted
-    /// cleanly): then each node's writer looks it over, and mends it.
+    /// The boot volume, looked over once for all nodes. `None` when it has a fault that does no harm, which baking leaves none of: then
+    /// each node's writer looks it over, and puts it right.
     clean: Option<CleanFat>,
     os: OsImage,
     described: String,
@@ -62,6 +62,21 @@ pub fn bake<'a>(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Golden<'a>, BakeError> {
+    for _ in 0..2 {
+        if let Some(golden) = attempt(inputs, cache, progress, interrupt)? {
+            return Ok(golden);
+        }
+    }
+    Err(BakeError::Rots { cache: cache.into() })
+}
+
+/// As [`bake`]; `None` when something in the cache was found damaged, and dropped.
+fn attempt<'a>(
+    inputs: Inputs<'a>,
+    cache: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Option<Golden<'a>>, BakeError> {
     let base = inputs.base;
     let needs_keys = inputs.cluster.swarm.mode != SwarmMode::None && !matches!(inputs.rejoin, Rejoin::ByToken(_));
     if needs_keys && inputs.keys.is_none() {
@@ -113,6 +128,9 @@ pub fn bake<'a>(
     let record_path = cache.join(format!("{key}.json"));
     let (used, pieces) = match cached(&path, &record_path) {
         Some(known) => {
+            if !is_sound(&path, &record_path, &known, progress, interrupt)? {
+                return Ok(None);
+            }
             progress.detail(&format!("golden image from the cache: {}", path.display()));
             known
         }
@@ -122,9 +140,13 @@ pub fn bake<'a>(
             match cached(&path, &record_path) {
                 Some(known) => known,
                 None => {
+                    // Only now is all of it read; what it was made from has been hashed when it was made.
+                    if inputs.packages.is_some() && !packaged::is_sound(&start, progress, interrupt)? {
+                        return Ok(None);
+                    }
                     let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
                     make((&file, &start), (&common, growth), temp.path(), progress, interrupt)?;
-                    let known = measure(temp.path(), progress, interrupt)?;
+                    let known = measure(temp.path(), "the golden image", progress, interrupt)?;
                     keep(temp, &path, &record_path, &known)?;
                     prune(cache, &path);
                     known
@@ -155,7 +177,7 @@ pub fn bake<'a>(
         used,
         pieces,
     };
-    Ok(Golden { inputs, image })
+    Ok(Some(Golden { inputs, image }))
 }
 
 /// Refuses an image that a board of the cluster cannot run.
@@ -247,6 +269,28 @@ fn make(
     interrupt.check()?;
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
+    for fault in disk::mend_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
+        path: base_path.into(),
+        source,
+    })? {
+        progress.note(&format!(
+            "the boot volume of the base had a fault that the images do not have: {fault}"
+        ));
+    }
+    if !layout.table.firmware_reads(&layout.boot) {
+        progress.note(&format!(
+            "the boot partition of the base has the type {}, in which the firmware does not look for its files; in the images it has the usual one",
+            layout.boot.kind
+        ));
+    }
+    disk::mark_boot(&*file, &layout.boot)
+        .map_err(disk::LayoutError::from)
+        .map_err(|source| BakeError::Layout {
+            path: base_path.into(),
+            source,
+        })?;
+    // Read anew: the type is part of it.
+    let layout = detect(&file, to)?;
     disk::apply(file.clone(), &layout, common)?;
     let after = used_by(&file, to)?;
     freed::clear(&file, &before, &after).map_err(BakeError::io("clearing what was freed in", to))?;
@@ -262,7 +306,12 @@ fn used_by(file: &Arc<ImageFile>, path: &Path) -> Result<UsedMap, BakeError> {
     })
 }
 
-fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Measured, BakeError> {
+pub(super) fn measure(
+    path: &Path,
+    what: &str,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Measured, BakeError> {
     let file = open_read(path)?;
     let bytes = used_by(&file, path)?;
     let used = UsedMap::from_ranges(
@@ -271,7 +320,7 @@ fn measure(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Resul
             .iter()
             .map(|range| pieces::whole_blocks(range, file.size())),
     );
-    let task = progress.task("hashing the golden image", Some(used.bytes()));
+    let task = progress.task(&format!("hashing {what}"), Some(used.bytes()));
     match pieces::hash_all(&*file, &used, &*task, interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
         result => Ok((used, result.map_err(BakeError::io("hashing", path))?)),

@@ -63,6 +63,16 @@ pub enum BakeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is written to the cache does not stay what it was.
+    #[error(
+        "what was baked into {} is not what it was when it was made, twice in a row: the disk or the memory of this machine is failing; \
+         check them, or set another cache folder (KRAKEN_FLASH_CACHE)",
+        cache.display()
+    )]
+    Rots {
+        /// The folder.
+        cache: PathBuf,
+    },
     /// The base has no layout that a Raspberry Pi boots from.
     #[error("looking for the boot and root partitions of {}", path.display())]
     Layout {

@@ -6,19 +6,16 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::golden::{FORMAT, WRITERS};
+use super::golden::{FORMAT, WRITERS, measure};
 use super::look::{copy_base, detect, open_read};
 use super::store::{cached, keep, prune, temporary};
-use super::{BakeError, turn};
+use super::{BakeError, store, turn};
 use crate::base::Base;
-use crate::disk::{self, ImageFile, Layout, ReadAt, UsedMap};
+use crate::disk::{self, ImageFile, Layout, ReadAt};
 use crate::interrupt::Interrupt;
 use crate::overlay::{Entry, EntryPath, Overlay, Volume};
 use crate::packages::{self, PREINST, PackagesRecord, RECORD, RecordedPackage, Selection};
 use crate::progress::Progress;
-
-/// Room left beyond what the packages take, so that what makes a cluster of it needs no second growth.
-const SLACK: u64 = 32 << 20;
 
 /// By how many bytes the root file system of a base must grow for packages that need so many bytes and inodes; `None` when they fit.
 ///
@@ -28,7 +25,7 @@ pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: (u64, u
     Ok(disk::shortfall_of(
         base.clone(),
         layout,
-        need.0.saturating_add(SLACK),
+        need.0.saturating_add(packages::SLACK),
         need.1,
     )?)
 }
@@ -89,10 +86,21 @@ pub(super) fn obtain(
     if cached(&path, &record).is_none() {
         let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
         make(base.0, (selection, time), temp.path(), progress, interrupt)?;
-        keep(temp, &path, &record, &(UsedMap::from_ranges([]), Vec::new()))?;
+        let known = measure(temp.path(), "the base with packages", progress, interrupt)?;
+        keep(temp, &path, &record, &known)?;
         prune(cache, &path);
     }
     Ok(path)
+}
+
+/// Whether the base with packages at `path` still is what was made; one that is not is dropped from the cache. A base without packages,
+/// which is not of this cache, is none of its business.
+pub(super) fn is_sound(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<bool, BakeError> {
+    let record = path.with_extension("json");
+    match cached(path, &record) {
+        Some(known) => store::is_sound(path, &record, &known, progress, interrupt),
+        None => Ok(true),
+    }
 }
 
 fn make(
