@@ -58,6 +58,30 @@ fn every_way_of_packing_gives_the_same_sparse_image_once() {
 }
 
 #[test]
+fn bytes_behind_what_is_packed_are_left_out() {
+    let raw = disk_image(SIZE);
+    for (name, command) in PACKERS {
+        let desk = Desk::new();
+        let packed = pack(&desk.write("disk.img", &raw), command);
+        for behind in [&[0; 4096][..], &[0; 3], b"meta", &[0x5a; 3000]] {
+            let path = desk.write("base", &[&packed[..], behind].concat());
+            let base = desk
+                .obtain(BaseRef::Path(path.clone()))
+                .unwrap_or_else(|error| panic!("{name}, {} bytes: {error}", behind.len()));
+            assert_is(&base, &raw);
+            let mut streamed = Vec::new();
+            let mut stream = kraken_flash::base::stream(&path).unwrap();
+            std::io::Read::read_to_end(&mut stream.bytes, &mut streamed)
+                .unwrap_or_else(|error| panic!("{name}, {} bytes: {error}", behind.len()));
+            assert!(streamed == raw, "{name}");
+            // What a zip archive holds is found from its end, and so has no end of its own.
+            let told = stream.tail.words(stream.format).is_some();
+            assert_eq!(told, behind[0] != 0 && *name != "zip", "{name}, {} bytes", behind.len());
+        }
+    }
+}
+
+#[test]
 fn a_raw_file_is_used_where_it_is() {
     let desk = Desk::new();
     let raw = disk_image(SIZE);

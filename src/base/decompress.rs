@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::format::{self, Format, HEAD};
 use super::hash::{BLOCK, Hash};
+use super::members::{Members, Tail};
 use super::sparse::SparseWriter;
 use super::unpack_error::{UnpackError, io_error};
 use super::xz::XzReader;
@@ -114,18 +115,18 @@ pub fn unpack(
     };
     pump.room_for(limits.exact.unwrap_or(0))?;
     let input = Counted { file, task: &*task };
-    match format {
+    let (tail, packed) = (Tail::default(), |input| BufReader::with_capacity(BLOCK, input));
+    let unpacked = match format {
         Format::Raw => pump.run(input),
-        Format::Xz => pump.run(XzReader::new(BufReader::with_capacity(BLOCK, input))),
-        Format::Gzip => pump.run(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(
-            BLOCK, input,
-        ))),
-        Format::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(BLOCK, input));
-            pump.run(decoder.map_err(|error| pump.explain(error))?)
-        }
+        Format::Xz => pump.run(XzReader::new(packed(input), tail.clone())),
+        Format::Gzip => pump.run(Members::gzip(packed(input), tail.clone())),
+        Format::Zstd => pump.run(Members::zstd(packed(input), tail.clone())),
         Format::Zip => pump.run_zip(input),
+    }?;
+    if let Some(words) = tail.words(format) {
+        progress.note(&format!("{name}: {words}"));
     }
+    Ok(unpacked)
 }
 
 /// A file that tells how far it has been read. Seeking back (zip) does not count twice as far as a user can see.

@@ -1,5 +1,7 @@
 //! Tells by its first bytes what a file is: a raw disk image, a compressed one, or something else that it names.
 
+use crate::disk;
+
 /// How an image is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -79,7 +81,9 @@ pub fn recognise(head: &[u8]) -> Result<Format, &'static str> {
         }
     }
     if head.get(510..512) == Some(&[0x55, 0xaa]) {
-        return match head.get(82..87) == Some(b"FAT32") || head.get(54..57) == Some(b"FAT") {
+        // A disk that once was a file system keeps that one's boot sector; what rules are the entries behind it.
+        let fat = head.get(82..87) == Some(b"FAT32") || head.get(54..57) == Some(b"FAT");
+        return match fat && !disk::has_mbr_entries(head) {
             true => Err("a FAT file system without a partition table"),
             false => Ok(Format::Raw),
         };
@@ -119,7 +123,8 @@ fn unknown(head: &[u8]) -> &'static str {
 /// MBR: the ends of the four primary partitions. GPT (UEFI specification, 5.3.2): the place of the backup header.
 pub(super) fn least_size(head: &[u8]) -> u64 {
     let word = |at: usize| Some(u64::from(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?)));
-    if head.get(512..520) == Some(b"EFI PART") {
+    // A header without an entry that protects it is what an older table has left.
+    if head.get(512..520) == Some(b"EFI PART") && disk::is_gpt(head) {
         let backup = head.get(544..552).and_then(|bytes| bytes.try_into().ok());
         return backup.map_or(0, |bytes| {
             u64::from_le_bytes(bytes).saturating_add(1).saturating_mul(512)
@@ -184,6 +189,26 @@ mod tests {
     }
 
     #[test]
+    fn an_old_boot_sector_before_a_partition_table_is_a_leftover() {
+        for (at, kind) in [(82, &b"FAT32   "[..]), (54, b"FAT16   ")] {
+            let mut head = vec![0; HEAD];
+            head[..3].copy_from_slice(b"\xeb\x58\x90");
+            head[3..11].copy_from_slice(b"mkfs.fat");
+            head[at..at + kind.len()].copy_from_slice(kind);
+            head[510..512].copy_from_slice(b"\x55\xaa");
+            let fat = Err("a FAT file system without a partition table");
+            assert_eq!(recognise(&head), fat);
+            // Text of a boot program where the entries would be.
+            head[446..478].copy_from_slice(b"Remove disks or other media.\xff\r\n\0");
+            assert_eq!(recognise(&head), fat);
+            head[446..478].fill(0);
+            head[450] = 0x0c;
+            head[454..462].copy_from_slice(&[0, 0x40, 0, 0, 0, 0, 0x10, 0]);
+            assert_eq!(recognise(&head), Ok(Format::Raw));
+        }
+    }
+
+    #[test]
     fn a_partition_table_tells_how_long_the_disk_must_be() {
         let mut head = vec![0; HEAD];
         head[446 + 4] = 0x0c;
@@ -198,6 +223,12 @@ mod tests {
         );
         head[512..520].copy_from_slice(b"EFI PART");
         head[544..552].copy_from_slice(&99u64.to_le_bytes());
+        assert_eq!(
+            least_size(&head),
+            (0x4000 + 0x10_0000) * 512,
+            "a GPT that no entry protects is a leftover"
+        );
+        head[446 + 24..446 + 28].copy_from_slice(&[1, 0, 0, 0]);
         assert_eq!(least_size(&head), 100 * 512);
         head[544..552].copy_from_slice(&[0xff; 8]);
         assert_eq!(least_size(&head), u64::MAX);

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::decompress::largest_image;
 use super::format::{self, Format};
 use super::hash::BLOCK;
+use super::members::{Members, Tail};
 use super::unpack_error::{UnpackError, io_error};
 use super::xz::XzReader;
 
@@ -22,6 +23,8 @@ pub struct ImageStream {
     pub size: Option<u64>,
     /// The size in bytes that it has at least, by its own partition table.
     pub least: u64,
+    /// What stands behind the packed image, once all was read.
+    pub tail: Tail,
     /// The raw image. Damage shows as `InvalidData` or `UnexpectedEof`, at the latest at the end.
     pub bytes: Box<dyn Read + Send>,
 }
@@ -33,6 +36,7 @@ pub struct ImageStream {
 pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
     let format = super::recognise(path)?;
     let file = File::open(path).map_err(io_error("opening", path))?;
+    let tail = Tail::default();
     let packed = |file| BufReader::with_capacity(BLOCK, file);
     let damaged = |why: String| UnpackError::Corrupt {
         path: path.to_owned(),
@@ -44,12 +48,9 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
             Some(file.metadata().map_err(io_error("examining", path))?.len()),
             Box::new(file),
         ),
-        Format::Xz => (None, Box::new(XzReader::new(packed(file)))),
-        Format::Gzip => (None, Box::new(flate2::bufread::MultiGzDecoder::new(packed(file)))),
-        Format::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(packed(file));
-            (None, Box::new(decoder.map_err(|error| damaged(error.to_string()))?))
-        }
+        Format::Xz => (None, Box::new(XzReader::new(packed(file), tail.clone()))),
+        Format::Gzip => (None, Box::new(Members::gzip(packed(file), tail.clone()))),
+        Format::Zstd => (None, Box::new(Members::zstd(packed(file), tail.clone()))),
         Format::Zip => {
             let (size, bytes) = zipped(file).map_err(|error| damaged(error.to_string()))?;
             (Some(size), bytes)
@@ -75,6 +76,7 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
         format,
         size,
         least,
+        tail,
         bytes: Box::new(Whole {
             bytes: io::Cursor::new(head).chain(bytes),
             given: 0,

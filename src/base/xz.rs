@@ -2,7 +2,11 @@
 
 use std::io::{self, BufRead, Read};
 
+use super::members::{Ahead, Next, Tail, begins_with, behind};
 use liblzma::stream::{Action, Error, MtStreamBuilder, Status, Stream};
+
+/// The first bytes of a stream.
+const MAGIC: &[u8] = b"\xfd7zXZ\0";
 
 /// Above this (bytes), liblzma uses fewer threads.
 const MEMORY_GOAL: u64 = 112 << 20;
@@ -12,48 +16,42 @@ const MEMORY_LIMIT: u64 = 176 << 20;
 
 /// Reads what is inside an `.xz` file.
 pub(super) struct XzReader<R> {
-    input: R,
+    input: Ahead<R>,
     state: State,
+    tail: Tail,
 }
 
 enum State {
-    /// Between two streams; so many bytes of padding were seen. `true` before the first stream.
-    Between(u64, bool),
+    /// Between two streams; `true` before the first one.
+    Between(bool),
     Inside(Box<Stream>),
     Done,
 }
 
 impl<R: BufRead> XzReader<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(super) fn new(input: R, tail: Tail) -> Self {
         Self {
-            input,
-            state: State::Between(0, true),
+            input: Ahead::new(input),
+            state: State::Between(true),
+            tail,
         }
     }
 
-    /// Skips padding (zero bytes, a multiple of four: section 2.2 of the format) and begins the next stream.
-    fn next_stream(&mut self, mut padding: u64, first: bool) -> io::Result<State> {
-        loop {
-            let buffer = self.input.fill_buf()?;
-            let zeros = if first {
-                0
-            } else {
-                buffer.iter().take_while(|&&byte| byte == 0).count()
+    /// Skips padding (zero bytes, a multiple of four before another stream: section 2.2 of the format) and begins the next stream.
+    fn next_stream(&mut self, first: bool) -> io::Result<State> {
+        if first {
+            return match self.input.fill_buf()?.is_empty() {
+                true => Err(io::ErrorKind::UnexpectedEof.into()),
+                false => Ok(State::Inside(Box::new(decoder()?))),
             };
-            let (at_end, more) = (buffer.is_empty(), buffer.len() > zeros);
-            self.input.consume(zeros);
-            padding += zeros as u64;
-            if !at_end && !more {
-                continue;
+        }
+        let begins = |next: &[u8]| begins_with(next, MAGIC);
+        match behind(&mut self.input, (MAGIC.len(), &begins), true, &self.tail)? {
+            Next::End => Ok(State::Done),
+            Next::Part(padding) if !padding.is_multiple_of(4) => {
+                Err(invalid("stream padding is not a multiple of four bytes"))
             }
-            if !padding.is_multiple_of(4) {
-                return Err(invalid("stream padding is not a multiple of four bytes"));
-            }
-            return match (at_end, first) {
-                (true, true) => Err(io::ErrorKind::UnexpectedEof.into()),
-                (true, false) => Ok(State::Done),
-                (false, _) => Ok(State::Inside(Box::new(decoder()?))),
-            };
+            Next::Part(_) => Ok(State::Inside(Box::new(decoder()?))),
         }
     }
 }
@@ -77,9 +75,9 @@ impl<R: BufRead> Read for XzReader<R> {
         loop {
             let stream = match &mut self.state {
                 State::Done => return Ok(0),
-                State::Between(padding, first) => {
-                    let (padding, first) = (*padding, *first);
-                    self.state = self.next_stream(padding, first)?;
+                State::Between(first) => {
+                    let first = *first;
+                    self.state = self.next_stream(first)?;
                     continue;
                 }
                 State::Inside(stream) => stream,
@@ -93,7 +91,7 @@ impl<R: BufRead> Read for XzReader<R> {
             let produced = (stream.total_out() - before_out) as usize;
             self.input.consume(consumed);
             if matches!(status, Status::StreamEnd) {
-                self.state = State::Between(0, false);
+                self.state = State::Between(false);
             }
             if produced > 0 {
                 return Ok(produced);

@@ -92,6 +92,9 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             written
         }
     };
+    if let Some(words) = stream.tail.words(stream.format) {
+        session.progress.note(&format!("{name}: {words}"));
+    }
     if args.json {
         let mut receipt = written.receipt;
         receipt.pieces.clear();
