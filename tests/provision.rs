@@ -352,7 +352,7 @@ fn an_unknown_locale_is_refused_with_near_ones() {
     let mut cluster = kraken();
     for (locale, near) in [
         ("de_XX.UTF-8", "de_AT.UTF-8, de_DE.UTF-8"),
-        ("de_DE.UTF-8@euro", "de_DE.UTF-8"),
+        ("de_DE.UTF-8@euro", "de_DE.UTF-8, de_AT.UTF-8"),
         ("xx_GB.UTF-8", "en_GB.UTF-8"),
     ] {
         locale.clone_into(&mut cluster.system.locale);

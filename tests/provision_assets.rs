@@ -138,3 +138,45 @@ fn our_own_templates_never_switch_quoting_off() {
         assert!(!text.replace(' ', "").contains("|safe"), "{}", path.display());
     }
 }
+
+#[test]
+fn names_that_are_one_on_fat_are_refused_whatever_overlays_they_come_from() {
+    for (one, other, said) in [
+        (
+            "overlays/common/boot/README.TXT",
+            "overlays/common/boot/Readme.txt",
+            ["boot/README.TXT", "boot/Readme.txt"],
+        ),
+        (
+            "overlays/common/boot/notes",
+            "mine/boot/Notes",
+            ["boot/notes", "boot/Notes"],
+        ),
+        (
+            "overlays/worker/boot/CMDLINE.TXT",
+            "mine/boot/other",
+            ["boot/cmdline.txt", "boot/CMDLINE.TXT"],
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in [(one, "1"), (other, "2")] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let mine = folder.path().join("mine");
+        std::fs::create_dir_all(&mine).unwrap();
+        let error = Assets::load(Some(folder.path()), Some(&mine))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(said.iter().all(|name| error.contains(name)), "{error}");
+        // On the root volume they are two files.
+        let root = |path: &str| folder.path().join(path.replace("/boot/", "/root/"));
+        for file in [one, other] {
+            std::fs::create_dir_all(root(file).parent().unwrap()).unwrap();
+            std::fs::rename(folder.path().join(file), root(file)).unwrap();
+        }
+        Assets::load(Some(folder.path()), Some(&mine)).unwrap();
+    }
+}

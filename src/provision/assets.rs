@@ -11,6 +11,7 @@ use crate::overlay::{Entry, EntryPath, Overlay, Volume};
 use crate::spec::Role;
 
 use super::ProvisionError;
+use super::fat_names;
 use super::render::Renderer;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
@@ -111,14 +112,32 @@ impl Assets {
             fs::read_dir(overlay).map_err(|source| unreadable(overlay, source))?;
             folder_items(overlay, &mut user)?;
         }
-        Ok(Self {
+        let assets = Self {
             renderer: Renderer::new(&templates, |name| YAML.contains(&name))?,
             templates,
             common: part("common")?,
             manager: part("manager")?,
             worker: part("worker")?,
             user,
-        })
+        };
+        assets.refuse_names_that_are_one()?;
+        Ok(assets)
+    }
+
+    /// Refuses files that would replace one another on the boot volume of a node, whichever overlays they come from.
+    fn refuse_names_that_are_one(&self) -> Result<(), ProvisionError> {
+        for role in [&self.manager, &self.worker] {
+            let names = [&self.common, role, &self.user].into_iter().flatten();
+            let on_boot = names.filter(|((volume, _), _)| *volume == Volume::Boot);
+            let clash = fat_names::clash(on_boot.map(|((_, path), item)| fat_names::Named {
+                path,
+                is_file: !matches!(item, Item::Directory),
+            }));
+            if let Some([one, other]) = clash {
+                return Err(ProvisionError::SameOnFat { one, other });
+            }
+        }
+        Ok(())
     }
 
     /// SHA-256 over all templates and overlays, in hexadecimal: what a manifest says of them.

@@ -27,6 +27,17 @@ pub enum ProvisionError {
         /// What is the matter, and the mend.
         why: String,
     },
+    /// Two names for the boot volume of a node are one there.
+    #[error(
+        "reading the overlays: boot{one} and boot{other} are one file on the boot volume, which is FAT and knows no case; \
+         rename one of them, or spell both alike"
+    )]
+    SameOnFat {
+        /// One of them: what kraken-flash itself writes, or a file of an overlay.
+        one: String,
+        /// The other.
+        other: String,
+    },
     /// A name in an overlay cannot be a path in an image.
     #[error("laying out the files of a node: {0}; rename it in the overlay")]
     Path(#[from] BadPath),

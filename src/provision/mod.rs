@@ -7,6 +7,7 @@ mod assets;
 mod common;
 mod docker;
 mod error;
+mod fat_names;
 mod home;
 mod image;
 mod locale;
