@@ -35,7 +35,7 @@ pub const MANAGER: &str = "0B03A8C0:0949";
 pub struct Node {
     folder: TempDir,
     pub docker: Engine,
-    units: BTreeMap<String, [String; 4]>,
+    units: BTreeMap<String, [String; 5]>,
     child: Option<Child>,
 }
 
@@ -144,7 +144,7 @@ impl Node {
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// A unit's ActiveState; then, after slashes, its SubState, its Result and its UnitFileState where they matter.
+    /// A unit's ActiveState; then, after slashes, its SubState, its Result, its UnitFileState and its job where they matter.
     pub fn unit(&mut self, name: &str, state: &str) {
         let mut words = state.split('/');
         let mut word = |default: &str| {
@@ -154,13 +154,25 @@ impl Node {
                 .unwrap_or(default)
                 .to_owned()
         };
-        let state = [word("inactive"), word("dead"), word("success"), word("enabled")];
+        let state = [
+            word("inactive"),
+            word("dead"),
+            word("success"),
+            word("enabled"),
+            word(""),
+        ];
         self.units.insert(name.to_owned(), state);
         // As systemctl 257 shows them, in its order; a unit that is not there has an entry, too.
         let mut text = "Result=success\nId=cloud-init.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n".to_owned();
-        for (name, [active, sub, result, file]) in &self.units {
+        for (name, [active, sub, result, file, job]) in &self.units {
+            let load = if file == "masked" { "masked" } else { "loaded" };
+            let job = if job.is_empty() {
+                String::new()
+            } else {
+                format!("Job={job}\n")
+            };
             text += &format!(
-                "\nResult={result}\nId={name}\nLoadState=loaded\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\n"
+                "\n{job}Result={result}\nId={name}\nLoadState={load}\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\n"
             );
         }
         self.put("units", &text);

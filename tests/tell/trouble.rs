@@ -133,6 +133,96 @@ fn what_fails_is_told_in_words_with_what_to_do() {
 }
 
 #[test]
+fn a_docker_that_nobody_will_start_is_told_of_and_one_that_is_about_to_be_started_is_not() {
+    let stopped = "docker stopped  sudo systemctl start docker";
+    let off = "docker switched off  sudo systemctl enable --now docker";
+    for (unit, light, text) in [
+        // It was never up in this boot: its start was lost, or its socket failed.
+        ("inactive", "waiting", stopped),
+        ("inactive/dead/success/disabled", "waiting", off),
+        ("inactive/dead/success/masked", "waiting", off),
+        ("inactive/dead/success/enabled/812", "booting", "network up"),
+        (
+            "failed/failed/exit-code",
+            "failed",
+            "FAILED  docker.service: exit-code  sudo journalctl -u docker",
+        ),
+    ] {
+        let mut node = Node::new(&swarm(), 3);
+        node.network(true);
+        node.unit("docker.service", unit);
+        node.unit("multi-user.target", "activating");
+        node.start();
+        node.looks(2);
+        node.unit("multi-user.target", "active/active");
+        node.tells(light, text);
+    }
+    // Only when all is started that the boot brings.
+    let mut node = Node::new(&swarm(), 3);
+    node.network(true);
+    node.start();
+    node.tells("booting", "network up");
+    node.looks(2);
+    assert_eq!(node.console("ttyAMA0").len(), 1, "{:?}", node.console("ttyAMA0"));
+    // A restart stops it for a moment.
+    let mut node = ready_worker();
+    node.unit("docker.service", "deactivating/stop-sigterm/success/enabled/900");
+    node.tells("booting", "network up");
+    node.unit("docker.service", "inactive");
+    node.tells("waiting", stopped);
+}
+
+#[test]
+fn docker_is_told_of_though_another_package_failed() {
+    let mut node = Node::new(&swarm(), 3);
+    node.network(true);
+    node.put("var/lib/kraken-flash/configure", "");
+    node.unit("kraken-configure.service", "failed/failed/exit-code");
+    node.unit("docker.service", "inactive/dead/success/enabled/812");
+    node.start();
+    node.tells("booting", "network up  packages are not configured");
+    node.unit("docker.service", "activating/start");
+    node.tells("booting", "docker starting  packages are not configured");
+    node.unit("docker.service", "inactive");
+    node.tells(
+        "failed",
+        "FAILED  packages are not configured  sudo dpkg --configure -a",
+    );
+}
+
+#[test]
+fn a_swarm_without_docker_has_no_silence() {
+    let mut cluster = swarm();
+    cluster.docker.source = kraken_flash::spec::DockerSource::None;
+    let mut node = Node::new(&cluster, 3);
+    node.network(true);
+    node.start();
+    node.tells("booting", "network up");
+    node.unit("multi-user.target", "active/active");
+    node.tells(
+        "failed",
+        "FAILED  docker is not installed  sudo apt-get install docker.io",
+    );
+}
+
+#[test]
+fn the_only_manager_waits_for_nobody() {
+    let mut node = Node::new(&swarm(), 1);
+    node.network(true);
+    node.unit("docker.service", "activating/start-pre");
+    node.start();
+    node.tells("booting", "docker starting");
+    let mut cluster = swarm();
+    cluster.nodes[1].role = kraken_flash::spec::Role::Manager;
+    cluster.nodes[2].role = kraken_flash::spec::Role::Manager;
+    let mut node = Node::new(&cluster, 2);
+    node.network(true);
+    node.unit("docker.service", "activating/start-pre");
+    node.start();
+    node.tells("waiting", "docker starting  swarm waiting  for a manager");
+}
+
+#[test]
 fn what_holds_nothing_back_is_a_remark() {
     let mut node = ready_worker();
     node.cloud_init(None);
