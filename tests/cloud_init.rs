@@ -103,17 +103,19 @@ fn netplan_makes_network_manager_profiles_of_every_interface_choice() {
         let bond = name.starts_with("auto");
         assert_eq!(
             profiles.matches("interface-name=").count(),
-            if bond { 3 } else { 1 },
+            if bond { 4 } else { 1 },
             "{profiles}"
         );
         assert_eq!(
-            profiles.contains("mode=active-backup") && profiles.contains("primary=gigabit0"),
+            profiles.contains("mode=active-backup")
+                && profiles.contains("primary=gigabit0")
+                && profiles.contains("fail_over_mac=active"),
             bond,
             "{profiles}"
         );
         assert_eq!(
             profiles.matches("slave-type=bond").count(),
-            if bond { 2 } else { 0 },
+            if bond { 3 } else { 0 },
             "{profiles}"
         );
         if bond && name.ends_with("0000") {

@@ -7,8 +7,76 @@ use images::{HASH, bookworm, bullseye, every_option, kraken, make, text, trixie}
 use kraken_flash::disk::FileTree;
 use kraken_flash::overlay::{EntryPath, Kind, Volume};
 use kraken_flash::provision::{self, Assets};
-use kraken_flash::spec::{SecretText, Sudo};
+use kraken_flash::spec::{DockerSource, SecretText, Sudo};
 use proptest::prelude::*;
+
+#[test]
+fn the_group_docker_is_there_before_its_package_is_configured() {
+    let mut cluster = kraken();
+    for (source, joins) in [
+        (DockerSource::None, false),
+        (DockerSource::Debian, false),
+        (DockerSource::DockerCe, false),
+        (DockerSource::Debian, true),
+    ] {
+        cluster.docker.source = source;
+        cluster.docker.user_in_group = joins;
+        for disk in [trixie(), bookworm(), bullseye()] {
+            let (common, _) = make(&disk, &cluster, 1);
+            let line = |path: &str| {
+                let groups = text(&common, Volume::Root, path);
+                groups
+                    .lines()
+                    .find(|line| line.starts_with("docker:"))
+                    .map(str::to_owned)
+            };
+            let member = if joins { "kraken" } else { "" };
+            let wanted = source != DockerSource::None;
+            // The number that a package's addgroup --system would take; `docker.socket` asks for the name.
+            assert_eq!(
+                line("/etc/group"),
+                wanted.then(|| format!("docker:x:999:{member}")),
+                "{source:?}"
+            );
+            assert_eq!(
+                line("/etc/gshadow"),
+                wanted.then(|| format!("docker:!::{member}")),
+                "{source:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_password_is_for_the_console_on_every_base() {
+    let mut cluster = kraken();
+    cluster.user.password_hash = Some(SecretText::new(HASH.to_owned()));
+    let rule = "PasswordAuthentication no\nKbdInteractiveAuthentication no\n";
+    let include = "# The system's\nInclude /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n";
+    for mut disk in [trixie(), bookworm(), bullseye()] {
+        disk.root.file("/etc/ssh/sshd_config", include.as_bytes());
+        let (common, _) = make(&disk, &cluster, 1);
+        assert!(text(&common, Volume::Root, "/etc/ssh/sshd_config.d/60-kraken-flash.conf").ends_with(rule));
+        assert!(
+            common
+                .get(Volume::Root, &EntryPath::new("/etc/ssh/sshd_config").unwrap())
+                .is_none()
+        );
+        // A server that reads no such folder has it at the top of its own file, once.
+        disk.root.file("/etc/ssh/sshd_config", *b"PasswordAuthentication yes\n");
+        let (common, _) = make(&disk, &cluster, 1);
+        let main = text(&common, Volume::Root, "/etc/ssh/sshd_config");
+        assert!(
+            main.starts_with("# BEGIN kraken-flash") && main.find(rule) < main.find("PasswordAuthentication yes"),
+            "{main}"
+        );
+        disk.lay(&common);
+        assert_eq!(
+            text(&make(&disk, &cluster, 1).0, Volume::Root, "/etc/ssh/sshd_config"),
+            main
+        );
+    }
+}
 
 #[test]
 fn the_account_is_added_and_nothing_is_lost() {

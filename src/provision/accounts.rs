@@ -150,7 +150,7 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let user = &draft.ctx.cluster.user;
     refuse_separators(user)?;
     let groups = groups(root, draft.ctx.cluster)?;
-    let joins = docker::user_joins(draft.ctx.cluster);
+    let with_docker = docker::has_group(draft.ctx.cluster);
 
     let mut passwd = Table::needed(root, "/etc/passwd")?;
     let mut group = Table::needed(root, "/etc/group")?;
@@ -172,7 +172,7 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     if !group.numbers(2).contains(&gid) && group.row(&user.name).is_none() {
         group.set(&[&user.name, "x", &gid.to_string(), ""].map(str::to_owned));
     }
-    if joins && group.row(DOCKER).is_none() {
+    if with_docker && group.row(DOCKER).is_none() {
         let gid = system_group(&group)?;
         group.set(&[DOCKER, "x", &gid.to_string(), ""].map(str::to_owned));
     }
@@ -185,7 +185,7 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
         if gshadow.row(&user.name).is_none() {
             gshadow.set(&[&user.name, "!", "", ""].map(str::to_owned));
         }
-        if joins && gshadow.row(DOCKER).is_none() {
+        if with_docker && gshadow.row(DOCKER).is_none() {
             gshadow.set(&[DOCKER, "!", "", ""].map(str::to_owned));
         }
         gshadow.members(&groups, user);

@@ -6,9 +6,9 @@ use crate::disk::FileTree;
 use crate::overlay::{Entry, Overlay};
 
 use super::assets::Part;
-use super::image::{Draft, exists, first, text, without_block};
+use super::image::{BEGIN, Draft, END, exists, first, text, without_block};
 use super::network::enable;
-use super::{Assets, Context, ProvisionError, accounts, docker, locale, packages, swarm, tell};
+use super::{Assets, Context, ProvisionError, accounts, docker, locale, network, packages, swarm, tell};
 
 /// What all nodes share: it goes into the golden image. The same for the same inputs, also over an image that has it already.
 ///
@@ -19,6 +19,7 @@ pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionEr
     accounts::account(&mut draft)?;
     hosts(&mut draft, assets)?;
     ssh_server(&mut draft)?;
+    network::preferred(&mut draft, assets)?;
     clock_floor(&mut draft)?;
     time_zone(&mut draft)?;
     locale::locale(&mut draft, assets)?;
@@ -56,7 +57,32 @@ fn ssh_server(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     };
     enable(draft, "ssh.service", "multi-user.target")?;
     draft.link("/etc/systemd/system/sshd.service", unit)?;
-    enable(draft, "kraken-host-keys.service", "ssh.service")
+    enable(draft, "kraken-host-keys.service", "ssh.service")?;
+    no_passwords(draft)
+}
+
+/// A password is for the console, whatever the base: sshd takes keys. What comes before it in sshd_config(5) wins, so cloud-init's own
+/// file (50, from `ssh_pwauth`) and an overlay's do. A server before 8.2 knows no such folder.
+fn no_passwords(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+    const MAIN: &str = "/etc/ssh/sshd_config";
+    const RULE: &str = "PasswordAuthentication no\nKbdInteractiveAuthentication no\n";
+    let main = text(draft.ctx.root, MAIN)?.map(|main| without_block(&main));
+    let reads_folder = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        words.next().is_some_and(|word| word.eq_ignore_ascii_case("include")) && line.contains("/sshd_config.d/")
+    };
+    match main {
+        Some(main) if !main.lines().any(reads_folder) => {
+            let block = format!("{BEGIN}: a password is for the console\n{RULE}{END}\n");
+            draft.edited(MAIN, block + &main, 0o644)
+        }
+        _ => {
+            let rule = format!(
+                "# kraken-flash: a password is for the console. A file before this one may say otherwise.\n{RULE}"
+            );
+            draft.file("/etc/ssh/sshd_config.d/60-kraken-flash.conf", rule, 0o644)
+        }
+    }
 }
 
 /// Every node of the cluster. The image's `127.0.1.1` line goes: a machine with a permanent address has that in its place

@@ -1,4 +1,4 @@
-//! What dockerd is told, and what the kernel must do for it.
+//! What dockerd is told. IP forwarding is its own business: it closes FORWARD to the LAN only when it has switched forwarding on itself.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use crate::spec::{Cluster, DockerSource};
 /// The template's name.
 const DAEMON: &str = "daemon.json";
 
-/// `/etc/docker/daemon.json` and IP forwarding, where Docker is baked in.
+/// `/etc/docker/daemon.json`, where Docker is baked in.
 pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let docker = &draft.ctx.cluster.docker;
     if docker.source == DockerSource::None {
@@ -25,9 +25,7 @@ pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
         })?;
     lay_over(&mut options, &docker.daemon);
     let text = serde_json::to_string_pretty(&options).unwrap_or_default();
-    draft.file("/etc/docker/daemon.json", text + "\n", 0o644)?;
-    let sysctl = assets.renderer.text("60-kraken-docker.conf", &json!({}))?;
-    draft.file("/etc/sysctl.d/60-kraken-docker.conf", sysctl, 0o644)
+    draft.file("/etc/docker/daemon.json", text + "\n", 0o644)
 }
 
 /// Tables are merged, everything else is replaced. Options that a driver takes (`log-opts`) belong to that driver: with another
@@ -48,7 +46,13 @@ fn lay_over(options: &mut Map<String, Value>, own: &Map<String, Value>) {
     }
 }
 
-/// Whether the user is to be in the group `docker`, which is made then: the packages make it only when they are configured.
+/// Whether the image has the group `docker` from the start. `docker.socket` belongs to it, and may be started before the package, which
+/// would make the group (and takes one that is there), is configured.
+pub(super) fn has_group(cluster: &Cluster) -> bool {
+    cluster.docker.source != DockerSource::None
+}
+
+/// Whether the user is to be in the group `docker`.
 pub(super) fn user_joins(cluster: &Cluster) -> bool {
     let docker = &cluster.docker;
     docker.source != DockerSource::None

@@ -8,6 +8,7 @@ mod common;
 mod docker;
 mod error;
 mod fat_names;
+mod firmware;
 mod home;
 mod image;
 mod locale;

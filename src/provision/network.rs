@@ -1,9 +1,10 @@
 //! The node's static address, in the words of cloud-init, NetworkManager or systemd-networkd.
 //!
-//! The udev `.link` files of `overlays/common` name the gigabit adapter `gigabit0` and the onboard port `onboard0`, whatever
-//! the order in which the kernel finds them. With `interface = "auto"` both are ports of the active-backup bond `kraken0`,
-//! which carries the address: it stays when the adapter is plugged in, pulled out, or was never there, and it is never on
-//! two interfaces. Raspberry Pi kernels have the bonding driver as a module (`CONFIG_BONDING=m` in bcm2711_defconfig).
+//! The udev `.link` files of `overlays/common` name the gigabit adapter `gigabit0`, the onboard port `onboard0`, and a slower adapter
+//! `adapter0`, whatever the order in which the kernel finds them. With `interface = "auto"` they are ports of the active-backup bond
+//! `kraken0`, which carries the address: it stays when an adapter is plugged in, pulled out, or was never there, and it is never on
+//! two interfaces. The bond has the MAC address of the port that is in use: one port's would go on being used when that port is pulled
+//! out and serves another node; and an adapter that speaks NCM may take no other address than its own. Raspberry Pi kernels have the bonding driver as a module (`CONFIG_BONDING=m` in bcm2711_defconfig).
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -15,20 +16,40 @@ use super::image::{BEGIN, Draft, END, exists, text, without_block};
 use super::{Assets, ProvisionError};
 
 /// The ports of the bond; the first is preferred while it has a link.
-const PORTS: [&str; 2] = ["gigabit0", "onboard0"];
+const PORTS: [&str; 3] = ["gigabit0", "onboard0", "adapter0"];
+/// What dhcpcd would give addresses to, and die of when there are many: the interfaces of containers.
+const OF_DOCKER: [&str; 3] = ["veth*", "docker*", "br-*"];
 
-/// What the network templates show.
-pub(super) fn values(draft: &Draft<'_>, node: &Node) -> Value {
-    let network = &draft.ctx.cluster.network;
-    let interface = match network.interface {
+/// The interface that has the address.
+fn interface(choice: InterfaceChoice) -> &'static str {
+    match choice {
         InterfaceChoice::Auto => "kraken0",
         InterfaceChoice::Onboard => "onboard0",
         InterfaceChoice::Gigabit => "gigabit0",
         InterfaceChoice::Mac => "lan0",
-    };
+    }
+}
+
+/// Where NetworkManager has the network, it gives a further port an address by DHCP, which is a way in when all else fails. With its own
+/// metrics (100 for Ethernet, 300 for a bond) what the node sends would go out there, under that address.
+pub(super) fn preferred(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+    match draft.ctx.os.network {
+        NetworkStack::NetplanNetworkManager | NetworkStack::NetworkManager => {
+            let values = json!({"interface": interface(draft.ctx.cluster.network.interface)});
+            let file = assets.renderer.text("50-kraken-metric.conf", &values)?;
+            draft.file("/etc/NetworkManager/conf.d/50-kraken-metric.conf", file, 0o644)
+        }
+        // A static address has metric 0 there, before all of dhcpcd's.
+        NetworkStack::Networkd | NetworkStack::Dhcpcd => Ok(()),
+    }
+}
+
+/// What the network templates show.
+pub(super) fn values(draft: &Draft<'_>, node: &Node) -> Value {
+    let network = &draft.ctx.cluster.network;
     let bond = network.interface == InterfaceChoice::Auto;
     json!({
-        "interface": interface,
+        "interface": interface(network.interface),
         "bond": bond,
         "ports": if bond { &PORTS[..] } else { &[] },
         "address": node.address,
@@ -148,6 +169,7 @@ fn networkd(draft: &mut Draft<'_>, assets: &Assets, values: &Value) -> Result<()
     enable(draft, "systemd-networkd.service", "multi-user.target")?;
     if draft.ctx.os.network == NetworkStack::Dhcpcd {
         taken.push(interface);
+        taken.extend(OF_DOCKER.map(str::to_owned));
         dhcpcd_keeps_off(draft, &taken)?;
         // No systemd-resolved there: the name servers of a .network file would reach nobody.
         let resolv = assets.renderer.text("resolv.conf", values)?;
@@ -161,7 +183,7 @@ fn dhcpcd_keeps_off(draft: &mut Draft<'_>, interfaces: &[String]) -> Result<(), 
     const PATH: &str = "/etc/dhcpcd.conf";
     let old = text(draft.ctx.root, PATH)?.unwrap_or_default();
     let block = format!(
-        "{BEGIN}: systemd-networkd has these\ndenyinterfaces {}\nnohook resolv.conf\n{END}\n",
+        "{BEGIN}: systemd-networkd and Docker have these\ndenyinterfaces {}\nnohook resolv.conf\n{END}\n",
         interfaces.join(" ")
     );
     draft.edited(PATH, block + &without_block(&old), 0o644)

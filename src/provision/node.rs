@@ -10,7 +10,7 @@ use super::assets::Part;
 use super::image::Draft;
 use super::record::NodeRecord;
 use super::swarm::Membership;
-use super::{Assets, Context, ProvisionError, accounts, network, sudo, swarm};
+use super::{Assets, Context, ProvisionError, accounts, firmware, network, sudo, swarm};
 
 /// What one node has for itself: it goes into the patch. The same for the same inputs, also over an image that has it already.
 ///
@@ -58,6 +58,7 @@ pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay, 
     win(&mut overlay, &assets.part(Part::Common, ctx.clock_floor));
     overlay.merge(assets.part(Part::from(node.role), ctx.clock_floor));
     win(&mut overlay, &assets.part(Part::User, ctx.clock_floor));
+    firmware::settings(ctx, assets, &mut overlay)?;
     Ok(overlay)
 }
 
