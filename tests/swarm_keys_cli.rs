@@ -4,6 +4,8 @@
 mod encrypted;
 #[path = "swarm_keys_cli/refused.rs"]
 mod refused;
+#[path = "swarm_keys_cli/running.rs"]
+mod running;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

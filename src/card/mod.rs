@@ -13,6 +13,7 @@ mod host;
 mod identity;
 mod ioctl;
 mod judge;
+mod known;
 mod mounts;
 mod read;
 mod reason;
@@ -31,8 +32,11 @@ pub use find::{FindError, find, list};
 pub use host::Host;
 pub use identity::{Identity, Swapped};
 pub use judge::{CARD_CEILING, DISK_CEILING, LITTLE, Policy, Verdict, judge};
+pub use known::{Evidence, Harm, Known, KnownCard, Making, Members, Remark, Wish};
 pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
-pub use receipt::{CardFacts, Contents, Receipt, ReceiptError, Receipts, STATE_VARIABLE};
+pub use receipt::{
+    CardFacts, Contents, MemberFacts, Receipt, ReceiptError, Receipts, STATE_VARIABLE, SwarmFacts, Written,
+};
 pub use target::{ALIGNMENT, BlockTarget, Target};
 pub use udisks::{Udisks, UdisksError};
 pub use write::{

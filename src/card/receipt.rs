@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Device, WriteReport};
 use crate::bake::Piece;
+use crate::provision::Membership;
+use crate::spec::Role;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -76,6 +78,49 @@ pub struct Contents {
     /// The file that was written, where it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// The card's place in a swarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<SwarmFacts>,
+}
+
+/// A card's place in a swarm; no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SwarmFacts {
+    /// The swarm's id, which follows from its keys; none where the card was made without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Where the keys were.
+    pub keys: PathBuf,
+    /// How often a new cluster was begun with these keys.
+    pub life: u32,
+    /// How the card brings its node in.
+    pub membership: Membership,
+    /// Whether it holds the log with which the swarm begins.
+    pub begins: bool,
+    /// The nodes of the cluster then.
+    pub members: Vec<MemberFacts>,
+}
+
+/// A node of the cluster, when a card was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MemberFacts {
+    /// Its number.
+    pub number: u32,
+    /// Its role.
+    pub role: Role,
+}
+
+/// What a receipt says of a card of a swarm, without the hashes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Written {
+    /// When it was written.
+    pub written: String,
+    /// The node's number.
+    pub node: u32,
+    /// The card's place in the swarm.
+    pub swarm: SwarmFacts,
 }
 
 /// Which card it was.
@@ -271,18 +316,30 @@ impl Receipts {
         receipts.filter(move |receipt| receipt.what.is_of(cluster, Some(hostname)))
     }
 
+    /// What all receipts say of cards of swarms, the newest first. Files that say nothing of one are passed over.
+    pub fn of_swarms(&self) -> impl Iterator<Item = Written> + use<> {
+        let small = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.len() <= LARGEST);
+        self.all()
+            .filter(small)
+            .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+    }
+
     /// Those that can be of a node, by their names, the newest first: names begin with the time and go on with the host name. What is in
     /// them is a quarter of a megabyte each.
     fn files(&self, hostname: Option<&str>) -> impl Iterator<Item = PathBuf> + use<> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten();
         let of = format!("-{}-", plain(hostname.unwrap_or(NO_NODE)));
+        self.all().filter(move |path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().contains(&of))
+        })
+    }
+
+    /// The newest first.
+    fn all(&self) -> impl Iterator<Item = PathBuf> + use<> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten();
         let mut files: Vec<PathBuf> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|end| end == "json"))
-            .filter(|path| {
-                path.file_name()
-                    .is_some_and(|name| name.to_string_lossy().contains(&of))
-            })
             .collect();
         files.sort_unstable();
         files.into_iter().rev()
@@ -322,12 +379,16 @@ mod tests {
         }
     }
 
+    fn receipts(folder: &tempfile::TempDir) -> Receipts {
+        Receipts {
+            folder: folder.path().join("receipts"),
+        }
+    }
+
     #[test]
     fn receipts_are_of_a_node_of_one_cluster_and_of_no_other() {
         let folder = tempfile::tempdir().unwrap();
-        let receipts = Receipts {
-            folder: folder.path().join("receipts"),
-        };
+        let receipts = receipts(&folder);
         for (cluster, hostname, written) in [
             (Some("home"), "kraken-1", "2026-11-01T10:00:00Z"),
             (Some("work"), "kraken-1", "2026-11-02T10:00:00Z"),
@@ -347,5 +408,36 @@ mod tests {
         assert_eq!(of("home", "kraken-11"), ["1103"]);
         // What cannot be of this node by its name is not even read.
         assert_eq!(receipts.files(Some("kraken-11")).count(), 1);
+    }
+
+    #[test]
+    fn what_receipts_say_of_swarms_is_found_again_and_the_rest_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let receipts = receipts(&folder);
+        assert_eq!(receipts.of_swarms().count(), 0);
+        let swarm = SwarmFacts {
+            id: Some("an id".into()),
+            keys: "/desk/kraken.keys".into(),
+            life: 1,
+            membership: Membership::Baked,
+            begins: true,
+            members: vec![MemberFacts {
+                number: 1,
+                role: Role::Manager,
+            }],
+        };
+        let mut receipt = receipt(Some("home"), "kraken-1", "2026-11-29T20:00:00Z");
+        receipt.what.node = Some(1);
+        receipt.what.swarm = Some(swarm.clone());
+        let path = receipts.keep(&receipt).unwrap();
+        assert_eq!(Receipt::read(&path).unwrap(), receipt);
+        // Another image, and one of an older version of the program.
+        receipt.what = Contents::default();
+        receipt.written = "2026-11-29T20:00:01Z".into();
+        receipts.keep(&receipt).unwrap();
+        fs::write(receipts.folder.join("20261129T200002Z-x.json"), "[]").unwrap();
+        let found: Vec<Written> = receipts.of_swarms().collect();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].node, &found[0].swarm), (1, &swarm));
     }
 }

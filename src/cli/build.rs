@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use kraken_flash::bake::Golden;
+use kraken_flash::card::Making;
 use kraken_flash::output::{Compression, Folder, ManifestInputs, Options, Written};
 use kraken_flash::spec::Node;
 
@@ -56,6 +57,11 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         nodes: &args.nodes,
         base: &args.base,
         rejoin: &args.rejoin,
+        making: Some(match args.nodes.is_empty() {
+            true => Making::AllImages,
+            false => Making::SomeImages,
+        }),
+        images: &args.output,
     };
     let options = Options {
         compress: args.compress.map(|pack| match pack {

@@ -1,18 +1,20 @@
 //! `kraken-flash cards`: walks through the cluster with one reader, card after card, and goes on where it stopped.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kraken_flash::bake::{Golden, Piece};
-use kraken_flash::card::{Host, Receipt, Receipts, find};
+use kraken_flash::card::{Host, Making, Receipt, Receipts, find};
 use kraken_flash::disk::ReadAt;
 use kraken_flash::spec::Node;
 
 use super::card::{self, CardArgs};
 use super::cards_wait::{Held, Waiting, is_waited_for};
+use super::flash::MadeFrom;
 use super::golden::{self, RejoinArgs, Wanted};
+use super::known::{IMAGES, Standing};
 use super::load::{BaseArgs, Loaded};
-use super::{Failure, Session, flash, owner, say};
+use super::{Failure, Session, flash, known, owner, say};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -60,6 +62,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         nodes: &args.nodes,
         base: &args.base,
         rejoin: &args.rejoin,
+        making: None,
+        images: Path::new(IMAGES),
     };
     // What is no device would be waited for in vain.
     if let Some(device) = &args.device
@@ -87,7 +91,7 @@ fn walk(
     for node in nodes {
         let pieces = pieces(node, golden)?;
         let is = Held::of(&node.hostname, &pieces, golden.image().pieces());
-        match !args.again && has_card(node, golden, &pieces) {
+        match !args.again && has_card(node, golden, loaded, &pieces) {
             true => {
                 done.push(*node);
                 held.push(is);
@@ -105,6 +109,22 @@ fn walk(
             ),
         );
     }
+    let inputs = golden.inputs();
+    let to_write: Vec<&Node> = left.iter().map(|(node, _)| *node).collect();
+    let swarm = known::check(
+        session,
+        inputs.cluster,
+        inputs.keys,
+        &args.rejoin,
+        Making::Cards,
+        &to_write,
+        Path::new(IMAGES),
+    )?;
+    let made_from = MadeFrom {
+        golden,
+        config_sha256: loaded.config_sha256.as_deref(),
+        swarm: swarm.as_ref(),
+    };
     // Before the long wait: a run that is killed leaves nothing of root's.
     owner::give_back(session, None);
     let mut waiting = Waiting {
@@ -134,7 +154,7 @@ fn walk(
         let chosen = waiting.next()?;
         let becomes = format!("{}, {}, {}", node.hostname, node.address, node.role);
         card::confirm(session, std::slice::from_ref(&chosen), &[becomes], &args.card)?;
-        let written = flash::one(session, &args.card, (golden, loaded), node, &chosen)?;
+        let written = flash::one(session, &args.card, &made_from, node, &chosen)?;
         out.write_all(card::done(&written, &node.hostname, &chosen.device.path).as_bytes())?;
         out.flush()?;
         waiting.held.push(is.clone());
@@ -157,9 +177,13 @@ fn pieces(node: &Node, golden: &Golden<'_>) -> Result<Vec<Piece>, Failure> {
     pieces.map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))
 }
 
-/// Whether a card was written with these very bytes for this node, and read back.
-fn has_card(node: &Node, golden: &Golden<'_>, pieces: &[Piece]) -> bool {
-    let same = |receipt: &Receipt| receipt.verified && receipt.pieces == pieces;
+/// Whether a card was written with these very bytes for this node, since the cluster began, and read back.
+fn has_card(node: &Node, golden: &Golden<'_>, loaded: &Loaded, pieces: &[Piece]) -> bool {
+    let life = loaded.swarm.as_ref().map_or(0, Standing::life);
+    let same = |receipt: &Receipt| {
+        let in_life = receipt.what.swarm.as_ref().is_none_or(|swarm| swarm.life == life);
+        receipt.verified && in_life && receipt.pieces == pieces
+    };
     let cluster = &golden.inputs().cluster.name;
     Receipts::open().is_ok_and(|receipts| receipts.of_node(cluster, &node.hostname).any(|receipt| same(&receipt)))
 }

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kraken_flash::bake::Golden;
-use kraken_flash::card::{Contents, ImageSource};
+use kraken_flash::card::{Contents, ImageSource, Making};
 use kraken_flash::disk::ReadAt;
 use kraken_flash::spec::Node;
 
 use super::card::{self, CardArgs, Chosen, Written};
 use super::golden::{self, RejoinArgs, Wanted};
-use super::load::{BaseArgs, Loaded};
+use super::known::{IMAGES, Standing};
+use super::load::BaseArgs;
 use super::{Failure, Session, arguments, door, owner, text};
 
 /// Arguments.
@@ -83,6 +84,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         nodes: &args.nodes,
         base: &args.base,
         rejoin: &args.rejoin,
+        making: Some(Making::Cards),
+        images: Path::new(IMAGES),
     };
     // The guard first: what may not be written is said before anything is made or downloaded.
     let chosen = card::choose(&args.devices, &args.card, None)?;
@@ -108,7 +111,12 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             if args.card.is_dry_run() {
                 return Ok(Vec::new());
             }
-            write_all(session, args, (golden, loaded), &nodes, &chosen)
+            let from = MadeFrom {
+                golden,
+                config_sha256: loaded.config_sha256.as_deref(),
+                swarm: loaded.swarm.as_ref(),
+            };
+            write_all(session, args, &from, &nodes, &chosen)
         },
     )?;
     out.write_all(&shown)?;
@@ -119,7 +127,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
 fn write_all(
     session: &Session,
     args: &Args,
-    (golden, loaded): (&Golden<'_>, &Loaded),
+    from: &MadeFrom<'_>,
     nodes: &[&Node],
     chosen: &[Chosen],
 ) -> Result<Vec<u8>, Failure> {
@@ -127,7 +135,7 @@ fn write_all(
         let handles: Vec<_> = nodes
             .iter()
             .zip(chosen)
-            .map(|(node, chosen)| scope.spawn(move || one(session, &args.card, (golden, loaded), node, chosen)))
+            .map(|(node, chosen)| scope.spawn(move || one(session, &args.card, from, node, chosen)))
             .collect();
         handles
             .into_iter()
@@ -161,14 +169,22 @@ fn write_all(
     Err(Failure::Several(failures))
 }
 
+/// What cards are made from, and what is written down of that.
+pub(super) struct MadeFrom<'a> {
+    pub(super) golden: &'a Golden<'a>,
+    pub(super) config_sha256: Option<&'a str>,
+    pub(super) swarm: Option<&'a Standing>,
+}
+
 /// Writes one node's card.
 pub(super) fn one(
     session: &Session,
     args: &CardArgs,
-    (golden, loaded): (&Golden<'_>, &Loaded),
+    from: &MadeFrom<'_>,
     node: &Node,
     chosen: &Chosen,
 ) -> Result<Written, Failure> {
+    let golden = from.golden;
     let image = golden.node(node)?;
     let mut source = ImageSource::of_node(&image)
         .map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))?;
@@ -178,8 +194,9 @@ pub(super) fn one(
         hostname: Some(node.hostname.clone()),
         address: Some(node.address.to_string()),
         base_sha256: Some(golden.image().base_sha256().to_owned()),
-        config_sha256: loaded.config_sha256.clone(),
+        config_sha256: from.config_sha256.map(str::to_owned),
         file: None,
+        swarm: from.swarm.map(|swarm| swarm.facts(node)),
     };
     let name = format!("{} → {}", node.hostname, chosen.device.path.display());
     card::write(session, chosen, (&mut source, what), &name, args)

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use kraken_flash::bake::{self, Golden, Inputs};
 use kraken_flash::base::{self, Cache};
+use kraken_flash::card::Making;
 use kraken_flash::provision::Rejoin;
 use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
 use kraken_flash::swarm::Token;
 use kraken_flash::workspace::{self, MissingKeys};
 
 use super::load::{self, BaseArgs, Loaded};
-use super::{Failure, Session, keys};
+use super::{Failure, Session, keys, known};
 
 /// How nodes get into a swarm that is running.
 #[derive(Debug, Default, clap::Args)]
@@ -22,6 +23,20 @@ pub(super) struct RejoinArgs {
     /// `docker swarm join-token -q` prints, or - for standard input
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A new cluster begins: the cards that were written before are all written anew, or were never used
+    #[arg(long, conflicts_with = "rejoin")]
+    pub(super) new_cluster: bool,
+}
+
+impl RejoinArgs {
+    /// How the cards come into a swarm, secrets aside.
+    pub(super) fn how(&self) -> Rejoin<'static> {
+        match (self.rejoin, &self.token_file) {
+            (false, _) => Rejoin::No,
+            (true, None) => Rejoin::ByKeys,
+            (true, Some(_)) => Rejoin::ByToken(None),
+        }
+    }
 }
 
 impl RejoinArgs {
@@ -48,6 +63,10 @@ pub(super) struct Wanted<'a> {
     pub(super) nodes: &'a [u32],
     pub(super) base: &'a BaseArgs,
     pub(super) rejoin: &'a RejoinArgs,
+    /// What is made of all nodes that are wanted; none where it shows later which of them are.
+    pub(super) making: Option<Making>,
+    /// Where images may lie that were built before.
+    pub(super) images: &'a Path,
 }
 
 /// Bakes the golden image, or takes it from the cache, and hands it on with the nodes that are wanted. `first` is called when these are
@@ -58,7 +77,7 @@ pub(super) fn with<T, R>(
     first: impl FnOnce(&[&Node]) -> Result<T, Failure>,
     then: impl FnOnce(T, &Golden<'_>, &[&Node], &Loaded) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
-    let loaded = load::load(session, MissingKeys::Make)?;
+    let mut loaded = load::load(session, MissingKeys::Make)?;
     let mut cluster = loaded.workspace.cluster.clone();
     wanted.base.apply(&mut cluster.image)?;
     let nodes = chosen(&cluster.nodes, wanted.nodes)?;
@@ -67,12 +86,35 @@ pub(super) fn with<T, R>(
         None => None,
     };
     let ready = first(&nodes)?;
+    let anew = !wanted.rejoin.rejoin && !cluster.swarm.keys_file.exists();
     let (keys, rejoin) = match (wanted.rejoin.rejoin, &token) {
-        (false, _) => (keys::read_or_make(session, &cluster)?, Rejoin::No),
+        (false, _) => {
+            // Keys that are made anew would be in the way of the old ones.
+            if anew {
+                let making = wanted.making.unwrap_or(Making::Cards);
+                known::check(session, &cluster, None, wanted.rejoin, making, &nodes, wanted.images)?;
+            }
+            (keys::read_or_make(session, &cluster)?, Rejoin::No)
+        }
         // New keys would have tokens that no running swarm knows.
         (true, None) => (Some(keys::required(session, &cluster)?), Rejoin::ByKeys),
         (true, Some(token)) => (None, Rejoin::ByToken(Some(token))),
     };
+    let nothing: &[&Node] = &[];
+    let (making, of) = match wanted.making {
+        Some(making) if !anew => (making, &nodes[..]),
+        // It was judged already, or is later.
+        _ => (Making::Cards, nothing),
+    };
+    loaded.swarm = known::check(
+        session,
+        &cluster,
+        keys.as_ref(),
+        wanted.rejoin,
+        making,
+        of,
+        wanted.images,
+    )?;
     let (progress, interrupt) = (&*session.progress, &session.interrupt);
     let cache = Cache::open(None)?;
     let options = wanted.base.options();

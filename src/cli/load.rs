@@ -11,6 +11,7 @@ use kraken_flash::spec::{self, BaseRef, Cluster, Image};
 use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use sha2::{Digest, Sha256};
 
+use super::known::Standing;
 use super::{Failure, Session};
 
 /// A cluster with all that its images are rendered from.
@@ -21,6 +22,8 @@ pub(super) struct Loaded {
     pub(super) config_sha256: Option<String>,
     /// Where the lock file is, or will be.
     pub(super) lock: PathBuf,
+    /// What is written down of each card's place in the swarm.
+    pub(super) swarm: Option<Standing>,
 }
 
 /// Reads the cluster, and says when a key pair was made for it.
@@ -42,6 +45,7 @@ pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Fa
         workspace,
         assets,
         config_sha256,
+        swarm: None,
     })
 }
 

@@ -21,6 +21,7 @@ mod golden;
 mod init;
 mod inspect;
 mod keys;
+mod known;
 mod lived;
 mod load;
 mod owner;

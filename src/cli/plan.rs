@@ -11,7 +11,7 @@ use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use serde::Serialize;
 
 use super::packages::{self, Planned};
-use super::{Failure, Session, lived, load, stdout_width, text};
+use super::{Failure, Session, known, lived, load, stdout_width, text};
 
 /// What `plan` takes.
 #[derive(Debug, clap::Args)]
@@ -49,6 +49,16 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     writeln!(out, "{}: {nodes}, {from}\n", cluster.name)?;
     writeln!(out, "{}\n", trimmed(&common(&workspace, &packages, width)))?;
     writeln!(out, "{}", trimmed(&node_table(&cluster.nodes, width)))?;
+    let remarks = known::planned(cluster);
+    for remark in &remarks {
+        writeln!(out, "\nWarning: {remark}.")?;
+    }
+    if !remarks.is_empty() {
+        writeln!(
+            out,
+            "\nSuch a card is not written without --rejoin or --new-cluster (docs/operations.md)."
+        )?;
+    }
     Ok(())
 }
 
@@ -71,6 +81,9 @@ struct Plan<'a> {
     card_bytes: Option<u64>,
     /// The private key that `build` will make because there is no other key; null when there is one.
     ssh_key_to_be_made: Option<&'a Path>,
+    /// What of this would harm a swarm whose cards or images were made before: its nodes' cards are refused without --rejoin or
+    /// --new-cluster.
+    swarm_warnings: Vec<String>,
 }
 
 impl<'a> Plan<'a> {
@@ -93,6 +106,10 @@ impl<'a> Plan<'a> {
                 LoginKeys::ToBeMade(path) => Some(path),
                 _ => None,
             },
+            swarm_warnings: known::planned(&workspace.cluster)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         }
     }
 }

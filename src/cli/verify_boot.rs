@@ -13,7 +13,7 @@ use kraken_flash::workspace::{LoginKeys, MissingKeys};
 use super::boot_view::{Booting, View};
 use super::golden::{self, RejoinArgs, Wanted};
 use super::load::{self, BaseArgs, Loaded};
-use super::{Failure, Session, boot_images, keys, say, text};
+use super::{Failure, Session, boot_images, keys, known, say, text};
 
 /// Arguments of `verify` that go with `--boot`.
 #[derive(Debug, clap::Args)]
@@ -135,6 +135,8 @@ pub(super) fn run(
         nodes: &args.nodes,
         base: &args.base,
         rejoin: &RejoinArgs::default(),
+        making: None,
+        images: Path::new(known::IMAGES),
     };
     golden::with(
         session,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::FlockOperation;
 
-use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode};
+use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 use super::{Bmap, OutputError, SUMS, compress, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
 use crate::disk::{ImageFile, ReadAt};
@@ -110,7 +110,9 @@ impl Folder {
         progress: &dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Vec<Written>, OutputError> {
-        let before = self.read_manifest()?.filter(|manifest| manifest.inputs == inputs);
+        let mut before = self.read_manifest()?;
+        let swarm = ManifestSwarm::new(golden, before.as_mut().and_then(|manifest| manifest.swarm.take()));
+        let before = before.filter(|manifest| manifest.inputs == inputs);
         self.remove(MANIFEST)?;
         self.remove(SUMS)?;
         let next = AtomicUsize::new(0);
@@ -145,7 +147,7 @@ impl Folder {
         });
         let mut written = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         written.sort_by_key(|image| image.node.number);
-        let listed = self.write_manifest(golden, before, &written, inputs);
+        let listed = self.write_manifest(golden, before, swarm, &written, inputs);
         // Why the images failed matters more than why a list of the others did.
         result.and(listed)?;
         Ok(written)
@@ -309,6 +311,7 @@ impl Folder {
         &self,
         golden: &Golden<'_>,
         before: Option<Manifest>,
+        swarm: Option<ManifestSwarm>,
         written: &[Written],
         inputs: ManifestInputs,
     ) -> Result<(), OutputError> {
@@ -329,6 +332,7 @@ impl Folder {
             cluster: golden.inputs().cluster.name.clone(),
             inputs,
             nodes: nodes.into_values().collect(),
+            swarm,
         };
         let sums = manifest.sums();
         if !sums.is_empty() {

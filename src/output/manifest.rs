@@ -1,11 +1,16 @@
 //! `manifest.json`: what lies in an output folder, and from which inputs it was made. It holds no secret.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use super::sums;
 use crate::bake::Golden;
 use crate::packages::RecordedPackage;
+use crate::provision::Rejoin;
+use crate::spec::{Role, SwarmMode};
+use crate::swarm;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +34,19 @@ pub struct Manifest {
     pub inputs: ManifestInputs,
     /// The images, by node number.
     pub nodes: Vec<ManifestNode>,
+    /// The swarm whose members the images are; absent where they are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<ManifestSwarm>,
+}
+
+/// A swarm, as it was when its members' images were built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ManifestSwarm {
+    /// Its id, which follows from the cluster's keys.
+    pub id: String,
+    /// Its nodes with their roles, by number.
+    pub roles: BTreeMap<u32, Role>,
 }
 
 /// What the images were made from.
@@ -63,7 +81,33 @@ pub struct ManifestInputs {
     pub clock_floor: String,
 }
 
+impl ManifestSwarm {
+    /// Of what a golden image was made for; one that joins a running swarm says nothing of it, and `before` stays.
+    pub(super) fn new(golden: &Golden<'_>, before: Option<Self>) -> Option<Self> {
+        let inputs = golden.inputs();
+        match (inputs.rejoin, inputs.keys, inputs.cluster.swarm.mode) {
+            (_, _, SwarmMode::None) => None,
+            (Rejoin::No, Some(keys), _) => Some(Self {
+                id: swarm::cluster_id(keys),
+                roles: inputs
+                    .cluster
+                    .nodes
+                    .iter()
+                    .map(|node| (node.number, node.role))
+                    .collect(),
+            }),
+            _ => before,
+        }
+    }
+}
+
 impl Manifest {
+    /// Reads the one in a folder; none when there is none, or when it is none of this version.
+    pub fn read(folder: &Path) -> Option<Self> {
+        let manifest: Self = serde_json::from_slice(&fs::read(folder.join(MANIFEST)).ok()?).ok()?;
+        (manifest.manifest_version == VERSION).then_some(manifest)
+    }
+
     /// The text of `SHA256SUMS` for these images; empty when they were written without.
     pub fn sums(&self) -> String {
         let known = self

@@ -12,7 +12,7 @@ mod sums;
 
 pub use bmap::{BLOCK as BMAP_BLOCK, Bmap, BmapError, BmapRange};
 pub use folder::{Compression, Folder, Options, Written};
-pub use manifest::{MANIFEST, Manifest, ManifestInputs, ManifestNode};
+pub use manifest::{MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 pub use sums::SUMS;
 
 use std::path::PathBuf;

@@ -63,11 +63,15 @@ impl Membership {
 
     /// How this node's card does it.
     pub(super) fn of(ctx: &Context<'_>, node: &Node) -> Self {
-        let first = ctx
-            .cluster
+        Self::of_node(ctx.cluster, node, ctx.rejoin)
+    }
+
+    /// How the card of a cluster's node does it.
+    pub fn of_node(cluster: &Cluster, node: &Node, rejoin: Rejoin<'_>) -> Self {
+        let first = cluster
             .first_manager()
             .is_some_and(|first| first.number == node.number);
-        match (ctx.cluster.swarm.mode, ctx.rejoin) {
+        match (cluster.swarm.mode, rejoin) {
             (SwarmMode::None, _) => Membership::None,
             (_, Rejoin::ByKeys) => Membership::Rejoin,
             (_, Rejoin::ByToken(_)) => Membership::Admitted,

@@ -107,6 +107,11 @@ fn token_for(keys: &ClusterKeys, role: Role, authority: &Authority) -> Token {
     Token::new(authority.certificate(), &keys.bytes(name))
 }
 
+/// The id of the swarm of these keys; no secret.
+pub fn cluster_id(keys: &ClusterKeys) -> String {
+    Ids(keys).cluster()
+}
+
 /// Writes the state of a swarm's nodes.
 pub struct Forge<'a> {
     keys: &'a ClusterKeys,

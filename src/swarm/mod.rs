@@ -23,7 +23,7 @@ mod wal;
 pub mod read;
 
 pub use authority::{NOT_AFTER, NOT_BEFORE};
-pub use forge::{Forge, ForgeError, StateEntry, StateKind, token};
+pub use forge::{Forge, ForgeError, StateEntry, StateKind, cluster_id, token};
 pub use keys::{ClusterKeys, KeysError};
 pub use read::TokenError;
 pub use spec::{Availability, Member, Role, Spec};

@@ -1,0 +1,385 @@
+//! What is known of a swarm that may run already, and what cards made now would do to it.
+//!
+//! The card of the first manager decides what the running swarm knows: its log holds every node with its role. Whoever is not in
+//! there, or is there with another role, must not come as a member. See the table in `docs/operations.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::spec::Role;
+
+/// The nodes that the first manager's log holds, by number.
+pub type Members = BTreeMap<u32, Role>;
+
+/// A card that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownCard {
+    /// When: RFC 3339.
+    pub written: String,
+    /// Whether it joins by token, and so is another node of the swarm than the one that the log holds.
+    pub by_token: bool,
+}
+
+/// What is known of the swarm with these keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The newest card of each node since the cluster began.
+    pub cards: BTreeMap<u32, KnownCard>,
+    /// What the log on the first manager's card holds; of another card, what it was made for. None where no card was written.
+    pub members: Option<Members>,
+    /// For whom images were built, where no card is known: they may have been written by another program.
+    pub images: Option<Members>,
+    /// Cards, or else images, were made here with other keys than those that there are now.
+    pub other_keys: Option<Evidence>,
+}
+
+/// How sure it is that something runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Cards were written.
+    Cards,
+    /// Images were built, and nobody knows what became of them.
+    Images,
+}
+
+/// What is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Making {
+    /// Nothing yet: what would be said of a single card of each node.
+    Plan,
+    /// Images of all nodes: they are no cards.
+    AllImages,
+    /// Images of some nodes.
+    SomeImages,
+    /// Cards.
+    Cards,
+}
+
+/// A node that is to be made as a member of the swarm, without a token.
+#[derive(Clone, Debug)]
+pub struct Wish<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Its host name.
+    pub hostname: &'a str,
+    /// Its role.
+    pub role: Role,
+    /// Whether its card holds the log, with which the swarm begins.
+    pub begins: bool,
+}
+
+/// What a card would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// It is of other keys than the cards that were written.
+    Stranger,
+    /// The running swarm has never heard of it.
+    Unknown,
+    /// The running swarm knows it in another role.
+    Role(Role),
+    /// A manager, whose past the other managers remember.
+    ManagerAgain,
+    /// The first of several managers.
+    FirstAgain,
+    /// It joined by token: the swarm knows it under another id.
+    ByToken,
+    /// The only manager: the swarm begins anew.
+    BeginsAnew,
+}
+
+/// One thing to say before anything is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The node; none where it is about all.
+    pub node: Option<u32>,
+    /// What it would do.
+    pub harm: Harm,
+    /// Whether it is not done without the user's word.
+    pub refuse: bool,
+    text: String,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Known {
+    /// What is to be said before these are made. `managers`: how many kraken.toml has.
+    pub fn judge(&self, making: Making, managers: usize, wishes: &[Wish<'_>]) -> Vec<Remark> {
+        if let Some(evidence) = self.other_keys {
+            return stranger(evidence, making).into_iter().collect();
+        }
+        let mut begins_anew = false;
+        let mut remarks = Vec::new();
+        for wish in wishes {
+            let harms = match &self.members {
+                Some(members) => self.of_running(members, managers, making, wish),
+                None => self.of_built(making, wish),
+            };
+            if let Some((harm, refuse)) = harms {
+                begins_anew |= harm == Harm::BeginsAnew;
+                remarks.push(Remark {
+                    node: Some(wish.number),
+                    harm,
+                    refuse,
+                    text: self.words(wish, harm),
+                });
+            }
+        }
+        if begins_anew {
+            // Its new log holds all nodes as they are now.
+            remarks.retain(|remark| !matches!(remark.harm, Harm::Unknown | Harm::Role(_) | Harm::ByToken));
+        }
+        remarks
+    }
+
+    /// Of a swarm whose cards were written.
+    fn of_running(&self, members: &Members, managers: usize, making: Making, wish: &Wish<'_>) -> Option<(Harm, bool)> {
+        let card = self.cards.get(&wish.number);
+        let harm = match (members.get(&wish.number), card) {
+            (_, Some(card)) if card.by_token => Harm::ByToken,
+            (None, _) => Harm::Unknown,
+            (Some(role), _) if *role != wish.role => Harm::Role(*role),
+            // Nobody knows it in this life of the cluster; a worker's card may be written as often as one likes.
+            (Some(_), None) | (Some(Role::Worker), Some(_)) => return None,
+            (Some(Role::Manager), Some(_)) => {
+                let others = managers > 1 || members.values().filter(|role| **role == Role::Manager).count() > 1;
+                match (wish.begins, others) {
+                    (true, false) => Harm::BeginsAnew,
+                    (true, true) => Harm::FirstAgain,
+                    (false, _) => Harm::ManagerAgain,
+                }
+            }
+        };
+        let again = matches!(harm, Harm::ManagerAgain | Harm::FirstAgain | Harm::BeginsAnew);
+        // That a card was written is no news; and images of all nodes are built to be kept, mostly.
+        match (again, making) {
+            (true, Making::Plan) => None,
+            (true, Making::AllImages) => Some((harm, false)),
+            _ => Some((harm, harm != Harm::BeginsAnew)),
+        }
+    }
+
+    /// Of a cluster of which only images are known.
+    fn of_built(&self, making: Making, wish: &Wish<'_>) -> Option<(Harm, bool)> {
+        let images = self.images.as_ref()?;
+        let harm = match images.get(&wish.number) {
+            None => Harm::Unknown,
+            Some(role) if *role != wish.role => Harm::Role(*role),
+            Some(Role::Manager) if making == Making::SomeImages && !wish.begins => {
+                return Some((Harm::ManagerAgain, false));
+            }
+            Some(_) => return None,
+        };
+        Some((harm, making != Making::AllImages))
+    }
+
+    fn words(&self, wish: &Wish<'_>, harm: Harm) -> String {
+        let name = wish.hostname;
+        let written = self.cards.get(&wish.number).map_or_else(String::new, |card| {
+            format!(" on {}", card.written.split('T').next().unwrap_or_default())
+        });
+        let known = match self.members.is_some() {
+            true => "the cluster's cards were written",
+            false => "the cluster's images were built",
+        };
+        match harm {
+            Harm::Stranger => String::new(),
+            Harm::Unknown => format!(
+                "{name} is new: {known} without it, and a running swarm does not let it in as a member, only by token"
+            ),
+            Harm::Role(was) => format!(
+                "{name} was a {was} when {known}, and is a {} now: a running swarm keeps its own list of roles{}",
+                wish.role,
+                match wish.role {
+                    Role::Manager => ", and such a card would take the quorum from its managers and end it",
+                    Role::Worker => "",
+                }
+            ),
+            Harm::ManagerAgain => format!(
+                "{name}'s card was made{written} already: the other managers remember a manager's past, and one that forgot it crashes on their first word"
+            ),
+            Harm::FirstAgain => format!(
+                "{name}'s card was written{written} already: it would begin a swarm of its own beside that of the other managers"
+            ),
+            Harm::ByToken => {
+                format!("{name} joined by token{written}: the swarm knows it by another id than the one on this card")
+            }
+            Harm::BeginsAnew => format!(
+                "{name}'s card was written{written} already, and it is the only manager: the swarm begins anew; its nodes come back by themselves, its services, secrets and configs do not"
+            ),
+        }
+    }
+}
+
+fn stranger(evidence: Evidence, making: Making) -> Option<Remark> {
+    let (what, whose) = match evidence {
+        Evidence::Cards => ("cards of this cluster were written", "those cards"),
+        Evidence::Images => ("images of this cluster were built", "those images"),
+    };
+    // Images of all nodes replace images, and no card.
+    let refuse = !(evidence == Evidence::Images && making == Making::AllImages);
+    Some(Remark {
+        node: None,
+        harm: Harm::Stranger,
+        refuse,
+        text: format!(
+            "{what} with other keys: what is made with new ones is a stranger to {whose}; put the old key file back if there is a copy"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const M: Role = Role::Manager;
+    const W: Role = Role::Worker;
+
+    fn members(roles: &[Role]) -> Option<Members> {
+        Some((1..).zip(roles.iter().copied()).collect())
+    }
+
+    fn cards(numbers: &[u32], by_token: &[u32]) -> BTreeMap<u32, KnownCard> {
+        let card = |number: &u32, by_token| {
+            let written = "2026-11-29T20:00:00Z".to_owned();
+            (*number, KnownCard { written, by_token })
+        };
+        let members = numbers.iter().map(|number| card(number, false));
+        members
+            .chain(by_token.iter().map(|number| card(number, true)))
+            .collect()
+    }
+
+    /// Wishes for these nodes, of a cluster with these roles.
+    fn wishes(roles: &[Role], numbers: &[u32]) -> Vec<Wish<'static>> {
+        let first = (1..).zip(roles).find(|(_, role)| **role == M).map(|(number, _)| number);
+        let names = ["kraken-1", "kraken-2", "kraken-3", "kraken-4"];
+        let wish = |number: &u32| Wish {
+            number: *number,
+            hostname: names[*number as usize - 1],
+            role: roles[*number as usize - 1],
+            begins: first == Some(*number),
+        };
+        numbers.iter().map(wish).collect()
+    }
+
+    /// The table of docs/operations.md: what is known, what kraken.toml has now, what is made, what is said.
+    #[test]
+    fn the_table_of_decisions() {
+        use Making::{AllImages, Cards, Plan, SomeImages};
+        let one = Known {
+            members: members(&[M, W, W]),
+            cards: cards(&[1, 2, 3], &[]),
+            ..Known::default()
+        };
+        let only_first = Known {
+            cards: cards(&[1], &[]),
+            ..one.clone()
+        };
+        let three = Known {
+            members: members(&[M, M, M, W]),
+            cards: cards(&[1, 2, 3, 4], &[]),
+            ..Known::default()
+        };
+        let begun = Known {
+            cards: cards(&[1], &[]),
+            ..three.clone()
+        };
+        let token = Known {
+            cards: cards(&[1, 3, 4], &[2]),
+            ..three.clone()
+        };
+        let built = Known {
+            images: members(&[M, W, W]),
+            ..Known::default()
+        };
+        let nothing = Known::default();
+        let other_cards = Known {
+            other_keys: Some(Evidence::Cards),
+            ..Known::default()
+        };
+        let other_images = Known {
+            other_keys: Some(Evidence::Images),
+            ..Known::default()
+        };
+        let one_now: &[Role] = &[M, W, W];
+        let four_now: &[Role] = &[M, W, W, W];
+        let raised: &[Role] = &[M, M, M];
+        let three_now: &[Role] = &[M, M, M, W];
+        let lowered: &[Role] = &[M, W, W, W];
+        let refused = |harm| Some((harm, true));
+        let noted = |harm| Some((harm, false));
+        type Row<'a> = (&'a Known, &'a [Role], Making, &'a [u32], Option<(Harm, bool)>);
+        let rows: &[Row<'_>] = &[
+            // Nothing is known: anything goes.
+            (&nothing, one_now, Cards, &[1], None),
+            (&nothing, three_now, Cards, &[2], None),
+            (&nothing, three_now, AllImages, &[1, 2, 3, 4], None),
+            // The first evening: one card after the other, in any order.
+            (&only_first, one_now, Cards, &[2], None),
+            (&begun, three_now, Cards, &[2], None),
+            (&begun, three_now, Cards, &[4, 3, 2], None),
+            // A worker's card, again.
+            (&one, one_now, Cards, &[2], None),
+            (&three, three_now, Cards, &[4], None),
+            (&three, three_now, SomeImages, &[4], None),
+            // The only manager's, again.
+            (&one, one_now, Cards, &[1], noted(Harm::BeginsAnew)),
+            (&one, one_now, SomeImages, &[1], noted(Harm::BeginsAnew)),
+            (&one, four_now, Cards, &[1, 4], noted(Harm::BeginsAnew)),
+            (&one, raised, Cards, &[1], refused(Harm::FirstAgain)),
+            // One of several managers' cards, again.
+            (&three, three_now, Cards, &[1], refused(Harm::FirstAgain)),
+            (&three, three_now, Cards, &[2], refused(Harm::ManagerAgain)),
+            (&three, three_now, SomeImages, &[2], refused(Harm::ManagerAgain)),
+            (&three, three_now, AllImages, &[2], noted(Harm::ManagerAgain)),
+            (&three, three_now, Plan, &[1, 2, 3, 4], None),
+            // Another role.
+            (&one, raised, Cards, &[2], refused(Harm::Role(W))),
+            (&only_first, raised, Cards, &[2], refused(Harm::Role(W))),
+            (&one, raised, SomeImages, &[2], refused(Harm::Role(W))),
+            (&one, raised, AllImages, &[2], refused(Harm::Role(W))),
+            (&one, raised, Plan, &[2], refused(Harm::Role(W))),
+            (&three, lowered, Cards, &[2], refused(Harm::Role(M))),
+            // A node that is new.
+            (&one, four_now, Cards, &[4], refused(Harm::Unknown)),
+            (&one, four_now, SomeImages, &[4], refused(Harm::Unknown)),
+            (&one, four_now, Plan, &[4], refused(Harm::Unknown)),
+            // One that joined by token.
+            (&token, three_now, Cards, &[2], refused(Harm::ByToken)),
+            (&token, three_now, Plan, &[2], refused(Harm::ByToken)),
+            // Only images are known.
+            (&built, one_now, Cards, &[1], None),
+            (&built, one_now, SomeImages, &[2], None),
+            (&built, raised, AllImages, &[2], noted(Harm::Role(W))),
+            (&built, raised, SomeImages, &[2], refused(Harm::Role(W))),
+            (&built, raised, Cards, &[2], refused(Harm::Role(W))),
+            (&built, raised, Cards, &[1], None),
+            (&built, four_now, AllImages, &[4], noted(Harm::Unknown)),
+            (&built, four_now, SomeImages, &[4], refused(Harm::Unknown)),
+            // Other keys.
+            (&other_cards, one_now, AllImages, &[1, 2, 3], refused(Harm::Stranger)),
+            (&other_cards, one_now, Cards, &[2], refused(Harm::Stranger)),
+            (&other_images, one_now, AllImages, &[1, 2, 3], noted(Harm::Stranger)),
+            (&other_images, one_now, SomeImages, &[2], refused(Harm::Stranger)),
+            (&other_images, one_now, Cards, &[1], refused(Harm::Stranger)),
+        ];
+        for (index, (known, roles, making, numbers, wanted)) in rows.iter().enumerate() {
+            let managers = roles.iter().filter(|role| **role == M).count();
+            let said = known.judge(*making, managers, &wishes(roles, numbers));
+            let found = said.first().map(|remark| (remark.harm, remark.refuse));
+            assert_eq!(
+                found, *wanted,
+                "row {index}: {known:?}, {roles:?}, {making:?} {numbers:?}: {said:?}"
+            );
+            assert!(said.len() <= 1, "row {index}: {said:?}");
+            assert!(
+                said.iter().all(|remark| remark.to_string().len() > 40),
+                "row {index}: {said:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What is said and refused where cards or images of the cluster were made before: a swarm may run. Nothing is baked here: there is no
+//! base, and what is let through ends with that.
+
+use kraken_flash::swarm::{self, ClusterKeys};
+use serde_json::json;
+
+use super::{Desk, KEYS};
+
+const ONE: &str = "[cluster]\nnodes = 3\n[image]\nbase = \"./none.img\"\n";
+const THREE: &str = "[cluster]\nnodes = 3\n[image]\nbase = \"./none.img\"\n[swarm]\nmanagers = 3\n";
+const FOUR: &str = "[cluster]\nnodes = 4\n[image]\nbase = \"./none.img\"\n";
+
+/// A desk with the keys of a seed, and a home that remembers nothing.
+fn desk(config: &str) -> Desk {
+    let desk = Desk::with(config, 7);
+    desk.write(
+        "id.pub",
+        b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@desk",
+        0o644,
+    );
+    let config = format!("[user]\nssh-keys = [\"id.pub\"]\n{config}");
+    desk.write("kraken.toml", config.as_bytes(), 0o644);
+    desk
+}
+
+fn id() -> String {
+    swarm::cluster_id(&ClusterKeys::from_seed([7; 32]))
+}
+
+/// A receipt as the writing of a card leaves it.
+fn receipt(desk: &Desk, node: u32, roles: &[&str], more: serde_json::Value) {
+    let folder = desk.path().join("home/.local/state/kraken-flash/receipts");
+    std::fs::create_dir_all(&folder).unwrap();
+    let members: Vec<_> = (1..)
+        .zip(roles)
+        .map(|(number, role)| json!({"number": number, "role": role}))
+        .collect();
+    let first = (1..)
+        .zip(roles)
+        .find(|(_, role)| **role == "manager")
+        .map(|(number, _)| number);
+    let keys = desk.path().canonicalize().unwrap().join(KEYS);
+    let mut place = json!({"id": id(), "keys": keys, "life": 0, "membership": "baked", "begins": first == Some(node), "members": members});
+    place.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let written = format!("2026-11-29T20:00:0{node}Z");
+    let receipt = json!({"receipt-version": 1, "written": written, "node": node, "pieces": [], "swarm": place});
+    let life = place["life"].as_u64().unwrap();
+    std::fs::write(
+        folder.join(format!("2026112{life}T20000{node}Z-x.json")),
+        receipt.to_string(),
+    )
+    .unwrap();
+}
+
+/// A manifest as `build` leaves it.
+fn manifest(desk: &Desk, id: &str, roles: &[&str]) {
+    let roles: serde_json::Map<_, _> = (1..)
+        .zip(roles)
+        .map(|(number, role): (u32, _)| (number.to_string(), json!(role)))
+        .collect();
+    let inputs = json!({"base": "x", "base-sha256": "", "system": "x", "architecture": "arm64", "assets-sha256": "", "golden": "", "clock-floor": ""});
+    let manifest = json!({"manifest-version": 1, "tool": "kraken-flash", "cluster": "kraken", "inputs": inputs, "nodes": [], "swarm": {"id": id, "roles": roles}});
+    std::fs::create_dir_all(desk.path().join("images")).unwrap();
+    desk.write("images/manifest.json", manifest.to_string().as_bytes(), 0o644);
+}
+
+/// It is refused, with these words; with --new-cluster it is not.
+fn refused(desk: &Desk, arguments: &[&str], words: &[&str]) {
+    let ended = desk.run(arguments);
+    assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.err);
+    for want in words.iter().chain(&["--new-cluster", "docs/operations.md"]) {
+        assert!(ended.err.contains(want), "{arguments:?}: no {want:?} in {}", ended.err);
+    }
+    let mut new = arguments.to_vec();
+    new.push("--new-cluster");
+    let ended = desk.run(&new);
+    assert!(
+        ended.err.contains("A new cluster begins") && ended.err.contains("none.img"),
+        "{new:?}: {}",
+        ended.err
+    );
+}
+
+/// It goes on to where the base is wanted; with these words before that.
+fn let_through(desk: &Desk, arguments: &[&str], words: &str) {
+    let ended = desk.run(arguments);
+    assert!(
+        ended.err.contains("none.img") && ended.err.contains(words) && !ended.err.contains("--new-cluster"),
+        "{arguments:?}: {}",
+        ended.err
+    );
+}
+
+#[test]
+fn a_first_build_and_a_first_evening_are_not_asked_anything() {
+    let desk = desk(THREE);
+    for arguments in [&["build"][..], &["build", "--node", "2"], &["cards", "--dry-run"]] {
+        let_through(&desk, arguments, "");
+    }
+    receipt(&desk, 1, &["manager", "manager", "manager"], json!({}));
+    for arguments in [&["build", "--node", "2"][..], &["cards", "--dry-run"]] {
+        let_through(&desk, arguments, "");
+    }
+    assert!(!desk.does(&["plan"]).contains("Warning"), "{}", desk.does(&["plan"]));
+}
+
+#[test]
+fn a_role_that_changed_and_a_node_that_is_new_are_said_and_refused() {
+    let roles = ["manager", "worker", "worker"];
+    let desk = desk(THREE);
+    receipt(&desk, 1, &roles, json!({}));
+    let role = "kraken-2 was a worker when the cluster's cards were written, and is a manager now";
+    refused(&desk, &["build", "--node", "2"], &[role, "--node 2 --rejoin"]);
+    refused(&desk, &["build"], &[role, "kraken-3 was a worker"]);
+    let plan = desk.does(&["plan"]);
+    assert!(plan.contains(role) && plan.contains("--rejoin"), "{plan}");
+    let json: serde_json::Value = serde_json::from_str(&desk.does(&["plan", "--json"])).unwrap();
+    assert_eq!(json["swarm-warnings"].as_array().unwrap().len(), 2, "{json}");
+    let_through(&desk, &["build", "--node", "2", "--rejoin"], "");
+
+    desk.write(
+        "kraken.toml",
+        format!("[user]\nssh-keys = [\"id.pub\"]\n{FOUR}").as_bytes(),
+        0o644,
+    );
+    refused(
+        &desk,
+        &["build", "--node", "4"],
+        &["kraken-4 is new", "--node 4 --rejoin"],
+    );
+    assert!(desk.does(&["plan"]).contains("kraken-4 is new"));
+    let_through(&desk, &["build", "--node", "2"], "");
+
+    // Images alone: a whole new set of them replaces the old one.
+    let built = self::desk(THREE);
+    manifest(&built, &id(), &roles);
+    let_through(&built, &["build"], "note: kraken-2 was a worker");
+    refused(
+        &built,
+        &["build", "--node", "2"],
+        &["kraken-2 was a worker when the cluster's images were built"],
+    );
+}
+
+#[test]
+fn a_managers_card_again_is_refused_but_for_the_only_one() {
+    let desk = desk(THREE);
+    for node in [1, 2, 3] {
+        receipt(&desk, node, &["manager", "manager", "manager"], json!({}));
+    }
+    refused(
+        &desk,
+        &["build", "--node", "2"],
+        &["kraken-2's card was made on 2026-11-29 already"],
+    );
+    refused(
+        &desk,
+        &["build", "--node", "1"],
+        &["kraken-1's card was written on 2026-11-29 already"],
+    );
+    let_through(&desk, &["build"], "note: kraken-2's card was made");
+    assert!(!desk.does(&["plan"]).contains("Warning"));
+    // After a new beginning, all is new again, but for what was written since.
+    receipt(&desk, 1, &["manager", "manager", "manager"], json!({"life": 1}));
+    let_through(&desk, &["build", "--node", "2"], "");
+    refused(&desk, &["build", "--node", "1"], &["kraken-1's card was written"]);
+    // One that joined by token is another node by now.
+    receipt(
+        &desk,
+        3,
+        &["manager", "manager", "manager"],
+        json!({"life": 1, "membership": "rejoin"}),
+    );
+    refused(&desk, &["build", "--node", "3"], &["kraken-3 joined by token"]);
+
+    let only = self::desk(ONE);
+    for node in [1, 2] {
+        receipt(&only, node, &["manager", "worker", "worker"], json!({}));
+    }
+    let_through(
+        &only,
+        &["build", "--node", "1"],
+        "the swarm begins anew; its nodes come back by themselves",
+    );
+    let_through(&only, &["build", "--node", "2"], "");
+}
+
+#[test]
+fn keys_are_not_made_anew_beside_a_cluster_that_has_some() {
+    let roles = ["manager", "worker", "worker"];
+    let desk = desk(ONE);
+    manifest(&desk, &id(), &roles);
+    std::fs::remove_file(desk.path().join(KEYS)).unwrap();
+    assert!(
+        desk.does(&["plan"])
+            .contains("images of this cluster were built with other keys")
+    );
+    for arguments in [&["build", "--node", "2"][..], &["cards", "--dry-run"]] {
+        let ended = desk.run(arguments);
+        assert_eq!(ended.code, Some(1), "{}", ended.err);
+        assert!(ended.err.contains("put the old key file back"), "{}", ended.err);
+        assert!(!desk.names().contains(&KEYS.to_owned()), "{arguments:?} made keys");
+    }
+    let_through(
+        &desk,
+        &["build"],
+        "note: images of this cluster were built with other keys",
+    );
+
+    // Cards: not even all images are built with other keys.
+    let desk = self::desk(ONE);
+    receipt(&desk, 1, &roles, json!({"id": "another"}));
+    refused(
+        &desk,
+        &["build"],
+        &["cards of this cluster were written with other keys"],
+    );
+}
