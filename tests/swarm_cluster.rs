@@ -1,6 +1,8 @@
 //! The clusters that `build` makes, on real dockerds: what their images hold is a swarm that works, fails, and comes back.
 
 mod common;
+#[path = "swarm_cluster/kept_out.rs"]
+mod kept_out;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

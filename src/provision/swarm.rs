@@ -13,6 +13,8 @@ use crate::spec::{self, Cluster, Node, SwarmMode};
 use crate::swarm::{self, FOLDER, Forge, StateKind, Token};
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
+/// Asks the managers of a running swarm about the node.
+const ASK: &str = "/usr/local/lib/kraken-flash/swarm-ask";
 const UNIT: &str = "kraken-swarm.service";
 const DROP_IN: &str = "/etc/systemd/system/docker.service.d/10-kraken-swarm.conf";
 /// What the script knows of its node; no secret.
@@ -68,9 +70,7 @@ impl Membership {
 
     /// How the card of a cluster's node does it.
     pub fn of_node(cluster: &Cluster, node: &Node, rejoin: Rejoin<'_>) -> Self {
-        let first = cluster
-            .first_manager()
-            .is_some_and(|first| first.number == node.number);
+        let first = cluster.first_manager().is_some_and(|first| first.number == node.number);
         match (cluster.swarm.mode, rejoin) {
             (SwarmMode::None, _) => Membership::None,
             (_, Rejoin::ByKeys) => Membership::Rejoin,
@@ -97,6 +97,7 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     let unit = assets.renderer.text(UNIT, &values)?;
     let drop_in = assets.renderer.text("10-kraken-swarm.conf", &values)?;
     draft.file(SCRIPT, script, 0o755)?;
+    draft.file(ASK, assets.renderer.text("kraken-swarm-ask", &values)?, 0o755)?;
     draft.file(&format!("/etc/systemd/system/{UNIT}"), unit, 0o644)?;
     draft.file(DROP_IN, drop_in, 0o644)?;
     enable(draft, UNIT, "multi-user.target")
@@ -110,7 +111,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
         return Ok(());
     }
     let joins = membership != Membership::Baked;
-    let managers = managers(ctx.cluster, node, membership);
+    let managers = other_managers(ctx.cluster, node);
     if joins && managers.is_empty() {
         return Err(ProvisionError::Missing {
             what: format!(
@@ -122,6 +123,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
     }
     let mut settings = json!({
         "membership": membership,
+        "number": node.number,
         "role": node.role,
         "address": node.address,
         "managers": managers,
@@ -171,23 +173,10 @@ fn state(draft: &mut Draft<'_>, forge: &Forge<'_>, number: u32) -> Result<(), Pr
     Ok(())
 }
 
-/// The managers that a node turns to, in order.
-fn managers(cluster: &Cluster, node: &Node, membership: Membership) -> Vec<Ipv4Addr> {
-    let all = cluster.managers().map(|manager| (manager.number, manager.address));
-    let enters_raft = node.role == spec::Role::Manager && membership == Membership::Baked;
-    match membership {
-        // Only the first manager has a log that others can enter.
-        _ if enters_raft => all
-            .take(1)
-            .filter(|(number, _)| *number != node.number)
-            .map(|(_, a)| a)
-            .collect(),
-        Membership::Join => all.take(1).map(|(_, address)| address).collect(),
-        _ => all
-            .filter(|(number, _)| *number != node.number)
-            .map(|(_, a)| a)
-            .collect(),
-    }
+/// The managers that a node turns to: any of them, the first one first, which alone is there on a first boot.
+fn other_managers(cluster: &Cluster, node: &Node) -> Vec<Ipv4Addr> {
+    let others = cluster.managers().filter(|manager| manager.number != node.number);
+    others.map(|manager| manager.address).collect()
 }
 
 fn others_labels(cluster: &Cluster, node: &Node) -> serde_json::Value {

@@ -25,12 +25,16 @@ const OURS: [&str; 3] = [
 const SYSTEMCTL: &str = "/usr/local/test/kraken-systemctl";
 const SYSTEMCTL_TEXT: &str = "#!/bin/sh
 case $1 in
-  show) echo ActiveState=active; echo UnitFileState=enabled ;;
-  restart) touch /var/lib/docker/restart-wanted ;;
-  stop) touch /var/lib/docker/stop-wanted ;;
+  show)
+    if [ -e /var/lib/docker/held ]; then echo ActiveState=inactive; else echo ActiveState=active; fi
+    echo UnitFileState=enabled ;;
+  start | restart) touch /var/lib/docker/start-wanted ;;
+  stop) touch /var/lib/docker/held ;;
 esac
 ";
-const WANTS_RESTART: &str = "restart-wanted";
+const WANTS_START: &str = "start-wanted";
+/// There while Docker is not to be started.
+const HELD: &str = "held";
 
 /// A folder with a `kraken.toml`.
 pub struct Cluster {
@@ -240,15 +244,23 @@ fn script(node: &Node, what: &str) -> Child {
 
 fn run(node: &Node, off: &AtomicBool) {
     let is_off = || off.load(Ordering::Relaxed);
-    let wanted = node.data_root().join(WANTS_RESTART);
+    let wanted = node.data_root().join(WANTS_START);
+    let held = node.data_root().join(HELD);
     let start = || {
         let _ = fs::remove_file(&wanted);
+        let _ = fs::remove_file(&held);
         let mut wait = script(node, "wait");
         while wait.try_wait().unwrap().is_none() {
             if is_off() {
                 let _ = wait.kill();
                 let _ = wait.wait();
                 return false;
+            }
+            if held.exists() {
+                // As systemd ends what it was told to stop.
+                let _ = wait.kill();
+                let _ = wait.wait();
+                return true;
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -5,6 +5,7 @@ mod images;
 
 mod configure;
 mod engine;
+mod enter;
 mod light;
 mod node;
 mod stages;

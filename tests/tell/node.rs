@@ -243,6 +243,7 @@ impl Node {
             .env("KRAKEN_SWARM_SETTINGS", self.path("etc/kraken-flash/swarm.json"))
             .env("KRAKEN_DOCKER_SOCKET", self.path("docker.sock"))
             .env("KRAKEN_SWARM_TOKEN", self.path("var/lib/kraken-flash/join-token"))
+            .env("KRAKEN_SWARM_RUN", self.path("run/kraken-flash"))
             .env("KRAKEN_SWARM_HASTE", "0.5")
             .stdin(Stdio::null())
             .stdout(journal.try_clone().unwrap())

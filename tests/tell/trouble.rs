@@ -10,7 +10,7 @@ use super::{MANAGER, READY, WAITING, ready_worker};
 #[test]
 fn what_fails_is_told_in_words_with_what_to_do() {
     type Case = (&'static str, fn(&mut Node));
-    let cases: [Case; 12] = [
+    let cases: [Case; 13] = [
         (
             "FAILED  packages are not configured  sudo dpkg --configure -a",
             |node| {
@@ -33,6 +33,13 @@ fn what_fails_is_told_in_words_with_what_to_do() {
             "FAILED  emergency mode  its console says why: mend it there, then reboot",
             |node| {
                 node.unit("emergency.target", "active/active");
+            },
+        ),
+        (
+            "FAILED  the swarm at 192.168.3.11 has this node as a worker  make its card with --rejoin",
+            |node| {
+                let held = "the swarm at 192.168.3.11 has this node as a worker: make its card with --rejoin\n";
+                node.put("run/kraken-flash/swarm-held", held);
             },
         ),
         ("FAILED  the swarm is locked  sudo docker swarm unlock", |node| {
@@ -374,4 +381,30 @@ fn nothing_is_written_but_to_memory() {
     let state: Vec<_> = fs::read_dir(node.path("run/kraken-flash/tell")).unwrap().collect();
     assert_eq!(state.len(), 1, "{state:?}");
     assert!(node.path("run/kraken-flash/tell/line").exists());
+}
+
+#[test]
+fn a_docker_that_is_held_until_a_manager_is_there_is_waited_for() {
+    let mut node = Node::new(&swarm(), 2);
+    node.network(true);
+    node.put("run/kraken-flash/swarm-held", "\n");
+    node.start();
+    node.tells("waiting", "swarm waiting  for a manager");
+    node.docker.says(READY);
+    node.linked(true);
+    node.unit("docker.service", "active/running");
+    node.tells("ready", "docker up  swarm Ready");
+}
+
+#[test]
+fn a_node_that_its_swarm_does_not_know_is_told_with_what_to_do() {
+    let mut node = Node::new(&swarm(), 3);
+    node.network(true);
+    node.docker.says(WAITING);
+    node.unit("docker.service", "active/running");
+    node.unit("kraken-swarm.service", "active/running");
+    let trouble = "the swarm at 192.168.3.11 does not know this node: make its card with --rejoin";
+    node.put("run/kraken-flash/swarm-trouble", &format!("{trouble}\n"));
+    node.start();
+    node.tells("waiting", &format!("docker up  swarm waiting  {trouble}"));
 }
