@@ -256,6 +256,49 @@ fn what_is_no_image_is_named() {
 }
 
 #[test]
+fn what_is_whole_and_packed_in_a_rare_way_is_said_with_what_to_do() {
+    let source = Desk::new();
+    let disk = source.write("disk.img", &disk_image(SIZE)).display().to_string();
+    let zipped = python_zip(&source, &format!("z.write('{disk}', 'a.img')"));
+    // The fields of the local header and of the directory's entry (APPNOTE.TXT 4.3.7, 4.3.12).
+    let patched = |local: usize, central: usize, value: u8| {
+        let mut bytes = zipped.clone();
+        let directory = bytes
+            .windows(4)
+            .rposition(|window| window == b"PK\x01\x02")
+            .expect("directory");
+        bytes[local] = value;
+        bytes[directory + central] = value;
+        bytes
+    };
+    let twins = python_zip(
+        &source,
+        &format!("z.write('{disk}', 'a.img')\nz.write('{disk}', 'old/b.img')"),
+    );
+    // A frame whose window is 256 MiB, and an empty last block (RFC 8878, 3.1.1).
+    let window = b"\x28\xb5\x2f\xfd\x00\x90\x01\x00\x00".to_vec();
+    for (bytes, words) in [
+        (patched(8, 10, 9), ["packed with Deflate64", "7z x"]),
+        (patched(8, 10, 14), ["packed with LZMA", "7z x"]),
+        (patched(8, 10, 77), ["packed with method 77", "7z x"]),
+        (patched(6, 8, 1), ["behind a password", "unpack it yourself"]),
+        (twins, ["\"a.img\" and \"old/b.img\"", "unpack the one that is meant"]),
+        (window, ["more than 128 MiB", "zstd -d --long=31"]),
+    ] {
+        let desk = Desk::new();
+        let path = desk.write("base", &bytes);
+        // As a base, and as what `flash-image` writes.
+        let streamed = kraken_flash::base::stream(&path).err().expect(words[0]).to_string();
+        let error = desk.obtain(BaseRef::Path(path)).expect_err(words[0]).to_string();
+        for said in [&streamed, &error] {
+            assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+            assert!(!said.contains("download"), "{said}");
+        }
+        desk.assert_nothing_finished();
+    }
+}
+
+#[test]
 fn an_interrupt_leaves_nothing_half_made() {
     let desk = Desk::new();
     let packed = pack(&desk.write("disk.img", &disk_image(SIZE)), "xz -1 -c FILE");

@@ -278,12 +278,22 @@ fn what_an_image_lacks_is_said_with_the_mend() {
     zone.system.timezone = "Mars/Base".to_owned();
     let mut escape = kraken();
     escape.system.timezone = "../../../etc/shadow".to_owned();
+    let mut old_zone = kraken();
+    old_zone.system.timezone = "US/Pacific".to_owned();
+    // A group of the system that no list of ours has: its members have rights that nobody gave them.
+    let mut with_group = trixie();
+    let groups = "root:x:0:\nsudo:x:27:\nzigbee:x:997:\n";
+    with_group.root.file("/etc/group", groups.as_bytes().to_vec());
+    let mut member = kraken();
+    member.user.name = "zigbee".to_owned();
     let mut locale = kraken();
     locale.system.locale = "en_GB.UTF-8".to_owned();
     for (disk, cluster, want) in [
         (no_ssh, kraken(), "openssh-server"),
         (no_locales, locale, "C.UTF-8"),
-        (trixie(), zone, "timezone"),
+        (trixie(), zone, "correct [system] timezone"),
+        (trixie(), old_zone, "\"tzdata-legacy\" into `packages`"),
+        (with_group, member, "`zigbee` is a group of the system there (997)"),
         (trixie(), escape, "timezone"),
     ] {
         let error = disk

@@ -162,6 +162,45 @@ fn images_of_another_cluster_or_another_spec_are_wrong() {
 }
 
 #[test]
+fn images_that_are_none_of_the_set_are_named_with_what_to_do() {
+    let world = World::new(2, trixie());
+    world.does(&["build"]);
+    fs::copy(world.at("images/kraken-1.img"), world.at("images/copy.img")).unwrap();
+    // Others' images are nobody's business.
+    fs::write(world.at("images/other.img"), [0; 4096]).unwrap();
+    fs::write(world.at("images/other.img.xz"), b"x").unwrap();
+    let said = world.ends(&["verify"], 3);
+    assert!(
+        said.contains("copy.img is no image of this set: it is another image of kraken-1 (node 1); remove it")
+            && !said.contains("other.img"),
+        "{said}"
+    );
+    fs::remove_file(world.at("images/copy.img")).unwrap();
+    let toml = fs::read_to_string(world.at("kraken.toml")).unwrap();
+    fs::write(world.at("kraken.toml"), toml.replace("nodes = 2", "nodes = 1")).unwrap();
+    world.does(&["build"]);
+    let said = world.ends(&["verify"], 3);
+    assert!(
+        said.contains("kraken-2.img is no image of this set: it is kraken-2 (node 2), and the cluster has 1 nodes"),
+        "{said}"
+    );
+    let renamed = toml.replace("nodes = 2", "name = \"hydra\"\nnodes = 2");
+    fs::write(world.at("kraken.toml"), renamed).unwrap();
+    world.does(&["build"]);
+    let said = world.ends(&["verify"], 3);
+    for words in [
+        "kraken-1.img is no image of this set: it is kraken-1 (node 1) of the cluster \"kraken\", and this one is \"hydra\"",
+        "kraken-2.img is no image of this set",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    for name in ["kraken-1.img", "kraken-2.img"] {
+        fs::remove_file(world.at("images").join(name)).unwrap();
+    }
+    world.does(&["verify"]);
+}
+
+#[test]
 fn what_cannot_be_verified_is_an_error_or_a_finding_never_a_pass() {
     let world = World::new(1, trixie());
     world.does(&["build"]);
@@ -261,8 +300,13 @@ fn a_missing_emulator_is_said_with_the_line_that_installs_it_before_anything_is_
         said(&output)
     };
     fs::remove_dir_all(world.at("cache/golden")).unwrap();
+    // Which node an image is, it says itself; its file may be called anything.
+    run(Command::new("zstd")
+        .args(["-q", "-d", "images/kraken-2.img.zst", "-o", "renamed.img"])
+        .current_dir(world.path()));
     for arguments in [
         &["verify", "--boot"][..],
+        &["verify", "--boot", "renamed.img"],
         &["verify", "--boot", "images"],
         &["verify", "--boot", "images/kraken-1.img.zst"],
     ] {

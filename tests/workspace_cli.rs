@@ -66,6 +66,58 @@ fn init_writes_a_spec_that_plan_takes_and_never_overwrites_it() {
 }
 
 #[test]
+fn a_spec_in_utf_16_is_said_to_be_that() {
+    let folder = folder();
+    let text = "[cluster]\r\nnodes = 2\r\n".encode_utf16();
+    let bytes: Vec<u8> = std::iter::once(0xfeff).chain(text).flat_map(u16::to_le_bytes).collect();
+    fs::write(folder.path().join("kraken.toml"), bytes).unwrap();
+    kraken(folder.path())
+        .arg("plan")
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("it is text in UTF-16").and(predicate::str::contains("save it as UTF-8")));
+}
+
+#[test]
+fn a_clock_floor_in_the_far_future_is_warned_of() {
+    let folder = folder();
+    fs::write(
+        folder.path().join("kraken.toml"),
+        "[system]\nclock-floor = \"2037-12-30\"\n",
+    )
+    .unwrap();
+    kraken(folder.path())
+        .arg("plan")
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("ahead of this machine's clock"));
+}
+
+#[test]
+fn a_dry_run_in_front_of_a_command_writes_nothing() {
+    let folder = folder();
+    let (image, card) = (folder.path().join("x.img"), folder.path().join("card"));
+    for file in [&image, &card] {
+        fs::write(file, [0; 512]).unwrap();
+    }
+    kraken(folder.path())
+        .args(["--dry-run", "flash-image"])
+        .args([&image, &card])
+        .arg("--yes")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("kraken-flash flash-image --dry-run"));
+    kraken(folder.path())
+        .args(["flash", "/dev/sda"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains(
+            "there is no command `flash`; there is `flash-image`",
+        ));
+    assert_eq!(names(folder.path()), ["card", "home", "x.img"]);
+}
+
+#[test]
 fn plan_shows_all_nodes_and_writes_nothing() {
     let folder = folder();
     kraken(folder.path())

@@ -264,7 +264,7 @@ fn make(
     let task = progress.task("baking what all nodes share", None);
     if let Some(more) = growth {
         progress.detail(&format!("the root file system grows by {} MiB", more >> 20));
-        disk::grow_root(to, more)?;
+        disk::grow_root(to, more).map_err(|error| error.of(base_path))?;
     }
     interrupt.check()?;
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);

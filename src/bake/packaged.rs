@@ -132,7 +132,7 @@ fn make(
             "the root file system grows by {} MiB for the packages",
             more >> 20
         ));
-        disk::grow_root(to, more)?;
+        disk::grow_root(to, more).map_err(|error| error.of(base))?;
     }
     interrupt.check()?;
     let task = progress.task("baking the packages", None);

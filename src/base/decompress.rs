@@ -12,7 +12,7 @@ use super::format::{self, Format, HEAD};
 use super::hash::{BLOCK, Hash};
 use super::members::{Members, Tail};
 use super::sparse::SparseWriter;
-use super::unpack_error::{UnpackError, io_error};
+use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task};
@@ -149,19 +149,75 @@ impl Seek for Counted<'_> {
     }
 }
 
-/// The image in a zip archive, its size in bytes and its index: the largest member called `*.img`.
-pub(super) fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Option<(u64, usize)> {
+/// The image in a zip archive, its size in bytes and its index: the largest member called `*.img`. Not one of two that are equally large.
+pub(super) fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<(u64, usize)>, Unusual> {
     let mut largest: Option<(u64, usize)> = None;
+    let mut twin = None;
     for index in 0..archive.len().min(ZIP_MEMBERS) {
         let Ok(member) = archive.by_index_data(index) else {
             continue;
         };
         let is_image = member.name_raw().to_ascii_lowercase().ends_with(b".img") && member.is_file();
-        if is_image && largest.is_none_or(|(size, _)| member.size() > size) {
+        let most = largest.map_or(0, |(size, _)| size);
+        if is_image && (largest.is_none() || member.size() > most) {
             largest = Some((member.size(), index));
+            twin = None;
+        } else if is_image && member.size() == most {
+            twin = twin.or(Some(index));
         }
     }
-    largest
+    let Some((size, index)) = largest else { return Ok(None) };
+    let name = |archive: &zip::ZipArchive<R>, index| {
+        let member = archive.by_index_data(index);
+        member.map_or_else(
+            |_| String::new(),
+            |member| String::from_utf8_lossy(member.name_raw()).into_owned(),
+        )
+    };
+    if let Some(twin) = twin {
+        return Err(Unusual::Twins(name(archive, index), name(archive, twin)));
+    }
+    if let Ok(member) = archive.by_index_raw(index) {
+        if member.encrypted() {
+            return Err(Unusual::Password);
+        }
+        let method = member.compression();
+        if ![zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated].contains(&method) {
+            let number = method_number(method);
+            return Err(Unusual::Method(
+                match METHODS.iter().find(|(known, _)| *known == number) {
+                    Some((_, name)) => (*name).to_owned(),
+                    None => format!("method {number}"),
+                },
+            ));
+        }
+    }
+    Ok(Some((size, index)))
+}
+
+/// Methods of APPNOTE.TXT 4.4.5.
+const METHODS: [(u16, &str); 7] = [
+    (9, "Deflate64"),
+    (12, "bzip2"),
+    (14, "LZMA"),
+    (93, "zstd"),
+    (95, "xz"),
+    (98, "PPMd"),
+    (99, "AES"),
+];
+
+// The library calls the numbers of methods that it does not know deprecated, and has nothing else to ask for them.
+#[allow(deprecated)]
+fn method_number(method: zip::CompressionMethod) -> u16 {
+    match method {
+        zip::CompressionMethod::Unsupported(number) => number,
+        _ => 0,
+    }
+}
+
+/// What libzstd says of a window that it was not allowed to have.
+pub(super) fn is_window(error: &io::Error) -> bool {
+    error.to_string().contains("requires too much memory")
 }
 
 /// All that the work needs to know, and to say when it fails.
@@ -182,7 +238,8 @@ impl Pump<'_> {
         if archive.len() > ZIP_MEMBERS {
             return Err(self.corrupt("it has too many members".into()));
         }
-        let Some((size, index)) = largest_image(&mut archive) else {
+        let found = largest_image(&mut archive).map_err(|unusual| self.unusual(unusual))?;
+        let Some((size, index)) = found else {
             return Err(UnpackError::NotAnImage {
                 path: self.source.to_owned(),
                 looks: "a zip archive without an .img file in it".into(),
@@ -323,6 +380,7 @@ impl Pump<'_> {
             return io_error("reading", self.source)(error);
         }
         match error.kind() {
+            _ if is_window(&error) => self.unusual(Unusual::Window),
             io::ErrorKind::UnexpectedEof => UnpackError::Truncated { path, format },
             _ => self.corrupt(error.to_string()),
         }
@@ -333,6 +391,11 @@ impl Pump<'_> {
             zip::result::ZipError::Io(error) => self.explain(error),
             other => self.corrupt(other.to_string()),
         }
+    }
+
+    fn unusual(&self, unusual: Unusual) -> UnpackError {
+        let path = self.source.to_owned();
+        UnpackError::Unusual { path, unusual }
     }
 
     fn corrupt(&self, why: String) -> UnpackError {

@@ -5,11 +5,11 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::decompress::largest_image;
+use super::decompress::{is_window, largest_image};
 use super::format::{self, Format};
 use super::hash::BLOCK;
 use super::members::{Members, Tail};
-use super::unpack_error::{UnpackError, io_error};
+use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
 
 /// Blocks on their way out of a zip archive.
@@ -43,6 +43,10 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
         format,
         why,
     };
+    let unusual = |unusual| UnpackError::Unusual {
+        path: path.to_owned(),
+        unusual,
+    };
     let (size, bytes): (Option<u64>, Box<dyn Read + Send>) = match format {
         Format::Raw => (
             Some(file.metadata().map_err(io_error("examining", path))?.len()),
@@ -52,7 +56,10 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
         Format::Gzip => (None, Box::new(Members::gzip(packed(file), tail.clone()))),
         Format::Zstd => (None, Box::new(Members::zstd(packed(file), tail.clone()))),
         Format::Zip => {
-            let (size, bytes) = zipped(file).map_err(|error| damaged(error.to_string()))?;
+            let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(error.to_string()))?;
+            let image = largest_image(&mut archive).map_err(unusual)?;
+            let image = image.ok_or_else(|| damaged("there is no .img file in it".into()))?;
+            let (size, bytes) = zipped(archive, image).map_err(|error| damaged(error.to_string()))?;
             (Some(size), bytes)
         }
     };
@@ -61,6 +68,7 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
             path: path.to_owned(),
             format,
         },
+        _ if is_window(&error) => unusual(Unusual::Window),
         _ => damaged(error.to_string()),
     })?;
     let looks = match format::recognise(&head) {
@@ -93,11 +101,10 @@ fn begin(mut bytes: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read +
 }
 
 /// The image in a zip archive. The archive's reader belongs to its file, so a thread reads on.
-fn zipped(file: File) -> io::Result<(u64, Box<dyn Read + Send>)> {
-    let mut archive = zip::ZipArchive::new(BufReader::new(file))?;
-    let Some((size, index)) = largest_image(&mut archive) else {
-        return Err(io::Error::other("there is no .img file in it"));
-    };
+fn zipped(
+    mut archive: zip::ZipArchive<BufReader<File>>,
+    (size, index): (u64, usize),
+) -> io::Result<(u64, Box<dyn Read + Send>)> {
     let (give, blocks) = sync_channel(BLOCKS);
     std::thread::Builder::new().name("unzip".into()).spawn(move || {
         if let Err(error) = unzip(&mut archive, index, size, &give) {

@@ -33,7 +33,7 @@ pub enum SystemError {
         why: String,
     },
     /// The boot volume has no kernel command line.
-    #[error("reading the kernel command line: {0}; use an image made for the Raspberry Pi as the base")]
+    #[error("reading the kernel command line: {0}")]
     Cmdline(&'static str),
 }
 
@@ -329,17 +329,22 @@ fn boot_mount(root: &dyn FileTree) -> Result<String, TreeError> {
 
 /// The first line of `cmdline.txt`: the firmware reads no further.
 fn cmdline(boot: &dyn FileTree) -> Result<String, SystemError> {
-    let text = text(boot, "/cmdline.txt")?.ok_or(SystemError::Cmdline("the boot volume has no cmdline.txt"))?;
+    let text = text(boot, "/cmdline.txt")?.ok_or(SystemError::Cmdline(
+        "the boot volume has no cmdline.txt; use an image made for the Raspberry Pi as the base",
+    ))?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().ok_or(SystemError::Cmdline("cmdline.txt is empty"))?;
+    let first = lines.next().ok_or(SystemError::Cmdline(
+        "cmdline.txt is empty; use an image made for the Raspberry Pi as the base",
+    ))?;
     if lines.next().is_some() {
         return Err(SystemError::Cmdline(
-            "cmdline.txt has more than one line, the firmware reads only the first",
+            "cmdline.txt has more than one line, and the firmware reads only the first: put all options on that line and delete the others \
+             (the file is in the image's first partition; `sudo losetup -fP --show IMAGE` makes it one that can be mounted)",
         ));
     }
     if first.len() > 4096 || first.chars().any(char::is_control) {
         return Err(SystemError::Cmdline(
-            "cmdline.txt holds something else than one line of text",
+            "cmdline.txt holds something else than one line of text; use an image made for the Raspberry Pi as the base",
         ));
     }
     Ok(first.to_owned())

@@ -11,7 +11,7 @@ use crate::interrupt::Interrupted;
 pub enum UnpackError {
     /// The file is of no kind that a base can be.
     #[error(
-        "reading the base {}: it is {looks}, not a disk image (raw, .xz, .zst, .gz or .zip); check what was downloaded or named",
+        "reading {}: it is {looks}, not a disk image (raw, .xz, .zst, .gz or .zip); check what was downloaded or named",
         path.display()
     )]
     NotAnImage {
@@ -38,9 +38,17 @@ pub enum UnpackError {
         /// What its decoder said.
         why: String,
     },
+    /// It is whole, and packed in a way that is not unpacked here.
+    #[error("unpacking {}: {unusual}", path.display())]
+    Unusual {
+        /// The file.
+        path: PathBuf,
+        /// In which way.
+        unusual: Unusual,
+    },
     /// The image is shorter than its own partition table says.
     #[error(
-        "reading the base {}: the image has {size} bytes, but its partition table reaches to {needed}; it is cut short: download or copy it again",
+        "reading {}: the image has {size} bytes, but its partition table reaches to {needed}; it is cut short: download or copy it again",
         path.display()
     )]
     Shortened {
@@ -95,6 +103,29 @@ pub enum UnpackError {
     /// Stopped on request.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+}
+
+/// What is whole and cannot be unpacked here, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusual {
+    /// The window is larger than decoders allow unless they are told.
+    #[error(
+        "it was packed with a window of more than 128 MiB (`zstd --long` or `--ultra`); unpack it with `zstd -d --long=31 FILE`, and name \
+         what comes of it"
+    )]
+    Window,
+    /// A password is needed.
+    #[error("its image is behind a password; unpack it yourself, and name the .img that comes of it")]
+    Password,
+    /// Another method than the usual ones of zip.
+    #[error(
+        "its image is packed with {0}, which is not unpacked here; unpack it with 7-Zip (`7z x FILE`) or Windows' Explorer, \
+         and name the .img that comes of it"
+    )]
+    Method(String),
+    /// Several images, and nothing says which one is meant.
+    #[error("there are two images of the same size in it, {0:?} and {1:?}; unpack the one that is meant, and name it")]
+    Twins(String, String),
 }
 
 pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> UnpackError {

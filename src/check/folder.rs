@@ -11,6 +11,7 @@ use super::blocks;
 use super::image::{Expectation, verify_image};
 use super::report::{ImageReport, Report};
 use super::set::{self, Job};
+use super::strangers;
 use super::swarm;
 use crate::base::{Format, Limits, recognise, unpack};
 use crate::interrupt::Interrupt;
@@ -36,6 +37,7 @@ pub fn verify_folder(
 ) -> Result<Report, CheckError> {
     let mut report = Report::default();
     let (jobs, manifest) = set::jobs(folder, cluster, &mut report)?;
+    strangers::find(folder, cluster, &jobs, &mut report)?;
     if jobs.is_empty() && report.findings.is_empty() {
         let expected = cluster
             .nodes

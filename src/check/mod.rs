@@ -14,6 +14,7 @@ mod packages;
 mod pristine;
 mod report;
 mod set;
+mod strangers;
 mod swarm;
 mod tools;
 mod xattrs;
@@ -24,6 +25,7 @@ pub use folder::{verify_file, verify_folder};
 pub use image::{Expectation, verify_image};
 pub use pristine::PRISTINE;
 pub use report::{Finding, ImageReport, Report};
+pub use strangers::node_of;
 
 use std::path::PathBuf;
 

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use kraken_flash::check::emulate::{Subject, Unpacking};
+use kraken_flash::base::{Cache, Format, recognise};
+use kraken_flash::check;
+use kraken_flash::check::emulate::{EmulateError, Subject, Unpacking};
 use kraken_flash::spec::{Cluster, Node};
 
-use super::{Failure, Session};
+use super::{Failure, Session, say};
 
 /// As which a node's image may lie in a folder.
 const PACKED: [&str; 5] = ["img", "img.xz", "img.zst", "img.gz", "img.zip"];
@@ -46,22 +48,78 @@ pub(super) fn of_folder<'a>(folder: &Path, cluster: &'a Cluster, wanted: &[u32])
     }
 }
 
-/// One image, of this node, of the one that its file is named after, or of the only one.
-pub(super) fn of_file<'a>(path: &Path, node: Option<u32>, cluster: &'a Cluster) -> Result<Subject<'a>, Failure> {
-    let number = node.or_else(|| super::verify::node_by_name(path, cluster));
+/// One image, of the node that `--node` names; else of the one that the image says it is, as `verify` reads it; else of the one that its file is
+/// named after, or of the only one. To be asked, a packed image is unpacked, into what is returned.
+pub(super) fn of_file<'a>(
+    session: &Session,
+    path: &Path,
+    node: Option<u32>,
+    cluster: &'a Cluster,
+) -> Result<(Subject<'a>, Option<Unpacking>), Failure> {
+    if node.is_some() {
+        return Ok((Subject::file(chosen(path, node, cluster)?, path.to_owned()), None));
+    }
+    let is_packed = recognise(path).is_ok_and(|format| format != Format::Raw);
+    let (raw, unpacking) = match is_packed {
+        true => {
+            super::verify_boot::emulator_is_here()?;
+            let unpacking = Unpacking::new(&Cache::open(None)?.root().join("boot")).map_err(failed)?;
+            let raw = unpacking
+                .raw(path, &*session.progress, &session.interrupt)
+                .map_err(failed)?;
+            (raw, Some(unpacking))
+        }
+        false => (path.to_owned(), None),
+    };
+    let named = super::verify::node_by_name(path, cluster);
+    let number = match check::node_of(&raw) {
+        Some(record) if cluster.nodes.iter().any(|node| node.number == record.number) => {
+            if named.is_some_and(|named| named != record.number) {
+                say(
+                    session,
+                    &format!(
+                        "{} is named after another node, and is {} (node {}), by what it says itself: it is booted as that one",
+                        path.display(),
+                        record.hostname,
+                        record.number
+                    ),
+                );
+            }
+            Some(record.number)
+        }
+        _ => named,
+    };
+    let mut subject = Subject::file(chosen(path, number, cluster)?, raw);
+    if unpacking.is_some() {
+        subject.packed = Some(path.to_owned());
+    }
+    Ok((subject, unpacking))
+}
+
+fn failed(error: EmulateError) -> Failure {
+    match error {
+        EmulateError::Interrupted(stopped) => Failure::from(stopped),
+        error => Failure::Failed(Box::new(error)),
+    }
+}
+
+/// The node of that number, or the only one.
+fn chosen<'a>(path: &Path, number: Option<u32>, cluster: &'a Cluster) -> Result<&'a Node, Failure> {
     let node: Option<&Node> = match number {
         Some(number) => cluster.nodes.iter().find(|node| node.number == number),
         None if cluster.nodes.len() == 1 => cluster.nodes.first(),
         None => None,
     };
-    let Some(node) = node else {
-        return Err(Failure::Usage(format!(
-            "which node should {} be? Say it with --node N, of 1 to {}",
-            path.display(),
-            cluster.nodes.len()
-        )));
-    };
-    Ok(Subject::file(node, path.to_owned()))
+    node.ok_or_else(|| {
+        let count = cluster.nodes.len();
+        Failure::Usage(match number {
+            Some(number) => format!("there is no node {number}: the cluster has nodes 1 to {count}"),
+            None => format!(
+                "which node should {} be? Say it with --node N, of 1 to {count}: neither the image nor its name does",
+                path.display()
+            ),
+        })
+    })
 }
 
 /// Unpacks what is packed, into a folder that lasts as long as what is returned.
@@ -70,15 +128,11 @@ pub(super) fn unpack(
     subjects: &mut [Subject<'_>],
     room: &Path,
 ) -> Result<Option<Unpacking>, Failure> {
-    let failed = |error| match error {
-        kraken_flash::check::emulate::EmulateError::Interrupted(stopped) => Failure::from(stopped),
-        error => Failure::Failed(Box::new(error)),
-    };
     let is_packed = |path: &PathBuf| path.extension().is_none_or(|extension| extension != "img");
     let mut unpacking = None;
     for subject in subjects
         .iter_mut()
-        .filter(|subject| subject.patch.is_none() && is_packed(&subject.image))
+        .filter(|subject| subject.patch.is_none() && subject.packed.is_none() && is_packed(&subject.image))
     {
         let unpacking = match &unpacking {
             Some(unpacking) => unpacking,

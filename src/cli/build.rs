@@ -9,14 +9,14 @@ use kraken_flash::output::{Compression, Folder, ManifestInputs, Options, Written
 use kraken_flash::spec::Node;
 
 use super::golden::{self, RejoinArgs, Wanted};
-use super::load::BaseArgs;
+use super::load::{self, BaseArgs};
 use super::{Failure, Session, plan, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only this node; may be given several times [default: all nodes]
-    #[arg(long = "node", value_name = "N")]
+    #[arg(long = "node", value_name = "N", value_parser = load::node_number)]
     pub(super) nodes: Vec<u32>,
     #[command(flatten)]
     pub(super) rejoin: RejoinArgs,

@@ -13,14 +13,14 @@ use super::cards_wait::{Held, Waiting, is_waited_for};
 use super::flash::MadeFrom;
 use super::golden::{self, RejoinArgs, Wanted};
 use super::known::{IMAGES, Standing};
-use super::load::{BaseArgs, Loaded};
+use super::load::{self, BaseArgs, Loaded};
 use super::{Failure, Session, flash, known, owner, say};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only this node; may be given several times [default: all nodes that have no card yet]
-    #[arg(long = "node", value_name = "N")]
+    #[arg(long = "node", value_name = "N", value_parser = load::node_number)]
     pub(super) nodes: Vec<u32>,
     /// The reader that the cards go into, with or without a card in it yet [default: wherever one is plugged in]; --yes needs it
     #[arg(long, value_name = "DEVICE", conflicts_with = "dry_run")]

@@ -40,13 +40,14 @@ impl Failure {
             Failure::Failed(error) => {
                 let text = match error.downcast_ref::<WorkspaceError>() {
                     Some(diagnostic) => diagnosed(diagnostic, color),
-                    None => plain(&*error),
+                    None => clean(&plain(&*error)),
                 };
                 // Nobody is left to be told when stderr is closed.
                 let _ = io::stderr().write_all(text.as_bytes());
                 ExitCode::from(1)
             }
             Failure::Usage(why) => {
+                let why = clean(&why);
                 let _ = writeln!(io::stderr(), "error: {why}\n\nFor more information, try '--help'.");
                 ExitCode::from(EXIT_USAGE)
             }
@@ -56,7 +57,7 @@ impl Failure {
                 ExitCode::from(130)
             }
             Failure::Stopped(text) => {
-                let _ = writeln!(io::stderr(), "{text}");
+                let _ = writeln!(io::stderr(), "{}", clean(&text));
                 ExitCode::from(130)
             }
             Failure::Several(failures) => {
@@ -68,6 +69,15 @@ impl Failure {
             Failure::NobodyReads => ExitCode::SUCCESS,
         }
     }
+}
+
+/// Words of which some may be foreign (a catalogue's, a package's, an image's), fit for a terminal. What has several lines keeps them.
+pub(super) fn clean(text: &str) -> String {
+    let mut shown = kraken_flash::clean::lines(text).collect::<Vec<_>>().join("\n");
+    if text.ends_with('\n') {
+        shown.push('\n');
+    }
+    shown
 }
 
 /// An error with the place in the spec where it has one.
@@ -125,5 +135,22 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
             cause = error.source();
         }
         Failure::Failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_cannot_steer_the_terminal() {
+        let error = io::Error::other("there are: \u{1b}[2J\u{1b}]0;title\u{7}Lite, a\u{202e}b");
+        let shown = clean(&plain(&error));
+        assert_eq!(shown, "error: there are: Lite, a\u{fffd}b\n");
+        assert_eq!(
+            clean("nothing was written\n  /dev/sda: no\n"),
+            "nothing was written\n  /dev/sda: no\n"
+        );
+        assert_eq!(clean("one\n\ntwo"), "one\n\ntwo");
     }
 }

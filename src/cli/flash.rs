@@ -11,14 +11,14 @@ use kraken_flash::spec::Node;
 use super::card::{self, CardArgs, Chosen, Written};
 use super::golden::{self, RejoinArgs, Wanted};
 use super::known::{IMAGES, Standing};
-use super::load::BaseArgs;
+use super::load::{self, BaseArgs};
 use super::{Failure, Session, arguments, door, owner, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Write this node to the device that follows; may be given several times, with a device each
-    #[arg(long = "node", value_name = "N")]
+    #[arg(long = "node", value_name = "N", value_parser = load::node_number)]
     pub(super) nodes: Vec<u32>,
     /// The card, a whole block device as `kraken-flash devices` lists it
     #[arg(value_name = "DEVICE")]

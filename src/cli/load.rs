@@ -12,7 +12,7 @@ use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use sha2::{Digest, Sha256};
 
 use super::known::Standing;
-use super::{Failure, Session};
+use super::{Failure, Session, say};
 
 /// A cluster with all that its images are rendered from.
 pub(super) struct Loaded {
@@ -35,6 +35,7 @@ pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Fa
             path.display()
         ));
     }
+    warn_of_clock(session, &workspace.cluster);
     let assets = Assets::load(Some(&workspace.folder), workspace.cluster.system.overlay.as_deref())?;
     let config_sha256 = match &workspace.config {
         None => None,
@@ -46,6 +47,24 @@ pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Fa
         assets,
         config_sha256,
         swarm: None,
+    })
+}
+
+/// A floor in the future is a clock that is wrong on every node until it has found a time server, and rightly may not turn back.
+pub(super) fn warn_of_clock(session: &Session, cluster: &Cluster) {
+    if let Some(warning) = cluster.system.clock_floor.and_then(|floor| ahead(floor, now())) {
+        say(session, &warning);
+    }
+}
+
+/// What is said of a clock floor so many days ahead of the time now; a day is the difference of two time zones.
+fn ahead(floor: i64, now: u64) -> Option<String> {
+    let days = (floor - i64::try_from(now).ok()?) / 86_400;
+    (days > 1).then(|| {
+        format!(
+            "warning: `clock-floor` in [system] is {days} days ahead of this machine's clock. No node's clock starts before it: certificates and \
+             package archives look expired to the nodes, and the swarm's own certificates may do so, too. Set it to today, or correct this clock"
+        )
     })
 }
 
@@ -149,4 +168,50 @@ pub(super) fn replace_base(image: &mut Image, written: Option<&str>) -> Result<(
         image.sha256 = None;
     }
     Ok(())
+}
+
+/// The number of a node, of which people may know the host name only.
+pub(super) fn node_number(text: &str) -> Result<u32, String> {
+    let name_ends = text.rsplit('-').next().and_then(|end| end.parse::<u32>().ok());
+    match (text.parse::<u32>(), name_ends) {
+        (Ok(0), _) => Err("nodes are counted from 1".into()),
+        (Ok(number), _) => Ok(number),
+        (Err(_), Some(number)) if number > 0 && !text.starts_with('-') => Err(format!(
+            "a node is named by its number, {number} for {text}; `kraken-flash plan` lists them"
+        )),
+        (Err(_), _) => Err("a node is named by its number, from 1 on; `kraken-flash plan` lists them".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_floor_is_warned_of_when_it_is_in_the_future() {
+        let now = 1_800_000_000;
+        let day = 86_400;
+        assert_eq!(ahead(now as i64, now), None);
+        assert_eq!(ahead(now as i64 + day, now), None);
+        assert_eq!(ahead(0, now), None);
+        let said = ahead(now as i64 + 4_000 * day, now).unwrap();
+        assert!(said.contains("4000 days ahead"), "{said}");
+    }
+
+    #[test]
+    fn a_node_is_a_number_and_a_host_name_is_told_its_own() {
+        assert_eq!(node_number("3"), Ok(3));
+        for (text, said) in [
+            ("kraken-1", "1 for kraken-1"),
+            ("kraken", "by its number, from 1 on"),
+            ("-3", "by its number, from 1 on"),
+            ("0", "counted from 1"),
+            ("", "by its number"),
+            ("1,2", "by its number"),
+            ("99999999999", "by its number"),
+        ] {
+            let error = node_number(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
 }

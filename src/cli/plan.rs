@@ -31,6 +31,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         &Surroundings::here(),
         MissingKeys::Leave,
     )?;
+    load::warn_of_clock(session, &workspace.cluster);
     load::replace_base(&mut workspace.cluster.image, args.base.as_deref())?;
     let packages = packages::planned(session, &workspace);
     if args.json {

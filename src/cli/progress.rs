@@ -8,6 +8,8 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, Prog
 
 use kraken_flash::progress::{Progress, Silent, Task};
 
+use super::failure::clean;
+
 /// Writes a line to stderr. When nobody reads it any more there is nobody left to tell.
 macro_rules! line {
     ($($part:tt)*) => {{
@@ -57,12 +59,13 @@ impl Progress for Bars {
             Some(bytes) => ProgressBar::new(bytes).with_style(bar_style()),
             None => ProgressBar::new_spinner().with_style(spinner_style()),
         };
-        let bar = self.all.add(bar.with_message(what.to_owned()));
+        let bar = self.all.add(bar.with_message(clean(what)));
         bar.enable_steady_tick(Duration::from_millis(120));
         Box::new(Bar(bar))
     }
 
     fn note(&self, line: &str) {
+        let line = clean(line);
         // A bar that is drawn again must not overwrite the line.
         self.all.suspend(|| line!("{line}"));
     }
@@ -108,9 +111,10 @@ struct Line {
 
 impl Progress for Lines {
     fn task(&self, what: &str, total: Option<u64>) -> Box<dyn Task> {
+        let what = clean(what);
         line!("{what} …");
         Box::new(Line {
-            what: what.to_owned(),
+            what,
             total: AtomicU64::new(total.unwrap_or(0)),
             done: AtomicU64::new(0),
             started: Instant::now(),
@@ -119,7 +123,7 @@ impl Progress for Lines {
     }
 
     fn note(&self, line: &str) {
-        line!("{line}");
+        line!("{}", clean(line));
     }
 
     fn detail(&self, line: &str) {

@@ -17,8 +17,8 @@ pub(super) struct Args {
     /// An image, raw or packed, a folder of images, or a card [default: images; with --boot, what kraken.toml describes]
     #[arg(value_name = "IMAGE|DIR|DEVICE")]
     path: Option<PathBuf>,
-    /// The node that the image should be [default: the one that its file is named after, else any]
-    #[arg(long, value_name = "N", requires = "path", conflicts_with = "nodes")]
+    /// The node that the image should be [default: the one that its file is named after, else any; with --boot, the one that it says it is]
+    #[arg(long, value_name = "N", value_parser = load::node_number, requires = "path", conflicts_with = "nodes")]
     node: Option<u32>,
     /// The receipt to compare a card with [default: the newest one of its node]
     #[arg(long, value_name = "FILE", requires = "path", conflicts_with = "boot")]

@@ -27,6 +27,7 @@ pub(super) struct BootArgs {
         long,
         value_name = "N,…",
         value_delimiter = ',',
+        value_parser = load::node_number,
         requires = "boot",
         help_heading = "Proof by booting"
     )]
@@ -123,9 +124,12 @@ pub(super) fn run(
         if path.is_dir() && node.is_some() {
             return Err(Failure::Usage("of a folder, nodes are picked with --nodes".into()));
         }
-        let subjects = match path.is_dir() {
-            true => boot_images::of_folder(path, cluster, &args.nodes)?,
-            false => vec![boot_images::of_file(path, node, cluster)?],
+        let (subjects, _unpacked) = match path.is_dir() {
+            true => (boot_images::of_folder(path, cluster, &args.nodes)?, None),
+            false => {
+                let (subject, unpacked) = boot_images::of_file(session, path, node, cluster)?;
+                (vec![subject], unpacked)
+            }
         };
         emulator_is_here()?;
         return boot(session, args, (&loaded, keys.as_ref(), subjects, as_json), out);
@@ -159,7 +163,7 @@ pub(super) fn run(
 }
 
 /// Asked before images are made or unpacked for it, which takes its time.
-fn emulator_is_here() -> Result<(), Failure> {
+pub(super) fn emulator_is_here() -> Result<(), Failure> {
     emulate::are_here().map_err(|error| Failure::Failed(Box::new(error)))
 }
 

@@ -46,6 +46,19 @@ pub enum GrowError {
         /// Why not.
         why: String,
     },
+    /// Other partitions are in the way.
+    #[error(
+        "making the root partition of {path} {} MiB larger: it is not the last one of its disk, so there is no room behind it; \
+         use an image whose root partition is the last, or take the ones behind it out \
+         (`sfdisk --delete` on a copy of it), or ask for fewer packages",
+        more >> 20
+    )]
+    NotLast {
+        /// The image.
+        path: String,
+        /// By how many bytes it should have grown.
+        more: u64,
+    },
     /// A tool is not there.
     #[error("growing an image needs `{tool}`, which could not be started ({source}); install e2fsprogs")]
     NoTool {
@@ -64,6 +77,16 @@ pub enum GrowError {
         /// The end of what it said.
         said: String,
     },
+}
+
+impl GrowError {
+    /// The same of the image that the user knows: what is grown is a copy with a name for the moment.
+    pub fn of(mut self, image: &Path) -> Self {
+        if let Self::Io { path, .. } | Self::Refused { path, .. } | Self::NotLast { path, .. } = &mut self {
+            *path = image.display().to_string();
+        }
+        self
+    }
 }
 
 /// Makes the root volume of the image file at `path` larger by `bytes` (rounded up to 1 MiB): file, partition table and file system. The root partition
@@ -90,7 +113,7 @@ pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
         Ext4InfoError::Io(source) => io(source),
         bad => GrowError::Root(bad),
     })?;
-    check_growth(path, &layout, &info)?;
+    check_growth(path, &layout, &info, bytes)?;
     let new_size = old_size
         .checked_add(bytes)
         .ok_or_else(|| refused("it cannot be that large"))?;
@@ -121,13 +144,16 @@ pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
 }
 
 /// Whether the root volume of an image can be grown at all, by its table and the state of its file system.
-fn check_growth(path: &Path, layout: &Layout, info: &Ext4Info) -> Result<(), GrowError> {
+fn check_growth(path: &Path, layout: &Layout, info: &Ext4Info, more: u64) -> Result<(), GrowError> {
     let refused = |why: &str| GrowError::Refused {
         path: path.display().to_string(),
         why: why.into(),
     };
     if layout.table.last() != Some(&layout.root) {
-        return Err(refused("its root partition is not the last one"));
+        return Err(GrowError::NotLast {
+            path: path.display().to_string(),
+            more,
+        });
     }
     match info.refusal() {
         Some(why) => Err(refused(&format!("its root file system cannot be changed: {why}"))),
@@ -156,7 +182,7 @@ pub fn can_take(path: &Path, bytes: u64, inodes: u64) -> Result<(), GrowError> {
     }
     match shortfall_of(disk, &layout, bytes, inodes) {
         Ok(None) => Ok(()),
-        Ok(Some(_)) => check_growth(path, &layout, &info),
+        Ok(Some(more)) => check_growth(path, &layout, &info, more),
         Err(SpaceError::Root(source)) => Err(source.into()),
         Err(other) => Err(GrowError::Refused {
             path: path.display().to_string(),

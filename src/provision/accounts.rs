@@ -258,6 +258,15 @@ fn ids(passwd: &Table, group: &Table, name: &str) -> Result<(u32, u32), Provisio
         Some(row) => Some(group.number(&row, 2)?),
         None => None,
     };
+    if let Some(gid) = own_group.filter(|gid| !PEOPLE.contains(gid)) {
+        // The account would have the rights of the system's group, as of `kvm` on its devices.
+        return Err(ProvisionError::Image {
+            path: group.path.to_owned(),
+            why: format!(
+                "`{name}` is a group of the system there ({gid}), and an account of that name would be in it; choose another [user] name"
+            ),
+        });
+    }
     let free = |id: &u32| !users.contains(id) && (own_group.is_some() || !groups.contains(id));
     let uid = PEOPLE.clone().find(free).ok_or_else(|| ProvisionError::Image {
         path: passwd.path.to_owned(),

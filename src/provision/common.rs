@@ -143,9 +143,16 @@ fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let utc = ["Etc/UTC", "UTC", "Etc/GMT", "GMT", "Etc/Zulu", "Zulu"].contains(&zone.as_str());
     let escapes = zone.split('/').any(|part| matches!(part, "" | "." | "..")) || zone.chars().any(char::is_control);
     if escapes || (!utc && !exists(draft.ctx.root, &place)?) {
+        let mend = match exists(draft.ctx.root, "/usr/share/zoneinfo/Etc")? {
+            true => {
+                "correct [system] timezone (`timedatectl list-timezones` lists them); for an old name, such as US/Pacific, put \
+                 \"tzdata-legacy\" into `packages` in [system], or write the city: America/Los_Angeles"
+            }
+            false => "use a base with the package tzdata, or put \"tzdata\" into `packages` in [system]",
+        };
         return Err(ProvisionError::Missing {
             what: format!("time zone {zone:?}"),
-            mend: "correct [system] timezone, or use a base with the package tzdata",
+            mend,
         });
     }
     draft.link("/etc/localtime", &place)?;

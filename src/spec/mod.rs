@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 mod cluster;
 mod crypt;
 mod hints;
+mod keyboard;
 mod mask;
 mod names;
 mod options;
@@ -21,6 +22,7 @@ mod read;
 mod resolve;
 mod section;
 mod ssh;
+mod system_names;
 
 pub use cluster::{
     Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac,

@@ -18,6 +18,12 @@ pub enum KeyError {
     /// The text is not a public key.
     #[error("this is not a public SSH key")]
     NotAKey,
+    /// It is a public key, and sshd reads another form: with the options of `ssh-keygen -i` that read this one.
+    #[error("this is a public key in {0}, and sshd reads only that of OpenSSH")]
+    OtherForm(&'static str, &'static str),
+    /// Text in which each character has two bytes.
+    #[error("this is text in UTF-16, and sshd reads UTF-8")]
+    Utf16,
     /// There is an `authorized_keys` option before the key.
     #[error("options before a key are not supported")]
     Options,
@@ -34,8 +40,16 @@ pub enum KeyError {
 
 impl KeyError {
     /// What to do.
-    pub fn mend(&self) -> &'static str {
-        match self {
+    pub fn mend(&self) -> String {
+        let mend = match self {
+            KeyError::OtherForm(_, options) => {
+                return format!(
+                    "`ssh-keygen -i{options} -f FILE > FILE.pub` writes it in the other form; name FILE.pub here"
+                );
+            }
+            KeyError::Utf16 => {
+                "save the file as UTF-8 (Windows' Notepad: \"Save as\"; PowerShell's `>` writes UTF-16), or give the key itself here"
+            }
             KeyError::Private => "name the public key instead: the file that ends in .pub, beside the private one",
             KeyError::NotAKey | KeyError::Empty => {
                 "a public key is one line: \"ssh-ed25519 AAAA… name\"; `ssh-keygen -y -f KEY` prints that of a private key"
@@ -43,17 +57,35 @@ impl KeyError {
             KeyError::Options => "give the key alone, from \"ssh-\" on",
             KeyError::TooWeak(_) => "make a new key: ssh-keygen -t ed25519",
             KeyError::TooMany => "name a file with the keys of those who may log in",
-        }
+        };
+        mend.to_owned()
     }
 }
+
+/// Marks of other forms of public keys, their names, and how `ssh-keygen -i` is told of them.
+const OTHER_FORMS: &[(&str, &str, &str)] = &[
+    ("---- BEGIN SSH2 PUBLIC KEY ----", "the form of PuTTY (RFC 4716)", ""),
+    ("-----BEGIN PUBLIC KEY-----", "the form of OpenSSL (PEM)", " -m PKCS8"),
+    (
+        "-----BEGIN RSA PUBLIC KEY-----",
+        "the old form of OpenSSL (PEM)",
+        " -m PEM",
+    ),
+];
 
 /// Whether a text of `ssh-keys` is meant as a key and not as the name of a file.
 pub(super) fn is_literal(text: &str) -> bool {
     let text = text.trim_start();
     let mut words = text.split_whitespace();
     let kind = words.next().unwrap_or_default();
-    let named = ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| kind.starts_with(prefix));
-    (named && words.next().is_some()) || text.contains('\n') || mask::has_private_key(text)
+    let is_kind = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| word.starts_with(prefix));
+    let named = is_kind(kind);
+    // Options of authorized_keys(5) before the key: the key's base64 begins with its kind's length, three zero bytes.
+    let pairs = text.split_whitespace().zip(text.split_whitespace().skip(1));
+    let later = pairs
+        .into_iter()
+        .any(|(kind, key)| is_kind(kind) && key.starts_with("AAAA"));
+    (named && words.next().is_some()) || later || text.contains('\n') || mask::has_private_key(text)
 }
 
 /// The public keys of a file or of a literal: one on each line, with empty lines and `#` comments between them (the format of
@@ -62,9 +94,17 @@ pub(super) fn is_literal(text: &str) -> bool {
 /// # Errors
 /// [`KeyError`]: one bad line spoils the whole.
 pub fn public_keys(bytes: &[u8]) -> Result<Vec<String>, KeyError> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(KeyError::Utf16);
+    }
+    // Windows' editors mark UTF-8, too; sshd would take the mark for a part of the key.
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| KeyError::NotAKey)?;
     if mask::has_private_key(text) {
         return Err(KeyError::Private);
+    }
+    if let Some((_, form, options)) = OTHER_FORMS.iter().find(|(mark, ..)| text.contains(mark)) {
+        return Err(KeyError::OtherForm(form, options));
     }
     let lines = text
         .lines()
@@ -122,6 +162,8 @@ mod tests {
         assert_eq!(public_keys(ED25519.as_bytes()).unwrap(), [ED25519]);
         let file = format!("# mine\n\n  {ED25519}  \r\n{ED25519}\n");
         assert_eq!(public_keys(file.as_bytes()).unwrap(), [ED25519, ED25519]);
+        let marked = format!("\u{feff}{ED25519}\r\n");
+        assert_eq!(public_keys(marked.as_bytes()).unwrap(), [ED25519]);
     }
 
     #[test]
@@ -131,7 +173,17 @@ mod tests {
         let cases: &[(&[u8], KeyError)] = &[
             (b"", KeyError::Empty),
             (b"# nothing\n", KeyError::Empty),
-            (b"\xff\xfe", KeyError::NotAKey),
+            (b"\xff\x00", KeyError::NotAKey),
+            (b"\xff\xfes\0s\0h\0", KeyError::Utf16),
+            (b"\xfe\xff\0s\0s\0h", KeyError::Utf16),
+            (
+                b"---- BEGIN SSH2 PUBLIC KEY ----\r\nComment: \"me\"\r\nAAAAC3\r\n---- END SSH2 PUBLIC KEY ----\r\n",
+                KeyError::OtherForm("the form of PuTTY (RFC 4716)", ""),
+            ),
+            (
+                b"-----BEGIN PUBLIC KEY-----\nMIIB\n",
+                KeyError::OtherForm("the form of OpenSSL (PEM)", " -m PKCS8"),
+            ),
             (b"ssh-ed25519 AAAA me", KeyError::NotAKey),
             (b"hello", KeyError::NotAKey),
             (b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n", KeyError::Private),
@@ -154,7 +206,22 @@ mod tests {
         for text in [ED25519, "ssh-rsa x", "-----BEGIN RSA PRIVATE KEY-----", "a\nb"] {
             assert!(is_literal(text), "{text}");
         }
-        for text in ["~/.ssh/id_ed25519.pub", "ssh-keys.pub", "my key.pub", ""] {
+        let options = [
+            format!("from=\"192.168.3.0/24\" {ED25519}"),
+            format!("command=\"/bin/ls -l\",no-pty {ED25519}"),
+            format!("restrict {}", ED25519.replace("me@home", "")),
+        ];
+        for text in &options {
+            assert!(is_literal(text), "{text}");
+            assert_eq!(public_keys(text.as_bytes()), Err(KeyError::Options), "{text}");
+        }
+        for text in [
+            "~/.ssh/id_ed25519.pub",
+            "ssh-keys.pub",
+            "my key.pub",
+            "my ssh-keys AA.pub",
+            "",
+        ] {
             assert!(!is_literal(text), "{text}");
         }
     }

@@ -23,6 +23,17 @@ pub enum WorkspaceError {
         /// Why not.
         source: io::Error,
     },
+    /// The spec is text of another kind.
+    #[error("reading {}: {source}", path.display())]
+    #[diagnostic(help(
+        "save it as UTF-8: in Windows' Notepad with \"Save as\" (PowerShell's `>` writes UTF-16), elsewhere with `iconv -f UTF-16 -t UTF-8`"
+    ))]
+    NoText {
+        /// The spec.
+        path: PathBuf,
+        /// What it is instead.
+        source: io::Error,
+    },
     /// `init` never writes over a file.
     #[error("{} is there already, and was not touched", path.display())]
     #[diagnostic(help("edit it, or move it away first if another one is to be made"))]

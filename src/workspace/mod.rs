@@ -107,6 +107,9 @@ impl Workspace {
 /// The text of the spec; `None` when it is not there and nobody asked for it by name.
 fn read_config(path: &Path, named: bool) -> Result<Option<String>, WorkspaceError> {
     let read = files::read_small(path).and_then(|(bytes, _)| {
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is text in UTF-16"));
+        }
         String::from_utf8(bytes).map_err(|error| {
             let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
                 .iter()
@@ -118,6 +121,10 @@ fn read_config(path: &Path, named: bool) -> Result<Option<String>, WorkspaceErro
     match read {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named => Ok(None),
+        Err(source) if source.kind() == io::ErrorKind::InvalidData => Err(WorkspaceError::NoText {
+            path: path.to_owned(),
+            source,
+        }),
         Err(source) => Err(WorkspaceError::Read {
             path: path.to_owned(),
             source,

@@ -87,12 +87,18 @@ fn what_is_no_image_of_a_pi_is_said_with_the_mend() {
     for (disk, want) in [
         (no_system, "os-release"),
         (no_cmdline, "no cmdline.txt"),
-        (two_lines, "more than one line"),
         (script, "too short for a program"),
     ] {
         let error = OsImage::read(&disk.boot, &disk.root, 0).unwrap_err().to_string();
         assert!(error.contains(want) && error.contains("as the base"), "{error}");
     }
+    let error = OsImage::read(&two_lines.boot, &two_lines.root, 0)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("more than one line") && error.contains("delete the others") && !error.contains("use an image"),
+        "{error}"
+    );
 }
 
 proptest! {

@@ -190,7 +190,8 @@ impl Ext4Info {
             || self.last_orphan != 0
             || self.state & VALID == 0
             || self.state & ERRORS != 0;
-        unclean.then_some("it was not unmounted cleanly or has errors; mend it first with `e2fsck -fy`")
+        unclean.then_some("it was not unmounted cleanly or has errors; mend it first: `sudo losetup -fP --show IMAGE` names a loop device, \
+             `sudo e2fsck -fy` its root partition (/dev/loopNp2), and `sudo losetup -d` lets go of it")
     }
 
     fn groups(&self) -> u64 {

@@ -5,11 +5,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::{checked, checked_list, parsed, value_or};
-use crate::spec::Files;
 use crate::spec::cluster::{DebRef, Keyboard, System};
 use crate::spec::names::{self, Check, wrong};
 use crate::spec::problem::{Problem, Problems};
 use crate::spec::raw::{At, Field, RawKeyboard, RawSystem};
+use crate::spec::{Files, keyboard};
 
 const MOST_PACKAGES: usize = 1000;
 /// 2000-01-01 UTC: FAT has no times before 1980, and nobody made an image for a Pi before 2012.
@@ -103,13 +103,15 @@ fn debs(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Proble
 
 fn keyboard(raw: &RawKeyboard, problems: &mut Problems) -> Option<Keyboard> {
     let default = Keyboard::default();
-    let needed = |text: &str| match text {
+    let needed = |text: &str, check: fn(&str) -> Check| match text {
         "" => wrong("it is empty", "write for example \"us\", or leave the line out"),
-        text => names::keyboard(text),
+        text => check(text),
     };
-    let model = checked(&raw.model, "model", &default.model, needed, problems);
-    let layout = checked(&raw.layout, "layout", &default.layout, needed, problems);
-    let variant = checked(&raw.variant, "variant", &default.variant, names::keyboard, problems);
+    let model = |text: &str| needed(text, keyboard::value);
+    let layout = |text: &str| needed(text, keyboard::layout);
+    let model = checked(&raw.model, "model", &default.model, model, problems);
+    let layout = checked(&raw.layout, "layout", &default.layout, layout, problems);
+    let variant = checked(&raw.variant, "variant", &default.variant, keyboard::value, problems);
     Some(Keyboard {
         model: model?,
         layout: layout?,

@@ -150,7 +150,15 @@ fn read_keys(path: &Path, read: io::Result<Vec<u8>>) -> Result<Vec<String>, (Str
     ssh::public_keys(&bytes).map_err(|error| {
         let mend = match (&error, path.extension()) {
             (KeyError::Private, None) => format!("name the public key instead: {}.pub", path.display()),
-            _ => error.mend().to_owned(),
+            (KeyError::OtherForm(..), _) => {
+                let file = path.display().to_string();
+                let other = path.with_extension("openssh.pub");
+                error
+                    .mend()
+                    .replace("FILE.pub", &other.display().to_string())
+                    .replace("FILE", &file)
+            }
+            _ => error.mend(),
         };
         (error.to_string(), mend)
     })
