@@ -25,6 +25,7 @@ mod stream;
 pub mod system;
 mod unpack_error;
 mod xz;
+mod zip_member;
 
 pub use address::AddressError;
 pub use base_error::BaseError;

@@ -5,12 +5,13 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::decompress::{is_window, largest_image};
+use super::decompress::is_window;
 use super::format::{self, Format};
 use super::hash::BLOCK;
 use super::members::{Members, Tail};
 use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
+use super::zip_member::largest_image;
 
 /// Blocks on their way out of a zip archive.
 const BLOCKS: usize = 4;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +33,22 @@ pub(super) struct Args {
     /// Print the receipt as JSON
     #[arg(long, conflicts_with = "dry_run")]
     json: bool,
+}
+
+impl Args {
+    /// Whether the image is named before the card.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let is_device = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());
+        match is_device(&self.file) && !is_device(&self.device) {
+            true => Err(format!(
+                "{} is a device: the image is named first, and then the card: flash-image {} {}",
+                self.file.display(),
+                self.device.display(),
+                self.file.display()
+            )),
+            false => Ok(()),
+        }
+    }
 }
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {

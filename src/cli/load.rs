@@ -174,6 +174,7 @@ pub(super) fn replace_base(image: &mut Image, written: Option<&str>) -> Result<(
 pub(super) fn node_number(text: &str) -> Result<u32, String> {
     let name_ends = text.rsplit('-').next().and_then(|end| end.parse::<u32>().ok());
     match (text.parse::<u32>(), name_ends) {
+        (Err(_), _) if text.contains('/') => Err(format!("the number comes first, then the device: --node N {text}")),
         (Ok(0), _) => Err("nodes are counted from 1".into()),
         (Ok(number), _) => Ok(number),
         (Err(_), Some(number)) if number > 0 && !text.starts_with('-') => Err(format!(
@@ -209,6 +210,7 @@ mod tests {
             ("", "by its number"),
             ("1,2", "by its number"),
             ("99999999999", "by its number"),
+            ("/dev/sda", "the number comes first"),
         ] {
             let error = node_number(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

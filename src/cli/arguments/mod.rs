@@ -33,8 +33,8 @@ use super::{
     propagate_version = true,
     max_term_width = 100,
     arg_required_else_help = true,
-    override_usage = "kraken-flash <COMMAND> [OPTIONS]                              a command; `kraken-flash help COMMAND` explains it
-       kraken-flash --node <N> <DEVICE> [--node <N> <DEVICE>]…  writes the cards of nodes"
+    override_usage = "kraken-flash <COMMAND> [OPTIONS]
+       kraken-flash --node <N> <DEVICE> [--node <N> <DEVICE>]... [OPTIONS]"
 )]
 #[command(
     after_help = "Options stand behind the command's name; the general ones may stand in front of it, too.\n\
@@ -224,6 +224,7 @@ impl Cli {
             Some(Command::Init(args)) => args.check(&self.global),
             Some(Command::Verify(args)) => args.check(),
             Some(Command::Cards(args)) => args.check(),
+            Some(Command::FlashImage(args)) => args.check(),
             Some(_) => Ok(()),
         }
     }

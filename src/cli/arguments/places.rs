@@ -83,6 +83,12 @@ pub(super) fn elsewhere(definition: &Command, error: clap::Error) -> Misfit {
     let Some(ContextValue::String(written)) = error.get(ContextKind::InvalidArg) else {
         return Misfit::Clap(error);
     };
+    if !written.starts_with('-') {
+        return match bare(definition, &error, written) {
+            Some(text) => Misfit::Usage(text),
+            None => Misfit::Clap(error),
+        };
+    }
     let written = written.split('=').next().unwrap_or_default();
     let is_written = |arg: &&Arg| {
         arg.get_long()
@@ -98,6 +104,29 @@ pub(super) fn elsewhere(definition: &Command, error: clap::Error) -> Misfit {
         )),
         None => Misfit::Clap(error),
     }
+}
+
+/// A word without an option's name, where a command takes none: the option that it was meant for.
+fn bare(definition: &Command, error: &clap::Error, word: &str) -> Option<String> {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else {
+        return None;
+    };
+    let usage = usage.to_string();
+    let command = usage
+        .split_whitespace()
+        .find_map(|name| definition.find_subcommand(name))?;
+    let option = match word {
+        word if word.parse::<u32>().is_ok() => "node",
+        word if word.ends_with(".toml") => "config",
+        word if word.starts_with("/dev/") => "device",
+        _ => "output",
+    };
+    let has = command.get_arguments().any(|arg| arg.get_long() == Some(option));
+    let name = command.get_name();
+    has.then(|| {
+        let word = super::super::text::printable(word);
+        format!("`{name}` takes no {word:?} by itself: write {name} --{option} {word}")
+    })
 }
 
 /// A word that stands where a device is expected, and is none: what it may have been meant to be.

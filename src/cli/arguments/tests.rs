@@ -237,6 +237,12 @@ fn two_options_of_which_one_has_no_effect_beside_the_other_are_a_usage_error() {
 fn what_clap_takes_for_a_card_s_options_reaches_no_other_command() {
     let definition = definition();
     for (words, said) in [
+        ("build 3", "`build` takes no \"3\" by itself: write build --node 3"),
+        ("build out", "write build --output out"),
+        ("plan kraken.toml", "write plan --config kraken.toml"),
+        ("cards /dev/sda", "write cards --device /dev/sda"),
+        ("schema x", "unexpected argument 'x'"),
+        ("--node /dev/sda 1", "the number comes first, then the device"),
         (
             "--dry-run flash-image x.img /dev/sda --yes",
             "--dry-run has no effect in front of `flash-image`; it stands behind: kraken-flash flash-image --dry-run …",
