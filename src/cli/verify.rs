@@ -55,6 +55,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         return verify_boot::run(session, &args.boot, what, out);
     }
     let path = args.path.as_deref().unwrap_or(Path::new(IMAGES));
+    is_there(path)?;
     let loaded = load::load(session, MissingKeys::Leave)?;
     if let LoginKeys::ToBeMade(path) = &loaded.workspace.keys {
         return Err(Failure::message(format!(
@@ -117,6 +118,16 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         (false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
         (_, shown) => shown,
     }
+}
+
+/// Nothing else is said of a path where there is nothing.
+pub(super) fn is_there(path: &Path) -> Result<(), Failure> {
+    std::fs::metadata(path).map(drop).map_err(|error| {
+        Failure::message(format!(
+            "looking at {}: {error}; `kraken-flash build` makes images, in images/ where nothing else is said",
+            path.display()
+        ))
+    })
 }
 
 /// `kraken-3.img` should be kraken-3.

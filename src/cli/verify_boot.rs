@@ -112,6 +112,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     if let Some(path) = path {
+        super::verify::is_there(path)?;
         let loaded = load::load(session, MissingKeys::Leave)?;
         let cluster = &loaded.workspace.cluster;
         let keys = keys::read(session, cluster)?;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::clean;
+
 /// Begins a private key in PEM or OpenSSH form (RFC 7468; `PROTOCOL.key` of OpenSSH).
 const PEM_BEGIN: &str = "-----BEGIN ";
 /// What a PEM label of a private key ends with.
@@ -14,6 +16,14 @@ pub(super) fn has_private_key(text: &str) -> bool {
     text.contains(PUTTY_BEGIN) || private_pem(text, 0).is_some()
 }
 
+/// Characters that would steer the terminal, or hide something on it. A mark of UTF-8 at the beginning is none of them.
+fn steering(text: &str) -> Vec<Range<usize>> {
+    let deceiving = text
+        .char_indices()
+        .filter(|(at, c)| clean::deceives(*c) && (*at, *c) != (0, '\u{feff}'));
+    deceiving.map(|(at, c)| at..at + c.len_utf8()).collect()
+}
+
 /// The text with the secrets in it, and the `hidden` parts, replaced by asterisks. The length in bytes and the line
 /// breaks stay, so that places in the text stay right.
 pub(super) fn paint_over(text: &str, hidden: &[Range<usize>]) -> String {
@@ -22,6 +32,7 @@ pub(super) fn paint_over(text: &str, hidden: &[Range<usize>]) -> String {
         .into_iter()
         .chain(crypt_hashes(text))
         .chain(url_passwords(text))
+        .chain(steering(text))
         .chain(hidden.iter().cloned());
     for span in spans {
         for byte in bytes.get_mut(span).unwrap_or_default() {
@@ -108,6 +119,17 @@ fn url_passwords(text: &str) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_painted_over_and_lengths_stay() {
+        for (text, shown) in [
+            ("a\u{1b}[2Jb\tc\r\nd", "a*[2Jb\tc\r\nd"),
+            ("a\u{202e}b", "a***b"),
+            ("\u{feff}a = 1", "\u{feff}a = 1"),
+        ] {
+            assert_eq!(paint_over(text, &[]), shown);
+        }
+    }
 
     #[test]
     fn secrets_are_painted_over_and_places_stay() {
