@@ -150,8 +150,10 @@ fn fat(volume: &dyn ReadAt) -> io::Result<Option<Volume>> {
         let at = geometry.cluster_at(n);
         push(&mut ranges, at..at + geometry.cluster);
     }
-    let end = geometry.data_start + u64::from(geometry.clusters) * geometry.cluster;
-    Ok(Some(Volume { ranges, end }))
+    Ok(Some(Volume {
+        ranges,
+        end: geometry.end,
+    }))
 }
 
 /// The bytes in use of an ext4 volume; `None` when it is of a shape that is not mapped, its descriptors point outside it, or its bitmaps

@@ -30,6 +30,8 @@ pub(in crate::disk) struct Geometry {
     pub root_start: u64,
     pub root_len: u64,
     pub data_start: u64,
+    /// Where the volume ends by its own account.
+    pub end: u64,
     /// The root directory's first cluster (FAT32).
     pub root_cluster: u32,
     /// Offset of FSInfo (FAT32).
@@ -111,6 +113,7 @@ impl Geometry {
             root_start,
             root_len,
             data_start,
+            end: total * sector,
             root_cluster: 0,
             fs_info: None,
             flags_at: 37,
