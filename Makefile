@@ -78,14 +78,14 @@ test-swarm:
 test-qemu:
 	@$(STAGE) "tests that boot images" cargo nextest run --locked --profile qemu --no-tests=fail
 
-# Beyond `make test`: the seven-node cluster, three nodes where there is room for two, broken cards, a board, and a kernel without virtio.
+# Beyond `make test`: the seven-node cluster, three nodes where there is room for two, broken cards, a board, a kernel without virtio, and slow first boots.
 test-full: test
 	@$(STAGE) "tests that boot whole clusters" cargo nextest run --locked --profile full --no-tests=fail
 
 lint: setup-lint
 	@$(STAGE) formatting cargo fmt --check
 	@$(STAGE) clippy cargo clippy --locked --all-targets -- -D warnings
-	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure src/check/emulate/spare/init
+	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure src/check/emulate/spare/init tests/common/pi_os/first-boot tests/common/pi_os/firstboot tests/common/pi_os/swap
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"

@@ -3,7 +3,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[path = "../common/pi_os.rs"]
+mod pi_os;
+
 mod broken;
+mod limits;
 mod reports;
 mod spare;
 
@@ -13,16 +17,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use common::archive::TestArchive;
 use common::qemu::require;
 use common::run;
 use common::world::Image;
-use reports::{SYSTEM, assert_all_passed, assert_is_a_swarm, node};
+use reports::{SYSTEM, assert_all_passed, assert_grew, assert_is_a_swarm, node};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// A folder with this kraken.toml, whose images are to be had, and a cache folder of its own for what a run leaves.
 struct Bench {
     folder: tempfile::TempDir,
+    /// What `--base` is.
+    base: String,
+    /// The second archive of a stand-in for Raspberry Pi OS, served as long as this is there.
+    archive: Option<TestArchive>,
 }
 
 impl Bench {
@@ -36,7 +45,22 @@ impl Bench {
         ]);
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("kraken.toml"), spec).unwrap();
-        Self { folder }
+        Self {
+            folder,
+            base: "debian".to_owned(),
+            archive: None,
+        }
+    }
+
+    /// On a stand-in for Raspberry Pi OS, which `change` changes first.
+    fn on_pi_os(spec: &str, change: impl FnOnce(&Image)) -> Self {
+        let mut bench = Self::new(spec);
+        let archive = TestArchive::builder().package("pi-like", "1.0", "").build().serve();
+        let base = bench.path("pi-os.img");
+        change(&pi_os::trixie(&base, &archive));
+        bench.base = base.display().to_string();
+        bench.archive = Some(archive);
+        bench
     }
 
     fn program(&self, arguments: &[&str]) -> Command {
@@ -46,7 +70,7 @@ impl Bench {
     }
 
     fn build(&self) {
-        run(&mut self.program(&["build", "--base", "debian", "--no-sums", "-o", "images"]));
+        run(&mut self.program(&["build", "--base", &self.base, "--no-sums", "-o", "images"]));
     }
 
     /// Runs `verify --boot --json` with these arguments; its exit code and its report.
@@ -115,10 +139,29 @@ fn traces(cache: &Path) -> Vec<String> {
 }
 
 #[test]
+fn base_a_stand_in_for_raspberry_pi_os_is_baked_and_right() {
+    let bench = Bench::on_pi_os("[cluster]\nnodes = 1\n", |_| ());
+    bench.build();
+    run(&mut bench.program(&["verify", "images"]));
+    let image = bench.image(1);
+    image.is_clean();
+    let features = image.debugfs("features");
+    for feature in ["metadata_csum_seed", "orphan_file"] {
+        assert!(features.contains(feature), "{features}");
+    }
+    let asked = bench.archive.as_ref().unwrap().log();
+    assert!(asked.iter().any(|path| path.ends_with("/InRelease")), "{asked:?}");
+}
+
+#[test]
 fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
-    let bench = Bench::new("[cluster]\nnodes = 2\n");
-    let (code, report) = bench.boot(&["--base", "debian", "--html", "report.html", "--junit", "report.xml"]);
+    // Its disk has another id from the first boot on: it is whole again only if its command line is read anew.
+    let bench = Bench::on_pi_os("[cluster]\nnodes = 2\n", |_| ());
+    let (code, report) = bench.boot(&["--base", &bench.base, "--html", "report.html", "--junit", "report.xml"]);
     assert_is_a_swarm(&report, 2);
+    for number in 1..=2 {
+        assert_grew(&node(&report, number)["checks"]);
+    }
     assert_eq!(code, 0);
     let page = fs::read_to_string(bench.path("report.html")).unwrap();
     assert!(page.contains("kraken-2") && page.contains("power"), "{page}");

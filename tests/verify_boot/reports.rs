@@ -55,7 +55,7 @@ pub fn assert_all_passed(of: &Value, names: &[&str]) {
     }
 }
 
-pub const SYSTEM: [&str; 14] = [
+pub const SYSTEM: [&str; 15] = [
     "boot-files",
     "kernel",
     "root",
@@ -70,7 +70,16 @@ pub const SYSTEM: [&str; 14] = [
     "ssh-login",
     "packages",
     "units",
+    "time-limits",
 ];
+
+/// The root file system has most of an emulated card of 8 GiB, the image being one of 2 GiB.
+pub fn assert_grew(of: &Value) {
+    let all = checks(of);
+    let (.., seen, _) = all.iter().find(|(check, ..)| check == "room").unwrap();
+    let free: u64 = seen.split(' ').next().unwrap().parse().unwrap();
+    assert!(free > 4000, "{seen}");
+}
 
 /// Every node is up, and they are one swarm that survives.
 pub fn assert_is_a_swarm(report: &Value, nodes: u64) {

@@ -1,33 +1,20 @@
 //! Images whose kernel is none for the machine.
 
 use crate::Bench;
-use crate::reports::{SYSTEM, assert_all_passed, checks as listed, node};
+use crate::pi_os::{begin_as_bookworm, without_virtio};
+use crate::reports::{SYSTEM, assert_all_passed, assert_grew, checks as listed, node};
 
 #[test]
 fn full_boot_a_kernel_without_virtio_has_debians_in_its_place() {
-    let bench = Bench::new("[cluster]\nnodes = 1\n");
+    let bench = Bench::on_pi_os("[cluster]\nnodes = 1\n", without_virtio);
     bench.build();
-    let image = bench.image(1);
-    // As Raspberry Pi OS is for `virt`: a kernel that does not start there, and no module for its disk.
-    let modules = image.debugfs("ls -p /usr/lib/modules");
-    let release = modules.split('/').find(|word| word.ends_with("-arm64")).unwrap();
-    for list in ["modules.dep", "modules.builtin"] {
-        let path = format!("/usr/lib/modules/{release}/{list}");
-        let text = String::from_utf8(image.root_file(&path)).unwrap();
-        let lines: String = text
-            .split_inclusive('\n')
-            .filter(|line| !line.contains("virtio"))
-            .collect();
-        image.put_root(&path, lines.as_bytes(), 0o644, 0);
-    }
-    for name in ["kernel8.img", "initramfs8"] {
-        image.put_boot(name, &[0x55; 1 << 20]);
-    }
     let before = bench.fingerprints();
     let (code, report) = bench.boot(&["images/kraken-1.img"]);
     let checks = &node(&report, 1)["checks"];
     assert_all_passed(checks, &SYSTEM);
     assert_all_passed(checks, &["docker", "swarm-node"]);
+    // Nothing of the card's grows the partition but its initramfs, in whose place the emulator's is.
+    assert_grew(checks);
     let all = listed(checks);
     let (.., seen, _) = all.iter().find(|(name, ..)| name == "boot-files").unwrap();
     assert!(
@@ -36,4 +23,18 @@ fn full_boot_a_kernel_without_virtio_has_debians_in_its_place() {
     );
     assert_eq!(code, 0);
     assert!(bench.fingerprints() == before, "booting changed the image");
+}
+
+#[test]
+fn full_boot_a_first_process_that_restarts_is_started_by_the_command_line_that_it_left() {
+    let spec = "[cluster]\nnodes = 1\n[swarm]\nmode = \"none\"\n[docker]\npackages = []\n";
+    let bench = Bench::on_pi_os(spec, |image| {
+        begin_as_bookworm(image);
+        without_virtio(image);
+    });
+    let (code, report) = bench.boot(&["--base", &bench.base]);
+    let checks = &node(&report, 1)["checks"];
+    assert_all_passed(checks, &SYSTEM);
+    assert_grew(checks);
+    assert_eq!(code, 0);
 }
