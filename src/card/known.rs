@@ -194,7 +194,8 @@ impl Known {
                 "{name} was a {was} when {known}, and is a {} now: a running swarm keeps its own list of roles{}",
                 wish.role,
                 match wish.role {
-                    Role::Manager => ", and such a card would take the quorum from its managers and end it",
+                    Role::Manager =>
+                        ", and such a card would take the quorum from its managers and end it; `docker node promote` makes it a manager without a new card",
                     Role::Worker => "",
                 }
             ),

@@ -85,17 +85,15 @@ pub(super) fn with<T, R>(
         Some(file) => Some(given_token(file, &cluster, &nodes)?),
         None => None,
     };
-    let ready = first(&nodes)?;
     let anew = !wanted.rejoin.rejoin && !cluster.swarm.keys_file.exists();
+    if anew {
+        // Keys that are made anew would be in the way of the old ones.
+        let making = wanted.making.unwrap_or(Making::Cards);
+        known::check(session, &cluster, None, wanted.rejoin, making, &nodes, wanted.images)?;
+    }
+    let ready = first(&nodes)?;
     let (keys, rejoin) = match (wanted.rejoin.rejoin, &token) {
-        (false, _) => {
-            // Keys that are made anew would be in the way of the old ones.
-            if anew {
-                let making = wanted.making.unwrap_or(Making::Cards);
-                known::check(session, &cluster, None, wanted.rejoin, making, &nodes, wanted.images)?;
-            }
-            (keys::read_or_make(session, &cluster)?, Rejoin::No)
-        }
+        (false, _) => (keys::read_or_make(session, &cluster)?, Rejoin::No),
         // New keys would have tokens that no running swarm knows.
         (true, None) => (Some(keys::required(session, &cluster)?), Rejoin::ByKeys),
         (true, Some(token)) => (None, Rejoin::ByToken(Some(token))),

@@ -159,6 +159,8 @@ impl Past {
         let other_keys = match (lost, id) {
             (true, _) if !there.is_empty() => Some(Evidence::Cards),
             (true, _) if images.is_some() => Some(Evidence::Images),
+            // Images of the new keys: the user said so already.
+            (false, Some(id)) if images.as_ref().is_some_and(|images| images.id == id) => None,
             (false, Some(_)) if ours.is_empty() && !there.is_empty() => Some(Evidence::Cards),
             (false, Some(id)) if ours.is_empty() && images.as_ref().is_some_and(|images| images.id != id) => {
                 Some(Evidence::Images)
