@@ -354,7 +354,7 @@ fn a_wrong_swarm_section_is_explained() {
         "[docker]\ndaemon = { live-restore = true }\n[swarm]\nmode = \"none\"\n",
         "[docker]\ndaemon = { live-restore = false }\n",
         "[docker]\nsource = \"none\"\n[swarm]\nmode = \"none\"\n",
-        "[swarm]\nmanagers = 7\nsubnet-size = 29\ndata-port = 49151\naddress-pools = [\"10.0.0.0/9\", \"10.128.0.0/9\"]\n",
+        "[swarm]\nmanagers = 7\nsubnet-size = 28\ndata-port = 49151\naddress-pools = [\"10.0.0.0/9\", \"10.128.0.0/9\"]\n",
     ] {
         Desk::with(config, 7).does(&["plan"]);
     }

@@ -5,10 +5,10 @@ use std::io;
 
 use super::report::{Finding, ImageReport, Report};
 use crate::disk::{FileTree, TreeError};
-use crate::provision::{JOIN_TOKEN, Membership, NODE_ID, NodeRecord};
+use crate::provision::{JOIN_TOKEN, Membership, NODE_ID, NodeRecord, state_folder};
+use crate::spec::daemon::{self, DATA_ROOT};
 use crate::spec::{Availability, Cluster, Node, Role};
-use crate::swarm::FOLDER;
-use crate::swarm::read::{self, JoinToken, Mode, NodeObject, NodeState, StateFiles};
+use crate::swarm::read::{self, JoinToken, Mode, NodeObject, NodeState, RaftState, StateFiles};
 
 const CHECK: &str = "swarm";
 /// A token has 85 characters.
@@ -16,14 +16,40 @@ const TOKEN_LIMIT: u64 = 1024;
 /// A node's ID has 25.
 const ID_LIMIT: u64 = 256;
 
-/// The state's files on a root volume.
-struct OnCard<'a>(&'a dyn FileTree);
+/// What dockerd is told.
+const DAEMON: &str = "/etc/docker/daemon.json";
+const DAEMON_LIMIT: u64 = 1 << 20;
+
+/// The state's files on a root volume, in a folder of it.
+struct OnCard<'a> {
+    root: &'a dyn FileTree,
+    folder: &'a str,
+}
 
 impl OnCard<'_> {
-    fn path(path: &str) -> String {
+    fn path(&self, path: &str) -> String {
         match path {
-            "" => FOLDER.to_owned(),
-            path => format!("{FOLDER}/{path}"),
+            "" => self.folder.to_owned(),
+            path => format!("{}/{path}", self.folder),
+        }
+    }
+}
+
+/// Where the card's own dockerd looks for the state, whatever kraken.toml says. A file that cannot be read is found wrong elsewhere.
+fn looks_in(root: &dyn FileTree) -> String {
+    let text = root.read(DAEMON, DAEMON_LIMIT).ok().flatten().unwrap_or_default();
+    let options: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();
+    format!("{}/swarm", daemon::data_root(&options))
+}
+
+/// States that lie where dockerd does not look: it would be in no swarm, or another program of the card in an old one.
+fn strays(root: &dyn FileTree, cluster: &Cluster, folder: &str, report: &mut ImageReport) {
+    let mut others = vec![state_folder(cluster), format!("{DATA_ROOT}/swarm")];
+    others.dedup();
+    for other in others.iter().filter(|other| *other != folder) {
+        if let Ok(Some(_)) = root.metadata(other) {
+            let message = format!("a swarm's state lies here, and this card's dockerd looks in {folder} (`data-root`)");
+            report.find(CHECK, format!("root:{other}"), message);
         }
     }
 }
@@ -34,15 +60,15 @@ fn failed(error: TreeError) -> io::Error {
 
 impl StateFiles for OnCard<'_> {
     fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-        self.0.read(&Self::path(path), most).map_err(failed)
+        self.root.read(&self.path(path), most).map_err(failed)
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        self.0.list(&Self::path(folder)).map_err(failed)
+        self.root.list(&self.path(folder)).map_err(failed)
     }
 
     fn mode(&self, path: &str) -> io::Result<Option<Mode>> {
-        let metadata = self.0.metadata(&Self::path(path)).map_err(failed)?;
+        let metadata = self.root.metadata(&self.path(path)).map_err(failed)?;
         Ok(metadata.map(|metadata| Mode {
             bits: metadata.mode.into(),
             uid: metadata.uid,
@@ -59,26 +85,29 @@ pub(super) fn verify(
     report: &mut ImageReport,
 ) {
     report.begin(CHECK);
-    let state = match read::read(&OnCard(root)) {
+    let folder = looks_in(root);
+    strays(root, cluster, &folder, report);
+    let on_card = OnCard { root, folder: &folder };
+    let state = match read::read(&on_card) {
         Ok(state) => state,
         Err(error) => {
-            report.find(CHECK, format!("root:{FOLDER}"), error.to_string());
+            report.find(CHECK, format!("root:{folder}"), error.to_string());
             return;
         }
     };
     match (record.swarm, state) {
         (Membership::Baked, Some(state)) => {
             whose(root, &state, report);
-            compare(&state, cluster, node, report);
+            compare(&folder, &state, cluster, node, report);
             report.swarm = Some(state);
         }
         (Membership::Baked, None) => {
             let message = "it says that its node is in the swarm, and has no state of one";
-            report.find(CHECK, format!("root:{FOLDER}"), message);
+            report.find(CHECK, format!("root:{folder}"), message);
         }
         (_, Some(_)) => {
             let message = "it has a swarm's state, and its record says that it has none";
-            report.find(CHECK, format!("root:{FOLDER}"), message);
+            report.find(CHECK, format!("root:{folder}"), message);
         }
         (_, None) => {}
     }
@@ -129,8 +158,8 @@ fn whose(root: &dyn FileTree, state: &NodeState, report: &mut ImageReport) {
 }
 
 /// What the state says of this node and, where there is a store, of all nodes.
-fn compare(state: &NodeState, cluster: &Cluster, node: &Node, report: &mut ImageReport) {
-    let mut find = |message: String| report.find(CHECK, format!("root:{FOLDER}"), message);
+fn compare(folder: &str, state: &NodeState, cluster: &Cluster, node: &Node, report: &mut ImageReport) {
+    let mut find = |message: String| report.find(CHECK, format!("root:{folder}"), message);
     if state.is_manager() != (node.role == Role::Manager) {
         find(format!("its certificate is no {}'s", node.role));
     }
@@ -150,6 +179,7 @@ fn compare(state: &NodeState, cluster: &Cluster, node: &Node, report: &mut Image
     if !first {
         find("it brings a raft log, and is not the first manager's".to_owned());
     }
+    networks(raft, state, cluster).into_iter().for_each(&mut find);
     for refused in &raft.refused {
         find(format!(
             "entry {} of its raft log does nothing: {}",
@@ -179,6 +209,37 @@ fn compare(state: &NodeState, cluster: &Cluster, node: &Node, report: &mut Image
     if count > wanted.len() {
         find(format!("its store has {count} nodes, and the cluster {}", wanted.len()));
     }
+}
+
+/// Where the swarm's networks get their subnets, as its store has it, as dockerd is started with it, and as kraken.toml wants it.
+fn networks(raft: &RaftState, state: &NodeState, cluster: &Cluster) -> Vec<String> {
+    let wanted = &cluster.swarm;
+    let pools: Vec<String> = wanted.address_pools.iter().map(ToString::to_string).collect();
+    let shown = |pools: &[String]| match pools {
+        [] => "Docker's own pool".to_owned(),
+        pools => pools.join(", "),
+    };
+    let started = state.docker_state.default_address_pool.clone().unwrap_or_default();
+    let mut wrong = Vec::new();
+    let of_store = raft.store.cluster().map(|object| &object.address_pools);
+    for (place, found) in [("its store", of_store), ("docker-state.json", Some(&started))] {
+        if let Some(found) = found.filter(|found| **found != pools) {
+            wrong.push(format!(
+                "by {place} overlay networks come from {}, and should from {}",
+                shown(found),
+                shown(&pools)
+            ));
+        }
+    }
+    if let Some(object) = raft.store.cluster()
+        && (object.subnet_size, object.vxlan_port) != (u32::from(wanted.subnet_size), u32::from(wanted.data_port))
+    {
+        wrong.push(format!(
+            "its store has subnets of /{} and the port {} for overlay networks, and should have /{} and {}",
+            object.subnet_size, object.vxlan_port, wanted.subnet_size, wanted.data_port
+        ));
+    }
+    wrong
 }
 
 fn difference(object: &NodeObject, node: &Node) -> Option<&'static str> {

@@ -4,7 +4,7 @@ use kraken_flash::bake;
 use kraken_flash::base::{self, Downloads, OsImage};
 use kraken_flash::packages::{self, For, lock::Bake};
 use kraken_flash::progress::Silent;
-use kraken_flash::spec::{Cluster, DockerSource};
+use kraken_flash::spec::{Cluster, DockerSource, SwarmMode, daemon};
 use kraken_flash::workspace::Workspace;
 
 use super::{Session, load, text};
@@ -94,11 +94,42 @@ pub(super) fn docker(cluster: &Cluster) -> String {
             .as_ref()
             .map_or_else(|| usual.to_owned(), |named| named.join(" "))
     };
-    match docker.source {
+    let from = match docker.source {
         DockerSource::Debian => format!("{}, of the base image's own archives", which("docker.io")),
         DockerSource::DockerCe => format!("{}, of {}", which("docker-ce"), docker.archive),
-        DockerSource::None => "none".into(),
+        DockerSource::None => return "none".into(),
+    };
+    from + &networks(cluster) + &folder(cluster)
+}
+
+/// The pools of each node's own networks, when they are not Docker's.
+fn networks(cluster: &Cluster) -> String {
+    let pools: Vec<String> = cluster
+        .docker
+        .local_pools
+        .iter()
+        .map(|pool| pool.base.to_string())
+        .collect();
+    match pools.as_slice() {
+        [] => String::new(),
+        pools => format!("\nnetworks of one node (docker0 first) come from {}", pools.join(", ")),
     }
+}
+
+/// Where dockerd keeps everything, when that is moved.
+fn folder(cluster: &Cluster) -> String {
+    let root = daemon::data_root(&cluster.docker.daemon);
+    if root == daemon::DATA_ROOT {
+        return String::new();
+    }
+    let swarm = match cluster.swarm.mode {
+        SwarmMode::None => "",
+        SwarmMode::Baked | SwarmMode::Join => {
+            ", and so does the swarm: another disk that is mounted over it later hides the node's place in the swarm; \
+             copy the folder swarm onto that disk first"
+        }
+    };
+    format!("\neverything of Docker's lies in {root} on the card{swarm}")
 }
 
 /// What else is baked in; `None` for nothing.

@@ -226,11 +226,37 @@ fn swarm(cluster: &Cluster) -> String {
         false => format!("keys that `build` will make: {}", tidy(&swarm.keys_file)),
     };
     let mut text = format!("{how}; {keys}");
+    text.push_str(&overlay_networks(cluster));
     let managers = cluster.managers().count();
     if managers.is_multiple_of(2) {
         text.push_str(&format!(
             "\n{managers} managers bear no more losses than {}: take an odd number",
             managers - 1
+        ));
+    }
+    text
+}
+
+/// Where overlay networks get their subnets, when it is not where Docker would take them from, and what is narrow about it.
+fn overlay_networks(cluster: &Cluster) -> String {
+    let swarm = &cluster.swarm;
+    let mut text = String::new();
+    if !swarm.address_pools.is_empty() {
+        let pools: Vec<String> = swarm.address_pools.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(
+            "\noverlay networks get /{} subnets of {}",
+            swarm.subnet_size,
+            pools.join(", ")
+        ));
+        if let Some(taken) = &swarm.pool_avoids {
+            text.push_str(&format!(": {taken} is in Docker's own 10.0.0.0/8"));
+        }
+    }
+    let (room, nodes) = (swarm.addresses_in_subnet(), cluster.nodes.len());
+    if usize::try_from(room).is_ok_and(|room| room < 2 * nodes + 8) {
+        text.push_str(&format!(
+            "\na subnet of /{} has {room} addresses: {nodes} nodes take one each in the network `ingress`, every published service one more",
+            swarm.subnet_size
         ));
     }
     text

@@ -4,10 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::image::Draft;
 use super::{Assets, ProvisionError};
-use crate::spec::{Cluster, DockerSource};
+use crate::packages::PackagesRecord;
+use crate::spec::daemon::{self, Around, Version};
+use crate::spec::{Cluster, DockerSource, LocalPool, SwarmMode};
 
 /// The template's name.
 const DAEMON: &str = "daemon.json";
+const POOLS: &str = "default-address-pools";
 
 /// `/etc/docker/daemon.json`, where Docker is baked in.
 pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
@@ -24,8 +27,60 @@ pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
             why: format!("it is no JSON object ({error})"),
         })?;
     lay_over(&mut options, &docker.daemon);
+    lay_pools(&mut options, &docker.local_pools);
+    check(draft, &options)?;
     let text = serde_json::to_string_pretty(&options).unwrap_or_default();
     draft.file("/etc/docker/daemon.json", text + "\n", 0o644)
+}
+
+/// The pools that were chosen for local networks, unless somebody says which.
+fn lay_pools(options: &mut Map<String, Value>, pools: &[LocalPool]) {
+    if !pools.is_empty() && !options.contains_key(POOLS) {
+        let list = pools
+            .iter()
+            .map(|pool| json!({"base": pool.base, "size": pool.size}))
+            .collect();
+        options.insert(POOLS.to_owned(), list);
+    }
+}
+
+/// Refuses what the dockerd in the image would not start with. What kraken.toml says was looked at when it was read; here it is
+/// together with the template, which may be the user's, and with the version.
+fn check(draft: &Draft<'_>, options: &Map<String, Value>) -> Result<(), ProvisionError> {
+    let cluster = draft.ctx.cluster;
+    let swarm = cluster.swarm.mode != SwarmMode::None;
+    let around = Around {
+        swarm,
+        version: version(draft)?,
+        log_driver: None,
+    };
+    let template = |why: String| ProvisionError::Template {
+        template: DAEMON.to_owned(),
+        why,
+    };
+    if let Some(fault) = daemon::faults(options, &around).into_iter().next() {
+        return Err(template(format!(
+            "with [docker.daemon] laid over it, at {}: {}; {}",
+            fault.path, fault.why, fault.mend
+        )));
+    }
+    if swarm && daemon::data_root(options) != daemon::data_root(&cluster.docker.daemon) {
+        return Err(template(
+            "it sets `data-root`, and the swarm is baked where kraken.toml says; write data-root in [docker.daemon]"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// The version of the dockerd that is baked in, where the image says what is.
+fn version(draft: &Draft<'_>) -> Result<Option<Version>, ProvisionError> {
+    let record = PackagesRecord::read(draft.ctx.root)?;
+    let engine = record
+        .iter()
+        .flat_map(|record| &record.packages)
+        .find(|package| daemon::ENGINES.contains(&package.name.as_str()));
+    Ok(engine.and_then(|package| Version::of_package(&package.version)))
 }
 
 /// Tables are merged, everything else is replaced. Options that a driver takes (`log-opts`) belong to that driver: with another

@@ -28,7 +28,7 @@ pub use error::ProvisionError;
 pub use node::node;
 pub use pristine::pristine;
 pub use record::NodeRecord;
-pub use swarm::{JOIN_TOKEN, Membership, NODE_ID, Rejoin};
+pub use swarm::{JOIN_TOKEN, Membership, NODE_ID, Rejoin, state_folder};
 
 use crate::base::OsImage;
 use crate::disk::FileTree;

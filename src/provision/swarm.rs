@@ -9,8 +9,9 @@ use super::image::{Draft, first};
 use super::network::enable;
 use super::{Assets, Context, ProvisionError};
 use crate::overlay::Entry;
+use crate::spec::daemon::{DATA_ROOT, data_root};
 use crate::spec::{self, Cluster, Node, SwarmMode};
-use crate::swarm::{self, FOLDER, Forge, StateKind, Token};
+use crate::swarm::{self, Forge, StateKind, Token};
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
 /// Asks the managers of a running swarm about the node.
@@ -130,6 +131,10 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
         "availability": node.availability,
         "data-port": ctx.cluster.swarm.data_port,
     });
+    let root = data_root(&ctx.cluster.docker.daemon);
+    if root != DATA_ROOT {
+        settings["docker-root"] = root.into();
+    }
     if ctx.cluster.swarm.mode == SwarmMode::Join && !joins {
         // Docker's join takes no labels: the first manager gives them to those who came.
         settings["labels"] = others_labels(ctx.cluster, node);
@@ -155,14 +160,23 @@ fn join_token(draft: &mut Draft<'_>, token: &Token) -> Result<(), ProvisionError
     draft.file(JOIN_TOKEN, format!("{}\n", token.reveal()), 0o600)
 }
 
-/// The state under `/var/lib/docker/swarm`; the folder above is as dockerd makes it.
+/// Where a node's dockerd looks for the state of its swarm.
+pub fn state_folder(cluster: &Cluster) -> String {
+    format!("{}/swarm", data_root(&cluster.docker.daemon))
+}
+
+/// The state in dockerd's folder, which is as dockerd makes it.
 fn state(draft: &mut Draft<'_>, forge: &Forge<'_>, number: u32) -> Result<(), ProvisionError> {
     let floor = draft.ctx.clock_floor;
-    draft.root("/var/lib/docker", Entry::directory(0o710, floor))?;
+    let folder = state_folder(draft.ctx.cluster);
+    draft.root(
+        data_root(&draft.ctx.cluster.docker.daemon),
+        Entry::directory(0o710, floor),
+    )?;
     for entry in forge.node(number)? {
         let path = match entry.path {
-            "" => FOLDER.to_owned(),
-            path => format!("{FOLDER}/{path}"),
+            "" => folder.clone(),
+            path => format!("{folder}/{path}"),
         };
         let laid = match entry.kind {
             StateKind::Folder => Entry::directory(entry.mode, floor),

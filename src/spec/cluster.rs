@@ -9,6 +9,8 @@ use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::nets::LocalPool;
+
 /// A whole cluster, valid by construction.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -257,6 +259,9 @@ pub struct Docker {
     pub user_in_group: bool,
     /// Options of dockerd that are laid over the template's.
     pub daemon: serde_json::Map<String, serde_json::Value>,
+    /// Pools for the networks that each node has for itself, where Docker's own would overlap with what the nodes need or with
+    /// `[swarm] address-pools`; empty: Docker's own.
+    pub local_pools: Vec<LocalPool>,
 }
 
 impl Default for Docker {
@@ -273,6 +278,7 @@ impl Default for Docker {
             ],
             user_in_group: false,
             daemon: serde_json::Map::new(),
+            local_pools: Vec::new(),
         }
     }
 }
@@ -302,8 +308,11 @@ pub struct Swarm {
     pub mode: SwarmMode,
     /// The file with the cluster's keys.
     pub keys_file: PathBuf,
-    /// Pools from which overlay networks get their subnets; empty: Docker's default.
+    /// Pools from which overlay networks get their subnets; empty: Docker's default, 10.0.0.0/8.
     pub address_pools: Vec<Ipv4Net>,
+    /// What of Docker's default is taken already, when `address-pools` was chosen for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_avoids: Option<String>,
     /// Prefix length of those subnets.
     pub subnet_size: u8,
     /// UDP port of the overlay networks' VXLAN.

@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 mod cluster;
 mod crypt;
+pub mod daemon;
 mod hints;
 mod keyboard;
 mod mask;
 mod names;
+mod nets;
 mod options;
 mod problem;
 mod raw;
@@ -28,10 +30,11 @@ pub use cluster::{
     Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac,
     Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, UsedImage, User,
 };
+pub use nets::LocalPool;
 pub use problem::{Problem, SpecErrors};
 pub use raw::{
-    At, Field, RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSwarm,
-    RawSystem, RawUser, schema,
+    At, Field, Options, Place, RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode,
+    RawSwarm, RawSystem, RawUser, schema,
 };
 pub use resolve::base_ref;
 pub use ssh::{KeyError, fingerprint, public_keys};

@@ -1,10 +1,13 @@
-//! A table of any values as JSON: for options that are not ours to understand.
+//! A table of any values as JSON: options of another program, each with its place in the text.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use super::raw::{Options, Place};
 
 /// How deep tables and lists may be in one another: far more than any program's options are.
 const DEEPEST: usize = 16;
@@ -12,38 +15,71 @@ const DEEPEST: usize = 16;
 /// Where a value stands that JSON cannot hold, and why it cannot.
 pub(super) type Unfit = (Range<usize>, &'static str);
 
-/// A table as JSON.
-pub(super) fn table(table: &DeTable<'_>) -> Result<Map<String, Value>, Unfit> {
-    table_at(table, DEEPEST)
+/// A table as JSON, with the place of each value.
+pub(super) fn table(table: &DeTable<'_>) -> Result<Options, Unfit> {
+    let mut places = BTreeMap::new();
+    let values = Reader { places: &mut places }.table(table, "", DEEPEST)?;
+    Ok(Options { values, places })
 }
 
-fn table_at(table: &DeTable<'_>, depth: usize) -> Result<Map<String, Value>, Unfit> {
-    table
-        .iter()
-        .map(|(key, item)| Ok((key.get_ref().clone().into_owned(), value(item, depth)?)))
-        .collect()
+struct Reader<'a> {
+    places: &'a mut BTreeMap<String, Place>,
 }
 
-fn value(item: &Spanned<DeValue<'_>>, depth: usize) -> Result<Value, Unfit> {
-    let unfit = |why| (item.span(), why);
-    let Some(depth) = depth.checked_sub(1) else {
-        return Err(unfit("it is too deep inside other values"));
-    };
-    Ok(match item.get_ref() {
-        DeValue::String(text) => Value::String(text.clone().into_owned()),
-        DeValue::Boolean(on) => Value::Bool(*on),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .map(Value::from)
-            .map_err(|_| unfit("it is too large a number"))?,
-        DeValue::Float(float) => float
-            .as_str()
-            .parse()
-            .ok()
-            .and_then(Number::from_f64)
-            .map(Value::Number)
-            .ok_or_else(|| unfit("it is no finite number"))?,
-        DeValue::Datetime(_) => return Err(unfit("JSON has no dates; put it in quotes")),
-        DeValue::Array(array) => Value::Array(array.iter().map(|item| value(item, depth)).collect::<Result<_, _>>()?),
-        DeValue::Table(inner) => Value::Object(table_at(inner, depth)?),
-    })
+impl Reader<'_> {
+    fn table(&mut self, table: &DeTable<'_>, path: &str, depth: usize) -> Result<Map<String, Value>, Unfit> {
+        let mut map = Map::new();
+        for (key, item) in table {
+            let name = key.get_ref().clone().into_owned();
+            let value = self.value(item, key.span(), &below(path, &name), depth)?;
+            map.insert(name, value);
+        }
+        Ok(map)
+    }
+
+    fn value(
+        &mut self,
+        item: &Spanned<DeValue<'_>>,
+        key: Range<usize>,
+        path: &str,
+        depth: usize,
+    ) -> Result<Value, Unfit> {
+        let unfit = |why| (item.span(), why);
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(unfit("it is too deep inside other values"));
+        };
+        let value = item.span();
+        self.places.insert(path.to_owned(), Place { key, value });
+        Ok(match item.get_ref() {
+            DeValue::String(text) => Value::String(text.clone().into_owned()),
+            DeValue::Boolean(on) => Value::Bool(*on),
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+                .map(Value::from)
+                .map_err(|_| unfit("it is too large a number"))?,
+            DeValue::Float(float) => float
+                .as_str()
+                .parse()
+                .ok()
+                .and_then(Number::from_f64)
+                .map(Value::Number)
+                .ok_or_else(|| unfit("it is no finite number"))?,
+            DeValue::Datetime(_) => return Err(unfit("JSON has no dates; put it in quotes")),
+            DeValue::Array(array) => {
+                let mut items = Vec::with_capacity(array.len());
+                for (index, item) in array.iter().enumerate() {
+                    items.push(self.value(item, item.span(), &below(path, &index.to_string()), depth)?);
+                }
+                Value::Array(items)
+            }
+            DeValue::Table(inner) => Value::Object(self.table(inner, path, depth)?),
+        })
+    }
+}
+
+/// The path of what lies in a table or a list.
+pub(super) fn below(path: &str, name: &str) -> String {
+    match path {
+        "" => name.to_owned(),
+        path => format!("{path}/{name}"),
+    }
 }

@@ -44,6 +44,36 @@ impl<T> Field<T> {
     }
 }
 
+/// Options of another program, and where they stand in the text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// The options, as JSON.
+    pub values: serde_json::Map<String, serde_json::Value>,
+    /// The place of each value inside, by its path: keys and numbers of list items, with `/` between them.
+    pub places: BTreeMap<String, Place>,
+}
+
+/// Where an option stands. An item of a list has no key of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its key.
+    pub key: Range<usize>,
+    /// Its value.
+    pub value: Range<usize>,
+}
+
+impl Options {
+    /// The place of a value, by its path.
+    pub fn value_span(&self, path: &str) -> Option<Range<usize>> {
+        self.places.get(path).map(|place| place.value.clone())
+    }
+
+    /// The place of a key, by its path.
+    pub fn key_span(&self, path: &str) -> Option<Range<usize>> {
+        self.places.get(path).map(|place| place.key.clone())
+    }
+}
+
 /// In the schema a field is what it holds: places are no part of the format.
 macro_rules! schema_of_content {
     ($wrapper:ident) => {
@@ -216,8 +246,8 @@ pub struct RawDocker {
     #[schemars(extend("default" = false))]
     pub user_in_group: Field<bool>,
     /// Options of dockerd, laid over those of the template `daemon.json`.
-    #[schemars(default, with = "BTreeMap<String, serde_json::Value>")]
-    pub daemon: Field<serde_json::Map<String, serde_json::Value>>,
+    #[schemars(schema_with = "daemon_schema")]
+    pub daemon: Field<Options>,
 }
 
 /// `[apt]`
@@ -249,9 +279,9 @@ pub struct RawSwarm {
     /// Whether managers take no tasks.
     #[schemars(extend("default" = false))]
     pub drain_managers: Field<bool>,
-    /// Pools from which overlay networks get their subnets. Default: Docker's, 10.0.0.0/8.
+    /// Pools from which overlay networks get their subnets. Default: Docker's, 10.0.0.0/8, or one beside what overlaps with it.
     pub address_pools: Field<Vec<At<String>>>,
-    /// Prefix length of those subnets.
+    /// Prefix length of those subnets. Default: 24, or less where so many nodes need it.
     #[schemars(range(min = 8, max = 29), extend("default" = 24))]
     pub subnet_size: Field<u32>,
     /// UDP port of the overlay networks' traffic (VXLAN).
@@ -308,6 +338,10 @@ pub struct RawNode {
     /// Where the section stands.
     #[schemars(skip)]
     pub span: Range<usize>,
+}
+
+fn daemon_schema(_: &mut SchemaGenerator) -> Schema {
+    Schema::try_from(super::daemon::schema()).unwrap_or_default()
 }
 
 /// The JSON schema of `kraken.toml` (JSON Schema 2020-12), as text with a newline at its end.

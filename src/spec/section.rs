@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::hints::{elsewhere, is_secret_name, printable, quoted, suggestion};
 use super::problem::{Problem, Problems};
-use super::raw::{At, Field};
+use super::raw::{At, Field, Options};
 
 /// Strings longer than this are no name, address or key.
 const LONGEST_STRING: usize = 16 * 1024;
@@ -209,7 +209,7 @@ impl<'t, 'p> Section<'t, 'p> {
     }
 
     /// A table of any values, for a program that knows what they mean: what JSON can say of it.
-    pub(super) fn options(&mut self, key: &'static str) -> Field<serde_json::Map<String, serde_json::Value>> {
+    pub(super) fn options(&mut self, key: &'static str) -> Field<Options> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
         };
@@ -217,8 +217,8 @@ impl<'t, 'p> Section<'t, 'p> {
             return self.wrong_type(key, value, "a table", "{ debug = true }");
         };
         match super::options::table(table) {
-            Ok(map) => Field::Given(At {
-                value: map,
+            Ok(options) => Field::Given(At {
+                value: options,
                 span: value.span(),
             }),
             Err((span, why)) => {

@@ -314,6 +314,7 @@ pub fn kraken() -> Cluster {
             mode: SwarmMode::None,
             keys_file: "kraken.keys".into(),
             address_pools: Vec::new(),
+            pool_avoids: None,
             subnet_size: 24,
             data_port: 4789,
         },

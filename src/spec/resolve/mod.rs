@@ -16,6 +16,7 @@ mod docker;
 mod image;
 mod network;
 mod nodes;
+mod pools;
 mod swarm;
 mod system;
 mod user;
@@ -26,11 +27,13 @@ pub(super) fn cluster(raw: &RawConfig, files: &dyn Files, problems: &mut Problem
     let addresses = network::Addresses::new(&raw.network, problems);
     let network = network::network(&raw.network, &addresses, problems);
     let nodes = nodes::nodes(raw, name.as_deref(), &addresses, problems);
-    let swarm = swarm::swarm(raw, files, &addresses, problems);
+    let nets = pools::Nets::new(raw, &addresses, network.as_ref());
+    let count = nodes.as_ref().map(Vec::len);
+    let swarm = swarm::swarm(raw, files, &nets, count, problems);
     let image = image::image(&raw.image, files, problems);
     let user = user::user(&raw.user, files, problems);
     let system = system::system(&raw.system, files, problems);
-    let docker = docker::docker(&raw.docker, files, problems);
+    let docker = docker::docker(raw, files, &nets, swarm.as_ref(), problems);
     let apt = apt::apt(&raw.apt, problems);
     Some(Cluster {
         name: name?,

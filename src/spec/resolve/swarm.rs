@@ -2,11 +2,12 @@
 
 use ipnet::Ipv4Net;
 
-use super::network::Addresses;
+use super::pools::{Choice, Nets, overlap, swarm_pool};
 use super::{parsed, value_or};
 use crate::spec::Files;
 use crate::spec::cluster::{DockerSource, Swarm, SwarmMode};
 use crate::spec::names::{Check, wrong};
+use crate::spec::nets::addresses_in;
 use crate::spec::problem::{Problem, Problems};
 use crate::spec::raw::{Field, RawConfig};
 
@@ -22,36 +23,90 @@ const SMALLEST_SUBNET: u8 = 29;
 const DATA_PORT: u16 = 4789;
 /// Ports that Docker takes (moby, `daemon/cluster/swarm.go`).
 const DATA_PORTS: std::ops::RangeInclusive<u16> = 1024..=49151;
+/// Ports among them that others listen on, on every node.
+const OTHERS_PORTS: [(u16, &str); 4] = [
+    (2377, "the managers listen on it"),
+    (5353, "multicast DNS has it, which Raspberry Pi OS runs"),
+    (5355, "systemd-resolved has it, for LLMNR"),
+    (7946, "the nodes tell one another there who is up (Docker's gossip)"),
+];
 
-/// The whole section.
+/// The whole section. `nodes` is their count, where it is known.
 pub(super) fn swarm(
     config: &RawConfig,
     files: &dyn Files,
-    addresses: &Addresses,
+    nets: &Nets,
+    nodes: Option<usize>,
     problems: &mut Problems,
 ) -> Option<Swarm> {
     let raw = &config.swarm;
     let mode = mode(config, problems);
     let keys_file = value_or(&raw.keys_file, KEYS_FILE.to_owned()).map(|written| files.locate(&written));
     let managers = number(&raw.managers, "managers", 1_u32, 1..=MOST_MANAGERS, problems);
+    let nodes = nodes.and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
     let subnet_size = number(
         &raw.subnet_size,
         "subnet-size",
-        SUBNET_SIZE,
+        size_for(nodes),
         8..=SMALLEST_SUBNET,
         problems,
     );
+    check_size(&raw.subnet_size, subnet_size, nodes, problems);
     let data_port = number(&raw.data_port, "data-port", DATA_PORT, DATA_PORTS, problems);
-    let pools = pools(config, subnet_size, addresses, problems);
-    live_restore(config, mode, problems);
+    check_port(&raw.data_port, problems);
+    let pools = pools(config, subnet_size, nets, problems);
     managers?;
+    let pools = pools?;
     Some(Swarm {
         mode: mode?,
         keys_file: keys_file?,
-        address_pools: pools?,
+        address_pools: pools.list,
+        pool_avoids: pools.avoids,
         subnet_size: subnet_size?,
         data_port: data_port?,
     })
+}
+
+/// What a cluster should have in each subnet: every node takes one address in `ingress`, every published service another; and a
+/// service of one task on each node wants as many once more.
+fn wanted(nodes: u32) -> u32 {
+    nodes.saturating_mul(2).saturating_add(8)
+}
+
+/// Docker's default, or less where so many nodes would not find room.
+fn size_for(nodes: u32) -> u8 {
+    (8..=SUBNET_SIZE)
+        .rev()
+        .find(|size| addresses_in(*size) >= wanted(nodes))
+        .unwrap_or(8)
+}
+
+/// `ingress` has a subnet of this size, too: each node needs one address there, and each published service.
+fn check_size(field: &Field<u32>, size: Option<u8>, nodes: u32, problems: &mut Problems) {
+    let (Some(size), Some(span)) = (size, field.span()) else {
+        return;
+    };
+    if addresses_in(size) <= nodes {
+        problems.push(
+            Problem::new(format!("a subnet of /{size} is too small for {nodes} nodes"))
+                .at(span, format!("room for {} addresses", addresses_in(size)))
+                .help(format!(
+                    "each node takes one in the network `ingress`, and each published service: write at most {}",
+                    size_for(nodes)
+                )),
+        );
+    }
+}
+
+fn check_port(field: &Field<u32>, problems: &mut Problems) {
+    let Field::Given(at) = field else { return };
+    if let Some((port, why)) = OTHERS_PORTS.iter().find(|(port, _)| u32::from(*port) == at.value) {
+        problems.push(
+            Problem::new(format!("{port} cannot be `data-port`: {why}"))
+                .at(at.span.clone(), "taken")
+                .help(format!("leave the line out for {DATA_PORT}, or write another port")),
+        );
+    }
 }
 
 /// Without Docker there is no swarm, unless somebody asks for one.
@@ -104,14 +159,15 @@ where
     }
 }
 
-fn pools(
-    config: &RawConfig,
-    subnet_size: Option<u8>,
-    addresses: &Addresses,
-    problems: &mut Problems,
-) -> Option<Vec<Ipv4Net>> {
+/// The pools, and what is taken of Docker's own when they were chosen for that.
+struct Pools {
+    list: Vec<Ipv4Net>,
+    avoids: Option<String>,
+}
+
+fn pools(config: &RawConfig, subnet_size: Option<u8>, nets: &Nets, problems: &mut Problems) -> Option<Pools> {
     let list = match &config.swarm.address_pools {
-        Field::Absent => return Some(Vec::new()),
+        Field::Absent => return default_pools(config, subnet_size?, nets, problems),
         Field::Wrong => return None,
         Field::Given(list) => list,
     };
@@ -119,7 +175,7 @@ fn pools(
         problems.push(
             Problem::new(format!("`address-pools` has {} entries", list.value.len()))
                 .at(list.span.clone(), format!("from 1 to {MOST_POOLS} are possible"))
-                .help("leave the line out for Docker's own pool, 10.0.0.0/8"),
+                .help("leave the line out for Docker's own pool, 10.0.0.0/8, or one beside your LAN"),
         );
         return None;
     }
@@ -129,7 +185,7 @@ fn pools(
         let Some(pool) = parsed(
             at,
             "address-pools",
-            |text| parse_pool(text, subnet_size, addresses.subnet, &pools),
+            |text| parse_pool(text, subnet_size, nets, &pools),
             problems,
         ) else {
             wrong_ones = true;
@@ -137,41 +193,77 @@ fn pools(
         };
         pools.push(pool);
     }
-    (!wrong_ones).then_some(pools)
+    if wrong_ones {
+        return None;
+    }
+    let size = subnet_size?;
+    if let [pool] = pools.as_slice()
+        && pool.prefix_len() == size
+    {
+        problems.push(
+            Problem::new(format!(
+                "{pool} holds one subnet of /{size}, which the network `ingress` takes"
+            ))
+            .at(list.span.clone(), "no room for another network")
+            .at_some(config.swarm.subnet_size.span(), "the size of a subnet")
+            .help("write a larger pool, a second one, or a larger number as `subnet-size`"),
+        );
+        return None;
+    }
+    Some(Pools {
+        list: pools,
+        avoids: None,
+    })
 }
 
-fn parse_pool(text: &str, subnet_size: Option<u8>, lan: Option<Ipv4Net>, others: &[Ipv4Net]) -> Check<Ipv4Net> {
+/// Docker's own, or one beside what is taken of it.
+fn default_pools(config: &RawConfig, size: u8, nets: &Nets, problems: &mut Problems) -> Option<Pools> {
+    let (list, avoids) = match swarm_pool(size, nets) {
+        Choice::Dockers => (Vec::new(), None),
+        Choice::Beside(pool, taken) => (vec![pool], Some(taken)),
+        Choice::Nothing => {
+            problems.push(
+                Problem::new(format!("no private network has room for several subnets of /{size}"))
+                    .at_some(config.swarm.subnet_size.span(), "the size of a subnet")
+                    .help(
+                        "write a larger number as `subnet-size` in [swarm] (24 is Docker's), or networks that are free as `address-pools`",
+                    ),
+            );
+            return None;
+        }
+    };
+    Some(Pools { list, avoids })
+}
+
+fn parse_pool(text: &str, subnet_size: Option<u8>, nets: &Nets, others: &[Ipv4Net]) -> Check<Ipv4Net> {
     let mend = "write a private network of no node, for example \"10.20.0.0/16\"";
     let Ok(pool) = text.parse::<Ipv4Net>() else {
         return wrong("this is no IPv4 network", mend);
     };
-    let overlaps = |other: &Ipv4Net| other.contains(&pool) || pool.contains(other);
     if pool != pool.trunc() {
         return wrong(format!("its host bits are set: the network is {}", pool.trunc()), mend);
     }
     if subnet_size.is_some_and(|size| pool.prefix_len() > size) {
         return wrong("it is smaller than one subnet of `subnet-size`", mend);
     }
-    if lan.is_some_and(|lan| overlaps(&lan)) {
-        return wrong("the nodes themselves are in it", mend);
+    if let Some(taken) = nets.all().find(|taken| overlap(&taken.net, &pool)) {
+        let mend = match swarm_pool(subnet_size.unwrap_or(SUBNET_SIZE), nets) {
+            Choice::Beside(free, _) => {
+                format!("leave the line out for {free}, which is free, or write another network")
+            }
+            Choice::Dockers | Choice::Nothing => mend.to_owned(),
+        };
+        return wrong(taken.why.clone(), mend);
     }
-    if others.iter().any(overlaps) {
+    if others.iter().any(|other| overlap(other, &pool)) {
         return wrong("it overlaps another pool", mend);
     }
-    Ok(pool)
-}
-
-/// dockerd refuses to be in a swarm with it (moby, `daemon/cluster`).
-fn live_restore(config: &RawConfig, mode: Option<SwarmMode>, problems: &mut Problems) {
-    let Field::Given(daemon) = &config.docker.daemon else {
-        return;
-    };
-    let on = daemon.value.get("live-restore").and_then(serde_json::Value::as_bool);
-    if on == Some(true) && mode.is_some_and(|mode| mode != SwarmMode::None) {
-        problems.push(
-            Problem::new("Docker's `live-restore` and a swarm exclude each other")
-                .at(daemon.span.clone(), "set here")
-                .help("leave live-restore out, or set mode = \"none\" in [swarm]"),
+    let octets = pool.network().octets();
+    if octets[0] == 0 || octets[0] == 127 || octets[0] >= 224 || (octets[0] == 169 && octets[1] == 254) {
+        return wrong(
+            "no containers can be there (loopback, link-local, multicast or reserved)",
+            mend,
         );
     }
+    Ok(pool)
 }
