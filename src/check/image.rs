@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::packages::Against;
 use super::report::ImageReport;
-use super::{CheckError, boot, modules, overlay, packages, pristine, swarm, tools};
+use super::{CheckError, boot, daemon, modules, overlay, packages, pristine, swarm, tools};
 use crate::base::OsImage;
 use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
 use crate::interrupt::Interrupt;
@@ -155,6 +155,17 @@ fn verify_trees(
         swarm::verify(root, &record, (expected.cluster, node), report);
     }
     report.packages = packages::verify((path, layout.root.start), root, against, report, interrupt)?;
+    interrupt.check()?;
+    let locked = expected
+        .lock
+        .is_some_and(|lock| lock.bake(&record.base_sha256).is_some());
+    let subject = daemon::Subject {
+        root,
+        architecture: &os.architecture,
+        swarm: record.swarm != Membership::None,
+        trusted: locked && !report.findings.iter().any(|finding| finding.check == "packages"),
+    };
+    daemon::verify(&subject, report);
     Ok(())
 }
 

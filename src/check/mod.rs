@@ -5,6 +5,7 @@
 
 mod blocks;
 mod boot;
+mod daemon;
 mod facts;
 mod folder;
 mod image;

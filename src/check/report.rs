@@ -11,7 +11,8 @@ use crate::swarm::read::{JoinToken, NodeState};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
-    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`, `pristine`, `packages`, `swarm`, `receipt`.
+    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`, `pristine`, `packages`, `docker`,
+    /// `swarm`, `receipt`.
     pub check: &'static str,
     /// Where: a path inside the image with its volume (`root:/etc/hostname`), or empty.
     pub place: String,
@@ -43,6 +44,8 @@ pub struct ImageReport {
     pub files_compared: usize,
     /// What is wrong; empty when the image is right.
     pub findings: Vec<Finding>,
+    /// What could not be looked at, and why.
+    pub notes: Vec<String>,
 }
 
 impl ImageReport {
@@ -56,6 +59,10 @@ impl ImageReport {
             place: place.into(),
             message: message.into(),
         });
+    }
+
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
     }
 
     /// Whether nothing is wrong.

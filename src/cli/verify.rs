@@ -186,6 +186,7 @@ fn render_image(image: &ImageReport, shown: &mut String) {
             image.files_compared,
             image.checks.join(", ")
         );
+        notes(image, shown);
         return;
     }
     let _ = writeln!(shown, "WRONG  {}: {who}", image.path.display());
@@ -201,5 +202,13 @@ fn render_image(image: &ImageReport, shown: &mut String) {
             finding.check,
             text::printable(&finding.message)
         );
+    }
+    notes(image, shown);
+}
+
+/// What could not be looked at.
+fn notes(image: &ImageReport, shown: &mut String) {
+    for note in &image.notes {
+        let _ = writeln!(shown, "         not checked: {}", text::printable(note));
     }
 }

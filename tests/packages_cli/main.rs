@@ -4,6 +4,7 @@
 mod common;
 
 mod cheats;
+mod daemon;
 mod docker;
 mod lock;
 mod network;

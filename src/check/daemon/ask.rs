@@ -1,0 +1,369 @@
+//! Asks the dockerd of an image what it thinks of its options: `dockerd --validate`, under user-mode emulation.
+//!
+//! Only the program and the libraries that its loader asks for are taken out of the image, into a folder of their own. It runs without
+//! privileges and without a name of root, opens no socket, and is ended when it takes too long.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{Subject, unit};
+use crate::clean;
+use crate::disk::{real_path, tool};
+
+/// What it said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It takes them.
+    Right,
+    /// It does not start with them.
+    Wrong(String),
+    /// It could not be asked.
+    NotAsked(String),
+}
+
+/// How an architecture's programs run here.
+struct Runner {
+    /// In Debian's words.
+    architecture: &'static str,
+    /// In Rust's.
+    native: &'static str,
+    emulators: [&'static str; 2],
+    /// The loader, as programs name it (their ABIs say where it is).
+    loader: &'static str,
+    /// Where Debian has libraries of it.
+    libraries: &'static str,
+}
+
+const RUNNERS: [Runner; 3] = [
+    Runner {
+        architecture: "arm64",
+        native: "aarch64",
+        emulators: ["qemu-aarch64-static", "qemu-aarch64"],
+        loader: "/lib/ld-linux-aarch64.so.1",
+        libraries: "/usr/lib/aarch64-linux-gnu",
+    },
+    Runner {
+        architecture: "armhf",
+        native: "arm",
+        emulators: ["qemu-arm-static", "qemu-arm"],
+        loader: "/lib/ld-linux-armhf.so.3",
+        libraries: "/usr/lib/arm-linux-gnueabihf",
+    },
+    Runner {
+        architecture: "amd64",
+        native: "x86_64",
+        emulators: ["qemu-x86_64-static", "qemu-x86_64"],
+        loader: "/lib64/ld-linux-x86-64.so.2",
+        libraries: "/usr/lib/x86_64-linux-gnu",
+    },
+];
+
+/// The largest program or library that is taken out, in bytes: dockerd has 100 MB and less.
+const LARGEST: u64 = 256 << 20;
+/// More libraries than any dockerd had (13).
+const MOST_LIBRARIES: usize = 64;
+/// How long one run may take. Emulated, on a busy machine, it was 8 s.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How much of its words is kept, in bytes.
+const WORDS: u64 = 64 << 10;
+/// nobody.
+const NOBODY: &str = "65534";
+/// What the card has and the folder lacks, so that dockerd would look for it in vain: its file is another's to check.
+const ELSEWHERE: [&str; 6] = [
+    "userland-proxy-path",
+    "tls",
+    "tlsverify",
+    "tlscacert",
+    "tlscert",
+    "tlskey",
+];
+
+/// All images of a cluster have one Docker and the same options: they are asked about once.
+static ANSWERS: Mutex<BTreeMap<[u8; 32], Answer>> = Mutex::new(BTreeMap::new());
+
+/// Asks it. `options` is the content of `daemon.json`.
+pub(super) fn dockerd(subject: &Subject<'_>, program: &str, mut options: Map<String, Value>) -> Answer {
+    if !subject.trusted {
+        return Answer::NotAsked(
+            "its files are not known to be those of kraken.lock, and no other program of an image is run".to_owned(),
+        );
+    }
+    for key in ELSEWHERE {
+        options.remove(key);
+    }
+    let arguments = unit::arguments(subject.root);
+    let key = match identity(subject, program, &options, &arguments) {
+        Ok(key) => key,
+        Err(why) => return Answer::NotAsked(why),
+    };
+    let mut answers = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(answer) = answers.get(&key) {
+        return answer.clone();
+    }
+    let answer = ask(subject, program, &options, &arguments).unwrap_or_else(Answer::NotAsked);
+    answers.insert(key, answer.clone());
+    answer
+}
+
+/// What the answer depends on. That the program is what its package has is known by now; so size and time tell it apart.
+fn identity(
+    subject: &Subject<'_>,
+    program: &str,
+    options: &Map<String, Value>,
+    arguments: &[String],
+) -> Result<[u8; 32], String> {
+    let real = real_path(subject.root, program).map_err(words)?;
+    let metadata = subject.root.metadata(&real).map_err(words)?;
+    let known = format!("{} {metadata:?} {options:?} {arguments:?}", subject.architecture);
+    Ok(Sha256::digest(known).into())
+}
+
+fn words(error: impl std::fmt::Display) -> String {
+    clean::line(&error.to_string())
+}
+
+fn ask(
+    subject: &Subject<'_>,
+    program: &str,
+    options: &Map<String, Value>,
+    arguments: &[String],
+) -> Result<Answer, String> {
+    let runner = RUNNERS
+        .iter()
+        .find(|runner| runner.architecture == subject.architecture)
+        .ok_or_else(|| format!("programs of {} are not run here", subject.architecture))?;
+    let folder = tempfile::Builder::new()
+        .prefix("kraken-docker-")
+        .tempdir()
+        .map_err(words)?;
+    open(folder.path())?;
+    let room = Room {
+        subject,
+        runner,
+        folder: folder.path(),
+        emulator: emulator(runner)?,
+    };
+    room.put(program, &room.path("bin/dockerd"))?;
+    room.put(runner.loader, &room.path("loader"))?;
+    room.libraries()?;
+    // dockerd looks for it, and starts it much later.
+    fs::write(room.path("bin/docker-proxy"), "#!/bin/sh\n").map_err(words)?;
+    open(&room.path("bin/docker-proxy"))?;
+    let file = room.path("daemon.json");
+    let text = serde_json::to_vec(options).map_err(words)?;
+    fs::write(&file, text).map_err(words)?;
+    let mut command = room.loaded();
+    command
+        .arg(room.path("bin/dockerd"))
+        .args(arguments)
+        .arg("--validate")
+        .arg("--config-file")
+        .arg(&file);
+    let end = run(command)?;
+    Ok(judge(&end, &file))
+}
+
+/// A folder with what of the image is run.
+struct Room<'a> {
+    subject: &'a Subject<'a>,
+    runner: &'a Runner,
+    folder: &'a Path,
+    emulator: Option<PathBuf>,
+}
+
+impl Room<'_> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Takes a file out of the image.
+    fn put(&self, from: &str, to: &Path) -> Result<(), String> {
+        let root = self.subject.root;
+        let bytes = real_path(root, from)
+            .and_then(|path| root.read(&path, LARGEST))
+            .map_err(words)?;
+        let bytes = bytes.ok_or_else(|| format!("the image has no {from}"))?;
+        let parent = to.parent().unwrap_or(self.folder);
+        fs::create_dir_all(parent).map_err(words)?;
+        open(parent)?;
+        fs::write(to, bytes).map_err(words)?;
+        open(to)
+    }
+
+    /// Takes the libraries out that dockerd needs. The loader names one that it misses, then the next.
+    fn libraries(&self) -> Result<(), String> {
+        for _ in 0..MOST_LIBRARIES {
+            let mut command = self.loaded();
+            command.arg("--list").arg(self.path("bin/dockerd"));
+            let end = run(command)?;
+            let Some(name) = missing(&end.said) else {
+                return match end.code {
+                    Some(0) => Ok(()),
+                    _ => Err(format!("its loader says: {}", clean::line(&end.said))),
+                };
+            };
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+            if !name.chars().all(plain) || name.starts_with('.') {
+                return Err(format!("it needs a library with an odd name, {}", clean::line(name)));
+            }
+            let to = self.path("lib").join(name);
+            if to.exists() {
+                return Err(format!("its loader cannot read {name}"));
+            }
+            let places = [self.runner.libraries, "/usr/lib", "/lib"];
+            let from = places
+                .iter()
+                .map(|place| format!("{place}/{name}"))
+                .find(|path| super::is_there(self.subject.root, path));
+            let from = from.ok_or_else(|| format!("the image has no {name}, which it needs"))?;
+            self.put(&from, &to)?;
+        }
+        Err(format!("it needs more than {MOST_LIBRARIES} libraries"))
+    }
+
+    /// The image's loader, which is to run what comes behind.
+    fn loaded(&self) -> Command {
+        let mut command = unprivileged();
+        if let Some(emulator) = &self.emulator {
+            command.arg(emulator);
+        }
+        command
+            .arg(self.path("loader"))
+            .arg("--library-path")
+            .arg(self.path("lib"));
+        let path = std::env::join_paths([self.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap_or_default();
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("LC_ALL", "C")
+            .env("HOME", self.folder);
+        command.current_dir(self.folder);
+        command
+    }
+}
+
+/// setpriv(1): whatever runs gets no more rights than it has, and root's are taken from it.
+fn unprivileged() -> Command {
+    let mut command = tool("setpriv");
+    command.arg("--no-new-privs");
+    if rustix::process::geteuid().is_root() {
+        command
+            .arg(format!("--reuid={NOBODY}"))
+            .arg(format!("--regid={NOBODY}"))
+            .arg("--clear-groups")
+            .arg("--bounding-set=-all");
+    }
+    command.arg("--");
+    command
+}
+
+/// Lets everybody read (and run) it: whoever runs it may be nobody.
+fn open(path: &Path) -> Result<(), String> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(words)
+}
+
+/// Nothing where the machine itself runs such programs.
+fn emulator(runner: &Runner) -> Result<Option<PathBuf>, String> {
+    if runner.native == std::env::consts::ARCH {
+        return Ok(None);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| runner.emulators.map(|name| folder.join(name)))
+        .find(|path| path.is_file());
+    found.map(Some).ok_or_else(|| {
+        format!(
+            "there is no {} here; install it (Debian: apt-get install qemu-user-static)",
+            runner.emulators[0]
+        )
+    })
+}
+
+/// How a program ended.
+struct End {
+    code: Option<i32>,
+    /// What it wrote.
+    said: String,
+}
+
+fn run(mut command: Command) -> Result<End, String> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("setpriv (of util-linux) cannot be run: {error}"))?;
+    let pipe = child.stderr.take();
+    // It is read beside the wait: who writes more than a pipe holds would never end.
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.by_ref().take(WORDS).read_to_end(&mut bytes);
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        }
+        bytes
+    });
+    let begin = Instant::now();
+    let status = loop {
+        match child.try_wait().map_err(words)? {
+            Some(status) => break status,
+            None if begin.elapsed() > PATIENCE => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("it did not answer within {} s", PATIENCE.as_secs()));
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let bytes = reader.join().unwrap_or_default();
+    Ok(End {
+        code: status.code(),
+        said: String::from_utf8_lossy(&bytes).into_owned(),
+    })
+}
+
+/// The library that glibc's loader misses.
+fn missing(said: &str) -> Option<&str> {
+    let rest = said.split_once("error while loading shared libraries: ")?.1;
+    rest.split_once(": cannot open shared object file")
+        .map(|(name, _)| name)
+}
+
+/// What the end means. Whatever is neither yes nor a word about the options says nothing of them.
+fn judge(end: &End, file: &Path) -> Answer {
+    if end.code == Some(0) {
+        return Answer::Right;
+    }
+    if end.said.contains("unknown flag: --validate") {
+        return Answer::NotAsked("before Docker 23 it cannot be (it knows no --validate)".to_owned());
+    }
+    let named = file.display().to_string();
+    let about = [
+        "unable to configure the Docker daemon",
+        "merged configuration validation",
+        "invalid",
+        "failed to parse",
+    ];
+    let line = end
+        .said
+        .lines()
+        .find(|line| about.iter().any(|words| line.contains(words)));
+    match line {
+        Some(line) => Answer::Wrong(clean::line(&line.replace(&named, super::OPTIONS))),
+        None => Answer::NotAsked(format!("it ended with {:?}: {}", end.code, clean::line(&end.said))),
+    }
+}
+
+#[cfg(test)]
+#[path = "ask_tests.rs"]
+mod tests;

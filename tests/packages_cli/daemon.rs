@@ -1,0 +1,136 @@
+//! Docker's options on the way to a card: where they move the swarm, which pools they get, and what is refused before and after.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::base_of;
+use super::common::archive::{TestArchive, make_deb};
+use super::common::world::{Image, World};
+
+const OPTIONS: &str = "/etc/docker/daemon.json";
+
+/// A cluster of two with a Docker of this version.
+fn world(version: &str) -> (World, tempfile::TempDir, TestArchive) {
+    let debs = tempfile::tempdir().unwrap();
+    let docker = make_deb(debs.path(), "docker.io", version, "", &[("/usr/sbin/dockerd", "d")]);
+    let archive = TestArchive::builder().deb(docker).build().serve();
+    let world = World::new(2, base_of(&archive).file("usr/bin/python3", "#!\n"));
+    (world, debs, archive)
+}
+
+fn card(world: &World, number: u32) -> Image {
+    Image::open(&world.at("images").join(format!("kraken-{number}.img")))
+}
+
+fn options(image: &Image) -> Value {
+    serde_json::from_slice(&image.root_file(OPTIONS)).unwrap()
+}
+
+#[test]
+fn a_data_root_takes_the_place_in_the_swarm_along() {
+    let (world, _debs, _archive) = world("26.1.5-1");
+    world.spec(2, "[docker]\ndaemon = { data-root = \"/mnt/ssd/docker\" }\n");
+    let said = world.does(&["plan"]);
+    assert!(
+        said.contains("everything of Docker's lies in /mnt/ssd/docker"),
+        "{said}"
+    );
+    world.does(&["build", "--no-sums"]);
+    for number in [1, 2] {
+        let image = card(&world, number);
+        assert_eq!(options(&image)["data-root"], "/mnt/ssd/docker");
+        let state = image.debugfs("stat /mnt/ssd/docker/swarm/certificates/swarm-node.key");
+        assert!(state.contains("Mode:  0600"), "{state}");
+        assert!(image.debugfs("stat /mnt/ssd/docker").contains("Mode:  0710"));
+        assert!(image.debugfs("stat /var/lib/docker/swarm").contains("not found"));
+        let settings: Value = serde_json::from_slice(&image.root_file("/etc/kraken-flash/swarm.json")).unwrap();
+        assert_eq!(settings["docker-root"], "/mnt/ssd/docker");
+    }
+    let said = world.does(&["verify"]);
+    // The Docker of this test is none: what could not be asked is said.
+    assert!(
+        said.contains("not checked: docker: the card's own dockerd was not asked"),
+        "{said}"
+    );
+
+    // dockerd is told to look elsewhere than where the state lies.
+    let text = String::from_utf8(card(&world, 2).root_file(OPTIONS)).unwrap();
+    let elsewhere = text.replace("/mnt/ssd/docker", "/srv/docker");
+    card(&world, 2).put_root(OPTIONS, elsewhere.as_bytes(), 0o644, 0);
+    let said = world.ends(&["verify"], 3);
+    for words in [
+        "a swarm's state lies here, and this card's dockerd looks in /srv/docker/swarm",
+        "it says that its node is in the swarm, and has no state of one",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn a_lan_in_dockers_pools_has_others_beside_it_on_the_card() {
+    let (world, _debs, _archive) = world("26.1.5-1");
+    let lan = |subnet: &str, more: &str| world.spec(2, &format!("[docker]\n[network]\nsubnet = \"{subnet}\"\n{more}"));
+    lan("10.0.0.0/24", "");
+    let said = world.does(&["plan"]);
+    assert!(
+        said.contains("overlay networks get /24 subnets of 10.128.0.0/9: 10.0.0.0/24 is in Docker's own 10.0.0.0/8"),
+        "{said}"
+    );
+    let plan: Value = serde_json::from_str(&world.does(&["plan", "--json"])).unwrap();
+    assert_eq!(plan["cluster"]["swarm"]["address-pools"], json!(["10.128.0.0/9"]));
+    world.does(&["build", "--no-sums"]);
+    assert_eq!(options(&card(&world, 1)).get("default-address-pools"), None);
+    let state = card(&world, 1).root_file("/var/lib/docker/swarm/docker-state.json");
+    let state: Value = serde_json::from_slice(&state).unwrap();
+    assert_eq!(state["DefaultAddressPool"], json!(["10.128.0.0/9"]));
+    world.does(&["verify"]);
+    // These cards are not right for a swarm of other pools, by their store and by what dockerd is started with.
+    lan("10.0.0.0/24", "[swarm]\naddress-pools = [\"10.64.0.0/16\"]\n");
+    let said = world.ends(&["verify"], 3);
+    for words in [
+        "by its store overlay networks come from 10.128.0.0/9",
+        "by docker-state.json",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+
+    lan("172.17.4.0/24", "");
+    world.does(&["build", "--no-sums", "--node", "2"]);
+    let pools = &options(&card(&world, 2))["default-address-pools"];
+    assert_eq!(pools[0], json!({"base": "172.18.0.0/16", "size": 16}));
+    let said = world.does(&["plan"]);
+    assert!(said.contains("docker0 first) come from 172.18.0.0/16"), "{said}");
+}
+
+#[test]
+fn what_the_image_s_dockerd_does_not_know_is_refused() {
+    let (world, _debs, _archive) = world("20.10.24-1");
+    // The version in the image decides, not the newest.
+    world.spec(2, "[docker]\ndaemon = { log-format = \"json\" }\n");
+    let said = world.ends(&["build", "--no-sums"], 1);
+    assert!(
+        said.contains("Docker 20 has no `log-format` yet: it came with Docker 25"),
+        "{said}"
+    );
+    // A template is held against the same tables.
+    world.spec(2, "[docker]\n");
+    fs::create_dir_all(world.at("templates")).unwrap();
+    fs::write(world.at("templates/daemon.json"), "{\"log-driverr\": \"local\"}").unwrap();
+    let said = world.ends(&["build", "--no-sums"], 1);
+    assert!(said.contains("did you mean `log-driver`?"), "{said}");
+    fs::write(world.at("templates/daemon.json"), "{\"data-root\": \"/srv/docker\"}").unwrap();
+    let said = world.ends(&["build", "--no-sums"], 1);
+    assert!(said.contains("write data-root in [docker.daemon]"), "{said}");
+    fs::remove_dir_all(world.at("templates")).unwrap();
+    // An overlay replaces the whole file; that is seen on the card.
+    world.spec(2, "[docker]\n[system]\noverlay = \"own\"\n");
+    fs::create_dir_all(world.at("own/root/etc/docker")).unwrap();
+    fs::write(world.at("own/root/etc/docker/daemon.json"), "{\"live-restore\": true}").unwrap();
+    world.does(&["build", "--no-sums"]);
+    let said = world.ends(&["verify"], 3);
+    assert!(
+        said.contains("docker: root:/etc/docker/daemon.json live-restore:"),
+        "{said}"
+    );
+}
