@@ -2,6 +2,9 @@
 
 mod common;
 
+#[path = "swarm_bench/lan.rs"]
+mod lan;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
