@@ -7,7 +7,7 @@ use std::path::Path;
 use kraken_flash::overlay::{Kind, Overlay, Volume};
 use kraken_flash::spec::{DockerSource, SwarmMode};
 
-use super::images::{Disk, bookworm, bullseye, kraken, make, trixie};
+use super::images::{Disk, bookworm, bullseye, kraken, make, text, trixie};
 use super::run;
 
 /// What Docker's units say of their order: docker.io 20.10 (Debian 12), 26.1 (Debian 13), docker-ce 28 and 29.
@@ -159,4 +159,50 @@ fn what_runs_while_packages_are_configured_has_no_limit_and_an_end_of_its_own() 
     ] {
         assert!(unit.lines().any(|got| got == line), "{line} not in {unit}");
     }
+}
+
+#[test]
+fn packages_from_the_network_are_installed_after_what_a_power_cut_left_half_done() {
+    let mut cluster = kraken();
+    cluster.system.packages_on_first_boot = vec!["htop".to_owned(), "vim-tiny".to_owned()];
+    let (common, _) = make(&bookworm(), &cluster, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let script = text(&common, Volume::Root, "/usr/local/lib/kraken-flash/packages");
+    fs::write(folder.path().join("packages"), script).unwrap();
+    // apt refuses to install while something is half configured.
+    for (name, lines) in [
+        ("dpkg", "echo \"dpkg $*\" >> calls\nrm -f half"),
+        (
+            "apt-get",
+            "echo \"apt-get $*\" >> calls\n[ \"$1\" = update ] || [ ! -e half ]",
+        ),
+        (
+            "rm",
+            "[ \"$2\" != half ] || exec /bin/rm -f half\necho \"rm $*\" >> calls",
+        ),
+    ] {
+        let place = folder.path().join(name);
+        fs::write(&place, format!("#!/bin/sh\n{lines}\n")).unwrap();
+        fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    fs::write(folder.path().join("half"), "").unwrap();
+    let status = std::process::Command::new("dash")
+        .arg("packages")
+        .current_dir(folder.path())
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .status()
+        .unwrap();
+    let calls = fs::read_to_string(folder.path().join("calls")).unwrap();
+    assert!(status.success(), "{calls}");
+    let calls: Vec<_> = calls.lines().collect();
+    assert_eq!(calls[0], "dpkg --configure -a --force-confdef --force-confold");
+    let options = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
+    assert_eq!(
+        calls[2],
+        format!("apt-get install -y --no-install-recommends {options} -- htop vim-tiny")
+    );
+    assert_eq!(
+        calls[3],
+        "rm -f /etc/systemd/system/multi-user.target.wants/kraken-packages.service"
+    );
 }
