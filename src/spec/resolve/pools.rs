@@ -67,6 +67,14 @@ pub(super) struct Taken {
     pub(super) span: Option<Range<usize>>,
 }
 
+/// A network, or the address alone where it is one.
+fn shown(net: &Ipv4Net) -> String {
+    match net.prefix_len() {
+        32 => net.addr().to_string(),
+        _ => net.to_string(),
+    }
+}
+
 /// Whether two networks have an address in common.
 pub(super) fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
     one.contains(other) || other.contains(one)
@@ -195,10 +203,14 @@ pub(super) fn check_own_local(nets: &Nets, problems: &mut Problems) {
         };
         let Some(span) = one.span.clone() else { continue };
         problems.push(
-            Problem::new(format!("{} cannot be a network of Docker's: {}", one.net, other.why))
-                .at(span, "containers could not reach it, nor it them")
-                .at_some(other.span.clone(), "needed")
-                .help("write a private network beside it, or leave the line out: one is chosen then"),
+            Problem::new(format!(
+                "{} cannot be a network of Docker's: {}",
+                shown(&one.net),
+                other.why
+            ))
+            .at(span, "containers could not reach it, nor it them")
+            .at_some(other.span.clone(), "needed")
+            .help("write a private network beside it, or leave the line out: one is chosen then"),
         );
     }
 }
@@ -250,7 +262,7 @@ pub(super) fn swarm_pool(size: u8, nets: &Nets) -> Choice {
     match (in_dockers, chosen(size, &taken)) {
         (_, None) => Choice::Nothing,
         (None, Some(_)) => Choice::Dockers,
-        (Some(taken), Some(pool)) => Choice::Beside(pool, taken.net.to_string()),
+        (Some(taken), Some(pool)) => Choice::Beside(pool, shown(&taken.net)),
     }
 }
 
