@@ -2,7 +2,7 @@
 
 use super::common::cards::{Cluster, On};
 use super::common::swarm::{Bench, Engine, Node};
-use super::{MINUTE, leader, list, on_again, on_all};
+use super::{MINUTE, leader, on_again, on_all};
 
 /// Waits until this node's Docker is not started, because of this; and none of it ran.
 fn is_held(bench: &Bench, on: &On, why: &str) {
@@ -22,10 +22,12 @@ fn is_unknown(bench: &Bench, on: &On) {
     });
 }
 
+/// How many managers are in the quorum; none while nobody can say.
 fn managers(manager: &Node) -> usize {
-    let list = list(manager);
-    let counts = |line: &&String| line.ends_with(" Leader") || line.ends_with(" Reachable");
-    list.iter().filter(counts).count()
+    let said = manager.try_docker(&["node", "ls", "--format", "{{.ManagerStatus}}"]);
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    let counts = |line: &&str| ["Leader", "Reachable"].contains(line);
+    text.lines().filter(counts).count()
 }
 
 #[test]
