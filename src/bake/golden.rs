@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::look::{Opened, copy_base, detect, open, open_read, recorded};
+use super::look::{Opened, copy_base, detect, open, open_read, recorded, refuse_used};
 use super::node::NodeImage;
 use super::pieces::{self, Piece};
 use super::store::{Measured, cached, is_sound, keep, prune, temporary};
@@ -19,7 +19,7 @@ use crate::overlay::Overlay;
 use crate::packages::RecordedPackage;
 use crate::progress::Progress;
 use crate::provision::{self, Assets, Context, Rejoin};
-use crate::spec::{Cluster, Node, Role, SwarmMode, UsedImage};
+use crate::spec::{Cluster, Node, Role, SwarmMode};
 
 /// Changes whenever this program would bake other bytes from the same inputs.
 pub(super) const FORMAT: &str = "kraken-flash golden image 2";
@@ -200,19 +200,6 @@ fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), Bake
             architecture: architecture.into(),
         }),
     }
-}
-
-/// Refuses a base with what would be on every node and cannot be taken back, unless the cluster takes it along.
-fn refuse_used(cluster: &Cluster, base: &Path, os: &OsImage) -> Result<(), BakeError> {
-    let stays: Vec<_> = os.lived.stays_beside(&cluster.user.name).collect();
-    if stays.is_empty() || cluster.image.used == UsedImage::Accept {
-        return Ok(());
-    }
-    Err(BakeError::Lived {
-        path: base.into(),
-        accounts: stays.iter().any(|stay| stay.account.is_some()),
-        stays: stays.iter().map(|stay| stay.what.clone()).collect(),
-    })
 }
 
 /// By how many bytes the root file system must grow so that what all nodes share fits, and what any one node has besides.

@@ -14,6 +14,7 @@ use crate::disk::{self, Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
 use crate::progress::Progress;
+use crate::spec::{Cluster, UsedImage};
 
 /// The file systems of an image and what is known of its system.
 pub(super) struct Opened {
@@ -40,6 +41,27 @@ pub(super) fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened, BakeErr
 /// [`BakeError`] when the base cannot be read or is none that a Raspberry Pi could boot.
 pub fn describe(base: &Base) -> Result<OsImage, BakeError> {
     Ok(open(&open_read(&base.raw)?, &base.raw)?.os)
+}
+
+/// Whether a base may become that of the cluster: before anything is fetched for it, or made.
+///
+/// # Errors
+/// [`BakeError::Lived`] when it has what would be on every node and cannot be taken back; others when it cannot be read.
+pub fn accepts(cluster: &Cluster, base: &Base) -> Result<(), BakeError> {
+    refuse_used(cluster, &base.raw, &describe(base)?)
+}
+
+/// Refuses a base with what would be on every node and cannot be taken back, unless the cluster takes it along.
+pub(super) fn refuse_used(cluster: &Cluster, base: &Path, os: &OsImage) -> Result<(), BakeError> {
+    let stays: Vec<_> = os.lived.stays_beside(&cluster.user.name).collect();
+    if stays.is_empty() || cluster.image.used == UsedImage::Accept {
+        return Ok(());
+    }
+    Err(BakeError::Lived {
+        path: base.into(),
+        accounts: stays.iter().any(|stay| stay.account.is_some()),
+        stays: stays.iter().map(|stay| stay.what.clone()).collect(),
+    })
 }
 
 pub(super) fn open_read(path: &Path) -> Result<Arc<ImageFile>, BakeError> {

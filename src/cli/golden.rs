@@ -117,6 +117,7 @@ pub(super) fn with<T, R>(
     let cache = Cache::open(None)?;
     let options = wanted.base.options();
     let base = base::obtain(&cluster.image, &options, progress, interrupt)?;
+    bake::accepts(&cluster, &base)?;
     let selection = load::packages(session, (&cluster, &loaded.lock), &base, (&options, false))?;
     let inputs = Inputs {
         cluster: &cluster,

@@ -267,6 +267,15 @@ fn what_cannot_be_taken_back_is_named() {
             9,
             vec!["Docker's state in /srv/docker: 0 images, 1 container, 0 volumes"],
         ),
+        (
+            false,
+            10,
+            vec![
+                "the mount of UUID=0a1b on /mnt/usb in /etc/fstab",
+                "the line \"AllowUsers alice\" of /etc/ssh/sshd_config.d/hard.conf",
+                "the firewall ufw, which is on",
+            ],
+        ),
     ] {
         let mut disk = trixie();
         if booted {
@@ -328,6 +337,13 @@ fn what_cannot_be_taken_back_is_named() {
                 disk.append("/etc/passwd", bob)
                     .append("/etc/shadow", "bob::20000:0:99999:7:::\n"),
             ),
+            10 => {
+                disk.append("/etc/fstab", "UUID=0a1b /mnt/usb ext4 defaults 0 2\n");
+                disk.root
+                    .file("/etc/ssh/sshd_config", *b"#Port 22\nUsePAM yes\n")
+                    .file("/etc/ssh/sshd_config.d/hard.conf", *b"AllowUsers alice\n")
+                    .file("/etc/ufw/ufw.conf", *b"ENABLED=yes\n");
+            }
             _ => drop(
                 disk.root
                     .file("/etc/docker/daemon.json", *b"{\"data-root\": \"/srv/docker/\"}")

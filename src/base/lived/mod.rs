@@ -3,6 +3,7 @@
 
 mod leftovers;
 mod logins;
+mod settings;
 mod stays;
 
 use serde::Serialize;

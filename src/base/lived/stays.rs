@@ -3,7 +3,7 @@
 use crate::disk::{FileTree, NodeType, TreeError};
 
 use super::leftovers::docker_folders;
-use super::{Stay, logins, shown};
+use super::{Stay, logins, settings, shown};
 use crate::base::system::text;
 
 /// What dockerd keeps for its user.
@@ -24,6 +24,7 @@ impl DockerHolds {
 pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> Result<Vec<Stay>, TreeError> {
     let mut found = logins::find(root, raspberry_pi_os)?;
     let mut add = |what: String| found.push(Stay { what, account: None });
+    settings::find(root)?.into_iter().for_each(&mut add);
     for folder in docker_folders(root)? {
         let holds = docker_holds(root, &folder)?;
         if holds.anything() {
