@@ -38,18 +38,24 @@ pub(super) fn verify(root: &dyn FileTree, cluster: &Cluster, report: &mut ImageR
     if !swarm && cluster.docker.source == DockerSource::None {
         return;
     }
-    // /lib is a link to usr/lib on all but the oldest images, and a tree's paths do not follow links.
+    let mut begun = false;
+    // /lib is a link to usr/lib on all but the oldest images: the first that has any has all.
     for folder in ["/usr/lib/modules", "/lib/modules"] {
         let kernels = match root.list(folder) {
             Ok(kernels) => kernels,
             Err(error) => return report.find(CHECK, format!("root:{folder}"), error.to_string()),
         };
+        if kernels.is_empty() {
+            continue;
+        }
         for kernel in kernels {
             let place = format!("{folder}/{kernel}");
             match missing(root, &place, swarm) {
                 Ok(None) => {}
                 Ok(Some(missing)) => {
-                    report.begin(CHECK);
+                    if !std::mem::replace(&mut begun, true) {
+                        report.begin(CHECK);
+                    }
                     for Need(name, _, purpose) in missing {
                         let message = format!(
                             "has no module {name}, neither built in nor as a file: Docker needs it for {purpose}; use a base whose kernel has it"
@@ -60,6 +66,7 @@ pub(super) fn verify(root: &dyn FileTree, cluster: &Cluster, report: &mut ImageR
                 Err(error) => report.find(CHECK, format!("root:{place}"), error.to_string()),
             }
         }
+        return;
     }
 }
 
