@@ -115,20 +115,26 @@ pub(super) enum Next {
     End,
 }
 
-/// Looks behind the end of a part; `begins` knows the first `magic` bytes of one. Parts behind zeros are such only where `padded`.
+/// By what a part is known: so many first bytes, and whether they begin one.
+pub(super) struct Magic<'m> {
+    pub len: usize,
+    pub begins: &'m dyn Fn(&[u8]) -> bool,
+}
+
+/// Looks behind the end of a part. Parts behind zeros are such only where `padded`.
 pub(super) fn behind<R: BufRead>(
     input: &mut Ahead<R>,
-    (magic, begins): (usize, &dyn Fn(&[u8]) -> bool),
+    magic: &Magic<'_>,
     padded: bool,
     tail: &Tail,
 ) -> io::Result<Next> {
     let zeros = input.skip(|byte| byte == 0)?;
-    let next = input.peek(magic)?;
+    let next = input.peek(magic.len)?;
     if next.is_empty() {
         return Ok(Next::End);
     }
-    if begins(next) && (padded || zeros == 0) {
-        return match next.len() < magic {
+    if (magic.begins)(next) && (padded || zeros == 0) {
+        return match next.len() < magic.len {
             // The file ends inside the first bytes of another part.
             true => Err(io::ErrorKind::UnexpectedEof.into()),
             false => Ok(Next::Part(zeros)),
@@ -194,8 +200,11 @@ impl<R: BufRead> Members<R> {
             begins_with(next, b"\x28\xb5\x2f\xfd")
                 || (next[0] & 0xf0 == 0x50 && begins_with(&next[1..], b"\x2a\x4d\x18"))
         };
-        let magic: (usize, &dyn Fn(&[u8]) -> bool) = if self.zstd { (4, &zstd) } else { (2, &gzip) };
-        match behind(&mut input, magic, false, &self.tail)? {
+        let magic = match self.zstd {
+            true => Magic { len: 4, begins: &zstd },
+            false => Magic { len: 2, begins: &gzip },
+        };
+        match behind(&mut input, &magic, false, &self.tail)? {
             Next::Part(_) => self.begin(input),
             Next::End => Ok(State::Done),
         }

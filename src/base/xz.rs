@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::members::{Ahead, Next, Tail, begins_with, behind};
+use super::members::{Ahead, Magic, Next, Tail, begins_with, behind};
 use liblzma::stream::{Action, Error, MtStreamBuilder, Status, Stream};
 
 /// The first bytes of a stream.
@@ -46,7 +46,11 @@ impl<R: BufRead> XzReader<R> {
             };
         }
         let begins = |next: &[u8]| begins_with(next, MAGIC);
-        match behind(&mut self.input, (MAGIC.len(), &begins), true, &self.tail)? {
+        let magic = Magic {
+            len: MAGIC.len(),
+            begins: &begins,
+        };
+        match behind(&mut self.input, &magic, true, &self.tail)? {
             Next::End => Ok(State::Done),
             Next::Part(padding) if !padding.is_multiple_of(4) => {
                 Err(invalid("stream padding is not a multiple of four bytes"))

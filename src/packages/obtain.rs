@@ -259,7 +259,7 @@ fn choose(
         }
         (Err(source), Some(first)) => {
             return Err(PackagesError::Incomplete {
-                source,
+                source: Box::new(source),
                 archive: first.shown.clone(),
                 named_in: first.named_in.clone(),
                 why: first.error.to_string(),

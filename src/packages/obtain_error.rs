@@ -71,7 +71,7 @@ pub enum PackagesError {
     )]
     Incomplete {
         /// Why not, without it.
-        source: ResolveError,
+        source: Box<ResolveError>,
         /// The archive's address and suite.
         archive: String,
         /// The file of the image that names it.
