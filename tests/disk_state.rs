@@ -174,6 +174,9 @@ fn a_stale_dirty_bit_is_read_past_and_cleared_by_a_write() {
     check(&out, &layout);
 }
 
+/// Bytes, and where on the disk they go.
+type Writes = Vec<(u64, Vec<u8>)>;
+
 /// Where the first copy of the allocation table is, and how long one is, in bytes from the volume's start.
 fn tables(disk: &dyn ReadAt, start: u64) -> (u64, u64) {
     let mut b = [0; 512];
@@ -197,7 +200,7 @@ fn small_faults_of_a_fat_volume_are_put_right_as_fsck_does() {
         let (fat, length) = tables(&*open(&image), start);
         let lost = 9000 * entry.len() as u64;
         let (first, second) = (start + fat + lost, start + fat + length + lost);
-        let mut faults: Vec<(&str, Vec<(u64, Vec<u8>)>)> = vec![
+        let mut faults: Vec<(&str, Writes)> = vec![
             ("copies", vec![(second, entry.to_vec())]),
             ("lost", vec![(first, entry.to_vec()), (second, entry.to_vec())]),
             ("first copy", vec![(first, entry.to_vec())]),
