@@ -96,8 +96,8 @@ fn is_on_top(device: &Device, mounted: &HostPath) -> bool {
     };
     let place = escaped(mounted.path());
     let fields = |line: &[u8]| -> Vec<Vec<u8>> { line.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect() };
-    let at_place = mounts.split(|byte| *byte == b'\n').map(fields);
-    let last = at_place.filter(|fields| fields.get(4) == Some(&place)).last();
+    let mut at_place = mounts.split(|byte| *byte == b'\n').map(fields);
+    let last = at_place.rfind(|fields| fields.get(4) == Some(&place));
     // A btrfs has a number of its own; it is named by its device.
     last.is_none_or(|fields| {
         fields[2] == number.to_string().into_bytes()

@@ -2,6 +2,7 @@
 //! something there.
 
 use std::io;
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub fn cuts(ranges: impl IntoIterator<Item = Mapped>) -> Vec<Cut> {
     let mut cuts = Vec::new();
     for mapped in ranges {
         let mapped = Arc::new(mapped);
-        let parts = bake::cut(&UsedMap::from_ranges([mapped.start..mapped.end]));
+        let parts = bake::cut(&UsedMap::from_ranges(iter::once(mapped.start..mapped.end)));
         cuts.extend(parts.into_iter().map(|(start, end)| Cut {
             start,
             end,
@@ -135,7 +136,7 @@ pub(super) fn data_between(cuts: &[Cut], offset: u64, bytes: &[u8]) -> Vec<Cut> 
     let end = offset + bytes.len() as u64;
     let mut found = Vec::new();
     let mut at = offset;
-    for next in cuts.iter().map(|cut| cut.start..cut.end).chain([end..end]) {
+    for next in cuts.iter().map(|cut| cut.start..cut.end).chain(iter::once(end..end)) {
         while at < next.start {
             let stop = (at / PIECE + 1).saturating_mul(PIECE).min(next.start);
             let place = |position: u64| usize::try_from(position - offset).unwrap_or(usize::MAX);

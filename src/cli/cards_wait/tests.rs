@@ -75,7 +75,7 @@ fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
     assert_eq!(path(&plugged_in(&before, vec![other], false)), Some("/dev/sdb"));
     // A card that was in its reader all the time and is put in again is shown with a note.
     let card = holding(usb("sdc", 32, true), "card");
-    let Found::Card { note, .. } = plugged_in(&[card.clone()], vec![back(card)], false) else {
+    let Found::Card { note, .. } = plugged_in(std::slice::from_ref(&card), vec![back(card.clone())], false) else {
         panic!("it was not taken");
     };
     assert!(note.unwrap().contains("was there before"));
