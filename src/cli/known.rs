@@ -70,6 +70,12 @@ pub(super) fn check(
     for remark in noted {
         say(session, &format!("note: {remark}"));
     }
+    if refused.is_empty() && args.new_cluster {
+        say(
+            session,
+            "note: nothing is known here of an older cluster that these cards could harm, so --new-cluster changes nothing",
+        );
+    }
     if !refused.is_empty() {
         if !args.new_cluster {
             return Err(refusal(&refused, making));
