@@ -106,7 +106,10 @@ fn faults(folder: &Path) -> Vec<String> {
 
 fn baked(mut disk: Disk) -> Disk {
     disk.root
-        .file("/var/lib/kraken-flash/packages.json", *br#"{"packages": [], "files": []}"#)
+        .file(
+            "/var/lib/kraken-flash/packages.json",
+            *br#"{"packages": [], "files": []}"#,
+        )
         .file("/usr/bin/python3", *b"ELF");
     disk
 }

@@ -215,7 +215,7 @@ fn what_no_image_may_have_is_named() {
     world.does(&["build"]);
     let cases = vec![
         put(
-            &["/etc/ssh"],
+            &[],
             "/etc/ssh/ssh_host_rsa_key",
             &["root:/etc/ssh/ssh_host_rsa_key is a host key"],
         ),
