@@ -22,6 +22,8 @@ struct Card {
     log: bool,
     begun: bool,
     gone: bool,
+    /// It takes no file any more.
+    full: bool,
 }
 
 const FURTHER: Card = Card {
@@ -29,6 +31,7 @@ const FURTHER: Card = Card {
     log: false,
     begun: false,
     gone: false,
+    full: false,
 };
 const FIRST: Card = Card { log: true, ..FURTHER };
 
@@ -49,6 +52,9 @@ fn wait(place: u8, card: Card, answer: Option<&str>) -> (Result<(), String>, Nod
     }
     if card.begun {
         node.put("var/lib/docker/kraken-swarm-begun", "\n");
+    }
+    if card.full {
+        std::fs::create_dir_all(node.path("var/lib/docker/kraken-swarm-begun.new")).unwrap();
     }
     let settings = json!({"membership": "baked", "role": "manager", "managers": [address], "address": "127.0.0.1"});
     node.put("etc/kraken-flash/swarm.json", &settings.to_string());
@@ -104,6 +110,7 @@ fn a_managers_card_enters_only_a_swarm_that_does_not_suffer_from_it() {
         ..FURTHER
     };
     let left = Card { gone: true, ..FURTHER };
+    let full = Card { full: true, ..FURTHER };
     let unknown = r#"{"known": false, "list-refused": 7}"#;
     let worker = r#"{"known": true, "role": "worker", "leader": "x:2377", "list-role": "worker", "member": false}"#;
     let mute = r#"{"known": true, "role": "manager", "list-refused": 12}"#;
@@ -147,6 +154,18 @@ fn a_managers_card_enters_only_a_swarm_that_does_not_suffer_from_it() {
         (FIRST, Some(LEADERLESS), held("has had this node as a manager")),
         (FIRST, Some(unknown), held("does not know this node")),
         (Card { begun: true, ..FIRST }, Some(MEMBER), Ok(())),
+        // Without a note of it, one that was let in would be refused at its next start.
+        (full, Some(LET_IN), held("takes no file")),
+        (Card { log: true, ..full }, None, held("takes no file")),
+        (
+            Card {
+                full: true,
+                begun: true,
+                ..FURTHER
+            },
+            Some(MEMBER),
+            Ok(()),
+        ),
         // What has a log and began long ago goes its way.
         (Card { begun: true, ..FIRST }, None, Ok(())),
     ];
