@@ -130,7 +130,7 @@ fn unzip(
     give: &SyncSender<io::Result<Vec<u8>>>,
 ) -> io::Result<()> {
     // One byte more than there should be: an archive that lies is noticed.
-    let mut member = archive.by_index(index)?.take(size + 1);
+    let mut member = archive.by_index(index)?.take(size.saturating_add(1));
     let mut sent = 0;
     loop {
         let mut block = Vec::with_capacity(BLOCK);

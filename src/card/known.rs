@@ -158,6 +158,8 @@ impl Known {
         match (again, making) {
             (true, Making::Plan) => None,
             (true, Making::AllImages) => Some((harm, false)),
+            // The image of a node that joined by token is made along with the others; its card is another matter.
+            (false, Making::AllImages) if harm == Harm::ByToken => Some((harm, false)),
             _ => Some((harm, harm != Harm::BeginsAnew)),
         }
     }
@@ -351,6 +353,8 @@ mod tests {
             (&one, four_now, Plan, &[4], refused(Harm::Unknown)),
             // One that joined by token.
             (&token, three_now, Cards, &[2], refused(Harm::ByToken)),
+            (&token, three_now, AllImages, &[2], noted(Harm::ByToken)),
+            (&token, three_now, SomeImages, &[2], refused(Harm::ByToken)),
             (&token, three_now, Plan, &[2], refused(Harm::ByToken)),
             // Only images are known.
             (&built, one_now, Cards, &[1], None),

@@ -64,6 +64,11 @@ impl CardArgs {
         self.i_know_this_is_not_removable
     }
 
+    /// Whether what was written is read back.
+    pub(super) fn reads_back(&self) -> bool {
+        !self.no_verify
+    }
+
     /// Whether nothing is to be written.
     pub(super) fn is_dry_run(&self) -> bool {
         self.dry_run

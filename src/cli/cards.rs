@@ -80,6 +80,14 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     )
 }
 
+/// A node of the walk.
+struct Place<'a> {
+    node: &'a Node,
+    /// By what its card is known again.
+    is: Held,
+    has_card: bool,
+}
+
 fn walk(
     session: &Session,
     args: &Args,
@@ -87,20 +95,36 @@ fn walk(
     nodes: &[&Node],
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (mut done, mut left, mut held) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = Vec::new();
     for node in nodes {
         let pieces = pieces(node, golden)?;
-        let is = Held::of(&node.hostname, &pieces, golden.image().pieces());
-        match !args.again && has_card(node, golden, loaded, &pieces) {
-            true => {
-                done.push(*node);
-                held.push(is);
-            }
-            false => left.push((*node, is)),
-        }
+        all.push(Place {
+            node,
+            is: Held::of(&node.hostname, &pieces, golden.image().pieces()),
+            has_card: !args.again && has_card(args, node, golden, loaded, &pieces),
+        });
     }
+    let inputs = golden.inputs();
+    let without: Vec<&Node> = all
+        .iter()
+        .filter(|place| !place.has_card)
+        .map(|place| place.node)
+        .collect();
+    let swarm = known::check(
+        session,
+        inputs.cluster,
+        inputs.keys,
+        &args.rejoin,
+        Making::Cards,
+        &without,
+        Path::new(IMAGES),
+    )?;
+    // Where a new cluster begins with this run, no card of the old one counts.
+    let life = |standing: Option<&Standing>| standing.map_or(0, Standing::life);
+    let begins = life(swarm.as_ref()) != life(loaded.swarm.as_ref());
+    let (done, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|place| place.has_card && !begins);
     if !done.is_empty() {
-        let names: Vec<&str> = done.iter().map(|node| node.hostname.as_str()).collect();
+        let names: Vec<&str> = done.iter().map(|place| place.node.hostname.as_str()).collect();
         say(
             session,
             &format!(
@@ -109,17 +133,6 @@ fn walk(
             ),
         );
     }
-    let inputs = golden.inputs();
-    let to_write: Vec<&Node> = left.iter().map(|(node, _)| *node).collect();
-    let swarm = known::check(
-        session,
-        inputs.cluster,
-        inputs.keys,
-        &args.rejoin,
-        Making::Cards,
-        &to_write,
-        Path::new(IMAGES),
-    )?;
     let made_from = MadeFrom {
         golden,
         config_sha256: loaded.config_sha256.as_deref(),
@@ -133,10 +146,10 @@ fn walk(
         device: args.device.as_deref(),
         size: golden.image().size(),
         reader: None,
-        held,
+        held: done.into_iter().map(|place| place.is).collect(),
         said: None,
     };
-    for (index, (node, is)) in left.iter().enumerate() {
+    for (index, Place { node, is, .. }) in left.iter().enumerate() {
         say(
             session,
             &format!(
@@ -177,12 +190,12 @@ fn pieces(node: &Node, golden: &Golden<'_>) -> Result<Vec<Piece>, Failure> {
     pieces.map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))
 }
 
-/// Whether a card was written with these very bytes for this node, since the cluster began, and read back.
-fn has_card(node: &Node, golden: &Golden<'_>, loaded: &Loaded, pieces: &[Piece]) -> bool {
+/// Whether a card was written with these very bytes for this node, since the cluster began, and read back if that is asked for.
+fn has_card(args: &Args, node: &Node, golden: &Golden<'_>, loaded: &Loaded, pieces: &[Piece]) -> bool {
     let life = loaded.swarm.as_ref().map_or(0, Standing::life);
     let same = |receipt: &Receipt| {
         let in_life = receipt.what.swarm.as_ref().is_none_or(|swarm| swarm.life == life);
-        receipt.verified && in_life && receipt.pieces == pieces
+        (receipt.verified || !args.card.reads_back()) && in_life && receipt.pieces == pieces
     };
     let cluster = &golden.inputs().cluster.name;
     Receipts::open().is_ok_and(|receipts| receipts.of_node(cluster, &node.hostname).any(|receipt| same(&receipt)))

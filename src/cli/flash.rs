@@ -88,9 +88,9 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         images: Path::new(IMAGES),
     };
     // The guard first: what may not be written is said before anything is made or downloaded.
-    let chosen = card::choose(&args.devices, &args.card, None)?;
+    let judged = card::choose(&args.devices, &args.card, None)?;
     if !args.card.is_dry_run() {
-        door::may_write(&chosen)?;
+        door::may_write(&judged)?;
     }
     let shown = golden::with(
         session,
@@ -101,6 +101,12 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             let by_number = |number: &u32| nodes.iter().find(|node| node.number == *number).copied();
             let nodes: Vec<&Node> = args.nodes.iter().filter_map(by_number).collect();
             let chosen = card::choose(&args.devices, &args.card, Some(golden.image().size()))?;
+            if args.card.is_agreed() {
+                // Nobody looks at it again: what was judged before the bake is what is written.
+                for (before, now) in judged.iter().zip(&chosen) {
+                    before.identity.check(&now.device)?;
+                }
+            }
             let becomes: Vec<String> = nodes
                 .iter()
                 .map(|node| format!("{}, {}, {}", node.hostname, node.address, node.role))

@@ -7,7 +7,7 @@ use kraken_flash::base::{self, Cache};
 use kraken_flash::card::Making;
 use kraken_flash::provision::Rejoin;
 use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
-use kraken_flash::swarm::Token;
+use kraken_flash::swarm::{ClusterKeys, Token};
 use kraken_flash::workspace::{self, MissingKeys};
 
 use super::load::{self, BaseArgs, Loaded};
@@ -85,34 +85,34 @@ pub(super) fn with<T, R>(
         Some(file) => Some(given_token(file, &cluster, &nodes)?),
         None => None,
     };
-    let anew = !wanted.rejoin.rejoin && !cluster.swarm.keys_file.exists();
-    if anew {
-        // Keys that are made anew would be in the way of the old ones.
-        let making = wanted.making.unwrap_or(Making::Cards);
-        known::check(session, &cluster, None, wanted.rejoin, making, &nodes, wanted.images)?;
+    let judge = |keys: Option<&ClusterKeys>, making: Making, nodes: &[&Node]| {
+        known::check(session, &cluster, keys, wanted.rejoin, making, nodes, wanted.images)
+    };
+    let secrets = || -> Result<_, Failure> {
+        Ok(match (wanted.rejoin.rejoin, &token) {
+            (false, _) => (keys::read_or_make(session, &cluster)?, Rejoin::No),
+            // New keys would have tokens that no running swarm knows.
+            (true, None) => (Some(keys::required(session, &cluster)?), Rejoin::ByKeys),
+            (true, Some(token)) => (None, Rejoin::ByToken(Some(token))),
+        })
+    };
+    let (ready, keys, rejoin);
+    if !wanted.rejoin.rejoin && !cluster.swarm.keys_file.exists() {
+        // Keys that are made now would be in the way of the old ones: so it is judged before.
+        judge(None, wanted.making.unwrap_or(Making::Cards), &nodes)?;
+        ready = first(&nodes)?;
+        (keys, rejoin) = secrets()?;
+        loaded.swarm = judge(keys.as_ref(), Making::Cards, &[])?;
+    } else {
+        (keys, rejoin) = secrets()?;
+        loaded.swarm = match wanted.making {
+            Some(making) => judge(keys.as_ref(), making, &nodes)?,
+            // It is judged when it shows which nodes are left.
+            None => judge(keys.as_ref(), Making::Cards, &[])?,
+        };
+        // What is refused leaves nothing behind, not even an empty folder.
+        ready = first(&nodes)?;
     }
-    let ready = first(&nodes)?;
-    let (keys, rejoin) = match (wanted.rejoin.rejoin, &token) {
-        (false, _) => (keys::read_or_make(session, &cluster)?, Rejoin::No),
-        // New keys would have tokens that no running swarm knows.
-        (true, None) => (Some(keys::required(session, &cluster)?), Rejoin::ByKeys),
-        (true, Some(token)) => (None, Rejoin::ByToken(Some(token))),
-    };
-    let nothing: &[&Node] = &[];
-    let (making, of) = match wanted.making {
-        Some(making) if !anew => (making, &nodes[..]),
-        // It was judged already, or is later.
-        _ => (Making::Cards, nothing),
-    };
-    loaded.swarm = known::check(
-        session,
-        &cluster,
-        keys.as_ref(),
-        wanted.rejoin,
-        making,
-        of,
-        wanted.images,
-    )?;
     let (progress, interrupt) = (&*session.progress, &session.interrupt);
     let cache = Cache::open(None)?;
     let options = wanted.base.options();

@@ -70,7 +70,7 @@ pub(super) fn check(
     for remark in noted {
         say(session, &format!("note: {remark}"));
     }
-    if refused.is_empty() && args.new_cluster {
+    if remarks.is_empty() && args.new_cluster && !nodes.is_empty() {
         say(
             session,
             "note: nothing is known here of an older cluster that these cards could harm, so --new-cluster changes nothing",
@@ -147,15 +147,16 @@ struct Past {
 }
 
 impl Past {
-    /// `id`: that of the swarm, where its keys were read. Without it, receipts are found by where the keys lie.
+    /// `id`: that of the swarm, where its keys were read. Without it, the swarm is the newest one whose keys lay in the same place.
     fn read(cluster: &Cluster, id: Option<&str>, images: &Path) -> Self {
         let keys = place(&cluster.swarm.keys_file);
         let receipts: Vec<Written> = Receipts::open().map_or_else(|_| Vec::new(), |all| all.of_swarms().collect());
         let there: Vec<&Written> = receipts.iter().filter(|written| written.swarm.keys == keys).collect();
+        let told = id.or_else(|| there.iter().find_map(|written| written.swarm.id.as_deref()));
         let ours: Vec<&Written> = receipts
             .iter()
-            .filter(|written| match (id, &written.swarm.id) {
-                (Some(id), Some(other)) => id == other,
+            .filter(|written| match (told, &written.swarm.id) {
+                (Some(told), Some(other)) => told == other,
                 _ => written.swarm.keys == keys,
             })
             .collect();

@@ -56,7 +56,7 @@ pub(super) fn give_back(session: &Session, output: Option<&Path>) {
         );
     }
     if let Some(output) = output {
-        report(session, output, give(output, |dir, owner| inside(dir, owner, DEPTH)));
+        report(session, output, give(output, |dir, owner| inside(dir, owner, 0)));
     }
 }
 

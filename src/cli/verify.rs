@@ -9,7 +9,7 @@ use kraken_flash::packages::lock::Lock;
 use kraken_flash::spec::Cluster;
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
 
-use super::{Failure, Session, keys, load, text, verify_boot, verify_card};
+use super::{Failure, Session, keys, known, load, text, verify_boot, verify_card};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -46,15 +46,12 @@ impl Args {
     }
 }
 
-/// What is checked when nothing is named.
-const IMAGES: &str = "images";
-
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if args.boot.boot {
         let what = (args.path.as_deref(), args.node, args.json);
         return verify_boot::run(session, &args.boot, what, out);
     }
-    let path = args.path.as_deref().unwrap_or(Path::new(IMAGES));
+    let path = args.path.as_deref().unwrap_or(Path::new(known::IMAGES));
     is_there(path)?;
     let loaded = load::load(session, MissingKeys::Leave)?;
     if let LoginKeys::ToBeMade(path) = &loaded.workspace.keys {

@@ -48,15 +48,17 @@ pub(super) fn compare(
     report: &mut ImageReport,
 ) -> Result<(), Failure> {
     let device = card::find(&Host::system(), path)?;
-    if has_run(path).is_some_and(|run| run.has_id) {
-        // What no image may have is what every node makes for itself.
-        report.findings.retain(|finding| finding.check != PRISTINE);
-    }
     let found = match named {
         Some(file) => Some((file.to_owned(), Receipt::read(file)?)),
         None => Receipts::open()?.newest(cluster, report.hostname.as_deref(), &device),
     };
+    // What no image may have is what every node makes for itself.
+    let forgive = |report: &mut ImageReport| report.findings.retain(|finding| finding.check != PRISTINE);
     let Some((file, receipt)) = found else {
+        // Without a receipt a machine-id is all there is to tell a card that ran.
+        if has_run(path).is_some_and(|run| run.has_id) {
+            forgive(report);
+        }
         say(
             session,
             "there is no receipt of this card here: its files are compared with kraken.toml, and not every block of it",
@@ -64,6 +66,7 @@ pub(super) fn compare(
         return Ok(());
     };
     if was_booted(path, &receipt) {
+        forgive(report);
         say(
             session,
             &format!(
@@ -109,10 +112,10 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// Whether a system ran from this card: it gave itself a machine-id, which no image has; or it was stopped before it could and has host
-/// keys, and mounting changed the root file system's superblock, since the base may have had host keys, too.
+/// Whether a system ran from this card: it has a machine-id or host keys, which no image has; and mounting changed the root file system's
+/// superblock. An image that has them wrongly is not taken for a card that ran.
 fn was_booted(path: &Path, receipt: &Receipt) -> bool {
-    has_run(path).is_some_and(|run| run.has_id || (run.has_keys && !holds_at(path, receipt, run.superblock)))
+    has_run(path).is_some_and(|run| (run.has_id || run.has_keys) && !holds_at(path, receipt, run.superblock))
 }
 
 /// What a system leaves on the card that it runs from.

@@ -138,12 +138,19 @@ fn root_growth(info: &Ext4Info, overlay: &Overlay) -> Option<u64> {
 
 fn growth_for(info: &Ext4Info, bytes: u64, inodes: u64) -> Option<u64> {
     let free = info.free_blocks.saturating_sub(info.reserved_blocks) * info.block_size;
-    let for_bytes = (bytes + ROOT_MARGIN).saturating_sub(free);
-    let missing = (inodes + INODE_MARGIN).saturating_sub(u64::from(info.free_inodes));
+    let for_bytes = bytes.saturating_add(ROOT_MARGIN).saturating_sub(free);
+    let missing = inodes
+        .saturating_add(INODE_MARGIN)
+        .saturating_sub(u64::from(info.free_inodes));
     // Inodes come with groups, so many to each.
     let groups = missing.div_ceil(u64::from(info.inodes_per_group));
-    let for_inodes = groups * u64::from(info.blocks_per_group) * info.block_size;
+    let for_inodes = groups
+        .saturating_mul(u64::from(info.blocks_per_group))
+        .saturating_mul(info.block_size);
     let growth = for_bytes.max(for_inodes);
     // New groups bring tables of their own (1.6 % with the usual inode ratio), and root's reserve grows along (5 %).
-    (growth > 0).then(|| (growth + growth / 10).next_multiple_of(GROWTH_STEP))
+    (growth > 0).then(|| {
+        let more = growth.saturating_add(growth / 10);
+        more.checked_next_multiple_of(GROWTH_STEP).unwrap_or(u64::MAX)
+    })
 }

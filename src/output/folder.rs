@@ -111,7 +111,8 @@ impl Folder {
         interrupt: &Interrupt,
     ) -> Result<Vec<Written>, OutputError> {
         let mut before = self.read_manifest()?;
-        let swarm = ManifestSwarm::new(golden, before.as_mut().and_then(|manifest| manifest.swarm.take()));
+        let known = before.as_mut().and_then(|manifest| manifest.swarm.take());
+        let swarm = ManifestSwarm::new(golden, known.clone());
         let before = before.filter(|manifest| manifest.inputs == inputs);
         self.remove(MANIFEST)?;
         self.remove(SUMS)?;
@@ -147,6 +148,8 @@ impl Folder {
         });
         let mut written = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         written.sort_by_key(|image| image.node.number);
+        // Nothing was made, so the swarm of the images before is still the one that cards may have been written for.
+        let swarm = if written.is_empty() { known } else { swarm };
         let listed = self.write_manifest(golden, before, swarm, &written, inputs);
         // Why the images failed matters more than why a list of the others did.
         result.and(listed)?;
@@ -323,7 +326,7 @@ impl Folder {
             .map(|node| (node.number, node))
             .collect();
         nodes.extend(written.iter().map(|image| (image.node.number, image.node.clone())));
-        if nodes.is_empty() {
+        if nodes.is_empty() && swarm.is_none() {
             return Ok(());
         }
         let manifest = Manifest {
