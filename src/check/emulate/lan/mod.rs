@@ -143,7 +143,8 @@ impl Lan {
 
     /// Addresses of the subnet that more than one claims or asks for; none, when the LAN has ended by itself.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        self.ask(|carrier| carrier.watch.conflicts()).unwrap_or_default()
+        self.ask(|carrier| carrier.watch.conflicts(Instant::now()))
+            .unwrap_or_default()
     }
 
     /// What is known of a guest's port; `None` when there is no such guest, or the LAN has ended by itself.

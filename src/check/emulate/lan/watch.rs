@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipnet::Ipv4Net;
 use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr, EthernetFrame, EthernetProtocol};
@@ -16,6 +16,9 @@ use super::mac::Mac;
 const INTERFACES: usize = 64;
 /// No more addresses of one interface are kept.
 const ADDRESSES: usize = 256;
+/// A guest that asks for the host's address is given this long to say what its own is: one that is starved of its processor needs half a
+/// minute for what takes a moment.
+const MIND_MADE_UP: Duration = Duration::from_secs(120);
 /// Where a DHCP server listens, and where the first byte of a request stands that tells it from a reply (RFC 2131).
 const DHCP_SERVER: u16 = 67;
 const BOOTREQUEST: u8 = 1;
@@ -114,9 +117,9 @@ impl Watch {
     }
 
     /// Addresses of the subnet that more than one wants.
-    pub fn conflicts(&self) -> Vec<Conflict> {
+    pub fn conflicts(&self, now: Instant) -> Vec<Conflict> {
         let mut wanted: BTreeMap<Ipv4Addr, Vec<Party>> = BTreeMap::new();
-        for (address, party) in self.parties() {
+        for (address, party) in self.parties(now) {
             if self.subnet.contains(&address) {
                 wanted.entry(address).or_default().push(party);
             }
@@ -135,23 +138,24 @@ impl Watch {
     }
 
     /// Whether a guest that asks for this address without a sender's wants it. A kernel asks like that, too, when it looks for its gateway
-    /// in a moment in which it has no address: so nobody who has an address wants another, and whoever asked for another address does not
-    /// want the host's.
-    fn wants(&self, guest: usize, address: Ipv4Addr) -> bool {
-        let is_ours = |address: &&Ipv4Addr| self.subnet.contains(*address);
-        let has_one = self
-            .all_of(guest)
-            .any(|all| all.claims.keys().any(|claim| is_ours(&claim)));
-        let asked = || self.all_of(guest).flat_map(|all| all.probes.keys()).filter(is_ours);
-        !has_one && (!self.own.1.contains_key(&address) || asked().all(|asked| self.own.1.contains_key(asked)))
+    /// in a moment in which it has no address: so nobody who has an address wants another, and whoever asked for another address, or could
+    /// not yet say what its own is, does not want the host's.
+    fn wants(&self, guest: usize, address: Ipv4Addr, now: Instant) -> bool {
+        let is_ours = |address: &Ipv4Addr| self.subnet.contains(address);
+        let has_one = self.all_of(guest).any(|all| all.claims.keys().any(is_ours));
+        if has_one || !self.own.1.contains_key(&address) {
+            return !has_one;
+        }
+        let all = self.all_of(guest).flat_map(|all| &all.probes);
+        all.filter(|(address, _)| is_ours(address))
+            .all(|(address, seen)| self.own.1.contains_key(address) && now.duration_since(seen.first) >= MIND_MADE_UP)
     }
 
-    fn parties(&self) -> impl Iterator<Item = (Ipv4Addr, Party)> {
-        let guests = self.neighbours.values().flat_map(|neighbour| {
-            let probed_only = neighbour
-                .probes
-                .keys()
-                .filter(|address| !neighbour.claims.contains_key(address) && self.wants(neighbour.guest, **address));
+    fn parties(&self, now: Instant) -> impl Iterator<Item = (Ipv4Addr, Party)> {
+        let guests = self.neighbours.values().flat_map(move |neighbour| {
+            let probed_only = neighbour.probes.keys().filter(move |address| {
+                !neighbour.claims.contains_key(address) && self.wants(neighbour.guest, **address, now)
+            });
             neighbour.claims.keys().chain(probed_only).map(|address| {
                 let party = Party {
                     place: Place::Guest(neighbour.guest),

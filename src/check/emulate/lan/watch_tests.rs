@@ -34,13 +34,18 @@ impl Seen {
         self
     }
 
+    fn later(mut self, seconds: u64) -> Self {
+        self.now += Duration::from_secs(seconds);
+        self
+    }
+
     /// Addresses in conflict, each with who wants it: guests by number, the host as `None`.
     fn conflicts(&self) -> Vec<(Ipv4Addr, Vec<Option<usize>>)> {
         let place = |party: &Party| match party.place {
             Place::Guest(guest) => Some(guest),
             Place::Host => None,
         };
-        let conflicts = self.watch.conflicts().into_iter();
+        let conflicts = self.watch.conflicts(self.now).into_iter();
         conflicts
             .map(|conflict| (conflict.address, conflict.parties.iter().map(place).collect()))
             .collect()
@@ -131,7 +136,16 @@ fn who_has_an_address_and_looks_for_the_gateway_without_a_senders_wants_nothing(
         .arp(4, A, REQUEST, NOBODY, NODE)
         .arp(4, A, REQUEST, NOBODY, GATEWAY);
     assert_eq!(denied.conflicts(), [(NODE, vec![Some(1), Some(4)])]);
-    let wanted = Seen::nothing().arp(4, A, REQUEST, NOBODY, GATEWAY);
+    // Nor one that has not come to say what its own is: seen at a guest that was starved of its processor.
+    let early = Seen::nothing()
+        .arp(4, A, REQUEST, NOBODY, GATEWAY)
+        .arp(4, A, REQUEST, NOBODY, GATEWAY)
+        .later(100);
+    assert!(early.conflicts().is_empty());
+    let settled = early.arp(4, A, REQUEST, NODE, GATEWAY).later(100);
+    assert!(settled.conflicts().is_empty());
+    // Who still has none after that does want it.
+    let wanted = Seen::nothing().arp(4, A, REQUEST, NOBODY, GATEWAY).later(120);
     assert_eq!(wanted.conflicts(), [(GATEWAY, vec![Some(4), None])]);
 }
 
