@@ -13,7 +13,7 @@ use kraken_flash::base::{Cache, debian};
 
 /// The base that was composed before; a test does not do that by itself, since it takes minutes and root.
 fn debian_base() -> PathBuf {
-    let path = debian::cached_path(Cache::open(None).unwrap().root());
+    let path = debian::cached_path(Cache::open(None).unwrap().root(), &debian::Release::TRIXIE);
     assert!(path.is_file(), "there is no {}: run `make test-base`", path.display());
     path
 }

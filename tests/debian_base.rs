@@ -15,7 +15,14 @@ const MIB: u64 = 1 << 20;
 
 fn base() -> PathBuf {
     let cache = Cache::open(None).unwrap();
-    debian::obtain(cache.root(), false, &Silent, &Interrupt::new()).unwrap_or_else(|error| panic!("{error}"))
+    debian::obtain(
+        cache.root(),
+        &debian::Release::TRIXIE,
+        false,
+        &Silent,
+        &Interrupt::new(),
+    )
+    .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Runs a checker of the host, which has to find nothing.

@@ -31,7 +31,7 @@ struct Bench {
 }
 
 fn root_tree() -> Ext4Tree {
-    let path = debian::cached_path(Cache::open(None).unwrap().root());
+    let path = debian::cached_path(Cache::open(None).unwrap().root(), &debian::Release::TRIXIE);
     assert!(path.is_file(), "there is no {}: run `make test-base`", path.display());
     let disk = Arc::new(ImageFile::open_read(&path).unwrap());
     let layout = Layout::detect(disk.clone()).unwrap();

@@ -32,7 +32,7 @@ impl Setting {
     pub fn prepare() -> Result<Self> {
         let base = match std::env::var_os("KRAKEN_BENCH_BASE") {
             Some(path) => fs::canonicalize(path)?,
-            None => debian::cached_path(Cache::open(None)?.root()),
+            None => debian::cached_path(Cache::open(None)?.root(), &debian::Release::TRIXIE),
         };
         if !base.is_file() {
             return Err(format!(

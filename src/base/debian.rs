@@ -6,6 +6,7 @@
 
 mod compose;
 mod host;
+mod release;
 
 use std::fs;
 use std::io;
@@ -19,9 +20,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
 
 pub use host::Mirror;
-
-/// The Debian release that is composed.
-pub const SUITE: &str = "trixie";
+pub use release::Release;
 
 /// Names the Debian mirror to use (`http://mirror.example/debian`) where the host's apt configuration has none.
 pub const MIRROR_VARIABLE: &str = "KRAKEN_FLASH_DEBIAN_MIRROR";
@@ -113,27 +112,31 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Debia
     move |source| DebianError::Io { doing, path, source }
 }
 
-/// Where the image is kept: `CACHE/debian/SUITE-KEY.img`. The key is a hash of the scripts, so that a later version of
+/// Where the image is kept: `CACHE/debian/SUITE-KEY.img`. The key is a hash of the release and the scripts, so that a later version of
 /// this program with other scripts makes another image, and the same version works offline from what it has.
-pub fn cached_path(cache_dir: &Path) -> PathBuf {
+pub fn cached_path(cache_dir: &Path, release: &Release) -> PathBuf {
     cache_dir
         .join("debian")
-        .join(format!("{SUITE}-{}.img", &scripts_key()[..16]))
+        .join(format!("{}-{}.img", release.suite, &key_of(release)[..16]))
 }
 
-fn scripts_key() -> String {
+fn key_of(release: &Release) -> String {
     let mut hash = Sha256::new();
-    hash.update(SUITE);
-    for (name, text) in SCRIPTS {
-        hash.update((name.len() as u64).to_le_bytes());
-        hash.update(name);
+    let mut add = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
+    };
+    add(release.suite);
+    add(&release.packages.join(","));
+    add(release.python.unwrap_or_default());
+    for (name, text) in SCRIPTS {
+        add(name);
+        add(text);
     }
     hex::encode(hash.finalize())
 }
 
-/// The raw image of the base `debian`: from the cache, or composed (which takes minutes, root and a Debian mirror).
+/// The raw image of a Debian release: from the cache, or composed (which takes minutes, root and a Debian mirror).
 ///
 /// The image is sparse: an MBR disk of 2000 MiB with a FAT32 `bootfs` and an ext4 `rootfs`, as Raspberry Pi OS has them.
 /// Two processes that ask at the same time compose it once. `refresh` composes it anew, even when the cache has it.
@@ -142,11 +145,12 @@ fn scripts_key() -> String {
 /// [`DebianError`]; nothing is left under the final name.
 pub fn obtain(
     cache_dir: &Path,
+    release: &Release,
     refresh: bool,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<PathBuf, DebianError> {
-    let image = cached_path(cache_dir);
+    let image = cached_path(cache_dir, release);
     if image.is_file() && !refresh {
         return Ok(image);
     }
@@ -165,7 +169,7 @@ pub fn obtain(
     if image.is_file() && !refresh {
         return Ok(image);
     }
-    compose::run(&folder, &image, progress, interrupt)?;
+    compose::run(release, &folder, &image, progress, interrupt)?;
     Ok(image)
 }
 
@@ -198,10 +202,11 @@ mod tests {
     #[test]
     fn a_cached_image_is_used_without_root_or_network() {
         let cache = tempfile::tempdir().unwrap();
-        let path = cached_path(cache.path());
+        let path = cached_path(cache.path(), &Release::TRIXIE);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, b"image").unwrap();
-        assert_eq!(obtain(cache.path(), false, &Silent, &Interrupt::new()).unwrap(), path);
+        let found = obtain(cache.path(), &Release::TRIXIE, false, &Silent, &Interrupt::new());
+        assert_eq!(found.unwrap(), path);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::address::{self, shown};
 use super::base_error::{BaseError, is_about_this_machine, wrong_hash};
 use super::cache::{self, Cache, CacheError};
 use super::catalogue::{self, DEFAULT_CATALOGUE, Entry};
-use super::debian;
+use super::debian::{self, Release};
 use super::decompress::{self, Limits};
 use super::fetch::{self, Patience, Wanted};
 use super::format::Format;
@@ -106,13 +106,19 @@ impl Work<'_> {
     }
 
     fn debian(&self) -> Result<Base, BaseError> {
-        if self.options.offline && !debian::cached_path(self.cache.root()).is_file() {
+        if self.options.offline && !debian::cached_path(self.cache.root(), &Release::TRIXIE).is_file() {
             return Err(BaseError::Offline {
                 origin: "debian".into(),
             });
         }
         let refresh = self.options.refresh;
-        let raw = debian::obtain(self.cache.root(), refresh, self.progress, self.interrupt)?;
+        let raw = debian::obtain(
+            self.cache.root(),
+            &Release::TRIXIE,
+            refresh,
+            self.progress,
+            self.interrupt,
+        )?;
         let (hash, size) = self.cache.hash_of(&raw, self.progress, self.interrupt)?;
         let base = Base {
             raw,

@@ -27,7 +27,7 @@ fn one(name: &str, cache: &Path, state: &Path) -> PathBuf {
         format!(
             "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {} {} main\n",
             mirror.archive,
-            debian::SUITE
+            debian::Release::TRIXIE.suite
         ),
     )
     .unwrap();

@@ -24,7 +24,14 @@ pub fn base() -> PathBuf {
         ("unshare", "util-linux"),
     ]);
     let cache = Cache::open(None).unwrap();
-    debian::obtain(cache.root(), false, &Silent, &Interrupt::new()).unwrap_or_else(|error| panic!("{error}"))
+    debian::obtain(
+        cache.root(),
+        &debian::Release::TRIXIE,
+        false,
+        &Silent,
+        &Interrupt::new(),
+    )
+    .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A disk image that a test may change.

@@ -13,7 +13,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use sha2::{Digest, Sha256};
 
 use super::host::{self, Mirror};
-use super::{DebianError, SCRIPTS, SUITE, io_error, scripts_key};
+use super::{DebianError, Release, SCRIPTS, io_error, key_of};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task};
 
@@ -26,6 +26,7 @@ const WORK_PREFIX: &str = ".work-";
 
 /// Composes the image in `folder` and renames it to `image`. The caller holds the lock of the folder.
 pub(super) fn run(
+    release: &Release,
     folder: &Path,
     image: &Path,
     progress: &dyn Progress,
@@ -47,12 +48,12 @@ pub(super) fn run(
         .map_err(io_error("creating a working folder in", folder))?;
     let mirror = Mirror::of_host()?;
     progress.note(&format!(
-        "composing Debian {SUITE} from {}; this is done once and takes some minutes",
-        mirror.archive
+        "composing Debian {} from {}; this is done once and takes some minutes",
+        release.suite, mirror.archive
     ));
-    let epoch = newest_release(&mirror, work.path(), interrupt)?;
-    let job = Job::prepare(folder, work.path(), &mirror, epoch)?;
-    let child = job.start()?;
+    let epoch = newest_release(&mirror.releases(release.suite), work.path(), interrupt)?;
+    let job = Job::prepare(release, folder, work.path(), &mirror, epoch)?;
+    let child = job.start(release)?;
     job.follow(child, progress, interrupt)?;
     settle(&job.result, image, folder)
 }
@@ -71,14 +72,14 @@ fn clear_left_overs(folder: &Path) -> Result<(), DebianError> {
 /// The newest `Date` of the suite's `InRelease` files: the time that is given to everything made while composing.
 ///
 /// The signature is not looked at here: mmdebstrap checks it before it takes a package.
-fn newest_release(mirror: &Mirror, work: &Path, interrupt: &Interrupt) -> Result<i64, DebianError> {
+fn newest_release(addresses: &[String], work: &Path, interrupt: &Interrupt) -> Result<i64, DebianError> {
     let mut newest = 0;
-    for uri in mirror.releases(SUITE) {
+    for uri in addresses {
         interrupt.check()?;
         let failed = |why: String| DebianError::Archive { uri: uri.clone(), why };
         let path = work.join("InRelease");
         let output = Command::new(host::APT_HELPER)
-            .args(["-o", "APT::Sandbox::User=root", "download-file", &uri])
+            .args(["-o", "APT::Sandbox::User=root", "download-file", uri])
             .arg(&path)
             .env("LC_ALL", "C")
             .output()
@@ -130,7 +131,13 @@ struct Job {
 }
 
 impl Job {
-    fn prepare(folder: &Path, work: &Path, mirror: &Mirror, epoch: i64) -> Result<Self, DebianError> {
+    fn prepare(
+        release: &Release,
+        folder: &Path,
+        work: &Path,
+        mirror: &Mirror,
+        epoch: i64,
+    ) -> Result<Self, DebianError> {
         let write = |name: &str, text: &str| {
             let path = work.join(name);
             fs::write(&path, text).map_err(io_error("writing", &path))
@@ -143,9 +150,9 @@ impl Job {
             let permissions = fs::Permissions::from_mode(0o755);
             fs::set_permissions(&path, permissions).map_err(io_error("making executable", &path))?;
         }
-        write("sources", &mirror.sources(SUITE))?;
+        write("sources", &mirror.sources(release.suite))?;
         write("proxies", &host::proxy_settings()?)?;
-        let inputs = Sha256::digest(format!("{}\n{epoch}\n", scripts_key()));
+        let inputs = Sha256::digest(format!("{}\n{epoch}\n", key_of(release)));
         Ok(Self {
             scripts,
             work: work.to_owned(),
@@ -159,7 +166,7 @@ impl Job {
 
     /// `unshare` gives the scripts a mount and a process namespace of their own: when it is killed the kernel ends every
     /// process in them and undoes every mount, whatever state they were in.
-    fn start(&self) -> Result<Child, DebianError> {
+    fn start(&self, release: &Release) -> Result<Child, DebianError> {
         let temporary = self.work.join("tmp");
         fs::create_dir(&temporary).map_err(io_error("creating", &temporary))?;
         let log = File::create(&self.log).map_err(io_error("creating", &self.log))?;
@@ -173,7 +180,9 @@ impl Job {
             .env("WORK", &self.work)
             .env("OUT", &self.result)
             .env("DEBS", &self.debs)
-            .env("SUITE", SUITE)
+            .env("SUITE", release.suite)
+            .env("PACKAGES", release.packages.join(","))
+            .env("PYTHON", release.python.unwrap_or_default())
             .env("SOURCES", self.work.join("sources"))
             .env("KEYRING", host::KEYRING)
             .env("PROXY_CONF", self.work.join("proxies"))

@@ -6,6 +6,8 @@
 #   OUT          the image to write (a temporary name; the caller renames it)
 #   DEBS         a folder that keeps downloaded packages between runs
 #   SUITE        the Debian release
+#   PACKAGES     what is installed, with commas between
+#   PYTHON       the release's Python ("3.13"), where a package of PACKAGES brings one; else empty
 #   SOURCES      a file with one-line apt sources for the suite
 #   KEYRING      the archive's keys
 #   PROXY_CONF   an apt.conf fragment for this run only (the host's proxies); may be empty
@@ -16,20 +18,14 @@ set -euo pipefail
 export LC_ALL=C TZ=UTC
 umask 022
 HERE=$(cd "$(dirname "$0")" && pwd)
-export HERE WORK OUT DEBS SUITE SOURCES PROXY_CONF INPUTS SOURCE_DATE_EPOCH
+export HERE WORK OUT DEBS SUITE SOURCES PYTHON PROXY_CONF INPUTS SOURCE_DATE_EPOCH
 
 stage() { echo "stage: $*"; }
-
-# As in Raspberry Pi OS Lite, as far as Debian has it; Wi-Fi, Bluetooth and desktop parts are left out.
-PACKAGES="systemd-sysv,systemd-timesyncd,libpam-systemd,udev,dbus,kmod,procps,login,adduser,netbase,tzdata,\
-iproute2,iputils-ping,ca-certificates,less,apt,locales,keyboard-configuration,console-setup,\
-linux-image-arm64,raspi-firmware,initramfs-tools,zstd,e2fsprogs,dosfstools,fdisk,cloud-guest-utils,\
-cloud-init,netplan.io,network-manager,openssh-server,sudo"
 
 # Maintainer scripts run thousands of small programs. Emulated, each costs a hundred times what it costs natively, so a
 # host that is not arm64 lends the interpreters and tools of its own architecture, of the same Debian release.
 NATIVE_PACKAGES="dash,bash,coreutils,sed,grep,findutils,mawk,debianutils,util-linux,perl-base,tar,dpkg,cpio,kmod,\
-openssl,zstd,gzip,python3.13-minimal,libpython3.13-stdlib"
+openssl,zstd,gzip${PYTHON:+,python$PYTHON-minimal,libpython$PYTHON-stdlib}"
 
 register_emulator() {
   [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] && return
@@ -50,10 +46,14 @@ keep_packages() {
   (cd "$DEBS" && find . -maxdepth 1 -name '*.deb' -printf '%f\0' | sort -z | xargs -0 -r sha256sum > SHA256SUMS)
 }
 
+# Up to bookworm no package has the links of a merged /usr.
+MERGED_USR=()
+[ "$SUITE" != bookworm ] || MERGED_USR=(--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr)
+
 # cleanup/apt is left out: customize.sh empties the tree's /tmp, where mmdebstrap keeps the configuration that points its apt
 # at the tree; without it that apt would clear the lists of this host. image.sh has written the image by then.
 run_mmdebstrap() {
-  mmdebstrap --mode=root --skip=check/qemu,download/empty,essential/unlink,cleanup/apt --keyring="$KEYRING" \
+  mmdebstrap --mode=root "${MERGED_USR[@]}" --skip=check/qemu,download/empty,essential/unlink,cleanup/apt --keyring="$KEYRING" \
     --setup-hook="$HERE/host-apt.sh \"\$1\" in" "$@"
 }
 
@@ -72,6 +72,7 @@ compose() {
     --aptopt='Acquire::Languages "none"' \
     --dpkgopt="$HERE/dpkg.cfg" \
     ${NATIVE:+--extract-hook="$HERE/native.sh \"\$1\" in"} \
+    ${NATIVE:+--essential-hook="$HERE/native.sh \"\$1\" again"} \
     --essential-hook="$HERE/before-packages.sh \"\$1\"" \
     --customize-hook="$HERE/initramfs.sh \"\$1\"" \
     ${NATIVE:+--customize-hook="$HERE/native.sh \"\$1\" out"} \

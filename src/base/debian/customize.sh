@@ -27,7 +27,9 @@ PARTUUID=$ID-02  /               ext4    defaults,noatime  0       1
 F
 
 # cloud-init reads its seed from the boot partition, leaves the host keys alone, and renders for NetworkManager.
-put /etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg <<'F'
+set_up_cloud_init() {
+  local unit
+  put /etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg <<'F'
 datasource_list: [ NoCloud, None ]
 datasource:
   NoCloud:
@@ -45,10 +47,12 @@ system_info:
     renderers: ['netplan', 'network-manager']
     activators: ['netplan', 'network-manager']
 F
-for unit in cloud-init-main.service cloud-init-local.service; do
-  printf '[Unit]\nRequiresMountsFor=/boot/firmware\n' | put "/etc/systemd/system/$unit.d/10-boot-firmware.conf"
-done
-printf 'network:\n  version: 2\n  renderer: NetworkManager\n' | put /etc/netplan/00-network-manager-all.yaml 600
+  for unit in cloud-init-main.service cloud-init-local.service; do
+    printf '[Unit]\nRequiresMountsFor=/boot/firmware\n' | put "/etc/systemd/system/$unit.d/10-boot-firmware.conf"
+  done
+  printf 'network:\n  version: 2\n  renderer: NetworkManager\n' | put /etc/netplan/00-network-manager-all.yaml 600
+}
+[ ! -d "$R/etc/cloud" ] || set_up_cloud_init
 
 # Interfaces keep the kernel's names: eth0, eth1, in the order they are found.
 mkdir -p "$R/etc/systemd/network"

@@ -47,9 +47,11 @@ enable_uart=1
 upstream_kernel=1
 [all]
 F
-printf 'dsmode: local\ninstance_id: rpios-image\n' > "$B/meta-data"
-printf '#cloud-config\n# nothing\n' > "$B/user-data"
-printf '# nothing\n' > "$B/network-config"
+if [ -d "$R/etc/cloud" ]; then
+  printf 'dsmode: local\ninstance_id: rpios-image\n' > "$B/meta-data"
+  printf '#cloud-config\n# nothing\n' > "$B/user-data"
+  printf '# nothing\n' > "$B/network-config"
+fi
 
 # --- no time of this run: everything newer than the archive's own date gets that date
 find "$R" "$B" -xdev -newermt "@$SOURCE_DATE_EPOCH" -print0 | xargs -0 -r touch -h -d "@$SOURCE_DATE_EPOCH"

@@ -1,0 +1,54 @@
+//! Debian releases, as far as they can be composed.
+
+/// A release of Debian, and what of it makes a Raspberry Pi OS Lite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// Its code name, which is its name in the archive.
+    pub suite: &'static str,
+    /// The packages that are installed; their dependencies follow.
+    pub packages: &'static [&'static str],
+    /// The version of its Python ("3.13"), where one of the packages brings it.
+    pub python: Option<&'static str>,
+}
+
+impl Release {
+    /// As in Raspberry Pi OS Lite, as far as Debian has it; Wi-Fi, Bluetooth and desktop parts are left out.
+    pub const TRIXIE: Self = Self {
+        suite: "trixie",
+        packages: &[
+            "systemd-sysv",
+            "systemd-timesyncd",
+            "libpam-systemd",
+            "udev",
+            "dbus",
+            "kmod",
+            "procps",
+            "login",
+            "adduser",
+            "netbase",
+            "tzdata",
+            "iproute2",
+            "iputils-ping",
+            "ca-certificates",
+            "less",
+            "apt",
+            "locales",
+            "keyboard-configuration",
+            "console-setup",
+            "linux-image-arm64",
+            "raspi-firmware",
+            "initramfs-tools",
+            "zstd",
+            "e2fsprogs",
+            "dosfstools",
+            "fdisk",
+            "cloud-guest-utils",
+            "cloud-init",
+            "netplan.io",
+            "network-manager",
+            "openssh-server",
+            "sudo",
+        ],
+        python: Some("3.13"),
+    };
+}
