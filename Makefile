@@ -85,7 +85,7 @@ test-full: test
 lint: setup-lint
 	@$(STAGE) formatting cargo fmt --check
 	@$(STAGE) clippy cargo clippy --locked --all-targets -- -D warnings
-	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow src/check/emulate/spare/init tests/common/pi_os/first-boot tests/common/pi_os/firstboot tests/common/pi_os/swap
+	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow src/check/emulate/spare/init tests/common/pi_os/*/grow tests/common/pi_os/*/first-boot tests/common/pi_os/*/firstboot tests/common/pi_os/*/swap
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::Bench;
 use crate::common::run;
-use crate::reports::{SYSTEM, assert_all_passed, assert_fails, node};
+use crate::reports::{SYSTEM, assert_all_passed, assert_fails, checks as listed, node};
 
 /// A card with a package that does `work` when it is configured.
 fn with_package(work: &str) -> Bench {
@@ -35,6 +35,20 @@ fn full_boot_starts_docker_though_packages_take_longer_than_the_default_limit() 
     assert_all_passed(checks, &SYSTEM);
     assert_all_passed(checks, &["docker", "swarm-node"]);
     assert_eq!(code, 0);
+}
+
+#[test]
+fn full_boot_starts_docker_though_a_package_is_broken() {
+    let bench = with_package("exit 1");
+    let (code, report) = bench.boot(&["--base", "debian"]);
+    let checks = &node(&report, 1)["checks"];
+    assert_fails(checks, "packages", &["slow"]);
+    for name in ["docker", "swarm-node", "time-limits"] {
+        let all = listed(checks);
+        let (_, outcome, seen, _) = all.iter().find(|(check, ..)| check == name).unwrap();
+        assert_eq!(outcome, "passed", "{name}: {seen}");
+    }
+    assert_eq!(code, 3);
 }
 
 #[test]

@@ -3,13 +3,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-#[path = "../common/pi_os.rs"]
+#[path = "../common/pi_os/mod.rs"]
 mod pi_os;
 
 mod broken;
+mod kept_out;
 mod limits;
 mod reports;
 mod spare;
+mod stand_in;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +23,7 @@ use common::archive::TestArchive;
 use common::qemu::require;
 use common::run;
 use common::world::Image;
+use pi_os::PiOs;
 use reports::{SYSTEM, assert_all_passed, assert_grew, assert_is_a_swarm, node};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -53,11 +56,11 @@ impl Bench {
     }
 
     /// On a stand-in for Raspberry Pi OS, which `change` changes first.
-    fn on_pi_os(spec: &str, change: impl FnOnce(&Image)) -> Self {
+    fn on_pi_os(pi_os: PiOs, spec: &str, change: impl FnOnce(&Image)) -> Self {
         let mut bench = Self::new(spec);
-        let archive = TestArchive::builder().package("pi-like", "1.0", "").build().serve();
+        let archive = pi_os.archive();
         let base = bench.path("pi-os.img");
-        change(&pi_os::trixie(&base, &archive));
+        change(&pi_os.make(&base, &archive));
         bench.base = base.display().to_string();
         bench.archive = Some(archive);
         bench
@@ -139,24 +142,9 @@ fn traces(cache: &Path) -> Vec<String> {
 }
 
 #[test]
-fn base_a_stand_in_for_raspberry_pi_os_is_baked_and_right() {
-    let bench = Bench::on_pi_os("[cluster]\nnodes = 1\n", |_| ());
-    bench.build();
-    run(&mut bench.program(&["verify", "images"]));
-    let image = bench.image(1);
-    image.is_clean();
-    let features = image.debugfs("features");
-    for feature in ["metadata_csum_seed", "orphan_file"] {
-        assert!(features.contains(feature), "{features}");
-    }
-    let asked = bench.archive.as_ref().unwrap().log();
-    assert!(asked.iter().any(|path| path.ends_with("/InRelease")), "{asked:?}");
-}
-
-#[test]
 fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
     // Its disk has another id from the first boot on: it is whole again only if its command line is read anew.
-    let bench = Bench::on_pi_os("[cluster]\nnodes = 2\n", |_| ());
+    let bench = Bench::on_pi_os(PiOs::Trixie, "[cluster]\nnodes = 2\n", |_| ());
     let (code, report) = bench.boot(&["--base", &bench.base, "--html", "report.html", "--junit", "report.xml"]);
     assert_is_a_swarm(&report, 2);
     for number in 1..=2 {

@@ -1,12 +1,12 @@
 //! Images whose kernel is none for the machine.
 
 use crate::Bench;
-use crate::pi_os::{begin_as_bookworm, without_virtio};
+use crate::pi_os::{PiOs, without_virtio};
 use crate::reports::{SYSTEM, assert_all_passed, assert_grew, checks as listed, node};
 
 #[test]
 fn full_boot_a_kernel_without_virtio_has_debians_in_its_place() {
-    let bench = Bench::on_pi_os("[cluster]\nnodes = 1\n", without_virtio);
+    let bench = Bench::on_pi_os(PiOs::Trixie, "[cluster]\nnodes = 1\n", without_virtio);
     bench.build();
     let before = bench.fingerprints();
     let (code, report) = bench.boot(&["images/kraken-1.img"]);
@@ -23,18 +23,4 @@ fn full_boot_a_kernel_without_virtio_has_debians_in_its_place() {
     );
     assert_eq!(code, 0);
     assert!(bench.fingerprints() == before, "booting changed the image");
-}
-
-#[test]
-fn full_boot_a_first_process_that_restarts_is_started_by_the_command_line_that_it_left() {
-    let spec = "[cluster]\nnodes = 1\n[swarm]\nmode = \"none\"\n[docker]\npackages = []\n";
-    let bench = Bench::on_pi_os(spec, |image| {
-        begin_as_bookworm(image);
-        without_virtio(image);
-    });
-    let (code, report) = bench.boot(&["--base", &bench.base]);
-    let checks = &node(&report, 1)["checks"];
-    assert_all_passed(checks, &SYSTEM);
-    assert_grew(checks);
-    assert_eq!(code, 0);
 }

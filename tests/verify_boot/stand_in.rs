@@ -1,0 +1,54 @@
+//! Cards made of stand-ins for Raspberry Pi OS.
+
+use crate::Bench;
+use crate::common::run;
+use crate::pi_os::{PiOs, without_virtio};
+use crate::reports::{SYSTEM, assert_all_passed, assert_grew, checks as listed, node};
+
+/// Bakes one node, and looks at what comes of it.
+fn is_baked_and_right(pi_os: PiOs) {
+    let bench = Bench::on_pi_os(pi_os, "[cluster]\nnodes = 1\n", |_| ());
+    bench.build();
+    run(&mut bench.program(&["verify", "images"]));
+    let image = bench.image(1);
+    image.is_clean();
+    let features = image.debugfs("features");
+    for feature in ["metadata_csum_seed", "orphan_file"] {
+        assert!(features.contains(feature), "{features}");
+    }
+    let asked = bench.archive.as_ref().unwrap().log();
+    assert!(asked.iter().any(|path| path.ends_with("/InRelease")), "{asked:?}");
+    // Its archive has none of the 32-bit architecture, and nothing of it is wanted.
+    assert!(!asked.iter().any(|path| path.contains("armhf")), "{asked:?}");
+}
+
+#[test]
+fn base_a_stand_in_for_raspberry_pi_os_trixie_is_baked_and_right() {
+    is_baked_and_right(PiOs::Trixie);
+}
+
+#[test]
+fn full_a_stand_in_for_raspberry_pi_os_bookworm_is_baked_and_right() {
+    is_baked_and_right(PiOs::Bookworm);
+}
+
+#[test]
+fn full_boot_raspberry_pi_os_bookworm_is_a_swarm_after_its_first_process_restarted() {
+    let bench = Bench::on_pi_os(PiOs::Bookworm, "[cluster]\nnodes = 1\n", without_virtio);
+    bench.build();
+    let before = bench.fingerprints();
+    let (code, report) = bench.boot(&["images/kraken-1.img"]);
+    let checks = &node(&report, 1)["checks"];
+    let system: Vec<&str> = SYSTEM.into_iter().filter(|name| *name != "cloud-init").collect();
+    assert_all_passed(checks, &system);
+    assert_all_passed(checks, &["docker", "swarm-node"]);
+    assert_grew(checks);
+    let all = listed(checks);
+    let (.., seen, _) = all.iter().find(|(name, ..)| name == "boot-files").unwrap();
+    assert!(
+        seen.contains("linux-image-") && seen.contains("busybox-static"),
+        "{seen}"
+    );
+    assert_eq!(code, 0);
+    assert!(bench.fingerprints() == before, "booting changed the image");
+}
