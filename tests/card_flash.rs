@@ -1,6 +1,8 @@
 //! Cards written by the program, on real block devices.
 
 mod common;
+#[path = "card_flash/meanwhile.rs"]
+mod meanwhile;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -13,7 +13,7 @@ use super::cards_wait::{Held, held_by};
 use super::{Failure, Session, card_shown, door, say};
 
 /// Options of every command that writes cards.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Writing cards")]
 pub(super) struct CardArgs {
     /// Do not ask: everything on the devices named will be lost

@@ -9,7 +9,7 @@ use kraken_flash::disk::ReadAt;
 use kraken_flash::spec::Node;
 
 use super::card::{self, CardArgs};
-use super::cards_wait::{Held, Waiting, is_waited_for};
+use super::cards_wait::{Held, Reader, Waiting, is_waited_for};
 use super::flash::MadeFrom;
 use super::golden::{self, RejoinArgs, Wanted};
 use super::known::{IMAGES, Standing};
@@ -65,18 +65,18 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         making: None,
         images: Path::new(IMAGES),
     };
-    // What is no device would be waited for in vain.
-    if let Some(device) = &args.device
-        && let Err(error) = find(&Host::system(), device)
-        && !is_waited_for(&error)
-    {
-        return Err(error.into());
-    }
+    let reader = match args.device.as_deref().map(|device| find(&Host::system(), device)) {
+        // As it is before the bake: what has its name afterwards may be another one.
+        Some(Ok(device)) => Some(Reader::of(&device)),
+        // What is no device would be waited for in vain.
+        Some(Err(error)) if !is_waited_for(&error) => return Err(error.into()),
+        _ => None,
+    };
     golden::with(
         session,
         &wanted,
         |_| Ok(()),
-        |(), golden, nodes, loaded| walk(session, args, (golden, loaded), nodes, out),
+        |(), golden, nodes, loaded| walk(session, args, golden, loaded, nodes, reader, out),
     )
 }
 
@@ -91,8 +91,10 @@ struct Place<'a> {
 fn walk(
     session: &Session,
     args: &Args,
-    (golden, loaded): (&Golden<'_>, &Loaded),
+    golden: &Golden<'_>,
+    loaded: &Loaded,
     nodes: &[&Node],
+    reader: Option<Reader>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let mut all = Vec::new();
@@ -145,7 +147,7 @@ fn walk(
         args: &args.card,
         device: args.device.as_deref(),
         size: golden.image().size(),
-        reader: None,
+        reader,
         held: done.into_iter().map(|place| place.is).collect(),
         said: None,
     };

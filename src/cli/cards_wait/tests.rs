@@ -129,6 +129,43 @@ fn a_reader_is_known_whatever_card_is_in_it() {
 }
 
 #[test]
+fn another_device_that_took_the_name_of_the_reader_is_not_written() {
+    let session = Session {
+        global: super::super::Global {
+            config: None,
+            quiet: true,
+            verbose: false,
+            passphrase_file: None,
+            identity: Vec::new(),
+            color: super::super::arguments::Color::Auto,
+        },
+        progress: Box::new(Silent),
+        interrupt: kraken_flash::interrupt::Interrupt::new(),
+    };
+    let args = CardArgs::default();
+    let reader = |serial: &str, card: &str| {
+        let mut device = holding(usb("sdb", 16, true), card);
+        device.serial = Some(serial.into());
+        device
+    };
+    let mut waiting = Waiting {
+        session: &session,
+        args: &args,
+        device: Some(Path::new("/dev/sdb")),
+        size: 0,
+        reader: Some(Reader::of(&reader("4711", "old"))),
+        held: Vec::new(),
+        said: None,
+    };
+    let found = waiting.in_reader(Ok(reader("4711", "new"))).ok().unwrap();
+    assert_eq!(path(&found), Some("/dev/sdb"));
+    let Found::No(said) = waiting.in_reader(Ok(reader("1147", "new"))).ok().unwrap() else {
+        panic!("it was taken");
+    };
+    assert!(said.contains("is another device now than it was"), "{said}");
+}
+
+#[test]
 fn an_empty_reader_and_a_slot_that_is_not_there_yet_are_waited_for() {
     let path = || PathBuf::from("/dev/mmcblk0");
     let nothing = |path: &str, hint: &str| FindError::Nothing {
