@@ -107,9 +107,13 @@ fn walk(
         });
     }
     let inputs = golden.inputs();
-    let without: Vec<&Node> = all
+    let life = |standing: Option<&Standing>| standing.map_or(0, Standing::life);
+    let before = life(loaded.swarm.as_ref());
+    // A new cluster that was begun and is not whole goes on; otherwise what has its card has one of the old cluster.
+    let goes_on = before > 0 && all.iter().any(|place| !place.has_card);
+    let asked: Vec<&Node> = all
         .iter()
-        .filter(|place| !place.has_card)
+        .filter(|place| !place.has_card || (args.rejoin.new_cluster && !goes_on))
         .map(|place| place.node)
         .collect();
     let swarm = known::check(
@@ -118,12 +122,11 @@ fn walk(
         inputs.keys,
         &args.rejoin,
         Making::Cards,
-        &without,
+        &asked,
         Path::new(IMAGES),
     )?;
     // Where a new cluster begins with this run, no card of the old one counts.
-    let life = |standing: Option<&Standing>| standing.map_or(0, Standing::life);
-    let begins = life(swarm.as_ref()) != life(loaded.swarm.as_ref());
+    let begins = life(swarm.as_ref()) != before;
     let (done, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|place| place.has_card && !begins);
     if !done.is_empty() {
         let names: Vec<&str> = done.iter().map(|place| place.node.hostname.as_str()).collect();

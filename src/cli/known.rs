@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kraken_flash::card::{
-    Evidence, Known, KnownCard, Making, MemberFacts, Members, Receipts, Remark, SwarmFacts, Wish, Written,
+    Evidence, Harm, Known, KnownCard, Making, MemberFacts, Members, Receipts, Remark, SwarmFacts, Wish, Written,
 };
 use kraken_flash::output::Manifest;
 use kraken_flash::provision::{Membership, Rejoin};
@@ -76,10 +76,12 @@ pub(super) fn check(
             "note: nothing is known here of an older cluster that these cards could harm, so --new-cluster changes nothing",
         );
     }
-    if !refused.is_empty() {
-        if !args.new_cluster {
-            return Err(refusal(&refused, making));
-        }
+    if !refused.is_empty() && !args.new_cluster {
+        return Err(refusal(&refused, making));
+    }
+    // The only manager's card is never refused, but with it the swarm begins anew all the same.
+    let begins = making == Making::Cards && remarks.iter().any(|remark| remark.harm == Harm::BeginsAnew);
+    if args.new_cluster && (begins || !refused.is_empty()) {
         life += 1;
         say(
             session,

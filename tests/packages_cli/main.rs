@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cards;
 mod cheats;
 mod daemon;
 mod docker;
