@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -145,4 +145,73 @@ fn root_a_folder_that_is_closed_to_the_user_is_said() {
         said.contains("making the folder images") && said.contains("ermission denied"),
         "{said}"
     );
+}
+
+#[test]
+fn root_what_build_makes_in_a_users_folders_is_the_users_and_what_was_there_is_not_given_away() {
+    const USER: u32 = 65534;
+    let world = World::new(1, trixie());
+    run(Command::new("chown")
+        .args(["-R", &format!("{USER}:{USER}")])
+        .arg(world.path()));
+    let owner = |name: &str| fs::symlink_metadata(world.at(name)).unwrap().uid();
+    let all_in = |folder: &str, owners: &[u32]| {
+        let found = names(&world.at(folder));
+        assert!(found.len() >= 3, "{folder}: {found:?}");
+        for name in found {
+            let name = format!("{folder}/{name}");
+            assert!(owners.contains(&owner(&name)), "{name} belongs to {}", owner(&name));
+        }
+    };
+    let build = |output: &str| {
+        let output = world
+            .program()
+            .env("KRAKEN_FLASH_CACHE", world.at("far/away/cache"))
+            .args(["build", "-o", output])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", common::said(&output));
+    };
+    // Every folder that it made on the way.
+    build("new/../newer/deep/images");
+    for made in [
+        "new",
+        "newer",
+        "newer/deep",
+        "newer/deep/images",
+        "far",
+        "far/away",
+        "far/away/cache",
+    ] {
+        assert_eq!(owner(made), USER, "{made}");
+    }
+    all_in("newer/deep/images", &[USER]);
+    all_in("far/away/cache", &[USER]);
+
+    // In a folder of the user's, what root has put there before.
+    fs::create_dir_all(world.at("there/roots/deeper")).unwrap();
+    chown(world.at("there"), Some(USER), Some(USER)).unwrap();
+    let before = [
+        "there/roots",
+        "there/roots/deeper",
+        "there/roots/secret",
+        "there/secret",
+    ];
+    for file in &before[2..] {
+        fs::write(world.at(file), "root's").unwrap();
+    }
+    build("there");
+    assert_eq!(owner("there/kraken-1.img"), USER);
+    assert_eq!(owner("there/manifest.json"), USER);
+    // A folder of root's in a folder of the user's, by its name and by a link of the user's.
+    fs::create_dir(world.at("roots")).unwrap();
+    fs::write(world.at("roots/secret"), "root's").unwrap();
+    symlink("roots", world.at("link")).unwrap();
+    for output in ["roots", "link"] {
+        build(output);
+        all_in("roots", &[0]);
+    }
+    for there in before.into_iter().chain(["roots", "roots/secret"]) {
+        assert_eq!(owner(there), 0, "{there} was given away");
+    }
 }

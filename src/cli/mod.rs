@@ -59,6 +59,7 @@ struct Session {
     global: Global,
     progress: Box<dyn Progress>,
     interrupt: Interrupt,
+    missing: owner::Missing,
 }
 
 impl Session {
@@ -94,19 +95,20 @@ pub fn run() -> ExitCode {
     color.apply();
     let interrupt = Interrupt::new();
     catch_signals(&interrupt);
+    let output = match &cli.command {
+        Some(Command::Build(args)) => Some(args.output()),
+        _ => None,
+    };
     let session = Session {
         progress: progress::choose(cli.global.quiet, cli.global.verbose),
         global: cli.global,
         interrupt,
+        missing: owner::Missing::look(output),
     };
     let mut out = io::stdout().lock();
     let result = match &cli.command {
         None => flash::run(&session, &cli.flash, &mut out),
         Some(command) => run_command(&session, command, &mut out),
-    };
-    let output = match &cli.command {
-        Some(Command::Build(args)) => Some(args.output()),
-        _ => None,
     };
     owner::give_back(&session, output);
     match result.and_then(|()| Ok(out.flush()?)) {

@@ -1,14 +1,14 @@
-//! Whose files are: as root, the cache, the project and the receipts may lie in an ordinary user's folders (sudo, doas, su, a container).
-//! What root made there becomes that user's, who could not go on otherwise.
+//! Whose files are: as root, the cache, the project, the receipts and the images may lie in an ordinary user's folders (sudo, doas, su, a
+//! container). What root made there becomes that user's, who could not go on otherwise; what was there before is not given away.
 
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use kraken_flash::base::Cache;
 use kraken_flash::card::Receipts;
+use kraken_flash::output::{MANIFEST, Manifest, SUMS};
 use kraken_flash::packages::lock::LOCK;
 use kraken_flash::workspace::{CONFIG, PRIVATE_KEY, PUBLIC_KEY};
 use rustix::fd::{AsFd, OwnedFd};
@@ -31,33 +31,83 @@ const IN_CACHE: &[&str] = &[
 /// Folders in folders at most.
 const DEPTH: u32 = 8;
 
+/// Folders that were not there when the program began, the outer ones first.
+#[derive(Debug, Default)]
+pub(super) struct Missing(Vec<PathBuf>);
+
+impl Missing {
+    /// Of all places where root may make folders; `output` is a folder of images.
+    pub(super) fn look(output: Option<&Path>) -> Self {
+        if !rustix::process::geteuid().is_root() {
+            return Self::default();
+        }
+        let places = [Cache::place().ok(), Receipts::state(), output.map(Path::to_owned)];
+        let mut missing = Vec::new();
+        for place in places
+            .into_iter()
+            .flatten()
+            .filter_map(|place| std::path::absolute(place).ok())
+        {
+            let is_missing = |folder: &&Path| matches!(folder.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+            let mut folders: Vec<PathBuf> = place.ancestors().take_while(is_missing).map(Path::to_owned).collect();
+            // `a/..` is no folder of its own.
+            folders.retain(|folder| folder.file_name().is_some());
+            folders.reverse();
+            missing.append(&mut folders);
+        }
+        Self(missing)
+    }
+}
+
 /// Gives what root made to the owners of the folders that it lies in; does nothing for anybody else than root. `output` is a folder of
 /// images. What goes wrong is said: nothing else depends on it.
 pub(super) fn give_back(session: &Session, output: Option<&Path>) {
     if !rustix::process::geteuid().is_root() {
         return;
     }
+    for folder in &session.missing.0 {
+        report(session, folder, hand_on(folder));
+    }
     let project = match session.global.config.as_deref().and_then(Path::parent) {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    let mut folders: Vec<(PathBuf, &[&str])> = vec![(project, &[CONFIG, LOCK, PRIVATE_KEY, PUBLIC_KEY])];
-    folders.extend(Cache::place().ok().map(|place| (place, IN_CACHE)));
-    folders.extend(Receipts::state().map(|place| (place, &["receipts"][..])));
-    for (folder, names) in &folders {
-        report(
-            session,
-            folder,
-            give(folder, |dir, owner| {
-                names
-                    .iter()
-                    .try_for_each(|name| entry(dir, OsStr::new(name), owner, DEPTH))
-            }),
-        );
-    }
+    let files = |names: Vec<String>| {
+        move |dir: &OwnedFd, owner| names.iter().try_for_each(|name| entry(dir, OsStr::new(name), owner, 0))
+    };
+    let of_project = [CONFIG, LOCK, PRIVATE_KEY, PUBLIC_KEY].map(str::to_owned).to_vec();
+    report(session, &project, give(&project, files(of_project)));
     if let Some(output) = output {
-        report(session, output, give(output, |dir, owner| inside(dir, owner, 0)));
+        report(session, output, give(output, files(images(output))));
     }
+    let mut own: Vec<(PathBuf, &[&str])> = Vec::new();
+    own.extend(Cache::place().ok().map(|place| (place, IN_CACHE)));
+    own.extend(Receipts::state().map(|place| (place, &["receipts"][..])));
+    for (folder, names) in &own {
+        let all = |dir: &OwnedFd, owner| {
+            names
+                .iter()
+                .try_for_each(|name| entry(dir, OsStr::new(name), owner, DEPTH))
+        };
+        // These are this program's own, also when an earlier run of root's has made them.
+        let whole = || {
+            hand_on(&folder.canonicalize()?)?;
+            give(folder, all)
+        };
+        report(session, folder, whole());
+    }
+}
+
+/// The files that `build` made in a folder, by its manifest.
+fn images(output: &Path) -> Vec<String> {
+    let mut names = vec![MANIFEST.to_owned(), SUMS.to_owned()];
+    for node in Manifest::read(output).into_iter().flat_map(|manifest| manifest.nodes) {
+        names.push(format!("{}.img.bmap", node.hostname));
+        names.push(node.file);
+    }
+    // Names from a file: they must not lead anywhere else.
+    names.retain(|name| !name.contains('/'));
+    names
 }
 
 /// The same for one file that was just made.
@@ -92,35 +142,43 @@ struct Owner {
     gid: Gid,
 }
 
-/// Does something for the owner of a folder, unless that is root. A folder that root made belongs to the owner of the one that it is in.
-fn give(folder: &Path, what: impl FnOnce(&OwnedFd, Owner) -> io::Result<()>) -> io::Result<()> {
-    let folder = std::path::absolute(folder)?;
-    let dir = open(CWD, folder.as_os_str())?;
-    let own = rustix::fs::fstat(&dir)?;
-    let (uid, gid) = match own.st_uid {
-        0 => {
-            let Some(above) = folder.parent() else { return Ok(()) };
-            let above = above.metadata()?;
-            (above.uid(), above.gid())
-        }
-        uid => (uid, own.st_gid),
-    };
-    if uid == 0 {
-        return Ok(());
+impl Owner {
+    /// Whose a folder is; none where it is root's.
+    fn of(dir: &OwnedFd) -> io::Result<Option<Self>> {
+        let own = rustix::fs::fstat(dir)?;
+        Ok((own.st_uid != 0).then(|| Self {
+            uid: Uid::from_raw(own.st_uid),
+            gid: Gid::from_raw(own.st_gid),
+        }))
     }
-    let owner = Owner {
-        uid: Uid::from_raw(uid),
-        gid: Gid::from_raw(gid),
-    };
-    if own.st_uid == 0 {
-        rustix::fs::fchown(&dir, Some(owner.uid), Some(owner.gid))?;
-    }
-    what(&dir, owner)
 }
 
-fn open(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+/// Does something for the owner of a folder, unless that is root.
+fn give(folder: &Path, what: impl FnOnce(&OwnedFd, Owner) -> io::Result<()>) -> io::Result<()> {
     // The folder itself may be reached by a link of its owner's; nothing in it is.
+    let dir = open(CWD, folder.as_os_str(), OFlags::empty())?;
+    match Owner::of(&dir)? {
+        Some(owner) => what(&dir, owner),
+        None => Ok(()),
+    }
+}
+
+/// Gives a folder of root's to the owner of the one that it lies in.
+fn hand_on(folder: &Path) -> io::Result<()> {
+    let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Ok(());
+    };
+    let above = open(CWD, above.as_os_str(), OFlags::empty())?;
+    let Some(owner) = Owner::of(&above)? else { return Ok(()) };
+    let dir = open(&above, name, OFlags::NOFOLLOW)?;
+    match Owner::of(&dir)? {
+        None => Ok(rustix::fs::fchown(&dir, Some(owner.uid), Some(owner.gid))?),
+        Some(_) => Ok(()),
+    }
+}
+
+fn open(dir: impl AsFd, name: &OsStr, more: OFlags) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | more;
     Ok(rustix::fs::openat(dir, name, flags, Mode::empty())?)
 }
 
@@ -134,8 +192,7 @@ fn entry(dir: &OwnedFd, name: &OsStr, owner: Owner, depth: u32) -> io::Result<()
     };
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory if depth > 0 => {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let below = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+            let below = open(dir, name, OFlags::NOFOLLOW)?;
             if stat.st_uid == 0 {
                 rustix::fs::fchown(&below, Some(owner.uid), Some(owner.gid))?;
             }

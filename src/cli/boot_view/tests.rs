@@ -383,6 +383,7 @@ fn quiet_says_nothing() {
         },
         progress: Box::new(kraken_flash::progress::Silent),
         interrupt: Interrupt::new(),
+        missing: super::super::owner::Missing::default(),
     };
     assert!(matches!(View::new(&session, &nodes(1), &STAGES).0, Kind::Silent));
 }

@@ -141,6 +141,7 @@ fn another_device_that_took_the_name_of_the_reader_is_not_written() {
         },
         progress: Box::new(Silent),
         interrupt: kraken_flash::interrupt::Interrupt::new(),
+        missing: super::super::owner::Missing::default(),
     };
     let args = CardArgs::default();
     let reader = |serial: &str, card: &str| {
