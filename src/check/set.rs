@@ -27,6 +27,8 @@ pub struct Job {
 /// The images of `cluster` in `folder`, and the manifest. What does not fit together is added to the report.
 pub fn jobs(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Vec<Job>, Option<Manifest>), CheckError> {
     let manifest = read_manifest(folder, report)?;
+    // A build that was killed leaves one that lists nothing, or none.
+    let lists = manifest.as_ref().is_some_and(|manifest| !manifest.nodes.is_empty());
     let mut jobs = Vec::new();
     for node in &cluster.nodes {
         let entry = manifest
@@ -35,7 +37,7 @@ pub fn jobs(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Ve
         let raw = folder.join(format!("{}.img", node.hostname));
         let Some(entry) = entry else {
             if raw.is_file() {
-                if manifest.is_some() {
+                if lists {
                     find(
                         report,
                         format!("{} is not in the manifest: it is of another build", raw.display()),
@@ -88,6 +90,9 @@ pub fn jobs(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Ve
             );
         }
         sums(folder, manifest, report)?;
+        if !lists && !jobs.is_empty() {
+            find(report, format!("{MANIFEST} lists no image: the build did not finish"));
+        }
     } else if !jobs.is_empty() && report.findings.is_empty() {
         find(
             report,

@@ -96,8 +96,8 @@ impl Folder {
     /// Writes the images of `nodes`, then the sums and the manifest. Images of other nodes that an earlier run with the same
     /// inputs left here stay listed; after a change of inputs only the new ones are.
     ///
-    /// The old manifest goes first: a run that is killed leaves none, and one that fails or is interrupted leaves one that lists
-    /// what is whole.
+    /// The old manifest goes first: a run that is killed leaves none, or, of a swarm, one that lists no image and still says what cards
+    /// may have been written of; one that fails or is interrupted leaves one that lists what is whole.
     ///
     /// # Errors
     /// The first [`OutputError`] of any node. Finished images stay, unfinished ones are removed.
@@ -114,7 +114,11 @@ impl Folder {
         let known = before.as_mut().and_then(|manifest| manifest.swarm.take());
         let swarm = ManifestSwarm::new(golden, known.clone());
         let before = before.filter(|manifest| manifest.inputs == inputs);
-        self.remove(MANIFEST)?;
+        match &known {
+            // Its images are still there, and whoever is killed now cannot write it down any more.
+            Some(_) => self.write_manifest(golden, None, known.clone(), &[], inputs.clone())?,
+            None => self.remove(MANIFEST)?,
+        }
         self.remove(SUMS)?;
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());

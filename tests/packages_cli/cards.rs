@@ -1,7 +1,8 @@
-//! `cards` and what it knows of the cards of a swarm that were written before. No card is written here: a dry run says which ones are left,
-//! and receipts are made of what `build` made.
+//! What is known of cards and images of a swarm that were made before. No card is written here: a dry run of `cards` says which ones are
+//! left, and receipts are made of what `build` made.
 
 use std::fs;
+use std::process::Command;
 
 use kraken_flash::output::{BMAP_BLOCK, Bmap};
 use serde_json::{Value, json};
@@ -9,7 +10,8 @@ use tempfile::TempDir;
 
 use super::base_of;
 use super::common::archive::{TestArchive, make_deb};
-use super::common::world::World;
+use super::common::said;
+use super::common::world::{World, names};
 
 struct Desk {
     _debs: TempDir,
@@ -24,13 +26,42 @@ impl Desk {
         let docker = make_deb(debs.path(), "docker.io", "27.5-1", "", &[("/usr/sbin/dockerd", "d")]);
         let archive = TestArchive::builder().deb(docker).build().serve();
         let world = World::new(3, base_of(&archive).file("usr/bin/python3", "#!\n"));
-        world.spec(3, &format!("[docker]\n[swarm]\nmanagers = {managers}\n"));
-        world.does(&["build", "--no-sums"]);
-        Self {
+        let desk = Self {
             _debs: debs,
             _archive: archive,
             world,
+        };
+        desk.managers(managers);
+        desk.world.does(&["build", "--no-sums"]);
+        desk
+    }
+
+    /// From now on kraken.toml has so many managers.
+    fn managers(&self, managers: u32) {
+        self.world
+            .spec(3, &format!("[docker]\n[swarm]\nmanagers = {managers}\n"));
+    }
+
+    /// Builds all images with a limit on the size of files that no image keeps. `signal`: what becomes of its signal, which kills the
+    /// program in the middle of writing, or is ignored and becomes an error.
+    fn build_is_cut(&self, signal: &str) -> String {
+        let program = self.world.program();
+        let script = format!(
+            "trap {signal} XFSZ; ulimit -c 0; ulimit -f 8192; exec '{}' build --no-sums",
+            program.get_program().display()
+        );
+        let mut shell = Command::new("sh");
+        shell.current_dir(self.world.path()).args(["-c", &script]);
+        for (name, value) in program.get_envs() {
+            shell.env(name, value.unwrap_or_default());
         }
+        let output = shell.output().unwrap();
+        assert!(!output.status.success(), "{}", said(&output));
+        said(&output)
+    }
+
+    fn manifest(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.world.at("images/manifest.json")).unwrap()).unwrap()
     }
 
     /// Leaves receipts as the writing of these nodes' cards would, in this life of the cluster, the only ones that there are.
@@ -38,8 +69,7 @@ impl Desk {
         let folder = self.world.at("state/receipts");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let manifest: Value =
-            serde_json::from_slice(&fs::read(self.world.at("images/manifest.json")).unwrap()).unwrap();
+        let manifest = self.manifest();
         let roles = manifest["swarm"]["roles"].as_object().unwrap();
         let member = |number: &String| json!({"number": number.parse::<u32>().unwrap(), "role": roles[number]});
         for node in nodes {
@@ -153,4 +183,36 @@ fn a_new_cluster_of_one_manager_writes_all_cards_too() {
     assert!(said.contains("the swarm begins anew"), "{said}");
     desk.receipts(&[1], 1);
     desk.asks_for(&[], &[2, 3]);
+}
+
+#[test]
+fn what_images_were_made_for_is_known_after_a_build_that_made_none() {
+    let desk = Desk::new(1);
+    let before = desk.manifest()["swarm"].clone();
+    assert!(before["roles"]["2"] == "worker" && before["id"].is_string(), "{before}");
+    desk.managers(3);
+    // What all nodes share is in the cache then, so that writing images is what is cut.
+    desk.world.does(&["build", "--no-sums", "-o", "elsewhere"]);
+    for (signal, words) in [("''", "File too large"), ("-", "writing kraken-")] {
+        let said = desk.build_is_cut(signal);
+        assert!(said.contains(words) && said.contains("kraken-2 was a worker"), "{said}");
+        assert!(
+            names(&desk.world.at("images")).contains(&"kraken-2.img".to_owned()),
+            "{said}"
+        );
+        let manifest = desk.manifest();
+        assert_eq!(manifest["swarm"], before, "{words}");
+        assert_eq!(manifest["nodes"], json!([]), "{words}");
+        let said = desk.world.ends(&["build", "--node", "2"], 1);
+        assert!(
+            said.contains("kraken-2 was a worker when the cluster's images were built"),
+            "{said}"
+        );
+        let said = desk.world.ends(&["verify"], 3);
+        assert!(said.contains("lists no image: the build did not finish"), "{said}");
+    }
+    // What was made since is what counts.
+    desk.world.does(&["build", "--no-sums"]);
+    assert_eq!(desk.manifest()["swarm"]["roles"]["2"], "manager");
+    desk.world.does(&["build", "--no-sums", "--node", "2"]);
 }
