@@ -131,6 +131,42 @@ fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
     );
 }
 
+/// What tells a card that ran is a fault of an image that never did.
+#[test]
+fn root_a_machine_id_that_was_written_with_the_image_is_named_and_one_that_a_node_made_is_not() {
+    const WRONG: &str = "pristine: root:/etc/machine-id is set: all nodes would have the same one";
+    let world = world();
+    world.does(&["build", "--node", "2"]);
+    let image = world.at("images/kraken-2.img");
+    let id = world.at("id");
+    fs::write(&id, "0123456789abcdef0123456789abcdef\n").unwrap();
+    Image::open(&image).change(&[format!("write {} /etc/machine-id", id.display())]);
+    fs::remove_file(image.with_extension("img.bmap")).unwrap();
+    let card = LoopDevice::used(&world.at("card"), CARD);
+    let mut all = vec!["flash-image", text(&image), text(&card.path)];
+    all.extend(LOOP);
+    world.does(&all);
+    let receipts = world.at("state/receipts");
+    let receipt = receipts.join(&names(&receipts)[0]);
+    let verify = ["verify", text(&card.path), "--receipt", text(&receipt)];
+    let said = world.ends(&verify, 3);
+    assert!(said.contains(WRONG) && !said.contains("has been booted"), "{said}");
+    assert!(!said.contains("receipt: "), "{said}");
+    // Mounted since, as a system does that starts from it: the node's own.
+    Image::open(&card.path).change(&["set_super_value mnt_count 7".to_owned()]);
+    let said = said_of(&world, &verify);
+    assert!(
+        said.contains("has been booted") && !said.contains("pristine"),
+        "{said}"
+    );
+    // Without a receipt nobody can tell.
+    let said = said_of(&world, &["verify", text(&card.path)]);
+    assert!(
+        said.contains("there is no receipt") && !said.contains("pristine"),
+        "{said}"
+    );
+}
+
 fn said_of(world: &World, arguments: &[&str]) -> String {
     said(&world.kraken(arguments))
 }
