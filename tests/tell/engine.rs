@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// What it says to whom asks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Says {
     /// LocalNodeState: active, pending, error, locked, inactive.
     pub state: &'static str,
@@ -36,8 +36,20 @@ impl Default for Says {
     }
 }
 
+/// How a Docker that is stopped, restarted or killed breaks off, just when it is asked for something.
+#[derive(Clone, Copy, Debug)]
+pub enum Break {
+    /// Before its answer.
+    Mute,
+    /// In the middle of its answer.
+    Half,
+    /// It answers what is no HTTP.
+    Garbage,
+}
+
 /// A Docker; `None`: it takes questions and leaves them unanswered.
 pub struct Engine {
+    breaks: Arc<Mutex<Option<(&'static str, Break)>>>,
     says: Arc<Mutex<Option<Says>>>,
     asked: Arc<Mutex<Vec<String>>>,
     socket: PathBuf,
@@ -48,14 +60,17 @@ impl Engine {
         let says = Arc::new(Mutex::new(Some(Says::default())));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let listener = UnixListener::bind(socket).unwrap();
-        let (shared, log) = (says.clone(), asked.clone());
+        let breaks = Arc::new(Mutex::new(None));
+        let (shared, log, breaking) = (says.clone(), asked.clone(), breaks.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (says, log) = (shared.lock().unwrap().clone(), log.clone());
-                std::thread::spawn(move || answer(stream, says, &log));
+                let breaks = *breaking.lock().unwrap();
+                std::thread::spawn(move || answer(stream, says, breaks, &log));
             }
         });
         Self {
+            breaks,
             says,
             asked,
             socket: socket.to_owned(),
@@ -72,6 +87,11 @@ impl Engine {
         *self.says.lock().unwrap() = None;
     }
 
+    /// From now on, whenever it is asked for this path; with none of them it is whole again.
+    pub fn breaks_off(&self, how: Option<(&'static str, Break)>) {
+        *self.breaks.lock().unwrap() = how;
+    }
+
     /// What it was asked since this was asked for.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
@@ -84,7 +104,7 @@ impl Drop for Engine {
     }
 }
 
-fn answer(mut stream: UnixStream, says: Option<Says>, log: &Mutex<Vec<String>>) {
+fn answer(mut stream: UnixStream, says: Option<Says>, breaks: Option<(&'static str, Break)>, log: &Mutex<Vec<String>>) {
     let mut request = String::new();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     if reader.read_line(&mut request).is_err() {
@@ -96,6 +116,15 @@ fn answer(mut stream: UnixStream, says: Option<Says>, log: &Mutex<Vec<String>>) 
         std::thread::sleep(Duration::from_secs(5));
         return;
     };
+    if let Some((_, how)) = breaks.filter(|(asked, _)| *asked == path) {
+        let words: &[u8] = match how {
+            Break::Mute => b"",
+            Break::Half => b"HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\n{\"message\"",
+            Break::Garbage => b"panic: runtime error\n\n",
+        };
+        let _ = stream.write_all(words);
+        return;
+    }
     let (status, header, body) = reply(&path, &says);
     let _ = write!(
         stream,
@@ -119,9 +148,14 @@ fn reply(path: &str, says: &Says) -> (u16, String, String) {
             (200, String::new(), json!({"Swarm": swarm}).to_string())
         }
         ("/nodes", Some(nodes)) => {
-            let list: Value = nodes.iter().map(|state| json!({"Status": {"State": state}})).collect();
+            let node = |(number, state): (u32, &&str)| {
+                json!({"ID": format!("id{number}"), "Version": {"Index": 7}, "Spec": {}, "Status": {"State": state},
+                    "Description": {"Hostname": format!("kraken-{number}")}})
+            };
+            let list: Value = (1..).zip(nodes).map(node).collect();
             (200, String::new(), list.to_string())
         }
+        (path, Some(_)) if path.starts_with("/nodes/") => (200, String::new(), String::new()),
         ("/nodes", None) => (503, String::new(), no_leader.to_string()),
         _ => (404, String::new(), json!({"message": "page not found"}).to_string()),
     }

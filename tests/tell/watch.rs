@@ -1,12 +1,15 @@
 //! Who looks after Docker and the swarm on a node (`swarm watch`), with a systemctl and a Docker that say what they are told to say.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::engine::Says;
+use serde_json::{Value, json};
+
+use super::engine::{Break, Says};
 use super::node::{Node, swarm};
-use super::{READY, WAITING};
+use super::{MANAGER, READY, WAITING};
 
 /// Notes what is wanted of it. `docker.service` in a file of that name has its state; a start or a restart makes it active, but where
 /// the file `refuses` is: that is what systemd does when it was started too often.
@@ -74,6 +77,19 @@ impl Watched {
         }
     }
 
+    /// Waits until it has done what it is for.
+    fn ends_well(&mut self) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{}", self.node.read("said"));
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(status.success(), "{status}: {}", self.node.read("said"));
+    }
+
     /// What it wanted of systemd but to be told, so far.
     fn wanted(&self) -> Vec<String> {
         let wanted = self.node.read("wanted");
@@ -105,6 +121,18 @@ fn unit(node: &Node, name: &str, [active, file, result]: [&str; 3]) {
     node.put(&format!("unit.{name}"), &text);
 }
 
+/// Other settings of the node's place in the swarm.
+fn set(node: &Node, changes: &[(&str, Value)]) {
+    const SETTINGS: &str = "etc/kraken-flash/swarm.json";
+    let mut settings: Value = serde_json::from_str(&node.read(SETTINGS)).unwrap();
+    for (key, value) in changes {
+        settings[*key] = value.clone();
+    }
+    node.put(SETTINGS, &settings.to_string());
+}
+
+const ACTIVE: [&str; 3] = ["active", "enabled", "success"];
+const TOKEN: &str = "var/lib/kraken-flash/join-token";
 const START: [&str; 2] = ["reset-failed docker.service docker.socket", "start docker.service"];
 
 #[test]
@@ -187,10 +215,7 @@ fn a_docker_that_is_stopped_while_it_is_watched_stays_stopped() {
 fn each_restart_begins_with_a_new_count_and_its_failure_is_said() {
     let mut watched = Watched::new(["active", "enabled", "success"], |node| {
         // A first manager has nobody to wait for.
-        let settings = node.read("etc/kraken-flash/swarm.json");
-        let mut settings: serde_json::Value = serde_json::from_str(&settings).unwrap();
-        settings["managers"] = serde_json::json!([]);
-        node.put("etc/kraken-flash/swarm.json", &settings.to_string());
+        set(node, &[("managers", json!([]))]);
         node.put("refuses", "");
         node.docker.says(Says {
             state: "error",
@@ -204,4 +229,74 @@ fn each_restart_begins_with_a_new_count_and_its_failure_is_said() {
     let wanted = watched.wanted();
     assert!(wanted.len() >= 8, "{wanted:?}");
     assert!(wanted.chunks(2).all(|pair| pair == restart), "{wanted:?}");
+}
+
+#[test]
+fn a_docker_that_breaks_off_in_the_middle_of_a_join_ends_no_watch() {
+    let joining = Says {
+        state: "inactive",
+        ..READY
+    };
+    // What is left of a join that failed is left first.
+    let failed = Says {
+        state: "error",
+        error: "a join that failed",
+        ..READY
+    };
+    let cases = [
+        (joining, "/swarm/join", Break::Mute),
+        (joining, "/swarm/join", Break::Half),
+        (joining, "/swarm/join", Break::Garbage),
+        (failed, "/swarm/leave?force=1", Break::Mute),
+    ];
+    for (place, (says, path, how)) in (1..).zip(cases) {
+        // A manager of its own for each case: its port is always the same.
+        let address = format!("127.23.78.{place}");
+        let _listener = TcpListener::bind((address.as_str(), 2377)).unwrap();
+        let mut watched = Watched::new(ACTIVE, |node| {
+            set(
+                node,
+                &[("managers", json!([address])), ("availability", json!("active"))],
+            );
+            node.put(TOKEN, "SWMTKN-1-secret\n");
+            node.docker.says(says);
+            node.docker.breaks_off(Some((path, how)));
+        });
+        watched.says("Docker broke off: ");
+        watched.node.docker.asked();
+        watched.looks();
+        let asked = watched.node.docker.asked();
+        assert!(
+            asked.contains(&path.to_owned()),
+            "{path} {how:?}: it tried no more: {asked:?}"
+        );
+        watched.node.docker.breaks_off(None);
+        watched.node.docker.says(READY);
+        watched.says("and its card was made for");
+        watched.ends_well();
+        assert!(!watched.node.path(TOKEN).exists(), "{path} {how:?}");
+        let said = watched.node.read("said");
+        assert!(!said.contains("Traceback") && !said.contains("secret"), "{said}");
+    }
+}
+
+#[test]
+fn a_card_that_takes_no_file_ends_no_watch_of_a_node_that_is_in() {
+    let mut watched = Watched::new(ACTIVE, |node| {
+        set(node, &[("labels", json!({"kraken-1": {"disk": "ssd"}}))]);
+        // What cannot be removed, and what cannot be made, whoever tries it.
+        node.put(&format!("{TOKEN}/there"), "");
+        std::fs::create_dir_all(node.path("var/lib/docker")).unwrap();
+        std::os::unix::fs::symlink("nowhere/at/all", node.path("var/lib/docker/kraken-labels-given")).unwrap();
+        node.docker.says(MANAGER);
+    });
+    watched.ends_well();
+    let said = watched.node.read("said");
+    assert!(
+        said.contains("the token with which this node joined stays on its card")
+            && said.contains("this node's card takes no file"),
+        "{said}"
+    );
+    let asked = watched.node.docker.asked();
+    assert!(asked.contains(&"/nodes/id1/update?version=7".to_owned()), "{asked:?}");
 }
