@@ -22,6 +22,8 @@ const PACKAGES: [(&str, &str); 4] = [
     ("late", ""),
 ];
 const DOCKER: [&str; 3] = ["containerd.service", "docker.socket", "docker.service"];
+/// A package's service that is no Docker's: it is started because the package wanted to.
+const LATE: &str = "late.service";
 
 /// What a command of the script's does before its work: it counts, and ends everything at the step that is asked for.
 const STEP: &str = "read -r n < \"$R/count\"\necho $((n + 1)) > \"$R/count\"\necho \"${0##*/} $*\" >> \"$R/steps\"\n\
@@ -146,6 +148,14 @@ impl Node {
                     )
                 })
                 .collect();
+            let starts = match name {
+                // By way of an older script's name, and of invoke-rc.d, which hands its own --quiet on.
+                "late" => format!(
+                    "ln -sf /lib/systemd/system/{LATE} \"$R/{WANTS}/{LATE}\"\n\
+                     ! \"$R/{POLICY}\" --quiet late start || echo \"{LATE} is started by its package\" >> \"$R/faults\"\n"
+                ),
+                _ => starts,
+            };
             self.program(
                 &format!("var/lib/dpkg/info/{name}.postinst"),
                 &format!(
@@ -186,11 +196,18 @@ impl Node {
 
     /// A boot as systemd does it: the work if there is the mark, and, whatever becomes of it, the end. Whether all went well.
     fn boot(&self, cut: usize) -> bool {
+        let is_enabled = |unit: &&str| self.path(WANTS).join(unit).is_symlink();
+        let start = |unit: &str| self.put("run/started", &(self.read("run/started") + unit + "\n"));
+        // What is enabled is started like everything else; Docker's where nothing is to be configured any more.
+        Some(LATE)
+            .iter()
+            .filter(|unit| is_enabled(unit))
+            .for_each(|unit| start(unit));
         if !self.path(MARK).exists() {
-            // What is enabled is started like everything else.
-            for unit in DOCKER.iter().filter(|unit| self.path(WANTS).join(unit).is_symlink()) {
-                self.put("run/started", &(self.read("run/started") + unit + "\n"));
-            }
+            DOCKER
+                .iter()
+                .filter(|unit| is_enabled(unit))
+                .for_each(|unit| start(unit));
             return true;
         }
         let done = self.run("", cut);
@@ -240,6 +257,11 @@ impl Node {
         }
         assert!(self.read("preinst").contains("install"), "{what}: {said}");
         assert!(self.docker_is_started(), "{what}: Docker is not started\n{said}");
+        let started = self.read("run/started");
+        assert!(
+            started.lines().any(|unit| unit == LATE),
+            "{what}: {LATE} is not started\n{said}"
+        );
         assert_eq!(self.read("faults"), "", "{what}: {said}");
         assert_eq!(names(&self.path("var/lib/kraken-flash")), [""; 0], "{what}");
         assert_eq!(names(&self.path("usr/sbin")), [""; 0], "{what}");
@@ -365,7 +387,7 @@ fn a_package_that_fails_keeps_docker_away_from_nobody() {
     let node = Node::new();
     node.program("var/lib/dpkg/info/docker.io.postinst", "exit 1");
     assert!(!node.boot(0));
-    assert_eq!(node.read("run/started"), "containerd.service\n");
+    assert_eq!(node.read("run/started"), "containerd.service\nlate.service\n");
 }
 
 #[test]
