@@ -155,10 +155,7 @@ fn root_a_machine_id_that_was_written_with_the_image_is_named_and_one_that_a_nod
     // Mounted since, as a system does that starts from it: the node's own.
     Image::open(&card.path).change(&["set_super_value mnt_count 7".to_owned()]);
     let said = said_of(&world, &verify);
-    assert!(
-        said.contains("has been booted") && !said.contains("pristine"),
-        "{said}"
-    );
+    assert!(said.contains("has been booted") && !said.contains("pristine"), "{said}");
     // Without a receipt nobody can tell.
     let said = said_of(&world, &["verify", text(&card.path)]);
     assert!(

@@ -91,17 +91,21 @@ fn is_on_top(device: &Device, mounted: &HostPath) -> bool {
         .iter()
         .find(|partition| partition.path == holder)
         .map_or(device.number, |partition| partition.device);
-    let Ok(mounts) = std::fs::read("/proc/self/mountinfo") else {
-        return true;
-    };
-    let place = escaped(mounted.path());
+    match std::fs::read("/proc/self/mountinfo") {
+        Ok(mounts) => top_is_of(&mounts, mounted.path(), &number.to_string(), holder),
+        Err(_) => true,
+    }
+}
+
+/// The same, of a text like `/proc/self/mountinfo` (proc(5)); of the device with this number or this name.
+fn top_is_of(mounts: &[u8], place: &Path, number: &str, holder: &Path) -> bool {
+    let place = escaped(place);
     let fields = |line: &[u8]| -> Vec<Vec<u8>> { line.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect() };
     let mut at_place = mounts.split(|byte| *byte == b'\n').map(fields);
     let last = at_place.rfind(|fields| fields.get(4) == Some(&place));
     // A btrfs has a number of its own; it is named by its device.
     last.is_none_or(|fields| {
-        fields[2] == number.to_string().into_bytes()
-            || fields.iter().any(|field| *field == holder.as_os_str().as_bytes())
+        fields[2] == number.as_bytes() || fields.iter().any(|field| *field == holder.as_os_str().as_bytes())
     })
 }
 
@@ -223,5 +227,78 @@ fn quoted(text: &str) -> String {
     match !text.is_empty() && text.chars().all(plain) {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kraken_flash::card::Identity;
+    use std::process::Command;
+
+    #[test]
+    fn what_is_unmounted_is_the_cards_and_nothing_that_lies_over_it() {
+        let card = "36 29 8:17 / /media/a\\040b rw,relatime shared:5 - vfat /dev/sdb1 rw\n";
+        let over = "40 36 0:55 / /media/a\\040b rw - tmpfs tmpfs rw\n";
+        let beside = "41 29 0:56 / /media/a rw - tmpfs tmpfs rw\n";
+        let btrfs = "42 29 0:57 /home /media/a\\040b rw shared:6 - btrfs /dev/sdb1 rw\n";
+        let is_top = |mounts: &[&str]| {
+            let (place, holder) = (Path::new("/media/a b"), Path::new("/dev/sdb1"));
+            top_is_of(mounts.concat().as_bytes(), place, "8:17", holder)
+        };
+        assert!(is_top(&[card]) && is_top(&[card, beside]) && is_top(&[btrfs, beside]));
+        assert!(is_top(&[over, card]), "it is the last one that counts");
+        assert!(!is_top(&[card, over]) && !is_top(&[btrfs, over]));
+        assert!(is_top(&[beside]), "it was unmounted meanwhile: the kernel says so");
+        assert!(!is_top(&[card, "x y\n", over, "\n"]), "lines that are none");
+    }
+
+    fn run(program: &str, arguments: &[&Path]) -> String {
+        let output = Command::new(program).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn root_another_mount_over_that_of_a_card_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, point) = (folder.path().join("card"), folder.path().join("a point"));
+        std::fs::File::create(&file).unwrap().set_len(64 << 20).unwrap();
+        std::fs::create_dir(&point).unwrap();
+        let word = Path::new;
+        let path = run("losetup", &[word("--find"), word("--show"), &file]);
+        let path = Path::new(&path);
+        let result = std::panic::catch_unwind(|| {
+            run("mkfs.ext4", &[word("-q"), path]);
+            run("mount", &[path, &point]);
+            let device = card::find(&Host::system(), path).unwrap();
+            let chosen = Chosen {
+                identity: Identity::of(&device),
+                unmount: device.volume.mounts.clone(),
+                device,
+                warnings: Vec::new(),
+                reasons: Vec::new(),
+                held: Vec::new(),
+            };
+            assert_eq!(chosen.unmount.len(), 1);
+            run("mount", &[word("-t"), word("tmpfs"), word("over"), &point]);
+            std::fs::write(point.join("file"), "of somebody else").unwrap();
+            let Err(Failure::Failed(error)) = unmount(&Session::silent(), &chosen) else {
+                panic!("it was unmounted");
+            };
+            let said = error.to_string();
+            assert!(
+                said.contains("something else is mounted over it") && said.contains("nothing was written"),
+                "{said}"
+            );
+            assert!(point.join("file").exists(), "the other mount is gone");
+            run("umount", &[&point]);
+            assert!(unmount(&Session::silent(), &chosen).is_ok());
+            assert!(card::find(&Host::system(), path).unwrap().volume.mounts.is_empty());
+        });
+        // Whatever is mounted there still, from above.
+        while Command::new("umount").arg(&point).output().unwrap().status.success() {}
+        run("losetup", &[word("--detach"), path]);
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
 }

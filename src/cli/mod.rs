@@ -62,6 +62,26 @@ struct Session {
     missing: owner::Missing,
 }
 
+#[cfg(test)]
+impl Session {
+    /// One that says nothing.
+    fn silent() -> Self {
+        Self {
+            global: Global {
+                config: None,
+                quiet: true,
+                verbose: false,
+                passphrase_file: None,
+                identity: Vec::new(),
+                color: arguments::Color::Auto,
+            },
+            progress: Box::new(kraken_flash::progress::Silent),
+            interrupt: Interrupt::new(),
+            missing: owner::Missing::default(),
+        }
+    }
+}
+
 impl Session {
     /// Does something that may wait for a person. Ctrl-C ends the wait, and what is waited for is left alone.
     fn wait_for<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {

@@ -372,19 +372,7 @@ fn without_a_terminal_stages_and_checks_are_lines() {
 
 #[test]
 fn quiet_says_nothing() {
-    let session = Session {
-        global: super::super::Global {
-            config: None,
-            quiet: true,
-            verbose: false,
-            passphrase_file: None,
-            identity: Vec::new(),
-            color: super::super::arguments::Color::Auto,
-        },
-        progress: Box::new(kraken_flash::progress::Silent),
-        interrupt: Interrupt::new(),
-        missing: super::super::owner::Missing::default(),
-    };
+    let session = Session::silent();
     assert!(matches!(View::new(&session, &nodes(1), &STAGES).0, Kind::Silent));
 }
 

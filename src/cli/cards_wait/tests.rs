@@ -130,19 +130,7 @@ fn a_reader_is_known_whatever_card_is_in_it() {
 
 #[test]
 fn another_device_that_took_the_name_of_the_reader_is_not_written() {
-    let session = Session {
-        global: super::super::Global {
-            config: None,
-            quiet: true,
-            verbose: false,
-            passphrase_file: None,
-            identity: Vec::new(),
-            color: super::super::arguments::Color::Auto,
-        },
-        progress: Box::new(Silent),
-        interrupt: kraken_flash::interrupt::Interrupt::new(),
-        missing: super::super::owner::Missing::default(),
-    };
+    let session = Session::silent();
     let args = CardArgs::default();
     let reader = |serial: &str, card: &str| {
         let mut device = holding(usb("sdb", 16, true), card);
