@@ -191,6 +191,77 @@ fn every_file_says_what_it_is_for() {
 }
 
 /// What bakes uses other rooms; each is either watched by build.rs, or what it gives is hashed into the name of what is cached.
+/// Where a file is written by a name that can be foreseen. Whoever may write to such a folder could put a link there, so all others have no
+/// such name (tempfile, then renamed), or stand here with the reason.
+const NAMED: &[(&str, usize, &str)] = &[
+    ("src/base/cache.rs", 2, "NO_FOLLOW"),
+    ("src/base/debian.rs", 1, "NO_FOLLOW"),
+    ("src/base/fetch.rs", 1, "NO_FOLLOW"),
+    (
+        "src/base/debian/compose.rs",
+        2,
+        "a working folder with a name of its own",
+    ),
+    (
+        "src/check/daemon/ask.rs",
+        3,
+        "a folder with a name of its own, for its owner alone",
+    ),
+    ("src/check/emulate/guest.rs", 1, "the run's own folder"),
+    ("src/check/emulate/node/power.rs", 1, "the run's own folder"),
+    ("src/check/emulate/run.rs", 1, "the run's own folder"),
+    ("src/check/emulate/ssh.rs", 1, "the run's own folder"),
+    (
+        "src/check/emulate/subject.rs",
+        1,
+        "a folder with a name of its own, for its owner alone",
+    ),
+];
+
+#[test]
+fn no_file_of_a_name_that_can_be_foreseen_is_written_through_a_link() {
+    const WRITES: [&str; 4] = ["fs::write(", "File::create(", "fs::copy(", ".create(true)"];
+    let mut found = BTreeMap::new();
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let count: usize = WRITES.iter().map(|write| code.matches(write).count()).sum();
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        let is_test = name.ends_with("tests.rs") || name.ends_with("_test.rs");
+        if count > 0 && !is_test {
+            let guarded = code.matches("custom_flags(NO_FOLLOW)").count() >= count;
+            let reason = NAMED
+                .iter()
+                .find(|(place, _, _)| *place == name)
+                .map(|(_, _, why)| *why);
+            assert!(
+                reason != Some("NO_FOLLOW") || guarded,
+                "{name}: a file is opened without NO_FOLLOW"
+            );
+            found.insert(name, count);
+        }
+    }
+    let known: BTreeMap<String, usize> = NAMED
+        .iter()
+        .map(|(name, count, _)| ((*name).to_owned(), *count))
+        .collect();
+    assert_eq!(found, known, "give it a temporary name, or NO_FOLLOW and a line here");
+}
+
+#[test]
+fn whoever_takes_a_lock_says_what_to_do_where_there_are_none() {
+    let mut takers = Vec::new();
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        if code.contains("flock(") || code.contains(".try_lock()") {
+            assert!(code.contains("lock_failed("), "{}", path.display());
+            takers.push(path);
+        }
+    }
+    assert_eq!(takers.len(), 4, "{takers:?}");
+}
+
 #[test]
 fn code_that_writes_images_is_part_of_the_name_of_what_is_cached() {
     // `base`: the raw image's hash. `provision`: the overlay's. `spec`, `swarm`: they reach an image through `provision` only.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 
 use super::BakeError;
+use crate::base::{CACHE_VARIABLE, lock_failed};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -26,7 +27,10 @@ pub(super) fn take(folder: &Path, progress: &dyn Progress, interrupt: &Interrupt
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => break,
             Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(BakeError::io("locking the folder", folder)(error.into())),
+            Err(error) => {
+                let why = lock_failed(error.into(), CACHE_VARIABLE);
+                return Err(BakeError::io("locking the folder", folder)(why));
+            }
         }
         if !said {
             progress.note("waiting for another run that bakes a golden image");

@@ -6,7 +6,7 @@
 //! - `locks/<key>`: held (flock(2)) by the run that works on that key.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -208,16 +208,7 @@ impl Cache {
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 Err(TryLockError::Error(source)) => {
-                    let source = match Errno::from_io_error(&source) {
-                        Some(Errno::NOLCK | Errno::NOTSUP) => io::Error::new(
-                            source.kind(),
-                            format!(
-                                "{source}: this file system has no locks (NFS without lockd?); name a folder on a disk of this machine in {CACHE_VARIABLE}"
-                            ),
-                        ),
-                        _ => source,
-                    };
-                    return Err(CacheError::io("locking", &path)(source));
+                    return Err(CacheError::io("locking", &path)(lock_failed(source, CACHE_VARIABLE)));
                 }
             }
         }
@@ -351,6 +342,31 @@ pub(super) fn key(parts: &[&[u8]]) -> String {
     hex::encode(&hasher.finalize()[..16])
 }
 
+/// Why a lock cannot be had, and where another folder is named: some network file systems have none (flock(2), `ENOLCK`).
+pub(crate) fn lock_failed(source: io::Error, named_in: &str) -> io::Error {
+    match Errno::from_io_error(&source) {
+        Some(Errno::NOLCK | Errno::NOTSUP) => io::Error::new(
+            source.kind(),
+            format!(
+                "{source}: this file system has no locks (NFS without lockd?); name a folder on a disk of this machine in {named_in}"
+            ),
+        ),
+        _ => source,
+    }
+}
+
+/// Opens a file of a name that can be foreseen, to be written from its beginning; never through a link.
+pub(super) fn create_plain(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(true).write(true).custom_flags(NO_FOLLOW);
+    options.open(path)
+}
+
+/// Writes a small file of such a name.
+pub(super) fn write_plain(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create_plain(path)?.write_all(bytes)
+}
+
 fn key_of_path(path: &Path) -> String {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     key(&[path.as_os_str().as_encoded_bytes()])
@@ -409,6 +425,35 @@ mod tests {
             fs::write(cache.record_path("file", "k"), bytes).expect("write");
             assert!(cache.record::<Known>("file", "k").is_none());
         }
+    }
+
+    #[test]
+    fn what_has_a_name_that_can_be_foreseen_is_never_written_through_a_link() {
+        let (folder, cache) = open();
+        let (mine, link) = (folder.path().join("mine"), folder.path().join("locks/k"));
+        fs::write(&mine, b"mine").expect("write");
+        std::os::unix::fs::symlink(&mine, &link).expect("link");
+        cache.lock("k", &Silent, &Interrupt::new()).expect_err("a link");
+        write_plain(&link, b"theirs").expect_err("a link");
+        assert_eq!(fs::read(&mine).expect("read"), b"mine");
+        fs::remove_file(&link).expect("remove");
+        for text in [&b"long enough"[..], b"short"] {
+            write_plain(&link, text).expect("no link");
+            assert_eq!(fs::read(&link).expect("read"), text);
+        }
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_said_with_what_to_do() {
+        for errno in [Errno::NOLCK, Errno::NOTSUP] {
+            let said = lock_failed(errno.into(), "--output").to_string();
+            assert!(
+                said.contains("has no locks (NFS without lockd?)") && said.ends_with("in --output"),
+                "{said}"
+            );
+        }
+        let other = lock_failed(Errno::IO.into(), CACHE_VARIABLE);
+        assert_eq!(other.raw_os_error(), Some(Errno::IO.raw_os_error()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::cache::NO_FOLLOW;
+use super::cache::{CACHE_VARIABLE, NO_FOLLOW, lock_failed};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
 
@@ -183,7 +183,9 @@ fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<f
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(fs::TryLockError::WouldBlock) => {}
-            Err(fs::TryLockError::Error(error)) => return Err(io_error("locking", path)(error)),
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(io_error("locking", path)(lock_failed(error, CACHE_VARIABLE)));
+            }
         }
         if !told {
             progress.note("another process is composing the debian base; waiting for it");

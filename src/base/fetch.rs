@@ -15,7 +15,7 @@ use ureq::http::header;
 use url::Url;
 
 use super::address::shown;
-use super::cache::NO_FOLLOW;
+use super::cache::{NO_FOLLOW, write_plain};
 use super::fetch_error::{FetchError, gave_up, io_error, refused};
 use super::hash::Hash;
 use super::http::{Client, Event, Exchange, Head};
@@ -389,7 +389,7 @@ impl<'a> Transfer<'a> {
     fn write_note(&self) -> Result<(), FetchError> {
         let path = note_path(self.part);
         let bytes = serde_json::to_vec(&self.note).unwrap_or_default();
-        fs::write(&path, bytes).map_err(io_error("writing", &path))
+        write_plain(&path, &bytes).map_err(io_error("writing", &path))
     }
 }
 

@@ -29,6 +29,7 @@ mod zip_member;
 
 pub use address::AddressError;
 pub use base_error::BaseError;
+pub(crate) use cache::lock_failed;
 pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock};
 pub use catalogue::CatalogueError;
 pub use debian::DebianError;

@@ -12,6 +12,7 @@ use rustix::fs::FlockOperation;
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 use super::{Bmap, OutputError, SUMS, compress, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
+use crate::base::lock_failed;
 use crate::disk::{ImageFile, ReadAt};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -75,7 +76,10 @@ impl Folder {
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(OutputError::Busy { path: path.into() }),
-            Err(error) => return Err(OutputError::io("locking the folder", path)(error.into())),
+            Err(error) => {
+                let why = lock_failed(error.into(), "--output");
+                return Err(OutputError::io("locking the folder", path)(why));
+            }
         }
         for entry in fs::read_dir(path)
             .map_err(OutputError::io("reading the folder", path))?

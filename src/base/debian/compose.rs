@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use sha2::{Digest, Sha256};
 
+use super::super::cache::{NO_FOLLOW, create_plain};
 use super::host::{self, Mirror};
 use super::{DebianError, Release, SCRIPTS, io_error, key_of};
 use crate::interrupt::Interrupt;
@@ -169,7 +170,7 @@ impl Job {
     fn start(&self, release: &Release) -> Result<Child, DebianError> {
         let temporary = self.work.join("tmp");
         fs::create_dir(&temporary).map_err(io_error("creating", &temporary))?;
-        let log = File::create(&self.log).map_err(io_error("creating", &self.log))?;
+        let log = create_plain(&self.log).map_err(io_error("creating", &self.log))?;
         Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"])
             .arg(self.scripts.join("compose.sh"))
@@ -238,6 +239,7 @@ impl Job {
         let (sender, receiver) = channel();
         let mut log = File::options()
             .append(true)
+            .custom_flags(NO_FOLLOW)
             .open(&self.log)
             .map_err(io_error("opening", &self.log))?;
         if let Some(output) = child.stdout.take() {
@@ -273,12 +275,12 @@ fn settle(result: &Path, image: &Path, folder: &Path) -> Result<(), DebianError>
     fs::rename(result, image).map_err(io_error("renaming to", image))
 }
 
-/// Under sudo the cache is an ordinary user's: what root made there becomes theirs.
+/// Under sudo the cache is an ordinary user's: what root made there becomes theirs, and nothing that a link of theirs leads to.
 fn give_to_owner_of_cache(result: &Path, folder: &Path) -> Result<(), DebianError> {
     let Some(cache) = folder.parent() else { return Ok(()) };
     let owner = fs::metadata(cache).map_err(io_error("reading", cache))?;
     for path in [result, folder, &folder.join("lock"), &folder.join("compose.log")] {
-        chown(path, Some(owner.uid()), Some(owner.gid())).map_err(io_error("changing the owner of", path))?;
+        lchown(path, Some(owner.uid()), Some(owner.gid())).map_err(io_error("changing the owner of", path))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! From images to a report: group after group, then what those that are on prove together.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -173,6 +174,42 @@ fn keep(log: &Path, plan: &Plan<'_>) -> Result<Option<PathBuf>, EmulateError> {
     };
     fs::create_dir_all(&plan.consoles).map_err(io_error("making", &plan.consoles))?;
     let kept = plan.consoles.join(name);
-    fs::copy(log, &kept).map_err(io_error("keeping a console's log in", &kept))?;
+    copy_plain(log, &kept).map_err(io_error("keeping a console's log in", &kept))?;
     Ok(Some(kept))
+}
+
+/// Copies a file to a name that can be foreseen: what has that name is replaced, and never written to, as a link would have it.
+fn copy_plain(from: &Path, to: &Path) -> io::Result<()> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    let mut copy = tempfile::NamedTempFile::new_in(folder)?;
+    let mut from = File::open(from)?;
+    io::copy(&mut from, &mut copy)?;
+    copy.as_file().set_permissions(from.metadata()?.permissions())?;
+    copy.persist(to).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_not_kept_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let [log, mine, kept] = ["log", "mine", "kept"].map(|name| folder.path().join(name));
+        fs::write(&log, "said").unwrap();
+        fs::write(&mine, "mine").unwrap();
+        std::os::unix::fs::symlink(&mine, &kept).unwrap();
+        for text in ["said", "said more"] {
+            fs::write(&log, text).unwrap();
+            copy_plain(&log, &kept).unwrap();
+            assert_eq!(fs::read_to_string(&kept).unwrap(), text);
+        }
+        assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
+        assert!(!kept.is_symlink());
+        assert_eq!(
+            kept.metadata().unwrap().permissions(),
+            log.metadata().unwrap().permissions()
+        );
+    }
 }
