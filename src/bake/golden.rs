@@ -211,6 +211,11 @@ fn growth(
     assets: &Assets,
     common: &Overlay,
 ) -> Result<Option<u64>, BakeError> {
+    // Cards that join are smaller; and the only manager of a cluster, which speaks for managers here, is none that could.
+    let context = &Context {
+        rejoin: Rejoin::No,
+        ..*context
+    };
     let mut most = None;
     for role in [Role::Manager, Role::Worker] {
         let Some(node) = context.cluster.nodes.iter().find(|node| node.role == role) else {

@@ -262,6 +262,19 @@ fn cards_that_could_not_join_are_named() {
 }
 
 #[test]
+fn a_worker_rejoins_also_where_one_manager_is_all_there_is() {
+    let desk = Desk::new();
+    let world = &desk.world;
+    world.spec(2, "[docker]\n");
+    world.does(&["build", "--no-sums"]);
+    world.does(&["build", "--no-sums", "--node", "2", "--rejoin", "-o", "again"]);
+    world.does(&["verify", "again/kraken-2.img"]);
+    // The manager itself has no swarm that it could join.
+    let said = world.ends(&["build", "--no-sums", "--node", "1", "--rejoin", "-o", "other"], 1);
+    assert!(said.contains("it has no other manager than kraken-1"), "{said}");
+}
+
+#[test]
 fn a_card_for_a_running_swarm_has_the_token_that_was_given_and_no_other() {
     let desk = Desk::new();
     let world = &desk.world;
