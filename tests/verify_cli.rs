@@ -289,6 +289,61 @@ fn what_cannot_be_booted_is_said_before_anything_is() {
 }
 
 #[test]
+fn what_is_none_of_the_set_is_said_before_a_folder_is_booted() {
+    let world = World::new(2, trixie());
+    world.does(&["build"]);
+    // Nothing boots here: what comes before is what is looked at.
+    let empty = world.at("programs");
+    fs::create_dir(&empty).unwrap();
+    let boots = |arguments: &[&str]| {
+        let output = world
+            .program()
+            .args(["verify", "--boot", "images"])
+            .args(arguments)
+            .env("PATH", &empty)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", said(&output));
+        let words = said(&output);
+        assert!(words.contains("booting images needs"), "{words}");
+        words
+    };
+    let stranger = "no image of this set";
+    // Nodes that are not picked are of the set all the same.
+    for arguments in [&[][..], &["--nodes", "1"], &["--nodes", "2"]] {
+        assert!(!boots(arguments).contains(stranger), "{arguments:?}");
+    }
+    // What the manifest lists is the set, also where a raw image of another build would be found first.
+    fs::copy(world.at("images/kraken-1.img"), world.at("aside.img")).unwrap();
+    world.does(&["build", "--compress", "zst"]);
+    fs::copy(world.at("aside.img"), world.at("images/kraken-1.img")).unwrap();
+    let words = boots(&[]);
+    assert!(
+        words.contains("kraken-1.img is no image of this set: it is another image of kraken-1 (node 1); remove it"),
+        "{words}"
+    );
+    fs::remove_file(world.at("images/kraken-1.img")).unwrap();
+    world.does(&["build"]);
+    let toml = fs::read_to_string(world.at("kraken.toml")).unwrap();
+    fs::write(world.at("kraken.toml"), toml.replace("nodes = 2", "nodes = 1")).unwrap();
+    world.does(&["build"]);
+    let gone = "kraken-2.img is no image of this set: it is kraken-2 (node 2), and the cluster has 1 nodes";
+    for arguments in [&[][..], &["--nodes", "1"]] {
+        let words = boots(arguments);
+        let at = words.find(gone).unwrap_or_else(|| panic!("{words}"));
+        assert!(at < words.find("booting images needs").unwrap(), "{words}");
+    }
+    // One image by itself is no set.
+    let output = world
+        .program()
+        .args(["verify", "--boot", "images/kraken-1.img"])
+        .env("PATH", &empty)
+        .output()
+        .unwrap();
+    assert!(!said(&output).contains(stranger), "{}", said(&output));
+}
+
+#[test]
 fn a_missing_emulator_is_said_with_the_line_that_installs_it_before_anything_is_made() {
     let world = World::new(2, trixie());
     world.does(&["build", "--compress", "zst"]);

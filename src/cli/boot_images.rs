@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use kraken_flash::base::{Cache, Format, recognise};
-use kraken_flash::check;
 use kraken_flash::check::emulate::{EmulateError, Subject, Unpacking};
+use kraken_flash::check::{self, FolderImages};
 use kraken_flash::spec::{Cluster, Node};
 
 use super::{Failure, Session, say};
 
-/// As which a node's image may lie in a folder.
-const PACKED: [&str; 5] = ["img", "img.xz", "img.zst", "img.gz", "img.zip"];
-
-/// The images of the nodes in a folder.
-pub(super) fn of_folder<'a>(folder: &Path, cluster: &'a Cluster, wanted: &[u32]) -> Result<Vec<Subject<'a>>, Failure> {
+/// The nodes' images among those of a folder: of the nodes that are wanted, of all when none is named.
+pub(super) fn of_folder<'a>(
+    images: &FolderImages,
+    cluster: &'a Cluster,
+    wanted: &[u32],
+) -> Result<Vec<Subject<'a>>, Failure> {
     let mut subjects = Vec::new();
     let mut missing = Vec::new();
     if let Some(number) = wanted
@@ -29,12 +30,8 @@ pub(super) fn of_folder<'a>(folder: &Path, cluster: &'a Cluster, wanted: &[u32])
         if !wanted.is_empty() && !wanted.contains(&node.number) {
             continue;
         }
-        let found = PACKED
-            .iter()
-            .map(|end| folder.join(format!("{}.{end}", node.hostname)))
-            .find(|image| image.is_file());
-        match found {
-            Some(image) => subjects.push(Subject::file(node, image)),
+        match images.of(node.number) {
+            Some(image) => subjects.push(Subject::file(node, image.to_owned())),
             None => missing.push(format!("{}.img", node.hostname)),
         }
     }
@@ -42,7 +39,7 @@ pub(super) fn of_folder<'a>(folder: &Path, cluster: &'a Cluster, wanted: &[u32])
         true => Ok(subjects),
         false => Err(Failure::message(format!(
             "{} has no {}: make them with `kraken-flash build`, or name the nodes that are there with --nodes",
-            folder.display(),
+            images.folder().display(),
             missing.join(", ")
         ))),
     }

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kraken_flash::base::{Cache, Downloads};
-use kraken_flash::check::emulate::{self, BootReport, Machine, Plan, Spare, Subject, render};
+use kraken_flash::check::FolderImages;
+use kraken_flash::check::emulate::{self, BootReport, Check, Machine, Plan, Spare, Subject, render};
 use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
 use kraken_flash::swarm::{self, ClusterKeys};
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
@@ -125,15 +126,31 @@ pub(super) fn run(
         if path.is_dir() && node.is_some() {
             return Err(Failure::Usage("of a folder, nodes are picked with --nodes".into()));
         }
+        let mut set = None;
         let (subjects, _unpacked) = match path.is_dir() {
-            true => (boot_images::of_folder(path, cluster, &args.nodes)?, None),
+            true => {
+                let images = FolderImages::read(path, cluster)?;
+                // Before guests start, which takes long: somebody may want to look into it first.
+                for stranger in images.strangers() {
+                    say(session, &format!("warning: {stranger}"));
+                }
+                set = Some(emulate::set_check(&images));
+                (boot_images::of_folder(&images, cluster, &args.nodes)?, None)
+            }
             false => {
                 let (subject, unpacked) = boot_images::of_file(session, path, node, cluster)?;
                 (vec![subject], unpacked)
             }
         };
         emulator_is_here()?;
-        return boot(session, args, (&loaded, keys.as_ref(), subjects, as_json), out);
+        let what = What {
+            loaded: &loaded,
+            keys: keys.as_ref(),
+            subjects,
+            set,
+            as_json,
+        };
+        return boot(session, args, what, out);
     }
     emulator_is_here()?;
     let wanted = Wanted {
@@ -158,7 +175,14 @@ pub(super) fn run(
                     image.patch().clone(),
                 ));
             }
-            boot(session, args, (loaded, keys, subjects, as_json), out)
+            let what = What {
+                loaded,
+                keys,
+                subjects,
+                set: None,
+                as_json,
+            };
+            boot(session, args, what, out)
         },
     )
 }
@@ -168,14 +192,24 @@ pub(super) fn emulator_is_here() -> Result<(), Failure> {
     emulate::are_here().map_err(|error| Failure::Failed(Box::new(error)))
 }
 
-type What<'a> = (&'a Loaded, Option<&'a ClusterKeys>, Vec<Subject<'a>>, bool);
+/// What is booted.
+struct What<'a> {
+    loaded: &'a Loaded,
+    keys: Option<&'a ClusterKeys>,
+    subjects: Vec<Subject<'a>>,
+    /// What is known of the folder that they are of.
+    set: Option<Check>,
+    as_json: bool,
+}
 
-fn boot(
-    session: &Session,
-    args: &BootArgs,
-    (loaded, keys, mut subjects, as_json): What<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    let What {
+        loaded,
+        keys,
+        mut subjects,
+        set,
+        as_json,
+    } = what;
     let cluster = &loaded.workspace.cluster;
     // Managers start first: the others look for them.
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
@@ -199,6 +233,7 @@ fn boot(
             .unwrap_or_else(|| cache.root().join("consoles").join(&cluster.name)),
         logins: private_keys(&loaded.workspace.keys, &loaded.workspace.folder, cluster),
         tokens: keys.map(tokens).transpose()?,
+        set,
     };
     let report = {
         let view = View::new(session, &booting, emulate::stages(cluster));

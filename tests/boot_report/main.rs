@@ -106,6 +106,41 @@ fn a_report_is_good_only_when_something_was_proven_of_every_node() {
 }
 
 #[test]
+fn an_image_that_is_none_of_the_set_is_in_every_report_and_none_of_them_is_good() {
+    let report = reports::with_a_stranger();
+    assert!(!report.is_good());
+    let said = "images/kraken-3.img is no image of this set";
+    let text = render::text(&report);
+    golden("stranger.txt", &text);
+    assert!(text.contains(said) && !text.contains("not right together"), "{text}");
+    let xml = render::junit(&report);
+    assert!(
+        xml.contains("failures=\"1\" errors=\"0\"") && xml.contains("<failure type=\"set\"") && xml.contains(said),
+        "{xml}"
+    );
+    let page = render::html(&report).unwrap();
+    assert!(
+        // The page escapes slashes.
+        page.contains("kraken-3.img is no image of this set")
+            && page.contains("the folder has images that are none of this set"),
+        "{page}"
+    );
+    let json = serde_json::to_value(render::json(&report)).unwrap();
+    assert_eq!(
+        (&json["good"], &json["cluster-checks"][0]["name"]),
+        (&false.into(), &"set".into())
+    );
+    // What is wrong with the nodes together is said beside it.
+    let mut both = report;
+    both.cluster_checks[2].outcome = Outcome::Failed;
+    let text = render::text(&both);
+    assert!(
+        text.contains("the nodes are not right together: swarm-nodes; the folder has images that are none of this set"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_same_report_gives_the_same_bytes() {
     let (one, other) = (reports::failing(), reports::failing());
     assert_eq!(render::html(&one).unwrap(), render::html(&other).unwrap());

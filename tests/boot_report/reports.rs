@@ -310,3 +310,21 @@ fn not_reached(check: &mut Check) {
     check.seen = String::new();
     (check.began_ms, check.ended_ms) = (0, 0);
 }
+
+/// All nodes are right, and beside their images lay another one.
+pub fn with_a_stranger() -> BootReport {
+    let mut report = good(2, 1);
+    let seen = "images/kraken-3.img is no image of this set: it is kraken-3 (node 3), and the cluster has 2 nodes; \
+                remove it, with its .bmap, or it ends up on a card";
+    let mut set = passed(
+        "set",
+        "the folder holds images of this cluster, and no others",
+        seen,
+        0,
+        0,
+    );
+    set.outcome = Outcome::Failed;
+    set.expected = Some("in images one image for each node of kraken.toml, and no others".into());
+    report.cluster_checks.insert(0, set);
+    report
+}

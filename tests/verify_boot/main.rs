@@ -10,6 +10,7 @@ mod broken;
 mod kept_out;
 mod limits;
 mod reports;
+mod set;
 mod spare;
 mod stand_in;
 

@@ -7,6 +7,7 @@ mod console;
 mod devicetree;
 mod error;
 mod firmware;
+mod folder;
 mod groups;
 mod guest;
 mod inspect;
@@ -29,6 +30,7 @@ mod written;
 
 pub use error::EmulateError;
 pub use firmware::FirmwareError;
+pub use folder::set_check;
 use lan::LanError;
 pub use machine::Machine;
 pub use packed::Unpacking;

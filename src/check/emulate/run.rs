@@ -44,6 +44,8 @@ pub struct Plan<'a> {
     pub at_once: Option<usize>,
     /// The tokens of managers and workers that the cluster's keys give, where the keys are at hand.
     pub tokens: Option<[String; 2]>,
+    /// What is known of the folder of images before anything boots, where they are of one: [`super::set_check`].
+    pub set: Option<Check>,
 }
 
 /// The stages of a node, in order, the last of which says that it is up.
@@ -306,7 +308,7 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
         slowness,
         interrupted: proven.interrupted,
         nodes: proven.nodes,
-        cluster_checks: proven.cluster_checks,
+        cluster_checks: plan.set.iter().cloned().chain(proven.cluster_checks).collect(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What all renderings say in the same words: times, states, the verdict.
 
+use super::super::folder::SET;
 use super::super::{BootReport, Check, NodeReport, Outcome};
 use crate::clean;
 
@@ -120,8 +121,14 @@ pub(super) fn verdict(report: &BootReport) -> String {
     }
     match State::of_cluster(report) {
         State::Wrong => {
-            let failed = with(&report.cluster_checks, Outcome::Failed);
-            parts.push(format!("the nodes are not right together: {}", names(failed)));
+            let failed = || with(&report.cluster_checks, Outcome::Failed);
+            let mut together = failed().filter(|check| check.name != SET).peekable();
+            if together.peek().is_some() {
+                parts.push(format!("the nodes are not right together: {}", names(together)));
+            }
+            if failed().any(|check| check.name == SET) {
+                parts.push("the folder has images that are none of this set".into());
+            }
         }
         State::Unproven if unproven.is_empty() && wrong.is_empty() => {
             let missed = with(&report.cluster_checks, Outcome::NotReached);
