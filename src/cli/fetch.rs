@@ -5,8 +5,8 @@ use std::io::Write;
 use kraken_flash::base;
 use kraken_flash::workspace::MissingKeys;
 
-use super::load::{self, BaseArgs};
-use super::{Failure, Session, plan, text};
+use super::load::{self, BaseArgs, Wants};
+use super::{Failure, Session, packages, plan, say, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,22 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     args.base.apply(&mut cluster.image)?;
     let options = args.base.options();
     let base = base::obtain(&cluster.image, &options, &*session.progress, &session.interrupt)?;
-    let selection = load::packages(session, (&cluster, &loaded.lock), &base, (&options, args.update))?;
+    let wants = Wants {
+        cluster: &cluster,
+        base: &base,
+        lock: &loaded.lock,
+        options: &options,
+        update: args.update,
+        makes: None,
+    };
+    let selection = load::packages(session, &wants)?;
+    // Another version may be what is wanted, or other options: what was fetched stays.
+    for refused in selection
+        .iter()
+        .flat_map(|selection| packages::refused(&cluster, &loaded.assets, &selection.bake))
+    {
+        say(session, &format!("warning: `build` will refuse this: {refused}"));
+    }
     let packages = selection.map(|selection| selection.bake.packages).unwrap_or_default();
     if args.json {
         return text::json(

@@ -10,7 +10,7 @@ use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
 use kraken_flash::swarm::{ClusterKeys, Token};
 use kraken_flash::workspace::{self, MissingKeys};
 
-use super::load::{self, BaseArgs, Loaded};
+use super::load::{self, BaseArgs, Loaded, Wants};
 use super::{Failure, Session, keys, known};
 
 /// How nodes get into a swarm that is running.
@@ -118,7 +118,15 @@ pub(super) fn with<T, R>(
     let options = wanted.base.options();
     let base = base::obtain(&cluster.image, &options, progress, interrupt)?;
     bake::accepts(&cluster, &base)?;
-    let selection = load::packages(session, (&cluster, &loaded.lock), &base, (&options, false))?;
+    let wants = Wants {
+        cluster: &cluster,
+        base: &base,
+        lock: &loaded.lock,
+        options: &options,
+        update: false,
+        makes: Some(&loaded.assets),
+    };
+    let selection = load::packages(session, &wants)?;
     let inputs = Inputs {
         cluster: &cluster,
         base: &base,

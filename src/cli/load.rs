@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kraken_flash::base::{self, Base, Downloads};
-use kraken_flash::packages::lock::LOCK;
+use kraken_flash::packages::lock::{Bake, LOCK};
 use kraken_flash::packages::{self, For, Selection};
 use kraken_flash::provision::Assets;
 use kraken_flash::spec::{self, BaseRef, Cluster, Image};
@@ -81,27 +81,57 @@ pub(super) fn lock_of(workspace: &Workspace) -> PathBuf {
     }
 }
 
-/// The packages that the cluster asks for, ready in the cache; `None` when it asks for none. `update`: moves the lock file on.
-pub(super) fn packages(
-    session: &Session,
-    (cluster, lock): (&Cluster, &Path),
-    base: &Base,
-    (options, update): (&base::Options, bool),
-) -> Result<Option<Selection>, Failure> {
+/// What packages are obtained for, and where from.
+pub(super) struct Wants<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) base: &'a Base,
+    /// The lock file.
+    pub(super) lock: &'a Path,
+    pub(super) options: &'a base::Options,
+    /// Move the lock file on.
+    pub(super) update: bool,
+    /// What images are made with, where some are: what cannot become one is refused before its packages are fetched.
+    pub(super) makes: Option<&'a Assets>,
+}
+
+/// The packages that the cluster asks for, ready in the cache; `None` when it asks for none.
+pub(super) fn packages(session: &Session, wants: &Wants<'_>) -> Result<Option<Selection>, Failure> {
     let downloads = Downloads::open(
-        options,
-        cluster.apt.proxy.as_deref(),
+        wants.options,
+        wants.cluster.apt.proxy.as_deref(),
         &*session.progress,
         &session.interrupt,
     )?;
     let wanted = For {
-        cluster,
-        base,
-        lock,
-        update,
+        cluster: wants.cluster,
+        base: wants.base,
+        lock: wants.lock,
+        update: wants.update,
         now: now(),
     };
-    Ok(packages::obtain(wanted, &downloads)?)
+    if wants.makes.is_some()
+        && !wants.update
+        && let Some(bake) = packages::locked(wanted, &downloads)?
+    {
+        refuse(wants, &bake)?;
+    }
+    let selection = packages::obtain(wanted, &downloads)?;
+    if let Some(selection) = &selection {
+        refuse(wants, &selection.bake)?;
+    }
+    Ok(selection)
+}
+
+/// Before anything is made of packages, as making the images would say it in the end.
+fn refuse(wants: &Wants<'_>, bake: &Bake) -> Result<(), Failure> {
+    let refused = wants
+        .makes
+        .map(|assets| super::packages::refused(wants.cluster, assets, bake))
+        .unwrap_or_default();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::message(refused.join("\n"))),
+    }
 }
 
 /// The time, by which signatures are judged; nothing of it goes into an image.

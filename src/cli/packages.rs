@@ -2,9 +2,12 @@
 
 use kraken_flash::bake;
 use kraken_flash::base::{self, Downloads, OsImage};
-use kraken_flash::packages::{self, For, lock::Bake};
+use kraken_flash::packages::lock::{Bake, LOCK};
+use kraken_flash::packages::{self, For};
 use kraken_flash::progress::Silent;
-use kraken_flash::spec::{Cluster, DockerSource, SwarmMode, daemon};
+use kraken_flash::provision::{self, Assets};
+use kraken_flash::spec::daemon::{self, Version};
+use kraken_flash::spec::{Cluster, DockerSource, SwarmMode};
 use kraken_flash::workspace::Workspace;
 
 use super::{Session, load, text};
@@ -17,6 +20,8 @@ pub(super) struct Planned {
     pub(super) card: Option<u64>,
     /// What the base is.
     pub(super) system: Option<OsImage>,
+    /// Why `build` will refuse this, as far as the templates, the overlays and the lock file tell; a sentence each.
+    pub(super) refused: Vec<String>,
     /// Whether packages are asked for.
     asked: bool,
 }
@@ -52,7 +57,15 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         bake: None,
         card: None,
         system: None,
+        refused: Vec::new(),
         asked,
+    };
+    let assets = match Assets::load(Some(&workspace.folder), cluster.system.overlay.as_deref()) {
+        Ok(assets) => Some(assets),
+        Err(error) => {
+            nothing.refused.push(error.to_string());
+            None
+        }
     };
     let options = base::Options {
         offline: true,
@@ -72,7 +85,16 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         update: false,
         now: 0,
     };
-    let bake = packages::locked(wanted, &downloads).ok().flatten();
+    let bake = match packages::locked(wanted, &downloads) {
+        Ok(bake) => bake,
+        Err(error) => {
+            nothing.refused.push(error.to_string());
+            None
+        }
+    };
+    if let (Some(assets), Some(bake)) = (&assets, &bake) {
+        nothing.refused.extend(refused(cluster, assets, bake));
+    }
     let need = match (&bake, asked) {
         (Some(bake), _) => bake.need(),
         (None, false) => (0, 0),
@@ -83,6 +105,21 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         bake,
         ..nothing
     }
+}
+
+/// Why no image can be made of this cluster with the Docker that is locked for its base; a sentence each. Nothing where none is locked:
+/// then its version is not known.
+pub(super) fn refused(cluster: &Cluster, assets: &Assets, bake: &Bake) -> Vec<String> {
+    let Some(engine) = bake.engine() else {
+        return Vec::new();
+    };
+    let Some(version) = Version::of_package(&engine.version) else {
+        return Vec::new();
+    };
+    provision::docker_refuses(cluster, assets, version)
+        .into_iter()
+        .map(|error| format!("{error}; {LOCK} has {} {} for this base", engine.name, engine.version))
+        .collect()
 }
 
 /// Where Docker comes from.

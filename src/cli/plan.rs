@@ -50,6 +50,10 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     writeln!(out, "{}: {nodes}, {from}\n", cluster.name)?;
     writeln!(out, "{}\n", trimmed(&common(&workspace, &packages, width)))?;
     writeln!(out, "{}", trimmed(&node_table(&cluster.nodes, width)))?;
+    for refused in &packages.refused {
+        let refused = text::printable(refused);
+        writeln!(out, "\nWarning: `build` will refuse this: {refused}.")?;
+    }
     let remarks = known::planned(cluster);
     for remark in &remarks {
         writeln!(out, "\nWarning: {remark}.")?;
@@ -76,6 +80,9 @@ struct Plan<'a> {
     base: Option<&'a OsImage>,
     /// Why `build` will refuse the base, if it will.
     base_refused: Vec<&'a str>,
+    /// Why `build` will refuse the templates, the overlays, the lock file, or what Docker is told: the Docker of the lock file does not
+    /// know it.
+    refused: &'a [String],
     /// The packages of the lock file; null when it has none for this base and this spec.
     packages: Option<&'a [LockedPackage]>,
     /// The smallest card that will do, in bytes; null when the base or the packages are not known yet.
@@ -101,6 +108,7 @@ impl<'a> Plan<'a> {
                     .map(|stay| stay.what.as_str())
                     .collect()
             }),
+            refused: &planned.refused,
             packages: planned.bake.as_ref().map(|bake| bake.packages.as_slice()),
             card_bytes: planned.card,
             ssh_key_to_be_made: match &workspace.keys {

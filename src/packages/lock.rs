@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::spec::DockerSource;
+use crate::spec::daemon::ENGINES;
 
 /// The lock file's name.
 pub const LOCK: &str = "kraken.lock";
@@ -169,6 +170,13 @@ impl Bake {
                 inodes.saturating_add(package.inodes),
             )
         })
+    }
+
+    /// The package that holds dockerd; `None` where there is none, or the base image has one already.
+    pub fn engine(&self) -> Option<&LockedPackage> {
+        self.packages
+            .iter()
+            .find(|package| ENGINES.contains(&package.name.as_str()))
     }
 
     /// Bytes to download.

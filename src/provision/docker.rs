@@ -18,19 +18,42 @@ pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     if docker.source == DockerSource::None {
         return Ok(());
     }
-    let rendered = assets
-        .renderer
-        .text(DAEMON, &json!({"cluster": draft.ctx.cluster.name}))?;
-    let mut options: Map<String, Value> =
-        serde_json::from_str(&rendered).map_err(|error| ProvisionError::Template {
-            template: DAEMON.to_owned(),
-            why: format!("it is no JSON object ({error})"),
-        })?;
-    lay_over(&mut options, &docker.daemon);
-    lay_pools(&mut options, &docker.local_pools);
-    check(draft, &options)?;
+    let options = options(draft.ctx.cluster, assets)?;
+    let refused = refusals(draft.ctx.cluster, &options, version(draft)?);
+    if let Some(first) = refused.into_iter().next() {
+        return Err(first);
+    }
     let text = serde_json::to_string_pretty(&options).unwrap_or_default();
     draft.file("/etc/docker/daemon.json", text + "\n", 0o644)
+}
+
+/// What every node's dockerd is told: the template with [docker.daemon] and the chosen pools laid over it.
+fn options(cluster: &Cluster, assets: &Assets) -> Result<Map<String, Value>, ProvisionError> {
+    let rendered = assets.renderer.text(DAEMON, &json!({"cluster": cluster.name}))?;
+    let mut options: Map<String, Value> =
+        serde_json::from_str(&rendered).map_err(|error| template(format!("it is no JSON object ({error})")))?;
+    lay_over(&mut options, &cluster.docker.daemon);
+    lay_pools(&mut options, &cluster.docker.local_pools);
+    Ok(options)
+}
+
+/// Why images with a dockerd of this version cannot be made of these options, each as making them says it; nothing where they can, or
+/// where no Docker is asked for.
+pub fn docker_refuses(cluster: &Cluster, assets: &Assets, version: Version) -> Vec<ProvisionError> {
+    if cluster.docker.source == DockerSource::None {
+        return Vec::new();
+    }
+    match options(cluster, assets) {
+        Ok(options) => refusals(cluster, &options, Some(version)),
+        Err(error) => vec![error],
+    }
+}
+
+fn template(why: String) -> ProvisionError {
+    ProvisionError::Template {
+        template: DAEMON.to_owned(),
+        why,
+    }
 }
 
 /// The pools that were chosen for local networks, unless somebody says which.
@@ -44,33 +67,31 @@ fn lay_pools(options: &mut Map<String, Value>, pools: &[LocalPool]) {
     }
 }
 
-/// Refuses what the dockerd in the image would not start with. What kraken.toml says was looked at when it was read; here it is
-/// together with the template, which may be the user's, and with the version.
-fn check(draft: &Draft<'_>, options: &Map<String, Value>) -> Result<(), ProvisionError> {
-    let cluster = draft.ctx.cluster;
+/// What a dockerd of this version would not start with. What kraken.toml says was looked at when it was read; here it is together with
+/// the template, which may be the user's, and with the version.
+fn refusals(cluster: &Cluster, options: &Map<String, Value>, version: Option<Version>) -> Vec<ProvisionError> {
     let swarm = cluster.swarm.mode != SwarmMode::None;
     let around = Around {
         swarm,
-        version: version(draft)?,
+        version,
         log_driver: None,
     };
-    let template = |why: String| ProvisionError::Template {
-        template: DAEMON.to_owned(),
-        why,
-    };
-    if let Some(fault) = daemon::faults(options, &around).into_iter().next() {
-        return Err(template(format!(
-            "with [docker.daemon] laid over it, at {}: {}; {}",
-            fault.path, fault.why, fault.mend
-        )));
-    }
+    let mut refused: Vec<ProvisionError> = daemon::faults(options, &around)
+        .into_iter()
+        .map(|fault| {
+            template(format!(
+                "with [docker.daemon] laid over it, at {}: {}; {}",
+                fault.path, fault.why, fault.mend
+            ))
+        })
+        .collect();
     if swarm && daemon::data_root(options) != daemon::data_root(&cluster.docker.daemon) {
-        return Err(template(
+        refused.push(template(
             "it sets `data-root`, and the swarm is baked where kraken.toml says; write data-root in [docker.daemon]"
                 .to_owned(),
         ));
     }
-    Ok(())
+    refused
 }
 
 /// The version of the dockerd that is baked in, where the image says what is.

@@ -24,6 +24,7 @@ mod tell;
 
 pub use assets::Assets;
 pub use common::common;
+pub use docker::docker_refuses;
 pub use error::ProvisionError;
 pub use node::node;
 pub use pristine::pristine;

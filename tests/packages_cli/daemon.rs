@@ -134,3 +134,76 @@ fn what_the_image_s_dockerd_does_not_know_is_refused() {
         "{said}"
     );
 }
+
+#[test]
+fn plan_says_what_the_locked_docker_does_not_know() {
+    let (world, _debs, mut archive) = world("20.10.24-1");
+    let asks = |options: &str| world.spec(2, &format!("[docker]\ndaemon = {{ {options} }}\n"));
+    let newer = "log-format = \"json\", ip6tables = true";
+    let warned = "`build` will refuse this";
+    asks(newer);
+    // Nothing is locked yet: which Docker it will be is not known.
+    let said = world.does(&["plan"]);
+    assert!(!said.contains(warned), "{said}");
+    let said = world.does(&["fetch"]);
+    let words = [
+        "Docker 20 has no `log-format` yet: it came with Docker 25",
+        "before Docker 27 `ip6tables` is experimental",
+        "kraken.lock has docker.io 20.10.24-1 for this base",
+    ];
+    for words in words.iter().chain([&warned]) {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+    // From now on nobody has to be asked.
+    archive.stop();
+    let said = world.does(&["plan"]);
+    for words in words.iter().chain([&warned]) {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+    let plan: Value = serde_json::from_str(&world.does(&["plan", "--json"])).unwrap();
+    assert_eq!(plan["refused"].as_array().unwrap().len(), 2, "{plan}");
+    // `build` says the same of both, before it gets packages that it cannot use.
+    fs::remove_dir_all(world.at("cache/downloads")).unwrap();
+    let said = world.ends(&["build", "--no-sums"], 1);
+    for words in words {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+    // What a template of the user's own says counts as well.
+    asks("");
+    fs::create_dir_all(world.at("templates")).unwrap();
+    fs::write(world.at("templates/daemon.json"), "{\"log-format\": \"json\"}").unwrap();
+    let said = world.does(&["plan"]);
+    assert!(said.contains(warned) && said.contains("`log-format` yet"), "{said}");
+    fs::remove_dir_all(world.at("templates")).unwrap();
+
+    // Of other packages, of another base, and where no Docker is wanted, nothing is known.
+    world.spec(
+        2,
+        &format!("[docker]\ndaemon = {{ {newer} }}\n[system]\npackages = [\"tool\"]\n"),
+    );
+    let said = world.does(&["plan"]);
+    assert!(!said.contains(warned), "{said}");
+    asks(newer);
+    fs::copy(world.at("base.img"), world.at("other.img")).unwrap();
+    Image::open(&world.at("other.img")).put_root("/usr/bin/python3", b"#!/bin/sh\n", 0o755, 0);
+    let said = world.does(&["plan", "--base", "other.img"]);
+    assert!(!said.contains(warned), "{said}");
+    world.spec(2, &format!("[docker]\nsource = \"none\"\ndaemon = {{ {newer} }}\n"));
+    let said = world.does(&["plan"]);
+    assert!(!said.contains(warned), "{said}");
+    // A lock file that no command can use is no secret of `build`'s.
+    asks("");
+    fs::write(world.at("kraken.lock"), "format = 2\n").unwrap();
+    let said = world.does(&["plan"]);
+    assert!(said.contains(warned) && said.contains("format 2"), "{said}");
+}
+
+#[test]
+fn what_the_locked_docker_knows_is_no_matter_at_plan() {
+    let (world, _debs, _archive) = world("5:28.5.2-1");
+    world.spec(2, "[docker]\ndaemon = { log-format = \"json\", ip6tables = true }\n");
+    world.does(&["fetch"]);
+    let said = world.does(&["plan"]);
+    assert!(!said.contains("will refuse"), "{said}");
+    world.does(&["build", "--no-sums"]);
+}
