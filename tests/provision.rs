@@ -2,6 +2,8 @@
 
 #[path = "common/images.rs"]
 mod images;
+#[path = "provision_support/keyboard.rs"]
+mod keyboard;
 #[path = "provision_support/units.rs"]
 mod units;
 

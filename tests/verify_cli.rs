@@ -1,6 +1,8 @@
 //! `verify` passes what is untouched, and names each single thing that was changed, with exit code 3.
 
 mod common;
+#[path = "verify_cli/keyboard.rs"]
+mod keyboard;
 #[path = "verify_cli/lived.rs"]
 mod lived;
 

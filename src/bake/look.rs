@@ -14,6 +14,7 @@ use crate::disk::{self, Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
 use crate::progress::Progress;
+use crate::provision::{self, Assets};
 use crate::spec::{Cluster, UsedImage};
 
 /// The file systems of an image and what is known of its system.
@@ -49,6 +50,24 @@ pub fn describe(base: &Base) -> Result<OsImage, BakeError> {
 /// [`BakeError::Lived`] when it has what would be on every node and cannot be taken back; others when it cannot be read.
 pub fn accepts(cluster: &Cluster, base: &Base) -> Result<(), BakeError> {
     refuse_used(cluster, &base.raw, &describe(base)?)
+}
+
+/// Why images of this base cannot have the cluster's keyboard, as far as the base itself tells; `None` where they can.
+///
+/// # Errors
+/// [`BakeError`] when it cannot be read.
+pub fn keyboard_refuses(
+    cluster: &Cluster,
+    assets: &Assets,
+    base: &Base,
+) -> Result<Option<provision::ProvisionError>, BakeError> {
+    Ok(provision::keyboard_refuses(cluster, assets, &root_of(base)?))
+}
+
+fn root_of(base: &Base) -> Result<Ext4Tree, BakeError> {
+    let file = open_read(&base.raw)?;
+    let layout = detect(&file, &base.raw)?;
+    trees(&file, &layout, &base.raw).map(|(_, root)| root)
 }
 
 /// Refuses a base with what would be on every node and cannot be taken back, unless the cluster takes it along.

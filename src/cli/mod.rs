@@ -20,6 +20,7 @@ mod flash_image;
 mod golden;
 mod init;
 mod inspect;
+mod keyboard;
 mod keys;
 mod known;
 mod lived;

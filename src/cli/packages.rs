@@ -10,7 +10,7 @@ use kraken_flash::spec::daemon::{self, Version};
 use kraken_flash::spec::{Cluster, DockerSource, SwarmMode};
 use kraken_flash::workspace::Workspace;
 
-use super::{Session, load, text};
+use super::{Session, keyboard, load, text};
 
 /// As much as is known without asking anybody.
 pub(super) struct Planned {
@@ -22,6 +22,8 @@ pub(super) struct Planned {
     pub(super) system: Option<OsImage>,
     /// Why `build` will refuse this, as far as the templates, the overlays and the lock file tell; a sentence each.
     pub(super) refused: Vec<String>,
+    /// What may not be as it is meant, and is not refused.
+    pub(super) warnings: Vec<String>,
     /// Whether packages are asked for.
     asked: bool,
 }
@@ -53,11 +55,13 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     let asked = cluster.docker.source != DockerSource::None
         || !cluster.system.packages.is_empty()
         || !cluster.system.debs.is_empty();
+    let unlisted = keyboard::unlisted(cluster);
     let mut nothing = Planned {
         bake: None,
         card: None,
         system: None,
         refused: Vec::new(),
+        warnings: unlisted.iter().cloned().collect(),
         asked,
     };
     let assets = match Assets::load(Some(&workspace.folder), cluster.system.overlay.as_deref()) {
@@ -94,6 +98,13 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     };
     if let (Some(assets), Some(bake)) = (&assets, &bake) {
         nothing.refused.extend(refused(cluster, assets, bake));
+    }
+    if let Some(assets) = &assets
+        && keyboard::is_the_bases(cluster, bake.as_ref())
+        && let Ok(refused) = bake::keyboard_refuses(cluster, assets, &base)
+    {
+        nothing.warnings.retain(|warning| Some(warning) != unlisted.as_ref());
+        nothing.refused.extend(refused.map(|error| error.to_string()));
     }
     let need = match (&bake, asked) {
         (Some(bake), _) => bake.need(),

@@ -54,6 +54,10 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         let refused = text::printable(refused);
         writeln!(out, "\nWarning: `build` will refuse this: {refused}.")?;
     }
+    for warning in &packages.warnings {
+        let warning = text::printable(warning);
+        writeln!(out, "\nWarning: {warning}.")?;
+    }
     let remarks = known::planned(cluster);
     for remark in &remarks {
         writeln!(out, "\nWarning: {remark}.")?;
@@ -83,6 +87,8 @@ struct Plan<'a> {
     /// Why `build` will refuse the templates, the overlays, the lock file, or what Docker is told: the Docker of the lock file does not
     /// know it.
     refused: &'a [String],
+    /// What may not be as it is meant, and is not refused.
+    warnings: &'a [String],
     /// The packages of the lock file; null when it has none for this base and this spec.
     packages: Option<&'a [LockedPackage]>,
     /// The smallest card that will do, in bytes; null when the base or the packages are not known yet.
@@ -109,6 +115,7 @@ impl<'a> Plan<'a> {
                     .collect()
             }),
             refused: &planned.refused,
+            warnings: &planned.warnings,
             packages: planned.bake.as_ref().map(|bake| bake.packages.as_slice()),
             card_bytes: planned.card,
             ssh_key_to_be_made: match &workspace.keys {

@@ -165,6 +165,13 @@ impl Assets {
         names
     }
 
+    /// Whether an overlay that all nodes get has something in this folder of the root volume.
+    pub(super) fn bring(&self, folder: &str) -> bool {
+        let below = format!("{folder}/");
+        let mut names = self.common.keys().chain(self.user.keys());
+        names.any(|(volume, path)| *volume == Volume::Root && path.as_str().starts_with(&below))
+    }
+
     /// One part as an overlay whose entries all have this time.
     pub(super) fn part(&self, part: Part, mtime: i64) -> Overlay {
         let items = match part {

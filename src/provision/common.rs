@@ -8,7 +8,7 @@ use crate::overlay::{Entry, Overlay};
 use super::assets::Part;
 use super::image::{BEGIN, Draft, END, exists, first, text, without_block};
 use super::network::enable;
-use super::{Assets, Context, ProvisionError, accounts, docker, locale, network, packages, swarm, tell};
+use super::{Assets, Context, ProvisionError, accounts, docker, keyboard, locale, network, packages, swarm, tell};
 
 /// What all nodes share: it goes into the golden image. The same for the same inputs, also over an image that has it already.
 ///
@@ -23,8 +23,7 @@ pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionEr
     clock_floor(&mut draft)?;
     time_zone(&mut draft)?;
     locale::locale(&mut draft, assets)?;
-    let keyboard = assets.renderer.text("keyboard", &json!(ctx.cluster.system.keyboard))?;
-    draft.file("/etc/default/keyboard", keyboard, 0o644)?;
+    keyboard::keyboard(&mut draft, assets)?;
     machine_id(&mut draft)?;
     docker::docker(&mut draft, assets)?;
     packages::packages(&mut draft, assets)?;

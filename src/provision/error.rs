@@ -94,6 +94,18 @@ pub enum ProvisionError {
         /// Others that it knows.
         near: String,
     },
+    /// The image knows no such keyboard.
+    #[error(
+        "provisioning the image: its package xkb-data knows no keyboard {what}; correct {key} in [system.keyboard]; near ones are: {near}"
+    )]
+    Keyboard {
+        /// The layout or variant.
+        what: String,
+        /// Which key of kraken.toml says so.
+        key: &'static str,
+        /// Others that it knows.
+        near: String,
+    },
     /// The swarm's state cannot be written.
     #[error("writing the state of the swarm")]
     Swarm(#[from] crate::swarm::ForgeError),

@@ -1,8 +1,11 @@
-//! Which keyboards there are: the layouts of the X keyboard extension (xkeyboard-config, rules/base.xml and base.extras.xml).
+//! Which keyboards there are, as far as this program knows: the image that they are for has its own list, and that decides (`provision`).
 
-use super::names::{Check, wrong};
+use super::names::{Check, Wrong, wrong};
 
-/// Names of layouts, sorted. A name that is none gives a keyboard of the United States, and says so nowhere.
+/// Whose layouts are listed here (rules/base.xml and base.extras.xml).
+pub const KEYBOARDS_OF: &str = "xkeyboard-config 2.35.1";
+
+/// Names of layouts, sorted.
 const LAYOUTS: &str = "\
     af al am apl ara at au az ba bd be bg br brai bt bw by ca cd ch cm cn custom cz de dk dz ee eg epo es et eu fi fo fr gb ge gh gn \
     gr hr hu id ie il in iq ir is it jp jv ke kg kh kr kz la latam lk lt lv ma mao md me mk ml mm mn mt mv my ng nl no np ph pk pl pt \
@@ -45,24 +48,46 @@ pub(super) fn value(text: &str) -> Check {
     )
 }
 
-/// A layout, or several with commas between them.
+/// A layout, or several with commas between them. What is no layout of any image is refused; a name that is only not listed here may be
+/// of a newer one.
 pub(super) fn layout(text: &str) -> Check {
     value(text)?;
-    let unknown = text.split(',').find(|layout| !is_layout(layout));
-    let Some(unknown) = unknown else { return Ok(()) };
-    let lower = unknown.to_ascii_lowercase();
-    let meant = MEANT.iter().find(|(written, _)| *written == lower);
-    let mend = match (meant, is_layout(&lower)) {
-        (Some((_, meant)), _) => format!("write {meant}"),
-        (None, true) => format!("write \"{lower}\""),
-        (None, false) => "write the letters of the country, for example \"gb\", \"de\" or \"us\"; \
-             /usr/share/X11/xkb/rules/base.lst lists all of them"
-            .to_owned(),
-    };
-    wrong(format!("there is no keyboard layout {unknown:?}"), mend)
+    for layout in text.split(',') {
+        slip(layout)?;
+    }
+    Ok(())
 }
 
-fn is_layout(name: &str) -> bool {
+fn slip(layout: &str) -> Check {
+    let lower = layout.to_ascii_lowercase();
+    let mend = match MEANT.iter().find(|(written, _)| *written == lower) {
+        Some((_, meant)) => format!("write {meant}"),
+        None if layout.is_empty() => "write the letters of the country, for example \"gb\", \"de\" or \"us\"; \
+             /usr/share/X11/xkb/rules/base.lst lists all of them"
+            .to_owned(),
+        None if lower != layout => format!("write \"{lower}\""),
+        None => return Ok(()),
+    };
+    wrong(format!("there is no keyboard layout {layout:?}"), mend)
+}
+
+/// Variants, each that of the layout at its place.
+pub(super) fn variants(text: &str, layout: &str) -> Check {
+    value(text)?;
+    let count = layout.split(',').count();
+    match text.split(',').skip(count).find(|variant| !variant.is_empty()) {
+        None => Ok(()),
+        Some(further) => Err(Wrong {
+            why: format!("there is no layout to which {further:?} could belong"),
+            mend: "variants stand in the order of their layouts, with a comma for each that has none: layout = \"us,de\" with \
+                   variant = \",neo\""
+                .to_owned(),
+        }),
+    }
+}
+
+/// Whether this program's list has a layout.
+pub fn is_listed_layout(name: &str) -> bool {
     LAYOUTS.split_whitespace().any(|layout| layout == name)
 }
 
@@ -71,19 +96,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_layouts_that_there_are_are_taken() {
+    fn what_is_no_layout_of_any_image_is_refused() {
         let names: Vec<&str> = LAYOUTS.split_whitespace().collect();
         assert!(names.is_sorted_by(|one, other| one < other), "{names:?}");
-        for good in ["us", "gb", "us,ru", "latam", "eu", "custom"] {
+        // The last one is listed nowhere here: an image that is newer may know it.
+        for good in ["us", "gb", "us,ru", "latam", "eu", "custom", "klingon"] {
             assert_eq!(layout(good), Ok(()), "{good}");
         }
+        assert!(is_listed_layout("latam") && !is_listed_layout("klingon"));
         for (bad, said) in [
             ("uk", "write \"gb\" (the United Kingdom) or \"ua\" (Ukraine)"),
             ("GB", "write \"gb\""),
             ("en", "\"us\" or \"gb\""),
             ("us,uk", "write \"gb\""),
             ("dvorak", "variant = \"dvorak\""),
-            ("klingon", "base.lst"),
             ("us,", "base.lst"),
             ("u s", "base.lst"),
         ] {
@@ -92,8 +118,27 @@ mod tests {
         }
         assert!(layout("us,uk").unwrap_err().why.contains("\"uk\""));
         for (written, _) in MEANT {
-            assert!(!is_layout(written), "{written} is a layout");
+            assert!(!is_listed_layout(written), "{written} is a layout");
         }
+    }
+
+    #[test]
+    fn a_variant_belongs_to_a_layout() {
+        for (layout, good) in [
+            ("us", "intl"),
+            ("us", ""),
+            ("us,de", ",neo"),
+            ("us", "intl,"),
+            ("us,de", "intl"),
+        ] {
+            assert_eq!(variants(good, layout), Ok(()), "{layout} {good}");
+        }
+        let wrong = variants("intl,neo", "us").unwrap_err();
+        assert!(
+            wrong.why.contains("\"neo\"") && wrong.mend.contains("variant = \",neo\""),
+            "{wrong:?}"
+        );
+        assert!(variants("in tl", "us").is_err());
     }
 
     #[test]

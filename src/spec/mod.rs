@@ -30,6 +30,7 @@ pub use cluster::{
     Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac,
     Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, UsedImage, User,
 };
+pub use keyboard::{KEYBOARDS_OF, is_listed_layout};
 pub use nets::LocalPool;
 pub use problem::{Problem, SpecErrors};
 pub use raw::{

@@ -111,7 +111,11 @@ fn keyboard(raw: &RawKeyboard, problems: &mut Problems) -> Option<Keyboard> {
     let layout = |text: &str| needed(text, keyboard::layout);
     let model = checked(&raw.model, "model", &default.model, model, problems);
     let layout = checked(&raw.layout, "layout", &default.layout, layout, problems);
-    let variant = checked(&raw.variant, "variant", &default.variant, keyboard::value, problems);
+    let variant = |text: &str| match &layout {
+        Some(layout) => keyboard::variants(text, layout),
+        None => keyboard::value(text),
+    };
+    let variant = checked(&raw.variant, "variant", &default.variant, variant, problems);
     Some(Keyboard {
         model: model?,
         layout: layout?,
