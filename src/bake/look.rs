@@ -64,6 +64,14 @@ pub fn keyboard_refuses(
     Ok(provision::keyboard_refuses(cluster, assets, &root_of(base)?))
 }
 
+/// Which mounts of this base and of the overlays hide a swarm's baked state on its node, a sentence each.
+///
+/// # Errors
+/// [`BakeError`] when it cannot be read.
+pub fn covers_swarm(cluster: &Cluster, assets: &Assets, base: &Base) -> Result<Vec<String>, BakeError> {
+    Ok(provision::covers_swarm(cluster, assets, &root_of(base)?))
+}
+
 fn root_of(base: &Base) -> Result<Ext4Tree, BakeError> {
     let file = open_read(&base.raw)?;
     let layout = detect(&file, &base.raw)?;

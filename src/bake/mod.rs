@@ -15,7 +15,7 @@ mod turn;
 
 pub use copy::{CopyMethod, copy_used};
 pub use golden::{Golden, GoldenImage, bake};
-pub use look::{accepts, describe, keyboard_refuses};
+pub use look::{accepts, covers_swarm, describe, keyboard_refuses};
 pub use node::NodeImage;
 pub use packaged::{card_size, growth_for_packages};
 pub use pieces::{PIECE, Piece, cut, whole_blocks};

@@ -154,6 +154,9 @@ fn verify_trees(
     if expected.cluster.swarm.mode != SwarmMode::None || record.swarm != Membership::None {
         swarm::verify(root, &record, (expected.cluster, node), report);
     }
+    if record.swarm == Membership::Baked {
+        report.warnings = provision::covers(root, &provision::state_folder(expected.cluster));
+    }
     report.packages = packages::verify((path, layout.root.start), root, against, report, interrupt)?;
     interrupt.check()?;
     let locked = expected

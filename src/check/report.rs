@@ -46,6 +46,8 @@ pub struct ImageReport {
     pub findings: Vec<Finding>,
     /// What could not be looked at, and why.
     pub notes: Vec<String>,
+    /// What is as kraken.toml asks for, and will not do what is meant; with the mend.
+    pub warnings: Vec<String>,
 }
 
 impl ImageReport {

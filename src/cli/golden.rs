@@ -11,7 +11,7 @@ use kraken_flash::swarm::{ClusterKeys, Token};
 use kraken_flash::workspace::{self, MissingKeys};
 
 use super::load::{self, BaseArgs, Loaded, Wants};
-use super::{Failure, Session, keys, known};
+use super::{Failure, Session, keys, known, say};
 
 /// How nodes get into a swarm that is running.
 #[derive(Debug, Default, clap::Args)]
@@ -118,6 +118,11 @@ pub(super) fn with<T, R>(
     let options = wanted.base.options();
     let base = base::obtain(&cluster.image, &options, progress, interrupt)?;
     bake::accepts(&cluster, &base)?;
+    if !wanted.rejoin.rejoin {
+        for covers in bake::covers_swarm(&cluster, &loaded.assets, &base)? {
+            say(session, &format!("warning: {covers}"));
+        }
+    }
     let wants = Wants {
         cluster: &cluster,
         base: &base,

@@ -2,6 +2,7 @@
 
 use kraken_flash::bake;
 use kraken_flash::base::{self, Downloads, OsImage};
+use kraken_flash::disk::MemoryTree;
 use kraken_flash::packages::lock::{Bake, LOCK};
 use kraken_flash::packages::{self, For};
 use kraken_flash::progress::Silent;
@@ -76,8 +77,16 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         ..base::Options::default()
     };
     let Ok(base) = base::obtain(&cluster.image, &options, &Silent, &session.interrupt) else {
+        // The overlays alone may cover what is baked.
+        let nothing_there = MemoryTree::new();
+        let covers = |assets| provision::covers_swarm(cluster, assets, &nothing_there);
+        nothing.warnings.extend(assets.as_ref().map(covers).unwrap_or_default());
         return nothing;
     };
+    if let Some(assets) = &assets {
+        let covers = bake::covers_swarm(cluster, assets, &base).unwrap_or_default();
+        nothing.warnings.extend(covers);
+    }
     nothing.system = bake::describe(&base).ok();
     let Ok(downloads) = Downloads::open(&options, None, &Silent, &session.interrupt) else {
         return nothing;

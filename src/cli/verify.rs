@@ -203,8 +203,11 @@ fn render_image(image: &ImageReport, shown: &mut String) {
     notes(image, shown);
 }
 
-/// What could not be looked at.
+/// What could not be looked at, and what is right and yet not well.
 fn notes(image: &ImageReport, shown: &mut String) {
+    for warning in &image.warnings {
+        let _ = writeln!(shown, "         warning: {}", text::printable(warning));
+    }
     for note in &image.notes {
         let _ = writeln!(shown, "         not checked: {}", text::printable(note));
     }

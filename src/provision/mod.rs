@@ -5,6 +5,7 @@
 mod accounts;
 mod assets;
 mod common;
+mod covered;
 mod docker;
 mod error;
 mod fat_names;
@@ -25,6 +26,7 @@ mod tell;
 
 pub use assets::Assets;
 pub use common::common;
+pub use covered::{covers, covers_swarm};
 pub use docker::docker_refuses;
 pub use error::ProvisionError;
 pub use keyboard::keyboard_refuses;

@@ -207,3 +207,68 @@ fn what_the_locked_docker_knows_is_no_matter_at_plan() {
     assert!(!said.contains("will refuse"), "{said}");
     world.does(&["build", "--no-sums"]);
 }
+
+#[test]
+fn a_disk_over_the_baked_state_is_warned_of() {
+    let (world, _debs, _archive) = world("26.1.5-1");
+    let spec = |daemon: &str| world.spec(2, &format!("[docker]\ndaemon = {{ {daemon} }}\n"));
+    let put = |path: &str, text: &str| {
+        let path = world.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let unit = |place: &str| format!("[Mount]\nWhat=/dev/sda1\nWhere={place}\n[Install]\nWantedBy=local-fs.target\n");
+    let hidden = "/var/lib/docker/swarm of the card, in which the node's place in the swarm is baked";
+    spec("");
+    put("overlays/worker/root/etc/systemd/system/mnt.mount", &unit("/mnt"));
+    for command in [&["plan"][..], &["build", "--no-sums"], &["verify"]] {
+        let said = world.does(command);
+        assert!(!said.contains("is baked"), "{command:?}: {said}");
+    }
+    // Of the workers alone, whose card it is that has it.
+    put(
+        "overlays/worker/root/etc/systemd/system/var-lib-docker.mount",
+        &unit("/var/lib/docker"),
+    );
+    let mounts =
+        format!("/etc/systemd/system/var-lib-docker.mount mounts a disk at /var/lib/docker, over the folder {hidden}");
+    for command in [&["plan"][..], &["build", "--no-sums"], &["verify"]] {
+        let said = world.does(command);
+        assert_eq!(said.matches(&mounts).count(), 1, "{command:?}: {said}");
+        assert!(said.contains("docs/operations.md"), "{command:?}: {said}");
+    }
+    let plan: Value = serde_json::from_str(&world.does(&["plan", "--json"])).unwrap();
+    assert_eq!(plan["warnings"].as_array().unwrap().len(), 1, "{plan}");
+    let output = world.kraken(&["verify", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["images"][0]["warnings"], json!([]));
+    assert_eq!(report["images"][1]["warnings"].as_array().unwrap().len(), 1);
+    // A card that rejoins brings no state that could be hidden; nor does one without a swarm.
+    let said = world.does(&["build", "--no-sums", "--node", "2", "--rejoin", "-o", "other"]);
+    assert!(!said.contains("is baked"), "{said}");
+    let said = world.does(&["verify", "other/kraken-2.img"]);
+    assert!(!said.contains("is baked"), "{said}");
+    world.spec(2, "[docker]\n[swarm]\nmode = \"none\"\n");
+    let said = world.does(&["plan"]);
+    assert!(!said.contains("is baked"), "{said}");
+    // Where the state goes, the look goes: also into the base's own table, and without a base.
+    fs::remove_dir_all(world.at("overlays")).unwrap();
+    spec("data-root = \"/mnt/ssd/docker\"");
+    let base = Image::open(&world.at("base.img"));
+    let table = String::from_utf8(base.root_file("/etc/fstab")).unwrap();
+    let with = table.clone() + "LABEL=ssd /mnt/ssd ext4 defaults,nofail 0 2\n";
+    base.put_root("/etc/fstab", with.as_bytes(), 0o644, 0);
+    let said = world.does(&["plan"]);
+    assert!(
+        said.contains("/etc/fstab mounts a disk at /mnt/ssd, over the folder /mnt/ssd/docker/swarm"),
+        "{said}"
+    );
+    // An overlay has the last word.
+    put("overlays/common/root/etc/fstab", &table);
+    let said = world.does(&["plan"]);
+    assert!(!said.contains("is baked"), "{said}");
+    put("overlays/common/root/etc/fstab", &with);
+    fs::rename(world.at("base.img"), world.at("away")).unwrap();
+    let said = world.does(&["plan"]);
+    assert!(said.contains("mounts a disk at /mnt/ssd"), "{said}");
+}
