@@ -74,6 +74,7 @@ fn wait(place: u8, card: Card, answer: Option<&str>) -> (Result<(), String>, Nod
         .env("KRAKEN_SWARM_NODE_ID", node.path("etc/kraken-flash/swarm-node-id"))
         .env("KRAKEN_SWARM_RUN", node.path("run/kraken-flash"))
         .env("KRAKEN_DOCKER_ROOT", node.path("var/lib/docker"))
+        .env("KRAKEN_MOUNTS", node.path("mounts"))
         .env("KRAKEN_SWARM_PATIENCE", "0.5")
         .stdout(Stdio::null())
         .spawn()

@@ -6,6 +6,7 @@ mod images;
 mod configure;
 mod engine;
 mod enter;
+mod hidden;
 mod light;
 mod node;
 mod stages;

@@ -53,6 +53,7 @@ impl Watched {
             .env("KRAKEN_DOCKER_ROOT", node.path("var/lib/docker"))
             .env("KRAKEN_DOCKER_SOCKET", node.path("docker.sock"))
             .env("KRAKEN_SWARM_RUN", node.path("run/kraken-flash"))
+            .env("KRAKEN_MOUNTS", node.path("mounts"))
             .env("KRAKEN_SWARM_PAUSE", "0.01")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
