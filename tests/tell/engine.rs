@@ -64,7 +64,7 @@ impl Engine {
         let (shared, log, breaking) = (says.clone(), asked.clone(), breaks.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (says, log) = (shared.lock().unwrap().clone(), log.clone());
+                let (says, log) = (*shared.lock().unwrap(), log.clone());
                 let breaks = *breaking.lock().unwrap();
                 std::thread::spawn(move || answer(stream, says, breaks, &log));
             }
