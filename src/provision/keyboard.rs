@@ -138,16 +138,17 @@ impl<'a> Known<'a> {
             };
         }
         let wanted = layout.to_ascii_lowercase();
-        // Who writes a language or a country means the layout that is called so.
-        let mut near: Vec<&str> = self
+        // Who writes a language or a country means the layout that is called so, before those that are called so among other words.
+        let mut called: Vec<(&str, String)> = self
             .layouts
             .iter()
-            .filter(|(_, described)| {
-                let words = described.to_ascii_lowercase();
+            .map(|(name, described)| (name.as_str(), described.to_ascii_lowercase()))
+            .filter(|(_, words)| {
                 wanted.len() >= SHORTEST_WORD && words.split(|c: char| !c.is_alphanumeric()).any(|word| word == wanted)
             })
-            .map(|(name, _)| name.as_str())
             .collect();
+        called.sort_by_key(|(_, words)| *words != wanted);
+        let mut near: Vec<&str> = called.into_iter().map(|(name, _)| name).collect();
         near.extend(nearest(&wanted, self.layouts.keys().map(String::as_str)));
         ProvisionError::Keyboard {
             what: format!("layout {layout:?}"),

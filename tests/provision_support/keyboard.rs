@@ -8,7 +8,7 @@ use super::images::{Disk, kraken, text, trixie};
 const LIST: &str = "/usr/share/X11/xkb/rules/base.lst";
 
 /// In the form of xkeyboard-config 2.35.1, with a layout that came later.
-const LISTED: &str = "! model\n  pc105           Generic 105-key PC\n\n! layout\n  us              English (US)\n  de              German\n  \
+const LISTED: &str = "! model\n  pc105           Generic 105-key PC\n\n! layout\n  us              English (US)\n  at              German (Austria)\n  de              German\n  \
     gb              English (UK)\n  zz              Newlandish\n  custom          A user-defined custom Layout\n\n! variant\n  \
     chr             us: Cherokee\n  intl            us: English (US, intl., with dead keys)\n  neo             de: German (Neo 2)\n  \
     dvorak          gb: English (UK, Dvorak)\n  later           zz: Newlandish (later)\n\n! option\n  \
@@ -61,7 +61,7 @@ fn the_list_of_the_image_decides() {
                 "near ones are: ",
             ],
         ),
-        ("german", "", vec!["layout \"german\"", "near ones are: de"]),
+        ("german", "", vec!["layout \"german\"", "near ones are: de, at"]),
         ("us,gbb", "", vec!["layout \"gbb\"", "near ones are: gb"]),
         (
             "us",
