@@ -86,7 +86,13 @@ impl Bench {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let report = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        // What a failed check does not tell by itself.
+        for node in report["nodes"].as_array().into_iter().flatten() {
+            for line in node["console-tail"].as_array().into_iter().flatten() {
+                eprintln!("{} | {}", node["hostname"], line.as_str().unwrap_or_default());
+            }
+        }
         (output.status.code().unwrap_or(-1), report)
     }
 

@@ -3,7 +3,7 @@
 use crate::Bench;
 use crate::common::run;
 use crate::pi_os::{PiOs, without_virtio};
-use crate::reports::{SYSTEM, assert_all_passed, assert_grew, checks as listed, node};
+use crate::reports::{SYSTEM, assert_all_passed, assert_grew, assert_is_a_swarm, checks as listed, node};
 
 /// Bakes one node, and looks at what comes of it.
 fn is_baked_and_right(pi_os: PiOs) {
@@ -51,4 +51,17 @@ fn full_boot_raspberry_pi_os_bookworm_is_a_swarm_after_its_first_process_restart
     );
     assert_eq!(code, 0);
     assert!(bench.fingerprints() == before, "booting changed the image");
+}
+
+#[test]
+fn full_boot_a_home_with_three_managers_on_raspberry_pi_os_survives_its_power_cuts() {
+    // Docker's own pools begin where this LAN lies; the account is the image's, which has no shell; and the words are British.
+    let spec = "[cluster]\nnodes = 5\n[network]\nsubnet = \"10.0.0.0/24\"\ngateway = \"10.0.0.1\"\nfirst-address = \"10.0.0.11\"\n\
+                [user]\nname = \"pi\"\n[swarm]\nmanagers = 3\n[system]\nlocale = \"en_GB.UTF-8\"\nkeyboard = { layout = \"gb\" }\n";
+    let bench = Bench::on_pi_os(PiOs::Trixie, spec, |_| ());
+    bench.build();
+    run(&mut bench.program(&["verify", "images"]));
+    let (code, report) = bench.boot(&["images", "--nodes", "1,2,3"]);
+    assert_is_a_swarm(&report, 3);
+    assert_eq!(code, 0);
 }

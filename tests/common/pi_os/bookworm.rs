@@ -63,6 +63,12 @@ pub fn system(tree: &mut Tree, image: &Image, archive: &TestArchive) {
         "multi-user.target",
         include_str!("bookworm/host-keys.service"),
     );
+    // A second net, for what the initramfs has not grown.
+    tree.unit(
+        "resize2fs_once",
+        "multi-user.target",
+        include_str!("bookworm/resize2fs-once.service"),
+    );
     // By machine-id(5), what an empty one means is no first boot.
     tree.file("/etc/machine-id", "");
     tree.file("/etc/dphys-swapfile", "CONF_SWAPSIZE=512\n");
