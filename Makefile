@@ -26,7 +26,7 @@ SECONDS := 60
 endif
 TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
 
-.PHONY: help demo base images build test test-full test-fast test-whole test-base test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
+.PHONY: help demo base images build test test-stages test-full test-fast test-whole test-base test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
@@ -53,7 +53,10 @@ demo: base
 	@$(STAGE) "check the images" $(FLASH) verify $(IMAGES)
 	@$(STAGE) plan $(FLASH) plan --base debian
 
-test: setup-test test-fast test-whole test-base test-images test-root test-swarm test-qemu
+test:
+	@tools/stages.sh test $(MAKE) --no-print-directory test-stages
+
+test-stages: setup-test test-fast test-whole test-base test-images test-root test-swarm test-qemu
 
 # Composed here and not by a test, so that `sudo` may ask and the time is seen.
 test-base:
@@ -83,9 +86,9 @@ test-full: test
 	@$(STAGE) "tests that boot whole clusters" cargo nextest run --locked --profile full --no-tests=fail
 
 lint: setup-lint
-	@$(STAGE) formatting cargo fmt --check
-	@$(STAGE) clippy cargo clippy --locked --all-targets -- -D warnings
-	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow src/check/emulate/spare/init tests/common/pi_os/*/grow tests/common/pi_os/*/first-boot tests/common/pi_os/*/firstboot tests/common/pi_os/*/swap
+	@$(STAGE) formatting cargo fmt --all --check
+	@$(STAGE) clippy cargo clippy --locked --workspace --all-targets -- -D warnings
+	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow src/check/emulate/spare/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"

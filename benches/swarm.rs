@@ -1,14 +1,11 @@
 //! `make bench-swarm`: how soon seven nodes are Ready, beside the scripted way; and how long their state takes to write. As root, for the
 //! machines that real dockerds run on.
 
-#[path = "../tests/common/mod.rs"]
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::cards::{Card, Cluster, On};
-use common::swarm::{Bench, Engine, Node};
 use kraken_flash::swarm::{Availability, ClusterKeys, Forge, Member, Role, Spec};
+use testkit::cards::{Card, Cluster, On};
+use testkit::swarm::{Bench, Engine, Node};
 
 const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs one stage and says how long it took: tools/stage.sh NAME COMMAND...
+# Runs one stage and says how long it took: tools/stage.sh NAME COMMAND... NAME has no quotes in it (see stages.sh).
 set -uo pipefail
 NAME=$1
 shift
@@ -7,6 +7,7 @@ echo "==> $NAME: $*"
 START=$SECONDS
 "$@"
 STATUS=$?
+[ -z "${KRAKEN_STAGES:-}" ] || printf '%d\t%d\t%s\n' $((SECONDS - START)) "$STATUS" "$NAME" >> "$KRAKEN_STAGES"
 if [ "$STATUS" -eq 0 ]; then
   echo "==> $NAME: done in $((SECONDS - START)) s"
 else

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::Result;
 use super::debs::{self, Debs};
-use super::qemu::{Guest, Login, require};
 use super::setting::{NO_DOCKER, Setting, build, fresh, load, run};
 use super::table::{Table, seconds};
+use testkit::qemu::{Guest, Login, require};
 
 /// The node that is booted, and its address in the default cluster.
 const NODE: (&str, Ipv4Addr) = ("3", Ipv4Addr::new(192, 168, 3, 13));

@@ -10,9 +10,6 @@ mod docker;
 mod first_boot;
 mod memory;
 mod patches;
-#[path = "../../tests/common/qemu.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
-mod qemu;
 mod raw;
 mod reflink;
 mod rounds;

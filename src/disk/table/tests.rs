@@ -1,4 +1,4 @@
-//! Tests of the partition tables: hostile ones, and growth. The tools' own opinion is asked in `tests/disk.rs`.
+//! Tests of the partition tables: hostile ones, and growth. The tools' own opinion is asked in `tests/it/disk.rs`.
 
 use super::*;
 use crate::disk::RamDisk;

@@ -2,7 +2,7 @@
 //!
 //! Where the format comes from: moby/swarmkit (`api/*.proto`, `ca/`, `manager/state/raft/`), moby (`daemon/cluster/`), and
 //! etcd-io/etcd (`server/storage/wal`, `server/etcdserver/api/snap`). None of them promises it to others, so what is read here was
-//! compared with what real daemons wrote (`tests/swarm_read.rs`).
+//! compared with what real daemons wrote (`tests/it/swarm_read.rs`).
 
 mod ca;
 mod certificate;

@@ -1,0 +1,69 @@
+//! A `Fetch` over the network for tests: plain requests, and a folder that keeps files by their hash.
+
+use std::cell::RefCell;
+use std::io::Read;
+use std::path::PathBuf;
+
+use kraken_flash::packages::{Fetch, FetchFailed};
+use url::Url;
+
+/// Asks the network; what is known by its hash is asked for once.
+pub struct Web {
+    folder: PathBuf,
+    agent: ureq::Agent,
+    /// Paths that were asked for, in order.
+    pub log: RefCell<Vec<String>>,
+}
+
+impl Web {
+    pub fn new(folder: PathBuf) -> Self {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        Self {
+            folder,
+            agent: config.build().into(),
+            log: RefCell::default(),
+        }
+    }
+
+    /// The body, if it is of at most `most` bytes; `None` for 404.
+    fn get(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
+        self.log.borrow_mut().push(url.path().to_owned());
+        let failed = |why: String| FetchFailed::new(format!("fetching {url}: {why}"));
+        let response = self
+            .agent
+            .get(url.as_str())
+            .call()
+            .map_err(|error| failed(error.to_string()))?;
+        match response.status().as_u16() {
+            200 => {}
+            404 => return Ok(None),
+            status => return Err(failed(format!("the server answered {status}"))),
+        }
+        let mut bytes = Vec::new();
+        let mut body = response.into_body().into_reader().take(most + 1);
+        body.read_to_end(&mut bytes)
+            .map_err(|error| failed(error.to_string()))?;
+        if bytes.len() as u64 > most {
+            return Err(failed(format!("more than {most} bytes arrive")));
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl Fetch for Web {
+    fn text(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
+        self.get(url, most)
+    }
+
+    /// Hands on whatever comes: whether it is the right file is for the room to find out.
+    fn file(&self, url: &Url, size: u64, sha256: &[u8; 32]) -> Result<PathBuf, FetchFailed> {
+        let path = self.folder.join(hex::encode(sha256));
+        if !path.is_file() {
+            let bytes = self.get(url, size.max(1 << 20))?;
+            let bytes = bytes.ok_or_else(|| FetchFailed::missing(format!("fetching {url}: not found")))?;
+            std::fs::write(&path, bytes).expect("writing a file");
+        }
+        Ok(path)
+    }
+}

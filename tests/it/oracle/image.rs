@@ -1,0 +1,178 @@
+//! Copies of the base image, mounted for the kernel to show, and the image's own dpkg run in them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use kraken_flash::base::{Cache, debian};
+use kraken_flash::disk::{Ext4Tree, ImageFile, Layout};
+use kraken_flash::interrupt::Interrupt;
+use kraken_flash::progress::Silent;
+use tempfile::TempDir;
+
+use testkit::qemu::require;
+use testkit::run;
+
+/// The composed Debian base, from the cache or made now.
+pub fn base() -> PathBuf {
+    require(&[
+        ("apt-get", "apt"),
+        ("e2fsck", "e2fsprogs"),
+        ("mount", "mount"),
+        ("qemu-aarch64-static", "qemu-user-static"),
+        ("unshare", "util-linux"),
+    ]);
+    let cache = Cache::open(None).unwrap();
+    debian::obtain(
+        cache.root(),
+        &debian::Release::TRIXIE,
+        false,
+        &Silent,
+        &Interrupt::new(),
+    )
+    .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A disk image that a test may change.
+pub struct Image {
+    pub path: PathBuf,
+}
+
+impl Image {
+    /// A copy of the base; it has some 890 MiB of room.
+    pub fn of_base(path: PathBuf) -> Self {
+        copy(&base(), &path);
+        Self { path }
+    }
+
+    pub fn copy(&self, path: PathBuf) -> Self {
+        copy(&self.path, &path);
+        Self { path }
+    }
+
+    pub fn layout(&self) -> Layout {
+        Layout::detect(self.disk()).unwrap()
+    }
+
+    pub fn disk(&self) -> Arc<ImageFile> {
+        Arc::new(ImageFile::open_read(&self.path).unwrap())
+    }
+
+    pub fn root_tree(&self) -> Ext4Tree {
+        self.layout().root_tree(self.disk()).unwrap()
+    }
+
+    pub fn mount(&self, writable: bool) -> Mount {
+        let root = self.layout().root;
+        let folder = tempfile::tempdir().unwrap();
+        let access = if writable { "rw" } else { "ro,noload" };
+        run(Command::new("mount")
+            .args(["-t", "ext4", "-o"])
+            .arg(format!("loop,offset={},sizelimit={},{access}", root.start, root.len))
+            .arg(&self.path)
+            .arg(folder.path()));
+        Mount { folder }
+    }
+
+    /// `e2fsck -fn` finds nothing.
+    pub fn is_clean(&self, folder: &Path) {
+        let (root, file) = (self.layout().root, folder.join("root.fs"));
+        testkit::extract(&self.path, root.start, root.len, &file);
+        run(Command::new("e2fsck").arg("-fn").arg(&file));
+        fs::remove_file(file).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    run(Command::new("cp")
+        .args(["--sparse=always", "--reflink=auto"])
+        .arg(from)
+        .arg(to));
+}
+
+/// A mounted root volume; unmounted when dropped.
+pub struct Mount {
+    folder: TempDir,
+}
+
+impl Mount {
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Bytes and inodes in use.
+    pub fn used(&self) -> (u64, u64) {
+        let stat = rustix::fs::statvfs(self.path()).unwrap();
+        (
+            (stat.f_blocks - stat.f_bfree) * stat.f_frsize,
+            stat.f_files - stat.f_ffree,
+        )
+    }
+
+    /// Runs a program of the image, as root of the image, without any of its interpreters: see [`IN_THE_IMAGE`].
+    pub fn run(&self, programs: &[&str], debs: &Path) -> String {
+        let nothing = self.folder.path().with_extension("nothing");
+        fs::write(&nothing, does_nothing()).unwrap();
+        run(Command::new("chmod").arg("755").arg(&nothing));
+        let said = run(Command::new("unshare")
+            .args(["--mount", "bash", "-c", IN_THE_IMAGE, "in-the-image"])
+            .arg(self.path())
+            .arg(&nothing)
+            .arg(debs)
+            .args(programs));
+        fs::remove_file(nothing).unwrap();
+        said
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).status();
+    }
+}
+
+/// The oracle is the image's own dpkg, of the image's own version and with the image's own configuration, accounts and file system, run
+/// by the kernel's emulator. Packages' scripts must not run, since they do not while baking: for the time of the run, a program that
+/// does nothing but succeed is mounted over every interpreter, in a mount namespace of this run, so that nothing of it stays in the tree.
+const IN_THE_IMAGE: &str = r#"
+set -euo pipefail
+root=$1 nothing=$2 debs=$3
+shift 3
+if [ "$(uname -m)" != aarch64 ]; then
+  [ -e /proc/sys/fs/binfmt_misc/register ] || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+  [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf > /proc/sys/fs/binfmt_misc/register \
+    || [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] # another test was first
+fi
+for interpreter in dash bash perl python3.13; do
+  [ ! -e "$root/usr/bin/$interpreter" ] || mount --bind "$nothing" "$root/usr/bin/$interpreter"
+done
+mount --bind "$debs" "$root/mnt"
+export PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 TZ=UTC
+chroot "$root" /usr/bin/sh -c 'exit 1'
+exec chroot "$root" "$@"
+"#;
+
+/// An arm64 program that ends with 0: an ELF header, a program header, three instructions (ELF for the Arm 64-bit architecture, 2023Q3).
+fn does_nothing() -> Vec<u8> {
+    const AT: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 56;
+    // mov x0, #0; mov x8, #93 (exit); svc #0
+    let code: Vec<u8> = [0xd280_0000_u32, 0xd280_0ba8, 0xd400_0001]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    let size = HEADERS + code.len() as u64;
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0\x01\0\0\0".to_vec();
+    for word in [AT + HEADERS, 64, 0] {
+        elf.extend(word.to_le_bytes());
+    }
+    elf.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    // One segment: loaded, readable, executable.
+    elf.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    for word in [0, AT, AT, size, size, 0x1_0000_u64] {
+        elf.extend(word.to_le_bytes());
+    }
+    elf.extend(code);
+    elf
+}

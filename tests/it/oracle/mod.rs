@@ -1,0 +1,195 @@
+//! Unpacking twice, by the image's own dpkg and by this crate, and comparing everything.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+pub mod archive;
+pub mod compare;
+pub mod image;
+pub mod status;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use kraken_flash::disk::{ImageFile, apply};
+use kraken_flash::interrupt::Interrupt;
+use kraken_flash::packages;
+use tempfile::TempDir;
+
+use compare::{Counts, Times, compare};
+use image::{Image, Mount};
+
+use testkit::deb::Package;
+use testkit::run;
+
+/// One comparison: an image, what is done to it before, and the packages.
+pub struct Bench {
+    pub folder: TempDir,
+    before: Image,
+    /// The time that we are told to write: after the base's and all packages', before dpkg's run. Seconds since 1970.
+    given: i64,
+    thorough: bool,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        // Not below /tmp, which may be in memory.
+        let folder = tempfile::Builder::new()
+            .prefix("oracle-")
+            .tempdir_in("/var/tmp")
+            .unwrap();
+        let before = Image::of_base(folder.path().join("before.img"));
+        std::fs::create_dir(folder.path().join("debs")).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Self {
+            folder,
+            before,
+            given: now.as_secs() as i64,
+            thorough: false,
+        }
+    }
+
+    /// Reads every file of both images, also those that nobody touched.
+    pub fn thorough(mut self) -> Self {
+        self.thorough = true;
+        self
+    }
+
+    /// Where packages lie for the image to see, below `/mnt`.
+    pub fn debs(&self) -> PathBuf {
+        self.folder.path().join("debs")
+    }
+
+    /// Changes the image before the comparison.
+    pub fn prepare<T>(&self, work: impl FnOnce(&Mount) -> T) -> T {
+        let mount = self.before.mount(true);
+        let result = work(&mount);
+        drop(mount);
+        result
+    }
+
+    /// Installs packages before the comparison, without running their scripts.
+    pub fn install(&self, packages: &[Package]) {
+        let paths: Vec<String> = packages
+            .iter()
+            .map(|package| archive::inside(&package.write(&self.debs())))
+            .collect();
+        self.prepare(|mount| {
+            let words: Vec<&str> = ["dpkg", "--force-unsafe-io", "--force-depends", "--install"]
+                .into_iter()
+                .chain(paths.iter().map(String::as_str))
+                .collect();
+            mount.run(&words, &self.debs())
+        });
+    }
+
+    /// Runs a program of the image before the comparison.
+    pub fn run(&self, words: &[&str]) -> String {
+        self.prepare(|mount| mount.run(words, &self.debs()))
+    }
+
+    pub fn write(&self, packages: &[Package]) -> Vec<PathBuf> {
+        packages.iter().map(|package| package.write(&self.debs())).collect()
+    }
+
+    /// Copies packages to where the image sees them.
+    pub fn take(&self, debs: &[PathBuf]) -> Vec<PathBuf> {
+        let taken = debs.iter().map(|deb| {
+            let to = self.debs().join(deb.file_name().unwrap());
+            run(Command::new("cp").arg("--reflink=auto").arg(deb).arg(&to));
+            to
+        });
+        taken.collect()
+    }
+
+    /// Unpacks twice, and compares; fails with every difference.
+    pub fn compare(&self, debs: &[PathBuf]) -> Outcome {
+        let at = |name: &str| self.folder.path().join(name);
+        let dpkgs = self.before.copy(at("dpkg.img"));
+        // The stamps of files are those of the clock's last tick; half a second is many.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        let start = SystemTime::now();
+        let said = by_dpkg(&dpkgs, debs, &self.debs());
+        let ours = self.before.copy(at("ours.img"));
+        let (unpacked, seconds) = self.by_us(&ours, debs);
+        let [before, want, have] = [&self.before, &dpkgs, &ours].map(|image| image.mount(false));
+        let times = Times {
+            start,
+            given: self.given,
+        };
+        let (counts, mut found) = compare(before.path(), want.path(), have.path(), &times, self.thorough);
+        found.extend(status::differences(want.path(), have.path()));
+        self.is_enough(debs, &before, &have, &mut found);
+        assert!(
+            found.is_empty(),
+            "{} differences:\n{}\n\ndpkg said:\n{said}",
+            found.len(),
+            found.join("\n")
+        );
+        assert!(
+            counts.changed > 0 && counts.files > 10_000,
+            "nothing was compared: {counts:?}"
+        );
+        println!("{counts:#?}\nunpack and apply: {seconds:.2} s");
+        drop((before, want, have));
+        ours.is_clean(self.folder.path());
+        Outcome {
+            counts,
+            preinsts: unpacked.preinsts,
+            said,
+        }
+    }
+
+    fn by_us(&self, image: &Image, debs: &[PathBuf]) -> (packages::Unpacked, f64) {
+        let scratch = tempfile::tempdir_in(self.folder.path()).unwrap();
+        let begin = Instant::now();
+        let root = image.root_tree();
+        let unpacked = packages::unpack(&root, debs, scratch.path(), self.given, &Interrupt::new())
+            .unwrap_or_else(|error| panic!("{error}"));
+        let disk = Arc::new(ImageFile::open_write(&image.path).unwrap());
+        apply(disk, &image.layout(), &unpacked.overlay).unwrap_or_else(|error| panic!("{error}"));
+        (unpacked, begin.elapsed().as_secs_f64())
+    }
+
+    /// What a package was said to need is no less than what it took, together.
+    fn is_enough(&self, debs: &[PathBuf], before: &Mount, after: &Mount, found: &mut Vec<String>) {
+        let (mut bytes, mut inodes) = (0, 0);
+        for deb in debs {
+            let need = packages::deb::measure(deb).unwrap_or_else(|error| panic!("{error}"));
+            bytes += need.bytes;
+            inodes += need.inodes;
+        }
+        let ((old_bytes, old_inodes), (new_bytes, new_inodes)) = (before.used(), after.used());
+        if old_bytes + bytes < new_bytes || old_inodes + inodes < new_inodes {
+            found.push(format!(
+                "the packages were said to need {bytes} bytes and {inodes} inodes, and took {} and {}",
+                new_bytes - old_bytes,
+                new_inodes - old_inodes
+            ));
+        }
+    }
+}
+
+/// What a comparison found that a test may look at.
+pub struct Outcome {
+    pub counts: Counts,
+    pub preinsts: Vec<packages::Preinst>,
+    /// What dpkg said.
+    pub said: String,
+}
+
+fn by_dpkg(image: &Image, debs: &[PathBuf], folder: &Path) -> String {
+    let paths: Vec<String> = debs.iter().map(|deb| archive::inside(deb)).collect();
+    // What a package must find configured before is configured on the first boot. Triggers stay pending, since running them is for the first boot, too.
+    let words: Vec<&str> = [
+        "dpkg",
+        "--force-unsafe-io",
+        "--force-depends",
+        "--no-triggers",
+        "--unpack",
+    ]
+    .into_iter()
+    .chain(paths.iter().map(String::as_str))
+    .collect();
+    image.mount(true).run(&words, folder)
+}

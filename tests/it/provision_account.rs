@@ -1,0 +1,485 @@
+//! The account on a card: nothing lost, nothing readable that must not be, nobody asked.
+
+use kraken_flash::disk::FileTree;
+use kraken_flash::overlay::{EntryPath, Kind, Volume};
+use kraken_flash::provision::{self, Assets};
+use kraken_flash::spec::{DockerSource, SecretText, Sudo};
+use proptest::prelude::*;
+use testkit::images::{HASH, bookworm, bullseye, every_option, kraken, make, text, trixie};
+
+#[test]
+fn the_group_docker_is_there_before_its_package_is_configured() {
+    let mut cluster = kraken();
+    for (source, joins) in [
+        (DockerSource::None, false),
+        (DockerSource::Debian, false),
+        (DockerSource::DockerCe, false),
+        (DockerSource::Debian, true),
+    ] {
+        cluster.docker.source = source;
+        cluster.docker.user_in_group = joins;
+        for disk in [trixie(), bookworm(), bullseye()] {
+            let (common, _) = make(&disk, &cluster, 1);
+            let line = |path: &str| {
+                let groups = text(&common, Volume::Root, path);
+                groups
+                    .lines()
+                    .find(|line| line.starts_with("docker:"))
+                    .map(str::to_owned)
+            };
+            let member = if joins { "kraken" } else { "" };
+            let wanted = source != DockerSource::None;
+            // The number that a package's addgroup --system would take; `docker.socket` asks for the name.
+            assert_eq!(
+                line("/etc/group"),
+                wanted.then(|| format!("docker:x:999:{member}")),
+                "{source:?}"
+            );
+            assert_eq!(
+                line("/etc/gshadow"),
+                wanted.then(|| format!("docker:!::{member}")),
+                "{source:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_password_is_for_the_console_on_every_base() {
+    let mut cluster = kraken();
+    cluster.user.password_hash = Some(SecretText::new(HASH.to_owned()));
+    let rule = "PasswordAuthentication no\nKbdInteractiveAuthentication no\n";
+    let include = "# The system's\nInclude /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n";
+    for mut disk in [trixie(), bookworm(), bullseye()] {
+        disk.root.file("/etc/ssh/sshd_config", include.as_bytes());
+        let (common, _) = make(&disk, &cluster, 1);
+        assert!(text(&common, Volume::Root, "/etc/ssh/sshd_config.d/60-kraken-flash.conf").ends_with(rule));
+        assert!(
+            common
+                .get(Volume::Root, &EntryPath::new("/etc/ssh/sshd_config").unwrap())
+                .is_none()
+        );
+        // A server that reads no such folder has it at the top of its own file, once.
+        disk.root.file("/etc/ssh/sshd_config", *b"PasswordAuthentication yes\n");
+        let (common, _) = make(&disk, &cluster, 1);
+        let main = text(&common, Volume::Root, "/etc/ssh/sshd_config");
+        assert!(
+            main.starts_with("# BEGIN kraken-flash") && main.find(rule) < main.find("PasswordAuthentication yes"),
+            "{main}"
+        );
+        disk.lay(&common);
+        assert_eq!(
+            text(&make(&disk, &cluster, 1).0, Volume::Root, "/etc/ssh/sshd_config"),
+            main
+        );
+    }
+}
+
+#[test]
+fn the_account_is_added_and_nothing_is_lost() {
+    let mut cluster = kraken();
+    cluster.user.password_hash = Some(SecretText::new(HASH.to_owned()));
+    let disk = bullseye();
+    let (common, _) = make(&disk, &cluster, 1);
+    let root = |path: &str| text(&common, Volume::Root, path);
+    let old = String::from_utf8(disk.root.read("/etc/passwd", 9999).unwrap().unwrap()).unwrap();
+    assert_eq!(
+        root("/etc/passwd"),
+        old + "kraken:x:1001:1001::/home/kraken:/bin/bash\n"
+    );
+    let group = root("/etc/group");
+    for line in [
+        "adm:x:4:pi,kraken",
+        "sudo:x:27:pi,kraken",
+        "video:x:44:kraken",
+        "dialout:x:20:",
+        "kraken:x:1001:",
+    ] {
+        assert!(group.lines().any(|got| got == line), "{line} not in {group}");
+    }
+    let shadow = root("/etc/shadow");
+    assert!(
+        shadow.contains("pi:!$6$x$known:"),
+        "the known password of pi still works: {shadow}"
+    );
+    assert!(
+        shadow.contains(&format!("\nkraken:{HASH}:20454:0:99999:7:::\n")),
+        "{shadow}"
+    );
+    assert!(root("/etc/subuid").ends_with("kraken:165536:65536\n"));
+    let shadow = common
+        .get(Volume::Root, &EntryPath::new("/etc/shadow").unwrap())
+        .unwrap();
+    assert_eq!(
+        (shadow.mode, shadow.uid, shadow.gid),
+        (0o640, 0, 42),
+        "mode and owner stay"
+    );
+    let keys = common
+        .get(
+            Volume::Root,
+            &EntryPath::new("/home/kraken/.ssh/authorized_keys").unwrap(),
+        )
+        .unwrap();
+    assert_eq!((keys.mode, keys.uid, keys.gid), (0o600, 1001, 1001));
+}
+
+#[test]
+fn an_account_that_is_there_keeps_its_ids() {
+    let mut cluster = kraken();
+    cluster.user.name = "pi".to_owned();
+    cluster.user.sudo = Sudo::None;
+    let (common, _) = make(&bullseye(), &cluster, 1);
+    let passwd = text(&common, Volume::Root, "/etc/passwd");
+    assert_eq!(passwd.matches("pi:x:1000:1000").count(), 1);
+    assert!(
+        text(&common, Volume::Root, "/etc/shadow").contains("pi:*:"),
+        "the known password is gone"
+    );
+    assert!(
+        common
+            .get(
+                Volume::Root,
+                &EntryPath::new("/etc/sudoers.d/050_kraken-flash").unwrap()
+            )
+            .is_none()
+    );
+}
+
+/// The line of an account in one of the tables.
+fn line(common: &kraken_flash::overlay::Overlay, path: &str, name: &str) -> String {
+    let table = text(common, Volume::Root, path);
+    let mine = |line: &&str| line.split(':').next() == Some(name);
+    table
+        .lines()
+        .find(mine)
+        .unwrap_or_else(|| panic!("{name} is not in {table}"))
+        .to_owned()
+}
+
+#[test]
+fn an_account_of_the_image_gets_what_a_login_needs() {
+    const TODAY: &str = "20454";
+    let long = format!("pi:{HASH}:20000:0:99999:7:::");
+    // What the image has of it in passwd and shadow, and what the card must have.
+    for (passwd, shadow, want, want_shadow) in [
+        // Raspberry Pi OS Trixie since April 2026.
+        (
+            "pi:x:1000:1000::/home/pi:/usr/sbin/nologin",
+            "pi:!:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/home/pi:/bin/false",
+            "pi:!$6$x$y:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        // A shell that was removed since, one that is there, and none, which is /bin/sh.
+        (
+            "pi:x:1000:1000::/home/pi:/usr/bin/fish",
+            "pi:*:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/home/pi:/usr/bin/zsh",
+            "pi:*:20000:0:99999:7:::",
+            "/home/pi:/usr/bin/zsh",
+            "*:20000:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/home/pi:",
+            "pi:*:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        // A password that must be changed, that ages; an account that expired; somebody's password.
+        (
+            "pi:x:1000:1000::/home/pi:/bin/bash",
+            "pi:!:0:0:90:7:14:18000:",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/home/pi:/bin/bash",
+            &long,
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        (
+            "pi::1000:1000::/home/pi:/bin/bash",
+            "pi:!:20000:0:99999:7:::",
+            "/home/pi:/bin/bash",
+            "*:20000:0:99999:7:::",
+        ),
+        // Homes that are none.
+        (
+            "pi:x:1000:1000:::/bin/bash",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/nonexistent:/bin/bash",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/usr/share/x:/bin/bash",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/srv/../etc:/bin/bash",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        (
+            "pi:x:1000:1000::/srv/people/pi:/bin/bash",
+            "",
+            "/srv/people/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+        // Another number.
+        (
+            "pi:x:1742:1742:Pi,,,:/home/pi:/usr/sbin/nologin",
+            "",
+            "/home/pi:/bin/bash",
+            "*:TODAY:0:99999:7:::",
+        ),
+    ] {
+        let mut cluster = kraken();
+        cluster.user.name = "pi".to_owned();
+        for mut disk in [trixie(), bookworm(), bullseye()] {
+            disk.root
+                .file("/usr/bin/bash", *b"#!")
+                .file("/usr/bin/zsh", *b"#!")
+                .file(
+                    "/etc/passwd",
+                    format!("root:x:0:0:root:/root:/bin/bash\n{passwd}\n").into_bytes(),
+                )
+                .file(
+                    "/etc/shadow",
+                    format!("root:*:20000:0:99999:7:::\n{shadow}\n").into_bytes(),
+                );
+            let (common, _) = make(&disk, &cluster, 1);
+            let mut ids = passwd.split(':').skip(2).take(3).map(str::to_owned);
+            let (uid, gid, gecos) = (ids.next().unwrap(), ids.next().unwrap(), ids.next().unwrap());
+            assert_eq!(
+                line(&common, "/etc/passwd", "pi"),
+                format!("pi:x:{uid}:{gid}:{gecos}:{want}"),
+                "{passwd}"
+            );
+            assert_eq!(
+                line(&common, "/etc/shadow", "pi"),
+                format!("pi:{}", want_shadow.replace("TODAY", TODAY)),
+                "{shadow}"
+            );
+            assert!(line(&common, "/etc/group", "sudo").ends_with("pi"));
+            let home = want.split(':').next().unwrap();
+            let keys = EntryPath::new(&format!("{home}/.ssh/authorized_keys")).unwrap();
+            let keys = common.get(Volume::Root, &keys).unwrap();
+            assert_eq!((keys.uid.to_string(), keys.gid.to_string()), (uid, gid), "{passwd}");
+            disk.lay(&common);
+            assert!(
+                make(&disk, &cluster, 1).0 == common,
+                "{passwd}: a second pass makes something else"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_shell_is_one_that_the_image_has() {
+    for (has, want) in [
+        ("/usr/bin/sh", "/bin/sh"),
+        ("/usr/bin/bash", "/bin/bash"),
+        ("/usr/bin/none", "/bin/bash"),
+    ] {
+        let mut disk = bookworm();
+        disk.root.file(has, *b"#!");
+        let (common, _) = make(&disk, &kraken(), 1);
+        assert!(line(&common, "/etc/passwd", "kraken").ends_with(want), "{has}");
+    }
+}
+
+#[test]
+fn a_home_that_leads_into_the_system_is_refused() {
+    let assets = Assets::embedded().unwrap();
+    for (to, good) in [
+        ("/etc", false),
+        ("/usr/share", false),
+        ("/", false),
+        ("/srv/home/kraken", true),
+    ] {
+        let mut disk = trixie();
+        disk.root.symlink("/home/kraken", to);
+        let result = disk.with(&kraken(), |ctx| provision::common(ctx, &assets));
+        match result {
+            Ok(common) => {
+                assert!(good, "{to}");
+                let keys = EntryPath::new(&format!("{to}/.ssh/authorized_keys")).unwrap();
+                assert!(common.get(Volume::Root, &keys).is_some(), "{to}");
+            }
+            Err(error) => assert!(!good && error.to_string().contains("nobody's home"), "{to}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn accounts_of_the_system_are_refused_by_name() {
+    let assets = Assets::embedded().unwrap();
+    for name in ["www-data", "games", "nobody", "daemon", "systemd-timesync"] {
+        let mut cluster = kraken();
+        cluster.user.name = name.to_owned();
+        for mut disk in [trixie(), bookworm(), bullseye()] {
+            disk.append(
+                "/etc/passwd",
+                "www-data:x:33:33::/var/www:/usr/sbin/nologin\ngames:x:5:60::/usr/games:/usr/sbin/nologin\n\
+                 nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n",
+            );
+            let error = disk
+                .with(&cluster, |ctx| provision::common(ctx, &assets))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(name) && error.contains("choose another"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_an_earlier_owner_left_give_the_user_no_more_than_he_is_to_have() {
+    let assets = Assets::embedded().unwrap();
+    const RULES: &str = "/etc/sudoers.d/90-cloud-init-users";
+    for sudo in [Sudo::Nopasswd, Sudo::Password, Sudo::None] {
+        let mut cluster = kraken();
+        cluster.user.sudo = sudo;
+        let mut disk = trixie();
+        disk.root
+            .file(RULES, *b"# made by cloud-init\nkraken ALL=(ALL) NOPASSWD:ALL\n");
+        let (common, _) = make(&disk, &cluster, 1);
+        let gone = common
+            .get(Volume::Root, &EntryPath::new(RULES).unwrap())
+            .is_some_and(|entry| entry.kind == Kind::Absent);
+        assert_eq!(gone, sudo != Sudo::Nopasswd, "{sudo:?}");
+        disk.root
+            .file(RULES, *b"kraken ALL=(ALL) NOPASSWD:ALL\nbob ALL=(ALL) ALL\n");
+        let result = disk.with(&cluster, |ctx| provision::common(ctx, &assets));
+        assert_eq!(result.is_ok(), sudo == Sudo::Nopasswd, "{sudo:?}");
+    }
+}
+
+#[test]
+fn pi_of_another_owner_is_locked_and_has_no_keys() {
+    for mut disk in [bookworm(), bullseye()] {
+        disk.root
+            .file(
+                "/etc/shadow",
+                *b"root:*:20000:0:99999:7:::\npi:$6$x$y:20000:0:99999:7:::\n",
+            )
+            .file("/home/pi/.ssh/authorized_keys", *b"ssh-ed25519 AAAA him\n");
+        assert!(disk.os().lived.stays.is_empty(), "it can be taken back");
+        let (common, _) = make(&disk, &kraken(), 1);
+        assert!(line(&common, "/etc/shadow", "pi").starts_with("pi:!$6$"));
+        let keys = EntryPath::new("/home/pi/.ssh/authorized_keys").unwrap();
+        assert_eq!(common.get(Volume::Root, &keys).unwrap().kind, Kind::Absent);
+    }
+}
+
+#[test]
+fn a_broken_account_file_is_an_error_not_a_panic() {
+    let assets = Assets::embedded().unwrap();
+    for (path, content) in [
+        ("/etc/passwd", "kraken:x\n"),
+        ("/etc/passwd", "kraken:x:33:33::/usr/sbin:/bin/sh\n"),
+        ("/etc/passwd", "kraken:x:a:b::/home/x:/bin/sh\n"),
+        ("/etc/passwd", "kraken:x:1:1:::/bin/sh\n"),
+        ("/etc/group", "kraken:\n"),
+        ("/etc/shadow", "\u{fffd}"),
+    ] {
+        let mut disk = trixie();
+        disk.root.file(path, content.as_bytes());
+        // Either it can be mended or it is said; it never panics.
+        let result = disk.with(&kraken(), |ctx| provision::common(ctx, &assets));
+        assert!(result.is_err() || path == "/etc/shadow", "{path}: {content:?}");
+    }
+}
+
+#[test]
+fn raspberry_pi_os_does_not_ask_for_a_user_name() {
+    let mut with_cloud_init = trixie();
+    with_cloud_init
+        .root
+        .file("/etc/rpi-issue", *b"Raspberry Pi reference 2026-06-18\n");
+    for disk in [with_cloud_init, bookworm(), bullseye()] {
+        let (common, _) = make(&disk, &kraken(), 1);
+        let kind = |path: &str| {
+            common
+                .get(Volume::Root, &EntryPath::new(path).unwrap())
+                .unwrap()
+                .kind
+                .clone()
+        };
+        let masked = Kind::Symlink("/dev/null".to_owned());
+        assert_eq!(kind("/etc/systemd/system/userconfig.service"), masked);
+        assert_eq!(kind("/etc/ssh/sshd_config.d/rename_user.conf"), Kind::Absent);
+        assert!(matches!(
+            kind("/etc/systemd/system/getty.target.wants/getty@tty1.service"),
+            Kind::Symlink(_)
+        ));
+    }
+}
+
+#[test]
+fn no_secret_is_on_the_boot_volume_or_readable_by_all() {
+    for (name, cluster) in every_option() {
+        for disk in [trixie(), bookworm(), bullseye()] {
+            let (mut all, node) = make(&disk, &cluster, 2);
+            all.merge(node);
+            let mut found = 0;
+            for (volume, path, entry) in all.iter() {
+                if let Kind::File(bytes) = &entry.kind
+                    && String::from_utf8_lossy(&bytes.read().unwrap()).contains(HASH)
+                {
+                    found += 1;
+                    assert_eq!((volume, path.as_str()), (Volume::Root, "/etc/shadow"), "{name}");
+                    assert_eq!((entry.mode, entry.uid), (0o640, 0), "{name}");
+                }
+            }
+            assert_eq!(found, usize::from(cluster.user.password_hash.is_some()), "{name}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_content_of_an_image_makes_provisioning_panic_or_drift(
+        which in 0..11usize,
+        text in "([a-z]{0,6}[:, =\n\r#0-9]{0,4}){0,12}",
+        prefix in prop::sample::select(vec!["", "kraken:x:", "kraken:", "pi:x:4294967295:4294967295:", "a:99999999999999999999:1:\n"]),
+    ) {
+        const FILES: [&str; 11] = [
+            "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/hosts", "/etc/dhcpcd.conf",
+            "/etc/os-release", "/etc/fstab", "/var/lib/dpkg/status", "/etc/machine-id",
+        ];
+        let mut disk = bullseye();
+        disk.root.file(FILES[which], format!("{prefix}{text}").into_bytes());
+        if kraken_flash::base::OsImage::read(&disk.boot, &disk.root, 0).is_err() {
+            return Ok(()); // said already: there is nothing to provision
+        }
+        let cluster = kraken();
+        let assets = Assets::embedded().unwrap();
+        if let Ok(first) = disk.with(&cluster, |ctx| provision::common(ctx, &assets)) {
+            disk.lay(&first);
+            let second = disk.with(&cluster, |ctx| provision::common(ctx, &assets)).unwrap();
+            prop_assert!(first == second, "a second pass makes something else");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The swarm's state that is written: golden files, what the independent reader and openssl make of it, what changes what, and where no secret is.
+
+mod asked;
+mod certificates;
+mod changes;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use crate::swarm_support::{Files, SEGMENT};
+use kraken_flash::swarm::read::Mode;
+use kraken_flash::swarm::{Availability, ClusterKeys, Forge, ForgeError, Member, Role, Spec, StateKind};
+
+const SEED: [u8; 32] = [7; 32];
+const KEY: &str = "certificates/swarm-node.key";
+
+fn keys() -> ClusterKeys {
+    ClusterKeys::from_seed(SEED)
+}
+
+fn member(number: u32, role: Role) -> Member {
+    Member {
+        number,
+        hostname: format!("kraken-{number}"),
+        address: Ipv4Addr::from(0xc0a8_030a + number),
+        role,
+        labels: BTreeMap::new(),
+        availability: Availability::Active,
+    }
+}
+
+/// Seven nodes, the first one the manager, with labels and a pool.
+fn seven() -> Spec {
+    let mut nodes: Vec<Member> = (2..=7).map(|number| member(number, Role::Worker)).collect();
+    nodes.insert(0, member(1, Role::Manager));
+    nodes[0].availability = Availability::Drain;
+    nodes[2].labels = [("disk".into(), "ssd".into()), ("rack".into(), "a".into())].into();
+    Spec {
+        nodes,
+        address_pools: vec!["10.20.0.0/16".parse().unwrap()],
+        subnet_size: 26,
+        data_port: 4790,
+        created: 1_700_000_000,
+    }
+}
+
+/// A node's state in memory, as root lays it onto a card.
+fn lay(forge: &Forge<'_>, number: u32) -> Files {
+    let mut files = Files::default();
+    for entry in forge.node(number).unwrap() {
+        let mode = Mode {
+            bits: entry.mode.into(),
+            uid: 0,
+            gid: 0,
+        };
+        assert!(
+            files.modes.insert(entry.path.to_owned(), mode).is_none(),
+            "twice: {}",
+            entry.path
+        );
+        // Folders come before what is in them.
+        let folder = entry.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        assert!(
+            files.modes.contains_key(folder),
+            "{} comes before its folder",
+            entry.path
+        );
+        if let StateKind::File(bytes) = entry.kind {
+            files.files.insert(entry.path.to_owned(), bytes.to_vec());
+        }
+    }
+    files
+}
+
+/// The states of all nodes, by their numbers.
+fn all(keys: &ClusterKeys, spec: &Spec) -> BTreeMap<u32, Files> {
+    let forge = Forge::new(keys, spec).unwrap();
+    let numbers = spec.nodes.iter().map(|node| node.number);
+    numbers.map(|number| (number, lay(&forge, number))).collect()
+}
+
+/// A PEM file without its headers.
+fn bare(pem: &[u8]) -> String {
+    let text = std::str::from_utf8(pem).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.contains(": "));
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// Compares with `tests/golden/swarm/NAME`; `KRAKEN_BLESS=1` writes it instead.
+fn golden(name: &str, got: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/swarm")
+        .join(name);
+    if std::env::var_os("KRAKEN_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, got).unwrap();
+    }
+    let want = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        want == got,
+        "{} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}",
+        path.display()
+    );
+}
+
+#[test]
+fn the_files_of_the_first_manager_and_of_a_worker_are_these() {
+    let all = all(&keys(), &seven());
+    for number in [1, 2] {
+        let files = &all[&number];
+        let mut list = String::new();
+        for (path, mode) in &files.modes {
+            let kind = if files.files.contains_key(path) { "" } else { "/" };
+            writeln!(list, "{:04o} {path}{kind}", mode.bits).unwrap();
+        }
+        golden(&format!("node-{number}/list.txt"), &list);
+        for (path, bytes) in &files.files {
+            let name = path.rsplit('/').next().unwrap();
+            match path == SEGMENT {
+                true => {
+                    let lines = bytes.chunks(32).map(|line| hex::encode(line) + "\n");
+                    golden(&format!("node-{number}/{name}.hex"), &lines.collect::<String>());
+                }
+                false => golden(&format!("node-{number}/{name}"), std::str::from_utf8(bytes).unwrap()),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_can_be_no_swarm_is_an_error() {
+    let (keys, good) = (keys(), seven());
+    let mut leaderless = good.clone();
+    leaderless.nodes.remove(0);
+    let mut twice = good.clone();
+    twice.nodes[3].number = 2;
+    assert!(matches!(Forge::new(&keys, &leaderless), Err(ForgeError::NoManager)));
+    assert!(matches!(Forge::new(&keys, &twice), Err(ForgeError::Twice(2))));
+    let forge = Forge::new(&keys, &good).unwrap();
+    assert!(matches!(forge.node(8), Err(ForgeError::NoNode(8))));
+}

@@ -1,0 +1,325 @@
+//! A node as far as `tell` looks at it: a tree of files in the place of /proc, /sys and /run, stubs of systemctl and ip, a Docker that
+//! answers on its socket as it is told to. The scripts are those that provisioning puts on a card.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kraken_flash::overlay::{Kind, Overlay, Volume};
+use kraken_flash::spec::{Cluster, DockerSource, SwarmMode};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+
+use super::engine::Engine;
+use testkit::images::{Disk, kraken, make, trixie};
+
+/// How long a line may take on a machine that has other things to do. Between two looks pass 50 ms.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Units that every node has, as they are before anything is started.
+const UNITS: [&str; 4] = [
+    "network.target",
+    "multi-user.target",
+    "emergency.target",
+    "cloud-final.service",
+];
+
+/// The first manager, before it was ever seen.
+pub const MANAGER: &str = "0B03A8C0:0949";
+
+/// A node that can be switched on.
+pub struct Node {
+    folder: TempDir,
+    pub docker: Engine,
+    units: BTreeMap<String, [String; 5]>,
+    child: Option<Child>,
+}
+
+/// The cluster of seven with Docker and a swarm.
+pub fn swarm() -> Cluster {
+    let mut cluster = kraken();
+    cluster.docker.source = DockerSource::Debian;
+    cluster.swarm.mode = SwarmMode::Baked;
+    cluster
+}
+
+/// An image with python3, as all have that have cloud-init.
+pub fn disk() -> Disk {
+    let mut disk = trixie();
+    disk.root.file("/usr/bin/python3", *b"ELF");
+    disk
+}
+
+impl Node {
+    /// Node `number` of a cluster, its network and its consoles there, nothing started.
+    pub fn new(cluster: &Cluster, number: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (common, node) = make(&disk(), cluster, number);
+        lay(&common, folder.path());
+        lay(&node, folder.path());
+        let docker = Engine::new(&folder.path().join("docker.sock"));
+        let mut made = Self {
+            folder,
+            docker,
+            units: BTreeMap::new(),
+            child: None,
+        };
+        let hostname = &cluster.nodes[number - 1].hostname;
+        let address = cluster.nodes[number - 1].address;
+        for (path, text) in [
+            ("proc/sys/kernel/hostname", format!("{hostname}\n")),
+            ("proc/uptime", "12.34 20.00\n".to_owned()),
+            ("proc/net/tcp", String::new()),
+            ("proc/net/tcp6", String::new()),
+            ("sys/class/tty/console/active", "tty1 ttyAMA0\n".to_owned()),
+            ("dev/tty1", String::new()),
+            ("dev/ttyAMA0", String::new()),
+            ("lights", String::new()),
+            ("sys/class/net/kraken0/carrier", "1\n".to_owned()),
+            ("sys/class/net/onboard0/carrier", "1\n".to_owned()),
+            ("sys/class/net/onboard0/device/uevent", String::new()),
+            (
+                "ip.up",
+                format!(
+                    "4: kraken0    inet {address}/24 brd 192.168.3.255 scope global kraken0\\       valid_lft forever\n"
+                ),
+            ),
+        ] {
+            made.put(path, &text);
+        }
+        fs::create_dir_all(made.path("run")).unwrap();
+        made.program(
+            "usr/local/lib/kraken-flash/light",
+            "echo \"$1\" >> \"$KRAKEN_TELL_ROOT/lights\"",
+        );
+        made.program(
+            "bin/systemctl",
+            "[ ! -e \"$KRAKEN_TELL_ROOT/hang\" ] || exec sleep 600\nexec cat \"$KRAKEN_TELL_ROOT/units\"",
+        );
+        made.program(
+            "bin/ip",
+            &format!("[ \"$*\" = '-4 -o addr show to {address}' ] || exit 1\ncat \"$KRAKEN_TELL_ROOT/ip\" 2>/dev/null"),
+        );
+        for unit in UNITS {
+            made.unit(unit, "inactive");
+        }
+        if cluster.docker.source != DockerSource::None {
+            made.unit("docker.service", "inactive");
+        }
+        if cluster.swarm.mode != SwarmMode::None {
+            made.unit("kraken-swarm.service", "inactive");
+        }
+        made
+    }
+
+    /// A path of the node.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// A file, whole from one moment to the next.
+    pub fn put(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let new = path.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, path).unwrap();
+    }
+
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.path(path)).unwrap();
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_default()
+    }
+
+    /// A program, as the lines of a shell script.
+    pub fn program(&self, path: &str, lines: &str) {
+        self.put(path, &format!("#!/bin/sh\n{lines}\n"));
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A unit's ActiveState; then, after slashes, its SubState, its Result, its UnitFileState and its job where they matter.
+    pub fn unit(&mut self, name: &str, state: &str) {
+        let mut words = state.split('/');
+        let mut word = |default: &str| {
+            words
+                .next()
+                .filter(|word| !word.is_empty())
+                .unwrap_or(default)
+                .to_owned()
+        };
+        let state = [
+            word("inactive"),
+            word("dead"),
+            word("success"),
+            word("enabled"),
+            word(""),
+        ];
+        self.units.insert(name.to_owned(), state);
+        // As systemctl 257 shows them, in its order; a unit that is not there has an entry, too.
+        let mut text = "Result=success\nId=cloud-init.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n".to_owned();
+        for (name, [active, sub, result, file, job]) in &self.units {
+            let load = if file == "masked" { "masked" } else { "loaded" };
+            let job = if job.is_empty() {
+                String::new()
+            } else {
+                format!("Job={job}\n")
+            };
+            text += &format!(
+                "\n{job}Result={result}\nId={name}\nLoadState={load}\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\n"
+            );
+        }
+        self.put("units", &text);
+    }
+
+    /// The node's address is on its port, or is not yet.
+    pub fn network(&self, up: bool) {
+        match up {
+            true => self.put("ip", &self.read("ip.up")),
+            false => self.remove("ip"),
+        }
+    }
+
+    /// The cable of the only port that there is.
+    pub fn cable(&self, plugged: bool) {
+        let carrier = if plugged { "1\n" } else { "0\n" };
+        self.put("sys/class/net/onboard0/carrier", carrier);
+        self.put("sys/class/net/kraken0/carrier", carrier);
+    }
+
+    /// Connections of the node as the kernel lists them: this end, the other, the state (01 open, 02 tried).
+    pub fn connections(&self, list: &[(&str, &str, &str)]) {
+        let mut text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            \x20  0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9371 1 0000000000000000 100 0 0 10 0\n"
+            .to_owned();
+        for (near, far, state) in list {
+            text += &format!(
+                "   1: {near} {far} {state} 00000000:00000000 02:0000048C 00000000     0        0 2606792 2 0000000000000000 20 4 30 10 -1\n"
+            );
+        }
+        self.put("proc/net/tcp", &text);
+    }
+
+    /// A worker's lasting connection to the first manager, or none.
+    pub fn linked(&self, there: bool) {
+        match there {
+            true => self.connections(&[("0D03A8C0:A556", MANAGER, "01")]),
+            false => self.connections(&[("0D03A8C0:A568", MANAGER, "02")]),
+        }
+    }
+
+    /// cloud-init has begun; then, with what it noted, it is through.
+    pub fn cloud_init(&self, errors: Option<&str>) {
+        match errors {
+            None => self.put("run/cloud-init/enabled", ""),
+            Some(errors) => self.put(
+                "run/cloud-init/result.json",
+                &format!(
+                    "{{\n \"v1\": {{\n  \"datasource\": \"DataSourceNoCloud\",\n  \"errors\": [{errors}]\n }}\n}}\n"
+                ),
+            ),
+        }
+    }
+
+    /// Starts the unit's program, under dash, which is Debian's sh.
+    pub fn start(&mut self) {
+        let journal = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("journal"))
+            .unwrap();
+        let child = Command::new("dash")
+            .arg(self.path("usr/local/lib/kraken-flash/tell"))
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display()))
+            .env("KRAKEN_TELL_ROOT", self.folder.path())
+            .env("KRAKEN_TELL_PAUSE", "0.05")
+            .env("KRAKEN_SWARM_SETTINGS", self.path("etc/kraken-flash/swarm.json"))
+            .env("KRAKEN_DOCKER_SOCKET", self.path("docker.sock"))
+            .env("KRAKEN_SWARM_TOKEN", self.path("var/lib/kraken-flash/join-token"))
+            .env("KRAKEN_SWARM_RUN", self.path("run/kraken-flash"))
+            .env("KRAKEN_SWARM_HASTE", "0.5")
+            .stdin(Stdio::null())
+            .stdout(journal.try_clone().unwrap())
+            .stderr(journal)
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("dash cannot be run ({error}): apt-get install dash"));
+        self.child = Some(child);
+    }
+
+    /// Ends it as systemd does.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process_group(group, Signal::TERM).unwrap();
+        child.wait().unwrap();
+    }
+
+    /// All lines of a console so far. What a login prompt or a carriage return leaves is no line.
+    pub fn console(&self, name: &str) -> Vec<String> {
+        let text = self.read(&format!("dev/{name}"));
+        text.split(['\r', '\n'])
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Waits until this is what the node tells, on its serial line and by its LED.
+    pub fn tells(&mut self, light: &str, text: &str) {
+        let begun = Instant::now();
+        loop {
+            let lines = self.console("ttyAMA0");
+            let lights = self.read("lights");
+            let told = lines.last().is_some_and(|line| {
+                line.split_once("  ")
+                    .is_some_and(|(_, rest)| rest.ends_with(&format!("  {text}")))
+            });
+            if told && lights.lines().last() == Some(light) {
+                return;
+            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
+            assert!(
+                ended.is_none() && begun.elapsed() < PATIENCE,
+                "waited for {light}: {text}\nended: {ended:?}\nlights: {}\nlines:\n{}\njournal:\n{}",
+                lights.replace('\n', " "),
+                lines.join("\n"),
+                self.read("journal")
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for so many looks at the units: what could happen would have happened.
+    pub fn looks(&self, count: u32) {
+        std::thread::sleep(Duration::from_millis(150) * count);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The files of ours that a card's root volume has.
+fn lay(overlay: &Overlay, folder: &Path) {
+    for (volume, path, entry) in overlay.iter() {
+        let path = path.as_str();
+        let ours = ["/etc/kraken-flash/", "/usr/local/lib/kraken-flash/"]
+            .iter()
+            .any(|place| path.starts_with(place));
+        if let (Volume::Root, true, Kind::File(bytes)) = (volume, ours, &entry.kind) {
+            let place = folder.join(&path[1..]);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(&place, bytes.read().unwrap()).unwrap();
+            fs::set_permissions(&place, fs::Permissions::from_mode(entry.mode.into())).unwrap();
+        }
+    }
+}

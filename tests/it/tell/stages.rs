@@ -1,0 +1,215 @@
+//! From power-on to Ready and back, line by line.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use kraken_flash::spec::{DockerSource, SwarmMode};
+
+use super::engine::Says;
+use super::node::{self, Node, swarm};
+use super::{MANAGER, READY, WAITING, ready_worker};
+use testkit::images::kraken;
+
+/// Compares with `tests/golden/tell/NAME.txt`; `KRAKEN_BLESS=1` writes it instead.
+fn golden(name: &str, got: &[String]) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/tell/{name}.txt"));
+    let got = got.join("\n") + "\n";
+    if std::env::var_os("KRAKEN_BLESS").is_some() {
+        fs::write(&path, &got).unwrap();
+    }
+    let want = fs::read_to_string(&path).unwrap_or_default();
+    assert!(want == got, "{} differs. Got:\n{got}", path.display());
+}
+
+#[test]
+fn a_worker_tells_each_stage_falls_out_and_comes_back() {
+    let mut node = Node::new(&swarm(), 3);
+    node.put("var/lib/kraken-flash/configure", "");
+    node.unit("docker.service", "inactive/dead/success/disabled");
+    node.cloud_init(None);
+    node.start();
+    node.tells("booting", "booting");
+    node.unit("kraken-configure.service", "activating/start");
+    node.tells("booting", "configuring packages");
+    node.network(true);
+    node.tells("booting", "network up  configuring packages");
+    node.unit("docker.service", "inactive/dead");
+    node.remove("var/lib/kraken-flash/configure");
+    node.tells("booting", "network up  packages configured");
+    node.unit("docker.service", "activating/start-pre");
+    node.tells("waiting", "docker starting  swarm waiting  for a manager");
+    node.unit("docker.service", "activating/start");
+    node.tells("booting", "docker starting");
+    node.unit("kraken-swarm.service", "active/running");
+    node.unit("docker.service", "active/running");
+    node.tells(
+        "waiting",
+        "docker up  swarm waiting  for a manager at 192.168.3.11  cloud-init running",
+    );
+    node.linked(true);
+    node.looks(2);
+    node.docker.says(READY);
+    node.tells("ready", "docker up  swarm Ready  cloud-init running");
+    node.unit("kraken-swarm.service", "inactive");
+    node.cloud_init(Some(""));
+    node.tells("ready", "docker up  swarm Ready");
+
+    // Docker goes on calling the node active: what tells is that its connection to a manager is gone.
+    node.linked(false);
+    node.tells("waiting", "docker up  swarm waiting  for a manager at 192.168.3.11");
+    node.linked(true);
+    node.tells("ready", "docker up  swarm Ready");
+    node.unit("docker.service", "inactive");
+    node.tells("waiting", "docker stopped  sudo systemctl start docker");
+    node.unit("docker.service", "active/running");
+    node.tells("ready", "docker up  swarm Ready");
+    node.cable(false);
+    node.tells("waiting", "docker up  no network  no cable has a link");
+    node.cable(true);
+    node.tells("ready", "docker up  swarm Ready");
+
+    let lines = node.console("ttyAMA0");
+    golden("worker", &lines);
+    assert_eq!(
+        node.console("tty1"),
+        lines,
+        "the screen shows what the serial line shows"
+    );
+    let journal: Vec<String> = node.read("journal").lines().map(str::to_owned).collect();
+    assert_eq!(journal, lines, "the journal has the lines, and nothing else");
+    assert_eq!(
+        node.read("run/kraken-flash/tell/line"),
+        format!("{}\n", lines.last().unwrap())
+    );
+}
+
+#[test]
+fn every_line_stands_on_a_line_of_its_own_whatever_stood_there() {
+    let mut node = Node::new(&swarm(), 3);
+    for console in ["dev/tty1", "dev/ttyAMA0"] {
+        node.put(console, "kraken-3 login: ");
+    }
+    node.start();
+    node.tells("booting", "booting");
+    assert_eq!(
+        node.read("dev/ttyAMA0"),
+        "kraken-3 login: \r\nkraken-3  192.168.3.13     booting\r\n"
+    );
+}
+
+#[test]
+fn a_manager_tells_how_many_nodes_are_ready() {
+    let mut node = Node::new(&swarm(), 1);
+    node.network(true);
+    node.unit("docker.service", "active/running");
+    node.docker.says(MANAGER);
+    node.start();
+    node.tells("ready", "docker up  swarm Ready  2 of 4 nodes");
+    node.docker.says(Says {
+        nodes: Some(&["ready"; 4]),
+        ..MANAGER
+    });
+    node.tells("ready", "docker up  swarm Ready  4 of 4 nodes");
+    node.docker.says(Says { nodes: None, ..MANAGER });
+    node.tells(
+        "waiting",
+        "docker up  swarm waiting  for more managers: it has no leader",
+    );
+    node.docker.says(MANAGER);
+    node.tells("ready", "docker up  swarm Ready  2 of 4 nodes");
+    golden("manager", &node.console("ttyAMA0"));
+}
+
+#[test]
+fn a_connection_that_comes_or_goes_is_a_reason_to_ask_docker_and_time_seldom_is() {
+    let mut node = ready_worker();
+    node.looks(2);
+    node.docker.asked();
+    node.looks(4);
+    assert!(node.docker.asked().len() <= 1, "Docker is asked again and again");
+    node.docker.says(WAITING);
+    node.connections(&[("0D03A8C0:BBBB", node::MANAGER, "01")]);
+    node.tells("waiting", "docker up  swarm waiting  for a manager at 192.168.3.11");
+    assert!(
+        !node.docker.asked().contains(&"/info".to_owned()),
+        "/info runs programs"
+    );
+}
+
+#[test]
+fn attempts_that_lead_to_nothing_are_no_connection() {
+    let mut node = ready_worker();
+    // Each look sees another one.
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let waiting = "swarm waiting  for a manager at 192.168.3.11";
+    let mut port = 0x1000;
+    while !node.console("ttyAMA0").last().unwrap().ends_with(waiting) {
+        assert!(std::time::Instant::now() < end, "it is Ready still");
+        port += 1;
+        let near = format!("0D03A8C0:{port:04X}");
+        node.connections(&[(&near, node::MANAGER, "01")]);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // A manager's answer on an IPv6 socket is one.
+    let mapped = "0000000000000000FFFF0000";
+    node.connections(&[(
+        &format!("{mapped}0D03A8C0:9999"),
+        &format!("{mapped}0B03A8C0:0949"),
+        "01",
+    )]);
+    node.tells("ready", "docker up  swarm Ready");
+}
+
+#[test]
+fn a_node_tells_the_stages_that_it_has() {
+    // Docker, no swarm.
+    let mut cluster = swarm();
+    cluster.swarm.mode = SwarmMode::None;
+    let mut node = Node::new(&cluster, 3);
+    node.network(true);
+    node.start();
+    node.tells("booting", "network up");
+    node.unit("docker.service", "activating/start-pre");
+    node.tells("booting", "docker starting");
+    node.unit("docker.service", "active/running");
+    node.tells("ready", "docker up  Ready");
+    assert_eq!(node.docker.asked(), [""; 0], "nobody needs an answer");
+    // Docker that somebody has switched off.
+    node.stop();
+    node.unit("docker.service", "inactive/dead/success/disabled");
+    node.unit("multi-user.target", "active/active");
+    node.start();
+    node.tells("ready", "Ready");
+
+    // No Docker; packages from the network, without cloud-init.
+    let mut cluster = kraken();
+    cluster.docker.source = DockerSource::None;
+    let mut node = Node::new(&cluster, 3);
+    let wants = "etc/systemd/system/multi-user.target.wants";
+    fs::create_dir_all(node.path(wants)).unwrap();
+    let link = format!("{wants}/kraken-packages.service");
+    symlink("/etc/systemd/system/kraken-packages.service", node.path(&link)).unwrap();
+    node.start();
+    node.tells("booting", "booting");
+    node.unit("multi-user.target", "active/active");
+    node.network(true);
+    node.tells("booting", "network up");
+    node.unit("kraken-packages.service", "activating/auto-restart/exit-code");
+    node.tells("booting", "network up  installing packages");
+    node.remove(&link);
+    node.tells("ready", "Ready");
+
+    // No Docker; cloud-init.
+    let mut node = Node::new(&cluster, 3);
+    node.cloud_init(None);
+    node.network(true);
+    node.unit("multi-user.target", "active/active");
+    node.start();
+    node.tells("booting", "network up");
+    node.unit("multi-user.target", "inactive");
+    node.cloud_init(Some(""));
+    node.tells("booting", "network up  cloud-init done");
+    node.unit("multi-user.target", "active/active");
+    node.tells("ready", "Ready");
+}
