@@ -9,6 +9,9 @@ const LINE_LIMIT: usize = 2000;
 /// So many lines are remembered for reports.
 const REMEMBERED: usize = 200;
 
+/// How a kernel that panics says so (kernel/panic.c).
+const PANIC: &str = "Kernel panic - not syncing";
+
 /// Lines out of the bytes of a serial port.
 #[derive(Debug, Default)]
 pub(super) struct Console {
@@ -47,10 +50,14 @@ impl Console {
         finished
     }
 
-    /// The last lines, oldest first.
+    /// The last lines, oldest first. A kernel that panics goes on with registers and calls: what led to it stands before its first word.
     pub(super) fn tail(&self, count: usize) -> Vec<String> {
-        let skip = self.lines.len().saturating_sub(count);
-        self.lines.iter().skip(skip).cloned().collect()
+        let panics = |line: &String| line.contains(PANIC) && !line.contains("---[ end");
+        let panic = self.lines.iter().rposition(panics);
+        let restarts = |at: usize| self.lines.iter().skip(at).any(|line| line.contains("Linux version"));
+        let end = panic.filter(|at| !restarts(*at)).map_or(self.lines.len(), |at| at + 1);
+        let start = end.saturating_sub(count);
+        self.lines.range(start..end).cloned().collect()
     }
 
     /// Whether the kernel's last words are that it switches the machine off (kernel/reboot.c), not that it restarts it.
@@ -248,6 +255,28 @@ mod tests {
             console.take(format!("line {number}\n").as_bytes());
         }
         assert_eq!(console.tail(1000).len(), REMEMBERED);
+    }
+
+    #[test]
+    fn of_a_panic_what_led_to_it_is_remembered() {
+        let mut console = Console::default();
+        console.take(
+            b"firstboot: line 7: reboot: not found\n[    6.0] Kernel panic - not syncing: Attempted to kill init!\n",
+        );
+        for call in 0..30 {
+            console.take(format!("[    6.1]  call+{call}\n").as_bytes());
+        }
+        console.take(b"[    6.2] ---[ end Kernel panic - not syncing: Attempted to kill init! ]---\n");
+        assert_eq!(
+            console.tail(2),
+            [
+                "firstboot: line 7: reboot: not found",
+                "[    6.0] Kernel panic - not syncing: Attempted to kill init!"
+            ]
+        );
+        // It may start again by itself.
+        console.take(b"[    0.0] Linux version 6\nup\n");
+        assert_eq!(console.tail(1), ["up"]);
     }
 
     #[test]
