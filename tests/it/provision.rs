@@ -4,7 +4,6 @@ mod keyboard;
 mod units;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use kraken_flash::overlay::{Kind, Overlay, Volume};
 use kraken_flash::provision::{self, Assets, NodeRecord};
@@ -39,18 +38,9 @@ fn dump(overlay: &Overlay) -> String {
     out
 }
 
-/// Compares with `tests/golden/provision/NAME.txt`; `KRAKEN_BLESS=1` writes it instead.
+/// Compares with `tests/golden/provision/NAME.txt`.
 fn golden(name: &str, got: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/provision/{name}.txt"));
-    if std::env::var_os("KRAKEN_BLESS").is_some() {
-        std::fs::write(&path, got).unwrap();
-    }
-    let want = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        want == got,
-        "{} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}",
-        path.display()
-    );
+    testkit::golden::golden(&format!("tests/golden/provision/{name}.txt"), got);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a user sees when `kraken.toml` is wrong: each `tests/golden/spec/*.toml` with its `*.err`.
 //!
-//! `KRAKEN_BLESS=1 cargo test --test spec_errors` writes the `.err` files anew; read the difference before committing it.
+//! `SNAPSHOTS=overwrite` writes the `.err` files anew; read the difference before committing it.
 
 use std::fs;
 use std::io;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use kraken_flash::spec::{self, DefaultKeys, Files};
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use testkit::golden::golden;
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILJtOT2IkvLhtZGAtx8CVJvHPRJTQPRjQ4SLmcBWYME me@home";
 
@@ -52,9 +53,7 @@ fn rendered(name: &str, text: &str) -> String {
 #[test]
 fn every_wrong_spec_is_explained_as_its_golden_file_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/spec");
-    let bless = std::env::var_os("KRAKEN_BLESS").is_some();
     let mut seen = 0;
-    let mut wrong = Vec::new();
     for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "toml") {
@@ -64,15 +63,9 @@ fn every_wrong_spec_is_explained_as_its_golden_file_says() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let shown = rendered(&name, &fs::read_to_string(&path).unwrap());
         assert!(!shown.contains("hunter2"), "{name} shows a secret:\n{shown}");
-        let golden = path.with_extension("err");
-        if bless {
-            fs::write(&golden, &shown).unwrap();
-        } else if fs::read_to_string(&golden).unwrap_or_default() != shown {
-            wrong.push(format!("{name} is now explained so:\n{shown}"));
-        }
+        golden(&format!("tests/golden/spec/{}", name.replace(".toml", ".err")), &shown);
     }
     assert!(seen >= 15, "only {seen} golden specs were found");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

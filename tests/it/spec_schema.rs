@@ -1,25 +1,15 @@
 //! The published JSON schema is that of the program, and knows the same keys as the reader.
 //!
-//! `KRAKEN_BLESS=1 cargo test --test spec_schema` writes `schema/kraken.schema.json` anew.
+//! `SNAPSHOTS=overwrite` writes `schema/kraken.schema.json` anew.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use kraken_flash::spec;
 use serde_json::Value;
 
 #[test]
 fn the_published_schema_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/kraken.schema.json");
-    if std::env::var_os("KRAKEN_BLESS").is_some() {
-        fs::write(&path, spec::schema()).unwrap();
-    }
-    let published = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        published == spec::schema(),
-        "schema/kraken.schema.json is out of date; run this test with KRAKEN_BLESS=1"
-    );
+    testkit::golden::golden("schema/kraken.schema.json", &spec::schema());
 }
 
 /// The keys of each section in the schema: `("[network]", {"subnet", …})`.

@@ -7,9 +7,7 @@ mod secrets;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 use crate::swarm_support::{Files, SEGMENT};
 use kraken_flash::swarm::read::Mode;
@@ -90,21 +88,9 @@ fn bare(pem: &[u8]) -> String {
     lines.fold(String::new(), |text, line| text + line + "\n")
 }
 
-/// Compares with `tests/golden/swarm/NAME`; `KRAKEN_BLESS=1` writes it instead.
+/// Compares with `tests/golden/swarm/NAME`.
 fn golden(name: &str, got: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden/swarm")
-        .join(name);
-    if std::env::var_os("KRAKEN_BLESS").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, got).unwrap();
-    }
-    let want = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        want == got,
-        "{} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}",
-        path.display()
-    );
+    testkit::golden::golden(&format!("tests/golden/swarm/{name}"), got);
 }
 
 #[test]

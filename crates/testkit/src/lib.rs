@@ -6,6 +6,7 @@ pub mod cards;
 pub mod deb;
 pub mod desktop;
 pub mod docker;
+pub mod golden;
 pub mod gpg;
 pub mod host_debs;
 pub mod images;

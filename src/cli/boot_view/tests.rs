@@ -205,19 +205,8 @@ fn every_node_has_a_row_that_fits_the_terminal() {
         let screen = Screen::new(rows, columns, count, false);
         screen.play(&recorded());
         let text = timeless(&screen.when(|text| text.contains("✓ names  loo")));
-        let path = format!(
-            "{}/tests/golden/boot-report/live-{name}.txt",
-            env!("CARGO_MANIFEST_DIR")
-        );
         let got = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";
-        if std::env::var_os("KRAKEN_BLESS").is_some() {
-            std::fs::write(&path, &got).unwrap();
-        }
-        let want = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            want == got,
-            "{path} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}"
-        );
+        testkit::golden::golden(&format!("tests/golden/boot-report/live-{name}.txt"), &got);
     }
 }
 

@@ -4,24 +4,12 @@ mod html;
 mod junit;
 pub mod reports;
 
-use std::path::PathBuf;
 
 use kraken_flash::check::emulate::{BootReport, Outcome, render};
 
-/// Compares with `tests/golden/boot-report/NAME`; `KRAKEN_BLESS=1` writes it instead.
+/// Compares with `tests/golden/boot-report/NAME`.
 fn golden(name: &str, got: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden/boot-report")
-        .join(name);
-    if std::env::var_os("KRAKEN_BLESS").is_some() {
-        std::fs::write(&path, got).unwrap();
-    }
-    let want = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        want == got,
-        "{} differs; look at it with KRAKEN_BLESS=1 and git diff. Got:\n{got}",
-        path.display()
-    );
+    testkit::golden::golden(&format!("tests/golden/boot-report/{name}"), got);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::process::Command;
 use kraken_flash::card::{self, Device, Identity, Policy, Verdict};
 use machine::Machine;
 use proptest::prelude::*;
+use testkit::golden::golden;
 
 /// One paragraph of the golden file.
 fn told(machine: &Machine, name: &str) -> String {
@@ -56,25 +57,12 @@ fn tell(text: &mut String, verdict: &Verdict) {
     }
 }
 
-/// `KRAKEN_BLESS=1` writes the golden file instead of comparing with it.
 #[test]
 fn every_situation_has_its_verdict_and_its_sentences() {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/devices.txt");
     let names = machine::all();
     assert!(names.len() >= 40, "{} situations only", names.len());
     let got: Vec<String> = names.iter().map(|name| told(&Machine::load(name), name)).collect();
-    let got = got.join("\n");
-    if std::env::var_os("KRAKEN_BLESS").is_some() {
-        fs::write(&golden, &got).unwrap();
-    }
-    let wanted = fs::read_to_string(&golden).unwrap_or_default();
-    for (got, wanted) in got.split("\n## ").zip(wanted.split("\n## ")) {
-        assert_eq!(
-            got, wanted,
-            "see tests/golden/devices.txt; KRAKEN_BLESS=1 writes it anew"
-        );
-    }
-    assert_eq!(got, wanted);
+    golden("tests/golden/devices.txt", &got.join("\n"));
 }
 
 /// What no option may open: tried with all of them.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 
 use kraken_flash::spec::{DockerSource, SwarmMode};
 
@@ -11,15 +10,9 @@ use super::node::{self, Node, swarm};
 use super::{MANAGER, READY, WAITING, ready_worker};
 use testkit::images::kraken;
 
-/// Compares with `tests/golden/tell/NAME.txt`; `KRAKEN_BLESS=1` writes it instead.
+/// Compares with `tests/golden/tell/NAME.txt`.
 fn golden(name: &str, got: &[String]) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/tell/{name}.txt"));
-    let got = got.join("\n") + "\n";
-    if std::env::var_os("KRAKEN_BLESS").is_some() {
-        fs::write(&path, &got).unwrap();
-    }
-    let want = fs::read_to_string(&path).unwrap_or_default();
-    assert!(want == got, "{} differs. Got:\n{got}", path.display());
+    testkit::golden::golden(&format!("tests/golden/tell/{name}.txt"), &(got.join("\n") + "\n"));
 }
 
 #[test]

@@ -1,0 +1,15 @@
+//! What a user or a card sees, kept in files.
+
+use std::path::Path;
+
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data, IntoData};
+
+/// Compares with a file of the repository; `SNAPSHOTS=overwrite` writes it instead.
+#[track_caller]
+pub fn golden(path: &str, got: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    // Nothing is a pattern, and no sign of a path is another's.
+    let want = Data::read_from(&file, Some(DataFormat::Text)).raw();
+    Assert::new().action_env("SNAPSHOTS").eq(got.into_data().raw(), want);
+}
