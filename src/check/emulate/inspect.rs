@@ -91,6 +91,7 @@ part packages sh -c 'dpkg-query -W -f "\${{db:Status-Abbrev}} \${{Package}}\n" |
 part marks ls -A /var/lib/kraken-flash
 part units systemctl show --property=Id,LoadState,ActiveState,SubState,Result docker.service kraken-configure.service kraken-packages.service kraken-swarm.service multi-user.target
 part node-id cat /etc/kraken-flash/swarm-node-id
+part held cat /run/kraken-flash/swarm-held
 part failed systemctl list-units --failed --plain --no-legend --no-pager
 if systemctl -q is-active docker.service; then part docker docker info --format '{{{{json .}}}}'; fi
 "#

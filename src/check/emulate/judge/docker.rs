@@ -22,7 +22,7 @@ pub(super) fn docker(findings: &Findings, subject: &Subject<'_>) -> Verdict {
                 ),
             );
         }
-        Some(state) if state != "active" => return Verdict::not_yet(expected, format!("docker.service is {state}")),
+        Some(state) if state != "active" => return held_back(findings, subject, expected, state),
         None => return Verdict::not_yet(expected, "there is no docker.service"),
         Some(_) => {}
     }
@@ -44,6 +44,21 @@ pub(super) fn docker(findings: &Findings, subject: &Subject<'_>) -> Verdict {
     }
 }
 
+/// Of a Docker that is not there: whether it is kept from a swarm that would suffer from this card, or only until a manager answers.
+fn held_back(findings: &Findings, subject: &Subject<'_>, expected: &str, state: &str) -> Verdict {
+    match findings.text("held") {
+        Some("") if !subject.managers_are_there => {
+            Verdict::Good("docker.service waits for another manager; too few are booted".to_owned())
+        }
+        Some("") | None => Verdict::not_yet(expected, format!("docker.service is {state}")),
+        Some(why) => Verdict::bad(
+            expected,
+            format!("docker.service is {state}: {why}"),
+            Some("a running swarm would suffer from this card, so its Docker is not started: do what its console says"),
+        ),
+    }
+}
+
 pub(super) fn swarm_node(findings: &Findings, subject: &Subject<'_>) -> Verdict {
     if subject.cluster.swarm.mode == SwarmMode::None {
         return Verdict::Nothing("kraken.toml asks for no swarm".to_owned());
@@ -55,6 +70,9 @@ pub(super) fn swarm_node(findings: &Findings, subject: &Subject<'_>) -> Verdict 
     };
     let failed = findings.unit("kraken-swarm.service", "ActiveState") == Some("failed");
     let Some(info) = findings.json("docker") else {
+        if !subject.managers_are_there && findings.text("held") == Some("") {
+            return Verdict::Good("it waits for another manager; too few are booted".to_owned());
+        }
         return Verdict::not_yet(expected, "Docker does not answer yet");
     };
     let swarm = &info["Swarm"];

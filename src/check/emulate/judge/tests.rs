@@ -99,6 +99,11 @@ fn look(changes: &[(&str, &str)]) -> Findings {
             .map_or(*content, |(_, content)| content);
         text.push_str(&format!("\n@@ {name}\n{content}\n\n@@= 0\n"));
     }
+    for (name, content) in changes {
+        if !GOOD.iter().any(|(known, _)| known == name) {
+            text.push_str(&format!("\n@@ {name}\n{content}\n\n@@= 0\n"));
+        }
+    }
     for (name, content) in super::limits::limits_tests::good() {
         text.push_str(&format!("\n@@ {name}\n{content}\n\n@@= 0\n"));
     }
@@ -309,4 +314,31 @@ fn a_word_that_every_raspberry_pi_os_says_is_no_error() {
         judge("cloud-init", &look(&[("cloud-init-status", status)])),
         Verdict::Good(_)
     ));
+}
+
+#[test]
+fn a_docker_that_is_held_back_is_wrong_where_the_swarm_says_why_and_waits_where_no_manager_is_there() {
+    const OFF: &str = "Id=docker.service\nLoadState=loaded\nActiveState=inactive\nResult=success";
+    let held = |why| look(&[("units", OFF), ("docker", ""), ("held", why)]);
+    let refused = held("the swarm at 192.168.3.11 has this node as a worker: make its card with --rejoin");
+    for managers in [true, false] {
+        match judge_among("docker", &refused, managers) {
+            Verdict::Bad { seen, cause, .. } => {
+                assert!(seen.contains("as a worker: make its card with --rejoin"), "{seen}");
+                assert!(cause.unwrap_or_default().contains("suffer from this card"));
+            }
+            verdict => panic!("{verdict:?}"),
+        }
+    }
+    for rule in ["docker", "swarm-node"] {
+        assert!(
+            matches!(judge_among(rule, &held(""), false), Verdict::Good(_)),
+            "{rule}"
+        );
+        let waits = [held(""), look(&[("units", OFF), ("docker", "")])];
+        for waits in waits {
+            let verdict = judge_among(rule, &waits, true);
+            assert!(matches!(verdict, Verdict::NotYet { .. }), "{rule}: {verdict:?}");
+        }
+    }
 }
