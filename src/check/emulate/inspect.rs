@@ -81,7 +81,7 @@ part ping ping -n -c 1 -W 5 {gateway}
 part neighbour ip -4 neigh show {gateway}
 part root findmnt -n -o SOURCE,FSTYPE,OPTIONS /
 part room df -P -k /
-part cloud-init sh -c 'ls /run/cloud-init/enabled /run/cloud-init/disabled 2>/dev/null; true'
+part cloud-init sh -c 'exec 2>/dev/null; command -v cloud-init >/dev/null || {{ echo absent; ls /boot/firmware/user-data /boot/user-data; }}; ls /run/cloud-init/enabled /run/cloud-init/disabled; true'
 part cloud-init-status cat /run/cloud-init/status.json
 part cloud-init-result cat /run/cloud-init/result.json
 part passwd getent passwd {user}

@@ -4,7 +4,6 @@ mod html;
 mod junit;
 pub mod reports;
 
-
 use kraken_flash::check::emulate::{BootReport, Outcome, render};
 
 /// Compares with `tests/golden/boot-report/NAME`.

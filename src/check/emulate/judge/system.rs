@@ -58,7 +58,18 @@ pub(super) fn hostname(findings: &Findings, subject: &Subject<'_>) -> Verdict {
 pub(super) fn cloud_init(findings: &Findings, _: &Subject<'_>) -> Verdict {
     let expected = "cloud-init through, with no errors";
     match findings.text("cloud-init").unwrap_or_default() {
-        "" => return Verdict::not_yet(expected, "cloud-init has not begun, or this system has none"),
+        "" => return Verdict::not_yet(expected, "cloud-init has not begun"),
+        "absent" => return Verdict::Nothing("this system has no cloud-init".to_owned()),
+        seed if seed.starts_with("absent") => {
+            return Verdict::bad(
+                expected,
+                format!(
+                    "no cloud-init, and {} for it",
+                    lines(seed.trim_start_matches("absent").trim(), 1)
+                ),
+                Some("the card was made for a system with cloud-init: build the image again from this base"),
+            );
+        }
         marks if marks.ends_with("disabled") => return Verdict::Nothing("cloud-init is switched off".to_owned()),
         _ => {}
     }

@@ -171,6 +171,13 @@ fn what_is_wrong_for_good_is_named_with_its_cause() {
             "WARNING: Failed loading yaml blob",
             "no valid cloud-config",
         ),
+        (
+            "cloud-init",
+            "cloud-init",
+            "absent\n/boot/firmware/user-data",
+            "no cloud-init, and /boot/firmware/user-data for it",
+            "made for a system with cloud-init",
+        ),
         ("ssh-key", "keys", OTHER, "SHA256:", "other SSH keys"),
         (
             "units",
@@ -230,8 +237,15 @@ fn what_is_wrong_for_good_is_named_with_its_cause() {
 }
 
 #[test]
+fn a_system_without_cloud_init_does_not_wait_for_it() {
+    let verdict = judge("cloud-init", &look(&[("cloud-init", "absent")]));
+    assert!(matches!(verdict, Verdict::Nothing(_)), "{verdict:?}");
+}
+
+#[test]
 fn what_may_still_come_is_waited_for() {
     for (rule, part, content) in [
+        ("cloud-init", "cloud-init", ""),
         ("hostname", "hostname", "debian"),
         ("address", "addresses", "[]"),
         (
