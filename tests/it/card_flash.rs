@@ -343,16 +343,26 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
     reader.take_out();
     let mut child = walk().spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut taken_out = 0;
+    let (mut taken_out, mut exchanged) = (0, false);
     for line in lines.map_while(Result::ok) {
         if line.contains("insert the card for kraken-1") {
             std::thread::sleep(Duration::from_millis(700));
             reader.put_in(&files[0]);
         }
-        if line.contains("holds the card of kraken-1, which is done") {
+        // Only now it has seen that the reader is empty, however busy the machine is.
+        if line.contains("insert the card for kraken-2") {
+            // The reader announces the card anew that was just written, at once or after a while.
+            reader.put_in(&files[0]);
+            std::thread::sleep(Duration::from_millis(700));
             reader.take_out();
             std::thread::sleep(Duration::from_millis(700));
-            reader.put_in(&files[taken_out]);
+            reader.put_in(&files[0]);
+        }
+        if line.contains("holds the card of kraken-1, which is done") && !exchanged {
+            exchanged = true;
+            reader.take_out();
+            std::thread::sleep(Duration::from_millis(700));
+            reader.put_in(&files[1]);
         }
         if line.contains("take it out") {
             taken_out += 1;
@@ -361,12 +371,6 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
                 run(Command::new("kill").arg("-INT").arg(child.id().to_string()));
                 break;
             }
-            // The reader announces the card anew that was just written, at once or after a while.
-            reader.put_in(&files[0]);
-            std::thread::sleep(Duration::from_millis(700));
-            reader.take_out();
-            std::thread::sleep(Duration::from_millis(700));
-            reader.put_in(&files[0]);
         }
     }
     assert_eq!(child.wait().unwrap().code(), Some(130));
