@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn base_36_is_padded() {
+    fn numbers_in_base_36_are_padded() {
         assert_eq!(base36(&[0x24], 4), "0010");
         assert_eq!(base36(&[0xff; 4], 1), "1z141z3");
     }
