@@ -82,7 +82,8 @@ impl Bench {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         // What a failed check does not tell by itself.
-        for node in report["nodes"].as_array().into_iter().flatten() {
+        let nodes = report["nodes"].as_array().filter(|_| !output.status.success());
+        for node in nodes.into_iter().flatten() {
             for line in node["console-tail"].as_array().into_iter().flatten() {
                 eprintln!("{} | {}", node["hostname"], line.as_str().unwrap_or_default());
             }
