@@ -1,12 +1,13 @@
 //! Cards written by the program, on real block devices.
 
 mod meanwhile;
+mod walk;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -315,94 +316,6 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
     }
     println!("{killed} were stopped, {finished} had finished");
     assert!(killed >= 3, "only {killed} of 16 were stopped in time");
-}
-
-/// A program that waits for cards: one that outlives its test would write the next test's.
-struct Walking(Child);
-
-impl Drop for Walking {
-    fn drop(&mut self) {
-        // Who has ended already cannot be killed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[test]
-fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
-    let world = world();
-    world.does(&["build"]);
-    let files: Vec<_> = (1..=3).map(|node| world.at(&format!("card-{node}"))).collect();
-    let reader = LoopDevice::used(&files[0], CARD);
-    for file in &files[1..] {
-        drop(LoopDevice::used(file, CARD));
-    }
-    let device = text(&reader.path).to_owned();
-    let walk = || {
-        let mut command = world.program();
-        command
-            .args(["cards", "--device", &device])
-            .args(LOOP)
-            .stderr(Stdio::piped())
-            .stdout(Stdio::piped());
-        command
-    };
-    // Nobody sees which device would be taken.
-    let said = world.ends(&["cards", LOOP[0], LOOP[1]], 2);
-    assert!(said.contains("name the reader with --device"), "{said}");
-    // The reader is empty at first. The first two cards; then the user has enough.
-    reader.take_out();
-    let mut child = Walking(walk().spawn().unwrap());
-    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
-    let (mut taken_out, mut exchanged) = (0, false);
-    for line in lines.map_while(Result::ok) {
-        if line.contains("insert the card for kraken-1") {
-            std::thread::sleep(Duration::from_millis(700));
-            reader.put_in(&files[0]);
-        }
-        // Only now it has seen that the reader is empty, however busy the machine is.
-        if line.contains("insert the card for kraken-2") {
-            // The reader announces the card anew that was just written, at once or after a while.
-            reader.put_in(&files[0]);
-            std::thread::sleep(Duration::from_millis(700));
-            reader.take_out();
-            std::thread::sleep(Duration::from_millis(700));
-            reader.put_in(&files[0]);
-        }
-        if line.contains("holds the card of kraken-1, which is done") && !exchanged {
-            exchanged = true;
-            reader.take_out();
-            std::thread::sleep(Duration::from_millis(700));
-            reader.put_in(&files[1]);
-        }
-        if line.contains("take it out") {
-            taken_out += 1;
-            reader.take_out();
-            if taken_out == 2 {
-                run(Command::new("kill").arg("-INT").arg(child.0.id().to_string()));
-                break;
-            }
-        }
-    }
-    assert_eq!(child.0.wait().unwrap().code(), Some(130));
-    // Another day.
-    reader.put_in(&files[2]);
-    let output = walk().output().unwrap();
-    let said = testkit::said(&output);
-    assert!(output.status.success(), "{said}");
-    for words in [
-        "kraken-1, kraken-2 have their cards already",
-        "1 of 1: insert the card for kraken-3",
-        "All cards are written.",
-    ] {
-        assert!(said.contains(words), "{words:?} is not in:\n{said}");
-    }
-    drop(reader);
-    for (file, node) in files.iter().zip(1..) {
-        LoopDevice::of(file).holds(&world.at(&format!("images/kraken-{node}.img")));
-    }
-    let said = world.does(&["cards", "--device", &device, LOOP[0], LOOP[1]]);
-    assert!(said.contains("Nothing is left to be written."), "{said}");
 }
 
 /// Through the library: the guard refuses devices of 4096-byte blocks, on which the image's partition table would mean other places.
