@@ -16,6 +16,7 @@ use crate::swarm::{self, Forge, StateKind, Token};
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
 /// Asks the managers of a running swarm about the node.
 const ASK: &str = "/usr/local/lib/kraken-flash/swarm-ask";
+const NODES: &str = "/usr/local/lib/kraken-flash/swarm-nodes";
 const UNIT: &str = "kraken-swarm.service";
 const DROP_IN: &str = "/etc/systemd/system/docker.service.d/10-kraken-swarm.conf";
 /// What the script knows of its node; no secret.
@@ -99,6 +100,7 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     let drop_in = assets.renderer.text("10-kraken-swarm.conf", &values)?;
     draft.file(SCRIPT, script, 0o755)?;
     draft.file(ASK, assets.renderer.text("kraken-swarm-ask", &values)?, 0o755)?;
+    draft.file(NODES, assets.renderer.text("kraken-swarm-nodes", &values)?, 0o755)?;
     draft.file(&format!("/etc/systemd/system/{UNIT}"), unit, 0o644)?;
     draft.file(DROP_IN, drop_in, 0o644)?;
     enable(draft, UNIT, "multi-user.target")

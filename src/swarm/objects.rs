@@ -15,6 +15,8 @@ const CREATE: i32 = 1;
 const ACCEPTED: i32 = 1;
 /// `IssuanceState.ISSUED`.
 const ISSUED: i32 = 3;
+/// `NodeStatus.State.DOWN`.
+const DOWN: i32 = 1;
 /// How long certificates are valid that the running swarm issues, in seconds: 90 days, Docker's default.
 const CERTIFICATE_LIFE: i64 = 90 * 24 * 3600;
 /// How many old tasks are kept (Docker's default).
@@ -118,6 +120,12 @@ impl Source<'_> {
             }),
             description: Some(NodeDescription {
                 hostname: node.hostname.clone(),
+            }),
+            // A new leader gives each node whose state is unknown 30 s, and calls it down then. One that registers in that very
+            // moment stays down for ever (swarmkit, manager/dispatcher). It gives no time to one that is down already.
+            status: Some(NodeStatus {
+                state: DOWN,
+                message: "its card has not been started yet".to_owned(),
             }),
             certificate: Some(Certificate {
                 role,

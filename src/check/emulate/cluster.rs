@@ -1,5 +1,6 @@
 //! What the nodes prove together: addresses, members, roles, tokens, a service on all of them, and that they come back.
 
+mod absent;
 mod service;
 
 use std::iter;
@@ -195,6 +196,10 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
     earlier.note(nodes);
     let verdict = are_ready(run, nodes)?;
     let is_ready = verdict.is_ok();
+    let why = match is_ready {
+        true => absent::Why::default(),
+        false => absent::ask(nodes),
+    };
     let (Ok(table) | Err(table)) = verdict;
     earlier.tables.push(table);
     let groups = earlier.tables.len();
@@ -215,13 +220,14 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
         true => Verdict::Good(seen),
         false => Verdict::Bad {
             expected,
-            seen,
-            cause: (!earlier.missing.is_empty()).then(|| {
-                format!(
+            seen: iter::once(seen).chain(why.seen).collect::<Vec<_>>().join("\n"),
+            cause: match earlier.missing.is_empty() {
+                true => why.cause,
+                false => Some(format!(
                     "not in the swarm, as their own checks say: {}",
                     earlier.missing.join(", ")
-                )
-            }),
+                )),
+            },
         },
     };
     Ok(report.settle("ready", "every node is Ready", began, verdict))

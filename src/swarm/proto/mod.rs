@@ -8,7 +8,7 @@ mod raft;
 pub(super) use etcd::{ConfChange, Entry, HardState, WalRecord, WalSnapshot};
 pub(super) use object::{
     Annotations, CaConfig, Certificate, Cluster, ClusterSpec, DispatcherConfig, Driver, Duration, IpamOptions,
-    IssuanceStatus, JoinTokens, Meta, Network, NetworkSpec, Node, NodeDescription, NodeSpec, OrchestrationConfig,
-    RaftConfig, RootCa, Timestamp, Version,
+    IssuanceStatus, JoinTokens, Meta, Network, NetworkSpec, Node, NodeDescription, NodeSpec, NodeStatus,
+    OrchestrationConfig, RaftConfig, RootCa, Timestamp, Version,
 };
 pub(super) use raft::{InternalRaftRequest, MaybeEncryptedRecord, RaftMember, RaftMemberStatus, StoreAction, Target};

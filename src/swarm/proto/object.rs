@@ -164,6 +164,8 @@ pub(crate) struct Node {
     pub spec: Option<NodeSpec>,
     #[prost(message, optional, tag = "4")]
     pub description: Option<NodeDescription>,
+    #[prost(message, optional, tag = "5")]
+    pub status: Option<NodeStatus>,
     #[prost(message, optional, tag = "8")]
     pub certificate: Option<Certificate>,
     #[prost(int32, tag = "9")]
@@ -191,6 +193,16 @@ pub(crate) struct NodeSpec {
 pub(crate) struct NodeDescription {
     #[prost(string, tag = "1")]
     pub hostname: String,
+}
+
+/// `NodeStatus`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct NodeStatus {
+    /// 0: unknown, 1: down, 2: ready, 3: disconnected.
+    #[prost(int32, tag = "1")]
+    pub state: i32,
+    #[prost(string, tag = "2")]
+    pub message: String,
 }
 
 /// `Certificate`.

@@ -1,0 +1,43 @@
+//! Nodes that are up, and that a real Docker may hold for down.
+
+use super::{MINUTE, list, on_all};
+use testkit::cards::Cluster;
+use testkit::swarm::{Bench, Engine};
+
+/// What `swarm-nodes` does about such a node, by itself.
+const END_CONNECTION: &str = "import importlib.machinery as m
+path = '/usr/local/lib/kraken-flash/swarm-nodes'
+print(m.SourceFileLoader('nodes', path).load_module().end_connection('192.168.3.12'))";
+
+#[test]
+fn swarm_a_node_whose_connection_is_ended_registers_anew_and_nothing_stays_in_its_way() {
+    let cluster = Cluster::new("[cluster]\nnodes = 3\n");
+    let cards = cluster.build(&[]);
+    let bench = Bench::new(&Engine::suite("trixie"));
+    let nodes = on_all(&bench, &cards[..2]);
+    let (manager, worker) = (&nodes[0].node, &nodes[1].node);
+    bench.wait_ready(manager, 2, MINUTE);
+    // The leader waits for none of a new cluster's nodes, and so it cannot give one up while that one arrives.
+    let format = "{{.Status.State}}: {{.Status.Message}}";
+    let third = manager.docker(&["node", "inspect", "--format", format, "kraken-3"]);
+    assert_eq!(third.trim(), "down: its card has not been started yet");
+    let lost = || worker.log().matches("agent: session failed").count();
+    let before = lost();
+    let said = manager
+        .command("python3")
+        .args(["-c", END_CONNECTION])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "\n", "{said:?}");
+    bench.wait_for("the worker to miss its connection", MINUTE, || {
+        (lost() > before).then_some(())
+    });
+    bench.wait_for("the worker to be Ready again", MINUTE, || {
+        list(manager)
+            .contains(&"kraken-2 Ready Active".to_owned())
+            .then_some(())
+    });
+    let rules = manager.command("iptables").args(["-S", "INPUT"]).output().unwrap();
+    let rules = String::from_utf8_lossy(&rules.stdout).into_owned();
+    assert!(rules.contains("-P INPUT") && !rules.contains("2377"), "{rules}");
+}
