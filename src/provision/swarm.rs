@@ -16,8 +16,10 @@ use crate::swarm::{self, Forge, StateKind, Token};
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
 /// Asks the managers of a running swarm about the node.
 const ASK: &str = "/usr/local/lib/kraken-flash/swarm-ask";
+/// Looks after the swarm's other nodes, on managers.
 const NODES: &str = "/usr/local/lib/kraken-flash/swarm-nodes";
 const UNIT: &str = "kraken-swarm.service";
+const NODES_UNIT: &str = "kraken-nodes.service";
 const DROP_IN: &str = "/etc/systemd/system/docker.service.d/10-kraken-swarm.conf";
 /// What the script knows of its node; no secret.
 const SETTINGS: &str = "/etc/kraken-flash/swarm.json";
@@ -103,7 +105,11 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     draft.file(NODES, assets.renderer.text("kraken-swarm-nodes", &values)?, 0o755)?;
     draft.file(&format!("/etc/systemd/system/{UNIT}"), unit, 0o644)?;
     draft.file(DROP_IN, drop_in, 0o644)?;
-    enable(draft, UNIT, "multi-user.target")
+    let nodes = assets.renderer.text(NODES_UNIT, &values)?;
+    draft.file(&format!("/etc/systemd/system/{NODES_UNIT}"), nodes, 0o644)?;
+    enable(draft, UNIT, "multi-user.target")?;
+    // It begins anew with each start of Docker.
+    enable(draft, NODES_UNIT, "docker.service")
 }
 
 /// What one node has for itself. Without keys ([`Context::keys`]) its secrets are left out.

@@ -226,14 +226,14 @@ impl Drop for On {
     }
 }
 
-fn script(node: &Node, what: &str) -> Child {
+fn script(node: &Node, program: &str, arguments: &[&str]) -> Child {
     let log = fs::File::options()
         .create(true)
         .append(true)
         .open(node.data_root().join("watch.log"))
         .unwrap();
-    node.command("/usr/local/lib/kraken-flash/swarm")
-        .arg(what)
+    node.command(&format!("/usr/local/lib/kraken-flash/{program}"))
+        .args(arguments)
         .env("KRAKEN_SYSTEMCTL", SYSTEMCTL)
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
@@ -249,7 +249,7 @@ fn run(node: &Node, off: &AtomicBool) {
     let start = || {
         let _ = fs::remove_file(&wanted);
         let _ = fs::remove_file(&held);
-        let mut wait = script(node, "wait");
+        let mut wait = script(node, "swarm", &["wait"]);
         while wait.try_wait().unwrap().is_none() {
             if is_off() {
                 let _ = wait.kill();
@@ -270,17 +270,25 @@ fn run(node: &Node, off: &AtomicBool) {
     if !start() {
         return;
     }
-    let mut watch = script(node, "watch");
+    let mut watch = script(node, "swarm", &["watch"]);
+    // Bound to Docker: it ends and begins with it.
+    let mut nodes = script(node, "swarm-nodes", &[]);
+    let end = |child: &mut Child| {
+        let _ = child.kill();
+        let _ = child.wait();
+    };
     while !is_off() {
         if wanted.exists() {
+            end(&mut nodes);
             node.stop();
             if !start() {
                 break;
             }
+            nodes = script(node, "swarm-nodes", &[]);
         }
         let _ = watch.try_wait();
         std::thread::sleep(Duration::from_millis(20));
     }
-    let _ = watch.kill();
-    let _ = watch.wait();
+    end(&mut watch);
+    end(&mut nodes);
 }

@@ -5,12 +5,12 @@ use testkit::cards::Cluster;
 use testkit::swarm::{Bench, Engine};
 
 /// What `swarm-nodes` does about such a node, by itself.
-const END_CONNECTION: &str = "import importlib.machinery as m
+const REFUSE: &str = "import importlib.machinery as m
 path = '/usr/local/lib/kraken-flash/swarm-nodes'
-print(m.SourceFileLoader('nodes', path).load_module().end_connection('192.168.3.12'))";
+print(m.SourceFileLoader('nodes', path).load_module().refuse('192.168.3.12'))";
 
 #[test]
-fn swarm_a_node_whose_connection_is_ended_registers_anew_and_nothing_stays_in_its_way() {
+fn swarm_a_node_that_is_refused_for_a_moment_registers_anew_and_nothing_stays_in_its_way() {
     let cluster = Cluster::new("[cluster]\nnodes = 3\n");
     let cards = cluster.build(&[]);
     let bench = Bench::new(&Engine::suite("trixie"));
@@ -23,11 +23,7 @@ fn swarm_a_node_whose_connection_is_ended_registers_anew_and_nothing_stays_in_it
     assert_eq!(third.trim(), "down: its card has not been started yet");
     let lost = || worker.log().matches("agent: session failed").count();
     let before = lost();
-    let said = manager
-        .command("python3")
-        .args(["-c", END_CONNECTION])
-        .output()
-        .unwrap();
+    let said = manager.command("python3").args(["-c", REFUSE]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&said.stdout), "\n", "{said:?}");
     bench.wait_for("the worker to miss its connection", MINUTE, || {
         (lost() > before).then_some(())

@@ -18,7 +18,7 @@ pub struct Says {
     pub role: &'static str,
     /// What is wrong.
     pub error: &'static str,
-    /// The states of the swarm's nodes, `late` being the one of a node that its leader waited for in vain; none: there is no leader.
+    /// The states of the swarm's nodes, `late` being the one of a node for which its leader waited in vain; none: there is no leader.
     pub nodes: Option<&'static [&'static str]>,
     /// Whether it is older than 23.0, whose /_ping does not speak of the swarm.
     pub old: bool,
@@ -150,11 +150,12 @@ fn reply(path: &str, says: &Says) -> (u16, String, String) {
         ("/nodes", Some(nodes)) => {
             let node = |(number, state): (u32, &&str)| {
                 let status = match *state {
-                    "late" => json!({"State": "down", "Addr": format!("127.77.0.{number}"),
+                    "late" | "late-manager" => json!({"State": "down", "Addr": format!("127.77.0.{number}"),
                         "Message": "heartbeat failure for node in \"unknown\" state"}),
                     state => json!({"State": state, "Addr": format!("127.77.0.{number}")}),
                 };
-                json!({"ID": format!("id{number}"), "Version": {"Index": 7}, "Spec": {}, "Status": status,
+                json!({"ID": format!("id{number}"), "Version": {"Index": 7}, "Status": status,
+                    "Spec": {"Role": if *state == "late-manager" { "manager" } else { "worker" }},
                     "Description": {"Hostname": format!("kraken-{number}")}})
             };
             let list: Value = (1..).zip(nodes).map(node).collect();

@@ -6,6 +6,7 @@ mod enter;
 mod hidden;
 mod light;
 mod node;
+mod nodes;
 mod stages;
 mod trouble;
 mod watch;

@@ -290,105 +290,14 @@ fn a_docker_that_breaks_off_in_the_middle_of_a_join_ends_no_watch() {
 #[test]
 fn a_card_that_takes_no_file_ends_no_watch_of_a_node_that_is_in() {
     let mut watched = Watched::new(ACTIVE, |node| {
-        set(node, &[("labels", json!({"kraken-1": {"disk": "ssd"}}))]);
-        // What cannot be removed, and what cannot be made, whoever tries it.
+        // What cannot be removed, whoever tries it.
         node.put(&format!("{TOKEN}/there"), "");
-        std::fs::create_dir_all(node.path("var/lib/docker")).unwrap();
-        std::os::unix::fs::symlink("nowhere/at/all", node.path("var/lib/docker/kraken-labels-given")).unwrap();
         node.docker.says(MANAGER);
     });
     watched.ends_well();
     let said = watched.node.read("said");
     assert!(
-        said.contains("the token with which this node joined stays on its card")
-            && said.contains("this node's card takes no file"),
+        said.contains("the token with which this node joined stays on its card"),
         "{said}"
-    );
-    let asked = watched.node.docker.asked();
-    assert!(asked.contains(&"/nodes/id1/update?version=7".to_owned()), "{asked:?}");
-}
-
-/// Notes what is asked of it; where the file `broken` is it does nothing but complain.
-const IPTABLES: &str = r#"cd "${0%/*}/.."
-if [ -e broken ]; then echo "iptables: no chain by that name"; exit 1; fi
-echo "$*" >> rules"#;
-
-fn rule(how: &str, address: &str) -> String {
-    format!("-w {how} INPUT -s {address} -p tcp --dport 2377 -j REJECT --reject-with tcp-reset")
-}
-
-/// A manager whose swarm has these nodes.
-fn manager(nodes: &'static [&'static str]) -> Watched {
-    Watched::new(ACTIVE, |node| {
-        node.program("bin/iptables", IPTABLES);
-        node.docker.says(Says {
-            nodes: Some(nodes),
-            ..MANAGER
-        });
-    })
-}
-
-#[test]
-fn a_node_that_is_up_and_held_for_down_is_made_to_register_anew() {
-    // Of these, one is up; one is not; one is down for another reason.
-    let _up = TcpListener::bind("127.77.0.2:7946").unwrap();
-    let _other = TcpListener::bind("127.77.0.4:7946").unwrap();
-    let mut watched = manager(&["ready", "late", "late", "down"]);
-    watched.says("Docker holds kraken-2 for down, though it is up; its connection is ended");
-    watched.node.docker.says(Says {
-        nodes: Some(&["ready", "ready", "late", "down"]),
-        ..MANAGER
-    });
-    watched.ends_well();
-    let rules = watched.node.read("rules");
-    let rules: Vec<&str> = rules.lines().collect();
-    assert_eq!(rules, [rule("-I", "127.77.0.2"), rule("-D", "127.77.0.2")]);
-    assert!(!watched.node.read("said").contains("restart docker"));
-}
-
-#[test]
-fn a_node_that_stays_down_is_given_up_with_what_to_type() {
-    let _up = TcpListener::bind("127.77.0.5:7946").unwrap();
-    let mut watched = manager(&["ready", "ready", "ready", "ready", "late"]);
-    watched.ends_well();
-    let said = watched.node.read("said");
-    assert_eq!(said.matches("its connection is ended").count(), 3, "{said}");
-    assert!(
-        said.contains("kraken-5 is up, and Docker holds it for down; on kraken-5, run: sudo systemctl restart docker"),
-        "{said}"
-    );
-    let rules = watched.node.read("rules");
-    assert_eq!(rules.lines().count(), 6, "{rules}");
-    assert!(rules.ends_with(&format!("{}\n", rule("-D", "127.77.0.5"))));
-}
-
-#[test]
-fn where_no_connection_can_be_ended_it_is_said_what_to_type() {
-    let _up = TcpListener::bind("127.77.0.6:7946").unwrap();
-    let mut watched = manager(&["ready", "ready", "ready", "ready", "ready", "late"]);
-    watched.node.put("broken", "");
-    watched.says("kraken-6 is up, and Docker holds it for down: iptables: no chain by that name; on kraken-6, run: sudo systemctl");
-    watched.ends_well();
-    assert_eq!(watched.node.read("said").matches("its connection is ended").count(), 1);
-}
-
-#[test]
-fn a_manager_that_is_stopped_in_the_middle_cuts_nobody_off() {
-    let _up = TcpListener::bind("127.77.0.7:7946").unwrap();
-    let mut watched = manager(&["late", "late", "late", "late", "late", "late", "late"]);
-    watched.says("Docker holds kraken-7 for down");
-    let end = Instant::now() + Duration::from_secs(30);
-    while watched.node.read("rules").is_empty() {
-        assert!(Instant::now() < end, "{}", watched.node.read("said"));
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let pid = rustix::process::Pid::from_child(&watched.child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    watched.ends_well();
-    assert!(
-        watched
-            .node
-            .read("rules")
-            .ends_with(&format!("{}\n", rule("-D", "127.77.0.7")))
     );
 }

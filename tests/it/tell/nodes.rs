@@ -1,0 +1,239 @@
+//! What a manager does for the swarm's other nodes (`swarm-nodes`), with a Docker and an iptables that say what they are told to say.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::engine::Says;
+use super::node::{Node, swarm};
+use super::{MANAGER, READY};
+
+/// Keeps the rules of INPUT in a file, and notes each change in another; where the file `broken` is it does nothing but complain.
+const IPTABLES: &str = r#"cd "${0%/*}/.."
+if [ -e broken ]; then echo "iptables: no chain by that name" >&2; exit 1; fi
+[ "$1 $2" = "-w 10" ] || exit 2
+shift 2
+how=$1
+shift
+touch rules
+case $how in
+  -S) echo "-P INPUT ACCEPT"; sed 's/^/-A /' rules ;;
+  -I) echo "$*" >> rules; echo "$how $*" >> changes ;;
+  -D) grep -vxF -e "$*" rules > rules.new; mv rules.new rules; echo "$how $*" >> changes ;;
+esac"#;
+
+struct Nodes {
+    node: Node,
+    child: Child,
+}
+
+impl Nodes {
+    /// On a node whose Docker says this.
+    fn new(says: Says, prepare: impl FnOnce(&Node)) -> Self {
+        let node = Node::new(&swarm(), 1);
+        node.program("bin/iptables", IPTABLES);
+        node.docker.says(says);
+        prepare(&node);
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(node.path("said"))
+            .unwrap();
+        let child = Command::new("python3")
+            .arg(node.path("usr/local/lib/kraken-flash/swarm-nodes"))
+            .env("KRAKEN_SWARM_SETTINGS", node.path("etc/kraken-flash/swarm.json"))
+            .env("KRAKEN_DOCKER_ROOT", node.path("var/lib/docker"))
+            .env("KRAKEN_DOCKER_SOCKET", node.path("docker.sock"))
+            .env("KRAKEN_SWARM_SECOND", "0.02")
+            .env("KRAKEN_IPTABLES", node.path("bin/iptables"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { node, child }
+    }
+
+    /// On a manager whose swarm has these nodes.
+    fn manager(nodes: &'static [&'static str]) -> Self {
+        Self::new(among(nodes), |_| ())
+    }
+
+    fn waits_for(&self, what: &str, mut is_so: impl FnMut(&Node) -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !is_so(&self.node) {
+            assert!(Instant::now() < end, "{what}: {}", self.node.read("said"));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn says(&self, text: &str) {
+        self.waits_for(text, |node| node.read("said").contains(text));
+    }
+
+    /// Lets it look some times more.
+    fn looks(&self) {
+        self.node.docker.asked();
+        let mut looks = 0;
+        self.waits_for("more looks", |node| {
+            looks += node.docker.asked().iter().filter(|path| *path == "/nodes").count();
+            looks > 8
+        });
+    }
+
+    /// As systemd stops it.
+    fn stops(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn among(nodes: &'static [&'static str]) -> Says {
+    Says {
+        nodes: Some(nodes),
+        ..MANAGER
+    }
+}
+
+fn rule(address: &str) -> String {
+    format!(
+        "INPUT -s {address} -p tcp --dport 2377 -m comment --comment kraken-flash-register-anew -j REJECT --reject-with tcp-reset"
+    )
+}
+
+#[test]
+fn a_node_that_is_up_and_held_for_down_is_made_to_register_anew() {
+    // Of these, one is up; one is not; one is down for another reason.
+    let _up = TcpListener::bind("127.77.0.2:7946").unwrap();
+    let _other = TcpListener::bind("127.77.0.4:7946").unwrap();
+    let mut nodes = Nodes::manager(&["ready", "late", "late", "down"]);
+    nodes.says("Docker holds kraken-2 for down, though it is up; for ");
+    nodes.node.docker.says(among(&["ready", "ready", "late", "down"]));
+    nodes.looks();
+    assert!(nodes.stops().success());
+    let changes = nodes.node.read("changes");
+    let changes: Vec<&str> = changes.lines().collect();
+    let rule = rule("127.77.0.2");
+    assert_eq!(changes, [format!("-I {rule}"), format!("-D {rule}")]);
+    let said = nodes.node.read("said");
+    assert!(!said.contains("restart docker") && !said.contains("kraken-3"), "{said}");
+}
+
+#[test]
+fn a_node_that_stays_down_is_given_up_with_what_to_type() {
+    let _up = TcpListener::bind("127.77.0.5:7946").unwrap();
+    let nodes = Nodes::manager(&["ready", "ready", "ready", "ready", "late"]);
+    nodes.says("kraken-5 is up, and Docker holds it for down; on kraken-5, run: sudo systemctl restart docker");
+    nodes.looks();
+    let said = nodes.node.read("said");
+    assert_eq!(said.matches("are refused").count(), 3, "{said}");
+    assert_eq!(said.matches("restart docker").count(), 1, "{said}");
+    assert_eq!(nodes.node.read("rules"), "");
+    // It was seen to, and comes to grief again.
+    nodes.node.docker.says(among(&["ready"]));
+    nodes.looks();
+    nodes
+        .node
+        .docker
+        .says(among(&["ready", "ready", "ready", "ready", "late"]));
+    nodes.waits_for("another try", |node| {
+        node.read("said").matches("are refused").count() > 3
+    });
+}
+
+#[test]
+fn a_manager_that_is_held_for_down_is_not_cut_off_from_its_peers() {
+    let _up = TcpListener::bind("127.77.0.8:7946").unwrap();
+    let nodes = Nodes::manager(&[
+        "ready",
+        "ready",
+        "ready",
+        "ready",
+        "ready",
+        "ready",
+        "ready",
+        "late-manager",
+    ]);
+    nodes.says(
+        "kraken-8 is up, and Docker holds it for down (a manager); on kraken-8, run: sudo systemctl restart docker",
+    );
+    nodes.looks();
+    assert_eq!(nodes.node.read("changes"), "");
+    assert_eq!(nodes.node.read("said").matches("restart docker").count(), 1);
+}
+
+#[test]
+fn where_there_is_no_iptables_it_is_said_what_to_type() {
+    let _up = TcpListener::bind("127.77.0.6:7946").unwrap();
+    let nodes = Nodes::new(among(&["ready", "ready", "ready", "ready", "ready", "late"]), |node| {
+        node.put("broken", "");
+    });
+    nodes.says("kraken-6 is up, and Docker holds it for down (iptables: no chain by that name); on kraken-6, run: sudo systemctl");
+    nodes.looks();
+    assert_eq!(nodes.node.read("said").matches("are refused").count(), 1);
+}
+
+#[test]
+fn one_that_is_stopped_or_killed_in_the_middle_cuts_nobody_off_for_good() {
+    let _up = TcpListener::bind("127.77.0.7:7946").unwrap();
+    const ALL: &[&str] = &["late", "late", "late", "late", "late", "late", "late"];
+    let mut nodes = Nodes::manager(ALL);
+    nodes.waits_for("a rule", |node| !node.read("rules").is_empty());
+    let status = nodes.stops();
+    assert!(status.success(), "{status}: {}", nodes.node.read("said"));
+    assert_eq!(nodes.node.read("rules"), "");
+
+    let mine = "INPUT -p tcp --dport 2377 -m comment --comment mine -j DROP\n";
+    let mut nodes = Nodes::new(among(ALL), |node| node.put("rules", mine));
+    nodes.waits_for("a rule", |node| node.read("rules").contains("127.77.0.7"));
+    nodes.child.kill().unwrap();
+    nodes.child.wait().unwrap();
+    // What systemd runs then.
+    let cleared = Command::new("python3")
+        .arg(nodes.node.path("usr/local/lib/kraken-flash/swarm-nodes"))
+        .arg("clear")
+        .env("KRAKEN_SWARM_SETTINGS", nodes.node.path("etc/kraken-flash/swarm.json"))
+        .env("KRAKEN_IPTABLES", nodes.node.path("bin/iptables"))
+        .status()
+        .unwrap();
+    assert!(cleared.success());
+    assert_eq!(nodes.node.read("rules"), mine);
+}
+
+#[test]
+fn a_worker_has_nobody_to_look_after() {
+    let mut nodes = Nodes::new(READY, |_| ());
+    let end = Instant::now() + Duration::from_secs(60);
+    while nodes.child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(nodes.child.wait().unwrap().success());
+    assert_eq!(nodes.node.read("said"), "");
+}
+
+#[test]
+fn labels_are_given_though_the_card_takes_no_file() {
+    const SETTINGS: &str = "etc/kraken-flash/swarm.json";
+    let nodes = Nodes::new(MANAGER, |node| {
+        let mut settings: Value = serde_json::from_str(&node.read(SETTINGS)).unwrap();
+        settings["labels"] = json!({"kraken-1": {"disk": "ssd"}});
+        node.put(SETTINGS, &settings.to_string());
+        std::fs::create_dir_all(node.path("var/lib/docker")).unwrap();
+        std::os::unix::fs::symlink("nowhere/at/all", node.path("var/lib/docker/kraken-labels-given")).unwrap();
+    });
+    nodes.says("this node's card takes no file");
+    let asked = nodes.node.docker.asked();
+    assert!(asked.contains(&"/nodes/id1/update?version=7".to_owned()), "{asked:?}");
+}
