@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kraken_flash::base::{Cache, Downloads};
 use kraken_flash::check::FolderImages;
-use kraken_flash::check::emulate::{self, BootReport, Check, Machine, Plan, Spare, Subject, render};
+use kraken_flash::check::emulate::{self, BootReport, Check, Machine, Plan, PowerCut, Spare, Subject, render};
 use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
 use kraken_flash::swarm::{self, ClusterKeys};
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
@@ -63,6 +63,17 @@ pub(super) struct BootArgs {
         help_heading = "Proof by booting"
     )]
     card_size: u64,
+    /// Cut a node's power while it comes up, as soon as its console prints TEXT, and give it again: of node NODE, or of each
+    /// that is booted (a TEXT that begins with a number and a colon needs NODE). Several times for several cuts, in this
+    /// order; a TEXT that is never printed is a failed check
+    #[arg(
+        long,
+        value_name = "[NODE:]TEXT",
+        value_parser = power_cut,
+        requires = "boot",
+        help_heading = "Proof by booting"
+    )]
+    cut_power_at: Vec<PowerCut>,
     /// Boot with this root device in the place of the one in cmdline.txt
     #[arg(long, value_name = "DEVICE", requires = "boot", help_heading = "Proof by booting")]
     root: Option<String>,
@@ -72,7 +83,7 @@ pub(super) struct BootArgs {
     /// Write the report as one HTML file, with picture, timeline and evidence
     #[arg(long, value_name = "FILE", requires = "boot", help_heading = "Proof by booting")]
     html: Option<PathBuf>,
-    /// Where the consoles' logs go when something failed [default: consoles/ in the cache folder]
+    /// Keep the consoles' logs here [default: those of nodes that failed, in consoles/ in the cache folder]
     #[arg(long, value_name = "DIR", requires = "boot", help_heading = "Proof by booting")]
     consoles: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Proof by booting")]
@@ -92,6 +103,16 @@ impl BootArgs {
             )),
             false => Ok(()),
         }
+    }
+}
+
+fn power_cut(words: &str) -> Result<PowerCut, String> {
+    let Ok(cut) = words.parse::<PowerCut>();
+    match cut.text.trim().is_empty() {
+        true => Err(
+            "it says no text of the console: say what its line has in it, such as \"3:Setting up containerd\"".into(),
+        ),
+        false => Ok(cut),
     }
 }
 
@@ -211,6 +232,17 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
         as_json,
     } = what;
     let cluster = &loaded.workspace.cluster;
+    let booted = |number: u32| subjects.iter().any(|subject| subject.node.number == number);
+    if let Some(number) = args
+        .cut_power_at
+        .iter()
+        .filter_map(|cut| cut.node)
+        .find(|number| !booted(*number))
+    {
+        return Err(Failure::Usage(format!(
+            "--cut-power-at names node {number}, which is not booted"
+        )));
+    }
     // Managers start first: the others look for them.
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
     let cache = Cache::open(None)?;
@@ -225,12 +257,14 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
         machine: args.machine,
         card: args.card_size.next_power_of_two() << 30,
         root: args.root.clone(),
+        power_cuts: args.cut_power_at.clone(),
         at_once: args.at_once.map(usize::from),
         room,
         consoles: args
             .consoles
             .clone()
             .unwrap_or_else(|| cache.root().join("consoles").join(&cluster.name)),
+        keep_consoles: args.consoles.is_some(),
         logins: private_keys(&loaded.workspace.keys, &loaded.workspace.folder, cluster),
         tokens: keys.map(tokens).transpose()?,
         set,

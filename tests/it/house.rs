@@ -208,6 +208,7 @@ const NAMED: &[(&str, usize, &str)] = &[
         "a folder with a name of its own, for its owner alone",
     ),
     ("src/check/emulate/guest.rs", 1, "the run's own folder"),
+    ("src/check/emulate/node.rs", 1, "the run's own folder"),
     ("src/check/emulate/node/power.rs", 1, "the run's own folder"),
     ("src/check/emulate/run.rs", 1, "the run's own folder"),
     ("src/check/emulate/ssh.rs", 1, "the run's own folder"),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::console::Console;
+use super::cuts::Fuse;
 use super::janitor::Janitor;
 use super::programs::QEMU;
 use crate::clean;
@@ -27,7 +28,8 @@ pub(super) struct End {
 
 /// A guest. Dropping it takes its power away.
 pub(super) struct Guest {
-    process: Child,
+    process: Arc<Mutex<Child>>,
+    id: u32,
     janitor: Arc<Janitor>,
     console: Arc<Mutex<Console>>,
     said: Arc<Mutex<String>>,
@@ -36,12 +38,13 @@ pub(super) struct Guest {
 
 impl Guest {
     /// Starts the emulator with these arguments; the console's bytes are put behind those in `log`. Each line goes to
-    /// `lines`, as long as somebody takes them.
+    /// `lines`, as long as somebody takes them. At the line at which `fuse` blows it is killed.
     pub(super) fn start(
         arguments: &[String],
         log: &Path,
         janitor: &Arc<Janitor>,
         lines: SyncSender<String>,
+        fuse: Arc<Fuse>,
     ) -> io::Result<Self> {
         let file = File::options().create(true).append(true).open(log)?;
         let mut command = tool(QEMU);
@@ -50,17 +53,28 @@ impl Guest {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        janitor.mind(process.id());
+        let (id, output, errors) = (process.id(), process.stdout.take(), process.stderr.take());
+        janitor.mind(id);
+        let process = Arc::new(Mutex::new(process));
         let console = Arc::new(Mutex::new(Console::default()));
         let said = Arc::new(Mutex::new(String::new()));
         let mut readers = Vec::new();
-        if let Some(mut output) = process.stdout.take() {
+        if let Some(mut output) = output {
             let console = Arc::clone(&console);
+            let process = Arc::clone(&process);
+            let hear = move |line: String| {
+                if fuse.blows_at(&line) {
+                    // It may have ended by itself.
+                    let _ = lock(&process).kill();
+                }
+                // Who is flooded sees some lines less; the console has them.
+                let _ = lines.try_send(line);
+            };
             readers.push(std::thread::spawn(move || {
-                follow(&mut output, file, &console, &lines);
+                follow(&mut output, file, &console, hear);
             }));
         }
-        if let Some(errors) = process.stderr.take() {
+        if let Some(errors) = errors {
             let said = Arc::clone(&said);
             readers.push(std::thread::spawn(move || {
                 let mut text = Vec::new();
@@ -73,6 +87,7 @@ impl Guest {
         }
         Ok(Self {
             process,
+            id,
             janitor: Arc::clone(janitor),
             console,
             said,
@@ -87,7 +102,7 @@ impl Guest {
 
     /// Whether the emulator has ended by itself, and how.
     pub(super) fn ended(&mut self) -> Option<End> {
-        let status = self.process.try_wait().ok().flatten()?;
+        let status = lock(&self.process).try_wait().ok().flatten()?;
         // What it said last may still be on its way.
         for reader in self.readers.drain(..) {
             let _ = reader.join();
@@ -106,25 +121,24 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        self.janitor.forget(self.process.id());
+        let mut process = lock(&self.process);
+        let _ = process.kill();
+        let _ = process.wait();
+        drop(process);
+        self.janitor.forget(self.id);
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
     }
 }
 
-fn follow(output: &mut impl Read, mut log: File, console: &Mutex<Console>, sink: &SyncSender<String>) {
+fn follow(output: &mut impl Read, mut log: File, console: &Mutex<Console>, hear: impl Fn(String)) {
     let mut bytes = [0; 4096];
     while let Ok(count @ 1..) = output.read(&mut bytes) {
         // A log that cannot be written is missed when it is kept; the lines are at hand all the same.
         let _ = log.write_all(&bytes[..count]);
         let lines = lock(console).take(&bytes[..count]);
-        for line in lines {
-            // Who is flooded sees some lines less; the console has them.
-            let _ = sink.try_send(line);
-        }
+        lines.into_iter().for_each(&hear);
     }
 }
 

@@ -4,6 +4,7 @@ mod calibrate;
 mod cluster;
 mod cmdline;
 mod console;
+mod cuts;
 mod devicetree;
 mod error;
 mod firmware;
@@ -28,6 +29,7 @@ mod ssh;
 mod subject;
 mod written;
 
+pub use cuts::PowerCut;
 pub use error::EmulateError;
 pub use firmware::FirmwareError;
 pub use folder::set_check;

@@ -4,11 +4,14 @@ mod arrive;
 mod look;
 mod power;
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::console::Omen;
+use super::cuts::Cuts;
 use super::guest::Guest;
 use super::inspect::{self, Findings};
 use super::judge::{RULES, Verdict};
@@ -24,6 +27,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// Limits on the reference machine, for `virt` and one guest for each core; see [`Run::patience`].
 const CONNECT: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_secs(90);
+/// How the first line of a look begins where looks are noted.
+const LOOK_AT: &str = "@@@ ";
 
 /// A node that is booted.
 pub(super) struct Running<'a> {
@@ -34,6 +39,8 @@ pub(super) struct Running<'a> {
     /// The overlay over its card.
     disk: PathBuf,
     log: PathBuf,
+    /// What looks at it printed.
+    looks: PathBuf,
     guest: Option<Guest>,
     lines: Option<Receiver<String>>,
     shell: Option<Shell>,
@@ -46,6 +53,8 @@ pub(super) struct Running<'a> {
     /// Its place among those that may start at once.
     turn: Option<Turn<'a>>,
     omens: Vec<Omen>,
+    /// Where its power is cut, and was.
+    cuts: Cuts,
     kept_out: Option<ApplyError>,
 }
 
@@ -82,6 +91,7 @@ impl<'a> Running<'a> {
             mac,
             disk: run.folder.join(format!("{}-disk.qcow2", node.hostname)),
             log: run.folder.join(format!("console-{}.log", node.hostname)),
+            looks: run.folder.join(format!("looks-{}.txt", node.hostname)),
             guest: None,
             lines: None,
             shell: None,
@@ -90,6 +100,7 @@ impl<'a> Running<'a> {
             stuck: None,
             turn: None,
             omens: Vec::new(),
+            cuts: Cuts::of(&run.plan.power_cuts, node.number),
             kept_out: None,
         }
     }
@@ -243,7 +254,19 @@ impl<'a> Running<'a> {
     pub(super) fn findings(&mut self) -> Result<Findings, String> {
         let network = &self.run.plan.cluster.network;
         let script = inspect::script(&self.run.plan.cluster.user.name, network.gateway);
-        self.ssh(&script).map(|text| Findings::parse(&text))
+        self.look_with(&script)
+    }
+
+    /// Runs a script that looks. What it printed is noted beside the console's log: it is what a verdict rests on.
+    fn look_with(&mut self, script: &str) -> Result<Findings, String> {
+        let text = self.ssh(script)?;
+        let note = || -> io::Result<()> {
+            let mut file = File::options().create(true).append(true).open(&self.looks)?;
+            write!(file, "{LOOK_AT}{} ms\n{text}\n", self.run.clock.ms())
+        };
+        // A disk that is full here makes no node wrong.
+        let _ = note();
+        Ok(Findings::parse(&text))
     }
 
     /// Ends it: what was not reached stands in the report, with the console's last lines.
@@ -253,6 +276,11 @@ impl<'a> Running<'a> {
         let missing: Vec<(&'static str, &str)> = std::iter::once(("kernel", "the kernel starts"))
             .chain(RULES.iter().map(|rule| (rule.name, rule.title)))
             .chain([("ssh-login", "the account logs in over SSH")])
+            .chain(
+                self.cuts
+                    .are_asked_for()
+                    .then_some((look::POWER_CUTS, look::POWER_CUTS_TITLE)),
+            )
             .filter(|(name, _)| !self.report.checks.iter().any(|check| check.name == *name))
             .collect();
         for (name, title) in missing {
@@ -276,8 +304,8 @@ impl<'a> Running<'a> {
         self.report.checks.iter().any(passed)
     }
 
-    /// Where its console is written.
-    pub(super) fn log(&self) -> &PathBuf {
-        &self.log
+    /// Where its console is written, and what looks at it printed.
+    pub(super) fn logs(&self) -> [PathBuf; 2] {
+        [self.log.clone(), self.looks.clone()]
     }
 }

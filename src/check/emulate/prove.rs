@@ -24,13 +24,22 @@ pub(super) struct Proven {
     pub(super) interrupted: bool,
 }
 
-/// A node that is off for good: its place among the subjects, its report, its console's log.
-struct Ended(usize, NodeReport, PathBuf);
+/// A node that is off for good.
+struct Ended {
+    /// Its place among the subjects.
+    port: usize,
+    report: NodeReport,
+    /// Its console's log, and what looks at it printed.
+    logs: [PathBuf; 2],
+}
 
 impl Ended {
     fn of(node: Running<'_>) -> Self {
-        let (port, log) = (node.port(), node.log().clone());
-        Self(port, node.finish(), log)
+        Self {
+            port: node.port(),
+            logs: node.logs(),
+            report: node.finish(),
+        }
     }
 }
 
@@ -76,13 +85,13 @@ pub(super) fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
     ended.extend(on.into_iter().map(Ended::of));
     // Those whose turn never came.
     for (port, subject) in run.plan.subjects.iter().enumerate() {
-        if !ended.iter().any(|Ended(other, ..)| *other == port) {
+        if !ended.iter().any(|other| other.port == port) {
             ended.push(Ended::of(Running::new(run, subject)));
         }
     }
-    ended.sort_by_key(|Ended(port, ..)| *port);
+    ended.sort_by_key(|node| node.port);
     Ok(Proven {
-        nodes: with_consoles(run.plan, ended, failed(&checks))?,
+        nodes: with_consoles(run.plan, ended, run.plan.keep_consoles || failed(&checks))?,
         cluster_checks: checks,
         interrupted,
     })
@@ -159,9 +168,12 @@ fn failed(checks: &[Check]) -> bool {
 fn with_consoles(plan: &Plan<'_>, ended: Vec<Ended>, all: bool) -> Result<Vec<NodeReport>, EmulateError> {
     ended
         .into_iter()
-        .map(|Ended(_, mut report, log)| {
+        .map(|node| {
+            let Ended { mut report, logs, .. } = node;
             if all || failed(&report.checks) {
-                report.console = keep(&log, plan)?;
+                let [console, looks] = logs;
+                report.console = keep(&console, plan)?;
+                keep(&looks, plan)?;
             }
             Ok(report)
         })

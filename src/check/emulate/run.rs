@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::cuts::PowerCut;
 use super::error::io_error;
 use super::groups::Groups;
 use super::janitor::Janitor;
@@ -32,12 +33,16 @@ pub struct Plan<'a> {
     pub card: u64,
     /// A root device in the place of the one in cmdline.txt, where that is asked for.
     pub root: Option<String>,
+    /// Where the power of nodes is cut while they come up.
+    pub power_cuts: Vec<PowerCut>,
     /// A kernel for cards whose own does not know `virt`, where there are such: [`Subject::lacks_virtio`].
     pub spare: Option<Spare>,
     /// Where the overlays may grow: a folder with room for what the guests write, some GiB.
     pub room: PathBuf,
-    /// Where the consoles' logs go when something failed.
+    /// Where the consoles' logs go.
     pub consoles: PathBuf,
+    /// Whether they are kept when nothing failed, too.
+    pub keep_consoles: bool,
     /// Files with private keys whose public keys are configured.
     pub logins: Vec<PathBuf>,
     /// How many nodes are on at the same time at most; two for each core, and as many as the memory is enough for, where that is not said.

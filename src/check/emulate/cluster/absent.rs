@@ -6,7 +6,7 @@ use super::super::node::Running;
 use super::ask_manager;
 
 /// The words of a leader that waited in vain for a node (swarmkit, `manager/dispatcher`).
-const LATE: &str = "in \"unknown\" state";
+const GIVEN_UP: &str = "in \"unknown\" state";
 /// What is asked of a manager for each node: its name, its state, and what is noted beside it.
 const STATES: &str = "docker node ls -q | xargs docker node inspect --format '{{json .}}'";
 /// The end of what Docker says on the node itself.
@@ -22,50 +22,70 @@ pub(super) struct Why {
     pub(super) cause: Option<String>,
 }
 
-/// Asks a manager, and then those nodes that are on.
+/// Asks a manager about those nodes that are on and members by their own word, and then these themselves.
 pub(super) fn ask(nodes: &mut [Running<'_>]) -> Why {
-    let mut why = match ask_manager(nodes, STATES) {
-        Ok(text) => of(&text),
-        Err(words) => Why {
-            seen: vec![words],
-            cause: None,
-        },
-    };
-    for node in nodes.iter_mut().filter(|node| node.passed("swarm-node")) {
-        let name = node.report.hostname.clone();
-        if !why.seen.iter().any(|line| line.starts_with(&format!("{name}: "))) {
-            continue;
+    let notes = match ask_manager(nodes, STATES) {
+        Ok(text) => text,
+        Err(words) => {
+            return Why {
+                seen: vec![words],
+                cause: None,
+            };
         }
-        let (Ok(words) | Err(words)) = node.ssh(OWN_WORDS);
-        let lines = words.lines().filter(|line| !line.trim().is_empty());
-        why.seen.extend(lines.map(|line| format!("{name}'s Docker: {line}")));
+    };
+    let on = nodes.iter().filter(|node| node.passed("swarm-node"));
+    let on: Vec<String> = on.map(|node| node.report.hostname.clone()).collect();
+    let absent = absent(&notes, &on);
+    let mut why = of(&absent);
+    for node in nodes.iter_mut() {
+        let name = node.report.hostname.clone();
+        if absent.iter().any(|absent| absent.name == name) {
+            let (Ok(words) | Err(words)) = node.ssh(OWN_WORDS);
+            let lines = words.lines().filter(|line| !line.trim().is_empty());
+            why.seen.extend(lines.map(|line| format!("{name}'s Docker: {line}")));
+        }
     }
     why.seen = crate::clean::lines(&why.seen.join("\n")).collect();
     why
 }
 
-/// What a manager's notes tell of those that are not Ready.
-fn of(notes: &str) -> Why {
-    let mut why = Why::default();
-    for node in notes
+/// A node that is not Ready.
+struct Absent {
+    name: String,
+    state: String,
+    message: String,
+}
+
+/// Those of the nodes that are `on` that are not Ready, by a manager's notes.
+fn absent(notes: &str, on: &[String]) -> Vec<Absent> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let nodes = notes
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-    {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let (name, state) = (text(&node["Description"]["Hostname"]), text(&node["Status"]["State"]));
-        if state == "ready" {
-            continue;
-        }
-        let message = text(&node["Status"]["Message"]);
-        if message.contains(LATE) {
-            why.cause = Some(format!(
-                "{name} may have registered in the very moment in which its manager gave it up, and is held for down since then; \
-                 swarm-nodes on the manager mends that within a minute, `sudo systemctl restart docker` on {name} at once"
-            ));
-        }
-        why.seen.push(format!("{name}: {state}: {message}"));
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    nodes
+        .map(|node| Absent {
+            name: text(&node["Description"]["Hostname"]),
+            state: text(&node["Status"]["State"]),
+            message: text(&node["Status"]["Message"]),
+        })
+        .filter(|node| node.state != "ready" && on.contains(&node.name))
+        .collect()
+}
+
+fn of(absent: &[Absent]) -> Why {
+    let given_up = absent.iter().filter(|node| node.message.contains(GIVEN_UP));
+    let given_up: Vec<&str> = given_up.map(|node| &*node.name).collect();
+    let line = |node: &Absent| format!("{}: {}: {}", node.name, node.state, node.message);
+    Why {
+        seen: absent.iter().map(line).collect(),
+        cause: (!given_up.is_empty()).then(|| {
+            let names = given_up.join(", ");
+            format!(
+                "the leader gave up {names}; one that registers in that very moment is held for down from then on. kraken-nodes.service on \
+                 the managers mends that, `sudo systemctl restart docker` on {names} at once"
+            )
+        }),
     }
-    why
 }
 
 #[cfg(test)]
@@ -77,16 +97,19 @@ mod tests {
         let notes = r#"{"Description":{"Hostname":"kraken-1"},"Status":{"State":"ready","Addr":"0.0.0.0"}}
 {"Description":{"Hostname":"kraken-2"},"Status":{"State":"down","Message":"heartbeat failure for node in \"unknown\" state"}}
 {"Description":{"Hostname":"kraken-3"},"Status":{"State":"down","Message":"its card has not been started yet"}}
+{"Description":{"Hostname":"kraken-4"},"Status":{"State":"unknown"}}
 no JSON"#;
-        let why = of(notes);
+        let on = ["kraken-1", "kraken-2", "kraken-4"].map(str::to_owned);
+        let why = of(&absent(notes, &on));
         assert_eq!(
             why.seen,
             [
                 "kraken-2: down: heartbeat failure for node in \"unknown\" state",
-                "kraken-3: down: its card has not been started yet"
-            ]
+                "kraken-4: unknown: ",
+            ],
+            "kraken-3 is not on"
         );
-        assert!(why.cause.unwrap().starts_with("kraken-2 may have registered"));
-        assert_eq!(of(notes.lines().next().unwrap()), Why::default());
+        assert!(why.cause.unwrap().starts_with("the leader gave up kraken-2;"));
+        assert_eq!(of(&absent(notes, &on[..1])), Why::default());
     }
 }

@@ -15,6 +15,10 @@ const PAUSE: Duration = Duration::from_secs(4);
 /// [`super::super::run::Run::patience`].
 const STANDSTILL: Duration = Duration::from_secs(300);
 
+/// The check of power cuts that were asked for.
+pub(super) const POWER_CUTS: &str = "power-cuts";
+pub(super) const POWER_CUTS_TITLE: &str = "it comes up though its power is cut while it does";
+
 /// How far the login of the configured account is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Login {
@@ -25,9 +29,29 @@ enum Login {
 }
 
 impl Running<'_> {
-    /// Looks again and again until all is settled, or nothing changes any more.
+    /// Looks until all is settled, and all anew where its power is cut meanwhile.
     pub(super) fn look(&mut self) -> Result<(), EmulateError> {
-        let began = self.run.clock.ms();
+        let (began, before) = (self.run.clock.ms(), self.report.checks.len());
+        let came_up = loop {
+            let starts = self.starts;
+            let came_up = self.look_until_settled(began)?;
+            self.hear();
+            if self.starts == starts && self.cuts.end() {
+                break came_up;
+            }
+            // What was seen before it is no proof of what comes after it.
+            self.report.checks.truncate(before);
+        };
+        if let Some(verdict) = self.cuts.verdict(came_up) {
+            self.settle(POWER_CUTS, POWER_CUTS_TITLE, began, verdict);
+        }
+        Ok(())
+    }
+
+    /// Looks again and again until all is settled, or nothing changes any more, or it was started anew because its power was cut. False when it
+    /// does not run any more.
+    fn look_until_settled(&mut self, began: u64) -> Result<bool, EmulateError> {
+        let cuts = self.cuts.made();
         let mut open: Vec<(&Rule, Verdict)> = RULES
             .iter()
             .map(|rule| {
@@ -43,9 +67,12 @@ impl Running<'_> {
         let mut login = Login::Untried;
         while !open.is_empty() || login == Login::Open {
             self.run.interrupt.check()?;
+            if self.cuts.made() != cuts {
+                return Ok(true);
+            }
             let limits_are_left = !open.is_empty() && open.iter().all(|(rule, _)| rule.name == TIME_LIMITS);
             let findings = match limits_are_left {
-                true => self.ssh(inspect::LIMITS).map(|text| Findings::parse(&text)),
+                true => self.look_with(inspect::LIMITS),
                 false => self.findings(),
             };
             match findings {
@@ -59,7 +86,7 @@ impl Running<'_> {
                             cause: cause.map(str::to_owned),
                         };
                         self.settle("system", "the system goes on running", began, verdict);
-                        break;
+                        return Ok(false);
                     }
                     self.doing(&words);
                 }
@@ -78,9 +105,9 @@ impl Running<'_> {
             let limit = self.run.patience(STANDSTILL);
             if self.run.clock.still_for() > limit {
                 // Why nothing goes on may be that systemd has killed what should have gone on.
-                if let Ok(text) = self.ssh(inspect::LIMITS) {
+                if let Ok(findings) = self.look_with(inspect::LIMITS) {
                     let (mut limits, rest) = open.into_iter().partition(|(rule, _)| rule.name == TIME_LIMITS);
-                    self.judge(&Findings::parse(&text), &mut limits, began);
+                    self.judge(&findings, &mut limits, began);
                     open = rest;
                     open.append(&mut limits);
                 }
@@ -93,8 +120,7 @@ impl Running<'_> {
             }
             self.wait(PAUSE)?;
         }
-        self.hear();
-        Ok(())
+        Ok(true)
     }
 
     fn judge(&mut self, findings: &Findings, open: &mut Vec<(&Rule, Verdict)>, began: u64) {

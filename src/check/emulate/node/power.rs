@@ -120,7 +120,7 @@ impl Running<'_> {
             }
         };
         let (sender, receiver) = mpsc::sync_channel(LINES);
-        let guest = Guest::start(&start.arguments, &self.log, &self.run.janitor, sender)
+        let guest = Guest::start(&start.arguments, &self.log, &self.run.janitor, sender, self.cuts.fuse())
             .map_err(io_error("starting QEMU with its console in", &self.log))?;
         self.guest = Some(guest);
         self.lines = Some(receiver);
@@ -137,6 +137,7 @@ impl Running<'_> {
 
     /// Takes its power away for good; its console's last lines are kept for the report.
     pub(super) fn off(&mut self) {
+        self.cuts.end();
         self.take_lines();
         if let Some(guest) = &self.guest {
             self.report.console_tail = guest.console().tail(TAIL);
@@ -144,9 +145,16 @@ impl Running<'_> {
         self.cut();
     }
 
-    /// Hears what the console says: stages, signs of trouble, lines for who watches. A node that restarts is started.
+    /// Hears what the console says: stages, signs of trouble, lines for who watches. A node that restarts is started, and so is one whose
+    /// power is cut because it was asked for.
     pub(in super::super) fn hear(&mut self) {
         self.take_lines();
+        if self.cuts.take() {
+            self.doing("its power was cut, and is given again");
+            self.again("its power was cut");
+            self.run.clock.progress();
+            return;
+        }
         let restarts = self
             .guest
             .as_mut()
@@ -158,9 +166,13 @@ impl Running<'_> {
         self.take_lines();
         self.restarts += 1;
         self.doing("restarts");
+        self.again("it restarted");
+    }
+
+    fn again(&mut self, why: &str) {
         self.cut();
         if let Err(error) = self.start() {
-            self.stuck = Some(format!("it restarted, and could not be started: {error}"));
+            self.stuck = Some(format!("{why}, and it could not be started: {error}"));
         }
     }
 
@@ -186,6 +198,9 @@ impl Running<'_> {
             return Some(words.clone());
         }
         let end = self.guest.as_mut().and_then(Guest::ended)?;
+        if self.cuts.is_off() {
+            return None;
+        }
         Some(match end.restarts {
             true => format!("it restarts again and again: {} times", self.restarts),
             false => end.said,
