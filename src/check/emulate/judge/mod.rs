@@ -4,6 +4,8 @@ mod docker;
 mod limits;
 mod login;
 mod network;
+#[cfg(test)]
+mod probes_tests;
 mod system;
 #[cfg(test)]
 pub(super) mod tests;
