@@ -26,7 +26,7 @@ SECONDS := 60
 endif
 TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
 
-.PHONY: help demo base images build test test-stages test-full test-fast test-whole test-base test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
+.PHONY: help demo base images build test test-stages test-full test-fast test-whole test-build test-base test-all test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
@@ -56,12 +56,19 @@ demo: base
 test:
 	@tools/stages.sh test $(MAKE) --no-print-directory test-stages
 
-test-stages: setup-test test-fast test-whole test-base test-images test-root test-swarm test-qemu
+test-stages: setup-test test-build test-base test-all
+
+# With the features that the tests bring: without them nearly everything would be compiled twice.
+test-build:
+	@$(STAGE) "build for tests" cargo nextest run --locked --no-run
 
 # Composed here and not by a test, so that `sudo` may ask and the time is seen.
-test-base:
-	@$(STAGE) "build for tests" cargo build --locked
+test-base: test-build
 	@$(call COMPOSE,$(abspath $(TARGET)/debug/kraken-flash))
+
+# All stages in one run, two threads for each core (.config/nextest.toml).
+test-all:
+	@$(STAGE) "tests" tools/all-tests.sh
 
 test-fast:
 	@$(STAGE) "fast tests" cargo nextest run --locked --profile fast --no-tests=fail
@@ -88,7 +95,7 @@ test-full: test
 lint: setup-lint
 	@$(STAGE) formatting cargo fmt --all --check
 	@$(STAGE) clippy cargo clippy --locked --workspace --all-targets -- -D warnings
-	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow src/check/emulate/spare/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap
+	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow src/check/emulate/spare/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap crates/testkit/src/own/look
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"

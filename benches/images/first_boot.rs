@@ -1,23 +1,23 @@
 //! From power-on to a running dockerd, in QEMU: Docker baked in, against the same packages installed by dpkg on the first boot.
 
 use std::fs;
-use std::net::Ipv4Addr;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Result;
 use super::debs::{self, Debs};
-use super::setting::{NO_DOCKER, Setting, build, fresh, load, run};
+use super::setting::{NO_DOCKER, PROGRAM, Setting, build, fresh, load, run};
 use super::table::{Table, seconds};
-use testkit::qemu::{Guest, Login, require};
+use testkit::tools::require;
 
-/// The node that is booted, and its address in the default cluster.
-const NODE: (&str, Ipv4Addr) = ("3", Ipv4Addr::new(192, 168, 3, 13));
+/// The node that is booted.
+const NODE: &str = "3";
 /// Where the peer's packages lie on its card.
 const DEBS: &str = "usr/local/share/bench";
-const UNIT: &str = "etc/systemd/system/bench-install.service";
+const INSTALLER: &str = "bench-install";
+const CLOCK: &str = "bench-clock";
 
 /// What people write for it. It starts no later than our own unit does; dpkg starts dockerd at the end.
 const INSTALL_UNIT: &str = "\
@@ -49,11 +49,31 @@ sync
 echo \"bench: packages installed in $(awk -v from=\"$before\" '{ printf \"%d\", $1 - from }' /proc/uptime) s\"
 ";
 
+/// Says when dockerd was ready, which systemd learns from dockerd itself (`Type=notify`). It looks seldom: what it takes is taken from the work.
+const CLOCK_UNIT: &str = "\
+[Unit]
+Description=Say when Docker is there
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/bench-clock
+TimeoutStartSec=infinity
+StandardOutput=journal+console
+StandardError=journal+console
+
+[Install]
+WantedBy=multi-user.target
+";
+
+const CLOCK_SCRIPT: &str = "\
+#!/bin/sh
+until [ \"$(systemctl is-active docker.service)\" = active ]; do sleep 5; done
+echo \"bench: dockerd ready at $(systemctl show --property=ActiveEnterTimestampMonotonic --value docker.service) us\"
+";
+
 /// What a first boot took.
 struct Boot {
-    /// From power-on until `docker version` answered, by the host's clock.
-    answered: Duration,
-    /// From the kernel's start until dockerd was ready, by the guest's clock. systemd learns it from dockerd itself (`Type=notify`).
+    /// From the kernel's start until dockerd was ready, by the guest's clock.
     ready: Duration,
     /// How long the unit that configures or installs the packages said it took.
     unit: Duration,
@@ -64,24 +84,21 @@ struct Boot {
 /// # Errors
 /// When an image cannot be made.
 pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
-    require(&[("ssh-keygen", "openssh-client")]);
+    require(&[("ssh", "openssh-client")]);
     let folder = setting.folder().join("first-boot");
     let (baked, bare, cache) = (folder.join("baked"), folder.join("bare"), folder.join("cache"));
     fs::create_dir_all(&folder)?;
-    let key = folder.join("key");
-    run(Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "bench", "-f"])
-        .arg(&key))?;
-    spec(&baked, "")?;
-    spec(&bare, &format!("{NO_DOCKER}[system]\noverlay = \"extra\"\n"))?;
+    const OVERLAY: &str = "[system]\noverlay = \"extra\"\n";
+    spec(&baked, OVERLAY)?;
+    spec(&bare, &format!("{NO_DOCKER}{OVERLAY}"))?;
     let debs = debs::fetch(setting, &baked, &cache)?;
+    write_unit(&baked.join("extra/root"), CLOCK, CLOCK_UNIT, CLOCK_SCRIPT)?;
+    write_unit(&bare.join("extra/root"), CLOCK, CLOCK_UNIT, CLOCK_SCRIPT)?;
     write_installer(&bare.join("extra/root"), &debs)?;
-    let ours = boot(
-        &image(setting, &baked, &cache)?,
-        &key,
-        "kraken-flash: packages configured in ",
-    )?;
-    let peer = boot(&image(setting, &bare, &cache)?, &key, "bench: packages installed in ")?;
+    image(setting, &baked, &cache)?;
+    let ours = boot(&baked, "kraken-flash: packages configured in ")?;
+    image(setting, &bare, &cache)?;
+    let peer = boot(&bare, "bench: packages installed in ")?;
     const PEER: &str = "dpkg -i on the first boot";
     for (what, ours, peer_name, peer) in [
         (
@@ -89,12 +106,6 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
             ours.ready,
             PEER,
             peer.ready,
-        ),
-        (
-            "first power-on to `docker version`, host's clock",
-            ours.answered,
-            PEER,
-            peer.answered,
         ),
         (
             "of that: configuring packages",
@@ -110,67 +121,62 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     fresh(&folder)
 }
 
-/// The default cluster, with our key.
+/// The default cluster.
 fn spec(folder: &Path, rest: &str) -> Result<()> {
     fs::create_dir_all(folder)?;
-    let user = "[user]\nname = \"kraken\"\nssh-keys = [\"../key.pub\"]\n";
-    Ok(fs::write(folder.join("kraken.toml"), format!("{user}{rest}"))?)
+    Ok(fs::write(folder.join("kraken.toml"), rest)?)
 }
 
-/// Packages, script and unit, as files that an overlay puts on the card.
-fn write_installer(root: &Path, debs: &Debs) -> Result<()> {
-    let script = root.join("usr/local/sbin/bench-install");
-    let wanted = root.join("etc/systemd/system/multi-user.target.wants/bench-install.service");
-    for file in [&script, &wanted, &root.join(DEBS).join("x")] {
+/// A unit that runs a script once, as files that an overlay puts on the card.
+fn write_unit(root: &Path, name: &str, unit: &str, text: &str) -> Result<()> {
+    let script = root.join("usr/local/sbin").join(name);
+    let file = format!("etc/systemd/system/{name}.service");
+    let wanted = root.join(format!("etc/systemd/system/multi-user.target.wants/{name}.service"));
+    for file in [&script, &wanted] {
         fs::create_dir_all(file.parent().unwrap_or(root))?;
     }
+    fs::write(root.join(&file), unit)?;
+    fs::write(&script, text)?;
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755))?;
+    Ok(symlink(format!("/{file}"), wanted)?)
+}
+
+/// Packages, and what installs them.
+fn write_installer(root: &Path, debs: &Debs) -> Result<()> {
+    fs::create_dir_all(root.join(DEBS))?;
     for deb in &debs.files {
         fs::copy(deb, root.join(DEBS).join(deb.file_name().unwrap_or_default()))?;
     }
-    fs::write(root.join(UNIT), INSTALL_UNIT)?;
-    fs::write(&script, INSTALL)?;
-    fs::set_permissions(&script, PermissionsExt::from_mode(0o755))?;
-    Ok(symlink(format!("/{UNIT}"), wanted)?)
+    write_unit(root, INSTALLER, INSTALL_UNIT, INSTALL)
 }
 
-fn image(setting: &Setting, folder: &Path, cache: &Path) -> Result<PathBuf> {
-    let out = folder.join("images");
-    run(build(folder, cache, &setting.base, &out).args(["--no-sums", "--node", NODE.0]))?;
-    Ok(out.join(format!("kraken-{}.img", NODE.0)))
+fn image(setting: &Setting, folder: &Path, cache: &Path) -> Result<()> {
+    run(build(folder, cache, &setting.base, &folder.join("images")).args(["--no-sums", "--node", NODE]))
 }
 
-/// Boots an image and takes the times; `line` is how the unit's last line begins.
-fn boot(image: &Path, key: &Path, line: &str) -> Result<Boot> {
-    eprintln!("bench:   booting {}, load {}", image.display(), load());
-    let login = Login {
-        user: "kraken".into(),
-        key: key.into(),
-        address: NODE.1,
-    };
-    let start = Instant::now();
-    let mut guest = Guest::boot(image, login).patient(4);
-    // The serial line first: logging in costs an emulated machine seconds, which would be taken from the work that is measured.
-    guest.wait_for_serial(line);
-    let said = after(&guest.serial(), line);
-    guest.wait_for("dockerd", "sudo -n docker version --format '{{.Server.Version}}'");
-    let answered = start.elapsed();
-    let stamp = guest.ssh("systemctl show -P ActiveEnterTimestampMonotonic docker.service");
+/// Boots the image in a folder with `verify --boot`, and takes the times from its console; `line` is how the unit's last line begins.
+fn boot(folder: &Path, line: &str) -> Result<Boot> {
+    eprintln!("bench:   booting {}, load {}", folder.display(), load());
+    let consoles = folder.join("consoles");
+    run(Command::new(PROGRAM)
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env_remove("SUDO_UID")
+        .args(["--quiet", "verify", "--boot", "images", "--nodes", NODE, "--consoles"])
+        .arg(&consoles))?;
+    let said = fs::read_to_string(consoles.join(format!("console-kraken-{NODE}.log")))?;
+    let number =
+        |line: &str| number_after(&said, line).ok_or(format!("the console has no line \"{line}\" with a number"));
     let boot = Boot {
-        answered,
-        ready: Duration::from_micros(stamp.trim().parse()?),
-        unit: Duration::from_secs(said.ok_or("the unit did not say how long it took")?),
+        ready: Duration::from_micros(number("bench: dockerd ready at ")?),
+        unit: Duration::from_secs(number(line)?),
     };
-    eprintln!(
-        "bench:   dockerd ready at {}, `docker version` answered at {}, load {}",
-        seconds(boot.ready),
-        seconds(boot.answered),
-        load()
-    );
+    eprintln!("bench:   dockerd ready at {}, load {}", seconds(boot.ready), load());
     Ok(boot)
 }
 
 /// The number after `line`.
-fn after(serial: &str, line: &str) -> Option<u64> {
-    let rest = serial.split(line).nth(1)?;
+fn number_after(console: &str, line: &str) -> Option<u64> {
+    let rest = console.split(line).nth(1)?;
     rest.split(' ').next()?.parse().ok()
 }

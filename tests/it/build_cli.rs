@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use testkit::qemu::require;
+use testkit::tools::require;
 use testkit::world::{Image, KEY, PROGRAM, World, bookworm, mode, names, nearly_full, trixie};
 use testkit::{PI_GEN, TestImage, run};
 

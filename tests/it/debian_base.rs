@@ -7,7 +7,7 @@ use std::process::Command;
 use kraken_flash::base::{Cache, debian};
 use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Silent;
-use testkit::qemu::require;
+use testkit::tools::require;
 
 const MIB: u64 = 1 << 20;
 

@@ -6,7 +6,6 @@ mod base_formats;
 mod base_images;
 mod base_support;
 mod base_system;
-mod boot;
 mod boot_report;
 mod boot_report_browser;
 mod build_cli;

@@ -12,7 +12,7 @@ use kraken_flash::disk::{Ext4Tree, FileTree, ImageFile, Layout, NodeType, real_p
 use kraken_flash::packages::version::Version;
 use kraken_flash::packages::{Archive, ImageState, PickFrom, Request, ResolveError, load, resolve};
 use testkit::apt::Apt;
-use testkit::qemu::require;
+use testkit::tools::require;
 use testkit::web::Web;
 
 /// What apt says of a package that it would unpack: size and hash, by name, version and architecture.

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
-use testkit::qemu::require;
+use testkit::tools::require;
 use testkit::world::{World, bookworm, names, nearly_full, trixie};
 use testkit::{TestImage, run};
 

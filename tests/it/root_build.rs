@@ -5,8 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testkit::qemu::require;
 use testkit::run;
+use testkit::tools::require;
 use testkit::world::{Image, World, mode, names, trixie};
 
 /// A small file system in memory, unmounted when dropped.

@@ -1,7 +1,5 @@
 //! The bench for swarms itself: a swarm that is made as the manual says, on nodes that fail and come back, and nothing left of it afterwards.
 
-mod lan;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};

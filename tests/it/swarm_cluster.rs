@@ -1,6 +1,7 @@
 //! The clusters that `build` makes, on real dockerds: what their images hold is a swarm that works, fails, and comes back.
 
 mod kept_out;
+mod lan;
 mod mislaid;
 
 use std::collections::BTreeSet;

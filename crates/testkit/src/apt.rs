@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::qemu::require;
+use super::tools::require;
 
 /// A root folder for apt.
 pub struct Apt {

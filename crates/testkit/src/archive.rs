@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use super::gpg::Gpg;
-use super::qemu::require;
 use super::served::Server;
+use super::tools::require;
 
 /// What is wrong with an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

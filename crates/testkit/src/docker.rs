@@ -1,6 +1,7 @@
-//! A container image in a tar, made from Debian's busybox, and what a node with Docker must be able to do.
+//! A container image in a tar, made from Debian's busybox, and a package that looks at a node with Docker from within.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -8,8 +9,7 @@ use kraken_flash::packages::deb::{Body, DataEntry, Deb, DebError, Scratch};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::host_debs;
-use super::qemu::Guest;
+use super::{host_debs, run};
 
 /// Where the image lies on the node.
 pub const IMAGE: &str = "/var/lib/test/busybox.tar";
@@ -71,85 +71,42 @@ fn tar_of(files: &[(&str, &[u8], u32)], applets: &[&str]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-/// A package of our own: its scripts say on the node that they ran, and with which arguments.
-pub fn own_deb(folder: &Path) -> String {
+/// A package of our own. Its scripts note that they ran; its unit looks, on the node itself, at what nothing from outside sees: the package's
+/// own file and scripts, Docker with a container and for the `user`, limits of memory, the names of all `nodes`, the clock. What is wrong makes
+/// the unit fail. It is `own.deb` in `folder`.
+pub fn own_deb(folder: &Path, nodes: u32, user: &str) {
     let tree = folder.join("own");
-    fs::create_dir_all(tree.join("DEBIAN")).unwrap();
-    fs::create_dir_all(tree.join("etc")).unwrap();
-    fs::write(
-        tree.join("DEBIAN/control"),
+    let put = |path: &str, text: &str, mode: u32| {
+        let path = tree.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    };
+    put(
+        "DEBIAN/control",
         "Package: kraken-own\nVersion: 1.0\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: test\n",
-    )
-    .unwrap();
+        0o644,
+    );
     for script in ["preinst", "postinst"] {
-        let path = tree.join("DEBIAN").join(script);
-        fs::write(
-            &path,
-            format!("#!/bin/sh\nset -e\necho \"{script} $*\" >> /var/lib/test/scripts\n"),
-        )
-        .unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(path, mode).unwrap();
+        let text = format!("#!/bin/sh\nset -e\necho \"{script} $*\" >> /var/lib/test/scripts\n");
+        put(&format!("DEBIAN/{script}"), &text, 0o755);
     }
-    fs::write(tree.join("DEBIAN/conffiles"), "/etc/kraken-own.conf\n").unwrap();
-    fs::write(tree.join("etc/kraken-own.conf"), "own = true\n").unwrap();
-    let made = Command::new("dpkg-deb")
+    put("DEBIAN/conffiles", "/etc/kraken-own.conf\n", 0o644);
+    put("etc/kraken-own.conf", "own = true\n", 0o644);
+    put(
+        "usr/lib/systemd/system/kraken-own.service",
+        include_str!("own/kraken-own.service"),
+        0o644,
+    );
+    let look = include_str!("own/look")
+        .replace("@NODES@", &nodes.to_string())
+        .replace("@USER@", user);
+    put("usr/lib/kraken-own/look", &look, 0o755);
+    let wants = tree.join("usr/lib/systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wants).unwrap();
+    symlink("../kraken-own.service", wants.join("kraken-own.service")).unwrap();
+    run(Command::new("dpkg-deb")
         .args(["--root-owner-group", "--build"])
         .arg(&tree)
-        .arg(folder.join("own.deb"))
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    "./own.deb".to_owned()
-}
-
-/// Waits until the packages are configured and dockerd answers.
-pub fn wait_for_docker(guest: &mut Guest) {
-    guest.wait_for("dockerd", "docker version --format '{{.Server.Version}}'");
-}
-
-/// The packages are configured, and nothing is left by which they would be configured again.
-pub fn packages_are_configured(guest: &Guest) {
-    assert_eq!(guest.ssh("sudo dpkg --audit"), "");
-    let states = guest.ssh("dpkg-query -W -f '${db:Status-Status}\\n' | sort | uniq -c");
-    assert!(
-        states.ends_with(" installed") && states.lines().count() == 1,
-        "{states}"
-    );
-    for gone in [
-        "/var/lib/kraken-flash/configure",
-        "/var/lib/kraken-flash/preinst",
-        "/var/lib/kraken-flash/configuring",
-        "/usr/sbin/policy-rc.d",
-    ] {
-        assert_eq!(
-            guest.ssh(&format!("ls -d {gone} 2>/dev/null || true")),
-            "",
-            "{gone} is still there"
-        );
-    }
-}
-
-/// Docker does what it is for.
-pub fn docker_works(guest: &Guest) {
-    let version = guest.ssh("docker version --format '{{.Server.Version}} {{.Server.Arch}}'");
-    assert!(version.ends_with(" arm64"), "{version}");
-    let info = guest.ssh("docker info --format '{{.Driver}} {{.LoggingDriver}} {{.MemoryLimit}} {{.CgroupVersion}}'");
-    assert_eq!(info, "overlay2 local true 2");
-    guest.ssh("sudo dockerd --validate --config-file /etc/docker/daemon.json");
-    assert_eq!(guest.ssh("cat /proc/sys/net/ipv4/ip_forward"), "1");
-    guest.ssh(&format!(
-        "docker image inspect busybox:test >/dev/null 2>&1 || docker load -i {IMAGE}"
-    ));
-    assert_eq!(guest.ssh("docker run --rm busybox:test echo hello"), "hello");
-    assert_eq!(
-        guest.ssh("docker run --rm --memory 32m busybox:test cat /sys/fs/cgroup/memory.max"),
-        "33554432"
-    );
-    // It takes more than it may: it is stopped, and nothing else is.
-    let status = guest.ssh(
-        "docker rm -f glutton >/dev/null 2>&1; docker run --name glutton --memory 32m --memory-swap 32m busybox:test tail /dev/zero; \
-         docker inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' glutton",
-    );
-    assert_eq!(status, "true 137");
+        .arg(folder.join("own.deb")));
 }

@@ -14,10 +14,10 @@ pub mod lay;
 pub mod loops;
 pub mod pi_os;
 pub mod proxy;
-pub mod qemu;
 pub mod served;
 pub mod swarm;
 pub mod tamper;
+pub mod tools;
 pub mod web;
 pub mod world;
 

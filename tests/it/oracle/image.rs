@@ -11,8 +11,8 @@ use kraken_flash::interrupt::Interrupt;
 use kraken_flash::progress::Silent;
 use tempfile::TempDir;
 
-use testkit::qemu::require;
 use testkit::run;
+use testkit::tools::require;
 
 /// The composed Debian base, from the cache or made now.
 pub fn base() -> PathBuf {

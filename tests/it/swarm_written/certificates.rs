@@ -9,7 +9,7 @@ use kraken_flash::swarm::{ClusterKeys, Forge, NOT_AFTER, NOT_BEFORE, Role};
 
 use super::{KEY, bare, keys, lay, seven};
 use crate::swarm_support::Files;
-use testkit::qemu::require;
+use testkit::tools::require;
 
 const ROOT: &str = "certificates/swarm-root-ca.crt";
 const CERTIFICATE: &str = "certificates/swarm-node.crt";

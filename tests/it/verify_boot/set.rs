@@ -5,8 +5,8 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use testkit::qemu::require;
 use testkit::said;
+use testkit::tools::require;
 use testkit::world::{World, trixie};
 
 /// What comes of the folder: its report, and whether the finding was said before a node's emulator was started.

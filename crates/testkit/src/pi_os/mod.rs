@@ -46,7 +46,7 @@ impl PiOs {
 
     /// Makes it at `to`. The Debian release is taken from the cache, or composed, once, which takes minutes and root.
     pub fn make(self, to: &Path, archive: &TestArchive) -> Image {
-        crate::qemu::require(&[("tune2fs", "e2fsprogs"), ("mcopy", "mtools"), ("debugfs", "e2fsprogs")]);
+        crate::tools::require(&[("tune2fs", "e2fsprogs"), ("mcopy", "mtools"), ("debugfs", "e2fsprogs")]);
         let cache = Cache::open(None).unwrap();
         let base = debian::obtain(cache.root(), &self.release(), false, &Silent, &Interrupt::new())
             .unwrap_or_else(|error| panic!("{error}"));

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use kraken_flash::base::{Cache, debian};
 use sha2::{Digest, Sha256};
 
-use super::super::qemu::require;
+use super::super::tools::require;
 use super::super::{output, run};
 
 /// What is in every tree besides Debian's required packages. busybox is for the container image.

@@ -10,8 +10,8 @@ use ipnet::Ipv4Net;
 use kraken_flash::spec::{self, Cluster, DefaultKeys, Files};
 use kraken_flash::swarm::{Availability, ClusterKeys, Forge, Member, Role, Spec, StateKind};
 
-use super::{MINUTE, Node};
-use testkit::swarm::{Bench, Engine};
+use super::MINUTE;
+use testkit::swarm::{Bench, Engine, Node};
 
 /// A user without files.
 struct Nothing;
