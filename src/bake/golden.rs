@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::hold::{self, Hold};
 use super::look::{Opened, copy_base, detect, open, open_read, recorded, refuse_used};
 use super::node::NodeImage;
 use super::pieces::{self, Piece};
@@ -44,6 +45,8 @@ pub struct GoldenImage {
     packages: (Vec<RecordedPackage>, Option<String>),
     used: UsedMap,
     pieces: Vec<Piece>,
+    /// Guests run on the file, by its name.
+    _stays: Hold,
 }
 
 /// A golden image together with the inputs it was made from.
@@ -94,17 +97,21 @@ fn attempt<'a>(
         .unwrap_or(i64::MIN)
         .max(opened.os.made_at);
     // With packages in it, it is another base; what it is called stays.
-    let (start, file, opened) = match inputs.packages.filter(|selection| !selection.bake.packages.is_empty()) {
-        None => (base.raw.clone(), file, opened),
-        Some(selection) => {
-            let folder = cache.join("packaged");
-            let from = (base.raw.as_path(), base.raw_sha256.as_str());
-            let path = packaged::obtain(from, (selection, clock_floor), &folder, progress, interrupt)?;
-            let file = open_read(&path)?;
-            let opened = open(&file, &path)?;
-            (path, file, opened)
-        }
-    };
+    let (start, file, opened, _start_stays) =
+        match inputs.packages.filter(|selection| !selection.bake.packages.is_empty()) {
+            None => (base.raw.clone(), file, opened, None),
+            Some(selection) => {
+                let folder = cache.join("packaged");
+                let from = (base.raw.as_path(), base.raw_sha256.as_str());
+                let path = packaged::obtain(from, (selection, clock_floor), &folder, progress, interrupt)?;
+                let Some(stays) = hold::take(&path)? else {
+                    return Ok(None);
+                };
+                let file = open_read(&path)?;
+                let opened = open(&file, &path)?;
+                (path, file, opened, Some(stays))
+            }
+        };
     let start_key = match inputs.packages {
         None => base.raw_sha256.clone(),
         Some(selection) => packaged::key(&base.raw_sha256, selection, clock_floor),
@@ -154,6 +161,9 @@ fn attempt<'a>(
             }
         }
     };
+    let Some(stays) = hold::take(&path)? else {
+        return Ok(None);
+    };
     let file = open_read(&path)?;
     // Looked at anew: an overlay may have changed what configures the system on its first boot.
     let Opened { layout, os, root, .. } = open(&file, &path)?;
@@ -176,6 +186,7 @@ fn attempt<'a>(
         packages,
         used,
         pieces,
+        _stays: stays,
     };
     Ok(Some(Golden { inputs, image }))
 }

@@ -6,6 +6,7 @@
 mod copy;
 mod freed;
 mod golden;
+mod hold;
 mod look;
 mod node;
 mod packaged;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::golden::FORMAT;
 use super::look::open_read;
 use super::pieces::{self, Piece};
-use super::{BakeError, turn};
+use super::{BakeError, hold, turn};
 use crate::disk::UsedMap;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
@@ -139,7 +139,7 @@ pub(super) fn keep(
     write().map_err(BakeError::io("writing", record_path))
 }
 
-/// Drops the golden images that were not used for the longest time. Failing to is no failure of the bake.
+/// Drops the golden images that were not used for the longest time, but for those that are in use now. Failing to is no failure of the bake.
 pub(super) fn prune(cache: &Path, current: &Path) {
     let Ok(entries) = fs::read_dir(cache) else { return };
     let mut old: Vec<_> = entries
@@ -155,6 +155,8 @@ pub(super) fn prune(cache: &Path, current: &Path) {
     old.sort();
     old.reverse();
     for (_, path) in old.into_iter().skip(KEEP - 1) {
+        // Guests may run on it, or cards be written from it.
+        let Some(_alone) = hold::alone(&path) else { continue };
         let _ = fs::remove_file(path.with_extension("json"));
         let _ = fs::remove_file(path);
     }
@@ -199,6 +201,38 @@ mod tests {
         fs::copy(&path, folder.path().join("other")).unwrap();
         fs::rename(folder.path().join("other"), &path).unwrap();
         assert_eq!(cached(&path, &record), None, "another file of that name");
+    }
+
+    #[test]
+    fn an_image_that_another_run_uses_stays_however_old_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = |name: &str| folder.path().join(name);
+        let names = ["a.img", "b.img", "c.img", "d.img", "e.img"];
+        for (name, age) in names.into_iter().zip([5, 4, 3, 2, 1]) {
+            fs::write(image(name), name).unwrap();
+            let then = std::time::SystemTime::now() - std::time::Duration::from_hours(age);
+            let times = fs::FileTimes::new().set_modified(then);
+            File::options()
+                .write(true)
+                .open(image(name))
+                .unwrap()
+                .set_times(times)
+                .unwrap();
+        }
+        let held = hold::take(&image("a.img")).unwrap();
+        assert!(held.is_some());
+        prune(folder.path(), &image("e.img"));
+        let left = || {
+            names
+                .into_iter()
+                .filter(|name| image(name).exists())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(left(), ["a.img", "c.img", "d.img", "e.img"]);
+        drop(held);
+        prune(folder.path(), &image("e.img"));
+        assert_eq!(left(), ["c.img", "d.img", "e.img"]);
+        assert!(hold::take(&image("a.img")).unwrap().is_none(), "it is gone");
     }
 
     #[test]

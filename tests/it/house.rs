@@ -260,7 +260,7 @@ fn whoever_takes_a_lock_says_what_to_do_where_there_are_none() {
             takers.push(path);
         }
     }
-    assert_eq!(takers.len(), 4, "{takers:?}");
+    assert_eq!(takers.len(), 5, "{takers:?}");
 }
 
 #[test]
