@@ -26,6 +26,13 @@ struct Net {
     folder: tempfile::TempDir,
 }
 
+impl Net {
+    /// Waits until the switch has let in whoever knocks at this port: it hears nothing before.
+    fn lets_in(&self, port: usize) {
+        until("a port is connected", || self.port(port).filter(|port| port.connected));
+    }
+}
+
 impl std::ops::Deref for Net {
     type Target = Lan;
 

@@ -13,8 +13,11 @@ use crate::emulate_lan::{GATEWAY, address, lan, mac, until};
 const KIND: u16 = 0x88b5;
 const MOMENT: Duration = Duration::from_millis(300);
 
+/// Peers that the switch has let in: what one sends before is not heard by the others.
 fn peers<const N: usize>(lan: &crate::emulate_lan::Net) -> [Peer; N] {
-    std::array::from_fn(|n| Peer::connect(lan.socket(n), mac(n as u8)))
+    let peers = std::array::from_fn(|n| Peer::connect(lan.socket(n), mac(n as u8)));
+    (0..N).for_each(|n| lan.lets_in(n));
+    peers
 }
 
 /// Has the switch hear of a peer: it says hello, and all others hear it.
