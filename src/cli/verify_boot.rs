@@ -91,6 +91,17 @@ pub(super) struct BootArgs {
 }
 
 impl BootArgs {
+    /// A cut at a node that is not booted would never come.
+    fn cuts_are_of(&self, booted: &[&Node]) -> Result<(), Failure> {
+        let mut named = self.cut_power_at.iter().filter_map(|cut| cut.node);
+        match named.find(|number| booted.iter().all(|node| node.number != *number)) {
+            None => Ok(()),
+            Some(number) => Err(Failure::Usage(format!(
+                "--cut-power-at names node {number}, which is not booted"
+            ))),
+        }
+    }
+
     /// Of images that are there the base is not asked for; only `virt` may need something besides: a kernel for it.
     pub(super) fn check_with_path(&self) -> Result<(), String> {
         if self.base.replaces() {
@@ -163,6 +174,8 @@ pub(super) fn run(
                 (vec![subject], unpacked)
             }
         };
+        let booted: Vec<&Node> = subjects.iter().map(|subject| subject.node).collect();
+        args.cuts_are_of(&booted)?;
         emulator_is_here()?;
         let what = What {
             loaded: &loaded,
@@ -184,7 +197,7 @@ pub(super) fn run(
     golden::with(
         session,
         &wanted,
-        |_| Ok(()),
+        |nodes| args.cuts_are_of(nodes),
         |(), golden, nodes, loaded| {
             let keys = golden.inputs().keys;
             let mut subjects = Vec::new();
@@ -232,17 +245,6 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
         as_json,
     } = what;
     let cluster = &loaded.workspace.cluster;
-    let booted = |number: u32| subjects.iter().any(|subject| subject.node.number == number);
-    if let Some(number) = args
-        .cut_power_at
-        .iter()
-        .filter_map(|cut| cut.node)
-        .find(|number| !booted(*number))
-    {
-        return Err(Failure::Usage(format!(
-            "--cut-power-at names node {number}, which is not booted"
-        )));
-    }
     // Managers start first: the others look for them.
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
     let cache = Cache::open(None)?;

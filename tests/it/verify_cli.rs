@@ -343,6 +343,33 @@ fn what_is_none_of_the_set_is_said_before_a_folder_is_booted() {
 }
 
 #[test]
+fn a_power_cut_at_a_node_that_is_not_booted_is_refused_before_anything_is_made() {
+    let world = World::new(2, trixie());
+    world.does(&["build"]);
+    fs::remove_dir_all(world.at("cache/golden")).unwrap();
+    for arguments in [
+        &["images", "--nodes", "1"][..],
+        &["images/kraken-1.img"],
+        &["--nodes", "1"],
+    ] {
+        let mut command = world.program();
+        command.args([
+            "verify",
+            "--boot",
+            "--cut-power-at",
+            "login:",
+            "--cut-power-at",
+            "2:login:",
+        ]);
+        let output = command.args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+        let words = "--cut-power-at names node 2, which is not booted";
+        assert!(said(&output).contains(words), "{}", said(&output));
+    }
+    assert!(!world.at("cache/golden").exists() && !world.at("cache/boot").exists());
+}
+
+#[test]
 fn a_missing_emulator_is_said_with_the_line_that_installs_it_before_anything_is_made() {
     let world = World::new(2, trixie());
     world.does(&["build", "--compress", "zst"]);
