@@ -169,6 +169,22 @@ fn every_way_to_cheat_is_named() {
 }
 
 #[test]
+fn every_way_to_cheat_with_a_key_that_has_no_other_for_signing_is_named() {
+    let archive = || TestArchive::builder().package("a", "1", "").one_key();
+    load_built(archive()).unwrap();
+    for (damage, want) in [
+        (Damage::SignedText, "does not fit the text"),
+        (Damage::OtherKey, "a key that is not trusted here"),
+        (Damage::ExpiredKey, "which has expired"),
+        (Damage::RevokedKey, "which was revoked"),
+        (Damage::WeakHash, "uses SHA1"),
+    ] {
+        let error = load_built(archive().damage(damage)).expect_err(&format!("{damage:?} was accepted"));
+        assert!(error.contains(want), "{damage:?}: {error}");
+    }
+}
+
+#[test]
 fn dates_and_suites_are_checked() {
     let built = || TestArchive::builder().package("a", "1", "");
     assert!(load_built(built().valid_until(now() + 60)).is_ok());

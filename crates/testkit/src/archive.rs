@@ -52,6 +52,7 @@ pub struct Builder {
     valid_until: Option<i64>,
     fields: String,
     damage: Option<Damage>,
+    one_key: bool,
 }
 
 /// The archive. Its server ends with the test.
@@ -90,6 +91,7 @@ impl TestArchive {
             valid_until: None,
             fields: String::new(),
             damage: None,
+            one_key: false,
         }
     }
 
@@ -220,6 +222,12 @@ impl Builder {
         self
     }
 
+    /// Signed by the key itself, and not by a subkey of it.
+    pub fn one_key(mut self) -> Self {
+        self.one_key = true;
+        self
+    }
+
     pub fn damage(mut self, damage: Damage) -> Self {
         self.damage = Some(damage);
         self
@@ -234,7 +242,7 @@ impl Builder {
             ("dpkg-deb", "dpkg"),
         ]);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let gpg = Gpg::new(folder.path().join("gpg"), self.damage);
+        let gpg = Gpg::new(folder.path().join("gpg"), self.damage, self.one_key);
         self.publish(folder.path(), &gpg);
         TestArchive {
             key: gpg.public_key(),
@@ -271,7 +279,7 @@ impl Builder {
             }
             Some(Damage::OtherKey) => {
                 let other = tempfile::tempdir().expect("a folder");
-                Gpg::new(other.path().join("gpg"), None).sign(&release)
+                Gpg::new(other.path().join("gpg"), None, self.one_key).sign(&release)
             }
             _ => gpg.sign(&release),
         };

@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::archive::{Damage, output};
 
-/// A private gpg with one key: an RSA key that certifies, and an Ed25519 one of it that signs, as Debian's are made.
+/// A private gpg with a key: an RSA key that certifies, and an Ed25519 one of it that signs, as Debian's are made; or one key for both, as
+/// Raspberry Pi's is.
 pub struct Gpg {
     home: PathBuf,
     pub fingerprint: String,
@@ -15,7 +16,7 @@ pub struct Gpg {
 }
 
 impl Gpg {
-    pub fn new(home: PathBuf, damage: Option<Damage>) -> Self {
+    pub fn new(home: PathBuf, damage: Option<Damage>, one_key: bool) -> Self {
         fs::create_dir_all(&home).expect("a folder");
         output(Command::new("chmod").arg("700").arg(&home));
         let mut gpg = Self {
@@ -38,7 +39,7 @@ impl Gpg {
                 "--quick-generate-key",
                 "Test <test@example.org>",
                 "rsa2048",
-                "cert",
+                if one_key { "cert,sign" } else { "cert" },
                 lasts,
             ],
         );
@@ -49,7 +50,9 @@ impl Gpg {
             .expect("a fingerprint");
         gpg.fingerprint = line.split(':').nth(9).expect("a fingerprint").to_owned();
         let fingerprint = gpg.fingerprint.clone();
-        run(&gpg, &["--quick-add-key", &fingerprint, "ed25519", "sign", lasts]);
+        if !one_key {
+            run(&gpg, &["--quick-add-key", &fingerprint, "ed25519", "sign", lasts]);
+        }
         if damage == Some(Damage::RevokedKey) {
             let file = gpg.home.join(format!("openpgp-revocs.d/{fingerprint}.rev"));
             let text = fs::read_to_string(file)
