@@ -227,6 +227,30 @@ impl Node {
         }
     }
 
+    /// One of the swarm's programs, ready to be started: what it says is put behind the file `said`.
+    pub fn swarm_program(&self, name: &str) -> Command {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("said"))
+            .unwrap();
+        let mut command = Command::new("python3");
+        command
+            .arg(self.path("usr/local/lib/kraken-flash").join(name))
+            .env("KRAKEN_SWARM_SETTINGS", self.path("etc/kraken-flash/swarm.json"))
+            .env("KRAKEN_SWARM_NODE_ID", self.path("etc/kraken-flash/swarm-node-id"))
+            .env("KRAKEN_SWARM_TOKEN", self.path("var/lib/kraken-flash/join-token"))
+            .env("KRAKEN_UNCONFIGURED", self.path("var/lib/kraken-flash/configure"))
+            .env("KRAKEN_DOCKER_ROOT", self.path("var/lib/docker"))
+            .env("KRAKEN_DOCKER_SOCKET", self.path("docker.sock"))
+            .env("KRAKEN_SWARM_RUN", self.path("run/kraken-flash"))
+            .env("KRAKEN_MOUNTS", self.path("mounts"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        command
+    }
+
     /// Starts the unit's program, under dash, which is Debian's sh.
     pub fn start(&mut self) {
         let journal = File::options()

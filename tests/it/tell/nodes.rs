@@ -1,8 +1,7 @@
 //! What a manager does for the swarm's other nodes (`swarm-nodes`), with a Docker and an iptables that say what they are told to say.
 
-use std::fs::File;
 use std::net::TcpListener;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -38,21 +37,10 @@ impl Nodes {
         node.program("bin/iptables", IPTABLES);
         node.docker.says(says);
         prepare(&node);
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(node.path("said"))
-            .unwrap();
-        let child = Command::new("python3")
-            .arg(node.path("usr/local/lib/kraken-flash/swarm-nodes"))
-            .env("KRAKEN_SWARM_SETTINGS", node.path("etc/kraken-flash/swarm.json"))
-            .env("KRAKEN_DOCKER_ROOT", node.path("var/lib/docker"))
-            .env("KRAKEN_DOCKER_SOCKET", node.path("docker.sock"))
+        let child = node
+            .swarm_program("swarm-nodes")
             .env("KRAKEN_SWARM_SECOND", "0.02")
             .env("KRAKEN_IPTABLES", node.path("bin/iptables"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
             .spawn()
             .unwrap();
         Self { node, child }
@@ -153,6 +141,22 @@ fn a_node_that_stays_down_is_given_up_with_what_to_type() {
 }
 
 #[test]
+fn a_node_that_the_last_try_helps_is_not_given_up() {
+    let _up = TcpListener::bind("127.77.0.9:7946").unwrap();
+    const HELD: &[&str] = &[
+        "ready", "ready", "ready", "ready", "ready", "ready", "ready", "ready", "late",
+    ];
+    let nodes = Nodes::manager(HELD);
+    nodes.waits_for("the last try", |node| {
+        node.read("said").matches("are refused").count() == 3
+    });
+    nodes.node.docker.says(among(&["ready"]));
+    nodes.looks();
+    let said = nodes.node.read("said");
+    assert!(!said.contains("restart docker"), "{said}");
+}
+
+#[test]
 fn a_manager_that_is_held_for_down_is_not_cut_off_from_its_peers() {
     let _up = TcpListener::bind("127.77.0.8:7946").unwrap();
     let nodes = Nodes::manager(&[
@@ -200,10 +204,10 @@ fn one_that_is_stopped_or_killed_in_the_middle_cuts_nobody_off_for_good() {
     nodes.child.kill().unwrap();
     nodes.child.wait().unwrap();
     // What systemd runs then.
-    let cleared = Command::new("python3")
-        .arg(nodes.node.path("usr/local/lib/kraken-flash/swarm-nodes"))
+    let cleared = nodes
+        .node
+        .swarm_program("swarm-nodes")
         .arg("clear")
-        .env("KRAKEN_SWARM_SETTINGS", nodes.node.path("etc/kraken-flash/swarm.json"))
         .env("KRAKEN_IPTABLES", nodes.node.path("bin/iptables"))
         .status()
         .unwrap();

@@ -1,8 +1,7 @@
 //! Who looks after Docker and the swarm on a node (`swarm watch`), with a systemctl and a Docker that say what they are told to say.
 
-use std::fs::File;
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -37,33 +36,11 @@ impl Watched {
         node.docker.says(WAITING);
         unit(&node, "docker.service", docker);
         prepare(&node);
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(node.path("said"))
-            .unwrap();
-        let child = Command::new("python3")
-            .arg(node.path("usr/local/lib/kraken-flash/swarm"))
+        let child = node
+            .swarm_program("swarm")
             .arg("watch")
             .env("KRAKEN_SYSTEMCTL", node.path("bin/systemctl"))
-            .env("KRAKEN_SWARM_SETTINGS", node.path("etc/kraken-flash/swarm.json"))
-            .env("KRAKEN_SWARM_NODE_ID", node.path("etc/kraken-flash/swarm-node-id"))
-            .env("KRAKEN_SWARM_TOKEN", node.path("var/lib/kraken-flash/join-token"))
-            .env("KRAKEN_UNCONFIGURED", node.path("var/lib/kraken-flash/configure"))
-            .env("KRAKEN_DOCKER_ROOT", node.path("var/lib/docker"))
-            .env("KRAKEN_DOCKER_SOCKET", node.path("docker.sock"))
-            .env("KRAKEN_SWARM_RUN", node.path("run/kraken-flash"))
-            .env("KRAKEN_MOUNTS", node.path("mounts"))
             .env("KRAKEN_SWARM_PAUSE", "0.01")
-            .env(
-                "KRAKEN_SWARM_NODES",
-                node.path("usr/local/lib/kraken-flash/swarm-nodes"),
-            )
-            .env("KRAKEN_SWARM_SECOND", "0.02")
-            .env("KRAKEN_IPTABLES", node.path("bin/iptables"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
             .spawn()
             .unwrap();
         Self { node, child }
