@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 /// `packages` unpacks what is laid over the base; Cargo.toml chooses features of the libraries that Cargo.lock names. Of the other
 /// rooms, what they make is itself hashed: `provision` by the overlay it gives, `base` by the hash of the raw image.
 const WRITERS: &[&str] = &[
-    "src/disk",
+    "crates/debian/src",
+    "crates/disk/src",
+    "crates/overlay/src",
     "src/bake",
-    "src/overlay",
     "src/packages",
     "Cargo.lock",
     "Cargo.toml",

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use kraken_flash::swarm::{Availability, ClusterKeys, Forge, Member, Role, Spec};
+use kraken_swarm_state::{Availability, ClusterKeys, Forge, Member, Role, Spec};
 use testkit::cards::{Card, Cluster, On};
 use testkit::swarm::{Bench, Engine, Node};
 
@@ -115,9 +115,9 @@ fn write(nodes: u32) {
     );
 }
 
-fn size(entry: &kraken_flash::swarm::StateEntry) -> usize {
+fn size(entry: &kraken_swarm_state::StateEntry) -> usize {
     match &entry.kind {
-        kraken_flash::swarm::StateKind::File(bytes) => bytes.len(),
-        kraken_flash::swarm::StateKind::Folder => 0,
+        kraken_swarm_state::StateKind::File(bytes) => bytes.len(),
+        kraken_swarm_state::StateKind::Folder => 0,
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use kraken_disk::{ImageFile, Layout};
 use kraken_flash::bake;
-use kraken_flash::disk::{ImageFile, Layout};
 
 use super::Result;
 use super::debs::{self, Debs};

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use kraken_flash::bake::{self, Inputs};
 use kraken_flash::base::{self, Options};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::progress::Silent;
 use kraken_flash::provision::{Assets, Rejoin};
 use kraken_flash::spec::BaseRef;
-use kraken_flash::swarm::ClusterKeys;
 use kraken_flash::workspace::{MissingKeys, Surroundings, Workspace};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
+use kraken_swarm_state::ClusterKeys;
 
 use super::Result;
 use super::setting::{Setting, fresh};

@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use kraken_flash::disk::MemoryTree;
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::overlay::{Kind, Volume};
-use kraken_flash::packages::{self, deb};
+use kraken_disk::MemoryTree;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_overlay::{Kind, Volume};
+use kraken_debian::{deb};
 use libfuzzer_sys::fuzz_target;
 
 /// The folder of the package and of what is unpacked on the way.
@@ -139,7 +139,7 @@ fn package(input: &[u8]) -> Vec<u8> {
 
 fn unpacked(path: &Path) {
     let paths = [PathBuf::from(path)];
-    let Ok(unpacked) = packages::unpack(&*ROOT, &paths, FOLDER.path(), 7, &Interrupt::new()) else {
+    let Ok(unpacked) = kraken_debian::unpack(&*ROOT, &paths, FOLDER.path(), 7, &Interrupt::new()) else {
         return;
     };
     assert!(

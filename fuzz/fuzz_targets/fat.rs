@@ -1,7 +1,7 @@
 //! The check of a FAT volume: no panic, no hang.
 #![no_main]
 
-use kraken_flash::disk::{RamDisk, check_fat};
+use kraken_disk::{RamDisk, check_fat};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

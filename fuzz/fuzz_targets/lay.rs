@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use kraken_flash::disk::{self, CowView, Layout, RamDisk};
-use kraken_flash::overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_disk::{CowView, Layout, RamDisk};
+use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     ] {
         overlay.insert(volume, EntryPath::new(path).expect("a sound path"), entry);
     }
-    if disk::apply(view.clone(), &layout, &overlay).is_ok() {
+    if kraken_disk::apply(view.clone(), &layout, &overlay).is_ok() {
         view.take_patch().expect("a disk in memory is readable");
     }
 });

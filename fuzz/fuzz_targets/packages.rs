@@ -1,12 +1,12 @@
 //! Control paragraphs, Packages, relations, Release files and signed texts: no panic, no hang, and what was read says what was written.
 #![no_main]
 
-use kraken_flash::packages::control::{paragraphs, paragraphs_with_comments};
-use kraken_flash::packages::index::Index;
-use kraken_flash::packages::openpgp::{Keyring, verify};
-use kraken_flash::packages::relation::relations;
-use kraken_flash::packages::release::Release;
-use kraken_flash::packages::version::Version;
+use kraken_debian::control::{paragraphs, paragraphs_with_comments};
+use kraken_debian::index::Index;
+use kraken_debian::openpgp::{Keyring, verify};
+use kraken_debian::relation::relations;
+use kraken_debian::release::Release;
+use kraken_debian::version::Version;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use kraken_flash::swarm::read::{JoinToken, Mode, StateFiles, Store, belong_together, read};
+use kraken_swarm_check::{JoinToken, Mode, StateFiles, Store, belong_together, read};
 use libfuzzer_sys::fuzz_target;
 
 const SEGMENT: &str = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal";

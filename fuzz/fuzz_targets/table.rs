@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kraken_flash::base::OsImage;
-use kraken_flash::disk::{Layout, PartitionTable, RamDisk, ReadAt, UsedMap};
+use kraken_disk::{Layout, PartitionTable, RamDisk, ReadAt, UsedMap};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

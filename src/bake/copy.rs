@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io;
 
-use crate::disk::UsedMap;
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_disk::UsedMap;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// How a copy was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rustix::fs::FallocateFlags;
 
-use crate::disk::{ImageFile, UsedMap, WriteAt};
+use kraken_disk::{ImageFile, UsedMap, WriteAt};
 
 /// Written at a time where holes cannot be punched, in bytes.
 const CHUNK: u64 = 1 << 20;

@@ -14,13 +14,13 @@ use super::pieces::{self, Piece};
 use super::store::{Measured, cached, is_sound, keep, prune, temporary};
 use super::{BakeError, Inputs, freed, packaged, turn};
 use crate::base::OsImage;
-use crate::disk::{self, CleanFat, CowView, FatTree, ImageFile, Layout, ReadAt, UsedMap};
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::overlay::Overlay;
 use crate::packages::RecordedPackage;
-use crate::progress::Progress;
 use crate::provision::{self, Assets, Context, Rejoin};
 use crate::spec::{Cluster, Node, Role, SwarmMode};
+use kraken_disk::{CleanFat, CowView, FatTree, ImageFile, Layout, ReadAt, UsedMap};
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
+use kraken_overlay::Overlay;
 
 /// Changes whenever this program would bake other bytes from the same inputs.
 pub(super) const FORMAT: &str = "kraken-flash golden image 2";
@@ -234,7 +234,7 @@ fn growth(
         };
         let mut all = common.clone();
         all.merge(provision::node(context, assets, node)?);
-        most = most.max(disk::shortfall(base.clone(), layout, &all)?);
+        most = most.max(kraken_disk::shortfall(base.clone(), layout, &all)?);
     }
     Ok(most)
 }
@@ -267,12 +267,12 @@ fn make(
     let task = progress.task("baking what all nodes share", None);
     if let Some(more) = growth {
         progress.detail(&format!("the root file system grows by {} MiB", more >> 20));
-        disk::grow_root(to, more).map_err(|error| error.of(base_path))?;
+        kraken_disk::grow_root(to, more).map_err(|error| error.of(base_path))?;
     }
     interrupt.check()?;
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
-    for fault in disk::mend_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
+    for fault in kraken_disk::mend_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
         path: base_path.into(),
         source,
     })? {
@@ -286,15 +286,15 @@ fn make(
             layout.boot.kind
         ));
     }
-    disk::mark_boot(&*file, &layout.boot)
-        .map_err(disk::LayoutError::from)
+    kraken_disk::mark_boot(&*file, &layout.boot)
+        .map_err(kraken_disk::LayoutError::from)
         .map_err(|source| BakeError::Layout {
             path: base_path.into(),
             source,
         })?;
     // Read anew: the type is part of it.
     let layout = detect(&file, to)?;
-    disk::apply(file.clone(), &layout, common)?;
+    kraken_disk::apply(file.clone(), &layout, common)?;
     let after = used_by(&file, to)?;
     freed::clear(&file, &before, &after).map_err(BakeError::io("clearing what was freed in", to))?;
     file.sync().map_err(BakeError::io("writing", to))?;
@@ -410,8 +410,8 @@ impl<'a> Golden<'a> {
         let overlay = self.node_overlay(node)?;
         let view = Arc::new(CowView::new(image.file.clone()));
         match &image.clean {
-            Some(clean) => disk::apply_clean(view.clone(), &image.layout, &overlay, clean)?,
-            None => disk::apply(view.clone(), &image.layout, &overlay)?,
+            Some(clean) => kraken_disk::apply_clean(view.clone(), &image.layout, &overlay, clean)?,
+            None => kraken_disk::apply(view.clone(), &image.layout, &overlay)?,
         }
         let patch = view.take_patch().map_err(BakeError::io("reading", &image.path))?;
         Ok(NodeImage::new(image, node, patch))

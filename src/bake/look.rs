@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 use super::BakeError;
 use super::copy::copy_used;
 use crate::base::{Base, OsImage};
-use crate::disk::{self, Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
-use crate::interrupt::{Interrupt, Interrupted};
 use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
-use crate::progress::Progress;
 use crate::provision::{self, Assets};
 use crate::spec::{Cluster, UsedImage};
+use kraken_disk::{Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
 
 /// The file systems of an image and what is known of its system.
 pub(super) struct Opened {
@@ -127,7 +127,7 @@ fn made_at(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<i64, B
 }
 
 /// The packages that an image says are baked in, with the SHA-256 of what says so.
-pub(super) fn recorded(root: &Ext4Tree) -> Result<(Vec<RecordedPackage>, Option<String>), disk::TreeError> {
+pub(super) fn recorded(root: &Ext4Tree) -> Result<(Vec<RecordedPackage>, Option<String>), kraken_disk::TreeError> {
     let Some(record) = PackagesRecord::read(root)? else {
         return Ok((Vec::new(), None));
     };

@@ -24,12 +24,12 @@ pub use pieces::{PIECE, Piece, cut, whole_blocks};
 use std::path::PathBuf;
 
 use crate::base::Base;
-use crate::disk;
-use crate::interrupt::Interrupted;
-use crate::packages::{Selection, UnpackError};
+use crate::packages::Selection;
 use crate::provision::{Assets, ProvisionError, Rejoin};
 use crate::spec::Cluster;
-use crate::swarm::ClusterKeys;
+use kraken_debian::UnpackError;
+use kraken_foundation::interrupt::Interrupted;
+use kraken_swarm_state::ClusterKeys;
 
 /// What a golden image is made from.
 #[derive(Clone, Copy)]
@@ -80,7 +80,7 @@ pub enum BakeError {
         /// The image.
         path: PathBuf,
         /// What is wrong with it.
-        source: disk::LayoutError,
+        source: kraken_disk::LayoutError,
     },
     /// The boot volume could not be read.
     #[error("reading the boot file system of {}", path.display())]
@@ -88,7 +88,7 @@ pub enum BakeError {
         /// The image.
         path: PathBuf,
         /// What is wrong with it.
-        source: disk::FatError,
+        source: kraken_disk::FatError,
     },
     /// The root file system's superblock could not be read.
     #[error("reading the root file system of {}", path.display())]
@@ -96,7 +96,7 @@ pub enum BakeError {
         /// The image.
         path: PathBuf,
         /// What is wrong with it.
-        source: disk::Ext4InfoError,
+        source: kraken_disk::Ext4InfoError,
     },
     /// A file system could not be read.
     #[error("reading the file systems of {}", path.display())]
@@ -104,7 +104,7 @@ pub enum BakeError {
         /// The image.
         path: PathBuf,
         /// What is wrong with it.
-        source: disk::TreeError,
+        source: kraken_disk::TreeError,
     },
     /// The image has no system that we know.
     #[error("looking at the system inside {}", path.display())]
@@ -157,21 +157,21 @@ pub enum BakeError {
     Packages(#[from] UnpackError),
     /// The files could not be laid into the image.
     #[error("writing into the image")]
-    Apply(#[from] disk::ApplyError),
+    Apply(#[from] kraken_disk::ApplyError),
     /// The used blocks could not be found.
     #[error("mapping the used blocks of {}", path.display())]
     Used {
         /// The image.
         path: PathBuf,
         /// What is wrong with it.
-        source: disk::UsedError,
+        source: kraken_disk::UsedError,
     },
     /// The free space could not be found, or there is too little of it.
     #[error("looking for room in the image")]
-    Space(#[from] disk::SpaceError),
+    Space(#[from] kraken_disk::SpaceError),
     /// The root partition could not be made larger.
     #[error("making room in the root file system")]
-    Grow(#[from] disk::GrowError),
+    Grow(#[from] kraken_disk::GrowError),
 }
 
 impl BakeError {

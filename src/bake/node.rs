@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::golden::GoldenImage;
 use super::pieces::{self, Piece};
-use crate::disk::{CowView, PATCH_BLOCK, Patch, ReadAt, UsedMap};
 use crate::spec::Node;
+use kraken_disk::{CowView, PATCH_BLOCK, Patch, ReadAt, UsedMap};
 
 /// A golden image plus one node's patch, readable as a whole disk.
 pub struct NodeImage<'a> {

@@ -11,18 +11,18 @@ use super::look::{copy_base, detect, open_read};
 use super::store::{cached, keep, prune, temporary};
 use super::{BakeError, store, turn};
 use crate::base::Base;
-use crate::disk::{self, ImageFile, Layout, ReadAt};
-use crate::interrupt::Interrupt;
-use crate::overlay::{Entry, EntryPath, Overlay, Volume};
 use crate::packages::{self, PREINST, PackagesRecord, RECORD, RecordedPackage, Selection};
-use crate::progress::Progress;
+use kraken_disk::{ImageFile, Layout, ReadAt};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
+use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 /// By how many bytes the root file system of a base must grow for packages that need so many bytes and inodes; `None` when they fit.
 ///
 /// # Errors
 /// [`BakeError`] when the base cannot be read.
 pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: (u64, u64)) -> Result<Option<u64>, BakeError> {
-    Ok(disk::shortfall_of(
+    Ok(kraken_disk::shortfall_of(
         base.clone(),
         layout,
         need.0.saturating_add(packages::SLACK),
@@ -123,7 +123,7 @@ fn make(
         source,
     })?;
     let scratch = to.parent().unwrap_or(Path::new("."));
-    let unpacked = packages::unpack(&root, &selection.debs, scratch, time, interrupt)?;
+    let unpacked = kraken_debian::unpack(&root, &selection.debs, scratch, time, interrupt)?;
     let overlay = with_record(unpacked, selection, time)?;
     drop(task);
     copy_base((&file, base), to, progress, interrupt)?;
@@ -132,13 +132,13 @@ fn make(
             "the root file system grows by {} MiB for the packages",
             more >> 20
         ));
-        disk::grow_root(to, more).map_err(|error| error.of(base))?;
+        kraken_disk::grow_root(to, more).map_err(|error| error.of(base))?;
     }
     interrupt.check()?;
     let task = progress.task("baking the packages", None);
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
-    disk::apply(file.clone(), &layout, &overlay)?;
+    kraken_disk::apply(file.clone(), &layout, &overlay)?;
     file.sync().map_err(BakeError::io("writing", to))?;
     drop(task);
     interrupt.check()?;
@@ -146,15 +146,15 @@ fn make(
 }
 
 /// The packages' files, what is to be run before they are configured, and the record of all that.
-fn with_record(unpacked: packages::Unpacked, selection: &Selection, time: i64) -> Result<Overlay, BakeError> {
+fn with_record(unpacked: kraken_debian::Unpacked, selection: &Selection, time: i64) -> Result<Overlay, BakeError> {
     let mut overlay = unpacked.overlay;
     let mut put = |path: &str, bytes: Vec<u8>| -> Result<(), BakeError> {
-        let place = EntryPath::new(path).map_err(packages::UnpackError::from)?;
+        let place = EntryPath::new(path).map_err(kraken_debian::UnpackError::from)?;
         overlay.insert(Volume::Root, place, Entry::file(bytes, 0o644, time));
         Ok(())
     };
     if !unpacked.preinsts.is_empty() {
-        let lines: String = unpacked.preinsts.iter().map(packages::Preinst::line).collect();
+        let lines: String = unpacked.preinsts.iter().map(kraken_debian::Preinst::line).collect();
         put(PREINST, lines.into_bytes())?;
     }
     let recorded = selection.bake.packages.iter().map(|package| RecordedPackage {
@@ -165,7 +165,7 @@ fn with_record(unpacked: packages::Unpacked, selection: &Selection, time: i64) -
     });
     let record = PackagesRecord::new(recorded.collect(), &overlay);
     let json = record.to_json().map_err(BakeError::io("writing", RECORD))?;
-    let place = EntryPath::new(RECORD).map_err(packages::UnpackError::from)?;
+    let place = EntryPath::new(RECORD).map_err(kraken_debian::UnpackError::from)?;
     overlay.insert(Volume::Root, place, Entry::file(json.into_bytes(), 0o644, time));
     Ok(overlay)
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::disk::{PATCH_BLOCK, ReadAt, UsedMap};
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_disk::{PATCH_BLOCK, ReadAt, UsedMap};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// Pieces never cross a multiple of this many bytes: a changed 4 KiB block costs at most this much hashing again.
 pub const PIECE: u64 = 256 << 10;

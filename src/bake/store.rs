@@ -11,9 +11,9 @@ use super::golden::FORMAT;
 use super::look::open_read;
 use super::pieces::{self, Piece};
 use super::{BakeError, hold, turn};
-use crate::disk::UsedMap;
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::progress::Progress;
+use kraken_disk::UsedMap;
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
 
 /// How many golden images the cache keeps: the one in use and the ones before it, for who goes back and forth.
 const KEEP: usize = 3;
@@ -165,7 +165,7 @@ pub(super) fn prune(cache: &Path, current: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
+    use kraken_foundation::progress::Silent;
 
     /// An image of a MiB in a cache folder, measured.
     fn kept(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf, Measured) {

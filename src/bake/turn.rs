@@ -8,8 +8,8 @@ use rustix::fs::FlockOperation;
 
 use super::BakeError;
 use crate::base::{CACHE_VARIABLE, lock_failed};
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
 
 /// Prefix and suffix of files that are not finished.
 pub(super) const PREFIX: &str = ".golden-";

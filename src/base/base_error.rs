@@ -7,7 +7,7 @@ use super::debian::DebianError;
 use super::fetch_error::FetchError;
 use super::options::Base;
 use super::unpack_error::UnpackError;
-use crate::interrupt::Interrupted;
+use kraken_foundation::interrupt::Interrupted;
 
 /// Why there is no base.
 #[derive(Debug, thiserror::Error)]

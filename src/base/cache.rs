@@ -19,8 +19,8 @@ use sha2::{Digest, Sha256};
 
 use super::fetch;
 use super::hash::{self, Hash};
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::progress::Progress;
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
 
 /// Names the cache folder, before XDG's.
 pub const CACHE_VARIABLE: &str = "KRAKEN_FLASH_CACHE";

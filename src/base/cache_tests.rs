@@ -1,7 +1,7 @@
 //! The cache on disk: what is trusted, what is thrown out, and who waits for whom.
 
 use super::*;
-use crate::progress::Silent;
+use kraken_foundation::progress::Silent;
 
 fn open() -> (tempfile::TempDir, Cache) {
     let folder = tempfile::tempdir().expect("folder");

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::cache::{CACHE_VARIABLE, NO_FOLLOW, lock_failed};
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::progress::Progress;
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
 
 pub use host::Mirror;
 pub use release::Release;
@@ -199,7 +199,7 @@ fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
+    use kraken_foundation::progress::Silent;
 
     #[test]
     fn a_cached_image_is_used_without_root_or_network() {

@@ -15,8 +15,8 @@ use super::sparse::SparseWriter;
 use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
 use super::zip_member::{ZIP_MEMBERS, largest_image};
-use crate::interrupt::Interrupt;
-use crate::progress::{Progress, Task};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::{Progress, Task};
 
 /// Blocks on their way to the hasher and to the writer: bounds the memory.
 const BLOCKS_ON_THE_WAY: usize = 8;

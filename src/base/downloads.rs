@@ -13,8 +13,8 @@ use super::fetch_error::FetchError;
 use super::hash::Hash;
 use super::http::Client;
 use super::options::Options;
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::progress::Progress;
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
 
 /// Why something could not be downloaded.
 #[derive(Debug, thiserror::Error)]

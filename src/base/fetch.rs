@@ -19,8 +19,8 @@ use super::cache::{NO_FOLLOW, write_plain};
 use super::fetch_error::{FetchError, gave_up, io_error, refused};
 use super::hash::Hash;
 use super::http::{Client, Event, Exchange, Head};
-use crate::interrupt::Interrupt;
-use crate::progress::{Progress, Task};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::{Progress, Task};
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

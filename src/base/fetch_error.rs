@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::address::shown;
-use crate::interrupt::Interrupted;
+use kraken_foundation::interrupt::Interrupted;
 
 /// Why a download failed.
 #[derive(Debug, thiserror::Error)]

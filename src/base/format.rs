@@ -1,7 +1,5 @@
 //! Tells by its first bytes what a file is: a raw disk image, a compressed one, or something else that it names.
 
-use crate::disk;
-
 /// How an image is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -83,7 +81,7 @@ pub fn recognise(head: &[u8]) -> Result<Format, &'static str> {
     if head.get(510..512) == Some(&[0x55, 0xaa]) {
         // A disk that once was a file system keeps that one's boot sector; what rules are the entries behind it.
         let fat = head.get(82..87) == Some(b"FAT32") || head.get(54..57) == Some(b"FAT");
-        return match fat && !disk::has_mbr_entries(head) {
+        return match fat && !kraken_disk::has_mbr_entries(head) {
             true => Err("a FAT file system without a partition table"),
             false => Ok(Format::Raw),
         };
@@ -124,7 +122,7 @@ fn unknown(head: &[u8]) -> &'static str {
 pub(super) fn least_size(head: &[u8]) -> u64 {
     let word = |at: usize| Some(u64::from(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?)));
     // A header without an entry that protects it is what an older table has left.
-    if head.get(512..520) == Some(b"EFI PART") && disk::is_gpt(head) {
+    if head.get(512..520) == Some(b"EFI PART") && kraken_disk::is_gpt(head) {
         let backup = head.get(544..552).and_then(|bytes| bytes.try_into().ok());
         return backup.map_or(0, |bytes| {
             u64::from_le_bytes(bytes).saturating_add(1).saturating_mul(512)

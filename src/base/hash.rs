@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use rustix::fs::SeekFrom;
 use sha2::{Digest, Sha256};
 
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
@@ -89,7 +89,7 @@ fn next_piece(file: &File, offset: u64, size: u64) -> io::Result<Piece> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
+    use kraken_foundation::progress::Silent;
     use std::io::Write as _;
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, HeaderName, header};
 use url::Url;
 
-use crate::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
 
 /// Bytes handed on at a time.
 const BLOCK: usize = 256 << 10;

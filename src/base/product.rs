@@ -1,6 +1,6 @@
 //! What an image is called: the edition and date of a Raspberry Pi OS, else the name of os-release(5).
 
-use crate::disk::{FileTree, TreeError};
+use kraken_disk::{FileTree, TreeError};
 
 use super::system::text;
 

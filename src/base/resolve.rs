@@ -21,9 +21,9 @@ use super::http::Client;
 use super::options::{Base, Options};
 use super::prune;
 use super::unpack_error::UnpackError;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::spec::{BaseRef, Image};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
 
 /// Obtains the base that `image` names.
 ///

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::lived::Lived;
 use super::product;
-use crate::disk::{FileTree, NodeType, TreeError, real_path};
+use kraken_disk::{FileTree, NodeType, TreeError, real_path};
 
 /// The largest text file that is read from an image, in bytes: dpkg's status of a full desktop has about 3 MiB.
 const MAX_TEXT: u64 = 64 << 20;

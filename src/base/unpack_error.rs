@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::format::Format;
-use crate::interrupt::Interrupted;
+use kraken_foundation::interrupt::Interrupted;
 
 /// Why a file could not be unpacked into a raw image.
 #[derive(Debug, thiserror::Error)]

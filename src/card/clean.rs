@@ -1,6 +1,6 @@
 //! Names that come from devices, made fit to be shown.
 
-use crate::clean::deceives;
+use kraken_foundation::text::deceives;
 
 /// The longest name that is shown, in characters: no honest model, serial or label is longer (ext4: 16 bytes, GPT: 36 characters,
 /// NVMe model: 40, btrfs label: 255).

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Bus, Device, HolderKind, HostPath, Reason};
-use crate::disk::SECTOR;
+use kraken_disk::SECTOR;
 
 /// What the user allows, and what the image needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::signature;
 use super::stack::Stack;
 use super::udev::Properties;
 use super::{Device, Holder, HolderKind, Host, HostPath, Partition, Table, Volume, clean};
-use crate::disk::{ImageFile, PartitionTable, TableKind};
+use kraken_disk::{ImageFile, PartitionTable, TableKind};
 
 /// The kernel counts sizes in sectors of 512 bytes, whatever a device's own are (Documentation/ABI/stable/sysfs-block).
 const SYSFS_SECTOR: u64 = 512;

@@ -2,7 +2,7 @@
 //!
 //! Words are those of libblkid. Offsets are those of the kernel's headers and of libblkid's superblock probers.
 
-use crate::disk::ReadAt;
+use kraken_disk::ReadAt;
 
 /// Kind, label and id of what lies on a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::CheckError;
 use super::report::ImageReport;
-use crate::disk::{ImageFile, ReadAt, UsedMap};
-use crate::interrupt::Interrupt;
 use crate::output::Bmap;
-use crate::progress::Progress;
+use kraken_disk::{ImageFile, ReadAt, UsedMap};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
 
 const CHECK: &str = "blocks";
 /// How many wrong ranges are named.

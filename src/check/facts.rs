@@ -9,10 +9,10 @@ use super::CheckError;
 use super::packages::{self, Against};
 use super::report::ImageReport;
 use crate::base::{Format, OsImage, recognise};
-use crate::disk::{self, Ext4Info, Ext4Tree, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
-use crate::interrupt::Interrupt;
 use crate::packages::RecordedPackage;
 use crate::provision::NodeRecord;
+use kraken_disk::{Ext4Info, Ext4Tree, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
+use kraken_foundation::interrupt::Interrupt;
 
 /// What an image says of itself. What could not be read is `None`, and `problems` says why.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -111,7 +111,7 @@ pub fn inspect(path: &Path, interrupt: &Interrupt) -> Result<Facts, CheckError> 
 }
 
 fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) -> Option<Ext4Tree> {
-    let free = disk::free_space(file.clone(), layout)
+    let free = kraken_disk::free_space(file.clone(), layout)
         .map_err(|error| facts.problems.push(error.to_string()))
         .ok();
     for partition in &mut facts.partitions {
@@ -123,7 +123,7 @@ fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) ->
             partition.free = free.as_ref().map(|free| free.root);
         }
     }
-    match Slice::new(file.clone(), layout.boot.start, layout.boot.len).map(|slice| disk::check_fat(&slice)) {
+    match Slice::new(file.clone(), layout.boot.start, layout.boot.len).map(|slice| kraken_disk::check_fat(&slice)) {
         Ok(Ok(findings)) => {
             let shown = findings
                 .iter()

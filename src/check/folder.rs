@@ -14,12 +14,12 @@ use super::set::{self, Job};
 use super::strangers;
 use super::swarm;
 use crate::base::{Format, Limits, recognise, unpack};
-use crate::interrupt::Interrupt;
 use crate::packages::lock::Lock;
-use crate::progress::Progress;
 use crate::provision::Assets;
 use crate::spec::Cluster;
-use crate::swarm::ClusterKeys;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
+use kraken_swarm_state::ClusterKeys;
 
 /// A packed image that unpacks to more than this is none of ours, in bytes.
 pub(super) const UNPACKED_LIMIT: u64 = 64 << 30;

@@ -7,12 +7,12 @@ use super::packages::Against;
 use super::report::ImageReport;
 use super::{CheckError, boot, daemon, modules, overlay, packages, pristine, swarm, tools};
 use crate::base::OsImage;
-use crate::disk::{self, FileTree, ImageFile, Layout, Slice};
-use crate::interrupt::Interrupt;
 use crate::packages::lock::Lock;
 use crate::provision::{self, Assets, Context, Membership, NodeRecord};
 use crate::spec::{Cluster, Node, SwarmMode};
-use crate::swarm::ClusterKeys;
+use kraken_disk::{FileTree, ImageFile, Layout, Slice};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_swarm_state::ClusterKeys;
 
 /// What an image is compared with.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interru
     report.begin("fat");
     let boot_slice =
         Slice::new(file.clone(), layout.boot.start, layout.boot.len).map_err(CheckError::io("reading", path))?;
-    match disk::check_fat(&boot_slice) {
+    match kraken_disk::check_fat(&boot_slice) {
         Ok(problems) => problems.into_iter().for_each(|problem| report.find("fat", "", problem)),
         Err(error) => report.find("fat", "", error.to_string()),
     }

@@ -32,7 +32,7 @@ pub use strangers::node_of;
 
 use std::path::PathBuf;
 
-use crate::interrupt::Interrupted;
+use kraken_foundation::interrupt::Interrupted;
 
 /// Why a check could not be made at all. An image that is wrong is no error but a [`Finding`].
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! Whether the kernels of an image have what Docker and a swarm need of them: a node whose kernel lacks one of these starts, joins, and
 //! runs no container, or none that another node reaches.
 
-use crate::disk::{FileTree, TreeError};
 use crate::spec::{Cluster, DockerSource, SwarmMode};
+use kraken_disk::{FileTree, TreeError};
 
 use super::report::ImageReport;
 
@@ -123,7 +123,7 @@ fn module(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::MemoryTree;
+    use kraken_disk::MemoryTree;
 
     const PLACE: &str = "/usr/lib/modules/6.12.1-v8";
 

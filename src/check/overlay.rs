@@ -1,8 +1,8 @@
 //! Compares the files of an image with the overlay they should have come from.
 
 use super::report::ImageReport;
-use crate::disk::{FileTree, NodeType, TreeError};
-use crate::overlay::{Content, Entry, EntryPath, Kind, Overlay, Volume};
+use kraken_disk::{FileTree, NodeType, TreeError};
+use kraken_overlay::{Content, Entry, EntryPath, Kind, Overlay, Volume};
 
 /// The check's name.
 const CHECK: &str = "files";

@@ -9,13 +9,14 @@ use sha2::Sha256;
 
 use super::report::ImageReport;
 use super::{CheckError, xattrs};
-use crate::disk::{FileTree, NodeType, TreeError};
-use crate::interrupt::Interrupt;
-use crate::overlay::{EntryPath, Overlay, Volume};
-use crate::packages::control::{Paragraph, paragraphs};
 use crate::packages::lock::Bake;
-use crate::packages::{PackagesRecord, PathFilter, RECORD, Recorded, RecordedFile, RecordedPackage};
+use crate::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
 use crate::spec::{Cluster, DockerSource};
+use kraken_debian::PathFilter;
+use kraken_debian::control::{Paragraph, paragraphs};
+use kraken_disk::{FileTree, NodeType, TreeError};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_overlay::{EntryPath, Overlay, Volume};
 
 const CHECK: &str = "packages";
 /// No text of dpkg's is larger, in bytes.

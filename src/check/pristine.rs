@@ -2,10 +2,10 @@
 //! alone: what `base` finds in an image that has been in use, and takes out of it, is under test.
 
 use super::report::ImageReport;
-use crate::disk::{FileTree, NodeType, TreeError};
-use crate::overlay::{EntryPath, Kind, Overlay, Volume};
 use crate::provision::{Membership, NodeRecord};
 use crate::spec::{Cluster, Role, UsedImage};
+use kraken_disk::{FileTree, NodeType, TreeError};
+use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
 
 /// The check's name. A card that has been booted is none of these any more.
 pub const PRISTINE: &str = "pristine";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::packages::RecordedPackage;
-use crate::swarm::read::{JoinToken, NodeState};
+use kraken_swarm_check::{JoinToken, NodeState};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -4,11 +4,11 @@
 use std::io;
 
 use super::report::{Finding, ImageReport, Report};
-use crate::disk::{FileTree, TreeError};
 use crate::provision::{JOIN_TOKEN, Membership, NODE_ID, NodeRecord, state_folder};
 use crate::spec::daemon::{self, DATA_ROOT};
 use crate::spec::{Availability, Cluster, Node, Role};
-use crate::swarm::read::{self, JoinToken, Mode, NodeObject, NodeState, RaftState, StateFiles};
+use kraken_disk::{FileTree, TreeError};
+use kraken_swarm_check::{JoinToken, Mode, NodeObject, NodeState, RaftState, StateFiles};
 
 const CHECK: &str = "swarm";
 /// A token has 85 characters.
@@ -88,7 +88,7 @@ pub(super) fn verify(
     let folder = looks_in(root);
     strays(root, cluster, &folder, report);
     let on_card = OnCard { root, folder: &folder };
-    let state = match read::read(&on_card) {
+    let state = match kraken_swarm_check::read(&on_card) {
         Ok(state) => state,
         Err(error) => {
             report.find(CHECK, format!("root:{folder}"), error.to_string());
@@ -244,13 +244,13 @@ fn networks(raft: &RaftState, state: &NodeState, cluster: &Cluster) -> Vec<Strin
 
 fn difference(object: &NodeObject, node: &Node) -> Option<&'static str> {
     let role = match node.role {
-        Role::Manager => read::Role::Manager,
-        Role::Worker => read::Role::Worker,
+        Role::Manager => kraken_swarm_check::Role::Manager,
+        Role::Worker => kraken_swarm_check::Role::Worker,
     };
     let availability = match node.availability {
-        Availability::Active => read::Availability::Active,
-        Availability::Pause => read::Availability::Pause,
-        Availability::Drain => read::Availability::Drain,
+        Availability::Active => kraken_swarm_check::Availability::Active,
+        Availability::Pause => kraken_swarm_check::Availability::Pause,
+        Availability::Drain => kraken_swarm_check::Availability::Drain,
     };
     [
         (object.role != role || object.desired_role != role, "role"),
@@ -273,10 +273,10 @@ pub(super) fn together(cluster: &Cluster, report: &mut Report) {
     }
     let borrowed: Vec<(&str, &NodeState)> = states.iter().map(|(name, state)| (name.as_str(), state)).collect();
     let whole = report.images.len() == cluster.nodes.len();
-    let mut messages: Vec<String> = read::belong_together(&borrowed)
+    let mut messages: Vec<String> = kraken_swarm_check::belong_together(&borrowed)
         .into_iter()
         // Without the first manager's card nobody has a log.
-        .filter(|problem| whole || *problem != read::Problem::NoRaft)
+        .filter(|problem| whole || *problem != kraken_swarm_check::Problem::NoRaft)
         .map(|problem| problem.to_string())
         .collect();
     let ca = states[0].1.root_ca.sha256;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::CheckError;
-use crate::disk::tool;
+use kraken_disk::tool;
 
 /// How many of its lines are worth repeating.
 const LINES: usize = 12;

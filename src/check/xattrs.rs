@@ -7,8 +7,8 @@ use std::process::Stdio;
 
 use super::CheckError;
 use super::report::ImageReport;
-use crate::disk::tool;
 use crate::packages::PackagesRecord;
+use kraken_disk::tool;
 
 const CHECK: &str = "packages";
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kraken_flash::bake::Piece;
 use kraken_flash::card::{self as devices, BlockTarget, Bus, Device, FindError, Host, Reason, Target, find, list};
-use kraken_flash::progress::Silent;
+use kraken_foundation::progress::Silent;
 
 use super::card::{self, CardArgs, Chosen};
 use super::{Failure, Session, say};

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use kraken_flash::interrupt::Interrupted;
 use kraken_flash::workspace::WorkspaceError;
+use kraken_foundation::interrupt::Interrupted;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use super::{EXIT_USAGE, EXIT_WRONG};
@@ -73,7 +73,7 @@ impl Failure {
 
 /// Words of which some may be foreign (a catalogue's, a package's, an image's), fit for a terminal. What has several lines keeps them.
 pub(super) fn clean(text: &str) -> String {
-    let mut shown = kraken_flash::clean::lines(text).collect::<Vec<_>>().join("\n");
+    let mut shown = kraken_foundation::text::lines(text).collect::<Vec<_>>().join("\n");
     if text.ends_with('\n') {
         shown.push('\n');
     }

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use kraken_disk::ReadAt;
 use kraken_flash::bake::Golden;
 use kraken_flash::card::{Contents, ImageSource, Making};
-use kraken_flash::disk::ReadAt;
 use kraken_flash::spec::Node;
 
 use super::card::{self, CardArgs, Chosen, Written};

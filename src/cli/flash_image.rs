@@ -6,11 +6,11 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kraken_disk::{ImageFile, ReadAt, UsedMap};
 use kraken_flash::base::{self, Format};
 use kraken_flash::card::{
     Contents, Cut, ImageSource, Mapped, Source, StreamSource, compare_map, data_in, decimal_size, left_out,
 };
-use kraken_flash::disk::{ImageFile, ReadAt, UsedMap};
 use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 
 use super::card::{self, CardArgs};

@@ -7,8 +7,8 @@ use kraken_flash::base::{self, Cache};
 use kraken_flash::card::Making;
 use kraken_flash::provision::Rejoin;
 use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
-use kraken_flash::swarm::{ClusterKeys, Token};
 use kraken_flash::workspace::{self, MissingKeys};
+use kraken_swarm_state::{ClusterKeys, Token};
 
 use super::load::{self, BaseArgs, Loaded, Wants};
 use super::{Failure, Session, keys, known, say};

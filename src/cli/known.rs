@@ -9,7 +9,7 @@ use kraken_flash::card::{
 use kraken_flash::output::Manifest;
 use kraken_flash::provision::{Membership, Rejoin};
 use kraken_flash::spec::{Cluster, Node, SwarmMode};
-use kraken_flash::swarm::{self, ClusterKeys};
+use kraken_swarm_state::ClusterKeys;
 
 use super::golden::RejoinArgs;
 use super::{Failure, Session, say};
@@ -59,7 +59,7 @@ pub(super) fn check(
             false => Ok(None),
         };
     }
-    let id = keys.map(swarm::cluster_id);
+    let id = keys.map(kraken_swarm_state::cluster_id);
     let past = Past::read(cluster, id.as_deref(), images);
     let mut life = past.life;
     let remarks = match args.how() {

@@ -41,8 +41,8 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::progress::Progress;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
 
 use arguments::{Command, Global};
 use failure::Failure;
@@ -76,7 +76,7 @@ impl Session {
                 identity: Vec::new(),
                 color: arguments::Color::Auto,
             },
-            progress: Box::new(kraken_flash::progress::Silent),
+            progress: Box::new(kraken_foundation::progress::Silent),
             interrupt: Interrupt::new(),
             missing: owner::Missing::default(),
         }

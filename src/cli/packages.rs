@@ -1,15 +1,15 @@
 //! What `plan` says of Docker, of packages, and of the card they need.
 
+use kraken_disk::MemoryTree;
 use kraken_flash::bake;
 use kraken_flash::base::{self, Downloads, OsImage};
-use kraken_flash::disk::MemoryTree;
 use kraken_flash::packages::lock::{Bake, LOCK};
 use kraken_flash::packages::{self, For};
-use kraken_flash::progress::Silent;
 use kraken_flash::provision::{self, Assets};
 use kraken_flash::spec::daemon::{self, Version};
 use kraken_flash::spec::{Cluster, DockerSource, SwarmMode};
 use kraken_flash::workspace::Workspace;
+use kraken_foundation::progress::Silent;
 
 use super::{Session, keyboard, load, text};
 
@@ -32,7 +32,7 @@ pub(super) struct Planned {
 impl Planned {
     /// For the table.
     pub(super) fn sentence(&self) -> String {
-        let margin = text::size(kraken_flash::disk::ROOT_MARGIN);
+        let margin = text::size(kraken_disk::ROOT_MARGIN);
         match (self.card, &self.bake) {
             (Some(card), Some(bake)) => format!(
                 "at least {}: {} {}, and {margin} stay free",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use kraken_flash::progress::{Progress, Silent, Task};
+use kraken_foundation::progress::{Progress, Silent, Task};
 
 use super::failure::clean;
 

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use kraken_flash::swarm;
 use kraken_flash::workspace::MissingKeys;
 
 use super::{Failure, Session, keys, load};
@@ -26,10 +25,10 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let cluster = &loaded.workspace.cluster;
     let keys = keys::required(session, cluster)?;
     let role = match args.role {
-        Role::Worker => swarm::Role::Worker,
-        Role::Manager => swarm::Role::Manager,
+        Role::Worker => kraken_swarm_state::Role::Worker,
+        Role::Manager => kraken_swarm_state::Role::Manager,
     };
-    let token = swarm::token(&keys, role).map_err(|error| Failure::Failed(Box::new(error)))?;
+    let token = kraken_swarm_state::token(&keys, role).map_err(|error| Failure::Failed(Box::new(error)))?;
     writeln!(out, "{}", token.reveal())?;
     Ok(())
 }

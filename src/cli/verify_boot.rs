@@ -8,8 +8,8 @@ use kraken_flash::base::{Cache, Downloads};
 use kraken_flash::check::FolderImages;
 use kraken_flash::check::emulate::{self, BootReport, Check, Machine, Plan, PowerCut, Spare, Subject, render};
 use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
-use kraken_flash::swarm::{self, ClusterKeys};
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
+use kraken_swarm_state::ClusterKeys;
 
 use super::boot_view::{Booting, View};
 use super::golden::{self, RejoinArgs, Wanted};
@@ -329,7 +329,7 @@ fn show(
     };
     // The verdict first: a reader that has seen enough does not make a wrong image right.
     match (report.interrupted, report.is_good(), shown) {
-        (true, ..) => Err(Failure::from(kraken_flash::interrupt::Interrupted)),
+        (true, ..) => Err(Failure::from(kraken_foundation::interrupt::Interrupted)),
         (false, false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
         (false, _, shown) => shown,
     }
@@ -348,11 +348,14 @@ fn shown(cluster: &Cluster, node: &Node) -> Booting {
 
 fn tokens(keys: &ClusterKeys) -> Result<[String; 2], Failure> {
     let token = |role| {
-        swarm::token(keys, role)
+        kraken_swarm_state::token(keys, role)
             .map(|token| token.reveal().to_string())
             .map_err(|error| Failure::Failed(Box::new(error)))
     };
-    Ok([token(swarm::Role::Worker)?, token(swarm::Role::Manager)?])
+    Ok([
+        token(kraken_swarm_state::Role::Worker)?,
+        token(kraken_swarm_state::Role::Manager)?,
+    ])
 }
 
 /// Files with private keys that open without a passphrase, and whose public keys the nodes have.

@@ -6,11 +6,11 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use kraken_disk::{FileTree, ImageFile, Layout};
 use kraken_flash::card::{self, BlockTarget, Host, Receipt, Receipts, WriteError};
 use kraken_flash::check::{Finding, ImageReport, PRISTINE};
-use kraken_flash::disk::{FileTree, ImageFile, Layout};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::progress::Silent;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
 use rustix::fs::Access;
 
 use super::{Failure, Session, door, say};

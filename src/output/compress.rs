@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::folder::Compression;
 use crate::bake::NodeImage;
-use crate::disk::ReadAt;
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_disk::ReadAt;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// xz(1) preset. Higher ones gain a few per cent in size for twice the time.
 const XZ_PRESET: u32 = 3;

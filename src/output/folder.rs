@@ -13,10 +13,10 @@ use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, Ma
 use super::{Bmap, OutputError, SUMS, compress, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
 use crate::base::lock_failed;
-use crate::disk::{ImageFile, ReadAt};
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::spec::Node;
+use kraken_disk::{ImageFile, ReadAt};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
 
 /// Prefix and suffix of unfinished files.
 const PREFIX: &str = ".kraken-flash-";

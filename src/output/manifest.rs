@@ -10,7 +10,6 @@ use crate::bake::Golden;
 use crate::packages::RecordedPackage;
 use crate::provision::Rejoin;
 use crate::spec::{Role, SwarmMode};
-use crate::swarm;
 
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +87,7 @@ impl ManifestSwarm {
         match (inputs.rejoin, inputs.keys, inputs.cluster.swarm.mode) {
             (_, _, SwarmMode::None) => None,
             (Rejoin::No, Some(keys), _) => Some(Self {
-                id: swarm::cluster_id(keys),
+                id: kraken_swarm_state::cluster_id(keys),
                 roles: inputs
                     .cluster
                     .nodes

@@ -18,7 +18,7 @@ pub use sums::SUMS;
 use std::path::PathBuf;
 
 use crate::bake::BakeError;
-use crate::interrupt::Interrupted;
+use kraken_foundation::interrupt::Interrupted;
 
 /// Why the files could not be written.
 #[derive(Debug, thiserror::Error)]

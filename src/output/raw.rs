@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io;
 
 use crate::bake::{CopyMethod, NodeImage, copy_used};
-use crate::disk::ReadAt;
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_disk::ReadAt;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// Fills `to` (empty, just created) with the node's image: the golden image's used blocks, then the patch.
 ///

@@ -9,9 +9,9 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use crate::disk::{ImageFile, ReadAt};
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_disk::{ImageFile, ReadAt};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// The file's name.
 pub const SUMS: &str = "SHA256SUMS";
@@ -85,7 +85,7 @@ pub fn render(sums: &BTreeMap<String, String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
+    use kraken_foundation::progress::Silent;
     use std::os::unix::fs::FileExt;
 
     #[test]

@@ -2,12 +2,12 @@
 
 use url::Url;
 
-use super::fetch::{Fetch, FetchFailed};
 use super::obtain_error::PackagesError;
-use super::sources::Source;
 use super::store::Store;
 use crate::base::OsImage;
 use crate::spec::{Board, Cluster, DockerSource};
+use kraken_debian::Source;
+use kraken_debian::{Fetch, FetchFailed};
 
 /// The largest file with a key, in bytes.
 const LARGEST_KEY: u64 = 1 << 20;

@@ -6,19 +6,20 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::deb;
-use super::fetch::Fetch;
-use super::load::{architectures, usable_without};
+use super::docker;
 use super::lock::{Asked as LockedRequest, Bake, Lock, LockedArchive, LockedDeb, LockedPackage};
 use super::obtain_error::PackagesError;
-use super::pick::{Asked, LocalDeb, Pick, PickFrom, Request};
 use super::selection::Selection;
 use super::store::Store;
-use super::unpack::Rehearsal;
-use super::{Architectures, Archive, ImageState, Loaded, UnpackError, docker, load_what_there_is, resolve};
+use super::wanted::{architectures, usable_without};
 use crate::base::{Base, DownloadError, Downloads, Hash, OsImage};
-use crate::disk::{self, Ext4Tree, FatTree, ImageFile, Layout};
 use crate::spec::Cluster;
+use kraken_debian::DryRun;
+use kraken_debian::Fetch;
+use kraken_debian::deb;
+use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, load_what_there_is, resolve};
+use kraken_debian::{Asked, LocalDeb, Pick, PickFrom, Request};
+use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
 
 /// The largest `.deb` of the user's own, in bytes.
 const LARGEST_DEB: u64 = 4 << 30;
@@ -97,18 +98,18 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
     let debs = fetch_all(&bake, downloads, &store)?;
     // What cannot be laid out must not get into the lock file.
     let task = downloads.progress().task("checking the packages", None);
-    let mut rehearsal = Rehearsal::begin(&trees.1)?;
+    let mut dry_run = DryRun::begin(&trees.1)?;
     for (package, path) in bake.packages.iter_mut().zip(&debs) {
         downloads.interrupt().check()?;
-        let need = rehearsal.package(path).map_err(|error| of_package(package, error))?;
+        let need = dry_run.package(path).map_err(|error| of_package(package, error))?;
         (package.unpacked, package.inodes) = (need.bytes, need.inodes);
     }
-    rehearsal.end()?;
+    dry_run.end()?;
     drop(task);
     say_what_changed(old.as_ref(), &bake, picks, wanted, downloads);
     // Nor what the base has no room for, or cannot take at all.
     let (bytes, inodes) = bake.need();
-    disk::can_take(&wanted.base.raw, bytes.saturating_add(super::SLACK), inodes).map_err(|source| {
+    kraken_disk::can_take(&wanted.base.raw, bytes.saturating_add(super::SLACK), inodes).map_err(|source| {
         PackagesError::Base {
             path: wanted.base.raw.clone(),
             source: source.into(),

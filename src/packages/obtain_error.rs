@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::deb::DebError;
-use super::fetch::FetchFailed;
 use super::lock::LockError;
-use super::{ArchiveError, ImageError, OpenPgpError, ResolveError, UnpackError};
 use crate::base::DownloadError;
-use crate::interrupt::Interrupted;
+use kraken_debian::FetchFailed;
+use kraken_debian::deb::DebError;
+use kraken_debian::{ArchiveError, ImageError, OpenPgpError, ResolveError, UnpackError};
+use kraken_foundation::interrupt::Interrupted;
 
 /// Why packages could not be obtained.
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{FileTree, TreeError};
-use crate::overlay::{Entry, Kind, Overlay, Volume};
+use kraken_disk::{FileTree, TreeError};
+use kraken_overlay::{Entry, Kind, Overlay, Volume};
 
 /// Where it is on the root volume; mode 0644, root. It holds no secret.
 pub const RECORD: &str = "/var/lib/kraken-flash/packages.json";

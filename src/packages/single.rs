@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::fetch::Fetch;
-use super::index::Entry;
 use super::obtain_error::PackagesError;
-use super::relation::relations;
 use super::store::Store;
-use super::version::Version;
-use super::{Archive, ImageState, Source, load};
 use crate::base::{Downloads, Hash};
-use crate::disk::FileTree;
+use kraken_debian::Fetch;
+use kraken_debian::index::Entry;
+use kraken_debian::relation::relations;
+use kraken_debian::version::Version;
+use kraken_debian::{Archive, ImageState, Source, load};
+use kraken_disk::FileTree;
 
 /// Which package is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

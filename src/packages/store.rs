@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::fetch::{Fetch, FetchFailed};
 use crate::base::{DownloadError, Downloads, FetchError};
+use kraken_debian::{Fetch, FetchFailed};
 
 /// Where files come from.
 pub(super) struct Store<'a> {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::disk::FileTree;
-use crate::overlay::{Entry, Overlay};
+use kraken_disk::FileTree;
+use kraken_overlay::{Entry, Overlay};
 
 use super::assets::Part;
 use super::image::{BEGIN, Draft, END, exists, first, text, without_block};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::disk::TreeError;
-use crate::overlay::BadPath;
+use kraken_disk::TreeError;
+use kraken_overlay::BadPath;
 
 /// Why the files of a node could not be made. Each says what was being done, to what, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +108,7 @@ pub enum ProvisionError {
     },
     /// The swarm's state cannot be written.
     #[error("writing the state of the swarm")]
-    Swarm(#[from] crate::swarm::ForgeError),
+    Swarm(#[from] kraken_swarm_state::ForgeError),
     /// The image lacks something that the cluster's settings need.
     #[error("provisioning the image: it has no {what}; {mend}")]
     Missing {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::overlay::EntryPath;
+use kraken_overlay::EntryPath;
 
 /// What kraken-flash itself writes to the boot volume of a node. An overlay may replace them, by the same name.
 const OWN: [&str; 4] = ["/cmdline.txt", "/meta-data", "/network-config", "/user-data"];

@@ -1,7 +1,7 @@
 //! Debian's raspi-firmware writes `config.txt` and `cmdline.txt` anew with each new kernel or initramfs, from its own files under
 //! `/etc/default`: what stands in ours is put there, so that a node stays the same after its first upgrade.
 
-use crate::overlay::{Entry, EntryPath, Kind, Overlay, Volume};
+use kraken_overlay::{Entry, EntryPath, Kind, Overlay, Volume};
 
 use super::assets::Part;
 use super::image::{BEGIN, END, exists, text, without_block};

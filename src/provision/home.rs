@@ -1,8 +1,8 @@
 //! The user's home: where it may be, and what is in it.
 
-use crate::disk::{FileTree, NodeType, real_path};
-use crate::overlay::Entry;
 use crate::spec::User;
+use kraken_disk::{FileTree, NodeType, real_path};
+use kraken_overlay::Entry;
 
 use super::ProvisionError;
 use super::image::Draft;

@@ -1,7 +1,7 @@
 //! Reads and edits text files of the image: one place for limits, links and ownership.
 
-use crate::disk::{FileTree, Metadata, real_path};
-use crate::overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_disk::{FileTree, Metadata, real_path};
+use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 use super::{Context, ProvisionError};
 

@@ -36,9 +36,9 @@ pub use record::NodeRecord;
 pub use swarm::{JOIN_TOKEN, Membership, NODE_ID, Rejoin, state_folder};
 
 use crate::base::OsImage;
-use crate::disk::FileTree;
 use crate::spec::Cluster;
-use crate::swarm::ClusterKeys;
+use kraken_disk::FileTree;
+use kraken_swarm_state::ClusterKeys;
 
 /// What there is to render from.
 pub struct Context<'a> {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::overlay::Overlay;
 use crate::spec::Node;
+use kraken_overlay::Overlay;
 
 use super::assets::Part;
 use super::image::Draft;

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::image::{Draft, exists};
 use super::network::enable;
 use super::{Assets, ProvisionError};
-use crate::overlay::Entry;
 use crate::packages::{MARK, RECORD};
+use kraken_overlay::Entry;
 
 const UNIT: &str = "kraken-configure.service";
 

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use crate::base::Place;
-use crate::disk::{NodeType, real_path};
-use crate::overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_disk::{NodeType, real_path};
+use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 use super::image::{Draft, exists, first, text};
 use super::network::enable;

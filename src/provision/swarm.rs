@@ -8,10 +8,10 @@ use serde_json::json;
 use super::image::{Draft, first};
 use super::network::enable;
 use super::{Assets, Context, ProvisionError};
-use crate::overlay::Entry;
 use crate::spec::daemon::{DATA_ROOT, data_root};
 use crate::spec::{self, Cluster, Node, SwarmMode};
-use crate::swarm::{self, Forge, StateKind, Token};
+use kraken_overlay::Entry;
+use kraken_swarm_state::{Forge, StateKind, Token};
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
 /// Asks the managers of a running swarm about the node.
@@ -212,11 +212,11 @@ fn others_labels(cluster: &Cluster, node: &Node) -> serde_json::Value {
 }
 
 /// The swarm in the terms of `swarm`. Where nodes join, it has only its first manager so far.
-fn swarm_spec(ctx: &Context<'_>, node: &Node) -> swarm::Spec {
+fn swarm_spec(ctx: &Context<'_>, node: &Node) -> kraken_swarm_state::Spec {
     let cluster = ctx.cluster;
     let first = cluster.first_manager().map_or(node.number, |first| first.number);
     let member = |node: &&Node| cluster.swarm.mode != SwarmMode::Join || node.number == first;
-    swarm::Spec {
+    kraken_swarm_state::Spec {
         nodes: cluster.nodes.iter().filter(member).map(swarm_member).collect(),
         address_pools: cluster.swarm.address_pools.clone(),
         subnet_size: cluster.swarm.subnet_size,
@@ -225,24 +225,24 @@ fn swarm_spec(ctx: &Context<'_>, node: &Node) -> swarm::Spec {
     }
 }
 
-fn swarm_member(node: &Node) -> swarm::Member {
-    swarm::Member {
+fn swarm_member(node: &Node) -> kraken_swarm_state::Member {
+    kraken_swarm_state::Member {
         number: node.number,
         hostname: node.hostname.clone(),
         address: node.address,
         role: role(node.role),
         labels: node.labels.clone(),
         availability: match node.availability {
-            spec::Availability::Active => swarm::Availability::Active,
-            spec::Availability::Pause => swarm::Availability::Pause,
-            spec::Availability::Drain => swarm::Availability::Drain,
+            spec::Availability::Active => kraken_swarm_state::Availability::Active,
+            spec::Availability::Pause => kraken_swarm_state::Availability::Pause,
+            spec::Availability::Drain => kraken_swarm_state::Availability::Drain,
         },
     }
 }
 
-fn role(role: spec::Role) -> swarm::Role {
+fn role(role: spec::Role) -> kraken_swarm_state::Role {
     match role {
-        spec::Role::Manager => swarm::Role::Manager,
-        spec::Role::Worker => swarm::Role::Worker,
+        spec::Role::Manager => kraken_swarm_state::Role::Manager,
+        spec::Role::Worker => kraken_swarm_state::Role::Worker,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::clean;
+use kraken_foundation::text;
 
 /// Begins a private key in PEM or OpenSSH form (RFC 7468; `PROTOCOL.key` of OpenSSH).
 const PEM_BEGIN: &str = "-----BEGIN ";
@@ -20,7 +20,7 @@ pub(super) fn has_private_key(text: &str) -> bool {
 fn steering(text: &str) -> Vec<Range<usize>> {
     let deceiving = text
         .char_indices()
-        .filter(|(at, c)| clean::deceives(*c) && (*at, *c) != (0, '\u{feff}'));
+        .filter(|(at, c)| text::deceives(*c) && (*at, *c) != (0, '\u{feff}'));
     deceiving.map(|(at, c)| at..at + c.len_utf8()).collect()
 }
 

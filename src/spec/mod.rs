@@ -27,7 +27,7 @@ mod ssh;
 mod system_names;
 
 pub use cluster::{
-    Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac,
+    Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard,
     Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, UsedImage, User,
 };
 pub use keyboard::{KEYBOARDS_OF, is_listed_layout};

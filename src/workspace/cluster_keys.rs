@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::error::WorkspaceError;
 use super::keys::write_new;
-use crate::swarm::ClusterKeys;
+use kraken_swarm_state::ClusterKeys;
 
 /// Larger files are no key files, in bytes.
 const LARGEST: u64 = 64 * 1024;

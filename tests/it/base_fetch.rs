@@ -168,7 +168,7 @@ fn an_interrupted_run_leaves_a_part_that_the_next_resumes() {
         "it must not wait for the network"
     );
     desk.assert_nothing_finished();
-    desk.interrupt = kraken_flash::interrupt::Interrupt::new();
+    desk.interrupt = kraken_foundation::interrupt::Interrupt::new();
     assert_is(&desk.obtain(BaseRef::Url(url)).expect("base"), &raw);
     assert_eq!(server.log()[1], "/disk.img.gz bytes=500000-");
 }

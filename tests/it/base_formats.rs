@@ -5,8 +5,8 @@ use std::process::Command;
 
 use crate::base_support::{Desk, PACKERS, assert_is, disk_image, hex_sha256, image, pack, sha256};
 use kraken_flash::base::{BaseError, UnpackError};
-use kraken_flash::interrupt::Interrupt;
 use kraken_flash::spec::BaseRef;
+use kraken_foundation::interrupt::Interrupt;
 
 const SIZE: usize = 5 << 20;
 

@@ -11,10 +11,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kraken_disk::{ImageFile, UsedMap};
 use kraken_flash::card::{self, BlockTarget, ImageSource, WriteOptions};
-use kraken_flash::disk::{ImageFile, UsedMap};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::progress::Silent;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use testkit::loops::{LOOP, LoopDevice};

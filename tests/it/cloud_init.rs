@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use kraken_flash::overlay::{Kind, Volume};
 use kraken_flash::provision::{self, Assets};
 use kraken_flash::spec::Cluster;
+use kraken_overlay::{Kind, Volume};
 use testkit::images::{every_option, kraken, trixie};
 
 /// Writes the boot volume's files of node 3 to `folder`.

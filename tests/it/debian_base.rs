@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kraken_flash::base::{Cache, debian};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::progress::Silent;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
 use testkit::tools::require;
 
 const MIB: u64 = 1 << 20;

@@ -4,8 +4,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use kraken_flash::disk::{CowView, FileTree, ImageFile, Layout, TableKind, WriteAt, apply};
-use kraken_flash::overlay::{Entry, Overlay, Volume};
+use kraken_disk::{CowView, FileTree, ImageFile, Layout, TableKind, WriteAt, apply};
+use kraken_overlay::{Entry, Overlay, Volume};
 use testkit::lay::{TIME, bake, check, open, overlay, patched, path, root_is_right};
 use testkit::{PI_GEN, TestImage, run};
 
@@ -145,7 +145,7 @@ fn directories_grow_with_what_is_put_into_them() {
         layout.boot_tree(open(&out)).unwrap(),
     );
     for (volume, at, entry) in o.iter() {
-        let kraken_flash::overlay::Kind::File(bytes) = &entry.kind else {
+        let kraken_overlay::Kind::File(bytes) = &entry.kind else {
             unreachable!()
         };
         let tree: &dyn FileTree = if volume == Volume::Root { &root } else { &boot };

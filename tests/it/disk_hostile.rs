@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kraken_flash::disk::{
+use kraken_disk::{
     CowView, FileTree, ImageFile, Layout, NodeType, ReadAt, Slice, UsedMap, WriteAt, apply, check_fat, shortfall,
 };
-use kraken_flash::overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use testkit::TestImage;
 
 /// A small deterministic generator (xorshift64), so that a failure can be repeated from its seed.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use kraken_flash::disk::{
+use kraken_disk::{
     CowView, Ext4Info, FileTree, ImageFile, Layout, ReadAt, Slice, TableKind, UsedMap, WriteAt, apply, check_fat,
     grow_root, mend_fat, shortfall,
 };
-use kraken_flash::overlay::{Entry, Overlay, Volume};
+use kraken_overlay::{Entry, Overlay, Volume};
 use testkit::lay::{TIME, bake, check, open, overlay, patched, path, root_is_right};
 use testkit::{PI_GEN, TestImage, run};
 

@@ -5,15 +5,16 @@ mod trust;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kraken_flash::base::{Downloads, Options};
-use kraken_flash::disk::MemoryTree;
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::packages::openpgp::{self, Keyring};
-use kraken_flash::packages::{
+use kraken_debian::openpgp::{self, Keyring};
+use kraken_debian::{
     Architectures, Archive, Fetch, FetchFailed, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError,
-    Single, Source, load, load_what_there_is, resolve, singles,
+    Source, load, load_what_there_is, resolve,
 };
-use kraken_flash::progress::Silent;
+use kraken_disk::MemoryTree;
+use kraken_flash::base::{Downloads, Options};
+use kraken_flash::packages::{Single, singles};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
 use testkit::archive::{Builder, DAY, Damage, TestArchive, make_deb, now};
 use testkit::web::Web;
 

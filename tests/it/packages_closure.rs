@@ -7,10 +7,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use kraken_debian::version::Version;
+use kraken_debian::{Archive, ImageState, PickFrom, Request, ResolveError, load, resolve};
+use kraken_disk::{Ext4Tree, FileTree, ImageFile, Layout, NodeType, real_path};
 use kraken_flash::base::{Cache, debian};
-use kraken_flash::disk::{Ext4Tree, FileTree, ImageFile, Layout, NodeType, real_path};
-use kraken_flash::packages::version::Version;
-use kraken_flash::packages::{Archive, ImageState, PickFrom, Request, ResolveError, load, resolve};
 use testkit::apt::Apt;
 use testkit::tools::require;
 use testkit::web::Web;
@@ -137,7 +137,7 @@ impl Bench {
             assert!(pick.asked != pick.needed_by.is_some(), "{pick:?}");
             assert!(matches!(&pick.from, PickFrom::Archive { url, .. } if url.as_str().ends_with(".deb")));
         }
-        let key = |pick: kraken_flash::packages::Pick| ((pick.name, pick.version, pick.architecture), pick.size);
+        let key = |pick: kraken_debian::Pick| ((pick.name, pick.version, pick.architecture), pick.size);
         Ok(resolution.picks.into_iter().map(key).collect())
     }
 

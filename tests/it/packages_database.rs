@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use kraken_flash::disk::MemoryTree;
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::overlay::{EntryPath, Kind, Volume};
-use kraken_flash::packages::{self, Unpacked};
+use kraken_debian::Unpacked;
+use kraken_disk::MemoryTree;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_overlay::{EntryPath, Kind, Volume};
 use testkit::deb::{Item, Package};
 
 const TIME: i64 = 1_790_000_000;
@@ -52,7 +52,8 @@ fn root() -> MemoryTree {
 fn unpack(packages: &[Package]) -> Unpacked {
     let folder = tempfile::tempdir().unwrap();
     let debs: Vec<PathBuf> = packages.iter().map(|package| package.write(folder.path())).collect();
-    packages::unpack(&root(), &debs, folder.path(), TIME, &Interrupt::new()).unwrap_or_else(|error| panic!("{error}"))
+    kraken_debian::unpack(&root(), &debs, folder.path(), TIME, &Interrupt::new())
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn kind<'u>(unpacked: &'u Unpacked, path: &str) -> Option<&'u Kind> {

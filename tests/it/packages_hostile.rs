@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::hostile::{Place, with_entries};
-use kraken_flash::packages::deb;
+use kraken_debian::deb;
 use tar::EntryType;
 use testkit::deb::{Item, Package, ar, pack, tar};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use kraken_flash::disk::MemoryTree;
-use kraken_flash::packages::{Archive, ImageState, Request, ResolveError, load, resolve};
+use kraken_debian::{Archive, ImageState, Request, ResolveError, load, resolve};
+use kraken_disk::MemoryTree;
 use testkit::apt::{Apt, Simulated};
 use testkit::archive::{TestArchive, now};
 use testkit::web::Web;
@@ -66,7 +66,7 @@ impl Pair {
         };
         let resolution = resolve(&self.image, &self.archives, &request)?;
         let native = |arch: &str| arch == "all" || arch == self.image.architecture;
-        let name = |pick: &kraken_flash::packages::Pick| match native(&pick.architecture) {
+        let name = |pick: &kraken_debian::Pick| match native(&pick.architecture) {
             true => pick.name.clone(),
             false => format!("{}:{}", pick.name, pick.architecture),
         };

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::hostile::{CONTROL, Place, deb_of, root, with_control};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::overlay::{EntryPath, Kind, Volume};
-use kraken_flash::packages::{self, Unpacked};
+use kraken_debian::Unpacked;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_overlay::{EntryPath, Kind, Volume};
 use tar::EntryType;
 use testkit::deb::{Item, Package, tar};
 
@@ -268,7 +268,7 @@ fn packages_against_packages() {
     let mut root = root();
     root.file("/var/lib/dpkg/arch", *b"arm64\narmhf\n");
     let scratch = place.folder.path().join("scratch");
-    let result = packages::unpack(&root, &with_foreign, &scratch, 0, &Interrupt::new());
+    let result = kraken_debian::unpack(&root, &with_foreign, &scratch, 0, &Interrupt::new());
     let said = result
         .err()
         .map(|error| error.to_string())

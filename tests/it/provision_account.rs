@@ -1,9 +1,9 @@
 //! The account on a card: nothing lost, nothing readable that must not be, nobody asked.
 
-use kraken_flash::disk::FileTree;
-use kraken_flash::overlay::{EntryPath, Kind, Volume};
+use kraken_disk::FileTree;
 use kraken_flash::provision::{self, Assets};
 use kraken_flash::spec::{DockerSource, SecretText, Sudo};
+use kraken_overlay::{EntryPath, Kind, Volume};
 use proptest::prelude::*;
 use testkit::images::{HASH, bookworm, bullseye, every_option, kraken, make, text, trixie};
 
@@ -147,7 +147,7 @@ fn an_account_that_is_there_keeps_its_ids() {
 }
 
 /// The line of an account in one of the tables.
-fn line(common: &kraken_flash::overlay::Overlay, path: &str, name: &str) -> String {
+fn line(common: &kraken_overlay::Overlay, path: &str, name: &str) -> String {
     let table = text(common, Volume::Root, path);
     let mine = |line: &&str| line.split(':').next() == Some(name);
     table

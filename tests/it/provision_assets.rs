@@ -1,7 +1,7 @@
 //! Folders beside kraken.toml: whose file wins, and what cannot go on a card.
 
-use kraken_flash::overlay::{EntryPath, Kind, Volume};
 use kraken_flash::provision::{self, Assets};
+use kraken_overlay::{EntryPath, Kind, Volume};
 use testkit::images::{kraken, text, trixie};
 
 #[test]

@@ -11,7 +11,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use assert_cmd::Command;
-use kraken_flash::swarm::{self, ClusterKeys, Role};
+use kraken_swarm_state::{ClusterKeys, Role};
 use tempfile::TempDir;
 
 const KEYS: &str = "kraken.keys";
@@ -135,7 +135,7 @@ fn key_file(seed: u8) -> String {
 /// What `token` has to print for the text of a key file.
 fn token(text: &str, role: Role) -> String {
     let keys = ClusterKeys::parse(text).unwrap();
-    format!("{}\n", swarm::token(&keys, role).unwrap().reveal())
+    format!("{}\n", kraken_swarm_state::token(&keys, role).unwrap().reveal())
 }
 
 /// The seed in the text of a key file.

@@ -1,7 +1,7 @@
 //! The swarm state that real Docker daemons wrote, read back; and what is said when its parts do not fit.
 
 use crate::swarm_support::{Files, SEGMENT};
-use kraken_flash::swarm::read::{
+use kraken_swarm_check::{
     Availability, IssuanceState, JoinToken, Kind, Membership, Mode, NodeState, Object, Problem, ReadError, Role,
     belong_together,
 };
@@ -40,7 +40,7 @@ fn a_manager_just_after_init() {
         assert_eq!(node.root_ca.common_name, "swarm-ca");
         assert!(node.root_ca.is_ca && !node.certificate.is_ca);
         assert_eq!(node.certificate.dns_names, ["swarm-manager", node.id(), "swarm-ca"]);
-        let days = |window: kraken_flash::swarm::read::Window| (window.not_after - window.not_before) / 86_400;
+        let days = |window: kraken_swarm_check::Window| (window.not_after - window.not_before) / 86_400;
         assert_eq!((days(node.certificate.window), days(node.root_ca.window)), (90, 7300));
 
         let raft = node.raft.as_ref().unwrap();

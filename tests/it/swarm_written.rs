@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use crate::swarm_support::{Files, SEGMENT};
-use kraken_flash::swarm::read::Mode;
-use kraken_flash::swarm::{Availability, ClusterKeys, Forge, ForgeError, Member, Role, Spec, StateKind};
+use kraken_swarm_check::Mode;
+use kraken_swarm_state::{Availability, ClusterKeys, Forge, ForgeError, Member, Role, Spec, StateKind};
 
 const SEED: [u8; 32] = [7; 32];
 const KEY: &str = "certificates/swarm-node.key";

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use kraken_flash::disk::{FileTree, ImageFile, Layout, NodeType};
+use kraken_disk::{FileTree, ImageFile, Layout, NodeType};
 use tempfile::TempDir;
 
 use super::swarm::{Bench, Node};

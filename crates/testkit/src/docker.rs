@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use kraken_flash::packages::deb::{Body, DataEntry, Deb, DebError, Scratch};
+use kraken_debian::deb::{Body, DataEntry, Deb, DebError, Scratch};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

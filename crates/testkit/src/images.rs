@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use kraken_disk::{FileTree, MemoryTree};
 use kraken_flash::base::OsImage;
-use kraken_flash::disk::{FileTree, MemoryTree};
-use kraken_flash::overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_flash::provision::{self, Assets, Context, Rejoin};
 use kraken_flash::spec::{
-    Apt, Availability, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Mac, Network,
-    Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
+    Apt, Availability, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Network, Node,
+    Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
 };
-use kraken_flash::swarm::ClusterKeys;
+use kraken_foundation::mac::Mac;
+use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
+use kraken_swarm_state::ClusterKeys;
 
 pub const FLOOR: i64 = 1_767_225_600; // 2026-01-01
 pub const HASH: &str = "$y$j9T$abcdefgh$0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use kraken_flash::disk::{CowView, Ext4Tree, FileTree, ImageFile, Layout, NodeType, Patch, Slice, apply, check_fat};
-use kraken_flash::overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_disk::{CowView, Ext4Tree, FileTree, ImageFile, Layout, NodeType, Patch, Slice, apply, check_fat};
+use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 use super::{fsck, run};
 
@@ -84,7 +84,7 @@ pub fn patched(image: &Path, patch: &Patch) -> PathBuf {
 }
 
 pub fn check(image: &Path, layout: &Layout) {
-    let at = |p: &kraken_flash::disk::Partition| (p.start, p.len);
+    let at = |p: &kraken_disk::Partition| (p.start, p.len);
     fsck(image, at(&layout.boot), at(&layout.root));
     let boot = Slice::new(open(image), layout.boot.start, layout.boot.len).unwrap();
     assert_eq!(check_fat(&boot).unwrap(), Vec::<String>::new());
@@ -96,7 +96,7 @@ pub fn root_is_right(name: &str, tree: &Ext4Tree) {
         .filter(|(v, ..)| *v == Volume::Root)
         .map(|(_, p, e)| (p, e))
     {
-        use kraken_flash::overlay::Kind;
+        use kraken_overlay::Kind;
         let found = tree.metadata(at.as_str()).unwrap();
         match &entry.kind {
             Kind::Absent | Kind::AbsentIfEmpty => assert_eq!(found, None, "{name}: {at}"),

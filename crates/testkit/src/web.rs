@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::path::PathBuf;
 
-use kraken_flash::packages::{Fetch, FetchFailed};
+use kraken_debian::{Fetch, FetchFailed};
 use url::Url;
 
 /// Asks the network; what is known by its hash is asked for once.

@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use super::super::cache::{NO_FOLLOW, create_plain};
 use super::host::{self, Mirror};
 use super::{DebianError, Release, SCRIPTS, io_error, key_of};
-use crate::interrupt::Interrupt;
-use crate::progress::{Progress, Task};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::{Progress, Task};
 
 /// An `InRelease` is about 150 KiB; more than this is not one.
 const RELEASE_LIMIT: u64 = 4 << 20;

@@ -1,6 +1,6 @@
 //! What belongs to one machine or one person and can be taken out of an image: keys, seeds, leases, logs, the state of one node's Docker.
 
-use crate::disk::{FileTree, NodeType, TreeError, real_path};
+use kraken_disk::{FileTree, NodeType, TreeError, real_path};
 
 use super::stays::docker_holds;
 use super::{Leftover, Place};

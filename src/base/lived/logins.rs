@@ -1,6 +1,6 @@
 //! Who can log in to an image, and who becomes root without being asked.
 
-use crate::disk::{FileTree, TreeError, real_path};
+use kraken_disk::{FileTree, TreeError, real_path};
 
 use super::{Stay, shown};
 use crate::base::system::text;

@@ -8,7 +8,7 @@ mod stays;
 
 use serde::Serialize;
 
-use crate::disk::{FileTree, TreeError};
+use kraken_disk::{FileTree, TreeError};
 
 use super::system::text;
 

@@ -1,6 +1,6 @@
 //! Settings of an earlier owner that would stop a node, or lock its owner out: mounts that no node has, limits on who may log in, a firewall.
 
-use crate::disk::{FileTree, TreeError};
+use kraken_disk::{FileTree, TreeError};
 
 use super::shown;
 use crate::base::system::text;

@@ -1,6 +1,6 @@
 //! What an image has that would be on every node and that nobody can take back for its owner: accounts, containers, services of his own.
 
-use crate::disk::{FileTree, NodeType, TreeError};
+use kraken_disk::{FileTree, NodeType, TreeError};
 
 use super::leftovers::docker_folders;
 use super::{Stay, logins, settings, shown};

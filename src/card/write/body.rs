@@ -12,8 +12,8 @@ use super::map::Sums;
 use super::source::{Chunk, Source};
 use super::{HEAD, IN_FLIGHT, REQUEST, WriteError};
 use crate::bake::Piece;
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// Buffers of one card: those in flight, those that wait, the one that is filled. A MiB each.
 const BUFFERS: usize = IN_FLIGHT + 3;

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::super::target::{ALIGNMENT, Target};
 use super::buffer::Buffer;
 use super::{HEAD, WriteError};
-use crate::interrupt::Interrupt;
+use kraken_foundation::interrupt::Interrupt;
 
 /// Where the first place is, in bytes.
 const CANARY: u64 = 3 << 20;

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::source::Cut;
 use crate::bake::{self, PIECE};
-use crate::disk::{ReadAt, UsedMap};
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_disk::{ReadAt, UsedMap};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// A range that a block map names. It may be of any length.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,8 +182,8 @@ mod tests {
         assert!(cuts.iter().all(|cut| cut.end - cut.start <= PIECE));
         let none = Interrupt::new();
         let compare = |image: &Vec<u8>| {
-            let image = crate::disk::RamDisk::from_bytes(image.clone());
-            compare_map(&image, &cuts, &crate::progress::Silent, &none)
+            let image = kraken_disk::RamDisk::from_bytes(image.clone());
+            compare_map(&image, &cuts, &kraken_foundation::progress::Silent, &none)
         };
         compare(&image).unwrap();
         // In no range.

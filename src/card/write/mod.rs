@@ -7,7 +7,7 @@
 //!
 //! Blocks that the image does not use are not written. coreos-installer warns that this is unsafe where a reader expects zeros, since
 //! discarded blocks need not read as zeros. Here nobody does: the map of used blocks comes from the file systems' own books
-//! ([`crate::disk::UsedMap`]), where these can be believed as they lie there, and neither FAT nor ext4 reads a block that its books call free
+//! ([`kraken_disk::UsedMap`]), where these can be believed as they lie there, and neither FAT nor ext4 reads a block that its books call free
 //! before writing it: a FAT's clusters are in the table or free; ext4's inode tables, bitmaps and journal count as used, and group
 //! descriptors that say "uninitialised" have checksums. What holds no known file system, or one that was not unmounted, is written whole.
 //! Old data may stay in blocks that are not used, as with any card that was formatted.
@@ -30,8 +30,8 @@ use std::time::{Duration, Instant};
 use super::reason::decimal_size;
 use super::target::Target;
 use crate::bake::Piece;
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::progress::Progress;
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
 
 /// What is written last.
 pub const HEAD: u64 = 1 << 20;
@@ -232,7 +232,7 @@ fn in_order(
     writing += began.elapsed();
     if options.verify {
         let began = Instant::now();
-        readback::compare(target, &head, &crate::progress::Silent, &Interrupt::new())?;
+        readback::compare(target, &head, &kraken_foundation::progress::Silent, &Interrupt::new())?;
         reading += began.elapsed();
     }
     Ok(WriteReport {

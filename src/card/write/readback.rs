@@ -9,8 +9,8 @@ use super::super::target::Target;
 use super::buffer::Buffer;
 use super::{Difference, IN_FLIGHT, REQUEST, WriteError};
 use crate::bake::Piece;
-use crate::interrupt::Interrupt;
-use crate::progress::Task;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
 
 /// After so many differences nobody asks for more.
 const ENOUGH: usize = 1000;

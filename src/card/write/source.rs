@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::REQUEST;
 use super::map::{Mapped, data_between};
 use crate::bake::{self, NodeImage, PIECE, Piece};
-use crate::disk::{ReadAt, UsedMap};
+use kraken_disk::{ReadAt, UsedMap};
 
 /// A range of the image within a chunk, and its hash where that is known beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]

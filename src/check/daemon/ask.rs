@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{Subject, unit};
-use crate::clean;
-use crate::disk::{real_path, tool};
+use kraken_disk::{real_path, tool};
+use kraken_foundation::text;
 
 /// What it said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ fn identity(
 }
 
 fn words(error: impl std::fmt::Display) -> String {
-    clean::line(&error.to_string())
+    text::line(&error.to_string())
 }
 
 fn ask(
@@ -208,12 +208,12 @@ impl Room<'_> {
             let Some(name) = missing(&end.said) else {
                 return match end.code {
                     Some(0) => Ok(()),
-                    _ => Err(format!("its loader says: {}", clean::line(&end.said))),
+                    _ => Err(format!("its loader says: {}", text::line(&end.said))),
                 };
             };
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
             if !name.chars().all(plain) || name.starts_with('.') {
-                return Err(format!("it needs a library with an odd name, {}", clean::line(name)));
+                return Err(format!("it needs a library with an odd name, {}", text::line(name)));
             }
             let to = self.path("lib").join(name);
             if to.exists() {
@@ -359,8 +359,8 @@ fn judge(end: &End, file: &Path) -> Answer {
         .lines()
         .find(|line| about.iter().any(|words| line.contains(words)));
     match line {
-        Some(line) => Answer::Wrong(clean::line(&line.replace(&named, super::OPTIONS))),
-        None => Answer::NotAsked(format!("it ended with {:?}: {}", end.code, clean::line(&end.said))),
+        Some(line) => Answer::Wrong(text::line(&line.replace(&named, super::OPTIONS))),
+        None => Answer::NotAsked(format!("it ended with {:?}: {}", end.code, text::line(&end.said))),
     }
 }
 

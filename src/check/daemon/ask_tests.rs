@@ -1,7 +1,7 @@
 //! What the card's dockerd and its loader said, and what is made of it.
 
 use super::*;
-use crate::disk::{FileTree, MemoryTree};
+use kraken_disk::{FileTree, MemoryTree};
 
 fn end(code: i32, said: &str) -> End {
     End {

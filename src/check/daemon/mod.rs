@@ -9,9 +9,9 @@ mod unit;
 use serde_json::{Map, Value};
 
 use super::report::ImageReport;
-use crate::disk::{FileTree, real_path};
 use crate::packages::PackagesRecord;
 use crate::spec::daemon::{self, Around, Version};
+use kraken_disk::{FileTree, real_path};
 
 const CHECK: &str = "docker";
 const OPTIONS: &str = "/etc/docker/daemon.json";

@@ -1,6 +1,6 @@
 //! The arguments with which systemd starts dockerd on the node: an option that is given there as well keeps dockerd from starting.
 
-use crate::disk::{FileTree, real_path};
+use kraken_disk::{FileTree, real_path};
 
 /// Units, the administrator's first (systemd.unit(5)).
 const UNITS: [&str; 3] = [

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::janitor::Janitor;
 use super::programs::QEMU;
 use super::{EmulateError, Machine};
-use crate::disk::tool;
-use crate::interrupt::Interrupt;
+use kraken_disk::tool;
+use kraken_foundation::interrupt::Interrupt;
 
 /// How long the run below takes on the reference machine: two cores of an x86-64 server of 2.6 GHz, QEMU 10.0, nothing else to do.
 const REFERENCE: Duration = Duration::from_millis(2200);

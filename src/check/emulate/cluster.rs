@@ -162,7 +162,9 @@ fn members(nodes: &mut [Running<'_>]) -> Result<Vec<[String; 4]>, String> {
 fn table(members: &[[String; 4]]) -> String {
     let mut lines: Vec<String> = members.iter().map(|row| row.join("  ").trim_end().to_owned()).collect();
     lines.sort();
-    crate::clean::lines(&lines.join("\n")).collect::<Vec<_>>().join("\n")
+    kraken_foundation::text::lines(&lines.join("\n"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Waits until those members that are on are Ready; gives the manager's list. Who is no member by its own word is not waited for.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::clean;
+use kraken_foundation::text;
 
 /// Of a line without an end so many bytes are kept.
 const LINE_LIMIT: usize = 2000;
@@ -32,7 +32,7 @@ impl Console {
                 }
                 continue;
             }
-            let line = clean::line(&String::from_utf8_lossy(&std::mem::take(&mut self.unfinished)));
+            let line = text::line(&String::from_utf8_lossy(&std::mem::take(&mut self.unfinished)));
             if line.is_empty() {
                 continue;
             }

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::LanError;
-use crate::disk::LayoutError;
-use crate::interrupt::Interrupted;
+use kraken_disk::LayoutError;
+use kraken_foundation::interrupt::Interrupted;
 
 /// Why booting could not be tried.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@
 //! `device_tree`, `os_prefix`, `arm_64bit` and the sections in brackets. The firmware itself is not emulated.
 
 use super::Machine;
-use crate::disk::{FatError, FileTree, TreeError};
+use kraken_disk::{FatError, FileTree, TreeError};
 
 /// A kernel larger than this is none, in bytes; so are initramfs and device tree.
 const LIMIT: u64 = 256 << 20;
@@ -206,7 +206,7 @@ fn read_config(text: &str, machine: Machine) -> Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::MemoryTree;
+    use kraken_disk::MemoryTree;
 
     const DTB: [u8; 8] = [0xd0, 0x0d, 0xfe, 0xed, 0, 0, 0, 0];
 

@@ -12,8 +12,8 @@ use super::console::Console;
 use super::cuts::Fuse;
 use super::janitor::Janitor;
 use super::programs::QEMU;
-use crate::clean;
-use crate::disk::tool;
+use kraken_disk::tool;
+use kraken_foundation::text;
 
 /// What is kept of what the emulator says of itself, in bytes.
 const WORDS: u64 = 4096;
@@ -81,7 +81,7 @@ impl Guest {
                 let mut errors = errors;
                 // What could be read is what there is to say.
                 let _ = errors.by_ref().take(WORDS).read_to_end(&mut text);
-                *lock(&said) = clean::line(&String::from_utf8_lossy(&text));
+                *lock(&said) = text::line(&String::from_utf8_lossy(&text));
                 let _ = io::copy(&mut errors, &mut io::sink());
             }));
         }

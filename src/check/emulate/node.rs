@@ -19,8 +19,8 @@ use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use super::run::{Run, Turn};
 use super::ssh::{Login, Shell};
 use super::{EmulateError, Subject};
-use crate::disk::ApplyError;
 use crate::spec::SwarmMode;
+use kraken_disk::ApplyError;
 
 /// Between two looks at a console.
 const GLANCE: Duration = Duration::from_millis(100);

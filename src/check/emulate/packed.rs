@@ -9,8 +9,8 @@ use super::error::io_error;
 use super::janitor::Janitor;
 use super::run::folder_in;
 use crate::base::{Format, Limits, recognise, unpack};
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
 
 /// Where packed images are unpacked; gone, with all that is in it, when it is dropped or the program ends in any way.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ mod tests {
     use super::super::judge::tests::cluster;
     use super::super::subject::Subject;
     use super::*;
-    use crate::progress::Silent;
+    use kraken_foundation::progress::Silent;
 
     #[test]
     fn what_is_booted_is_a_copy_and_what_is_watched_is_the_file_that_was_named() {

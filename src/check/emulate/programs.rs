@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::EmulateError;
-use crate::disk::tool;
-use crate::interrupt::Interrupt;
+use kraken_disk::tool;
+use kraken_foundation::interrupt::Interrupt;
 
 /// The emulator.
 pub(super) const QEMU: &str = "qemu-system-aarch64";

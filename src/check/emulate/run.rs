@@ -13,13 +13,13 @@ use super::error::io_error;
 use super::groups::Groups;
 use super::janitor::Janitor;
 use super::judge::Verdict;
-use super::lan::{Conflict, Lan, LanConfig, Place};
 use super::limits::Limits;
 use super::report::{BootReport, Check, Event, Outcome, Watcher};
 use super::ssh::OwnKey;
 use super::{EmulateError, Machine, Spare, Subject, calibrate, programs, prove};
-use crate::interrupt::Interrupt;
 use crate::spec::{Cluster, Role, SwarmMode};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_lan::{Conflict, Lan, LanConfig, Place};
 
 /// What is to be booted, and how.
 pub struct Plan<'a> {

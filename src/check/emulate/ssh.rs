@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::janitor::Janitor;
 use super::programs::run_for;
-use crate::clean;
-use crate::disk::tool;
-use crate::interrupt::Interrupt;
+use kraken_disk::tool;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::text;
 
 /// Who logs in, where, with what.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ fn said(output: Output) -> Result<String, String> {
 
 fn last_line(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
-    clean::lines(&text).filter(|line| !line.is_empty()).last()
+    text::lines(&text).filter(|line| !line.is_empty()).last()
 }
 
 fn words(error: &io::Error) -> String {

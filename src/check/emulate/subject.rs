@@ -12,11 +12,11 @@ use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
 use super::written::{self, Written};
 use super::{EmulateError, Machine, Unpacking, spare};
-use crate::disk::{self, ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
-use crate::interrupt::Interrupt;
-use crate::overlay::{Entry, EntryPath, Overlay, Volume};
-use crate::progress::Progress;
 use crate::spec::Node;
+use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
+use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 /// What is booted as one node.
 #[derive(Clone)]
@@ -141,7 +141,9 @@ impl<'a> Subject<'a> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         let growth = card.saturating_sub(disk.size());
-        Ok(disk::free_space(disk, &layout).ok().map(|space| space.root + growth))
+        Ok(kraken_disk::free_space(disk, &layout)
+            .ok()
+            .map(|space| space.root + growth))
     }
 
     /// Makes the overlay at `at`: over the image, as large as a card of `card` bytes, with the patch, and with a key for root that the
@@ -205,7 +207,7 @@ fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> Result<
             overlay.insert(Volume::Root, path, entry);
         }
     }
-    disk::apply(disk, layout, &overlay)
+    kraken_disk::apply(disk, layout, &overlay)
 }
 
 /// Writes a patch into an overlay, by qemu-io(1): runs of blocks out of files beside it.

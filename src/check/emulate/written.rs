@@ -11,7 +11,7 @@ use super::EmulateError;
 use super::error::io_error;
 use super::firmware::FirmwareError;
 use super::programs::{run, text};
-use crate::disk::{FatTree, FileTree, ImageFile, Partition, PartitionTable, ReadAt};
+use kraken_disk::{FatTree, FileTree, ImageFile, Partition, PartitionTable, ReadAt};
 
 /// A run of bytes, as `qemu-img map --output=json` (qemu-img(1)) lists it: it leaves no gap between two.
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use kraken_flash::check::emulate::{Check, Event, Outcome};
-use kraken_flash::clean;
+use kraken_foundation::text;
 
 use super::{Booting, since};
 
@@ -25,7 +25,7 @@ impl Lines {
     pub(super) fn new(out: Box<dyn Write + Send>, nodes: &[Booting], verbose: bool) -> Self {
         let names: BTreeMap<_, _> = nodes
             .iter()
-            .map(|node| (node.number, clean::line(&node.hostname)))
+            .map(|node| (node.number, text::line(&node.hostname)))
             .collect();
         let width = names
             .values()
@@ -46,15 +46,15 @@ impl Lines {
         let now = since(self.began);
         match event {
             Event::Started { node } => self.line(now, Some(*node), "started"),
-            Event::Stage { node, stage } => self.line(stage.at_ms, Some(*node), &clean::line(&stage.name)),
+            Event::Stage { node, stage } => self.line(stage.at_ms, Some(*node), &text::line(&stage.name)),
             Event::Checked { node, check } => {
                 if check.outcome != Outcome::NotApplicable || self.verbose {
                     self.line(check.ended_ms, *node, &said(check));
                 }
             }
-            Event::Doing { node, what } => self.line(now, *node, &clean::line(what)),
+            Event::Doing { node, what } => self.line(now, *node, &text::line(what)),
             Event::Console { node, line } if self.verbose => {
-                self.line(now, Some(*node), &format!("| {}", clean::line(line)));
+                self.line(now, Some(*node), &format!("| {}", text::line(line)));
             }
             Event::Console { .. } => {}
         }
@@ -79,7 +79,7 @@ impl Lines {
 /// A check in a line.
 fn said(check: &Check) -> String {
     let name = check.name;
-    let first = |text: &str| clean::lines(text).next().unwrap_or_default();
+    let first = |text: &str| text::lines(text).next().unwrap_or_default();
     match check.outcome {
         Outcome::Passed => format!("ok {name}"),
         Outcome::NotReached => format!("not reached: {name}"),

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use console::Term;
 use kraken_flash::check::emulate::{Event, Watcher};
-use kraken_flash::interrupt::Interrupt;
+use kraken_foundation::interrupt::Interrupt;
 
 use super::Session;
 use lines::Lines;

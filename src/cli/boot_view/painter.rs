@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 use kraken_flash::check::emulate::Event;
-use kraken_flash::interrupt::Interrupt;
+use kraken_foundation::interrupt::Interrupt;
 
 use super::frame::frame;
 use super::since;

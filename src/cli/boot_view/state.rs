@@ -1,7 +1,7 @@
 //! What is known of the nodes while they boot: what of all events a row has to show.
 
 use kraken_flash::check::emulate::{Check, Event, Outcome};
-use kraken_flash::clean;
+use kraken_foundation::text;
 
 use super::Booting;
 
@@ -42,11 +42,11 @@ impl State {
     pub(super) fn new(nodes: &[Booting], stages: &[&str]) -> Self {
         let node = |node: &Booting| Node {
             number: node.number,
-            hostname: clean::line(&node.hostname),
+            hostname: text::line(&node.hostname),
             role: if node.role == "none" {
                 String::new()
             } else {
-                clean::line(&node.role)
+                text::line(&node.role)
             },
             started: None,
             up: None,
@@ -122,5 +122,5 @@ fn note(check: &Check, passed: &mut Vec<&'static str>, failed: &mut Vec<&'static
 
 /// Fit for a terminal, and no longer than any.
 fn one_line(text: &str) -> String {
-    clean::line(text).trim_start().chars().take(LONGEST).collect()
+    text::line(text).trim_start().chars().take(LONGEST).collect()
 }

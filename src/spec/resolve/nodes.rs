@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use super::network::{Addresses, last_host, parse_address};
 use super::{check_text, checked, parsed, value_or};
-use crate::spec::cluster::{Availability, Board, InterfaceChoice, Mac, Node, Role};
+use kraken_foundation::mac::Mac;
+
+use crate::spec::cluster::{Availability, Board, InterfaceChoice, Node, Role};
 use crate::spec::names::{self, Check, wrong};
 use crate::spec::problem::{Problem, Problems};
 use crate::spec::raw::{At, Field, RawConfig, RawNode};

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kraken_flash::base::{Base, BaseError, Options, obtain};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::progress::Silent;
 use kraken_flash::spec::{BaseRef, Image};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
 use sha2::{Digest, Sha256};
 
 /// A disk image of `size` bytes (a multiple of 512): one partition up to its end, data, and long runs of zeros.

@@ -1,8 +1,8 @@
 //! Images that have been in use: what of it is seen, what is taken out, what is named.
 
+use kraken_disk::FileTree;
 use kraken_flash::base::Customised;
-use kraken_flash::disk::FileTree;
-use kraken_flash::overlay::{EntryPath, Kind, Volume};
+use kraken_overlay::{EntryPath, Kind, Volume};
 
 use testkit::images::{Disk, MACHINES_OWN, bookworm, bullseye, kraken, make, pristine, text, trixie};
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use kraken_flash::card::Target;
-use kraken_flash::interrupt::Interrupt;
+use kraken_foundation::interrupt::Interrupt;
 pub use random::Random;
 
 /// A small generator with a seed, so that a run that failed can be had again.

@@ -6,10 +6,10 @@ use std::io;
 use std::ops::Range;
 
 use card::{CARD, Card, Fault, Random};
+use kraken_disk::{RamDisk, UsedMap};
 use kraken_flash::card::{HEAD, ImageSource, Target, WriteError, WriteOptions, WriteReport, write};
-use kraken_flash::disk::{RamDisk, UsedMap};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::progress::Silent;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
 use proptest::prelude::*;
 
 const IMAGE: u64 = 16 << 20;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kraken_flash::check::emulate::lan::{Lan, LanError};
+use kraken_lan::{Lan, LanError};
 use smoltcp::wire::{Icmpv4Message, Icmpv4Packet, IpProtocol, TcpPacket, UdpPacket};
 
 use crate::emulate_lan::peers::{Peer, ipv4};

@@ -6,7 +6,7 @@ use std::net::{SocketAddrV4, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use kraken_flash::check::emulate::lan::{Lan, LanError};
+use kraken_lan::{Lan, LanError};
 
 use crate::emulate_lan::guest::{Guest, PORT, Server};
 use crate::emulate_lan::peers::Peer;

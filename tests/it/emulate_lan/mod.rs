@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kraken_flash::check::emulate::lan::{Lan, LanConfig};
+use kraken_lan::{Lan, LanConfig};
 
 /// The cluster's gateway, which the host is.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 42, 0, 1);

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use kraken_flash::check::emulate::lan::Place;
+use kraken_lan::Place;
 use smoltcp::wire::ArpOperation;
 
 use crate::emulate_lan::peers::{BROADCAST, Peer};

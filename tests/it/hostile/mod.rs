@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use kraken_flash::disk::MemoryTree;
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::packages::{self, Unpacked, deb};
+use kraken_debian::{Unpacked, deb};
+use kraken_disk::MemoryTree;
+use kraken_foundation::interrupt::Interrupt;
 
 use testkit::deb::{Item, Package, ar, pack, tar};
 
@@ -63,7 +63,7 @@ impl Place {
 
     pub fn unpack(&self, debs: &[PathBuf]) -> Result<Unpacked, String> {
         let scratch = self.folder.path().join("scratch");
-        let result = packages::unpack(&root(), debs, &scratch, 1_790_000_000, &Interrupt::new());
+        let result = kraken_debian::unpack(&root(), debs, &scratch, 1_790_000_000, &Interrupt::new());
         assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "something is left");
         result.map_err(|error| error.to_string())
     }

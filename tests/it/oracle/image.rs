@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use kraken_disk::{Ext4Tree, ImageFile, Layout};
 use kraken_flash::base::{Cache, debian};
-use kraken_flash::disk::{Ext4Tree, ImageFile, Layout};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::progress::Silent;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
 use tempfile::TempDir;
 
 use testkit::run;

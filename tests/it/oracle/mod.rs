@@ -11,9 +11,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use kraken_flash::disk::{ImageFile, apply};
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::packages;
+use kraken_disk::{ImageFile, apply};
+use kraken_foundation::interrupt::Interrupt;
 use tempfile::TempDir;
 
 use compare::{Counts, Times, compare};
@@ -140,11 +139,11 @@ impl Bench {
         }
     }
 
-    fn by_us(&self, image: &Image, debs: &[PathBuf]) -> (packages::Unpacked, f64) {
+    fn by_us(&self, image: &Image, debs: &[PathBuf]) -> (kraken_debian::Unpacked, f64) {
         let scratch = tempfile::tempdir_in(self.folder.path()).unwrap();
         let begin = Instant::now();
         let root = image.root_tree();
-        let unpacked = packages::unpack(&root, debs, scratch.path(), self.given, &Interrupt::new())
+        let unpacked = kraken_debian::unpack(&root, debs, scratch.path(), self.given, &Interrupt::new())
             .unwrap_or_else(|error| panic!("{error}"));
         let disk = Arc::new(ImageFile::open_write(&image.path).unwrap());
         apply(disk, &image.layout(), &unpacked.overlay).unwrap_or_else(|error| panic!("{error}"));
@@ -155,7 +154,7 @@ impl Bench {
     fn is_enough(&self, debs: &[PathBuf], before: &Mount, after: &Mount, found: &mut Vec<String>) {
         let (mut bytes, mut inodes) = (0, 0);
         for deb in debs {
-            let need = packages::deb::measure(deb).unwrap_or_else(|error| panic!("{error}"));
+            let need = kraken_debian::deb::measure(deb).unwrap_or_else(|error| panic!("{error}"));
             bytes += need.bytes;
             inodes += need.inodes;
         }
@@ -173,7 +172,7 @@ impl Bench {
 /// What a comparison found that a test may look at.
 pub struct Outcome {
     pub counts: Counts,
-    pub preinsts: Vec<packages::Preinst>,
+    pub preinsts: Vec<kraken_debian::Preinst>,
     /// What dpkg said.
     pub said: String,
 }

@@ -1,7 +1,7 @@
 //! Which keyboard an image takes: its own list decides, whatever this program knows.
 
-use kraken_flash::overlay::Volume;
 use kraken_flash::provision::{self, Assets};
+use kraken_overlay::Volume;
 
 use testkit::images::{Disk, kraken, text, trixie};
 

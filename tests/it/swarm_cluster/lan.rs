@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 use kraken_flash::spec::{self, Cluster, DefaultKeys, Files};
-use kraken_flash::swarm::{Availability, ClusterKeys, Forge, Member, Role, Spec, StateKind};
+use kraken_swarm_state::{Availability, ClusterKeys, Forge, Member, Role, Spec, StateKind};
 
 use super::MINUTE;
 use testkit::swarm::{Bench, Engine, Node};

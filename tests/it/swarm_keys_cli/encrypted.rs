@@ -2,7 +2,7 @@
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
-use kraken_flash::swarm::Role;
+use kraken_swarm_state::Role;
 
 use super::{ARMOUR, Desk, KEYS, WORKER, pipe, seed, token};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use kraken_flash::swarm::Role;
+use kraken_swarm_state::Role;
 
 use super::{ARMOUR, Desk, KEYS, WORKER, key_file, pipe, seed, token};
 

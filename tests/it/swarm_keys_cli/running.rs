@@ -1,7 +1,7 @@
 //! What is said and refused where cards or images of the cluster were made before: a swarm may run. Nothing is baked here: there is no
 //! base, and what is let through ends with that.
 
-use kraken_flash::swarm::{self, ClusterKeys};
+use kraken_swarm_state::ClusterKeys;
 use serde_json::json;
 
 use super::{Desk, KEYS};
@@ -24,7 +24,7 @@ fn desk(config: &str) -> Desk {
 }
 
 fn id() -> String {
-    swarm::cluster_id(&ClusterKeys::from_seed([7; 32]))
+    kraken_swarm_state::cluster_id(&ClusterKeys::from_seed([7; 32]))
 }
 
 /// A receipt as the writing of a card leaves it.

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::swarm::read::{Mode, NodeState, ReadError, StateFiles, read};
+use kraken_swarm_check::{Mode, NodeState, ReadError, StateFiles, read};
 
 /// The first segment of a raft log.
 pub const SEGMENT: &str = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal";

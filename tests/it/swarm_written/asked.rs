@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use kraken_flash::swarm::read::{self, NodeState, belong_together};
-use kraken_flash::swarm::{self, Availability, ClusterKeys, Forge, Member, NOT_AFTER, NOT_BEFORE, Role, Spec};
+use kraken_swarm_check::{NodeState, belong_together};
+use kraken_swarm_state::{Availability, ClusterKeys, Forge, Member, NOT_AFTER, NOT_BEFORE, Role, Spec};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
@@ -63,18 +63,18 @@ fn specs() -> impl Strategy<Value = Spec> {
     )
 }
 
-fn read_role(role: Role) -> read::Role {
+fn read_role(role: Role) -> kraken_swarm_check::Role {
     match role {
-        Role::Manager => read::Role::Manager,
-        Role::Worker => read::Role::Worker,
+        Role::Manager => kraken_swarm_check::Role::Manager,
+        Role::Worker => kraken_swarm_check::Role::Worker,
     }
 }
 
-fn read_availability(availability: Availability) -> read::Availability {
+fn read_availability(availability: Availability) -> kraken_swarm_check::Availability {
     match availability {
-        Availability::Active => read::Availability::Active,
-        Availability::Pause => read::Availability::Pause,
-        Availability::Drain => read::Availability::Drain,
+        Availability::Active => kraken_swarm_check::Availability::Active,
+        Availability::Pause => kraken_swarm_check::Availability::Pause,
+        Availability::Drain => kraken_swarm_check::Availability::Drain,
     }
 }
 
@@ -84,7 +84,7 @@ fn is_the_node(state: &NodeState, forge: &Forge<'_>, spec: &Spec, node: &Member)
     let manager = node.role == Role::Manager;
     let endpoint = |node: &Member| format!("{}:2377", node.address);
     let pools: Vec<String> = spec.address_pools.iter().map(ToString::to_string).collect();
-    let wanted = read::DockerState {
+    let wanted = kraken_swarm_check::DockerState {
         local_addr: node.address.to_string(),
         remote_addr: if node.number == first.number {
             String::new()
@@ -181,7 +181,7 @@ proptest! {
         for (token, role) in [(&cluster.worker_token, Role::Worker), (&cluster.manager_token, Role::Manager)] {
             prop_assert!(is_a_token(token.expose()), "{}", token.expose());
             prop_assert_eq!(token.expose(), forge.token(role).reveal());
-            let library = swarm::token(&keys, role).unwrap();
+            let library = kraken_swarm_state::token(&keys, role).unwrap();
             prop_assert_eq!(token.expose(), library.reveal());
         }
         prop_assert_ne!(cluster.worker_token.expose(), cluster.manager_token.expose());
@@ -196,8 +196,8 @@ proptest! {
             prop_assert_eq!(&object.hostname, &node.hostname);
             prop_assert_eq!(&object.labels, &node.labels);
             prop_assert_eq!(object.availability, read_availability(node.availability));
-            prop_assert_eq!(object.membership, read::Membership::Accepted);
-            prop_assert_eq!(object.certificate.state, read::IssuanceState::Issued);
+            prop_assert_eq!(object.membership, kraken_swarm_check::Membership::Accepted);
+            prop_assert_eq!(object.certificate.state, kraken_swarm_check::IssuanceState::Issued);
             prop_assert_eq!(&object.certificate.common_name, &object.id);
         }
     }

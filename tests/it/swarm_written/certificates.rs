@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use kraken_flash::swarm::{ClusterKeys, Forge, NOT_AFTER, NOT_BEFORE, Role};
+use kraken_swarm_state::{ClusterKeys, Forge, NOT_AFTER, NOT_BEFORE, Role};
 
 use super::{KEY, bare, keys, lay, seven};
 use crate::swarm_support::Files;

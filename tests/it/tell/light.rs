@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use kraken_flash::overlay::Volume;
+use kraken_overlay::Volume;
 use tempfile::TempDir;
 
 use testkit::images::{kraken, make, text, trixie};

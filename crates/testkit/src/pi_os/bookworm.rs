@@ -1,7 +1,7 @@
 //! Raspberry Pi OS Lite (Bookworm).
 
 use kraken_flash::base::debian::Release;
-use kraken_flash::overlay::{Entry, Volume};
+use kraken_overlay::{Entry, Volume};
 
 use super::{LocalBottom, Tree, lay};
 use crate::archive::TestArchive;

@@ -9,12 +9,12 @@ use std::path::Path;
 use std::process::Command;
 
 use cpio::newc::{Builder, trailer};
+use kraken_disk::ImageFile;
 use kraken_flash::base::Cache;
 use kraken_flash::base::debian::{self, Release};
-use kraken_flash::disk::ImageFile;
-use kraken_flash::interrupt::Interrupt;
-use kraken_flash::overlay::{Entry, Overlay, Volume};
-use kraken_flash::progress::Silent;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Silent;
+use kraken_overlay::{Entry, Overlay, Volume};
 
 use crate::archive::TestArchive;
 use crate::lay;

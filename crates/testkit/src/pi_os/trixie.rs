@@ -1,6 +1,6 @@
 //! Raspberry Pi OS Lite (Trixie).
 
-use kraken_flash::overlay::Entry;
+use kraken_overlay::Entry;
 
 use super::{LocalBottom, Tree};
 use crate::archive::TestArchive;

@@ -45,7 +45,7 @@ pub(super) fn ask(nodes: &mut [Running<'_>]) -> Why {
             why.seen.extend(lines.map(|line| format!("{name}'s Docker: {line}")));
         }
     }
-    why.seen = crate::clean::lines(&why.seen.join("\n")).collect();
+    why.seen = kraken_foundation::text::lines(&why.seen.join("\n")).collect();
     why
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Report, decided, until};
 use crate::check::emulate::EmulateError;
 use crate::check::emulate::node::Running;
-use crate::interrupt::Interrupt;
+use kraken_foundation::interrupt::Interrupt;
 
 /// On the reference machine, with one guest for each core.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -142,9 +142,14 @@ fn fetch(at: SocketAddrV4, interrupt: &Interrupt) -> Result<String, String> {
     let text = answer().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&text);
     match text.split_once("\r\n\r\n") {
-        Some((head, body)) if head.starts_with("HTTP/1.") && head.contains(" 200") => Ok(crate::clean::line(body)),
+        Some((head, body)) if head.starts_with("HTTP/1.") && head.contains(" 200") => {
+            Ok(kraken_foundation::text::line(body))
+        }
         _ if text.is_empty() => Err("the connection was closed".to_owned()),
-        _ => Err(format!("an answer that is none: {}", crate::clean::line(&text))),
+        _ => Err(format!(
+            "an answer that is none: {}",
+            kraken_foundation::text::line(&text)
+        )),
     }
 }
 

@@ -18,7 +18,7 @@ pub(in crate::check::emulate) fn login(answer: Result<String, String>, user: &st
             Verdict::Good(format!("{user}, by sudo root, {with}"))
         }
         Ok(text) | Err(text) => {
-            let seen = format!("{}, {with}", crate::clean::line(&text));
+            let seen = format!("{}, {with}", kraken_foundation::text::line(&text));
             let is_for_good = FOR_GOOD.iter().any(|words| text.contains(words));
             match rests || is_for_good {
                 true => Verdict::bad(expected, seen, None),

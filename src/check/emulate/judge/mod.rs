@@ -179,7 +179,9 @@ pub(super) const TIME_LIMITS: &str = "time-limits";
 
 /// The first so many lines, so that evidence stays evidence.
 fn lines(text: &str, most: usize) -> String {
-    let all: Vec<String> = crate::clean::lines(text).filter(|line| !line.is_empty()).collect();
+    let all: Vec<String> = kraken_foundation::text::lines(text)
+        .filter(|line| !line.is_empty())
+        .collect();
     let mut shown = all.iter().take(most).cloned().collect::<Vec<_>>().join("\n");
     if all.len() > most {
         shown.push_str(&format!("\n… and {} lines more", all.len() - most));

@@ -14,7 +14,7 @@ use super::super::machine::Parts;
 use super::super::report::Event;
 use super::super::{EmulateError, Machine, console, devicetree, written};
 use super::Running;
-use crate::disk::ReadAt;
+use kraken_disk::ReadAt;
 
 /// So many lines of a console wait to be looked at; a guest that prints faster loses some.
 const LINES: usize = 4096;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::super::{BootReport, Check, NodeReport, Outcome};
 use super::words::{QUOTED, began_ms, happened, verdict};
-use crate::clean;
+use kraken_foundation::text;
 
 /// How a check is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +259,7 @@ fn timestamp(started: &str) -> Option<String> {
 /// Text for an element or an attribute in double quotes. Each line is cleaned, which leaves no character that XML 1.0 forbids (§2.2): what
 /// was one is U+FFFD.
 fn escape(text: &str) -> String {
-    let cleaned: Vec<String> = clean::lines(text).collect();
+    let cleaned: Vec<String> = text::lines(text).collect();
     let mut escaped = String::with_capacity(text.len());
     for c in cleaned.join("\n").chars() {
         match c {

@@ -1,7 +1,7 @@
 //! A boot report for people and for machines: text, JSON, JUnit XML, HTML.
 //!
 //! Pure functions of the report: no clock, no terminal, the same report gives the same bytes. All that a guest or a name could have put into
-//! it is cleaned ([`crate::clean`]) and escaped here once more, whatever the report's maker did.
+//! it is cleaned ([`kraken_foundation::text`]) and escaped here once more, whatever the report's maker did.
 
 mod html;
 mod json;

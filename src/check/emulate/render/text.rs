@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::{BootReport, Check, NodeReport, Outcome};
 use super::words::{QUOTED, State, count, names, seconds, up_ms, verdict, with};
-use crate::clean;
+use kraken_foundation::text;
 
 /// Before the name and the text of what a failed check says.
 const NAME: &str = "         ";
@@ -18,7 +18,7 @@ pub fn text(report: &BootReport) -> String {
         show_node(node, &widths, &mut shown);
     }
     show_cluster(report, &widths, &mut shown);
-    let (machine, emulator) = (clean::line(&report.machine), clean::line(&report.emulator));
+    let (machine, emulator) = (text::line(&report.machine), text::line(&report.emulator));
     let verdict = verdict(report);
     let _ = writeln!(shown, "{verdict} ({machine}, {emulator}, {})", seconds(report.took_ms));
     shown
@@ -42,7 +42,7 @@ impl Widths {
                 .unwrap_or(0)
         };
         Self {
-            name: widest(&|node| clean::line(&node.hostname)).max("cluster".len()),
+            name: widest(&|node| text::line(&node.hostname)).max("cluster".len()),
             role: widest(&|node| role(node)),
             address: widest(&|node| node.address.to_string()),
         }
@@ -53,7 +53,7 @@ impl Widths {
 fn role(node: &NodeReport) -> String {
     match node.role.as_str() {
         "none" => String::new(),
-        role => clean::line(role),
+        role => text::line(role),
     }
 }
 
@@ -70,7 +70,7 @@ fn show_node(node: &NodeReport, widths: &Widths, shown: &mut String) {
     let mut line = format!(
         "{:<5}  {:<name$}",
         mark(state),
-        clean::line(&node.hostname),
+        text::line(&node.hostname),
         name = widths.name
     );
     if widths.role > 0 {
@@ -85,7 +85,7 @@ fn show_node(node: &NodeReport, widths: &Widths, shown: &mut String) {
             names(with(&node.checks, Outcome::Passed))
         ),
         (State::Right, None, _) => write!(line, "  checked {}", names(with(&node.checks, Outcome::Passed))),
-        (_, Some(up), Some(last)) => write!(line, "  came as far as {}, in {}", clean::line(&last.name), seconds(up)),
+        (_, Some(up), Some(last)) => write!(line, "  came as far as {}, in {}", text::line(&last.name), seconds(up)),
         _ => write!(line, "  came to nothing that was looked for"),
     };
     let _ = writeln!(shown, "{}", line.trim_end());
@@ -121,7 +121,7 @@ fn show_checks(checks: &[Check], shown: &mut String) {
             shown,
             "{NAME}{} failed after {took}: {}",
             check.name,
-            clean::line(&check.title)
+            text::line(&check.title)
         );
         show_field("expected", check.expected.as_deref(), shown);
         show_field("seen", Some(&check.seen), shown);
@@ -136,7 +136,7 @@ fn show_checks(checks: &[Check], shown: &mut String) {
 /// `expected  text`, with further lines of it below the first.
 fn show_field(name: &str, text: Option<&str>, shown: &mut String) {
     let mut name = name;
-    for line in text.into_iter().flat_map(clean::lines).filter(|line| !line.is_empty()) {
+    for line in text.into_iter().flat_map(text::lines).filter(|line| !line.is_empty()) {
         let _ = writeln!(shown, "{MORE}{name:<9} {line}");
         name = "";
     }
@@ -147,7 +147,7 @@ fn show_console(node: &NodeReport, shown: &mut String) {
     let kept = node
         .console
         .as_ref()
-        .map(|path| clean::line(&path.display().to_string()));
+        .map(|path| text::line(&path.display().to_string()));
     let _ = match (tail.len(), kept) {
         (0, None) => writeln!(shown, "{NAME}console: nothing was written to it"),
         (0, Some(kept)) => writeln!(shown, "{NAME}console: nothing was written to it ({kept})"),
@@ -159,6 +159,6 @@ fn show_console(node: &NodeReport, shown: &mut String) {
         ),
     };
     for line in tail {
-        let _ = writeln!(shown, "{}", format!("{MORE}| {}", clean::line(line)).trim_end());
+        let _ = writeln!(shown, "{}", format!("{MORE}| {}", text::line(line)).trim_end());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::folder::SET;
 use super::super::{BootReport, Check, NodeReport, Outcome};
-use crate::clean;
+use kraken_foundation::text;
 
 /// How many of a console's last lines are quoted.
 pub(super) const QUOTED: usize = 15;
@@ -98,7 +98,7 @@ pub(super) fn verdict(report: &BootReport) -> String {
             .nodes
             .iter()
             .filter(|node| State::of(&node.checks) == state)
-            .map(|node| clean::line(&node.hostname))
+            .map(|node| text::line(&node.hostname))
             .collect::<Vec<_>>()
     };
     let (wrong, unproven) = (of(State::Wrong), of(State::Unproven));

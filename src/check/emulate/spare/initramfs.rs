@@ -7,7 +7,7 @@ use std::io;
 use cpio::newc::{Builder, trailer};
 
 use super::Spare;
-use crate::disk::Partition;
+use kraken_disk::Partition;
 
 /// What is run first.
 const INIT: &[u8] = include_bytes!("init");

@@ -11,10 +11,10 @@ use std::path::Path;
 use super::error::io_error;
 use super::{EmulateError, Subject};
 use crate::base::Downloads;
-use crate::disk::{FileTree, Partition, TreeError, real_path};
-use crate::overlay::Content;
-use crate::packages::deb::{Body, DataEntry, Deb, DebError, Scratch};
 use crate::packages::{Fetched, PackagesError, Single, singles};
+use kraken_debian::deb::{Body, DataEntry, Deb, DebError, Scratch};
+use kraken_disk::{FileTree, Partition, TreeError, real_path};
+use kraken_overlay::Content;
 
 /// A module larger than this is none, unpacked, in bytes.
 const MODULE_LIMIT: u64 = 64 << 20;
@@ -215,7 +215,7 @@ pub(super) fn lacks_virtio(root: &dyn FileTree) -> Result<bool, TreeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::MemoryTree;
+    use kraken_disk::MemoryTree;
 
     #[test]
     fn kernels_without_virtio_are_told_from_those_that_are_not_there() {

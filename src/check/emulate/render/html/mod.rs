@@ -13,7 +13,7 @@ use tera::Tera;
 use super::super::{BootReport, Outcome};
 use super::words::{State, count, seconds, verdict, with};
 use crate::check::CheckError;
-use crate::clean;
+use kraken_foundation::text;
 use picture::Picture;
 use tables::{Failure, NodeTable, Row};
 use timeline::Timeline;
@@ -114,7 +114,7 @@ impl Page {
         };
         Self {
             style: STYLE,
-            cluster: clean::line(&report.cluster),
+            cluster: text::line(&report.cluster),
             state: state.into(),
             verdict: verdict(report),
             facts: facts(report),
@@ -132,7 +132,7 @@ impl Page {
 fn facts(report: &BootReport) -> Vec<Fact> {
     let fact = |name, value: String| Fact {
         name,
-        value: clean::line(&value),
+        value: text::line(&value),
     };
     vec![
         fact(

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::super::{BootReport, NodeReport, Outcome};
 use super::super::words::{State, count, with};
 use super::Shown;
-use crate::clean;
+use kraken_foundation::text;
 
 /// How large things are, in the picture's own units, which are pixels where there is room.
 struct Sizes {
@@ -247,7 +247,7 @@ impl Place {
 impl Card {
     fn new(node: &NodeReport, sizes: &Sizes, at: (u32, u32), cable: String, port: (u32, u32)) -> Self {
         let state = State::of(&node.checks);
-        let full = clean::line(&node.hostname);
+        let full = text::line(&node.hostname);
         let name = match full.chars().count() > sizes.name {
             true => full.chars().take(sizes.name - 1).chain(['…']).collect(),
             false => full.clone(),
@@ -272,7 +272,7 @@ impl Card {
             role: if node.role == "none" {
                 String::new()
             } else {
-                clean::line(&node.role)
+                text::line(&node.role)
             },
             manager: node.role == "manager",
             state: state.into(),

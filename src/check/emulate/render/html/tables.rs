@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::super::{BootReport, Check, NodeReport, Outcome};
 use super::super::words::{QUOTED, State, count, happened, names, seconds, up_ms, with};
 use super::{Fact, Shown};
-use crate::clean;
+use kraken_foundation::text;
 
 /// Evidence up to so many characters stands in the table; what is longer is folded away.
 const SHORT: usize = 90;
@@ -57,7 +57,7 @@ pub(super) fn failures(report: &BootReport) -> Vec<Failure> {
     let nodes = report
         .nodes
         .iter()
-        .map(|node| (clean::line(&node.hostname), format!("node-{}", node.node), &node.checks));
+        .map(|node| (text::line(&node.hostname), format!("node-{}", node.node), &node.checks));
     let cluster = (
         "the nodes together".to_owned(),
         "together".to_owned(),
@@ -82,7 +82,7 @@ pub(super) fn rows(checks: &[Check]) -> Vec<Row> {
 
 /// A text of several lines, each cleaned.
 fn text(text: &str) -> String {
-    clean::lines(text).collect::<Vec<_>>().join("\n").trim_end().to_owned()
+    text::lines(text).collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
 impl Row {
@@ -104,7 +104,7 @@ impl Row {
         Self {
             outcome: check.outcome.into(),
             name: check.name,
-            title: clean::line(&check.title),
+            title: text::line(&check.title),
             span,
             took,
             expected: text(check.expected.as_deref().unwrap_or_default()),
@@ -122,20 +122,20 @@ impl NodeTable {
         let tail = &node.console_tail[node.console_tail.len().saturating_sub(QUOTED)..];
         Self {
             number: node.node,
-            hostname: clean::line(&node.hostname),
+            hostname: text::line(&node.hostname),
             address: node.address.to_string(),
-            role: clean::line(&node.role),
+            role: text::line(&node.role),
             state: state.into(),
             summary: summary(node, state),
             open: state != State::Right,
             facts: facts(node),
             rows: rows(&node.checks),
-            console: tail.iter().map(|line| clean::line(line)).collect::<Vec<_>>().join("\n"),
+            console: tail.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n"),
             console_lines: count(tail.len(), "line"),
             console_file: node
                 .console
                 .as_ref()
-                .map(|path| clean::line(&path.display().to_string()))
+                .map(|path| text::line(&path.display().to_string()))
                 .unwrap_or_default(),
         }
     }
@@ -147,7 +147,7 @@ fn summary(node: &NodeReport, state: State) -> String {
         (State::Wrong, ..) => format!("failed: {failed}"),
         (State::Right, Some(up), _) => format!("up in {}", seconds(up)),
         (State::Unproven, Some(up), Some(last)) => {
-            format!("came as far as {}, in {}", clean::line(&last.name), seconds(up))
+            format!("came as far as {}, in {}", text::line(&last.name), seconds(up))
         }
         (State::Unproven, ..) => "came to nothing that was looked for".into(),
         (State::Right, ..) => count(with(&node.checks, Outcome::Passed).count(), "check"),
@@ -156,7 +156,7 @@ fn summary(node: &NodeReport, state: State) -> String {
 
 fn facts(node: &NodeReport) -> Vec<Fact> {
     let image = match &node.image {
-        Some(path) => clean::line(&path.display().to_string()),
+        Some(path) => text::line(&path.display().to_string()),
         None => "made of golden image and patch".into(),
     };
     let mut facts = vec![Fact {

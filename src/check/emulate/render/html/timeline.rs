@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::super::{BootReport, Check, Outcome, Stage};
 use super::super::words::{State, happened, names, seconds, with};
 use super::Shown;
-use crate::clean;
+use kraken_foundation::text;
 
 /// How wide the axis is on an ordinary screen and how wide a letter of a label is there, in pixels: only where labels go depends on them.
 const SCREEN: f64 = 780.0;
@@ -90,7 +90,7 @@ impl Timeline {
             .map(|node| {
                 let anchor = format!("node-{}", node.node);
                 axis.track(
-                    clean::line(&node.hostname),
+                    text::line(&node.hostname),
                     anchor,
                     State::of(&node.checks),
                     &node.stages,
@@ -165,7 +165,7 @@ impl Axis {
         let rail = (times().min(), times().chain(made().map(|check| check.ended_ms)).max());
         // A name and its time stay on one line.
         let word =
-            |stage: &Stage| format!("{} {}", clean::line(&stage.name), seconds(stage.at_ms)).replace(' ', "\u{a0}");
+            |stage: &Stage| format!("{} {}", text::line(&stage.name), seconds(stage.at_ms)).replace(' ', "\u{a0}");
         Track {
             name,
             anchor,
@@ -189,7 +189,7 @@ impl Axis {
             .iter()
             .rev()
             .map(|stage| {
-                let (at, name) = (self.at(stage.at_ms), clean::line(&stage.name));
+                let (at, name) = (self.at(stage.at_ms), text::line(&stage.name));
                 let width = wide(&name) + 1.6;
                 let (label, anchor) = if at + width <= free {
                     (name.clone(), "start")

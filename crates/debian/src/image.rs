@@ -1,0 +1,343 @@
+//! What an image says: its architectures, what dpkg has installed, which archives apt trusts and with which keys, and its pins.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::control::{ControlError, paragraphs};
+use super::index::{Entry, Index, IndexBuilder, IndexError};
+use super::pins::{self, Pin};
+use super::sources::{self, KeyFile, Source};
+use kraken_disk::{FileTree, TreeError, real_path};
+
+/// dpkg's status of a large desktop has some ten megabytes.
+const MOST_STATUS: u64 = 256 << 20;
+
+/// No file of apt's configuration, and no key file, is larger (bytes).
+const MOST_CONFIG: u64 = 16 << 20;
+
+const STATUS: &str = "/var/lib/dpkg/status";
+
+/// Why an image cannot be given packages.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// Its file system is damaged.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// There is no dpkg.
+    #[error(
+        "the image has no {STATUS}: packages can be put only into images of Debian, Raspberry Pi OS and their like"
+    )]
+    NoDpkg,
+    /// dpkg's status cannot be read.
+    #[error("reading {STATUS} of the image: {0}; the image is damaged: take another base")]
+    Status(IndexError),
+    /// A paragraph of it has a Status that it cannot have.
+    #[error(
+        "reading {STATUS} of the image: the package {package} has the status `{status}`; the image is damaged: take another base"
+    )]
+    BadStatus {
+        /// The package.
+        package: String,
+        /// What stands there.
+        status: String,
+    },
+    /// Something is half done in it.
+    #[error(
+        "the image has packages that are not configured: {}; it was not finished, or has been baked already: take a base as it was published",
+        packages.join(", ")
+    )]
+    NotConfigured {
+        /// Their names and states.
+        packages: Vec<String>,
+    },
+    /// A file of apt's configuration cannot be used.
+    #[error("reading {file} of the image: {why}")]
+    Config {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// What an image says.
+#[derive(Clone, Debug, Default)]
+pub struct ImageState {
+    /// dpkg's own architecture (`arm64`).
+    pub architecture: String,
+    /// The others that dpkg accepts, in its order.
+    pub foreign: Vec<String>,
+    /// The archives, in apt's order, with their keys.
+    pub sources: Vec<Source>,
+    /// What was passed over, for the user.
+    pub notes: Vec<String>,
+    pub(super) installed: Index,
+    /// Places in `installed` of packages on hold.
+    pub(super) held: HashSet<usize>,
+    pub(super) pins: Vec<Pin>,
+}
+
+impl ImageState {
+    /// Reads it from the root file system of an image. Nothing is executed, and no link leads out of the tree.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn read(root: &dyn FileTree) -> Result<Self, ImageError> {
+        let (mut image, unfinished) = Self::read_archives(root)?;
+        if !unfinished.is_empty() {
+            return Err(ImageError::NotConfigured { packages: unfinished });
+        }
+        for file in config_files(root, "/etc/apt/preferences", "/etc/apt/preferences.d", &["", ".pref"])? {
+            let text = text(root, &file, MOST_CONFIG)?.unwrap_or_default();
+            image
+                .pins
+                .extend(pins::pins(&text).map_err(|why| ImageError::Config { file, why })?);
+        }
+        Ok(image)
+    }
+
+    /// Which archives an image trusts, and what is installed; besides, its packages that are not configured, which bar it from being a base.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn read_archives(root: &dyn FileTree) -> Result<(Self, Vec<String>), ImageError> {
+        let mut image = Self::default();
+        let status = text(root, STATUS, MOST_STATUS)?.ok_or(ImageError::NoDpkg)?;
+        let unfinished = image.read_status(&status)?;
+        image.read_architectures(root)?;
+        image.read_sources(root)?;
+        image.read_keys(root)?;
+        Ok((image, unfinished))
+    }
+
+    /// The packages that are installed, in the order of dpkg's status.
+    pub fn installed(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.installed.entries()
+    }
+
+    /// All architectures, dpkg's own first.
+    pub fn architectures(&self) -> Vec<&str> {
+        let foreign = self.foreign.iter().map(String::as_str);
+        std::iter::once(self.architecture.as_str()).chain(foreign).collect()
+    }
+
+    /// Gives the packages that are not configured.
+    fn read_status(&mut self, text: &str) -> Result<Vec<String>, ImageError> {
+        let mut builder = IndexBuilder::default();
+        let mut unfinished = Vec::new();
+        let mut place = 0;
+        for paragraph in paragraphs(text) {
+            let paragraph = paragraph.map_err(status_error)?;
+            let package = paragraph.get("Package").unwrap_or_default().to_owned();
+            let status = paragraph.get("Status").unwrap_or_default();
+            let words: Vec<&str> = status.split_whitespace().collect();
+            match words[..] {
+                [want, "ok", "installed"] => {
+                    if want == "hold" {
+                        self.held.insert(place);
+                    }
+                    place += 1;
+                    builder.add(&paragraph, false).map_err(ImageError::Status)?;
+                }
+                [_, "ok", "config-files" | "not-installed"] => {}
+                [_, "ok" | "reinstreq", state] => unfinished.push(format!("{package} ({state})")),
+                _ => {
+                    let status = status.to_owned();
+                    return Err(ImageError::BadStatus { package, status });
+                }
+            }
+        }
+        self.installed = builder.finish();
+        Ok(unfinished)
+    }
+
+    fn read_architectures(&mut self, root: &dyn FileTree) -> Result<(), ImageError> {
+        let dpkg = self
+            .installed()
+            .find(|entry| entry.name() == "dpkg")
+            .ok_or(ImageError::NoDpkg)?;
+        self.architecture = dpkg.architecture().to_owned();
+        let list = text(root, "/var/lib/dpkg/arch", MOST_CONFIG)?.unwrap_or_default();
+        let foreign = list
+            .lines()
+            .map(str::trim)
+            .filter(|arch| !arch.is_empty() && *arch != self.architecture);
+        self.foreign = foreign.map(str::to_owned).collect();
+        Ok(())
+    }
+
+    fn read_sources(&mut self, root: &dyn FileTree) -> Result<(), ImageError> {
+        let endings = [".list", ".sources"];
+        for file in config_files(root, "/etc/apt/sources.list", "/etc/apt/sources.list.d", &endings)? {
+            let text = text(root, &file, MOST_CONFIG)?.unwrap_or_default();
+            let read = match file.ends_with(".sources") {
+                true => sources::paragraphs(&text, &file, &self.architecture),
+                false => sources::one_line(&text, &file, &self.architecture),
+            };
+            let mut read = read.map_err(|why| ImageError::Config { file, why })?;
+            self.sources.append(&mut read.sources);
+            self.notes.append(&mut read.notes);
+        }
+        Ok(())
+    }
+
+    /// Reads the key files that the sources name; where they name none, those that apt trusts for all.
+    fn read_keys(&mut self, root: &dyn FileTree) -> Result<(), ImageError> {
+        let mut cache: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
+        let mut common = None;
+        for source in &mut self.sources {
+            if source.keys.files.is_empty() {
+                if common.is_none() {
+                    let endings = [".gpg", ".asc"];
+                    let mut files = config_files(root, "/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d", &endings)?;
+                    files.retain(|file| file.ends_with(".gpg") || file.ends_with(".asc"));
+                    common = Some(files);
+                }
+                let named = common.iter().flatten();
+                source.keys.files = named
+                    .map(|name| KeyFile {
+                        name: name.clone(),
+                        bytes: None,
+                    })
+                    .collect();
+            }
+            for file in &mut source.keys.files {
+                if file.bytes.is_some() {
+                    continue;
+                }
+                if !cache.contains_key(&file.name) {
+                    cache.insert(file.name.clone(), bytes(root, &file.name, MOST_CONFIG)?);
+                }
+                file.bytes = cache.get(&file.name).cloned().flatten();
+                if file.bytes.is_none() {
+                    let why = format!("{} has Signed-By: {}, and there is no such file", source.url, file.name);
+                    let file = source.named_in.clone();
+                    return Err(ImageError::Config { file, why });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn status_error(source: ControlError) -> ImageError {
+    ImageError::Status(IndexError::Control { number: 1, source })
+}
+
+/// A file and those of the folder beside it, sorted, with one of these endings; `""` is a name without a dot. Names with other
+/// characters than apt takes (letters, digits, `-`, `_`, `.`) are left out, as it does.
+fn config_files(root: &dyn FileTree, file: &str, folder: &str, endings: &[&str]) -> Result<Vec<String>, TreeError> {
+    let mut found = Vec::new();
+    if bytes(root, file, MOST_CONFIG)?.is_some() {
+        found.push(file.to_owned());
+    }
+    let good = |name: &String| {
+        !name.starts_with('.')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            && endings.iter().any(|ending| match *ending {
+                "" => !name.contains('.'),
+                ending => name.ends_with(ending),
+            })
+    };
+    let mut names = root.list(&real_path(root, folder)?)?;
+    names.retain(good);
+    names.sort();
+    found.extend(names.iter().map(|name| format!("{folder}/{name}")));
+    Ok(found)
+}
+
+fn bytes(root: &dyn FileTree, path: &str, most: u64) -> Result<Option<Vec<u8>>, TreeError> {
+    root.read(&real_path(root, path)?, most)
+}
+
+fn text(root: &dyn FileTree, path: &str, most: u64) -> Result<Option<String>, TreeError> {
+    let bytes = bytes(root, path, most)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kraken_disk::MemoryTree;
+
+    fn package(name: &str, status: &str, more: &str) -> String {
+        format!("Package: {name}\nStatus: {status}\nArchitecture: arm64\nVersion: 1\n{more}\n")
+    }
+
+    fn tree(status: &str) -> MemoryTree {
+        let mut tree = MemoryTree::new();
+        let dpkg = package("dpkg", "install ok installed", "");
+        tree.file(STATUS, format!("{dpkg}{status}").as_bytes());
+        tree
+    }
+
+    #[test]
+    fn what_is_installed_and_held_is_read() {
+        let status = package("a", "hold ok installed", "Depends: b\nConffiles:\n /etc/a 123\n")
+            + &package("b", "deinstall ok config-files", "")
+            + "Package: gone\nStatus: purge ok not-installed\nArchitecture: arm64\n\n";
+        let mut tree = tree(&status);
+        tree.file("/var/lib/dpkg/arch", &b"arm64\narmhf\n"[..]);
+        let image = ImageState::read(&tree).unwrap();
+        let names: Vec<_> = image.installed().map(|entry| entry.name()).collect();
+        assert_eq!(names, ["dpkg", "a"]);
+        assert!(image.held.contains(&1) && !image.held.contains(&0));
+        assert_eq!(image.architectures(), ["arm64", "armhf"]);
+    }
+
+    #[test]
+    fn half_done_packages_are_an_error() {
+        for state in ["unpacked", "half-installed", "half-configured", "triggers-pending"] {
+            let tree = tree(&package("a", &format!("install ok {state}"), ""));
+            let error = ImageState::read(&tree).unwrap_err().to_string();
+            assert!(error.contains(&format!("not configured: a ({state})")), "{error}");
+        }
+        for (status, want) in [("install ok", "the status `install ok`"), ("", "the status ``")] {
+            let error = ImageState::read(&tree(&package("a", status, "")))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(want), "{error}");
+        }
+        assert!(matches!(ImageState::read(&MemoryTree::new()), Err(ImageError::NoDpkg)));
+    }
+
+    #[test]
+    fn sources_and_keys_are_read_through_links() {
+        let mut tree = tree("");
+        tree.file("/etc/apt/sources.list", &b"deb http://a.example.org s c\n"[..])
+            .file(
+                "/etc/apt/sources.list.d/b.sources",
+                &b"Types: deb\nURIs: http://b.example.org\nSuites: s\nComponents: c\nSigned-By: /usr/share/keyrings/k.gpg\n"[..],
+            )
+            .file("/etc/apt/sources.list.d/c.list.save", &b"rubbish"[..])
+            .file("/etc/apt/sources.list.d/x~.list", &b"rubbish"[..])
+            .file("/etc/apt/trusted.gpg.d/z.asc", &b"common"[..])
+            .file("/etc/apt/trusted.gpg.d/z.txt", &b"rubbish"[..])
+            .file("/usr/share/keyrings/k.pgp", &b"own"[..])
+            .symlink("/usr/share/keyrings/k.gpg", "k.pgp")
+            .file("/etc/apt/preferences.d/one", &b"Package: *\nPin: release a=x\nPin-Priority: 7\n"[..])
+            .file("/etc/apt/preferences.d/two.bak", &b"rubbish"[..]);
+        let image = ImageState::read(&tree).unwrap();
+        let keys = |at: usize| image.sources[at].keys.files[0].bytes.clone().unwrap();
+        assert_eq!(image.sources.len(), 2);
+        assert_eq!((keys(0), keys(1)), (b"common".to_vec(), b"own".to_vec()));
+        assert_eq!(image.pins.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_used_names_its_file() {
+        for (file, text, want) in [
+            ("/etc/apt/sources.list.d/a.list", "deb x", "a.list of the image: line 1"),
+            ("/etc/apt/preferences", "Pin: x\n", "preferences of the image: a record"),
+            (
+                "/etc/apt/sources.list",
+                "deb [signed-by=/none.gpg] http://a.example.org s c",
+                "no such file",
+            ),
+        ] {
+            let mut tree = tree("");
+            tree.file(file, text.as_bytes());
+            let error = ImageState::read(&tree).unwrap_err().to_string();
+            assert!(error.contains(want), "{error}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A signed apt archive → the dependency closure → unpacked files, as an overlay.
+//!
+//! The state of a Debian root file system says what it has installed, which archives it trusts and with which keys ([`ImageState`]). This
+//! crate asks those archives ([`load`]), proves what they answer, chooses ([`resolve`]), and lays packages out as `dpkg --unpack` would
+//! ([`unpack()`]).
+//!
+//! It knows no cluster and no `kraken.toml`, never opens a connection (whoever calls brings the files, see [`Fetch`]), and never runs
+//! anything of a package.
+//!
+//! ```
+//! use kraken_debian::version::Version;
+//!
+//! assert!(Version::new("26.1.5+dfsg1-9") > Version::new("26.1.5~rc1"));
+//! ```
+
+mod archive;
+mod archive_error;
+pub mod control;
+pub mod deb;
+mod entry;
+mod fetch;
+mod image;
+pub mod index;
+mod load;
+pub mod openpgp;
+mod pick;
+mod pins;
+pub mod relation;
+pub mod release;
+mod resolve;
+mod sources;
+mod unpack;
+pub mod version;
+
+pub use archive::{Archive, Part};
+pub use archive_error::ArchiveError;
+pub use fetch::{Fetch, FetchFailed};
+pub use image::{ImageError, ImageState};
+pub use load::{Architectures, FailedArchive, Loaded, load, load_what_there_is};
+pub use openpgp::OpenPgpError;
+pub use pick::{Asked, LocalDeb, Pick, PickFrom, Request, Resolution};
+pub use resolve::{ResolveError, resolve};
+pub use sources::{KeyFile, SignedBy, Source};
+pub use unpack::{DryRun, PathFilter, Preinst, UnpackError, Unpacked, unpack};

@@ -1,0 +1,181 @@
+//! What a version asks of others, and which versions of others are meant by it.
+
+use std::cell::OnceCell;
+
+use super::universe::{PackageId, Universe, VersionId};
+use crate::index::MultiArch;
+use crate::relation::{Op, Relation, relations};
+
+/// The kinds of relations that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    PreDepends,
+    Depends,
+    Recommends,
+    /// Never followed; only what nobody even suggests is dropped from a plan.
+    Suggests,
+    Conflicts,
+    Breaks,
+    /// A package of another architecture and the same name, in a version that cannot be beside this one.
+    OtherArch,
+    /// A field that cannot be read: nothing fulfils it.
+    Unreadable,
+}
+
+impl Kind {
+    /// Whether it says what must not be there.
+    pub(super) fn is_negative(self) -> bool {
+        matches!(self, Self::Conflicts | Self::Breaks | Self::OtherArch)
+    }
+
+    /// Whether a package without it is broken.
+    pub(super) fn is_critical(self) -> bool {
+        !matches!(self, Self::Recommends | Self::Suggests)
+    }
+}
+
+/// One wish of a version: any of the alternatives fulfils it; or, if negative, all that is meant must be away.
+pub(super) struct Dep<'a> {
+    pub(super) kind: Kind,
+    pub(super) alternatives: Vec<Alternative<'a>>,
+}
+
+/// One alternative, and the versions that are meant by it, in whatever state they are.
+pub(super) struct Alternative<'a> {
+    pub(super) relation: Relation<'a>,
+    meant: OnceCell<Vec<VersionId>>,
+}
+
+impl<'a> Alternative<'a> {
+    fn new(relation: Relation<'a>) -> Self {
+        let meant = OnceCell::new();
+        Self { relation, meant }
+    }
+
+    /// The versions that are meant: of the package itself, then of those that provide it.
+    pub(super) fn meant(&self, universe: &Universe<'a>, kind: Kind, by: VersionId) -> &[VersionId] {
+        self.meant.get_or_init(|| match kind {
+            Kind::OtherArch => other_archs(universe, by),
+            Kind::Unreadable => Vec::new(),
+            _ => find(universe, &self.relation, kind, by),
+        })
+    }
+}
+
+/// Reads the wishes of a version, in the order in which apt takes them up.
+pub(super) fn read_deps<'a>(universe: &Universe<'a>, version: VersionId) -> Vec<Dep<'a>> {
+    let candidate = &universe[version];
+    let (entry, package) = (candidate.entry, &universe[candidate.package]);
+    let mut deps = Vec::new();
+    for (kind, field) in [
+        (Kind::PreDepends, entry.pre_depends()),
+        (Kind::Depends, entry.depends()),
+        (Kind::Conflicts, entry.conflicts()),
+        (Kind::Breaks, entry.breaks()),
+        (Kind::Recommends, entry.recommends()),
+        (Kind::Suggests, entry.suggests()),
+    ] {
+        match relations(field, package.arch) {
+            Ok(groups) => {
+                for group in groups {
+                    let mut alternatives = group.into_iter().map(Alternative::new);
+                    if kind.is_negative() {
+                        deps.extend(alternatives.map(|one| Dep {
+                            kind,
+                            alternatives: vec![one],
+                        }));
+                    } else {
+                        let alternatives = alternatives.by_ref().collect();
+                        deps.push(Dep { kind, alternatives });
+                    }
+                }
+            }
+            Err(_) if !kind.is_critical() => {}
+            Err(_) => deps.push(itself(package.name, Kind::Unreadable)),
+        }
+    }
+    if universe.named(package.name).len() > 1 {
+        deps.push(itself(package.name, Kind::OtherArch));
+    }
+    deps
+}
+
+fn itself(name: &str, kind: Kind) -> Dep<'_> {
+    let relation = Relation {
+        name,
+        arch: None,
+        version: None,
+    };
+    let alternatives = vec![Alternative::new(relation)];
+    Dep { kind, alternatives }
+}
+
+/// Versions of the same package for other architectures that cannot be beside this one.
+fn other_archs(universe: &Universe<'_>, by: VersionId) -> Vec<VersionId> {
+    let candidate = &universe[by];
+    let same = universe.multi_arch(by) == MultiArch::Same;
+    let version = candidate.entry.version();
+    let others = universe.named(universe[candidate.package].name).iter();
+    let others = others.filter(|other| **other != candidate.package);
+    let versions = others.flat_map(|other| universe[*other].versions.iter().copied());
+    versions
+        .filter(|other| !same || !Op::Equal.holds(universe[*other].entry.version(), version))
+        .collect()
+}
+
+fn find(universe: &Universe<'_>, relation: &Relation<'_>, kind: Kind, by: VersionId) -> Vec<VersionId> {
+    let owner = universe[by].package;
+    let arch = universe[owner].arch;
+    let negative = kind.is_negative();
+    let wanted = |version: Option<&str>| match (relation.version, version) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some((op, wanted)), Some(version)) => op.holds(version, wanted),
+    };
+    let mut meant = Vec::new();
+    for target in universe.named(relation.name) {
+        if negative && ignored(universe, by, owner, *target) {
+            continue;
+        }
+        for version in &universe[*target].versions {
+            if wanted(Some(universe[*version].entry.version())) && serves(universe, *version, relation, arch, negative)
+            {
+                meant.push(*version);
+            }
+        }
+    }
+    for provide in universe.provides(relation.name) {
+        let provider = universe[provide.owner].package;
+        if negative && universe[provider].name == universe[owner].name {
+            continue;
+        }
+        let Some((version, only_for)) = provide.read() else {
+            continue;
+        };
+        let for_arch = only_for.is_none_or(|only_for| relation.arch == Some(only_for));
+        if for_arch && wanted(version) && serves(universe, provide.owner, relation, arch, negative) {
+            meant.push(provide.owner);
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    meant.retain(|version| seen.insert(*version));
+    meant
+}
+
+/// Whether a negative wish is not about this package: it is the one that has the wish, or the same one for another
+/// architecture that may be beside it.
+fn ignored(universe: &Universe<'_>, by: VersionId, owner: PackageId, target: PackageId) -> bool {
+    universe[owner].name == universe[target].name && (owner == target || universe.multi_arch(by) == MultiArch::Same)
+}
+
+/// Whether a version serves a wish as far as architectures go.
+fn serves(universe: &Universe<'_>, version: VersionId, relation: &Relation<'_>, arch: &str, negative: bool) -> bool {
+    let own = universe[universe[version].package].arch;
+    match relation.arch {
+        // What must not be there must not be there for any architecture.
+        None => negative || own == arch || universe.multi_arch(version) == MultiArch::Foreign,
+        Some("any") => universe.multi_arch(version) == MultiArch::Allowed,
+        Some("native") => own == universe.native,
+        Some(named) => own == named,
+    }
+}

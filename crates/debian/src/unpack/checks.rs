@@ -1,0 +1,154 @@
+//! What a package must not do to the image, to other packages, and to itself; and where dpkg does nothing.
+
+use std::collections::BTreeMap;
+
+use super::database::{ADMIN, Key};
+use super::files::Package;
+use super::{UnpackError, Work};
+use crate::deb::{Body, DataEntry, DebError};
+use kraken_disk::{NodeType, real_path};
+use kraken_overlay::{Content, EntryPath, Kind, Volume};
+
+impl Work<'_> {
+    /// Whether nothing is to be done for an entry: for a folder where there is one, or a link to one, and for a link where there is a
+    /// folder or the same link to one. dpkg never makes one of the other.
+    pub(super) fn is_there(&self, place: &EntryPath, body: &Body) -> Result<bool, UnpackError> {
+        let found = self.root.metadata(place.as_str())?.map(|found| found.node);
+        let laid = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
+        let laid_folder = matches!(laid, Some(Kind::DirectoryIfMissing));
+        match body {
+            Body::Symlink(_) if laid_folder || laid.is_none() && found == Some(NodeType::Directory) => Ok(true),
+            Body::Symlink(target) if laid.is_none() && found == Some(NodeType::Symlink) => {
+                if self.root.read_link(place.as_str())?.as_ref() != Some(target) {
+                    return Ok(false);
+                }
+                let real = real_path(self.root, place.as_str())?;
+                Ok(self.root.metadata(&real)?.map(|found| found.node) == Some(NodeType::Directory))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// A path below a symbolic link that a package of this run brings could end anywhere, and below a file there is nothing.
+    pub(super) fn refuse_planted(
+        &self,
+        package: &Package,
+        path: &EntryPath,
+        own: &BTreeMap<&EntryPath, &Body>,
+    ) -> Result<(), UnpackError> {
+        let refuse = |why| Err(DebError::bad_entry(&package.path, path.as_str(), why).into());
+        let mut parent = path.parent();
+        while let Some(folder) = parent {
+            match own.get(&folder) {
+                // Looked at by itself.
+                Some(Body::Directory) => {}
+                Some(Body::Symlink(_)) => {
+                    return refuse("lies below a symbolic link that a package brings, and could end anywhere");
+                }
+                Some(_) => return refuse("lies below a file"),
+                None => match self.overlay.get(Volume::Root, &folder).map(|entry| &entry.kind) {
+                    Some(Kind::Symlink(_)) => {
+                        return refuse("lies below a symbolic link that a package brings, and could end anywhere");
+                    }
+                    Some(Kind::File(_) | Kind::HardLink(_)) => return refuse("lies below a file"),
+                    Some(_) => {}
+                    None if self.is_file(&folder)? => return refuse("lies below a file of the image"),
+                    None => {}
+                },
+            }
+            parent = folder.parent();
+        }
+        Ok(())
+    }
+
+    fn is_file(&self, path: &EntryPath) -> Result<bool, UnpackError> {
+        let found = self.root.metadata(path.as_str())?.map(|found| found.node);
+        Ok(matches!(found, Some(NodeType::File | NodeType::Other)))
+    }
+
+    /// The same package of two architectures shares files, which must be the same files when it is the same version.
+    pub(super) fn refuse_unequal(
+        &self,
+        package: &Package,
+        entry: &DataEntry,
+        place: &EntryPath,
+    ) -> Result<(), UnpackError> {
+        let Body::File { content, .. } = &entry.body else {
+            return Ok(());
+        };
+        let owners = self
+            .database
+            .owners
+            .get(entry.path.as_str())
+            .map_or(&[][..], Vec::as_slice);
+        let other = |owner: &&Key| owner.0 == package.key.0 && owner.1 != package.key.1;
+        let same_version = |owner: &&Key| {
+            let known = self.database.packages.get(*owner);
+            known.is_some_and(|known| known.same && known.is_unpacked() && known.version == package.version)
+        };
+        let Some(owner) = owners.iter().find(|owner| other(owner) && same_version(owner)) else {
+            return Ok(());
+        };
+        let equal = match self.overlay.get(Volume::Root, place).map(|entry| &entry.kind) {
+            Some(Kind::File(laid)) => laid == content,
+            Some(_) => false,
+            None => match self.root.read(place.as_str(), content.len()) {
+                Ok(Some(bytes)) => Content::from(bytes) == *content,
+                // Somebody took it away.
+                Ok(None) => true,
+                // It is longer.
+                Err(_) => false,
+            },
+        };
+        match equal {
+            true => Ok(()),
+            false => Err(UnpackError::Overwrites {
+                package: package.key.0.clone(),
+                path: entry.path.to_string(),
+                owner: format!("{}:{}", owner.0, owner.1),
+            }),
+        }
+    }
+
+    /// dpkg's own files are written here, and by nobody else.
+    pub(super) fn refuse_database(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
+        let folder = matches!(body, Body::Directory);
+        match !folder && self.real(place.as_str())?.starts_with(&format!("{ADMIN}/")) {
+            true => Err(DebError::bad_entry(&package.path, place.as_str(), "is among dpkg's own files").into()),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn refuse_shape(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
+        let shape = |why| UnpackError::Shape {
+            package: package.key.0.clone(),
+            path: place.to_string(),
+            why,
+        };
+        let found = self.root.metadata(place.as_str())?.map(|found| found.node);
+        match (body, found) {
+            (Body::Directory, None | Some(NodeType::Directory)) => {}
+            (Body::Directory, Some(NodeType::Symlink)) => {
+                let real = real_path(self.root, place.as_str())?;
+                let target = self.root.metadata(&real)?.map(|found| found.node);
+                if target != Some(NodeType::Directory) {
+                    return Err(shape("should be a folder, and is a symbolic link that leads to none"));
+                }
+            }
+            (Body::Directory, Some(_)) => return Err(shape("should be a folder, and is a file")),
+            (_, Some(NodeType::Directory)) => return Err(shape("should be a file, and is a folder")),
+            _ => {}
+        }
+        // What other packages of this run put there.
+        let laid = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
+        match (body, laid) {
+            (Body::Directory, Some(Kind::File(_) | Kind::HardLink(_) | Kind::Symlink(_))) => {
+                Err(shape("should be a folder, and another package has a file there"))
+            }
+            (Body::File { .. } | Body::HardLink(_) | Body::Symlink(_), Some(Kind::DirectoryIfMissing)) => {
+                Err(shape("should be a file, and another package has a folder there"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! dpkg's database in an image (`/var/lib/dpkg`), as it is read before packages are laid out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::UnpackError;
+use crate::control::{Paragraph, paragraphs};
+use kraken_disk::{FileTree, TreeError};
+
+/// The folder.
+pub(super) const ADMIN: &str = "/var/lib/dpkg";
+/// The largest of its files that is read, in bytes.
+const LIMIT: u64 = 256 << 20;
+
+/// A package as dpkg's status has it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) version: String,
+    /// The third word of `Status`.
+    pub(super) state: String,
+    /// `Multi-Arch: same`: its files in `info` carry its architecture.
+    pub(super) same: bool,
+    pub(super) config_version: Option<String>,
+    /// Path, and the rest of the line: hash and flags.
+    pub(super) conffiles: Vec<(String, String)>,
+    pub(super) replaces: String,
+    /// Triggers that it has to run.
+    pub(super) pending: Vec<String>,
+    /// Its paragraph.
+    pub(super) text: String,
+}
+
+impl Known {
+    /// Whether its files are in the image.
+    pub(super) fn is_unpacked(&self) -> bool {
+        !matches!(self.state.as_str(), "not-installed" | "config-files")
+    }
+}
+
+/// Name and architecture.
+pub(super) type Key = (String, String);
+
+/// The database.
+pub(super) struct Database {
+    pub(super) architecture: String,
+    pub(super) foreign: BTreeSet<String>,
+    pub(super) packages: BTreeMap<Key, Known>,
+    /// The order of the status file.
+    pub(super) order: Vec<Key>,
+    /// Who owns a path: more than one package only for folders and for files that `Multi-Arch: same` packages share.
+    pub(super) owners: HashMap<String, Vec<Key>>,
+    /// Lists as they are, by package, for those that change.
+    pub(super) lists: BTreeMap<Key, Vec<String>>,
+    /// Path → (other path, package that diverts it; `:` for the administrator).
+    pub(super) diversions: BTreeMap<String, (String, String)>,
+    /// Path → user, group, mode.
+    pub(super) overrides: BTreeMap<String, (String, String, String)>,
+    pub(super) users: HashMap<String, u32>,
+    pub(super) groups: HashMap<String, u32>,
+    /// Files of `triggers`, by name.
+    pub(super) triggers: BTreeMap<String, Vec<String>>,
+}
+
+/// A text of the image; empty when there is none.
+pub(super) fn text(root: &dyn FileTree, path: &str) -> Result<String, TreeError> {
+    let bytes = root.read(path, LIMIT)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// How dpkg names the files of a package in `info`.
+pub(super) fn info_name(key: &Key, same: bool) -> String {
+    match same {
+        true => format!("{}:{}", key.0, key.1),
+        false => key.0.clone(),
+    }
+}
+
+impl Database {
+    pub(super) fn read(root: &dyn FileTree) -> Result<Self, UnpackError> {
+        let path = format!("{ADMIN}/status");
+        let status = text(root, &path)?;
+        let mut packages = BTreeMap::new();
+        let mut order = Vec::new();
+        for paragraph in paragraphs(&status) {
+            let paragraph = paragraph.map_err(|error| UnpackError::database(&path, &error))?;
+            if let Some((key, known)) = known(&paragraph) {
+                order.push(key.clone());
+                packages.insert(key, known);
+            }
+        }
+        let architecture = packages
+            .keys()
+            .find(|(name, _)| name == "dpkg")
+            .map(|(_, architecture)| architecture.clone())
+            .ok_or_else(|| UnpackError::Database {
+                path: path.clone(),
+                why: "it does not have dpkg itself, so it is no Debian".into(),
+            })?;
+        // What a dpkg that was interrupted has not yet put into its status would overwrite ours.
+        if let Some(update) = root.list(&format!("{ADMIN}/updates"))?.first() {
+            return Err(UnpackError::Database {
+                path: format!("{ADMIN}/updates/{update}"),
+                why: "dpkg was interrupted in this image".into(),
+            });
+        }
+        let mut database = Self {
+            architecture,
+            foreign: text(root, &format!("{ADMIN}/arch"))?
+                .lines()
+                .map(str::to_owned)
+                .collect(),
+            packages,
+            order,
+            owners: HashMap::new(),
+            lists: BTreeMap::new(),
+            diversions: BTreeMap::new(),
+            overrides: BTreeMap::new(),
+            users: ids(&text(root, "/etc/passwd")?),
+            groups: ids(&text(root, "/etc/group")?),
+            triggers: BTreeMap::new(),
+        };
+        database.read_lists(root)?;
+        let diversions = text(root, &format!("{ADMIN}/diversions"))?;
+        let lines: Vec<&str> = diversions.lines().collect();
+        for entry in lines.chunks_exact(3) {
+            let other = (entry[1].to_owned(), entry[2].to_owned());
+            database.diversions.insert(entry[0].to_owned(), other);
+        }
+        for line in text(root, &format!("{ADMIN}/statoverride"))?.lines() {
+            let mut fields = line.splitn(4, ' ');
+            if let (Some(user), Some(group), Some(mode), Some(path)) =
+                (fields.next(), fields.next(), fields.next(), fields.next())
+            {
+                let given = (user.to_owned(), group.to_owned(), mode.to_owned());
+                database.overrides.insert(path.to_owned(), given);
+            }
+        }
+        for name in root.list(&format!("{ADMIN}/triggers"))? {
+            if !matches!(name.as_str(), "Lock" | "Unincorp") {
+                let lines = text(root, &format!("{ADMIN}/triggers/{name}"))?;
+                let lines = lines.lines().map(str::to_owned).collect();
+                database.triggers.insert(name, lines);
+            }
+        }
+        Ok(database)
+    }
+
+    fn read_lists(&mut self, root: &dyn FileTree) -> Result<(), UnpackError> {
+        for (key, known) in &self.packages {
+            // What is left of a package that was removed has a list, too: of its conffiles.
+            if known.state == "not-installed" {
+                continue;
+            }
+            let path = format!("{ADMIN}/info/{}.list", info_name(key, known.same));
+            let list: Vec<String> = text(root, &path)?.lines().map(str::to_owned).collect();
+            for path in &list {
+                self.owners.entry(path.clone()).or_default().push(key.clone());
+            }
+            self.lists.insert(key.clone(), list);
+        }
+        Ok(())
+    }
+}
+
+/// Names and numbers of passwd(5) and group(5).
+fn ids(table: &str) -> HashMap<String, u32> {
+    table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            Some((name.to_owned(), fields.nth(1)?.parse().ok()?))
+        })
+        .collect()
+}
+
+fn known(paragraph: &Paragraph<'_>) -> Option<(Key, Known)> {
+    let key = (
+        paragraph.get("Package")?.to_owned(),
+        paragraph.get("Architecture").unwrap_or_default().to_owned(),
+    );
+    let field = |name: &str| paragraph.get(name).unwrap_or_default().to_owned();
+    let conffiles = super::lines_of(&field("Conffiles"));
+    let known = Known {
+        version: field("Version"),
+        state: field("Status").rsplit(' ').next().unwrap_or_default().to_owned(),
+        same: paragraph.get("Multi-Arch") == Some("same"),
+        config_version: paragraph.get("Config-Version").map(str::to_owned),
+        conffiles,
+        replaces: field("Replaces"),
+        pending: field("Triggers-Pending")
+            .split_ascii_whitespace()
+            .map(str::to_owned)
+            .collect(),
+        text: paragraph.text().to_owned(),
+    };
+    Some((key, known))
+}

@@ -1,0 +1,320 @@
+//! Where the files of a package go: diversions, overrides, conffiles, and what belongs to others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::database::{Key, Known};
+use super::{UnpackError, Work, stanza};
+use crate::deb::{Body, ControlFiles, DataEntry, DebError};
+use kraken_disk::{NodeType, real_path};
+use kraken_overlay::{Entry, EntryPath, Kind, Volume};
+
+/// How dpkg names a conffile that is not configured yet.
+const NEW: &str = ".dpkg-new";
+
+/// A package that is being laid out.
+pub(super) struct Package {
+    pub(super) key: Key,
+    pub(super) version: String,
+    pub(super) same: bool,
+    pub(super) replaces: String,
+    pub(super) conffiles: Vec<String>,
+    /// Conffiles that it wants removed.
+    pub(super) removes: Vec<String>,
+    pub(super) control: ControlFiles,
+    pub(super) path: PathBuf,
+    /// What the image has of it.
+    pub(super) old: Option<(Key, Known)>,
+}
+
+fn paths_of(entries: &[DataEntry]) -> impl Iterator<Item = &str> {
+    entries.iter().map(|entry| entry.path.as_str())
+}
+
+impl Work<'_> {
+    /// Lays out the files, and notes whose they are.
+    pub(super) fn files(&mut self, package: &Package, entries: &[DataEntry]) -> Result<(), UnpackError> {
+        let paths: BTreeSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
+        if let Some(missing) = package.conffiles.iter().find(|path| !paths.contains(path.as_str())) {
+            return Err(
+                DebError::bad_entry(&package.path, missing, "is a conffile that the package does not have").into(),
+            );
+        }
+        let mut once = BTreeSet::new();
+        if let Some(twice) = package
+            .conffiles
+            .iter()
+            .chain(&package.removes)
+            .find(|path| !once.insert(*path))
+        {
+            return Err(DebError::bad_entry(&package.path, twice, "is a conffile twice").into());
+        }
+        for entry in entries
+            .iter()
+            .filter(|entry| once.contains(&entry.path.as_str().to_owned()))
+        {
+            if !matches!(entry.body, Body::File { .. }) {
+                return Err(
+                    DebError::bad_entry(&package.path, entry.path.as_str(), "is a conffile, and no file").into(),
+                );
+            }
+        }
+        self.hashes(package);
+        let mut places = BTreeMap::new();
+        // Paths that are in the image by this package, and those that stay another's.
+        let (mut brought, mut kept) = (BTreeSet::new(), BTreeSet::new());
+        let own: BTreeMap<_, _> = entries.iter().map(|entry| (&entry.path, &entry.body)).collect();
+        for entry in entries {
+            let path = entry.path.as_str();
+            self.refuse_planted(package, &entry.path, &own)?;
+            self.activate_path(path, package);
+            let place = self.place(package, &entry.path)?;
+            self.refuse_database(package, &place, &entry.body)?;
+            let there = self.is_there(&place, &entry.body)?;
+            let folder = matches!(entry.body, Body::Directory);
+            if !there && !folder && self.belongs_to_others(package, path)? {
+                kept.insert(path);
+                continue;
+            }
+            if self.filter.leaves_out(entry) {
+                continue;
+            }
+            self.refuse_unequal(package, entry, &place)?;
+            brought.insert(path);
+            if !there {
+                self.refuse_shape(package, &place, &entry.body)?;
+                places.insert(entry.path.clone(), place);
+            }
+        }
+        for entry in entries {
+            if let Some(place) = places.get(&entry.path) {
+                if let Body::HardLink(other) = &entry.body
+                    && !places.contains_key(other)
+                {
+                    let why =
+                        "is a hard link to a file that the image's dpkg is set to leave out, or that is another's";
+                    return Err(DebError::bad_entry(&package.path, entry.path.as_str(), why).into());
+                }
+                let laid = self.laid(entry, &places);
+                // All names of a file have one owner, mode and time: those of the last one, as dpkg sets them.
+                if let Kind::HardLink(other) = &laid.kind
+                    && let Some(first) = self.overlay.get(Volume::Root, other)
+                {
+                    let first = Entry {
+                        kind: first.kind.clone(),
+                        xattrs: first.xattrs.clone(),
+                        ..laid.clone()
+                    };
+                    self.lay(&other.clone(), first);
+                }
+                self.lay(place, laid);
+            }
+        }
+        self.obsolete = self.obsolete(package, &paths)?;
+        self.remove_obsolete(package, &brought)?;
+        self.remove_conffiles(package)?;
+        let mut list = vec!["/.".to_owned()];
+        list.extend(paths_of(entries).filter(|path| !kept.contains(path)).map(str::to_owned));
+        list.extend(self.obsolete.iter().map(|(path, _)| path.clone()));
+        self.own(package, list);
+        Ok(())
+    }
+
+    /// Whether the file belongs to a package that keeps it, because it replaces this one. One that this package replaces loses it.
+    fn belongs_to_others(&mut self, package: &Package, path: &str) -> Result<bool, UnpackError> {
+        let diverter = self.database.diversions.get(path).map(|(_, by)| by.clone());
+        if diverter.as_ref() == Some(&package.key.0) {
+            // The two files have two places.
+            return Ok(false);
+        }
+        self.refuse_diverted_to(package, path)?;
+        let mut owners = self.database.owners.get(path).cloned().unwrap_or_default();
+        // The file of the one who diverts is the one that stays in its place; ours goes elsewhere, as those of all others do.
+        owners.retain(|owner| Some(&owner.0) != diverter.as_ref());
+        for owner in owners {
+            if owner.0 == package.key.0 || self.gave_up(&owner, path) {
+                continue;
+            }
+            let theirs = self
+                .database
+                .packages
+                .get(&owner)
+                .map_or_else(String::new, |known| known.replaces.clone());
+            if self.replaces(&package.replaces, &owner) {
+                self.take_over(path, &owner, package.conffiles.iter().any(|conffile| conffile == path));
+            } else if self.replaces_new(&theirs, package) {
+                return Ok(true);
+            } else {
+                return Err(UnpackError::Overwrites {
+                    package: package.key.0.clone(),
+                    path: path.to_owned(),
+                    owner: owner.0,
+                });
+            }
+        }
+        Ok(false)
+    }
+
+    /// A file of a package must not stand where another package's file is diverted to.
+    fn refuse_diverted_to(&self, package: &Package, path: &str) -> Result<(), UnpackError> {
+        let mut diversions = self.database.diversions.iter();
+        match diversions.find(|(_, (other, by))| other == path && *by != package.key.0) {
+            None => Ok(()),
+            Some((from, _)) => Err(UnpackError::Overwrites {
+                package: package.key.0.clone(),
+                path: path.to_owned(),
+                owner: format!("the diversion of {from}"),
+            }),
+        }
+    }
+
+    fn replaces_new(&self, replaces: &str, package: &Package) -> bool {
+        let groups = crate::relation::relations(replaces, &self.database.architecture).unwrap_or_default();
+        groups.iter().flatten().any(|relation| {
+            relation.name == package.key.0
+                && relation
+                    .version
+                    .is_none_or(|(operator, wanted)| operator.holds(&package.version, wanted))
+        })
+    }
+
+    /// Whether a package only has the path in its list since nobody removed what was there: it was removed itself, or has a conffile there
+    /// that it no longer wants.
+    fn gave_up(&self, owner: &Key, path: &str) -> bool {
+        self.database.packages.get(owner).is_some_and(|known| {
+            let flags = known.conffiles.iter().find(|(other, _)| other == path);
+            !known.is_unpacked() || flags.is_some_and(|(_, rest)| rest.split(' ').any(|word| word == "obsolete"))
+        })
+    }
+
+    fn take_over(&mut self, path: &str, owner: &Key, as_conffile: bool) {
+        if let Some(known) = self.database.packages.get_mut(owner).filter(|_| as_conffile) {
+            let text = stanza::with_obsolete(self.stanzas.get(owner).unwrap_or(&known.text), path);
+            known.text.clone_from(&text);
+            self.stanzas.insert(owner.clone(), text);
+        }
+        if let Some(owners) = self.database.owners.get_mut(path) {
+            owners.retain(|other| other != owner);
+        }
+        if let Some(list) = self.database.lists.get_mut(owner) {
+            list.retain(|other| other != path);
+        }
+        self.robbed.insert(owner.clone());
+    }
+
+    /// Where a file goes: elsewhere when another package diverts it, under a name of its own when it is a conffile.
+    fn place(&self, package: &Package, path: &EntryPath) -> Result<EntryPath, UnpackError> {
+        let diverted = self
+            .database
+            .diversions
+            .get(path.as_str())
+            .filter(|(_, by)| *by != package.key.0);
+        let place = diverted.map_or(path.as_str(), |(other, _)| other);
+        let is_conffile = package.conffiles.iter().any(|conffile| conffile == path.as_str());
+        if !is_conffile {
+            return Ok(EntryPath::new(place)?);
+        }
+        Ok(EntryPath::new(&format!("{place}{NEW}"))?)
+    }
+
+    /// The entry of the overlay.
+    fn laid(&self, entry: &DataEntry, places: &BTreeMap<EntryPath, EntryPath>) -> Entry {
+        let number = |(number, name): &(u32, String), names: &std::collections::HashMap<String, u32>| {
+            names.get(name).copied().unwrap_or(*number)
+        };
+        let mut uid = number(&entry.owner, &self.database.users);
+        let mut gid = number(&entry.group, &self.database.groups);
+        let mut mode = entry.mode;
+        if let Some((user, group, octal)) = self.database.overrides.get(entry.path.as_str()) {
+            let given = |text: &str, names: &std::collections::HashMap<String, u32>| match text.strip_prefix('#') {
+                Some(number) => number.parse().ok(),
+                None => names.get(text).copied(),
+            };
+            uid = given(user, &self.database.users).unwrap_or(uid);
+            gid = given(group, &self.database.groups).unwrap_or(gid);
+            mode = u16::from_str_radix(octal, 8).unwrap_or(mode) & 0o7777;
+        }
+        let kind = match &entry.body {
+            Body::File { content, .. } => Kind::File(content.clone()),
+            Body::Directory => Kind::DirectoryIfMissing,
+            Body::Symlink(target) => Kind::Symlink(target.clone()),
+            Body::HardLink(other) => Kind::HardLink(places.get(other).unwrap_or(other).clone()),
+        };
+        let mode = if matches!(kind, Kind::Symlink(_)) { 0o777 } else { mode };
+        Entry {
+            kind,
+            mode,
+            uid,
+            gid,
+            mtime: entry.mtime,
+            xattrs: entry.xattrs.clone(),
+        }
+    }
+
+    fn lay(&mut self, place: &EntryPath, entry: Entry) {
+        let there = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
+        // The first package to bring a folder decides how it looks, as with dpkg.
+        if entry.kind == Kind::DirectoryIfMissing && there == Some(&Kind::DirectoryIfMissing) {
+            return;
+        }
+        self.overlay.insert(Volume::Root, place.clone(), entry);
+    }
+
+    /// Removes the files of the replaced version that the new one has not and that nobody else owns; folders, when nothing is left in them.
+    fn remove_obsolete(&mut self, package: &Package, brought: &BTreeSet<&str>) -> Result<(), UnpackError> {
+        let Some((key, known)) = &package.old else {
+            return Ok(());
+        };
+        let list = self.database.lists.remove(key).unwrap_or_default();
+        for path in &list {
+            if let Some(owners) = self.database.owners.get_mut(path) {
+                owners.retain(|owner| owner != key);
+            }
+        }
+        // One file can have two names in two versions: /lib/x and /usr/lib/x.
+        let mut real = BTreeSet::new();
+        for path in brought {
+            real.insert(self.real(path)?);
+        }
+        for path in list.iter().rev().filter(|path| !brought.contains(path.as_str())) {
+            if path == "/." {
+                continue;
+            }
+            self.activate_path(path, package);
+            let is_conffile = known.conffiles.iter().any(|(conffile, _)| conffile == path);
+            let owned = self.database.owners.get(path).is_some_and(|owners| !owners.is_empty());
+            if is_conffile || owned || real.contains(&self.real(path)?) {
+                continue;
+            }
+            let diverted = self.database.diversions.get(path).filter(|(_, by)| *by != key.0);
+            let place = diverted.map_or(path, |(other, _)| other).clone();
+            match self.root.metadata(&place)?.map(|found| found.node) {
+                None => {}
+                Some(NodeType::Directory) => self.put(&place, Entry::absent_if_empty())?,
+                Some(_) => self.put(&place, Entry::absent())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A path with the links on the way to it resolved.
+    pub(super) fn real(&self, path: &str) -> Result<String, UnpackError> {
+        match path.rsplit_once('/') {
+            Some((parent, name)) if !parent.is_empty() => Ok(format!(
+                "{}/{name}",
+                real_path(self.root, parent)?.trim_end_matches('/')
+            )),
+            _ => Ok(path.to_owned()),
+        }
+    }
+
+    fn own(&mut self, package: &Package, list: Vec<String>) {
+        for path in &list {
+            let owners = self.database.owners.entry(path.clone()).or_default();
+            if !owners.contains(&package.key) {
+                owners.push(package.key.clone());
+            }
+        }
+        self.database.lists.insert(package.key.clone(), list);
+    }
+}

@@ -1,0 +1,113 @@
+//! What we ask of a library that writes ext4, so that it can be changed for another.
+
+use std::collections::BTreeMap;
+
+use super::superblock::Ext4InfoError;
+use kraken_overlay::Content;
+
+/// Owner, mode, time and attributes of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes<'a> {
+    /// Permission bits, `0o7777` at most.
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time, seconds since 1970-01-01 UTC; clamped to 1970..2038, which is what every reader of ext4 understands.
+    pub mtime: i64,
+    /// Extended attributes by full name.
+    pub xattrs: &'a BTreeMap<String, Vec<u8>>,
+}
+
+/// Why something could not be written to an ext4 volume.
+#[derive(Debug, thiserror::Error)]
+pub enum Ext4Error {
+    /// The volume cannot be opened for writing.
+    #[error("opening the ext4 file system for writing: {0}")]
+    Open(String),
+    /// An operation failed.
+    #[error("{doing} {path} in the ext4 file system: {why}")]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// There is no room.
+    #[error(
+        "{doing} {path} in the ext4 file system: it is full; the root partition has to be grown, or less put on it"
+    )]
+    Full {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: String,
+    },
+}
+
+impl From<Ext4InfoError> for Ext4Error {
+    fn from(error: Ext4InfoError) -> Self {
+        Self::Open(error.to_string())
+    }
+}
+
+/// What we ask of a library that writes ext4. Paths are absolute; symbolic links on the way to the last component are followed inside the
+/// volume; parents that are missing are made as `0755 root:root`.
+pub trait Ext4Write {
+    /// Writes a file under a new inode, unless it is there with all its attributes, and with as many names as `names` says; whatever file or link stood there loses this name only.
+    ///
+    /// # Errors
+    /// [`Ext4Error`] when a directory stands there, a parent is a file, or there is no room.
+    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+
+    /// Makes a directory, or gives an existing one these attributes.
+    ///
+    /// # Errors
+    /// As [`Self::file`]; a file in its place is an error.
+    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+
+    /// Makes a directory where there is none, and says whether it did; one that is there, or a link to one, stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::file`]; a file in its place is an error.
+    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool, Ext4Error>;
+
+    /// Gives the regular file `other` another name. Whatever file or link stood there loses this name. `now` is the time of the change.
+    ///
+    /// # Errors
+    /// As [`Self::file`]; also when `other` is no regular file.
+    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<(), Ext4Error>;
+
+    /// Makes a symbolic link; whatever file or link stood there is replaced.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+
+    /// Removes a file or link; nothing there is no error.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn remove(&mut self, path: &str) -> Result<(), Ext4Error>;
+
+    /// Removes a directory in which nothing is; anything else stays, and nothing there is no error.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn remove_if_empty(&mut self, path: &str) -> Result<(), Ext4Error>;
+
+    /// Sets the modification time of an existing directory (writing into it changed it).
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn touch(&mut self, path: &str, mtime: i64) -> Result<(), Ext4Error>;
+
+    /// Finishes the writes.
+    ///
+    /// # Errors
+    /// [`Ext4Error`] when the disk reports one.
+    fn finish(self) -> Result<(), Ext4Error>;
+}

@@ -1,0 +1,45 @@
+//! The bytes of a file handed over piece by piece, so that a file of a hundred megabytes does not take as much memory.
+
+use sha2::{Digest, Sha256};
+
+use super::contract::Ext4Error;
+use kraken_overlay::Content;
+
+/// Bytes of a stored file that are in memory at once: whole blocks. A piece is also what has to find a contiguous run.
+const PIECE: u64 = 16 << 20;
+
+/// Hands the content over, each piece with its offset, until `take` answers no. What is stored is hashed on the way. Gives whether all answers were yes.
+///
+/// # Errors
+/// What `take` reports; also when the stored bytes cannot be read, or are not those that were stored.
+pub(super) fn pieces(
+    content: &Content,
+    path: &str,
+    mut take: impl FnMut(u64, &[u8]) -> Result<bool, Ext4Error>,
+) -> Result<bool, Ext4Error> {
+    if let Content::Bytes(bytes) = content {
+        return take(0, bytes);
+    }
+    let failed = |why: String| Ext4Error::Failed {
+        doing: "reading the contents of",
+        path: path.into(),
+        why,
+    };
+    let (mut piece, mut hash, mut at) = (Vec::new(), Sha256::new(), 0);
+    while at < content.len() {
+        let size = usize::try_from((content.len() - at).min(PIECE)).unwrap_or(usize::MAX);
+        piece.resize(size, 0);
+        content
+            .read_at(at, &mut piece)
+            .map_err(|error| failed(error.to_string()))?;
+        hash.update(&piece);
+        if !take(at, &piece)? {
+            return Ok(false);
+        }
+        at += size as u64;
+    }
+    match <[u8; 32]>::from(hash.finalize()) == content.sha256() {
+        true => Ok(true),
+        false => Err(failed("a temporary file changed while it was in use".into())),
+    }
+}

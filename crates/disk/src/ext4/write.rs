@@ -1,0 +1,427 @@
+//! Writing to an ext4 volume through `rust-fs-ext4`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fs_ext4::{Error, Filesystem, inode::Inode, xattr};
+
+use super::contract::{Attributes, Ext4Error, Ext4Write};
+use super::device::{Clock, Device, clamp};
+use super::pieces::pieces;
+use super::superblock::Ext4Info;
+use crate::io::WriteAt;
+use crate::slice::Slice;
+use crate::table::Partition;
+use kraken_overlay::Content;
+
+/// The root directory's inode number.
+const ROOT: u32 = 2;
+/// Symbolic links followed on the way to one directory, as the kernel's limit.
+const MAX_LINKS: u32 = 40;
+
+/// An ext4 volume open for writing.
+pub struct Ext4Writer {
+    fs: Filesystem,
+    clock: Arc<Clock>,
+}
+
+/// A directory that was found: its inode, and its path without links (the library takes attributes by path).
+#[derive(Clone)]
+struct Place {
+    inode: u32,
+    path: String,
+}
+
+impl Place {
+    fn child(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+}
+
+impl Ext4Writer {
+    /// Opens the volume in a partition of a disk. `now` (seconds since 1970-01-01 UTC) is the time of what has none of its own, such as removals.
+    ///
+    /// # Errors
+    /// [`Ext4Error::Open`] when it is not ext4, was not unmounted cleanly, or has a feature that is not supported.
+    pub fn open(disk: Arc<dyn WriteAt>, partition: &Partition, now: i64) -> Result<Self, Ext4Error> {
+        let open = |e: &dyn std::fmt::Display| Ext4Error::Open(e.to_string());
+        let slice = Slice::new(disk, partition.start, partition.len).map_err(|e| open(&e))?;
+        if let Some(why) = Ext4Info::read(&slice)?.refusal() {
+            return Err(Ext4Error::Open(why.into()));
+        }
+        let clock = Arc::new(Clock::at(now));
+        let mut fs = Filesystem::mount_with_runtime(Arc::new(Device(slice)), clock.clone()).map_err(|e| open(&e))?;
+        // The journal is clean, and nothing can crash between two writes to memory: it would only make the patch larger.
+        fs.journal = None;
+        Ok(Self { fs, clock })
+    }
+
+    /// The directory that holds `path`'s last component, made when `make` says so; `None` when it is missing.
+    fn parent(&self, path: &str, make: bool) -> Result<Option<Place>, Ext4Error> {
+        let mut trail = vec![Place {
+            inode: ROOT,
+            path: String::new(),
+        }];
+        let (parents, _) = split(path)?;
+        let mut todo: Vec<String> = parents.split('/').rev().map(str::to_owned).collect();
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            let Some(here) = trail.last().cloned() else { break };
+            match name.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    // The parent of the root is the root: a link cannot lead out.
+                    if trail.len() > 1 {
+                        trail.pop();
+                    }
+                    continue;
+                }
+                _ => (),
+            }
+            let Some((inode, found)) = self.look(&here, &name, path)? else {
+                if !make {
+                    return Ok(None);
+                }
+                let inode = self.make_parent(&here, &name, path)?;
+                trail.push(Place {
+                    inode,
+                    path: here.child(&name),
+                });
+                continue;
+            };
+            if found.is_dir() {
+                trail.push(Place {
+                    inode,
+                    path: here.child(&name),
+                });
+            } else if found.is_symlink() {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(failed("resolving", path, "too many symbolic links on the way"));
+                }
+                let target = self.target(inode, path)?;
+                if target.starts_with('/') {
+                    trail.truncate(1);
+                }
+                todo.extend(target.split('/').rev().map(str::to_owned));
+            } else if make {
+                return Err(failed(
+                    "resolving",
+                    path,
+                    &format!("{} is a file, not a directory", here.child(&name)),
+                ));
+            } else {
+                return Ok(None);
+            }
+        }
+        Ok(trail.pop())
+    }
+
+    fn target(&self, inode: u32, path: &str) -> Result<String, Ext4Error> {
+        let raw = self.fs.read_link_ino(inode).map_err(wrap("resolving", path))?;
+        String::from_utf8(raw).map_err(|_| failed("resolving", path, "a link on the way is not UTF-8"))
+    }
+
+    fn look(&self, directory: &Place, name: &str, path: &str) -> Result<Option<(u32, Inode)>, Ext4Error> {
+        let inode = match self.fs.lookup_at(directory.inode, name.as_bytes()) {
+            Ok(inode) => inode,
+            Err(Error::NotFound) => return Ok(None),
+            Err(error) => return Err(wrap("looking up", path)(error)),
+        };
+        let found = self.fs.stat_ino(inode).map_err(wrap("looking up", path))?;
+        Ok(Some((inode, found)))
+    }
+
+    fn make_parent(&self, here: &Place, name: &str, path: &str) -> Result<u32, Ext4Error> {
+        let inode = self
+            .fs
+            .apply_mkdir_at(here.inode, name.as_bytes(), 0o755)
+            .map_err(wrap("making the parents of", path))?;
+        Ok(inode)
+    }
+
+    /// Parent, name and what stands there, for something that is to be written.
+    #[allow(clippy::type_complexity)]
+    fn spot<'p>(&self, path: &'p str) -> Result<(Place, &'p str, Option<(u32, Inode)>), Ext4Error> {
+        let (_, name) = split(path)?;
+        let place = self
+            .parent(path, true)?
+            .ok_or_else(|| failed("resolving", path, "its parent is missing"))?;
+        let found = self.look(&place, name, path)?;
+        Ok((place, name, found))
+    }
+
+    fn dress(&self, place: &Place, name: &str, inode: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        let path = place.child(name);
+        self.fs
+            .apply_chown_ino(inode, attributes.uid, attributes.gid)
+            .map_err(wrap("setting the owner of", &path))?;
+        self.fs
+            .apply_chmod_ino(inode, attributes.mode & 0o7777)
+            .map_err(wrap("setting the mode of", &path))?;
+        for (key, value) in attributes.xattrs {
+            self.fs
+                .apply_setxattr(&path, key, value)
+                .map_err(wrap("setting an extended attribute of", &path))?;
+        }
+        self.set_times(inode, &path, attributes.mtime)
+    }
+
+    fn set_times(&self, inode: u32, path: &str, mtime: i64) -> Result<(), Ext4Error> {
+        let time = clamp(mtime);
+        self.fs
+            .apply_utimens_ino(inode, time, 0, time, 0)
+            .map_err(wrap("setting the time of", path))
+    }
+
+    /// Whether an inode has these attributes already.
+    fn dressed(&self, inode: u32, found: &Inode, attributes: Attributes<'_>) -> bool {
+        let plain = found.mode & 0o7777 == attributes.mode & 0o7777
+            && found.uid == attributes.uid
+            && found.gid == attributes.gid
+            && (found.mtime, found.mtime_nsec) == (clamp(attributes.mtime), 0);
+        plain && self.xattrs(inode).is_some_and(|have| have == *attributes.xattrs)
+    }
+
+    fn xattrs(&self, inode: u32) -> Option<BTreeMap<String, Vec<u8>>> {
+        let (parsed, raw) = self.fs.read_inode_verified(inode).ok()?;
+        let entries = xattr::read_all_resolved(&self.fs, &parsed, &raw).ok()?;
+        Some(entries.into_iter().map(|e| (e.name, e.value)).collect())
+    }
+
+    /// Whether a file inode holds exactly these bytes.
+    fn holds(&self, inode: u32, found: &Inode, content: &Content, path: &str) -> Result<bool, Ext4Error> {
+        if found.size != content.len() {
+            return Ok(false);
+        }
+        let mut have = Vec::new();
+        pieces(content, path, |at, piece| {
+            have.resize(piece.len(), 0);
+            let read = self.fs.read_ino(inode, at, &mut have);
+            Ok(matches!(read, Ok(count) if count == piece.len()) && have == piece)
+        })
+    }
+
+    /// Removes the name of a file or link, so that the new inode inherits neither attributes nor other names.
+    fn clear(&self, place: &Place, name: &str, found: Option<&Inode>) -> Result<(), Ext4Error> {
+        let path = place.child(name);
+        match found {
+            None => Ok(()),
+            Some(found) if found.is_dir() => Err(failed("replacing", &path, "a directory stands there")),
+            Some(_) => self
+                .fs
+                .apply_unlink_at(place.inode, name.as_bytes())
+                .map_err(wrap("replacing", &path)),
+        }
+    }
+}
+
+impl Ext4Write for Ext4Writer {
+    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        self.clock.set(attributes.mtime);
+        let (place, name, found) = self.spot(path)?;
+        if let Some((inode, found)) = &found
+            && found.is_file()
+            && u32::from(found.links_count) == names
+            && self.dressed(*inode, found, attributes)
+            && self.holds(*inode, found, content, path)?
+        {
+            return Ok(());
+        }
+        self.clear(&place, name, found.as_ref().map(|(_, inode)| inode))?;
+        let inode = self
+            .fs
+            .apply_create_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
+            .map_err(wrap("creating", path))?;
+        pieces(content, path, |at, piece| {
+            // The library gives back the size that the file has then.
+            let size = self
+                .fs
+                .apply_pwrite_ino(inode, at, piece)
+                .map_err(wrap("writing", path))?;
+            match size == at + piece.len() as u64 {
+                true => Ok(true),
+                false => Err(Ext4Error::Full {
+                    doing: "writing",
+                    path: path.into(),
+                }),
+            }
+        })?;
+        self.dress(&place, name, inode, attributes)
+    }
+
+    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        self.clock.set(attributes.mtime);
+        let (mut place, name, found) = self.spot(path)?;
+        let mut name = name.to_owned();
+        let inode = match found {
+            None => self
+                .fs
+                .apply_mkdir_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
+                .map_err(wrap("creating", path))?,
+            Some((inode, found)) if found.is_dir() => {
+                if self.dressed(inode, &found, attributes) {
+                    return Ok(());
+                }
+                inode
+            }
+            // A link to a directory (/lib -> usr/lib) stays, as dpkg keeps it; what it leads to is the directory meant.
+            Some((_, found)) if found.is_symlink() => {
+                let inner = format!("{path}/x");
+                match self.parent(&inner, false)? {
+                    Some(target) if !target.path.is_empty() => {
+                        let (parent, last) = split(&target.path)?;
+                        name = last.to_owned();
+                        let inode = target.inode;
+                        place = Place {
+                            inode: 0,
+                            path: parent.to_owned(),
+                        };
+                        inode
+                    }
+                    _ => {
+                        return Err(failed(
+                            "creating",
+                            path,
+                            "a symbolic link that leads to no directory stands there",
+                        ));
+                    }
+                }
+            }
+            Some(_) => return Err(failed("creating", path, "a file stands there, not a directory")),
+        };
+        self.dress(&place, &name, inode, attributes)
+    }
+
+    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool, Ext4Error> {
+        if self.parent(&format!("{path}/x"), false)?.is_some() {
+            return Ok(false);
+        }
+        self.directory(path, attributes)?;
+        Ok(true)
+    }
+
+    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<(), Ext4Error> {
+        self.clock.set(now);
+        let (_, name) = split(other)?;
+        let source = match self.parent(other, false)? {
+            Some(place) => self.look(&place, name, other)?,
+            None => None,
+        };
+        let Some((inode, found)) = source.filter(|(_, found)| found.is_file()) else {
+            return Err(failed("linking to", other, "there is no file of that name"));
+        };
+        let (place, name, there) = self.spot(path)?;
+        if there.as_ref().is_some_and(|(there, _)| *there == inode) {
+            return Ok(());
+        }
+        self.clear(&place, name, there.as_ref().map(|(_, inode)| inode))?;
+        self.fs
+            .apply_link_at(inode, place.inode, name.as_bytes())
+            .map_err(wrap("linking", path))?;
+        self.set_times(inode, path, found.mtime)
+    }
+
+    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+        self.clock.set(attributes.mtime);
+        let (place, name, found) = self.spot(path)?;
+        if let Some((inode, found)) = &found
+            && found.is_symlink()
+            && (found.uid, found.gid) == (attributes.uid, attributes.gid)
+            && found.mtime == clamp(attributes.mtime)
+            && self.target(*inode, path)? == target
+        {
+            return Ok(());
+        }
+        self.clear(&place, name, found.as_ref().map(|(_, inode)| inode))?;
+        let inode = self
+            .fs
+            .apply_symlink_at(place.inode, name.as_bytes(), target.as_bytes())
+            .map_err(wrap("creating", path))?;
+        self.fs
+            .apply_chown_ino(inode, attributes.uid, attributes.gid)
+            .map_err(wrap("setting the owner of", path))?;
+        self.set_times(inode, path, attributes.mtime)
+    }
+
+    fn remove(&mut self, path: &str) -> Result<(), Ext4Error> {
+        let (_, name) = split(path)?;
+        let Some(place) = self.parent(path, false)? else {
+            return Ok(());
+        };
+        match self.look(&place, name, path)? {
+            None => Ok(()),
+            Some((_, found)) if found.is_dir() => Err(failed(
+                "removing",
+                path,
+                "it is a directory, and only files are removed",
+            )),
+            Some(_) => self
+                .fs
+                .apply_unlink_at(place.inode, name.as_bytes())
+                .map_err(wrap("removing", path)),
+        }
+    }
+
+    fn remove_if_empty(&mut self, path: &str) -> Result<(), Ext4Error> {
+        let (_, name) = split(path)?;
+        let Some(place) = self.parent(path, false)? else {
+            return Ok(());
+        };
+        match self.look(&place, name, path)? {
+            Some((_, found)) if found.is_dir() => match self.fs.apply_rmdir_at(place.inode, name.as_bytes()) {
+                Ok(()) | Err(Error::DirectoryNotEmpty) => Ok(()),
+                Err(error) => Err(wrap("removing", path)(error)),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn touch(&mut self, path: &str, mtime: i64) -> Result<(), Ext4Error> {
+        self.clock.set(mtime);
+        let inner = format!("{path}/x");
+        match self.parent(&inner, false)? {
+            Some(place) => {
+                let found = self.fs.stat_ino(place.inode).map_err(wrap("looking up", path))?;
+                if (found.mtime, found.mtime_nsec) == (clamp(mtime), 0) {
+                    return Ok(());
+                }
+                self.set_times(place.inode, path, mtime)
+            }
+            None => Err(failed("setting the time of", path, "it is not there")),
+        }
+    }
+
+    fn finish(self) -> Result<(), Ext4Error> {
+        self.fs.finish().map_err(wrap("finishing the writes to", "/"))
+    }
+}
+
+fn split(path: &str) -> Result<(&str, &str), Ext4Error> {
+    match path.rsplit_once('/') {
+        Some((parents, name)) if !name.is_empty() => Ok((parents, name)),
+        _ => Err(failed("resolving", path, "it is not an absolute path to an entry")),
+    }
+}
+
+fn failed(doing: &'static str, path: &str, why: &str) -> Ext4Error {
+    Ext4Error::Failed {
+        doing,
+        path: path.into(),
+        why: why.into(),
+    }
+}
+
+/// The library says "corrupt" where it means "full"; see its `alloc.rs`.
+fn wrap(doing: &'static str, path: &str) -> impl FnOnce(Error) -> Ext4Error {
+    move |error| match error {
+        Error::NoSpaceLeftOnDevice
+        | Error::Corrupt("no group has a contiguous free run of this size" | "no group has a free inode") => {
+            Ext4Error::Full {
+                doing,
+                path: path.into(),
+            }
+        }
+        error => failed(doing, path, &error.to_string()),
+    }
+}

@@ -1,0 +1,340 @@
+//! Our own consistency check of a FAT volume: chains, lost and shared clusters, both copies of the table, FSInfo, the dirty bit.
+
+use std::collections::VecDeque;
+
+use super::FatError;
+use super::geometry::{Fat, Geometry, Link};
+use crate::io::ReadAt;
+use crate::slice::Slice;
+use crate::table::Partition;
+
+/// Findings listed before the rest is only counted.
+const MAX_FINDINGS: usize = 50;
+/// Bytes of a directory at most: 65536 entries (Microsoft's specification, section 6).
+const MAX_DIRECTORY: u64 = 65536 * 32;
+/// Bytes of all directories that one survey reads: beyond any boot volume, and an end for hostile ones.
+const MAX_DIRECTORIES: u64 = 256 << 20;
+
+/// Checks a FAT volume and says in sentences what is wrong with it; an empty list means that it is consistent.
+///
+/// # Errors
+/// [`FatError`] when it is no FAT volume at all or the disk cannot be read.
+pub fn check_fat(volume: &dyn ReadAt) -> Result<Vec<String>, FatError> {
+    let survey = Survey::take(volume)?;
+    let mut findings = survey.unsafe_findings;
+    findings.extend(survey.findings);
+    Ok(findings)
+}
+
+/// A FAT volume that was looked over and has no fault at all: whoever opens the same bytes again, as every node's view of a golden
+/// image does, need not look them over again, which takes longer than all the rest.
+#[derive(Clone, Debug)]
+pub struct CleanFat(Geometry);
+
+impl CleanFat {
+    /// Looks over the volume in a partition of a disk.
+    ///
+    /// # Errors
+    /// [`FatError`] when it cannot be read, or has any fault.
+    pub fn of(disk: &dyn ReadAt, partition: &Partition) -> Result<Self, FatError> {
+        let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
+        let survey = Survey::take(&slice)?;
+        survey.sound()?;
+        match survey.findings.first() {
+            Some(first) => Err(FatError::Damaged(first.clone())),
+            None if survey.info_stale => Err(FatError::Damaged("FSInfo has no count of free clusters".into())),
+            None => Ok(Self(survey.geometry)),
+        }
+    }
+
+    pub(super) fn geometry(&self) -> &Geometry {
+        &self.0
+    }
+}
+
+/// What one pass over a volume tells.
+pub(crate) struct Survey {
+    pub geometry: Geometry,
+    /// What makes the volume unsafe to walk.
+    pub unsafe_findings: Vec<String>,
+    /// What is wrong, but harmless to a reader.
+    pub findings: Vec<String>,
+    /// Clusters not in use.
+    pub free: u32,
+    /// Whether a dirty bit is set; also among the findings.
+    pub dirty: bool,
+    /// Whether the count of free clusters in FSInfo is wrong or absent; also among the findings when wrong.
+    pub info_stale: bool,
+    /// Clusters that are in use by no file.
+    pub lost: Vec<u32>,
+    /// Whether the second copy of the table is another than the first.
+    pub copies_differ: bool,
+    /// Whether FSInfo has no signature.
+    pub info_lost: bool,
+    /// The first finding that only the loss of bytes of a file could put right.
+    pub beyond_mending: Option<String>,
+}
+
+impl Survey {
+    /// Surveys a volume.
+    pub(crate) fn take(volume: &dyn ReadAt) -> Result<Self, FatError> {
+        let geometry = Geometry::read(volume)?;
+        let fat = geometry
+            .read_fat(volume, 0)
+            .map_err(FatError::io("reading the allocation table"))?;
+        let mut walk = Walk::new(volume, &geometry, &fat);
+        walk.run()?;
+        let used = fat.in_use(geometry.clusters);
+        let beyond_mending = walk.findings.first().cloned();
+        let lost = walk.lost(&used);
+        if !lost.is_empty() {
+            walk.note(format!("{} clusters are in use by no file", lost.len()));
+        }
+        let mut copies_differ = false;
+        if geometry.fats == 2 {
+            let second = geometry
+                .read_fat(volume, 1)
+                .map_err(FatError::io("reading the second allocation table"))?;
+            copies_differ = second != fat;
+            if copies_differ {
+                walk.note("the two copies of the allocation table differ".into());
+            }
+        }
+        let free = geometry.clusters - used.len() as u32;
+        let (unsafe_findings, findings) = (walk.unsafe_findings, walk.findings);
+        let mut survey = Self {
+            unsafe_findings,
+            findings,
+            free,
+            dirty: false,
+            info_stale: false,
+            lost,
+            copies_differ,
+            info_lost: false,
+            beyond_mending,
+            geometry,
+        };
+        survey.look_at_flags(volume, &fat)?;
+        survey.look_at_info(volume)?;
+        Ok(survey)
+    }
+
+    fn look_at_flags(&mut self, volume: &dyn ReadAt, fat: &Fat) -> Result<(), FatError> {
+        let mut flags = [0];
+        volume
+            .read_at(self.geometry.flags_at, &mut flags)
+            .map_err(FatError::io("reading the boot sector"))?;
+        self.dirty = flags[0] & 3 != 0 || fat.dirty();
+        if self.dirty {
+            self.findings
+                .push("it is marked dirty: it was not unmounted, or errors were met".into());
+        }
+        Ok(())
+    }
+
+    fn look_at_info(&mut self, volume: &dyn ReadAt) -> Result<(), FatError> {
+        let Some(at) = self.geometry.fs_info else {
+            return Ok(());
+        };
+        let mut info = [0; 512];
+        volume.read_at(at, &mut info).map_err(FatError::io("reading FSInfo"))?;
+        if info[..4] != *b"RRaA" || info[484..488] != *b"rrAa" {
+            self.findings.push("FSInfo has no signature".into());
+            self.info_lost = true;
+            return Ok(());
+        }
+        let free = u32::from_le_bytes([info[488], info[489], info[490], info[491]]);
+        self.info_stale = free != self.free;
+        // All ones means "not known", which is allowed.
+        if self.info_stale && free != u32::MAX {
+            self.findings.push(format!(
+                "FSInfo says {free} clusters are free, the table says {}",
+                self.free
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a writer must put something right before it writes.
+    pub(super) fn has_faults(&self) -> bool {
+        self.dirty || self.info_stale || self.info_lost || self.copies_differ || !self.lost.is_empty()
+    }
+
+    /// The geometry of a volume that is safe to walk.
+    pub(crate) fn sound(&self) -> Result<(), FatError> {
+        match self.unsafe_findings.first() {
+            None => Ok(()),
+            Some(first) => Err(FatError::Damaged(first.clone())),
+        }
+    }
+}
+
+/// A walk over all directories, breadth first, that visits no cluster twice.
+struct Walk<'a> {
+    volume: &'a dyn ReadAt,
+    geometry: &'a Geometry,
+    fat: &'a Fat,
+    seen: Vec<u64>,
+    queue: VecDeque<(String, u32)>,
+    read: u64,
+    unsafe_findings: Vec<String>,
+    findings: Vec<String>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(volume: &'a dyn ReadAt, geometry: &'a Geometry, fat: &'a Fat) -> Self {
+        Self {
+            volume,
+            geometry,
+            fat,
+            seen: vec![0; geometry.clusters as usize / 64 + 1],
+            queue: VecDeque::new(),
+            read: 0,
+            unsafe_findings: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, finding: String) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
+    fn alarm(&mut self, finding: String) {
+        if self.unsafe_findings.len() < MAX_FINDINGS {
+            self.unsafe_findings.push(finding);
+        }
+    }
+
+    /// Marks a data cluster as seen; false when it was before.
+    fn mark(&mut self, n: u32) -> bool {
+        let (word, bit) = ((n - 2) as usize / 64, 1 << ((n - 2) % 64));
+        let new = self.seen[word] & bit == 0;
+        self.seen[word] |= bit;
+        new
+    }
+
+    /// Those of the clusters in use that no walk has seen.
+    fn lost(&self, used: &[u32]) -> Vec<u32> {
+        let seen = |n: u32| self.seen[(n - 2) as usize / 64] & (1 << ((n - 2) % 64)) != 0;
+        used.iter()
+            .copied()
+            .filter(|n| !seen(*n) && self.fat.link(*n) != Link::Bad)
+            .collect()
+    }
+
+    fn run(&mut self) -> Result<(), FatError> {
+        if self.geometry.fs_info.is_some() {
+            self.queue.push_back((String::new(), self.geometry.root_cluster));
+        } else {
+            let root = self.bytes(self.geometry.root_start, self.geometry.root_len)?;
+            self.entries("", &root);
+        }
+        while let Some((path, first)) = self.queue.pop_front() {
+            let Some(chain) = self.chain(&path, first) else {
+                continue;
+            };
+            let len = chain.len() as u64 * self.geometry.cluster;
+            self.read += len;
+            if len > MAX_DIRECTORY || self.read > MAX_DIRECTORIES {
+                self.alarm(format!("the directory {path}/ is larger than a FAT directory can be"));
+                continue;
+            }
+            let mut bytes = Vec::new();
+            for n in chain {
+                bytes.extend(self.bytes(self.geometry.cluster_at(n), self.geometry.cluster)?);
+            }
+            self.entries(&path, &bytes);
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, at: u64, len: u64) -> Result<Vec<u8>, FatError> {
+        let mut bytes = vec![0; len as usize];
+        self.volume
+            .read_at(at, &mut bytes)
+            .map_err(FatError::io("reading a directory"))?;
+        Ok(bytes)
+    }
+
+    /// Follows a chain, marking its clusters; `None` (and an alarm) when it is broken.
+    fn chain(&mut self, path: &str, first: u32) -> Option<Vec<u32>> {
+        let mut chain = Vec::new();
+        let mut n = first;
+        loop {
+            if !self.geometry.holds(n) {
+                self.alarm(format!("the cluster chain of {path:?} leaves the volume (cluster {n})"));
+                return None;
+            }
+            if !self.mark(n) {
+                self.alarm(format!(
+                    "the cluster chain of {path:?} meets another one or itself (cluster {n})"
+                ));
+                return None;
+            }
+            chain.push(n);
+            match self.fat.link(n) {
+                Link::Next(next) => n = next,
+                Link::End => return Some(chain),
+                Link::Free | Link::Bad => {
+                    self.alarm(format!(
+                        "the cluster chain of {path:?} runs into a free or bad cluster ({n})"
+                    ));
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn entries(&mut self, parent: &str, bytes: &[u8]) {
+        for entry in bytes.chunks_exact(32) {
+            let attributes = entry[11];
+            match entry[0] {
+                0 => break,
+                0xe5 => continue,
+                // A label, or a part of a long name (which has the label's bit set, too).
+                _ if attributes & 0x08 != 0 => continue,
+                b'.' => continue,
+                _ => (),
+            }
+            let path = format!("{parent}/{}", short_name(entry));
+            let word = |at: usize| u32::from(u16::from_le_bytes([entry[at], entry[at + 1]]));
+            let high = if self.geometry.fs_info.is_some() { word(20) } else { 0 };
+            let first = high << 16 | word(26);
+            let size = word(28) | word(30) << 16;
+            if attributes & 0x10 != 0 {
+                self.queue.push_back((path, first));
+            } else {
+                self.file(&path, first, size);
+            }
+        }
+    }
+
+    fn file(&mut self, path: &str, first: u32, size: u32) {
+        let want = u64::from(size).div_ceil(self.geometry.cluster);
+        let have = match first {
+            0 => 0,
+            _ => match self.chain(path, first) {
+                Some(chain) => chain.len() as u64,
+                None => return,
+            },
+        };
+        if want != have {
+            self.note(format!(
+                "{path} has {size} bytes, which need {want} clusters, and has {have}"
+            ));
+        }
+    }
+}
+
+/// The 8.3 name of an entry, for messages.
+fn short_name(entry: &[u8]) -> String {
+    let part = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    let (base, extension) = (part(&entry[..8]), part(&entry[8..11]));
+    if extension.is_empty() {
+        base
+    } else {
+        format!("{base}.{extension}")
+    }
+}

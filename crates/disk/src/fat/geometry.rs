@@ -1,0 +1,269 @@
+//! Where the parts of a FAT volume are: its BIOS parameter block, checked (Microsoft, "FAT: General Overview of On-Disk Format" 1.03).
+
+use std::io;
+
+use super::FatError;
+use crate::io::ReadAt;
+
+/// Bytes of one FAT that we hold in memory at most: 16 Mi clusters of FAT32, far more than a boot volume has.
+const MAX_FAT: u64 = 64 << 20;
+
+/// The width of a FAT entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    Twelve,
+    Sixteen,
+    ThirtyTwo,
+}
+
+/// The checked shape of a volume; all offsets and lengths are bytes from its start and lie inside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Geometry {
+    pub width: Width,
+    pub cluster: u64,
+    /// Number of data clusters; they are numbered from 2.
+    pub clusters: u32,
+    pub fat_start: u64,
+    pub fat_len: u64,
+    pub fats: u64,
+    /// The fixed root directory of FAT12 and FAT16.
+    pub root_start: u64,
+    pub root_len: u64,
+    pub data_start: u64,
+    /// Where the volume ends by its own account.
+    pub end: u64,
+    /// The root directory's first cluster (FAT32).
+    pub root_cluster: u32,
+    /// Offset of FSInfo (FAT32).
+    pub fs_info: Option<u64>,
+    /// Offset of the byte with the dirty bits.
+    pub flags_at: u64,
+}
+
+fn u16_at(b: &[u8], at: usize) -> u64 {
+    u64::from(u16::from_le_bytes([b[at], b[at + 1]]))
+}
+
+fn u32_at(b: &[u8], at: usize) -> u64 {
+    u16_at(b, at) | u16_at(b, at + 2) << 16
+}
+
+impl Geometry {
+    /// Reads and checks the parameter block.
+    pub(crate) fn read(volume: &dyn ReadAt) -> Result<Self, FatError> {
+        let mut boot = [0; 512];
+        volume
+            .read_at(0, &mut boot)
+            .map_err(FatError::io("reading the boot sector"))?;
+        Self::parse(&boot, volume.size())
+    }
+
+    fn parse(boot: &[u8; 512], size: u64) -> Result<Self, FatError> {
+        let not = |why: &str| FatError::NotFat(why.into());
+        if boot[510..] != [0x55, 0xaa] || !matches!(boot[0], 0xeb | 0xe9) {
+            return Err(not("there is no FAT boot sector"));
+        }
+        let sector = u16_at(boot, 11);
+        let per_cluster = u64::from(boot[13]);
+        if !(512..=4096).contains(&sector) || !sector.is_power_of_two() || !per_cluster.is_power_of_two() {
+            return Err(not("its sectors or clusters have an impossible size"));
+        }
+        let (reserved, fats) = (u16_at(boot, 14), u64::from(boot[16]));
+        let root_len = (u16_at(boot, 17) * 32).next_multiple_of(sector);
+        let total = Some(u16_at(boot, 19)).filter(|n| *n != 0).unwrap_or(u32_at(boot, 32));
+        let short_fat = u16_at(boot, 22);
+        let fat_sectors = if short_fat == 0 { u32_at(boot, 36) } else { short_fat };
+        if reserved == 0 || !(1..=2).contains(&fats) || fat_sectors == 0 || total == 0 {
+            return Err(not("its boot sector has impossible numbers"));
+        }
+        if total * sector > size {
+            return Err(FatError::Damaged(format!(
+                "it says it has {} bytes, the partition has {size}",
+                total * sector
+            )));
+        }
+        let fat_start = reserved * sector;
+        let fat_len = fat_sectors * sector;
+        let root_start = fat_start + fats * fat_len;
+        let data_start = root_start + root_len;
+        let cluster = sector * per_cluster;
+        let data = (total * sector)
+            .checked_sub(data_start)
+            .ok_or_else(|| not("its tables are larger than itself"))?;
+        let clusters = data / cluster;
+        let width = width(clusters);
+        if (width == Width::ThirtyTwo) != (short_fat == 0) {
+            return Err(not("its cluster count does not fit its type"));
+        }
+        let bits = match width {
+            Width::Twelve => 12,
+            Width::Sixteen => 16,
+            Width::ThirtyTwo => 32,
+        };
+        if fat_len > MAX_FAT || (clusters + 2) * bits > fat_len * 8 {
+            return Err(not("its allocation table has an impossible size"));
+        }
+        let mut geometry = Self {
+            width,
+            cluster,
+            clusters: clusters as u32,
+            fat_start,
+            fat_len,
+            fats,
+            root_start,
+            root_len,
+            data_start,
+            end: total * sector,
+            root_cluster: 0,
+            fs_info: None,
+            flags_at: 37,
+        };
+        if width == Width::ThirtyTwo {
+            geometry.extend(boot, sector, reserved, root_len)?;
+        }
+        Ok(geometry)
+    }
+
+    /// What only FAT32 has.
+    fn extend(&mut self, boot: &[u8; 512], sector: u64, reserved: u64, root_len: u64) -> Result<(), FatError> {
+        self.root_cluster = u32_at(boot, 44) as u32;
+        self.flags_at = 65;
+        let info = u16_at(boot, 48);
+        if root_len != 0 || info == 0 || info >= reserved {
+            return Err(FatError::NotFat("its FAT32 fields have impossible numbers".into()));
+        }
+        if u16_at(boot, 40) & 0x80 != 0 {
+            return Err(FatError::NotFat(
+                "its allocation tables are not mirrored, which is not supported".into(),
+            ));
+        }
+        self.fs_info = Some(info * sector);
+        Ok(())
+    }
+
+    /// Whether `n` numbers a data cluster.
+    pub(crate) fn holds(&self, n: u32) -> bool {
+        n >= 2 && n - 2 < self.clusters
+    }
+
+    /// Where data cluster `n` begins; `n` must be one ([`Self::holds`]).
+    pub(crate) fn cluster_at(&self, n: u32) -> u64 {
+        self.data_start + u64::from(n.saturating_sub(2)) * self.cluster
+    }
+
+    /// Reads allocation table number `copy` (from 0).
+    pub(crate) fn read_fat(&self, volume: &dyn ReadAt, copy: u64) -> io::Result<Fat> {
+        let mut bytes = vec![0; self.fat_len as usize];
+        volume.read_at(self.fat_start + copy * self.fat_len, &mut bytes)?;
+        Ok(Fat {
+            width: self.width,
+            bytes,
+        })
+    }
+}
+
+/// The type follows from the count of clusters, and from nothing else.
+fn width(clusters: u64) -> Width {
+    match clusters {
+        ..4085 => Width::Twelve,
+        4085..65525 => Width::Sixteen,
+        _ => Width::ThirtyTwo,
+    }
+}
+
+/// One allocation table in memory.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Fat {
+    width: Width,
+    bytes: Vec<u8>,
+}
+
+/// What an allocation table says of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Free,
+    Next(u32),
+    Bad,
+    End,
+}
+
+impl Fat {
+    /// The raw entry; 0 beyond the table's end.
+    pub(crate) fn raw(&self, n: u32) -> u32 {
+        let n = n as usize;
+        let byte = |at: usize| u32::from(self.bytes.get(at).copied().unwrap_or(0));
+        match self.width {
+            Width::Twelve => {
+                let at = n + n / 2;
+                let pair = byte(at) | byte(at + 1) << 8;
+                if n.is_multiple_of(2) { pair & 0xfff } else { pair >> 4 }
+            }
+            Width::Sixteen => byte(2 * n) | byte(2 * n + 1) << 8,
+            Width::ThirtyTwo => {
+                byte(4 * n) | byte(4 * n + 1) << 8 | byte(4 * n + 2) << 16 | (byte(4 * n + 3) & 0x0f) << 24
+            }
+        }
+    }
+
+    /// Says that cluster `n` is in no use. The top bits of a FAT32 entry are not ours to change.
+    pub(crate) fn free(&mut self, n: u32) {
+        let n = n as usize;
+        let (at, keep) = match self.width {
+            Width::Twelve if n.is_multiple_of(2) => (n + n / 2, &[0x00, 0xf0][..]),
+            Width::Twelve => (n + n / 2, &[0x0f, 0x00][..]),
+            Width::Sixteen => (2 * n, &[0, 0][..]),
+            Width::ThirtyTwo => (4 * n, &[0, 0, 0, 0xf0][..]),
+        };
+        if let Some(entry) = self.bytes.get_mut(at..at + keep.len()) {
+            entry.iter_mut().zip(keep).for_each(|(byte, keep)| *byte &= keep);
+        }
+    }
+
+    /// The table's bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What entry `n` means.
+    pub(crate) fn link(&self, n: u32) -> Link {
+        let bad = match self.width {
+            Width::Twelve => 0xff7,
+            Width::Sixteen => 0xfff7,
+            Width::ThirtyTwo => 0x0fff_fff7,
+        };
+        match self.raw(n) {
+            0 => Link::Free,
+            raw if raw == bad => Link::Bad,
+            raw if raw > bad => Link::End,
+            raw => Link::Next(raw),
+        }
+    }
+
+    /// The data clusters of a volume with so many of them that are not free, in order.
+    pub(crate) fn in_use(&self, clusters: u32) -> Vec<u32> {
+        // Nearly all of a boot volume is free: whole stretches of zeros are passed over at once.
+        const PAGE: usize = 512;
+        if self.width != Width::ThirtyTwo {
+            return (2..clusters + 2).filter(|n| self.link(*n) != Link::Free).collect();
+        }
+        let mut used = Vec::new();
+        for (page, bytes) in self.bytes.chunks(PAGE).enumerate() {
+            if *bytes == [0; PAGE] {
+                continue;
+            }
+            let first = (page * PAGE / 4) as u32;
+            let numbers = first.max(2)..(first + PAGE as u32 / 4).min(clusters + 2);
+            used.extend(numbers.filter(|n| self.link(*n) != Link::Free));
+        }
+        used
+    }
+
+    /// Whether entry 1 says that the volume was not unmounted, or that errors were met.
+    pub(crate) fn dirty(&self) -> bool {
+        match self.width {
+            Width::Twelve => false,
+            Width::Sixteen => self.raw(1) & 0xc000 != 0xc000,
+            Width::ThirtyTwo => self.raw(1) & 0x0c00_0000 != 0x0c00_0000,
+        }
+    }
+}

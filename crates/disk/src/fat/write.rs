@@ -1,0 +1,178 @@
+//! Writing to a FAT volume: whole files, directories, removals. The same calls on the same volume give the same bytes.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::sync::Arc;
+
+use fatfs::{Dir, FileSystem, FsOptions};
+
+use super::geometry::Geometry;
+use super::tree::{child, contents};
+use super::{CleanFat, FatError, Survey, dots, mend, time};
+use crate::io::WriteAt;
+use crate::slice::Slice;
+use crate::stream::Stream;
+use crate::table::Partition;
+
+/// A FAT volume open for writing. What is written is complete after [`FatWriter::finish`] only.
+pub struct FatWriter {
+    fs: FileSystem<Stream>,
+    volume: Arc<dyn WriteAt>,
+    geometry: Geometry,
+    made_directory: Cell<bool>,
+}
+
+impl FatWriter {
+    /// Opens the volume in a partition of a disk. Faults that cost no byte of a file are put right first ([`super::mend_fat`]).
+    ///
+    /// # Errors
+    /// [`FatError`] when there is no FAT volume or it is unsafe to walk.
+    pub fn open(disk: Arc<dyn WriteAt>, partition: &Partition) -> Result<Self, FatError> {
+        let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
+        let survey = Survey::take(&slice)?;
+        mend::settle(&slice, &survey)?;
+        Self::mount(slice, survey.geometry)
+    }
+
+    /// Opens the volume in a partition of a disk, whose bytes `clean` speaks of.
+    ///
+    /// # Errors
+    /// [`FatError`] when it cannot be read.
+    pub fn open_clean(disk: Arc<dyn WriteAt>, partition: &Partition, clean: &CleanFat) -> Result<Self, FatError> {
+        let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
+        Self::mount(slice, clean.geometry().clone())
+    }
+
+    fn mount(slice: Slice<Arc<dyn WriteAt>>, geometry: Geometry) -> Result<Self, FatError> {
+        let options = FsOptions::new().time_provider(&time::CLOCK);
+        let volume: Arc<dyn WriteAt> = Arc::new(slice);
+        let fs = FileSystem::new(Stream::read_write(volume.clone()), options).map_err(FatError::io("mounting"))?;
+        Ok(Self {
+            fs,
+            volume,
+            geometry,
+            made_directory: Cell::new(false),
+        })
+    }
+
+    /// Writes a file, replacing one of that name in any case. Missing parents are made. A file that is the same already is left alone.
+    ///
+    /// # Errors
+    /// [`FatError::Refused`] when a directory stands there or the name is impossible on FAT; [`FatError::Full`].
+    pub fn write(&self, path: &str, bytes: &[u8], mtime: i64) -> Result<(), FatError> {
+        time::set_clock(mtime);
+        let (directory, name) = self.parent(path)?;
+        let io = |doing: &str| FatError::io(format!("{doing} {path}"));
+        if let Some(old) = child(&directory, name).map_err(io("looking up"))? {
+            if old.is_dir() {
+                return Err(refused(path, "a directory stands there"));
+            }
+            let same_time = time::to_unix(old.modified()) == time::to_unix(time::from_unix(mtime));
+            if same_time
+                && old.file_name() == name
+                && old.len() == bytes.len() as u64
+                && contents(&old).map_err(io("reading"))? == bytes
+            {
+                return Ok(());
+            }
+            directory.remove(&old.file_name()).map_err(io("replacing"))?;
+        }
+        self.check_room(path, bytes.len() as u64)?;
+        let mut file = directory.create_file(name).map_err(|e| refused(path, &e.to_string()))?;
+        file.write_all(bytes).map_err(io("writing"))?;
+        file.flush().map_err(io("writing"))
+    }
+
+    /// Makes a directory and its missing parents; an existing one is left as it is.
+    ///
+    /// # Errors
+    /// [`FatError::Refused`] when a file stands there or the name is impossible on FAT.
+    pub fn mkdir(&self, path: &str, mtime: i64) -> Result<(), FatError> {
+        time::set_clock(mtime);
+        let (directory, name) = self.parent(path)?;
+        self.enter(directory, name, path).map(drop)
+    }
+
+    /// Removes a file; one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`FatError::Refused`] when a directory stands there.
+    pub fn remove(&self, path: &str) -> Result<(), FatError> {
+        let io = |doing: &str| FatError::io(format!("{doing} {path}"));
+        let mut directory = self.fs.root_dir();
+        let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        let Some((last, parents)) = names.split_last() else {
+            return Err(refused(path, "it is the root directory"));
+        };
+        for name in parents {
+            directory = match child(&directory, name).map_err(io("looking up"))? {
+                Some(entry) if entry.is_dir() => entry.to_dir(),
+                _ => return Ok(()),
+            };
+        }
+        match child(&directory, last).map_err(io("looking up"))? {
+            None => Ok(()),
+            Some(entry) if entry.is_dir() => Err(refused(path, "it is a directory, and only files are removed")),
+            Some(entry) => directory.remove(&entry.file_name()).map_err(io("removing")),
+        }
+    }
+
+    /// Writes what is still held back: FSInfo and the dirty bit.
+    ///
+    /// # Errors
+    /// [`FatError::Io`] when the disk reports one.
+    pub fn finish(self) -> Result<(), FatError> {
+        self.fs.unmount().map_err(FatError::io("finishing the writes"))?;
+        if self.made_directory.get() {
+            dots::mend(&*self.volume, &self.geometry).map_err(FatError::io("finishing new directories"))?;
+        }
+        Ok(())
+    }
+
+    fn parent<'p>(&self, path: &'p str) -> Result<(Dir<'_, Stream>, &'p str), FatError> {
+        let mut directory = self.fs.root_dir();
+        let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if name.is_empty() {
+            return Err(refused(path, "it has no name"));
+        }
+        for name in parents.split('/').filter(|name| !name.is_empty()) {
+            directory = self.enter(directory, name, path)?;
+        }
+        Ok((directory, name))
+    }
+
+    /// The directory `name` in `directory`, made when it is missing.
+    fn enter<'a>(&'a self, directory: Dir<'a, Stream>, name: &str, path: &str) -> Result<Dir<'a, Stream>, FatError> {
+        match child(&directory, name).map_err(FatError::io(format!("looking up {path}")))? {
+            Some(entry) if entry.is_dir() => Ok(entry.to_dir()),
+            Some(_) => Err(refused(path, &format!("{name:?} is a file, not a directory"))),
+            None => {
+                self.check_room(path, u64::from(self.fs.cluster_size()))?;
+                self.made_directory.set(true);
+                directory.create_dir(name).map_err(|e| refused(path, &e.to_string()))
+            }
+        }
+    }
+
+    fn check_room(&self, path: &str, needed: u64) -> Result<(), FatError> {
+        let stats = self.fs.stats().map_err(FatError::io("counting free clusters"))?;
+        let cluster = u64::from(stats.cluster_size());
+        // One cluster more: the directory may have to grow for the entry.
+        let clusters = needed.div_ceil(cluster) + 1;
+        if clusters > u64::from(stats.free_clusters()) {
+            return Err(FatError::Full {
+                path: path.into(),
+                needed,
+                free: u64::from(stats.free_clusters()) * cluster,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn refused(path: &str, why: &str) -> FatError {
+    FatError::Refused {
+        path: path.into(),
+        why: why.into(),
+    }
+}

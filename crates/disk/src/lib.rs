@@ -1,0 +1,64 @@
+//! The bytes of a disk image: partition tables (MBR, GPT), FAT, ext4, the map of used blocks, a copy-on-write view, growth.
+//!
+//! Everything works on [`ReadAt`] and [`WriteAt`], so an image file, a block device, memory and a view over an image are alike. [`apply`]
+//! lays an [`Overlay`](kraken_overlay::Overlay) into the two file systems of an image; [`FatTree`] and [`Ext4Tree`] read them with other
+//! libraries than those that write.
+//!
+//! This crate knows no node, no cluster and no package, opens no device by itself, and needs no root.
+//!
+//! ```
+//! use kraken_disk::{CowView, RamDisk, ReadAt, WriteAt};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! // A view keeps the blocks that are written through it as a patch; what it was made of stays as it is.
+//! let view = CowView::new(RamDisk::new(64 << 10));
+//! view.write_all_at(b"kraken", 10_000)?;
+//! let patch = view.into_patch()?;
+//! assert_eq!(patch.blocks(), 1);
+//!
+//! let copy = RamDisk::new(64 << 10);
+//! patch.apply_to(&copy)?;
+//! let mut word = [0; 6];
+//! copy.read_exact_at(&mut word, 10_000)?;
+//! assert_eq!(&word, b"kraken");
+//! # Ok(())
+//! # }
+//! ```
+
+mod apply;
+mod cow;
+mod ext4;
+mod fat;
+mod file;
+mod follow;
+mod grow;
+mod io;
+mod layout;
+mod memory;
+mod ram;
+mod slice;
+mod space;
+mod stream;
+mod table;
+mod tools;
+mod used;
+
+pub use apply::{ApplyError, apply, apply_clean};
+pub use cow::{CowView, PATCH_BLOCK, Patch};
+pub use ext4::{Attributes, Ext4Error, Ext4Info, Ext4InfoError, Ext4Tree, Ext4Write, Ext4Writer};
+pub use fat::{CleanFat, FatError, FatTree, FatWriter, check_fat, mend_fat};
+pub use file::ImageFile;
+pub use follow::real_path;
+pub use grow::{GrowError, can_take, grow_root};
+pub use io::{FileTree, Metadata, NodeType, ReadAt, TreeError, WriteAt};
+pub use layout::{Layout, LayoutError};
+pub use memory::MemoryTree;
+pub use ram::RamDisk;
+pub use slice::Slice;
+pub use space::{FreeSpace, ROOT_MARGIN, SpaceError, free_space, shortfall, shortfall_of};
+pub use table::{
+    Partition, PartitionTable, SECTOR, TableError, TableKind, grow_last, grow_partition, has_mbr_entries, is_gpt,
+    mark_boot,
+};
+pub use tools::tool;
+pub use used::{UsedError, UsedMap};

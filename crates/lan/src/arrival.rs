@@ -1,0 +1,154 @@
+//! The host's door: what of that which comes from the LAN is for the host, and what is refused, since there is no way out.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr};
+use smoltcp::wire::{Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
+
+use super::frame::ETHERNET_HEADER;
+use super::host::MAC;
+use super::watch;
+use kraken_foundation::mac::Mac;
+
+/// How much of a refused packet goes back to its sender, after the IP header, in bytes (RFC 792: enough to know the connection by).
+const QUOTED: usize = 8;
+
+/// What is to be done with a frame.
+pub enum Arrival {
+    /// The host's stack reads it.
+    ForUs,
+    /// This frame is the answer.
+    Answer(Vec<u8>),
+    /// It is no concern of the host.
+    ForNobody,
+}
+
+/// Who is at home.
+pub struct Door {
+    subnet: Ipv4Net,
+    addresses: Vec<Ipv4Addr>,
+}
+
+impl Door {
+    /// The door of a host with these addresses.
+    pub fn new(subnet: Ipv4Net, addresses: Vec<Ipv4Addr>) -> Self {
+        Self { subnet, addresses }
+    }
+
+    /// What is to be done with a frame.
+    pub fn judge(&self, ethernet: &[u8]) -> Arrival {
+        let Ok(frame) = EthernetFrame::new_checked(ethernet) else {
+            return Arrival::ForNobody;
+        };
+        match frame.ethertype() {
+            EthernetProtocol::Arp => self.judge_arp(frame.payload()),
+            EthernetProtocol::Ipv4 => self.judge_ipv4(&frame),
+            _ => Arrival::ForNobody,
+        }
+    }
+
+    /// smoltcp answers only those who have an address, so one who asks, before he takes it, whether an address is taken (RFC 5227) is
+    /// answered here.
+    fn judge_arp(&self, packet: &[u8]) -> Arrival {
+        match watch::arp(packet) {
+            Some(ArpRepr::EthernetIpv4 {
+                operation: ArpOperation::Request,
+                source_hardware_addr: asker,
+                source_protocol_addr: Ipv4Addr::UNSPECIFIED,
+                target_protocol_addr: wanted,
+                ..
+            }) if self.addresses.contains(&wanted) && asker.is_unicast() => {
+                let reply = ArpRepr::EthernetIpv4 {
+                    operation: ArpOperation::Reply,
+                    source_hardware_addr: EthernetAddress(MAC.0),
+                    source_protocol_addr: wanted,
+                    target_hardware_addr: asker,
+                    target_protocol_addr: Ipv4Addr::UNSPECIFIED,
+                };
+                Arrival::Answer(arp_frame(Mac(asker.0), &reply))
+            }
+            Some(_) => Arrival::ForUs,
+            None => Arrival::ForNobody,
+        }
+    }
+
+    /// Packets for the host's addresses from within the subnet are taken, others that are sent to it as to a router are refused. Those to
+    /// everybody are left alone: smoltcp would refuse connections to 255.255.255.255, in that name.
+    fn judge_ipv4(&self, frame: &EthernetFrame<&[u8]>) -> Arrival {
+        let Ok(packet) = Ipv4Packet::new_checked(frame.payload()) else {
+            return Arrival::ForNobody;
+        };
+        let (from, to) = (packet.src_addr(), packet.dst_addr());
+        let neighbour =
+            self.subnet.contains(&from) && from != self.subnet.broadcast() && !self.addresses.contains(&from);
+        if !neighbour || Mac(frame.dst_addr().0) != MAC {
+            return Arrival::ForNobody;
+        }
+        if self.addresses.contains(&to) {
+            return Arrival::ForUs;
+        }
+        let nobody = to.is_broadcast() || to.is_multicast() || to.is_unspecified();
+        match self.refusal(Mac(frame.src_addr().0), &packet) {
+            Some(refusal) if !nobody => Arrival::Answer(refusal),
+            _ => Arrival::ForNobody,
+        }
+    }
+
+    /// "Network unreachable", as a router says that has lost its way out: the guest need not wait for an answer that never comes.
+    fn refusal(&self, to: Mac, packet: &Ipv4Packet<&[u8]>) -> Option<Vec<u8>> {
+        // Answers to answers and to later fragments there must not be (RFC 1122, section 3.2.2).
+        let icmp = packet.next_header() == IpProtocol::Icmp;
+        let asks = !icmp || packet.payload().first() == Some(&ECHO_REQUEST);
+        if !asks || packet.frag_offset() != 0 || !to.is_unicast() {
+            return None;
+        }
+        let payload = packet.payload();
+        let refusal = Icmpv4Repr::DstUnreachable {
+            reason: Icmpv4DstUnreachable::NetUnreachable,
+            header: Ipv4Repr::parse(packet, &ChecksumCapabilities::default()).ok()?,
+            data: &payload[..payload.len().min(QUOTED)],
+        };
+        let gateway = *self.addresses.last()?;
+        Some(icmp_frame(to, gateway, packet.src_addr(), &refusal))
+    }
+}
+
+/// The type of an ICMP echo request (RFC 792).
+const ECHO_REQUEST: u8 = 8;
+
+/// A frame of the host with an ARP packet.
+pub fn arp_frame(to: Mac, packet: &ArpRepr) -> Vec<u8> {
+    let mut bytes = frame(to, EthernetProtocol::Arp, packet.buffer_len());
+    packet.emit(&mut ArpPacket::new_unchecked(&mut bytes[ETHERNET_HEADER..]));
+    bytes
+}
+
+fn icmp_frame(to: Mac, src_addr: Ipv4Addr, dst_addr: Ipv4Addr, message: &Icmpv4Repr<'_>) -> Vec<u8> {
+    let header = Ipv4Repr {
+        src_addr,
+        dst_addr,
+        next_header: IpProtocol::Icmp,
+        payload_len: message.buffer_len(),
+        hop_limit: 64,
+    };
+    let mut bytes = frame(to, EthernetProtocol::Ipv4, header.buffer_len() + message.buffer_len());
+    let checksums = ChecksumCapabilities::default();
+    let mut packet = Ipv4Packet::new_unchecked(&mut bytes[ETHERNET_HEADER..]);
+    header.emit(&mut packet, &checksums);
+    message.emit(&mut Icmpv4Packet::new_unchecked(packet.payload_mut()), &checksums);
+    bytes
+}
+
+/// A frame of the host with room for a payload.
+fn frame(to: Mac, ethertype: EthernetProtocol, payload: usize) -> Vec<u8> {
+    let mut bytes = vec![0; ETHERNET_HEADER + payload];
+    let header = EthernetRepr {
+        src_addr: EthernetAddress(MAC.0),
+        dst_addr: EthernetAddress(to.0),
+        ethertype,
+    };
+    header.emit(&mut EthernetFrame::new_unchecked(&mut bytes[..]));
+    bytes
+}

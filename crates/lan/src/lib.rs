@@ -1,0 +1,268 @@
+//! A LAN for guests in QEMU: an Ethernet switch in user space with a unix socket for each guest, and one host on it, the gateway.
+//!
+//! A guest's network card is connected with `-netdev stream,server=off,addr.type=unix,addr.path=SOCKET` (QEMU 7.2 and later). One thread
+//! carries all frames. The host has a TCP/IP stack of its own (smoltcp): it has the gateway's address, answers ARP, ping and, if
+//! wanted, NTP, and refuses everything else. Connections come in through ports of 127.0.0.1 ([`Lan::forward`]). The switch watches what
+//! passes: which guests are there ([`Lan::seen`]), and which addresses are claimed twice ([`Lan::conflicts`]).
+//!
+//! This crate needs no root, and nothing leads from the LAN to a real network.
+//!
+//! ```
+//! use kraken_lan::{Lan, LanConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let lan = Lan::start(LanConfig {
+//!     folder: folder.path().join("lan"),
+//!     subnet: "192.168.3.0/24".parse()?,
+//!     gateway: Some([192, 168, 3, 1].into()),
+//!     host: [192, 168, 3, 1].into(),
+//!     time: true,
+//!     guests: 2,
+//! })?;
+//! assert!(lan.socket(0).exists());
+//! assert!(lan.seen().is_empty());
+//! # Ok(())
+//! # }
+//! ```
+
+mod arrival;
+mod cable;
+mod call;
+mod carrier;
+mod error;
+mod facts;
+mod forward;
+mod frame;
+mod host;
+mod ntp;
+mod port;
+mod sockets;
+mod switch;
+mod watch;
+
+pub use error::LanError;
+pub use facts::{Conflict, Neighbour, Party, Place, PortFacts, Sighting};
+pub use kraken_foundation::mac::Mac;
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use ipnet::Ipv4Net;
+
+use carrier::{Carrier, Command};
+use forward::Forwards;
+use host::Host;
+use port::Port;
+use sockets::Sockets;
+use switch::Switch;
+use watch::Watch;
+
+/// What a LAN is made from.
+#[derive(Clone, Debug)]
+pub struct LanConfig {
+    /// The folder for the sockets: one of our own with mode 0700, or one that does not exist yet. Its path must be short: a socket's has
+    /// 107 bytes at most.
+    pub folder: PathBuf,
+    /// The guests' subnet.
+    pub subnet: Ipv4Net,
+    /// The gateway that the guests are told of: the host has this address.
+    pub gateway: Option<Ipv4Addr>,
+    /// The host's own address, from which it connects; no guest may have it. It may be the gateway's.
+    pub host: Ipv4Addr,
+    /// Whether the host tells the time (NTP, UDP port 123), from its own clock.
+    pub time: bool,
+    /// How many guests there are.
+    pub guests: usize,
+}
+
+/// A LAN that runs until it is dropped.
+pub struct Lan {
+    subnet: Ipv4Net,
+    sockets: Sockets,
+    guests: usize,
+    /// Taken only when the LAN is dropped: that it is gone ends the thread.
+    commands: Option<Sender<Command>>,
+    wake: UnixStream,
+    thread: Option<JoinHandle<()>>,
+    /// Why the thread ended, if it did so by itself.
+    ended: Arc<Mutex<Option<String>>>,
+}
+
+impl Lan {
+    /// Makes the sockets and begins to carry.
+    pub fn start(config: LanConfig) -> Result<Lan, LanError> {
+        let LanConfig {
+            folder,
+            subnet,
+            gateway,
+            host,
+            time,
+            guests,
+        } = config;
+        usable("host's address", host, subnet)?;
+        if let Some(gateway) = gateway {
+            usable("gateway", gateway, subnet)?;
+        }
+        let (sockets, listeners) = Sockets::listen(&folder, guests)?;
+        let carrier = carrier(listeners, subnet, [host, gateway.unwrap_or(host)], time);
+        let (wake, woken) = wires().map_err(LanError::Start)?;
+        let (commands, receiver) = mpsc::channel();
+        let ended = Arc::new(Mutex::new(None));
+        let why = ended.clone();
+        let thread = std::thread::Builder::new().name("lan".into()).spawn(move || {
+            if let Err(error) = carrier.run(woken, &receiver) {
+                *why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+            }
+        });
+        Ok(Lan {
+            subnet,
+            sockets,
+            guests,
+            commands: Some(commands),
+            wake,
+            thread: Some(thread.map_err(LanError::Start)?),
+            ended,
+        })
+    }
+
+    /// The socket for a guest's QEMU. A guest may come, go and come again; who comes later takes the port over.
+    ///
+    /// # Panics
+    ///
+    /// When the LAN has no such guest.
+    pub fn socket(&self, guest: usize) -> &Path {
+        match self.sockets.path(guest) {
+            Some(path) => path,
+            None => panic!(
+                "the LAN has {} guests, numbered from 0; there is no guest {guest}",
+                self.guests
+            ),
+        }
+    }
+
+    /// A port of 127.0.0.1 that leads to a guest's address and port, for as long as the LAN lives. Asked twice, it gives the same.
+    ///
+    /// A connection to it is closed when the guest refuses, or does not answer within 20 seconds.
+    pub fn forward(&self, to: SocketAddrV4) -> Result<SocketAddrV4, LanError> {
+        usable("guest's address", *to.ip(), self.subnet)?;
+        let opened = self.ask(move |carrier| carrier.forwards.open(to))?;
+        opened.map_err(|source| LanError::Forward { to, source })
+    }
+
+    /// Everybody who was heard of, by guest and MAC; nobody, when the LAN has ended by itself.
+    pub fn seen(&self) -> Vec<Neighbour> {
+        self.ask(|carrier| carrier.watch.seen()).unwrap_or_default()
+    }
+
+    /// Addresses of the subnet that more than one claims or asks for; none, when the LAN has ended by itself.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        self.ask(|carrier| carrier.watch.conflicts(Instant::now()))
+            .unwrap_or_default()
+    }
+
+    /// What is known of a guest's port; `None` when there is no such guest, or the LAN has ended by itself.
+    pub fn port(&self, guest: usize) -> Option<PortFacts> {
+        self.ask(move |carrier| carrier.ports.get(guest).map(Port::facts))
+            .ok()?
+    }
+
+    /// Pulls a guest's cable: when this returns, nothing from or to it passes. The guest does not see it; to it, the others are gone.
+    pub fn cut(&self, guest: usize) -> Result<(), LanError> {
+        self.plug(guest, false)
+    }
+
+    /// Puts a guest's cable back.
+    pub fn join(&self, guest: usize) -> Result<(), LanError> {
+        self.plug(guest, true)
+    }
+
+    fn plug(&self, guest: usize, joined: bool) -> Result<(), LanError> {
+        if guest >= self.guests {
+            return Err(LanError::NoGuest {
+                guest,
+                guests: self.guests,
+            });
+        }
+        self.ask(move |carrier| {
+            carrier.ports[guest].plug(joined);
+            carrier.switch.forget(guest);
+        })
+    }
+
+    /// Has the thread do something between two rounds, and waits for what comes of it.
+    fn ask<T: Send + 'static>(&self, what: impl FnOnce(&mut Carrier) -> T + Send + 'static) -> Result<T, LanError> {
+        let (answer, answered) = mpsc::channel();
+        let command: Command = Box::new(move |carrier| {
+            // Nobody waits for the answer only if he who asked is gone.
+            let _ = answer.send(what(carrier));
+        });
+        let sent = self
+            .commands
+            .as_ref()
+            .is_some_and(|commands| commands.send(command).is_ok());
+        if sent {
+            self.wake();
+        }
+        answered.recv().map_err(|_| LanError::Ended(self.why()))
+    }
+
+    fn why(&self) -> String {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended
+            .clone()
+            .unwrap_or_else(|| "a fault of its own, told on standard error".to_owned())
+    }
+
+    fn wake(&self) {
+        // It fails when the thread is gone, or so many bytes wait already that it wakes anyway.
+        let _ = (&self.wake).write(&[1]);
+    }
+}
+
+impl Drop for Lan {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // What it broke down of was told when it did.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whether a host of the subnet can have the address.
+fn usable(what: &'static str, address: Ipv4Addr, subnet: Ipv4Net) -> Result<(), LanError> {
+    let edge = subnet.prefix_len() < 31 && (address == subnet.network() || address == subnet.broadcast());
+    if subnet.contains(&address) && !edge {
+        return Ok(());
+    }
+    Err(LanError::BadAddress { what, address, subnet })
+}
+
+fn carrier(listeners: Vec<UnixListener>, subnet: Ipv4Net, addresses: [Ipv4Addr; 2], time: bool) -> Carrier {
+    let now = Instant::now();
+    Carrier {
+        switch: Switch::new(host::MAC, listeners.len()),
+        ports: listeners.into_iter().map(Port::new).collect(),
+        watch: Watch::new(subnet, host::MAC, &addresses, now),
+        host: Host::new(subnet, &addresses, time, now),
+        forwards: Forwards::new(now),
+        resting: None,
+        busy: false,
+    }
+}
+
+/// The two ends of what wakes the thread.
+fn wires() -> io::Result<(UnixStream, UnixStream)> {
+    let (wake, woken) = UnixStream::pair()?;
+    wake.set_nonblocking(true)?;
+    woken.set_nonblocking(true)?;
+    Ok((wake, woken))
+}

@@ -1,0 +1,389 @@
+//! What is to be written into an image: files with owner, mode, time and bytes, for the boot or the root file system.
+//!
+//! Whatever makes something that goes into an image (a template, a folder of the user's, an unpacked package, the state of a swarm) makes
+//! an [`Overlay`]; one writer lays it into the image, and one verifier compares an image with it. Two overlays with the same [`Overlay::digest`]
+//! give the same image.
+//!
+//! This crate reads no file but those that a [`Content`] was told of, and writes none.
+//!
+//! ```
+//! use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
+//!
+//! # fn main() -> Result<(), kraken_overlay::BadPath> {
+//! let mut overlay = Overlay::new();
+//! let clock = 1_767_225_600; // seconds since 1970-01-01 UTC
+//! overlay.insert(
+//!     Volume::Root,
+//!     EntryPath::new("/etc/hostname")?,
+//!     Entry::file(b"kraken-1\n".to_vec(), 0o644, clock),
+//! );
+//! assert_eq!(overlay.len(), 1);
+//! assert!(EntryPath::new("/etc/../hostname").is_err());
+//! # Ok(())
+//! # }
+//! ```
+
+mod content;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use content::Content;
+
+use sha2::{Digest, Sha256};
+
+/// Which file system of a card an entry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Volume {
+    /// The FAT file system the firmware reads (`bootfs`, mounted on `/boot/firmware`). It keeps no owners and no modes.
+    Boot,
+    /// The ext4 root file system (`rootfs`).
+    Root,
+}
+
+impl fmt::Display for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Volume::Boot => "boot",
+            Volume::Root => "root",
+        })
+    }
+}
+
+/// A normalised absolute path inside a file system: `/etc/hostname`.
+///
+/// It cannot escape: no `.` or `..`, no empty component, no NUL, each component at most 255 bytes,
+/// the whole at most 4095 bytes (ext4's and Linux's limits).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryPath(String);
+
+/// Why a string is not an [`EntryPath`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path:?} cannot be a path inside an image: {why}")]
+pub struct BadPath {
+    path: String,
+    why: &'static str,
+}
+
+impl EntryPath {
+    /// Checks and normalises `path`; a leading `/` is added when it is missing, and `./` before it is dropped.
+    ///
+    /// # Errors
+    /// [`BadPath`] when the path could leave the file system or cannot exist in it.
+    pub fn new(path: &str) -> Result<Self, BadPath> {
+        let bad = |why| BadPath {
+            path: path.chars().take(200).collect(),
+            why,
+        };
+        let mut clean = String::with_capacity(path.len() + 1);
+        let relative = path.strip_prefix("./").unwrap_or(path);
+        for part in relative.strip_prefix('/').unwrap_or(relative).split('/') {
+            match part {
+                "" => return Err(bad("it has an empty component")),
+                "." | ".." => return Err(bad("it has a `.` or `..` component")),
+                _ if part.contains('\0') => return Err(bad("it has a NUL byte")),
+                _ if part.len() > 255 => return Err(bad("a component is longer than 255 bytes")),
+                _ => {
+                    clean.push('/');
+                    clean.push_str(part);
+                }
+            }
+        }
+        if clean.len() > 4095 {
+            return Err(bad("it is longer than 4095 bytes"));
+        }
+        Ok(Self(clean))
+    }
+
+    /// The path as text, with its leading `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The containing directory; `None` for an entry of the root directory.
+    pub fn parent(&self) -> Option<EntryPath> {
+        match self.0.rfind('/') {
+            None | Some(0) => None,
+            Some(at) => Some(Self(self.0[..at].to_owned())),
+        }
+    }
+
+    /// The last component.
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for EntryPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an entry is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file with these bytes.
+    File(Content),
+    /// Another name of a file that this overlay or the image has on the same volume (root volume only; FAT has none).
+    HardLink(EntryPath),
+    /// A directory. An existing one keeps its children and gets this mode, owner and time.
+    Directory,
+    /// A directory, unless there is one or a link to one: that stays as it is, as dpkg has it.
+    DirectoryIfMissing,
+    /// A symbolic link to this target (root volume only; FAT has none).
+    Symlink(String),
+    /// Nothing: whatever file or link stood there is removed. A directory is not removed.
+    Absent,
+    /// No empty directory: one that stands there is removed when nothing is in it once all else is laid (root volume only).
+    AbsentIfEmpty,
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // Never the bytes: they may be a secret.
+            Kind::File(content) => write!(f, "File({} bytes)", content.len()),
+            Kind::HardLink(other) => write!(f, "HardLink({other})"),
+            Kind::Directory => f.write_str("Directory"),
+            Kind::DirectoryIfMissing => f.write_str("DirectoryIfMissing"),
+            Kind::Symlink(target) => write!(f, "Symlink({target:?})"),
+            Kind::Absent => f.write_str("Absent"),
+            Kind::AbsentIfEmpty => f.write_str("AbsentIfEmpty"),
+        }
+    }
+}
+
+/// One file, directory or link of an overlay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits, `0o7777` at most. Ignored on the boot volume and for links.
+    pub mode: u16,
+    /// Owner, numeric. Ignored on the boot volume.
+    pub uid: u32,
+    /// Group, numeric. Ignored on the boot volume.
+    pub gid: u32,
+    /// Modification time in seconds since 1970-01-01 UTC.
+    pub mtime: i64,
+    /// Extended attributes by full name (`security.capability`). Root volume only.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Entry {
+    fn new(kind: Kind, mode: u16, mtime: i64) -> Self {
+        Self {
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime,
+            xattrs: BTreeMap::new(),
+        }
+    }
+
+    /// A regular file owned by root.
+    pub fn file(bytes: impl Into<Content>, mode: u16, mtime: i64) -> Self {
+        Self::new(Kind::File(bytes.into()), mode, mtime)
+    }
+
+    /// A directory owned by root.
+    pub fn directory(mode: u16, mtime: i64) -> Self {
+        Self::new(Kind::Directory, mode, mtime)
+    }
+
+    /// A symbolic link owned by root.
+    pub fn symlink(target: impl Into<String>, mtime: i64) -> Self {
+        Self::new(Kind::Symlink(target.into()), 0o777, mtime)
+    }
+
+    /// The removal of a file or link.
+    pub fn absent() -> Self {
+        Self::new(Kind::Absent, 0, 0)
+    }
+
+    /// The removal of a directory in which nothing is left.
+    pub fn absent_if_empty() -> Self {
+        Self::new(Kind::AbsentIfEmpty, 0, 0)
+    }
+
+    /// The same entry with another owner and group.
+    #[must_use]
+    pub fn owned_by(mut self, uid: u32, gid: u32) -> Self {
+        self.uid = uid;
+        self.gid = gid;
+        self
+    }
+}
+
+/// Files to lay over the two file systems of a card, in a fixed order.
+///
+/// Parents that neither the overlay nor the image has are made by the writer as `0755 root:root`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overlay {
+    entries: BTreeMap<(Volume, EntryPath), Entry>,
+}
+
+impl Overlay {
+    /// An overlay with nothing in it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an entry; one that stood at the same place is replaced and returned.
+    pub fn insert(&mut self, volume: Volume, path: EntryPath, entry: Entry) -> Option<Entry> {
+        self.entries.insert((volume, path), entry)
+    }
+
+    /// Lays `other` over this one: where both have a path, `other` wins.
+    pub fn merge(&mut self, other: Overlay) {
+        self.entries.extend(other.entries);
+    }
+
+    /// The entry at a path.
+    pub fn get(&self, volume: Volume, path: &EntryPath) -> Option<&Entry> {
+        self.entries.get(&(volume, path.clone()))
+    }
+
+    /// All entries, boot volume first, each volume sorted by path, so that a directory comes before what is in it.
+    pub fn iter(&self) -> impl Iterator<Item = (Volume, &EntryPath, &Entry)> {
+        self.entries
+            .iter()
+            .map(|((volume, path), entry)| (*volume, path, entry))
+    }
+
+    /// SHA-256 over everything that this overlay would put on a card: two overlays with one digest write the same bytes.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut field = |bytes: &[u8]| {
+            // Length first, so that no two sequences of fields run together into the same bytes.
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        for (volume, path, entry) in self.iter() {
+            field(&[volume as u8]);
+            field(path.as_str().as_bytes());
+            match &entry.kind {
+                Kind::File(content) => {
+                    field(b"file");
+                    field(&content.sha256());
+                }
+                Kind::HardLink(other) => {
+                    field(b"hard link");
+                    field(other.as_str().as_bytes());
+                }
+                Kind::Directory => field(b"directory"),
+                Kind::DirectoryIfMissing => field(b"directory if missing"),
+                Kind::Symlink(target) => {
+                    field(b"symlink");
+                    field(target.as_bytes());
+                }
+                Kind::Absent => field(b"absent"),
+                Kind::AbsentIfEmpty => field(b"absent if empty"),
+            }
+            field(&entry.mode.to_le_bytes());
+            field(&entry.uid.to_le_bytes());
+            field(&entry.gid.to_le_bytes());
+            field(&entry.mtime.to_le_bytes());
+            field(&(entry.xattrs.len() as u64).to_le_bytes());
+            for (name, value) in &entry.xattrs {
+                field(name.as_bytes());
+                field(value);
+            }
+        }
+        hash.finalize().into()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry at all.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_normalised() {
+        for (given, want) in [
+            ("/etc/hosts", "/etc/hosts"),
+            ("etc/hosts", "/etc/hosts"),
+            ("./etc/hosts", "/etc/hosts"),
+        ] {
+            assert_eq!(EntryPath::new(given).unwrap().as_str(), want);
+        }
+    }
+
+    #[test]
+    fn paths_cannot_escape() {
+        let long = "x".repeat(256);
+        for given in [
+            "",
+            "/",
+            "..",
+            "/../etc",
+            "/etc/../../x",
+            "/etc/./x",
+            "/etc//x",
+            "/etc/",
+            "a\0b",
+            long.as_str(),
+        ] {
+            assert!(EntryPath::new(given).is_err(), "{given:?} was taken");
+        }
+    }
+
+    #[test]
+    fn the_later_overlay_wins() {
+        let path = EntryPath::new("/etc/motd").unwrap();
+        let mut a = Overlay::new();
+        a.insert(Volume::Root, path.clone(), Entry::file(*b"one", 0o644, 0));
+        let mut b = Overlay::new();
+        b.insert(Volume::Root, path.clone(), Entry::file(*b"two", 0o600, 0));
+        a.merge(b);
+        assert_eq!(
+            a.get(Volume::Root, &path).unwrap().kind,
+            Kind::File(Content::from(*b"two"))
+        );
+    }
+
+    #[test]
+    fn the_digest_tells_every_difference() {
+        let digest = |path: &str, entry: Entry| {
+            let mut overlay = Overlay::new();
+            overlay.insert(Volume::Root, EntryPath::new(path).unwrap(), entry);
+            overlay.digest()
+        };
+        let file = || Entry::file(*b"x", 0o644, 7);
+        let mut with_xattr = file();
+        with_xattr.xattrs.insert("user.a".into(), vec![1]);
+        let different = [
+            digest("/b", file()),
+            digest("/a", Entry::file(*b"y", 0o644, 7)),
+            digest("/a", Entry::file(*b"x", 0o600, 7)),
+            digest("/a", Entry::file(*b"x", 0o644, 8)),
+            digest("/a", file().owned_by(1, 0)),
+            digest("/a", file().owned_by(0, 1)),
+            digest("/a", Entry::symlink("x", 7)),
+            digest("/a", with_xattr),
+            Overlay::new().digest(),
+        ];
+        assert_eq!(digest("/a", file()), digest("/a", file()));
+        for (at, other) in different.iter().enumerate() {
+            assert_ne!(*other, digest("/a", file()), "case {at}");
+        }
+    }
+
+    #[test]
+    fn debug_output_never_shows_contents() {
+        let shown = format!("{:?}", Entry::file(*b"secret", 0o600, 0));
+        assert!(!shown.contains("secret") && !shown.contains("115"), "{shown}");
+    }
+}

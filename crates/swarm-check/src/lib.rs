@@ -1,0 +1,61 @@
+//! Reads the state of a Docker swarm as a Docker daemon would, and proves that it holds together. Nothing that is read is believed.
+//!
+//! [`read()`] takes the files of one node's `/var/lib/docker/swarm` from a [`StateFiles`] (a folder, an image, memory) and checks them as far
+//! as one node's state can be checked; [`belong_together`] compares the states of several nodes.
+//!
+//! Sources of the format: moby/swarmkit (`api/*.proto`, `ca/`, `manager/state/raft/`), moby (`daemon/cluster/`), and
+//! etcd-io/etcd (`server/storage/wal`, `server/etcdserver/api/snap`). None of them promises it to others, so this crate was held against
+//! what real daemons wrote (`tests/it/swarm_read.rs`).
+//!
+//! This crate shares no code with `kraken-swarm-state`, which writes such a state, never changes anything, and never prints a secret.
+//!
+//! ```
+//! use kraken_swarm_check::{JoinToken, TokenError};
+//!
+//! let zeros = format!("SWMTKN-1-{}-{}", "0".repeat(50), "0".repeat(25));
+//! assert_eq!(JoinToken::parse(&zeros).map(|token| token.ca_digest), Ok([0; 32]));
+//! assert_eq!(JoinToken::parse("SWMTKN-2-0-0"), Err(TokenError::Form));
+//! ```
+
+mod ca;
+mod certificate;
+mod check;
+mod docker_state;
+mod error;
+mod files;
+mod key;
+mod kind;
+mod member;
+mod node;
+mod node_object;
+mod objects;
+mod pem;
+mod proto;
+mod raft;
+mod record;
+mod remotes;
+mod sealed;
+mod secret;
+mod segments;
+mod snapshot;
+mod store;
+mod together;
+mod token;
+
+pub use ca::ClusterObject;
+pub use certificate::{Certificate, Window};
+pub use docker_state::DockerState;
+pub use error::ReadError;
+pub use files::{Mode, StateFiles};
+pub use kind::Kind;
+pub use member::Member;
+pub use node::{NodeState, read};
+pub use node_object::{Availability, Issuance, IssuanceState, Membership, NodeObject, Role};
+pub use objects::{NetworkObject, Object, OtherObject};
+pub use proto::MessageError;
+pub use raft::{RaftState, Refused};
+pub use remotes::Remote;
+pub use secret::Secret;
+pub use store::{RefusedAction, Store};
+pub use together::{Problem, belong_together};
+pub use token::{JoinToken, TokenError};

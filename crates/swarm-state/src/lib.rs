@@ -1,0 +1,46 @@
+//! Writes the state of a Docker swarm without Docker: root CA, node certificates, join tokens, the raft log of the first manager.
+//!
+//! From [`ClusterKeys`] and a [`Spec`] follows, byte for byte, what lies under `/var/lib/docker/swarm` on each node ([`Forge`]), so that
+//! dockerd starts as a member of a swarm for which nobody ran `docker swarm init`. The crate `kraken-swarm-check` reads such a folder
+//! with other libraries than those that write it here.
+//!
+//! This crate never talks to a Docker daemon, and touches no disk, no network and no clock; only [`ClusterKeys::generate`] asks the
+//! system for random bytes. Docker does not promise its format: `docs/compatibility.md` lists the versions that were tried.
+//!
+//! ```
+//! use kraken_swarm_state::{ClusterKeys, Role, Token, cluster_id, token};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let keys = ClusterKeys::from_seed([7; 32]);
+//! // The same seed gives the same swarm.
+//! assert_eq!(cluster_id(&keys), cluster_id(&ClusterKeys::from_seed([7; 32])));
+//! let worker = token(&keys, Role::Worker)?;
+//! assert!(Token::parse(worker.reveal()).is_ok());
+//! # Ok(())
+//! # }
+//! ```
+
+mod authority;
+mod docker_state;
+mod forge;
+mod id;
+mod key_pem;
+mod keys;
+mod objects;
+mod proto;
+mod sealed;
+mod spec;
+mod token;
+mod wal;
+
+pub use authority::{NOT_AFTER, NOT_BEFORE};
+pub use forge::{Forge, ForgeError, StateEntry, StateKind, cluster_id, token};
+pub use keys::{ClusterKeys, KeysError};
+pub use spec::{Availability, Member, Role, Spec};
+pub use token::Token;
+pub use token::TokenError;
+
+/// Where Docker keeps the state of its swarm, on a node: all paths of this room are relative to it.
+pub const FOLDER: &str = "/var/lib/docker/swarm";
+/// The port of a manager's API (swarmkit's default; nothing else is baked).
+pub const MANAGER_PORT: u16 = 2377;

@@ -1,0 +1,49 @@
+//! Which indexes a request needs, and which archives it can do without.
+
+use kraken_debian::{FailedArchive, ImageState, LocalDeb};
+
+use super::lock::Asked;
+use super::obtain_error::PackagesError;
+
+/// The architectures whose indexes must be there, and those whose indexes are read where they can be had. Of a foreign one (Raspberry
+/// Pi OS has armhf besides arm64) nothing is wanted unless somebody asks for it by name; packages of it that the image has may need
+/// to go along with an upgrade.
+pub(super) fn architectures<'a>(
+    image: &'a ImageState,
+    asked: &Asked,
+    debs: &[LocalDeb],
+) -> (Vec<&'a str>, Vec<&'a str>) {
+    let named = |arch: &str| {
+        let in_deb = |deb: &LocalDeb| {
+            let field = deb.control.lines().find_map(|line| line.strip_prefix("Architecture:"));
+            field.is_some_and(|value| value.trim() == arch)
+        };
+        let suffix = format!(":{arch}");
+        let with_version = format!(":{arch}=");
+        asked
+            .packages
+            .iter()
+            .any(|name| name.trim_end_matches('?').ends_with(&suffix) || name.contains(&with_version))
+            || debs.iter().any(in_deb)
+    };
+    let (mut needed, mut welcome) = (Vec::new(), Vec::new());
+    for (number, arch) in image.architectures().into_iter().enumerate() {
+        if number == 0 || named(arch) {
+            needed.push(arch);
+        } else if image.installed().any(|entry| entry.architecture() == arch) {
+            welcome.push(arch);
+        }
+    }
+    (needed, welcome)
+}
+
+/// The archives that failed, when the others may be used without them: those that the image names. One that kraken.toml asks for is wanted.
+pub(super) fn usable_without(failed: Vec<FailedArchive>) -> Result<Vec<FailedArchive>, PackagesError> {
+    let (of_image, mut own): (Vec<_>, Vec<_>) = failed
+        .into_iter()
+        .partition(|archive| archive.named_in.starts_with("/etc/apt/"));
+    match own.is_empty() {
+        true => Ok(of_image),
+        false => Err(own.swap_remove(0).error.into()),
+    }
+}
