@@ -12,7 +12,7 @@ use super::card::{self, CardArgs, Chosen, Written};
 use super::golden::{self, RejoinArgs, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs};
-use super::{Failure, Session, arguments, door, owner, text};
+use super::{Failure, Session, door, owner, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -37,12 +37,6 @@ pub(super) struct Args {
 impl Args {
     /// Whether each node has a device, each one only once.
     pub(super) fn check(&self) -> Result<(), String> {
-        if let Some(word) = self.devices.iter().find_map(|path| word(path)) {
-            return Err(match self.nodes.len() < self.devices.len() || is_command(word) {
-                true => arguments::no_command(word),
-                false => format!("there is no device `{word}`: a device is written whole, as in /dev/{word}"),
-            });
-        }
         let pairs = (self.nodes.len(), self.devices.len());
         if pairs.0 != pairs.1 {
             return Err(match pairs {
@@ -68,15 +62,6 @@ impl Args {
             )),
         }
     }
-}
-
-/// What was given for a device and is a plain word, of which there is no file.
-fn word(path: &Path) -> Option<&str> {
-    path.to_str().filter(|text| !text.contains('/') && !path.exists())
-}
-
-fn is_command(word: &str) -> bool {
-    arguments::definition().find_subcommand(word).is_some()
 }
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
