@@ -8,8 +8,9 @@ use kraken_flash::card::Making;
 use kraken_flash::output::{Compression, Folder, ManifestInputs, Options, Written};
 use kraken_flash::spec::Node;
 
-use super::golden::{self, RejoinArgs, Wanted};
+use super::golden::{self, Wanted};
 use super::load::{self, BaseArgs};
+use super::rejoin::RejoinArgs;
 use super::{Failure, Session, tables, text};
 
 /// Arguments.

@@ -11,9 +11,10 @@ use kraken_flash::spec::Node;
 use super::card::{self, CardArgs};
 use super::cards_wait::{Held, Reader, Waiting, is_waited_for};
 use super::flash::MadeFrom;
-use super::golden::{self, RejoinArgs, Wanted};
+use super::golden::{self, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs, Loaded};
+use super::rejoin::RejoinArgs;
 use super::{Failure, Session, flash, known, owner, say};
 
 /// Arguments.

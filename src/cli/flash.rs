@@ -9,9 +9,10 @@ use kraken_flash::card::{Contents, ImageSource, Making};
 use kraken_flash::spec::Node;
 
 use super::card::{self, CardArgs, Chosen, Written};
-use super::golden::{self, RejoinArgs, Wanted};
+use super::golden::{self, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs};
+use super::rejoin::RejoinArgs;
 use super::{Failure, Session, door, owner, text};
 
 /// Arguments.

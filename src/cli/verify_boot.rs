@@ -12,8 +12,9 @@ use kraken_flash::workspace::{LoginKeys, MissingKeys};
 use kraken_swarm_state::ClusterKeys;
 
 use super::boot_view::{Booting, View};
-use super::golden::{self, RejoinArgs, Wanted};
+use super::golden::{self, Wanted};
 use super::load::{self, BaseArgs, Loaded};
+use super::rejoin::RejoinArgs;
 use super::{Failure, Session, boot_images, keys, known, say, text};
 
 /// Arguments of `verify` that go with `--boot`.
