@@ -8,7 +8,8 @@ use kraken_flash::bake::Golden;
 use kraken_flash::card::{Contents, ImageSource, Making};
 use kraken_flash::spec::Node;
 
-use super::card::{self, CardArgs, Chosen, Written};
+use super::card::{self, Written};
+use super::card_chosen::{self, CardArgs, Chosen};
 use super::golden::{self, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs};
@@ -74,7 +75,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         images: Path::new(IMAGES),
     };
     // The guard first: what may not be written is said before anything is made or downloaded.
-    let judged = card::choose(&args.devices, &args.card, None)?;
+    let judged = card_chosen::choose(&args.devices, &args.card, None)?;
     if !args.card.is_dry_run() {
         door::may_write(&judged)?;
     }
@@ -86,7 +87,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             // Nodes come in the cluster's order, devices in the command line's.
             let by_number = |number: &u32| nodes.iter().find(|node| node.number == *number).copied();
             let nodes: Vec<&Node> = args.nodes.iter().filter_map(by_number).collect();
-            let chosen = card::choose(&args.devices, &args.card, Some(golden.image().size()))?;
+            let chosen = card_chosen::choose(&args.devices, &args.card, Some(golden.image().size()))?;
             if args.card.is_agreed() {
                 // Nobody looks at it again: what was judged before the bake is what is written.
                 for (before, now) in judged.iter().zip(&chosen) {

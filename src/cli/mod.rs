@@ -7,6 +7,8 @@ mod boot_images;
 mod boot_view;
 mod build;
 mod card;
+mod card_chosen;
+mod card_held;
 mod card_shown;
 mod cards;
 mod cards_wait;
