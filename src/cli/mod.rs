@@ -43,6 +43,7 @@ mod token;
 mod verify;
 mod verify_boot;
 mod verify_card;
+mod verify_path;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
