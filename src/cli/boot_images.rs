@@ -1,13 +1,13 @@
-//! The images that `verify --boot` boots: one file, or a folder's, raw or packed.
+//! The images that `verify --boot` boots: one file, or a folder's, raw or packed; and whether what boots them is here.
 
 use std::path::{Path, PathBuf};
 
 use kraken_flash::base::{Cache, Format, recognise};
-use kraken_flash::check::emulate::{EmulateError, Subject, Unpacking};
+use kraken_flash::check::emulate::{self, EmulateError, Subject, Unpacking};
 use kraken_flash::check::{self, FolderImages};
 use kraken_flash::spec::{Cluster, Node};
 
-use super::{Failure, Session, say};
+use super::{Failure, Session, say, verify_path};
 
 /// The nodes' images among those of a folder: of the nodes that are wanted, of all when none is named.
 pub(super) fn of_folder<'a>(
@@ -59,7 +59,7 @@ pub(super) fn of_file<'a>(
     let is_packed = recognise(path).is_ok_and(|format| format != Format::Raw);
     let (raw, unpacking) = match is_packed {
         true => {
-            super::verify_boot::emulator_is_here()?;
+            emulator_is_here()?;
             let unpacking = Unpacking::new(&Cache::open(None)?.root().join("boot")).map_err(failed)?;
             let raw = unpacking
                 .raw(path, &*session.progress, &session.interrupt)
@@ -68,7 +68,7 @@ pub(super) fn of_file<'a>(
         }
         false => (path.to_owned(), None),
     };
-    let named = super::verify::node_by_name(path, cluster);
+    let named = verify_path::node_by_name(path, cluster);
     let number = match check::node_of(&raw) {
         Some(record) if cluster.nodes.iter().any(|node| node.number == record.number) => {
             if named.is_some_and(|named| named != record.number) {
@@ -91,6 +91,11 @@ pub(super) fn of_file<'a>(
         subject.packed = Some(path.to_owned());
     }
     Ok((subject, unpacking))
+}
+
+/// Asked before images are made or unpacked for it, which takes its time.
+pub(super) fn emulator_is_here() -> Result<(), Failure> {
+    emulate::are_here().map_err(|error| Failure::Failed(Box::new(error)))
 }
 
 fn failed(error: EmulateError) -> Failure {

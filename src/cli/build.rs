@@ -8,9 +8,10 @@ use kraken_flash::card::Making;
 use kraken_flash::output::{Compression, Folder, ManifestInputs, Options, Written};
 use kraken_flash::spec::Node;
 
-use super::golden::{self, RejoinArgs, Wanted};
+use super::golden::{self, Wanted};
 use super::load::{self, BaseArgs};
-use super::{Failure, Session, plan, text};
+use super::rejoin::RejoinArgs;
+use super::{Failure, Session, tables, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -108,7 +109,7 @@ fn render(golden: &Golden<'_>, written: &[Written]) -> String {
     let card = written.first().map_or(0, |image| image.node.raw_size);
     format!(
         "{}\n\nFrom {} ({}){packages}. A card needs at least {}.\n",
-        plan::table(&["NODE", "ADDRESS", "ROLE", "SIZE", "IMAGE"], rows),
+        tables::table(&["NODE", "ADDRESS", "ROLE", "SIZE", "IMAGE"], rows),
         text::printable(golden.image().described()),
         os.architecture,
         text::size(card),

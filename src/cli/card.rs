@@ -1,124 +1,14 @@
-//! What every command that writes cards does: looks at the devices, shows what will be lost, asks, writes, and says how it went.
+//! What every command that writes cards does with the devices that were chosen: shows what will be lost, asks, writes, and says how it went.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use kraken_flash::card::{
-    self, Contents, Device, Host, HostPath, Identity, Policy, Reason, Receipt, Receipts, Source, WriteError,
-    WriteOptions, decimal_size,
-};
+use kraken_flash::card::{self, Contents, Receipt, Receipts, Source, WriteError, WriteOptions, decimal_size};
 
-use super::cards_wait::{Held, held_by};
+use super::card_chosen::{CardArgs, Chosen};
+use super::card_held::held_by;
 use super::{Failure, Session, card_shown, door, say};
-
-/// Options of every command that writes cards.
-#[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Writing cards")]
-pub(super) struct CardArgs {
-    /// Do not ask: everything on the devices named will be lost
-    #[arg(short, long, conflicts_with = "dry_run")]
-    yes: bool,
-    /// Look, judge and say what would be written; write nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Unmount what is mounted from the card
-    #[arg(long)]
-    unmount: bool,
-    /// Write a device that is no card, no reader and no USB disk
-    #[arg(long)]
-    i_know_this_is_not_removable: bool,
-    /// Write a device that is larger than cards are
-    #[arg(long)]
-    allow_large: bool,
-    /// Do not read back what was written
-    #[arg(long, conflicts_with = "dry_run")]
-    no_verify: bool,
-    /// Leave the card where it is, ready to be looked at, instead of ejecting it
-    #[arg(long, conflicts_with = "dry_run")]
-    no_eject: bool,
-}
-
-impl CardArgs {
-    fn policy(&self, needed: Option<u64>) -> Policy {
-        Policy {
-            needed,
-            allow_fixed: self.i_know_this_is_not_removable,
-            allow_large: self.allow_large,
-            unmount: self.unmount,
-        }
-    }
-
-    /// Whether a device is judged more mildly than without options.
-    pub(super) fn are_mild(&self) -> bool {
-        self.unmount || self.i_know_this_is_not_removable || self.allow_large
-    }
-
-    /// Whether nobody is to be asked.
-    pub(super) fn is_agreed(&self) -> bool {
-        self.yes
-    }
-
-    /// Whether devices that are no cards may be written.
-    pub(super) fn allows_fixed(&self) -> bool {
-        self.i_know_this_is_not_removable
-    }
-
-    /// Whether what was written is read back.
-    pub(super) fn reads_back(&self) -> bool {
-        !self.no_verify
-    }
-
-    /// Whether nothing is to be written.
-    pub(super) fn is_dry_run(&self) -> bool {
-        self.dry_run
-    }
-}
-
-/// A device that passed the guard, and who it was then.
-pub(super) struct Chosen {
-    pub(super) device: Device,
-    pub(super) identity: Identity,
-    /// What to think of, in words.
-    pub(super) warnings: Vec<String>,
-    /// What the guard warns of.
-    pub(super) reasons: Vec<Reason>,
-    /// Cards that are done: one that holds the bytes of one of them is not written.
-    pub(super) held: Vec<Held>,
-    pub(super) unmount: Vec<HostPath>,
-}
-
-/// Finds and judges the devices, all of them before any is touched.
-pub(super) fn choose(paths: &[PathBuf], args: &CardArgs, needed: Option<u64>) -> Result<Vec<Chosen>, Failure> {
-    let host = Host::system();
-    let mut chosen: Vec<Chosen> = Vec::new();
-    let mut refused = Vec::new();
-    for path in paths {
-        let device = card::find(&host, path)?;
-        if chosen.iter().any(|other| other.device.number == device.number) {
-            return Err(Failure::Usage(format!("{} is named twice", device.path.display())));
-        }
-        let verdict = card::judge(&device, &args.policy(needed));
-        for reason in &verdict.refusals {
-            refused.push(format!("{}: {reason}", device.path.display()));
-        }
-        chosen.push(Chosen {
-            identity: Identity::of(&device),
-            warnings: verdict.warnings.iter().map(ToString::to_string).collect(),
-            reasons: verdict.warnings,
-            held: Vec::new(),
-            unmount: verdict.unmount,
-            device,
-        });
-    }
-    match refused.is_empty() {
-        true => Ok(chosen),
-        false => Err(Failure::message(format!(
-            "nothing was written\n  {}",
-            refused.join("\n  ")
-        ))),
-    }
-}
 
 /// Shows what will be lost and what will be there instead (`becomes`, a line for each), and asks.
 pub(super) fn confirm(
@@ -141,11 +31,11 @@ pub(super) fn confirm(
             let _ = writeln!(shown, "    note: {warning}");
         }
     }
-    if args.dry_run {
+    if args.is_dry_run() {
         say(session, &format!("{shown}\nNothing was written (--dry-run)."));
         return Ok(());
     }
-    if args.yes {
+    if args.is_agreed() {
         say(session, &shown);
         return Ok(());
     }
@@ -197,14 +87,14 @@ pub(super) fn write(
             "{} holds the card of {hostname}, which is done: it was not written; take it out, and start again with another card, it goes on where it stopped",
             path.display()
         );
-        opened.release(!args.no_eject);
+        opened.release(args.ejects());
         return Err(Failure::message(text));
     }
     // Later than this the card is touched.
     session.interrupt.check()?;
     let size_is_known = source.size().is_some();
     let options = WriteOptions {
-        verify: !args.no_verify,
+        verify: args.reads_back(),
         test_capacity: true,
         nonce: nonce()?,
     };
@@ -232,7 +122,7 @@ pub(super) fn write(
             )),
         }
     })?;
-    opened.release(!args.no_eject);
+    opened.release(args.ejects());
     let receipt = Receipt::new(what, &card.device, &report);
     let kept = match Receipts::open().and_then(|receipts| receipts.keep(&receipt)) {
         Ok(path) => Some(path),

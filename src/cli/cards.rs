@@ -8,13 +8,15 @@ use kraken_flash::bake::{Golden, Piece};
 use kraken_flash::card::{Host, Making, Receipt, Receipts, find};
 use kraken_flash::spec::Node;
 
-use super::card::{self, CardArgs};
-use super::cards_wait::{Held, Reader, Waiting, is_waited_for};
+use super::card_chosen::CardArgs;
+use super::card_held::Held;
+use super::cards_wait::{Reader, Waiting, is_waited_for};
 use super::flash::MadeFrom;
-use super::golden::{self, RejoinArgs, Wanted};
+use super::golden::{self, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs, Loaded};
-use super::{Failure, Session, flash, known, owner, say};
+use super::rejoin::RejoinArgs;
+use super::{Failure, Session, card, flash, known, owner, say};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]

@@ -4,50 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kraken_flash::bake::Piece;
-use kraken_flash::card::{self as devices, BlockTarget, Bus, Device, FindError, Host, Reason, Target, find, list};
-use kraken_foundation::progress::Silent;
+use kraken_flash::card::{BlockTarget, Bus, Device, FindError, Host, Reason, find, list};
 
-use super::card::{self, CardArgs, Chosen};
+use super::card_chosen::{self, CardArgs, Chosen};
+use super::card_held::{Held, held_by};
 use super::{Failure, Session, say};
 
 /// How often it is looked whether a card came or went.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Pieces of a node that are looked for on a card: more would prove nothing more.
-const TELLING: usize = 16;
-
-/// What tells a card that was written from an empty one and from those of other nodes.
-#[derive(Clone)]
-pub(super) struct Held {
-    hostname: String,
-    pieces: Vec<Piece>,
-}
-
-impl Held {
-    /// Of a node's pieces, those that are its own.
-    pub(super) fn of(hostname: &str, node: &[Piece], golden: &[Piece]) -> Self {
-        let mut shared = golden.iter().peekable();
-        let own = node.iter().filter(|piece| {
-            while shared.next_if(|other| other.start < piece.start).is_some() {}
-            shared.peek() != Some(piece)
-        });
-        Self {
-            hostname: hostname.to_owned(),
-            pieces: own.take(TELLING).cloned().collect(),
-        }
-    }
-}
-
-/// The node whose very bytes a card has, if it is one of these.
-pub(super) fn held_by<'h>(target: &dyn Target, held: &'h [Held], session: &Session) -> Option<&'h str> {
-    let fits = |held: &&Held| {
-        let last = held.pieces.last();
-        last.is_some_and(|piece| piece.end <= target.size())
-            && devices::compare(target, &held.pieces, &Silent, &session.interrupt).is_ok()
-    };
-    held.iter().find(fits).map(|held| held.hostname.as_str())
-}
-
 /// The wait for one card after the other.
 pub(super) struct Waiting<'a> {
     pub(super) session: &'a Session,
@@ -126,7 +90,7 @@ impl Waiting<'_> {
 
     /// The card, if the guard and what it holds let it be written; else why not.
     fn choose(&self, path: &Path, note: Option<String>) -> Result<Result<Chosen, String>, Failure> {
-        let chosen = match card::choose(&[path.to_owned()], self.args, Some(self.size)) {
+        let chosen = match card_chosen::choose(&[path.to_owned()], self.args, Some(self.size)) {
             Ok(mut chosen) => chosen.pop(),
             Err(Failure::Failed(error)) => {
                 return Ok(Err(format!("{}: {error}\nAnother card, please …", path.display())));

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap_complete::Shell;
 
-use super::{Failure, arguments};
+use super::Failure;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -13,9 +13,10 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+/// Prints the completions of these arguments.
+pub(super) fn run(args: &Args, mut definition: clap::Command, out: &mut dyn Write) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut arguments::definition(), "kraken-flash", &mut script);
+    clap_complete::generate(args.shell, &mut definition, "kraken-flash", &mut script);
     out.write_all(&script)?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use kraken_flash::card::{self, Device, Host, Policy, Reason, Verdict};
 use serde::Serialize;
 
-use super::{Failure, Session, plan, say, text};
+use super::{Failure, Session, say, tables, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -98,7 +98,7 @@ fn table(fit: &[&Judged]) -> String {
             judged.state(),
         ]
     });
-    let mut shown = plan::table(&["DEVICE", "SIZE", "NAME", "BUS", "ON IT", "STATE"], rows);
+    let mut shown = tables::table(&["DEVICE", "SIZE", "NAME", "BUS", "ON IT", "STATE"], rows);
     for judged in fit {
         for reason in judged.verdict.refusals.iter().chain(&judged.verdict.warnings) {
             let _ = write!(shown, "\n{}: {reason}", judged.device.path.display());

@@ -11,7 +11,7 @@ use kraken_flash::card::{
 };
 use rustix::fs::Access;
 
-use super::card::Chosen;
+use super::card_chosen::Chosen;
 use super::{Failure, Session};
 
 /// One question of the desktop at a time, also when several cards are written.

@@ -8,7 +8,10 @@ use kraken_flash::workspace::WorkspaceError;
 use kraken_foundation::interrupt::Interrupted;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use super::{EXIT_USAGE, EXIT_WRONG};
+/// Exit code when the arguments do not fit.
+const EXIT_USAGE: u8 = 2;
+/// Exit code when a check found an image or card wrong.
+const EXIT_WRONG: u8 = 3;
 
 /// Why a command did not succeed.
 pub(super) enum Failure {

@@ -6,7 +6,7 @@ use kraken_flash::base;
 use kraken_flash::workspace::MissingKeys;
 
 use super::load::{self, BaseArgs, Wants};
-use super::{Failure, Session, packages, plan, say, text};
+use super::{Failure, Session, locked_docker, say, tables, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     // Another version may be what is wanted, or other options: what was fetched stays.
     for refused in selection
         .iter()
-        .flat_map(|selection| packages::refused(&cluster, &loaded.assets, &selection.bake))
+        .flat_map(|selection| locked_docker::refused(&cluster, &loaded.assets, &selection.bake))
     {
         say(session, &format!("warning: `build` will refuse this: {refused}"));
     }
@@ -78,7 +78,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
                 ]
             });
             let sum = packages.iter().map(|package| package.size).sum();
-            writeln!(out, "\n{}", plan::table(&["PACKAGE", "VERSION", "SIZE", ""], rows))?;
+            writeln!(out, "\n{}", tables::table(&["PACKAGE", "VERSION", "SIZE", ""], rows))?;
             let s = if packages.len() == 1 { "" } else { "s" };
             writeln!(out, "\n{} package{s}, {}", packages.len(), text::size(sum))?;
         }

@@ -8,11 +8,13 @@ use kraken_flash::bake::Golden;
 use kraken_flash::card::{Contents, ImageSource, Making};
 use kraken_flash::spec::Node;
 
-use super::card::{self, CardArgs, Chosen, Written};
-use super::golden::{self, RejoinArgs, Wanted};
+use super::card::{self, Written};
+use super::card_chosen::{self, CardArgs, Chosen};
+use super::golden::{self, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs};
-use super::{Failure, Session, arguments, door, owner, text};
+use super::rejoin::RejoinArgs;
+use super::{Failure, Session, door, owner, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -37,12 +39,6 @@ pub(super) struct Args {
 impl Args {
     /// Whether each node has a device, each one only once.
     pub(super) fn check(&self) -> Result<(), String> {
-        if let Some(word) = self.devices.iter().find_map(|path| word(path)) {
-            return Err(match self.nodes.len() < self.devices.len() || is_command(word) {
-                true => arguments::no_command(word),
-                false => format!("there is no device `{word}`: a device is written whole, as in /dev/{word}"),
-            });
-        }
         let pairs = (self.nodes.len(), self.devices.len());
         if pairs.0 != pairs.1 {
             return Err(match pairs {
@@ -70,15 +66,6 @@ impl Args {
     }
 }
 
-/// What was given for a device and is a plain word, of which there is no file.
-fn word(path: &Path) -> Option<&str> {
-    path.to_str().filter(|text| !text.contains('/') && !path.exists())
-}
-
-fn is_command(word: &str) -> bool {
-    arguments::definition().find_subcommand(word).is_some()
-}
-
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let wanted = Wanted {
         nodes: &args.nodes,
@@ -88,7 +75,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         images: Path::new(IMAGES),
     };
     // The guard first: what may not be written is said before anything is made or downloaded.
-    let judged = card::choose(&args.devices, &args.card, None)?;
+    let judged = card_chosen::choose(&args.devices, &args.card, None)?;
     if !args.card.is_dry_run() {
         door::may_write(&judged)?;
     }
@@ -100,7 +87,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             // Nodes come in the cluster's order, devices in the command line's.
             let by_number = |number: &u32| nodes.iter().find(|node| node.number == *number).copied();
             let nodes: Vec<&Node> = args.nodes.iter().filter_map(by_number).collect();
-            let chosen = card::choose(&args.devices, &args.card, Some(golden.image().size()))?;
+            let chosen = card_chosen::choose(&args.devices, &args.card, Some(golden.image().size()))?;
             if args.card.is_agreed() {
                 // Nobody looks at it again: what was judged before the bake is what is written.
                 for (before, now) in judged.iter().zip(&chosen) {

@@ -13,8 +13,8 @@ use kraken_flash::card::{
 };
 use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 
-use super::card::{self, CardArgs};
-use super::{Failure, Session, door, text};
+use super::card_chosen::{self, CardArgs};
+use super::{Failure, Session, card, door, text};
 
 /// A block map larger than this is not one of ours, in bytes.
 const MAP_LIMIT: u64 = 256 << 20;
@@ -66,7 +66,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     }
     // Not every packing says how large the image is; its partition table says how large at least.
     let needed = size.or(Some(stream.least));
-    let chosen = card::choose(std::slice::from_ref(&args.device), &args.card, needed)?;
+    let chosen = card_chosen::choose(std::slice::from_ref(&args.device), &args.card, needed)?;
     if !args.card.is_dry_run() {
         door::may_write(&chosen)?;
     }

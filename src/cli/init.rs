@@ -5,7 +5,8 @@ use std::path::Path;
 use kraken_flash::spec::SwarmMode;
 use kraken_flash::workspace::{self, CONFIG, Encrypt, MissingKeys, WorkspaceError};
 
-use super::{Failure, Global, Session, keys, load, say};
+use super::global::Global;
+use super::{Failure, Session, keys, load, say};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]

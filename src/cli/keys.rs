@@ -9,7 +9,8 @@ use kraken_flash::spec::{Cluster, SwarmMode};
 use kraken_flash::workspace::{self, Encrypt, Unlock};
 use kraken_swarm_state::ClusterKeys;
 
-use super::{Failure, Global, Session, owner, say};
+use super::global::Global;
+use super::{Failure, Session, owner, say};
 
 /// Opens an encrypted key file with what stands on the command line, or asks on the terminal.
 struct Opener<'a>(&'a Global);

@@ -11,7 +11,7 @@ use kraken_flash::provision::{Membership, Rejoin};
 use kraken_flash::spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
 
-use super::golden::RejoinArgs;
+use super::rejoin::RejoinArgs;
 use super::{Failure, Session, say};
 
 /// Where `build` puts images, unless told otherwise.

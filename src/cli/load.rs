@@ -12,7 +12,7 @@ use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use sha2::{Digest, Sha256};
 
 use super::known::Standing;
-use super::{Failure, Session, say};
+use super::{Failure, Session, locked_docker, say};
 
 /// A cluster with all that its images are rendered from.
 pub(super) struct Loaded {
@@ -126,7 +126,7 @@ pub(super) fn packages(session: &Session, wants: &Wants<'_>) -> Result<Option<Se
 fn refuse(wants: &Wants<'_>, bake: &Bake) -> Result<(), Failure> {
     let refused = wants
         .makes
-        .map(|assets| super::packages::refused(wants.cluster, assets, bake))
+        .map(|assets| locked_docker::refused(wants.cluster, assets, bake))
         .unwrap_or_default();
     match refused.is_empty() {
         true => Ok(()),

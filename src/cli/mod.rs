@@ -7,6 +7,8 @@ mod boot_images;
 mod boot_view;
 mod build;
 mod card;
+mod card_chosen;
+mod card_held;
 mod card_shown;
 mod cards;
 mod cards_wait;
@@ -17,6 +19,7 @@ mod failure;
 mod fetch;
 mod flash;
 mod flash_image;
+mod global;
 mod golden;
 mod init;
 mod inspect;
@@ -25,86 +28,32 @@ mod keys;
 mod known;
 mod lived;
 mod load;
+mod locked_docker;
+mod missing;
 mod owner;
 mod packages;
 mod plan;
 mod progress;
+mod rejoin;
 mod schema;
+mod session;
+mod tables;
 mod text;
 mod token;
 mod verify;
 mod verify_boot;
 mod verify_card;
+mod verify_path;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::mpsc;
-use std::time::Duration;
 
 use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
 
-use arguments::{Command, Global};
+use arguments::Command;
 use failure::Failure;
-
-/// How often a wait looks whether it was interrupted.
-const LISTEN_EVERY: Duration = Duration::from_millis(100);
-
-/// Exit code when the arguments do not fit.
-const EXIT_USAGE: u8 = 2;
-/// Exit code when a check found an image or card wrong.
-const EXIT_WRONG: u8 = 3;
-
-/// What a command has at hand.
-struct Session {
-    global: Global,
-    progress: Box<dyn Progress>,
-    interrupt: Interrupt,
-    missing: owner::Missing,
-}
-
-#[cfg(test)]
-impl Session {
-    /// One that says nothing.
-    fn silent() -> Self {
-        Self {
-            global: Global {
-                config: None,
-                quiet: true,
-                verbose: false,
-                passphrase_file: None,
-                identity: Vec::new(),
-                color: arguments::Color::Auto,
-            },
-            progress: Box::new(kraken_foundation::progress::Silent),
-            interrupt: Interrupt::new(),
-            missing: owner::Missing::default(),
-        }
-    }
-}
-
-impl Session {
-    /// Does something that may wait for a person. Ctrl-C ends the wait, and what is waited for is left alone.
-    fn wait_for<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-        let (give, answer) = mpsc::channel();
-        std::thread::spawn(move || {
-            // Nobody may be waiting any more.
-            let _ = give.send(work());
-        });
-        loop {
-            self.interrupt.check()?;
-            match answer.recv_timeout(LISTEN_EVERY) {
-                Ok(answer) => return Ok(answer),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::message(
-                        "nothing came of the wait: this is a fault of the program",
-                    ));
-                }
-            }
-        }
-    }
-}
+use missing::Missing;
+use session::{Session, say};
 
 /// Parses the arguments, runs the command, reports what went wrong; returns the exit code.
 pub fn run() -> ExitCode {
@@ -124,7 +73,7 @@ pub fn run() -> ExitCode {
         progress: progress::choose(cli.global.quiet, cli.global.verbose),
         global: cli.global,
         interrupt,
-        missing: owner::Missing::look(output),
+        missing: Missing::look(output),
     };
     let mut out = io::stdout().lock();
     let result = match &cli.command {
@@ -151,7 +100,7 @@ fn run_command(session: &Session, command: &Command, out: &mut dyn Write) -> Res
         Command::Devices(args) => devices::run(session, args, out),
         Command::Inspect(args) => inspect::run(session, args, out),
         Command::Schema => schema::run(out),
-        Command::Completions(args) => completions::run(args, out),
+        Command::Completions(args) => completions::run(args, arguments::definition(), out),
     }
 }
 
@@ -169,16 +118,4 @@ fn catch_signals(interrupt: &Interrupt) {
             );
         }
     }
-}
-
-/// Says a sentence on stderr, unless the user wants silence.
-fn say(session: &Session, line: &str) {
-    if !session.global.quiet {
-        session.progress.note(line);
-    }
-}
-
-/// How wide stdout is, when it is a terminal.
-fn stdout_width() -> Option<u16> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0)
 }

@@ -31,41 +31,13 @@ const IN_CACHE: &[&str] = &[
 /// Folders in folders at most.
 const DEPTH: u32 = 8;
 
-/// Folders that were not there when the program began, the outer ones first.
-#[derive(Debug, Default)]
-pub(super) struct Missing(Vec<PathBuf>);
-
-impl Missing {
-    /// Of all places where root may make folders; `output` is a folder of images.
-    pub(super) fn look(output: Option<&Path>) -> Self {
-        if !rustix::process::geteuid().is_root() {
-            return Self::default();
-        }
-        let places = [Cache::place().ok(), Receipts::state(), output.map(Path::to_owned)];
-        let mut missing = Vec::new();
-        for place in places
-            .into_iter()
-            .flatten()
-            .filter_map(|place| std::path::absolute(place).ok())
-        {
-            let is_missing = |folder: &&Path| matches!(folder.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
-            let mut folders: Vec<PathBuf> = place.ancestors().take_while(is_missing).map(Path::to_owned).collect();
-            // `a/..` is no folder of its own.
-            folders.retain(|folder| folder.file_name().is_some());
-            folders.reverse();
-            missing.append(&mut folders);
-        }
-        Self(missing)
-    }
-}
-
 /// Gives what root made to the owners of the folders that it lies in; does nothing for anybody else than root. `output` is a folder of
 /// images. What goes wrong is said: nothing else depends on it.
 pub(super) fn give_back(session: &Session, output: Option<&Path>) {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    for folder in &session.missing.0 {
+    for folder in session.missing.folders() {
         report(session, folder, hand_on(folder));
     }
     let project = match session.global.config.as_deref().and_then(Path::parent) {

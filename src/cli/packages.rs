@@ -3,15 +3,15 @@
 use kraken_disk::MemoryTree;
 use kraken_flash::bake;
 use kraken_flash::base::{self, Downloads, OsImage};
-use kraken_flash::packages::lock::{Bake, LOCK};
+use kraken_flash::packages::lock::Bake;
 use kraken_flash::packages::{self, For};
 use kraken_flash::provision::{self, Assets};
-use kraken_flash::spec::daemon::{self, Version};
+use kraken_flash::spec::daemon;
 use kraken_flash::spec::{Cluster, DockerSource, SwarmMode};
 use kraken_flash::workspace::Workspace;
 use kraken_foundation::progress::Silent;
 
-use super::{Session, keyboard, load, text};
+use super::{Session, keyboard, load, locked_docker, text};
 
 /// As much as is known without asking anybody.
 pub(super) struct Planned {
@@ -106,7 +106,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         }
     };
     if let (Some(assets), Some(bake)) = (&assets, &bake) {
-        nothing.refused.extend(refused(cluster, assets, bake));
+        nothing.refused.extend(locked_docker::refused(cluster, assets, bake));
     }
     if let Some(assets) = &assets
         && keyboard::is_the_bases(cluster, bake.as_ref())
@@ -125,21 +125,6 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         bake,
         ..nothing
     }
-}
-
-/// Why no image can be made of this cluster with the Docker that is locked for its base; a sentence each. Nothing where none is locked:
-/// then its version is not known.
-pub(super) fn refused(cluster: &Cluster, assets: &Assets, bake: &Bake) -> Vec<String> {
-    let Some(engine) = bake.engine() else {
-        return Vec::new();
-    };
-    let Some(version) = Version::of_package(&engine.version) else {
-        return Vec::new();
-    };
-    provision::docker_refuses(cluster, assets, version)
-        .into_iter()
-        .map(|error| format!("{error}; {LOCK} has {} {} for this base", engine.name, engine.version))
-        .collect()
 }
 
 /// Where Docker comes from.

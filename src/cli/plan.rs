@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use kraken_flash::base::OsImage;
 use kraken_flash::packages::lock::LockedPackage;
 use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo, SwarmMode};
@@ -11,7 +11,8 @@ use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use serde::Serialize;
 
 use super::packages::{self, Planned};
-use super::{Failure, Session, known, lived, load, stdout_width, text};
+use super::tables::{new_table, stdout_width, trimmed};
+use super::{Failure, Session, known, lived, load, text};
 
 /// What `plan` takes.
 #[derive(Debug, clap::Args)]
@@ -333,35 +334,6 @@ fn node_table(nodes: &[Node], width: Option<u16>) -> Table {
         table.add_row(row);
     }
     table
-}
-
-/// A table without lines; as wide as the terminal, or as it needs when it goes into a file or a pipe.
-fn new_table(width: Option<u16>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    if let Some(width) = width {
-        table
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(width);
-    }
-    table
-}
-
-/// The text of a table, without the blanks at the ends of its lines and before its first column.
-fn trimmed(table: &Table) -> String {
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
-        .collect();
-    lines.join("\n")
-}
-
-/// A table of these rows for another command, in the form of this one's.
-pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = new_table(stdout_width());
-    table.set_header(header.to_vec());
-    table.add_rows(rows);
-    trimmed(&table)
 }
 
 /// A path without the `./` before it.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use kraken_flash::check::{self, Expectation, ImageReport, Report};
 use kraken_flash::packages::lock::Lock;
-use kraken_flash::spec::Cluster;
 use kraken_flash::workspace::{LoginKeys, MissingKeys};
 
+use super::verify_path::{is_there, node_by_name};
 use super::{Failure, Session, keys, known, load, text, verify_boot, verify_card};
 
 /// Arguments.
@@ -115,33 +115,6 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         (false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
         (_, shown) => shown,
     }
-}
-
-/// Nothing else is said of a path where there is nothing.
-pub(super) fn is_there(path: &Path) -> Result<(), Failure> {
-    std::fs::metadata(path).map(drop).map_err(|error| {
-        Failure::message(format!(
-            "looking at {}: {error}; `kraken-flash build` makes images, in images/ where nothing else is said",
-            path.display()
-        ))
-    })
-}
-
-/// `kraken-3.img` should be kraken-3.
-pub(super) fn node_by_name(path: &Path, cluster: &Cluster) -> Option<u32> {
-    let stem = path
-        .file_name()?
-        .to_str()?
-        .trim_end_matches(".xz")
-        .trim_end_matches(".zst")
-        .trim_end_matches(".gz")
-        .trim_end_matches(".zip");
-    let stem = stem.strip_suffix(".img")?;
-    cluster
-        .nodes
-        .iter()
-        .find(|node| node.hostname == stem)
-        .map(|node| node.number)
 }
 
 fn render(report: &Report) -> String {

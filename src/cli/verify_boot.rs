@@ -12,9 +12,10 @@ use kraken_flash::workspace::{LoginKeys, MissingKeys};
 use kraken_swarm_state::ClusterKeys;
 
 use super::boot_view::{Booting, View};
-use super::golden::{self, RejoinArgs, Wanted};
+use super::golden::{self, Wanted};
 use super::load::{self, BaseArgs, Loaded};
-use super::{Failure, Session, boot_images, keys, known, say, text};
+use super::rejoin::RejoinArgs;
+use super::{Failure, Session, boot_images, keys, known, say, text, verify_path};
 
 /// Arguments of `verify` that go with `--boot`.
 #[derive(Debug, clap::Args)]
@@ -145,7 +146,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     if let Some(path) = path {
-        super::verify::is_there(path)?;
+        verify_path::is_there(path)?;
         let loaded = load::load(session, MissingKeys::Leave)?;
         let cluster = &loaded.workspace.cluster;
         let keys = keys::read(session, cluster)?;
@@ -176,7 +177,7 @@ pub(super) fn run(
         };
         let booted: Vec<&Node> = subjects.iter().map(|subject| subject.node).collect();
         args.cuts_are_of(&booted)?;
-        emulator_is_here()?;
+        boot_images::emulator_is_here()?;
         let what = What {
             loaded: &loaded,
             keys: keys.as_ref(),
@@ -186,7 +187,7 @@ pub(super) fn run(
         };
         return boot(session, args, what, out);
     }
-    emulator_is_here()?;
+    boot_images::emulator_is_here()?;
     let wanted = Wanted {
         nodes: &args.nodes,
         base: &args.base,
@@ -219,11 +220,6 @@ pub(super) fn run(
             boot(session, args, what, out)
         },
     )
-}
-
-/// Asked before images are made or unpacked for it, which takes its time.
-pub(super) fn emulator_is_here() -> Result<(), Failure> {
-    emulate::are_here().map_err(|error| Failure::Failed(Box::new(error)))
 }
 
 /// What is booted.

@@ -3,22 +3,17 @@
 //! The options in front of a command are the general ones and those of writing a node's card, which is done without a command. clap
 //! takes them all in front of any command; what the command does not have itself is refused here (see [`places`]), never dropped.
 
+mod misfit;
 mod places;
-#[cfg(test)]
-mod tests;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
-use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{
-    Failure, build, cards, completions, devices, fetch, flash, flash_image, init, inspect, plan, token, verify,
-};
+use super::global::{GENERAL, Global};
+use super::{build, cards, completions, devices, fetch, flash, flash_image, init, inspect, plan, token, verify};
+use misfit::Misfit;
 
 /// Raspberry Pi images for a whole cluster, from one file.
 ///
@@ -49,39 +44,7 @@ pub(super) struct Cli {
     pub(super) command: Option<Command>,
 }
 
-const GENERAL: &str = "General options";
 const CARD: &str = "Writing a node's card, without a command";
-
-/// Options of more than one command; which ones, says [`places::has`].
-#[derive(Clone, Debug, Args)]
-pub(super) struct Global {
-    /// The cluster's description [default: ./kraken.toml, or the seven-node default when there is none]
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// Say nothing but errors, and what the command is there to print
-    #[arg(short, long)]
-    pub(super) quiet: bool,
-    /// Say more: where things are taken from, how they are done
-    #[arg(short, long)]
-    pub(super) verbose: bool,
-    /// A file with the passphrase of the cluster's keys, where they are encrypted with one [default: ask]
-    #[arg(long, value_name = "FILE")]
-    pub(super) passphrase_file: Option<PathBuf>,
-    /// A file with an age identity that opens the cluster's keys; may be given several times
-    #[arg(long, value_name = "FILE")]
-    pub(super) identity: Vec<PathBuf>,
-    /// When to use colour; NO_COLOR is honoured
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub(super) color: Color,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(super) enum Color {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -109,24 +72,6 @@ pub(super) enum Command {
     Schema,
     /// Print completions for a shell
     Completions(completions::Args),
-}
-
-/// Why arguments are not taken, or help that was asked for.
-pub(super) enum Misfit {
-    /// As clap says it.
-    Clap(clap::Error),
-    /// In a sentence.
-    Usage(String),
-}
-
-impl Misfit {
-    /// Prints it; gives the exit code.
-    pub(super) fn report(self) -> ExitCode {
-        match self {
-            Misfit::Clap(error) => error.exit(),
-            Misfit::Usage(text) => Failure::Usage(text).report(false),
-        }
-    }
 }
 
 /// All of it as clap shows and parses it: of the general options, each command has those that mean something to it.
@@ -165,42 +110,13 @@ fn parse_with(definition: &clap::Command, arguments: impl IntoIterator<Item = Os
         places::in_front(definition, &matches, (name, behind)).map_err(Misfit::Usage)?;
         cli.global.take(behind);
     }
-    cli.check().map_err(Misfit::Usage)?;
+    cli.check(definition).map_err(Misfit::Usage)?;
     Ok(cli)
-}
-
-/// Whether an option is there because somebody wrote it. Not every command has every option.
-fn is_given(matches: &ArgMatches, id: &str) -> bool {
-    matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
-}
-
-impl Global {
-    /// Takes what stands behind the command's name.
-    fn take(&mut self, behind: &ArgMatches) {
-        let file = |id| behind.get_one::<PathBuf>(id).cloned();
-        if is_given(behind, "config") {
-            self.config = file("config");
-        }
-        if is_given(behind, "passphrase_file") {
-            self.passphrase_file = file("passphrase_file");
-        }
-        if is_given(behind, "identity") {
-            self.identity
-                .extend(behind.get_many::<PathBuf>("identity").into_iter().flatten().cloned());
-        }
-        self.quiet |= is_given(behind, "quiet");
-        self.verbose |= is_given(behind, "verbose");
-        if is_given(behind, "color")
-            && let Some(color) = behind.get_one("color")
-        {
-            self.color = *color;
-        }
-    }
 }
 
 impl Cli {
     /// What clap cannot say: combinations over several groups of options of which one would have no effect.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, definition: &clap::Command) -> Result<(), String> {
         if self.global.quiet && self.global.verbose {
             return Err("--quiet and --verbose contradict each other".into());
         }
@@ -220,7 +136,10 @@ impl Cli {
             );
         }
         match &self.command {
-            None => self.flash.check(),
+            None => {
+                places::devices(definition, &self.flash.nodes, &self.flash.devices)?;
+                self.flash.check()
+            }
             Some(Command::Init(args)) => args.check(&self.global),
             Some(Command::Verify(args)) => args.check(),
             Some(Command::Cards(args)) => args.check(),
@@ -230,24 +149,5 @@ impl Cli {
     }
 }
 
-impl Color {
-    /// Whether what goes to stderr is coloured. `--color` wins over NO_COLOR (no-color.org), that over the terminal.
-    pub(super) fn on_stderr(self) -> bool {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        match self {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => !refused && io::stderr().is_terminal(),
-        }
-    }
-
-    /// Tells the library that draws the progress bars.
-    pub(super) fn apply(self) {
-        console::set_colors_enabled_stderr(self.on_stderr());
-    }
-}
-
-/// What to say of a plain word that stands where a device is expected.
-pub(super) fn no_command(word: &str) -> String {
-    places::no_command(&definition(), word)
-}
+#[cfg(test)]
+mod tests;

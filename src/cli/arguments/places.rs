@@ -1,9 +1,13 @@
 //! Where an option belongs, and what is said when it stands elsewhere.
 
+use std::path::{Path, PathBuf};
+
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Misfit, is_given};
+use super::super::global::{GENERAL, is_given};
+use super::super::text::printable;
+use super::misfit::Misfit;
 
 /// How alike a word and a command's name are when one is taken for the other.
 const ALIKE: f64 = 0.8;
@@ -64,7 +68,7 @@ pub(super) fn in_front(
                 homes(definition, arg)
             ));
         };
-        let general = own.get_help_heading() == Some(super::GENERAL);
+        let general = own.get_help_heading() == Some(GENERAL);
         if !general {
             return Err(format!(
                 "{shown} has no effect in front of `{name}`; it stands behind: kraken-flash {name} {shown} …"
@@ -124,13 +128,30 @@ fn bare(definition: &Command, error: &clap::Error, word: &str) -> Option<String>
     let has = command.get_arguments().any(|arg| arg.get_long() == Some(option));
     let name = command.get_name();
     has.then(|| {
-        let word = super::super::text::printable(word);
+        let word = printable(word);
         format!("`{name}` takes no {word:?} by itself: write {name} --{option} {word}")
     })
 }
 
+/// Refuses a plain word that stands where a device is expected.
+pub(super) fn devices(definition: &Command, nodes: &[u32], devices: &[PathBuf]) -> Result<(), String> {
+    let Some(word) = devices.iter().find_map(|path| plain(path)) else {
+        return Ok(());
+    };
+    let is_command = definition.find_subcommand(word).is_some();
+    Err(match nodes.len() < devices.len() || is_command {
+        true => no_command(definition, word),
+        false => format!("there is no device `{word}`: a device is written whole, as in /dev/{word}"),
+    })
+}
+
+/// What was given for a device and is a plain word, of which there is no file.
+fn plain(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| !text.contains('/') && !path.exists())
+}
+
 /// A word that stands where a device is expected, and is none: what it may have been meant to be.
-pub(super) fn no_command(definition: &Command, word: &str) -> String {
+fn no_command(definition: &Command, word: &str) -> String {
     let names: Vec<&str> = definition.get_subcommands().map(Command::get_name).collect();
     if names.contains(&word) {
         return format!("`{word}` is a command, and stands first: kraken-flash {word} …");
@@ -156,7 +177,7 @@ pub(super) fn no_command(definition: &Command, word: &str) -> String {
     };
     format!(
         "there is no command `{}`{nearest}. A node's card is written with --node N /dev/sdX, and `kraken-flash --help` lists the commands",
-        super::super::text::printable(word)
+        printable(word)
     )
 }
 

@@ -1,7 +1,9 @@
 //! Every option of every command, in both places and beside every other: it has an effect, or it is a usage error.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
+use super::super::global::Color;
 use super::*;
 
 /// The page that says where an option has an effect, reviewed by people.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use kraken_flash::check::emulate::{Check, Event, Outcome};
 use kraken_foundation::text;
 
-use super::{Booting, since};
+use super::state::{Booting, since};
 
 /// Who has something to say when no node does.
 const CLUSTER: &str = "cluster";

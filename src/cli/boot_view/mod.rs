@@ -8,7 +8,6 @@ mod state;
 mod tests;
 
 use std::io::{self, IsTerminal};
-use std::time::Instant;
 
 use console::Term;
 use kraken_flash::check::emulate::{Event, Watcher};
@@ -17,16 +16,8 @@ use kraken_foundation::interrupt::Interrupt;
 use super::Session;
 use lines::Lines;
 use painter::Live;
+pub(super) use state::Booting;
 use state::State;
-
-/// A node that is going to be booted.
-#[derive(Clone, Debug)]
-pub(super) struct Booting {
-    pub(super) number: u32,
-    pub(super) hostname: String,
-    /// `manager`, `worker`, or `none` without a swarm.
-    pub(super) role: String,
-}
 
 /// Shows what happens until it is dropped; then a terminal is as it was before. Nothing else may write to the terminal meanwhile.
 pub(super) struct View(Kind);
@@ -64,9 +55,4 @@ impl Watcher for View {
             Kind::Live(live) => live.event(event),
         }
     }
-}
-
-/// Milliseconds since a moment.
-fn since(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,8 +10,7 @@ use kraken_flash::check::emulate::Event;
 use kraken_foundation::interrupt::Interrupt;
 
 use super::frame::frame;
-use super::since;
-use super::state::State;
+use super::state::{State, since};
 
 /// However many events there are, it is drawn this often.
 const DRAW_EVERY: Duration = Duration::from_millis(100);

@@ -1,12 +1,21 @@
 //! What is known of the nodes while they boot: what of all events a row has to show.
 
+use std::time::Instant;
+
 use kraken_flash::check::emulate::{Check, Event, Outcome};
 use kraken_foundation::text;
 
-use super::Booting;
-
 /// No terminal shows more of a line.
 const LONGEST: usize = 500;
+
+/// A node that is going to be booted.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Booting {
+    pub(in super::super) number: u32,
+    pub(in super::super) hostname: String,
+    /// `manager`, `worker`, or `none` without a swarm.
+    pub(in super::super) role: String,
+}
 
 /// Of all nodes.
 pub(super) struct State {
@@ -123,4 +132,9 @@ fn note(check: &Check, passed: &mut Vec<&'static str>, failed: &mut Vec<&'static
 /// Fit for a terminal, and no longer than any.
 fn one_line(text: &str) -> String {
     text::line(text).trim_start().chars().take(LONGEST).collect()
+}
+
+/// Milliseconds since a moment.
+pub(super) fn since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -169,15 +169,3 @@ fn an_empty_reader_and_a_slot_that_is_not_there_yet_are_waited_for() {
     let source = io::ErrorKind::PermissionDenied.into();
     assert!(!is_waited_for(&FindError::Unreadable { path: path(), source }));
 }
-
-#[test]
-fn a_node_is_told_by_the_pieces_that_are_its_own() {
-    let piece = |start: u64, sum: &str| Piece {
-        start,
-        end: start + 4096,
-        sha256: sum.into(),
-    };
-    let golden = [piece(0, "a"), piece(8192, "b"), piece(16384, "c")];
-    let node = [piece(0, "a"), piece(4096, "x"), piece(8192, "y"), piece(16384, "c")];
-    assert_eq!(Held::of("kraken-1", &node, &golden).pieces, node[1..3]);
-}
