@@ -209,10 +209,10 @@ const NAMED: &[(&str, usize, &str)] = &[
         3,
         "a folder with a name of its own, for its owner alone",
     ),
+    ("src/check/emulate/boot.rs", 1, "the run's own folder"),
     ("src/check/emulate/guest.rs", 1, "the run's own folder"),
     ("src/check/emulate/node.rs", 1, "the run's own folder"),
     ("src/check/emulate/node/power.rs", 1, "the run's own folder"),
-    ("src/check/emulate/run.rs", 1, "the run's own folder"),
     ("src/check/emulate/ssh.rs", 1, "the run's own folder"),
     (
         "src/check/emulate/subject.rs",
