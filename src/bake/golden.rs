@@ -8,25 +8,19 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::hold::{self, Hold};
-use super::look::{Opened, copy_base, detect, open, open_read, recorded, refuse_used};
-use super::node::NodeImage;
-use super::pieces::{self, Piece};
-use super::store::{Measured, cached, is_sound, keep, prune, temporary};
+use super::key::{FORMAT, WRITERS};
+use super::look::{Opened, copy_base, detect, open, open_read, recorded, refuse_used, used_by};
+use super::pieces::Piece;
+use super::store::{cached, is_sound, keep, measure, prune, temporary};
 use super::{BakeError, Inputs, freed, packaged, turn};
 use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
-use crate::spec::{Cluster, Node, Role, SwarmMode};
-use kraken_disk::{CleanFat, CowView, FatTree, ImageFile, Layout, ReadAt, UsedMap};
-use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use crate::spec::{Cluster, Role, SwarmMode};
+use kraken_disk::{CleanFat, ImageFile, Layout, ReadAt, UsedMap};
+use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
 use kraken_overlay::Overlay;
-
-/// Changes whenever this program would bake other bytes from the same inputs.
-pub(super) const FORMAT: &str = "kraken-flash golden image 2";
-
-/// Which code writes images; build.rs hashes it. A development build never takes an image that other code baked.
-pub(super) const WRITERS: &str = env!("KRAKEN_FLASH_WRITERS");
 
 /// A golden image on disk, opened.
 pub struct GoldenImage {
@@ -302,34 +296,6 @@ fn make(
     Ok(())
 }
 
-fn used_by(file: &Arc<ImageFile>, path: &Path) -> Result<UsedMap, BakeError> {
-    UsedMap::of(file.clone()).map_err(|source| BakeError::Used {
-        path: path.into(),
-        source,
-    })
-}
-
-pub(super) fn measure(
-    path: &Path,
-    what: &str,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Measured, BakeError> {
-    let file = open_read(path)?;
-    let bytes = used_by(&file, path)?;
-    let used = UsedMap::from_ranges(
-        bytes
-            .ranges()
-            .iter()
-            .map(|range| pieces::whole_blocks(range, file.size())),
-    );
-    let task = progress.task(&format!("hashing {what}"), Some(used.bytes()));
-    match pieces::hash_all(&*file, &used, &*task, interrupt) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
-        result => Ok((used, result.map_err(BakeError::io("hashing", path))?)),
-    }
-}
-
 impl GoldenImage {
     /// The file, opened: it can be read even after the cache dropped it.
     pub(crate) fn file(&self) -> &Arc<ImageFile> {
@@ -342,6 +308,10 @@ impl GoldenImage {
     /// The hash of its inputs, in hexadecimal.
     pub fn key(&self) -> &str {
         &self.key
+    }
+    /// The boot volume, looked over once for all nodes; `None` when each node's writer has to look it over.
+    pub(super) fn clean(&self) -> Option<&CleanFat> {
+        self.clean.as_ref()
     }
     /// Its partitions.
     pub fn layout(&self) -> &Layout {
@@ -399,50 +369,5 @@ impl<'a> Golden<'a> {
     /// What it was made from.
     pub fn inputs(&self) -> &Inputs<'a> {
         &self.inputs
-    }
-
-    /// What makes `node` itself, as changed blocks of the golden image.
-    ///
-    /// # Errors
-    /// [`BakeError`] when a template cannot be rendered or the files cannot be laid into the image.
-    pub fn node(&self, node: &'a Node) -> Result<NodeImage<'_>, BakeError> {
-        let image = &self.image;
-        let overlay = self.node_overlay(node)?;
-        let view = Arc::new(CowView::new(image.file.clone()));
-        match &image.clean {
-            Some(clean) => kraken_disk::apply_clean(view.clone(), &image.layout, &overlay, clean)?,
-            None => kraken_disk::apply(view.clone(), &image.layout, &overlay)?,
-        }
-        let patch = view.take_patch().map_err(BakeError::io("reading", &image.path))?;
-        Ok(NodeImage::new(image, node, patch))
-    }
-
-    /// The files that make `node` itself.
-    ///
-    /// # Errors
-    /// [`BakeError`] when a template cannot be rendered.
-    pub fn node_overlay(&self, node: &Node) -> Result<Overlay, BakeError> {
-        let image = &self.image;
-        let path = || image.path.clone();
-        let boot = match &image.clean {
-            Some(clean) => FatTree::open_clean(image.file.clone(), &image.layout.boot, clean),
-            None => image.layout.boot_tree(image.file.clone()),
-        };
-        let boot = boot.map_err(|source| BakeError::Boot { path: path(), source })?;
-        let root = image
-            .layout
-            .root_tree(image.file.clone())
-            .map_err(|source| BakeError::Tree { path: path(), source })?;
-        let context = Context {
-            cluster: self.inputs.cluster,
-            os: &image.os,
-            boot: &boot,
-            root: &root,
-            clock_floor: image.clock_floor,
-            base_sha256: &image.base_sha256,
-            keys: self.inputs.keys,
-            rejoin: self.inputs.rejoin,
-        };
-        Ok(provision::node(&context, self.inputs.assets, node)?)
     }
 }

@@ -104,6 +104,14 @@ pub(super) fn detect(file: &Arc<ImageFile>, path: &Path) -> Result<Layout, BakeE
     })
 }
 
+/// The ranges in use.
+pub(super) fn used_by(file: &Arc<ImageFile>, path: &Path) -> Result<UsedMap, BakeError> {
+    UsedMap::of(file.clone()).map_err(|source| BakeError::Used {
+        path: path.into(),
+        source,
+    })
+}
+
 fn trees(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<(FatTree, Ext4Tree), BakeError> {
     let boot = layout.boot_tree(file.clone()).map_err(|source| BakeError::Boot {
         path: path.into(),

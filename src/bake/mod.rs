@@ -4,9 +4,12 @@
 //! itself is a patch of changed blocks, held in memory. This room never prints, and never writes outside its cache.
 
 mod copy;
+mod error;
 mod freed;
 mod golden;
 mod hold;
+mod inputs;
+mod key;
 mod look;
 mod node;
 mod packaged;
@@ -15,168 +18,10 @@ mod store;
 mod turn;
 
 pub use copy::{CopyMethod, copy_used};
+pub use error::BakeError;
 pub use golden::{Golden, GoldenImage, bake};
+pub use inputs::Inputs;
 pub use look::{accepts, covers_swarm, describe, keyboard_refuses};
 pub use node::NodeImage;
 pub use packaged::{card_size, growth_for_packages};
 pub use pieces::{PIECE, Piece, cut, whole_blocks};
-
-use std::path::PathBuf;
-
-use crate::base::Base;
-use crate::packages::Selection;
-use crate::provision::{Assets, ProvisionError, Rejoin};
-use crate::spec::Cluster;
-use kraken_debian::UnpackError;
-use kraken_foundation::interrupt::Interrupted;
-use kraken_swarm_state::ClusterKeys;
-
-/// What a golden image is made from.
-#[derive(Clone, Copy)]
-pub struct Inputs<'a> {
-    /// The cluster.
-    pub cluster: &'a Cluster,
-    /// The base image, checked and decompressed.
-    pub base: &'a Base,
-    /// Templates and overlays.
-    pub assets: &'a Assets,
-    /// The packages to bake in; `None` for none.
-    pub packages: Option<&'a Selection>,
-    /// The cluster's keys; `None` where it is to be no swarm.
-    pub keys: Option<&'a ClusterKeys>,
-    /// Whether the nodes join a running swarm again.
-    pub rejoin: Rejoin<'a>,
-}
-
-/// Why a golden image or a patch could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum BakeError {
-    /// Stopped on request.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-    /// A file could not be read or written.
-    #[error("{doing} {}: {source}", path.display())]
-    Io {
-        /// What was being done, as a gerund: `reading`.
-        doing: &'static str,
-        /// To which file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// What is written to the cache does not stay what it was.
-    #[error(
-        "what was baked into {} is not what it was when it was made, twice in a row: the disk or the memory of this machine is failing; \
-         check them, or set another cache folder (KRAKEN_FLASH_CACHE)",
-        cache.display()
-    )]
-    Rots {
-        /// The folder.
-        cache: PathBuf,
-    },
-    /// The base has no layout that a Raspberry Pi boots from.
-    #[error("looking for the boot and root partitions of {}", path.display())]
-    Layout {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: kraken_disk::LayoutError,
-    },
-    /// The boot volume could not be read.
-    #[error("reading the boot file system of {}", path.display())]
-    Boot {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: kraken_disk::FatError,
-    },
-    /// The root file system's superblock could not be read.
-    #[error("reading the root file system of {}", path.display())]
-    Superblock {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: kraken_disk::Ext4InfoError,
-    },
-    /// A file system could not be read.
-    #[error("reading the file systems of {}", path.display())]
-    Tree {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: kraken_disk::TreeError,
-    },
-    /// The image has no system that we know.
-    #[error("looking at the system inside {}", path.display())]
-    System {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: crate::base::SystemError,
-    },
-    /// No Raspberry Pi runs this image.
-    #[error("the base is for {architecture}, which no Raspberry Pi runs; choose one for arm64 or armhf")]
-    NotForPi {
-        /// The image's architecture.
-        architecture: String,
-    },
-    /// The cluster is a swarm, and its keys are not there.
-    #[error("the cluster is to be a swarm, and its keys are missing; `kraken-flash init` makes them")]
-    NoKeys,
-    /// A node cannot run this image.
-    #[error(
-        "{hostname} is a {board}, which runs only 32-bit systems, and the base is {architecture}; choose an armhf base, or correct its `board`"
-    )]
-    WrongArchitecture {
-        /// The node.
-        hostname: String,
-        /// Its board.
-        board: String,
-        /// The image's architecture.
-        architecture: String,
-    },
-    /// The base has been in use, and not all of that can be taken back.
-    #[error(
-        "looking for what belongs to others in {}: it has been in use, and this would be on every node:\n  {}\n\
-         use a fresh image{}, or set used = \"accept\" in [image] of kraken.toml where all of this is wanted",
-        path.display(), stays.join("\n  "), if *accounts { ", make an account your own by naming it in [user]" } else { "" }
-    )]
-    Lived {
-        /// The base.
-        path: PathBuf,
-        /// What would be on every node, a line each.
-        stays: Vec<String>,
-        /// Whether accounts are among it.
-        accounts: bool,
-    },
-    /// Templates or overlays could not be rendered.
-    #[error("preparing what goes onto the cards")]
-    Provision(#[from] ProvisionError),
-    /// The packages could not be laid out.
-    #[error("laying out the packages")]
-    Packages(#[from] UnpackError),
-    /// The files could not be laid into the image.
-    #[error("writing into the image")]
-    Apply(#[from] kraken_disk::ApplyError),
-    /// The used blocks could not be found.
-    #[error("mapping the used blocks of {}", path.display())]
-    Used {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: kraken_disk::UsedError,
-    },
-    /// The free space could not be found, or there is too little of it.
-    #[error("looking for room in the image")]
-    Space(#[from] kraken_disk::SpaceError),
-    /// The root partition could not be made larger.
-    #[error("making room in the root file system")]
-    Grow(#[from] kraken_disk::GrowError),
-}
-
-impl BakeError {
-    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| BakeError::Io { doing, path, source }
-    }
-}

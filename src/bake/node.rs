@@ -3,10 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use super::golden::GoldenImage;
+use super::BakeError;
+use super::golden::{Golden, GoldenImage};
 use super::pieces::{self, Piece};
+use crate::provision::{self, Context};
 use crate::spec::Node;
-use kraken_disk::{CowView, PATCH_BLOCK, Patch, ReadAt, UsedMap};
+use kraken_disk::{CowView, FatTree, PATCH_BLOCK, Patch, ReadAt, UsedMap};
+use kraken_overlay::Overlay;
 
 /// A golden image plus one node's patch, readable as a whole disk.
 pub struct NodeImage<'a> {
@@ -15,11 +18,58 @@ pub struct NodeImage<'a> {
     patch: Patch,
 }
 
-impl<'a> NodeImage<'a> {
-    pub(super) fn new(golden: &'a GoldenImage, node: &'a Node, patch: Patch) -> Self {
-        Self { golden, node, patch }
+impl<'a> Golden<'a> {
+    /// What makes `node` itself, as changed blocks of the golden image.
+    ///
+    /// # Errors
+    /// [`BakeError`] when a template cannot be rendered or the files cannot be laid into the image.
+    pub fn node(&self, node: &'a Node) -> Result<NodeImage<'_>, BakeError> {
+        let image = self.image();
+        let overlay = self.node_overlay(node)?;
+        let view = Arc::new(CowView::new(image.file().clone()));
+        match image.clean() {
+            Some(clean) => kraken_disk::apply_clean(view.clone(), image.layout(), &overlay, clean)?,
+            None => kraken_disk::apply(view.clone(), image.layout(), &overlay)?,
+        }
+        let patch = view.take_patch().map_err(BakeError::io("reading", image.path()))?;
+        Ok(NodeImage {
+            golden: image,
+            node,
+            patch,
+        })
     }
 
+    /// The files that make `node` itself.
+    ///
+    /// # Errors
+    /// [`BakeError`] when a template cannot be rendered.
+    pub fn node_overlay(&self, node: &Node) -> Result<Overlay, BakeError> {
+        let image = self.image();
+        let path = || image.path().to_owned();
+        let boot = match image.clean() {
+            Some(clean) => FatTree::open_clean(image.file().clone(), &image.layout().boot, clean),
+            None => image.layout().boot_tree(image.file().clone()),
+        };
+        let boot = boot.map_err(|source| BakeError::Boot { path: path(), source })?;
+        let root = image
+            .layout()
+            .root_tree(image.file().clone())
+            .map_err(|source| BakeError::Tree { path: path(), source })?;
+        let context = Context {
+            cluster: self.inputs().cluster,
+            os: image.os(),
+            boot: &boot,
+            root: &root,
+            clock_floor: image.clock_floor(),
+            base_sha256: image.base_sha256(),
+            keys: self.inputs().keys,
+            rejoin: self.inputs().rejoin,
+        };
+        Ok(provision::node(&context, self.inputs().assets, node)?)
+    }
+}
+
+impl<'a> NodeImage<'a> {
     /// The node it is for.
     pub fn node(&self) -> &'a Node {
         self.node

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::golden::{FORMAT, WRITERS, measure};
+use super::key::{FORMAT, WRITERS};
 use super::look::{copy_base, detect, open_read};
-use super::store::{cached, keep, prune, temporary};
+use super::store::{cached, keep, measure, prune, temporary};
 use super::{BakeError, store, turn};
 use crate::base::Base;
 use crate::packages::{self, PREINST, PackagesRecord, RECORD, RecordedPackage, Selection};

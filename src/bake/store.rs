@@ -7,11 +7,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::golden::FORMAT;
-use super::look::open_read;
+use super::key::FORMAT;
+use super::look::{open_read, used_by};
 use super::pieces::{self, Piece};
 use super::{BakeError, hold, turn};
-use kraken_disk::UsedMap;
+use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::interrupt::{Interrupt, Interrupted};
 use kraken_foundation::progress::Progress;
 
@@ -48,6 +48,28 @@ impl Stamp {
 
 /// The used ranges of an image, and their pieces with hashes.
 pub(super) type Measured = (UsedMap, Vec<Piece>);
+
+/// Finds the used ranges of the image at `path`, and hashes them; `what` is its name for people.
+pub(super) fn measure(
+    path: &Path,
+    what: &str,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Measured, BakeError> {
+    let file = open_read(path)?;
+    let bytes = used_by(&file, path)?;
+    let used = UsedMap::from_ranges(
+        bytes
+            .ranges()
+            .iter()
+            .map(|range| pieces::whole_blocks(range, file.size())),
+    );
+    let task = progress.task(&format!("hashing {what}"), Some(used.bytes()));
+    match pieces::hash_all(&*file, &used, &*task, interrupt) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
+        result => Ok((used, result.map_err(BakeError::io("hashing", path))?)),
+    }
+}
 
 /// A file with the name of something unfinished, which `turn` clears away when nobody does.
 pub(super) fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {

@@ -6,12 +6,11 @@
 //! - `locks/<key>`: held (flock(2)) by the run that works on that key.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::fetch;
 use super::hash::{self, Hash};
+use super::plain::NO_FOLLOW;
 use kraken_foundation::interrupt::{Interrupt, Interrupted};
 use kraken_foundation::progress::Progress;
 
@@ -30,9 +30,6 @@ const RECORD_LIMIT: u64 = 1 << 20;
 
 /// A file changed this short a time ago could change again without its times showing it.
 const SETTLED: Duration = Duration::from_secs(2);
-
-/// Names in the cache can be foreseen: whoever may write there could lead them elsewhere by a link (open(2), `O_NOFOLLOW`).
-pub(super) const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Why the cache could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -353,18 +350,6 @@ pub(crate) fn lock_failed(source: io::Error, named_in: &str) -> io::Error {
         ),
         _ => source,
     }
-}
-
-/// Opens a file of a name that can be foreseen, to be written from its beginning; never through a link.
-pub(super) fn create_plain(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(true).write(true).custom_flags(NO_FOLLOW);
-    options.open(path)
-}
-
-/// Writes a small file of such a name.
-pub(super) fn write_plain(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    create_plain(path)?.write_all(bytes)
 }
 
 fn key_of_path(path: &Path) -> String {

@@ -1,5 +1,6 @@
 //! The cache on disk: what is trusted, what is thrown out, and who waits for whom.
 
+use super::super::plain::write_plain;
 use super::*;
 use kraken_foundation::progress::Silent;
 

@@ -5,136 +5,25 @@
 //! needs neither the network nor root.
 
 mod compose;
+mod error;
 mod host;
 mod release;
+mod scripts;
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
-use super::cache::{CACHE_VARIABLE, NO_FOLLOW, lock_failed};
-use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use super::cache::{CACHE_VARIABLE, lock_failed};
+use super::plain::NO_FOLLOW;
+use error::io_error;
+use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
 
+pub use error::{DebianError, MIRROR_VARIABLE};
 pub use host::Mirror;
 pub use release::Release;
-
-/// Names the Debian mirror to use (`http://mirror.example/debian`) where the host's apt configuration has none.
-pub const MIRROR_VARIABLE: &str = "KRAKEN_FLASH_DEBIAN_MIRROR";
-
-/// Every file of `src/base/debian/` that is not Rust, as it is written to the working folder.
-const SCRIPTS: [(&str, &str); 8] = [
-    ("before-packages.sh", include_str!("debian/before-packages.sh")),
-    ("compose.sh", include_str!("debian/compose.sh")),
-    ("customize.sh", include_str!("debian/customize.sh")),
-    ("dpkg.cfg", include_str!("debian/dpkg.cfg")),
-    ("host-apt.sh", include_str!("debian/host-apt.sh")),
-    ("image.sh", include_str!("debian/image.sh")),
-    ("initramfs.sh", include_str!("debian/initramfs.sh")),
-    ("native.sh", include_str!("debian/native.sh")),
-];
-
-/// Why there is no `debian` base.
-#[derive(Debug, thiserror::Error)]
-pub enum DebianError {
-    /// Programs or keys are missing.
-    #[error("composing the debian base: this machine lacks {}; install it with: apt-get install {}", .what.join(", "), .packages.join(" "))]
-    Missing {
-        /// What was looked for and not found.
-        what: Vec<String>,
-        /// The Debian packages that have it.
-        packages: Vec<String>,
-    },
-    /// It is not there yet and the user is not root.
-    #[error(
-        "composing the debian base needs root (it installs packages into a tree of its own), once; after that it is taken from the \
-         cache. Run as root with the same cache: sudo env KRAKEN_FLASH_CACHE={} kraken-flash fetch --base debian",
-        cache.display()
-    )]
-    NeedsRoot {
-        /// This user's cache folder.
-        cache: PathBuf,
-    },
-    /// The host's apt knows no Debian archive.
-    #[error(
-        "composing the debian base: the apt configuration of this machine names no Debian archive; \
-         name one with {MIRROR_VARIABLE}=http://HOST/debian"
-    )]
-    NoMirror,
-    /// A program of the host could not be asked.
-    #[error("asking `{command}`: {why}")]
-    Host {
-        /// The command line.
-        command: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// The archive could not be reached, or is not what it should be.
-    #[error(
-        "reading the release date of the Debian archive at {uri}: {why}; check the network and the mirror, or run `apt-get update`"
-    )]
-    Archive {
-        /// The file asked for.
-        uri: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// The scripts failed.
-    #[error("composing the debian base failed while {stage}; the end of its log, all of which is in {}:\n{tail}", .log.display())]
-    Compose {
-        /// What was being done.
-        stage: String,
-        /// The whole log.
-        log: PathBuf,
-        /// Its last lines.
-        tail: String,
-    },
-    /// A file could not be read or written.
-    #[error("{doing} {}: {source}", .path.display())]
-    Io {
-        /// A gerund: "creating".
-        doing: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The user asked to stop.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
-
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DebianError {
-    let path = path.to_owned();
-    move |source| DebianError::Io { doing, path, source }
-}
-
-/// Where the image is kept: `CACHE/debian/SUITE-KEY.img`. The key is a hash of the release and the scripts, so that a later version of
-/// this program with other scripts makes another image, and the same version works offline from what it has.
-pub fn cached_path(cache_dir: &Path, release: &Release) -> PathBuf {
-    cache_dir
-        .join("debian")
-        .join(format!("{}-{}.img", release.suite, &key_of(release)[..16]))
-}
-
-fn key_of(release: &Release) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |text: &str| {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-    };
-    add(release.suite);
-    add(&release.packages.join(","));
-    add(release.python.unwrap_or_default());
-    for (name, text) in SCRIPTS {
-        add(name);
-        add(text);
-    }
-    hex::encode(hash.finalize())
-}
+pub use scripts::cached_path;
 
 /// The raw image of a Debian release: from the cache, or composed (which takes minutes, root and a Debian mirror).
 ///
@@ -199,6 +88,7 @@ fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<f
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kraken_foundation::interrupt::Interrupted;
     use kraken_foundation::progress::Silent;
 
     #[test]
@@ -222,17 +112,5 @@ mod tests {
             lock(&path, &Silent, &interrupt),
             Err(DebianError::Interrupted(Interrupted))
         ));
-    }
-
-    #[test]
-    fn every_script_is_carried_in_the_program() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/base/debian");
-        let mut on_disk: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| !name.ends_with(".rs"))
-            .collect();
-        on_disk.sort();
-        assert_eq!(on_disk, SCRIPTS.map(|(name, _)| name.to_owned()));
     }
 }

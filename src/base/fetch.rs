@@ -15,10 +15,10 @@ use ureq::http::header;
 use url::Url;
 
 use super::address::shown;
-use super::cache::{NO_FOLLOW, write_plain};
 use super::fetch_error::{FetchError, gave_up, io_error, refused};
 use super::hash::Hash;
 use super::http::{Client, Event, Exchange, Head};
+use super::plain::{NO_FOLLOW, write_plain};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::{Progress, Task};
 

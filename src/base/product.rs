@@ -2,7 +2,7 @@
 
 use kraken_disk::{FileTree, TreeError};
 
-use super::system::text;
+use super::text::text;
 
 /// Where pi-gen writes which image it made: `Raspberry Pi reference 2026-06-18`, and on the next line the last stage that it ran.
 const ISSUE: &str = "/etc/rpi-issue";

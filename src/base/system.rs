@@ -4,10 +4,8 @@ use serde::Serialize;
 
 use super::lived::Lived;
 use super::product;
+use super::text::{MAX_TEXT, text};
 use kraken_disk::{FileTree, NodeType, TreeError, real_path};
-
-/// The largest text file that is read from an image, in bytes: dpkg's status of a full desktop has about 3 MiB.
-const MAX_TEXT: u64 = 64 << 20;
 
 /// Why an image could not be recognised.
 #[derive(Debug, thiserror::Error)]
@@ -131,14 +129,6 @@ impl OsImage {
     pub fn in_words(&self) -> String {
         format!("{}, {}", self.name, self.lived.in_words())
     }
-}
-
-/// A text file, links followed; bytes that are not UTF-8 are replaced.
-pub(super) fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>, TreeError> {
-    let real = real_path(tree, path)?;
-    Ok(tree
-        .read(&real, MAX_TEXT)?
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// A value of os-release(5): shell assignments, quoted or not. Control characters are dropped: it will be shown.

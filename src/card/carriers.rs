@@ -1,6 +1,7 @@
 //! Which block devices carry a mount, a file or a swap area; and so, which carry the running system.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::mounts::{Mount, Swap, mount_of};
@@ -14,6 +15,142 @@ pub(super) struct Carriers {
     pub blocks: BTreeSet<String>,
     /// Why there may be others, which are not known.
     pub unknown: Option<String>,
+}
+
+/// The block devices of a host, and what each of them carries.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Usage {
+    /// The devices; loop devices and zram stand on what their files lie on.
+    pub stack: Stack,
+    /// The files behind loop devices.
+    pub backing: BTreeMap<String, HostPath>,
+    /// The mounts, and what carries each.
+    pub mounts: Vec<(Mount, Carriers)>,
+    /// The swap areas, and what carries each.
+    pub swaps: Vec<(HostPath, BTreeSet<String>)>,
+    /// Why it cannot be known what the system runs from.
+    pub unknown: Option<String>,
+}
+
+impl Usage {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// When the list of block devices cannot be read.
+    pub fn read(host: &Host) -> io::Result<Self> {
+        let mut usage = Self {
+            stack: Stack::read(host)?,
+            ..Self::default()
+        };
+        let mounts = Mount::all(host);
+        let swaps = Swap::all(host);
+        let mut unknown = Vec::new();
+        match mounts {
+            Ok(mounts) => usage.attach(host, mounts, &mut unknown),
+            Err(error) => unknown.push(format!("/proc/self/mountinfo cannot be read: {error}")),
+        }
+        match swaps {
+            Ok(swaps) => {
+                usage.swaps = swaps
+                    .into_iter()
+                    .map(|swap| (HostPath::new(&swap.path), usage.of_swap(host, &swap)))
+                    .collect();
+            }
+            Err(error) => unknown.push(format!("/proc/swaps cannot be read: {error}")),
+        }
+        usage.unknown = unknown.into_iter().next();
+        Ok(usage)
+    }
+
+    /// Finds the carriers of all mounts, notes which loop devices read files from which devices, and says why the system's own disk is not
+    /// known, if it is not.
+    fn attach(&mut self, host: &Host, mounts: Vec<Mount>, unknown: &mut Vec<String>) {
+        self.add_files(host, &mounts);
+        let found: Vec<Carriers> = (0..mounts.len())
+            .map(|index| of_mount(host, &self.stack, &mounts, index, 0))
+            .collect();
+        self.mounts = mounts.into_iter().zip(found).collect();
+        self.without_layers();
+        let at = |point: &str| self.mounts.iter().rfind(|(mount, _)| mount.point == Path::new(point));
+        // Image-based systems mount the disk itself at /sysroot, whatever their root is composed of.
+        let sysroot = at("/sysroot").is_some_and(|(_, carriers)| !carriers.blocks.is_empty());
+        match at("/") {
+            None => unknown.push("no mount of / is listed".to_owned()),
+            Some((_, carriers)) if !sysroot => unknown.extend(carriers.unknown.clone()),
+            Some(_) => (),
+        }
+        // What a FUSE program or autofs serves is nobody's disk, and overlays over parts of a system that is known lie in memory.
+        let no_disk = |kind: &str| matches!(kind, "overlay" | "autofs") || kind.starts_with("fuse");
+        let parts = ["/usr", "/boot", "/boot/firmware", "/boot/efi", "/var", "/home"];
+        let parts = parts
+            .into_iter()
+            .filter_map(at)
+            .filter(|(mount, _)| !no_disk(&mount.kind));
+        unknown.extend(parts.filter_map(|(_, carriers)| carriers.unknown.clone()));
+    }
+
+    /// Loop devices and zram stand on the device that their file lies on, or on the device that they were given.
+    fn add_files(&mut self, host: &Host, mounts: &[Mount]) {
+        let names: Vec<(String, PathBuf)> = self
+            .stack
+            .blocks
+            .iter()
+            .map(|(name, block)| (name.clone(), block.folder.clone()))
+            .collect();
+        for (name, folder) in names {
+            let file = host
+                .attribute(folder.join("loop/backing_file"))
+                .or_else(|| host.attribute(folder.join("backing_dev")).filter(|path| path != "none"));
+            let Some(file) = file else { continue };
+            let path = Path::new(file.trim_end_matches(" (deleted)"));
+            let beneath = match self.stack.by_file(host, path) {
+                Some(block) => BTreeSet::from([block.to_owned()]),
+                None => of_path(host, &self.stack, mounts, path, 0).blocks,
+            };
+            for lower in beneath {
+                self.stack.link(&lower, &name);
+            }
+            self.backing.insert(name, HostPath::new(path));
+        }
+    }
+
+    /// Where layers of the root are hidden, a live system's medium is mounted all the same, and loop devices read its images. Without a
+    /// medium nothing is concluded: a loop device in a container may be anybody's.
+    fn without_layers(&mut self) {
+        let media = self
+            .mounts
+            .iter()
+            .filter(|(mount, _)| LIVE.iter().any(|medium| mount.point.starts_with(medium)));
+        let mut blocks: BTreeSet<String> = media
+            .flat_map(|(_, carriers)| carriers.blocks.iter().cloned())
+            .collect();
+        if blocks.is_empty() {
+            return;
+        }
+        let images = self.backing.keys().filter(|name| self.stack.stands_on_something(name));
+        blocks.extend(images.cloned());
+        for (mount, carriers) in &mut self.mounts {
+            if mount.point == Path::new("/") && carriers.unknown.is_some() {
+                carriers.blocks.extend(blocks.iter().cloned());
+                carriers.unknown = None;
+            }
+        }
+    }
+
+    /// What carries a swap area.
+    fn of_swap(&self, host: &Host, swap: &Swap) -> BTreeSet<String> {
+        if let Some(block) = self.stack.by_file(host, &swap.path) {
+            return BTreeSet::from([block.to_owned()]);
+        }
+        if !swap.file {
+            return BTreeSet::new();
+        }
+        let points: Vec<Mount> = self.mounts.iter().map(|(mount, _)| mount.clone()).collect();
+        match mount_of(&points, &swap.path) {
+            Some(index) => self.mounts[index].1.blocks.clone(),
+            None => BTreeSet::new(),
+        }
+    }
 }
 
 /// Overlays on overlays deeper than the kernel allows (FILESYSTEM_MAX_STACK_DEPTH is 2), with room.
@@ -77,57 +214,6 @@ pub(super) fn is_system(point: &Path) -> bool {
         true => point.starts_with(system),
         false => point == Path::new(system),
     })
-}
-
-/// Finds the carriers of all mounts, notes which loop devices read files from which devices, and says why the system's own disk is not
-/// known, if it is not.
-pub(super) fn attach(host: &Host, stack: &mut Stack, mounts: Vec<Mount>, unknown: &mut Vec<String>) {
-    add_files(host, stack, &mounts);
-    let found: Vec<Carriers> = (0..mounts.len())
-        .map(|index| of_mount(host, stack, &mounts, index, 0))
-        .collect();
-    stack.mounts = mounts.into_iter().zip(found).collect();
-    without_layers(stack);
-    let at = |point: &str| stack.mounts.iter().rfind(|(mount, _)| mount.point == Path::new(point));
-    // Image-based systems mount the disk itself at /sysroot, whatever their root is composed of.
-    let sysroot = at("/sysroot").is_some_and(|(_, carriers)| !carriers.blocks.is_empty());
-    match at("/") {
-        None => unknown.push("no mount of / is listed".to_owned()),
-        Some((_, carriers)) if !sysroot => unknown.extend(carriers.unknown.clone()),
-        Some(_) => (),
-    }
-    // What a FUSE program or autofs serves is nobody's disk, and overlays over parts of a system that is known lie in memory.
-    let no_disk = |kind: &str| matches!(kind, "overlay" | "autofs") || kind.starts_with("fuse");
-    let parts = ["/usr", "/boot", "/boot/firmware", "/boot/efi", "/var", "/home"];
-    let parts = parts
-        .into_iter()
-        .filter_map(at)
-        .filter(|(mount, _)| !no_disk(&mount.kind));
-    unknown.extend(parts.filter_map(|(_, carriers)| carriers.unknown.clone()));
-}
-
-/// Loop devices and zram stand on the device that their file lies on, or on the device that they were given.
-fn add_files(host: &Host, stack: &mut Stack, mounts: &[Mount]) {
-    let names: Vec<(String, PathBuf)> = stack
-        .blocks
-        .iter()
-        .map(|(name, block)| (name.clone(), block.folder.clone()))
-        .collect();
-    for (name, folder) in names {
-        let file = host
-            .attribute(folder.join("loop/backing_file"))
-            .or_else(|| host.attribute(folder.join("backing_dev")).filter(|path| path != "none"));
-        let Some(file) = file else { continue };
-        let path = Path::new(file.trim_end_matches(" (deleted)"));
-        let beneath = match stack.by_file(host, path) {
-            Some(block) => BTreeSet::from([block.to_owned()]),
-            None => of_path(host, stack, mounts, path, 0).blocks,
-        };
-        for lower in beneath {
-            stack.link(&lower, &name);
-        }
-        stack.backing.insert(name, HostPath::new(path));
-    }
 }
 
 fn known(blocks: impl IntoIterator<Item = String>) -> Carriers {
@@ -261,44 +347,6 @@ fn of_overlay(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth:
     // One layer that is read from a device tells the system's disk, as with composefs, whose other layer is hidden.
     all.unknown = all.unknown.filter(|_| !read_from);
     all
-}
-
-/// Where layers of the root are hidden, a live system's medium is mounted all the same, and loop devices read its images. Without a
-/// medium nothing is concluded: a loop device in a container may be anybody's.
-fn without_layers(stack: &mut Stack) {
-    let media = stack
-        .mounts
-        .iter()
-        .filter(|(mount, _)| LIVE.iter().any(|medium| mount.point.starts_with(medium)));
-    let mut blocks: BTreeSet<String> = media
-        .flat_map(|(_, carriers)| carriers.blocks.iter().cloned())
-        .collect();
-    if blocks.is_empty() {
-        return;
-    }
-    let images = stack.backing.keys().filter(|name| stack.stands_on_something(name));
-    blocks.extend(images.cloned());
-    for (mount, carriers) in &mut stack.mounts {
-        if mount.point == Path::new("/") && carriers.unknown.is_some() {
-            carriers.blocks.extend(blocks.iter().cloned());
-            carriers.unknown = None;
-        }
-    }
-}
-
-/// What carries a swap area.
-pub(super) fn of_swap(host: &Host, stack: &Stack, swap: &Swap) -> BTreeSet<String> {
-    if let Some(block) = stack.by_file(host, &swap.path) {
-        return BTreeSet::from([block.to_owned()]);
-    }
-    if !swap.file {
-        return BTreeSet::new();
-    }
-    let points: Vec<Mount> = stack.mounts.iter().map(|(mount, _)| mount.clone()).collect();
-    match mount_of(&points, &swap.path) {
-        Some(index) => stack.mounts[index].1.blocks.clone(),
-        None => BTreeSet::new(),
-    }
 }
 
 #[cfg(test)]

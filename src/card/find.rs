@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::carriers::Usage;
 use super::clean::clean;
 use super::host::Node;
-use super::stack::Stack;
 use super::{Bus, Device, Host, read};
 
 /// Why there is no device to speak of.
@@ -125,12 +125,13 @@ fn shown(path: &Path) -> String {
 /// # Errors
 /// [`FindError::Kernel`].
 pub fn list(host: &Host) -> Result<Vec<Device>, FindError> {
-    let stack = Stack::read(host).map_err(FindError::Kernel)?;
-    let mut devices: Vec<Device> = stack
+    let usage = Usage::read(host).map_err(FindError::Kernel)?;
+    let mut devices: Vec<Device> = usage
+        .stack
         .blocks
         .iter()
         .filter(|(_, block)| block.partition_of.is_none())
-        .filter_map(|(name, _)| read::device(host, &stack, name))
+        .filter_map(|(name, _)| read::device(host, &usage, name))
         .filter(|device| device.media || !device.bus.is_made_up())
         .collect();
     devices.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -169,11 +170,12 @@ pub fn find(host: &Host, path: &Path) -> Result<Device, FindError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(nothing(host, path, &whole)),
         Err(error) => return Err(unreadable(path)(error)),
     };
-    let stack = Stack::read(host).map_err(FindError::Kernel)?;
+    let usage = Usage::read(host).map_err(FindError::Kernel)?;
     let unknown = || FindError::Unknown { path: named(), number };
-    let name = stack.by_number(number).ok_or_else(unknown)?;
-    if let Some((disk, number)) = &stack.blocks[name].partition_of {
-        let disk = stack
+    let name = usage.stack.by_number(number).ok_or_else(unknown)?;
+    if let Some((disk, number)) = &usage.stack.blocks[name].partition_of {
+        let disk = usage
+            .stack
             .blocks
             .get(disk)
             .map(|disk| disk.file.clone())
@@ -184,7 +186,7 @@ pub fn find(host: &Host, path: &Path) -> Result<Device, FindError> {
             disk,
         });
     }
-    let device = read::device(host, &stack, name).ok_or_else(unknown)?;
+    let device = read::device(host, &usage, name).ok_or_else(unknown)?;
     match device.media || device.bus.is_made_up() || matches!(device.bus, Bus::Optical | Bus::Floppy) {
         true => Ok(device),
         false => Err(FindError::NoCard { path: named() }),

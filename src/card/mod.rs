@@ -15,6 +15,7 @@ mod ioctl;
 mod judge;
 mod known;
 mod mounts;
+mod number;
 mod read;
 mod reason;
 mod receipt;
@@ -27,12 +28,13 @@ mod write;
 
 pub use bus::Bus;
 pub use clean::clean;
-pub use device::{Device, DeviceNumber, Holder, HolderKind, HostPath, Partition, Table, Volume};
+pub use device::{Device, Holder, HolderKind, HostPath, Partition, Table, Volume};
 pub use find::{FindError, find, list};
 pub use host::Host;
 pub use identity::{Identity, Swapped};
 pub use judge::{CARD_CEILING, DISK_CEILING, LITTLE, Policy, Verdict, judge};
 pub use known::{Evidence, Harm, Known, KnownCard, Making, Members, Remark, Wish};
+pub use number::DeviceNumber;
 pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
 pub use receipt::{
     CardFacts, Contents, MemberFacts, Receipt, ReceiptError, Receipts, STATE_VARIABLE, SwarmFacts, Written,

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::bus::{Bus, Place};
-use super::carriers::is_system;
+use super::carriers::{Usage, is_system};
 use super::clean::cleaned;
 use super::signature;
 use super::stack::Stack;
@@ -18,7 +18,8 @@ use kraken_disk::{ImageFile, PartitionTable, TableKind};
 const SYSFS_SECTOR: u64 = 512;
 
 /// Reads a whole disk; `None` when it is gone, or a partition.
-pub(super) fn device(host: &Host, stack: &Stack, name: &str) -> Option<Device> {
+pub(super) fn device(host: &Host, usage: &Usage, name: &str) -> Option<Device> {
+    let stack = &usage.stack;
     let block = stack.blocks.get(name).filter(|block| block.partition_of.is_none())?;
     let folder = &block.folder;
     let record = Properties::of(host, block.number);
@@ -36,7 +37,7 @@ pub(super) fn device(host: &Host, stack: &Stack, name: &str) -> Option<Device> {
     };
     let logical_block = block_size("logical_block_size", 512);
     let serial = |folder: &Path| host.attribute(folder.join("serial")).as_deref().and_then(cleaned);
-    let partitions = partitions(host, stack, name, read_table.as_ref());
+    let partitions = partitions(host, usage, name, read_table.as_ref());
     // A file system that begins at the disk's own beginning; with a table there is none, but for hybrid images, which only udev tells.
     let whole = match (&record, &opened, &read_table) {
         (None, Some(disk), None) => signature::read(disk),
@@ -76,18 +77,18 @@ pub(super) fn device(host: &Host, stack: &Stack, name: &str) -> Option<Device> {
             })
             .or_else(|| read_table.as_ref().map(table)),
         partitions,
-        volume: volume(stack, name, &udev, whole),
+        volume: volume(usage, name, &udev, whole),
         contents_unknown: size > 0 && record.is_none() && opened.is_none(),
-        holders: holders(host, stack, name, &above),
-        backing_file: stack.backing.get(name).cloned(),
-        system: system(stack, &above),
-        swaps: stack
+        holders: holders(host, usage, name, &above),
+        backing_file: usage.backing.get(name).cloned(),
+        system: system(usage, &above),
+        swaps: usage
             .swaps
             .iter()
             .filter(|(_, carriers)| !carriers.is_disjoint(&above))
             .map(|(path, _)| path.clone())
             .collect(),
-        system_unknown: stack.unknown.clone(),
+        system_unknown: usage.unknown.clone(),
     })
 }
 
@@ -150,7 +151,8 @@ fn table(table: &PartitionTable) -> Table {
     }
 }
 
-fn partitions(host: &Host, stack: &Stack, disk: &str, table: Option<&PartitionTable>) -> Vec<Partition> {
+fn partitions(host: &Host, usage: &Usage, disk: &str, table: Option<&PartitionTable>) -> Vec<Partition> {
+    let stack = &usage.stack;
     let of_disk = stack
         .blocks
         .iter()
@@ -182,7 +184,7 @@ fn partitions(host: &Host, stack: &Stack, disk: &str, table: Option<&PartitionTa
                 part_uuid: udev
                     .get("ID_PART_ENTRY_UUID")
                     .or_else(|| Some(table?.get(number)?.partuuid.clone())),
-                volume: volume(stack, name, &udev, seen),
+                volume: volume(usage, name, &udev, seen),
             }
         })
         .collect();
@@ -196,21 +198,21 @@ fn part_name(host: &Host, folder: &Path) -> Option<String> {
     uevent.lines().find_map(|line| cleaned(line.strip_prefix("PARTNAME=")?))
 }
 
-fn volume(stack: &Stack, name: &str, udev: &Properties, seen: Option<signature::Signature>) -> Volume {
+fn volume(usage: &Usage, name: &str, udev: &Properties, seen: Option<signature::Signature>) -> Volume {
     let seen = seen.unwrap_or_default();
     Volume {
         file_system: udev.get("ID_FS_TYPE").or_else(|| cleaned(seen.kind)),
         label: udev.name("ID_FS_LABEL").or_else(|| cleaned(&seen.label?)),
         uuid: udev.name("ID_FS_UUID").or_else(|| cleaned(&seen.uuid?)),
-        mounts: mounts(stack, |carriers| carriers.contains(name)),
-        swap: stack.swaps.iter().any(|(_, carriers)| carriers.contains(name)),
+        mounts: mounts(usage, |carriers| carriers.contains(name)),
+        swap: usage.swaps.iter().any(|(_, carriers)| carriers.contains(name)),
     }
 }
 
 /// Mount points of mounts whose carriers pass, each once, in the order of mounting.
-fn mounts(stack: &Stack, pass: impl Fn(&BTreeSet<String>) -> bool) -> Vec<HostPath> {
+fn mounts(usage: &Usage, pass: impl Fn(&BTreeSet<String>) -> bool) -> Vec<HostPath> {
     let mut points: Vec<HostPath> = Vec::new();
-    for (mount, carriers) in &stack.mounts {
+    for (mount, carriers) in &usage.mounts {
         let point = HostPath::new(&mount.point);
         if pass(&carriers.blocks) && !points.contains(&point) {
             points.push(point);
@@ -219,28 +221,29 @@ fn mounts(stack: &Stack, pass: impl Fn(&BTreeSet<String>) -> bool) -> Vec<HostPa
     points
 }
 
-fn system(stack: &Stack, above: &BTreeSet<String>) -> Vec<HostPath> {
-    let mut points = mounts(stack, |carriers| !carriers.is_disjoint(above));
+fn system(usage: &Usage, above: &BTreeSet<String>) -> Vec<HostPath> {
+    let mut points = mounts(usage, |carriers| !carriers.is_disjoint(above));
     points.retain(|point| is_system(point.path()));
     points.sort();
     points
 }
 
 /// What sits on a disk: other block devices, and file systems that reach over several or cannot be seen.
-fn holders(host: &Host, stack: &Stack, disk: &str, above: &BTreeSet<String>) -> Vec<Holder> {
+fn holders(host: &Host, usage: &Usage, disk: &str, above: &BTreeSet<String>) -> Vec<Holder> {
+    let stack = &usage.stack;
     let is_holder = |name: &&String| {
         stack.disk_of(name) != disk && stack.blocks.get(*name).is_none_or(|b| b.partition_of.is_none())
     };
     let mut found: Vec<Holder> = above
         .iter()
         .filter(is_holder)
-        .map(|name| block_holder(host, stack, name))
+        .map(|name| block_holder(host, usage, name))
         .collect();
     for btrfs in &stack.btrfs {
         if btrfs.members.is_disjoint(above) {
             continue;
         }
-        let points = mounts(stack, |carriers| btrfs.members.is_subset(carriers));
+        let points = mounts(usage, |carriers| btrfs.members.is_subset(carriers));
         let others: BTreeSet<&str> = btrfs
             .members
             .difference(above)
@@ -270,14 +273,15 @@ fn holders(host: &Host, stack: &Stack, disk: &str, above: &BTreeSet<String>) -> 
                 path: None,
                 with: Vec::new(),
                 file: None,
-                mounts: mounts(stack, |carriers| !members.is_disjoint(carriers)),
+                mounts: mounts(usage, |carriers| !members.is_disjoint(carriers)),
             });
         }
     }
     found
 }
 
-fn block_holder(host: &Host, stack: &Stack, name: &str) -> Holder {
+fn block_holder(host: &Host, usage: &Usage, name: &str) -> Holder {
+    let stack = &usage.stack;
     let block = stack.blocks.get(name);
     let attribute = |file: &str| host.attribute(block?.folder.join(file));
     let mapped = attribute("dm/name");
@@ -295,8 +299,8 @@ fn block_holder(host: &Host, stack: &Stack, name: &str) -> Holder {
         kind,
         path: block.map(|block| block.file.clone()),
         with: Vec::new(),
-        file: stack.backing.get(name).cloned(),
-        mounts: mounts(stack, |carriers| {
+        file: usage.backing.get(name).cloned(),
+        mounts: mounts(usage, |carriers| {
             carriers.iter().any(|carrier| stack.disk_of(carrier) == name)
         }),
         name: mapped.as_deref().and_then(cleaned).unwrap_or_else(|| clean(name)),

@@ -1,13 +1,11 @@
-//! What sits on what: disks, partitions, and all that the kernel builds on them, up to what is mounted.
+//! What sits on what: disks, partitions, and all that the kernel builds on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::carriers::{self, Carriers};
-use super::mounts::{Mount, Swap};
 use super::udev::Properties;
-use super::{DeviceNumber, Host, HostPath};
+use super::{DeviceNumber, Host};
 
 /// One block device, whole or a partition.
 #[derive(Clone, Debug)]
@@ -31,29 +29,21 @@ pub(super) struct Btrfs {
     pub members: BTreeSet<String>,
 }
 
-/// All block devices of a host, with what they carry.
+/// All block devices of a host.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stack {
     /// By the kernel's name.
     pub blocks: BTreeMap<String, Block>,
     /// From a device to what sits directly on it.
     up: BTreeMap<String, BTreeSet<String>>,
-    /// The files behind loop devices.
-    pub backing: BTreeMap<String, HostPath>,
-    /// The mounts, and what carries each.
-    pub mounts: Vec<(Mount, Carriers)>,
-    /// The swap areas, and what carries each.
-    pub swaps: Vec<(HostPath, BTreeSet<String>)>,
     /// Mounted btrfs.
     pub btrfs: Vec<Btrfs>,
     /// Devices of ZFS pools that are imported, by pool.
     pub pools: BTreeMap<String, BTreeSet<String>>,
-    /// Why it cannot be known what the system runs from.
-    pub unknown: Option<String>,
 }
 
 impl Stack {
-    /// Reads everything.
+    /// Reads it from sysfs; what loop devices and zram stand on is not known yet.
     ///
     /// # Errors
     /// When the list of block devices cannot be read.
@@ -65,23 +55,6 @@ impl Stack {
         stack.add_holders(host);
         stack.btrfs = stack.read_btrfs(host);
         stack.pools = stack.read_pools(host);
-        let mounts = Mount::all(host);
-        let swaps = Swap::all(host);
-        let mut unknown = Vec::new();
-        match mounts {
-            Ok(mounts) => carriers::attach(host, &mut stack, mounts, &mut unknown),
-            Err(error) => unknown.push(format!("/proc/self/mountinfo cannot be read: {error}")),
-        }
-        match swaps {
-            Ok(swaps) => {
-                stack.swaps = swaps
-                    .into_iter()
-                    .map(|swap| (HostPath::new(&swap.path), carriers::of_swap(host, &stack, &swap)))
-                    .collect();
-            }
-            Err(error) => unknown.push(format!("/proc/swaps cannot be read: {error}")),
-        }
-        stack.unknown = unknown.into_iter().next();
         Ok(stack)
     }
 

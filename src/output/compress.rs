@@ -8,7 +8,6 @@ use liblzma::stream::{Check, MtStreamBuilder};
 use liblzma::write::XzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::folder::Compression;
 use crate::bake::NodeImage;
 use kraken_disk::ReadAt;
 use kraken_foundation::interrupt::Interrupt;
@@ -27,6 +26,24 @@ const ZSTD_JOB: u32 = 16 << 20;
 const MAX_THREADS: u32 = 3;
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 1 << 20;
+
+/// How an image is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// `.img.xz`
+    Xz,
+    /// `.img.zst`
+    Zstd,
+}
+
+impl Compression {
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Compression::Xz => ".xz",
+            Compression::Zstd => ".zst",
+        }
+    }
+}
 
 /// What went into a compressed file, and what came out.
 pub struct Compressed {

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::FlockOperation;
 
+use super::compress::{self, Compression};
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
-use super::{Bmap, OutputError, SUMS, compress, raw, sums};
+use super::{Bmap, OutputError, SUMS, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
 use crate::base::lock_failed;
 use crate::spec::Node;
@@ -21,24 +22,6 @@ use kraken_foundation::progress::Progress;
 /// Prefix and suffix of unfinished files.
 const PREFIX: &str = ".kraken-flash-";
 const SUFFIX: &str = ".part";
-
-/// How an image is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// `.img.xz`
-    Xz,
-    /// `.img.zst`
-    Zstd,
-}
-
-impl Compression {
-    fn extension(self) -> &'static str {
-        match self {
-            Compression::Xz => ".xz",
-            Compression::Zstd => ".zst",
-        }
-    }
-}
 
 /// What to write.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,77 +5,15 @@
 
 mod bmap;
 mod compress;
+mod error;
 mod folder;
 mod manifest;
 mod raw;
 mod sums;
 
 pub use bmap::{BLOCK as BMAP_BLOCK, Bmap, BmapError, BmapRange};
-pub use folder::{Compression, Folder, Options, Written};
+pub use compress::Compression;
+pub use error::OutputError;
+pub use folder::{Folder, Options, Written};
 pub use manifest::{MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 pub use sums::SUMS;
-
-use std::path::PathBuf;
-
-use crate::bake::BakeError;
-use kraken_foundation::interrupt::Interrupted;
-
-/// Why the files could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum OutputError {
-    /// Stopped on request.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-    /// A file could not be read or written.
-    #[error("{doing} {}: {source}{}", path.display(), hint(source))]
-    Io {
-        /// What was being done, as a gerund.
-        doing: &'static str,
-        /// To which file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Another run writes to the same folder.
-    #[error("{} is in use by another kraken-flash; wait for it to end, or choose another folder with --output", path.display())]
-    Busy {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A node's patch could not be made.
-    #[error("baking {hostname}")]
-    Bake {
-        /// The node.
-        hostname: String,
-        /// Why.
-        source: BakeError,
-    },
-    /// The manifest that is there already is not ours.
-    #[error("reading {}: {why}; remove it, or choose another folder with --output", path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-fn hint(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => {
-            "; free some space, build fewer nodes at a time (--node), or choose another folder (--output)"
-        }
-        _ => "",
-    }
-}
-
-impl OutputError {
-    fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        // A loop that was asked to stop says so as an I/O error of this kind; it is not one.
-        move |source| match source.kind() {
-            std::io::ErrorKind::Interrupted => OutputError::Interrupted(Interrupted),
-            _ => OutputError::Io { doing, path, source },
-        }
-    }
-}

@@ -15,11 +15,8 @@ mod single;
 mod store;
 mod wanted;
 
-pub use obtain::{For, locked, obtain};
+pub use obtain::{For, SLACK, locked, obtain};
 pub use obtain_error::PackagesError;
 pub use record::{MARK, PREINST, PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
 pub use selection::Selection;
 pub use single::{Fetched, Single, singles};
-
-/// Room left beyond what the packages take, in bytes, so that what makes a cluster of a base with packages needs no second growth.
-pub const SLACK: u64 = 32 << 20;

@@ -21,6 +21,9 @@ use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, loa
 use kraken_debian::{Asked, LocalDeb, Pick, PickFrom, Request};
 use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
 
+/// Room left beyond what the packages take, in bytes, so that what makes a cluster of a base with packages needs no second growth.
+pub const SLACK: u64 = 32 << 20;
+
 /// The largest `.deb` of the user's own, in bytes.
 const LARGEST_DEB: u64 = 4 << 30;
 
@@ -109,7 +112,7 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
     say_what_changed(old.as_ref(), &bake, picks, wanted, downloads);
     // Nor what the base has no room for, or cannot take at all.
     let (bytes, inodes) = bake.need();
-    kraken_disk::can_take(&wanted.base.raw, bytes.saturating_add(super::SLACK), inodes).map_err(|source| {
+    kraken_disk::can_take(&wanted.base.raw, bytes.saturating_add(SLACK), inodes).map_err(|source| {
         PackagesError::Base {
             path: wanted.base.raw.clone(),
             source: source.into(),

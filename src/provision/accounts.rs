@@ -11,14 +11,13 @@ use kraken_overlay::Entry;
 
 use super::home::{home_folder, home_place, is_home};
 use super::image::{Draft, exists, first, text};
+use super::pi_account::PI;
 use super::{ProvisionError, docker, sudo};
 
 /// The ids that adduser(8) and login.defs(5) give to people.
 const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=59_999;
 /// The ids of groups of the system (login.defs(5)).
 const SYSTEM: std::ops::RangeInclusive<u32> = 100..=999;
-/// The account that Raspberry Pi OS comes with.
-pub(super) const PI: &str = "pi";
 /// Its members may talk to dockerd.
 const DOCKER: &str = "docker";
 /// The first subordinate id, and how many each user gets (login.defs(5): SUB_UID_MIN, SUB_UID_COUNT).

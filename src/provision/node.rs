@@ -8,8 +8,8 @@ use kraken_overlay::Overlay;
 
 use super::assets::Part;
 use super::image::Draft;
+use super::membership::Membership;
 use super::record::NodeRecord;
-use super::swarm::Membership;
 use super::{Assets, Context, ProvisionError, accounts, firmware, network, sudo, swarm};
 
 /// What one node has for itself: it goes into the patch. The same for the same inputs, also over an image that has it already.

@@ -4,8 +4,8 @@ use crate::spec::{Sudo, User};
 use kraken_overlay::Entry;
 
 use super::ProvisionError;
-use super::accounts::PI;
 use super::image::{Draft, stat, text};
+use super::pi_account::PI;
 
 /// Where rules of sudo lie, and ours.
 const SUDOERS: &str = "/etc/sudoers.d";

@@ -10,7 +10,7 @@ use kraken_foundation::mac::Mac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::nets::LocalPool;
+use super::nets::{LocalPool, addresses_in};
 
 /// A whole cluster, valid by construction.
 #[derive(Clone, Debug, Serialize)]
@@ -295,6 +295,13 @@ pub struct Swarm {
     pub subnet_size: u8,
     /// UDP port of the overlay networks' VXLAN.
     pub data_port: u16,
+}
+
+impl Swarm {
+    /// How many containers have an address in an overlay network, each node's own end of it counted.
+    pub fn addresses_in_subnet(&self) -> u32 {
+        addresses_in(self.subnet_size)
+    }
 }
 
 /// `[swarm] mode`.

@@ -6,12 +6,10 @@
 //! The way through it: `read` walks the TOML and takes the known keys out ([`RawConfig`]), `resolve` fills in the defaults and
 //! checks all of it, with `names`, `ssh` and `crypt`; both note what is wrong and go on, so that everything is reported at once.
 
-use std::io;
-use std::path::{Path, PathBuf};
-
 mod cluster;
 mod crypt;
 pub mod daemon;
+mod files;
 mod hints;
 mod keyboard;
 mod mask;
@@ -30,51 +28,17 @@ pub use cluster::{
     Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard,
     Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, UsedImage, User,
 };
+pub use files::{DefaultKeys, Files};
 pub use keyboard::{KEYBOARDS_OF, is_listed_layout};
 pub use nets::LocalPool;
+pub use options::{Options, Place};
 pub use problem::{Problem, SpecErrors};
 pub use raw::{
-    At, Field, Options, Place, RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode,
-    RawSwarm, RawSystem, RawUser, schema,
+    At, Field, RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSwarm,
+    RawSystem, RawUser, schema,
 };
 pub use resolve::base_ref;
 pub use ssh::{KeyError, fingerprint, public_keys};
-
-/// The files that a spec names, read by somebody else.
-pub trait Files {
-    /// The place of a file as the spec writes it: relative names start at the folder of `kraken.toml`, `~/` is the user's home.
-    fn locate(&self, written: &str) -> PathBuf;
-
-    /// Reads a small file at a place that [`Files::locate`] gave.
-    ///
-    /// # Errors
-    /// When it cannot be read, is no regular file, or is larger than a key file can be.
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-
-    /// Whether there is a regular file at a place that [`Files::locate`] gave.
-    fn is_file(&self, path: &Path) -> bool;
-
-    /// Reads a small file that must be the user's own secret.
-    ///
-    /// # Errors
-    /// As [`Files::read`]; also when everybody can read the file.
-    fn read_secret(&self, path: &Path) -> io::Result<Vec<u8>>;
-
-    /// Whether there is a folder at a place that [`Files::locate`] gave.
-    fn is_folder(&self, path: &Path) -> bool;
-
-    /// The public keys that may log in when the spec names none, with what is in each file.
-    fn default_ssh_keys(&self) -> DefaultKeys;
-}
-
-/// What there is to log in with when the spec names no SSH key.
-#[derive(Debug)]
-pub enum DefaultKeys {
-    /// These files; an empty list is an error, since nobody could log in.
-    Found(Vec<(PathBuf, io::Result<Vec<u8>>)>),
-    /// None; whoever calls makes a pair, or does not build. [`User::ssh_keys`] is left empty.
-    ToBeMade,
-}
 
 /// Reads the text of a spec without looking at what its values mean.
 ///

@@ -3,8 +3,6 @@
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use super::cluster::Swarm;
-
 /// Networks that Docker may take on a node: subnets of `size` in `base`. dockerd's `default-address-pools` has them in this form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LocalPool {
@@ -12,13 +10,6 @@ pub struct LocalPool {
     pub base: Ipv4Net,
     /// Prefix length of a subnet.
     pub size: u8,
-}
-
-impl Swarm {
-    /// How many containers have an address in an overlay network, each node's own end of it counted.
-    pub fn addresses_in_subnet(&self) -> u32 {
-        addresses_in(self.subnet_size)
-    }
 }
 
 /// What no container has of a subnet: the two addresses at its ends, and its gateway.

@@ -7,7 +7,35 @@ use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::raw::{Options, Place};
+/// Options of another program, and where they stand in the text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// The options, as JSON.
+    pub values: serde_json::Map<String, serde_json::Value>,
+    /// The place of each value inside, by its path: keys and numbers of list items, with `/` between them.
+    pub places: BTreeMap<String, Place>,
+}
+
+/// Where an option stands. An item of a list has no key of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its key.
+    pub key: Range<usize>,
+    /// Its value.
+    pub value: Range<usize>,
+}
+
+impl Options {
+    /// The place of a value, by its path.
+    pub fn value_span(&self, path: &str) -> Option<Range<usize>> {
+        self.places.get(path).map(|place| place.value.clone())
+    }
+
+    /// The place of a key, by its path.
+    pub fn key_span(&self, path: &str) -> Option<Range<usize>> {
+        self.places.get(path).map(|place| place.key.clone())
+    }
+}
 
 /// How deep tables and lists may be in one another: far more than any program's options are.
 const DEEPEST: usize = 16;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::cluster::{Availability, Board, DockerSource, InterfaceChoice, Role, Sudo, SwarmMode, UsedImage};
+use super::options::Options;
 
 /// A value and its place in the text, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,36 +42,6 @@ impl<T> Field<T> {
     /// Whether the key is there, with a usable value or not.
     pub fn is_set(&self) -> bool {
         !matches!(self, Field::Absent)
-    }
-}
-
-/// Options of another program, and where they stand in the text.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options {
-    /// The options, as JSON.
-    pub values: serde_json::Map<String, serde_json::Value>,
-    /// The place of each value inside, by its path: keys and numbers of list items, with `/` between them.
-    pub places: BTreeMap<String, Place>,
-}
-
-/// Where an option stands. An item of a list has no key of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// Its key.
-    pub key: Range<usize>,
-    /// Its value.
-    pub value: Range<usize>,
-}
-
-impl Options {
-    /// The place of a value, by its path.
-    pub fn value_span(&self, path: &str) -> Option<Range<usize>> {
-        self.places.get(path).map(|place| place.value.clone())
-    }
-
-    /// The place of a key, by its path.
-    pub fn key_span(&self, path: &str) -> Option<Range<usize>> {
-        self.places.get(path).map(|place| place.key.clone())
     }
 }
 

@@ -8,8 +8,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::hints::{elsewhere, is_secret_name, printable, quoted, suggestion};
+use super::options::Options;
 use super::problem::{Problem, Problems};
-use super::raw::{At, Field, Options};
+use super::raw::{At, Field};
 
 /// Strings longer than this are no name, address or key.
 const LONGEST_STRING: usize = 16 * 1024;

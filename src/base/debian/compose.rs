@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use sha2::{Digest, Sha256};
 
-use super::super::cache::{NO_FOLLOW, create_plain};
+use super::super::plain::{NO_FOLLOW, create_plain};
+use super::error::{DebianError, io_error};
 use super::host::{self, Mirror};
-use super::{DebianError, Release, SCRIPTS, io_error, key_of};
+use super::release::Release;
+use super::scripts::{SCRIPTS, key_of};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::{Progress, Task};
 

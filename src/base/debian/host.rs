@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use super::{DebianError, MIRROR_VARIABLE};
+use super::error::{DebianError, MIRROR_VARIABLE};
 
 /// The public keys of the Debian archive, from the package `debian-archive-keyring`.
 pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";

@@ -2,9 +2,8 @@
 
 use kraken_disk::{FileTree, NodeType, TreeError, real_path};
 
-use super::stays::docker_holds;
-use super::{Leftover, Place};
-use crate::base::system::text;
+use super::docker::{docker_folders, docker_holds};
+use super::facts::{Leftover, Place};
 
 /// Files of the boot volume by which a first boot is set up, in lower case: Raspberry Pi's documentation, userconf-pi, Imager 1.
 pub(super) const BOOT_FILES: [&str; 8] = [
@@ -252,22 +251,6 @@ impl Look<'_> {
         ])?);
         Ok(found)
     }
-}
-
-/// Where dockerd keeps its state: the usual folder, and the one that its configuration names.
-pub(super) fn docker_folders(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
-    let mut folders = vec!["/var/lib/docker".to_owned()];
-    let config = text(root, "/etc/docker/daemon.json")?.unwrap_or_default();
-    let config: serde_json::Value = serde_json::from_str(&config).unwrap_or_default();
-    if let Some(named) = config["data-root"].as_str() {
-        let named = named.trim_end_matches('/');
-        // At least two levels down, as a state folder is: never /etc or /.
-        let plain = !named.split('/').any(|part| part == ".." || part == ".") && named.starts_with('/');
-        if plain && named.matches('/').count() >= 2 && !named.starts_with("/usr/") && named != folders[0] {
-            folders.push(named.to_owned());
-        }
-    }
-    Ok(folders)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use kraken_disk::{FileTree, TreeError, real_path};
 
-use super::{Stay, shown};
-use crate::base::system::text;
+use super::facts::{Stay, shown};
+use crate::base::text::text;
 
 /// The account that Raspberry Pi OS comes with. It is locked, or becomes so.
 const PI: &str = "pi";

@@ -1,6 +1,8 @@
 //! Whether an image has been in use: was booted, was customised, belongs to somebody. What of that can be taken out of it again, and
 //! what cannot. Facts only: what is done about them is up to others.
 
+mod docker;
+mod facts;
 mod leftovers;
 mod logins;
 mod settings;
@@ -10,7 +12,9 @@ use serde::Serialize;
 
 use kraken_disk::{FileTree, TreeError};
 
-use super::system::text;
+use super::text::text;
+
+pub use facts::{Leftover, Place, Stay};
 
 /// What an image has of a life before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -38,51 +42,6 @@ pub enum Customised {
     Imager2,
     /// Files on the boot volume, as Raspberry Pi OS has always read them: `userconf.txt`, `ssh`, `wpa_supplicant.conf`.
     Files,
-}
-
-/// One kind of what belongs to one machine or one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Leftover {
-    /// In words: `SSH host keys`.
-    pub what: &'static str,
-    /// Where it is.
-    pub places: Vec<Place>,
-}
-
-/// Where something is that is to be taken out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// A file of the boot volume.
-    BootFile(String),
-    /// A word of the kernel's command line.
-    Word(String),
-    /// A file or link of the root volume.
-    File(String),
-    /// All that is in a folder of the root volume; the folder itself stays.
-    Tree(String),
-    /// The files in a folder of the root volume and below; folders stay.
-    Files(String),
-}
-
-/// Something that would be on every node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Stay {
-    /// In words: `the account bob (user id 1001), with a password`.
-    pub what: String,
-    /// The account, when it is one: whoever takes it over has nothing against it.
-    pub account: Option<String>,
-}
-
-impl Leftover {
-    /// Whether it is this word of the kernel's command line.
-    pub fn has_word(&self, word: &str) -> bool {
-        self.places
-            .iter()
-            .any(|place| matches!(place, Place::Word(other) if other == word))
-    }
 }
 
 impl Lived {
@@ -124,11 +83,6 @@ impl Lived {
         };
         format!("{booted}, {customised}")
     }
-}
-
-/// A name from an image, fit to be shown.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 /// Whether a text is a machine-id (machine-id(5)): 32 hexadecimal digits.

@@ -2,8 +2,8 @@
 
 use kraken_disk::{FileTree, TreeError};
 
-use super::shown;
-use crate::base::system::text;
+use super::facts::shown;
+use crate::base::text::text;
 
 /// All there is, in words.
 pub(super) fn find(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {

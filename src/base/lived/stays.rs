@@ -2,23 +2,10 @@
 
 use kraken_disk::{FileTree, NodeType, TreeError};
 
-use super::leftovers::docker_folders;
-use super::{Stay, logins, settings, shown};
-use crate::base::system::text;
-
-/// What dockerd keeps for its user.
-#[derive(Clone, Copy, Default)]
-pub(super) struct DockerHolds {
-    pub(super) images: usize,
-    pub(super) containers: usize,
-    pub(super) volumes: usize,
-}
-
-impl DockerHolds {
-    pub(super) fn anything(self) -> bool {
-        self.images + self.containers + self.volumes > 0
-    }
-}
+use super::docker::{docker_folders, docker_holds};
+use super::facts::{Stay, shown};
+use super::{logins, settings};
+use crate::base::text::text;
 
 /// All there is. What only a machine that ran can have is looked for on such a one only: vendors make images of many kinds.
 pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> Result<Vec<Stay>, TreeError> {
@@ -60,27 +47,6 @@ pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> 
         }
     }
     Ok(found)
-}
-
-/// What is in a state folder of dockerd. Its images lie under the name of the storage driver.
-pub(super) fn docker_holds(root: &dyn FileTree, folder: &str) -> Result<DockerHolds, TreeError> {
-    let mut holds = DockerHolds {
-        containers: root.list(&format!("{folder}/containers"))?.len(),
-        ..DockerHolds::default()
-    };
-    for driver in root.list(&format!("{folder}/image"))? {
-        holds.images += root
-            .list(&format!("{folder}/image/{driver}/imagedb/content/sha256"))?
-            .len();
-    }
-    for name in root.list(&format!("{folder}/volumes"))? {
-        let path = format!("{folder}/volumes/{name}");
-        let is_folder = root
-            .metadata(&path)?
-            .is_some_and(|meta| meta.node == NodeType::Directory);
-        holds.volumes += usize::from(is_folder);
-    }
-    Ok(holds)
 }
 
 /// An image of this program, or a copy of a card that was written with one.

@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::super::target::Target;
 use super::buffer::Buffer;
+use super::error::WriteError;
+use super::limits::{HEAD, IN_FLIGHT, REQUEST};
 use super::map::Sums;
 use super::source::{Chunk, Source};
-use super::{HEAD, IN_FLIGHT, REQUEST, WriteError};
 use crate::bake::Piece;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;

@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 
 use super::super::target::{ALIGNMENT, Target};
 use super::buffer::Buffer;
-use super::{HEAD, WriteError};
+use super::error::WriteError;
+use super::limits::HEAD;
 use kraken_foundation::interrupt::Interrupt;
 
 /// Where the first place is, in bytes.

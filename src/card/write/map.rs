@@ -8,22 +8,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::source::Cut;
+use super::cut::{Cut, Mapped};
 use crate::bake::{self, PIECE};
 use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-
-/// A range that a block map names. It may be of any length.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapped {
-    /// Where it begins, in bytes.
-    pub start: u64,
-    /// Where it ends (exclusive), in bytes.
-    pub end: u64,
-    /// SHA-256 of all of it, in hexadecimal.
-    pub sha256: String,
-}
 
 /// Cuts of a map's ranges, which come in order. A range that is longer than a piece (256 KiB) or crosses a multiple of its length is cut,
 /// and compared once its last part came.

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::super::target::Target;
 use super::buffer::Buffer;
-use super::{Difference, IN_FLIGHT, REQUEST, WriteError};
+use super::error::{Difference, WriteError};
+use super::limits::{IN_FLIGHT, REQUEST};
 use crate::bake::Piece;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;

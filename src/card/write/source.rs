@@ -2,25 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::Arc;
 
-use super::REQUEST;
-use super::map::{Mapped, data_between};
+use super::cut::Cut;
+use super::limits::REQUEST;
+use super::map::data_between;
 use crate::bake::{self, NodeImage, PIECE, Piece};
 use kraken_disk::{ReadAt, UsedMap};
-
-/// A range of the image within a chunk, and its hash where that is known beforehand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// Where it begins, in bytes.
-    pub start: u64,
-    /// Where it ends (exclusive), in bytes.
-    pub end: u64,
-    /// SHA-256 in hexadecimal; what is read must have it.
-    pub sha256: Option<String>,
-    /// The range of a block map that it is a part of, or all of; that must have its hash.
-    pub mapped: Option<Arc<Mapped>>,
-}
 
 /// What one call of [`Source::next`] gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -276,7 +263,7 @@ impl Source for StreamSource {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cuts;
+    use super::super::{Mapped, cuts};
     use super::*;
 
     fn all(source: &mut dyn Source) -> Vec<(Chunk, Vec<u8>)> {

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Subject, unit};
+use super::subject::{OPTIONS, Subject, is_there};
+use super::unit;
 use kraken_disk::{real_path, tool};
 use kraken_foundation::text;
 
@@ -223,7 +224,7 @@ impl Room<'_> {
             let from = places
                 .iter()
                 .map(|place| format!("{place}/{name}"))
-                .find(|path| super::is_there(self.subject.root, path));
+                .find(|path| is_there(self.subject.root, path));
             let from = from.ok_or_else(|| format!("the image has no {name}, which it needs"))?;
             self.put(&from, &to)?;
         }
@@ -359,7 +360,7 @@ fn judge(end: &End, file: &Path) -> Answer {
         .lines()
         .find(|line| about.iter().any(|words| line.contains(words)));
     match line {
-        Some(line) => Answer::Wrong(text::line(&line.replace(&named, super::OPTIONS))),
+        Some(line) => Answer::Wrong(text::line(&line.replace(&named, OPTIONS))),
         None => Answer::NotAsked(format!("it ended with {:?}: {}", end.code, text::line(&end.said))),
     }
 }

@@ -4,6 +4,7 @@
 //! The options are read from the image, so that what an overlay put in their place counts.
 
 mod ask;
+mod subject;
 mod unit;
 
 use serde_json::{Map, Value};
@@ -12,26 +13,15 @@ use super::report::ImageReport;
 use crate::packages::PackagesRecord;
 use crate::spec::daemon::{self, Around, Version};
 use kraken_disk::{FileTree, real_path};
+use subject::{OPTIONS, is_there};
+
+pub(super) use subject::Subject;
 
 const CHECK: &str = "docker";
-const OPTIONS: &str = "/etc/docker/daemon.json";
 /// The largest file of options that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 /// Where packages put dockerd: Docker's own, and Debian's.
 const PROGRAMS: [&str; 2] = ["/usr/bin/dockerd", "/usr/sbin/dockerd"];
-
-/// What is asked about.
-#[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
-    /// The image's root volume.
-    pub(super) root: &'a dyn FileTree,
-    /// Its architecture, in Debian's words.
-    pub(super) architecture: &'a str,
-    /// Whether the node is in a swarm.
-    pub(super) swarm: bool,
-    /// Whether its files are known to be those of signed packages: only then is one of them run.
-    pub(super) trusted: bool,
-}
 
 /// Checks one image that has dockerd in it; says nothing of others.
 pub(super) fn verify(subject: &Subject<'_>, report: &mut ImageReport) {
@@ -74,10 +64,6 @@ pub(super) fn verify(subject: &Subject<'_>, report: &mut ImageReport) {
 
 fn place() -> String {
     format!("root:{OPTIONS}")
-}
-
-fn is_there(root: &dyn FileTree, path: &str) -> bool {
-    matches!(real_path(root, path).and_then(|path| root.metadata(&path)), Ok(Some(_)))
 }
 
 fn version(root: &dyn FileTree) -> Option<Version> {

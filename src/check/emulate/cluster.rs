@@ -1,25 +1,28 @@
 //! What the nodes prove together: addresses, members, roles, tokens, a service on all of them, and that they come back.
 
 mod absent;
+mod ask;
+mod report;
 mod service;
 
 use std::iter;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::EmulateError;
+use super::context::Run;
 use super::judge::Verdict;
 use super::node::Running;
-use super::report::{Check, Event};
-use super::run::Run;
+use super::report::Check;
 use crate::spec::{Role, SwarmMode};
+use ask::{ask_manager, until};
+use report::{Report, decided};
 
 /// On the reference machine, with one guest for each core.
 const READY: Duration = Duration::from_secs(240);
 const DOWN: Duration = Duration::from_secs(180);
 const BACK: Duration = Duration::from_secs(600);
-const PAUSE: Duration = Duration::from_secs(3);
 
 /// What was seen of groups that made room for others.
 #[derive(Default)]
@@ -92,33 +95,6 @@ pub(super) fn prove(
     manager_reboot(&mut report, nodes)
 }
 
-/// Where the checks go.
-pub(super) struct Report<'r, 'a> {
-    run: &'r Run<'a>,
-    checks: &'r mut Vec<Check>,
-}
-
-impl Report<'_, '_> {
-    fn settle(&mut self, name: &'static str, title: &str, began_ms: u64, verdict: Verdict) -> bool {
-        let check = self.run.check(name, title, began_ms, verdict);
-        let passed = check.outcome == super::Outcome::Passed;
-        self.run.watcher.event(&Event::Checked {
-            node: None,
-            check: check.clone(),
-        });
-        self.checks.push(check);
-        self.run.clock.progress();
-        passed
-    }
-
-    fn doing(&self, what: &str) {
-        self.run.watcher.event(&Event::Doing {
-            node: None,
-            what: what.to_owned(),
-        });
-    }
-}
-
 /// Two cards with one address would both come up, and neither would be reached.
 fn addresses(report: &mut Report<'_, '_>) {
     let began = report.run.clock.ms();
@@ -132,19 +108,6 @@ fn addresses(report: &mut Report<'_, '_>) {
         },
     };
     report.settle("addresses", "no two nodes have one address", began, verdict);
-}
-
-/// The first manager that answers, asked with a script.
-fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<String, String> {
-    let mut said = "no manager was booted".to_owned();
-    for node in nodes.iter_mut().filter(|node| node.subject.node.role == Role::Manager) {
-        node.hear();
-        match node.ssh(script) {
-            Ok(text) => return Ok(text),
-            Err(words) => said = format!("{}: {words}", node.report.hostname),
-        }
-    }
-    Err(said)
 }
 
 /// The members of the swarm: name, status, availability, place among the managers.
@@ -233,50 +196,6 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
         },
     };
     Ok(report.settle("ready", "every node is Ready", began, verdict))
-}
-
-fn decided(verdict: Result<String, String>, expected: String, cause: Option<&str>) -> Verdict {
-    match verdict {
-        Ok(seen) => Verdict::Good(seen),
-        Err(seen) => Verdict::Bad {
-            expected,
-            seen,
-            cause: cause.map(str::to_owned),
-        },
-    }
-}
-
-/// Asks again and again until the answer is good; gives it or the last bad one, and how long it took.
-fn until<'a>(
-    run: &Run<'_>,
-    nodes: &mut [Running<'a>],
-    limit: Duration,
-    mut look: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
-) -> Result<(Result<String, String>, Duration), EmulateError> {
-    let since = Instant::now();
-    let limit = run.patience(limit);
-    loop {
-        run.interrupt.check()?;
-        for node in nodes.iter_mut() {
-            node.hear();
-        }
-        let seen = look(nodes);
-        let took = since.elapsed();
-        match seen {
-            Ok(seen) => return Ok((Ok(seen), took)),
-            Err(seen) if took > limit => return Ok((Err(format!("within {} s: {seen}", limit.as_secs())), took)),
-            Err(_) => pause(run, PAUSE)?,
-        }
-    }
-}
-
-fn pause(run: &Run<'_>, time: Duration) -> Result<(), EmulateError> {
-    let end = Instant::now() + time;
-    while Instant::now() < end {
-        run.interrupt.check()?;
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
 }
 
 fn roles(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) {

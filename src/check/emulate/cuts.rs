@@ -7,6 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::judge::Verdict;
 
+/// The check of power cuts that were asked for.
+pub(super) const POWER_CUTS: &str = "power-cuts";
+pub(super) const POWER_CUTS_TITLE: &str = "it comes up though its power is cut while it does";
+
 /// Where power is cut: as soon as a console says something, once; then it is given again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PowerCut {

@@ -1,9 +1,11 @@
 //! Proof by booting: images run in QEMU, and what they do is looked at from outside. Images are never changed: guests write to overlays.
 
+mod boot;
 mod calibrate;
 mod cluster;
 mod cmdline;
 mod console;
+mod context;
 mod cuts;
 mod devicetree;
 mod error;
@@ -18,16 +20,19 @@ mod limits;
 mod machine;
 mod node;
 mod packed;
+mod plan;
 mod programs;
 mod prove;
 pub mod render;
 mod report;
-mod run;
+mod scratch;
 mod spare;
 mod ssh;
 mod subject;
+mod virtio;
 mod written;
 
+pub use boot::boot;
 pub use cuts::PowerCut;
 pub use error::EmulateError;
 pub use firmware::FirmwareError;
@@ -35,8 +40,8 @@ pub use folder::set_check;
 use kraken_lan::LanError;
 pub use machine::Machine;
 pub use packed::Unpacking;
+pub use plan::{Plan, stages};
 pub use programs::are_here;
 pub use report::{BootReport, Check, Event, NodeReport, Outcome, Stage, Watcher};
-pub use run::{Plan, boot, stages};
 pub use spare::Spare;
 pub use subject::Subject;

@@ -11,12 +11,12 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::console::Omen;
-use super::cuts::Cuts;
+use super::context::{Run, Turn};
+use super::cuts::{Cuts, POWER_CUTS, POWER_CUTS_TITLE};
 use super::guest::Guest;
 use super::inspect::{self, Findings};
 use super::judge::{RULES, Verdict};
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
-use super::run::{Run, Turn};
 use super::ssh::{Login, Shell};
 use super::{EmulateError, Subject};
 use crate::spec::SwarmMode;
@@ -276,11 +276,7 @@ impl<'a> Running<'a> {
         let missing: Vec<(&'static str, &str)> = std::iter::once(("kernel", "the kernel starts"))
             .chain(RULES.iter().map(|rule| (rule.name, rule.title)))
             .chain([("ssh-login", "the account logs in over SSH")])
-            .chain(
-                self.cuts
-                    .are_asked_for()
-                    .then_some((look::POWER_CUTS, look::POWER_CUTS_TITLE)),
-            )
+            .chain(self.cuts.are_asked_for().then_some((POWER_CUTS, POWER_CUTS_TITLE)))
             .filter(|(name, _)| !self.report.checks.iter().any(|check| check.name == *name))
             .collect();
         for (name, title) in missing {

@@ -7,7 +7,7 @@ use super::super::folder::UNPACKED_LIMIT;
 use super::EmulateError;
 use super::error::io_error;
 use super::janitor::Janitor;
-use super::run::folder_in;
+use super::scratch::folder_in;
 use crate::base::{Format, Limits, recognise, unpack};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;

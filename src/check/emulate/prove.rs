@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::cluster::{self, Earlier};
+use super::context::Run;
 use super::error::io_error;
 use super::node::Running;
 use super::report::{Check, Event, NodeReport, Outcome};
-use super::run::Run;
 use super::{EmulateError, Plan};
 
 /// Between two looks at the console of a node that is settled.

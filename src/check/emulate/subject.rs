@@ -11,7 +11,7 @@ use super::error::io_error;
 use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
 use super::written::{self, Written};
-use super::{EmulateError, Machine, Unpacking, spare};
+use super::{EmulateError, Machine, Unpacking, virtio};
 use crate::spec::Node;
 use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
 use kraken_foundation::interrupt::Interrupt;
@@ -122,7 +122,7 @@ impl<'a> Subject<'a> {
     /// kernel shall tell.
     pub fn lacks_virtio(&self) -> bool {
         self.root()
-            .is_ok_and(|root| spare::lacks_virtio(&root).unwrap_or(false))
+            .is_ok_and(|root| virtio::lacks_virtio(&root).unwrap_or(false))
     }
 
     /// What the firmware would read of the card as it was made.

@@ -1,39 +1,7 @@
 //! The keys of `daemon.json`.
 
-use super::Version;
-use super::kinds::Kind;
-use super::kinds::Kind::*;
-
-/// A key that some version knows.
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    /// The first version that knows it, where that is not the oldest.
-    pub(super) since: Option<Version>,
-    /// The first that does not any more.
-    pub(super) until: Option<Version>,
-}
-
-const fn key(name: &'static str, kind: Kind) -> Key {
-    Key {
-        name,
-        kind,
-        since: None,
-        until: None,
-    }
-}
-
-impl Key {
-    const fn since(mut self, version: u32) -> Self {
-        self.since = Some(Version(version));
-        self
-    }
-
-    const fn until(mut self, version: u32) -> Self {
-        self.until = Some(Version(version));
-        self
-    }
-}
+use super::key::Kind::*;
+use super::key::{Key, key};
 
 /// All keys that dockerd takes from its file, from 20.10 to 29.
 const KEYS: &[Key] = &[

@@ -5,62 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
-use super::Fault;
-use super::keys::Key;
+use super::fault::Fault;
+use super::key::{Key, Kind};
 use crate::spec::hints::{printable, quoted, suggestion};
 use crate::spec::mask;
 use crate::spec::names;
 use crate::spec::options::below;
-
-/// What an option must be.
-pub(super) enum Kind {
-    /// `true` or `false`.
-    Bool,
-    /// A whole number, from and to.
-    Whole(i64, i64),
-    /// Any text.
-    Text,
-    /// One of these.
-    OneOf(&'static [&'static str]),
-    /// An absolute path.
-    Path,
-    /// An IP address of either family.
-    Address,
-    Address4,
-    Address6,
-    /// A network, `10.20.0.0/16`.
-    Net4,
-    Net6,
-    /// An address with the length of its network, `172.30.0.1/24`.
-    HostNet,
-    HostNet6,
-    /// A number of bytes, `64M`, as text.
-    Size,
-    /// `name=value`.
-    KeyValue,
-    /// A search domain.
-    Domain,
-    /// A registry's mirror: an address without name, query and fragment.
-    Mirror,
-    /// A registry: `host`, `host:port`, or a network.
-    Registry,
-    /// A proxy's address.
-    Proxy,
-    /// `address:port`.
-    HostPort,
-    /// A firewall mark, `1/2` or `0x10`.
-    Mark,
-    /// `1.24`.
-    ApiVersion,
-    /// A list.
-    List(&'static Kind),
-    /// A table with names of its own.
-    Map(&'static Kind),
-    /// A table with these keys, all of which it may lack.
-    Fields(&'static [Key]),
-    /// Whatever it is.
-    Any,
-}
 
 /// Notes what is wrong with a value and with the values in it.
 pub(super) fn check(kind: &Kind, value: &Value, path: &str, faults: &mut Vec<Fault>) {

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::around::{Around, Version};
+use super::fault::Fault;
 use super::kinds::is_size;
-use super::{Around, Fault, Version};
 use crate::spec::hints::{printable, suggestion};
 use crate::spec::options::below;
 

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Around, Fault, Version, storage};
+use super::around::{Around, Version};
+use super::fault::{Fault, fault};
+use super::storage;
 use crate::spec::hints::printable;
 use crate::spec::options::below;
 
@@ -138,15 +140,6 @@ pub(super) fn one(name: &str, value: &Value, around: &Around<'_>, faults: &mut V
         "runtimes" => runtimes(value, faults),
         "data-root" => storage::root(value, faults),
         _ => {}
-    }
-}
-
-pub(super) fn fault(path: impl Into<String>, on_key: bool, why: impl Into<String>, mend: impl Into<String>) -> Fault {
-    Fault {
-        path: path.into(),
-        on_key,
-        why: why.into(),
-        mend: mend.into(),
     }
 }
 

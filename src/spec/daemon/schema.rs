@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Key, all};
-use super::kinds::Kind;
+use super::key::{Key, Kind};
+use super::keys::all;
 
 /// The whole table.
 pub fn schema() -> Value {

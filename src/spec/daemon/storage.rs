@@ -2,10 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::fault;
-use super::{DATA_ROOT, Fault, Version, data_root};
+use super::around::Version;
+use super::fault::{Fault, fault};
 use crate::spec::hints::{printable, suggestion};
 use crate::spec::options::below;
+
+/// Where dockerd keeps everything when it is not told.
+pub const DATA_ROOT: &str = "/var/lib/docker";
 
 /// A storage driver, and the first version that has it no more.
 const STORAGE: [(&str, Option<Version>); 5] = [
@@ -130,6 +133,14 @@ pub(super) fn root(value: &Value, faults: &mut Vec<Fault>) {
             ),
             format!("write \"{}\"", tidy(text)),
         ));
+    }
+}
+
+/// The folder in which dockerd keeps everything, swarm and images among it.
+pub fn data_root(options: &Map<String, Value>) -> &str {
+    match options.get("data-root").and_then(Value::as_str) {
+        Some(root) if !root.is_empty() => root,
+        _ => DATA_ROOT,
     }
 }
 

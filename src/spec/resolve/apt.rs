@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::field::{check_text, value_or};
 use super::image::check_url;
-use super::{check_text, value_or};
 use crate::spec::cluster::Apt;
 use crate::spec::problem::Problems;
 use crate::spec::raw::{Field, RawApt};

@@ -1,7 +1,7 @@
 //! `[docker]`: where Docker comes from, which packages, what dockerd is told.
 
+use super::field::{check_text, checked_list, parsed, value_or};
 use super::pools::{self, Nets};
-use super::{check_text, checked_list, parsed, value_or};
 use crate::spec::Files;
 use crate::spec::cluster::{Docker, DockerSource, Swarm, SwarmMode};
 use crate::spec::daemon;

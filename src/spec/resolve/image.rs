@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::{check_text, parsed};
+use super::field::{check_text, parsed};
 use crate::spec::Files;
 use crate::spec::cluster::{BaseRef, Image, UsedImage};
 use crate::spec::names::{Check, wrong};

@@ -1,18 +1,17 @@
 //! Fills in the defaults and checks every value, noting what is wrong and going on.
 
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Files;
 use super::cluster::{BaseRef, Cluster};
-use super::hints::printable;
-use super::mask;
-use super::names::{self, Check, Wrong};
-use super::problem::{Problem, Problems};
-use super::raw::{At, Field, RawCluster, RawConfig};
+use super::names::{self, Wrong};
+use super::problem::Problems;
+use super::raw::{RawCluster, RawConfig};
+use field::checked;
 
 mod apt;
 mod docker;
+mod field;
 mod image;
 mod network;
 mod nodes;
@@ -69,98 +68,4 @@ fn cluster_name(raw: &RawCluster, problems: &mut Problems) -> Option<String> {
         names::hostname(text)
     };
     checked(&raw.name, "name", "kraken", with_number, problems)
-}
-
-/// The text of a field, or its default; `None` when it is wrong. What `check` finds is noted.
-fn checked(
-    field: &Field<String>,
-    key: &str,
-    default: &str,
-    check: impl FnOnce(&str) -> Check,
-    problems: &mut Problems,
-) -> Option<String> {
-    match field {
-        Field::Absent => Some(default.to_owned()),
-        Field::Wrong => None,
-        Field::Given(at) => check_text(at, key, check, problems),
-    }
-}
-
-/// Checks one text and notes what is wrong.
-fn check_text(
-    at: &At<String>,
-    key: &str,
-    check: impl FnOnce(&str) -> Check,
-    problems: &mut Problems,
-) -> Option<String> {
-    parsed(at, key, |text| check(text).map(|()| text.to_owned()), problems)
-}
-
-/// Makes something of a text, or notes why that cannot be.
-fn parsed<T>(at: &At<String>, key: &str, parse: impl FnOnce(&str) -> Check<T>, problems: &mut Problems) -> Option<T> {
-    match parse(&at.value) {
-        Ok(value) => Some(value),
-        Err(Wrong { why, mend }) => {
-            let shown = printable(&mask::paint_over(&at.value, &[]));
-            problems.push(
-                Problem::new(format!("\"{shown}\" cannot be `{key}`: {why}"))
-                    .at(at.span.clone(), why)
-                    .help(mend),
-            );
-            None
-        }
-    }
-}
-
-/// A field or its default; `None` when it is wrong.
-fn value_or<T: Clone>(field: &Field<T>, default: T) -> Option<T> {
-    match field {
-        Field::Absent => Some(default),
-        Field::Wrong => None,
-        Field::Given(at) => Some(at.value.clone()),
-    }
-}
-
-/// A list of checked texts, without repetitions, or its default. More than `most` of them are refused.
-fn checked_list(
-    field: &Field<Vec<At<String>>>,
-    key: &str,
-    most: usize,
-    default: &[&str],
-    check: impl Fn(&str) -> Check,
-    problems: &mut Problems,
-) -> Option<Vec<String>> {
-    let list = match field {
-        Field::Absent => return Some(default.iter().map(|text| (*text).to_owned()).collect()),
-        Field::Wrong => return None,
-        Field::Given(list) => list,
-    };
-    if list.value.len() > most {
-        problems.push(
-            Problem::new(format!("`{key}` has more than {most} entries"))
-                .at(list.span.clone(), format!("{} entries", list.value.len()))
-                .help("shorten the list"),
-        );
-        return None;
-    }
-    let texts: Vec<_> = list
-        .value
-        .iter()
-        .map(|at| check_text(at, key, &check, problems))
-        .collect();
-    let mut kept: Vec<String> = Vec::new();
-    for text in texts {
-        let text = text?;
-        if !kept.contains(&text) {
-            kept.push(text);
-        }
-    }
-    Some(kept)
-}
-
-/// Notes that a file which the spec names cannot be used.
-fn bad_file(at: &At<String>, path: &Path, what: &str, why: impl Display, mend: impl Into<String>) -> Problem {
-    Problem::new(format!("reading the {what} {}: {why}", path.display()))
-        .at(at.span.clone(), "named here")
-        .help(mend)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use ipnet::Ipv4Net;
 
-use super::{checked_list, parsed, value_or};
+use super::field::{checked_list, parsed, value_or};
 use crate::spec::cluster::{InterfaceChoice, Network};
 use crate::spec::names::{self, Check, wrong};
 use crate::spec::problem::{Problem, Problems};

@@ -6,8 +6,8 @@ use std::hash::Hash;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
+use super::field::{check_text, checked, parsed, value_or};
 use super::network::{Addresses, last_host, parse_address};
-use super::{check_text, checked, parsed, value_or};
 use kraken_foundation::mac::Mac;
 
 use crate::spec::cluster::{Availability, Board, InterfaceChoice, Node, Role};

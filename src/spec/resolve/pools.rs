@@ -13,8 +13,9 @@ use serde_json::Value;
 use super::network::Addresses;
 use crate::spec::cluster::{DockerSource, Network};
 use crate::spec::nets::LocalPool;
+use crate::spec::options::Options;
 use crate::spec::problem::{Problem, Problems};
-use crate::spec::raw::{Field, Options, RawConfig};
+use crate::spec::raw::{Field, RawConfig};
 
 /// Docker's own pool for overlay networks (moby, `libnetwork/ipamutils`).
 pub(super) const DOCKERS_POOL: Ipv4Net = net([10, 0, 0, 0], 8);

@@ -2,8 +2,8 @@
 
 use ipnet::Ipv4Net;
 
+use super::field::{parsed, value_or};
 use super::pools::{Choice, Nets, overlap, swarm_pool};
-use super::{parsed, value_or};
 use crate::spec::Files;
 use crate::spec::cluster::{DockerSource, Swarm, SwarmMode};
 use crate::spec::names::{Check, wrong};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{checked, checked_list, parsed, value_or};
+use super::field::{checked, checked_list, parsed, value_or};
 use crate::spec::cluster::{DebRef, Keyboard, System};
 use crate::spec::names::{self, Check, wrong};
 use crate::spec::problem::{Problem, Problems};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{bad_file, checked, checked_list, value_or};
+use super::field::{bad_file, checked, checked_list, value_or};
 use crate::spec::cluster::{SecretText, Sudo, User};
 use crate::spec::problem::{Problem, Problems};
 use crate::spec::raw::{At, Field, RawUser};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::node::Running;
-use super::ask_manager;
+use super::ask::ask_manager;
 
 /// The words of a leader that waited in vain for a node (swarmkit, `manager/dispatcher`).
 const GIVEN_UP: &str = "in \"unknown\" state";

@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::{Report, decided, until};
+use super::ask::{ask_manager, until};
+use super::report::{Report, decided};
 use crate::check::emulate::EmulateError;
 use crate::check::emulate::node::Running;
 use kraken_foundation::interrupt::Interrupt;
@@ -56,7 +57,7 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
                 .map_err(|words| format!("{}: making its image: {words}", node.report.hostname)),
         );
     }
-    let made = made.and_then(|()| super::ask_manager(nodes, &create()).map(drop));
+    let made = made.and_then(|()| ask_manager(nodes, &create()).map(drop));
     if let Err(words) = made {
         report.settle("service", TITLE, began, decided(Err(words), expected, None));
         return Ok(());
@@ -107,7 +108,7 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
     let verdict = match verdict {
         Ok(seen) => Ok(seen),
         Err(seen) => {
-            let tasks = super::ask_manager(
+            let tasks = ask_manager(
                 nodes,
                 &format!(
                     "docker service ps --no-trunc --format '{{{{.Node}}}} {{{{.CurrentState}}}} {{{{.Error}}}}' {SERVICE}"
@@ -120,7 +121,7 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
         "the nodes' overlay network or the ingress does not work: look at data-port and address-pools under [swarm]";
     report.settle("service", TITLE, began, decided(verdict, expected, Some(cause)));
     // It goes with the overlay in any case.
-    let _ = super::ask_manager(nodes, &format!("docker service rm {SERVICE}"));
+    let _ = ask_manager(nodes, &format!("docker service rm {SERVICE}"));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Subject, Verdict, seen};
+use super::verdict::{Subject, Verdict, lines, seen};
 use crate::check::emulate::inspect::Findings;
 use crate::spec::{Role, SwarmMode};
 
@@ -132,5 +132,5 @@ fn describe(swarm: &Value) -> String {
             shown.push_str(&format!(", {what} {value}"));
         }
     }
-    super::lines(&shown, 4)
+    lines(&shown, 4)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Subject, Verdict, lines, seen};
+use super::verdict::{Subject, Verdict, lines, seen};
 use crate::check::emulate::inspect::Findings;
 use crate::check::emulate::limits::{DEFAULT, Limits};
 

@@ -1,6 +1,6 @@
 //! The check `ssh-login`: a real login as the configured account.
 
-use super::Verdict;
+use super::verdict::Verdict;
 
 /// What sshd and login programs say of an account that will not get in, however long one waits.
 const FOR_GOOD: [&str; 3] = [

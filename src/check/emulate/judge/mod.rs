@@ -9,71 +9,13 @@ mod probes_tests;
 mod system;
 #[cfg(test)]
 pub(super) mod tests;
+mod verdict;
 
 pub(super) use login::login;
 pub(super) use system::ROOM;
+pub(super) use verdict::{Subject, Verdict};
 
 use super::inspect::Findings;
-use super::limits::Limits;
-use super::report::Outcome;
-use crate::spec::{Cluster, Node};
-
-/// What is known of a node that is looked at.
-#[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) cluster: &'a Cluster,
-    pub(super) node: &'a Node,
-    /// The adapter's address, as the emulator was told.
-    pub(super) mac: &'a str,
-    /// Whether a majority of its managers is booted with it: without them no swarm can be.
-    pub(super) managers_are_there: bool,
-    /// The time limits of the guest's units.
-    pub(super) limits: Limits,
-}
-
-/// What one look says of one check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It is as it should be.
-    Good(String),
-    /// It is not, and will not be.
-    Bad {
-        expected: String,
-        seen: String,
-        cause: Option<String>,
-    },
-    /// It is not yet.
-    NotYet { expected: String, seen: String },
-    /// It does not apply.
-    Nothing(String),
-}
-
-impl Verdict {
-    fn bad(expected: impl Into<String>, seen: impl Into<String>, cause: Option<&str>) -> Self {
-        Verdict::Bad {
-            expected: expected.into(),
-            seen: seen.into(),
-            cause: cause.map(str::to_owned),
-        }
-    }
-
-    fn not_yet(expected: impl Into<String>, seen: impl Into<String>) -> Self {
-        Verdict::NotYet {
-            expected: expected.into(),
-            seen: seen.into(),
-        }
-    }
-
-    /// How the check ended, if it has.
-    pub(super) fn outcome(&self) -> Option<Outcome> {
-        match self {
-            Verdict::Good(_) => Some(Outcome::Passed),
-            Verdict::Bad { .. } => Some(Outcome::Failed),
-            Verdict::NotYet { .. } => None,
-            Verdict::Nothing(_) => Some(Outcome::NotApplicable),
-        }
-    }
-}
 
 /// A check that a look can decide.
 pub(super) struct Rule {
@@ -176,24 +118,3 @@ pub(super) const RULES: &[Rule] = &[
 
 /// The check that is looked at once all others are settled, since that takes the guest some seconds, with `inspect::limits_script`.
 pub(super) const TIME_LIMITS: &str = "time-limits";
-
-/// The first so many lines, so that evidence stays evidence.
-fn lines(text: &str, most: usize) -> String {
-    let all: Vec<String> = kraken_foundation::text::lines(text)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let mut shown = all.iter().take(most).cloned().collect::<Vec<_>>().join("\n");
-    if all.len() > most {
-        shown.push_str(&format!("\n… and {} lines more", all.len() - most));
-    }
-    shown
-}
-
-/// What a part says, or that it says nothing.
-fn seen(findings: &Findings, name: &str) -> String {
-    match findings.part(name) {
-        Some(part) if !part.text.trim().is_empty() => lines(&part.text, 8),
-        Some(part) => format!("nothing (exit {})", part.status),
-        None => "nothing".to_owned(),
-    }
-}

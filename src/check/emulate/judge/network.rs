@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Subject, Verdict, seen};
+use super::verdict::{self, Subject, Verdict, seen};
 use crate::check::emulate::inspect::Findings;
 
 /// The interface that has the node's address, and the prefix that it has it with.
@@ -30,7 +30,7 @@ fn overview(addresses: &Value) -> String {
             addresses.join(", ")
         )
     });
-    super::lines(&lines.collect::<Vec<_>>().join("\n"), 8)
+    verdict::lines(&lines.collect::<Vec<_>>().join("\n"), 8)
 }
 
 pub(super) fn address(findings: &Findings, subject: &Subject<'_>) -> Verdict {
@@ -113,7 +113,7 @@ pub(super) fn gateway(findings: &Findings, subject: &Subject<'_>) -> Verdict {
     match findings.text("neighbour") {
         Some(line) if line.contains("lladdr") && !line.contains("FAILED") => Verdict::Good(format!(
             "default via {gateway} on {device}; it answers ARP: {}",
-            super::lines(line, 1)
+            verdict::lines(line, 1)
         )),
         _ => Verdict::not_yet(expected, format!("the route is there; {}", seen(findings, "ping"))),
     }

@@ -1,5 +1,6 @@
 //! Looks as real guests printed them (`tests/fixtures/probes/`, each with the command that it is from), and what every check says of them.
 
+use super::super::limits::Limits;
 use super::tests::cluster;
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Subject, Verdict, lines, seen};
+use super::verdict::{self, Subject, Verdict, lines, seen};
 use crate::check::emulate::inspect::Findings;
 
 /// Less room than this on the root file system, in KiB, and neither Docker nor a log has a future.
@@ -185,7 +185,7 @@ fn shown(keys: &[String]) -> String {
         .collect();
     match lines.is_empty() {
         true => "no key".to_owned(),
-        false => super::lines(&lines.join("\n"), 8),
+        false => verdict::lines(&lines.join("\n"), 8),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::super::limits::Limits;
 use super::*;
-use crate::spec::{self, DefaultKeys, Files};
+use crate::spec::{self, Cluster, DefaultKeys, Files};
 
 /// No file is there, but for a key.
 struct Nothing;

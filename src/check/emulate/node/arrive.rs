@@ -6,7 +6,7 @@ use super::super::EmulateError;
 use super::super::judge::{self, Verdict};
 use super::{GLANCE, Running};
 
-/// Limits on the reference machine, for `virt` and one guest for each core; see [`super::super::run::Run::patience`].
+/// Limits on the reference machine, for `virt` and one guest for each core; see [`super::super::context::Run::patience`].
 const KERNEL: Duration = Duration::from_secs(60);
 const LOGIN: Duration = Duration::from_secs(420);
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::EmulateError;
+use super::super::cuts::{POWER_CUTS, POWER_CUTS_TITLE};
 use super::super::inspect::{self, Findings};
 use super::super::judge::{self, RULES, Rule, TIME_LIMITS, Verdict};
 use super::super::report::{NodeReport, Outcome};
@@ -12,12 +13,8 @@ use super::{CONNECT, Running};
 /// Between two looks over SSH: each costs the guest some seconds of its processor.
 const PAUSE: Duration = Duration::from_secs(4);
 /// So long nothing may change, on any node, before what is not yet as it should be counts as wrong: on the reference machine, see
-/// [`super::super::run::Run::patience`].
+/// [`super::super::context::Run::patience`].
 const STANDSTILL: Duration = Duration::from_secs(300);
-
-/// The check of power cuts that were asked for.
-pub(super) const POWER_CUTS: &str = "power-cuts";
-pub(super) const POWER_CUTS_TITLE: &str = "it comes up though its power is cut while it does";
 
 /// How far the login of the configured account is.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,14 @@ const FILE: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 const DEVICE: u32 = 0o020_000;
 
-pub(super) fn build(spare: &Spare, partitions: &[Partition]) -> io::Result<Vec<u8>> {
+impl Spare {
+    /// The initramfs for a card with these partitions, which `virt` shows as `/dev/vda`.
+    pub(in super::super) fn initramfs(&self, partitions: &[Partition]) -> io::Result<Vec<u8>> {
+        build(self, partitions)
+    }
+}
+
+fn build(spare: &Spare, partitions: &[Partition]) -> io::Result<Vec<u8>> {
     let mut archive = Archive {
         bytes: Vec::new(),
         inode: 1,

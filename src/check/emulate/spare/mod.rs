@@ -13,14 +13,10 @@ use super::{EmulateError, Subject};
 use crate::base::Downloads;
 use crate::packages::{Fetched, PackagesError, Single, singles};
 use kraken_debian::deb::{Body, DataEntry, Deb, DebError, Scratch};
-use kraken_disk::{FileTree, Partition, TreeError, real_path};
 use kraken_overlay::Content;
 
 /// A module larger than this is none, unpacked, in bytes.
 const MODULE_LIMIT: u64 = 64 << 20;
-/// Lists of modules of one kernel, in bytes.
-const LIST_LIMIT: u64 = 16 << 20;
-
 /// A kernel with drivers for `virt`, and what its initramfs is made of.
 pub struct Spare {
     /// The packages, in words.
@@ -108,11 +104,6 @@ impl Spare {
             first,
         })
     }
-
-    /// The initramfs for a card with these partitions, which `virt` shows as `/dev/vda`.
-    pub(super) fn initramfs(&self, partitions: &[Partition]) -> io::Result<Vec<u8>> {
-        initramfs::build(self, partitions)
-    }
 }
 
 type Chosen = (BTreeMap<String, Vec<u8>>, Vec<String>);
@@ -190,60 +181,9 @@ fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Conten
     .map_err(failed)
 }
 
-/// Whether the kernels in this root have modules, and none of them one for the disk of `virt`.
-pub(super) fn lacks_virtio(root: &dyn FileTree) -> Result<bool, TreeError> {
-    let folder = real_path(root, "/lib/modules")?;
-    if root.metadata(&folder)?.is_none() {
-        return Ok(false);
-    }
-    let mut seen = false;
-    for release in root.list(&folder)? {
-        for list in ["modules.dep", "modules.builtin"] {
-            let Some(text) = root.read(&format!("{folder}/{release}/{list}"), LIST_LIMIT)? else {
-                continue;
-            };
-            seen = true;
-            if String::from_utf8_lossy(&text).contains("/virtio_blk.ko") {
-                return Ok(false);
-            }
-        }
-    }
-    // Without any module the card is wrong, and should be seen to be.
-    Ok(seen)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kraken_disk::MemoryTree;
-
-    #[test]
-    fn kernels_without_virtio_are_told_from_those_that_are_not_there() {
-        let with = |files: &[(&str, &str)]| {
-            let mut tree = MemoryTree::default();
-            for (path, text) in files {
-                tree.file(path, text.as_bytes());
-            }
-            lacks_virtio(&tree).unwrap()
-        };
-        const PI: (&str, &str) = (
-            "/lib/modules/6.12.25+rpt-rpi-v8/modules.dep",
-            "kernel/fs/ext4/ext4.ko.xz:\n",
-        );
-        const BUILT_IN: (&str, &str) = (
-            "/lib/modules/6.12-v8/modules.builtin",
-            "kernel/drivers/block/virtio_blk.ko\n",
-        );
-        const DEBIAN: (&str, &str) = (
-            "/lib/modules/6.12-arm64/modules.dep",
-            "kernel/drivers/block/virtio_blk.ko.xz:\n",
-        );
-        assert!(with(&[PI]));
-        assert!(!with(&[PI, BUILT_IN]));
-        assert!(!with(&[DEBIAN, PI]));
-        assert!(!with(&[]));
-        assert!(!with(&[("/lib/modules/6.12-arm64/kernel/fs/ext4.ko", "")]));
-    }
 
     #[test]
     fn modules_come_with_what_they_need() {

@@ -4,6 +4,7 @@
 //! value. A policy in the file's head forbids scripts and requests to whatever should get past that.
 
 mod picture;
+mod shown;
 mod tables;
 mod timeline;
 
@@ -15,6 +16,7 @@ use super::words::{State, count, seconds, verdict, with};
 use crate::check::CheckError;
 use kraken_foundation::text;
 use picture::Picture;
+use shown::{Fact, Shown};
 use tables::{Failure, NodeTable, Row};
 use timeline::Timeline;
 
@@ -41,43 +43,6 @@ struct Page {
     timeline: Timeline,
     together: Vec<Row>,
     nodes: Vec<NodeTable>,
-}
-
-/// A state or an outcome: as a class for its colour, as a sign, and in words, since a colour alone says nothing to many.
-#[derive(Clone, Serialize)]
-struct Shown {
-    class: &'static str,
-    sign: &'static str,
-    word: &'static str,
-}
-
-impl From<State> for Shown {
-    fn from(state: State) -> Self {
-        let (class, sign, word) = match state {
-            State::Right => ("right", "✓", "right"),
-            State::Wrong => ("wrong", "✗", "wrong"),
-            State::Unproven => ("unproven", "?", "not proven"),
-        };
-        Self { class, sign, word }
-    }
-}
-
-impl From<Outcome> for Shown {
-    fn from(outcome: Outcome) -> Self {
-        let (class, sign, word) = match outcome {
-            Outcome::Passed => ("right", "✓", "passed"),
-            Outcome::Failed => ("wrong", "✗", "failed"),
-            Outcome::NotReached => ("unproven", "?", "not reached"),
-            Outcome::NotApplicable => ("idle", "–", "does not apply"),
-        };
-        Self { class, sign, word }
-    }
-}
-
-#[derive(Serialize)]
-struct Fact {
-    name: &'static str,
-    value: String,
 }
 
 /// How many checks ended in one way.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::super::{BootReport, NodeReport, Outcome};
 use super::super::words::{State, count, with};
-use super::Shown;
+use super::shown::Shown;
 use kraken_foundation::text;
 
 /// How large things are, in the picture's own units, which are pixels where there is room.

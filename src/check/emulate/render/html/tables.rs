@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::super::{BootReport, Check, NodeReport, Outcome};
 use super::super::words::{QUOTED, State, count, happened, names, seconds, up_ms, with};
-use super::{Fact, Shown};
+use super::shown::{Fact, Shown};
 use kraken_foundation::text;
 
 /// Evidence up to so many characters stands in the table; what is longer is folded away.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::super::{BootReport, Check, Outcome, Stage};
 use super::super::words::{State, happened, names, seconds, with};
-use super::Shown;
+use super::shown::Shown;
 use kraken_foundation::text;
 
 /// How wide the axis is on an ordinary screen and how wide a letter of a label is there, in pixels: only where labels go depends on them.

@@ -1,0 +1,24 @@
+//! What is asked about: one image, its files, and what is known of its node.
+
+use kraken_disk::{FileTree, real_path};
+
+/// Where dockerd reads its options.
+pub(super) const OPTIONS: &str = "/etc/docker/daemon.json";
+
+/// What is asked about.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Subject<'a> {
+    /// The image's root volume.
+    pub(in super::super) root: &'a dyn FileTree,
+    /// Its architecture, in Debian's words.
+    pub(in super::super) architecture: &'a str,
+    /// Whether the node is in a swarm.
+    pub(in super::super) swarm: bool,
+    /// Whether its files are known to be those of signed packages: only then is one of them run.
+    pub(in super::super) trusted: bool,
+}
+
+/// Whether there is something at a path, links followed.
+pub(super) fn is_there(root: &dyn FileTree, path: &str) -> bool {
+    matches!(real_path(root, path).and_then(|path| root.metadata(&path)), Ok(Some(_)))
+}
