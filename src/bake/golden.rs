@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::hold::{self, Hold};
-use super::key::{FORMAT, WRITERS};
+use super::key::format;
 use super::look::{Opened, copy_base, detect, open, open_read, recorded, refuse_used, used_by};
 use super::pieces::Piece;
 use super::store::{cached, is_sound, keep, measure, prune, temporary};
@@ -236,13 +236,7 @@ fn growth(
 fn key(base_sha256: &str, common: &Overlay, growth: Option<u64>) -> String {
     let mut hash = Sha256::new();
     let growth = growth.unwrap_or(0).to_le_bytes();
-    for part in [
-        FORMAT.as_bytes(),
-        WRITERS.as_bytes(),
-        base_sha256.as_bytes(),
-        &common.digest(),
-        &growth,
-    ] {
+    for part in [format().as_bytes(), base_sha256.as_bytes(), &common.digest(), &growth] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

@@ -21,6 +21,7 @@ pub use copy::{CopyMethod, copy_used};
 pub use error::BakeError;
 pub use golden::{Golden, GoldenImage, bake};
 pub use inputs::Inputs;
+pub use key::IMAGE_FORMAT;
 pub use look::{accepts, covers_swarm, describe, keyboard_refuses};
 pub use node::NodeImage;
 pub use packaged::{card_size, growth_for_packages};

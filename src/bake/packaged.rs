@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::key::{FORMAT, WRITERS};
+use super::key::format;
 use super::look::{copy_base, detect, open_read};
 use super::store::{cached, keep, measure, prune, temporary};
 use super::{BakeError, store, turn};
@@ -52,7 +52,7 @@ pub(super) fn key(base_sha256: &str, selection: &Selection, time: i64) -> String
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    for part in [FORMAT, WRITERS, "packages", base_sha256] {
+    for part in [&format(), "packages", base_sha256] {
         field(part.as_bytes());
     }
     field(&time.to_le_bytes());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::key::FORMAT;
+use super::key::format;
 use super::look::{open_read, used_by};
 use super::pieces::{self, Piece};
 use super::{BakeError, hold, turn};
@@ -83,7 +83,7 @@ pub(super) fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 pub(super) fn cached(path: &Path, record_path: &Path) -> Option<Measured> {
     let record: Record = serde_json::from_slice(&fs::read(record_path).ok()?).ok()?;
     let metadata = fs::metadata(path).ok()?;
-    let same = record.format == FORMAT && record.size == metadata.len() && record.stamp == Stamp::of(&metadata);
+    let same = record.format == format() && record.size == metadata.len() && record.stamp == Stamp::of(&metadata);
     same.then(|| {
         // Newest use last, for `prune`; a cache that cannot be touched is still a cache. The record's time: the image's are its stamp.
         let _ = File::open(record_path)
@@ -142,7 +142,7 @@ pub(super) fn keep(
         .map_err(BakeError::io("naming", path))?;
     let metadata = fs::metadata(path).map_err(BakeError::io("looking at", path))?;
     let record = Record {
-        format: FORMAT.into(),
+        format: format(),
         size: metadata.len(),
         stamp: Stamp::of(&metadata),
         used: known.0.ranges().iter().map(|range| (range.start, range.end)).collect(),

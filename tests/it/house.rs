@@ -191,7 +191,6 @@ fn every_file_says_what_it_is_for() {
     }
 }
 
-/// What bakes uses other rooms; each is either watched by build.rs, or what it gives is hashed into the name of what is cached.
 /// Where a file is written by a name that can be foreseen. Whoever may write to such a folder could put a link there, so all others have no
 /// such name (tempfile, then renamed), or stand here with the reason.
 const NAMED: &[(&str, usize, &str)] = &[
@@ -263,28 +262,4 @@ fn whoever_takes_a_lock_says_what_to_do_where_there_are_none() {
         }
     }
     assert_eq!(takers.len(), 5, "{takers:?}");
-}
-
-#[test]
-fn code_that_writes_images_is_part_of_the_name_of_what_is_cached() {
-    // `base`: the raw image's hash. `provision`: the overlay's. `spec`: it reaches an image through `provision` only.
-    const HASHED: &[&str] = &["base", "provision", "spec"];
-    let build = fs::read_to_string(root().join("build.rs")).unwrap();
-    let (_, list) = build.split_once("const WRITERS: &[&str] = &[").unwrap();
-    let (watched, _) = list.split_once(']').unwrap();
-    for path in sources().iter().filter(|path| room(path).as_deref() == Some("bake")) {
-        for used in used_rooms(&fs::read_to_string(path).unwrap()) {
-            assert!(
-                HASHED.contains(&used.as_str()) || watched.contains(&format!("\"src/{used}\"")),
-                "{} uses {used}, which build.rs does not watch",
-                path.display()
-            );
-        }
-    }
-    for path in watched.split('"').skip(1).step_by(2) {
-        assert!(
-            root().join(path).exists(),
-            "build.rs watches {path}, which is not there"
-        );
-    }
 }

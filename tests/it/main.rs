@@ -24,6 +24,7 @@ mod disk_state;
 mod emulate_lan;
 mod hostile;
 mod house;
+mod image_format;
 mod oracle;
 mod packages_archive;
 mod packages_cli;

@@ -6,7 +6,7 @@ mod daemon;
 mod docker;
 mod lock;
 mod network;
-mod raw;
+pub mod raw;
 mod room;
 mod swarm;
 mod tampering;

@@ -103,7 +103,6 @@ impl ModuleTree {
                 };
                 let file = &self.modules[target].file;
                 if *file != module.file {
-                    if std::env::var_os("EDGES").is_some() { eprintln!("{} -> {}: {}", module.file.display(), file.display(), reference.join("::")); }
                     used.insert(file.clone());
                 }
             }
