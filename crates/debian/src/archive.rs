@@ -11,7 +11,6 @@ use url::Url;
 use super::archive_error::ArchiveError;
 use super::fetch::Fetch;
 use super::index::Index;
-use super::load::Architectures;
 use super::openpgp::{Keyring, verify};
 use super::release::{Listed, Release};
 use super::sources::{SignedBy, Source, with_slash};
@@ -33,6 +32,15 @@ enum Packing {
     Xz,
     Gzip,
     Plain,
+}
+
+/// Which architectures' packages are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Architectures<'a> {
+    /// Whose indexes must be there.
+    pub needed: &'a [&'a str],
+    /// Whose indexes are read where they can be had: those of a foreign architecture that the user did not ask for.
+    pub welcome: &'a [&'a str],
 }
 
 /// One suite of an archive, proven.

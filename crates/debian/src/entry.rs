@@ -1,37 +1,37 @@
 //! One package of an index, field by field.
 
-use super::index::{Index, MultiArch, Record};
+use super::record::{MultiArch, Record};
 
-/// One package of an [`Index`].
+/// One package of an [`Index`](crate::index::Index).
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
-    index: &'a Index,
+    text: &'a str,
     record: &'a Record,
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(index: &'a Index, record: &'a Record) -> Self {
-        Self { index, record }
+    pub(super) fn new(text: &'a str, record: &'a Record) -> Self {
+        Self { text, record }
     }
 
     /// Its name.
     pub fn name(&self) -> &'a str {
-        self.index.text(self.record.name)
+        self.record.name.of(self.text)
     }
 
     /// Its version.
     pub fn version(&self) -> &'a str {
-        self.index.text(self.record.version)
+        self.record.version.of(self.text)
     }
 
     /// Its architecture; `all` stays `all`.
     pub fn architecture(&self) -> &'a str {
-        self.index.text(self.record.architecture)
+        self.record.architecture.of(self.text)
     }
 
     /// Where it lies, relative to the archive; empty for what dpkg has installed.
     pub fn filename(&self) -> &'a str {
-        self.index.text(self.record.filename)
+        self.record.filename.of(self.text)
     }
 
     /// The size of its file in bytes; 0 for what dpkg has installed.
@@ -66,7 +66,7 @@ impl<'a> Entry<'a> {
 
     /// The source package and its version.
     pub fn source(&self) -> (&'a str, &'a str) {
-        let source = self.index.text(self.record.source);
+        let source = self.record.source.of(self.text);
         if source.is_empty() {
             return (self.name(), self.version());
         }
@@ -77,36 +77,36 @@ impl<'a> Entry<'a> {
 
     /// The field Pre-Depends.
     pub fn pre_depends(&self) -> &'a str {
-        self.index.text(self.record.pre_depends)
+        self.record.pre_depends.of(self.text)
     }
 
     /// The field Depends.
     pub fn depends(&self) -> &'a str {
-        self.index.text(self.record.depends)
+        self.record.depends.of(self.text)
     }
 
     /// The field Conflicts.
     pub fn conflicts(&self) -> &'a str {
-        self.index.text(self.record.conflicts)
+        self.record.conflicts.of(self.text)
     }
 
     /// The field Breaks.
     pub fn breaks(&self) -> &'a str {
-        self.index.text(self.record.breaks)
+        self.record.breaks.of(self.text)
     }
 
     /// The field Recommends.
     pub fn recommends(&self) -> &'a str {
-        self.index.text(self.record.recommends)
+        self.record.recommends.of(self.text)
     }
 
     /// The field Suggests.
     pub fn suggests(&self) -> &'a str {
-        self.index.text(self.record.suggests)
+        self.record.suggests.of(self.text)
     }
 
     /// The field Provides.
     pub fn provides(&self) -> &'a str {
-        self.index.text(self.record.provides)
+        self.record.provides.of(self.text)
     }
 }

@@ -5,6 +5,8 @@ use std::io::{self, BufRead};
 
 use super::control::{ControlError, Paragraph, single};
 pub use super::entry::Entry;
+pub use super::record::MultiArch;
+use super::record::{Record, Span};
 use super::relation::names;
 
 /// The longest paragraph, in bytes: the longest of Debian has some tens of thousands.
@@ -61,49 +63,6 @@ pub enum IndexError {
     Read(#[from] io::Error),
 }
 
-/// Whether a package may be there for several architectures (the field Multi-Arch).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MultiArch {
-    /// It serves packages of its own architecture only.
-    #[default]
-    No,
-    /// Several architectures of it fit beside each other.
-    Same,
-    /// It serves packages of any architecture.
-    Foreign,
-    /// It serves any architecture where one asks so (`:any`).
-    Allowed,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Span {
-    start: u32,
-    end: u32,
-}
-
-/// One package of an index, as spans of its text.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Record {
-    pub(super) name: Span,
-    pub(super) version: Span,
-    pub(super) architecture: Span,
-    pub(super) source: Span,
-    pub(super) filename: Span,
-    pub(super) pre_depends: Span,
-    pub(super) depends: Span,
-    pub(super) conflicts: Span,
-    pub(super) breaks: Span,
-    pub(super) recommends: Span,
-    pub(super) suggests: Span,
-    pub(super) provides: Span,
-    pub(super) size: u64,
-    pub(super) sha256: Option<[u8; 32]>,
-    pub(super) multi_arch: MultiArch,
-    pub(super) essential: bool,
-    pub(super) protected: bool,
-    pub(super) priority: u8,
-}
-
 /// Packages: of a Packages file, of dpkg's status, or of `.deb` files at hand.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
@@ -155,23 +114,17 @@ impl Index {
     /// A package by its place.
     pub fn get(&self, at: usize) -> Option<Entry<'_>> {
         let record = self.records.get(at)?;
-        Some(Entry::new(self, record))
+        Some(Entry::new(&self.text, record))
     }
 
     /// All packages, in the order of the text.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.records.iter().map(|record| Entry::new(self, record))
+        self.records.iter().map(|record| Entry::new(&self.text, record))
     }
 
     /// Every name in it, also of packages that are only spoken of, in the order of its first mention; `:any` stays at its name.
     pub(super) fn mentioned(&self) -> impl Iterator<Item = &str> {
-        self.mentioned.iter().map(|span| self.text(*span))
-    }
-
-    pub(super) fn text(&self, span: Span) -> &str {
-        self.text
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default()
+        self.mentioned.iter().map(|span| span.of(&self.text))
     }
 }
 

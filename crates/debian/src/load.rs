@@ -1,18 +1,9 @@
 //! Asks all archives that are named, and tells those that can be used from those that cannot.
 
-use super::archive::{Archive, open};
+use super::archive::{Architectures, Archive, open};
 use super::archive_error::ArchiveError;
 use super::fetch::{Fetch, FetchFailed};
 use super::sources::{Source, with_slash};
-
-/// Which architectures' packages are asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Architectures<'a> {
-    /// Whose indexes must be there.
-    pub needed: &'a [&'a str],
-    /// Whose indexes are read where they can be had: of a foreign architecture nobody asked for.
-    pub welcome: &'a [&'a str],
-}
 
 /// What the archives answered.
 #[derive(Debug, Default)]

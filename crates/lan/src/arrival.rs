@@ -4,11 +4,10 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr};
-use smoltcp::wire::{Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
+use smoltcp::wire::{ArpOperation, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol};
+use smoltcp::wire::{Icmpv4DstUnreachable, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
 
-use super::frame::ETHERNET_HEADER;
-use super::host::MAC;
+use super::sent::{MAC, arp_frame, icmp_frame};
 use super::watch;
 use kraken_foundation::mac::Mac;
 
@@ -117,38 +116,3 @@ impl Door {
 
 /// The type of an ICMP echo request (RFC 792).
 const ECHO_REQUEST: u8 = 8;
-
-/// A frame of the host with an ARP packet.
-pub fn arp_frame(to: Mac, packet: &ArpRepr) -> Vec<u8> {
-    let mut bytes = frame(to, EthernetProtocol::Arp, packet.buffer_len());
-    packet.emit(&mut ArpPacket::new_unchecked(&mut bytes[ETHERNET_HEADER..]));
-    bytes
-}
-
-fn icmp_frame(to: Mac, src_addr: Ipv4Addr, dst_addr: Ipv4Addr, message: &Icmpv4Repr<'_>) -> Vec<u8> {
-    let header = Ipv4Repr {
-        src_addr,
-        dst_addr,
-        next_header: IpProtocol::Icmp,
-        payload_len: message.buffer_len(),
-        hop_limit: 64,
-    };
-    let mut bytes = frame(to, EthernetProtocol::Ipv4, header.buffer_len() + message.buffer_len());
-    let checksums = ChecksumCapabilities::default();
-    let mut packet = Ipv4Packet::new_unchecked(&mut bytes[ETHERNET_HEADER..]);
-    header.emit(&mut packet, &checksums);
-    message.emit(&mut Icmpv4Packet::new_unchecked(packet.payload_mut()), &checksums);
-    bytes
-}
-
-/// A frame of the host with room for a payload.
-fn frame(to: Mac, ethertype: EthernetProtocol, payload: usize) -> Vec<u8> {
-    let mut bytes = vec![0; ETHERNET_HEADER + payload];
-    let header = EthernetRepr {
-        src_addr: EthernetAddress(MAC.0),
-        dst_addr: EthernetAddress(to.0),
-        ethertype,
-    };
-    header.emit(&mut EthernetFrame::new_unchecked(&mut bytes[..]));
-    bytes
-}

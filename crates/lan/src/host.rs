@@ -10,14 +10,13 @@ use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{ArpOperation, ArpRepr, EthernetAddress};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpListenEndpoint};
 
-use super::arrival::{Arrival, Door, arp_frame};
+use super::arrival::{Arrival, Door};
 use super::cable::Cable;
 use super::frame::Frame;
 use super::ntp;
+use super::sent::{MAC, arp_frame};
 use kraken_foundation::mac::Mac;
 
-/// The host's interface: an address of the locally administered ones, in no range that QEMU or Docker use.
-pub const MAC: Mac = Mac([0x02, b'k', b'f', 0, 0, 1]);
 /// How much of a connection waits in each direction, in bytes.
 const BUFFER: usize = 64 << 10;
 /// After how long without a sign of life a guest's end of a connection is taken for dead, and how often one is asked for.

@@ -37,6 +37,7 @@ mod frame;
 mod host;
 mod ntp;
 mod port;
+mod sent;
 mod sockets;
 mod switch;
 mod watch;
@@ -249,9 +250,9 @@ fn usable(what: &'static str, address: Ipv4Addr, subnet: Ipv4Net) -> Result<(), 
 fn carrier(listeners: Vec<UnixListener>, subnet: Ipv4Net, addresses: [Ipv4Addr; 2], time: bool) -> Carrier {
     let now = Instant::now();
     Carrier {
-        switch: Switch::new(host::MAC, listeners.len()),
+        switch: Switch::new(sent::MAC, listeners.len()),
         ports: listeners.into_iter().map(Port::new).collect(),
-        watch: Watch::new(subnet, host::MAC, &addresses, now),
+        watch: Watch::new(subnet, sent::MAC, &addresses, now),
         host: Host::new(subnet, &addresses, time, now),
         forwards: Forwards::new(now),
         resting: None,

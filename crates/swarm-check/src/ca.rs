@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::objects::{annotations, version};
+use super::meta::{annotations, version};
 use super::proto::{MessageError, fields};
 use super::secret::Secret;
 

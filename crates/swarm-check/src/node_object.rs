@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::objects::{annotations, version};
+use super::meta::{annotations, version};
 use super::proto::{MessageError, fields};
 
 /// What a node may do.

@@ -1,10 +1,9 @@
 //! The objects of a cluster's store (swarmkit, `api/objects.proto`, `api/specs.proto`, `api/types.proto`): what a reader needs of each.
 
-use std::collections::BTreeMap;
-
 use super::ca::ClusterObject;
+use super::meta::{annotations, spec_name, version};
 use super::node_object::NodeObject;
-use super::proto::{MessageError, fields, map_entry};
+use super::proto::{MessageError, fields};
 
 /// A network, as the store has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,52 +62,6 @@ impl Object {
             Self::Other(other) => &other.name,
         }
     }
-}
-
-/// `Meta`: the version's index.
-pub(super) fn version(bytes: &[u8]) -> Result<u64, MessageError> {
-    let mut index = 0;
-    for field in fields(bytes) {
-        let field = field?;
-        if field.number == 1 {
-            for field in fields(field.bytes()?) {
-                let field = field?;
-                if field.number == 1 {
-                    index = field.uint()?;
-                }
-            }
-        }
-    }
-    Ok(index)
-}
-
-/// `Annotations`: a name and labels.
-pub(super) fn annotations(bytes: &[u8]) -> Result<(String, BTreeMap<String, String>), MessageError> {
-    let (mut name, mut labels) = (String::new(), BTreeMap::new());
-    for field in fields(bytes) {
-        let field = field?;
-        match field.number {
-            1 => name = field.text()?,
-            2 => {
-                let (key, value) = map_entry(field.bytes()?)?;
-                labels.insert(key, value);
-            }
-            _ => {}
-        }
-    }
-    Ok((name, labels))
-}
-
-/// The name in a spec, whose annotations are field 1.
-fn spec_name(bytes: &[u8]) -> Result<String, MessageError> {
-    let mut name = String::new();
-    for field in fields(bytes) {
-        let field = field?;
-        if field.number == 1 {
-            name = annotations(field.bytes()?)?.0;
-        }
-    }
-    Ok(name)
 }
 
 impl NetworkObject {

@@ -27,7 +27,7 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use x509_cert::time::{Time, Validity};
 
 use super::ClusterKeys;
-use super::forge::Ids;
+use super::id::Ids;
 use super::spec::Role;
 
 /// From when baked certificates are valid: 2000-01-01, since a Pi's clock may stand anywhere. Seconds since 1970-01-01 UTC.

@@ -5,8 +5,10 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::MANAGER_PORT;
 use super::spec::{Member, Role, Spec};
+
+/// The port of a manager's API (swarmkit's default; nothing else is baked).
+pub const MANAGER_PORT: u16 = 2377;
 
 /// With what dockerd starts its swarm node; without this file it is in no swarm.
 #[derive(Serialize)]

@@ -10,12 +10,14 @@ use prost::Message;
 use zeroize::Zeroizing;
 
 use super::authority::Authority;
+use super::docker_state::{self, MANAGER_PORT};
+use super::id::{self, Ids};
 use super::objects::Source;
 use super::proto::{ConfChange, Entry, HardState, RaftMember, RaftMemberStatus};
 use super::spec::{Member, Role, Spec};
 use super::token::Token;
 use super::wal::Wal;
-use super::{ClusterKeys, MANAGER_PORT, docker_state, id, key_pem, sealed};
+use super::{ClusterKeys, key_pem, sealed};
 
 /// `raftpb.EntryConfChange`.
 const CONF_CHANGE: i32 = 1;
@@ -74,23 +76,6 @@ pub enum ForgeError {
     Seal,
 }
 
-/// The ids that follow from the keys.
-pub(super) struct Ids<'a>(&'a ClusterKeys);
-
-impl Ids<'_> {
-    pub(super) fn cluster(&self) -> String {
-        id::object_id(self.0, "cluster id")
-    }
-
-    pub(super) fn ingress(&self) -> String {
-        id::object_id(self.0, "ingress network id")
-    }
-
-    pub(super) fn node(&self, number: u32) -> String {
-        id::object_id(self.0, &format!("node id {number}"))
-    }
-}
-
 /// The token with which a node joins the swarm of these keys.
 ///
 /// # Errors
@@ -109,7 +94,7 @@ fn token_for(keys: &ClusterKeys, role: Role, authority: &Authority) -> Token {
 
 /// The id of the swarm of these keys; no secret.
 pub fn cluster_id(keys: &ClusterKeys) -> String {
-    Ids(keys).cluster()
+    Ids::new(keys).cluster()
 }
 
 /// Writes the state of a swarm's nodes.
@@ -139,7 +124,7 @@ impl<'a> Forge<'a> {
             keys,
             spec,
             first,
-            ids: Ids(keys),
+            ids: Ids::new(keys),
             worker: token_for(keys, Role::Worker, &authority),
             manager: token_for(keys, Role::Manager, &authority),
             authority,

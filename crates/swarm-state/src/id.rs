@@ -27,6 +27,27 @@ pub(super) fn raft_id(keys: &ClusterKeys, number: u32) -> u64 {
     (id & (u64::MAX >> 1)).max(1)
 }
 
+/// The ids that follow from the keys.
+pub(super) struct Ids<'a>(&'a ClusterKeys);
+
+impl<'a> Ids<'a> {
+    pub(super) fn new(keys: &'a ClusterKeys) -> Self {
+        Self(keys)
+    }
+
+    pub(super) fn cluster(&self) -> String {
+        object_id(self.0, "cluster id")
+    }
+
+    pub(super) fn ingress(&self) -> String {
+        object_id(self.0, "ingress network id")
+    }
+
+    pub(super) fn node(&self, number: u32) -> String {
+        object_id(self.0, &format!("node id {number}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

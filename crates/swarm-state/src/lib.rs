@@ -34,13 +34,12 @@ mod token;
 mod wal;
 
 pub use authority::{NOT_AFTER, NOT_BEFORE};
+pub use docker_state::MANAGER_PORT;
 pub use forge::{Forge, ForgeError, StateEntry, StateKind, cluster_id, token};
 pub use keys::{ClusterKeys, KeysError};
 pub use spec::{Availability, Member, Role, Spec};
 pub use token::Token;
 pub use token::TokenError;
 
-/// Where Docker keeps the state of its swarm, on a node: all paths of this room are relative to it.
+/// Where Docker keeps the state of its swarm, on a node: all paths of this crate are relative to it.
 pub const FOLDER: &str = "/var/lib/docker/swarm";
-/// The port of a manager's API (swarmkit's default; nothing else is baked).
-pub const MANAGER_PORT: u16 = 2377;

@@ -4,7 +4,7 @@ use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use sha2::{Digest, Sha256};
 
 use super::authority::Authority;
-use super::forge::Ids;
+use super::id::Ids;
 use super::proto::*;
 use super::spec::{Member, Spec};
 use super::token::Token;

@@ -2,42 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
+pub use super::damage::Damage;
 use super::gpg::Gpg;
 use super::served::Server;
-use super::tools::require;
-
-/// What is wrong with an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// InRelease was changed after it was signed.
-    SignedText,
-    /// InRelease is signed with another key than the one that `key()` gives.
-    OtherKey,
-    /// InRelease is not signed at all.
-    Unsigned,
-    /// The key has expired a year ago; what is signed is not older.
-    ExpiredKey,
-    /// The key was revoked; `key()` says so.
-    RevokedKey,
-    /// The signature uses SHA-1.
-    WeakHash,
-    /// Packages differ from what Release lists, in a byte.
-    PackagesByte,
-    /// Packages are longer than what Release lists.
-    PackagesSize,
-    /// The packed Packages end too early; Release lists them like that.
-    PackagesTruncated,
-    /// The packed Packages unpack to far more than Release lists for the plain ones.
-    PackagesBomb,
-    /// The first `.deb` differs from what Packages list, in a byte.
-    DebByte,
-    /// The first `.deb` ends too early; Packages list the whole one.
-    DebTruncated,
-}
+use super::tools::{require, written};
 
 /// How an archive is made.
 pub struct Builder {
@@ -290,7 +262,7 @@ impl Builder {
     fn packages(&self, www: &Path) -> String {
         let mut text = String::new();
         for (number, deb) in self.debs.iter().enumerate() {
-            let control = output(Command::new("dpkg-deb").arg("-f").arg(deb));
+            let control = written(Command::new("dpkg-deb").arg("-f").arg(deb));
             let control = String::from_utf8(control).expect("control text");
             let mut bytes = fs::read(deb).unwrap_or_else(|error| panic!("{}: {error}", deb.display()));
             let name = deb.file_name().expect("a name").to_string_lossy().replace('%', "_");
@@ -327,7 +299,7 @@ impl Builder {
             if self.plain_only {
                 continue;
             }
-            let mut bytes = output(Command::new(tool).arg("-c").arg(&path));
+            let mut bytes = written(Command::new(tool).arg("-c").arg(&path));
             if self.damage == Some(Damage::PackagesTruncated) {
                 bytes.truncate(bytes.len() - 20);
             }
@@ -388,25 +360,13 @@ impl Builder {
 
 /// `Sat, 21 Nov 2026 09:15:44 UTC`
 fn date(seconds: i64) -> String {
-    let text = output(Command::new("date").env("LC_ALL", "C").args([
+    let text = written(Command::new("date").env("LC_ALL", "C").args([
         "-u",
         "-d",
         &format!("@{seconds}"),
         "+%a, %d %b %Y %H:%M:%S UTC",
     ]));
     String::from_utf8(text).expect("a date").trim().to_owned()
-}
-
-/// Runs a tool and gives what it writes.
-pub fn output(command: &mut Command) -> Vec<u8> {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
 }
 
 /// Makes a `.deb` with dpkg-deb: control fields (each line with its end) and files, path and text.
@@ -429,7 +389,7 @@ pub fn make_deb(folder: &Path, name: &str, version: &str, control: &str, files: 
         fs::write(path, text).expect("writing a file");
     }
     let deb = folder.join(format!("{name}_{}_arm64.deb", version.replace(':', "%3a")));
-    output(
+    written(
         Command::new("dpkg-deb")
             .args(["--root-owner-group", "-b"])
             .arg(&tree)

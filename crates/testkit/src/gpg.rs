@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::archive::{Damage, output};
+use super::damage::Damage;
+use super::tools::written;
 
 /// A private gpg with a key: an RSA key that certifies, and an Ed25519 one of it that signs, as Debian's are made; or one key for both, as
 /// Raspberry Pi's is.
@@ -18,7 +19,7 @@ pub struct Gpg {
 impl Gpg {
     pub fn new(home: PathBuf, damage: Option<Damage>, one_key: bool) -> Self {
         fs::create_dir_all(&home).expect("a folder");
-        output(Command::new("chmod").arg("700").arg(&home));
+        written(Command::new("chmod").arg("700").arg(&home));
         let mut gpg = Self {
             home,
             fingerprint: String::new(),
@@ -32,7 +33,7 @@ impl Gpg {
             Some(Damage::ExpiredKey) => ("2 years ago", "1y"),
             _ => ("2 hours ago", "0"),
         };
-        let run = |gpg: &Self, arguments: &[&str]| output(gpg.at(time).args(arguments));
+        let run = |gpg: &Self, arguments: &[&str]| written(gpg.at(time).args(arguments));
         run(
             &gpg,
             &[
@@ -88,7 +89,7 @@ impl Gpg {
     pub fn sign(&self, text: &str) -> Vec<u8> {
         let file = self.home.join("Release");
         fs::write(&file, text).expect("writing Release");
-        let expired = output(self.at("now").args(["--with-colons", "--list-keys"]));
+        let expired = written(self.at("now").args(["--with-colons", "--list-keys"]));
         let expired = String::from_utf8_lossy(&expired)
             .lines()
             .any(|line| line.starts_with("pub:e"));
@@ -101,14 +102,14 @@ impl Gpg {
             "--output",
             "-",
         ]);
-        output(command.arg(&file))
+        written(command.arg(&file))
     }
 
     pub fn public_key(&self) -> Vec<u8> {
         if let Ok(ready) = fs::read_to_string(self.home.join("revoke-later")) {
-            output(self.at("now").args(["--import", &ready]));
+            written(self.at("now").args(["--import", &ready]));
         }
-        output(self.at("now").args(["--armor", "--export", &self.fingerprint]))
+        written(self.at("now").args(["--armor", "--export", &self.fingerprint]))
     }
 }
 

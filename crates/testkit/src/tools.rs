@@ -1,10 +1,11 @@
-//! Programs that tests need.
+//! Programs that tests need, and how they are run.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Fails, naming the Debian packages, where a program is missing: a test that cannot run is no test that passed.
 pub fn require(tools: &[(&str, &str)]) {
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let path = search_path();
     let missing: Vec<&str> = tools
         .iter()
         .filter(|(tool, _)| !path.split(':').any(|folder| Path::new(folder).join(tool).is_file()))
@@ -15,4 +16,22 @@ pub fn require(tools: &[(&str, &str)]) {
         "this test needs: apt-get install {}",
         missing.join(" ")
     );
+}
+
+/// Where administrators' programs are, too.
+pub fn search_path() -> String {
+    let own = std::env::var("PATH").unwrap_or_default();
+    format!("{own}:/usr/sbin:/sbin")
+}
+
+/// Runs a tool and gives what it writes.
+pub fn written(command: &mut Command) -> Vec<u8> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
 }

@@ -1,9 +1,10 @@
 //! Rings in a graph of files: strongly connected components of more than one file (Tarjan's algorithm).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::Uses;
+/// File → the files of the same crate that it uses.
+pub type Uses = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
 struct Search<'a> {
     uses: &'a Uses,

@@ -4,7 +4,7 @@ mod graph;
 mod modules;
 mod references;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -149,6 +149,3 @@ fn lines(folder: &Path) -> Result<usize, Box<dyn Error>> {
     }
     Ok(sum)
 }
-
-/// File → the files of the same crate that it uses.
-type Uses = BTreeMap<PathBuf, BTreeSet<PathBuf>>;

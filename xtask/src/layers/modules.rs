@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use syn::{Attribute, Item, Meta, UseTree};
 
-use super::Uses;
+use super::graph::Uses;
 use super::references::{Reference, references};
 
 /// Place of a module in [`ModuleTree::modules`].
@@ -128,7 +128,7 @@ impl ModuleTree {
             }
             first => {
                 let module = &self.modules[from];
-                if !module.children.contains_key(first) && !(depth > 0 && module.imports.contains_key(first)) {
+                if !(module.children.contains_key(first) || depth > 0 && module.imports.contains_key(first)) {
                     return None;
                 }
             }

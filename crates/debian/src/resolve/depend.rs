@@ -1,10 +1,10 @@
-//! What a version asks of others, and which versions of others are meant by it.
+//! What a version asks of others.
 
 use std::cell::OnceCell;
 
-use super::universe::{PackageId, Universe, VersionId};
-use crate::index::MultiArch;
-use crate::relation::{Op, Relation, relations};
+use super::id::VersionId;
+use crate::index::Entry;
+use crate::relation::{Relation, relations};
 
 /// The kinds of relations that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,8 @@ pub(super) struct Dep<'a> {
 /// One alternative, and the versions that are meant by it, in whatever state they are.
 pub(super) struct Alternative<'a> {
     pub(super) relation: Relation<'a>,
-    meant: OnceCell<Vec<VersionId>>,
+    /// Once they were looked for.
+    pub(super) meant: OnceCell<Vec<VersionId>>,
 }
 
 impl<'a> Alternative<'a> {
@@ -51,21 +52,11 @@ impl<'a> Alternative<'a> {
         let meant = OnceCell::new();
         Self { relation, meant }
     }
-
-    /// The versions that are meant: of the package itself, then of those that provide it.
-    pub(super) fn meant(&self, universe: &Universe<'a>, kind: Kind, by: VersionId) -> &[VersionId] {
-        self.meant.get_or_init(|| match kind {
-            Kind::OtherArch => other_archs(universe, by),
-            Kind::Unreadable => Vec::new(),
-            _ => find(universe, &self.relation, kind, by),
-        })
-    }
 }
 
-/// Reads the wishes of a version, in the order in which apt takes them up.
-pub(super) fn read_deps<'a>(universe: &Universe<'a>, version: VersionId) -> Vec<Dep<'a>> {
-    let candidate = &universe[version];
-    let (entry, package) = (candidate.entry, &universe[candidate.package]);
+/// Reads the wishes of a version of the package `name`, for `arch`, in the order in which apt takes them up. `several` says whether there
+/// are packages of that name for more architectures.
+pub(super) fn read_deps<'a>(entry: Entry<'a>, name: &'a str, arch: &str, several: bool) -> Vec<Dep<'a>> {
     let mut deps = Vec::new();
     for (kind, field) in [
         (Kind::PreDepends, entry.pre_depends()),
@@ -75,7 +66,7 @@ pub(super) fn read_deps<'a>(universe: &Universe<'a>, version: VersionId) -> Vec<
         (Kind::Recommends, entry.recommends()),
         (Kind::Suggests, entry.suggests()),
     ] {
-        match relations(field, package.arch) {
+        match relations(field, arch) {
             Ok(groups) => {
                 for group in groups {
                     let mut alternatives = group.into_iter().map(Alternative::new);
@@ -91,11 +82,11 @@ pub(super) fn read_deps<'a>(universe: &Universe<'a>, version: VersionId) -> Vec<
                 }
             }
             Err(_) if !kind.is_critical() => {}
-            Err(_) => deps.push(itself(package.name, Kind::Unreadable)),
+            Err(_) => deps.push(itself(name, Kind::Unreadable)),
         }
     }
-    if universe.named(package.name).len() > 1 {
-        deps.push(itself(package.name, Kind::OtherArch));
+    if several {
+        deps.push(itself(name, Kind::OtherArch));
     }
     deps
 }
@@ -108,74 +99,4 @@ fn itself(name: &str, kind: Kind) -> Dep<'_> {
     };
     let alternatives = vec![Alternative::new(relation)];
     Dep { kind, alternatives }
-}
-
-/// Versions of the same package for other architectures that cannot be beside this one.
-fn other_archs(universe: &Universe<'_>, by: VersionId) -> Vec<VersionId> {
-    let candidate = &universe[by];
-    let same = universe.multi_arch(by) == MultiArch::Same;
-    let version = candidate.entry.version();
-    let others = universe.named(universe[candidate.package].name).iter();
-    let others = others.filter(|other| **other != candidate.package);
-    let versions = others.flat_map(|other| universe[*other].versions.iter().copied());
-    versions
-        .filter(|other| !same || !Op::Equal.holds(universe[*other].entry.version(), version))
-        .collect()
-}
-
-fn find(universe: &Universe<'_>, relation: &Relation<'_>, kind: Kind, by: VersionId) -> Vec<VersionId> {
-    let owner = universe[by].package;
-    let arch = universe[owner].arch;
-    let negative = kind.is_negative();
-    let wanted = |version: Option<&str>| match (relation.version, version) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some((op, wanted)), Some(version)) => op.holds(version, wanted),
-    };
-    let mut meant = Vec::new();
-    for target in universe.named(relation.name) {
-        if negative && ignored(universe, by, owner, *target) {
-            continue;
-        }
-        for version in &universe[*target].versions {
-            if wanted(Some(universe[*version].entry.version())) && serves(universe, *version, relation, arch, negative)
-            {
-                meant.push(*version);
-            }
-        }
-    }
-    for provide in universe.provides(relation.name) {
-        let provider = universe[provide.owner].package;
-        if negative && universe[provider].name == universe[owner].name {
-            continue;
-        }
-        let Some((version, only_for)) = provide.read() else {
-            continue;
-        };
-        let for_arch = only_for.is_none_or(|only_for| relation.arch == Some(only_for));
-        if for_arch && wanted(version) && serves(universe, provide.owner, relation, arch, negative) {
-            meant.push(provide.owner);
-        }
-    }
-    let mut seen = std::collections::HashSet::new();
-    meant.retain(|version| seen.insert(*version));
-    meant
-}
-
-/// Whether a negative wish is not about this package: it is the one that has the wish, or the same one for another
-/// architecture that may be beside it.
-fn ignored(universe: &Universe<'_>, by: VersionId, owner: PackageId, target: PackageId) -> bool {
-    universe[owner].name == universe[target].name && (owner == target || universe.multi_arch(by) == MultiArch::Same)
-}
-
-/// Whether a version serves a wish as far as architectures go.
-fn serves(universe: &Universe<'_>, version: VersionId, relation: &Relation<'_>, arch: &str, negative: bool) -> bool {
-    let own = universe[universe[version].package].arch;
-    match relation.arch {
-        // What must not be there must not be there for any architecture.
-        None => negative || own == arch || universe.multi_arch(version) == MultiArch::Foreign,
-        Some("any") => universe.multi_arch(version) == MultiArch::Allowed,
-        Some("native") => own == universe.native,
-        Some(named) => own == named,
-    }
 }

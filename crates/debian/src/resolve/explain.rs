@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::DEEPEST;
 use super::depend::{Alternative, Dep};
-use super::state::{Plan, View};
-use super::universe::VersionId;
+use super::id::VersionId;
+use super::state::{DEEPEST, Plan, View};
 
 /// The chain from a version down to what is missing; `None` when nothing is.
 pub(super) fn explain(plan: &Plan<'_, '_>, version: VersionId) -> Option<Vec<String>> {

@@ -3,37 +3,12 @@
 //! The order of the steps decides what is chosen, so it is apt's: conflicts first, then what an upgrade drags along, then
 //! dependencies one after the other, each of them all the way down before the next.
 
-use super::DEEPEST;
 use super::depend::{Dep, Kind};
+use super::id::{PackageId, VersionId};
 use super::providers::Solutions;
-use super::state::{Mode, Plan, View};
-use super::universe::{PackageId, VersionId};
+use super::state::{DEEPEST, Mode, Plan, View};
+use super::step::{Step, Todo};
 use crate::index::MultiArch;
-
-/// What a step was told.
-#[derive(Clone, Copy)]
-pub(super) struct Step {
-    pub(super) package: PackageId,
-    pub(super) version: VersionId,
-    pub(super) depth: u32,
-    pub(super) by_user: bool,
-    /// The package was protected before this step: what it needs is protected, too.
-    pub(super) spread: bool,
-}
-
-impl Step {
-    /// Whether a failure ends the step at once: what a user asks for is tried to the end, for the sake of the message.
-    pub(super) fn fails_early(&self) -> bool {
-        !self.spread && !self.by_user
-    }
-}
-
-/// What is to follow a step.
-#[derive(Default)]
-pub(super) struct Todo {
-    pub(super) upgrade: Vec<PackageId>,
-    pub(super) remove: Vec<PackageId>,
-}
 
 impl<'a> Plan<'_, 'a> {
     /// Plans a package; with `follow`, what it needs, too. Says whether that worked.

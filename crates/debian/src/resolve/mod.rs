@@ -7,12 +7,15 @@
 mod depend;
 mod error;
 mod explain;
+mod id;
 mod mark;
+mod meant;
 mod outcome;
 mod policy;
 mod providers;
 mod room;
 mod state;
+mod step;
 mod sweep;
 mod universe;
 
@@ -22,12 +25,10 @@ use super::index::Index;
 use super::pick::{Asked, Request, Resolution};
 use super::version::Version;
 pub use error::ResolveError;
+use id::{PackageId, VersionId};
 use policy::Policy;
 use state::{Mode, Plan};
-use universe::{PackageId, Universe, VersionId};
-
-/// Chains of dependencies longer than this are not followed; apt's own limit.
-const DEEPEST: u32 = 3000;
+use universe::Universe;
 
 /// Each step of a chain needs some hundred bytes of stack, more when not optimised.
 const STACK: usize = 256 << 20;

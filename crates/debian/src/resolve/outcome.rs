@@ -2,8 +2,8 @@
 
 use super::error::ResolveError;
 use super::explain::explain;
+use super::id::{PackageId, VersionId};
 use super::state::{Mode, Plan};
-use super::universe::{PackageId, VersionId};
 use crate::archive::Archive;
 use crate::pick::{Pick, PickFrom, Request, Resolution};
 

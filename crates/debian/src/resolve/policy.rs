@@ -1,6 +1,7 @@
 //! Which version of each package is the candidate, by priorities and pins (apt_preferences(5), apt's policy).
 
-use super::universe::{PackageId, PartId, Universe, VersionId};
+use super::id::{PackageId, PartId, VersionId};
+use super::universe::Universe;
 use crate::archive::Archive;
 use crate::image::ImageState;
 use crate::pins::{Pin, Place};

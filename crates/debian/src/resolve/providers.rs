@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::depend::Dep;
+use super::id::{PackageId, VersionId};
 use super::state::{Mode, Plan, View};
-use super::universe::{PackageId, VersionId};
 use crate::index::MultiArch;
 
 /// Versions that fulfil a wish (or stand against it), in the order in which they are tried.

@@ -1,9 +1,9 @@
 //! Making room for a package: what it cannot bear is dropped from the plan, upgraded, or planned away.
 
-use super::mark::{Step, Todo};
+use super::id::PackageId;
 use super::providers::Solutions;
 use super::state::{Mode, Plan, View};
-use super::universe::PackageId;
+use super::step::{Step, Todo};
 
 impl Plan<'_, '_> {
     /// Sees to what must not be beside the package: other plans are dropped, installed packages upgraded or removed, later.

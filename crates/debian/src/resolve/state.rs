@@ -1,8 +1,12 @@
 //! What is planned for each package, and whether that is in order.
 
 use super::depend::{Alternative, Dep, Kind};
+use super::id::{PackageId, VersionId};
 use super::policy::Policy;
-use super::universe::{PackageId, Universe, VersionId};
+use super::universe::Universe;
+
+/// Chains of dependencies longer than this are not followed; apt's own limit.
+pub(super) const DEEPEST: u32 = 3000;
 
 /// What is to happen to a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +143,7 @@ impl<'u, 'a> Plan<'u, 'a> {
     /// Whether the plan for a package may become this one.
     pub(super) fn may_become(&self, id: PackageId, mode: Mode, depth: u32, by_user: bool) -> bool {
         let (state, package) = (self.state(id), &self.universe[id]);
-        if depth > super::DEEPEST || package.versions.is_empty() {
+        if depth > DEEPEST || package.versions.is_empty() {
             return false;
         }
         if by_user || state.mode == mode {

@@ -1,7 +1,7 @@
 //! What a branch that was given up has left behind is dropped from the plan: apt's mark and sweep over new packages.
 
+use super::id::PackageId;
 use super::state::{Mode, Plan, View};
-use super::universe::PackageId;
 
 impl Plan<'_, '_> {
     /// Drops new packages that nobody asked for and that nothing which stays needs, recommends or suggests.

@@ -6,23 +6,14 @@ use std::collections::HashMap;
 use std::ops::Index as Place;
 
 use super::depend::{Dep, read_deps};
-use super::{Request, ResolveError};
+use super::error::ResolveError;
+use super::id::{PackageId, PartId, VersionId};
 use crate::archive::Archive;
 use crate::image::ImageState;
 use crate::index::{Entry, Index, IndexBuilder, MultiArch};
+use crate::pick::Request;
 use crate::relation::relations;
 use crate::version::Version;
-
-/// A package: a name and an architecture. They are numbered as apt numbers them, by first mention; it breaks ties by that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct PackageId(pub(super) u32);
-
-/// A version of a package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct VersionId(pub(super) u32);
-
-/// An index of an archive: which archive, which part of it.
-pub(super) type PartId = (usize, usize);
 
 pub(super) struct Package<'a> {
     pub(super) name: &'a str,
@@ -170,7 +161,12 @@ impl<'a> Universe<'a> {
 
     /// What a version needs and cannot bear, in apt's order.
     pub(super) fn deps(&self, version: VersionId) -> &[Dep<'a>] {
-        self[version].deps.get_or_init(|| read_deps(self, version))
+        let candidate = &self[version];
+        candidate.deps.get_or_init(|| {
+            let package = &self[candidate.package];
+            let several = self.named(package.name).len() > 1;
+            read_deps(candidate.entry, package.name, package.arch, several)
+        })
     }
 
     /// `name`, or `name:arch` for a package of another architecture.

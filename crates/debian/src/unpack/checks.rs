@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::UnpackError;
 use super::database::{ADMIN, Key};
-use super::files::Package;
-use super::{UnpackError, Work};
+use super::package::Package;
+use super::work::Work;
 use crate::deb::{Body, DataEntry, DebError};
 use kraken_disk::{NodeType, real_path};
 use kraken_overlay::{Content, EntryPath, Kind, Volume};

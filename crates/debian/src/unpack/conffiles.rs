@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use md5::{Digest, Md5};
 
-use super::files::Package;
-use super::{UnpackError, Work};
+use super::UnpackError;
+use super::package::Package;
+use super::work::Work;
 use crate::deb::{Body, DataEntry};
 use kraken_overlay::Entry;
 

@@ -179,7 +179,7 @@ fn known(paragraph: &Paragraph<'_>) -> Option<(Key, Known)> {
         paragraph.get("Architecture").unwrap_or_default().to_owned(),
     );
     let field = |name: &str| paragraph.get(name).unwrap_or_default().to_owned();
-    let conffiles = super::lines_of(&field("Conffiles"));
+    let conffiles = lines_of(&field("Conffiles"));
     let known = Known {
         version: field("Version"),
         state: field("Status").rsplit(' ').next().unwrap_or_default().to_owned(),
@@ -194,4 +194,10 @@ fn known(paragraph: &Paragraph<'_>) -> Option<(Key, Known)> {
         text: paragraph.text().to_owned(),
     };
     Some((key, known))
+}
+
+/// Path and the rest of each line of the field `Conffiles`.
+pub(super) fn lines_of(conffiles: &str) -> Vec<(String, String)> {
+    let lines = conffiles.lines().filter_map(|line| line.trim().split_once(' '));
+    lines.map(|(path, rest)| (path.to_owned(), rest.to_owned())).collect()
 }

@@ -1,31 +1,18 @@
 //! Where the files of a package go: diversions, overrides, conffiles, and what belongs to others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
-use super::database::{Key, Known};
-use super::{UnpackError, Work, stanza};
-use crate::deb::{Body, ControlFiles, DataEntry, DebError};
-use kraken_disk::{NodeType, real_path};
+use super::database::Key;
+use super::package::Package;
+use super::work::Work;
+use super::{UnpackError, stanza};
+use crate::deb::{Body, DataEntry, DebError};
+use crate::relation::relations;
+use kraken_disk::NodeType;
 use kraken_overlay::{Entry, EntryPath, Kind, Volume};
 
 /// How dpkg names a conffile that is not configured yet.
 const NEW: &str = ".dpkg-new";
-
-/// A package that is being laid out.
-pub(super) struct Package {
-    pub(super) key: Key,
-    pub(super) version: String,
-    pub(super) same: bool,
-    pub(super) replaces: String,
-    pub(super) conffiles: Vec<String>,
-    /// Conffiles that it wants removed.
-    pub(super) removes: Vec<String>,
-    pub(super) control: ControlFiles,
-    pub(super) path: PathBuf,
-    /// What the image has of it.
-    pub(super) old: Option<(Key, Known)>,
-}
 
 fn paths_of(entries: &[DataEntry]) -> impl Iterator<Item = &str> {
     entries.iter().map(|entry| entry.path.as_str())
@@ -168,8 +155,24 @@ impl Work<'_> {
         }
     }
 
+    /// Whether a package, with this `Replaces`, may take files of another one.
+    fn replaces(&self, replaces: &str, other: &Key) -> bool {
+        let Some(known) = self.database.packages.get(other) else {
+            return false;
+        };
+        let Ok(groups) = relations(replaces, &self.database.architecture) else {
+            return false;
+        };
+        groups.iter().flatten().any(|relation| {
+            relation.name == other.0
+                && relation
+                    .version
+                    .is_none_or(|(operator, wanted)| operator.holds(&known.version, wanted))
+        })
+    }
+
     fn replaces_new(&self, replaces: &str, package: &Package) -> bool {
-        let groups = crate::relation::relations(replaces, &self.database.architecture).unwrap_or_default();
+        let groups = relations(replaces, &self.database.architecture).unwrap_or_default();
         groups.iter().flatten().any(|relation| {
             relation.name == package.key.0
                 && relation
@@ -295,17 +298,6 @@ impl Work<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A path with the links on the way to it resolved.
-    pub(super) fn real(&self, path: &str) -> Result<String, UnpackError> {
-        match path.rsplit_once('/') {
-            Some((parent, name)) if !parent.is_empty() => Ok(format!(
-                "{}/{name}",
-                real_path(self.root, parent)?.trim_end_matches('/')
-            )),
-            _ => Ok(path.to_owned()),
-        }
     }
 
     fn own(&mut self, package: &Package, list: Vec<String>) {

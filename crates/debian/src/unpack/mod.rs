@@ -11,83 +11,28 @@ mod error;
 mod files;
 mod filter;
 mod outcome;
+mod package;
+mod preinst;
 mod scripts;
 mod stanza;
 mod triggers;
+mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use error::UnpackError;
 pub use filter::PathFilter;
+pub use outcome::Unpacked;
+pub use preinst::Preinst;
 
-use database::{ADMIN, Database, Key, Known, info_name};
-use files::Package;
+use database::{ADMIN, Key, Known, info_name, lines_of};
+use package::Package;
+use work::Work;
 
 use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
-use super::relation::relations;
 use kraken_disk::FileTree;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
-
-/// What comes of unpacking.
-#[derive(Debug, Default)]
-pub struct Unpacked {
-    /// The packages' files and dpkg's database, for the root volume.
-    pub overlay: Overlay,
-    /// What is to be run before the packages are configured, in this order.
-    pub preinsts: Vec<Preinst>,
-}
-
-/// A preinst script that could not be run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preinst {
-    /// Its file in `/var/lib/dpkg/info`.
-    pub script: String,
-    /// The package.
-    pub package: String,
-    /// Its architecture.
-    pub architecture: String,
-    /// What dpkg calls it with: `install`, `install OLD NEW`, or `upgrade OLD NEW` (deb-preinst(5)).
-    pub arguments: String,
-}
-
-impl Preinst {
-    /// The line that the first boot reads: the four fields with tabs between them.
-    pub fn line(&self) -> String {
-        format!(
-            "{}\t{}\t{}\t{}\n",
-            self.script, self.package, self.architecture, self.arguments
-        )
-    }
-}
-
-/// The state of the work.
-struct Work<'a> {
-    root: &'a dyn FileTree,
-    database: Database,
-    overlay: Overlay,
-    preinsts: Vec<Preinst>,
-    /// The mtime of what no package brings, in seconds since 1970-01-01 UTC.
-    time: i64,
-    /// The paragraphs that are new or changed.
-    stanzas: BTreeMap<Key, String>,
-    baked: BTreeSet<Key>,
-    /// Packages that lost files to others.
-    robbed: BTreeSet<Key>,
-    /// Triggers that packages of the image have to run, in the order in which they were activated.
-    pending: BTreeMap<Key, Vec<String>>,
-    /// Packages of this run, and those whose triggers must be run before they count as installed.
-    awaited: BTreeMap<Key, Vec<String>>,
-    /// Of the package that is being laid out: hashes that the image has of its conffiles.
-    known_hashes: BTreeMap<String, String>,
-    /// Likewise: conffiles of the version before that it has no longer, and their hashes.
-    obsolete: Vec<(String, String)>,
-    /// What the image's dpkg leaves out.
-    filter: PathFilter,
-    /// Files of `triggers` that changed.
-    interests: BTreeSet<String>,
-}
+use kraken_overlay::Entry;
 
 /// Lays `debs` out over `root`, one after the other. Their files wait in an unnamed file in `scratch`, a folder. Files of dpkg's database that no
 /// package brings get the mtime `time` (seconds since 1970-01-01 UTC).
@@ -139,26 +84,7 @@ impl<'a> DryRun<'a> {
     }
 }
 
-impl<'a> Work<'a> {
-    fn begin(root: &'a dyn FileTree, time: i64) -> Result<Self, UnpackError> {
-        Ok(Self {
-            root,
-            database: Database::read(root)?,
-            overlay: Overlay::new(),
-            preinsts: Vec::new(),
-            time,
-            stanzas: BTreeMap::new(),
-            baked: BTreeSet::new(),
-            robbed: BTreeSet::new(),
-            pending: BTreeMap::new(),
-            awaited: BTreeMap::new(),
-            known_hashes: BTreeMap::new(),
-            obsolete: Vec::new(),
-            filter: PathFilter::read(root)?,
-            interests: BTreeSet::new(),
-        })
-    }
-
+impl Work<'_> {
     /// Lays one package out; gives what it takes of the root file system.
     fn package(&mut self, path: &Path, sink: &mut dyn Sink) -> Result<Need, UnpackError> {
         let deb = Deb::open(path)?;
@@ -253,22 +179,6 @@ impl<'a> Work<'a> {
             .filter(|(_, known)| known.state != "not-installed")
     }
 
-    /// Whether a package, with this `Replaces`, may take files of another one.
-    fn replaces(&self, replaces: &str, other: &Key) -> bool {
-        let Some(known) = self.database.packages.get(other) else {
-            return false;
-        };
-        let Ok(groups) = relations(replaces, &self.database.architecture) else {
-            return false;
-        };
-        groups.iter().flatten().any(|relation| {
-            relation.name == other.0
-                && relation
-                    .version
-                    .is_none_or(|(operator, wanted)| operator.holds(&known.version, wanted))
-        })
-    }
-
     /// The paragraph in dpkg's status, and what the first boot runs.
     fn status(&mut self, package: &Package) -> Result<(), UnpackError> {
         let (key, old) = (&package.key, package.old.as_ref());
@@ -350,15 +260,4 @@ impl<'a> Work<'a> {
         let entry = Entry::file((list.join("\n") + "\n").into_bytes(), 0o644, self.time);
         self.put(&format!("{ADMIN}/info/{name}.list"), entry)
     }
-
-    fn put(&mut self, path: &str, entry: Entry) -> Result<(), UnpackError> {
-        self.overlay.insert(Volume::Root, EntryPath::new(path)?, entry);
-        Ok(())
-    }
-}
-
-/// Path and the rest of each line of the field `Conffiles`.
-fn lines_of(conffiles: &str) -> Vec<(String, String)> {
-    let lines = conffiles.lines().filter_map(|line| line.trim().split_once(' '));
-    lines.map(|(path, rest)| (path.to_owned(), rest.to_owned())).collect()
 }

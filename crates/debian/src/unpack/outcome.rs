@@ -1,8 +1,19 @@
-//! dpkg's database afterwards: the status, and the lists and triggers that changed.
+//! What comes of unpacking, with dpkg's database as it is afterwards: the status, and the lists and triggers that changed.
 
 use super::database::{ADMIN, Key, info_name};
-use super::{UnpackError, Unpacked, Work, stanza};
-use kraken_overlay::Entry;
+use super::preinst::Preinst;
+use super::work::Work;
+use super::{UnpackError, stanza};
+use kraken_overlay::{Entry, Overlay};
+
+/// What comes of unpacking.
+#[derive(Debug, Default)]
+pub struct Unpacked {
+    /// The packages' files and dpkg's database, for the root volume.
+    pub overlay: Overlay,
+    /// What is to be run before the packages are configured, in this order.
+    pub preinsts: Vec<Preinst>,
+}
 
 impl Work<'_> {
     /// Puts what changed in dpkg's database into the overlay.

@@ -1,8 +1,9 @@
 //! Triggers (deb-triggers(5)): who waits for what, and what becomes pending by what is laid out.
 
+use super::UnpackError;
 use super::database::{Key, info_name};
-use super::files::Package;
-use super::{UnpackError, Work};
+use super::package::Package;
+use super::work::Work;
 use crate::deb::DebError;
 
 /// The file of `triggers` in which all triggers by path are.

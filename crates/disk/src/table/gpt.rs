@@ -8,7 +8,9 @@ use std::io::Cursor;
 use gpt::disk::LogicalBlockSize;
 use gpt::{header, partition};
 
-use super::{Partition, PartitionTable, SECTOR, TableError, TableKind, mbr, reading, writing};
+use super::error::{TableError, reading, writing};
+use super::mbr;
+use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
 use crate::io::{ReadAt, WriteAt};
 
 /// Entries of a partition array we accept: the specification's 128, which every tool makes; 1024 leaves room for the odd one.

@@ -4,7 +4,8 @@ use std::io::Cursor;
 
 use mbrman::{CHS, MBRHeader};
 
-use super::{Partition, PartitionTable, SECTOR, TableError, TableKind, reading, writing};
+use super::error::{TableError, reading, writing};
+use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
 use crate::io::{ReadAt, WriteAt};
 
 /// The type of the one partition that protects a GPT disk from tools that know only MBR (UEFI specification, 5.2.3).

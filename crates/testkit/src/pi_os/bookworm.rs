@@ -3,8 +3,10 @@
 use kraken_flash::base::debian::Release;
 use kraken_overlay::{Entry, Volume};
 
-use super::{LocalBottom, Tree, lay};
+use super::initramfs::LocalBottom;
+use super::tree::Tree;
 use crate::archive::TestArchive;
+use crate::lay;
 use crate::world::Image;
 
 const FIRST: &str = "/usr/lib/raspberrypi-sys-mods/firstboot";

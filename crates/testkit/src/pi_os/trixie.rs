@@ -2,8 +2,10 @@
 
 use kraken_overlay::Entry;
 
-use super::{LocalBottom, Tree};
+use super::initramfs::LocalBottom;
+use super::tree::Tree;
 use crate::archive::TestArchive;
+use crate::lay;
 use crate::world::Image;
 
 /// Where it keeps the key of its second archive.
@@ -49,5 +51,5 @@ pub fn system(tree: &mut Tree, image: &Image, archive: &TestArchive) {
             archive.suite()
         ),
     );
-    tree.put(KEY, Entry::file(archive.key().to_vec(), 0o644, super::lay::TIME));
+    tree.put(KEY, Entry::file(archive.key().to_vec(), 0o644, lay::TIME));
 }

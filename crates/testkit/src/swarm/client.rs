@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::super::said;
 use super::node::{Node, PATIENCE};
+use super::tail::last_lines;
+use super::wait::wait_for;
 use super::{api, image};
 
 impl Node {
@@ -43,6 +45,20 @@ impl Node {
     /// Asks dockerd for a path of its API, for two seconds.
     pub fn api(&self, path: &str) -> io::Result<Value> {
         self.ask(path, Duration::from_secs(2))
+    }
+
+    /// Waits until dockerd answers; returns how long that took.
+    pub fn wait_api(&self, timeout: Duration) -> Duration {
+        wait_for(&self.island, &format!("dockerd on {}", self.name()), timeout, || {
+            assert!(
+                self.is_running(),
+                "dockerd on {} ended:\n{}",
+                self.name(),
+                last_lines(&self.folder.join("dockerd.log"), 20)
+            );
+            self.api("/_ping").ok()
+        })
+        .1
     }
 
     fn ask(&self, path: &str, patience: Duration) -> io::Result<Value> {

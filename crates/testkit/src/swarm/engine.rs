@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use kraken_flash::base::{Cache, debian};
 use sha2::{Digest, Sha256};
 
-use super::super::tools::require;
+use super::super::tools::{require, search_path};
 use super::super::{output, run};
+use super::tail::last_lines;
 
 /// What is in every tree besides Debian's required packages. busybox is for the container image.
 const PACKAGES: &str = "docker.io,containerd,runc,iptables,iproute2,busybox-static,python3";
@@ -118,7 +119,7 @@ fn make(suite: &str, packages: &str, tree: &Path) {
         .arg(suite)
         .arg(&work)
         .arg(format!("deb {} {suite} main", mirror.archive))
-        .env("PATH", super::search_path())
+        .env("PATH", search_path())
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .stdout(written.try_clone().unwrap())
@@ -127,7 +128,7 @@ fn make(suite: &str, packages: &str, tree: &Path) {
     assert!(
         status.success() && work.join("usr/sbin/dockerd").is_file(),
         "mmdebstrap could not make a tree of {suite} ({status}):\n{}",
-        super::last_lines(&log, 20)
+        last_lines(&log, 20)
     );
     fs::rename(&work, tree).unwrap();
 }

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use super::super::run;
+use super::super::tools::search_path;
+use super::tail::last_lines;
 
 /// Its first process ends when the pipe to it closes, also when this process is killed; nothing of an island outlives that.
 pub struct Island {
@@ -41,7 +43,7 @@ impl Island {
         let mut first = Command::new("unshare")
             .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
             .args(["sh", "-c", include_str!("island.sh")])
-            .env("PATH", super::search_path())
+            .env("PATH", search_path())
             .env("FOLDER", &folder)
             .env("CGROUP", folder.file_name().unwrap())
             .stdin(Stdio::piped())
@@ -116,7 +118,7 @@ pub fn wait_until_up(child: &mut Child, log: &Path) {
     BufReader::new(child.stdout.take().expect("a pipe"))
         .read_line(&mut line)
         .unwrap();
-    assert_eq!(line, "up\n", "{}", super::last_lines(log, 20));
+    assert_eq!(line, "up\n", "{}", last_lines(log, 20));
 }
 
 /// The child of a process that has only one.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::super::tools::search_path;
 use super::engine::Engine;
 use super::island::{Island, child_of, ip, wait_until_up};
 
@@ -36,7 +37,7 @@ impl Machine {
             .args(["--mount", "--net", "--pid", "--", "unshare"])
             .args(["--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child"])
             .args(["sh", "-c", include_str!("machine.sh")])
-            .env("PATH", super::search_path())
+            .env("PATH", search_path())
             .env("NAME", name)
             .env("TREE", engine.tree())
             .env("FILES", folder.join("files"))
@@ -98,7 +99,7 @@ impl Drop for Machine {
         let _ = Command::new("nsenter")
             .arg(format!("--target={}", self.island.pid()))
             .args(["--net", "--", "ip", "link", "del", &self.port])
-            .env("PATH", super::search_path())
+            .env("PATH", search_path())
             .stderr(Stdio::null())
             .status();
     }

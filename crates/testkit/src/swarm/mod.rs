@@ -12,9 +12,10 @@ mod image;
 mod island;
 mod machine;
 mod node;
+mod tail;
+mod wait;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ pub use node::Node;
 
 use super::said;
 use island::Island;
+use wait::{logs, try_for, wait_for};
 
 /// The container image that a node can be given.
 pub const IMAGE: &str = "busybox:test";
@@ -117,47 +119,4 @@ impl Bench {
             logs(&self.island)
         );
     }
-}
-
-fn wait_for<T>(island: &Island, what: &str, timeout: Duration, ask: impl FnMut() -> Option<T>) -> (T, Duration) {
-    let begun = Instant::now();
-    match try_for(timeout, ask) {
-        Some(answer) => (answer, begun.elapsed()),
-        None => panic!("waited {timeout:?} in vain for {what}\n{}", logs(island)),
-    }
-}
-
-/// Asks until there is an answer or the time is over.
-fn try_for<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let begun = Instant::now();
-    loop {
-        if let Some(answer) = ask() {
-            return Some(answer);
-        }
-        if begun.elapsed() >= timeout {
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// The end of every node's log.
-fn logs(island: &Island) -> String {
-    let logs = island.logs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    logs.iter()
-        .map(|(name, log)| format!("--- {name}\n{}\n", last_lines(log, 25)))
-        .collect()
-}
-
-fn last_lines(log: &Path, count: usize) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
-}
-
-/// Where administrators' programs are, too.
-fn search_path() -> String {
-    let own = std::env::var("PATH").unwrap_or_default();
-    format!("{own}:/usr/sbin:/sbin")
 }

@@ -13,6 +13,7 @@ use super::clock;
 use super::engine::Engine;
 use super::island::{Island, child_of};
 use super::machine::{DOCKER_HOST, Machine, copy_state, signal};
+use super::wait::wait_for;
 
 /// How long a client, or the end of a dockerd, may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -172,7 +173,7 @@ impl Node {
         let (options, environment) = (state.options.clone(), state.environment.clone());
         let machine = self.on(state);
         let containerd = machine.path(CONTAINERD);
-        super::wait_for(&self.island, &format!("containerd on {}", self.name), PATIENCE, || {
+        wait_for(&self.island, &format!("containerd on {}", self.name), PATIENCE, || {
             containerd.exists().then_some(())
         });
         let mut command = match offset {
@@ -195,20 +196,6 @@ impl Node {
             .stderr(log);
         *self.island.started.lock().unwrap() = Some(Instant::now());
         state.dockerd = Some(command.spawn().unwrap());
-    }
-
-    /// Waits until dockerd answers; returns how long that took.
-    pub fn wait_api(&self, timeout: Duration) -> Duration {
-        super::wait_for(&self.island, &format!("dockerd on {}", self.name), timeout, || {
-            assert!(
-                self.is_running(),
-                "dockerd on {} ended:\n{}",
-                self.name,
-                super::last_lines(&self.folder.join("dockerd.log"), 20)
-            );
-            self.api("/_ping").ok()
-        })
-        .1
     }
 
     /// Whether dockerd runs.
@@ -247,7 +234,7 @@ impl Node {
         if let Some(pid) = child_of(child.id()) {
             signal(pid, with);
         }
-        super::wait_for(&self.island, &format!("the end of {}", self.name), PATIENCE, || {
+        wait_for(&self.island, &format!("the end of {}", self.name), PATIENCE, || {
             child.try_wait().unwrap()
         });
     }

@@ -1,0 +1,21 @@
+//! A package that is being laid out, as its control files and the image have it.
+
+use std::path::PathBuf;
+
+use super::database::{Key, Known};
+use crate::deb::ControlFiles;
+
+/// A package that is being laid out.
+pub(super) struct Package {
+    pub(super) key: Key,
+    pub(super) version: String,
+    pub(super) same: bool,
+    pub(super) replaces: String,
+    pub(super) conffiles: Vec<String>,
+    /// Conffiles that it wants removed.
+    pub(super) removes: Vec<String>,
+    pub(super) control: ControlFiles,
+    pub(super) path: PathBuf,
+    /// What the image has of it.
+    pub(super) old: Option<(Key, Known)>,
+}

@@ -1,0 +1,37 @@
+//! Waiting for something to happen on a bench, with the logs of its nodes when it does not.
+
+use std::time::{Duration, Instant};
+
+use super::island::Island;
+use super::tail::last_lines;
+
+/// Asks until there is an answer, and gives it with the time that it took; shows the logs of all nodes when there is none in time.
+pub fn wait_for<T>(island: &Island, what: &str, timeout: Duration, ask: impl FnMut() -> Option<T>) -> (T, Duration) {
+    let begun = Instant::now();
+    match try_for(timeout, ask) {
+        Some(answer) => (answer, begun.elapsed()),
+        None => panic!("waited {timeout:?} in vain for {what}\n{}", logs(island)),
+    }
+}
+
+/// Asks until there is an answer or the time is over.
+pub fn try_for<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if begun.elapsed() >= timeout {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The end of every node's log.
+pub fn logs(island: &Island) -> String {
+    let logs = island.logs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    logs.iter()
+        .map(|(name, log)| format!("--- {name}\n{}\n", last_lines(log, 25)))
+        .collect()
+}
