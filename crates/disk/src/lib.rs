@@ -12,14 +12,14 @@
 //! # fn main() -> std::io::Result<()> {
 //! // A view keeps the blocks that are written through it as a patch; what it was made of stays as it is.
 //! let view = CowView::new(RamDisk::new(64 << 10));
-//! view.write_all_at(b"kraken", 10_000)?;
+//! view.write_at(10_000, b"kraken")?;
 //! let patch = view.into_patch()?;
 //! assert_eq!(patch.blocks(), 1);
 //!
 //! let copy = RamDisk::new(64 << 10);
 //! patch.apply_to(&copy)?;
 //! let mut word = [0; 6];
-//! copy.read_exact_at(&mut word, 10_000)?;
+//! copy.read_at(10_000, &mut word)?;
 //! assert_eq!(&word, b"kraken");
 //! # Ok(())
 //! # }
