@@ -26,13 +26,13 @@ SECONDS := 60
 endif
 TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
 
-.PHONY: help demo base images build test test-stages test-full test-fast test-whole test-build test-base test-all test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
+.PHONY: help demo base images build test test-stages test-full test-fast test-whole test-build test-examples test-base test-all test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
 	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those on real dockerds, those that boot in QEMU"
 	@echo "make test-full  all that, and what takes longest: seven nodes, broken cards and a Pi 3B in QEMU, and more"
-	@echo "make lint   formatting, clippy, shellcheck, licences, documentation"
+	@echo "make lint   formatting, clippy, shellcheck, licences, layers of the workspace, documentation"
 	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold docker\"; first-boot, in QEMU, only by name)"
 	@echo "make bench-swarm  how soon seven nodes are a swarm, beside Docker's own commands (root)"
 	@echo "make bench-cards  how long a card takes, beside dd, xz | dd and bmaptool (root)"
@@ -56,11 +56,15 @@ demo: base
 test:
 	@tools/stages.sh test $(MAKE) --no-print-directory test-stages
 
-test-stages: setup-test test-build test-base test-all
+test-stages: setup-test test-build test-examples test-base test-all
 
 # With the features that the tests bring: without them nearly everything would be compiled twice.
 test-build:
-	@$(STAGE) "build for tests" cargo nextest run --locked --no-run
+	@$(STAGE) "build for tests" cargo nextest run --locked --workspace --no-run
+
+# The examples on the crates' pages.
+test-examples: test-build
+	@$(STAGE) "examples in the documentation" cargo test --locked --workspace --doc --quiet
 
 # Composed here and not by a test, so that `sudo` may ask and the time is seen.
 test-base: test-build
@@ -71,33 +75,34 @@ test-all:
 	@$(STAGE) "tests" tools/all-tests.sh
 
 test-fast:
-	@$(STAGE) "fast tests" cargo nextest run --locked --profile fast --no-tests=fail
+	@$(STAGE) "fast tests" cargo nextest run --locked --workspace --profile fast --no-tests=fail
 
 test-whole:
-	@$(STAGE) "tests of the whole program" cargo nextest run --locked --profile whole --no-tests=fail
+	@$(STAGE) "tests of the whole program" cargo nextest run --locked --workspace --profile whole --no-tests=fail
 
 test-images:
-	@$(STAGE) "tests on the debian base" cargo nextest run --locked --profile base --no-tests=fail
+	@$(STAGE) "tests on the debian base" cargo nextest run --locked --workspace --profile base --no-tests=fail
 
 test-root:
-	@$(STAGE) "tests that need root" cargo nextest run --locked --profile root --no-tests=fail
+	@$(STAGE) "tests that need root" cargo nextest run --locked --workspace --profile root --no-tests=fail
 
 test-swarm:
-	@$(STAGE) "tests on real dockerds" cargo nextest run --locked --profile swarm --no-tests=fail
+	@$(STAGE) "tests on real dockerds" cargo nextest run --locked --workspace --profile swarm --no-tests=fail
 
 test-qemu:
-	@$(STAGE) "tests that boot images" cargo nextest run --locked --profile qemu --no-tests=fail
+	@$(STAGE) "tests that boot images" cargo nextest run --locked --workspace --profile qemu --no-tests=fail
 
 # Beyond `make test`: the seven-node cluster, three nodes where there is room for two, broken cards, a board, a kernel without virtio, and slow first boots.
 test-full: test
-	@$(STAGE) "tests that boot whole clusters" cargo nextest run --locked --profile full --no-tests=fail
+	@$(STAGE) "tests that boot whole clusters" cargo nextest run --locked --workspace --profile full --no-tests=fail
 
 lint: setup-lint
 	@$(STAGE) formatting cargo fmt --all --check
 	@$(STAGE) clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow src/check/emulate/spare/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap crates/testkit/src/own/look
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
-	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	@$(STAGE) layers cargo xtask layers
+	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"
 
 # The debian base is the default; KRAKEN_BENCH_BASE names another one.

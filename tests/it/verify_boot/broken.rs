@@ -105,3 +105,39 @@ fn full_boot_names_what_is_wrong_with_each_of_eight_cards() {
     }
     assert!(bench.fingerprints() == before, "booting changed an image");
 }
+
+/// One card for each way in which a card can be wrong before Docker: nothing starts, the kernel finds no root, SSH lets nobody in, and an
+/// address is there twice.
+#[test]
+fn qemu_boot_names_what_is_wrong_with_a_card_of_each_kind() {
+    let bench = Bench::new("[cluster]\nnodes = 4\n[swarm]\nmode = \"none\"\n[docker]\npackages = []\n");
+    bench.build();
+    without_kernel(&bench.image(1));
+    other_root_device(&bench.image(2));
+    strangers_key(&bench.image(3), &bench);
+    fs::copy(bench.image_path(3), bench.image_path(4)).unwrap();
+
+    let before = bench.fingerprints();
+    let (code, report) = bench.boot(&["images"]);
+    assert_eq!(code, 3);
+    let checks = |number: u64| &node(&report, number)["checks"];
+    assert_fails(checks(1), "boot-files", &["kernel8.img"]);
+    assert_fails(checks(2), "root", &["deadbeef", "PARTUUID"]);
+    assert_fails(checks(3), "ssh-key", &["SHA256:", "other SSH keys"]);
+    assert_fails(checks(3), "ssh-login", &["Permission denied"]);
+    let words = ["192.168.3.13", "kraken-3", "kraken-4", "two cards"];
+    assert_fails(&report["cluster-checks"], "addresses", &words);
+    assert!(bench.fingerprints() == before, "booting changed an image");
+}
+
+/// And one that is wrong only where Docker comes to the swarm's state.
+#[test]
+fn qemu_boot_names_what_is_wrong_with_a_manager_without_its_key() {
+    let bench = Bench::new("[cluster]\nnodes = 1\n");
+    bench.build();
+    bench.image(1).change(&[format!("rm {CERTIFICATES}/swarm-node.key")]);
+    let (code, report) = bench.boot(&["images"]);
+    assert_eq!(code, 3);
+    let checks = &node(&report, 1)["checks"];
+    assert_fails(checks, "swarm-node", &["certificate"]);
+}
