@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use testkit::child::Killed;
 use testkit::world::{Image, World, names, trixie};
 use testkit::{TestImage, run};
 
@@ -39,15 +40,15 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 /// Starts a build and waits until it says that it does `stage`.
-fn begin(world: &World, stage: &str, more: &[&str]) -> Child {
-    let mut child = world
-        .program()
-        .arg("build")
-        .args(more)
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+fn begin(world: &World, stage: &str, more: &[&str]) -> Killed {
+    let mut child = Killed::spawn(
+        world
+            .program()
+            .arg("build")
+            .args(more)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null()),
+    );
     let mut reader = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while reader.read_line(&mut line).unwrap() > 0 && !line.lines().any(|line| line.starts_with(stage)) {}
@@ -60,14 +61,13 @@ fn begin(world: &World, stage: &str, more: &[&str]) -> Child {
     child
 }
 
-fn ends_soon(mut child: Child) -> ExitStatus {
+fn ends_soon(mut child: Killed) -> ExitStatus {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
         if start.elapsed() > Duration::from_secs(30) {
-            child.kill().unwrap();
             panic!("it went on for half a minute");
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -17,6 +17,7 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use testkit::child::Killed;
 use testkit::loops::{LOOP, LoopDevice};
 use testkit::world::{Image, World, names, trixie};
 use testkit::{run, said};
@@ -280,13 +281,13 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
     let (mut killed, mut finished) = (0, 0);
     for round in 0..16u64 {
         let card = LoopDevice::used(&world.at("card"), CARD);
-        let mut child = world
-            .program()
-            .args(flash("1", &card))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = Killed::spawn(
+            world
+                .program()
+                .args(flash("1", &card))
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped()),
+        );
         // Counted from the moment when it begins to write; the baking before that is no matter.
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         lines

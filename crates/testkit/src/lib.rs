@@ -3,6 +3,7 @@
 pub mod apt;
 pub mod archive;
 pub mod cards;
+pub mod child;
 pub mod damage;
 pub mod deb;
 pub mod desktop;

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
 use super::{CARD, text, world};
+use testkit::child::Killed;
 use testkit::loops::{LOOP, LoopDevice};
 
 /// As after a moment without power on a hub: names are given anew, in another order.
@@ -23,14 +24,14 @@ fn root_another_device_that_took_the_name_during_the_bake_is_not_written() {
     );
     let reader = world.at("reader");
     symlink(&card.path, &reader).unwrap();
-    let mut child = world
-        .program()
-        .args(["--node", "1", text(&reader)])
-        .args(LOOP)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Killed::spawn(
+        world
+            .program()
+            .args(["--node", "1", text(&reader)])
+            .args(LOOP)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped()),
+    );
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     while !said.contains("waiting for another run that bakes") {

@@ -1,24 +1,14 @@
 //! `cards`: from one card to the next, with one reader.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use testkit::child::Killed;
 use testkit::loops::{LOOP, LoopDevice};
 use testkit::run;
 
 use super::{CARD, text, world};
-
-/// A program that waits for cards: one that outlives its test would write the next test's.
-struct Walking(Child);
-
-impl Drop for Walking {
-    fn drop(&mut self) {
-        // Who has ended already cannot be killed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
@@ -44,8 +34,9 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
     assert!(said.contains("name the reader with --device"), "{said}");
     // The reader is empty at first. The first two cards; then the user has enough.
     reader.take_out();
-    let mut child = Walking(walk().spawn().unwrap());
-    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    // One that outlives its test would write the next test's card.
+    let mut child = Killed::spawn(&mut walk());
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let (mut taken_out, mut exchanged) = (0, false);
     for line in lines.map_while(Result::ok) {
         if line.contains("insert the card for kraken-1") {
@@ -71,12 +62,12 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
             taken_out += 1;
             reader.take_out();
             if taken_out == 2 {
-                run(Command::new("kill").arg("-INT").arg(child.0.id().to_string()));
+                run(Command::new("kill").arg("-INT").arg(child.id().to_string()));
                 break;
             }
         }
     }
-    assert_eq!(child.0.wait().unwrap().code(), Some(130));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
     // Another day.
     reader.put_in(&files[2]);
     let output = walk().output().unwrap();

@@ -1,23 +1,18 @@
 //! A real QEMU, without an image, plugs itself in.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+
+use testkit::child::Killed;
+use testkit::tools::require;
 
 use crate::emulate_lan::{lan, mac, until};
-
-/// A child that does not outlive its test.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn qemu(socket: &std::path::Path) -> Killed {
     let netdev = format!("stream,id=n0,server=off,addr.type=unix,addr.path={}", socket.display());
     let [.., last] = mac(0);
-    let child = Command::new("qemu-system-aarch64")
+    require(&[("qemu-system-aarch64", "qemu-system-arm")]);
+    let mut command = Command::new("qemu-system-aarch64");
+    command
         .args([
             "-M",
             "virt",
@@ -35,9 +30,8 @@ fn qemu(socket: &std::path::Path) -> Killed {
             "-device",
             &format!("virtio-net-device,netdev=n0,mac=52:54:00:00:00:{last:02x}"),
         ])
-        .stdin(Stdio::null())
-        .spawn();
-    Killed(child.expect("running qemu-system-aarch64; install it (Debian: qemu-system-arm)"))
+        .stdin(Stdio::null());
+    Killed::spawn(&mut command)
 }
 
 #[test]

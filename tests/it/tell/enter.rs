@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use testkit::child::Killed;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -65,20 +66,20 @@ fn wait(place: u8, card: Card, answer: Option<&str>) -> (Result<(), String>, Nod
     });
     node.program("bin/ask", &format!("echo '{}'", said.unwrap_or_default()));
     node.program("bin/systemctl", "echo \"$*\" >> \"${0%/*}/../wanted\"");
-    let mut child = Command::new("python3")
-        .arg(node.path("usr/local/lib/kraken-flash/swarm"))
-        .arg("wait")
-        .env("KRAKEN_SYSTEMCTL", node.path("bin/systemctl"))
-        .env("KRAKEN_SWARM_ASK", node.path("bin/ask"))
-        .env("KRAKEN_SWARM_SETTINGS", node.path("etc/kraken-flash/swarm.json"))
-        .env("KRAKEN_SWARM_NODE_ID", node.path("etc/kraken-flash/swarm-node-id"))
-        .env("KRAKEN_SWARM_RUN", node.path("run/kraken-flash"))
-        .env("KRAKEN_DOCKER_ROOT", node.path("var/lib/docker"))
-        .env("KRAKEN_MOUNTS", node.path("mounts"))
-        .env("KRAKEN_SWARM_PATIENCE", "0.5")
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = Killed::spawn(
+        Command::new("python3")
+            .arg(node.path("usr/local/lib/kraken-flash/swarm"))
+            .arg("wait")
+            .env("KRAKEN_SYSTEMCTL", node.path("bin/systemctl"))
+            .env("KRAKEN_SWARM_ASK", node.path("bin/ask"))
+            .env("KRAKEN_SWARM_SETTINGS", node.path("etc/kraken-flash/swarm.json"))
+            .env("KRAKEN_SWARM_NODE_ID", node.path("etc/kraken-flash/swarm-node-id"))
+            .env("KRAKEN_SWARM_RUN", node.path("run/kraken-flash"))
+            .env("KRAKEN_DOCKER_ROOT", node.path("var/lib/docker"))
+            .env("KRAKEN_MOUNTS", node.path("mounts"))
+            .env("KRAKEN_SWARM_PATIENCE", "0.5")
+            .stdout(Stdio::null()),
+    );
     let begun = Instant::now();
     let stopped = || {
         node.read("wanted")
@@ -98,8 +99,7 @@ fn wait(place: u8, card: Card, answer: Option<&str>) -> (Result<(), String>, Nod
         );
         std::thread::sleep(Duration::from_millis(10));
     };
-    let _ = child.kill();
-    let _ = child.wait();
+    drop(child);
     (result, node)
 }
 

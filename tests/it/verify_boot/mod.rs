@@ -18,6 +18,7 @@ use reports::{SYSTEM, assert_all_passed, assert_grew, assert_is_a_swarm, node};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use testkit::archive::TestArchive;
+use testkit::child::Killed;
 use testkit::docker;
 use testkit::pi_os::PiOs;
 use testkit::run;
@@ -212,13 +213,13 @@ fn qemu_boot_leaves_nothing_when_it_is_stopped_or_killed() {
     let cache = bench.path("cache");
     fs::create_dir_all(cache.join("tmp")).unwrap();
     for (signal, code) in [("INT", Some(130)), ("KILL", None)] {
-        let mut process = bench
-            .program(&["verify", "--boot", "images"])
-            .env("KRAKEN_FLASH_CACHE", &cache)
-            .env("TMPDIR", cache.join("tmp"))
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut process = Killed::spawn(
+            bench
+                .program(&["verify", "--boot", "images"])
+                .env("KRAKEN_FLASH_CACHE", &cache)
+                .env("TMPDIR", cache.join("tmp"))
+                .stdout(Stdio::null()),
+        );
         let end = Instant::now() + Duration::from_secs(300);
         let is_up = |cache: &Path| {
             traces(cache)
