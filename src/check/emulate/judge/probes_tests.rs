@@ -15,13 +15,16 @@ macro_rules! probes {
 }
 
 /// Name, look, and what is said of it: a line for each check.
-const PROBES: [(&str, &str, &str); 6] = probes![
+const PROBES: [(&str, &str, &str); 9] = probes![
     "manager-right",
     "worker-right",
     "worker-configuring",
     "worker-docker-starting",
     "worker-cloud-init-running",
     "worker-runcmd-empty",
+    "other-key",
+    "manager-key-gone-trying",
+    "manager-key-gone",
 ];
 
 /// What a line at the probe's head says.
