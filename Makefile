@@ -102,6 +102,7 @@ lint: setup-lint
 	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow src/check/emulate/spare/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap crates/testkit/src/own/look
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) layers cargo xtask layers
+	@$(STAGE) links cargo xtask links
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"
 

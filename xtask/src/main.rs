@@ -1,13 +1,15 @@
 //! `cargo xtask`: what is done with the sources beside compiling them.
 
 mod layers;
+mod links;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other in a ring";
+  layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other in a ring
+  links     check that the links of all Markdown pages lead somewhere";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,6 +17,7 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let result = match words[..] {
         ["layers"] => layers::run(&root),
+        ["links"] => links::run(&root),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
