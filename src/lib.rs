@@ -9,5 +9,3 @@ pub mod check;
 pub mod output;
 pub mod packages;
 pub mod provision;
-pub mod spec;
-pub mod workspace;

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use kraken_fetch::Options;
 use kraken_flash::bake::{self, Inputs};
-use kraken_flash::base::{self, Options};
+use kraken_flash::base::{self};
 use kraken_flash::provision::{Assets, Rejoin};
-use kraken_flash::spec::BaseRef;
-use kraken_flash::workspace::{MissingKeys, Surroundings, Workspace};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
+use kraken_spec::BaseRef;
+use kraken_spec::workspace::{MissingKeys, Surroundings, Workspace};
 use kraken_swarm_state::ClusterKeys;
 
 use super::Result;

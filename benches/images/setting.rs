@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kraken_flash::base::{Cache, debian};
+use kraken_fetch::Cache;
+use kraken_flash::base::debian;
 
 use super::Result;
 

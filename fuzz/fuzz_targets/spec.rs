@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::spec::{self, DefaultKeys, Files};
+use kraken_spec::{DefaultKeys, Files};
 use libfuzzer_sys::fuzz_target;
 
 /// A world in which every file holds the same text.
@@ -37,7 +37,7 @@ impl Files for Stub {
 }
 
 fuzz_target!(|input: &str| {
-    match spec::load("kraken.toml", input, &Stub) {
+    match kraken_spec::load("kraken.toml", input, &Stub) {
         Ok(cluster) => assert!(!cluster.nodes.is_empty(), "a cluster has nodes"),
         Err(errors) => assert!(!errors.to_string().is_empty(), "an error says something"),
     }

@@ -1,6 +1,6 @@
 //! The golden image: the base with everything that all nodes share, cached by the hash of its inputs.
 
-use std::fs::{self};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use super::{BakeError, Inputs, freed, packaged, turn};
 use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
-use crate::spec::{Cluster, Role, SwarmMode};
 use kraken_disk::{CleanFat, ImageFile, Layout, ReadAt, UsedMap};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
 use kraken_overlay::Overlay;
+use kraken_spec::{Cluster, Role, SwarmMode};
 
 /// A golden image on disk, opened.
 pub struct GoldenImage {

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use super::BakeError;
-use crate::base::{CACHE_VARIABLE, lock_failed};
+use kraken_fetch::{CACHE_VARIABLE, lock_failed};
 
 /// As long as it lives, the image that it is of stays in the cache.
 pub(super) struct Hold(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);

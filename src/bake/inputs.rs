@@ -3,7 +3,7 @@
 use crate::base::Base;
 use crate::packages::Selection;
 use crate::provision::{Assets, Rejoin};
-use crate::spec::Cluster;
+use kraken_spec::Cluster;
 use kraken_swarm_state::ClusterKeys;
 
 /// What a golden image is made from.

@@ -12,10 +12,10 @@ use super::copy::copy_used;
 use crate::base::{Base, OsImage};
 use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
 use crate::provision::{self, Assets};
-use crate::spec::{Cluster, UsedImage};
 use kraken_disk::{Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
 use kraken_foundation::interrupt::{Interrupt, Interrupted};
 use kraken_foundation::progress::Progress;
+use kraken_spec::{Cluster, UsedImage};
 
 /// The file systems of an image and what is known of its system.
 pub(super) struct Opened {

@@ -7,9 +7,9 @@ use super::BakeError;
 use super::golden::{Golden, GoldenImage};
 use super::pieces::{self, Piece};
 use crate::provision::{self, Context};
-use crate::spec::Node;
 use kraken_disk::{CowView, FatTree, PATCH_BLOCK, Patch, ReadAt, UsedMap};
 use kraken_overlay::Overlay;
+use kraken_spec::Node;
 
 /// A golden image plus one node's patch, readable as a whole disk.
 pub struct NodeImage<'a> {

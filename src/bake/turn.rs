@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 
 use super::BakeError;
-use crate::base::{CACHE_VARIABLE, lock_failed};
+use kraken_fetch::{CACHE_VARIABLE, lock_failed};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
 

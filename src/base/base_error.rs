@@ -1,12 +1,12 @@
 //! Why there is no base: everything that can go wrong in this room.
 
-use super::address::AddressError;
-use super::cache::CacheError;
+use super::base::Base;
 use super::catalogue::CatalogueError;
 use super::debian::DebianError;
-use super::fetch_error::FetchError;
-use super::options::Base;
-use super::unpack_error::UnpackError;
+use kraken_fetch::AddressError;
+use kraken_fetch::CacheError;
+use kraken_fetch::FetchError;
+use kraken_fetch::UnpackError;
 use kraken_foundation::interrupt::Interrupted;
 
 /// Why there is no base.

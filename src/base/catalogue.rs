@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::hash::Hash;
+use kraken_fetch::Hash;
 
 /// Raspberry Pi's own catalogue.
 pub const DEFAULT_CATALOGUE: &str = "https://downloads.raspberrypi.com/os_list_imagingutility_v4.json";
@@ -179,7 +179,7 @@ impl Entry {
             return Ok(None);
         };
         let name = self.name.clone();
-        match super::cache::parse_hash(text) {
+        match kraken_fetch::cache::parse_hash(text) {
             Some(hash) => Ok(Some(hash)),
             None => Err(CatalogueError::BadHash { name, field }),
         }

@@ -14,9 +14,9 @@ use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::cache::{CACHE_VARIABLE, lock_failed};
-use super::plain::NO_FOLLOW;
 use error::io_error;
+use kraken_fetch::plain::NO_FOLLOW;
+use kraken_fetch::{CACHE_VARIABLE, lock_failed};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
 

@@ -8,22 +8,23 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::address::{self, shown};
+use super::base::Base;
 use super::base_error::{BaseError, is_about_this_machine, wrong_hash};
-use super::cache::{self, Cache, CacheError};
 use super::catalogue::{self, DEFAULT_CATALOGUE, Entry};
 use super::debian::{self, Release};
-use super::decompress::{self, Limits};
-use super::fetch::{self, Patience, Wanted};
-use super::format::Format;
-use super::hash::Hash;
-use super::http::Client;
-use super::options::{Base, Options};
-use super::prune;
-use super::unpack_error::UnpackError;
-use crate::spec::{BaseRef, Image};
+use kraken_fetch::Format;
+use kraken_fetch::Hash;
+use kraken_fetch::Limits;
+use kraken_fetch::Options;
+use kraken_fetch::UnpackError;
+use kraken_fetch::address::{self, shown};
+use kraken_fetch::cache::{self, Cache, CacheError};
+use kraken_fetch::download::{self, Patience, Wanted};
+use kraken_fetch::http::Client;
+use kraken_fetch::prune;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
+use kraken_spec::{BaseRef, Image};
 
 /// Obtains the base that `image` names.
 ///
@@ -88,7 +89,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// A file of the user: raw, it is used where it is; packed, it is unpacked into the cache.
     fn file(&self, path: &Path) -> Result<Base, BaseError> {
-        let format = decompress::recognise(path)?;
+        let format = kraken_fetch::recognise(path)?;
         let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (hash, size) = self.cache.hash_of(path, self.progress, self.interrupt)?;
         if format != Format::Raw {
@@ -168,7 +169,7 @@ impl Work<'_> {
         let load = |link: &str| {
             let url = address::parse(link)?;
             let url = if url == *catalogue { url } else { on_mirror(url, mirror) };
-            let text = fetch::text(
+            let text = download::text(
                 &self.client,
                 self.patience(),
                 &url,
@@ -208,7 +209,7 @@ impl Work<'_> {
         }
         let hash = self.fetched(url, &key, announced)?;
         let path = self.cache.download_path(&hash);
-        let made = decompress::recognise(&path)
+        let made = kraken_fetch::recognise(&path)
             .map_err(BaseError::from)
             .and_then(|format| {
                 let base = self.unpacked(&path, format, &hash, announced, origin)?;
@@ -245,7 +246,7 @@ impl Work<'_> {
         let Some(path) = self.cache.download(&hash, self.progress, self.interrupt)? else {
             return Ok(None);
         };
-        let format = decompress::recognise(&path)?;
+        let format = kraken_fetch::recognise(&path)?;
         self.unpacked(&path, format, &hash, announced, origin.to_owned())
             .map(Some)
     }
@@ -259,7 +260,7 @@ impl Work<'_> {
             sha256: announced.download,
             most: self.options.most,
         };
-        let fetched = fetch::download(
+        let fetched = download::download(
             &self.client,
             self.patience(),
             &wanted,
@@ -267,7 +268,7 @@ impl Work<'_> {
             self.progress,
             self.interrupt,
         )
-        .inspect_err(|error| fetch::discard_useless(&part, error))?;
+        .inspect_err(|error| download::discard_useless(&part, error))?;
         self.cache.keep_download(&part, &fetched.sha256)?;
         let found = Found {
             address: shown(url),
@@ -325,7 +326,7 @@ impl Work<'_> {
             exact: announced.raw_size,
             most: self.options.most,
         };
-        let unpacked = decompress::unpack(
+        let unpacked = kraken_fetch::unpack(
             (source, format),
             (&target, &temporary),
             limits,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::spec::Role;
+use kraken_spec::Role;
 
 /// The nodes that the first manager's log holds, by number.
 pub type Members = BTreeMap<u32, Role>;

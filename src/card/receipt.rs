@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Device, WriteReport};
 use crate::bake::Piece;
 use crate::provision::Membership;
-use crate::spec::Role;
+use kraken_spec::Role;
 
 /// The version of the format.
 const VERSION: u32 = 1;

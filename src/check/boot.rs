@@ -3,8 +3,8 @@
 
 use super::report::ImageReport;
 use crate::base::OsImage;
-use crate::spec::Cluster;
 use kraken_disk::{FileTree, Layout, NodeType, TreeError};
+use kraken_spec::Cluster;
 
 const CHECK: &str = "boot";
 /// No text file looked at here is larger, in bytes.

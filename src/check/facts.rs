@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::CheckError;
 use super::packages::{self, Against};
 use super::report::ImageReport;
-use crate::base::{Format, OsImage, recognise};
+use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::NodeRecord;
 use kraken_disk::{Ext4Info, Ext4Tree, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
+use kraken_fetch::{Format, recognise};
 use kraken_foundation::interrupt::Interrupt;
 
 /// What an image says of itself. What could not be read is `None`, and `problems` says why.

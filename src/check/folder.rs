@@ -13,12 +13,12 @@ use super::report::{ImageReport, Report};
 use super::set::{self, Job};
 use super::strangers;
 use super::swarm;
-use crate::base::{Format, Limits, recognise, unpack};
 use crate::packages::lock::Lock;
 use crate::provision::Assets;
-use crate::spec::Cluster;
+use kraken_fetch::{Format, Limits, recognise, unpack};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
+use kraken_spec::Cluster;
 use kraken_swarm_state::ClusterKeys;
 
 /// A packed image that unpacks to more than this is none of ours, in bytes.

@@ -6,7 +6,7 @@ use super::CheckError;
 use super::report::Report;
 use super::set::{self, Job};
 use super::strangers;
-use crate::spec::Cluster;
+use kraken_spec::Cluster;
 
 /// As which a node's image may lie in a folder, the first one first.
 const ENDS: [&str; 5] = ["img", "img.xz", "img.zst", "img.gz", "img.zip"];

@@ -9,9 +9,9 @@ use super::{CheckError, boot, daemon, modules, overlay, packages, pristine, swar
 use crate::base::OsImage;
 use crate::packages::lock::Lock;
 use crate::provision::{self, Assets, Context, Membership, NodeRecord};
-use crate::spec::{Cluster, Node, SwarmMode};
 use kraken_disk::{FileTree, ImageFile, Layout, Slice};
 use kraken_foundation::interrupt::Interrupt;
+use kraken_spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
 
 /// What an image is compared with.

@@ -1,8 +1,8 @@
 //! Whether the kernels of an image have what Docker and a swarm need of them: a node whose kernel lacks one of these starts, joins, and
 //! runs no container, or none that another node reaches.
 
-use crate::spec::{Cluster, DockerSource, SwarmMode};
 use kraken_disk::{FileTree, TreeError};
+use kraken_spec::{Cluster, DockerSource, SwarmMode};
 
 use super::report::ImageReport;
 

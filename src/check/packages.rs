@@ -11,12 +11,12 @@ use super::report::ImageReport;
 use super::{CheckError, xattrs};
 use crate::packages::lock::Bake;
 use crate::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
-use crate::spec::{Cluster, DockerSource};
 use kraken_debian::PathFilter;
 use kraken_debian::control::{Paragraph, paragraphs};
 use kraken_disk::{FileTree, NodeType, TreeError};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_overlay::{EntryPath, Overlay, Volume};
+use kraken_spec::{Cluster, DockerSource};
 
 const CHECK: &str = "packages";
 /// No text of dpkg's is larger, in bytes.

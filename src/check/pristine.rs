@@ -3,9 +3,9 @@
 
 use super::report::ImageReport;
 use crate::provision::{Membership, NodeRecord};
-use crate::spec::{Cluster, Role, UsedImage};
 use kraken_disk::{FileTree, NodeType, TreeError};
 use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
+use kraken_spec::{Cluster, Role, UsedImage};
 
 /// The check's name. A card that has been booted is none of these any more.
 pub const PRISTINE: &str = "pristine";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::CheckError;
 use super::report::{Finding, Report};
 use crate::output::{MANIFEST, Manifest, SUMS};
-use crate::spec::Cluster;
+use kraken_spec::Cluster;
 
 /// A manifest or list of sums larger than this is not one of ours, in bytes.
 const TEXT_LIMIT: u64 = 64 << 20;

@@ -9,8 +9,8 @@ use super::CheckError;
 use super::report::{Finding, Report};
 use super::set::Job;
 use crate::provision::NodeRecord;
-use crate::spec::Cluster;
 use kraken_disk::{ImageFile, Layout};
+use kraken_spec::Cluster;
 
 /// More files than this are not looked at.
 const MOST: usize = 10_000;

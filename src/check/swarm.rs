@@ -5,9 +5,9 @@ use std::io;
 
 use super::report::{Finding, ImageReport, Report};
 use crate::provision::{JOIN_TOKEN, Membership, NODE_ID, NodeRecord, state_folder};
-use crate::spec::daemon::{self, DATA_ROOT};
-use crate::spec::{Availability, Cluster, Node, Role};
 use kraken_disk::{FileTree, TreeError};
+use kraken_spec::daemon::{self, DATA_ROOT};
+use kraken_spec::{Availability, Cluster, Node, Role};
 use kraken_swarm_check::{JoinToken, Mode, NodeObject, NodeState, RaftState, StateFiles};
 
 const CHECK: &str = "swarm";
@@ -187,7 +187,7 @@ fn compare(folder: &str, state: &NodeState, cluster: &Cluster, node: &Node, repo
         ));
     }
     let wanted: Vec<&Node> = match cluster.swarm.mode {
-        crate::spec::SwarmMode::Join => vec![node],
+        kraken_spec::SwarmMode::Join => vec![node],
         _ => cluster.nodes.iter().collect(),
     };
     for wanted in &wanted {

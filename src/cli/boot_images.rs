@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use kraken_flash::base::{Cache, Format, recognise};
+use kraken_fetch::{Cache, Format, recognise};
 use kraken_flash::check::emulate::{self, EmulateError, Subject, Unpacking};
 use kraken_flash::check::{self, FolderImages};
-use kraken_flash::spec::{Cluster, Node};
+use kraken_spec::{Cluster, Node};
 
 use super::{Failure, Session, say, verify_path};
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use kraken_flash::bake::Golden;
 use kraken_flash::card::Making;
 use kraken_flash::output::{Compression, Folder, ManifestInputs, Options, Written};
-use kraken_flash::spec::Node;
+use kraken_spec::Node;
 
 use super::golden::{self, Wanted};
 use super::load::{self, BaseArgs};

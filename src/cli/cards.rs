@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kraken_disk::ReadAt;
 use kraken_flash::bake::{Golden, Piece};
 use kraken_flash::card::{Host, Making, Receipt, Receipts, find};
-use kraken_flash::spec::Node;
+use kraken_spec::Node;
 
 use super::card_chosen::CardArgs;
 use super::card_held::Held;

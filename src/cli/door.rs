@@ -201,12 +201,12 @@ fn not_by_you(path: &Path, refused: &str, no: &str) -> Failure {
 /// This very command, for root, with the folders that are this user's.
 pub(super) fn as_root() -> String {
     let mut line = "sudo env".to_owned();
-    let cache = kraken_flash::base::Cache::open(None).map(|cache| cache.root().to_owned());
+    let cache = kraken_fetch::Cache::open(None).map(|cache| cache.root().to_owned());
     if let Ok(cache) = cache {
         let _ = write!(
             line,
             " {}={}",
-            kraken_flash::base::CACHE_VARIABLE,
+            kraken_fetch::CACHE_VARIABLE,
             quoted(&cache.to_string_lossy())
         );
     }

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use kraken_flash::workspace::WorkspaceError;
 use kraken_foundation::interrupt::Interrupted;
+use kraken_spec::workspace::WorkspaceError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 /// Exit code when the arguments do not fit.

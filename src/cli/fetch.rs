@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use kraken_flash::base;
-use kraken_flash::workspace::MissingKeys;
+use kraken_spec::workspace::MissingKeys;
 
 use super::load::{self, BaseArgs, Wants};
 use super::{Failure, Session, locked_docker, say, tables, text};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kraken_disk::ReadAt;
 use kraken_flash::bake::Golden;
 use kraken_flash::card::{Contents, ImageSource, Making};
-use kraken_flash::spec::Node;
+use kraken_spec::Node;
 
 use super::card::{self, Written};
 use super::card_chosen::{self, CardArgs, Chosen};

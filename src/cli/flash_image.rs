@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kraken_disk::{ImageFile, ReadAt, UsedMap};
-use kraken_flash::base::{self, Format};
+use kraken_fetch::Format;
 use kraken_flash::card::{
     Contents, Cut, ImageSource, Mapped, Source, StreamSource, compare_map, data_in, decimal_size, left_out,
 };
@@ -53,7 +53,7 @@ impl Args {
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let map = block_map(&args.file)?;
-    let stream = base::stream(&args.file)?;
+    let stream = kraken_fetch::stream(&args.file)?;
     let size = stream.size.or(map.as_ref().map(|map| map.image_size));
     if let (Some(size), Some(map)) = (stream.size, &map)
         && size != map.image_size

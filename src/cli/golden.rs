@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use kraken_fetch::Cache;
 use kraken_flash::bake::{self, Golden, Inputs};
-use kraken_flash::base::{self, Cache};
+use kraken_flash::base;
 use kraken_flash::card::Making;
 use kraken_flash::provision::Rejoin;
-use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
-use kraken_flash::workspace::{self, MissingKeys};
+use kraken_spec::workspace::{self, MissingKeys};
+use kraken_spec::{Cluster, Node, Role, SwarmMode};
 use kraken_swarm_state::{ClusterKeys, Token};
 
 use super::load::{self, BaseArgs, Loaded, Wants};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use kraken_flash::spec::SwarmMode;
-use kraken_flash::workspace::{self, CONFIG, Encrypt, MissingKeys, WorkspaceError};
+use kraken_spec::SwarmMode;
+use kraken_spec::workspace::{self, CONFIG, Encrypt, MissingKeys, WorkspaceError};
 
 use super::global::Global;
 use super::{Failure, Session, keys, load, say};

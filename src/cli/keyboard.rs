@@ -1,7 +1,7 @@
 //! What `plan` says of the keyboard before an image says which ones it knows.
 
 use kraken_flash::packages::lock::Bake;
-use kraken_flash::spec::{Cluster, KEYBOARDS_OF, is_listed_layout};
+use kraken_spec::{Cluster, KEYBOARDS_OF, is_listed_layout};
 
 /// The package with the lists.
 const PACKAGE: &str = "xkb-data";

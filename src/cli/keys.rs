@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use console::Term;
-use kraken_flash::spec::{Cluster, SwarmMode};
-use kraken_flash::workspace::{self, Encrypt, Unlock};
+use kraken_spec::workspace::{self, Encrypt, Unlock};
+use kraken_spec::{Cluster, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
 
 use super::global::Global;

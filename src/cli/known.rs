@@ -8,7 +8,7 @@ use kraken_flash::card::{
 };
 use kraken_flash::output::Manifest;
 use kraken_flash::provision::{Membership, Rejoin};
-use kraken_flash::spec::{Cluster, Node, SwarmMode};
+use kraken_spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
 
 use super::rejoin::RejoinArgs;

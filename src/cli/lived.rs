@@ -1,7 +1,7 @@
 //! What `inspect` and `plan` say of a base that has been in use.
 
 use kraken_flash::base::{Lived, Stay};
-use kraken_flash::spec::{Cluster, UsedImage};
+use kraken_spec::{Cluster, UsedImage};
 
 /// What is taken out of it, and what is not, each line with a label of one word.
 pub(super) fn lines(lived: &Lived) -> Vec<(&'static str, String)> {

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::base::{self, Base, Downloads};
+use kraken_fetch::Downloads;
+use kraken_flash::base::Base;
 use kraken_flash::packages::lock::{Bake, LOCK};
 use kraken_flash::packages::{self, For, Selection};
 use kraken_flash::provision::Assets;
-use kraken_flash::spec::{self, BaseRef, Cluster, Image};
-use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
+use kraken_spec::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
+use kraken_spec::{BaseRef, Cluster, Image};
 use sha2::{Digest, Sha256};
 
 use super::known::Standing;
@@ -87,7 +88,7 @@ pub(super) struct Wants<'a> {
     pub(super) base: &'a Base,
     /// The lock file.
     pub(super) lock: &'a Path,
-    pub(super) options: &'a base::Options,
+    pub(super) options: &'a kraken_fetch::Options,
     /// Move the lock file on.
     pub(super) update: bool,
     /// What images are made with, where some are: what cannot become one is refused before its packages are fetched.
@@ -178,11 +179,11 @@ impl BaseArgs {
     }
 
     /// How to get it.
-    pub(super) fn options(&self) -> base::Options {
-        base::Options {
+    pub(super) fn options(&self) -> kraken_fetch::Options {
+        kraken_fetch::Options {
             offline: self.offline,
             refresh: self.refresh,
-            ..base::Options::default()
+            ..kraken_fetch::Options::default()
         }
     }
 }
@@ -193,7 +194,7 @@ pub(super) fn replace_base(image: &mut Image, written: Option<&str>) -> Result<(
         // On the command line a file that is there is meant, whatever its name looks like.
         let file = Path::new(written).is_file() && !written.contains('/');
         let written = if file { &format!("./{written}") } else { written };
-        image.base = spec::base_ref(written, &|text| text.into())
+        image.base = kraken_spec::base_ref(written, &|text| text.into())
             .map_err(|why| Failure::Usage(format!("--base {written}: {why}")))?;
         image.sha256 = None;
     }

@@ -2,8 +2,8 @@
 
 use kraken_flash::packages::lock::{Bake, LOCK};
 use kraken_flash::provision::{self, Assets};
-use kraken_flash::spec::Cluster;
-use kraken_flash::spec::daemon::Version;
+use kraken_spec::Cluster;
+use kraken_spec::daemon::Version;
 
 /// Why no image can be made of this cluster with the Docker that is locked for its base; a sentence each. Nothing where none is locked:
 /// then its version is not known.

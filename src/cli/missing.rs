@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::base::Cache;
+use kraken_fetch::Cache;
 use kraken_flash::card::Receipts;
 
 /// Folders that were not there when the program began, the outer ones first.

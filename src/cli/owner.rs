@@ -6,11 +6,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::base::Cache;
+use kraken_fetch::Cache;
 use kraken_flash::card::Receipts;
 use kraken_flash::output::{MANIFEST, Manifest, SUMS};
 use kraken_flash::packages::lock::LOCK;
-use kraken_flash::workspace::{CONFIG, PRIVATE_KEY, PUBLIC_KEY};
+use kraken_spec::workspace::{CONFIG, PRIVATE_KEY, PUBLIC_KEY};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Uid};
 

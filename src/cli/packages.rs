@@ -1,15 +1,16 @@
 //! What `plan` says of Docker, of packages, and of the card they need.
 
 use kraken_disk::MemoryTree;
+use kraken_fetch::Downloads;
 use kraken_flash::bake;
-use kraken_flash::base::{self, Downloads, OsImage};
+use kraken_flash::base::{self, OsImage};
 use kraken_flash::packages::lock::Bake;
 use kraken_flash::packages::{self, For};
 use kraken_flash::provision::{self, Assets};
-use kraken_flash::spec::daemon;
-use kraken_flash::spec::{Cluster, DockerSource, SwarmMode};
-use kraken_flash::workspace::Workspace;
 use kraken_foundation::progress::Silent;
+use kraken_spec::daemon;
+use kraken_spec::workspace::Workspace;
+use kraken_spec::{Cluster, DockerSource, SwarmMode};
 
 use super::{Session, keyboard, load, locked_docker, text};
 
@@ -72,9 +73,9 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
             None
         }
     };
-    let options = base::Options {
+    let options = kraken_fetch::Options {
         offline: true,
-        ..base::Options::default()
+        ..kraken_fetch::Options::default()
     };
     let Ok(base) = base::obtain(&cluster.image, &options, &Silent, &session.interrupt) else {
         // The overlays alone may cover what is baked.

@@ -6,8 +6,8 @@ use std::path::Path;
 use comfy_table::Table;
 use kraken_flash::base::OsImage;
 use kraken_flash::packages::lock::LockedPackage;
-use kraken_flash::spec::{self, BaseRef, Cluster, InterfaceChoice, Node, Sudo, SwarmMode};
-use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
+use kraken_spec::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
+use kraken_spec::{BaseRef, Cluster, InterfaceChoice, Node, Sudo, SwarmMode};
 use serde::Serialize;
 
 use super::packages::{self, Planned};
@@ -107,7 +107,7 @@ impl<'a> Plan<'a> {
         Self {
             config: workspace.config.as_deref(),
             cluster: &workspace.cluster,
-            ssh_key_fingerprints: keys.iter().filter_map(|key| spec::fingerprint(key)).collect(),
+            ssh_key_fingerprints: keys.iter().filter_map(|key| kraken_spec::fingerprint(key)).collect(),
             base: planned.system.as_ref(),
             base_refused: planned.system.as_ref().map_or_else(Vec::new, |system| {
                 lived::refused(&system.lived, &workspace.cluster)
@@ -223,7 +223,7 @@ fn keys(workspace: &Workspace) -> String {
         .iter()
         .map(|key| {
             let comment = key.splitn(3, ' ').nth(2).unwrap_or_default();
-            format!("{} {comment}", spec::fingerprint(key).unwrap_or_default())
+            format!("{} {comment}", kraken_spec::fingerprint(key).unwrap_or_default())
         })
         .collect();
     lines.join("\n")

@@ -2,12 +2,10 @@
 
 use std::io::Write;
 
-use kraken_flash::spec;
-
 use super::Failure;
 
 /// Prints the schema.
 pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
-    out.write_all(spec::schema().as_bytes())?;
+    out.write_all(kraken_spec::schema().as_bytes())?;
     Ok(())
 }

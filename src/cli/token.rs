@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use kraken_flash::workspace::MissingKeys;
+use kraken_spec::workspace::MissingKeys;
 
 use super::{Failure, Session, keys, load};
 

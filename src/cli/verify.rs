@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kraken_flash::check::{self, Expectation, ImageReport, Report};
 use kraken_flash::packages::lock::Lock;
-use kraken_flash::workspace::{LoginKeys, MissingKeys};
+use kraken_spec::workspace::{LoginKeys, MissingKeys};
 
 use super::verify_path::{is_there, node_by_name};
 use super::{Failure, Session, keys, known, load, text, verify_boot, verify_card};

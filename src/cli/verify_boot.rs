@@ -4,11 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::base::{Cache, Downloads};
+use kraken_fetch::{Cache, Downloads};
 use kraken_flash::check::FolderImages;
 use kraken_flash::check::emulate::{self, BootReport, Check, Machine, Plan, PowerCut, Spare, Subject, render};
-use kraken_flash::spec::{Cluster, Node, Role, SwarmMode};
-use kraken_flash::workspace::{LoginKeys, MissingKeys};
+use kraken_spec::workspace::{LoginKeys, MissingKeys};
+use kraken_spec::{Cluster, Node, Role, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
 
 use super::boot_view::{Booting, View};

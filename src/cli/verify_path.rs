@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kraken_flash::spec::Cluster;
+use kraken_spec::Cluster;
 
 use super::Failure;
 

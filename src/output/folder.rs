@@ -13,11 +13,11 @@ use super::compress::{self, Compression};
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 use super::{Bmap, OutputError, SUMS, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
-use crate::base::lock_failed;
-use crate::spec::Node;
 use kraken_disk::{ImageFile, ReadAt};
+use kraken_fetch::lock_failed;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
+use kraken_spec::Node;
 
 /// Prefix and suffix of unfinished files.
 const PREFIX: &str = ".kraken-flash-";

@@ -9,7 +9,7 @@ use super::sums;
 use crate::bake::Golden;
 use crate::packages::RecordedPackage;
 use crate::provision::Rejoin;
-use crate::spec::{Role, SwarmMode};
+use kraken_spec::{Role, SwarmMode};
 
 use serde::{Deserialize, Serialize};
 

@@ -5,9 +5,9 @@ use url::Url;
 use super::obtain_error::PackagesError;
 use super::store::Store;
 use crate::base::OsImage;
-use crate::spec::{Board, Cluster, DockerSource};
 use kraken_debian::Source;
 use kraken_debian::{Fetch, FetchFailed};
+use kraken_spec::{Board, Cluster, DockerSource};
 
 /// The largest file with a key, in bytes.
 const LARGEST_KEY: u64 = 1 << 20;

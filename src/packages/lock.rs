@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::DockerSource;
-use crate::spec::daemon::ENGINES;
+use kraken_spec::DockerSource;
+use kraken_spec::daemon::ENGINES;
 
 /// The lock file's name.
 pub const LOCK: &str = "kraken.lock";

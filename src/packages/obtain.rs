@@ -12,14 +12,15 @@ use super::obtain_error::PackagesError;
 use super::selection::Selection;
 use super::store::Store;
 use super::wanted::{architectures, usable_without};
-use crate::base::{Base, DownloadError, Downloads, Hash, OsImage};
-use crate::spec::Cluster;
+use crate::base::{Base, OsImage};
 use kraken_debian::DryRun;
 use kraken_debian::Fetch;
 use kraken_debian::deb;
 use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, load_what_there_is, resolve};
 use kraken_debian::{Asked, LocalDeb, Pick, PickFrom, Request};
 use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
+use kraken_fetch::{DownloadError, Downloads, Hash};
+use kraken_spec::Cluster;
 
 /// Room left beyond what the packages take, in bytes, so that what makes a cluster of a base with packages needs no second growth.
 pub const SLACK: u64 = 32 << 20;

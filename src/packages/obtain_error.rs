@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::lock::LockError;
-use crate::base::DownloadError;
 use kraken_debian::FetchFailed;
 use kraken_debian::deb::DebError;
 use kraken_debian::{ArchiveError, ImageError, OpenPgpError, ResolveError, UnpackError};
+use kraken_fetch::DownloadError;
 use kraken_foundation::interrupt::Interrupted;
 
 /// Why packages could not be obtained.

@@ -1,7 +1,7 @@
 //! What a cluster asks for, as the lock file keeps it.
 
 use super::lock::{Asked, LockedDeb};
-use crate::spec::{Cluster, DockerSource};
+use kraken_spec::{Cluster, DockerSource};
 
 impl Asked {
     /// What a cluster asks for; `debs`: its package files, with their hashes.

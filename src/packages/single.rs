@@ -10,13 +10,13 @@ use url::Url;
 
 use super::obtain_error::PackagesError;
 use super::store::Store;
-use crate::base::{Downloads, Hash};
 use kraken_debian::Fetch;
 use kraken_debian::index::Entry;
 use kraken_debian::relation::relations;
 use kraken_debian::version::Version;
 use kraken_debian::{Archive, ImageState, Source, load};
 use kraken_disk::FileTree;
+use kraken_fetch::{Downloads, Hash};
 
 /// Which package is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

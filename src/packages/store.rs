@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::base::{DownloadError, Downloads, FetchError};
 use kraken_debian::{Fetch, FetchFailed};
+use kraken_fetch::{DownloadError, Downloads, FetchError};
 
 /// Where files come from.
 pub(super) struct Store<'a> {

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::spec::{Cluster, Sudo, User};
 use kraken_disk::FileTree;
 use kraken_overlay::Entry;
+use kraken_spec::{Cluster, Sudo, User};
 
 use super::home::{home_folder, home_place, is_home};
 use super::image::{Draft, exists, first, text};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, DirEntry, include_dir};
 use sha2::{Digest, Sha256};
 
-use crate::spec::Role;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_spec::Role;
 
 use super::ProvisionError;
 use super::fat_names;

@@ -2,8 +2,8 @@
 
 use super::membership::Rejoin;
 use crate::base::OsImage;
-use crate::spec::Cluster;
 use kraken_disk::FileTree;
+use kraken_spec::Cluster;
 use kraken_swarm_state::ClusterKeys;
 
 /// What there is to render from.

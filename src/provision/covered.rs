@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::assets::Part;
 use super::{Assets, Membership, Rejoin, state_folder};
-use crate::spec::Cluster;
 use kraken_disk::{FileTree, MemoryTree, real_path};
 use kraken_overlay::{Kind, Overlay, Volume};
+use kraken_spec::Cluster;
 
 const FSTAB: &str = "/etc/fstab";
 /// Where mount units lie, systemd.unit(5).

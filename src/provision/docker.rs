@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::image::Draft;
 use super::{Assets, ProvisionError};
 use crate::packages::PackagesRecord;
-use crate::spec::daemon::{self, Around, Version};
-use crate::spec::{Cluster, DockerSource, LocalPool, SwarmMode};
+use kraken_spec::daemon::{self, Around, Version};
+use kraken_spec::{Cluster, DockerSource, LocalPool, SwarmMode};
 
 /// The template's name.
 const DAEMON: &str = "daemon.json";

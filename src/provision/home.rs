@@ -1,8 +1,8 @@
 //! The user's home: where it may be, and what is in it.
 
-use crate::spec::User;
 use kraken_disk::{FileTree, NodeType, real_path};
 use kraken_overlay::Entry;
+use kraken_spec::User;
 
 use super::ProvisionError;
 use super::image::Draft;

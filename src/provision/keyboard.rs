@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::image::Draft;
 use super::{Assets, ProvisionError};
-use crate::spec::{Cluster, KEYBOARDS_OF, is_listed_layout};
 use kraken_disk::{FileTree, real_path};
+use kraken_spec::{Cluster, KEYBOARDS_OF, is_listed_layout};
 
 /// Where the package has its files.
 const XKB: &str = "/usr/share/X11/xkb";

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Cluster, Node, SwarmMode};
+use kraken_spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::Token;
 
 /// How a card brings its node into the swarm.

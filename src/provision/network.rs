@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::base::NetworkStack;
-use crate::spec::{InterfaceChoice, Node};
+use kraken_spec::{InterfaceChoice, Node};
 
 use super::image::{BEGIN, Draft, END, exists, text, without_block};
 use super::{Assets, ProvisionError};

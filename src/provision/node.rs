@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::spec::Node;
 use kraken_overlay::Overlay;
+use kraken_spec::Node;
 
 use super::assets::Part;
 use super::image::Draft;

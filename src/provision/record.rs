@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::Role;
 use kraken_disk::{FileTree, real_path};
+use kraken_spec::Role;
 
 use super::{Membership, ProvisionError};
 

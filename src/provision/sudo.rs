@@ -1,7 +1,7 @@
 //! What the user may do as root, in the words of sudoers(5).
 
-use crate::spec::{Sudo, User};
 use kraken_overlay::Entry;
+use kraken_spec::{Sudo, User};
 
 use super::ProvisionError;
 use super::image::{Draft, stat, text};

@@ -8,9 +8,9 @@ use super::image::{Draft, first};
 use super::membership::{Membership, Rejoin};
 use super::network::enable;
 use super::{Assets, Context, ProvisionError};
-use crate::spec::daemon::{DATA_ROOT, data_root};
-use crate::spec::{self, Cluster, Node, SwarmMode};
 use kraken_overlay::Entry;
+use kraken_spec::daemon::{DATA_ROOT, data_root};
+use kraken_spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::{Forge, StateKind, Token};
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
@@ -183,16 +183,16 @@ fn swarm_member(node: &Node) -> kraken_swarm_state::Member {
         role: role(node.role),
         labels: node.labels.clone(),
         availability: match node.availability {
-            spec::Availability::Active => kraken_swarm_state::Availability::Active,
-            spec::Availability::Pause => kraken_swarm_state::Availability::Pause,
-            spec::Availability::Drain => kraken_swarm_state::Availability::Drain,
+            kraken_spec::Availability::Active => kraken_swarm_state::Availability::Active,
+            kraken_spec::Availability::Pause => kraken_swarm_state::Availability::Pause,
+            kraken_spec::Availability::Drain => kraken_swarm_state::Availability::Drain,
         },
     }
 }
 
-fn role(role: spec::Role) -> kraken_swarm_state::Role {
+fn role(role: kraken_spec::Role) -> kraken_swarm_state::Role {
     match role {
-        spec::Role::Manager => kraken_swarm_state::Role::Manager,
-        spec::Role::Worker => kraken_swarm_state::Role::Worker,
+        kraken_spec::Role::Manager => kraken_swarm_state::Role::Manager,
+        kraken_spec::Role::Worker => kraken_swarm_state::Role::Worker,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::base_support::{Desk, Server, assert_is, disk_image, hex_sha256, image, pack};
 use kraken_flash::base::BaseError;
-use kraken_flash::spec::{BaseRef, Image};
+use kraken_spec::{BaseRef, Image};
 use serde_json::{Value, json};
 
 const PATH: &str =

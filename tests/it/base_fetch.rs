@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::base_support::{Desk, Fault, Server, assert_is, disk_image, hex_sha256, image, pack, sha256};
 use kraken_flash::base::BaseError;
-use kraken_flash::spec::BaseRef;
+use kraken_spec::BaseRef;
 
 const SIZE: usize = 3 << 20;
 

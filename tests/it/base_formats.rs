@@ -4,9 +4,10 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use crate::base_support::{Desk, PACKERS, assert_is, disk_image, hex_sha256, image, pack, sha256};
-use kraken_flash::base::{BaseError, UnpackError};
-use kraken_flash::spec::BaseRef;
+use kraken_fetch::UnpackError;
+use kraken_flash::base::BaseError;
 use kraken_foundation::interrupt::Interrupt;
+use kraken_spec::BaseRef;
 
 const SIZE: usize = 5 << 20;
 
@@ -68,7 +69,7 @@ fn bytes_behind_what_is_packed_are_left_out() {
                 .unwrap_or_else(|error| panic!("{name}, {} bytes: {error}", behind.len()));
             assert_is(&base, &raw);
             let mut streamed = Vec::new();
-            let mut stream = kraken_flash::base::stream(&path).unwrap();
+            let mut stream = kraken_fetch::stream(&path).unwrap();
             std::io::Read::read_to_end(&mut stream.bytes, &mut streamed)
                 .unwrap_or_else(|error| panic!("{name}, {} bytes: {error}", behind.len()));
             assert!(streamed == raw, "{name}");
@@ -286,7 +287,7 @@ fn what_is_whole_and_packed_in_a_rare_way_is_said_with_what_to_do() {
         let desk = Desk::new();
         let path = desk.write("base", &bytes);
         // As a base, and as what `flash-image` writes.
-        let streamed = kraken_flash::base::stream(&path).err().expect(words[0]).to_string();
+        let streamed = kraken_fetch::stream(&path).err().expect(words[0]).to_string();
         let error = desk.obtain(BaseRef::Path(path)).expect_err(words[0]).to_string();
         for said in [&streamed, &error] {
             assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");

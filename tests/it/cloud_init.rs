@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use kraken_flash::provision::{self, Assets};
-use kraken_flash::spec::Cluster;
 use kraken_overlay::{Kind, Volume};
+use kraken_spec::Cluster;
 use testkit::images::{every_option, kraken, trixie};
 
 /// Writes the boot volume's files of node 3 to `folder`.

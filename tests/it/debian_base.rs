@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kraken_flash::base::{Cache, debian};
+use kraken_fetch::Cache;
+use kraken_flash::base::debian;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use testkit::tools::require;

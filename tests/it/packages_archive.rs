@@ -11,7 +11,7 @@ use kraken_debian::{
     Source, load, load_what_there_is, resolve,
 };
 use kraken_disk::MemoryTree;
-use kraken_flash::base::{Downloads, Options};
+use kraken_fetch::{Downloads, Options};
 use kraken_flash::packages::{Single, singles};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;

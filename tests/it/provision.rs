@@ -6,8 +6,8 @@ mod units;
 use std::fmt::Write as _;
 
 use kraken_flash::provision::{self, Assets, NodeRecord};
-use kraken_flash::spec::{Cluster, InterfaceChoice, SecretText, Sudo};
 use kraken_overlay::{Kind, Overlay, Volume};
+use kraken_spec::{Cluster, InterfaceChoice, SecretText, Sudo};
 use testkit::images::{FLOOR, HASH, bookworm, bullseye, kraken, make, text, trixie};
 use yaml_rust2::YamlLoader;
 

@@ -2,8 +2,8 @@
 
 use kraken_disk::FileTree;
 use kraken_flash::provision::{self, Assets};
-use kraken_flash::spec::{DockerSource, SecretText, Sudo};
 use kraken_overlay::{EntryPath, Kind, Volume};
+use kraken_spec::{DockerSource, SecretText, Sudo};
 use proptest::prelude::*;
 use testkit::images::{HASH, bookworm, bullseye, every_option, kraken, make, text, trixie};
 

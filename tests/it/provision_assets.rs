@@ -301,7 +301,7 @@ fn a_hook_that_leaves_the_command_line_alone_is_left_alone() {
 #[test]
 fn forwarding_is_dockers_own_business() {
     let mut cluster = kraken();
-    cluster.docker.source = kraken_flash::spec::DockerSource::Debian;
+    cluster.docker.source = kraken_spec::DockerSource::Debian;
     let (common, _) = testkit::images::make(&trixie(), &cluster, 1);
     let sysctl: Vec<_> = common
         .iter()

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kraken_flash::spec::{self, BaseRef, Cluster, DefaultKeys, Files, Role, Sudo};
-use kraken_flash::workspace;
+use kraken_spec::workspace;
+use kraken_spec::{BaseRef, Cluster, DefaultKeys, Files, Role, Sudo};
 use proptest::prelude::*;
 
 /// A user without keys.
@@ -34,7 +34,7 @@ impl Files for Nothing {
 }
 
 fn cluster(text: &str) -> Cluster {
-    spec::load("x", text, &Nothing).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"))
+    kraken_spec::load("x", text, &Nothing).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"))
 }
 
 fn json(cluster: &Cluster) -> serde_json::Value {
@@ -157,7 +157,7 @@ fn the_clock_floor_is_a_date_or_a_time() {
         "12:00:00",
     ] {
         assert!(
-            spec::load("x", &format!("[system]\nclock-floor = {text}\n"), &Nothing).is_err(),
+            kraken_spec::load("x", &format!("[system]\nclock-floor = {text}\n"), &Nothing).is_err(),
             "{text}"
         );
     }
@@ -173,13 +173,13 @@ fn nodes_tell_their_stages_unless_one_line_says_no() {
         assert_eq!(cluster(text).system.tell, tell, "{text}");
     }
     for wrong in ["[system]\ntell = \"no\"\n", "[system]\ntell = 0\n"] {
-        let errors = spec::load("x", wrong, &Nothing).unwrap_err();
+        let errors = kraken_spec::load("x", wrong, &Nothing).unwrap_err();
         assert!(
             errors.problems()[0].mend().unwrap().contains("tell = true"),
             "{errors:?}"
         );
     }
-    let elsewhere = spec::load("x", "tell = false\n", &Nothing).unwrap_err();
+    let elsewhere = kraken_spec::load("x", "tell = false\n", &Nothing).unwrap_err();
     assert_eq!(elsewhere.problems()[0].mend(), Some("`tell` belongs in [system]"));
 }
 
@@ -236,7 +236,7 @@ proptest! {
 
 /// Loads a spec and, when it is wrong, shows why.
 fn render(text: &str) {
-    if let Err(errors) = spec::load("x", text, &Nothing) {
+    if let Err(errors) = kraken_spec::load("x", text, &Nothing) {
         let mut shown = String::new();
         miette::GraphicalReportHandler::new()
             .render_report(&mut shown, &errors)

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::spec::{self, DefaultKeys, Files};
+use kraken_spec::{DefaultKeys, Files};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use testkit::golden::golden;
 
@@ -41,7 +41,7 @@ impl Files for Shelf {
 }
 
 fn rendered(name: &str, text: &str) -> String {
-    let errors = spec::load(name, text, &Shelf).expect_err("the spec was taken");
+    let errors = kraken_spec::load(name, text, &Shelf).expect_err("the spec was taken");
     let mut shown = String::new();
     GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
         .with_width(100)
@@ -80,7 +80,7 @@ fn a_wrong_value_does_not_make_others_wrong() {
         ("[user]\nsudo = \"password\"\npassword-hash-file = 7\n", 1),
         ("[[node]]\nnumber = 1\nrole = 5\n", 1),
     ] {
-        let errors = spec::load("x", text, &Shelf).unwrap_err();
+        let errors = kraken_spec::load("x", text, &Shelf).unwrap_err();
         assert_eq!(errors.problems().len(), count, "{text}\n{errors:?}");
     }
 }
@@ -88,7 +88,7 @@ fn a_wrong_value_does_not_make_others_wrong() {
 #[test]
 fn so_many_mistakes_are_counted_and_not_all_listed() {
     let text: String = (0..500).map(|n| format!("x{n} = 1\n")).collect();
-    let errors = spec::load("x", &text, &Shelf).unwrap_err();
+    let errors = kraken_spec::load("x", &text, &Shelf).unwrap_err();
     assert_eq!(errors.problems().len(), 100);
     assert_eq!(
         errors.to_string(),

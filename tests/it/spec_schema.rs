@@ -4,17 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use kraken_flash::spec;
 use serde_json::Value;
 
 #[test]
 fn the_published_schema_is_current() {
-    testkit::golden::golden("schema/kraken.schema.json", &spec::schema());
+    testkit::golden::golden("schema/kraken.schema.json", &kraken_spec::schema());
 }
 
 /// The keys of each section in the schema: `("[network]", {"subnet", …})`.
 fn sections() -> Vec<(String, BTreeSet<String>)> {
-    let schema: Value = serde_json::from_str(&spec::schema()).unwrap();
+    let schema: Value = serde_json::from_str(&kraken_spec::schema()).unwrap();
     let keys = |at: &Value| -> BTreeSet<String> { at["properties"].as_object().unwrap().keys().cloned().collect() };
     let definition = |name: &str| &schema["$defs"][name];
     let mut list = vec![(String::new(), keys(&schema))];
@@ -36,7 +35,7 @@ fn sections() -> Vec<(String, BTreeSet<String>)> {
 #[test]
 fn the_schema_and_the_reader_know_the_same_keys() {
     for (header, keys) in sections() {
-        let errors = spec::parse("x", &format!("{header}\nqqqqqq = 1\n")).unwrap_err();
+        let errors = kraken_spec::parse("x", &format!("{header}\nqqqqqq = 1\n")).unwrap_err();
         let help = errors.problems()[0].mend().unwrap().to_owned();
         let known = help
             .strip_prefix("known here: ")
@@ -48,7 +47,7 @@ fn the_schema_and_the_reader_know_the_same_keys() {
 
 #[test]
 fn only_the_number_of_a_node_is_required() {
-    let schema: Value = serde_json::from_str(&spec::schema()).unwrap();
+    let schema: Value = serde_json::from_str(&kraken_spec::schema()).unwrap();
     assert_eq!(schema["$defs"]["RawNode"]["required"], serde_json::json!(["number"]));
     for name in [
         "RawCluster",

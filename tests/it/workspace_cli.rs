@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use assert_cmd::Command;
-use kraken_flash::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
+use kraken_spec::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use predicates::prelude::*;
 use tempfile::TempDir;
 

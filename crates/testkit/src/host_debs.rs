@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kraken_flash::base::{Cache, debian};
+use kraken_fetch::Cache;
+use kraken_flash::base::debian;
 
 /// The `.deb`s of these packages for arm64, in the release of the debian base. They are downloaded once.
 pub fn fetch(names: &[&str]) -> Vec<PathBuf> {

@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use kraken_disk::{FileTree, MemoryTree};
 use kraken_flash::base::OsImage;
 use kraken_flash::provision::{self, Assets, Context, Rejoin};
-use kraken_flash::spec::{
+use kraken_foundation::mac::Mac;
+use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
+use kraken_spec::{
     Apt, Availability, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Network, Node,
     Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
 };
-use kraken_foundation::mac::Mac;
-use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_swarm_state::ClusterKeys;
 
 pub const FLOOR: i64 = 1_767_225_600; // 2026-01-01
@@ -283,7 +283,7 @@ pub fn kraken() -> Cluster {
             sha256: None,
             catalogue: None,
             mirror: None,
-            used: kraken_flash::spec::UsedImage::Refuse,
+            used: kraken_spec::UsedImage::Refuse,
         },
         user: User {
             name: "kraken".to_owned(),

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use sha2::{Digest, Sha256};
 
-use super::super::plain::{NO_FOLLOW, create_plain};
 use super::error::{DebianError, io_error};
 use super::host::{self, Mirror};
 use super::release::Release;
 use super::scripts::{SCRIPTS, key_of};
+use kraken_fetch::plain::{NO_FOLLOW, create_plain};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::{Progress, Task};
 

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::report::ImageReport;
 use crate::packages::PackagesRecord;
-use crate::spec::daemon::{self, Around, Version};
 use kraken_disk::{FileTree, real_path};
+use kraken_spec::daemon::{self, Around, Version};
 use subject::{OPTIONS, is_there};
 
 pub(super) use subject::Subject;

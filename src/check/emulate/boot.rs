@@ -13,9 +13,9 @@ use super::report::{BootReport, Event, Watcher};
 use super::scratch::folder_in;
 use super::ssh::OwnKey;
 use super::{EmulateError, Machine, Plan, Subject, calibrate, programs, prove};
-use crate::spec::Role;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_lan::{Lan, LanConfig};
+use kraken_spec::Role;
 
 /// Boots the images, looks at them, and says what was seen. Nothing of it stays but the consoles' logs of what failed.
 ///

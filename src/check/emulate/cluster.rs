@@ -15,8 +15,8 @@ use super::context::Run;
 use super::judge::Verdict;
 use super::node::Running;
 use super::report::Check;
-use crate::spec::{Role, SwarmMode};
 use ask::{ask_manager, until};
+use kraken_spec::{Role, SwarmMode};
 use report::{Report, decided};
 
 /// On the reference machine, with one guest for each core.

@@ -47,7 +47,7 @@ pub enum EmulateError {
     },
     /// A packed image cannot be unpacked.
     #[error(transparent)]
-    Packed(#[from] crate::base::UnpackError),
+    Packed(#[from] kraken_fetch::UnpackError),
     /// There is no kernel to be had in the place of the card's own.
     #[error("fetching a kernel for `virt`, since that of {} has no drivers for it: {source}; a board needs none (--machine raspi3b, or raspi2b for a 32-bit image)", image.display())]
     Spare {

@@ -3,7 +3,7 @@
 //! Managers stay on, since workers are nothing without them; workers come in groups, each of which makes room for the next.
 
 use super::{EmulateError, Plan};
-use crate::spec::{Role, SwarmMode};
+use kraken_spec::{Role, SwarmMode};
 
 /// What QEMU takes beside its guest's memory, in MiB: translated code and itself (measured, QEMU 10.0, tb-size=256).
 const EMULATOR: u64 = 280;

@@ -19,8 +19,8 @@ use super::judge::{RULES, Verdict};
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use super::ssh::{Login, Shell};
 use super::{EmulateError, Subject};
-use crate::spec::SwarmMode;
 use kraken_disk::ApplyError;
+use kraken_spec::SwarmMode;
 
 /// Between two looks at a console.
 const GLANCE: Duration = Duration::from_millis(100);

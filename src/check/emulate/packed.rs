@@ -8,7 +8,7 @@ use super::EmulateError;
 use super::error::io_error;
 use super::janitor::Janitor;
 use super::scratch::folder_in;
-use crate::base::{Format, Limits, recognise, unpack};
+use kraken_fetch::{Format, Limits, recognise, unpack};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::cuts::PowerCut;
 use super::report::Check;
 use super::{Machine, Spare, Subject};
-use crate::spec::{Cluster, SwarmMode};
+use kraken_spec::{Cluster, SwarmMode};
 
 /// What is to be booted, and how.
 pub struct Plan<'a> {

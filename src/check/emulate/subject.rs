@@ -12,11 +12,11 @@ use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
 use super::written::{self, Written};
 use super::{EmulateError, Machine, Unpacking, virtio};
-use crate::spec::Node;
 use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_spec::Node;
 
 /// What is booted as one node.
 #[derive(Clone)]

@@ -9,10 +9,11 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kraken_flash::base::{Base, BaseError, Options, obtain};
-use kraken_flash::spec::{BaseRef, Image};
+use kraken_fetch::Options;
+use kraken_flash::base::{Base, BaseError, obtain};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
+use kraken_spec::{BaseRef, Image};
 use sha2::{Digest, Sha256};
 
 /// A disk image of `size` bytes (a multiple of 512): one partition up to its end, data, and long runs of zeros.
@@ -146,7 +147,7 @@ pub fn image(base: BaseRef) -> Image {
         sha256: None,
         catalogue: None,
         mirror: None,
-        used: kraken_flash::spec::UsedImage::Refuse,
+        used: kraken_spec::UsedImage::Refuse,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kraken_flash::base::Cache;
+use kraken_fetch::Cache;
 
 use super::image::Mount;
 use testkit::run;

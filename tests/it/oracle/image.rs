@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kraken_disk::{Ext4Tree, ImageFile, Layout};
-use kraken_flash::base::{Cache, debian};
+use kraken_fetch::Cache;
+use kraken_flash::base::debian;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use tempfile::TempDir;

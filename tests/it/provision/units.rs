@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use kraken_flash::spec::{DockerSource, SwarmMode};
 use kraken_overlay::{Kind, Overlay, Volume};
+use kraken_spec::{DockerSource, SwarmMode};
 
 use super::run;
 use testkit::images::{Disk, bookworm, bullseye, kraken, make, text, trixie};

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
-use kraken_flash::spec::{self, Cluster, DefaultKeys, Files};
+use kraken_spec::{Cluster, DefaultKeys, Files};
 use kraken_swarm_state::{Availability, ClusterKeys, Forge, Member, Role, Spec, StateKind};
 
 use super::MINUTE;
@@ -84,7 +84,7 @@ fn swarm_no_network_of_dockers_is_the_lan() {
     // In Docker's pool for overlay networks; in the one that docker0 comes from.
     for (lan, address) in [("10.0.0.0/24", "10.0.0.11"), ("172.17.0.0/24", "172.17.0.11")] {
         let text = format!("[cluster]\nnodes = 1\n[network]\nsubnet = \"{lan}\"\n");
-        let cluster = spec::load("kraken.toml", &text, &Nothing).unwrap();
+        let cluster = kraken_spec::load("kraken.toml", &text, &Nothing).unwrap();
         let folder = tempfile::tempdir().unwrap();
         lay(&cluster, address.parse().unwrap(), folder.path());
         let bench = Bench::new(&engine);

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kraken_flash::spec::{Cluster, DockerSource, SwarmMode};
 use kraken_overlay::{Kind, Overlay, Volume};
+use kraken_spec::{Cluster, DockerSource, SwarmMode};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use kraken_flash::spec::{DockerSource, SwarmMode};
+use kraken_spec::{DockerSource, SwarmMode};
 
 use super::engine::Says;
 use super::node::{self, Node, swarm};

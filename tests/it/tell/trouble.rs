@@ -200,7 +200,7 @@ fn docker_is_told_of_though_another_package_failed() {
 #[test]
 fn a_swarm_without_docker_has_no_silence() {
     let mut cluster = swarm();
-    cluster.docker.source = kraken_flash::spec::DockerSource::None;
+    cluster.docker.source = kraken_spec::DockerSource::None;
     let mut node = Node::new(&cluster, 3);
     node.network(true);
     node.start();
@@ -220,8 +220,8 @@ fn the_only_manager_waits_for_nobody() {
     node.start();
     node.tells("booting", "docker starting");
     let mut cluster = swarm();
-    cluster.nodes[1].role = kraken_flash::spec::Role::Manager;
-    cluster.nodes[2].role = kraken_flash::spec::Role::Manager;
+    cluster.nodes[1].role = kraken_spec::Role::Manager;
+    cluster.nodes[2].role = kraken_spec::Role::Manager;
     let mut node = Node::new(&cluster, 2);
     node.network(true);
     node.unit("docker.service", "activating/start-pre");

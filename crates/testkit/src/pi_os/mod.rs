@@ -9,7 +9,7 @@ mod trixie;
 use std::path::Path;
 use std::process::Command;
 
-use kraken_flash::base::Cache;
+use kraken_fetch::Cache;
 use kraken_flash::base::debian::{self, Release};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kraken_flash::base::{Cache, debian};
+use kraken_fetch::Cache;
+use kraken_flash::base::debian;
 use sha2::{Digest, Sha256};
 
 use super::super::tools::{require, search_path};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::super::EmulateError;
 use super::super::context::Run;
 use super::super::node::Running;
-use crate::spec::Role;
+use kraken_spec::Role;
 
 /// Between two answers.
 const PAUSE: Duration = Duration::from_secs(3);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::verdict::{Subject, Verdict, lines, seen};
 use crate::check::emulate::inspect::Findings;
-use crate::spec::{Role, SwarmMode};
+use kraken_spec::{Role, SwarmMode};
 
 pub(super) fn docker(findings: &Findings, subject: &Subject<'_>) -> Verdict {
     let expected = "docker.service active, and an answer from its API";

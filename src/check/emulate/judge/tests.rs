@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::limits::Limits;
 use super::*;
-use crate::spec::{self, Cluster, DefaultKeys, Files};
+use kraken_spec::{Cluster, DefaultKeys, Files};
 
 /// No file is there, but for a key.
 struct Nothing;
@@ -37,7 +37,7 @@ const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBQhvu8IEBkB2Vn4x0k1mFH
 
 /// The default cluster.
 pub(in super::super) fn cluster() -> Cluster {
-    let mut cluster = spec::load("kraken.toml", "", &Nothing).unwrap();
+    let mut cluster = kraken_spec::load("kraken.toml", "", &Nothing).unwrap();
     cluster.user.ssh_keys = vec![KEY.to_owned()];
     cluster
 }

@@ -3,7 +3,7 @@
 use super::super::inspect::Findings;
 use super::super::limits::Limits;
 use super::super::report::Outcome;
-use crate::spec::{Cluster, Node};
+use kraken_spec::{Cluster, Node};
 
 /// What is known of a node that is looked at.
 #[derive(Clone, Copy)]

@@ -10,9 +10,9 @@ use std::path::Path;
 
 use super::error::io_error;
 use super::{EmulateError, Subject};
-use crate::base::Downloads;
 use crate::packages::{Fetched, PackagesError, Single, singles};
 use kraken_debian::deb::{Body, DataEntry, Deb, DebError, Scratch};
+use kraken_fetch::Downloads;
 use kraken_overlay::Content;
 
 /// A module larger than this is none, unpacked, in bytes.

@@ -1,0 +1,377 @@
+//! The folder where downloads and raw images are kept by their hash, with locks, and with records of what was learnt of them.
+//!
+//! - `downloads/<sha256>`: files as they were downloaded; `downloads/<key>.part`: begun, to be resumed.
+//! - `raw/<sha256>.img`: raw images, sparse; `raw/<key>.tmp`: being written. The last few stay, and what was used lately.
+//! - `index/<kind>-<key>.json`: records; losing one costs time, never correctness.
+//! - `locks/<key>`: held (flock(2)) by the run that works on that key.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::io::Errno;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::download;
+use super::hash::{self, Hash};
+use super::plain::NO_FOLLOW;
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
+
+/// Names the cache folder, before XDG's.
+pub const CACHE_VARIABLE: &str = "KRAKEN_FLASH_CACHE";
+
+/// Records larger than this (bytes) are not ours.
+const RECORD_LIMIT: u64 = 1 << 20;
+
+/// A file changed this short a time ago could change again without its times showing it.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Why the cache could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Neither the variable nor a home folder tells where it is.
+    #[error("finding the cache folder: there is no home folder; set {CACHE_VARIABLE} to a folder")]
+    NoFolder,
+    /// A file in it, or beside it.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done ("creating").
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file changed while it was read.
+    #[error("hashing {}: it changed meanwhile; wait until nothing writes to it and run again", path.display())]
+    Changing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Stopped on request.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl CacheError {
+    /// Wraps what the system said while the cache did something to a path.
+    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::Interrupted => Self::Interrupted(Interrupted),
+            _ => Self::Io { doing, path, source },
+        }
+    }
+}
+
+/// The cache folder.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// Held while a run works on one key; released when dropped, or when the process ends.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
+
+/// By what a file is known again without reading it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+    inode: u64,
+    device: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec()),
+            ctime: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            device: metadata.dev(),
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let changed = self.mtime.0.max(self.ctime.0);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.is_ok_and(|now| now.as_secs().saturating_sub(SETTLED.as_secs()) as i64 > changed)
+    }
+}
+
+/// What is known of the content of a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    stamp: Stamp,
+    sha256: String,
+}
+
+impl Cache {
+    /// The cache in `folder`; else in `$KRAKEN_FLASH_CACHE`; else in the XDG cache folder (`~/.cache/kraken-flash`).
+    /// It is made when it is not there.
+    ///
+    /// # Errors
+    /// [`CacheError`] when there is no such folder or it cannot be made.
+    pub fn open(folder: Option<&Path>) -> Result<Self, CacheError> {
+        let root = match folder {
+            Some(folder) => std::path::absolute(folder).map_err(CacheError::io("finding", folder))?,
+            None => Self::place()?,
+        };
+        for name in ["downloads", "raw", "index", "locks"] {
+            let folder = root.join(name);
+            fs::create_dir_all(&folder).map_err(CacheError::io("creating", &folder))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// Where the cache is that [`Self::open`] opens when no folder is named; it need not be there.
+    ///
+    /// # Errors
+    /// [`CacheError::NoFolder`], or when it is relative and the current folder cannot be found.
+    pub fn place() -> Result<PathBuf, CacheError> {
+        let root = match std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
+            Some(value) => PathBuf::from(value),
+            None => directories::ProjectDirs::from("", "", "kraken-flash")
+                .ok_or(CacheError::NoFolder)?
+                .cache_dir()
+                .to_owned(),
+        };
+        std::path::absolute(&root).map_err(CacheError::io("finding", &root))
+    }
+
+    /// The folder itself, for other kinds of bases to keep theirs in a folder of their own.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the raw image with this hash is, or would be.
+    pub fn raw_path(&self, sha256: &Hash) -> PathBuf {
+        self.root.join("raw").join(format!("{}.img", hex::encode(sha256)))
+    }
+
+    /// Where the download with this hash is, or would be.
+    pub fn download_path(&self, sha256: &Hash) -> PathBuf {
+        self.root.join("downloads").join(hex::encode(sha256))
+    }
+
+    /// Gives a finished download its name: the hash that was found while it arrived.
+    pub fn keep_download(&self, part: &Path, sha256: &Hash) -> Result<PathBuf, CacheError> {
+        let path = self.download_path(sha256);
+        fs::rename(part, &path).map_err(CacheError::io("naming", &path))?;
+        download::discard(part);
+        self.remember_hash(&path, sha256)?;
+        Ok(path)
+    }
+
+    /// Where a download is written that is not whole yet; `key` is that of its address ([`key`]).
+    pub fn part_path(&self, key: &str) -> PathBuf {
+        self.root.join("downloads").join(format!("{key}.part"))
+    }
+
+    /// Where the raw image is written that is made under the lock `key`.
+    pub fn raw_temporary(&self, key: &str) -> PathBuf {
+        self.root.join("raw").join(format!("{key}.tmp"))
+    }
+
+    /// Waits until no other run works on `key`, and keeps others out until the lock is dropped.
+    ///
+    /// # Errors
+    /// [`CacheError`] when the lock cannot be had or the interrupt was set.
+    pub fn lock(&self, key: &str, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Lock, CacheError> {
+        let path = self.root.join("locks").join(key);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .custom_flags(NO_FOLLOW)
+            .open(&path)
+            .map_err(CacheError::io("opening", &path))?;
+        let mut said = false;
+        loop {
+            interrupt.check()?;
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock(file)),
+                Err(TryLockError::WouldBlock) => {
+                    if !said {
+                        progress.note("waiting for another run that prepares the same base image");
+                        said = true;
+                    }
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(CacheError::io("locking", &path)(lock_failed(source, CACHE_VARIABLE)));
+                }
+            }
+        }
+    }
+
+    /// The raw image with this hash, if it is here and still is what it was.
+    pub fn raw(
+        &self,
+        sha256: &Hash,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Option<PathBuf>, CacheError> {
+        self.checked(self.raw_path(sha256), sha256, progress, interrupt)
+    }
+
+    /// The download with this hash, if it is here and still is what it was.
+    pub fn download(
+        &self,
+        sha256: &Hash,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Option<PathBuf>, CacheError> {
+        self.checked(self.download_path(sha256), sha256, progress, interrupt)
+    }
+
+    fn checked(
+        &self,
+        path: PathBuf,
+        sha256: &Hash,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Option<PathBuf>, CacheError> {
+        // Only a regular file of ours: a link could lead anywhere.
+        if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(None);
+        }
+        let (found, _) = self.hash_of(&path, progress, interrupt)?;
+        if found == *sha256 {
+            return Ok(Some(path));
+        }
+        progress.note(&format!("{} is damaged; it is removed and made afresh", path.display()));
+        fs::remove_file(&path).map_err(CacheError::io("removing", &path))?;
+        Ok(None)
+    }
+
+    /// SHA-256 and size (bytes) of a file, from the record when the file is unchanged since it was hashed.
+    ///
+    /// # Errors
+    /// [`CacheError`] when the file cannot be read, changes while it is read, or the interrupt was set.
+    pub fn hash_of(
+        &self,
+        path: &Path,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(Hash, u64), CacheError> {
+        let file = File::open(path).map_err(CacheError::io("opening", path))?;
+        let stamp = stamp(&file, path)?;
+        if let Some(known) = self.record::<Known>("file", &key_of_path(path))
+            && known.stamp == stamp
+            && let Some(hash) = parse_hash(&known.sha256)
+        {
+            return Ok((hash, stamp.size));
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let task = progress.task(&format!("hashing {name}"), Some(stamp.size));
+        let hash = hash::of_file(&file, stamp.size, &*task, interrupt).map_err(CacheError::io("reading", path))?;
+        if self::stamp(&file, path)? != stamp {
+            return Err(CacheError::Changing { path: path.to_owned() });
+        }
+        if stamp.is_settled() {
+            self.remember_stamp(path, stamp.clone(), &hash);
+        }
+        Ok((hash, stamp.size))
+    }
+
+    /// Records the hash of a file that this run itself has written to the end.
+    pub fn remember_hash(&self, path: &Path, hash: &Hash) -> Result<(), CacheError> {
+        let file = File::open(path).map_err(CacheError::io("opening", path))?;
+        self.remember_stamp(path, stamp(&file, path)?, hash);
+        Ok(())
+    }
+
+    fn remember_stamp(&self, path: &Path, stamp: Stamp, hash: &Hash) {
+        let known = Known {
+            stamp,
+            sha256: hex::encode(hash),
+        };
+        self.remember("file", &key_of_path(path), &known);
+    }
+
+    /// A record; `None` when there is none, or none that can be understood.
+    pub fn record<T: DeserializeOwned>(&self, kind: &str, key: &str) -> Option<T> {
+        let path = self.record_path(kind, key);
+        let metadata = fs::metadata(&path).ok()?;
+        if metadata.len() > RECORD_LIMIT {
+            return None;
+        }
+        serde_json::from_slice(&fs::read(&path).ok()?).ok()
+    }
+
+    /// Writes a record. A record that cannot be written is work done again, not a failure.
+    pub fn remember<T: Serialize>(&self, kind: &str, key: &str, value: &T) {
+        let path = self.record_path(kind, key);
+        let written = serde_json::to_vec_pretty(value).ok().and_then(|bytes| {
+            let mut file = tempfile::NamedTempFile::new_in(path.parent()?).ok()?;
+            io::Write::write_all(&mut file, &bytes).ok()?;
+            file.persist(&path).ok()
+        });
+        if written.is_none() {
+            // An old record must not outlive what replaced it.
+            let _ = fs::remove_file(&path);
+        }
+    }
+
+    /// Removes what [`Cache::remember`] noted; it is no fault when there is nothing.
+    pub fn forget(&self, kind: &str, key: &str) {
+        let _ = fs::remove_file(self.record_path(kind, key));
+    }
+
+    fn record_path(&self, kind: &str, key: &str) -> PathBuf {
+        self.root.join("index").join(format!("{kind}-{key}.json"))
+    }
+}
+
+/// A key made of texts: hex, safe in a file name, the same in every run.
+pub fn key(parts: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hex::encode(&hasher.finalize()[..16])
+}
+
+/// Why a lock cannot be had, and where another folder is named: some network file systems have none (flock(2), `ENOLCK`).
+pub fn lock_failed(source: io::Error, named_in: &str) -> io::Error {
+    match Errno::from_io_error(&source) {
+        Some(Errno::NOLCK | Errno::NOTSUP) => io::Error::new(
+            source.kind(),
+            format!(
+                "{source}: this file system has no locks (NFS without lockd?); name a folder on a disk of this machine in {named_in}"
+            ),
+        ),
+        _ => source,
+    }
+}
+
+fn key_of_path(path: &Path) -> String {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    key(&[path.as_os_str().as_encoded_bytes()])
+}
+
+/// Reads a SHA-256 in hexadecimal, 64 digits.
+pub fn parse_hash(text: &str) -> Option<Hash> {
+    let mut hash = Hash::default();
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    Some(hash)
+}
+
+fn stamp(file: &File, path: &Path) -> Result<Stamp, CacheError> {
+    let metadata = file.metadata().map_err(CacheError::io("examining", path))?;
+    Ok(Stamp::of(&metadata))
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -1,0 +1,442 @@
+//! Downloads: resumed where they broke, tried again when that can help, hashed while they arrive.
+//!
+//! A download grows in `<part>`; beside it `<part>.json` says which version of the file it is a part of. Nothing else is
+//! left by a run that was interrupted.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use ureq::http::header;
+use url::Url;
+
+use super::address::shown;
+use super::fetch_error::{FetchError, gave_up, io_error, refused};
+use super::hash::Hash;
+use super::http::{Client, Event, Exchange, Head};
+use super::plain::{NO_FOLLOW, write_plain};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::{Progress, Task};
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// An attempt that brought at least so many new bytes does not count as a failed one.
+const HEADWAY: u64 = 64 << 10;
+
+/// How hard to try.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Attempts in a row without headway, at least 1.
+    pub attempts: u32,
+    /// The pause after the first failed attempt; it doubles with each.
+    pub pause: Duration,
+}
+
+/// What is to be fetched, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Its address.
+    pub url: &'a Url,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// Its SHA-256, which it must have.
+    pub sha256: Option<Hash>,
+    /// The most bytes that are accepted.
+    pub most: u64,
+}
+
+/// A finished download, still under the name of its part.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Its SHA-256.
+    pub sha256: Hash,
+    /// Its size in bytes.
+    pub size: u64,
+    /// `ETag` or `Last-Modified`.
+    pub validator: Option<String>,
+}
+
+/// Of which version of a file the part is a part.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Note {
+    validator: Option<String>,
+    total: Option<u64>,
+}
+
+/// How an attempt ended, when not with an error for good.
+enum Attempt {
+    Done,
+    /// It broke, for this reason; another attempt may help.
+    Broke(String),
+}
+
+struct Transfer<'a> {
+    client: &'a Client,
+    wanted: &'a Wanted<'a>,
+    part: &'a Path,
+    file: File,
+    /// Bytes in `file`, all of them in `hasher`, too.
+    length: u64,
+    hasher: Sha256,
+    note: Note,
+    task: Box<dyn Task>,
+    interrupt: &'a Interrupt,
+}
+
+/// Fetches a file into `part`, resuming what is there. On success `part` holds the whole file, on the disk.
+pub fn download(
+    client: &Client,
+    patience: Patience,
+    wanted: &Wanted<'_>,
+    part: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Fetched, FetchError> {
+    let mut transfer = Transfer::open(client, wanted, part, progress, interrupt)?;
+    let mut resumed = transfer.length > 0;
+    loop {
+        transfer.run(patience)?;
+        match transfer.finish() {
+            // The old part may be what was wrong.
+            Err(FetchError::WrongHash { .. }) if resumed => resumed = false,
+            result => return result,
+        }
+        transfer.restart()?;
+    }
+}
+
+/// Fetches a text of at most `most` bytes.
+pub fn text(
+    client: &Client,
+    patience: Patience,
+    url: &Url,
+    most: u64,
+    interrupt: &Interrupt,
+) -> Result<String, FetchError> {
+    let bytes = bytes(client, patience, url, most, interrupt)?;
+    String::from_utf8(bytes).map_err(|_| FetchError::NotText { url: shown(url) })
+}
+
+/// Fetches a document of at most `most` bytes into memory.
+pub fn bytes(
+    client: &Client,
+    patience: Patience,
+    url: &Url,
+    most: u64,
+    interrupt: &Interrupt,
+) -> Result<Vec<u8>, FetchError> {
+    let mut failed = 0;
+    loop {
+        let why = match bytes_once(client, url, most, interrupt)? {
+            Ok(bytes) => return Ok(bytes),
+            Err(why) => why,
+        };
+        failed += 1;
+        give_up_or_pause(url, patience, failed, why, interrupt)?;
+    }
+}
+
+fn bytes_once(
+    client: &Client,
+    url: &Url,
+    most: u64,
+    interrupt: &Interrupt,
+) -> Result<Result<Vec<u8>, String>, FetchError> {
+    let exchange = client.get(url, &[]);
+    let mut bytes = Vec::new();
+    loop {
+        match exchange.next(interrupt)? {
+            Event::Head(head) if head.status == 200 => {}
+            Event::Head(head) => return refused(url, head.status).map(Err),
+            Event::Block(block) => bytes.extend_from_slice(&block),
+            Event::End => return Ok(Ok(bytes)),
+            Event::Failed(failure) if failure.passing => return Ok(Err(failure.why)),
+            Event::Failed(failure) => return Err(gave_up(url, failure.why, 1)),
+        }
+        if bytes.len() as u64 > most {
+            return Err(FetchError::TooLarge {
+                url: shown(url),
+                limit: most,
+            });
+        }
+    }
+}
+
+impl<'a> Transfer<'a> {
+    fn open(
+        client: &'a Client,
+        wanted: &'a Wanted<'a>,
+        part: &'a Path,
+        progress: &dyn Progress,
+        interrupt: &'a Interrupt,
+    ) -> Result<Self, FetchError> {
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .custom_flags(NO_FOLLOW)
+            .open(part)
+            .map_err(io_error("opening", part))?;
+        let name = wanted.url.path_segments().and_then(|mut segments| segments.next_back());
+        // apt's archives offer indexes under their hash, which tells nobody anything.
+        let is_hash = |name: &&str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let name = match name.filter(|name| !name.is_empty()) {
+            None => "base",
+            Some(name) if is_hash(&name) => "package index",
+            Some(name) => name,
+        };
+        let what = format!("downloading {name}");
+        let mut transfer = Self {
+            client,
+            wanted,
+            part,
+            file,
+            length: 0,
+            hasher: Sha256::new(),
+            note: Note::default(),
+            task: progress.task(&what, wanted.size),
+            interrupt,
+        };
+        transfer.take_up()?;
+        Ok(transfer)
+    }
+
+    /// Takes up what an earlier run has left, if it can be resumed.
+    fn take_up(&mut self) -> Result<(), FetchError> {
+        let note = fs::read(note_path(self.part)).ok();
+        let note: Option<Note> = note.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        match note {
+            Some(note) if note.validator.is_some() => self.note = note,
+            _ => return self.restart(),
+        }
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            self.interrupt.check()?;
+            let count = io::Read::read(&mut self.file, &mut buffer).map_err(io_error("reading", self.part))?;
+            if count == 0 {
+                break;
+            }
+            self.hasher.update(&buffer[..count]);
+            self.length += count as u64;
+            self.task.advance(count as u64);
+        }
+        match self.note.total {
+            Some(total) if self.length > total => self.restart(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets what has arrived.
+    fn restart(&mut self) -> Result<(), FetchError> {
+        self.file.set_len(0).map_err(io_error("emptying", self.part))?;
+        io::Seek::rewind(&mut self.file).map_err(io_error("emptying", self.part))?;
+        let _ = fs::remove_file(note_path(self.part));
+        self.length = 0;
+        self.hasher = Sha256::new();
+        self.note = Note::default();
+        Ok(())
+    }
+
+    /// Attempts until the file is whole.
+    fn run(&mut self, patience: Patience) -> Result<(), FetchError> {
+        let mut failed = 0;
+        let mut furthest = self.length;
+        while self.length == 0 || self.note.total != Some(self.length) {
+            let why = match self.attempt()? {
+                Attempt::Done => break,
+                Attempt::Broke(why) => why,
+            };
+            // Only bytes never seen before are headway: a server that always breaks at the same place makes none.
+            failed = if self.length >= furthest + HEADWAY {
+                1
+            } else {
+                failed + 1
+            };
+            furthest = furthest.max(self.length);
+            give_up_or_pause(self.wanted.url, patience, failed, why, self.interrupt)?;
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self) -> Result<Attempt, FetchError> {
+        let mut headers = Vec::new();
+        match &self.note.validator {
+            Some(validator) if self.length > 0 => {
+                headers.push((header::RANGE, format!("bytes={}-", self.length)));
+                headers.push((header::IF_RANGE, validator.clone()));
+            }
+            _ => self.restart()?,
+        }
+        let exchange = self.client.get(self.wanted.url, &headers);
+        match exchange.next(self.interrupt)? {
+            Event::Head(head) => match self.begin(&head)? {
+                Some(why) => Ok(Attempt::Broke(why)),
+                None => self.receive(&exchange),
+            },
+            Event::Failed(failure) if failure.passing => Ok(Attempt::Broke(failure.why)),
+            Event::Failed(failure) => Err(gave_up(self.wanted.url, failure.why, 1)),
+            Event::Block(_) | Event::End => Ok(Attempt::Broke("the answer has no head".into())),
+        }
+    }
+
+    /// Makes ready for the body that follows `head`; says why there is none of use.
+    fn begin(&mut self, head: &Head) -> Result<Option<String>, FetchError> {
+        match head.status {
+            200 => {
+                // All of it comes: the server knows no ranges, or has another version by now.
+                self.restart()?;
+                self.note = Note {
+                    validator: head.validator(),
+                    total: head.length(),
+                };
+                self.write_note()?;
+            }
+            206 => {
+                let same = head.validator().is_none_or(|now| Some(now) == self.note.validator);
+                let fits = head.range().is_some_and(|(first, total)| {
+                    first == self.length && (total.is_none() || self.note.total.is_none() || total == self.note.total)
+                });
+                if self.length == 0 || !same || !fits {
+                    self.restart()?;
+                    return Ok(Some("the server sent a part that does not fit".into()));
+                }
+            }
+            416 if self.length > 0 => {
+                self.restart()?;
+                return Ok(Some("the server has no such part".into()));
+            }
+            status => return refused(self.wanted.url, status).map(Some),
+        }
+        if let Some(size) = self.note.total.or(self.wanted.size) {
+            self.task.set_total(size);
+        }
+        self.check_total().map(|()| None)
+    }
+
+    fn check_total(&self) -> Result<(), FetchError> {
+        let Some(size) = self.note.total else { return Ok(()) };
+        match self.wanted.size {
+            Some(expected) if expected != size => Err(self.wrong_size(size, expected)),
+            _ => self.check_limit(size),
+        }
+    }
+
+    fn check_limit(&self, size: u64) -> Result<(), FetchError> {
+        let limit = self.wanted.size.unwrap_or(self.wanted.most);
+        if size > limit {
+            let url = shown(self.wanted.url);
+            return Err(FetchError::TooLarge { url, limit });
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, exchange: &Exchange) -> Result<Attempt, FetchError> {
+        loop {
+            match exchange.next(self.interrupt)? {
+                Event::Block(block) => {
+                    let length = self.length + block.len() as u64;
+                    self.check_limit(length)?;
+                    self.file.write_all(&block).map_err(io_error("writing", self.part))?;
+                    self.hasher.update(&block);
+                    self.length = length;
+                    self.task.advance(block.len() as u64);
+                }
+                Event::End => break,
+                Event::Failed(failure) => return Ok(Attempt::Broke(failure.why)),
+                Event::Head(_) => return Ok(Attempt::Broke("a second head".into())),
+            }
+        }
+        match self.note.total {
+            Some(total) if self.length < total => Ok(Attempt::Broke(format!(
+                "the connection ended after {} of {total} bytes",
+                self.length
+            ))),
+            _ => Ok(Attempt::Done),
+        }
+    }
+
+    /// Checks the whole file, and brings it to the disk. What is wrong is emptied.
+    fn finish(&mut self) -> Result<Fetched, FetchError> {
+        let sha256: Hash = self.hasher.clone().finalize().into();
+        let wrong = match (self.wanted.size, self.wanted.sha256) {
+            (Some(expected), _) if expected != self.length => Some(self.wrong_size(self.length, expected)),
+            (_, Some(expected)) if expected != sha256 => Some(FetchError::WrongHash {
+                url: shown(self.wanted.url),
+                found: hex::encode(sha256),
+                expected: hex::encode(expected),
+            }),
+            _ => None,
+        };
+        if let Some(error) = wrong {
+            self.restart()?;
+            return Err(error);
+        }
+        self.file.sync_data().map_err(io_error("writing", self.part))?;
+        Ok(Fetched {
+            sha256,
+            size: self.length,
+            validator: self.note.validator.clone(),
+        })
+    }
+
+    fn wrong_size(&self, size: u64, expected: u64) -> FetchError {
+        let url = shown(self.wanted.url);
+        FetchError::WrongSize { url, size, expected }
+    }
+
+    fn write_note(&self) -> Result<(), FetchError> {
+        let path = note_path(self.part);
+        let bytes = serde_json::to_vec(&self.note).unwrap_or_default();
+        write_plain(&path, &bytes).map_err(io_error("writing", &path))
+    }
+}
+
+/// Removes a part that a later run cannot go on with: what failed was not the way there, or nothing has come yet.
+pub fn discard_useless(part: &Path, error: &FetchError) {
+    let goes_on = matches!(
+        error,
+        FetchError::Interrupted(_) | FetchError::GaveUp { .. } | FetchError::Io { .. }
+    );
+    if !goes_on || part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+        discard(part);
+    }
+}
+
+/// Removes a part and its note.
+pub fn discard(part: &Path) {
+    let _ = fs::remove_file(part);
+    let _ = fs::remove_file(note_path(part));
+}
+
+fn note_path(part: &Path) -> PathBuf {
+    let mut name = part.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
+}
+
+fn give_up_or_pause(
+    url: &Url,
+    patience: Patience,
+    failed: u32,
+    why: String,
+    interrupt: &Interrupt,
+) -> Result<(), FetchError> {
+    if failed >= patience.attempts {
+        return Err(gave_up(url, why, failed));
+    }
+    let factor = 2u32.saturating_pow(failed.saturating_sub(1));
+    let mut left = patience.pause.saturating_mul(factor).min(LONGEST_PAUSE);
+    while !left.is_zero() {
+        interrupt.check()?;
+        let now = left.min(Duration::from_millis(50));
+        std::thread::sleep(now);
+        left -= now;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Files and documents for other rooms, over the same client and the same cache: files are kept by their hash, documents by their address.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::address::shown;
+use super::cache::{self, Cache, CacheError};
+use super::download::{self, Patience, Wanted};
+use super::fetch_error::FetchError;
+use super::hash::Hash;
+use super::http::Client;
+use super::options::Options;
+use kraken_foundation::interrupt::{Interrupt, Interrupted};
+use kraken_foundation::progress::Progress;
+
+/// Why something could not be downloaded.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The network, or what came over it.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// It is not in the cache, and the network may not be used.
+    #[error("fetching {url}: it is not in the cache, and the network must not be used; run `kraken-flash fetch` first")]
+    Offline {
+        /// The address, without secrets.
+        url: String,
+    },
+    /// The proxy's address is none.
+    #[error("using the proxy of [apt]: {why}; write it as http://HOST:PORT")]
+    Proxy {
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl From<Interrupted> for DownloadError {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Fetch(FetchError::Interrupted(interrupted))
+    }
+}
+
+/// Downloads into the cache.
+pub struct Downloads<'a> {
+    cache: Cache,
+    client: Client,
+    options: &'a Options,
+    progress: &'a dyn Progress,
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> Downloads<'a> {
+    /// Opens the cache. Without a `proxy` those of the environment are used (`http_proxy` and its like).
+    ///
+    /// # Errors
+    /// [`DownloadError`] when there is no cache folder, or the proxy is none.
+    pub fn open(
+        options: &'a Options,
+        proxy: Option<&str>,
+        progress: &'a dyn Progress,
+        interrupt: &'a Interrupt,
+    ) -> Result<Self, DownloadError> {
+        let client = match proxy {
+            None => Client::new(&options.user_agent, options.stall),
+            Some(proxy) => Client::with_proxy(&options.user_agent, options.stall, proxy)
+                .map_err(|why| DownloadError::Proxy { why })?,
+        };
+        Ok(Self {
+            cache: Cache::open(options.cache.as_deref())?,
+            client,
+            options,
+            progress,
+            interrupt,
+        })
+    }
+
+    /// Whether the network must not be used.
+    pub fn is_offline(&self) -> bool {
+        self.options.offline
+    }
+
+    /// Where the work is shown.
+    pub fn progress(&self) -> &'a dyn Progress {
+        self.progress
+    }
+
+    /// What stops the work.
+    pub fn interrupt(&self) -> &'a Interrupt {
+        self.interrupt
+    }
+
+    /// The cache folder.
+    pub fn folder(&self) -> &Path {
+        self.cache.root()
+    }
+
+    /// A document of at most `most` bytes as it is at its address now; `None` when the server has none there (404, 410).
+    ///
+    /// # Errors
+    /// [`DownloadError`]; offline, always.
+    pub fn document(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, DownloadError> {
+        if self.options.offline {
+            return Err(DownloadError::Offline { url: shown(url) });
+        }
+        let patience = self.patience();
+        match download::bytes(&self.client, patience, url, most, self.interrupt) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(FetchError::Status { status: 404 | 410, .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The file with this hash, if the cache has it.
+    ///
+    /// # Errors
+    /// [`DownloadError`] when the cache cannot be read.
+    pub fn cached(&self, sha256: &Hash) -> Result<Option<PathBuf>, DownloadError> {
+        Ok(self.cache.download(sha256, self.progress, self.interrupt)?)
+    }
+
+    /// The file with this size (bytes) and hash: from the cache, else from its address.
+    ///
+    /// # Errors
+    /// [`DownloadError`], also when what is at the address is another file.
+    pub fn file(&self, url: &Url, size: u64, sha256: &Hash) -> Result<PathBuf, DownloadError> {
+        if let Some(path) = self.cached(sha256)? {
+            return Ok(path);
+        }
+        if self.options.offline {
+            return Err(DownloadError::Offline { url: shown(url) });
+        }
+        let key = cache::key(&[b"file", sha256]);
+        let _lock = self.cache.lock(&format!("file-{key}"), self.progress, self.interrupt)?;
+        if let Some(path) = self.cached(sha256)? {
+            return Ok(path);
+        }
+        let part = self.cache.part_path(&key);
+        let wanted = Wanted {
+            url,
+            size: Some(size),
+            sha256: Some(*sha256),
+            most: size,
+        };
+        download::download(
+            &self.client,
+            self.patience(),
+            &wanted,
+            &part,
+            self.progress,
+            self.interrupt,
+        )
+        .inspect_err(|error| download::discard_useless(&part, error))?;
+        Ok(self.cache.keep_download(&part, sha256)?)
+    }
+
+    /// The SHA-256 of a file of the user, which stays where it is.
+    ///
+    /// # Errors
+    /// [`DownloadError`] when it cannot be read.
+    pub fn hash(&self, file: &Path) -> Result<Hash, DownloadError> {
+        Ok(self.cache.hash_of(file, self.progress, self.interrupt)?.0)
+    }
+
+    /// Keeps a file of the user in the cache, by its hash. Gives the hash, the size in bytes and where it is kept.
+    ///
+    /// # Errors
+    /// [`DownloadError`] when it cannot be read or copied, or is larger than `most` bytes.
+    pub fn keep(&self, file: &Path, most: u64) -> Result<(Hash, u64, PathBuf), DownloadError> {
+        let (hash, size) = self.cache.hash_of(file, self.progress, self.interrupt)?;
+        if size > most {
+            let error = io::Error::other(format!("it is larger than {} MiB", most >> 20));
+            return Err(CacheError::io("reading", file)(error).into());
+        }
+        if let Some(path) = self.cached(&hash)? {
+            return Ok((hash, size, path));
+        }
+        let path = self.cache.download_path(&hash);
+        let copy = || -> io::Result<()> {
+            let mut copy = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+            io::copy(&mut fs::File::open(file)?, &mut copy)?;
+            copy.flush()?;
+            copy.as_file().sync_data()?;
+            copy.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        copy().map_err(CacheError::io("copying to", &path))?;
+        // The copy is hashed anew: the file could have changed meanwhile.
+        match self.cached(&hash)? {
+            Some(path) => Ok((hash, size, path)),
+            None => Err(CacheError::Changing { path: file.to_owned() }.into()),
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            attempts: self.options.attempts.max(1),
+            pause: self.options.pause,
+        }
+    }
+}

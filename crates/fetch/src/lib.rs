@@ -1,0 +1,53 @@
+//! Brings files: downloads that resume, a cache by hash and by address, and decompression (xz, zstd, gzip, zip) recognised by content.
+//!
+//! [`Downloads`] is the door for most callers: files are kept by their hash, documents by their address, and with `offline` set the
+//! network is never used. [`Cache`] is the folder behind it, shared by all runs of a user, with locks. [`unpack`] writes a packed image
+//! sparsely and hashes what it writes; [`stream`] reads one without writing it.
+//!
+//! This crate knows no base image, package or cluster, and never changes a file of the user's.
+//!
+//! ```
+//! use kraken_fetch::{Cache, Format, recognise};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let cache = Cache::open(Some(&folder.path().join("cache")))?;
+//! let packed = folder.path().join("some.img");
+//! std::fs::write(&packed, b"\xfd7zXZ\0 and so on")?;
+//! // By content, not by name.
+//! assert_eq!(recognise(&packed)?, Format::Xz);
+//! # drop(cache);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod address;
+pub mod cache;
+mod decompress;
+pub mod download;
+mod downloads;
+mod fetch_error;
+mod format;
+mod hash;
+pub mod http;
+mod members;
+mod options;
+pub mod plain;
+pub mod prune;
+mod sparse;
+mod stream;
+mod unpack_error;
+mod xz;
+mod zip_member;
+
+pub use address::AddressError;
+pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock, lock_failed};
+pub use decompress::{Limits, Unpacked, recognise, unpack};
+pub use downloads::{DownloadError, Downloads};
+pub use fetch_error::FetchError;
+pub use format::Format;
+pub use hash::Hash;
+pub use members::Tail;
+pub use options::Options;
+pub use stream::{ImageStream, stream};
+pub use unpack_error::UnpackError;

@@ -1,0 +1,70 @@
+//! Keeps the folder of raw images from growing for ever. What is removed can be made again: the download, or the file that it came from, stays.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Raw images that stay however long nobody used them.
+const KEEP: usize = 3;
+/// What was used as short a time ago as this stays, too: another run may be at work with it.
+const FRESH: Duration = Duration::from_hours(14 * 24);
+
+/// Removes raw images (`<sha256>.img`) from their folder: those that nobody read for two weeks, but the three that were read last. File
+/// systems that keep no times of reading (`noatime`) give the time of making. What cannot be removed stays.
+pub fn raw(folder: &Path, now: SystemTime) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut images: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "img"))
+        .filter_map(|path| {
+            let metadata = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
+            Some((metadata.atime().max(metadata.mtime()), path))
+        })
+        .collect();
+    images.sort_unstable();
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let fresh = i64::try_from(now.saturating_sub(FRESH).as_secs()).unwrap_or_default();
+    for (_, path) in images.into_iter().rev().skip(KEEP).filter(|(used, _)| *used < fresh) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, FileTimes};
+
+    use super::*;
+
+    #[test]
+    fn raw_images_that_nobody_used_for_long_go_but_for_the_last_three() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let day = |days: u64| now - Duration::from_hours(days * 24);
+        for (name, read, made) in [
+            ("a.img", 1, 300),
+            ("b.img", 3, 300),
+            ("c.img", 5, 400),
+            ("d.img", 10, 500),
+            ("e.img", 20, 500),
+            ("f.img", 30, 20),
+            ("g.img", 400, 500),
+            ("key.tmp", 400, 400),
+        ] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            let times = FileTimes::new().set_accessed(day(read)).set_modified(day(made));
+            file.set_times(times).unwrap();
+        }
+        raw(folder.path(), now);
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let mut left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["a.img", "b.img", "c.img", "d.img", "key.tmp"]);
+        // However old they are, three stay.
+        for name in ["a.img", "d.img", "key.tmp"] {
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        raw(folder.path(), now + Duration::from_hours(24 * 1000));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

@@ -1,0 +1,74 @@
+//! Which member of a zip archive is the image, and whether it can be unpacked here.
+
+use std::io::{Read, Seek};
+
+use super::unpack_error::Unusual;
+
+/// More members than this, and a zip archive is not one of an image.
+pub const ZIP_MEMBERS: usize = 10_000;
+
+/// The image in a zip archive, its size in bytes and its index: the largest member called `*.img`. Not one of two that are equally large.
+pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<(u64, usize)>, Unusual> {
+    let mut largest: Option<(u64, usize)> = None;
+    let mut twin = None;
+    for index in 0..archive.len().min(ZIP_MEMBERS) {
+        let Ok(member) = archive.by_index_data(index) else {
+            continue;
+        };
+        let is_image = member.name_raw().to_ascii_lowercase().ends_with(b".img") && member.is_file();
+        let most = largest.map_or(0, |(size, _)| size);
+        if is_image && (largest.is_none() || member.size() > most) {
+            largest = Some((member.size(), index));
+            twin = None;
+        } else if is_image && member.size() == most {
+            twin = twin.or(Some(index));
+        }
+    }
+    let Some((size, index)) = largest else { return Ok(None) };
+    let name = |archive: &zip::ZipArchive<R>, index| {
+        let member = archive.by_index_data(index);
+        member.map_or_else(
+            |_| String::new(),
+            |member| String::from_utf8_lossy(member.name_raw()).into_owned(),
+        )
+    };
+    if let Some(twin) = twin {
+        return Err(Unusual::Twins(name(archive, index), name(archive, twin)));
+    }
+    if let Ok(member) = archive.by_index_raw(index) {
+        if member.encrypted() {
+            return Err(Unusual::Password);
+        }
+        let method = member.compression();
+        if ![zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated].contains(&method) {
+            let number = method_number(method);
+            return Err(Unusual::Method(
+                match METHODS.iter().find(|(known, _)| *known == number) {
+                    Some((_, name)) => (*name).to_owned(),
+                    None => format!("method {number}"),
+                },
+            ));
+        }
+    }
+    Ok(Some((size, index)))
+}
+
+/// Methods of APPNOTE.TXT 4.4.5.
+const METHODS: [(u16, &str); 7] = [
+    (9, "Deflate64"),
+    (12, "bzip2"),
+    (14, "LZMA"),
+    (93, "zstd"),
+    (95, "xz"),
+    (98, "PPMd"),
+    (99, "AES"),
+];
+
+// The library calls the numbers of methods that it does not know deprecated, and has nothing else to ask for them.
+#[allow(deprecated)]
+fn method_number(method: zip::CompressionMethod) -> u16 {
+    match method {
+        zip::CompressionMethod::Unsupported(number) => number,
+        _ => 0,
+    }
+}

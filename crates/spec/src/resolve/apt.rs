@@ -1,0 +1,40 @@
+//! `[apt]`: mirrors and a proxy for packages, and whether recommended ones come along.
+
+use std::collections::BTreeMap;
+
+use super::field::{check_text, value_or};
+use super::image::check_url;
+use crate::cluster::Apt;
+use crate::problem::Problems;
+use crate::raw::{Field, RawApt};
+
+/// The whole section.
+pub(super) fn apt(raw: &RawApt, problems: &mut Problems) -> Option<Apt> {
+    let mirrors = match &raw.mirrors {
+        Field::Absent => Some(BTreeMap::new()),
+        Field::Wrong => None,
+        Field::Given(at) => {
+            let pairs: Vec<_> = at
+                .value
+                .iter()
+                .map(|(archive, mirror)| {
+                    let archive = check_text(archive, "mirrors", check_url, problems);
+                    let mirror = check_text(mirror, "mirrors", check_url, problems);
+                    Some((archive?, mirror?))
+                })
+                .collect();
+            pairs.into_iter().collect()
+        }
+    };
+    let proxy = match &raw.proxy {
+        Field::Absent => Some(None),
+        Field::Wrong => None,
+        Field::Given(at) => check_text(at, "proxy", check_url, problems).map(Some),
+    };
+    let recommends = value_or(&raw.recommends, false);
+    Some(Apt {
+        mirrors: mirrors?,
+        proxy: proxy?,
+        recommends: recommends?,
+    })
+}

@@ -1,0 +1,115 @@
+//! One field: its value or its default, checked, with a note of what is wrong.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use crate::hints::printable;
+use crate::mask;
+use crate::names::{Check, Wrong};
+use crate::problem::{Problem, Problems};
+use crate::raw::{At, Field};
+
+/// The text of a field, or its default; `None` when it is wrong. What `check` finds is noted.
+pub(super) fn checked(
+    field: &Field<String>,
+    key: &str,
+    default: &str,
+    check: impl FnOnce(&str) -> Check,
+    problems: &mut Problems,
+) -> Option<String> {
+    match field {
+        Field::Absent => Some(default.to_owned()),
+        Field::Wrong => None,
+        Field::Given(at) => check_text(at, key, check, problems),
+    }
+}
+
+/// Checks one text and notes what is wrong.
+pub(super) fn check_text(
+    at: &At<String>,
+    key: &str,
+    check: impl FnOnce(&str) -> Check,
+    problems: &mut Problems,
+) -> Option<String> {
+    parsed(at, key, |text| check(text).map(|()| text.to_owned()), problems)
+}
+
+/// Makes something of a text, or notes why that cannot be.
+pub(super) fn parsed<T>(
+    at: &At<String>,
+    key: &str,
+    parse: impl FnOnce(&str) -> Check<T>,
+    problems: &mut Problems,
+) -> Option<T> {
+    match parse(&at.value) {
+        Ok(value) => Some(value),
+        Err(Wrong { why, mend }) => {
+            let shown = printable(&mask::paint_over(&at.value, &[]));
+            problems.push(
+                Problem::new(format!("\"{shown}\" cannot be `{key}`: {why}"))
+                    .at(at.span.clone(), why)
+                    .help(mend),
+            );
+            None
+        }
+    }
+}
+
+/// A field or its default; `None` when it is wrong.
+pub(super) fn value_or<T: Clone>(field: &Field<T>, default: T) -> Option<T> {
+    match field {
+        Field::Absent => Some(default),
+        Field::Wrong => None,
+        Field::Given(at) => Some(at.value.clone()),
+    }
+}
+
+/// A list of checked texts, without repetitions, or its default. More than `most` of them are refused.
+pub(super) fn checked_list(
+    field: &Field<Vec<At<String>>>,
+    key: &str,
+    most: usize,
+    default: &[&str],
+    check: impl Fn(&str) -> Check,
+    problems: &mut Problems,
+) -> Option<Vec<String>> {
+    let list = match field {
+        Field::Absent => return Some(default.iter().map(|text| (*text).to_owned()).collect()),
+        Field::Wrong => return None,
+        Field::Given(list) => list,
+    };
+    if list.value.len() > most {
+        problems.push(
+            Problem::new(format!("`{key}` has more than {most} entries"))
+                .at(list.span.clone(), format!("{} entries", list.value.len()))
+                .help("shorten the list"),
+        );
+        return None;
+    }
+    let texts: Vec<_> = list
+        .value
+        .iter()
+        .map(|at| check_text(at, key, &check, problems))
+        .collect();
+    let mut kept: Vec<String> = Vec::new();
+    for text in texts {
+        let text = text?;
+        if !kept.contains(&text) {
+            kept.push(text);
+        }
+    }
+    Some(kept)
+}
+
+/// Notes that a file which the spec names cannot be used.
+pub(super) fn bad_file(
+    at: &At<String>,
+    path: &Path,
+    what: &str,
+    why: impl Display,
+    mend: impl Into<String>,
+) -> Problem {
+    Problem::new(format!("reading the {what} {}: {why}", path.display()))
+        .at(at.span.clone(), "named here")
+        .help(mend)
+}

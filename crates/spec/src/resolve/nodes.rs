@@ -1,0 +1,438 @@
+//! `[cluster] nodes` and `[[node]]`: how many nodes there are, what each one is, and that no two collide.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
+use std::hash::Hash;
+use std::net::Ipv4Addr;
+use std::ops::Range;
+
+use super::field::{check_text, checked, parsed, value_or};
+use super::network::{Addresses, last_host, parse_address};
+use kraken_foundation::mac::Mac;
+
+use crate::cluster::{Availability, Board, InterfaceChoice, Node, Role};
+use crate::names::{self, Check, wrong};
+use crate::problem::{Problem, Problems};
+use crate::raw::{At, Field, RawConfig, RawNode};
+
+/// The seed's cluster.
+const DEFAULT_NODES: u32 = 7;
+/// More nodes than this no swarm has been made with; a bound for memory.
+const MOST_NODES: u32 = 10_000;
+const MOST_LABELS: usize = 64;
+
+/// What `[swarm]` says of nodes that do not say it themselves.
+#[derive(Clone, Copy)]
+struct Defaults {
+    managers: u32,
+    drain_managers: bool,
+}
+
+impl Defaults {
+    fn new(raw: &RawConfig) -> Self {
+        Self {
+            managers: value_or(&raw.swarm.managers, 1).unwrap_or(1),
+            drain_managers: value_or(&raw.swarm.drain_managers, false).unwrap_or(false),
+        }
+    }
+}
+
+/// All nodes; `None` when one of them is wrong, or what they depend on is.
+pub(super) fn nodes(
+    raw: &RawConfig,
+    cluster_name: Option<&str>,
+    addresses: &Addresses,
+    problems: &mut Problems,
+) -> Option<Vec<Node>> {
+    let overrides = by_number(&raw.node, problems);
+    let count = count(raw, &overrides, problems);
+    let none = RawNode::default();
+    let defaults = Defaults::new(raw);
+    if count.is_none() {
+        // The nodes cannot be made, but their keys can be checked.
+        for raw in &raw.node {
+            node(1, raw, (cluster_name, defaults), addresses, problems);
+        }
+        return None;
+    }
+    let count = count?;
+    check_room(count, &raw.cluster.nodes, &overrides, addresses, problems);
+    let nodes: Vec<Option<Node>> = (1..=count)
+        .map(|number| {
+            let raw = overrides.get(&number).copied().unwrap_or(&none);
+            node(number, raw, (cluster_name, defaults), addresses, problems)
+        })
+        .collect();
+    check_unique(&nodes, &overrides, problems);
+    check_macs(raw, &nodes, &overrides, problems);
+    let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
+    check_manager(&nodes, &overrides, problems);
+    check_managers(raw, count, problems);
+    Some(nodes)
+}
+
+/// The `[[node]]` sections by number; notes those without one, and those that say it twice.
+fn by_number<'a>(raw: &'a [RawNode], problems: &mut Problems) -> BTreeMap<u32, &'a RawNode> {
+    let mut map: BTreeMap<u32, &RawNode> = BTreeMap::new();
+    for node in raw {
+        let at = match &node.number {
+            Field::Given(at) => at,
+            Field::Wrong => continue,
+            Field::Absent => {
+                problems.push(
+                    Problem::new("this [[node]] does not say which node it is")
+                        .at(node.span.clone(), "no `number`")
+                        .help("add number = 1, or another number"),
+                );
+                continue;
+            }
+        };
+        if at.value == 0 || at.value > MOST_NODES {
+            problems.push(
+                Problem::new(format!("there is no node {}", at.value))
+                    .at(
+                        at.span.clone(),
+                        format!("nodes are numbered from 1 to at most {MOST_NODES}"),
+                    )
+                    .help("the first node is number = 1"),
+            );
+        } else if let Some(first) = map.get(&at.value) {
+            problems.push(
+                Problem::new(format!("node {} is described twice", at.value))
+                    .at(at.span.clone(), "again here")
+                    .at_some(first.number.span(), "first here")
+                    .help("put all keys into one [[node]], or correct the number"),
+            );
+        } else {
+            map.insert(at.value, node);
+        }
+    }
+    map
+}
+
+/// How many nodes there are: `nodes`; without it seven, or as many as the highest number of a `[[node]]` when the numbers
+/// from eight on follow each other without a gap.
+fn count(raw: &RawConfig, overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) -> Option<u32> {
+    match &raw.cluster.nodes {
+        Field::Wrong => None,
+        Field::Given(at) if at.value == 0 || at.value > MOST_NODES => {
+            problems.push(
+                Problem::new(format!("a cluster of {} nodes cannot be made", at.value))
+                    .at(at.span.clone(), "out of range")
+                    .help(format!("write a number from 1 to {MOST_NODES}")),
+            );
+            None
+        }
+        Field::Given(at) => {
+            for (number, node) in overrides.range(at.value + 1..) {
+                problems.push(
+                    Problem::new(format!("there is no node {number}: the cluster has {}", at.value))
+                        .at_some(node.number.span(), "beyond the last node")
+                        .at(at.span.clone(), "the number of nodes")
+                        .help(format!("set nodes = {number}, or correct the number")),
+                );
+            }
+            Some(at.value)
+        }
+        Field::Absent => Some(count_from_overrides(overrides, problems)),
+    }
+}
+
+fn count_from_overrides(overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) -> u32 {
+    let mut count = DEFAULT_NODES;
+    for (number, node) in overrides.range(DEFAULT_NODES + 1..) {
+        if *number != count + 1 {
+            problems.push(
+                Problem::new(format!(
+                    "node {number} is described, but there is no node {}",
+                    count + 1
+                ))
+                .at_some(node.number.span(), "a gap before this number")
+                .help(format!("set nodes = {number} in [cluster], or correct the number")),
+            );
+            return count;
+        }
+        count = *number;
+    }
+    count
+}
+
+/// Notes once, not for each node, that the addresses counted up from the first run out of the subnet or over the gateway.
+fn check_room(
+    count: u32,
+    field: &Field<u32>,
+    overrides: &BTreeMap<u32, &RawNode>,
+    addresses: &Addresses,
+    problems: &mut Problems,
+) {
+    let (Some(subnet), Some(first)) = (addresses.subnet, addresses.first) else {
+        return;
+    };
+    let counted = |number: &u32| !overrides.get(number).is_some_and(|raw| raw.address.is_set());
+    let Some(last) = (1..=count).rev().find(counted) else {
+        return;
+    };
+    if addresses.why_no_host(first).is_some() {
+        return;
+    }
+    let room = last_host(subnet).map_or(0, |host| u32::from(host).saturating_sub(u32::from(first)) + 1);
+    if last > room {
+        problems.push(
+            Problem::new(format!(
+                "{count} nodes do not fit: from {first} on, {subnet} has room for {room}"
+            ))
+            .at_some(
+                field
+                    .span()
+                    .or(addresses.first_span.clone())
+                    .or(addresses.subnet_span.clone()),
+                "too many for the subnet",
+            )
+            .help("set a larger subnet, a lower first-address, or fewer nodes"),
+        );
+        return;
+    }
+    let Some(gateway) = addresses.gateway else { return };
+    let number = u32::from(gateway)
+        .checked_sub(u32::from(first))
+        .and_then(|gap| gap.checked_add(1));
+    if let Some(number) = number.filter(|number| *number <= count && counted(number)) {
+        problems.push(
+            Problem::new(format!("node {number} would have the gateway's address {gateway}"))
+                .at_some(
+                    addresses
+                        .first_span
+                        .clone()
+                        .or(addresses.gateway_span.clone())
+                        .or(addresses.subnet_span.clone()),
+                    format!("{count} nodes are counted up from {first}"),
+                )
+                .help("set another first-address, so that the gateway is not among the nodes, or another gateway"),
+        );
+    }
+}
+
+/// One node; `None` when it is wrong.
+fn node(
+    number: u32,
+    raw: &RawNode,
+    (cluster_name, defaults): (Option<&str>, Defaults),
+    addresses: &Addresses,
+    problems: &mut Problems,
+) -> Option<Node> {
+    let hostname = match cluster_name {
+        None if !raw.hostname.is_set() => None,
+        name => {
+            let default = format!("{}-{number}", name.unwrap_or_default());
+            checked(&raw.hostname, "hostname", &default, names::hostname, problems)
+        }
+    };
+    let address = address(number, raw, addresses, problems);
+    let default_role = if number <= defaults.managers {
+        Role::Manager
+    } else {
+        Role::Worker
+    };
+    let role = value_or(&raw.role, default_role);
+    let default_availability = match role {
+        Some(Role::Manager) if defaults.drain_managers => Availability::Drain,
+        _ => Availability::Active,
+    };
+    let availability = value_or(&raw.availability, default_availability);
+    let board = value_or(&raw.board, Board::default());
+    let mac = match &raw.mac {
+        Field::Absent => Some(None),
+        Field::Wrong => None,
+        Field::Given(at) => parsed(at, "mac", parse_mac, problems).map(Some),
+    };
+    let labels = labels(&raw.labels, problems);
+    Some(Node {
+        number,
+        hostname: hostname?,
+        address: address?,
+        role: role?,
+        board: board?,
+        mac: mac?,
+        labels: labels?,
+        availability: availability?,
+    })
+}
+
+fn address(number: u32, raw: &RawNode, addresses: &Addresses, problems: &mut Problems) -> Option<Ipv4Addr> {
+    let at = match &raw.address {
+        Field::Wrong => return None,
+        Field::Absent => {
+            let first = u32::from(addresses.first?);
+            return first.checked_add(number - 1).map(Ipv4Addr::from);
+        }
+        Field::Given(at) => at,
+    };
+    let address = parsed(at, "address", parse_address, problems)?;
+    let gateway = (addresses.gateway == Some(address)).then(|| "it is the gateway's".to_owned());
+    if let Some(why) = addresses.why_no_host(address).or(gateway) {
+        problems.push(
+            Problem::new(format!("{address} cannot be a node's address: {why}"))
+                .at(at.span.clone(), why)
+                .help(addresses.mend()),
+        );
+        return None;
+    }
+    Some(address)
+}
+
+/// A unicast MAC address: six pairs of hexadecimal digits with colons or hyphens between them.
+fn parse_mac(text: &str) -> Check<Mac> {
+    let mend = "write six pairs of hexadecimal digits, for example \"b8:27:eb:12:34:56\"";
+    let parts: Vec<&str> = text.split([':', '-']).collect();
+    let mut bytes = [0_u8; 6];
+    if parts.len() != bytes.len() {
+        return wrong("this is no MAC address", mend);
+    }
+    for (byte, part) in bytes.iter_mut().zip(&parts) {
+        if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return wrong("this is no MAC address", mend);
+        }
+        *byte = u8::from_str_radix(part, 16).unwrap_or_default();
+    }
+    if bytes[0] & 1 == 1 {
+        return wrong(
+            "it is a group address (multicast), which no interface has",
+            "read it off the board: `ip link`",
+        );
+    }
+    if bytes == [0; 6] {
+        return wrong("it is all zeros", "read it off the board: `ip link`");
+    }
+    Ok(Mac(bytes))
+}
+
+fn labels(field: &Field<Vec<(At<String>, At<String>)>>, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
+    let list = match field {
+        Field::Absent => return Some(BTreeMap::new()),
+        Field::Wrong => return None,
+        Field::Given(list) => list,
+    };
+    if list.value.len() > MOST_LABELS {
+        problems.push(
+            Problem::new(format!("a node has at most {MOST_LABELS} labels"))
+                .at(list.span.clone(), format!("{} labels", list.value.len()))
+                .help("leave some out"),
+        );
+        return None;
+    }
+    let pairs: Vec<_> = list
+        .value
+        .iter()
+        .map(|(key, value)| {
+            let key = check_text(key, "labels", names::label_key, problems);
+            let value = check_text(value, "labels", names::label_value, problems);
+            key.zip(value)
+        })
+        .collect();
+    pairs.into_iter().collect()
+}
+
+/// Notes every address, host name and MAC that two nodes have.
+fn check_unique(nodes: &[Option<Node>], overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) {
+    let at =
+        |number: u32, field: fn(&RawNode) -> Option<Range<usize>>| overrides.get(&number).and_then(|raw| field(raw));
+    let all = || nodes.iter().flatten();
+    let hosts = all().map(|node| (node.number, node.hostname.as_str()));
+    twice(
+        "host name",
+        hosts,
+        |number| at(number, |raw| raw.hostname.span()),
+        problems,
+    );
+    let addresses = all().map(|node| (node.number, node.address));
+    twice(
+        "address",
+        addresses,
+        |number| at(number, |raw| raw.address.span()),
+        problems,
+    );
+    let macs = all().filter_map(|node| Some((node.number, node.mac?)));
+    twice("MAC address", macs, |number| at(number, |raw| raw.mac.span()), problems);
+}
+
+/// Notes what is in the list twice. A value that the spec gives is pointed at before one that is a default.
+fn twice<T: Eq + Hash + Copy + Display>(
+    what: &str,
+    values: impl Iterator<Item = (u32, T)>,
+    place: impl Fn(u32) -> Option<Range<usize>>,
+    problems: &mut Problems,
+) {
+    let mut seen: HashMap<T, u32> = HashMap::new();
+    for (number, value) in values {
+        let Some(first) = seen.get(&value).copied() else {
+            seen.insert(value, number);
+            continue;
+        };
+        let mut problem = Problem::new(format!("nodes {first} and {number} have the same {what} {value}"));
+        for (node, text) in [(number, "again here"), (first, "given here")] {
+            problem = problem.at_some(place(node), format!("node {node}, {text}"));
+        }
+        problems.push(problem.help(match what {
+            "MAC address" => "every network interface has its own: read it off the board".to_owned(),
+            _ => format!("give node {number} or node {first} another one; without one it is counted up by number"),
+        }));
+    }
+}
+
+/// With `interface = "mac"`, notes which nodes have none.
+fn check_macs(raw: &RawConfig, nodes: &[Option<Node>], overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) {
+    let Field::Given(interface) = &raw.network.interface else {
+        return;
+    };
+    if interface.value != InterfaceChoice::Mac {
+        return;
+    }
+    let has = |number: &u32| overrides.get(number).is_some_and(|raw| raw.mac.is_set());
+    let missing: Vec<u32> = (1_u32..).take(nodes.len()).filter(|number| !has(number)).collect();
+    let Some(first) = missing.first() else { return };
+    let mut list: Vec<String> = missing.iter().take(10).map(u32::to_string).collect();
+    if missing.len() > list.len() {
+        list.push(format!("{} more", missing.len() - list.len()));
+    }
+    problems.push(
+        Problem::new(format!(
+            "interface = \"mac\" needs the `mac` of every node; there is none for {}",
+            list.join(", ")
+        ))
+        .at(interface.span.clone(), "chosen here")
+        .help(format!(
+            "add a [[node]] with number = {first} and its mac, or choose interface = \"auto\""
+        )),
+    );
+}
+
+/// More managers than nodes cannot be.
+fn check_managers(raw: &RawConfig, count: u32, problems: &mut Problems) {
+    if let Field::Given(at) = &raw.swarm.managers
+        && at.value > count
+    {
+        problems.push(
+            Problem::new(format!(
+                "{} managers are more than the {count} nodes that there are",
+                at.value
+            ))
+            .at(at.span.clone(), "too many")
+            .help("write a smaller odd number, or more `nodes` in [cluster]"),
+        );
+    }
+}
+
+/// A swarm without a manager is none.
+fn check_manager(nodes: &[Node], overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) {
+    if nodes.iter().any(|node| node.role == Role::Manager) {
+        return;
+    }
+    problems.push(
+        Problem::new("no node is a manager")
+            .at_some(
+                overrides.get(&1).and_then(|raw| raw.role.span()),
+                "node 1 would have been the manager",
+            )
+            .help("give at least one [[node]] role = \"manager\""),
+    );
+}

@@ -1,0 +1,303 @@
+//! Which networks Docker makes on the nodes: none of them may hold an address that the nodes need, nor one of another's.
+//!
+//! Docker gives a container network its subnet out of pools: overlay networks, `ingress` first, out of the swarm's, all others
+//! (`docker0`, `docker_gwbridge`) out of each node's own. It compares neither with the LAN in all cases: overlay networks never,
+//! the others only with the routes that are there when they are made, and a node whose cable is out has none.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
+
+use ipnet::Ipv4Net;
+use serde_json::Value;
+
+use super::network::Addresses;
+use crate::cluster::{DockerSource, Network};
+use crate::nets::LocalPool;
+use crate::options::Options;
+use crate::problem::{Problem, Problems};
+use crate::raw::{Field, RawConfig};
+
+/// Docker's own pool for overlay networks (moby, `libnetwork/ipamutils`).
+pub(super) const DOCKERS_POOL: Ipv4Net = net([10, 0, 0, 0], 8);
+/// Where a pool for overlay networks is looked for, in this order. The second and the third leave Docker's own pools of local
+/// networks most of their room; the last two are no private networks of RFC 1918, but no home has them.
+const SPACES: [Ipv4Net; 5] = [
+    DOCKERS_POOL,
+    net([172, 24, 0, 0], 13),
+    net([192, 168, 128, 0], 17),
+    net([100, 64, 0, 0], 10),
+    net([198, 18, 0, 0], 15),
+];
+/// Docker's own pools for local networks (moby, `libnetwork/ipamutils`), in its order: `docker0` has the first that is free.
+const DOCKERS_LOCAL: [LocalPool; 7] = [
+    local([172, 17, 0, 0], 16, 16),
+    local([172, 18, 0, 0], 16, 16),
+    local([172, 19, 0, 0], 16, 16),
+    local([172, 20, 0, 0], 14, 16),
+    local([172, 24, 0, 0], 14, 16),
+    local([172, 28, 0, 0], 14, 16),
+    LAST_LOCAL,
+];
+/// The last of them is come to after fifteen networks. By then the node has its routes, and Docker takes no subnet that one of
+/// them leads to, nor one with a name server.
+const LAST_LOCAL: LocalPool = local([192, 168, 0, 0], 16, 20);
+/// Prefix length of a local network where nothing of Docker's own pools is left.
+const LOCAL_SIZE: u8 = 20;
+/// So many subnets (as a power of two) a pool that is chosen here should hold; and so many it must.
+const ROOM: [u8; 2] = [4, 1];
+
+const fn net([a, b, c, d]: [u8; 4], length: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length)
+}
+
+const fn local(address: [u8; 4], length: u8, size: u8) -> LocalPool {
+    LocalPool {
+        base: net(address, length),
+        size,
+    }
+}
+
+/// A network that is spoken for.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    /// The network, or one address.
+    pub(super) net: Ipv4Net,
+    /// Why no other may overlap with it, as the end of a sentence.
+    pub(super) why: String,
+    /// Where the spec says so.
+    pub(super) span: Option<Range<usize>>,
+}
+
+/// A network, or the address alone where it is one.
+fn shown(net: &Ipv4Net) -> String {
+    match net.prefix_len() {
+        32 => net.addr().to_string(),
+        _ => net.to_string(),
+    }
+}
+
+/// Whether two networks have an address in common.
+pub(super) fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    one.contains(other) || other.contains(one)
+}
+
+fn host(address: Ipv4Addr) -> Ipv4Net {
+    Ipv4Net::from(address)
+}
+
+/// All networks that the spec speaks of.
+pub(super) struct Nets {
+    /// What the nodes and their containers must reach: the LAN, which has the gateway, and name servers elsewhere.
+    pub(super) needed: Vec<Taken>,
+    /// What `[docker.daemon]` gives to local networks.
+    pub(super) own_local: Vec<Taken>,
+}
+
+impl Nets {
+    /// Collects them. What is no address or network is left out: it is reported elsewhere.
+    pub(super) fn new(raw: &RawConfig, addresses: &Addresses, network: Option<&Network>) -> Self {
+        let nothing = Field::Absent;
+        let without = matches!(&raw.docker.source, Field::Given(at) if at.value == DockerSource::None);
+        let daemon = if without { &nothing } else { &raw.docker.daemon };
+        Self {
+            needed: needed(addresses, network, raw.network.dns.span(), daemon),
+            own_local: own_local(daemon),
+        }
+    }
+
+    /// What overlay networks must stay clear of.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Taken> {
+        self.needed.iter().chain(&self.own_local)
+    }
+}
+
+fn needed(
+    addresses: &Addresses,
+    network: Option<&Network>,
+    servers: Option<Range<usize>>,
+    daemon: &Field<Options>,
+) -> Vec<Taken> {
+    let mut list: Vec<Taken> = Vec::new();
+    if let Some(subnet) = addresses.subnet {
+        list.push(Taken {
+            net: subnet,
+            why: "the nodes themselves are in it".to_owned(),
+            span: addresses.subnet_span.clone(),
+        });
+    }
+    let own = network
+        .into_iter()
+        .flat_map(|network| &network.dns)
+        .map(|server| (*server, servers.clone()));
+    let containers = given(daemon, "dns").filter_map(|(text, span)| Some((text.parse().ok()?, Some(span))));
+    for (server, span) in own.chain(containers) {
+        let IpAddr::V4(server) = server else { continue };
+        // Docker's own resolver is asked on loopback.
+        if server.is_loopback() || list.iter().any(|taken| taken.net.contains(&server)) {
+            continue;
+        }
+        list.push(Taken {
+            net: host(server),
+            why: format!("the DNS server {server} is in it"),
+            span,
+        });
+    }
+    list
+}
+
+fn own_local(daemon: &Field<Options>) -> Vec<Taken> {
+    let taken = |key: &'static str| {
+        move |(text, span): (&str, Range<usize>)| {
+            Some(Taken {
+                net: text.parse::<Ipv4Net>().ok()?.trunc(),
+                why: format!("`{key}` in [docker.daemon] gives it to Docker's local networks"),
+                span: Some(span),
+            })
+        }
+    };
+    let pools = given_bases(daemon).filter_map(taken("default-address-pools"));
+    let bip = given(daemon, "bip").filter_map(taken("bip"));
+    let fixed = given(daemon, "fixed-cidr").filter_map(taken("fixed-cidr"));
+    bip.chain(fixed).chain(pools).collect()
+}
+
+/// The texts of an option, which may be one or a list, with their places.
+fn given<'a>(daemon: &'a Field<Options>, key: &'static str) -> impl Iterator<Item = (&'a str, Range<usize>)> {
+    let options = match daemon {
+        Field::Given(at) => Some(&at.value),
+        Field::Absent | Field::Wrong => None,
+    };
+    options.into_iter().flat_map(move |options| {
+        let values = match options.values.get(key) {
+            Some(Value::Array(items)) => items.iter().collect(),
+            Some(value) => vec![value],
+            None => Vec::new(),
+        };
+        let many = matches!(options.values.get(key), Some(Value::Array(_)));
+        let place = move |index: usize| if many { format!("{key}/{index}") } else { key.to_owned() };
+        values
+            .into_iter()
+            .enumerate()
+            .filter_map(move |(index, value)| Some((value.as_str()?, options.value_span(&place(index))?)))
+    })
+}
+
+fn given_bases(daemon: &Field<Options>) -> impl Iterator<Item = (&str, Range<usize>)> {
+    let options = match daemon {
+        Field::Given(at) => Some(&at.value),
+        Field::Absent | Field::Wrong => None,
+    };
+    options.into_iter().flat_map(|options| {
+        let list = options.values.get("default-address-pools").and_then(Value::as_array);
+        list.into_iter().flatten().enumerate().filter_map(|(index, pool)| {
+            let place = format!("default-address-pools/{index}/base");
+            Some((pool.get("base")?.as_str()?, options.value_span(&place)?))
+        })
+    })
+}
+
+/// Notes what of `[docker.daemon]` overlaps with what the nodes need.
+pub(super) fn check_own_local(nets: &Nets, problems: &mut Problems) {
+    for one in &nets.own_local {
+        let Some(other) = nets.needed.iter().find(|other| overlap(&one.net, &other.net)) else {
+            continue;
+        };
+        let Some(span) = one.span.clone() else { continue };
+        problems.push(
+            Problem::new(format!(
+                "{} cannot be a network of Docker's: {}",
+                shown(&one.net),
+                other.why
+            ))
+            .at(span, "containers could not reach it, nor it them")
+            .at_some(other.span.clone(), "needed")
+            .help("write a private network beside it, or leave the line out: one is chosen then"),
+        );
+    }
+}
+
+/// The parts of a network that overlap with nothing taken, each as large as it can be, in order.
+fn free(space: Ipv4Net, taken: &[Ipv4Net]) -> Vec<Ipv4Net> {
+    if !taken.iter().any(|one| overlap(one, &space)) {
+        return vec![space];
+    }
+    if taken.iter().any(|one| one.contains(&space)) {
+        return Vec::new();
+    }
+    match space.subnets(space.prefix_len() + 1) {
+        Ok(halves) => halves.flat_map(|half| free(half, taken)).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The largest of networks; of equal ones the last, for routers give out low addresses.
+fn largest(nets: Vec<Ipv4Net>) -> Option<Ipv4Net> {
+    nets.into_iter()
+        .max_by_key(|net| (32 - net.prefix_len(), net.network()))
+}
+
+/// The first space that has a free part for subnets of this size.
+fn chosen(size: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+    ROOM.iter().find_map(|bits| {
+        SPACES
+            .iter()
+            .filter_map(|space| largest(free(*space, taken)))
+            .find(|pool| pool.prefix_len() + bits <= size)
+    })
+}
+
+/// The pool for overlay networks where the spec names none.
+pub(super) enum Choice {
+    /// Docker's own.
+    Dockers,
+    /// Another, and what is in Docker's.
+    Beside(Ipv4Net, String),
+    /// None has room.
+    Nothing,
+}
+
+/// Chooses it. `size` is the prefix length of a subnet.
+pub(super) fn swarm_pool(size: u8, nets: &Nets) -> Choice {
+    let taken: Vec<Ipv4Net> = nets.all().map(|taken| taken.net).collect();
+    let in_dockers = nets.all().find(|taken| overlap(&taken.net, &DOCKERS_POOL));
+    match (in_dockers, chosen(size, &taken)) {
+        (_, None) => Choice::Nothing,
+        (None, Some(_)) => Choice::Dockers,
+        (Some(taken), Some(pool)) => Choice::Beside(pool, shown(&taken.net)),
+    }
+}
+
+/// The pools of local networks that dockerd must be told; none where its own will do. `overlay` is what overlay networks have.
+pub(super) fn local_pools(needed: &[Taken], overlay: &[Ipv4Net]) -> Vec<LocalPool> {
+    let lan = |base: &Ipv4Net| needed.iter().any(|taken| overlap(&taken.net, base));
+    let others = |base: &Ipv4Net| overlay.iter().any(|pool| overlap(pool, base));
+    // No route leads to an overlay network, so Docker would not notice.
+    let clash = DOCKERS_LOCAL
+        .iter()
+        .any(|pool| others(&pool.base) || (*pool != LAST_LOCAL && lan(&pool.base)));
+    if !clash {
+        return Vec::new();
+    }
+    let taken: Vec<Ipv4Net> = needed
+        .iter()
+        .map(|taken| taken.net)
+        .chain(overlay.iter().copied())
+        .collect();
+    let left: Vec<LocalPool> = DOCKERS_LOCAL
+        .iter()
+        .flat_map(|pool| {
+            let parts = free(pool.base, &taken).into_iter();
+            let roomy = parts.filter(|part| part.prefix_len() <= pool.size);
+            roomy.map(|base| LocalPool { base, size: pool.size })
+        })
+        .collect();
+    if !left.is_empty() {
+        return left;
+    }
+    let base = chosen(LOCAL_SIZE, &taken).into_iter();
+    base.map(|base| LocalPool { base, size: LOCAL_SIZE }).collect()
+}
+
+#[cfg(test)]
+#[path = "pools_test.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+//! `[system]`: time zone, locale, keyboard, packages, the extra overlay, the clock floor, the telling of stages.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::field::{checked, checked_list, parsed, value_or};
+use crate::cluster::{DebRef, Keyboard, System};
+use crate::names::{self, Check, wrong};
+use crate::problem::{Problem, Problems};
+use crate::raw::{At, Field, RawKeyboard, RawSystem};
+use crate::{Files, keyboard};
+
+const MOST_PACKAGES: usize = 1000;
+/// 2000-01-01 UTC: FAT has no times before 1980, and nobody made an image for a Pi before 2012.
+const EARLIEST_FLOOR: i64 = 946_684_800;
+/// 2038-01-01 UTC: what a 32-bit `time_t` can still hold.
+const LATEST_FLOOR: i64 = 2_145_916_800;
+
+/// The whole section.
+pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems) -> Option<System> {
+    let timezone = checked(&raw.timezone, "timezone", "Etc/UTC", names::timezone, problems);
+    let locale = checked(&raw.locale, "locale", "C.UTF-8", names::locale, problems);
+    let keyboard = keyboard(&raw.keyboard, problems);
+    let packages = checked_list(
+        &raw.packages,
+        "packages",
+        MOST_PACKAGES,
+        &[],
+        names::baked_package,
+        problems,
+    );
+    let debs = debs(&raw.debs, files, problems);
+    let packages_on_first_boot = checked_list(
+        &raw.packages_on_first_boot,
+        "packages-on-first-boot",
+        MOST_PACKAGES,
+        &[],
+        names::package,
+        problems,
+    );
+    let overlay = match &raw.overlay {
+        Field::Absent => Some(None),
+        Field::Wrong => None,
+        Field::Given(at) => {
+            let path = files.locate(&at.value);
+            if files.is_folder(&path) {
+                Some(Some(path))
+            } else {
+                problems.push(
+                    Problem::new(format!("there is no folder {}", path.display()))
+                        .at(at.span.clone(), "named here")
+                        .help("make it, with boot/ and root/ in it, or leave the line out"),
+                );
+                None
+            }
+        }
+    };
+    let clock_floor = match &raw.clock_floor {
+        Field::Absent => Some(None),
+        Field::Wrong => None,
+        Field::Given(at) => parsed(at, "clock-floor", parse_time, problems).map(Some),
+    };
+    Some(System {
+        timezone: timezone?,
+        locale: locale?,
+        keyboard: keyboard?,
+        packages: packages?,
+        debs: debs?,
+        packages_on_first_boot: packages_on_first_boot?,
+        overlay: overlay?,
+        clock_floor: clock_floor?,
+        tell: value_or(&raw.tell, true)?,
+    })
+}
+
+/// Package files, each a file that is there.
+fn debs(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Problems) -> Option<Vec<DebRef>> {
+    let list = match field {
+        Field::Absent => return Some(Vec::new()),
+        Field::Wrong => return None,
+        Field::Given(list) => list,
+    };
+    let found: Vec<_> = list
+        .value
+        .iter()
+        .map(|at| {
+            let path = files.locate(&at.value);
+            if files.is_file(&path) {
+                let written = at.value.clone();
+                return Some(DebRef { written, path });
+            }
+            problems.push(
+                Problem::new(format!("there is no package file {}", path.display()))
+                    .at(at.span.clone(), "named here")
+                    .help("correct the name; a package of an archive goes into `packages`, by its name alone"),
+            );
+            None
+        })
+        .collect();
+    found.into_iter().collect()
+}
+
+fn keyboard(raw: &RawKeyboard, problems: &mut Problems) -> Option<Keyboard> {
+    let default = Keyboard::default();
+    let needed = |text: &str, check: fn(&str) -> Check| match text {
+        "" => wrong("it is empty", "write for example \"us\", or leave the line out"),
+        text => check(text),
+    };
+    let model = |text: &str| needed(text, keyboard::value);
+    let layout = |text: &str| needed(text, keyboard::layout);
+    let model = checked(&raw.model, "model", &default.model, model, problems);
+    let layout = checked(&raw.layout, "layout", &default.layout, layout, problems);
+    let variant = |text: &str| match &layout {
+        Some(layout) => keyboard::variants(text, layout),
+        None => keyboard::value(text),
+    };
+    let variant = checked(&raw.variant, "variant", &default.variant, variant, problems);
+    Some(Keyboard {
+        model: model?,
+        layout: layout?,
+        variant: variant?,
+    })
+}
+
+/// A date (its midnight, UTC) or an RFC 3339 time, in seconds since 1970-01-01 UTC.
+fn parse_time(text: &str) -> Check<i64> {
+    let mend = "write a date (\"2026-11-23\") or a time with its offset (\"2026-11-23T12:00:00Z\")";
+    let midnight = |date: Date| TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
+    let time = if text.len() == "2026-11-23".len() {
+        text.parse::<Date>().and_then(midnight)
+    } else {
+        text.parse::<Timestamp>()
+    };
+    match time.map(Timestamp::as_second) {
+        Ok(seconds) if (EARLIEST_FLOOR..=LATEST_FLOOR).contains(&seconds) => Ok(seconds),
+        Ok(_) => wrong("it is not between 2000 and 2037", mend),
+        Err(_) => wrong("this is no date and no RFC 3339 time", mend),
+    }
+}

@@ -1,0 +1,232 @@
+//! `[user]`: the account, its keys and its password hash. Neither is ever quoted.
+
+use std::io;
+use std::path::Path;
+
+use super::field::{bad_file, checked, checked_list, value_or};
+use crate::cluster::{SecretText, Sudo, User};
+use crate::problem::{Problem, Problems};
+use crate::raw::{At, Field, RawUser};
+use crate::ssh::{self, KeyError};
+use crate::{DefaultKeys, Files, crypt, mask, names};
+
+/// The groups of Raspberry Pi OS's first user (pi-gen, stage1/01-sys-tweaks), with `sudo` for those who may.
+const DEFAULT_GROUPS: &[&str] = &[
+    "adm", "dialout", "cdrom", "sudo", "audio", "video", "plugdev", "games", "users", "input", "render", "netdev",
+    "gpio", "i2c", "spi",
+];
+const MOST_GROUPS: usize = 64;
+const MOST_KEYS: usize = 256;
+
+/// The whole section.
+pub(super) fn user(raw: &RawUser, files: &dyn Files, problems: &mut Problems) -> Option<User> {
+    let name = checked(&raw.name, "name", "kraken", names::user, problems);
+    let sudo = value_or(&raw.sudo, Sudo::default());
+    let groups = groups(raw, sudo, problems);
+    let ssh_keys = ssh_keys(&raw.ssh_keys, files, problems);
+    let password_hash = password_hash(&raw.password_hash_file, files, problems);
+    if sudo == Some(Sudo::Password) && !raw.password_hash_file.is_set() {
+        problems.push(
+            Problem::new("sudo = \"password\" needs a password, and the account has none")
+                .at_some(raw.sudo.span(), "chosen here")
+                .help("name a file with the hash (mkpasswd > kraken.passwd; chmod 600 kraken.passwd) in `password-hash-file`, or choose sudo = \"nopasswd\""),
+        );
+    }
+    Some(User {
+        name: name?,
+        groups: groups?,
+        ssh_keys: ssh_keys?,
+        password_hash: password_hash?,
+        sudo: sudo?,
+    })
+}
+
+fn groups(raw: &RawUser, sudo: Option<Sudo>, problems: &mut Problems) -> Option<Vec<String>> {
+    let mut groups = checked_list(
+        &raw.groups,
+        "groups",
+        MOST_GROUPS,
+        DEFAULT_GROUPS,
+        names::group,
+        problems,
+    )?;
+    if sudo == Some(Sudo::None) && groups.iter().any(|group| group == "sudo") {
+        if !raw.groups.is_set() {
+            groups.retain(|group| group != "sudo");
+            return Some(groups);
+        }
+        problems.push(
+            Problem::new("sudo = \"none\", but the account is in the group `sudo`")
+                .at_some(raw.sudo.span(), "nothing as root")
+                .at_some(raw.groups.span(), "everything as root")
+                .help("take \"sudo\" out of `groups`, or choose sudo = \"password\""),
+        );
+        return None;
+    }
+    Some(groups)
+}
+
+/// The keys that may log in, each once, in the order of the spec.
+fn ssh_keys(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Problems) -> Option<Vec<String>> {
+    let list = match field {
+        Field::Wrong => return None,
+        Field::Absent => return default_keys(files, problems),
+        Field::Given(list) if list.value.is_empty() => {
+            problems.push(
+                Problem::new("`ssh-keys` is empty: nobody could log in")
+                    .at(list.span.clone(), "no key")
+                    .help(
+                        "name a public key, or leave the line out: then the keys of ~/.ssh are used, or a pair is made",
+                    ),
+            );
+            return None;
+        }
+        Field::Given(list) => list,
+    };
+    let found: Vec<_> = list.value.iter().map(|at| keys_of(at, files, problems)).collect();
+    let mut keys = Vec::new();
+    for some in found {
+        add_once(&mut keys, some?);
+    }
+    if keys.len() > MOST_KEYS {
+        problems.push(
+            Problem::new(format!("`ssh-keys` has more than {MOST_KEYS} keys"))
+                .at(list.span.clone(), format!("{} keys", keys.len()))
+                .help("name only the keys of those who may log in"),
+        );
+        return None;
+    }
+    Some(keys)
+}
+
+fn add_once(keys: &mut Vec<String>, more: Vec<String>) {
+    for key in more {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+}
+
+/// The keys of one entry of `ssh-keys`: a literal, or a file.
+fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Option<Vec<String>> {
+    if ssh::is_literal(&at.value) {
+        let keys = ssh::public_keys(at.value.as_bytes());
+        return keys
+            .map_err(|error| {
+                problems.hide(at.span.clone());
+                problems.push(
+                    Problem::new(error.to_string())
+                        .at(at.span.clone(), "given here")
+                        .help(error.mend()),
+                );
+            })
+            .ok();
+    }
+    if at.value.is_empty() || at.value.chars().any(char::is_control) {
+        problems.hide(at.span.clone());
+        problems.push(
+            Problem::new("this is neither an SSH key nor the name of a file")
+                .at(at.span.clone(), "given here")
+                .help(KeyError::NotAKey.mend()),
+        );
+        return None;
+    }
+    let path = files.locate(&at.value);
+    match read_keys(&path, files.read(&path)) {
+        Ok(keys) => Some(keys),
+        Err((why, mend)) => {
+            problems.push(bad_file(at, &path, "SSH key", why, mend));
+            None
+        }
+    }
+}
+
+/// The keys in what was read from a file, or why there are none and the mend.
+fn read_keys(path: &Path, read: io::Result<Vec<u8>>) -> Result<Vec<String>, (String, String)> {
+    let bytes = read.map_err(|error| {
+        let mend = "check the name and the permissions; `ssh-keygen -t ed25519` makes a key".to_owned();
+        (error.to_string(), mend)
+    })?;
+    ssh::public_keys(&bytes).map_err(|error| {
+        let mend = match (&error, path.extension()) {
+            (KeyError::Private, None) => format!("name the public key instead: {}.pub", path.display()),
+            (KeyError::OtherForm(..), _) => {
+                let file = path.display().to_string();
+                let other = path.with_extension("openssh.pub");
+                error
+                    .mend()
+                    .replace("FILE.pub", &other.display().to_string())
+                    .replace("FILE", &file)
+            }
+            _ => error.mend(),
+        };
+        (error.to_string(), mend)
+    })
+}
+
+fn default_keys(files: &dyn Files, problems: &mut Problems) -> Option<Vec<String>> {
+    let found = match files.default_ssh_keys() {
+        DefaultKeys::ToBeMade => return Some(Vec::new()),
+        DefaultKeys::Found(found) => found,
+    };
+    if found.is_empty() {
+        problems.push(
+            Problem::new("there is no SSH key: nobody could log in")
+                .help("make one (ssh-keygen -t ed25519), or name one in `ssh-keys` in [user]"),
+        );
+        return None;
+    }
+    let mut keys = Vec::new();
+    let mut good = true;
+    for (path, read) in found {
+        match read_keys(&path, read) {
+            Ok(more) => add_once(&mut keys, more),
+            Err((why, mend)) => {
+                good = false;
+                problems.push(
+                    Problem::new(format!("reading the SSH key {}: {why}", path.display()))
+                        .help(format!("{mend}; or name the right keys in `ssh-keys` in [user]")),
+                );
+            }
+        }
+    }
+    good.then_some(keys)
+}
+
+fn password_hash(field: &Field<String>, files: &dyn Files, problems: &mut Problems) -> Option<Option<SecretText>> {
+    let at = match field {
+        Field::Absent => return Some(None),
+        Field::Wrong => return None,
+        Field::Given(at) => at,
+    };
+    if at.value.starts_with('$') || at.value.chars().any(char::is_control) || mask::has_private_key(&at.value) {
+        // Somebody wrote the hash itself, or worse.
+        problems.hide(at.span.clone());
+        problems.push(
+            Problem::new("`password-hash-file` is the name of a file, and this is none")
+                .at(at.span.clone(), "not a file's name")
+                .help("put the hash into a file that only you can read, and name the file here"),
+        );
+        return None;
+    }
+    let path = files.locate(&at.value);
+    let read = files.read_secret(&path);
+    let bytes = match read {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let mend = format!("mkpasswd > {0}; chmod 600 {0}", path.display());
+            problems.push(bad_file(at, &path, "password hash", error, mend));
+            return None;
+        }
+    };
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let hash = text.trim_end_matches(['\n', '\r']);
+    match crypt::check(hash) {
+        Ok(()) => Some(Some(SecretText::new(hash.to_owned()))),
+        Err(error) => {
+            let mend = "the file holds one line, as `mkpasswd` prints it (\"$y$…\")";
+            problems.push(bad_file(at, &path, "password hash", error, mend));
+            None
+        }
+    }
+}

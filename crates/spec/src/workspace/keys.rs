@@ -1,0 +1,85 @@
+//! The SSH key pair beside `kraken.toml`: made once when there is no other key, used by every later run.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use ssh_key::rand_core::OsRng;
+use ssh_key::{Algorithm, LineEnding, PrivateKey};
+
+use super::error::WorkspaceError;
+use super::files::{beside, read_small};
+
+/// The private key, in OpenSSH's format, mode 0600.
+pub const PRIVATE_KEY: &str = "kraken_ed25519";
+/// The public key, in OpenSSH's one-line format.
+pub const PUBLIC_KEY: &str = "kraken_ed25519.pub";
+
+/// The public key of the pair in `folder`, and the file it is from; `None` when there is no pair. When the public half is
+/// missing it is derived from the private one.
+pub(super) fn existing(folder: &Path) -> Result<Option<(PathBuf, String)>, WorkspaceError> {
+    let public = beside(folder, PUBLIC_KEY);
+    let bad = |path: &Path, why: String| WorkspaceError::BadKey {
+        path: path.to_owned(),
+        why,
+    };
+    match read_small(&public) {
+        Ok((bytes, _)) => {
+            let keys = crate::public_keys(&bytes).map_err(|error| bad(&public, error.to_string()))?;
+            return Ok(Some((public, keys.join("\n"))));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(bad(&public, error.to_string())),
+    }
+    let private = beside(folder, PRIVATE_KEY);
+    match read_small(&private) {
+        Ok((bytes, _)) => {
+            let key = PrivateKey::from_openssh(&bytes).and_then(|key| key.public_key().to_openssh());
+            let line = key.map_err(|_| bad(&private, "it is not a private key in OpenSSH's format".to_owned()))?;
+            Ok(Some((private, line)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(bad(&private, error.to_string())),
+    }
+}
+
+/// Makes an ed25519 pair in `folder` and returns its public key. Neither file is there before it is whole; neither
+/// overwrites another. The private key goes first: a public key alone would be a lock without a key.
+pub(super) fn make(folder: &Path, cluster: &str) -> Result<String, WorkspaceError> {
+    let made = |source| WorkspaceError::MakeKey { source };
+    let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(made)?;
+    key.set_comment(format!("{cluster} kraken-flash"));
+    let private = key.to_openssh(LineEnding::LF).map_err(made)?;
+    let public = key.public_key().to_openssh().map_err(made)?;
+    write_new(&beside(folder, PRIVATE_KEY), private.as_bytes(), 0o600)?;
+    write_new(&beside(folder, PUBLIC_KEY), format!("{public}\n").as_bytes(), 0o644)?;
+    Ok(public)
+}
+
+/// Writes a new file with exactly this mode, whole or not at all, never over another.
+pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WorkspaceError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => WorkspaceError::Exists { path: path.to_owned() },
+        _ => WorkspaceError::Write {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // A temporary file is made with O_EXCL and mode 0600: its bytes are never open to others.
+    let mut file = tempfile::Builder::new()
+        .prefix(".kraken-")
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(mode))
+        .map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
