@@ -227,6 +227,9 @@ fn no_file_of_a_name_that_can_be_foreseen_is_written_through_a_link() {
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
+        // Examples in the documentation write where they like.
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = lines.collect::<Vec<_>>().join("\n");
         let count: usize = WRITES.iter().map(|write| code.matches(write).count()).sum();
         let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
         let is_test = name.ends_with("tests.rs") || name.ends_with("_test.rs");
