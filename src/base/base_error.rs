@@ -1,8 +1,8 @@
 //! Why there is no base: everything that can go wrong in this room.
 
-use super::base::Base;
 use super::catalogue::CatalogueError;
 use super::debian::DebianError;
+use super::found::Base;
 use kraken_fetch::AddressError;
 use kraken_fetch::CacheError;
 use kraken_fetch::FetchError;

@@ -2,20 +2,20 @@
 //!
 //! This module never changes an image.
 
-mod base;
 mod base_error;
 pub mod catalogue;
 pub mod debian;
+mod found;
 mod lived;
 mod product;
 mod resolve;
 pub mod system;
 mod text;
 
-pub use base::Base;
 pub use base_error::BaseError;
 pub use catalogue::CatalogueError;
 pub use debian::DebianError;
+pub use found::Base;
 pub use lived::{Customised, Leftover, Lived, Place, Stay};
 pub use resolve::obtain;
 pub use system::{CloudInit, NetworkStack, OsImage, SystemError};

@@ -8,10 +8,10 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::base::Base;
 use super::base_error::{BaseError, is_about_this_machine, wrong_hash};
 use super::catalogue::{self, DEFAULT_CATALOGUE, Entry};
 use super::debian::{self, Release};
+use super::found::Base;
 use kraken_fetch::Format;
 use kraken_fetch::Hash;
 use kraken_fetch::Limits;
