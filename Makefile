@@ -5,7 +5,6 @@ STAGE := tools/stage.sh
 IMAGES ?= images
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FLASH := $(abspath $(TARGET)/release/kraken-flash)
-DEMO := $(abspath $(TARGET)/demo/kraken-flash)
 # The caches stay this user's, also what root puts there.
 CACHE := $(or $(KRAKEN_FLASH_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kraken-flash)
 # Composing the debian base needs root, once: sudo is asked for only when the cache has none.
@@ -27,7 +26,7 @@ SECONDS := 60
 endif
 TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
 
-.PHONY: help demo base images build build-demo test test-stages test-full test-fast test-whole test-build test-examples test-base test-all test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
+.PHONY: help demo base images build test test-stages test-full test-fast test-whole test-build test-examples test-base test-all test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
@@ -49,15 +48,10 @@ build:
 base: setup-demo build
 	@$(call COMPOSE,$(FLASH))
 
-# Nearly as quick as a release, and built in half the time (docs/performance.md).
-build-demo:
-	@$(STAGE) build cargo build --profile demo --locked
-
-demo: setup-demo build-demo
-	@$(call COMPOSE,$(DEMO))
-	@$(STAGE) "bake seven images" $(DEMO) build --base debian -o $(IMAGES)
-	@$(STAGE) "verify the images" $(DEMO) verify $(IMAGES)
-	@$(STAGE) plan $(DEMO) plan --base debian
+demo: base
+	@$(STAGE) "bake seven images" $(FLASH) build --base debian -o $(IMAGES)
+	@$(STAGE) "verify the images" $(FLASH) verify $(IMAGES)
+	@$(STAGE) plan $(FLASH) plan --base debian
 
 test:
 	@tools/stages.sh test $(MAKE) --no-print-directory test-stages
