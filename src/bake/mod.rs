@@ -1,7 +1,7 @@
 //! Base + overlays → golden image → node patches.
 //!
 //! What all nodes share is baked once, into a golden image that is cached by the hash of its inputs. What makes a node
-//! itself is a patch of changed blocks, held in memory. This room never prints, and never writes outside its cache.
+//! itself is a patch of changed blocks, held in memory. This module never prints, and never writes outside its cache.
 
 mod copy;
 mod error;

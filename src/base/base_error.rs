@@ -1,4 +1,4 @@
-//! Why there is no base: everything that can go wrong in this room.
+//! Why there is no base: everything that can go wrong in this module.
 
 use super::catalogue::CatalogueError;
 use super::debian::DebianError;

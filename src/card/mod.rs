@@ -1,6 +1,6 @@
 //! Cards: finds the block devices that could be written, and guards all others.
 //!
-//! What is known of a device comes from the kernel and udev, is read without root and changes nothing. This room never opens a device
+//! What is known of a device comes from the kernel and udev, is read without root and changes nothing. This module never opens a device
 //! for writing that [`judge`] did not pass. A verdict is the first door, not the only one: between it and the writing stands
 //! [`Identity::check`], and the kernel's own exclusive opening (`O_EXCL`), which sees what other mount namespaces hold.
 

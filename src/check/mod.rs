@@ -1,6 +1,6 @@
 //! Proves an image: reads it afresh and compares it with what `kraken.toml` asks for.
 //!
-//! This room trusts nothing that `bake` believes: it finds partitions and file systems by itself, reads ext4 with another library
+//! This module trusts nothing that `bake` believes: it finds partitions and file systems by itself, reads ext4 with another library
 //! than the one that wrote it, and asks e2fsck for its opinion.
 
 mod blocks;

@@ -1,6 +1,6 @@
 //! Node image → files: raw (sparse, by reflink where the file system can), xz, zstd, block map, checksums, manifest.
 //!
-//! Everything is written under a temporary name and renamed when it is whole. This room never leaves half a file under its
+//! Everything is written under a temporary name and renamed when it is whole. This module never leaves half a file under its
 //! final name, and never writes a secret outside an image.
 
 mod bmap;

@@ -1,8 +1,8 @@
-//! A signed apt archive → the dependency closure → unpacked files, as an overlay: Docker, or any package, inside an image before its first boot.
+//! The packages that a cluster asks for: from `kraken.toml` and the base to `.deb`s in the cache, pinned by `kraken.lock`, and the record of
+//! them that is baked into an image.
 //!
-//! The image says which archives it trusts, with which keys, and what it has already. This room asks those archives, proves what they
-//! answer, chooses, fetches, and lays the packages out as `dpkg --unpack` would. It never runs anything: what a package wants
-//! to run, the node runs on its first boot.
+//! `kraken-debian` proves archives, chooses and lays out; this module says what is wanted, brings the files, and keeps the lock file. It
+//! never runs anything of a package: what a package wants to run, the node runs on its first boot.
 
 mod docker;
 pub mod lock;

@@ -1,6 +1,6 @@
 //! Templates and overlays → what a node needs on its first boot, as overlays: one that all nodes share, and one for each node.
 //!
-//! This room renders files. It never writes a byte to a disk.
+//! This module renders files. It never writes a byte to a disk.
 
 mod accounts;
 mod assets;

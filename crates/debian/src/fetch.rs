@@ -1,4 +1,4 @@
-//! What this room asks of whoever brings files: texts that change, and files that are known by their hash.
+//! What this crate asks of whoever brings files: texts that change, and files that are known by their hash.
 
 use std::error::Error;
 use std::path::PathBuf;

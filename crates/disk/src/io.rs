@@ -1,4 +1,4 @@
-//! The small traits between this room and the others: positioned reads and writes, and a read-only view of a file tree.
+//! The small traits between this crate and the others: positioned reads and writes, and a read-only view of a file tree.
 
 use std::io;
 use std::sync::Arc;

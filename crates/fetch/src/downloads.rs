@@ -1,4 +1,4 @@
-//! Files and documents for other rooms, over the same client and the same cache: files are kept by their hash, documents by their address.
+//! Files and documents for other crates, over the same client and the same cache: files are kept by their hash, documents by their address.
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Where the files of a swarm state come from: a folder, an image, a memory. This room only asks.
+//! Where the files of a swarm state come from: a folder, an image, a memory. This crate only asks.
 
 use std::io;
 
