@@ -117,9 +117,8 @@ mod tests {
 
     #[test]
     fn a_link_to_nothing_is_a_fault() {
-        let folder = std::env::temp_dir().join(format!("xtask-links-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let page = folder.join("a.md");
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("a.md");
         fs::write(&page, "# There\n").unwrap();
         for (link, is_right) in [
             ("a.md", true),
@@ -131,6 +130,5 @@ mod tests {
         ] {
             assert_eq!(fault(&page, link).is_none(), is_right, "{link}");
         }
-        fs::remove_dir_all(&folder).unwrap();
     }
 }
