@@ -1,11 +1,9 @@
 //! The library behind `kraken-flash`: from `kraken.toml` to images that boot as a cluster.
 //!
-//! Its modules and the crates beneath it are listed, layer by layer, in `docs/architecture.md`.
+//! It is made of the crates under `crates/`, which are listed layer by layer in `docs/architecture.md`; what a user of the library needs of
+//! them is here under one name each.
 
-pub mod bake;
-pub mod base;
-pub mod card;
-pub mod check;
-pub mod output;
-pub mod packages;
-pub mod provision;
+pub use kraken_boot_check as boot_check;
+pub use kraken_card as card;
+pub use kraken_image::{bake, base, output, packages, provision};
+pub use kraken_verify as verify;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use kraken_fetch::{Cache, Format, recognise};
-use kraken_flash::check::emulate::{self, EmulateError, Subject, Unpacking};
-use kraken_flash::check::{self, FolderImages};
+use kraken_flash::boot_check::{self, EmulateError, Subject, Unpacking};
+use kraken_flash::verify::{self, FolderImages};
 use kraken_spec::{Cluster, Node};
 
 use super::{Failure, Session, say, verify_path};
@@ -69,7 +69,7 @@ pub(super) fn of_file<'a>(
         false => (path.to_owned(), None),
     };
     let named = verify_path::node_by_name(path, cluster);
-    let number = match check::node_of(&raw) {
+    let number = match verify::node_of(&raw) {
         Some(record) if cluster.nodes.iter().any(|node| node.number == record.number) => {
             if named.is_some_and(|named| named != record.number) {
                 say(
@@ -95,7 +95,7 @@ pub(super) fn of_file<'a>(
 
 /// Asked before images are made or unpacked for it, which takes its time.
 pub(super) fn emulator_is_here() -> Result<(), Failure> {
-    emulate::are_here().map_err(|error| Failure::Failed(Box::new(error)))
+    boot_check::are_here().map_err(|error| Failure::Failed(Box::new(error)))
 }
 
 fn failed(error: EmulateError) -> Failure {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
-use kraken_flash::check::{self, Facts};
 use kraken_flash::provision::Membership;
+use kraken_flash::verify::{self, Facts};
 
 use super::{Failure, Session, lived, text};
 
@@ -20,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let facts = check::inspect(&args.image, &session.interrupt)?;
+    let facts = verify::inspect(&args.image, &session.interrupt)?;
     if args.json {
         text::json(out, &facts)?;
     } else {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kraken_flash::check::{self, Expectation, ImageReport, Report};
 use kraken_flash::packages::lock::Lock;
+use kraken_flash::verify::{self, Expectation, ImageReport, Report};
 use kraken_spec::workspace::{LoginKeys, MissingKeys};
 
 use super::verify_path::{is_there, node_by_name};
@@ -69,7 +69,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
                 "--node goes with one image; a folder is checked node by node anyway".into(),
             ));
         }
-        check::verify_folder(
+        verify::verify_folder(
             path,
             (cluster, &loaded.assets),
             (Some(&lock), keys.as_ref()),
@@ -92,7 +92,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             packages_sha256: None,
         };
         let (progress, interrupt) = (&*session.progress, &session.interrupt);
-        let mut image = check::verify_file(path, &expectation, progress, interrupt)?;
+        let mut image = verify::verify_file(path, &expectation, progress, interrupt)?;
         if is_card {
             verify_card::compare(session, path, args.receipt.as_deref(), &cluster.name, &mut image)?;
         } else if args.receipt.is_some() {

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kraken_fetch::{Cache, Downloads};
-use kraken_flash::check::FolderImages;
-use kraken_flash::check::emulate::{self, BootReport, Check, Machine, Plan, PowerCut, Spare, Subject, render};
+use kraken_flash::boot_check::{self, BootReport, Check, Machine, Plan, PowerCut, Spare, Subject, render};
+use kraken_flash::verify::FolderImages;
 use kraken_spec::workspace::{LoginKeys, MissingKeys};
 use kraken_spec::{Cluster, Node, Role, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
@@ -167,7 +167,7 @@ pub(super) fn run(
                 for stranger in images.strangers() {
                     say(session, &format!("warning: {stranger}"));
                 }
-                set = Some(emulate::set_check(&images));
+                set = Some(boot_check::set_check(&images));
                 (boot_images::of_folder(&images, cluster, &args.nodes)?, None)
             }
             false => {
@@ -268,9 +268,9 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
         set,
     };
     let report = {
-        let view = View::new(session, &booting, emulate::stages(cluster));
-        emulate::boot(&plan, &view, &session.interrupt).map_err(|error| match error {
-            emulate::EmulateError::Interrupted(stopped) => Failure::from(stopped),
+        let view = View::new(session, &booting, boot_check::stages(cluster));
+        boot_check::boot(&plan, &view, &session.interrupt).map_err(|error| match error {
+            boot_check::EmulateError::Interrupted(stopped) => Failure::from(stopped),
             error => Failure::Failed(Box::new(error)),
         })?
     };
@@ -310,7 +310,7 @@ fn show(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let failed = |error: kraken_flash::check::CheckError| Failure::Failed(Box::new(error));
+    let failed = |error: kraken_flash::verify::CheckError| Failure::Failed(Box::new(error));
     if let Some(file) = &args.junit {
         render::save(file, &render::junit(report)).map_err(failed)?;
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kraken_disk::{FileTree, ImageFile, Layout};
 use kraken_flash::card::{self, BlockTarget, Host, Receipt, Receipts, WriteError};
-use kraken_flash::check::{Finding, ImageReport, PRISTINE};
+use kraken_flash::verify::{Finding, ImageReport, PRISTINE};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use rustix::fs::Access;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use kraken_flash::check::emulate::{BootReport, render};
+use kraken_flash::boot_check::{BootReport, render};
 
 use crate::boot_report::reports;
 

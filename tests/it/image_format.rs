@@ -83,7 +83,7 @@ fn the_bytes_of_baked_images_are_those_of_this_format() {
     assert!(
         found == pinned && FORMAT == IMAGE_FORMAT,
         "images have other bytes than before, or IMAGE_FORMAT is another.\n\
-         If that is meant: raise IMAGE_FORMAT in src/bake/key.rs by one, so that no cached image of the old bytes is used,\n\
+         If that is meant: raise IMAGE_FORMAT in crates/image/src/bake/key.rs by one, so that no cached image of the old bytes is used,\n\
          write that number into FORMAT here, and these lines into PINNED:\n{shown}"
     );
 }

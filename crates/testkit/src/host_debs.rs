@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kraken_fetch::Cache;
-use kraken_flash::base::debian;
+use kraken_image::base::debian;
 
 /// The `.deb`s of these packages for arm64, in the release of the debian base. They are downloaded once.
 pub fn fetch(names: &[&str]) -> Vec<PathBuf> {

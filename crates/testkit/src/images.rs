@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use kraken_disk::{FileTree, MemoryTree};
-use kraken_flash::base::OsImage;
-use kraken_flash::provision::{self, Assets, Context, Rejoin};
 use kraken_foundation::mac::Mac;
+use kraken_image::base::OsImage;
+use kraken_image::provision::{self, Assets, Context, Rejoin};
 use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_spec::{
     Apt, Availability, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Network, Node,

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kraken_flash::output::{BMAP_BLOCK, Bmap};
+use kraken_image::output::{BMAP_BLOCK, Bmap};
 
 use super::run;
 

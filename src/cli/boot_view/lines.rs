@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use kraken_flash::check::emulate::{Check, Event, Outcome};
+use kraken_flash::boot_check::{Check, Event, Outcome};
 use kraken_foundation::text;
 
 use super::state::{Booting, since};

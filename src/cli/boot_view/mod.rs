@@ -10,7 +10,7 @@ mod tests;
 use std::io::{self, IsTerminal};
 
 use console::Term;
-use kraken_flash::check::emulate::{Event, Watcher};
+use kraken_flash::boot_check::{Event, Watcher};
 use kraken_foundation::interrupt::Interrupt;
 
 use super::Session;

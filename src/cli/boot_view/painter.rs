@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use kraken_flash::check::emulate::Event;
+use kraken_flash::boot_check::Event;
 use kraken_foundation::interrupt::Interrupt;
 
 use super::frame::frame;

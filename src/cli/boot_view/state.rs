@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use kraken_flash::check::emulate::{Check, Event, Outcome};
+use kraken_flash::boot_check::{Check, Event, Outcome};
 use kraken_foundation::text;
 
 /// No terminal shows more of a line.

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kraken_flash::check::emulate::{Check, Outcome, Stage};
+use kraken_flash::boot_check::{Check, Outcome, Stage};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::*;

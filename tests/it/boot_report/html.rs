@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kraken_flash::check::emulate::{BootReport, render};
+use kraken_flash::boot_check::{BootReport, render};
 use roxmltree::{Document, Node, ParsingOptions};
 
 use crate::boot_report::reports;

@@ -1,6 +1,6 @@
 //! The JUnit XML: what the schemas of Jenkins and Surefire ask for, and that CI comes to the same verdict as the program.
 
-use kraken_flash::check::emulate::{BootReport, Outcome, render};
+use kraken_flash::boot_check::{BootReport, Outcome, render};
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
 

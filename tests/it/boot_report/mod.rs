@@ -4,7 +4,7 @@ mod html;
 mod junit;
 pub mod reports;
 
-use kraken_flash::check::emulate::{BootReport, Outcome, render};
+use kraken_flash::boot_check::{BootReport, Outcome, render};
 
 /// Compares with `tests/golden/boot-report/NAME`.
 fn golden(name: &str, got: &str) {

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use kraken_flash::check::emulate::{BootReport, Check, NodeReport, Outcome, Stage};
+use kraken_flash::boot_check::{BootReport, Check, NodeReport, Outcome, Stage};
 
 /// The checks of a node: name, what it proves, evidence, how long it takes in milliseconds.
 const CHECKS: [(&str, &str, &str, u64); 9] = [

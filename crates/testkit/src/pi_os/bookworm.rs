@@ -1,6 +1,6 @@
 //! Raspberry Pi OS Lite (Bookworm).
 
-use kraken_flash::base::debian::Release;
+use kraken_image::base::debian::Release;
 use kraken_overlay::{Entry, Volume};
 
 use super::initramfs::LocalBottom;

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::process::Command;
 
 use kraken_fetch::Cache;
-use kraken_flash::base::debian::{self, Release};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
+use kraken_image::base::debian::{self, Release};
 
 use crate::archive::TestArchive;
 use crate::run;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kraken_fetch::Cache;
-use kraken_flash::base::debian;
+use kraken_image::base::debian;
 use sha2::{Digest, Sha256};
 
 use super::super::tools::{require, search_path};

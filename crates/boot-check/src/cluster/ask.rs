@@ -1,0 +1,57 @@
+//! How the nodes of a cluster are asked: one manager after the other, and again and again.
+
+use std::time::{Duration, Instant};
+
+use super::super::context::Run;
+use super::super::node::Running;
+use kraken_guest::EmulateError;
+use kraken_spec::Role;
+
+/// Between two answers.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// The first manager that answers, asked with a script.
+pub(super) fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<String, String> {
+    let mut said = "no manager was booted".to_owned();
+    for node in nodes.iter_mut().filter(|node| node.subject.node.role == Role::Manager) {
+        node.hear();
+        match node.ssh(script) {
+            Ok(text) => return Ok(text),
+            Err(words) => said = format!("{}: {words}", node.report.hostname),
+        }
+    }
+    Err(said)
+}
+
+/// Asks again and again until the answer is good; gives it or the last bad one, and how long it took.
+pub(super) fn until<'a>(
+    run: &Run<'_>,
+    nodes: &mut [Running<'a>],
+    limit: Duration,
+    mut look: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
+) -> Result<(Result<String, String>, Duration), EmulateError> {
+    let since = Instant::now();
+    let limit = run.patience(limit);
+    loop {
+        run.interrupt.check()?;
+        for node in nodes.iter_mut() {
+            node.hear();
+        }
+        let seen = look(nodes);
+        let took = since.elapsed();
+        match seen {
+            Ok(seen) => return Ok((Ok(seen), took)),
+            Err(seen) if took > limit => return Ok((Err(format!("within {} s: {seen}", limit.as_secs())), took)),
+            Err(_) => pause(run, PAUSE)?,
+        }
+    }
+}
+
+fn pause(run: &Run<'_>, time: Duration) -> Result<(), EmulateError> {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        run.interrupt.check()?;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! What is known of a folder of images before one of them boots, as a check among the others.
+
+use super::report::{Check, Outcome};
+use kraken_verify::FolderImages;
+
+/// Its name.
+pub(super) const SET: &str = "set";
+
+/// Whether there is nothing in the folder that is none of the cluster's. It holds for the folder, whichever nodes are booted.
+pub fn set_check(images: &FolderImages) -> Check {
+    let folder = images.folder().display();
+    let strangers = images.strangers();
+    let (outcome, expected, seen) = match strangers.is_empty() {
+        true => (
+            Outcome::Passed,
+            None,
+            format!("no image in {folder} is of another cluster, another build or a node that is gone"),
+        ),
+        false => (
+            Outcome::Failed,
+            Some(format!(
+                "in {folder} one image for each node of kraken.toml, and no others"
+            )),
+            strangers.join("\n"),
+        ),
+    };
+    Check {
+        name: SET,
+        title: "the folder holds images of this cluster, and no others".to_owned(),
+        outcome,
+        expected,
+        seen,
+        cause: None,
+        began_ms: 0,
+        ended_ms: 0,
+    }
+}

@@ -1,0 +1,77 @@
+//! Looks as real guests printed them (`tests/fixtures/probes/`, each with the command that it is from), and what every check says of them.
+
+use super::tests::cluster;
+use super::*;
+use kraken_guest::limits::Limits;
+
+macro_rules! probes {
+    ($($name:literal),* $(,)?) => {
+        [$((
+            $name,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/probes/", $name, ".txt")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/probes/", $name, ".says")),
+        )),*]
+    };
+}
+
+/// Name, look, and what is said of it: a line for each check.
+const PROBES: [(&str, &str, &str); 9] = probes![
+    "manager-right",
+    "worker-right",
+    "worker-configuring",
+    "worker-docker-starting",
+    "worker-cloud-init-running",
+    "worker-runcmd-empty",
+    "other-key",
+    "manager-key-gone-trying",
+    "manager-key-gone",
+];
+
+/// What a line at the probe's head says.
+fn head<'a>(probe: &'a str, name: &str) -> &'a str {
+    let start = format!("# {name}: ");
+    let line = probe.lines().find_map(|line| line.strip_prefix(&start));
+    line.unwrap_or_else(|| panic!("the probe does not say its {name}"))
+}
+
+/// Each check with how its verdict begins (`good`, `bad`, `not yet`, `nothing`) and what was seen, in one line.
+fn verdicts(probe: &str) -> Vec<String> {
+    let mut cluster = cluster();
+    cluster.user.ssh_keys = vec![head(probe, "key").to_owned()];
+    let number: usize = head(probe, "node").parse().unwrap();
+    let mac = format!("52:54:00:6b:00:0{number}");
+    let subject = Subject {
+        cluster: &cluster,
+        node: &cluster.nodes[number - 1],
+        mac: &mac,
+        managers_are_there: true,
+        limits: Limits::of(1.0),
+    };
+    let findings = Findings::parse(probe);
+    let line = |rule: &Rule| {
+        let (what, seen) = match (rule.judge)(&findings, &subject) {
+            Verdict::Good(seen) => ("good", seen),
+            Verdict::Bad { seen, cause, .. } => ("bad", format!("{seen} <- {}", cause.unwrap_or_default())),
+            Verdict::NotYet { seen, .. } => ("not yet", seen),
+            Verdict::Nothing(seen) => ("nothing", seen),
+        };
+        let first = seen.lines().next().unwrap_or_default().trim_end();
+        format!("{}: {what}: {first}", rule.name)
+    };
+    RULES.iter().map(line).collect()
+}
+
+#[test]
+fn every_check_says_of_each_what_it_shows() {
+    for (name, probe, wanted) in PROBES {
+        let said = verdicts(probe).join("\n") + "\n";
+        assert_eq!(said, wanted, "{name}:\n{said}");
+    }
+}
+
+#[test]
+fn every_probe_that_was_recorded_is_looked_at() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/probes");
+    let files = std::fs::read_dir(folder).unwrap();
+    assert_eq!(files.count(), 2 * PROBES.len());
+}

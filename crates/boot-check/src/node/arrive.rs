@@ -1,0 +1,177 @@
+//! From its power to a login: what the image, the console and the LAN say when a node does not come as far.
+
+use std::time::{Duration, Instant};
+
+use super::super::judge::{self, Verdict};
+use super::{GLANCE, Running};
+use kraken_guest::EmulateError;
+
+/// Limits on the reference machine, for `virt` and one guest for each core; see [`super::super::context::Run::patience`].
+const KERNEL: Duration = Duration::from_secs(60);
+const LOGIN: Duration = Duration::from_secs(420);
+
+const TWO_CARDS: &str =
+    "two cards have one address: was one of them made for the other's number, or from another kraken.toml?";
+
+impl Running<'_> {
+    /// A system without room does not get as far as a login, and cannot say why: that is seen beforehand.
+    pub(super) fn has_room(&mut self) -> Result<bool, EmulateError> {
+        let began = self.run.clock.ms();
+        let Some(room) = self.subject.room(self.run.plan.card)? else {
+            return Ok(true);
+        };
+        if room >= judge::ROOM * 1024 {
+            return Ok(true);
+        }
+        let verdict = Verdict::Bad {
+            expected: format!("at least {} MiB free on the root file system", judge::ROOM / 1024),
+            seen: format!(
+                "{} MiB free on the image, with all that the card gives it to grow; it was not booted",
+                room >> 20
+            ),
+            cause: Some("the root file system is full: the card is too small, or too much was put on it".to_owned()),
+        };
+        self.settle("room", "the root file system has room", began, verdict);
+        Ok(false)
+    }
+
+    /// Why nothing more is to be expected of it: its emulator ended, or its console says so.
+    pub(super) fn lost(&mut self) -> Option<(&'static str, String, Option<&'static str>)> {
+        self.hear();
+        if let Some(omen) = self.omens.iter().find(|omen| omen.fatal) {
+            let (check, cause) = (omen.check, omen.cause);
+            return Some((check, self.last_words(), Some(cause)));
+        }
+        Some(("kernel", self.is_dark()?, None))
+    }
+
+    fn last_words(&self) -> String {
+        let tail = self
+            .guest
+            .as_ref()
+            .map(|guest| guest.console().tail(6))
+            .unwrap_or_default();
+        match tail.is_empty() {
+            true => "nothing on the console".to_owned(),
+            false => format!("the console ends with:\n{}", tail.join("\n")),
+        }
+    }
+
+    pub(super) fn kernel(&mut self) -> Result<bool, EmulateError> {
+        const TITLE: &str = "the kernel starts";
+        let began = self.run.clock.ms();
+        let expected = "its first words on the console".to_owned();
+        let limit = self.run.patience(KERNEL);
+        let since = Instant::now();
+        loop {
+            self.run.interrupt.check()?;
+            let lost = self.lost();
+            let first = self.guest.as_ref().and_then(|guest| guest.console().first());
+            if let Some(line) = first {
+                self.reach("kernel");
+                self.settle("kernel", TITLE, began, Verdict::Good(line));
+                return Ok(true);
+            }
+            let over = since.elapsed() > limit;
+            if lost.is_some() || over {
+                let seen = lost.map_or_else(|| format!("nothing within {} s", limit.as_secs()), |(_, seen, _)| seen);
+                let cause = Some(self.run.plan.machine.why_silent().to_owned());
+                self.settle("kernel", TITLE, began, Verdict::Bad { expected, seen, cause });
+                return Ok(false);
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+
+    /// Logs in as root, with the run's own key: what everything else is looked at through.
+    pub(super) fn login(&mut self) -> Result<bool, EmulateError> {
+        let began = self.run.clock.ms();
+        let limit = self.run.patience(LOGIN);
+        let (mut since, mut starts) = (Instant::now(), self.starts);
+        let mut said = "no answer yet".to_owned();
+        loop {
+            self.run.interrupt.check()?;
+            // One that restarts on its first boot has as long again.
+            if self.starts != starts {
+                (since, starts) = (Instant::now(), self.starts);
+            }
+            if let Some((check, seen, cause)) = self.lost() {
+                let (check, title) = match check {
+                    "root" => ("root", "the root file system is mounted read-write"),
+                    "ssh" => ("ssh", "the SSH server answers"),
+                    _ => ("system", "the system comes up"),
+                };
+                let expected = "a system that comes up, to a login over SSH".to_owned();
+                self.settle(
+                    check,
+                    title,
+                    began,
+                    Verdict::Bad {
+                        expected,
+                        seen,
+                        cause: cause.map(str::to_owned),
+                    },
+                );
+                return Ok(false);
+            }
+            if let Some(verdict) = self.is_elsewhere() {
+                // Whose address it is shall be looked at without it.
+                let _ = self.run.lan.cut(self.port());
+                self.settle("address", "the node has its address", began, verdict);
+                return Ok(false);
+            }
+            match self.open() {
+                Ok(()) => {
+                    self.reach("ssh");
+                    return Ok(true);
+                }
+                Err(words) => said = if words.is_empty() { said } else { words },
+            }
+            if since.elapsed() > limit {
+                let seen = format!("within {} s: {said}; {}", limit.as_secs(), self.last_words());
+                let expected = format!("an SSH server at {}", self.subject.node.address);
+                let cause = Some(match (&self.kept_out, self.run.conflict_of(self.port())) {
+                    (_, Some(conflict)) => format!("{}: {TWO_CARDS}", self.run.describe(&conflict)),
+                    (Some(error), None) => {
+                        format!("the emulator's own key could not be put beside the card's ({error})")
+                    }
+                    (None, None) => "the node is not at its address, or its SSH server does not run".to_owned(),
+                });
+                self.settle(
+                    "ssh",
+                    "the SSH server answers",
+                    began,
+                    Verdict::Bad { expected, seen, cause },
+                );
+                return Ok(false);
+            }
+            self.wait(Duration::from_secs(1))?;
+        }
+    }
+
+    /// What the LAN says against it: the node has, or wants, another address than its own. Who wants this node's is at fault himself.
+    fn is_elsewhere(&self) -> Option<Verdict> {
+        let own = self.subject.node.address;
+        if let Some(conflict) = self
+            .run
+            .conflict_of(self.port())
+            .filter(|conflict| conflict.address != own)
+        {
+            return Some(Verdict::Bad {
+                expected: own.to_string(),
+                seen: self.run.describe(&conflict),
+                cause: Some(TWO_CARDS.to_owned()),
+            });
+        }
+        let claims = self.run.claims_of(self.port());
+        if claims.is_empty() || claims.contains(&own) {
+            return None;
+        }
+        let claims: Vec<String> = claims.iter().map(ToString::to_string).collect();
+        Some(Verdict::Bad {
+            expected: own.to_string(),
+            seen: claims.join(", "),
+            cause: Some("the card was made for another node, or from another kraken.toml".to_owned()),
+        })
+    }
+}

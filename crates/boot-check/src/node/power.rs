@@ -1,0 +1,209 @@
+//! A node's power: given, taken away, and what happens when it restarts. At each start the card is read anew, as a Pi's firmware reads it: a
+//! system may have given its disk another id since, or taken words off its command line (Raspberry Pi OS does both on its first boot).
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+
+use super::super::report::Event;
+use super::Running;
+use kraken_disk::ReadAt;
+use kraken_guest::Guest;
+use kraken_guest::Parts;
+use kraken_guest::cmdline::{self, Emulator};
+use kraken_guest::firmware::{self, BootFiles, FirmwareError};
+use kraken_guest::io_error;
+use kraken_guest::{EmulateError, Machine, console, devicetree, written};
+
+/// So many lines of a console wait to be looked at; a guest that prints faster loses some.
+const LINES: usize = 4096;
+/// So many lines of the console are quoted.
+const TAIL: usize = 20;
+/// So often a node may restart by itself before it counts as one that never comes up. Raspberry Pi OS does so once on its first boot, and once
+/// more where it was customised.
+const RESTARTS: u32 = 5;
+/// The node of the device tree that is the controller which all emulated boards have (DWC2).
+const USB_CONTROLLER: &str = "usb@7e980000";
+
+/// What the firmware found on the card.
+pub(super) struct Start {
+    /// In words.
+    pub(super) found: String,
+    /// QEMU's arguments.
+    arguments: Vec<String>,
+}
+
+impl Running<'_> {
+    /// Makes the card: an overlay over the image.
+    pub(super) fn make_card(&mut self) -> Result<(), EmulateError> {
+        let run = self.run;
+        self.kept_out = self.subject.overlay(&self.disk, run.plan.card, &run.key.line)?;
+        self.report.ephemeral_key = self.kept_out.is_none();
+        Ok(())
+    }
+
+    /// Reads the card as the firmware does, as it is now; gives what to start.
+    pub(super) fn read_card(&self) -> Result<Result<Start, FirmwareError>, EmulateError> {
+        let run = self.run;
+        let machine = run.plan.machine;
+        let disk = self.subject.written(&self.disk)?;
+        let files = written::boot_tree(&disk).and_then(|boot| firmware::boot_files(&boot, machine));
+        let files = match files {
+            Ok(files) => files,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (files, found) = self.started_with(files, &disk)?;
+        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, EmulateError> {
+            let path = run.folder.join(format!("{}-{name}", self.report.hostname));
+            fs::write(&path, bytes).map_err(io_error("writing", &path))?;
+            Ok(path)
+        };
+        let put_some = |name: &str, bytes: Option<&Vec<u8>>| bytes.map(|bytes| put(name, bytes)).transpose();
+        let kernel = put("kernel", &files.kernel)?;
+        let initramfs = put_some("initramfs", files.initramfs.as_ref())?;
+        let tree = put_some("tree.dtb", files.device_tree.as_ref())?;
+        let emulator = Emulator {
+            machine,
+            tree: files.device_tree.as_deref(),
+            root: run.plan.root.as_deref(),
+            limits: run.limits,
+        };
+        let line = cmdline::for_emulator(&files.cmdline, emulator);
+        let parts = Parts {
+            kernel: &kernel,
+            initramfs: initramfs.as_deref(),
+            device_tree: tree.as_deref(),
+            cmdline: &line,
+            disk: &self.disk,
+            network: run.lan.socket(self.port()),
+            mac: &self.mac,
+        };
+        let arguments = machine.arguments(&parts, run.processors);
+        Ok(Ok(Start { found, arguments }))
+    }
+
+    /// The files to start with: the card's own, but for a kernel without drivers for `virt`, and a USB controller that is no host.
+    /// With the words for the report.
+    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<(BootFiles, String), EmulateError> {
+        let plan = self.run.plan;
+        let mut found = files.names.join(", ");
+        // The network adapter of an emulated board is one for USB; of this controller QEMU has the host only. A Pi 4's tree has it as a
+        // peripheral, since its own adapter, which QEMU lacks, is elsewhere.
+        let tree = files.device_tree.as_mut();
+        if tree.is_some_and(|tree| devicetree::make_host(tree, USB_CONTROLLER)) {
+            found.push_str("; the emulator has its network adapter at the USB controller, which is made a host");
+        }
+        let spare = plan.spare.as_ref().filter(|_| plan.machine == Machine::Virt);
+        let Some(spare) = spare.filter(|_| self.subject.lacks_virtio()) else {
+            return Ok((files, found));
+        };
+        let archive = spare.initramfs(&written::partitions(disk));
+        files.initramfs = Some(archive.map_err(io_error("making an initramfs for", &self.log))?);
+        files.kernel.clone_from(&spare.kernel);
+        let named = &spare.named;
+        let found = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
+        Ok((files, found))
+    }
+
+    /// Gives it its power, for the first time or again. A card on which the firmware finds nothing to start stays dark.
+    pub(in super::super) fn start(&mut self) -> Result<(), EmulateError> {
+        self.starts += 1;
+        let start = match self.read_card()? {
+            Ok(start) => start,
+            Err(error) => {
+                self.stuck = Some(format!(
+                    "at start {} the firmware found nothing to start: {error}",
+                    self.starts
+                ));
+                return Ok(());
+            }
+        };
+        let (sender, receiver) = mpsc::sync_channel(LINES);
+        let guest = Guest::start(&start.arguments, &self.log, &self.run.janitor, sender, self.cuts.fuse())
+            .map_err(io_error("starting QEMU with its console in", &self.log))?;
+        self.guest = Some(guest);
+        self.lines = Some(receiver);
+        self.run.watcher.event(&Event::Started { node: self.report.node });
+        Ok(())
+    }
+
+    /// Takes its power away, as pulling the plug does.
+    pub(in super::super) fn cut(&mut self) {
+        self.shell = None;
+        self.guest = None;
+        self.lines = None;
+    }
+
+    /// Takes its power away for good; its console's last lines are kept for the report.
+    pub(super) fn off(&mut self) {
+        self.cuts.end();
+        self.take_lines();
+        if let Some(guest) = &self.guest {
+            self.report.console_tail = guest.console().tail(TAIL);
+        }
+        self.cut();
+    }
+
+    /// Hears what the console says: stages, signs of trouble, lines for who watches. A node that restarts is started, and so is one whose
+    /// power is cut because it was asked for.
+    pub(in super::super) fn hear(&mut self) {
+        self.take_lines();
+        if self.cuts.take() {
+            self.doing("its power was cut, and is given again");
+            self.again("its power was cut");
+            self.run.clock.progress();
+            return;
+        }
+        let restarts = self
+            .guest
+            .as_mut()
+            .and_then(Guest::ended)
+            .is_some_and(|end| end.restarts);
+        if !restarts || self.restarts == RESTARTS {
+            return;
+        }
+        self.take_lines();
+        self.restarts += 1;
+        self.doing("restarts");
+        self.again("it restarted");
+    }
+
+    fn again(&mut self, why: &str) {
+        self.cut();
+        if let Err(error) = self.start() {
+            self.stuck = Some(format!("{why}, and it could not be started: {error}"));
+        }
+    }
+
+    fn take_lines(&mut self) {
+        let heard: Vec<String> = self.lines.iter().flat_map(Receiver::try_iter).collect();
+        for line in heard {
+            if let Some(omen) = console::omen(&line) {
+                self.omens.push(omen);
+            }
+            if console::is_of_the_system(&line) {
+                self.reach("root");
+            }
+            self.run.watcher.event(&Event::Console {
+                node: self.report.node,
+                line,
+            });
+        }
+    }
+
+    /// Why its emulator does not run, though its power was not cut.
+    pub(super) fn is_dark(&mut self) -> Option<String> {
+        if let Some(words) = &self.stuck {
+            return Some(words.clone());
+        }
+        let end = self.guest.as_mut().and_then(Guest::ended)?;
+        if self.cuts.is_off() {
+            return None;
+        }
+        Some(match end.restarts {
+            true => format!("it restarts again and again: {} times", self.restarts),
+            false => end.said,
+        })
+    }
+}

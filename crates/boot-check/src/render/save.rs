@@ -1,0 +1,98 @@
+//! Writes a rendering to the file that a user named, whole or not at all.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::{fs, io};
+
+use kraken_verify::CheckError;
+
+/// Writes `text` to `path` under a temporary name beside it, and renames it when all is on the disk. A link is followed; a pipe or a terminal
+/// (`/dev/stdout`) is written to as it is. Permissions are those of any new file.
+///
+/// # Errors
+/// [`CheckError::Io`]: the folder is missing or may not be written, the disk is full.
+pub fn save(path: &Path, text: &str) -> Result<(), CheckError> {
+    let failed = CheckError::io("writing the report", path);
+    match fs::metadata(path) {
+        Ok(known) if known.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+        Ok(known) if !known.is_file() => fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(text.as_bytes())),
+        Ok(_) => fs::canonicalize(path).and_then(|path| replace(&path, text)),
+        Err(_) => replace(path, text),
+    }
+    .map_err(failed)
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".kraken-flash-")
+        .suffix(".part")
+        // The umask takes from it what it takes from every new file.
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_replaced_whole_and_links_are_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("report.xml"), folder.path().join("link.xml"));
+        fs::write(&file, "old and longer").unwrap();
+        std::os::unix::fs::symlink("report.xml", &link).unwrap();
+        save(&link, "new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "something was left");
+        // Readable by whoever may read new files here.
+        fs::write(folder.path().join("other"), "").unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode("report.xml"), mode("other"));
+    }
+
+    #[test]
+    fn what_cannot_be_written_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("missing/report.xml")] {
+            let error = save(&path, "text").unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("writing the report {}", path.display())),
+                "{error}"
+            );
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something was left");
+    }
+
+    #[test]
+    fn a_pipe_is_written_to_and_stays_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        save(&pipe, "text").unwrap();
+        assert_eq!(reader.join().unwrap(), "text");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
+    }
+}

@@ -1,0 +1,197 @@
+//! The used blocks, on their way from the image to the card: one thread reads and hashes, some write, and buffers go round.
+
+use std::io;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+
+use sha2::{Digest, Sha256};
+
+use super::super::target::Target;
+use super::buffer::Buffer;
+use super::error::WriteError;
+use super::limits::{HEAD, IN_FLIGHT, REQUEST};
+use super::map::Sums;
+use super::source::{Chunk, Source};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
+use kraken_image::bake::Piece;
+
+/// Buffers of one card: those in flight, those that wait, the one that is filled. A MiB each.
+const BUFFERS: usize = IN_FLIGHT + 3;
+
+pub(super) struct Body {
+    /// What the first MiB is to hold.
+    pub head: Buffer,
+    pub pieces: Vec<Piece>,
+    pub image_size: u64,
+}
+
+/// A filled buffer.
+struct Full {
+    buffer: Buffer,
+    offset: u64,
+    len: usize,
+}
+
+/// Writes everything but the first MiB.
+pub(super) fn write(
+    source: &mut dyn Source,
+    target: &dyn Target,
+    task: &dyn Task,
+    interrupt: &Interrupt,
+) -> Result<Body, WriteError> {
+    let failed = Mutex::new(None);
+    let (give_back, empty) = mpsc::sync_channel::<Buffer>(BUFFERS);
+    for _ in 0..BUFFERS {
+        // As many as the channel holds: this cannot fail.
+        let _ = give_back.send(Buffer::new(usize::try_from(REQUEST).unwrap_or_default()));
+    }
+    let (hand_on, full) = mpsc::sync_channel::<Full>(BUFFERS);
+    let full = Mutex::new(full);
+    let read = std::thread::scope(|scope| {
+        for _ in 0..IN_FLIGHT {
+            let give_back = give_back.clone();
+            let (full, failed) = (&full, &failed);
+            scope.spawn(move || write_some(target, full, &give_back, failed, task));
+        }
+        drop(give_back);
+        let read = fill(source, target, (&empty, hand_on), interrupt, || lock(&failed).is_some());
+        // Writers end when nothing more comes; those that wait to give a buffer back have room for all.
+        read
+    });
+    match lock(&failed).take() {
+        Some((at, source)) => Err(WriteError::Card {
+            doing: "writing",
+            at,
+            source,
+        }),
+        None => read,
+    }
+}
+
+type Failed = Mutex<Option<(u64, io::Error)>>;
+
+fn lock(failed: &Failed) -> std::sync::MutexGuard<'_, Option<(u64, io::Error)>> {
+    failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn write_some(
+    target: &dyn Target,
+    full: &Mutex<Receiver<Full>>,
+    give_back: &SyncSender<Buffer>,
+    failed: &Failed,
+    task: &dyn Task,
+) {
+    loop {
+        let next = full.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
+        let Ok(Full { buffer, offset, len }) = next else { return };
+        if lock(failed).is_none() {
+            match target.write(offset, &buffer[..len]) {
+                Ok(()) => task.advance(len as u64),
+                Err(error) => {
+                    lock(failed).get_or_insert((offset, error));
+                }
+            }
+        }
+        let _ = give_back.send(buffer);
+    }
+}
+
+/// Reads the source to its end.
+fn fill(
+    source: &mut dyn Source,
+    target: &dyn Target,
+    (empty, hand_on): (&Receiver<Buffer>, SyncSender<Full>),
+    interrupt: &Interrupt,
+    failed: impl Fn() -> bool,
+) -> Result<Body, WriteError> {
+    let mut body = Body {
+        head: Buffer::new(usize::try_from(HEAD.min(target.size())).unwrap_or_default()),
+        pieces: Vec::new(),
+        image_size: 0,
+    };
+    let mut sums = Sums::default();
+    let mut spare = None;
+    while let Some(mut buffer) = spare.take().or_else(|| empty.recv().ok()) {
+        interrupt.check()?;
+        if failed() {
+            break;
+        }
+        let Some(chunk) = source.next(&mut buffer).map_err(WriteError::Source)? else {
+            break;
+        };
+        hash(&chunk, &buffer, &mut sums, &mut body.pieces).map_err(WriteError::Source)?;
+        let end = chunk.offset + chunk.len as u64;
+        // A card has whole blocks; what the last one holds behind the image is nothing.
+        let whole = chunk.len.next_multiple_of(usize::try_from(target.block()).unwrap_or(1));
+        if chunk.offset + whole as u64 > target.size() {
+            return Err(WriteError::TooSmall {
+                needed: end,
+                size: target.size(),
+            });
+        }
+        buffer[chunk.len..whole].fill(0);
+        let mut from = 0;
+        if chunk.offset < HEAD {
+            let at = usize::try_from(chunk.offset).unwrap_or_default();
+            from = whole.min(body.head.len() - at);
+            body.head[at..at + from].copy_from_slice(&buffer[..from]);
+        }
+        if from < whole {
+            // A chunk does not cross the first MiB (`Source::next`), so it is in one of the two.
+            let _ = hand_on.send(Full {
+                buffer,
+                offset: chunk.offset,
+                len: whole,
+            });
+        } else {
+            spare = Some(buffer);
+        }
+    }
+    body.image_size = source
+        .size()
+        .unwrap_or_else(|| body.pieces.last().map_or(0, |piece| piece.end));
+    Ok(body)
+}
+
+/// Hashes the pieces of a chunk, and compares them with what they should be where that is known.
+fn hash(chunk: &Chunk, buffer: &[u8], sums: &mut Sums, pieces: &mut Vec<Piece>) -> io::Result<()> {
+    for cut in &chunk.pieces {
+        let at = |position: u64| usize::try_from(position - chunk.offset).unwrap_or(usize::MAX);
+        let bytes = &buffer[at(cut.start)..at(cut.end)];
+        sums.follow(cut, bytes)?;
+        let sha256 = hex::encode(Sha256::digest(bytes));
+        if cut.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!(
+                    "bytes {} to {} are not what they were when it was made: remove it, and have it made again",
+                    cut.start, cut.end
+                ),
+            ));
+        }
+        pieces.push(Piece {
+            start: cut.start,
+            end: cut.end,
+            sha256,
+        });
+    }
+    Ok(())
+}
+
+/// Writes the first MiB: all of it but the first block, and that one last.
+pub(super) fn write_head(target: &dyn Target, head: &Buffer) -> Result<(), WriteError> {
+    let block = usize::try_from(target.block()).unwrap_or(usize::MAX).min(head.len());
+    let failed = |at| {
+        move |source| WriteError::Card {
+            doing: "writing",
+            at,
+            source,
+        }
+    };
+    let mut rest = Buffer::new(head.len() - block);
+    rest.copy_from_slice(&head[block..]);
+    target.write(block as u64, &rest).map_err(failed(block as u64))?;
+    target.flush().map_err(WriteError::Flush)?;
+    target.write(0, &head[..block]).map_err(failed(0))
+}

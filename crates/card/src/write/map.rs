@@ -1,0 +1,228 @@
+//! What a block map beside an image says of it: ranges, each with the hash of all its bytes; and what the map leaves out though the image has
+//! something there.
+
+use std::io;
+use std::iter;
+use std::ops::Range;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::cut::{Cut, Mapped};
+use kraken_disk::{ReadAt, UsedMap};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Task;
+use kraken_image::bake::{self, PIECE};
+
+/// Cuts of a map's ranges, which come in order. A range that is longer than a piece (256 KiB) or crosses a multiple of its length is cut,
+/// and compared once its last part came.
+pub fn cuts(ranges: impl IntoIterator<Item = Mapped>) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    for mapped in ranges {
+        let mapped = Arc::new(mapped);
+        let parts = bake::cut(&UsedMap::from_ranges(iter::once(mapped.start..mapped.end)));
+        cuts.extend(parts.into_iter().map(|(start, end)| Cut {
+            start,
+            end,
+            sha256: None,
+            mapped: Some(mapped.clone()),
+        }));
+    }
+    cuts
+}
+
+/// Hashes mapped ranges over all their parts, which come in order.
+#[derive(Default)]
+pub(super) struct Sums {
+    running: Sha256,
+}
+
+impl Sums {
+    /// Takes the next part; an error when it ends a range that is not what the map says.
+    pub(super) fn follow(&mut self, cut: &Cut, bytes: &[u8]) -> io::Result<()> {
+        let Some(mapped) = &cut.mapped else {
+            return Ok(());
+        };
+        if cut.start == mapped.start {
+            self.running.reset();
+        }
+        self.running.update(bytes);
+        if cut.end < mapped.end || hex::encode(self.running.finalize_reset()) == mapped.sha256 {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!(
+                "bytes {} to {} are not those that its block map names: image and map do not belong together, or one is damaged; \
+                 get both again, or remove the map to write the whole image",
+                mapped.start, mapped.end
+            ),
+        ))
+    }
+}
+
+/// Compares an image with the ranges of its map.
+///
+/// # Errors
+/// `InvalidData` names the range that differs; `Interrupted` when asked to stop; what reading reports.
+pub fn compare_map(image: &dyn ReadAt, cuts: &[Cut], task: &dyn Task, interrupt: &Interrupt) -> io::Result<()> {
+    let mut sums = Sums::default();
+    let mut buffer = vec![0; usize::try_from(PIECE).unwrap_or_default()];
+    for cut in cuts {
+        if interrupt.is_set() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let part = &mut buffer[..usize::try_from(cut.end - cut.start).unwrap_or_default()];
+        image.read_at(cut.start, part)?;
+        sums.follow(cut, part)?;
+        task.advance(cut.end - cut.start);
+    }
+    Ok(())
+}
+
+/// Cuts of what is in use and the map does not name. A reader of the card may expect zeros there, or what the image has.
+pub fn left_out(used: &UsedMap, cuts: &[Cut], size: u64) -> Vec<Cut> {
+    let whole = used.ranges().iter().map(|range| bake::whole_blocks(range, size));
+    let mut mapped = cuts.iter().peekable();
+    let mut gaps: Vec<Range<u64>> = Vec::new();
+    for range in UsedMap::from_ranges(whole).ranges() {
+        let mut at = range.start;
+        while mapped.next_if(|cut| cut.end <= at).is_some() {}
+        while let Some(cut) = mapped.peek().filter(|cut| cut.start < range.end) {
+            gaps.push(at..cut.start.max(at));
+            at = at.max(cut.end);
+            if cut.end > range.end {
+                break;
+            }
+            mapped.next();
+        }
+        gaps.push(at.min(range.end)..range.end);
+    }
+    bake::cut(&UsedMap::from_ranges(gaps)).into_iter().map(plain).collect()
+}
+
+/// The bytes among these parts of an image that are not zero, in whole blocks of 4096.
+///
+/// # Errors
+/// What reading reports; `Interrupted` when asked to stop.
+pub fn data_in(image: &dyn ReadAt, cuts: &[Cut], interrupt: &Interrupt) -> io::Result<u64> {
+    let mut buffer = vec![0; usize::try_from(PIECE).unwrap_or_default()];
+    let mut found = 0;
+    for cut in cuts {
+        if interrupt.is_set() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let part = &mut buffer[..usize::try_from(cut.end - cut.start).unwrap_or_default()];
+        image.read_at(cut.start, part)?;
+        let blocks = part.chunks(4096).filter(|block| block.iter().any(|byte| *byte != 0));
+        found += blocks.map(|block| block.len() as u64).sum::<u64>();
+    }
+    Ok(found)
+}
+
+/// The pieces of these bytes, which lie at `offset`, that no cut names and that are not all zeros.
+pub(super) fn data_between(cuts: &[Cut], offset: u64, bytes: &[u8]) -> Vec<Cut> {
+    let end = offset + bytes.len() as u64;
+    let mut found = Vec::new();
+    let mut at = offset;
+    for next in cuts.iter().map(|cut| cut.start..cut.end).chain(iter::once(end..end)) {
+        while at < next.start {
+            let stop = (at / PIECE + 1).saturating_mul(PIECE).min(next.start);
+            let place = |position: u64| usize::try_from(position - offset).unwrap_or(usize::MAX);
+            if bytes[place(at)..place(stop)].iter().any(|byte| *byte != 0) {
+                found.push(plain((at, stop)));
+            }
+            at = stop;
+        }
+        at = at.max(next.end);
+    }
+    found
+}
+
+fn plain((start, end): (u64, u64)) -> Cut {
+    Cut {
+        start,
+        end,
+        sha256: None,
+        mapped: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapped(start: u64, end: u64, image: &[u8]) -> Mapped {
+        Mapped {
+            start,
+            end,
+            sha256: hex::encode(Sha256::digest(&image[start as usize..end as usize])),
+        }
+    }
+
+    #[test]
+    fn a_range_of_any_length_is_compared_with_its_one_hash() {
+        let mut image: Vec<u8> = (0..3u32 << 20).map(|n| (n / 511) as u8).collect();
+        let cuts = cuts([
+            mapped(0, 4096, &image),
+            mapped(8192, (2 << 20) + 12288, &image),
+            mapped((2 << 20) + 16384, 3 << 20, &image),
+        ]);
+        assert!(cuts.iter().all(|cut| cut.end - cut.start <= PIECE));
+        let none = Interrupt::new();
+        let compare = |image: &Vec<u8>| {
+            let image = kraken_disk::RamDisk::from_bytes(image.clone());
+            compare_map(&image, &cuts, &kraken_foundation::progress::Silent, &none)
+        };
+        compare(&image).unwrap();
+        // In no range.
+        image[5000] ^= 1;
+        compare(&image).unwrap();
+        image[1_500_000] ^= 1;
+        let error = compare(&image).unwrap_err().to_string();
+        assert!(
+            error.contains("bytes 8192 to 2109440") && error.contains("belong together"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_in_use_and_not_mapped_is_found() {
+        let block = |n: u64| n * 4096;
+        let image = vec![0; 4096 * 200];
+        let cuts = cuts([
+            mapped(block(2), block(4), &image),
+            mapped(block(8), block(100), &image),
+            mapped(block(150), block(160), &image),
+        ]);
+        let used = UsedMap::from_ranges([
+            0..block(3),
+            block(4)..block(5),
+            block(90)..block(155) + 1,
+            block(170)..block(171),
+        ]);
+        let left: Vec<(u64, u64)> = left_out(&used, &cuts, block(200))
+            .iter()
+            .map(|cut| (cut.start / 4096, cut.end / 4096))
+            .collect();
+        assert_eq!(left, [(0, 2), (4, 5), (100, 128), (128, 150), (170, 171)]);
+    }
+
+    #[test]
+    fn data_between_ranges_is_found_in_pieces() {
+        let mut bytes = vec![0; 1 << 20];
+        let cuts = cuts([
+            mapped(4096, 8192, &bytes),
+            mapped(300_000 / 4096 * 4096, 600_000 / 4096 * 4096, &bytes),
+        ]);
+        assert_eq!(data_between(&cuts, 0, &bytes), []);
+        bytes[100_000] = 1;
+        bytes[5000] = 1;
+        bytes[(1 << 20) - 1] = 1;
+        let found: Vec<(u64, u64)> = data_between(&cuts, 0, &bytes)
+            .iter()
+            .map(|cut| (cut.start, cut.end))
+            .collect();
+        assert_eq!(found, [(8192, PIECE), (3 * PIECE, 4 * PIECE)]);
+    }
+}

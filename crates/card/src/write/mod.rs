@@ -1,0 +1,202 @@
+//! Writes an image to a card so that the card is either whole or plainly not bootable, and proves it by reading back.
+//!
+//! The order is what makes it safe. (1) The first and the last MiB are emptied, so that no table and no signature of an old system is
+//! left. (2) The card shows that it is as large as it says. (3) What it held may be forgotten (discard). (4) The used blocks are written,
+//! but for the first MiB; (5) flushed; (6) read back past the cache and compared. (7) Only then the first MiB, with the partition
+//! table, is written, flushed and read back.
+//!
+//! Blocks that the image does not use are not written. coreos-installer warns that this is unsafe where a reader expects zeros, since
+//! discarded blocks need not read as zeros. Here nobody does: the map of used blocks comes from the file systems' own books
+//! ([`kraken_disk::UsedMap`]), where these can be believed as they lie there, and neither FAT nor ext4 reads a block that its books call free
+//! before writing it: a FAT's clusters are in the table or free; ext4's inode tables, bitmaps and journal count as used, and group
+//! descriptors that say "uninitialised" have checksums. What holds no known file system, or one that was not unmounted, is written whole.
+//! Old data may stay in blocks that are not used, as with any card that was formatted.
+
+mod body;
+mod buffer;
+mod capacity;
+mod cut;
+mod error;
+mod limits;
+mod map;
+mod readback;
+mod source;
+
+pub use cut::{Cut, Mapped};
+pub use error::{Difference, WriteError};
+pub use limits::HEAD;
+pub use map::{compare_map, cuts, data_in, left_out};
+pub use readback::compare;
+pub use source::{Chunk, ImageSource, Source, StreamSource};
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::target::Target;
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
+use kraken_image::bake::Piece;
+
+/// A device that discards slowly is written without.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes that one discard is for, so that it can be given up.
+const DISCARD_STEP: u64 = 1 << 30;
+
+/// How to write.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteOptions {
+    /// Read everything back and compare.
+    pub verify: bool,
+    /// Have the card show that it is as large as it says.
+    pub test_capacity: bool,
+    /// A number that no earlier run had: what the test of the capacity writes must not be there already.
+    pub nonce: u64,
+}
+
+/// What was written.
+#[derive(Clone, Debug)]
+pub struct WriteReport {
+    /// Every range that was written, with its hash.
+    pub pieces: Vec<Piece>,
+    /// The size of the image in bytes.
+    pub image_size: u64,
+    /// Whether the device was told to forget what it held.
+    pub discarded: bool,
+    /// Writing and flushing.
+    pub writing: Duration,
+    /// Reading back; nothing when that was not asked for.
+    pub reading: Option<Duration>,
+}
+
+impl WriteReport {
+    /// The bytes that were written.
+    pub fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.end - piece.start).sum()
+    }
+}
+
+/// Writes an image. `name` is what progress calls the card.
+///
+/// # Errors
+/// [`WriteError`]. Once begun, everything but success leaves the first MiB empty as far as the device lets itself be written.
+pub fn write(
+    source: &mut dyn Source,
+    target: &dyn Target,
+    name: &str,
+    options: WriteOptions,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<WriteReport, WriteError> {
+    interrupt.check().map_err(|_| WriteError::NotBegun)?;
+    if let Some(needed) = source.size().filter(|needed| *needed > target.size()) {
+        return Err(WriteError::TooSmall {
+            needed,
+            size: target.size(),
+        });
+    }
+    let result = in_order(source, target, name, options, (progress, interrupt));
+    // Half a table, or one in front of what is wrong: away with it.
+    result.map_err(|error| {
+        // What was lost before is told by the next flush, once (fsync(2)): it is not the emptying that failed then.
+        let _ = target.flush();
+        match unmake(target) {
+            Ok(()) => error,
+            Err(second) => WriteError::Left(Box::new(error), Box::new(second)),
+        }
+    })
+}
+
+fn in_order(
+    source: &mut dyn Source,
+    target: &dyn Target,
+    name: &str,
+    options: WriteOptions,
+    (progress, interrupt): (&dyn Progress, &Interrupt),
+) -> Result<WriteReport, WriteError> {
+    unmake(target)?;
+    if options.test_capacity {
+        let task = progress.task(&format!("{name}: testing its size"), None);
+        capacity::test(target, source.size(), options.nonce, interrupt)?;
+        drop(task);
+    }
+    let discarded = discard(target, interrupt)?;
+    let began = Instant::now();
+    let written = {
+        let task = progress.task(&format!("{name}: writing"), source.used_bytes());
+        body::write(source, target, &*task, interrupt)?
+    };
+    if written.head.iter().all(|byte| *byte == 0) {
+        return Err(WriteError::NoHead);
+    }
+    {
+        let _task = progress.task(&format!("{name}: waiting for the card"), None);
+        target.flush().map_err(WriteError::Flush)?;
+    }
+    let mut writing = began.elapsed();
+    let (head, rest): (Vec<Piece>, Vec<Piece>) = written.pieces.iter().cloned().partition(|piece| piece.start < HEAD);
+    let began = Instant::now();
+    if options.verify {
+        let total = rest.iter().map(|piece| piece.end - piece.start).sum();
+        let task = progress.task(&format!("{name}: reading back"), Some(total));
+        readback::compare(target, &rest, &*task, interrupt)?;
+    }
+    let mut reading = began.elapsed();
+    interrupt.check()?;
+    let began = Instant::now();
+    body::write_head(target, &written.head)?;
+    target.flush().map_err(WriteError::Flush)?;
+    writing += began.elapsed();
+    if options.verify {
+        let began = Instant::now();
+        readback::compare(target, &head, &kraken_foundation::progress::Silent, &Interrupt::new())?;
+        reading += began.elapsed();
+    }
+    Ok(WriteReport {
+        pieces: written.pieces,
+        image_size: written.image_size,
+        discarded,
+        writing,
+        reading: options.verify.then_some(reading),
+    })
+}
+
+/// Empties what makes a disk bootable, or anything: the first and the last MiB.
+fn unmake(target: &dyn Target) -> Result<(), WriteError> {
+    let size = target.size();
+    empty(target, 0..HEAD.min(size))?;
+    empty(target, tail(target)..size)?;
+    target.flush().map_err(WriteError::Flush)
+}
+
+/// Writes zeros over a range.
+fn empty(target: &dyn Target, range: Range<u64>) -> Result<(), WriteError> {
+    let zeros = buffer::Buffer::new(usize::try_from(range.end - range.start).unwrap_or_default());
+    let written = target.write(range.start, &zeros);
+    written.map_err(|source| WriteError::Card {
+        doing: "emptying",
+        at: range.start,
+        source,
+    })
+}
+
+/// Where the last MiB begins, which is emptied as well: copies of a GPT and some signatures lie at the end.
+fn tail(target: &dyn Target) -> u64 {
+    target.size().saturating_sub(HEAD).next_multiple_of(target.block())
+}
+
+/// Tells the device to forget everything but its two emptied ends, as long as it does so quickly: what is discarded reads as anything, and
+/// might be the old table again.
+fn discard(target: &dyn Target, interrupt: &Interrupt) -> Result<bool, WriteError> {
+    let began = Instant::now();
+    let mut at = HEAD;
+    while at < tail(target) {
+        interrupt.check()?;
+        let end = (at + DISCARD_STEP).min(tail(target));
+        // A device that fails at this can be written all the same: only speed is lost.
+        if !target.discard(at..end).unwrap_or(false) || began.elapsed() > DISCARD_PATIENCE {
+            return Ok(false);
+        }
+        at = end;
+    }
+    Ok(true)
+}

@@ -1,0 +1,121 @@
+//! How fast this machine emulates, now, with what else it does: all time limits hang on it.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::janitor::Janitor;
+use super::programs::QEMU;
+use super::{EmulateError, Machine};
+use kraken_disk::tool;
+use kraken_foundation::interrupt::Interrupt;
+
+/// How long the run below takes on the reference machine: two cores of an x86-64 server of 2.6 GHz, QEMU 10.0, nothing else to do.
+const REFERENCE: Duration = Duration::from_millis(2200);
+/// A run that has not ended by then tells nothing but that this machine is very slow, or that the kernel is none.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Without an end to the run, the limits are those of a machine so many times slower.
+const UNKNOWN: f64 = 4.0;
+
+/// A program that takes as long on the reference machine as a kernel of 64 bits does up to its panic, for cards with one of 32 bits, which
+/// does not start on `virt`: it counts down from 0x4600_0000 and asks the firmware to switch off (PSCI, Arm DEN 0022: SYSTEM_OFF by `hvc`).
+const COUNTDOWN: [u32; 7] = [
+    0xd2a8_c000, // movz x0, #0x4600, lsl #16
+    0xf100_0400, // subs x0, x0, #1
+    0x54ff_ffe1, // b.ne -4
+    0x5280_0100, // movz w0, #0x0008
+    0x72b0_8000, // movk w0, #0x8400, lsl #16
+    0xd400_0002, // hvc #0
+    0x1400_0000, // b .
+];
+
+/// What is started to measure, for cards with this kernel.
+pub fn program(kernel: Vec<u8>) -> Vec<u8> {
+    // zImage, arch/arm/boot/compressed/head.S: the magic number.
+    match kernel.get(0x24..0x28) == Some(&0x016f_2818_u32.to_le_bytes()) {
+        true => COUNTDOWN.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        false => kernel,
+    }
+}
+
+/// How many times slower than the reference machine this one emulates; at least 1, since limits are never tightened. What
+/// [`program`] gave is started without a disk: a kernel ends in a panic, upon which the emulator ends.
+pub fn slowness(kernel: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Result<f64, EmulateError> {
+    let mut command = tool(QEMU);
+    command
+        .args([
+            "-M",
+            "virt,gic-version=3",
+            "-cpu",
+            "cortex-a53",
+            "-smp",
+            "1",
+            "-m",
+            "512",
+        ])
+        .args([
+            "-nodefaults",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-serial",
+            "none",
+            "-no-reboot",
+        ])
+        .args([
+            "-accel",
+            "tcg,tb-size=64",
+            "-append",
+            "panic=-1 mitigations=off nokaslr",
+            "-kernel",
+        ])
+        .arg(kernel)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let began = Instant::now();
+    let mut process = command.spawn().map_err(|error| EmulateError::Tool {
+        program: QEMU,
+        said: error.to_string(),
+    })?;
+    janitor.mind(process.id());
+    let ended = loop {
+        match process.try_wait() {
+            Ok(Some(status)) => break status.success(),
+            Ok(None) if began.elapsed() < LIMIT && !interrupt.is_set() => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            _ => {
+                // It may have ended just now.
+                let _ = process.kill();
+                let _ = process.wait();
+                break false;
+            }
+        }
+    };
+    janitor.forget(process.id());
+    interrupt.check()?;
+    let times = began.elapsed().as_secs_f64() / REFERENCE.as_secs_f64();
+    Ok(if ended && times > 0.1 { times.max(1.0) } else { UNKNOWN })
+}
+
+/// How many times longer than on `virt` a board takes: its devices are emulated down to their registers (measured: 820 seconds of processor
+/// time to 210 from start to swarm).
+pub fn weight(machine: Machine) -> f64 {
+    if machine.is_board() { 4.0 } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_of_32_bits_has_another_program_in_its_place() {
+        let mut kernel = vec![0; 0x100];
+        assert_eq!(program(kernel.clone()), kernel);
+        assert_eq!(program(vec![1, 2, 3]), [1, 2, 3]);
+        kernel[0x24..0x28].copy_from_slice(&[0x18, 0x28, 0x6f, 0x01]);
+        let countdown = program(kernel);
+        assert_eq!((countdown.len(), &countdown[..4]), (28, &[0x00, 0xc0, 0xa8, 0xd2][..]));
+    }
+}

@@ -1,0 +1,147 @@
+//! A running emulator: started, read, cut off.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::console::Console;
+use super::fuse::Fuse;
+use super::janitor::Janitor;
+use super::programs::QEMU;
+use kraken_disk::tool;
+use kraken_foundation::text;
+
+/// What is kept of what the emulator says of itself, in bytes.
+const WORDS: u64 = 4096;
+
+/// How an emulator ended by itself.
+pub struct End {
+    /// Whether the guest restarts: with `-no-reboot` the emulator ends well then. So it does when the guest switches off, which its kernel says.
+    pub restarts: bool,
+    /// In words.
+    pub said: String,
+}
+
+/// A guest. Dropping it takes its power away.
+pub struct Guest {
+    process: Arc<Mutex<Child>>,
+    id: u32,
+    janitor: Arc<Janitor>,
+    console: Arc<Mutex<Console>>,
+    said: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Guest {
+    /// Starts the emulator with these arguments; the console's bytes are put behind those in `log`. Each line goes to
+    /// `lines`, as long as somebody takes them. At the line at which `fuse` blows it is killed.
+    pub fn start(
+        arguments: &[String],
+        log: &Path,
+        janitor: &Arc<Janitor>,
+        lines: SyncSender<String>,
+        fuse: Arc<Fuse>,
+    ) -> io::Result<Self> {
+        let file = File::options().create(true).append(true).open(log)?;
+        let mut command = tool(QEMU);
+        let mut process = command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (id, output, errors) = (process.id(), process.stdout.take(), process.stderr.take());
+        janitor.mind(id);
+        let process = Arc::new(Mutex::new(process));
+        let console = Arc::new(Mutex::new(Console::default()));
+        let said = Arc::new(Mutex::new(String::new()));
+        let mut readers = Vec::new();
+        if let Some(mut output) = output {
+            let console = Arc::clone(&console);
+            let process = Arc::clone(&process);
+            let hear = move |line: String| {
+                if fuse.blows_at(&line) {
+                    // It may have ended by itself.
+                    let _ = lock(&process).kill();
+                }
+                // Who is flooded sees some lines less; the console has them.
+                let _ = lines.try_send(line);
+            };
+            readers.push(std::thread::spawn(move || {
+                follow(&mut output, file, &console, hear);
+            }));
+        }
+        if let Some(errors) = errors {
+            let said = Arc::clone(&said);
+            readers.push(std::thread::spawn(move || {
+                let mut text = Vec::new();
+                let mut errors = errors;
+                // What could be read is what there is to say.
+                let _ = errors.by_ref().take(WORDS).read_to_end(&mut text);
+                *lock(&said) = text::line(&String::from_utf8_lossy(&text));
+                let _ = io::copy(&mut errors, &mut io::sink());
+            }));
+        }
+        Ok(Self {
+            process,
+            id,
+            janitor: Arc::clone(janitor),
+            console,
+            said,
+            readers,
+        })
+    }
+
+    /// The console.
+    pub fn console(&self) -> MutexGuard<'_, Console> {
+        lock(&self.console)
+    }
+
+    /// Whether the emulator has ended by itself, and how.
+    pub fn ended(&mut self) -> Option<End> {
+        let status = lock(&self.process).try_wait().ok().flatten()?;
+        // What it said last may still be on its way.
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        let said = lock(&self.said).clone();
+        Some(End {
+            restarts: status.success() && !self.console().says_off(),
+            said: match said.is_empty() {
+                true => format!("QEMU ended ({status})"),
+                false => format!("QEMU ended ({status}): {said}"),
+            },
+        })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let mut process = lock(&self.process);
+        let _ = process.kill();
+        let _ = process.wait();
+        drop(process);
+        self.janitor.forget(self.id);
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+    }
+}
+
+fn follow(output: &mut impl Read, mut log: File, console: &Mutex<Console>, hear: impl Fn(String)) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = output.read(&mut bytes) {
+        // A log that cannot be written is missed when it is kept; the lines are at hand all the same.
+        let _ = log.write_all(&bytes[..count]);
+        let lines = lock(console).take(&bytes[..count]);
+        lines.into_iter().for_each(&hear);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

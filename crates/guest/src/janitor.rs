@@ -1,0 +1,98 @@
+//! Somebody who cleans up behind this program, however it ends: also when it is killed on the spot, no emulator and no file stays.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// Reads what is to be done until its standard input ends, which it does with this program; then does it. `+PID` is a process to be
+/// killed, `-PID` one that ended by itself. It is in a process group of its own: Ctrl-C is not meant for it.
+const SCRIPT: &str = r#"trap '' INT TERM HUP
+pids=' '
+while read -r word; do
+  case $word in
+    +*) pids="$pids${word#+} " ;;
+    -*) pids=$(printf %s "$pids" | sed "s/ ${word#-} / /") ;;
+  esac
+done
+[ "$pids" = ' ' ] || kill -KILL $pids 2>/dev/null
+rm -rf -- "$@"
+"#;
+
+/// The janitor, until it is dropped.
+#[derive(Debug)]
+pub struct Janitor {
+    process: Mutex<Child>,
+}
+
+impl Janitor {
+    /// Hires one for these folders.
+    ///
+    /// # Errors
+    /// When there is no shell.
+    pub fn hire(folders: &[&Path]) -> io::Result<Self> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", SCRIPT, "kraken-flash-janitor"]).args(folders);
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self {
+            process: Mutex::new(process),
+        })
+    }
+
+    /// A process to be killed when all ends.
+    pub fn mind(&self, pid: u32) {
+        self.tell(&format!("+{pid}\n"));
+    }
+
+    /// A process that ended: its number may be somebody else's soon.
+    pub fn forget(&self, pid: u32) {
+        self.tell(&format!("-{pid}\n"));
+    }
+
+    fn tell(&self, line: &str) {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stdin) = &mut process.stdin {
+            // Without a janitor, dropping cleans up all the same.
+            let _ = stdin.write_all(line.as_bytes());
+        }
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(process.stdin.take());
+        let _ = process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_and_folders_are_gone_and_what_ended_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (swept, kept) = (folder.path().join("swept"), folder.path().join("kept"));
+        std::fs::create_dir_all(swept.join("within")).unwrap();
+        std::fs::create_dir(&kept).unwrap();
+        let mut minded = Command::new("sleep").arg("100").spawn().unwrap();
+        let mut forgotten = Command::new("sleep").arg("100").spawn().unwrap();
+        let janitor = Janitor::hire(&[&swept]).unwrap();
+        janitor.mind(minded.id());
+        janitor.mind(forgotten.id());
+        janitor.forget(forgotten.id());
+        drop(janitor);
+        assert!(!swept.exists() && kept.exists());
+        assert_eq!(minded.wait().unwrap().code(), None, "it was not killed");
+        assert!(forgotten.try_wait().unwrap().is_none(), "it was killed");
+        forgotten.kill().unwrap();
+        forgotten.wait().unwrap();
+    }
+}

@@ -1,0 +1,47 @@
+//! A card booted in QEMU: what a Pi's firmware would read from it, the machine, its console and SSH.
+//!
+//! A [`Subject`] is an image, or a golden image with a patch. It reads what the firmware would read and makes the overlay that the guest
+//! writes to, so no image is ever changed. [`Machine`] knows the boards and QEMU's arguments, [`Guest`] is a running QEMU with its console,
+//! [`Shell`] an SSH connection into it. [`Spare`] is a kernel for cards whose own knows only a Pi. A [`Janitor`] ends guests and removes
+//! folders, whatever becomes of this program.
+//!
+//! This crate does not judge what it sees, and knows one guest at a time, never a cluster.
+//!
+//! ```
+//! use kraken_guest::Machine;
+//!
+//! assert_eq!("raspi3b".parse::<Machine>().map(Machine::is_board), Ok(true));
+//! assert!(!Machine::Virt.is_board());
+//! ```
+
+pub mod calibrate;
+pub mod cmdline;
+pub mod console;
+pub mod devicetree;
+mod error;
+pub mod firmware;
+mod fuse;
+mod guest;
+mod janitor;
+pub mod limits;
+mod machine;
+mod packed;
+pub mod programs;
+mod scratch;
+mod spare;
+mod ssh;
+mod subject;
+mod virtio;
+pub mod written;
+
+pub use error::{EmulateError, io_error};
+pub use firmware::FirmwareError;
+pub use fuse::Fuse;
+pub use guest::{End, Guest};
+pub use janitor::Janitor;
+pub use machine::{Machine, Parts};
+pub use packed::Unpacking;
+pub use scratch::folder_in;
+pub use spare::Spare;
+pub use ssh::{Login, OwnKey, Shell};
+pub use subject::{Fingerprint, Subject};

@@ -1,0 +1,244 @@
+//! What is booted: an image file, or golden image and patch; and the overlay over it, which takes all that the guest writes.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::error::io_error;
+use super::firmware::{self, BootFiles, FirmwareError};
+use super::programs::{run, text};
+use super::written::{self, Written};
+use super::{EmulateError, Machine, Unpacking, virtio};
+use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
+use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_spec::Node;
+
+/// What is booted as one node.
+#[derive(Clone)]
+pub struct Subject<'a> {
+    /// The node that it should be.
+    pub node: &'a Node,
+    /// The raw image: that of the node, or the golden image under its patch.
+    pub image: PathBuf,
+    /// The file that the user named, where `image` was unpacked from it.
+    pub packed: Option<PathBuf>,
+    /// What the node's image has otherwise than the golden image.
+    pub patch: Option<Patch>,
+}
+
+/// An image as it was.
+#[derive(PartialEq, Eq)]
+pub struct Fingerprint(u64, Option<SystemTime>);
+
+impl<'a> Subject<'a> {
+    /// An image file.
+    pub fn file(node: &'a Node, image: PathBuf) -> Self {
+        Self {
+            node,
+            image,
+            packed: None,
+            patch: None,
+        }
+    }
+
+    /// A golden image and a node's patch, without an image file of the node's.
+    pub fn made(node: &'a Node, golden: PathBuf, patch: Patch) -> Self {
+        Self {
+            node,
+            image: golden,
+            packed: None,
+            patch: Some(patch),
+        }
+    }
+
+    /// Boots what is in the image, where that is packed; see [`Unpacking::raw`].
+    ///
+    /// # Errors
+    /// [`EmulateError`] when it cannot be unpacked.
+    pub fn unpack(
+        &mut self,
+        unpacking: &Unpacking,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), EmulateError> {
+        let raw = unpacking.raw(&self.image, progress, interrupt)?;
+        if raw != self.image {
+            self.packed = Some(std::mem::replace(&mut self.image, raw));
+        }
+        Ok(())
+    }
+
+    /// The image's name for who reads it; nothing for what is no file of its own.
+    pub fn named(&self) -> Option<PathBuf> {
+        self.patch.is_none().then(|| self.original().to_owned())
+    }
+
+    /// The file that is somebody else's: nobody may change it while it is booted.
+    pub fn original(&self) -> &Path {
+        self.packed.as_ref().unwrap_or(&self.image)
+    }
+
+    /// What the file is now.
+    ///
+    /// # Errors
+    /// [`EmulateError::Io`] when it is gone.
+    pub fn fingerprint(&self) -> Result<Fingerprint, EmulateError> {
+        let file = self.original();
+        let metadata = fs::metadata(file).map_err(io_error("looking at", file))?;
+        Ok(Fingerprint(metadata.len(), metadata.modified().ok()))
+    }
+
+    /// The whole disk, as the card would have it.
+    fn disk(&self) -> Result<Arc<CowView<ImageFile>>, EmulateError> {
+        let file = ImageFile::open_read(&self.image).map_err(io_error("opening", &self.image))?;
+        Ok(Arc::new(match &self.patch {
+            Some(patch) => CowView::with_patch(file, patch.clone()),
+            None => CowView::new(file),
+        }))
+    }
+
+    fn layout(&self, disk: &Arc<CowView<ImageFile>>) -> Result<Layout, EmulateError> {
+        Layout::detect(disk.clone()).map_err(|source| EmulateError::Layout {
+            path: self.image.clone(),
+            source,
+        })
+    }
+
+    /// The root volume.
+    pub fn root(&self) -> Result<Ext4Tree, EmulateError> {
+        let disk = self.disk()?;
+        let layout = self.layout(&disk)?;
+        layout
+            .root_tree(disk)
+            .map_err(|error| io_error("reading the root volume of", &self.image)(io::Error::other(error)))
+    }
+
+    /// Whether `virt` needs another kernel than the card's, whose drivers are all for a Pi. Of a root that cannot be read the card's own
+    /// kernel shall tell.
+    pub fn lacks_virtio(&self) -> bool {
+        self.root()
+            .is_ok_and(|root| virtio::lacks_virtio(&root).unwrap_or(false))
+    }
+
+    /// What the firmware would read of the card as it was made.
+    pub fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles, FirmwareError>, EmulateError> {
+        let disk: Arc<dyn ReadAt> = self.disk()?;
+        Ok(written::boot_tree(&disk).and_then(|boot| firmware::boot_files(&boot, machine)))
+    }
+
+    /// The card as it is now: with what was written into the overlay at `overlay`.
+    pub fn written(&self, overlay: &Path) -> Result<Arc<dyn ReadAt>, EmulateError> {
+        Ok(Arc::new(Written::open(overlay, &self.image)?))
+    }
+
+    /// The room on the root volume once it has grown to a card of `card` bytes, in bytes; nothing where that cannot be told beforehand.
+    pub fn room(&self, card: u64) -> Result<Option<u64>, EmulateError> {
+        let disk = self.disk()?;
+        let layout = self.layout(&disk)?;
+        let growth = card.saturating_sub(disk.size());
+        Ok(kraken_disk::free_space(disk, &layout)
+            .ok()
+            .map(|space| space.root + growth))
+    }
+
+    /// Makes the overlay at `at`: over the image, as large as a card of `card` bytes, with the patch, and with a key for root that the
+    /// emulator alone has.
+    /// Gives what kept that key out; the card is booted without it then.
+    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<ApplyError>, EmulateError> {
+        let disk = self.disk()?;
+        let layout = self.layout(&disk)?;
+        let size = disk.size().max(card);
+        let base = self.image.canonicalize().map_err(io_error("finding", &self.image))?;
+        let create = [
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "raw",
+            "-b",
+            text(&base)?,
+            text(at)?,
+        ];
+        run("qemu-img", &[&create[..], &[&size.to_string()]].concat(), b"")?;
+        let kept_out = put_key(disk.clone(), &layout, key).err();
+        let disk = Arc::into_inner(disk).ok_or_else(|| still_open(at))?;
+        let patch = match (&kept_out, &self.patch) {
+            (None, _) => disk.into_patch().map_err(io_error("reading", &self.image))?,
+            // Half a key may be in the view.
+            (Some(_), Some(patch)) => patch.clone(),
+            (Some(_), None) => return Ok(kept_out),
+        };
+        write_patch(&patch, at)?;
+        Ok(kept_out)
+    }
+}
+
+fn still_open(path: &Path) -> EmulateError {
+    EmulateError::Io {
+        doing: "closing",
+        path: path.to_owned(),
+        source: io::Error::other("its image is still being read"),
+    }
+}
+
+/// Puts the emulator's own key where root's keys are: in the overlay, never in the image.
+fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> Result<(), ApplyError> {
+    const FILE: &str = "/root/.ssh/authorized_keys";
+    let mut overlay = Overlay::new();
+    let mut text = layout
+        .root_tree(disk.clone())
+        .ok()
+        .and_then(|root| root.read(FILE, 1 << 20).ok().flatten())
+        .unwrap_or_default();
+    text.extend_from_slice(key.trim_end().as_bytes());
+    text.push(b'\n');
+    for (path, entry) in [
+        ("/root/.ssh", Entry::directory(0o700, 0)),
+        (FILE, Entry::file(text, 0o600, 0)),
+    ] {
+        // Both names are right.
+        if let Ok(path) = EntryPath::new(path) {
+            overlay.insert(Volume::Root, path, entry);
+        }
+    }
+    kraken_disk::apply(disk, layout, &overlay)
+}
+
+/// Writes a patch into an overlay, by qemu-io(1): runs of blocks out of files beside it.
+fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), EmulateError> {
+    let folder = tempfile::tempdir_in(overlay.parent().unwrap_or(Path::new(".")))
+        .map_err(io_error("making a folder beside", overlay))?;
+    let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
+    for (at, bytes) in patch.iter() {
+        match runs.last_mut() {
+            Some((start, run)) if *start + run.len() as u64 == at => run.extend_from_slice(bytes),
+            _ => runs.push((at, bytes.to_vec())),
+        }
+    }
+    let mut script = String::new();
+    for (number, (at, bytes)) in runs.iter().enumerate() {
+        let file = folder.path().join(number.to_string());
+        fs::write(&file, bytes).map_err(io_error("writing", &file))?;
+        let _ = writeln!(script, "write -q -s {} {at} {}", file.display(), bytes.len());
+    }
+    script.push_str("flush\nquit\n");
+    let said = run("qemu-io", &["-f", "qcow2", text(overlay)?], script.as_bytes())?;
+    let said = String::from_utf8_lossy(&said);
+    // It says what failed, and ends well all the same.
+    match said
+        .lines()
+        .find(|line| line.contains("failed") || line.contains("rror"))
+    {
+        Some(line) => Err(EmulateError::Tool {
+            program: "qemu-io",
+            said: line.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}

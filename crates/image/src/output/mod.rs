@@ -1,0 +1,22 @@
+//! Node image → files: raw (sparse, by reflink where the file system can), xz, zstd, block map, checksums, manifest.
+//!
+//! Everything is written under a temporary name and renamed when it is whole. This module never leaves half a file under its
+//! final name, and never writes a secret outside an image.
+
+mod bmap;
+mod compress;
+mod error;
+mod folder;
+mod manifest;
+mod raw;
+mod sums;
+
+pub use bmap::{BLOCK as BMAP_BLOCK, Bmap, BmapError, BmapRange};
+pub use compress::Compression;
+pub use error::OutputError;
+pub use folder::{Folder, Options, Written};
+pub use manifest::{MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
+pub use sums::SUMS;
+
+/// The largest size, in bytes, to which a packed image may unpack: a larger one is not one of ours.
+pub const UNPACKED_LIMIT: u64 = 64 << 30;

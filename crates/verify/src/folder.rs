@@ -1,0 +1,164 @@
+//! Checks files: one image, or a folder of images, each by itself and all of them as the cluster.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::CheckError;
+use super::blocks;
+use super::image::{Expectation, verify_image};
+use super::report::{ImageReport, Report};
+use super::set::{self, Job};
+use super::strangers;
+use super::swarm;
+use kraken_fetch::{Format, Limits, recognise, unpack};
+use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::progress::Progress;
+use kraken_image::output::UNPACKED_LIMIT;
+use kraken_image::packages::lock::Lock;
+use kraken_image::provision::Assets;
+use kraken_spec::Cluster;
+use kraken_swarm_state::ClusterKeys;
+
+/// Checks the images of `cluster` in `folder`: those that the manifest lists, and those that lie there besides.
+///
+/// # Errors
+/// [`CheckError`] when a check could not be made; a wrong image is a finding of the report.
+pub fn verify_folder(
+    folder: &Path,
+    (cluster, assets): (&Cluster, &Assets),
+    (lock, keys): (Option<&Lock>, Option<&ClusterKeys>),
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Report, CheckError> {
+    let mut report = Report::default();
+    let (jobs, manifest) = set::jobs(folder, cluster, &mut report)?;
+    strangers::find(folder, cluster, &jobs, &mut report)?;
+    if jobs.is_empty() && report.findings.is_empty() {
+        let expected = cluster
+            .nodes
+            .first()
+            .map_or_else(String::new, |node| format!("{}.img …", node.hostname));
+        return Err(CheckError::NoImages {
+            path: folder.into(),
+            expected,
+        });
+    }
+    let base_sha256 = manifest.as_ref().map(|manifest| manifest.inputs.base_sha256.as_str());
+    let packages_sha256 = manifest
+        .as_ref()
+        .and_then(|manifest| manifest.inputs.packages_sha256.as_deref());
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(BTreeMap::new());
+    let work = || -> Result<(), CheckError> {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let expectation = Expectation {
+                cluster,
+                assets,
+                node: Some(job.number),
+                keys,
+                base_sha256,
+                lock,
+                packages_sha256,
+            };
+            let image = verify_job(job, &expectation, progress, interrupt)?;
+            done.lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(job.number, image);
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(jobs.len().max(1));
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().try_for_each(|handle| match handle.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    report.images = done
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .into_values()
+        .collect();
+    swarm::together(cluster, &mut report);
+    Ok(report)
+}
+
+/// Checks one image, raw or packed, and compares it with the block map beside it, when there is one.
+///
+/// # Errors
+/// [`CheckError`] when the image or the map cannot be read, or a tool is missing.
+pub fn verify_file(
+    path: &Path,
+    expected: &Expectation<'_>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<ImageReport, CheckError> {
+    let job = Job {
+        number: 0,
+        path: path.into(),
+        listed: false,
+        raw_sha256: None,
+    };
+    verify_job(&job, expected, progress, interrupt)
+}
+
+fn verify_job(
+    job: &Job,
+    expected: &Expectation<'_>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<ImageReport, CheckError> {
+    let map = blocks::map_of(&job.path);
+    // What is not even recognised is judged as a raw image: its table will say what is wrong.
+    let format = recognise(&job.path).unwrap_or(Format::Raw);
+    if format == Format::Raw {
+        let mut report = verify_image(&job.path, expected, interrupt)?;
+        blocks::verify((&job.path, &map), job.listed, &mut report, progress, interrupt)?;
+        return Ok(report);
+    }
+    // Beside the packed file, where there was room for it before; a later `build` clears what a killed run leaves.
+    let folder = job
+        .path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let named =
+        |builder: &mut tempfile::Builder<'_, '_>| builder.prefix(".kraken-flash-").suffix(".part").tempfile_in(folder);
+    let raw = named(&mut tempfile::Builder::new())
+        .or_else(|_| tempfile::NamedTempFile::new())
+        .map_err(CheckError::io("making a temporary file for", &job.path))?;
+    let target: &File = raw.as_file();
+    let limits = Limits {
+        exact: None,
+        most: UNPACKED_LIMIT,
+    };
+    let unpacked = match unpack((&job.path, format), (target, raw.path()), limits, progress, interrupt) {
+        Ok(unpacked) => unpacked,
+        Err(error) => {
+            interrupt.check()?;
+            let mut report = ImageReport {
+                path: job.path.clone(),
+                ..ImageReport::default()
+            };
+            report.find("packing", "", error.to_string());
+            return Ok(report);
+        }
+    };
+    let mut report = verify_image(raw.path(), expected, interrupt)?;
+    blocks::verify((raw.path(), &map), job.listed, &mut report, progress, interrupt)?;
+    report.path.clone_from(&job.path);
+    if job
+        .raw_sha256
+        .as_ref()
+        .is_some_and(|wanted| *wanted != hex::encode(unpacked.sha256))
+    {
+        report.find("packing", "", "the image in it is not the one that was packed");
+    }
+    Ok(report)
+}

@@ -1,0 +1,152 @@
+//! What a folder of images says of itself: the manifest, the sums, and whether the files are those that it lists.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::CheckError;
+use super::report::{Finding, Report};
+use kraken_image::output::{MANIFEST, Manifest, SUMS};
+use kraken_spec::Cluster;
+
+/// A manifest or list of sums larger than this is not one of ours, in bytes.
+const TEXT_LIMIT: u64 = 64 << 20;
+
+/// One image to look at.
+pub struct Job {
+    /// The node it should be.
+    pub number: u32,
+    /// The file.
+    pub path: PathBuf,
+    /// Whether the manifest lists it, and so promises a block map.
+    pub listed: bool,
+    /// SHA-256 of the raw image in a packed file, as the manifest has it.
+    pub raw_sha256: Option<String>,
+}
+
+/// The images of `cluster` in `folder`, and the manifest. What does not fit together is added to the report.
+pub fn jobs(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Vec<Job>, Option<Manifest>), CheckError> {
+    let manifest = read_manifest(folder, report)?;
+    // A build that was killed leaves one that lists nothing, or none.
+    let lists = manifest.as_ref().is_some_and(|manifest| !manifest.nodes.is_empty());
+    let mut jobs = Vec::new();
+    for node in &cluster.nodes {
+        let entry = manifest
+            .as_ref()
+            .and_then(|manifest| manifest.nodes.iter().find(|entry| entry.number == node.number));
+        let raw = folder.join(format!("{}.img", node.hostname));
+        let Some(entry) = entry else {
+            if raw.is_file() {
+                if lists {
+                    find(
+                        report,
+                        format!("{} is not in the manifest: it is of another build", raw.display()),
+                    );
+                }
+                jobs.push(Job {
+                    number: node.number,
+                    path: raw,
+                    listed: false,
+                    raw_sha256: None,
+                });
+            }
+            continue;
+        };
+        // A name from a file: only its last component, or it could lead out of the folder.
+        let path = folder.join(Path::new(&entry.file).file_name().unwrap_or_default());
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => {
+                if metadata.len() != entry.size {
+                    let message = format!(
+                        "{} has {} bytes, the manifest says {}",
+                        path.display(),
+                        metadata.len(),
+                        entry.size
+                    );
+                    find(report, message);
+                }
+                jobs.push(Job {
+                    number: node.number,
+                    path,
+                    listed: true,
+                    raw_sha256: entry.raw_sha256.clone(),
+                });
+            }
+            _ => find(report, format!("{} is missing: the manifest lists it", path.display())),
+        }
+    }
+    if let Some(manifest) = &manifest {
+        for entry in manifest
+            .nodes
+            .iter()
+            .filter(|entry| !cluster.nodes.iter().any(|node| node.number == entry.number))
+        {
+            find(
+                report,
+                format!(
+                    "the manifest lists node {}, which the cluster does not have",
+                    entry.number
+                ),
+            );
+        }
+        sums(folder, manifest, report)?;
+        if !lists && !jobs.is_empty() {
+            find(report, format!("{MANIFEST} lists no image: the build did not finish"));
+        }
+    } else if !jobs.is_empty() && report.findings.is_empty() {
+        find(
+            report,
+            format!("{MANIFEST} is missing: the build did not finish, or the images were copied without it"),
+        );
+    }
+    Ok((jobs, manifest))
+}
+
+fn find(report: &mut Report, message: String) {
+    report.findings.push(Finding {
+        check: "set",
+        place: String::new(),
+        message,
+    });
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, CheckError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Ok(metadata) if metadata.len() > TEXT_LIMIT => {
+            return Err(CheckError::io("reading", path)(io::Error::other(
+                "it is too large to be a file of this program",
+            )));
+        }
+        _ => {}
+    }
+    fs::read(path).map(Some).map_err(CheckError::io("reading", path))
+}
+
+fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>, CheckError> {
+    let path = folder.join(MANIFEST);
+    let Some(bytes) = read(&path)? else { return Ok(None) };
+    match serde_json::from_slice::<Manifest>(&bytes) {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(error) => {
+            find(report, format!("{} cannot be read: {error}", path.display()));
+            Ok(None)
+        }
+    }
+}
+
+/// The list of sums must say what the manifest says; whether the files have these sums, `sha256sum -c` tells.
+fn sums(folder: &Path, manifest: &Manifest, report: &mut Report) -> Result<(), CheckError> {
+    let path = folder.join(SUMS);
+    let (found, wanted) = (read(&path)?, manifest.sums());
+    match found {
+        None if wanted.is_empty() => {}
+        None => find(report, format!("{} is missing", path.display())),
+        Some(found) if found == wanted.as_bytes() => {}
+        Some(_) => find(
+            report,
+            format!("{} does not say what the manifest says", path.display()),
+        ),
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Extended attributes (a program's capabilities), as debugfs(8) reads them: no reader of ours has them.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+use super::CheckError;
+use super::report::ImageReport;
+use kraken_disk::tool;
+use kraken_image::packages::PackagesRecord;
+
+const CHECK: &str = "packages";
+
+/// An attribute that a file should have.
+struct Wanted<'a> {
+    path: &'a str,
+    name: &'a str,
+    /// In hexadecimal.
+    value: &'a str,
+}
+
+/// Compares the extended attributes that the record names with those in the file system that begins at `offset` bytes of `image`.
+pub(super) fn compare(
+    (image, offset): (&Path, u64),
+    record: &PackagesRecord,
+    report: &mut ImageReport,
+) -> Result<(), CheckError> {
+    let of_all = record.files.iter().flat_map(|file| {
+        file.xattrs.iter().map(|(name, value)| Wanted {
+            path: &file.path,
+            name,
+            value,
+        })
+    });
+    let (wanted, odd): (Vec<_>, Vec<_>) = of_all.partition(Wanted::can_be_asked_for);
+    for odd in odd {
+        let message = format!(
+            "has a name, or an extended attribute {:?}, that debugfs cannot be asked for",
+            odd.name
+        );
+        report.find(CHECK, format!("root:{}", odd.path), message);
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    for (wanted, found) in wanted.iter().zip(values((image, offset), &wanted)?) {
+        let what = match found {
+            Some(value) if value == wanted.value => continue,
+            Some(_) => "has another value of the extended attribute",
+            None => "lacks the extended attribute",
+        };
+        report.find(
+            CHECK,
+            format!("root:{}", wanted.path),
+            format!("{what} {}", wanted.name),
+        );
+    }
+    Ok(())
+}
+
+impl Wanted<'_> {
+    /// A quotation mark or line break could make another request of it.
+    fn can_be_asked_for(&self) -> bool {
+        let plain = |text: &str| !text.contains(|c: char| c == '"' || c.is_control());
+        plain(self.path) && plain(self.name) && !self.name.contains(char::is_whitespace)
+    }
+}
+
+/// The values of these attributes in hexadecimal, in their order; `None` for a file that has none of that name.
+fn values((image, offset): (&Path, u64), wanted: &[Wanted<'_>]) -> Result<Vec<Option<String>>, CheckError> {
+    let io = |source| CheckError::Io {
+        doing: "reading extended attributes from",
+        path: image.into(),
+        source,
+    };
+    let folder = tempfile::tempdir().map_err(io)?;
+    let requests: String = wanted
+        .iter()
+        .enumerate()
+        .map(|(index, Wanted { path, name, .. })| {
+            let to = folder.path().join(index.to_string());
+            format!("ea_get -f \"{}\" \"{path}\" {name}\n", to.display())
+        })
+        .collect();
+    ask((image, offset), folder.path(), &requests, io)?;
+    (0..wanted.len())
+        .map(|index| match fs::read(folder.path().join(index.to_string())) {
+            // debugfs makes the file also for an attribute that is not there.
+            Ok(bytes) if bytes.is_empty() => Ok(None),
+            Ok(bytes) => Ok(Some(hex::encode(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io(error)),
+        })
+        .collect()
+}
+
+/// Has debugfs do what `requests` say, a line each. What it cannot do with a file is seen by what it leaves in `scratch`.
+fn ask(
+    (image, offset): (&Path, u64),
+    scratch: &Path,
+    requests: &str,
+    io: impl Fn(io::Error) -> CheckError,
+) -> Result<(), CheckError> {
+    // debugfs cuts a name at its first `?` itself, so the image is named by a link without one.
+    let link = scratch.join("image");
+    std::os::unix::fs::symlink(image.canonicalize().map_err(&io)?, &link).map_err(&io)?;
+    // A file, not a pipe: whoever writes to one has to read at the same time what debugfs says.
+    let mut asked = tempfile::tempfile_in(scratch).map_err(&io)?;
+    asked.write_all(requests.as_bytes()).map_err(&io)?;
+    io::Seek::rewind(&mut asked).map_err(&io)?;
+    let output = tool("debugfs")
+        .args(["-f", "-"])
+        .arg(format!("{}?offset={offset}", link.display()))
+        .stdin(Stdio::from(asked))
+        .output()
+        .map_err(|source| CheckError::Tool {
+            tool: "debugfs",
+            package: "e2fsprogs",
+            source,
+        })?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let broken = said
+        .lines()
+        .find(|line| line.contains("while trying to open") || line.contains("Filesystem not open"));
+    match broken {
+        None if output.status.success() => Ok(()),
+        line => Err(CheckError::ToolFailed {
+            tool: "debugfs",
+            status: output.status.to_string(),
+            said: line.or(said.lines().last()).unwrap_or_default().to_owned(),
+        }),
+    }
+}
