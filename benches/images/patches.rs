@@ -6,6 +6,7 @@ use kraken_fetch::Options;
 use kraken_flash::bake::{self, Inputs};
 use kraken_flash::base::{self};
 use kraken_flash::provision::{Assets, Rejoin};
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use kraken_spec::BaseRef;
@@ -41,7 +42,7 @@ fn one(setting: &Setting, table: &mut Table, nodes: usize) -> Result<()> {
         offline: true,
         ..Options::default()
     };
-    let base = base::obtain(&workspace.cluster.image, &options, &Silent, &interrupt)?;
+    let base = base::obtain(&workspace.cluster.image, &options, Job::new(&Silent, &interrupt))?;
     let assets = Assets::load(Some(&workspace.folder), None)?;
     let keys = ClusterKeys::from_seed([7; 32]);
     let inputs = Inputs {
@@ -52,7 +53,7 @@ fn one(setting: &Setting, table: &mut Table, nodes: usize) -> Result<()> {
         keys: Some(&keys),
         rejoin: Rejoin::No,
     };
-    let golden = bake::bake(inputs, &folder.join("cache/golden"), &Silent, &interrupt)?;
+    let golden = bake::bake(inputs, &folder.join("cache/golden"), Job::new(&Silent, &interrupt))?;
     let (mut times, mut sizes) = (Vec::with_capacity(nodes), Vec::with_capacity(nodes));
     for node in &workspace.cluster.nodes {
         let start = Instant::now();

@@ -61,9 +61,7 @@ pub(super) fn of_file<'a>(
         true => {
             emulator_is_here()?;
             let unpacking = Unpacking::new(&Cache::open(None)?.root().join("boot")).map_err(failed)?;
-            let raw = unpacking
-                .raw(path, &*session.progress, &session.interrupt)
-                .map_err(failed)?;
+            let raw = unpacking.raw(path, session.job()).map_err(failed)?;
             (raw, Some(unpacking))
         }
         false => (path.to_owned(), None),
@@ -140,9 +138,7 @@ pub(super) fn unpack(
             Some(unpacking) => unpacking,
             None => unpacking.insert(Unpacking::new(room).map_err(failed)?),
         };
-        subject
-            .unpack(unpacking, &*session.progress, &session.interrupt)
-            .map_err(failed)?;
+        subject.unpack(unpacking, session.job()).map_err(failed)?;
     }
     Ok(unpacking)
 }

@@ -75,7 +75,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let open = |_: &[&Node]| Ok(Folder::open(&args.output)?);
     let shown = golden::with(session, &wanted, open, |folder, golden, nodes, loaded| {
         let facts = ManifestInputs::new(golden, loaded.config_sha256.clone());
-        let written = folder.write(golden, nodes, facts, options, &*session.progress, &session.interrupt)?;
+        let written = folder.write(golden, nodes, facts, options, session.job())?;
         if args.json {
             let mut json = Vec::new();
             text::json(&mut json, &written.iter().map(|image| &image.node).collect::<Vec<_>>())?;

@@ -98,15 +98,7 @@ pub(super) fn write(
         test_capacity: true,
         nonce: nonce()?,
     };
-    let report = card::write(
-        source,
-        opened.target(),
-        name,
-        options,
-        &*session.progress,
-        &session.interrupt,
-    )
-    .map_err(|error| {
+    let report = card::write(source, opened.target(), name, options, session.job()).map_err(|error| {
         match error {
             WriteError::NotBegun => Failure::Stopped(format!("interrupted; {} was not touched", path.display())),
             WriteError::Interrupted(_) => Failure::Stopped(format!(

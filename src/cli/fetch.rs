@@ -26,7 +26,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let mut cluster = loaded.workspace.cluster;
     args.base.apply(&mut cluster.image)?;
     let options = args.base.options();
-    let base = base::obtain(&cluster.image, &options, &*session.progress, &session.interrupt)?;
+    let base = base::obtain(&cluster.image, &options, session.job())?;
     let wants = Wants {
         cluster: &cluster,
         base: &base,

@@ -71,10 +71,10 @@ pub(super) fn with<T, R>(
         // What is refused leaves nothing behind, not even an empty folder.
         ready = first(&nodes)?;
     }
-    let (progress, interrupt) = (&*session.progress, &session.interrupt);
+    let job = session.job();
     let cache = Cache::open(None)?;
     let options = wanted.base.options();
-    let base = base::obtain(&cluster.image, &options, progress, interrupt)?;
+    let base = base::obtain(&cluster.image, &options, job)?;
     bake::accepts(&cluster, &base)?;
     if !wanted.rejoin.rejoin {
         for covers in bake::covers_swarm(&cluster, &loaded.assets, &base)? {
@@ -98,7 +98,7 @@ pub(super) fn with<T, R>(
         keys: keys.as_ref(),
         rejoin,
     };
-    let golden = bake::bake(inputs, &cache.root().join("golden"), progress, interrupt)?;
+    let golden = bake::bake(inputs, &cache.root().join("golden"), job)?;
     then(ready, &golden, &nodes, &loaded)
 }
 

@@ -97,12 +97,7 @@ pub(super) struct Wants<'a> {
 
 /// The packages that the cluster asks for, ready in the cache; `None` when it asks for none.
 pub(super) fn packages(session: &Session, wants: &Wants<'_>) -> Result<Option<Selection>, Failure> {
-    let downloads = Downloads::open(
-        wants.options,
-        wants.cluster.apt.proxy.as_deref(),
-        &*session.progress,
-        &session.interrupt,
-    )?;
+    let downloads = Downloads::open(wants.options, wants.cluster.apt.proxy.as_deref(), session.job())?;
     let wanted = For {
         cluster: wants.cluster,
         base: wants.base,

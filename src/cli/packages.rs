@@ -7,6 +7,7 @@ use kraken_flash::base::{self, OsImage};
 use kraken_flash::packages::lock::Bake;
 use kraken_flash::packages::{self, For};
 use kraken_flash::provision::{self, Assets};
+use kraken_foundation::Job;
 use kraken_foundation::progress::Silent;
 use kraken_spec::daemon;
 use kraken_spec::workspace::Workspace;
@@ -77,7 +78,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         offline: true,
         ..kraken_fetch::Options::default()
     };
-    let Ok(base) = base::obtain(&cluster.image, &options, &Silent, &session.interrupt) else {
+    let Ok(base) = base::obtain(&cluster.image, &options, Job::new(&Silent, &session.interrupt)) else {
         // The overlays alone may cover what is baked.
         let nothing_there = MemoryTree::new();
         let covers = |assets| provision::covers_swarm(cluster, assets, &nothing_there);
@@ -89,7 +90,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         nothing.warnings.extend(covers);
     }
     nothing.system = bake::describe(&base).ok();
-    let Ok(downloads) = Downloads::open(&options, None, &Silent, &session.interrupt) else {
+    let Ok(downloads) = Downloads::open(&options, None, Job::new(&Silent, &session.interrupt)) else {
         return nothing;
     };
     let wanted = For {

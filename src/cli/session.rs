@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Progress;
 
@@ -22,6 +23,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// What long work is handed.
+    pub(super) fn job(&self) -> Job<'_> {
+        Job::new(&*self.progress, &self.interrupt)
+    }
+
     /// Does something that may wait for a person. Ctrl-C ends the wait, and what is waited for is left alone.
     pub(super) fn wait_for<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
         let (give, answer) = mpsc::channel();

@@ -73,8 +73,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             path,
             (cluster, &loaded.assets),
             (Some(&lock), keys.as_ref()),
-            &*session.progress,
-            &session.interrupt,
+            session.job(),
         )?
     } else {
         let is_card = verify_card::is_card(path);
@@ -91,8 +90,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             lock: Some(&lock),
             packages_sha256: None,
         };
-        let (progress, interrupt) = (&*session.progress, &session.interrupt);
-        let mut image = verify::verify_file(path, &expectation, progress, interrupt)?;
+        let job = session.job();
+        let mut image = verify::verify_file(path, &expectation, job)?;
         if is_card {
             verify_card::compare(session, path, args.receipt.as_deref(), &cluster.name, &mut image)?;
         } else if args.receipt.is_some() {

@@ -291,12 +291,7 @@ fn spare(
         return Ok(None);
     }
     let options = args.base.options();
-    let downloads = Downloads::open(
-        &options,
-        cluster.apt.proxy.as_deref(),
-        &*session.progress,
-        &session.interrupt,
-    )?;
+    let downloads = Downloads::open(&options, cluster.apt.proxy.as_deref(), session.job())?;
     let fresh = (options.refresh, load::now());
     Spare::fetch(subject, &cluster.apt.mirrors, fresh, &downloads)
         .map(Some)

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use kraken_disk::{ImageFile, UsedMap};
 use kraken_flash::card::{self, BlockTarget, ImageSource, WriteOptions};
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use serde_json::Value;
@@ -346,7 +347,14 @@ fn root_the_writer_writes_a_ram_disk_of_the_kernel_as_well() {
             nonce: 1,
         };
         let mut source = ImageSource::of_image(&*file, &used);
-        let report = card::write(&mut source, &target, "zram", options, &Silent, &Interrupt::new()).unwrap();
+        let report = card::write(
+            &mut source,
+            &target,
+            "zram",
+            options,
+            Job::new(&Silent, &Interrupt::new()),
+        )
+        .unwrap();
         // Whole blocks of 4 KiB.
         assert!(report.bytes() >= used.bytes() && report.bytes() < used.bytes() + (1 << 20));
         drop(target);

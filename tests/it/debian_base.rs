@@ -6,6 +6,7 @@ use std::process::Command;
 
 use kraken_fetch::Cache;
 use kraken_flash::base::debian;
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use testkit::tools::require;
@@ -18,8 +19,7 @@ fn base() -> PathBuf {
         cache.root(),
         &debian::Release::TRIXIE,
         false,
-        &Silent,
-        &Interrupt::new(),
+        Job::new(&Silent, &Interrupt::new()),
     )
     .unwrap_or_else(|error| panic!("{error}"))
 }

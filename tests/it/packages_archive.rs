@@ -13,6 +13,7 @@ use kraken_debian::{
 use kraken_disk::MemoryTree;
 use kraken_fetch::{Downloads, Options};
 use kraken_flash::packages::{Single, singles};
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use testkit::archive::{Builder, DAY, Damage, TestArchive, make_deb, now};
@@ -80,7 +81,7 @@ fn single_packages_come_without_what_they_need_and_the_second_time_without_askin
         ..Options::default()
     };
     let interrupt = Interrupt::new();
-    let downloads = Downloads::open(&options, None, &Silent, &interrupt).unwrap();
+    let downloads = Downloads::open(&options, None, Job::new(&Silent, &interrupt)).unwrap();
     let mirrors = BTreeMap::new();
     let time = u64::try_from(now()).unwrap();
     let kernel = Single::Behind {

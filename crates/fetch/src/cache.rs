@@ -19,8 +19,8 @@ use sha2::{Digest, Sha256};
 use super::download;
 use super::hash::{self, Hash};
 use super::plain::NO_FOLLOW;
-use kraken_foundation::interrupt::{Interrupt, Interrupted};
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
+use kraken_foundation::interrupt::Interrupted;
 
 /// Names the cache folder, before XDG's.
 pub const CACHE_VARIABLE: &str = "KRAKEN_FLASH_CACHE";
@@ -185,7 +185,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`CacheError`] when the lock cannot be had or the interrupt was set.
-    pub fn lock(&self, key: &str, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Lock, CacheError> {
+    pub fn lock(&self, key: &str, job: Job<'_>) -> Result<Lock, CacheError> {
         let path = self.root.join("locks").join(key);
         let file = File::options()
             .create(true)
@@ -196,12 +196,12 @@ impl Cache {
             .map_err(CacheError::io("opening", &path))?;
         let mut said = false;
         loop {
-            interrupt.check()?;
+            job.check()?;
             match file.try_lock() {
                 Ok(()) => return Ok(Lock(file)),
                 Err(TryLockError::WouldBlock) => {
                     if !said {
-                        progress.note("waiting for another run that prepares the same base image");
+                        job.note("waiting for another run that prepares the same base image");
                         said = true;
                     }
                     std::thread::sleep(Duration::from_millis(50));
@@ -214,41 +214,25 @@ impl Cache {
     }
 
     /// The raw image with this hash, if it is here and still is what it was.
-    pub fn raw(
-        &self,
-        sha256: &Hash,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
-    ) -> Result<Option<PathBuf>, CacheError> {
-        self.checked(self.raw_path(sha256), sha256, progress, interrupt)
+    pub fn raw(&self, sha256: &Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
+        self.checked(self.raw_path(sha256), sha256, job)
     }
 
     /// The download with this hash, if it is here and still is what it was.
-    pub fn download(
-        &self,
-        sha256: &Hash,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
-    ) -> Result<Option<PathBuf>, CacheError> {
-        self.checked(self.download_path(sha256), sha256, progress, interrupt)
+    pub fn download(&self, sha256: &Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
+        self.checked(self.download_path(sha256), sha256, job)
     }
 
-    fn checked(
-        &self,
-        path: PathBuf,
-        sha256: &Hash,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
-    ) -> Result<Option<PathBuf>, CacheError> {
+    fn checked(&self, path: PathBuf, sha256: &Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
         // Only a regular file of ours: a link could lead anywhere.
         if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             return Ok(None);
         }
-        let (found, _) = self.hash_of(&path, progress, interrupt)?;
+        let (found, _) = self.hash_of(&path, job)?;
         if found == *sha256 {
             return Ok(Some(path));
         }
-        progress.note(&format!("{} is damaged; it is removed and made afresh", path.display()));
+        job.note(&format!("{} is damaged; it is removed and made afresh", path.display()));
         fs::remove_file(&path).map_err(CacheError::io("removing", &path))?;
         Ok(None)
     }
@@ -257,12 +241,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`CacheError`] when the file cannot be read, changes while it is read, or the interrupt was set.
-    pub fn hash_of(
-        &self,
-        path: &Path,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
-    ) -> Result<(Hash, u64), CacheError> {
+    pub fn hash_of(&self, path: &Path, job: Job<'_>) -> Result<(Hash, u64), CacheError> {
         let file = File::open(path).map_err(CacheError::io("opening", path))?;
         let stamp = stamp(&file, path)?;
         if let Some(known) = self.record::<Known>("file", &key_of_path(path))
@@ -272,8 +251,8 @@ impl Cache {
             return Ok((hash, stamp.size));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let task = progress.task(&format!("hashing {name}"), Some(stamp.size));
-        let hash = hash::of_file(&file, stamp.size, &*task, interrupt).map_err(CacheError::io("reading", path))?;
+        let task = job.task(&format!("hashing {name}"), Some(stamp.size));
+        let hash = hash::of_file(&file, stamp.size, &*task, job.interrupt).map_err(CacheError::io("reading", path))?;
         if self::stamp(&file, path)? != stamp {
             return Err(CacheError::Changing { path: path.to_owned() });
         }

@@ -2,6 +2,8 @@
 
 use super::super::plain::write_plain;
 use super::*;
+use kraken_foundation::Job;
+use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 
 fn open() -> (tempfile::TempDir, Cache) {
@@ -17,7 +19,7 @@ fn a_file_that_was_tampered_with_is_hashed_again_and_thrown_out() {
     let path = cache.raw_path(&hash);
     fs::write(&path, b"good").expect("write");
     cache.remember_hash(&path, &hash).expect("record");
-    let here = |cache: &Cache| cache.raw(&hash, &Silent, &Interrupt::new()).expect("look");
+    let here = |cache: &Cache| cache.raw(&hash, Job::new(&Silent, &Interrupt::new())).expect("look");
     assert_eq!(here(&cache), Some(path.clone()));
     fs::write(&path, b"evil").expect("tamper");
     assert_eq!(here(&cache), None);
@@ -29,9 +31,17 @@ fn a_file_without_a_record_is_hashed_before_it_is_trusted() {
     let (_folder, cache) = open();
     let hash = Hash::from(Sha256::digest(b"good"));
     fs::write(cache.raw_path(&hash), b"evil").expect("write");
-    assert_eq!(cache.raw(&hash, &Silent, &Interrupt::new()).expect("look"), None);
+    assert_eq!(
+        cache.raw(&hash, Job::new(&Silent, &Interrupt::new())).expect("look"),
+        None
+    );
     fs::write(cache.raw_path(&hash), b"good").expect("write");
-    assert!(cache.raw(&hash, &Silent, &Interrupt::new()).expect("look").is_some());
+    assert!(
+        cache
+            .raw(&hash, Job::new(&Silent, &Interrupt::new()))
+            .expect("look")
+            .is_some()
+    );
 }
 
 #[test]
@@ -49,7 +59,9 @@ fn what_has_a_name_that_can_be_foreseen_is_never_written_through_a_link() {
     let (mine, link) = (folder.path().join("mine"), folder.path().join("locks/k"));
     fs::write(&mine, b"mine").expect("write");
     std::os::unix::fs::symlink(&mine, &link).expect("link");
-    cache.lock("k", &Silent, &Interrupt::new()).expect_err("a link");
+    cache
+        .lock("k", Job::new(&Silent, &Interrupt::new()))
+        .expect_err("a link");
     write_plain(&link, b"theirs").expect_err("a link");
     assert_eq!(fs::read(&mine).expect("read"), b"mine");
     fs::remove_file(&link).expect("remove");
@@ -75,16 +87,20 @@ fn a_file_system_without_locks_is_said_with_what_to_do() {
 #[test]
 fn a_lock_keeps_others_out_until_dropped_and_waiting_heeds_the_interrupt() {
     let (_folder, cache) = open();
-    let lock = cache.lock("k", &Silent, &Interrupt::new()).expect("lock");
-    cache.lock("other", &Silent, &Interrupt::new()).expect("another key");
+    let lock = cache.lock("k", Job::new(&Silent, &Interrupt::new())).expect("lock");
+    cache
+        .lock("other", Job::new(&Silent, &Interrupt::new()))
+        .expect("another key");
     let interrupt = Interrupt::new();
     std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| cache.lock("k", &Silent, &interrupt));
+        let waiter = scope.spawn(|| cache.lock("k", Job::new(&Silent, &interrupt)));
         std::thread::sleep(Duration::from_millis(120));
         interrupt.set();
         let result = waiter.join().expect("thread");
         assert!(matches!(result, Err(CacheError::Interrupted(_))), "{result:?}");
     });
     drop(lock);
-    cache.lock("k", &Silent, &Interrupt::new()).expect("free again");
+    cache
+        .lock("k", Job::new(&Silent, &Interrupt::new()))
+        .expect("free again");
 }

@@ -15,8 +15,9 @@ use super::sparse::SparseWriter;
 use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
 use super::zip_member::{ZIP_MEMBERS, largest_image};
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::{Progress, Task};
+use kraken_foundation::progress::Task;
 
 /// Blocks on their way to the hasher and to the writer: bounds the memory.
 const BLOCKS_ON_THE_WAY: usize = 8;
@@ -92,8 +93,7 @@ pub fn unpack(
     (source, format): (&Path, Format),
     (target, target_path): (&File, &Path),
     limits: Limits,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    job: Job<'_>,
 ) -> Result<Unpacked, UnpackError> {
     let file = File::open(source).map_err(io_error("opening", source))?;
     let packed_size = file.metadata().map_err(io_error("examining", source))?.len();
@@ -102,14 +102,14 @@ pub fn unpack(
         Format::Raw => format!("copying {name}"),
         _ => format!("decompressing {name}"),
     };
-    let task = progress.task(&what, Some(packed_size));
+    let task = job.task(&what, Some(packed_size));
     let mut pump = Pump {
         source,
         format,
         target,
         target_path,
         limits,
-        interrupt,
+        interrupt: job.interrupt,
     };
     pump.room_for(limits.exact.unwrap_or(0))?;
     let input = Counted { file, task: &*task };
@@ -122,7 +122,7 @@ pub fn unpack(
         Format::Zip => pump.run_zip(input),
     }?;
     if let Some(words) = tail.words(format) {
-        progress.note(&format!("{name}: {words}"));
+        job.note(&format!("{name}: {words}"));
     }
     Ok(unpacked)
 }

@@ -19,8 +19,9 @@ use super::fetch_error::{FetchError, gave_up, io_error, refused};
 use super::hash::Hash;
 use super::http::{Client, Event, Exchange, Head};
 use super::plain::{NO_FOLLOW, write_plain};
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::{Progress, Task};
+use kraken_foundation::progress::Task;
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -94,10 +95,9 @@ pub fn download(
     patience: Patience,
     wanted: &Wanted<'_>,
     part: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    job: Job<'_>,
 ) -> Result<Fetched, FetchError> {
-    let mut transfer = Transfer::open(client, wanted, part, progress, interrupt)?;
+    let mut transfer = Transfer::open(client, wanted, part, job)?;
     let mut resumed = transfer.length > 0;
     loop {
         transfer.run(patience)?;
@@ -168,13 +168,7 @@ fn bytes_once(
 }
 
 impl<'a> Transfer<'a> {
-    fn open(
-        client: &'a Client,
-        wanted: &'a Wanted<'a>,
-        part: &'a Path,
-        progress: &dyn Progress,
-        interrupt: &'a Interrupt,
-    ) -> Result<Self, FetchError> {
+    fn open(client: &'a Client, wanted: &'a Wanted<'a>, part: &'a Path, job: Job<'a>) -> Result<Self, FetchError> {
         let file = File::options()
             .create(true)
             .truncate(false)
@@ -200,8 +194,8 @@ impl<'a> Transfer<'a> {
             length: 0,
             hasher: Sha256::new(),
             note: Note::default(),
-            task: progress.task(&what, wanted.size),
-            interrupt,
+            task: job.task(&what, wanted.size),
+            interrupt: job.interrupt,
         };
         transfer.take_up()?;
         Ok(transfer)

@@ -13,8 +13,8 @@ use super::fetch_error::FetchError;
 use super::hash::Hash;
 use super::http::Client;
 use super::options::Options;
-use kraken_foundation::interrupt::{Interrupt, Interrupted};
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
+use kraken_foundation::interrupt::Interrupted;
 
 /// Why something could not be downloaded.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +50,7 @@ pub struct Downloads<'a> {
     cache: Cache,
     client: Client,
     options: &'a Options,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    job: Job<'a>,
 }
 
 impl<'a> Downloads<'a> {
@@ -59,12 +58,7 @@ impl<'a> Downloads<'a> {
     ///
     /// # Errors
     /// [`DownloadError`] when there is no cache folder, or the proxy is none.
-    pub fn open(
-        options: &'a Options,
-        proxy: Option<&str>,
-        progress: &'a dyn Progress,
-        interrupt: &'a Interrupt,
-    ) -> Result<Self, DownloadError> {
+    pub fn open(options: &'a Options, proxy: Option<&str>, job: Job<'a>) -> Result<Self, DownloadError> {
         let client = match proxy {
             None => Client::new(&options.user_agent, options.stall),
             Some(proxy) => Client::with_proxy(&options.user_agent, options.stall, proxy)
@@ -74,8 +68,7 @@ impl<'a> Downloads<'a> {
             cache: Cache::open(options.cache.as_deref())?,
             client,
             options,
-            progress,
-            interrupt,
+            job,
         })
     }
 
@@ -84,14 +77,9 @@ impl<'a> Downloads<'a> {
         self.options.offline
     }
 
-    /// Where the work is shown.
-    pub fn progress(&self) -> &'a dyn Progress {
-        self.progress
-    }
-
-    /// What stops the work.
-    pub fn interrupt(&self) -> &'a Interrupt {
-        self.interrupt
+    /// The job that the downloads are a part of.
+    pub fn job(&self) -> Job<'a> {
+        self.job
     }
 
     /// The cache folder.
@@ -108,7 +96,7 @@ impl<'a> Downloads<'a> {
             return Err(DownloadError::Offline { url: shown(url) });
         }
         let patience = self.patience();
-        match download::bytes(&self.client, patience, url, most, self.interrupt) {
+        match download::bytes(&self.client, patience, url, most, self.job.interrupt) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(FetchError::Status { status: 404 | 410, .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -120,7 +108,7 @@ impl<'a> Downloads<'a> {
     /// # Errors
     /// [`DownloadError`] when the cache cannot be read.
     pub fn cached(&self, sha256: &Hash) -> Result<Option<PathBuf>, DownloadError> {
-        Ok(self.cache.download(sha256, self.progress, self.interrupt)?)
+        Ok(self.cache.download(sha256, self.job)?)
     }
 
     /// The file with this size (bytes) and hash: from the cache, else from its address.
@@ -135,7 +123,7 @@ impl<'a> Downloads<'a> {
             return Err(DownloadError::Offline { url: shown(url) });
         }
         let key = cache::key(&[b"file", sha256]);
-        let _lock = self.cache.lock(&format!("file-{key}"), self.progress, self.interrupt)?;
+        let _lock = self.cache.lock(&format!("file-{key}"), self.job)?;
         if let Some(path) = self.cached(sha256)? {
             return Ok(path);
         }
@@ -146,15 +134,8 @@ impl<'a> Downloads<'a> {
             sha256: Some(*sha256),
             most: size,
         };
-        download::download(
-            &self.client,
-            self.patience(),
-            &wanted,
-            &part,
-            self.progress,
-            self.interrupt,
-        )
-        .inspect_err(|error| download::discard_useless(&part, error))?;
+        download::download(&self.client, self.patience(), &wanted, &part, self.job)
+            .inspect_err(|error| download::discard_useless(&part, error))?;
         Ok(self.cache.keep_download(&part, sha256)?)
     }
 
@@ -163,7 +144,7 @@ impl<'a> Downloads<'a> {
     /// # Errors
     /// [`DownloadError`] when it cannot be read.
     pub fn hash(&self, file: &Path) -> Result<Hash, DownloadError> {
-        Ok(self.cache.hash_of(file, self.progress, self.interrupt)?.0)
+        Ok(self.cache.hash_of(file, self.job)?.0)
     }
 
     /// Keeps a file of the user in the cache, by its hash. Gives the hash, the size in bytes and where it is kept.
@@ -171,7 +152,7 @@ impl<'a> Downloads<'a> {
     /// # Errors
     /// [`DownloadError`] when it cannot be read or copied, or is larger than `most` bytes.
     pub fn keep(&self, file: &Path, most: u64) -> Result<(Hash, u64, PathBuf), DownloadError> {
-        let (hash, size) = self.cache.hash_of(file, self.progress, self.interrupt)?;
+        let (hash, size) = self.cache.hash_of(file, self.job)?;
         if size > most {
             let error = io::Error::other(format!("it is larger than {} MiB", most >> 20));
             return Err(CacheError::io("reading", file)(error).into());

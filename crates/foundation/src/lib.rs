@@ -14,6 +14,9 @@
 //! ```
 
 pub mod interrupt;
+mod job;
 pub mod mac;
 pub mod progress;
 pub mod text;
+
+pub use job::Job;

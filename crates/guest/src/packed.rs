@@ -8,8 +8,7 @@ use super::error::io_error;
 use super::janitor::Janitor;
 use super::scratch::folder_in;
 use kraken_fetch::{Format, Limits, recognise, unpack};
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 use kraken_image::output::UNPACKED_LIMIT;
 
 /// Where packed images are unpacked; gone, with all that is in it, when it is dropped or the program ends in any way.
@@ -39,7 +38,7 @@ impl Unpacking {
     ///
     /// # Errors
     /// [`EmulateError`] when the file cannot be read or is damaged, or there is no room.
-    pub fn raw(&self, image: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<PathBuf, EmulateError> {
+    pub fn raw(&self, image: &Path, job: Job<'_>) -> Result<PathBuf, EmulateError> {
         let format = recognise(image).unwrap_or(Format::Raw);
         if format == Format::Raw {
             return Ok(image.to_owned());
@@ -54,10 +53,10 @@ impl Unpacking {
             exact: None,
             most: UNPACKED_LIMIT,
         };
-        match unpack((image, format), (&file, &path), limits, progress, interrupt) {
+        match unpack((image, format), (&file, &path), limits, job) {
             Ok(_) => Ok(path),
             Err(error) => {
-                interrupt.check()?;
+                job.check()?;
                 Err(error.into())
             }
         }
@@ -71,6 +70,7 @@ mod tests {
 
     use super::*;
     use crate::Subject;
+    use kraken_foundation::interrupt::Interrupt;
     use kraken_foundation::progress::Silent;
 
     #[test]
@@ -86,7 +86,9 @@ mod tests {
         let unpacking = Unpacking::new(&room.path().join("boot")).unwrap();
         let cluster = testkit::images::kraken();
         let mut subject = Subject::file(&cluster.nodes[0], packed.clone());
-        subject.unpack(&unpacking, &Silent, &Interrupt::new()).unwrap();
+        subject
+            .unpack(&unpacking, Job::new(&Silent, &Interrupt::new()))
+            .unwrap();
         assert_eq!(fs::read(&subject.image).unwrap(), image);
         assert_eq!(subject.named(), Some(packed.clone()));
 

@@ -13,8 +13,7 @@ use super::programs::{run, text};
 use super::written::{self, Written};
 use super::{EmulateError, Machine, Unpacking, virtio};
 use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use kraken_spec::Node;
 
@@ -60,13 +59,8 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// [`EmulateError`] when it cannot be unpacked.
-    pub fn unpack(
-        &mut self,
-        unpacking: &Unpacking,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
-    ) -> Result<(), EmulateError> {
-        let raw = unpacking.raw(&self.image, progress, interrupt)?;
+    pub fn unpack(&mut self, unpacking: &Unpacking, job: Job<'_>) -> Result<(), EmulateError> {
+        let raw = unpacking.raw(&self.image, job)?;
         if raw != self.image {
             self.packed = Some(std::mem::replace(&mut self.image, raw));
         }

@@ -10,8 +10,7 @@ use sha2::{Digest, Sha256};
 use super::CheckError;
 use super::report::ImageReport;
 use kraken_disk::{ImageFile, ReadAt, UsedMap};
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 use kraken_image::output::Bmap;
 
 const CHECK: &str = "blocks";
@@ -28,8 +27,7 @@ pub fn verify(
     (image, map): (&Path, &Path),
     required: bool,
     report: &mut ImageReport,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    job: Job<'_>,
 ) -> Result<(), CheckError> {
     match fs::metadata(map) {
         Ok(metadata) if metadata.len() <= TEXT_LIMIT => {}
@@ -71,10 +69,10 @@ pub fn verify(
         .iter()
         .map(|range| (range.last - range.first + 1) * BLOCK)
         .sum();
-    let task = progress.task(&format!("verifying {name}"), Some(mapped));
+    let task = job.task(&format!("verifying {name}"), Some(mapped));
     let mut wrong = 0;
     for range in &parsed.ranges {
-        interrupt.check()?;
+        job.check()?;
         let (start, end) = (range.first * BLOCK, ((range.last + 1) * BLOCK).min(file.size()));
         let sum = hash(&file, start, end).map_err(CheckError::io("reading", image))?;
         if sum != range.sha256 {

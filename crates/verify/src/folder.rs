@@ -10,12 +10,11 @@ use super::CheckError;
 use super::blocks;
 use super::image::{Expectation, verify_image};
 use super::report::{ImageReport, Report};
-use super::set::{self, Job};
+use super::set::{self, ListedImage};
 use super::strangers;
 use super::swarm;
 use kraken_fetch::{Format, Limits, recognise, unpack};
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 use kraken_image::output::UNPACKED_LIMIT;
 use kraken_image::packages::lock::Lock;
 use kraken_image::provision::Assets;
@@ -30,13 +29,12 @@ pub fn verify_folder(
     folder: &Path,
     (cluster, assets): (&Cluster, &Assets),
     (lock, keys): (Option<&Lock>, Option<&ClusterKeys>),
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    job: Job<'_>,
 ) -> Result<Report, CheckError> {
     let mut report = Report::default();
-    let (jobs, manifest) = set::jobs(folder, cluster, &mut report)?;
-    strangers::find(folder, cluster, &jobs, &mut report)?;
-    if jobs.is_empty() && report.findings.is_empty() {
+    let (images, manifest) = set::listed(folder, cluster, &mut report)?;
+    strangers::find(folder, cluster, &images, &mut report)?;
+    if images.is_empty() && report.findings.is_empty() {
         let expected = cluster
             .nodes
             .first()
@@ -53,26 +51,26 @@ pub fn verify_folder(
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let work = || -> Result<(), CheckError> {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(image) = images.get(next.fetch_add(1, Ordering::Relaxed)) {
             let expectation = Expectation {
                 cluster,
                 assets,
-                node: Some(job.number),
+                node: Some(image.number),
                 keys,
                 base_sha256,
                 lock,
                 packages_sha256,
             };
-            let image = verify_job(job, &expectation, progress, interrupt)?;
+            let verified = verify_listed(image, &expectation, job)?;
             done.lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(job.number, image);
+                .insert(image.number, verified);
         }
         Ok(())
     };
     let workers = std::thread::available_parallelism()
         .map_or(1, usize::from)
-        .min(jobs.len().max(1));
+        .min(images.len().max(1));
     std::thread::scope(|scope| {
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         handles.into_iter().try_for_each(|handle| match handle.join() {
@@ -93,37 +91,27 @@ pub fn verify_folder(
 ///
 /// # Errors
 /// [`CheckError`] when the image or the map cannot be read, or a tool is missing.
-pub fn verify_file(
-    path: &Path,
-    expected: &Expectation<'_>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<ImageReport, CheckError> {
-    let job = Job {
+pub fn verify_file(path: &Path, expected: &Expectation<'_>, job: Job<'_>) -> Result<ImageReport, CheckError> {
+    let image = ListedImage {
         number: 0,
         path: path.into(),
         listed: false,
         raw_sha256: None,
     };
-    verify_job(&job, expected, progress, interrupt)
+    verify_listed(&image, expected, job)
 }
 
-fn verify_job(
-    job: &Job,
-    expected: &Expectation<'_>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<ImageReport, CheckError> {
-    let map = blocks::map_of(&job.path);
+fn verify_listed(image: &ListedImage, expected: &Expectation<'_>, job: Job<'_>) -> Result<ImageReport, CheckError> {
+    let map = blocks::map_of(&image.path);
     // What is not even recognised is judged as a raw image: its table will say what is wrong.
-    let format = recognise(&job.path).unwrap_or(Format::Raw);
+    let format = recognise(&image.path).unwrap_or(Format::Raw);
     if format == Format::Raw {
-        let mut report = verify_image(&job.path, expected, interrupt)?;
-        blocks::verify((&job.path, &map), job.listed, &mut report, progress, interrupt)?;
+        let mut report = verify_image(&image.path, expected, job.interrupt)?;
+        blocks::verify((&image.path, &map), image.listed, &mut report, job)?;
         return Ok(report);
     }
     // Beside the packed file, where there was room for it before; a later `build` clears what a killed run leaves.
-    let folder = job
+    let folder = image
         .path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -132,28 +120,28 @@ fn verify_job(
         |builder: &mut tempfile::Builder<'_, '_>| builder.prefix(".kraken-flash-").suffix(".part").tempfile_in(folder);
     let raw = named(&mut tempfile::Builder::new())
         .or_else(|_| tempfile::NamedTempFile::new())
-        .map_err(CheckError::io("making a temporary file for", &job.path))?;
+        .map_err(CheckError::io("making a temporary file for", &image.path))?;
     let target: &File = raw.as_file();
     let limits = Limits {
         exact: None,
         most: UNPACKED_LIMIT,
     };
-    let unpacked = match unpack((&job.path, format), (target, raw.path()), limits, progress, interrupt) {
+    let unpacked = match unpack((&image.path, format), (target, raw.path()), limits, job) {
         Ok(unpacked) => unpacked,
         Err(error) => {
-            interrupt.check()?;
+            job.check()?;
             let mut report = ImageReport {
-                path: job.path.clone(),
+                path: image.path.clone(),
                 ..ImageReport::default()
             };
             report.find("packing", "", error.to_string());
             return Ok(report);
         }
     };
-    let mut report = verify_image(raw.path(), expected, interrupt)?;
-    blocks::verify((raw.path(), &map), job.listed, &mut report, progress, interrupt)?;
-    report.path.clone_from(&job.path);
-    if job
+    let mut report = verify_image(raw.path(), expected, job.interrupt)?;
+    blocks::verify((raw.path(), &map), image.listed, &mut report, job)?;
+    report.path.clone_from(&image.path);
+    if image
         .raw_sha256
         .as_ref()
         .is_some_and(|wanted| *wanted != hex::encode(unpacked.sha256))

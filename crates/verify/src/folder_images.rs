@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::CheckError;
 use super::report::Report;
-use super::set::{self, Job};
+use super::set::{self, ListedImage};
 use super::strangers;
 use kraken_spec::Cluster;
 
@@ -14,7 +14,7 @@ const ENDS: [&str; 5] = ["img", "img.xz", "img.zst", "img.gz", "img.zip"];
 /// The images of a cluster in a folder.
 pub struct FolderImages {
     folder: PathBuf,
-    jobs: Vec<Job>,
+    images: Vec<ListedImage>,
     strangers: Vec<String>,
 }
 
@@ -26,13 +26,13 @@ impl FolderImages {
     /// [`CheckError`] when the folder or its manifest cannot be read.
     pub fn read(folder: &Path, cluster: &Cluster) -> Result<Self, CheckError> {
         // What the manifest says besides is for `verify`: an image boots without it.
-        let (mut jobs, _) = set::jobs(folder, cluster, &mut Report::default())?;
+        let (mut images, _) = set::listed(folder, cluster, &mut Report::default())?;
         for node in &cluster.nodes {
-            if jobs.iter().any(|job| job.number == node.number) {
+            if images.iter().any(|image| image.number == node.number) {
                 continue;
             }
             let names = ENDS.map(|end| folder.join(format!("{}.{end}", node.hostname)));
-            jobs.extend(names.into_iter().find(|path| path.is_file()).map(|path| Job {
+            images.extend(names.into_iter().find(|path| path.is_file()).map(|path| ListedImage {
                 number: node.number,
                 path,
                 listed: false,
@@ -40,10 +40,10 @@ impl FolderImages {
             }));
         }
         let mut report = Report::default();
-        strangers::find(folder, cluster, &jobs, &mut report)?;
+        strangers::find(folder, cluster, &images, &mut report)?;
         Ok(Self {
             folder: folder.to_owned(),
-            jobs,
+            images,
             strangers: report.findings.into_iter().map(|finding| finding.message).collect(),
         })
     }
@@ -55,10 +55,10 @@ impl FolderImages {
 
     /// A node's image; `None` when it is not there.
     pub fn of(&self, node: u32) -> Option<&Path> {
-        self.jobs
+        self.images
             .iter()
-            .find(|job| job.number == node)
-            .map(|job| job.path.as_path())
+            .find(|image| image.number == node)
+            .map(|image| image.path.as_path())
     }
 
     /// What of the folder is no image of the set, a sentence each, with the mend: as `verify` says it of the folder.

@@ -13,7 +13,7 @@ use kraken_spec::Cluster;
 const TEXT_LIMIT: u64 = 64 << 20;
 
 /// One image to look at.
-pub struct Job {
+pub struct ListedImage {
     /// The node it should be.
     pub number: u32,
     /// The file.
@@ -25,11 +25,15 @@ pub struct Job {
 }
 
 /// The images of `cluster` in `folder`, and the manifest. What does not fit together is added to the report.
-pub fn jobs(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Vec<Job>, Option<Manifest>), CheckError> {
+pub fn listed(
+    folder: &Path,
+    cluster: &Cluster,
+    report: &mut Report,
+) -> Result<(Vec<ListedImage>, Option<Manifest>), CheckError> {
     let manifest = read_manifest(folder, report)?;
     // A build that was killed leaves one that lists nothing, or none.
     let lists = manifest.as_ref().is_some_and(|manifest| !manifest.nodes.is_empty());
-    let mut jobs = Vec::new();
+    let mut images = Vec::new();
     for node in &cluster.nodes {
         let entry = manifest
             .as_ref()
@@ -43,7 +47,7 @@ pub fn jobs(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Ve
                         format!("{} is not in the manifest: it is of another build", raw.display()),
                     );
                 }
-                jobs.push(Job {
+                images.push(ListedImage {
                     number: node.number,
                     path: raw,
                     listed: false,
@@ -65,7 +69,7 @@ pub fn jobs(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Ve
                     );
                     find(report, message);
                 }
-                jobs.push(Job {
+                images.push(ListedImage {
                     number: node.number,
                     path,
                     listed: true,
@@ -90,16 +94,16 @@ pub fn jobs(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Ve
             );
         }
         sums(folder, manifest, report)?;
-        if !lists && !jobs.is_empty() {
+        if !lists && !images.is_empty() {
             find(report, format!("{MANIFEST} lists no image: the build did not finish"));
         }
-    } else if !jobs.is_empty() && report.findings.is_empty() {
+    } else if !images.is_empty() && report.findings.is_empty() {
         find(
             report,
             format!("{MANIFEST} is missing: the build did not finish, or the images were copied without it"),
         );
     }
-    Ok((jobs, manifest))
+    Ok((images, manifest))
 }
 
 fn find(report: &mut Report, message: String) {

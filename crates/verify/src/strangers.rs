@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::CheckError;
 use super::report::{Finding, Report};
-use super::set::Job;
+use super::set::ListedImage;
 use kraken_disk::{ImageFile, Layout};
 use kraken_image::provision::NodeRecord;
 use kraken_spec::Cluster;
@@ -24,10 +24,10 @@ pub fn node_of(image: &Path) -> Option<NodeRecord> {
     NodeRecord::read(&layout.root_tree(file).ok()?).ok()?
 }
 
-/// Names the images in `folder` that are not among `jobs` and were made by this program. Who writes one of them to a card has a node that does
+/// Names the images in `folder` that are not among `listed` and were made by this program. Who writes one of them to a card has a node that does
 /// not belong. Others' images, such as the base, are nobody's business.
-pub fn find(folder: &Path, cluster: &Cluster, jobs: &[Job], report: &mut Report) -> Result<(), CheckError> {
-    let ours: BTreeSet<&Path> = jobs.iter().map(|job| job.path.as_path()).collect();
+pub fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &mut Report) -> Result<(), CheckError> {
+    let ours: BTreeSet<&Path> = listed.iter().map(|image| image.path.as_path()).collect();
     let mut images = Vec::new();
     for entry in fs::read_dir(folder)
         .map_err(CheckError::io("reading the folder", folder))?
@@ -40,7 +40,7 @@ pub fn find(folder: &Path, cluster: &Cluster, jobs: &[Job], report: &mut Report)
     }
     images.sort();
     for image in images {
-        if let Some(what) = stranger(&image, cluster, jobs) {
+        if let Some(what) = stranger(&image, cluster, listed) {
             report.findings.push(Finding {
                 check: "set",
                 place: String::new(),
@@ -65,7 +65,7 @@ fn raw_name(path: &Path) -> Option<PathBuf> {
 }
 
 /// What an image is that is not of the set; `None` for one that this program did not make.
-fn stranger(image: &Path, cluster: &Cluster, jobs: &[Job]) -> Option<String> {
+fn stranger(image: &Path, cluster: &Cluster, listed: &[ListedImage]) -> Option<String> {
     let raw = raw_name(image)?;
     if raw != image {
         // To look into it, it would have to be unpacked: a block map beside it tells whose it is, and so does a name of the cluster.
@@ -75,7 +75,7 @@ fn stranger(image: &Path, cluster: &Cluster, jobs: &[Job]) -> Option<String> {
             .find(|node| raw.file_stem().is_some_and(|stem| stem == node.hostname.as_str()));
         let map = raw.with_extension("img.bmap");
         return match named {
-            Some(node) if jobs.iter().any(|job| job.number == node.number) => Some(format!(
+            Some(node) if listed.iter().any(|image| image.number == node.number) => Some(format!(
                 "another image of {}, of an earlier build or packed otherwise",
                 node.hostname
             )),

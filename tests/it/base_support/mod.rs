@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use kraken_fetch::Options;
 use kraken_flash::base::{Base, BaseError, obtain};
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use kraken_spec::{BaseRef, Image};
@@ -116,7 +117,7 @@ impl Desk {
     }
 
     pub fn obtain_image(&self, image: &Image) -> Result<Base, BaseError> {
-        obtain(image, &self.options, &Silent, &self.interrupt)
+        obtain(image, &self.options, Job::new(&Silent, &self.interrupt))
     }
 
     /// Names in a folder of the cache, sorted.

@@ -8,6 +8,7 @@ use std::ops::Range;
 use card::{CARD, Card, Fault, Random};
 use kraken_disk::{RamDisk, UsedMap};
 use kraken_flash::card::{HEAD, ImageSource, Target, WriteError, WriteOptions, WriteReport, write};
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use proptest::prelude::*;
@@ -40,7 +41,7 @@ const OPTIONS: WriteOptions = WriteOptions {
 
 fn run(card: &Card, image: &(RamDisk, UsedMap), options: WriteOptions) -> Result<WriteReport, WriteError> {
     let mut source = ImageSource::of_image(&image.0, &image.1);
-    write(&mut source, card, "a card", options, &Silent, &card.interrupt)
+    write(&mut source, card, "a card", options, Job::new(&Silent, &card.interrupt))
 }
 
 /// Whether firmware or kernel would find a table there.
@@ -262,7 +263,14 @@ fn what_was_read_back_wrong_is_named_by_its_place() {
         test_capacity: false,
         ..OPTIONS
     };
-    let error = write(&mut source, &card, "a card", options, &Silent, &Interrupt::new()).unwrap_err();
+    let error = write(
+        &mut source,
+        &card,
+        "a card",
+        options,
+        Job::new(&Silent, &Interrupt::new()),
+    )
+    .unwrap_err();
     let WriteError::Differs(differences) = &error else {
         panic!("{error}");
     };
@@ -276,7 +284,14 @@ fn what_was_read_back_wrong_is_named_by_its_place() {
         verify: false,
         ..options
     };
-    let report = write(&mut source, &card, "a card", options, &Silent, &Interrupt::new()).unwrap();
+    let report = write(
+        &mut source,
+        &card,
+        "a card",
+        options,
+        Job::new(&Silent, &Interrupt::new()),
+    )
+    .unwrap();
     assert!(report.reading.is_none());
 }
 
@@ -288,7 +303,7 @@ fn who_is_stopped_before_anything_was_touched_says_so() {
     let interrupt = Interrupt::new();
     interrupt.set();
     let mut source = ImageSource::of_image(&image.0, &image.1);
-    let error = write(&mut source, &card, "a card", OPTIONS, &Silent, &interrupt).unwrap_err();
+    let error = write(&mut source, &card, "a card", OPTIONS, Job::new(&Silent, &interrupt)).unwrap_err();
     assert!(matches!(error, WriteError::NotBegun), "{error}");
     assert!(card.pulled_out() == before);
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kraken_disk::{Ext4Tree, ImageFile, Layout};
 use kraken_fetch::Cache;
 use kraken_flash::base::debian;
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use tempfile::TempDir;
@@ -29,8 +30,7 @@ pub fn base() -> PathBuf {
         cache.root(),
         &debian::Release::TRIXIE,
         false,
-        &Silent,
-        &Interrupt::new(),
+        Job::new(&Silent, &Interrupt::new()),
     )
     .unwrap_or_else(|error| panic!("{error}"))
 }

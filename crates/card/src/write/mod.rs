@@ -33,8 +33,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::target::Target;
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
 use kraken_image::bake::Piece;
 
 /// A device that discards slowly is written without.
@@ -84,17 +84,16 @@ pub fn write(
     target: &dyn Target,
     name: &str,
     options: WriteOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    job: Job<'_>,
 ) -> Result<WriteReport, WriteError> {
-    interrupt.check().map_err(|_| WriteError::NotBegun)?;
+    job.check().map_err(|_| WriteError::NotBegun)?;
     if let Some(needed) = source.size().filter(|needed| *needed > target.size()) {
         return Err(WriteError::TooSmall {
             needed,
             size: target.size(),
         });
     }
-    let result = in_order(source, target, name, options, (progress, interrupt));
+    let result = in_order(source, target, name, options, job);
     // Half a table, or one in front of what is wrong: away with it.
     result.map_err(|error| {
         // What was lost before is told by the next flush, once (fsync(2)): it is not the emptying that failed then.
@@ -111,25 +110,25 @@ fn in_order(
     target: &dyn Target,
     name: &str,
     options: WriteOptions,
-    (progress, interrupt): (&dyn Progress, &Interrupt),
+    job: Job<'_>,
 ) -> Result<WriteReport, WriteError> {
     unmake(target)?;
     if options.test_capacity {
-        let task = progress.task(&format!("{name}: testing its size"), None);
-        capacity::test(target, source.size(), options.nonce, interrupt)?;
+        let task = job.task(&format!("{name}: testing its size"), None);
+        capacity::test(target, source.size(), options.nonce, job.interrupt)?;
         drop(task);
     }
-    let discarded = discard(target, interrupt)?;
+    let discarded = discard(target, job.interrupt)?;
     let began = Instant::now();
     let written = {
-        let task = progress.task(&format!("{name}: writing"), source.used_bytes());
-        body::write(source, target, &*task, interrupt)?
+        let task = job.task(&format!("{name}: writing"), source.used_bytes());
+        body::write(source, target, &*task, job.interrupt)?
     };
     if written.head.iter().all(|byte| *byte == 0) {
         return Err(WriteError::NoHead);
     }
     {
-        let _task = progress.task(&format!("{name}: waiting for the card"), None);
+        let _task = job.task(&format!("{name}: waiting for the card"), None);
         target.flush().map_err(WriteError::Flush)?;
     }
     let mut writing = began.elapsed();
@@ -137,11 +136,11 @@ fn in_order(
     let began = Instant::now();
     if options.verify {
         let total = rest.iter().map(|piece| piece.end - piece.start).sum();
-        let task = progress.task(&format!("{name}: reading back"), Some(total));
-        readback::compare(target, &rest, &*task, interrupt)?;
+        let task = job.task(&format!("{name}: reading back"), Some(total));
+        readback::compare(target, &rest, &*task, job.interrupt)?;
     }
     let mut reading = began.elapsed();
-    interrupt.check()?;
+    job.check()?;
     let began = Instant::now();
     body::write_head(target, &written.head)?;
     target.flush().map_err(WriteError::Flush)?;

@@ -17,8 +17,7 @@ use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
 use kraken_disk::{CleanFat, ImageFile, Layout, ReadAt, UsedMap};
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 use kraken_overlay::Overlay;
 use kraken_spec::{Cluster, Role, SwarmMode};
 
@@ -53,14 +52,9 @@ pub struct Golden<'a> {
 ///
 /// # Errors
 /// [`BakeError`]; nothing is left in the cache then.
-pub fn bake<'a>(
-    inputs: Inputs<'a>,
-    cache: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Golden<'a>, BakeError> {
+pub fn bake<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Golden<'a>, BakeError> {
     for _ in 0..2 {
-        if let Some(golden) = attempt(inputs, cache, progress, interrupt)? {
+        if let Some(golden) = attempt(inputs, cache, job)? {
             return Ok(golden);
         }
     }
@@ -68,12 +62,7 @@ pub fn bake<'a>(
 }
 
 /// As [`bake`]; `None` when something in the cache was found damaged, and dropped.
-fn attempt<'a>(
-    inputs: Inputs<'a>,
-    cache: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Option<Golden<'a>>, BakeError> {
+fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<Golden<'a>>, BakeError> {
     let base = inputs.base;
     let needs_keys = inputs.cluster.swarm.mode != SwarmMode::None && !matches!(inputs.rejoin, Rejoin::ByToken(_));
     if needs_keys && inputs.keys.is_none() {
@@ -97,7 +86,7 @@ fn attempt<'a>(
             Some(selection) => {
                 let folder = cache.join("packaged");
                 let from = (base.raw.as_path(), base.raw_sha256.as_str());
-                let path = packaged::obtain(from, (selection, clock_floor), &folder, progress, interrupt)?;
+                let path = packaged::obtain(from, (selection, clock_floor), &folder, job)?;
                 let Some(stays) = hold::take(&path)? else {
                     return Ok(None);
                 };
@@ -129,25 +118,25 @@ fn attempt<'a>(
     let record_path = cache.join(format!("{key}.json"));
     let (used, pieces) = match cached(&path, &record_path) {
         Some(known) => {
-            if !is_sound(&path, &record_path, &known, progress, interrupt)? {
+            if !is_sound(&path, &record_path, &known, job)? {
                 return Ok(None);
             }
-            progress.detail(&format!("golden image from the cache: {}", path.display()));
+            job.detail(&format!("golden image from the cache: {}", path.display()));
             known
         }
         None => {
-            let _turn = turn::take(cache, progress, interrupt)?;
+            let _turn = turn::take(cache, job)?;
             // The run that was waited for may have made the same one.
             match cached(&path, &record_path) {
                 Some(known) => known,
                 None => {
                     // Only now is all of it read; what it was made from has been hashed when it was made.
-                    if inputs.packages.is_some() && !packaged::is_sound(&start, progress, interrupt)? {
+                    if inputs.packages.is_some() && !packaged::is_sound(&start, job)? {
                         return Ok(None);
                     }
                     let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
-                    make((&file, &start), (&common, growth), temp.path(), progress, interrupt)?;
-                    let known = measure(temp.path(), "the golden image", progress, interrupt)?;
+                    make((&file, &start), (&common, growth), temp.path(), job)?;
+                    let known = measure(temp.path(), "the golden image", job)?;
                     keep(temp, &path, &record_path, &known)?;
                     prune(cache, &path);
                     known
@@ -248,28 +237,27 @@ fn make(
     (base, base_path): (&Arc<ImageFile>, &Path),
     (common, growth): (&Overlay, Option<u64>),
     to: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    job: Job<'_>,
 ) -> Result<(), BakeError> {
-    let before = copy_base((base, base_path), to, progress, interrupt)?;
-    let task = progress.task("baking what all nodes share", None);
+    let before = copy_base((base, base_path), to, job)?;
+    let task = job.task("baking what all nodes share", None);
     if let Some(more) = growth {
-        progress.detail(&format!("the root file system grows by {} MiB", more >> 20));
+        job.detail(&format!("the root file system grows by {} MiB", more >> 20));
         kraken_disk::grow_root(to, more).map_err(|error| error.of(base_path))?;
     }
-    interrupt.check()?;
+    job.check()?;
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
     for fault in kraken_disk::mend_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
         path: base_path.into(),
         source,
     })? {
-        progress.note(&format!(
+        job.note(&format!(
             "the boot volume of the base had a fault that the images do not have: {fault}"
         ));
     }
     if !layout.table.firmware_reads(&layout.boot) {
-        progress.note(&format!(
+        job.note(&format!(
             "the boot partition of the base has the type {}, in which the firmware does not look for its files; in the images it has the usual one",
             layout.boot.kind
         ));

@@ -13,8 +13,8 @@ use crate::base::{Base, OsImage};
 use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
 use crate::provision::{self, Assets};
 use kraken_disk::{Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
-use kraken_foundation::interrupt::{Interrupt, Interrupted};
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
+use kraken_foundation::interrupt::Interrupted;
 use kraken_spec::{Cluster, UsedImage};
 
 /// The file systems of an image and what is known of its system.
@@ -144,27 +144,22 @@ pub(super) fn recorded(root: &Ext4Tree) -> Result<(Vec<RecordedPackage>, Option<
 }
 
 /// Copies the used blocks of the base at `from` into the empty file `to`, and tells which they are.
-pub(super) fn copy_base(
-    (base, from): (&Arc<ImageFile>, &Path),
-    to: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<UsedMap, BakeError> {
+pub(super) fn copy_base((base, from): (&Arc<ImageFile>, &Path), to: &Path, job: Job<'_>) -> Result<UsedMap, BakeError> {
     let used = UsedMap::of(base.clone()).map_err(|source| BakeError::Used {
         path: from.into(),
         source,
     })?;
-    let task = progress.task("copying the base image", Some(used.bytes()));
+    let task = job.task("copying the base image", Some(used.bytes()));
     let from = File::open(from).map_err(BakeError::io("opening", from))?;
     let out = File::options()
         .write(true)
         .open(to)
         .map_err(BakeError::io("opening", to))?;
     // No reflink: a base may hold old data in its free blocks, a golden image holds zeros there.
-    match copy_used(&from, &out, base.size(), &used, false, &*task, interrupt) {
+    match copy_used(&from, &out, base.size(), &used, false, &*task, job.interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
         result => result.map_err(BakeError::io("copying the base to", to))?,
     };
-    interrupt.check()?;
+    job.check()?;
     Ok(used)
 }

@@ -13,8 +13,7 @@ use super::{BakeError, store, turn};
 use crate::base::Base;
 use crate::packages::{self, PREINST, PackagesRecord, RECORD, RecordedPackage, Selection};
 use kraken_disk::{ImageFile, Layout, ReadAt};
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 /// By how many bytes the root file system of a base must grow for packages that need so many bytes and inodes; `None` when they fit.
@@ -70,23 +69,22 @@ pub(super) fn obtain(
     base: (&Path, &str),
     (selection, time): (&Selection, i64),
     cache: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    job: Job<'_>,
 ) -> Result<PathBuf, BakeError> {
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
     let key = key(base.1, selection, time);
     let path = cache.join(format!("{key}.img"));
     let record = cache.join(format!("{key}.json"));
     if cached(&path, &record).is_some() {
-        progress.detail(&format!("base with packages from the cache: {}", path.display()));
+        job.detail(&format!("base with packages from the cache: {}", path.display()));
         return Ok(path);
     }
-    let _turn = turn::take(cache, progress, interrupt)?;
+    let _turn = turn::take(cache, job)?;
     // The run that was waited for may have made the same one.
     if cached(&path, &record).is_none() {
         let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
-        make(base.0, (selection, time), temp.path(), progress, interrupt)?;
-        let known = measure(temp.path(), "the base with packages", progress, interrupt)?;
+        make(base.0, (selection, time), temp.path(), job)?;
+        let known = measure(temp.path(), "the base with packages", job)?;
         keep(temp, &path, &record, &known)?;
         prune(cache, &path);
     }
@@ -95,26 +93,20 @@ pub(super) fn obtain(
 
 /// Whether the base with packages at `path` still is what was made; one that is not is dropped from the cache. A base without packages,
 /// which is not of this cache, is none of its business.
-pub(super) fn is_sound(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<bool, BakeError> {
+pub(super) fn is_sound(path: &Path, job: Job<'_>) -> Result<bool, BakeError> {
     let record = path.with_extension("json");
     match cached(path, &record) {
-        Some(known) => store::is_sound(path, &record, &known, progress, interrupt),
+        Some(known) => store::is_sound(path, &record, &known, job),
         None => Ok(true),
     }
 }
 
-fn make(
-    base: &Path,
-    (selection, time): (&Selection, i64),
-    to: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<(), BakeError> {
+fn make(base: &Path, (selection, time): (&Selection, i64), to: &Path, job: Job<'_>) -> Result<(), BakeError> {
     let file = open_read(base)?;
     let layout = detect(&file, base)?;
     let growth = growth_for_packages(&file, &layout, selection.bake.need())?;
     let count = selection.bake.packages.len();
-    let task = progress.task(
+    let task = job.task(
         &format!("unpacking {count} package{}", if count == 1 { "" } else { "s" }),
         None,
     );
@@ -123,25 +115,25 @@ fn make(
         source,
     })?;
     let scratch = to.parent().unwrap_or(Path::new("."));
-    let unpacked = kraken_debian::unpack(&root, &selection.debs, scratch, time, interrupt)?;
+    let unpacked = kraken_debian::unpack(&root, &selection.debs, scratch, time, job.interrupt)?;
     let overlay = with_record(unpacked, selection, time)?;
     drop(task);
-    copy_base((&file, base), to, progress, interrupt)?;
+    copy_base((&file, base), to, job)?;
     if let Some(more) = growth {
-        progress.detail(&format!(
+        job.detail(&format!(
             "the root file system grows by {} MiB for the packages",
             more >> 20
         ));
         kraken_disk::grow_root(to, more).map_err(|error| error.of(base))?;
     }
-    interrupt.check()?;
-    let task = progress.task("baking the packages", None);
+    job.check()?;
+    let task = job.task("baking the packages", None);
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
     kraken_disk::apply(file.clone(), &layout, &overlay)?;
     file.sync().map_err(BakeError::io("writing", to))?;
     drop(task);
-    interrupt.check()?;
+    job.check()?;
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use super::look::{open_read, used_by};
 use super::pieces::{self, Piece};
 use super::{BakeError, hold, turn};
 use kraken_disk::{ReadAt, UsedMap};
-use kraken_foundation::interrupt::{Interrupt, Interrupted};
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
+use kraken_foundation::interrupt::Interrupted;
 
 /// How many golden images the cache keeps: the one in use and the ones before it, for who goes back and forth.
 const KEEP: usize = 3;
@@ -50,12 +50,7 @@ impl Stamp {
 pub(super) type Measured = (UsedMap, Vec<Piece>);
 
 /// Finds the used ranges of the image at `path`, and hashes them; `what` is its name for people.
-pub(super) fn measure(
-    path: &Path,
-    what: &str,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Measured, BakeError> {
+pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured, BakeError> {
     let file = open_read(path)?;
     let bytes = used_by(&file, path)?;
     let used = UsedMap::from_ranges(
@@ -64,8 +59,8 @@ pub(super) fn measure(
             .iter()
             .map(|range| pieces::whole_blocks(range, file.size())),
     );
-    let task = progress.task(&format!("hashing {what}"), Some(used.bytes()));
-    match pieces::hash_all(&*file, &used, &*task, interrupt) {
+    let task = job.task(&format!("hashing {what}"), Some(used.bytes()));
+    match pieces::hash_all(&*file, &used, &*task, job.interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
         result => Ok((used, result.map_err(BakeError::io("hashing", path))?)),
     }
@@ -97,16 +92,10 @@ pub(super) fn cached(path: &Path, record_path: &Path) -> Option<Measured> {
 
 /// Whether a cached image still holds the bytes that were measured: a disk can rot without the file system noticing. One that does not
 /// is dropped from the cache, with a note, and is to be made anew.
-pub(super) fn is_sound(
-    path: &Path,
-    record_path: &Path,
-    known: &Measured,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<bool, BakeError> {
+pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: Job<'_>) -> Result<bool, BakeError> {
     let file = open_read(path)?;
-    let task = progress.task("checking what is in the cache", Some(known.0.bytes()));
-    let found = match pieces::hash_all(&*file, &known.0, &*task, interrupt) {
+    let task = job.task("checking what is in the cache", Some(known.0.bytes()));
+    let found = match pieces::hash_all(&*file, &known.0, &*task, job.interrupt) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
         // Where the disk itself reports the error, the image is no better.
@@ -115,7 +104,7 @@ pub(super) fn is_sound(
     if found == known.1 {
         return Ok(true);
     }
-    progress.note(&format!(
+    job.note(&format!(
         "{} in the cache is not what it was when it was made; it is dropped, and made anew (the disk under the cache may be failing)",
         path.display()
     ));
@@ -187,7 +176,8 @@ pub(super) fn prune(cache: &Path, current: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kraken_foundation::progress::Silent;
+    use kraken_foundation::interrupt::Interrupt;
+    use kraken_foundation::progress::{Progress as _, Silent};
 
     /// An image of a MiB in a cache folder, measured.
     fn kept(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf, Measured) {
@@ -261,7 +251,7 @@ mod tests {
     fn an_image_that_rotted_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let (path, record, known) = kept(folder.path());
-        let sound = || is_sound(&path, &record, &known, &Silent, &Interrupt::new()).unwrap();
+        let sound = || is_sound(&path, &record, &known, Job::new(&Silent, &Interrupt::new())).unwrap();
         assert!(sound());
         rot(&path, 20_000);
         assert!(sound(), "what is not in use does not matter");

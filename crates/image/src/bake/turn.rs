@@ -8,8 +8,7 @@ use rustix::fs::FlockOperation;
 
 use super::BakeError;
 use kraken_fetch::{CACHE_VARIABLE, lock_failed};
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 
 /// Prefix and suffix of files that are not finished.
 pub(super) const PREFIX: &str = ".golden-";
@@ -19,11 +18,11 @@ pub(super) const SUFFIX: &str = ".part";
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Waits until no other run bakes in `folder`, and clears what a killed one left there. The turn ends when the file is dropped.
-pub(super) fn take(folder: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<File, BakeError> {
+pub(super) fn take(folder: &Path, job: Job<'_>) -> Result<File, BakeError> {
     let lock = File::open(folder).map_err(BakeError::io("opening the folder", folder))?;
     let mut said = false;
     loop {
-        interrupt.check()?;
+        job.check()?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => break,
             Err(rustix::io::Errno::WOULDBLOCK) => {}
@@ -33,7 +32,7 @@ pub(super) fn take(folder: &Path, progress: &dyn Progress, interrupt: &Interrupt
             }
         }
         if !said {
-            progress.note("waiting for another run that bakes a golden image");
+            job.note("waiting for another run that bakes a golden image");
             said = true;
         }
         std::thread::sleep(PAUSE);

@@ -17,8 +17,7 @@ use std::path::{Path, PathBuf};
 use error::io_error;
 use kraken_fetch::plain::NO_FOLLOW;
 use kraken_fetch::{CACHE_VARIABLE, lock_failed};
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 
 pub use error::{DebianError, MIRROR_VARIABLE};
 pub use host::Mirror;
@@ -32,13 +31,7 @@ pub use scripts::cached_path;
 ///
 /// # Errors
 /// [`DebianError`]; nothing is left under the final name.
-pub fn obtain(
-    cache_dir: &Path,
-    release: &Release,
-    refresh: bool,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<PathBuf, DebianError> {
+pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) -> Result<PathBuf, DebianError> {
     let image = cached_path(cache_dir, release);
     if image.is_file() && !refresh {
         return Ok(image);
@@ -54,16 +47,16 @@ pub fn obtain(
     }
     let folder = cache_dir.join("debian");
     fs::create_dir_all(&folder).map_err(io_error("creating", &folder))?;
-    let _lock = lock(&folder.join("lock"), progress, interrupt)?;
+    let _lock = lock(&folder.join("lock"), job)?;
     if image.is_file() && !refresh {
         return Ok(image);
     }
-    compose::run(release, &folder, &image, progress, interrupt)?;
+    compose::run(release, &folder, &image, job)?;
     Ok(image)
 }
 
 /// Waits for its turn: the lock goes with the returned file.
-fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<fs::File, DebianError> {
+fn lock(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
     let mut options = fs::File::options();
     options.create(true).truncate(false).write(true).custom_flags(NO_FOLLOW);
     let file = options.open(path).map_err(io_error("creating", path))?;
@@ -77,10 +70,10 @@ fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<f
             }
         }
         if !told {
-            progress.note("another process is composing the debian base; waiting for it");
+            job.note("another process is composing the debian base; waiting for it");
             told = true;
         }
-        interrupt.check()?;
+        job.check()?;
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
 }
@@ -88,6 +81,7 @@ fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<f
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kraken_foundation::interrupt::Interrupt;
     use kraken_foundation::interrupt::Interrupted;
     use kraken_foundation::progress::Silent;
 
@@ -97,7 +91,12 @@ mod tests {
         let path = cached_path(cache.path(), &Release::TRIXIE);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, b"image").unwrap();
-        let found = obtain(cache.path(), &Release::TRIXIE, false, &Silent, &Interrupt::new());
+        let found = obtain(
+            cache.path(),
+            &Release::TRIXIE,
+            false,
+            Job::new(&Silent, &Interrupt::new()),
+        );
         assert_eq!(found.unwrap(), path);
     }
 
@@ -105,11 +104,11 @@ mod tests {
     fn the_lock_gives_way_to_an_interrupt() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let _held = lock(&path, &Silent, &Interrupt::new()).unwrap();
+        let _held = lock(&path, Job::new(&Silent, &Interrupt::new())).unwrap();
         let interrupt = Interrupt::new();
         interrupt.set();
         assert!(matches!(
-            lock(&path, &Silent, &interrupt),
+            lock(&path, Job::new(&Silent, &interrupt)),
             Err(DebianError::Interrupted(Interrupted))
         ));
     }

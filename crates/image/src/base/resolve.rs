@@ -22,27 +22,20 @@ use kraken_fetch::cache::{self, Cache, CacheError};
 use kraken_fetch::download::{self, Patience, Wanted};
 use kraken_fetch::http::Client;
 use kraken_fetch::prune;
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 use kraken_spec::{BaseRef, Image};
 
 /// Obtains the base that `image` names.
 ///
 /// # Errors
 /// [`BaseError`]; nothing half-made is left then but a `.part` that the next run resumes.
-pub fn obtain(
-    image: &Image,
-    options: &Options,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Base, BaseError> {
+pub fn obtain(image: &Image, options: &Options, job: Job<'_>) -> Result<Base, BaseError> {
     let work = Work {
         cache: Cache::open(options.cache.as_deref())?,
         client: Client::new(&options.user_agent, options.stall),
         image,
         options,
-        progress,
-        interrupt,
+        job,
     };
     match &image.base {
         BaseRef::Path(path) => work.file(path),
@@ -82,8 +75,7 @@ struct Work<'a> {
     client: Client,
     image: &'a Image,
     options: &'a Options,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    job: Job<'a>,
 }
 
 impl Work<'_> {
@@ -91,7 +83,7 @@ impl Work<'_> {
     fn file(&self, path: &Path) -> Result<Base, BaseError> {
         let format = kraken_fetch::recognise(path)?;
         let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (hash, size) = self.cache.hash_of(path, self.progress, self.interrupt)?;
+        let (hash, size) = self.cache.hash_of(path, self.job)?;
         if format != Format::Raw {
             return self.unpacked(path, format, &hash, &Announced::default(), origin);
         }
@@ -113,14 +105,8 @@ impl Work<'_> {
             });
         }
         let refresh = self.options.refresh;
-        let raw = debian::obtain(
-            self.cache.root(),
-            &Release::TRIXIE,
-            refresh,
-            self.progress,
-            self.interrupt,
-        )?;
-        let (hash, size) = self.cache.hash_of(&raw, self.progress, self.interrupt)?;
+        let raw = debian::obtain(self.cache.root(), &Release::TRIXIE, refresh, self.job)?;
+        let (hash, size) = self.cache.hash_of(&raw, self.job)?;
         let base = Base {
             raw,
             raw_sha256: hex::encode(hash),
@@ -174,7 +160,7 @@ impl Work<'_> {
                 self.patience(),
                 &url,
                 catalogue::MOST_BYTES,
-                self.interrupt,
+                self.job.interrupt,
             );
             text.map_err(BaseError::from)
         };
@@ -182,7 +168,7 @@ impl Work<'_> {
             if error.is_interrupted() {
                 return Err(error);
             }
-            self.progress
+            self.job
                 .note(&format!("a part of the catalogue is passed over: {error}"));
             Ok(())
         };
@@ -192,7 +178,7 @@ impl Work<'_> {
     /// A file at an address: from the cache when it is known there, else from the network.
     fn download(&self, url: &Url, announced: &Announced) -> Result<Base, BaseError> {
         let key = cache::key(&[url.as_str().as_bytes()]);
-        let _lock = self.cache.lock(&format!("url-{key}"), self.progress, self.interrupt)?;
+        let _lock = self.cache.lock(&format!("url-{key}"), self.job)?;
         let origin = shown(url);
         if !self.options.refresh {
             match self.cached(&key, announced, &origin) {
@@ -243,7 +229,7 @@ impl Work<'_> {
         if let Some(base) = self.known(&hash, announced, origin)? {
             return Ok(Some(base));
         }
-        let Some(path) = self.cache.download(&hash, self.progress, self.interrupt)? else {
+        let Some(path) = self.cache.download(&hash, self.job)? else {
             return Ok(None);
         };
         let format = kraken_fetch::recognise(&path)?;
@@ -260,15 +246,8 @@ impl Work<'_> {
             sha256: announced.download,
             most: self.options.most,
         };
-        let fetched = download::download(
-            &self.client,
-            self.patience(),
-            &wanted,
-            &part,
-            self.progress,
-            self.interrupt,
-        )
-        .inspect_err(|error| download::discard_useless(&part, error))?;
+        let fetched = download::download(&self.client, self.patience(), &wanted, &part, self.job)
+            .inspect_err(|error| download::discard_useless(&part, error))?;
         self.cache.keep_download(&part, &fetched.sha256)?;
         let found = Found {
             address: shown(url),
@@ -288,7 +267,7 @@ impl Work<'_> {
         let Some(raw) = cache::parse_hash(&contents.raw_sha256) else {
             return Ok(None);
         };
-        let Some(path) = self.cache.raw(&raw, self.progress, self.interrupt)? else {
+        let Some(path) = self.cache.raw(&raw, self.job)? else {
             return Ok(None);
         };
         let base = self.base(path, packed, &raw, contents.size, origin.to_owned());
@@ -307,7 +286,7 @@ impl Work<'_> {
         origin: String,
     ) -> Result<Base, BaseError> {
         let key = hex::encode(packed);
-        let _lock = self.cache.lock(&format!("raw-{key}"), self.progress, self.interrupt)?;
+        let _lock = self.cache.lock(&format!("raw-{key}"), self.job)?;
         if let Some(base) = self.known(packed, announced, &origin)? {
             return Ok(base);
         }
@@ -326,13 +305,7 @@ impl Work<'_> {
             exact: announced.raw_size,
             most: self.options.most,
         };
-        let unpacked = kraken_fetch::unpack(
-            (source, format),
-            (&target, &temporary),
-            limits,
-            self.progress,
-            self.interrupt,
-        )?;
+        let unpacked = kraken_fetch::unpack((source, format), (&target, &temporary), limits, self.job)?;
         let path = self.cache.raw_path(&unpacked.sha256);
         let base = self.base(path.clone(), packed, &unpacked.sha256, unpacked.size, origin);
         self.check_announced(&base, announced)?;

@@ -15,8 +15,7 @@ use super::{Bmap, OutputError, SUMS, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
 use kraken_disk::{ImageFile, ReadAt};
 use kraken_fetch::lock_failed;
-use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::Progress;
+use kraken_foundation::Job;
 use kraken_spec::Node;
 
 /// Prefix and suffix of unfinished files.
@@ -94,8 +93,7 @@ impl Folder {
         nodes: &[&Node],
         inputs: ManifestInputs,
         options: Options,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
+        job: Job<'_>,
     ) -> Result<Vec<Written>, OutputError> {
         let mut before = self.read_manifest()?;
         let known = before.as_mut().and_then(|manifest| manifest.swarm.take());
@@ -118,12 +116,10 @@ impl Folder {
         };
         let work = || -> Result<(), OutputError> {
             while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let written = self
-                    .write_node(golden, node, options, progress, interrupt)
-                    .inspect_err(|_| {
-                        // No other worker needs to begin another image.
-                        next.store(nodes.len(), Ordering::Relaxed);
-                    })?;
+                let written = self.write_node(golden, node, options, job).inspect_err(|_| {
+                    // No other worker needs to begin another image.
+                    next.store(nodes.len(), Ordering::Relaxed);
+                })?;
                 done.lock()
                     .unwrap_or_else(std::sync::PoisonError::into_inner)
                     .push(written);
@@ -152,10 +148,9 @@ impl Folder {
         golden: &Golden<'_>,
         node: &Node,
         options: Options,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
+        job: Job<'_>,
     ) -> Result<Written, OutputError> {
-        interrupt.check()?;
+        job.check()?;
         let image = golden.node(node).map_err(|source| OutputError::Bake {
             hostname: node.hostname.clone(),
             source,
@@ -164,15 +159,11 @@ impl Folder {
         let name = format!("{raw_name}{}", options.compress.map_or("", Compression::extension));
         let path = self.path.join(&name);
         let (sha256, raw_sha256, size) = match options.compress {
-            None => (
-                self.write_raw(&image, &path, options, progress, interrupt)?,
-                None,
-                image.size(),
-            ),
+            None => (self.write_raw(&image, &path, options, job)?, None, image.size()),
             Some(method) => {
                 let temp = self.temp()?;
-                let task = progress.task(&format!("compressing {name}"), Some(image.size()));
-                let packed = compress::write(&image, temp.as_file(), method, &*task, interrupt)
+                let task = job.task(&format!("compressing {name}"), Some(image.size()));
+                let packed = compress::write(&image, temp.as_file(), method, &*task, job.interrupt)
                     .map_err(OutputError::io("writing", &path))?;
                 self.clear_for(&name)?;
                 persist(temp, &path)?;
@@ -206,16 +197,15 @@ impl Folder {
         image: &NodeImage<'_>,
         path: &Path,
         options: Options,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
+        job: Job<'_>,
     ) -> Result<Option<String>, OutputError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temp = self.temp()?;
         {
-            let task = progress.task(&format!("writing {name}"), Some(image.golden().used().bytes()));
+            let task = job.task(&format!("writing {name}"), Some(image.golden().used().bytes()));
             let method =
-                raw::write(image, temp.as_file(), &*task, interrupt).map_err(OutputError::io("writing", path))?;
-            progress.detail(&format!(
+                raw::write(image, temp.as_file(), &*task, job.interrupt).map_err(OutputError::io("writing", path))?;
+            job.detail(&format!(
                 "{name}: {}, then a patch of {} KiB",
                 match method {
                     CopyMethod::Reflink => "shares the golden image's blocks",
@@ -227,10 +217,10 @@ impl Folder {
         let sha256 = match options.no_sums {
             true => None,
             false => {
-                let task = progress.task(&format!("hashing {name}"), Some(image.size()));
+                let task = job.task(&format!("hashing {name}"), Some(image.size()));
                 // Of the file as it was written, not of what was meant.
                 let file = ImageFile::open_read(temp.path()).map_err(OutputError::io("opening", path))?;
-                Some(sums::hash_file(&file, &*task, interrupt).map_err(OutputError::io("hashing", path))?)
+                Some(sums::hash_file(&file, &*task, job.interrupt).map_err(OutputError::io("hashing", path))?)
             }
         };
         self.clear_for(&name)?;

@@ -101,10 +101,10 @@ pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selec
     let (mut bake, picks) = choose(wanted, asked, &trees, downloads, &store)?;
     let debs = fetch_all(&bake, downloads, &store)?;
     // What cannot be laid out must not get into the lock file.
-    let task = downloads.progress().task("checking the packages", None);
+    let task = downloads.job().task("checking the packages", None);
     let mut dry_run = DryRun::begin(&trees.1)?;
     for (package, path) in bake.packages.iter_mut().zip(&debs) {
-        downloads.interrupt().check()?;
+        downloads.job().interrupt.check()?;
         let need = dry_run.package(path).map_err(|error| of_package(package, error))?;
         (package.unpacked, package.inodes) = (need.bytes, need.inodes);
     }
@@ -138,7 +138,7 @@ fn of_package(package: &LockedPackage, error: UnpackError) -> PackagesError {
 }
 
 fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted: For<'_>, downloads: &Downloads<'_>) {
-    let progress = downloads.progress();
+    let progress = downloads.job();
     for name in already {
         progress.note(&format!("{name} is in the base image already"));
     }
@@ -199,12 +199,12 @@ fn choose(
     let mut image = ImageState::read(root)?;
     if let Some(own) = docker::source(wanted.cluster, &os, store)? {
         if let Some(note) = docker::note(&os) {
-            downloads.progress().note(note);
+            downloads.job().note(note);
         }
         image.sources.push(own);
     }
     for note in &image.notes {
-        downloads.progress().detail(note);
+        downloads.job().detail(note);
     }
     let mut wishes = Request {
         recommends: asked.recommends,
@@ -223,21 +223,21 @@ fn choose(
             sha256: hash,
         });
     }
-    let task = downloads.progress().task("asking the package archives", None);
+    let task = downloads.job().task("asking the package archives", None);
     let (needed, welcome) = architectures(&image, &asked, &wishes.debs);
     let architectures = Architectures {
         needed: &needed,
         welcome: &welcome,
     };
     let Loaded { archives, failed } = load_what_there_is(&image.sources, store, wanted.now, architectures);
-    downloads.interrupt().check()?;
+    downloads.job().interrupt.check()?;
     let failed = usable_without(failed)?;
     for note in archives.iter().flat_map(|archive| &archive.notes) {
-        downloads.progress().detail(note);
+        downloads.job().detail(note);
     }
     let warnings: BTreeSet<&String> = archives.iter().flat_map(|archive| &archive.warnings).collect();
     for warning in warnings {
-        downloads.progress().note(&format!("warning: {warning}"));
+        downloads.job().note(&format!("warning: {warning}"));
     }
     for name in &asked.packages {
         let (name, needed) = match name.strip_suffix('?') {
@@ -272,7 +272,7 @@ fn choose(
         }
     };
     for archive in &failed {
-        downloads.progress().note(&format!(
+        downloads.job().note(&format!(
             "warning: {}, which {} of the image names, is not used: {}; what is asked for can be had without it, \
              but newer versions in it are not seen",
             archive.shown, archive.named_in, archive.error
@@ -331,7 +331,7 @@ fn locked_package(pick: &Pick) -> LockedPackage {
 fn fetch_all(bake: &Bake, downloads: &Downloads<'_>, store: &Store<'_>) -> Result<Vec<PathBuf>, PackagesError> {
     let mut paths = Vec::with_capacity(bake.packages.len());
     for package in &bake.packages {
-        downloads.interrupt().check()?;
+        downloads.job().interrupt.check()?;
         let hash = package.hash().unwrap_or_default();
         let path = match &package.url {
             Some(url) => {

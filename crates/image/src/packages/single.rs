@@ -75,7 +75,7 @@ pub fn singles(
     }
     let architectures = image.architectures();
     let archives = {
-        let _task = downloads.progress().task("asking the package archives", None);
+        let _task = downloads.job().task("asking the package archives", None);
         load(&image.sources, &store, now, &architectures[..1])?
     };
     let chosen = wanted

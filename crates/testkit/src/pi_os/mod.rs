@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use kraken_fetch::Cache;
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use kraken_image::base::debian::{self, Release};
@@ -47,8 +48,13 @@ impl PiOs {
     pub fn make(self, to: &Path, archive: &TestArchive) -> Image {
         crate::tools::require(&[("tune2fs", "e2fsprogs"), ("mcopy", "mtools"), ("debugfs", "e2fsprogs")]);
         let cache = Cache::open(None).unwrap();
-        let base = debian::obtain(cache.root(), &self.release(), false, &Silent, &Interrupt::new())
-            .unwrap_or_else(|error| panic!("{error}"));
+        let base = debian::obtain(
+            cache.root(),
+            &self.release(),
+            false,
+            Job::new(&Silent, &Interrupt::new()),
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
         run(Command::new("cp").arg("--sparse=always").arg(&base).arg(to));
         let image = Image::open(to);
         // Features that its mkfs leaves on.

@@ -17,8 +17,9 @@ use super::host::{self, Mirror};
 use super::release::Release;
 use super::scripts::{SCRIPTS, key_of};
 use kraken_fetch::plain::{NO_FOLLOW, create_plain};
+use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_foundation::progress::{Progress, Task};
+use kraken_foundation::progress::Task;
 
 /// An `InRelease` is about 150 KiB; more than this is not one.
 const RELEASE_LIMIT: u64 = 4 << 20;
@@ -28,13 +29,7 @@ const TAIL_LINES: usize = 20;
 const WORK_PREFIX: &str = ".work-";
 
 /// Composes the image in `folder` and renames it to `image`. The caller holds the lock of the folder.
-pub(super) fn run(
-    release: &Release,
-    folder: &Path,
-    image: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<(), DebianError> {
+pub(super) fn run(release: &Release, folder: &Path, image: &Path, job: Job<'_>) -> Result<(), DebianError> {
     // mmdebstrap hands its hooks to a shell, with the names of files in this folder in them.
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+@:,=%".contains(byte);
     if !folder.as_os_str().as_encoded_bytes().iter().all(plain) {
@@ -50,15 +45,15 @@ pub(super) fn run(
         .tempdir_in(folder)
         .map_err(io_error("creating a working folder in", folder))?;
     let mirror = Mirror::of_host()?;
-    progress.note(&format!(
+    job.note(&format!(
         "composing Debian {} from {}; this is done once and takes some minutes",
         release.suite, mirror.archive
     ));
-    let epoch = newest_release(&mirror.releases(release.suite), work.path(), interrupt)?;
-    let job = Job::prepare(release, folder, work.path(), &mirror, epoch)?;
-    let child = job.start(release)?;
-    job.follow(child, progress, interrupt)?;
-    settle(&job.result, image, folder)
+    let epoch = newest_release(&mirror.releases(release.suite), work.path(), job.interrupt)?;
+    let composition = Composition::prepare(release, folder, work.path(), &mirror, epoch)?;
+    let child = composition.start(release)?;
+    composition.follow(child, job)?;
+    settle(&composition.result, image, folder)
 }
 
 /// Working folders of runs that were killed; whoever holds the lock knows that none of them is in use.
@@ -123,7 +118,7 @@ fn release_date(text: &str) -> Result<i64, String> {
 }
 
 /// One composition: scripts and settings in the working folder.
-struct Job {
+struct Composition {
     scripts: PathBuf,
     work: PathBuf,
     result: PathBuf,
@@ -133,7 +128,7 @@ struct Job {
     epoch: i64,
 }
 
-impl Job {
+impl Composition {
     fn prepare(
         release: &Release,
         folder: &Path,
@@ -202,7 +197,7 @@ impl Job {
     }
 
     /// Shows the stages and waits for the end.
-    fn follow(&self, mut child: Child, progress: &dyn Progress, interrupt: &Interrupt) -> Result<(), DebianError> {
+    fn follow(&self, mut child: Child, job: Job<'_>) -> Result<(), DebianError> {
         let lines = self.read_stages(&mut child)?;
         let mut stage = "starting".to_owned();
         let mut task: Option<Box<dyn Task>> = None;
@@ -210,13 +205,13 @@ impl Job {
             match lines.recv_timeout(Duration::from_millis(200)) {
                 Ok(next) => {
                     drop(task.take());
-                    task = Some(progress.task(&format!("debian: {next}"), None));
+                    task = Some(job.task(&format!("debian: {next}"), None));
                     stage = next;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if let Err(interrupted) = interrupt.check() {
+            if let Err(interrupted) = job.check() {
                 // The child is gone already when it cannot be killed or waited for.
                 let _ = child.kill();
                 let _ = child.wait();
@@ -228,7 +223,7 @@ impl Job {
             return Ok(());
         }
         // A Ctrl-C at the terminal reaches the scripts, too.
-        interrupt.check()?;
+        job.check()?;
         Err(DebianError::Compose {
             stage,
             log: self.log.clone(),
