@@ -13,6 +13,16 @@
 //! assert!(Version::new("26.1.5+dfsg1-9") > Version::new("26.1.5~rc1"));
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 mod archive;
 mod archive_error;
 pub mod control;

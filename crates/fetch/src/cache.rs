@@ -5,22 +5,21 @@
 //! - `index/<kind>-<key>.json`: records; losing one costs time, never correctness.
 //! - `locks/<key>`: held (flock(2)) by the run that works on that key.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::download;
 use super::hash::{self, Hash};
-use super::plain::NO_FOLLOW;
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::lock::{self, LockError};
+use kraken_foundation::{Job, atomic, named};
 
 /// Names the cache folder, before XDG's.
 pub const CACHE_VARIABLE: &str = "KRAKEN_FLASH_CACHE";
@@ -187,29 +186,12 @@ impl Cache {
     /// [`CacheError`] when the lock cannot be had or the interrupt was set.
     pub fn lock(&self, key: &str, job: Job<'_>) -> Result<Lock, CacheError> {
         let path = self.root.join("locks").join(key);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .custom_flags(NO_FOLLOW)
-            .open(&path)
-            .map_err(CacheError::io("opening", &path))?;
-        let mut said = false;
-        loop {
-            job.check()?;
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
-                Err(TryLockError::WouldBlock) => {
-                    if !said {
-                        job.note("waiting for another run that prepares the same base image");
-                        said = true;
-                    }
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                Err(TryLockError::Error(source)) => {
-                    return Err(CacheError::io("locking", &path)(lock_failed(source, CACHE_VARIABLE)));
-                }
-            }
+        let file = named::open(&path).map_err(CacheError::io("opening", &path))?;
+        let waiting = "waiting for another run that prepares the same base image";
+        match lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job) {
+            Ok(()) => Ok(Lock(file)),
+            Err(LockError::Interrupted(interrupted)) => Err(interrupted.into()),
+            Err(LockError::Io(source)) => Err(CacheError::io("locking", &path)(source)),
         }
     }
 
@@ -290,11 +272,9 @@ impl Cache {
     /// Writes a record. A record that cannot be written is work done again, not a failure.
     pub fn remember<T: Serialize>(&self, kind: &str, key: &str, value: &T) {
         let path = self.record_path(kind, key);
-        let written = serde_json::to_vec_pretty(value).ok().and_then(|bytes| {
-            let mut file = tempfile::NamedTempFile::new_in(path.parent()?).ok()?;
-            io::Write::write_all(&mut file, &bytes).ok()?;
-            file.persist(&path).ok()
-        });
+        let written = serde_json::to_vec_pretty(value)
+            .ok()
+            .and_then(|bytes| atomic::write(&path, 0o600, &bytes).ok());
         if written.is_none() {
             // An old record must not outlive what replaced it.
             let _ = fs::remove_file(&path);
@@ -319,19 +299,6 @@ pub fn key(parts: &[&[u8]]) -> String {
         hasher.update(part);
     }
     hex::encode(&hasher.finalize()[..16])
-}
-
-/// Why a lock cannot be had, and where another folder is named: some network file systems have none (flock(2), `ENOLCK`).
-pub fn lock_failed(source: io::Error, named_in: &str) -> io::Error {
-    match Errno::from_io_error(&source) {
-        Some(Errno::NOLCK | Errno::NOTSUP) => io::Error::new(
-            source.kind(),
-            format!(
-                "{source}: this file system has no locks (NFS without lockd?); name a folder on a disk of this machine in {named_in}"
-            ),
-        ),
-        _ => source,
-    }
 }
 
 fn key_of_path(path: &Path) -> String {

@@ -5,7 +5,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,10 +17,9 @@ use super::address::shown;
 use super::fetch_error::{FetchError, gave_up, io_error, refused};
 use super::hash::Hash;
 use super::http::{Client, Event, Exchange, Head};
-use super::plain::{NO_FOLLOW, write_plain};
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
+use kraken_foundation::{Job, named};
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -169,14 +167,7 @@ fn bytes_once(
 
 impl<'a> Transfer<'a> {
     fn open(client: &'a Client, wanted: &'a Wanted<'a>, part: &'a Path, job: Job<'a>) -> Result<Self, FetchError> {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .custom_flags(NO_FOLLOW)
-            .open(part)
-            .map_err(io_error("opening", part))?;
+        let file = named::open(part).map_err(io_error("opening", part))?;
         let name = wanted.url.path_segments().and_then(|mut segments| segments.next_back());
         // apt's archives offer indexes under their hash, which tells nobody anything.
         let is_hash = |name: &&str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -387,7 +378,7 @@ impl<'a> Transfer<'a> {
     fn write_note(&self) -> Result<(), FetchError> {
         let path = note_path(self.part);
         let bytes = serde_json::to_vec(&self.note).unwrap_or_default();
-        write_plain(&path, &bytes).map_err(io_error("writing", &path))
+        named::write(&path, &bytes).map_err(io_error("writing", &path))
     }
 }
 

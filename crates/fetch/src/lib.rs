@@ -21,6 +21,16 @@
 //! # }
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 pub mod address;
 pub mod cache;
 mod decompress;
@@ -32,7 +42,6 @@ mod hash;
 pub mod http;
 mod members;
 mod options;
-pub mod plain;
 pub mod prune;
 mod sparse;
 mod stream;
@@ -41,7 +50,7 @@ mod xz;
 mod zip_member;
 
 pub use address::AddressError;
-pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock, lock_failed};
+pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock};
 pub use decompress::{Limits, Unpacked, recognise, unpack};
 pub use downloads::{DownloadError, Downloads};
 pub use fetch_error::FetchError;

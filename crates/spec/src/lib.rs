@@ -14,6 +14,16 @@
 //! assert_eq!(errors.problems().len(), 1);
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 mod cluster;
 mod crypt;
 pub mod daemon;

@@ -17,6 +17,16 @@
 //! assert_eq!(JoinToken::parse("SWMTKN-2-0-0"), Err(TokenError::Form));
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 mod ca;
 mod certificate;
 mod check;

@@ -1,5 +1,12 @@
 //! Makes the base of `tests/it/image_format.rs`: `cargo run -p testkit --example image-format-base`, only when it must be another one.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests write where they like, and their failure is a panic"
+)]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,12 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests write where they like, and their failure is a panic"
+)]
+
 pub mod apt;
 pub mod archive;
 pub mod cards;
