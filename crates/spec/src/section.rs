@@ -1,16 +1,16 @@
 //! Takes the known keys out of one table of the parsed TOML, and notes wrong types and unknown keys with their places.
 
 use std::fmt;
-use std::ops::Range;
 
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::hints::{elsewhere, is_secret_name, printable, quoted, suggestion};
+use super::field::{At, Field, Moment, Pair, Pairs};
+use super::hints::{is_secret_name, printable, quoted, suggestion, unknown_key};
 use super::options::Options;
 use super::problem::{Problem, Problems};
-use super::raw::{At, Field};
+use super::tree::Name;
 
 /// Strings longer than this are no name, address or key.
 const LONGEST_STRING: usize = 16 * 1024;
@@ -19,23 +19,35 @@ const LONGEST_STRING: usize = 16 * 1024;
 pub(super) struct Section<'t, 'p> {
     name: String,
     table: &'t DeTable<'t>,
-    known: Vec<&'static str>,
+    known: &'static [Name],
+    root: &'static [Name],
     problems: &'p mut Problems,
 }
 
 impl<'t, 'p> Section<'t, 'p> {
-    /// Begins to read a table that is called `name` in errors.
-    pub(super) fn new(name: impl Into<String>, table: &'t DeTable<'t>, problems: &'p mut Problems) -> Self {
+    /// Begins to read the whole document, whose keys are `root`.
+    pub(super) fn document(table: &'t DeTable<'t>, root: &'static [Name], problems: &'p mut Problems) -> Self {
         Self {
-            name: name.into(),
+            name: String::new(),
             table,
-            known: Vec::new(),
+            known: root,
+            root,
             problems,
         }
     }
 
-    fn take(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
-        self.known.push(key);
+    /// Begins to read a table below this one, which is called `name` in errors.
+    fn below<'s>(&'s mut self, name: String, table: &'s DeTable<'s>, known: &'static [Name]) -> Section<'s, 's> {
+        Section {
+            name,
+            table,
+            known,
+            root: self.root,
+            problems: self.problems,
+        }
+    }
+
+    fn take(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.table.get(key)
     }
 
@@ -131,15 +143,20 @@ impl<'t, 'p> Section<'t, 'p> {
     }
 
     /// A date or time, written as TOML's own type or as a string.
-    pub(super) fn time(&mut self, key: &'static str) -> Field<String> {
+    pub(super) fn moment(&mut self, key: &'static str) -> Field<Moment> {
         match self.take(key) {
             None => Field::Absent,
             Some(value) => match value.get_ref() {
                 DeValue::Datetime(time) => Field::Given(At {
-                    value: time.to_string(),
+                    value: Moment(time.to_string()),
                     span: value.span(),
                 }),
-                DeValue::String(_) => self.text(key, value).map_or(Field::Wrong, Field::Given),
+                DeValue::String(_) => self.text(key, value).map_or(Field::Wrong, |at| {
+                    Field::Given(At {
+                        value: Moment(at.value),
+                        span: at.span,
+                    })
+                }),
                 _ => self.wrong_type(key, value, "a date or an RFC 3339 time", "2026-11-23"),
             },
         }
@@ -169,7 +186,7 @@ impl<'t, 'p> Section<'t, 'p> {
     }
 
     /// A table of strings.
-    pub(super) fn map(&mut self, key: &'static str) -> Field<Vec<(At<String>, At<String>)>> {
+    pub(super) fn pairs(&mut self, key: &'static str) -> Field<Pairs> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
         };
@@ -183,12 +200,13 @@ impl<'t, 'p> Section<'t, 'p> {
                     value: name.get_ref().clone().into_owned(),
                     span: name.span(),
                 };
-                self.text(&printable(&name.value), value).map(|value| (name, value))
+                let value = self.text(&printable(&name.value), value)?;
+                Some(Pair { name, value })
             })
             .collect();
         match items.into_iter().collect() {
             Some(pairs) => Field::Given(At {
-                value: pairs,
+                value: Pairs(pairs),
                 span: value.span(),
             }),
             None => Field::Wrong,
@@ -233,19 +251,19 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A section below this one; its defaults when it is not there.
-    pub(super) fn section<T: Default>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+    /// A section below this one, which has the keys `known`; its defaults when it is not there.
+    pub(super) fn section<T: Default>(
+        &mut self,
+        key: &'static str,
+        known: &'static [Name],
+        read: impl FnOnce(&mut Section<'_, '_>) -> T,
+    ) -> T {
         let Some(value) = self.take(key) else {
             return T::default();
         };
         let path = self.path(key);
         match value.get_ref() {
-            DeValue::Table(table) => {
-                let mut section = Section::new(path, table, self.problems);
-                let read = read(&mut section);
-                section.finish();
-                read
-            }
+            DeValue::Table(table) => self.below(path, table, known).whole(read),
             _ => {
                 self.problems.push(
                     Problem::new(format!("`{path}` must be a section"))
@@ -261,8 +279,9 @@ impl<'t, 'p> Section<'t, 'p> {
     pub(super) fn sections<T>(
         &mut self,
         key: &'static str,
-        read: impl Fn(&mut Section<'_, '_>, Range<usize>) -> T,
-    ) -> Vec<T> {
+        known: &'static [Name],
+        read: impl Fn(&mut Section<'_, '_>) -> T,
+    ) -> Vec<At<T>> {
         let Some(value) = self.take(key) else {
             return Vec::new();
         };
@@ -281,9 +300,10 @@ impl<'t, 'p> Section<'t, 'p> {
                 self.problems.push(wrong(item));
                 continue;
             };
-            let mut section = Section::new(format!("[{key}]"), table, self.problems);
-            list.push(read(&mut section, item.span()));
-            section.finish();
+            list.push(At {
+                value: self.below(format!("[{key}]"), table, known).whole(&read),
+                span: item.span(),
+            });
         }
         list
     }
@@ -295,11 +315,17 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// Reports the keys that nobody asked for.
-    pub(super) fn finish(self) {
+    /// Reads all of the table, and reports the keys that it does not have.
+    pub(super) fn whole<T>(mut self, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        let content = read(&mut self);
+        self.report_unknown();
+        content
+    }
+
+    fn report_unknown(self) {
         for (key, value) in self.table {
             let name = key.get_ref().as_ref();
-            if self.known.contains(&name) {
+            if self.known.iter().any(|known| known.key == name) {
                 continue;
             }
             if is_secret_name(name) {
@@ -309,13 +335,10 @@ impl<'t, 'p> Section<'t, 'p> {
                 "" => "at the top of the file".to_owned(),
                 name => format!("in [{name}]"),
             };
-            let help = elsewhere(name)
-                .or_else(|| suggestion(name, self.known.iter().copied()))
-                .unwrap_or_else(|| format!("known here: {}", self.known.join(", ")));
             self.problems.push(
                 Problem::new(format!("unknown key `{}` {place}", printable(name)))
                     .at(key.span(), "nothing has this name")
-                    .help(help),
+                    .help(unknown_key(name, self.known, self.root)),
             );
         }
     }

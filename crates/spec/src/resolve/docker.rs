@@ -5,9 +5,10 @@ use super::pools::{self, Nets};
 use crate::Files;
 use crate::cluster::{Docker, DockerSource, Swarm, SwarmMode};
 use crate::daemon;
+use crate::field::{At, Field};
 use crate::names::{self, Check, wrong};
 use crate::problem::{Problem, Problems};
-use crate::raw::{At, Field, RawConfig};
+use crate::raw::RawConfig;
 
 use super::image::check_url;
 

@@ -3,11 +3,11 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::field::{At, Field};
 use crate::hints::printable;
 use crate::mask;
 use crate::names::{Check, Wrong};
 use crate::problem::{Problem, Problems};
-use crate::raw::{At, Field};
 
 /// The text of a field, or its default; `None` when it is wrong. What `check` finds is noted.
 pub(super) fn checked(
@@ -36,15 +36,16 @@ pub(super) fn check_text(
 
 /// Makes something of a text, or notes why that cannot be.
 pub(super) fn parsed<T>(
-    at: &At<String>,
+    at: &At<impl AsRef<str>>,
     key: &str,
     parse: impl FnOnce(&str) -> Check<T>,
     problems: &mut Problems,
 ) -> Option<T> {
-    match parse(&at.value) {
+    let text = at.value.as_ref();
+    match parse(text) {
         Ok(value) => Some(value),
         Err(Wrong { why, mend }) => {
-            let shown = printable(&mask::paint_over(&at.value, &[]));
+            let shown = printable(&mask::paint_over(text, &[]));
             problems.push(
                 Problem::new(format!("\"{shown}\" cannot be `{key}`: {why}"))
                     .at(at.span.clone(), why)

@@ -7,19 +7,19 @@ use url::Url;
 use super::field::{check_text, parsed};
 use crate::Files;
 use crate::cluster::{BaseRef, Image, UsedImage};
+use crate::defaults::BASE;
+use crate::field::Field;
 use crate::names::{Check, wrong};
 use crate::problem::Problems;
-use crate::raw::{Field, RawImage};
+use crate::raw::RawImage;
 
 /// What the name of an image file ends in.
 const SUFFIXES: &[&str] = &[".img", ".raw", ".iso", ".xz", ".zst", ".gz", ".zip"];
-/// Raspberry Pi OS Lite, 64 bit.
-const DEFAULT_BASE: &str = "raspios-lite-arm64";
 
 /// The whole section.
 pub(super) fn image(raw: &RawImage, files: &dyn Files, problems: &mut Problems) -> Option<Image> {
     let base = match &raw.base {
-        Field::Absent => Some(BaseRef::Catalogue(DEFAULT_BASE.to_owned())),
+        Field::Absent => Some(BaseRef::Catalogue(BASE.to_owned())),
         Field::Wrong => None,
         Field::Given(at) => parsed(
             at,

@@ -6,23 +6,17 @@ use super::field::{parsed, value_or};
 use super::pools::{Choice, Nets, overlap, swarm_pool};
 use crate::Files;
 use crate::cluster::{DockerSource, Swarm, SwarmMode};
+use crate::defaults::{
+    DATA_PORT, FIRST_DATA_PORT, KEYS_FILE, LARGEST_SUBNET, LAST_DATA_PORT, MANAGERS, MOST_MANAGERS, SMALLEST_SUBNET,
+    SUBNET_SIZE,
+};
+use crate::field::Field;
 use crate::names::{Check, wrong};
 use crate::nets::addresses_in;
 use crate::problem::{Problem, Problems};
-use crate::raw::{Field, RawConfig};
+use crate::raw::RawConfig;
 
-/// Where the keys are when the spec does not say.
-const KEYS_FILE: &str = "kraken.keys";
-/// More managers than this only make a swarm slower (Docker's documentation, "Administer and maintain a swarm").
-const MOST_MANAGERS: u32 = 7;
 const MOST_POOLS: usize = 100;
-/// Docker's default (moby, `daemon/cluster/swarm.go`).
-const SUBNET_SIZE: u8 = 24;
-/// The smallest subnets that Docker takes.
-const SMALLEST_SUBNET: u8 = 29;
-const DATA_PORT: u16 = 4789;
-/// Ports that Docker takes (moby, `daemon/cluster/swarm.go`).
-const DATA_PORTS: std::ops::RangeInclusive<u16> = 1024..=49151;
 /// Ports among them that others listen on, on every node.
 const OTHERS_PORTS: [(u16, &str); 4] = [
     (2377, "the managers listen on it"),
@@ -42,17 +36,23 @@ pub(super) fn swarm(
     let raw = &config.swarm;
     let mode = mode(config, problems);
     let keys_file = value_or(&raw.keys_file, KEYS_FILE.to_owned()).map(|written| files.locate(&written));
-    let managers = number(&raw.managers, "managers", 1_u32, 1..=MOST_MANAGERS, problems);
+    let managers = number(&raw.managers, "managers", MANAGERS, 1..=MOST_MANAGERS, problems);
     let nodes = nodes.and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
     let subnet_size = number(
         &raw.subnet_size,
         "subnet-size",
         size_for(nodes),
-        8..=SMALLEST_SUBNET,
+        LARGEST_SUBNET..=SMALLEST_SUBNET,
         problems,
     );
     check_size(&raw.subnet_size, subnet_size, nodes, problems);
-    let data_port = number(&raw.data_port, "data-port", DATA_PORT, DATA_PORTS, problems);
+    let data_port = number(
+        &raw.data_port,
+        "data-port",
+        DATA_PORT,
+        FIRST_DATA_PORT..=LAST_DATA_PORT,
+        problems,
+    );
     check_port(&raw.data_port, problems);
     let pools = pools(config, subnet_size, nets, problems);
     managers?;
@@ -75,10 +75,10 @@ fn wanted(nodes: u32) -> u32 {
 
 /// Docker's default, or less where so many nodes would not find room.
 fn size_for(nodes: u32) -> u8 {
-    (8..=SUBNET_SIZE)
+    (LARGEST_SUBNET..=SUBNET_SIZE)
         .rev()
         .find(|size| addresses_in(*size) >= wanted(nodes))
-        .unwrap_or(8)
+        .unwrap_or(LARGEST_SUBNET)
 }
 
 /// `ingress` has a subnet of this size, too: each node needs one address there, and each published service.

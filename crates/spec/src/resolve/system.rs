@@ -6,9 +6,11 @@ use jiff::tz::TimeZone;
 
 use super::field::{checked, checked_list, parsed, value_or};
 use crate::cluster::{DebRef, Keyboard, System};
+use crate::defaults::{LOCALE, TELL, TIMEZONE};
+use crate::field::{At, Field};
 use crate::names::{self, Check, wrong};
 use crate::problem::{Problem, Problems};
-use crate::raw::{At, Field, RawKeyboard, RawSystem};
+use crate::raw::{RawKeyboard, RawSystem};
 use crate::{Files, keyboard};
 
 const MOST_PACKAGES: usize = 1000;
@@ -19,8 +21,8 @@ const LATEST_FLOOR: i64 = 2_145_916_800;
 
 /// The whole section.
 pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems) -> Option<System> {
-    let timezone = checked(&raw.timezone, "timezone", "Etc/UTC", names::timezone, problems);
-    let locale = checked(&raw.locale, "locale", "C.UTF-8", names::locale, problems);
+    let timezone = checked(&raw.timezone, "timezone", TIMEZONE, names::timezone, problems);
+    let locale = checked(&raw.locale, "locale", LOCALE, names::locale, problems);
     let keyboard = keyboard(&raw.keyboard, problems);
     let packages = checked_list(
         &raw.packages,
@@ -70,7 +72,7 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
         packages_on_first_boot: packages_on_first_boot?,
         overlay: overlay?,
         clock_floor: clock_floor?,
-        tell: value_or(&raw.tell, true)?,
+        tell: value_or(&raw.tell, TELL)?,
     })
 }
 
