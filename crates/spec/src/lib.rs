@@ -23,6 +23,7 @@ mod field;
 mod files;
 mod hints;
 mod keyboard;
+pub mod keys;
 mod mask;
 mod names;
 mod nets;
