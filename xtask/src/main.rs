@@ -1,5 +1,6 @@
 //! `cargo xtask`: what is done with the sources beside compiling them.
 
+mod keys;
 mod layers;
 mod links;
 
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
+  keys      write what is made from the declaration of kraken.toml's keys: the schema, and the tables of docs/kraken-toml.md
   layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other in a ring
   links     check that the links of all Markdown pages lead somewhere";
 
@@ -16,6 +18,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let result = match words[..] {
+        ["keys"] => keys::run(&root),
         ["layers"] => layers::run(&root),
         ["links"] => links::run(&root),
         _ => {
