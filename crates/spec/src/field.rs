@@ -9,6 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 /// A value and its place in the text, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct At<T> {
+    /// The key that it is the value of, or that the list or table with it is the value of.
+    pub key: &'static str,
     /// The value.
     pub value: T,
     /// Where it stands.

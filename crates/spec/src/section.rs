@@ -65,17 +65,14 @@ impl<'t, 'p> Section<'t, 'p> {
     pub(super) fn string(&mut self, key: &'static str) -> Field<String> {
         match self.take(key) {
             None => Field::Absent,
-            Some(value) => self.text(key, value).map_or(Field::Wrong, Field::Given),
+            Some(value) => given(key, value, self.text(key, value)),
         }
     }
 
-    /// A string value; notes what is wrong when it is something else.
-    fn text(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
+    /// A string value; notes what is wrong with the value of `key` when it is something else.
+    fn text(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
         match value.get_ref() {
-            DeValue::String(text) if text.len() <= LONGEST_STRING => Some(At {
-                value: text.clone().into_owned(),
-                span: value.span(),
-            }),
+            DeValue::String(text) if text.len() <= LONGEST_STRING => Some(text.clone().into_owned()),
             DeValue::String(_) => {
                 let span = value.span();
                 self.problems.push(
@@ -92,9 +89,9 @@ impl<'t, 'p> Section<'t, 'p> {
     }
 
     /// A string in a list.
-    fn item(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
+    fn item(&mut self, key: &'static str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
         if matches!(value.get_ref(), DeValue::String(_)) {
-            return self.text(key, value);
+            return self.text(key, value).map(|text| at(key, value, text));
         }
         self.wrong_type::<()>(key, value, "a list of strings, each in quotes", "[\"…\", \"…\"]");
         None
@@ -109,13 +106,7 @@ impl<'t, 'p> Section<'t, 'p> {
             return self.wrong_type(key, value, "a list of strings", "[\"…\", \"…\"]");
         };
         let items: Vec<_> = array.iter().map(|item| self.item(key, item)).collect();
-        match items.into_iter().collect() {
-            Some(texts) => Field::Given(At {
-                value: texts,
-                span: value.span(),
-            }),
-            None => Field::Wrong,
-        }
+        given(key, value, items.into_iter().collect())
     }
 
     /// A whole number that is not negative.
@@ -127,10 +118,7 @@ impl<'t, 'p> Section<'t, 'p> {
             return self.wrong_type(key, value, "a whole number", "7");
         };
         match u32::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(number) => Field::Given(At {
-                value: number,
-                span: value.span(),
-            }),
+            Ok(number) => Field::Given(at(key, value, number)),
             Err(_) => {
                 self.problems.push(
                     Problem::new(format!("`{key}` is out of range"))
@@ -147,16 +135,8 @@ impl<'t, 'p> Section<'t, 'p> {
         match self.take(key) {
             None => Field::Absent,
             Some(value) => match value.get_ref() {
-                DeValue::Datetime(time) => Field::Given(At {
-                    value: Moment(time.to_string()),
-                    span: value.span(),
-                }),
-                DeValue::String(_) => self.text(key, value).map_or(Field::Wrong, |at| {
-                    Field::Given(At {
-                        value: Moment(at.value),
-                        span: at.span,
-                    })
-                }),
+                DeValue::Datetime(time) => Field::Given(at(key, value, Moment(time.to_string()))),
+                DeValue::String(_) => given(key, value, self.text(key, value).map(Moment)),
                 _ => self.wrong_type(key, value, "a date or an RFC 3339 time", "2026-11-23"),
             },
         }
@@ -164,19 +144,20 @@ impl<'t, 'p> Section<'t, 'p> {
 
     /// One of the names of an enumeration, as its `Deserialize` knows them.
     pub(super) fn choice<T: DeserializeOwned>(&mut self, key: &'static str) -> Field<T> {
-        let at = match self.string(key) {
-            Field::Given(at) => at,
-            Field::Absent => return Field::Absent,
-            Field::Wrong => return Field::Wrong,
+        let Some(value) = self.take(key) else {
+            return Field::Absent;
         };
-        match T::deserialize(at.value.as_str().into_deserializer()) {
-            Ok(value) => Field::Given(At { value, span: at.span }),
+        let Some(text) = self.text(key, value) else {
+            return Field::Wrong;
+        };
+        match T::deserialize(text.as_str().into_deserializer()) {
+            Ok(choice) => Field::Given(at(key, value, choice)),
             Err(NotAChoice(choices)) => {
                 self.problems.push(
-                    Problem::new(format!("\"{}\" is no `{key}`", printable(&at.value)))
-                        .at(at.span, format!("one of {}", quoted(choices)))
+                    Problem::new(format!("\"{}\" is no `{key}`", printable(&text)))
+                        .at(value.span(), format!("one of {}", quoted(choices)))
                         .help(
-                            suggestion(&at.value, choices.iter().copied())
+                            suggestion(&text, choices.iter().copied())
                                 .unwrap_or_else(|| format!("choose one of {}", quoted(choices))),
                         ),
                 );
@@ -196,21 +177,18 @@ impl<'t, 'p> Section<'t, 'p> {
         let items: Vec<_> = table
             .iter()
             .map(|(name, value)| {
-                let name = At {
-                    value: name.get_ref().clone().into_owned(),
-                    span: name.span(),
-                };
-                let value = self.text(&printable(&name.value), value)?;
-                Some(Pair { name, value })
+                let text = self.text(&printable(name.get_ref()), value)?;
+                Some(Pair {
+                    name: At {
+                        key,
+                        value: name.get_ref().clone().into_owned(),
+                        span: name.span(),
+                    },
+                    value: at(key, value, text),
+                })
             })
             .collect();
-        match items.into_iter().collect() {
-            Some(pairs) => Field::Given(At {
-                value: Pairs(pairs),
-                span: value.span(),
-            }),
-            None => Field::Wrong,
-        }
+        given(key, value, items.into_iter().collect::<Option<_>>().map(Pairs))
     }
 
     /// `true` or `false`.
@@ -219,10 +197,7 @@ impl<'t, 'p> Section<'t, 'p> {
             return Field::Absent;
         };
         match value.get_ref() {
-            DeValue::Boolean(on) => Field::Given(At {
-                value: *on,
-                span: value.span(),
-            }),
+            DeValue::Boolean(on) => Field::Given(at(key, value, *on)),
             _ => self.wrong_type(key, value, "true or false, without quotes", "true"),
         }
     }
@@ -236,10 +211,7 @@ impl<'t, 'p> Section<'t, 'p> {
             return self.wrong_type(key, value, "a table", "{ debug = true }");
         };
         match super::options::table(table) {
-            Ok(options) => Field::Given(At {
-                value: options,
-                span: value.span(),
-            }),
+            Ok(options) => Field::Given(at(key, value, options)),
             Err((span, why)) => {
                 self.problems.push(
                     Problem::new(format!("a value in `{key}` cannot be written as JSON: {why}"))
@@ -300,10 +272,8 @@ impl<'t, 'p> Section<'t, 'p> {
                 self.problems.push(wrong(item));
                 continue;
             };
-            list.push(At {
-                value: self.below(format!("[{key}]"), table, known).whole(&read),
-                span: item.span(),
-            });
+            let content = self.below(format!("[{key}]"), table, known).whole(&read);
+            list.push(at(key, item, content));
         }
         list
     }
@@ -342,6 +312,20 @@ impl<'t, 'p> Section<'t, 'p> {
             );
         }
     }
+}
+
+/// What was read of the value of a key, with its place.
+fn at<T>(key: &'static str, read: &Spanned<DeValue<'_>>, value: T) -> At<T> {
+    At {
+        key,
+        value,
+        span: read.span(),
+    }
+}
+
+/// What was read of the value of a key; `None` when it is wrong, which was noted then.
+fn given<T>(key: &'static str, read: &Spanned<DeValue<'_>>, value: Option<T>) -> Field<T> {
+    value.map_or(Field::Wrong, |value| Field::Given(at(key, read, value)))
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

@@ -20,8 +20,8 @@ pub(super) fn apt(raw: &RawApt, problems: &mut Problems) -> Option<Apt> {
                 .0
                 .iter()
                 .map(|pair| {
-                    let archive = check_text(&pair.name, "mirrors", check_url, problems);
-                    let mirror = check_text(&pair.value, "mirrors", check_url, problems);
+                    let archive = check_text(&pair.name, check_url, problems);
+                    let mirror = check_text(&pair.value, check_url, problems);
                     Some((archive?, mirror?))
                 })
                 .collect();
@@ -31,7 +31,7 @@ pub(super) fn apt(raw: &RawApt, problems: &mut Problems) -> Option<Apt> {
     let proxy = match &raw.proxy {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => check_text(at, "proxy", check_url, problems).map(Some),
+        Field::Given(at) => check_text(at, check_url, problems).map(Some),
     };
     let recommends = value_or(&raw.recommends, Apt::default().recommends);
     Some(Apt {

@@ -21,25 +21,20 @@ pub(super) fn image(raw: &RawImage, files: &dyn Files, problems: &mut Problems) 
     let base = match &raw.base {
         Field::Absent => Some(BaseRef::Catalogue(BASE.to_owned())),
         Field::Wrong => None,
-        Field::Given(at) => parsed(
-            at,
-            "base",
-            |text| parse_base(text, &|written| files.locate(written)),
-            problems,
-        ),
+        Field::Given(at) => parsed(at, |text| parse_base(text, &|written| files.locate(written)), problems),
     };
     let sha256 = match &raw.sha256 {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => parsed(at, "sha256", parse_sha256, problems).map(Some),
+        Field::Given(at) => parsed(at, parse_sha256, problems).map(Some),
     };
-    let mut url = |field: &Field<String>, key| match field {
+    let mut url = |field: &Field<String>| match field {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => check_text(at, key, check_url, problems).map(Some),
+        Field::Given(at) => check_text(at, check_url, problems).map(Some),
     };
-    let catalogue = url(&raw.catalogue, "catalogue");
-    let mirror = url(&raw.mirror, "mirror");
+    let catalogue = url(&raw.catalogue);
+    let mirror = url(&raw.mirror);
     let used = match &raw.used {
         Field::Absent => Some(UsedImage::default()),
         Field::Wrong => None,

@@ -68,5 +68,5 @@ fn cluster_name(raw: &RawCluster, problems: &mut Problems) -> Option<String> {
         }
         names::hostname(text)
     };
-    checked(&raw.name, "name", NAME, with_number, problems)
+    checked(&raw.name, NAME, with_number, problems)
 }

@@ -36,21 +36,16 @@ impl Addresses {
         let subnet = match &raw.subnet {
             Field::Absent => Some(SUBNET),
             Field::Wrong => None,
-            Field::Given(at) => parsed(at, "subnet", parse_subnet, problems),
+            Field::Given(at) => parsed(at, parse_subnet, problems),
         };
         let from_subnet = |number: u32| subnet.and_then(|subnet| nth(subnet, number));
-        let address = |field: &Field<String>, key, default, problems: &mut Problems| match field {
+        let address = |field: &Field<String>, default, problems: &mut Problems| match field {
             Field::Absent => default,
             Field::Wrong => None,
-            Field::Given(at) => parsed(at, key, parse_address, problems),
+            Field::Given(at) => parsed(at, parse_address, problems),
         };
-        let gateway = address(&raw.gateway, "gateway", from_subnet(1), problems);
-        let first = address(
-            &raw.first_address,
-            "first-address",
-            from_subnet(DEFAULT_FIRST),
-            problems,
-        );
+        let gateway = address(&raw.gateway, from_subnet(1), problems);
+        let first = address(&raw.first_address, from_subnet(DEFAULT_FIRST), problems);
         let addresses = Self {
             subnet,
             gateway,
@@ -203,8 +198,8 @@ fn check_server(text: &str) -> Check {
 
 /// The whole section.
 pub(super) fn network(raw: &RawNetwork, addresses: &Addresses, problems: &mut Problems) -> Option<Network> {
-    let servers = checked_list(&raw.dns, "dns", MOST_SERVERS, &[], check_server, problems);
-    let search = checked_list(&raw.search, "search", MOST_DOMAINS, &[], names::domain, problems);
+    let servers = checked_list(&raw.dns, MOST_SERVERS, &[], check_server, problems);
+    let search = checked_list(&raw.search, MOST_DOMAINS, &[], names::domain, problems);
     let interface = value_or(&raw.interface, InterfaceChoice::default());
     let gateway = addresses.gateway?;
     let dns = if raw.dns.is_set() {

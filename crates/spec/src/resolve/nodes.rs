@@ -72,7 +72,7 @@ pub(super) fn nodes(
 /// The `[[node]]` sections by number; notes those without one, and those that say it twice.
 fn by_number<'a>(raw: &'a [At<RawNode>], problems: &mut Problems) -> BTreeMap<u32, &'a RawNode> {
     let mut map: BTreeMap<u32, &RawNode> = BTreeMap::new();
-    for At { value: node, span } in raw {
+    for At { value: node, span, .. } in raw {
         let at = match &node.number {
             Field::Given(at) => at,
             Field::Wrong => continue,
@@ -222,7 +222,7 @@ fn node(
         None if !raw.hostname.is_set() => None,
         name => {
             let default = format!("{}-{number}", name.unwrap_or_default());
-            checked(&raw.hostname, "hostname", &default, names::hostname, problems)
+            checked(&raw.hostname, &default, names::hostname, problems)
         }
     };
     let address = address(number, raw, addresses, problems);
@@ -241,7 +241,7 @@ fn node(
     let mac = match &raw.mac {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => parsed(at, "mac", parse_mac, problems).map(Some),
+        Field::Given(at) => parsed(at, parse_mac, problems).map(Some),
     };
     let labels = labels(&raw.labels, problems);
     Some(Node {
@@ -265,7 +265,7 @@ fn address(number: u32, raw: &RawNode, addresses: &Addresses, problems: &mut Pro
         }
         Field::Given(at) => at,
     };
-    let address = parsed(at, "address", parse_address, problems)?;
+    let address = parsed(at, parse_address, problems)?;
     let gateway = (addresses.gateway == Some(address)).then(|| "it is the gateway's".to_owned());
     if let Some(why) = addresses.why_no_host(address).or(gateway) {
         problems.push(
@@ -323,8 +323,8 @@ fn labels(field: &Field<Pairs>, problems: &mut Problems) -> Option<BTreeMap<Stri
         .0
         .iter()
         .map(|pair| {
-            let key = check_text(&pair.name, "labels", names::label_key, problems);
-            let value = check_text(&pair.value, "labels", names::label_value, problems);
+            let key = check_text(&pair.name, names::label_key, problems);
+            let value = check_text(&pair.value, names::label_value, problems);
             key.zip(value)
         })
         .collect();

@@ -21,21 +21,13 @@ const LATEST_FLOOR: i64 = 2_145_916_800;
 
 /// The whole section.
 pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems) -> Option<System> {
-    let timezone = checked(&raw.timezone, "timezone", TIMEZONE, names::timezone, problems);
-    let locale = checked(&raw.locale, "locale", LOCALE, names::locale, problems);
+    let timezone = checked(&raw.timezone, TIMEZONE, names::timezone, problems);
+    let locale = checked(&raw.locale, LOCALE, names::locale, problems);
     let keyboard = keyboard(&raw.keyboard, problems);
-    let packages = checked_list(
-        &raw.packages,
-        "packages",
-        MOST_PACKAGES,
-        &[],
-        names::baked_package,
-        problems,
-    );
+    let packages = checked_list(&raw.packages, MOST_PACKAGES, &[], names::baked_package, problems);
     let debs = debs(&raw.debs, files, problems);
     let packages_on_first_boot = checked_list(
         &raw.packages_on_first_boot,
-        "packages-on-first-boot",
         MOST_PACKAGES,
         &[],
         names::package,
@@ -61,7 +53,7 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
     let clock_floor = match &raw.clock_floor {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => parsed(at, "clock-floor", parse_time, problems).map(Some),
+        Field::Given(at) => parsed(at, parse_time, problems).map(Some),
     };
     Some(System {
         timezone: timezone?,
@@ -111,13 +103,13 @@ fn keyboard(raw: &RawKeyboard, problems: &mut Problems) -> Option<Keyboard> {
     };
     let model = |text: &str| needed(text, keyboard::value);
     let layout = |text: &str| needed(text, keyboard::layout);
-    let model = checked(&raw.model, "model", &default.model, model, problems);
-    let layout = checked(&raw.layout, "layout", &default.layout, layout, problems);
+    let model = checked(&raw.model, &default.model, model, problems);
+    let layout = checked(&raw.layout, &default.layout, layout, problems);
     let variant = |text: &str| match &layout {
         Some(layout) => keyboard::variants(text, layout),
         None => keyboard::value(text),
     };
-    let variant = checked(&raw.variant, "variant", &default.variant, variant, problems);
+    let variant = checked(&raw.variant, &default.variant, variant, problems);
     Some(Keyboard {
         model: model?,
         layout: layout?,

@@ -17,7 +17,7 @@ const MOST_KEYS: usize = 256;
 
 /// The whole section.
 pub(super) fn user(raw: &RawUser, files: &dyn Files, problems: &mut Problems) -> Option<User> {
-    let name = checked(&raw.name, "name", NAME, names::user, problems);
+    let name = checked(&raw.name, NAME, names::user, problems);
     let sudo = value_or(&raw.sudo, Sudo::default());
     let groups = groups(raw, sudo, problems);
     let ssh_keys = ssh_keys(&raw.ssh_keys, files, problems);
@@ -39,7 +39,7 @@ pub(super) fn user(raw: &RawUser, files: &dyn Files, problems: &mut Problems) ->
 }
 
 fn groups(raw: &RawUser, sudo: Option<Sudo>, problems: &mut Problems) -> Option<Vec<String>> {
-    let mut groups = checked_list(&raw.groups, "groups", MOST_GROUPS, GROUPS, names::group, problems)?;
+    let mut groups = checked_list(&raw.groups, MOST_GROUPS, GROUPS, names::group, problems)?;
     if sudo == Some(Sudo::None) && groups.iter().any(|group| group == "sudo") {
         if !raw.groups.is_set() {
             groups.retain(|group| group != "sudo");
@@ -63,7 +63,7 @@ fn ssh_keys(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Pr
         Field::Absent => return default_keys(files, problems),
         Field::Given(list) if list.value.is_empty() => {
             problems.push(
-                Problem::new("`ssh-keys` is empty: nobody could log in")
+                Problem::new(format!("`{}` is empty: nobody could log in", list.key))
                     .at(list.span.clone(), "no key")
                     .help(
                         "name a public key, or leave the line out: then the keys of ~/.ssh are used, or a pair is made",
@@ -80,7 +80,7 @@ fn ssh_keys(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Pr
     }
     if keys.len() > MOST_KEYS {
         problems.push(
-            Problem::new(format!("`ssh-keys` has more than {MOST_KEYS} keys"))
+            Problem::new(format!("`{}` has more than {MOST_KEYS} keys", list.key))
                 .at(list.span.clone(), format!("{} keys", keys.len()))
                 .help("name only the keys of those who may log in"),
         );
