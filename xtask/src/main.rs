@@ -1,15 +1,13 @@
 //! `cargo xtask`: what is done with the sources beside compiling them.
 
-#![cfg_attr(
-    test,
-    allow(
-        clippy::disallowed_methods,
-        clippy::unwrap_used,
-        clippy::cast_possible_truncation,
-        reason = "tests write where they like, and their failure is a panic"
-    )
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "it writes into the checkout that it is run in, and its tests may panic"
 )]
 
+mod keys;
 mod layers;
 mod links;
 
@@ -18,6 +16,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
+  keys      write what is made from the declaration of kraken.toml's keys: the schema, and the tables of docs/kraken-toml.md
   layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other
             in a ring, a file does not say what it is for, or docs/architecture.md lists other crates
   links     check that the links of all Markdown pages lead somewhere";
@@ -27,6 +26,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let result = match words[..] {
+        ["keys"] => keys::run(&root),
         ["layers"] => layers::run(&root),
         ["links"] => links::run(&root),
         _ => {
