@@ -82,7 +82,7 @@ impl Folder {
     /// The first [`OutputError`] of any node. Finished images stay, unfinished ones are removed.
     pub fn write(
         &self,
-        golden: &Golden<'_>,
+        golden: &Golden,
         nodes: &[&Node],
         inputs: ManifestInputs,
         options: Options,
@@ -136,13 +136,7 @@ impl Folder {
         Ok(written)
     }
 
-    fn write_node(
-        &self,
-        golden: &Golden<'_>,
-        node: &Node,
-        options: Options,
-        job: Job<'_>,
-    ) -> Result<Written, OutputError> {
+    fn write_node(&self, golden: &Golden, node: &Node, options: Options, job: Job<'_>) -> Result<Written, OutputError> {
         job.check()?;
         let image = golden.node(node).map_err(|source| OutputError::Bake {
             hostname: node.hostname.clone(),
@@ -280,7 +274,7 @@ impl Folder {
 
     fn write_manifest(
         &self,
-        golden: &Golden<'_>,
+        golden: &Golden,
         before: Option<Manifest>,
         swarm: Option<ManifestSwarm>,
         written: &[Written],
