@@ -1,4 +1,5 @@
-//! The layers of the workspace: which crate uses which, and whether files of one crate use each other in a ring.
+//! The layers of the workspace: which crate uses which, and whether files of one crate use each
+//! other in a ring.
 
 mod graph;
 mod modules;

@@ -1,0 +1,366 @@
+//! What is prose, message or name in a file.
+
+use super::Kind;
+use super::pattern::Word;
+
+/// Text of one kind, as words.
+pub struct Passage {
+    pub kind: Kind,
+    pub words: Vec<Word>,
+}
+
+/// Whether a file is read at all.
+pub fn is_read(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    is_markdown(file)
+        || is_rust(file)
+        || file.ends_with(".sh")
+        || file.ends_with(".py")
+        // Templates and the scripts that are built into the program have no ending.
+        || (!name.contains('.') && (file.starts_with("templates/") || file.contains("/src/")))
+        || file.starts_with("templates/")
+}
+
+fn is_markdown(file: &str) -> bool {
+    file.ends_with(".md")
+}
+
+fn is_rust(file: &str) -> bool {
+    file.ends_with(".rs")
+}
+
+/// All passages of a file.
+pub fn passages(file: &str, text: &str) -> Vec<Passage> {
+    let prose = |lines: &[(usize, String)]| Passage {
+        kind: Kind::Prose,
+        words: prose_words(lines),
+    };
+    if is_rust(file) {
+        let parts = scan(text);
+        let mut found: Vec<Passage> = comments(&parts).iter().map(|lines| prose(lines)).collect();
+        for (line, part) in &parts {
+            if let Part::Literal(text) = part {
+                let lines: Vec<_> = text
+                    .lines()
+                    .enumerate()
+                    .map(|(i, text)| (line + i, text.to_owned()))
+                    .collect();
+                let words = prose_words(&lines);
+                found.push(Passage {
+                    kind: Kind::Message,
+                    words,
+                });
+            }
+        }
+        found.extend(names(&parts));
+        return found;
+    }
+    let lines: Vec<_> = text
+        .lines()
+        .enumerate()
+        .map(|(i, text)| (i + 1, text.to_owned()))
+        .collect();
+    vec![prose(&lines)]
+}
+
+/// Number and width of the lines that are wider than `width` and could be wrapped.
+pub fn wide_lines(file: &str, text: &str, width: usize) -> Vec<(usize, usize)> {
+    let blocks: Vec<Vec<(usize, String)>> = if is_rust(file) {
+        comments(&scan(text))
+    } else if is_markdown(file) {
+        vec![
+            text.lines()
+                .enumerate()
+                .map(|(i, text)| (i + 1, text.to_owned()))
+                .collect(),
+        ]
+    } else {
+        return Vec::new();
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for block in &blocks {
+        for (line, text, is_code) in with_code(block) {
+            let whole = lines[line - 1];
+            let stands_alone = !is_rust(file) || whole.trim_start().starts_with("//");
+            let is_table = text.trim_start().starts_with('|');
+            let has_address = text.contains("](") || text.contains("://");
+            let columns = whole.chars().count();
+            if columns > width && stands_alone && !is_code && !is_table && !has_address && can_wrap(text) {
+                found.push((line, columns));
+            }
+        }
+    }
+    found
+}
+
+/// Whether there is a blank at which a line may be broken, behind its first word (or list mark and
+/// first word).
+fn can_wrap(text: &str) -> bool {
+    text.split_whitespace()
+        .filter(|word| !matches!(*word, "-" | "*" | "#" | "##"))
+        .count()
+        > 1
+}
+
+/// A part of a Rust source.
+enum Part {
+    /// A line of a comment, without its marks.
+    Comment(String),
+    /// What stands between the quotes of a string literal.
+    Literal(String),
+    /// A keyword or a name.
+    Name(String),
+    /// Any other character of the code that is not a blank.
+    Other,
+}
+
+/// Takes a Rust source apart; each part has the number of its line.
+fn scan(text: &str) -> Vec<(usize, Part)> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut parts = Vec::new();
+    let mut line = 1;
+    let mut at = 0;
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    while at < chars.len() {
+        let c = chars[at];
+        let next = chars.get(at + 1).copied();
+        match (c, next) {
+            ('\n', _) => {
+                line += 1;
+                at += 1;
+            }
+            ('/', Some('/')) => {
+                let end = find(&chars, at, |c| c == '\n');
+                let text: String = chars[at..end].iter().collect();
+                let text = text.trim_start_matches('/');
+                let text = text.strip_prefix('!').unwrap_or(text);
+                parts.push((line, Part::Comment(text.strip_prefix(' ').unwrap_or(text).to_owned())));
+                at = end;
+            }
+            ('/', Some('*')) => {
+                let begin = at;
+                let mut depth = 0;
+                loop {
+                    match (chars.get(at), chars.get(at + 1)) {
+                        (Some('/'), Some('*')) => (depth, at) = (depth + 1, at + 2),
+                        (Some('*'), Some('/')) => (depth, at) = (depth - 1, at + 2),
+                        (None, _) => break,
+                        _ => at += 1,
+                    }
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                let text: String = chars[begin..at.min(chars.len())].iter().collect();
+                for (i, text) in text.lines().enumerate() {
+                    parts.push((line + i, Part::Comment(text.to_owned())));
+                }
+                line += text.matches('\n').count();
+            }
+            ('"', _) => at = literal(&chars, at, &mut line, &mut parts),
+            ('\'', Some('\\')) => at = find(&chars, at + 3, |c| c == '\'') + 1,
+            ('\'', Some(_)) if chars.get(at + 2) == Some(&'\'') => {
+                line += usize::from(next == Some('\n'));
+                at += 3;
+            }
+            (c, _) if is_name(c) => {
+                let end = find(&chars, at, |c| !is_name(c));
+                let name: String = chars[at..end].iter().collect();
+                let quote = find(&chars, end, |c| c != '#');
+                let is_raw = matches!(name.as_str(), "r" | "br" | "cr") && chars.get(quote) == Some(&'"');
+                if is_raw {
+                    at = raw_literal(&chars, quote, quote - end, &mut line, &mut parts);
+                } else {
+                    parts.push((line, Part::Name(name)));
+                    at = end;
+                }
+            }
+            (c, _) => {
+                if !c.is_whitespace() {
+                    parts.push((line, Part::Other));
+                }
+                at += 1;
+            }
+        }
+    }
+    parts
+}
+
+/// The first place from `at` on whose character fits.
+fn find(chars: &[char], at: usize, fits: impl Fn(char) -> bool) -> usize {
+    (at..chars.len()).find(|i| fits(chars[*i])).unwrap_or(chars.len())
+}
+
+/// Reads the literal whose quote is at `at`; returns the place behind it.
+fn literal(chars: &[char], at: usize, line: &mut usize, parts: &mut Vec<(usize, Part)>) -> usize {
+    let mut end = at + 1;
+    let mut text = String::new();
+    while end < chars.len() && chars[end] != '"' {
+        if chars[end] == '\\' {
+            // An escape is a blank, and an escaped end of line stays one: lines are counted.
+            text.push(if chars.get(end + 1) == Some(&'\n') { '\n' } else { ' ' });
+            end += 2;
+        } else {
+            text.push(chars[end]);
+            end += 1;
+        }
+    }
+    let lines = text.matches('\n').count();
+    parts.push((*line, Part::Literal(text)));
+    *line += lines;
+    end + 1
+}
+
+/// Reads the raw literal whose quote is at `at`; returns the place behind it.
+fn raw_literal(chars: &[char], at: usize, hashes: usize, line: &mut usize, parts: &mut Vec<(usize, Part)>) -> usize {
+    let mut end = at + 1;
+    while end < chars.len() {
+        let is_end = chars[end] == '"' && (1..=hashes).all(|i| chars.get(end + i) == Some(&'#'));
+        if is_end {
+            break;
+        }
+        end += 1;
+    }
+    let text: String = chars[at + 1..end.min(chars.len())].iter().collect();
+    let lines = text.matches('\n').count();
+    parts.push((*line, Part::Literal(text)));
+    *line += lines;
+    end + 1 + hashes
+}
+
+/// The comments of a source; lines that follow one another are one comment.
+fn comments(parts: &[(usize, Part)]) -> Vec<Vec<(usize, String)>> {
+    let mut found: Vec<Vec<(usize, String)>> = Vec::new();
+    for (line, part) in parts {
+        let Part::Comment(text) = part else {
+            continue;
+        };
+        match found.last_mut() {
+            Some(comment) if comment.last().is_some_and(|(last, _)| last + 1 == *line) => {
+                comment.push((*line, text.clone()));
+            }
+            _ => found.push(vec![(*line, text.clone())]),
+        }
+    }
+    found
+}
+
+/// The names that a source defines: what stands behind `fn`, `struct`, `let` and the like, or is
+/// `pub`. Uses are not read: the name may be another crate's.
+fn names(parts: &[(usize, Part)]) -> Vec<Passage> {
+    const DEFINES: &[&str] = &[
+        "fn", "struct", "enum", "union", "trait", "type", "mod", "const", "static", "let", "mut", "pub",
+    ];
+    let mut found = Vec::new();
+    let mut is_defined = false;
+    for (line, part) in parts {
+        match part {
+            Part::Name(name) if DEFINES.contains(&name.as_str()) => is_defined = true,
+            Part::Name(name) => {
+                if is_defined {
+                    let words = name_parts(name).into_iter().map(|part| (*line, part)).collect();
+                    found.push(Passage {
+                        kind: Kind::Name,
+                        words,
+                    });
+                }
+                is_defined = false;
+            }
+            Part::Comment(_) => {}
+            _ => is_defined = false,
+        }
+    }
+    found
+}
+
+/// `look_up`, `LookUp` and `LOOK_UP` are `look`, `up`.
+fn name_parts(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut was_lower = false;
+    for c in name.chars() {
+        if c == '_' || (was_lower && c.is_uppercase()) {
+            parts.push(String::new());
+        }
+        was_lower = c.is_lowercase();
+        if c != '_'
+            && let Some(part) = parts.last_mut()
+        {
+            part.extend(c.to_lowercase());
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Each line with whether it belongs to a code block: fenced, or indented behind an empty line.
+fn with_code(lines: &[(usize, String)]) -> impl Iterator<Item = (usize, &str, bool)> {
+    let mut fence = None;
+    let mut was_empty = true;
+    let mut was_indented = false;
+    // Text below a list's item is indented as code is.
+    let mut is_list = false;
+    lines.iter().map(move |(line, text)| {
+        let trimmed = text.trim_start();
+        let mark = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark));
+        let was_fenced = fence.is_some();
+        match (fence, mark) {
+            (None, Some(mark)) => fence = Some(mark),
+            (Some(open), Some(mark)) if open == mark => fence = None,
+            _ => {}
+        }
+        let is_indented = text.starts_with("    ") && !is_list && (was_empty || was_indented);
+        if !trimmed.is_empty() {
+            was_indented = is_indented;
+            let is_item = trimmed.starts_with("- ") || trimmed.starts_with("* ");
+            is_list = is_item || (is_list && text.starts_with("  "));
+        }
+        was_empty = trimmed.is_empty();
+        (*line, text.as_str(), was_fenced || fence.is_some() || is_indented)
+    })
+}
+
+/// The words of a text outside of code blocks, code spans, targets of links and addresses.
+fn prose_words(lines: &[(usize, String)]) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    let mut in_span = false;
+    for (line, text, is_code) in with_code(lines) {
+        if is_code || text.trim().is_empty() {
+            words.push((line, String::new()));
+            in_span = false;
+            continue;
+        }
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let skip = match c {
+                '`' => {
+                    in_span = !in_span;
+                    words.push((line, String::new()));
+                    rest.chars().take_while(|c| *c == '`').count()
+                }
+                _ if in_span => c.len_utf8(),
+                ']' if rest.starts_with("](") => {
+                    words.push((line, String::new()));
+                    rest.find(')').map_or(rest.len(), |end| end + 1)
+                }
+                c if is_word(c) => {
+                    let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+                    words.push((line, rest[..end].to_lowercase()));
+                    end
+                }
+                c if c.is_whitespace() => c.len_utf8(),
+                c => {
+                    words.push((line, String::new()));
+                    c.len_utf8()
+                }
+            };
+            rest = &rest[skip..];
+        }
+    }
+    words
+}
+
+/// `kraken-tell`, `/usr/door` and `tell.md` are words of their own, which are in no table.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_' | '\'')
+}
