@@ -1,5 +1,5 @@
-//! What every crate of the workspace needs and none of them is about: a flag that stops work, progress, and foreign text made fit to be
-//! shown.
+//! What every crate of the workspace needs: a flag that stops work, progress, MAC addresses, and
+//! foreign text made safe to show.
 //!
 //! This crate knows nothing of images, nodes or clusters, and does no input or output.
 //!

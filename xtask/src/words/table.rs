@@ -81,8 +81,6 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     ("docs/architecture.md", ALL),
     ("docs/kraken-toml.md", ALL),
     ("crates/", &[Message]),
-    ("crates/foundation/", ALL),
-    ("crates/overlay/", ALL),
     ("crates/disk/", ALL),
     ("crates/lan/", ALL),
     ("crates/debian/", ALL),
