@@ -1,4 +1,4 @@
-//! Files whose names can be foreseen, opened never through a link.
+//! Files with predictable names, never opened through a link.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -7,10 +7,11 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Names in the cache can be foreseen: a user who may write there could lead them elsewhere by a link (open(2), `O_NOFOLLOW`).
+/// Names in the cache are predictable: a user who may write there could redirect them by a link
+/// (open(2), `O_NOFOLLOW`).
 pub const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
-/// Opens a file of a name that can be foreseen, to be written from its beginning; never through a link.
+/// Opens a file with a predictable name, to be written from its beginning; never through a link.
 pub fn create_plain(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(true).write(true).custom_flags(NO_FOLLOW);
