@@ -196,6 +196,30 @@ mod tests {
     }
 
     #[test]
+    fn names_are_found_where_they_are_defined() {
+        for text in [
+            "pub(crate) struct Door {\n    hinge: u8,\n}",
+            "struct A {\n    /// B.\n    #[serde(rename = \"x\")]\n    pub door: Vec<(u8, u8)>,\n    hinge: u8,\n}",
+            "struct A {\n    hinge: BTreeMap<u8, [u8; 4]>,\n    door: u8,\n}",
+            "enum A {\n    Hinge { way: u8 },\n    Door,\n}",
+            "enum A {\n    Hinge(u8),\n    #[default]\n    Door(u8),\n}",
+            "static DOOR: u8 = 1;",
+            "fn a() { let mut front_door = 1; }",
+            "mod door;",
+        ] {
+            assert_eq!(faults("a.rs", text).len(), 1, "{text}");
+        }
+        for text in [
+            "struct A(u8);\nconst B: C = C { door: 1, door: 2 };",
+            "use a::Door;\nfn a(x: Door) { x.door(); }",
+            "struct A<T> where T: Door { hinge: Door }\nimpl Door for A {}",
+            "let outdoor = lookup(look_up);",
+        ] {
+            assert_eq!(faults("a.rs", text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
     fn wide_lines_are_found() {
         let wide = "word ".repeat(21);
         assert_eq!(faults("a.md", &wide).len(), 1);

@@ -112,7 +112,7 @@ enum Part {
     /// A keyword or a name.
     Name(String),
     /// Any other character of the code that is not a blank.
-    Other,
+    Other(char),
 }
 
 /// Takes a Rust source apart; each part has the number of its line.
@@ -178,7 +178,7 @@ fn scan(text: &str) -> Vec<(usize, Part)> {
             }
             (c, _) => {
                 if !c.is_whitespace() {
-                    parts.push((line, Part::Other));
+                    parts.push((line, Part::Other(c)));
                 }
                 at += 1;
             }
@@ -246,19 +246,26 @@ fn comments(parts: &[(usize, Part)]) -> Vec<Vec<(usize, String)>> {
     found
 }
 
-/// The names that a source defines: what stands behind `fn`, `struct`, `let` and the like, or is
-/// `pub`. Uses are not read: the name may be another crate's.
+/// The names that a source defines: what stands behind `fn`, `struct`, `let` and the like, fields,
+/// and variants. Uses are not read: the name may be another crate's.
 fn names(parts: &[(usize, Part)]) -> Vec<Passage> {
-    const DEFINES: &[&str] = &[
-        "fn", "struct", "enum", "union", "trait", "type", "mod", "const", "static", "let", "mut", "pub",
-    ];
+    const DEFINES: &[&str] = &["fn", "trait", "type", "mod", "const", "static", "let", "mut"];
+    const HAVE_MEMBERS: &[&str] = &["struct", "enum", "union"];
     let mut found = Vec::new();
     let mut is_defined = false;
+    // The members of a `struct` or `enum` stand behind `{` or `,`, in its own braces.
+    let mut members = Members::None;
     for (line, part) in parts {
         match part {
+            Part::Comment(_) | Part::Literal(_) => {}
             Part::Name(name) if DEFINES.contains(&name.as_str()) => is_defined = true,
+            Part::Name(name) if HAVE_MEMBERS.contains(&name.as_str()) => {
+                is_defined = true;
+                members = Members::Announced;
+            }
+            Part::Name(name) if matches!(name.as_str(), "pub" | "crate" | "super") => {}
             Part::Name(name) => {
-                if is_defined {
+                if is_defined || members == Members::Expected(1) {
                     let words = name_parts(name).into_iter().map(|part| (*line, part)).collect();
                     found.push(Passage {
                         kind: Kind::Name,
@@ -266,12 +273,48 @@ fn names(parts: &[(usize, Part)]) -> Vec<Passage> {
                     });
                 }
                 is_defined = false;
+                members = members.after_name();
             }
-            Part::Comment(_) => {}
-            _ => is_defined = false,
+            Part::Other(c) => {
+                is_defined = false;
+                members = members.after(*c);
+            }
         }
     }
     found
+}
+
+/// Where in a type's definition a place is; the numbers count the open brackets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Members {
+    None,
+    Announced,
+    Expected(usize),
+    Passed(usize),
+}
+
+impl Members {
+    fn after_name(self) -> Self {
+        match self {
+            // A name in an attribute is not a member.
+            Members::Expected(1) => Members::Passed(1),
+            other => other,
+        }
+    }
+
+    fn after(self, c: char) -> Self {
+        match (self, c) {
+            (Members::Announced, '{') => Members::Expected(1),
+            (Members::Announced, ';' | '(') | (Members::Expected(1) | Members::Passed(1), '}') => Members::None,
+            (Members::Passed(1), ',') => Members::Expected(1),
+            // An attribute, the visibility, or the fields of a variant.
+            (Members::Expected(depth), '[' | '(' | '{') => Members::Expected(depth + 1),
+            (Members::Expected(depth), ']' | ')' | '}') => Members::Expected(depth.saturating_sub(1)),
+            (Members::Passed(depth), '[' | '(' | '{') => Members::Passed(depth + 1),
+            (Members::Passed(depth), ']' | ')' | '}') => Members::Passed(depth.saturating_sub(1)),
+            (other, _) => other,
+        }
+    }
 }
 
 /// `look_up`, `LookUp` and `LOOK_UP` are `look`, `up`.
