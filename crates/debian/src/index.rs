@@ -36,7 +36,7 @@ pub enum IndexError {
     /// A text is not a paragraph.
     #[error("paragraph {number}: {source}")]
     Control {
-        /// From 1.
+        /// The number of the paragraph, from 1.
         number: usize,
         /// What is wrong.
         source: ControlError,
@@ -44,7 +44,7 @@ pub enum IndexError {
     /// A paragraph lacks a field, or a field has an impossible value.
     #[error("paragraph {number}: the field {field} {why}")]
     Field {
-        /// From 1.
+        /// The number of the paragraph, from 1.
         number: usize,
         /// The field.
         field: &'static str,
@@ -54,7 +54,7 @@ pub enum IndexError {
     /// It is larger than the maximum.
     #[error("paragraph {number}: {why}")]
     TooLarge {
-        /// From 1.
+        /// The number of the paragraph, from 1.
         number: usize,
         /// What is too large.
         why: &'static str,
@@ -160,7 +160,6 @@ impl IndexBuilder {
         self.add(&paragraph, file)
     }
 
-    /// Adds a paragraph.
     pub(super) fn add(&mut self, paragraph: &Paragraph<'_>, file: bool) -> Result<(), IndexError> {
         self.number += 1;
         let number = self.number;

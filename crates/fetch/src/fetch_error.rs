@@ -58,9 +58,9 @@ pub enum FetchError {
     WrongHash {
         /// The address, without secrets.
         url: String,
-        /// Hex.
+        /// The hash of the file, in hex.
         found: String,
-        /// Hex.
+        /// The announced hash, in hex.
         expected: String,
     },
     /// A document is not UTF-8.

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::error::{ReadError, shown};
 
-/// Its path.
 pub(super) const PATH: &str = "docker-state.json";
 
 /// The contents of `docker-state.json`. A name that is missing there is empty here, as for Docker.

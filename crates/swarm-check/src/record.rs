@@ -36,7 +36,6 @@ pub(super) enum RecordType {
     Snapshot,
 }
 
-/// A record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     /// Bytes from the segment's beginning.

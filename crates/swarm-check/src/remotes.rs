@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 
 use super::error::{ReadError, shown};
 
-/// Its path.
 pub(super) const PATH: &str = "state.json";
 
 /// A manager that a node knows.

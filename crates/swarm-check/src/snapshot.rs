@@ -17,7 +17,6 @@ const FOLDER: &str = "raft/snap-v3-encrypted";
 /// The largest snapshot, in bytes.
 const LARGEST: u64 = 256 << 20;
 
-/// A snapshot.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub index: u64,

@@ -80,7 +80,6 @@ impl Extended {
         Ok(())
     }
 
-    /// Returns the entry's name.
     pub(super) fn path<R: Read>(&self, entry: &Entry<'_, R>) -> Vec<u8> {
         let name = self.name.clone();
         until_nul(name.unwrap_or_else(|| entry.header().path_bytes().into_owned()))
@@ -105,7 +104,6 @@ impl Extended {
         self.size.is_none_or(|own| own == size)
     }
 
-    /// Returns its extended attributes.
     pub(super) fn xattrs(self) -> BTreeMap<String, Vec<u8>> {
         self.xattrs
     }

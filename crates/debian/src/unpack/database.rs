@@ -6,7 +6,7 @@ use super::UnpackError;
 use crate::control::{Paragraph, paragraphs};
 use kraken_disk::{FileTree, TreeError};
 
-/// The folder.
+/// The folder of dpkg's database.
 pub(super) const ADMIN: &str = "/var/lib/dpkg";
 /// The maximum size of its files, in bytes.
 const LIMIT: u64 = 256 << 20;
@@ -39,7 +39,6 @@ impl Known {
 /// Name and architecture.
 pub(super) type Key = (String, String);
 
-/// The database.
 pub(super) struct Database {
     pub(super) architecture: String,
     pub(super) foreign: BTreeSet<String>,

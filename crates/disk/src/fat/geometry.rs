@@ -222,7 +222,6 @@ impl Fat {
         }
     }
 
-    /// The table's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
