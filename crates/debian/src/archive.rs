@@ -22,7 +22,7 @@ const MOST_RELEASE: u64 = 32 << 20;
 /// The maximum size of an index, packed or unpacked (bytes).
 const MOST_INDEX: u64 = 1 << 30;
 
-/// The maximum of memory for unpacking an xz index (bytes).
+/// The maximum amount of memory for unpacking an xz index (bytes).
 const XZ_MEMORY: u64 = 176 << 20;
 
 /// The endings with which an index is searched, in this order.

@@ -53,7 +53,7 @@ pub enum ArchiveError {
         /// What is wrong with it.
         why: String,
     },
-    /// A file is larger than the maximum of an index.
+    /// A file is larger than the maximum size of an index.
     #[error("{url} is not used: it is larger than 1 GiB")]
     TooLarge {
         /// The file.

@@ -13,7 +13,7 @@ use super::relation::names;
 /// The maximum length of a paragraph, in bytes: the longest of Debian has some tens of thousands.
 const LONGEST_PARAGRAPH: usize = 4 << 20;
 
-/// The maximum of text that is kept of an index (bytes).
+/// The maximum amount of text that is kept of an index (bytes).
 const MOST_TEXT: usize = u32::MAX as usize / 2;
 
 /// The fields of relations in the order in which apt reads them. The package that comes first in

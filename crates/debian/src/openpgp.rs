@@ -13,7 +13,7 @@ use pgp::types::{KeyDetails, Tag};
 /// (`Acquire::Max-FutureTime`).
 pub(super) const FUTURE_SLACK: u64 = 10;
 
-/// The maximum of signatures that are checked: Debian's own files have three.
+/// The maximum number of signatures that are checked: Debian's own files have three.
 const MOST_SIGNATURES: usize = 32;
 
 const BEGIN_KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";

@@ -3,7 +3,7 @@
 
 use super::io::{FileTree, TreeError};
 
-/// The maximum of symbolic links in one path (Linux's own limit, path_resolution(7)).
+/// The maximum number of symbolic links in one path (Linux's own limit, path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// Returns the path that `path` leads to when every symbolic link in it is followed, as a process

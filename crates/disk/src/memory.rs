@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::io::{FileTree, Metadata, NodeType, TreeError};
 
-/// The maximum of symbolic links in one path (Linux's own limit, path_resolution(7)).
+/// The maximum number of symbolic links in one path (Linux's own limit, path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// A [`FileTree`] in memory. Directories on the way to an entry exist implicitly, as

@@ -46,7 +46,7 @@ pub struct Wanted<'a> {
     pub size: Option<u64>,
     /// Its SHA-256, which it must have.
     pub sha256: Option<Hash>,
-    /// The maximum of bytes that are accepted.
+    /// The maximum number of bytes that are accepted.
     pub most: u64,
 }
 

@@ -21,7 +21,7 @@ pub struct Options {
     pub attempts: u32,
     /// The pause after a failed attempt; it doubles with each, up to 30 s.
     pub pause: Duration,
-    /// The maximum of bytes of a download or a raw image when no size was announced.
+    /// The maximum number of bytes of a download or a raw image when no size was announced.
     pub most: u64,
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Seek};
 
 use super::unpack_error::Unusual;
 
-/// The maximum of members of a zip archive with an image.
+/// The maximum number of members of a zip archive with an image.
 pub const ZIP_MEMBERS: usize = 10_000;
 
 /// Returns size in bytes and index of the image in a zip archive: the largest member called

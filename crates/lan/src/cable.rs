@@ -13,8 +13,8 @@ const MTU: usize = 1500;
 /// The shortest frame on a real wire, without its checksum, in bytes (IEEE 802.3). Some drivers
 /// drop shorter ones.
 const SHORTEST: usize = 60;
-/// The maximum of frames that wait for the stack. It empties the queue in every round, so more than
-/// that in one round can only be a flood.
+/// The maximum number of frames that wait for the stack. It empties the queue in every round, so
+/// more than that in one round can only be a flood.
 const MOST_WAITING: usize = 4096;
 
 /// Frames on their way to and from the stack.

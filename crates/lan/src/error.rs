@@ -36,7 +36,7 @@ pub enum LanError {
     LongPath {
         /// The socket.
         path: PathBuf,
-        /// The maximum of bytes.
+        /// The maximum number of bytes.
         most: usize,
     },
     /// An address that no host of the subnet can have.

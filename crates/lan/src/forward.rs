@@ -10,7 +10,7 @@ use smoltcp::iface::SocketHandle;
 use super::call::{Call, Next};
 use super::host::Host;
 
-/// The maximum of connections at once. More wait to be accepted.
+/// The maximum number of connections at once. More wait to be accepted.
 const MOST_CALLS: usize = 256;
 /// The intervals of ARP requests for guests: those that have not answered yet, and those that have.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -120,8 +120,8 @@ pub struct Outbox {
     bytes: usize,
 }
 
-/// The maximum of bytes that wait for one peer. More is dropped, as in a real switch; TCP sends it
-/// again.
+/// The maximum number of bytes that wait for one peer. More is dropped, as in a real switch; TCP
+/// sends it again.
 const MOST_WAITING: usize = 4 << 20;
 
 impl Outbox {

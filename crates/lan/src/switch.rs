@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use kraken_foundation::mac::Mac;
 
-/// The maximum of addresses that are remembered for a port, so that a guest that invents addresses
-/// does not displace the others.
+/// The maximum number of addresses that are remembered for a port, so that a guest that invents
+/// addresses does not displace the others.
 const MACS_PER_PORT: usize = 256;
 
 /// The ports to which a frame goes.

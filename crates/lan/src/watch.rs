@@ -13,9 +13,9 @@ use smoltcp::wire::{IpProtocol, Ipv4Packet, UdpPacket};
 use super::facts::{Conflict, Neighbour, Party, Place, Sighting};
 use kraken_foundation::mac::Mac;
 
-/// The maximum of interfaces that are recorded for one guest; a guest may invent more.
+/// The maximum number of interfaces that are recorded for one guest; a guest may invent more.
 const INTERFACES: usize = 64;
-/// The maximum of addresses that are recorded for one interface.
+/// The maximum number of addresses that are recorded for one interface.
 const ADDRESSES: usize = 256;
 /// How long a guest that asks for the host's address has to announce its own: one that gets little
 /// processor time needs half a minute for what usually takes a moment.

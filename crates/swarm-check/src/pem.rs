@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-/// The maximum of blocks in a file.
+/// The maximum number of blocks in a file.
 const MOST: usize = 16;
 
 /// A block: its label, headers and bytes.

@@ -14,7 +14,7 @@ pub(super) const FOLDER: &str = "raft/wal-v3-encrypted";
 const LARGEST: u64 = 128 << 20;
 /// The maximum size of all segments together, in bytes.
 const MOST: u64 = 1 << 29;
-/// The maximum of entries behind a snapshot. Docker makes one after 10,000.
+/// The maximum number of entries behind a snapshot. Docker makes one after 10,000.
 const MOST_ENTRIES: usize = 1_000_000;
 
 /// The purpose of an entry.

@@ -9,7 +9,7 @@ use super::node_object::NodeObject;
 use super::objects::{NetworkObject, Object};
 use super::proto::{MessageError, fields};
 
-/// The maximum of objects in a store.
+/// The maximum number of objects in a store.
 const MOST: usize = 1_000_000;
 
 /// Why actions were not applied. Docker writes a line to its log and continues without any action

@@ -10,7 +10,7 @@ use crate::control::{Paragraph, single};
 /// The maximum size of a control file, in bytes; `md5sums` of a package with a hundred thousand
 /// files has some 8 MiB.
 const LARGEST: u64 = 32 << 20;
-/// The maximum of control files.
+/// The maximum number of control files.
 const MOST: usize = 500;
 
 /// The maximum length of a name, version or architecture, in bytes.

@@ -14,7 +14,7 @@ use super::DebError;
 use super::extended::Extended;
 use kraken_overlay::{Content, EntryPath};
 
-/// The maximum of files of a package.
+/// The maximum number of files of a package.
 const MOST_ENTRIES: usize = 1_000_000;
 /// Bytes handled at a time.
 const BLOCK: usize = 256 << 10;

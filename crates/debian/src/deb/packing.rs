@@ -6,7 +6,7 @@ use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
-/// The maximum of memory for unpacking, in bytes: twice what `xz -9` needs.
+/// The maximum amount of memory for unpacking, in bytes: twice what `xz -9` needs.
 const XZ_MEMORY: u64 = 128 << 20;
 
 /// A reader that returns an error when more than `left` bytes come.

@@ -16,7 +16,7 @@ use kraken_overlay::Content;
 
 /// The root directory's inode number.
 const ROOT: u32 = 2;
-/// The maximum of symbolic links on the way to one directory, as in the kernel.
+/// The maximum number of symbolic links on the way to one directory, as in the kernel.
 const MAX_LINKS: u32 = 40;
 
 /// An ext4 volume open for writing.

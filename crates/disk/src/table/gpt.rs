@@ -15,8 +15,8 @@ use super::mbr;
 use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
 use crate::io::{ReadAt, WriteAt};
 
-/// The maximum of entries of a partition array. Every tool makes the specification's 128; 1024
-/// leaves a reserve for unusual tables.
+/// The maximum number of entries of a partition array. Every tool makes the specification's 128;
+/// 1024 leaves a reserve for unusual tables.
 const MAX_ENTRIES: u64 = 1024;
 /// Bytes of an entry. The specification allows other sizes; no tool uses them.
 const ENTRY: u64 = 128;
