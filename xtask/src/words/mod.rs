@@ -6,12 +6,14 @@
 //! - Markdown, templates, shell scripts and the comments of Rust sources are *prose*. Code blocks,
 //!   code spans and the targets of links are not prose.
 //! - The string literals of Rust sources are *messages*.
-//! - The names that Rust sources define are *names*, see [`sources::names`].
+//! - What Rust sources define (functions, types, fields, variants, variables) are *names*.
 //!
 //! Lines of Markdown and Rust comments that stand alone are at most 100 columns wide. Tables, code
 //! blocks, lines with a link or an address, and a single long word are exempt.
 
+mod kind;
 mod pattern;
+mod scan;
 mod sources;
 mod table;
 
@@ -21,20 +23,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use kind::Kind;
 use pattern::Pattern;
 use sources::{Passage, passages};
 use table::{EXEMPT, NOT_YET, WORDS};
 
 /// Columns of a line of prose.
 const WIDTH: usize = 100;
-
-/// What a piece of text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Prose,
-    Message,
-    Name,
-}
 
 /// A fault in a file.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Which words are replaced, and which paths are still to be brought over.
 
-use super::Kind::{self, Message, Name, Prose};
+use super::kind::Kind::{self, Message, Name, Prose};
 
 /// A word that is not used any more.
 pub struct Word {
