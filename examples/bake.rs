@@ -1,4 +1,5 @@
-//! Bakes every node of a cluster through the library: `cargo run --example bake -- FOLDER OUTPUT`, where FOLDER has a `kraken.toml`.
+//! Bakes every node of a cluster through the library: `cargo run --example bake -- FOLDER OUTPUT`,
+//! where FOLDER has a `kraken.toml`.
 
 use std::error::Error;
 use std::path::PathBuf;

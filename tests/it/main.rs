@@ -31,6 +31,7 @@ mod disk_state;
 mod emulate_lan;
 mod hostile;
 mod image_format;
+mod library;
 mod oracle;
 mod packages_archive;
 mod packages_cli;

@@ -1,5 +1,5 @@
-//! What is made from the declaration of `kraken.toml`'s keys: the published schema and the reference
-//! page.
+//! What is made from the declaration of `kraken.toml`'s keys: the published schema and the
+//! reference page.
 
 use std::error::Error;
 use std::fs;

@@ -1,11 +1,12 @@
 //! A signed apt archive → the dependency closure → unpacked files, as an overlay.
 //!
-//! The state of a Debian root file system says what it has installed, which archives it trusts and with which keys ([`ImageState`]). This
-//! crate asks those archives ([`load`]), proves what they answer, chooses ([`resolve`]), and lays packages out as `dpkg --unpack` would
+//! The state of a Debian root file system contains the installed packages, and the archives that it
+//! trusts with their keys ([`ImageState`]). This crate reads those archives ([`load`]), verifies
+//! their files, chooses packages ([`resolve`]), and unpacks them as `dpkg --unpack` would
 //! ([`unpack()`]).
 //!
-//! It knows no cluster and no `kraken.toml`, never opens a connection (whoever calls brings the files, see [`Fetch`]), and never runs
-//! anything of a package.
+//! It does not know clusters or `kraken.toml`, never opens a connection (the caller fetches the
+//! files, see [`Fetch`]), and never runs anything of a package.
 //!
 //! ```
 //! use kraken_debian::version::Version;

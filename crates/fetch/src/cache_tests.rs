@@ -1,4 +1,4 @@
-//! The cache on disk: what is trusted, what is thrown out, and who waits for whom.
+//! The cache on disk: what is trusted, what is removed, and which run waits for which.
 
 use super::*;
 use kraken_foundation::Job;

@@ -1,10 +1,13 @@
-//! Brings files: downloads that resume, a cache by hash and by address, and decompression (xz, zstd, gzip, zip) recognised by content.
+//! Fetches files: downloads that resume, a cache by hash and by address, and decompression (xz,
+//! zstd, gzip, zip) recognised by content.
 //!
-//! [`Downloads`] is the door for most callers: files are kept by their hash, documents by their address, and with `offline` set the
-//! network is never used. [`Cache`] is the folder behind it, shared by all runs of a user, with locks. [`unpack`] writes a packed image
-//! sparsely and hashes what it writes; [`stream`] reads one without writing it.
+//! [`Downloads`] is the entry point for most callers: files are kept by their hash, documents by
+//! their address, and with `offline` set the network is never used. [`Cache`] is the folder behind
+//! it, shared by all runs of a user, with locks. [`unpack`] writes a packed image sparsely and
+//! hashes what it writes; [`stream`] reads one without writing it.
 //!
-//! This crate knows no base image, package or cluster, and never changes a file of the user's.
+//! This crate does not know base images, packages or clusters, and never changes a file of the
+//! user's.
 //!
 //! ```
 //! use kraken_fetch::{Cache, Format, recognise};

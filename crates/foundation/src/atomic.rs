@@ -13,12 +13,14 @@ const SUFFIX: &str = ".part";
 
 /// Writes `bytes` to `path`, with these permission bits.
 ///
-/// The bytes go to a file of a random name in the same folder, are flushed to the disk, and get the name then; the folder is flushed after
-/// that. So the name shows the old bytes or the new ones, also after a power cut, and a link at `path` is replaced, never followed.
-/// `mode` is exact, whatever the umask is.
+/// The bytes go to a file of a random name in the same folder, are flushed to the disk, and get the
+/// name then; the folder is flushed after that. So the name shows the old bytes or the new ones,
+/// also after a power cut, and a link at `path` is replaced, never followed. `mode` is exact,
+/// whatever the umask is.
 ///
 /// # Errors
-/// What the system says: the folder is missing or may not be written, the disk is full. Nothing is left behind then.
+/// What the system says: the folder is missing or may not be written, the disk is full. Nothing is
+/// left behind then.
 pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let file = temporary(path, bytes, Some(mode))?;
     file.persist(path).map_err(|error| error.error)?;
@@ -68,7 +70,8 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A new name is safe once its folder is on the disk (fsync(2)). Some file systems cannot flush a folder: the name is as safe there as it gets.
+/// A new name is safe once its folder is on the disk (fsync(2)). Some file systems cannot flush a
+/// folder: the name is as safe there as it gets.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match File::open(folder_of(path))?.sync_all() {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),

@@ -1,4 +1,5 @@
-//! What every long piece of work is handed: where it reports its progress, and the flag that stops it.
+//! What every long piece of work is handed: where it reports its progress, and the flag that stops
+//! it.
 
 use std::sync::LazyLock;
 

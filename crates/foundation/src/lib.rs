@@ -1,7 +1,8 @@
-//! What every crate of the workspace needs and none of them is about: the [`Job`] that long work is a part of, files that are written whole
-//! ([`atomic`]) and never through a link ([`named`]), advisory locks ([`lock`]), MAC addresses, and foreign text made fit to be shown.
+//! What every crate of the workspace needs: the [`Job`] that long work is a part of, files that are
+//! written whole ([`atomic`]) and never through a link ([`named`]), advisory locks ([`lock`]), MAC
+//! addresses, and foreign text made safe to show.
 //!
-//! This crate knows nothing of images, nodes or clusters. It touches no file but those it is handed.
+//! This crate knows nothing of images, nodes or clusters, and touches only the files that it is given.
 //!
 //! ```
 //! use kraken_foundation::{interrupt::Interrupt, text};

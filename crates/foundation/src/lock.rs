@@ -24,8 +24,8 @@ pub enum LockError {
     Interrupted(#[from] Interrupted),
 }
 
-/// Takes the lock for this run alone, unless another one holds it; returns whether it was free. `setting` names where the user says which
-/// folder is meant, for file systems without locks.
+/// Takes the lock for this run alone, unless another one holds it; returns whether it was free.
+/// `setting` names where the user says which folder is meant, for file systems without locks.
 ///
 /// # Errors
 /// What the system says, with the help that another folder is.
@@ -41,7 +41,8 @@ pub fn shared(file: &File, setting: &str) -> io::Result<()> {
     take(file, FlockOperation::LockShared, setting).map(drop)
 }
 
-/// Waits until the lock is free and takes it for this run alone. The first time that it is not, `waiting` is reported.
+/// Waits until the lock is free and takes it for this run alone. The first time that it is not,
+/// `waiting` is reported.
 ///
 /// # Errors
 /// [`LockError`].

@@ -1,4 +1,5 @@
-//! Files whose names can be foreseen, never opened through a link: a user who may write to their folder could lead them elsewhere.
+//! Files whose names can be foreseen, never opened through a link: a user who may write to their
+//! folder could lead them elsewhere.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,7 +11,8 @@ use rustix::fs::OFlags;
 /// The flag of open(2) with which a link is an error (`ELOOP`).
 const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
-/// Options that create the file where it is missing and never follow a link; what else is wanted is up to the caller.
+/// Options that create the file where it is missing and never follow a link; what else is wanted is
+/// up to the caller.
 #[must_use]
 pub fn options() -> OpenOptions {
     let mut options = File::options();

@@ -1,5 +1,5 @@
-//! What a reader is told: every source file opens with a line that says what it is for, and `docs/architecture.md` lists the crates that
-//! exist, each in its layer.
+//! What a reader sees first: every source file opens with a line that says what it is for, and
+//! `docs/architecture.md` lists the crates that exist, each in its layer.
 
 use std::collections::BTreeMap;
 use std::error::Error;

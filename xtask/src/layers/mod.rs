@@ -1,4 +1,5 @@
-//! The layers of the workspace: which crate uses which, and whether files of one crate use each other in a ring.
+//! The layers of the workspace: which crate uses which, and whether files of one crate use each
+//! other in a ring.
 
 mod documented;
 mod graph;
@@ -53,8 +54,8 @@ struct Crate {
 /// Prints the layers of the workspace at `root`.
 ///
 /// # Errors
-/// When the sources cannot be read, files of a crate use each other in a ring, a file does not say what it is for, or the page of the
-/// architecture lists other crates.
+/// When the sources cannot be read, files of a crate use each other in a ring, a file does not say
+/// what it is for, or the page of the architecture lists other crates.
 pub fn run(root: &Path) -> Result<(), Box<dyn Error>> {
     let packages = packages(root)?;
     let mut found = BTreeSet::new();
