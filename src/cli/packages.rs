@@ -56,9 +56,7 @@ impl Planned {
 /// Looks into the cache and the lock file. What cannot be had there is simply not known: a plan asks nobody, and never fails for it.
 pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     let cluster = &workspace.cluster;
-    let asked = cluster.docker.source != DockerSource::None
-        || !cluster.system.packages.is_empty()
-        || !cluster.system.debs.is_empty();
+    let asked = packages::are_asked_for(cluster);
     let unlisted = keyboard::unlisted(cluster);
     let mut nothing = Planned {
         bake: None,

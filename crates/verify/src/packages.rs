@@ -14,9 +14,9 @@ use kraken_debian::control::{Paragraph, paragraphs};
 use kraken_disk::{FileTree, NodeType, TreeError};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_image::packages::lock::Bake;
-use kraken_image::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
+use kraken_image::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage, are_asked_for};
 use kraken_overlay::{EntryPath, Overlay, Volume};
-use kraken_spec::{Cluster, DockerSource};
+use kraken_spec::Cluster;
 
 const CHECK: &str = "packages";
 /// No text of dpkg's is larger, in bytes.
@@ -37,20 +37,13 @@ pub(super) struct Against<'a> {
     pub(super) overlay: Option<&'a Overlay>,
 }
 
-/// Whether a cluster asks for packages.
-fn asked_for(cluster: &Cluster) -> bool {
-    cluster.docker.source != DockerSource::None
-        || !cluster.system.packages.is_empty()
-        || !cluster.system.debs.is_empty()
-}
-
 /// Whether an image without packages lacks some. The base can have everything that is asked for, which the lock file tells; but one that
 /// was made for another kraken.toml tells nothing.
 fn none_baked_is_wrong(lock: Option<&Bake>, cluster: Option<&Cluster>) -> bool {
     match (lock, cluster) {
-        (Some(bake), Some(cluster)) if !bake.request.is_of(cluster) => asked_for(cluster),
+        (Some(bake), Some(cluster)) if !bake.request.is_of(cluster) => are_asked_for(cluster),
         (Some(bake), _) => !bake.packages.is_empty(),
-        (None, cluster) => cluster.is_some_and(asked_for),
+        (None, cluster) => cluster.is_some_and(are_asked_for),
     }
 }
 

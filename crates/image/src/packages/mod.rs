@@ -18,5 +18,6 @@ mod wanted;
 pub use obtain::{For, SLACK, locked, obtain};
 pub use obtain_error::PackagesError;
 pub use record::{MARK, PREINST, PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
+pub use request::are_asked_for;
 pub use selection::Selection;
 pub use single::{Fetched, Single, singles};

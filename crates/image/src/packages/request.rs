@@ -3,6 +3,12 @@
 use super::lock::{Asked, LockedDeb};
 use kraken_spec::{Cluster, DockerSource};
 
+/// Whether a cluster asks for packages. It does not where the base has all that it needs, and `packages` of
+/// `[docker]` is empty.
+pub fn are_asked_for(cluster: &Cluster) -> bool {
+    !Asked::new(cluster, Vec::new()).is_empty() || !cluster.system.debs.is_empty()
+}
+
 impl Asked {
     /// What a cluster asks for; `debs`: its package files, with their hashes.
     pub(super) fn new(cluster: &Cluster, debs: Vec<LockedDeb>) -> Self {
