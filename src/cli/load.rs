@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use kraken_fetch::Downloads;
 use kraken_flash::base::Base;
-use kraken_flash::packages::lock::{Bake, LOCK};
-use kraken_flash::packages::{self, For, Selection};
+use kraken_flash::packages::lock::{LOCK, LockedSet};
+use kraken_flash::packages::{self, ObtainRequest, ReadyPackages};
 use kraken_flash::provision::Assets;
 use kraken_spec::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
 use kraken_spec::{BaseRef, Cluster, Image};
@@ -96,9 +96,9 @@ pub(super) struct Wants<'a> {
 }
 
 /// The packages that the cluster asks for, ready in the cache; `None` when it asks for none.
-pub(super) fn packages(session: &Session, wants: &Wants<'_>) -> Result<Option<Selection>, Failure> {
+pub(super) fn packages(session: &Session, wants: &Wants<'_>) -> Result<Option<ReadyPackages>, Failure> {
     let downloads = Downloads::open(wants.options, wants.cluster.apt.proxy.as_deref(), session.job())?;
-    let wanted = For {
+    let request = ObtainRequest {
         cluster: wants.cluster,
         base: wants.base,
         lock: wants.lock,
@@ -107,22 +107,22 @@ pub(super) fn packages(session: &Session, wants: &Wants<'_>) -> Result<Option<Se
     };
     if wants.makes.is_some()
         && !wants.update
-        && let Some(bake) = packages::locked(wanted, &downloads)?
+        && let Some(set) = packages::locked(request, &downloads)?
     {
-        refuse(wants, &bake)?;
+        refuse(wants, &set)?;
     }
-    let selection = packages::obtain(wanted, &downloads)?;
-    if let Some(selection) = &selection {
-        refuse(wants, &selection.bake)?;
+    let ready = packages::obtain(request, &downloads)?;
+    if let Some(ready) = &ready {
+        refuse(wants, &ready.locked)?;
     }
-    Ok(selection)
+    Ok(ready)
 }
 
 /// Before anything is made of packages, as making the images would say it in the end.
-fn refuse(wants: &Wants<'_>, bake: &Bake) -> Result<(), Failure> {
+fn refuse(wants: &Wants<'_>, set: &LockedSet) -> Result<(), Failure> {
     let refused = wants
         .makes
-        .map(|assets| locked_docker::refused(wants.cluster, assets, bake))
+        .map(|assets| locked_docker::refused(wants.cluster, assets, set))
         .unwrap_or_default();
     match refused.is_empty() {
         true => Ok(()),

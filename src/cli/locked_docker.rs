@@ -1,13 +1,13 @@
 //! Whether the Docker of the lock file takes what the cluster tells it.
 
-use kraken_flash::packages::lock::{Bake, LOCK};
+use kraken_flash::packages::lock::{LOCK, LockedSet};
 use kraken_flash::provision::{self, Assets};
 use kraken_spec::Cluster;
 use kraken_spec::daemon::Version;
 
 /// Why no image can be made of this cluster with the Docker that is locked for its base; a sentence each. Nothing where none is locked:
 /// then its version is not known.
-pub(super) fn refused(cluster: &Cluster, assets: &Assets, bake: &Bake) -> Vec<String> {
+pub(super) fn refused(cluster: &Cluster, assets: &Assets, bake: &LockedSet) -> Vec<String> {
     let Some(engine) = bake.engine() else {
         return Vec::new();
     };

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::carriers::Usage;
+use super::backing_devices::Usage;
 use super::clean::clean;
 use super::host::Node;
 use super::{Bus, Device, Host, read};
@@ -127,7 +127,7 @@ fn shown(path: &Path) -> String {
 pub fn list(host: &Host) -> Result<Vec<Device>, FindError> {
     let usage = Usage::read(host).map_err(FindError::Kernel)?;
     let mut devices: Vec<Device> = usage
-        .stack
+        .topology
         .blocks
         .iter()
         .filter(|(_, block)| block.partition_of.is_none())
@@ -172,17 +172,17 @@ pub fn find(host: &Host, path: &Path) -> Result<Device, FindError> {
     };
     let usage = Usage::read(host).map_err(FindError::Kernel)?;
     let unknown = || FindError::Unknown { path: named(), number };
-    let name = usage.stack.by_number(number).ok_or_else(unknown)?;
-    if let Some((disk, number)) = &usage.stack.blocks[name].partition_of {
+    let name = usage.topology.by_number(number).ok_or_else(unknown)?;
+    if let Some(partition) = &usage.topology.blocks[name].partition_of {
         let disk = usage
-            .stack
+            .topology
             .blocks
-            .get(disk)
+            .get(&partition.disk)
             .map(|disk| disk.file.clone())
             .ok_or_else(unknown)?;
         return Err(FindError::Partition {
             path: named(),
-            number: *number,
+            number: partition.number,
             disk,
         });
     }

@@ -217,7 +217,7 @@ fn warnings(device: &Device, warnings: &mut Vec<Reason>) {
         warnings.push(Reason::NoTable { kind: kind.to_owned() });
     }
     if device.size < LITTLE {
-        warnings.push(Reason::LittleRoom { size: device.size });
+        warnings.push(Reason::LittleSpace { size: device.size });
     }
     if device.contents_unknown {
         warnings.push(Reason::ContentsUnknown);

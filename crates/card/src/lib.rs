@@ -19,8 +19,9 @@
 //! # }
 //! ```
 
+mod backing_devices;
+mod block_topology;
 mod bus;
-mod carriers;
 mod clean;
 mod device;
 mod find;
@@ -35,7 +36,6 @@ mod read;
 mod reason;
 mod receipt;
 mod signature;
-mod stack;
 mod target;
 mod udev;
 mod udisks;
@@ -57,6 +57,6 @@ pub use receipt::{
 pub use target::{ALIGNMENT, BlockTarget, Target};
 pub use udisks::{Udisks, UdisksError};
 pub use write::{
-    Chunk, Cut, Difference, HEAD, ImageSource, Mapped, Source, StreamSource, WriteError, WriteOptions, WriteReport,
-    compare, compare_map, cuts, data_in, left_out, write,
+    Difference, ExpectedExtent, HEAD, ImageSource, MappedExtent, Source, SourceExtent, StreamSource, WriteError,
+    WriteOptions, WriteReport, compare, compare_map, data_in, left_out, map_extents, write,
 };

@@ -105,7 +105,7 @@ pub enum Reason {
         kind: String,
     },
     /// A warning: smaller than what is recommended ([`super::LITTLE`]).
-    LittleRoom {
+    LittleSpace {
         /// Bytes that it has.
         size: u64,
     },
@@ -134,7 +134,7 @@ impl Reason {
             Reason::Labels { .. } => "labels",
             Reason::Volumes { .. } => "volumes",
             Reason::NoTable { .. } => "no-table",
-            Reason::LittleRoom { .. } => "little-room",
+            Reason::LittleSpace { .. } => "little-room",
             Reason::ContentsUnknown => "contents-unknown",
         }
     }
@@ -228,7 +228,7 @@ impl fmt::Display for Reason {
                 f,
                 "it holds {kind} on the whole device, without a partition table, as no Raspberry Pi's card does: see that nothing on it is needed"
             ),
-            Reason::LittleRoom { size } => write!(
+            Reason::LittleSpace { size } => write!(
                 f,
                 "it has {}, and Raspberry Pi recommends 16 GB for a system without a desktop: it may be full soon",
                 decimal_size(*size)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Device, WriteReport};
-use kraken_image::bake::Piece;
+use kraken_image::bake::HashedExtent;
 use kraken_image::provision::Membership;
 use kraken_spec::Role;
 
@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 pub const STATE_VARIABLE: &str = "KRAKEN_FLASH_STATE";
 /// Stands in a receipt's name where no node was written.
 const NO_NODE: &str = "image";
-/// A larger file is no receipt, in bytes: a terabyte in pieces of 256 KiB has some 400 MB of them.
+/// A larger file is no receipt, in bytes: a terabyte in extents of 256 KiB has some 400 MB of them.
 const LARGEST: u64 = 512 << 20;
 
 /// What was written to a card.
@@ -50,7 +50,8 @@ pub struct Receipt {
     /// Seconds of reading back.
     pub seconds_reading: Option<f64>,
     /// Every range that was written, with its SHA-256.
-    pub pieces: Vec<Piece>,
+    #[serde(rename = "pieces")]
+    pub extents: Vec<HashedExtent>,
 }
 
 /// What was on its way to the card.
@@ -186,7 +187,7 @@ impl Receipt {
             discarded: report.discarded,
             seconds_writing: report.writing.as_secs_f64(),
             seconds_reading: report.reading.map(|time| time.as_secs_f64()),
-            pieces: report.pieces.clone(),
+            extents: report.extents.clone(),
         }
     }
 
@@ -202,11 +203,11 @@ impl Receipt {
         let bytes = fs::read(path).map_err(ReceiptError::io("reading", path))?;
         let receipt: Self = serde_json::from_slice(&bytes).map_err(|error| failed(io::Error::from(error)))?;
         let sound = receipt.receipt_version == VERSION
-            && receipt.pieces.windows(2).all(|pair| pair[0].end <= pair[1].start)
+            && receipt.extents.windows(2).all(|pair| pair[0].end <= pair[1].start)
             && receipt
-                .pieces
+                .extents
                 .iter()
-                .all(|piece| piece.start < piece.end && piece.end <= receipt.device.size.next_multiple_of(4096));
+                .all(|extent| extent.start < extent.end && extent.end <= receipt.device.size.next_multiple_of(4096));
         match sound {
             true => Ok(receipt),
             false => Err(ReceiptError::io("reading", path)(io::Error::other(
@@ -375,7 +376,7 @@ mod tests {
             discarded: false,
             seconds_writing: 1.0,
             seconds_reading: None,
-            pieces: Vec::new(),
+            extents: Vec::new(),
         }
     }
 

@@ -15,19 +15,19 @@
 mod body;
 mod buffer;
 mod capacity;
-mod cut;
 mod error;
+mod extent;
 mod limits;
 mod map;
 mod readback;
 mod source;
 
-pub use cut::{Cut, Mapped};
 pub use error::{Difference, WriteError};
+pub use extent::{ExpectedExtent, MappedExtent};
 pub use limits::HEAD;
-pub use map::{compare_map, cuts, data_in, left_out};
+pub use map::{compare_map, data_in, left_out, map_extents};
 pub use readback::compare;
-pub use source::{Chunk, ImageSource, Source, StreamSource};
+pub use source::{ImageSource, Source, SourceExtent, StreamSource};
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -35,10 +35,10 @@ use std::time::{Duration, Instant};
 use super::target::Target;
 use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_image::bake::Piece;
+use kraken_image::bake::HashedExtent;
 
 /// A device that discards slowly is written without.
-const DISCARD_PATIENCE: Duration = Duration::from_secs(20);
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes that one discard is for, so that it can be given up.
 const DISCARD_STEP: u64 = 1 << 30;
 
@@ -57,7 +57,7 @@ pub struct WriteOptions {
 #[derive(Clone, Debug)]
 pub struct WriteReport {
     /// Every range that was written, with its hash.
-    pub pieces: Vec<Piece>,
+    pub extents: Vec<HashedExtent>,
     /// The size of the image in bytes.
     pub image_size: u64,
     /// Whether the device was told to forget what it held.
@@ -71,7 +71,7 @@ pub struct WriteReport {
 impl WriteReport {
     /// The bytes that were written.
     pub fn bytes(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.end - piece.start).sum()
+        self.extents.iter().map(|extent| extent.end - extent.start).sum()
     }
 }
 
@@ -98,7 +98,7 @@ pub fn write(
     result.map_err(|error| {
         // What was lost before is told by the next flush, once (fsync(2)): it is not the emptying that failed then.
         let _ = target.flush();
-        match unmake(target) {
+        match wipe_ends(target) {
             Ok(()) => error,
             Err(second) => WriteError::Left(Box::new(error), Box::new(second)),
         }
@@ -112,7 +112,7 @@ fn in_order(
     options: WriteOptions,
     job: Job<'_>,
 ) -> Result<WriteReport, WriteError> {
-    unmake(target)?;
+    wipe_ends(target)?;
     if options.test_capacity {
         let task = job.task(&format!("{name}: testing its size"), None);
         capacity::test(target, source.size(), options.nonce, job.interrupt)?;
@@ -132,10 +132,11 @@ fn in_order(
         target.flush().map_err(WriteError::Flush)?;
     }
     let mut writing = began.elapsed();
-    let (head, rest): (Vec<Piece>, Vec<Piece>) = written.pieces.iter().cloned().partition(|piece| piece.start < HEAD);
+    let (head, rest): (Vec<HashedExtent>, Vec<HashedExtent>) =
+        written.extents.iter().cloned().partition(|extent| extent.start < HEAD);
     let began = Instant::now();
     if options.verify {
-        let total = rest.iter().map(|piece| piece.end - piece.start).sum();
+        let total = rest.iter().map(|extent| extent.end - extent.start).sum();
         let task = job.task(&format!("{name}: reading back"), Some(total));
         readback::compare(target, &rest, &*task, job.interrupt)?;
     }
@@ -151,7 +152,7 @@ fn in_order(
         reading += began.elapsed();
     }
     Ok(WriteReport {
-        pieces: written.pieces,
+        extents: written.extents,
         image_size: written.image_size,
         discarded,
         writing,
@@ -160,7 +161,7 @@ fn in_order(
 }
 
 /// Empties what makes a disk bootable, or anything: the first and the last MiB.
-fn unmake(target: &dyn Target) -> Result<(), WriteError> {
+fn wipe_ends(target: &dyn Target) -> Result<(), WriteError> {
     let size = target.size();
     empty(target, 0..HEAD.min(size))?;
     empty(target, tail(target)..size)?;
@@ -192,7 +193,7 @@ fn discard(target: &dyn Target, interrupt: &Interrupt) -> Result<bool, WriteErro
         interrupt.check()?;
         let end = (at + DISCARD_STEP).min(tail(target));
         // A device that fails at this can be written all the same: only speed is lost.
-        if !target.discard(at..end).unwrap_or(false) || began.elapsed() > DISCARD_PATIENCE {
+        if !target.discard(at..end).unwrap_or(false) || began.elapsed() > DISCARD_TIMEOUT {
             return Ok(false);
         }
         at = end;

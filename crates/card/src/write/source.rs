@@ -3,21 +3,21 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use super::cut::Cut;
+use super::extent::ExpectedExtent;
 use super::limits::REQUEST;
 use super::map::data_between;
 use kraken_disk::{ReadAt, UsedMap};
-use kraken_image::bake::{self, NodeImage, PIECE, Piece};
+use kraken_image::bake::{self, EXTENT_SIZE, HashedExtent, NodeImage};
 
 /// What one call of [`Source::next`] gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
+pub struct SourceExtent {
     /// Where in the image it lies, in bytes: a multiple of 4096.
     pub offset: u64,
     /// Its length in bytes.
     pub len: usize,
-    /// It, cut into pieces without gaps.
-    pub pieces: Vec<Cut>,
+    /// It, extent into extents without gaps.
+    pub extents: Vec<ExpectedExtent>,
 }
 
 /// The used ranges of an image, in order.
@@ -32,13 +32,13 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// What reading reports; `InvalidData` when the image is damaged.
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>>;
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>>;
 }
 
 /// An image that can be read anywhere.
 pub struct ImageSource<'a> {
     image: &'a dyn ReadAt,
-    chunks: std::vec::IntoIter<Chunk>,
+    chunks: std::vec::IntoIter<SourceExtent>,
     used: u64,
 }
 
@@ -48,13 +48,13 @@ impl<'a> ImageSource<'a> {
     /// # Errors
     /// What reading the golden image reports.
     pub fn of_node(image: &'a NodeImage<'_>) -> io::Result<Self> {
-        let pieces = image.pieces()?;
-        Ok(Self::new(image, pieces.into_iter().map(known).collect()))
+        let extents = image.hashed_extents()?;
+        Ok(Self::new(image, extents.into_iter().map(known).collect()))
     }
 
     /// An image of which these parts are to be written, in order.
-    pub fn of_cuts(image: &'a dyn ReadAt, cuts: Vec<Cut>) -> Self {
-        Self::new(image, cuts)
+    pub fn of_extents(image: &'a dyn ReadAt, extents: Vec<ExpectedExtent>) -> Self {
+        Self::new(image, extents)
     }
 
     /// Any image: what its own file systems call used is written.
@@ -66,50 +66,45 @@ impl<'a> ImageSource<'a> {
             .ranges()
             .iter()
             .map(|range| bake::whole_blocks(range, image.size()));
-        let cuts = bake::cut(&UsedMap::from_ranges(whole));
-        let cut = |(start, end)| Cut {
-            start,
-            end,
-            sha256: None,
-            mapped: None,
-        };
-        Self::new(image, cuts.into_iter().map(cut).collect())
+        let extents = bake::split_extents(&UsedMap::from_ranges(whole));
+        Self::new(image, extents.into_iter().map(ExpectedExtent::unhashed).collect())
     }
 
-    fn new(image: &'a dyn ReadAt, cuts: Vec<Cut>) -> Self {
+    fn new(image: &'a dyn ReadAt, extents: Vec<ExpectedExtent>) -> Self {
         Self {
             image,
-            used: cuts.iter().map(|cut| cut.end - cut.start).sum(),
-            chunks: chunks(cuts).into_iter(),
+            used: extents.iter().map(|extent| extent.end - extent.start).sum(),
+            chunks: chunks(extents).into_iter(),
         }
     }
 }
 
-fn known(piece: Piece) -> Cut {
-    Cut {
-        start: piece.start,
-        end: piece.end,
-        sha256: Some(piece.sha256),
+fn known(extent: HashedExtent) -> ExpectedExtent {
+    ExpectedExtent {
+        start: extent.start,
+        end: extent.end,
+        sha256: Some(extent.sha256),
         mapped: None,
     }
 }
 
 /// Cuts that follow one another without a gap and lie in the same MiB become one chunk.
-fn chunks(cuts: Vec<Cut>) -> Vec<Chunk> {
-    let mut chunks: Vec<Chunk> = Vec::new();
-    for cut in cuts {
-        let len = usize::try_from(cut.end - cut.start).unwrap_or_default();
+fn chunks(extents: Vec<ExpectedExtent>) -> Vec<SourceExtent> {
+    let mut chunks: Vec<SourceExtent> = Vec::new();
+    for extent in extents {
+        let len = usize::try_from(extent.end - extent.start).unwrap_or_default();
         match chunks.last_mut() {
             Some(chunk)
-                if chunk.offset + chunk.len as u64 == cut.start && chunk.offset / REQUEST == cut.start / REQUEST =>
+                if chunk.offset + chunk.len as u64 == extent.start
+                    && chunk.offset / REQUEST == extent.start / REQUEST =>
             {
                 chunk.len += len;
-                chunk.pieces.push(cut);
+                chunk.extents.push(extent);
             }
-            _ => chunks.push(Chunk {
-                offset: cut.start,
+            _ => chunks.push(SourceExtent {
+                offset: extent.start,
                 len,
-                pieces: vec![cut],
+                extents: vec![extent],
             }),
         }
     }
@@ -125,7 +120,7 @@ impl Source for ImageSource<'_> {
         Some(self.used)
     }
 
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>> {
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>> {
         let Some(chunk) = self.chunks.next() else {
             return Ok(None);
         };
@@ -140,16 +135,16 @@ pub struct StreamSource {
     size: Option<u64>,
     /// A size that is likely, for progress alone.
     likely: Option<u64>,
-    map: Option<VecDeque<Cut>>,
-    /// Bytes of pieces that the map does not name and that are not zeros.
+    map: Option<VecDeque<ExpectedExtent>>,
+    /// Bytes of extents that the map does not name and that are not zeros.
     unmapped: u64,
     at: u64,
 }
 
 impl StreamSource {
-    /// `map` has the parts that are to be written, in order, from a block map beside the file ([`super::cuts`]). What is not zero besides is
+    /// `map` has the parts that are to be written, in order, from a block map beside the file ([`super::map_extents`]). What is not zero besides is
     /// written, too ([`Self::unmapped`]): it is at hand, and a map may be of another day than its image.
-    pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<Cut>>) -> Self {
+    pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<ExpectedExtent>>) -> Self {
         let size = size.filter(|size| *size > 0);
         Self {
             reader,
@@ -168,7 +163,7 @@ impl StreamSource {
         self
     }
 
-    /// How many bytes came so far, in pieces of up to 256 KiB, that the map does not name though something is there.
+    /// How many bytes came so far, in extents of up to 256 KiB, that the map does not name though something is there.
     pub fn unmapped(&self) -> u64 {
         self.unmapped
     }
@@ -188,28 +183,23 @@ impl StreamSource {
         Ok(filled)
     }
 
-    /// The cuts of a MiB of these bytes that begins at `offset`.
-    fn cuts(&mut self, offset: u64, bytes: &[u8]) -> Vec<Cut> {
+    /// The extents of a MiB of these bytes that begins at `offset`.
+    fn extents(&mut self, offset: u64, bytes: &[u8]) -> Vec<ExpectedExtent> {
         let end = offset + bytes.len() as u64;
         match &mut self.map {
             None => {
-                let starts = (offset..end).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
-                let cut = |start| Cut {
-                    start,
-                    end: (start + PIECE).min(end),
-                    sha256: None,
-                    mapped: None,
-                };
-                starts.map(cut).collect()
+                let starts = (offset..end).step_by(usize::try_from(EXTENT_SIZE).unwrap_or(usize::MAX));
+                let extent = |start: u64| ExpectedExtent::unhashed(start..(start + EXTENT_SIZE).min(end));
+                starts.map(extent).collect()
             }
             Some(map) => {
-                let here = map.iter().take_while(|piece| piece.start < end).count();
-                let mut cuts: Vec<Cut> = map.drain(..here).collect();
-                let besides = data_between(&cuts, offset, bytes);
-                self.unmapped += besides.iter().map(|cut| cut.end - cut.start).sum::<u64>();
-                cuts.extend(besides);
-                cuts.sort_by_key(|cut| cut.start);
-                cuts
+                let here = map.iter().take_while(|extent| extent.start < end).count();
+                let mut extents: Vec<ExpectedExtent> = map.drain(..here).collect();
+                let besides = data_between(&extents, offset, bytes);
+                self.unmapped += besides.iter().map(|extent| extent.end - extent.start).sum::<u64>();
+                extents.extend(besides);
+                extents.sort_by_key(|extent| extent.start);
+                extents
             }
         }
     }
@@ -222,12 +212,12 @@ impl Source for StreamSource {
 
     fn used_bytes(&self) -> Option<u64> {
         match &self.map {
-            Some(map) => Some(map.iter().map(|piece| piece.end - piece.start).sum()),
+            Some(map) => Some(map.iter().map(|extent| extent.end - extent.start).sum()),
             None => self.size.or(self.likely),
         }
     }
 
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>> {
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>> {
         loop {
             let offset = self.at;
             let len = self.fill(buffer)?;
@@ -243,8 +233,8 @@ impl Source for StreamSource {
                     }
                 };
             }
-            let cuts = self.cuts(offset, &buffer[..len]);
-            let (Some(first), Some(last)) = (cuts.first(), cuts.last()) else {
+            let extents = self.extents(offset, &buffer[..len]);
+            let (Some(first), Some(last)) = (extents.first(), extents.last()) else {
                 continue;
             };
             // Gaps inside a MiB are written with it: their bytes are at hand, and one request is cheaper than two.
@@ -252,10 +242,10 @@ impl Source for StreamSource {
             let from = usize::try_from(start - offset).unwrap_or_default();
             let len = usize::try_from(end - start).unwrap_or_default();
             buffer.copy_within(from..from + len, 0);
-            return Ok(Some(Chunk {
+            return Ok(Some(SourceExtent {
                 offset: start,
                 len,
-                pieces: cuts,
+                extents,
             }));
         }
     }
@@ -263,10 +253,10 @@ impl Source for StreamSource {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Mapped, cuts};
+    use super::super::{MappedExtent, map_extents};
     use super::*;
 
-    fn all(source: &mut dyn Source) -> Vec<(Chunk, Vec<u8>)> {
+    fn all(source: &mut dyn Source) -> Vec<(SourceExtent, Vec<u8>)> {
         let mut buffer = vec![0xee; 1 << 20];
         let mut chunks = Vec::new();
         while let Some(chunk) = source.next(&mut buffer).unwrap() {
@@ -289,11 +279,12 @@ mod tests {
             chunks.iter().map(|(chunk, _)| chunk.offset >> 20).collect::<Vec<_>>(),
             [0, 1, 2]
         );
-        assert!(
-            chunks
+        assert!(chunks.iter().all(|(chunk, _)| {
+            chunk
+                .extents
                 .iter()
-                .all(|(chunk, _)| chunk.pieces.iter().all(|cut| cut.end - cut.start <= PIECE))
-        );
+                .all(|extent| extent.end - extent.start <= EXTENT_SIZE)
+        }));
         assert_eq!(source.size(), Some(2_600_000));
     }
 
@@ -303,12 +294,12 @@ mod tests {
         let of_map = |n: &u64| named.iter().any(|range| range.contains(n));
         let byte = |n: u64| if of_map(&n) { (n >> 12) as u8 } else { 0 };
         let mut bytes: Vec<u8> = (0..3 << 20).map(byte).collect();
-        let range = |range: &std::ops::Range<u64>| Mapped {
+        let range = |range: &std::ops::Range<u64>| MappedExtent {
             start: range.start,
             end: range.end,
             sha256: "x".to_owned(),
         };
-        let map = cuts(named.iter().map(range));
+        let map = map_extents(named.iter().map(range));
         let mut source = StreamSource::new(
             Box::new(io::Cursor::new(bytes.clone())),
             Some(3 << 20),
@@ -325,8 +316,11 @@ mod tests {
         let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), Some(3 << 20), Some(map));
         let chunks = all(&mut source);
         let at: Vec<(u64, usize)> = chunks.iter().map(|(chunk, _)| (chunk.offset, chunk.len)).collect();
-        assert_eq!(at, [(4096, 12288), (5 * PIECE, 1 << 18), ((2 << 20) + 8192, 4096)]);
-        assert_eq!(source.unmapped(), PIECE);
+        assert_eq!(
+            at,
+            [(4096, 12288), (5 * EXTENT_SIZE, 1 << 18), ((2 << 20) + 8192, 4096)]
+        );
+        assert_eq!(source.unmapped(), EXTENT_SIZE);
     }
 
     #[test]

@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::extents::HashedExtent;
 use super::hold::{self, Hold};
+use super::inspect::{
+    OpenBase, Opened, RecordedPackages, copy_base, detect, open, open_read, recorded, refuse_used, used_by,
+};
 use super::key::format;
-use super::look::{Opened, copy_base, detect, open, open_read, recorded, refuse_used, used_by};
-use super::pieces::Piece;
-use super::store::{cached, is_sound, keep, measure, prune, temporary};
-use super::{BakeError, Inputs, freed, packaged, turn};
+use super::packaged::PackagedBase;
+use super::store::{Measured, cached, is_sound, keep, measure, prune, temporary};
+use super::{BakeError, Inputs, cache_lock, freed, packaged};
 use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
@@ -34,10 +37,8 @@ pub struct GoldenImage {
     described: String,
     clock_floor: i64,
     base_sha256: String,
-    /// The packages baked in, and the SHA-256 of their record.
-    packages: (Vec<RecordedPackage>, Option<String>),
-    used: UsedMap,
-    pieces: Vec<Piece>,
+    packages: RecordedPackages,
+    measured: Measured,
     /// Guests run on the file, by its name.
     _stays: Hold,
 }
@@ -79,25 +80,28 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         .clock_floor
         .unwrap_or(i64::MIN)
         .max(opened.os.made_at);
+    let packaged_base = |packages| PackagedBase {
+        base,
+        packages,
+        time: clock_floor,
+    };
     // With packages in it, it is another base; what it is called stays.
-    let (start, file, opened, _start_stays) =
-        match inputs.packages.filter(|selection| !selection.bake.packages.is_empty()) {
-            None => (base.raw.clone(), file, opened, None),
-            Some(selection) => {
-                let folder = cache.join("packaged");
-                let from = (base.raw.as_path(), base.raw_sha256.as_str());
-                let path = packaged::obtain(from, (selection, clock_floor), &folder, job)?;
-                let Some(stays) = hold::take(&path)? else {
-                    return Ok(None);
-                };
-                let file = open_read(&path)?;
-                let opened = open(&file, &path)?;
-                (path, file, opened, Some(stays))
-            }
-        };
+    let (start, file, opened, _start_stays) = match inputs.packages.filter(|ready| !ready.locked.packages.is_empty()) {
+        None => (base.raw.clone(), file, opened, None),
+        Some(packages) => {
+            let folder = cache.join("packaged");
+            let path = packaged_base(packages).obtain(&folder, job)?;
+            let Some(stays) = hold::take(&path)? else {
+                return Ok(None);
+            };
+            let file = open_read(&path)?;
+            let opened = open(&file, &path)?;
+            (path, file, opened, Some(stays))
+        }
+    };
     let start_key = match inputs.packages {
         None => base.raw_sha256.clone(),
-        Some(selection) => packaged::key(&base.raw_sha256, selection, clock_floor),
+        Some(packages) => packaged_base(packages).key(),
     };
     let context = Context {
         cluster: inputs.cluster,
@@ -116,7 +120,7 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
     let path = cache.join(format!("{key}.img"));
     let record_path = cache.join(format!("{key}.json"));
-    let (used, pieces) = match cached(&path, &record_path) {
+    let measured = match cached(&path, &record_path) {
         Some(known) => {
             if !is_sound(&path, &record_path, &known, job)? {
                 return Ok(None);
@@ -125,7 +129,7 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
             known
         }
         None => {
-            let _turn = turn::take(cache, job)?;
+            let _lock = cache_lock::take(cache, job)?;
             // The run that was waited for may have made the same one.
             match cached(&path, &record_path) {
                 Some(known) => known,
@@ -135,7 +139,11 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
                         return Ok(None);
                     }
                     let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
-                    make((&file, &start), (&common, growth), temp.path(), job)?;
+                    let base = OpenBase {
+                        file: &file,
+                        path: &start,
+                    };
+                    make(base, &common, growth, temp.path(), job)?;
                     let known = measure(temp.path(), "the golden image", job)?;
                     keep(temp, &path, &record_path, &known)?;
                     prune(cache, &path);
@@ -167,8 +175,7 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         clock_floor,
         base_sha256,
         packages,
-        used,
-        pieces,
+        measured,
         _stays: stays,
     };
     Ok(Some(Golden { inputs, image }))
@@ -233,23 +240,18 @@ fn key(base_sha256: &str, common: &Overlay, growth: Option<u64>) -> String {
 }
 
 /// Copies the base's used blocks to `to`, grows the root file system when what is baked needs room, and lays `common` over it.
-fn make(
-    (base, base_path): (&Arc<ImageFile>, &Path),
-    (common, growth): (&Overlay, Option<u64>),
-    to: &Path,
-    job: Job<'_>,
-) -> Result<(), BakeError> {
-    let before = copy_base((base, base_path), to, job)?;
+fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, job: Job<'_>) -> Result<(), BakeError> {
+    let before = copy_base(base, to, job)?;
     let task = job.task("baking what all nodes share", None);
     if let Some(more) = growth {
         job.detail(&format!("the root file system grows by {} MiB", more >> 20));
-        kraken_disk::grow_root(to, more).map_err(|error| error.of(base_path))?;
+        kraken_disk::grow_root(to, more).map_err(|error| error.of(base.path))?;
     }
     job.check()?;
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
     for fault in kraken_disk::mend_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
-        path: base_path.into(),
+        path: base.path.into(),
         source,
     })? {
         job.note(&format!(
@@ -265,7 +267,7 @@ fn make(
     kraken_disk::mark_boot(&*file, &layout.boot)
         .map_err(kraken_disk::LayoutError::from)
         .map_err(|source| BakeError::Layout {
-            path: base_path.into(),
+            path: base.path.into(),
             source,
         })?;
     // Read anew: the type is part of it.
@@ -317,19 +319,19 @@ impl GoldenImage {
     }
     /// The packages baked in.
     pub fn packages(&self) -> &[RecordedPackage] {
-        &self.packages.0
+        &self.packages.packages
     }
     /// SHA-256 of the record of the packages, in hexadecimal; `None` when there are none.
     pub fn packages_sha256(&self) -> Option<&str> {
-        self.packages.1.as_deref()
+        self.packages.record_sha256.as_deref()
     }
     /// The ranges in use; everything else reads as zeros.
     pub fn used(&self) -> &UsedMap {
-        &self.used
+        &self.measured.used
     }
-    /// The ranges in use, cut into pieces, with their hashes.
-    pub fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    /// The ranges in use, cut into extents, with their hashes.
+    pub fn hashed_extents(&self) -> &[HashedExtent] {
+        &self.measured.extents
     }
 }
 

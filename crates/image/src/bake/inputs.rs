@@ -1,7 +1,7 @@
 //! What a golden image is made from.
 
 use crate::base::Base;
-use crate::packages::Selection;
+use crate::packages::ReadyPackages;
 use crate::provision::{Assets, Rejoin};
 use kraken_spec::Cluster;
 use kraken_swarm_state::ClusterKeys;
@@ -16,7 +16,7 @@ pub struct Inputs<'a> {
     /// Templates and overlays.
     pub assets: &'a Assets,
     /// The packages to bake in; `None` for none.
-    pub packages: Option<&'a Selection>,
+    pub packages: Option<&'a ReadyPackages>,
     /// The cluster's keys; `None` where it is to be no swarm.
     pub keys: Option<&'a ClusterKeys>,
     /// Whether the nodes join a running swarm again.

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::BakeError;
+use super::extents::{self, HashedExtent};
 use super::golden::{Golden, GoldenImage};
-use super::pieces::{self, Piece};
 use crate::provision::{self, Context};
 use kraken_disk::{CowView, FatTree, PATCH_BLOCK, Patch, ReadAt, UsedMap};
 use kraken_overlay::Overlay;
@@ -101,16 +101,16 @@ impl<'a> NodeImage<'a> {
         let own = own
             .ranges()
             .iter()
-            .map(|range| pieces::whole_blocks(range, self.size()));
+            .map(|range| extents::whole_blocks(range, self.size()));
         Ok(UsedMap::from_ranges(golden.chain(changed).chain(own)))
     }
 
-    /// All used pieces with their hashes; those that the patch does not touch are taken over from the golden image.
+    /// All used extents with their hashes; those that the patch does not touch are taken over from the golden image.
     ///
     /// # Errors
     /// What reading the golden image reports.
-    pub fn pieces(&self) -> io::Result<Vec<Piece>> {
-        let golden = self.golden.pieces();
+    pub fn hashed_extents(&self) -> io::Result<Vec<HashedExtent>> {
+        let golden = self.golden.hashed_extents();
         let mut known = golden.iter().peekable();
         let mut changed = self
             .patch
@@ -118,13 +118,20 @@ impl<'a> NodeImage<'a> {
             .map(|(offset, bytes)| (offset, offset + bytes.len() as u64))
             .peekable();
         let mut result = Vec::with_capacity(golden.len() + 16);
-        for (start, end) in pieces::cut(&self.used()?) {
-            while known.next_if(|piece| piece.start < start).is_some() {}
-            while changed.next_if(|(_, changed_end)| *changed_end <= start).is_some() {}
-            let touched = changed.peek().is_some_and(|(changed_start, _)| *changed_start < end);
+        for range in extents::split_extents(&self.used()?) {
+            while known.next_if(|extent| extent.start < range.start).is_some() {}
+            while changed
+                .next_if(|(_, changed_end)| *changed_end <= range.start)
+                .is_some()
+            {}
+            let touched = changed
+                .peek()
+                .is_some_and(|(changed_start, _)| *changed_start < range.end);
             match known.peek() {
-                Some(piece) if !touched && piece.start == start && piece.end == end => result.push((*piece).clone()),
-                _ => result.push(pieces::hash_piece(self, start, end)?),
+                Some(extent) if !touched && extent.start == range.start && extent.end == range.end => {
+                    result.push((*extent).clone())
+                }
+                _ => result.push(extents::hash_extent(self, range)?),
             }
         }
         Ok(result)

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::extents::{self, HashedExtent};
+use super::inspect::{open_read, used_by};
 use super::key::format;
-use super::look::{open_read, used_by};
-use super::pieces::{self, Piece};
-use super::{BakeError, hold, turn};
+use super::{BakeError, cache_lock, hold};
 use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupted;
@@ -25,7 +25,8 @@ struct Record {
     size: u64,
     stamp: Stamp,
     used: Vec<(u64, u64)>,
-    pieces: Vec<Piece>,
+    #[serde(rename = "pieces")]
+    extents: Vec<HashedExtent>,
 }
 
 /// By what an image is known to be the file that was measured, as far as the file system tells.
@@ -46,8 +47,12 @@ impl Stamp {
     }
 }
 
-/// The used ranges of an image, and their pieces with hashes.
-pub(super) type Measured = (UsedMap, Vec<Piece>);
+/// The used ranges of an image, and their extents with hashes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Measured {
+    pub(super) used: UsedMap,
+    pub(super) extents: Vec<HashedExtent>,
+}
 
 /// Finds the used ranges of the image at `path`, and hashes them; `what` is its name for people.
 pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured, BakeError> {
@@ -57,20 +62,23 @@ pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured,
         bytes
             .ranges()
             .iter()
-            .map(|range| pieces::whole_blocks(range, file.size())),
+            .map(|range| extents::whole_blocks(range, file.size())),
     );
     let task = job.task(&format!("hashing {what}"), Some(used.bytes()));
-    match pieces::hash_all(&*file, &used, &*task, job.interrupt) {
+    match extents::hash_all(&*file, &used, &*task, job.interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
-        result => Ok((used, result.map_err(BakeError::io("hashing", path))?)),
+        result => Ok(Measured {
+            extents: result.map_err(BakeError::io("hashing", path))?,
+            used,
+        }),
     }
 }
 
-/// A file with the name of something unfinished, which `turn` clears away when nobody does.
+/// A file with the name of something unfinished, which `cache_lock` clears away when nobody does.
 pub(super) fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new()
-        .prefix(turn::PREFIX)
-        .suffix(turn::SUFFIX)
+        .prefix(cache_lock::PREFIX)
+        .suffix(cache_lock::SUFFIX)
         .tempfile_in(folder)
 }
 
@@ -83,10 +91,10 @@ pub(super) fn cached(path: &Path, record_path: &Path) -> Option<Measured> {
         // Newest use last, for `prune`; a cache that cannot be touched is still a cache. The record's time: the image's are its stamp.
         let _ = File::open(record_path)
             .and_then(|file| file.set_times(fs::FileTimes::new().set_modified(std::time::SystemTime::now())));
-        (
-            UsedMap::from_ranges(record.used.into_iter().map(|(start, end)| start..end)),
-            record.pieces,
-        )
+        Measured {
+            used: UsedMap::from_ranges(record.used.into_iter().map(|(start, end)| start..end)),
+            extents: record.extents,
+        }
     })
 }
 
@@ -94,14 +102,14 @@ pub(super) fn cached(path: &Path, record_path: &Path) -> Option<Measured> {
 /// is dropped from the cache, with a note, and is to be made anew.
 pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: Job<'_>) -> Result<bool, BakeError> {
     let file = open_read(path)?;
-    let task = job.task("checking what is in the cache", Some(known.0.bytes()));
-    let found = match pieces::hash_all(&*file, &known.0, &*task, job.interrupt) {
+    let task = job.task("checking what is in the cache", Some(known.used.bytes()));
+    let found = match extents::hash_all(&*file, &known.used, &*task, job.interrupt) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
         // Where the disk itself reports the error, the image is no better.
         Err(_) => Vec::new(),
     };
-    if found == known.1 {
+    if found == known.extents {
         return Ok(true);
     }
     job.note(&format!(
@@ -134,8 +142,13 @@ pub(super) fn keep(
         format: format(),
         size: metadata.len(),
         stamp: Stamp::of(&metadata),
-        used: known.0.ranges().iter().map(|range| (range.start, range.end)).collect(),
-        pieces: known.1.clone(),
+        used: known
+            .used
+            .ranges()
+            .iter()
+            .map(|range| (range.start, range.end))
+            .collect(),
+        extents: known.extents.clone(),
     };
     let json = serde_json::to_vec(&record)
         .map_err(io::Error::from)
@@ -187,9 +200,10 @@ mod tests {
         let used = UsedMap::from_ranges([4096..8192, 500_000..600_000]);
         let file = open_read(temp.path()).unwrap();
         let task = Silent.task("", None);
-        let pieces = pieces::hash_all(&*file, &used, &*task, &Interrupt::new()).unwrap();
-        keep(temp, &path, &record, &(used.clone(), pieces.clone())).unwrap();
-        (path, record, (used, pieces))
+        let extents = extents::hash_all(&*file, &used, &*task, &Interrupt::new()).unwrap();
+        let known = Measured { used, extents };
+        keep(temp, &path, &record, &known).unwrap();
+        (path, record, known)
     }
 
     /// Changes a byte of a file and puts its time of change back, as a disk that rots would.

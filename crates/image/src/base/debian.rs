@@ -41,7 +41,7 @@ pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) 
             cache: cache_dir.to_owned(),
         });
     }
-    let missing = host::Missing::look();
+    let missing = host::Missing::find();
     if !missing.is_empty() {
         return Err(missing.into());
     }

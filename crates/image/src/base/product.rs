@@ -10,10 +10,7 @@ const ISSUE: &str = "/etc/rpi-issue";
 const BOOT_ISSUE: &str = "/issue.txt";
 
 /// `Raspberry Pi OS Lite (Trixie, 2026-06-18)`, as far as the image tells. It is for Raspberry Pi OS only.
-pub(super) fn raspberry_pi_os(
-    (boot, root): (&dyn FileTree, &dyn FileTree),
-    codename: &str,
-) -> Result<String, TreeError> {
+pub(super) fn raspberry_pi_os(boot: &dyn FileTree, root: &dyn FileTree, codename: &str) -> Result<String, TreeError> {
     let issue = match text(root, ISSUE)? {
         Some(issue) => issue,
         None => text(boot, BOOT_ISSUE)?.unwrap_or_default(),

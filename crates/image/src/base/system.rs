@@ -106,12 +106,12 @@ impl OsImage {
         let raspberry_pi_os =
             root.metadata("/etc/rpi-issue")?.is_some() || packages.version("raspberrypi-sys-mods").is_some();
         let name = match raspberry_pi_os {
-            true => product::raspberry_pi_os((boot, root), &field("VERSION_CODENAME"))?,
+            true => product::raspberry_pi_os(boot, root, &field("VERSION_CODENAME"))?,
             false => field("PRETTY_NAME"),
         };
         Ok(Self {
             name,
-            lived: Lived::read((boot, root), &cmdline, raspberry_pi_os)?,
+            lived: Lived::read(boot, root, &cmdline, raspberry_pi_os)?,
             id: field("ID"),
             codename: field("VERSION_CODENAME"),
             pretty_name: field("PRETTY_NAME"),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::bake::Piece;
+use crate::bake::HashedExtent;
 
 /// Block size of the map, in bytes.
 pub const BLOCK: u64 = 4096;
@@ -38,14 +38,14 @@ pub struct BmapError(pub &'static str);
 const NO_SUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 impl Bmap {
-    /// The map of the used pieces of an image. Pieces begin and end at block boundaries, or at the image's end.
-    pub fn new(image_size: u64, pieces: &[Piece]) -> Self {
-        let ranges = pieces
+    /// The map of the used extents of an image. Pieces begin and end at block boundaries, or at the image's end.
+    pub fn new(image_size: u64, extents: &[HashedExtent]) -> Self {
+        let ranges = extents
             .iter()
-            .map(|piece| BmapRange {
-                first: piece.start / BLOCK,
-                last: (piece.end - 1) / BLOCK,
-                sha256: piece.sha256.clone(),
+            .map(|extent| BmapRange {
+                first: extent.start / BLOCK,
+                last: (extent.end - 1) / BLOCK,
+                sha256: extent.sha256.clone(),
             })
             .collect();
         Self { image_size, ranges }
@@ -159,14 +159,18 @@ mod tests {
     use super::*;
 
     fn map() -> Bmap {
-        let piece = |start, end, c: &str| Piece {
+        let extent = |start, end, c: &str| HashedExtent {
             start,
             end,
             sha256: c.repeat(64),
         };
         Bmap::new(
             1 << 20,
-            &[piece(0, 4096, "a"), piece(8192, 65536, "b"), piece(65536, 1 << 20, "c")],
+            &[
+                extent(0, 4096, "a"),
+                extent(8192, 65536, "b"),
+                extent(65536, 1 << 20, "c"),
+            ],
         )
     }
 

@@ -170,10 +170,10 @@ impl Folder {
                 (Some(packed.sha256), Some(packed.raw_sha256), packed.size)
             }
         };
-        let pieces = image
-            .pieces()
+        let extents = image
+            .hashed_extents()
             .map_err(OutputError::io("hashing the blocks of", &path))?;
-        let bmap = Bmap::new(image.size(), &pieces).render();
+        let bmap = Bmap::new(image.size(), &extents).render();
         self.write_text(&self.path.join(format!("{raw_name}.bmap")), &bmap)?;
         let node = ManifestNode {
             number: node.number,
@@ -187,7 +187,7 @@ impl Folder {
             sha256,
             raw_sha256,
             raw_size: image.size(),
-            used_bytes: pieces.iter().map(|piece| piece.end - piece.start).sum(),
+            used_bytes: extents.iter().map(|extent| extent.end - extent.start).sum(),
         };
         Ok(Written { path, node })
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use kraken_debian::deb::Need;
 use kraken_spec::DockerSource;
 use kraken_spec::daemon::ENGINES;
 
@@ -59,17 +60,17 @@ pub struct Lock {
     format: u32,
     /// One for each base image.
     #[serde(default, rename = "bake")]
-    bakes: Vec<Bake>,
+    sets: Vec<LockedSet>,
 }
 
 /// What is baked into one base image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Bake {
+pub struct LockedSet {
     /// SHA-256 of the raw base image, in hexadecimal.
     pub base: String,
     /// What was asked for.
-    pub request: Asked,
+    pub request: PackageSpec,
     /// Which archives were asked.
     #[serde(default, rename = "archive")]
     pub archives: Vec<LockedArchive>,
@@ -81,7 +82,7 @@ pub struct Bake {
 /// What was asked for. When this changes, the packages are chosen anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Asked {
+pub struct PackageSpec {
     /// Where Docker comes from.
     pub docker: DockerSource,
     /// Docker's own archive, when it is asked, and the fingerprint of its key.
@@ -161,14 +162,12 @@ impl LockedPackage {
     }
 }
 
-impl Bake {
+impl LockedSet {
     /// Bytes and inodes that the root file system must have for all packages.
-    pub fn need(&self) -> (u64, u64) {
-        self.packages.iter().fold((0, 0), |(bytes, inodes), package| {
-            (
-                bytes.saturating_add(package.unpacked),
-                inodes.saturating_add(package.inodes),
-            )
+    pub fn need(&self) -> Need {
+        self.packages.iter().fold(Need::default(), |sum, package| Need {
+            bytes: sum.bytes.saturating_add(package.unpacked),
+            inodes: sum.inodes.saturating_add(package.inodes),
         })
     }
 
@@ -246,21 +245,21 @@ impl Lock {
                 lock.format
             ));
         }
-        lock.bakes.iter().try_for_each(Bake::check)?;
+        lock.sets.iter().try_for_each(LockedSet::check)?;
         Ok(lock)
     }
 
     /// What is locked for a base image (SHA-256 of the raw image, in hexadecimal).
-    pub fn bake(&self, base: &str) -> Option<&Bake> {
-        self.bakes.iter().find(|bake| bake.base == base)
+    pub fn set_for(&self, base: &str) -> Option<&LockedSet> {
+        self.sets.iter().find(|set| set.base == base)
     }
 
     /// Puts a base image's packages in, in place of those that were there for it.
-    pub fn put(&mut self, bake: Bake) {
+    pub fn put(&mut self, set: LockedSet) {
         self.format = FORMAT;
-        self.bakes.retain(|other| other.base != bake.base);
-        self.bakes.push(bake);
-        self.bakes.sort_by(|a, b| a.base.cmp(&b.base));
+        self.sets.retain(|other| other.base != set.base);
+        self.sets.push(set);
+        self.sets.sort_by(|a, b| a.base.cmp(&b.base));
     }
 
     /// The file's text.
@@ -301,10 +300,10 @@ impl Lock {
 mod tests {
     use super::*;
 
-    fn bake(base: u8) -> Bake {
-        Bake {
+    fn set(base: u8) -> LockedSet {
+        LockedSet {
             base: hex::encode([base; 32]),
-            request: Asked {
+            request: PackageSpec {
                 docker: DockerSource::Debian,
                 docker_archive: None,
                 docker_key: None,
@@ -339,14 +338,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let mut lock = Lock::default();
-        lock.put(bake(2));
-        lock.put(bake(1));
+        lock.put(set(2));
+        lock.put(set(1));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(LOCK);
         assert_eq!(Lock::read(&path).unwrap(), Lock::default());
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path).unwrap(), lock);
-        assert_eq!(lock.bake(&hex::encode([1; 32])), Some(&bake(1)));
+        assert_eq!(lock.set_for(&hex::encode([1; 32])), Some(&set(1)));
         let before = fs::read(&path).unwrap();
         lock.write(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), before);
@@ -356,17 +355,17 @@ mod tests {
     #[test]
     fn a_base_has_one_list_of_packages() {
         let mut lock = Lock::default();
-        lock.put(bake(1));
-        let mut newer = bake(1);
+        lock.put(set(1));
+        let mut newer = set(1);
         newer.packages.clear();
         lock.put(newer.clone());
-        assert_eq!(lock.bakes, [newer]);
+        assert_eq!(lock.sets, [newer]);
     }
 
     #[test]
     fn what_is_no_lock_file_says_why() {
         let mut lock = Lock::default();
-        lock.put(bake(1));
+        lock.put(set(1));
         let good = lock.to_text().unwrap();
         for (text, why) in [
             ("format = 2\n".to_owned(), "format 2"),

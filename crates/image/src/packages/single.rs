@@ -60,7 +60,8 @@ pub fn singles(
     root: &dyn FileTree,
     wanted: &[Single<'_>],
     mirrors: &BTreeMap<String, String>,
-    (refresh, now): (bool, u64),
+    refresh: bool,
+    now: u64,
     downloads: &Downloads<'_>,
 ) -> Result<Vec<Fetched>, PackagesError> {
     // Nothing goes into the image, so it does not matter whether it is a base or has packages that wait for its first boot.

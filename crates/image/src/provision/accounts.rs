@@ -44,7 +44,7 @@ impl Table {
     fn needed(root: &dyn FileTree, path: &'static str) -> Result<Self, ProvisionError> {
         Self::read(root, path)?.ok_or_else(|| ProvisionError::Missing {
             what: path.to_owned(),
-            mend: "use an image of Raspberry Pi OS or Debian as the base",
+            help: "use an image of Raspberry Pi OS or Debian as the base",
         })
     }
 

@@ -51,7 +51,7 @@ fn ssh_server(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let Some(unit) = first(draft.ctx.root, &units)? else {
         return Err(ProvisionError::Missing {
             what: "SSH server (no ssh.service)".to_owned(),
-            mend: "use a base with the package openssh-server: without it nobody could log in",
+            help: "use a base with the package openssh-server: without it nobody could log in",
         });
     };
     enable(draft, "ssh.service", "multi-user.target")?;
@@ -142,7 +142,7 @@ fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let utc = ["Etc/UTC", "UTC", "Etc/GMT", "GMT", "Etc/Zulu", "Zulu"].contains(&zone.as_str());
     let escapes = zone.split('/').any(|part| matches!(part, "" | "." | "..")) || zone.chars().any(char::is_control);
     if escapes || (!utc && !exists(draft.ctx.root, &place)?) {
-        let mend = match exists(draft.ctx.root, "/usr/share/zoneinfo/Etc")? {
+        let help = match exists(draft.ctx.root, "/usr/share/zoneinfo/Etc")? {
             true => {
                 "correct [system] timezone (`timedatectl list-timezones` lists them); for an old name, such as US/Pacific, put \
                  \"tzdata-legacy\" into `packages` in [system], or write the city: America/Los_Angeles"
@@ -151,7 +151,7 @@ fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
         };
         return Err(ProvisionError::Missing {
             what: format!("time zone {zone:?}"),
-            mend,
+            help,
         });
     }
     draft.link("/etc/localtime", &place)?;
@@ -205,7 +205,7 @@ fn packages_on_first_boot(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), 
     if let Some(bad) = packages.iter().find(|name| !is_package_name(name)) {
         return Err(ProvisionError::Missing {
             what: format!("package {bad:?}, which is no package name"),
-            mend: "correct [system] packages-on-first-boot",
+            help: "correct [system] packages-on-first-boot",
         });
     }
     let values = json!({"packages": packages});

@@ -20,7 +20,7 @@ const UNITS: [&str; 4] = [
 const LARGEST: u64 = 1 << 20;
 const MOST: usize = 1000;
 
-/// What covers the place of a swarm's baked state on nodes of the cluster, a sentence each, with the mend: by the mounts of a base with
+/// What covers the place of a swarm's baked state on nodes of the cluster, a sentence each, with the help: by the mounts of a base with
 /// this root volume, and of the overlays that are laid over it.
 pub fn covers_swarm(cluster: &Cluster, assets: &Assets, root: &dyn FileTree) -> Vec<String> {
     let mut found = BTreeSet::new();

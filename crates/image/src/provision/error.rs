@@ -110,11 +110,11 @@ pub enum ProvisionError {
     #[error("writing the state of the swarm")]
     Swarm(#[from] kraken_swarm_state::ForgeError),
     /// The image lacks something that the cluster's settings need.
-    #[error("provisioning the image: it has no {what}; {mend}")]
+    #[error("provisioning the image: it has no {what}; {help}")]
     Missing {
         /// What it lacks.
         what: String,
         /// What to do.
-        mend: &'static str,
+        help: &'static str,
     },
 }

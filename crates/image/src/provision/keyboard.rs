@@ -134,7 +134,7 @@ impl<'a> Known<'a> {
         if self.layouts.is_empty() {
             return ProvisionError::Missing {
                 what: format!("keyboard layout {layout:?} (no list in {XKB}/rules, and none in {KEYBOARDS_OF})"),
-                mend: "correct layout in [system.keyboard], or put \"xkb-data\" into `packages` in [system], whose own list then decides",
+                help: "correct layout in [system.keyboard], or put \"xkb-data\" into `packages` in [system], whose own list then decides",
             };
         }
         let wanted = layout.to_ascii_lowercase();

@@ -50,7 +50,7 @@ pub(super) fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     if first(draft.ctx.root, &["/usr/sbin/locale-gen", "/sbin/locale-gen"])?.is_none() {
         return Err(ProvisionError::Missing {
             what: format!("means to make the locale {locale:?}"),
-            mend: "set [system] locale to C.UTF-8, or use a base with the package locales",
+            help: "set [system] locale to C.UTF-8, or use a base with the package locales",
         });
     }
     check_known(draft, &locale, &source)?;
@@ -80,7 +80,7 @@ fn check_known(draft: &Draft<'_>, locale: &str, wanted: &str) -> Result<(), Prov
                 what: format!(
                     "source of the locale {locale:?} (neither {SUPPORTED} nor /usr/share/i18n/locales/{wanted})"
                 ),
-                mend: "correct [system] locale, set it to C.UTF-8, or use a base with the whole package locales",
+                help: "correct [system] locale, set it to C.UTF-8, or use a base with the whole package locales",
             }),
         };
     };

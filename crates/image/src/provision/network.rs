@@ -78,7 +78,7 @@ pub(super) fn link_by_mac(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -
     }
     let mac = node.mac.ok_or_else(|| ProvisionError::Missing {
         what: format!("MAC address for node {}", node.number),
-        mend: "give every [[node]] its mac, or choose another [network] interface",
+        help: "give every [[node]] its mac, or choose another [network] interface",
     })?;
     let file = assets.renderer.text("05-kraken-lan.link", &json!({"mac": mac}))?;
     draft.file("/etc/systemd/network/05-kraken-lan.link", file, 0o644)

@@ -35,7 +35,7 @@ pub(super) fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), Provisio
     if stat(draft.ctx.root, "/etc/sudoers")?.is_none() {
         return Err(ProvisionError::Missing {
             what: "sudo (no /etc/sudoers)".to_owned(),
-            mend: "set sudo = \"none\" in [user], or use a base with sudo",
+            help: "set sudo = \"none\" in [user], or use a base with sudo",
         });
     }
     draft.file(RULE, format!("{} {rule}\n", user.name), 0o440)

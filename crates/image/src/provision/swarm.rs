@@ -43,7 +43,7 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     if first(draft.ctx.root, &["/usr/bin/python3"])?.is_none() {
         return Err(ProvisionError::Missing {
             what: "python3, in which the swarm's script is written".to_owned(),
-            mend: "add \"python3\" to `packages` in [system], or set mode = \"none\" in [swarm]",
+            help: "add \"python3\" to `packages` in [system], or set mode = \"none\" in [swarm]",
         });
     }
     let values = json!({"cluster": draft.ctx.cluster.name});
@@ -77,7 +77,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
                 "other manager than {}, so no swarm that it could join again",
                 node.hostname
             ),
-            mend: "build it without --rejoin: its swarm begins anew, with the tasks of none (docs/operations.md)",
+            help: "build it without --rejoin: its swarm begins anew, with the tasks of none (docs/operations.md)",
         });
     }
     let mut settings = json!({

@@ -47,7 +47,7 @@ pub(super) struct Missing {
 
 impl Missing {
     /// Looks for everything that composing needs.
-    pub(super) fn look() -> Self {
+    pub(super) fn find() -> Self {
         let path = search_path();
         let mut missing = Self::default();
         for (tool, package) in TOOLS {

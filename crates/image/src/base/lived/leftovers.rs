@@ -18,65 +18,67 @@ pub(super) const BOOT_FILES: [&str; 8] = [
 ];
 
 /// How much of a tree is looked at to tell whether there is a file in it.
-const LOOKS: usize = 2000;
+const MAX_NODES: usize = 2000;
 
 /// All there is, kind after kind.
 pub(super) fn find(
-    (boot, root): (&dyn FileTree, &dyn FileTree),
+    boot: &dyn FileTree,
+    root: &dyn FileTree,
     cmdline: &str,
     booted: bool,
 ) -> Result<Vec<Leftover>, TreeError> {
-    let look = Look { root };
+    let search = Search { root };
     let mut first_boot = boot_files(boot)?;
     first_boot.extend(words(cmdline));
-    let mut connections = look.named("/etc/NetworkManager/system-connections", |name| {
+    let mut connections = search.named("/etc/NetworkManager/system-connections", |name| {
         !name.starts_with("kraken-")
     })?;
-    connections.extend(look.named("/etc/netplan", |name| {
+    connections.extend(search.named("/etc/netplan", |name| {
         name.starts_with("90-NM-") || name == "50-cloud-init.yaml"
     })?);
     // NetworkManager.state and -intern.conf are settings: Raspberry Pi OS ships Wi-Fi switched off in the first.
-    let manager = look.named("/var/lib/NetworkManager", |name| {
+    let manager = search.named("/var/lib/NetworkManager", |name| {
         !matches!(name, "NetworkManager.state" | "NetworkManager-intern.conf")
     })?;
-    let mut leases = look.named("/var/lib/dhcp", |name| name.contains(".lease"))?;
+    let mut leases = search.named("/var/lib/dhcp", |name| name.contains(".lease"))?;
     for folder in ["/var/lib/dhcpcd", "/var/lib/dhcpcd5"] {
-        leases.extend(look.named(folder, |_| true)?);
+        leases.extend(search.named(folder, |_| true)?);
     }
-    leases.extend(look.files(&["/etc/dhcpcd.duid", "/etc/dhcpcd.secret"])?);
-    let mut logs = look.tree("/var/log/journal")?;
+    leases.extend(search.files(&["/etc/dhcpcd.duid", "/etc/dhcpcd.secret"])?);
+    let mut logs = search.tree("/var/log/journal")?;
     if booted {
         logs.extend(
-            look.tree("/var/log")?
+            search
+                .tree("/var/log")?
                 .into_iter()
                 .map(|_| Place::Files("/var/log".into())),
         );
-        logs.extend(look.files(&["/var/lib/wtmpdb/wtmp.db", "/var/lib/lastlog/lastlog2.db"])?);
+        logs.extend(search.files(&["/var/lib/wtmpdb/wtmp.db", "/var/lib/lastlog/lastlog2.db"])?);
     }
     let kinds = [
         ("files and words that set up a first boot", first_boot),
         (
             "SSH host keys",
-            look.named("/etc/ssh", |name| name.starts_with("ssh_host_"))?,
+            search.named("/etc/ssh", |name| name.starts_with("ssh_host_"))?,
         ),
         (
             "the random seed",
-            look.files(&["/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed"])?,
+            search.files(&["/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed"])?,
         ),
-        ("the machine-id", look.machine_id()?),
+        ("the machine-id", search.machine_id()?),
         (
             "the key of systemd's credentials",
-            look.files(&["/var/lib/systemd/credential.secret"])?,
+            search.files(&["/var/lib/systemd/credential.secret"])?,
         ),
         ("network connections", connections),
         ("NetworkManager's secret key and leases", manager),
         ("DHCP leases", leases),
-        ("cloud-init's instance", look.cloud_init()?),
+        ("cloud-init's instance", search.cloud_init()?),
         ("logs", logs),
-        ("the swap file", look.files(&["/var/swap"])?),
-        ("the state of one node's Docker", look.docker()?),
-        ("a node's place in a swarm", look.node()?),
-        ("the identity in a virtual network", look.virtual_networks()?),
+        ("the swap file", search.files(&["/var/swap"])?),
+        ("the state of one node's Docker", search.docker()?),
+        ("a node's place in a swarm", search.node()?),
+        ("the identity in a virtual network", search.virtual_networks()?),
     ];
     Ok(kinds
         .into_iter()
@@ -116,11 +118,11 @@ fn is_leftover(word: &str) -> bool {
 }
 
 /// Looks at the root volume.
-struct Look<'t> {
+struct Search<'t> {
     root: &'t dyn FileTree,
 }
 
-impl Look<'_> {
+impl Search<'_> {
     /// Those of some files that are there; a folder of that name is none.
     fn files(&self, paths: &[&str]) -> Result<Vec<Place>, TreeError> {
         let mut found = Vec::new();
@@ -168,7 +170,7 @@ impl Look<'_> {
 
     fn holds_files(&self, path: &str) -> Result<bool, TreeError> {
         let mut todo = vec![path.to_owned()];
-        let mut looks = LOOKS;
+        let mut left = MAX_NODES;
         while let Some(folder) = todo.pop() {
             for name in self.root.list(&folder)? {
                 let inside = format!("{folder}/{name}");
@@ -176,8 +178,8 @@ impl Look<'_> {
                     .root
                     .metadata(&inside)?
                     .is_some_and(|meta| meta.node == NodeType::Directory);
-                looks = looks.saturating_sub(1);
-                if !is_folder || looks == 0 {
+                left = left.saturating_sub(1);
+                if !is_folder || left == 0 {
                     return Ok(true);
                 }
                 todo.push(inside);

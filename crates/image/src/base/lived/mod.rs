@@ -50,7 +50,8 @@ impl Lived {
     /// # Errors
     /// [`TreeError`] when a file system is damaged.
     pub(super) fn read(
-        (boot, root): (&dyn FileTree, &dyn FileTree),
+        boot: &dyn FileTree,
+        root: &dyn FileTree,
         cmdline: &str,
         raspberry_pi_os: bool,
     ) -> Result<Self, TreeError> {
@@ -60,7 +61,7 @@ impl Lived {
             booted,
             customised,
             seed,
-            leftovers: leftovers::find((boot, root), cmdline, booted)?,
+            leftovers: leftovers::find(boot, root, cmdline, booted)?,
             stays: stays::find(root, booted, raspberry_pi_os)?,
         })
     }

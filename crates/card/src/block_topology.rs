@@ -16,8 +16,17 @@ pub(super) struct Block {
     pub folder: PathBuf,
     /// Its device file.
     pub file: PathBuf,
-    /// The disk that it is a partition of, and its number there.
-    pub partition_of: Option<(String, u32)>,
+    /// The disk that it is a partition of; `None` for a whole device.
+    pub partition_of: Option<PartitionOf>,
+}
+
+/// Which partition a block device is.
+#[derive(Clone, Debug)]
+pub(super) struct PartitionOf {
+    /// The kernel's name of the disk.
+    pub disk: String,
+    /// The partition's number in the disk's table.
+    pub number: u32,
 }
 
 /// A mounted btrfs.
@@ -31,7 +40,7 @@ pub(super) struct Btrfs {
 
 /// All block devices of a host.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stack {
+pub(super) struct BlockTopology {
     /// By the kernel's name.
     pub blocks: BTreeMap<String, Block>,
     /// From a device to what sits directly on it.
@@ -42,20 +51,20 @@ pub(super) struct Stack {
     pub pools: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Stack {
+impl BlockTopology {
     /// Reads it from sysfs; what loop devices and zram stand on is not known yet.
     ///
     /// # Errors
     /// When the list of block devices cannot be read.
     pub fn read(host: &Host) -> io::Result<Self> {
-        let mut stack = Self::default();
+        let mut topology = Self::default();
         for name in host.try_names(Path::new("/sys/block"))? {
-            stack.add_disk(host, &name);
+            topology.add_disk(host, &name);
         }
-        stack.add_holders(host);
-        stack.btrfs = stack.read_btrfs(host);
-        stack.pools = stack.read_pools(host);
-        Ok(stack)
+        topology.add_holders(host);
+        topology.btrfs = topology.read_btrfs(host);
+        topology.pools = topology.read_pools(host);
+        Ok(topology)
     }
 
     fn add_disk(&mut self, host: &Host, name: &str) {
@@ -72,14 +81,22 @@ impl Stack {
             let path = folder.join(&part);
             let number = host.number(path.join("partition")).and_then(|n| u32::try_from(n).ok());
             if let Some(number) = number
-                && self.add(host, &part, &path, Some((name.to_owned(), number)))
+                && self.add(
+                    host,
+                    &part,
+                    &path,
+                    Some(PartitionOf {
+                        disk: name.to_owned(),
+                        number,
+                    }),
+                )
             {
                 self.link(name, &part);
             }
         }
     }
 
-    fn add(&mut self, host: &Host, name: &str, folder: &Path, partition_of: Option<(String, u32)>) -> bool {
+    fn add(&mut self, host: &Host, name: &str, folder: &Path, partition_of: Option<PartitionOf>) -> bool {
         let Some(number) = host
             .attribute(folder.join("dev"))
             .and_then(|text| DeviceNumber::parse(&text))
@@ -168,7 +185,7 @@ impl Stack {
     /// The whole disk that a device is, or is a partition of.
     pub fn disk_of<'a>(&'a self, name: &'a str) -> &'a str {
         match self.blocks.get(name).and_then(|block| block.partition_of.as_ref()) {
-            Some((disk, _)) => disk,
+            Some(partition) => &partition.disk,
             None => name,
         }
     }

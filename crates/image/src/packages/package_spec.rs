@@ -1,9 +1,9 @@
 //! What a cluster asks for, as the lock file keeps it.
 
-use super::lock::{Asked, LockedDeb};
+use super::lock::{LockedDeb, PackageSpec};
 use kraken_spec::{Cluster, DockerSource};
 
-impl Asked {
+impl PackageSpec {
     /// What a cluster asks for; `debs`: its package files, with their hashes.
     pub(super) fn new(cluster: &Cluster, debs: Vec<LockedDeb>) -> Self {
         let docker = &cluster.docker;

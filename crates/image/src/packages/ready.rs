@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::lock::Bake;
+use super::lock::LockedSet;
 
 /// Packages that are ready to be laid out.
 #[derive(Clone, Debug)]
-pub struct Selection {
+pub struct ReadyPackages {
     /// What they are.
-    pub bake: Bake,
-    /// Where each of [`Bake::packages`] is, in the same order.
+    pub locked: LockedSet,
+    /// Where each of [`LockedSet::packages`] is, in the same order.
     pub debs: Vec<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! The used ranges of an image cut into pieces with a hash each, so that a node's block map costs only its changed pieces.
+//! The used ranges of an image cut into extents with a hash each, so that a node's block map costs only its changed extents.
 
 use std::io;
 use std::ops::Range;
@@ -12,11 +12,11 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
 /// Pieces never cross a multiple of this many bytes: a changed 4 KiB block costs at most this much hashing again.
-pub const PIECE: u64 = 256 << 10;
+pub const EXTENT_SIZE: u64 = 256 << 10;
 
 /// A used range of an image and the SHA-256 of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Piece {
+pub struct HashedExtent {
     /// Where it begins, in bytes.
     pub start: u64,
     /// Where it ends (exclusive), in bytes.
@@ -30,53 +30,58 @@ pub fn whole_blocks(range: &Range<u64>, size: u64) -> Range<u64> {
     range.start / PATCH_BLOCK * PATCH_BLOCK..range.end.next_multiple_of(PATCH_BLOCK).min(size)
 }
 
-/// Cuts the used ranges at the multiples of [`PIECE`].
-pub fn cut(used: &UsedMap) -> Vec<(u64, u64)> {
-    let mut cuts = Vec::new();
+/// Cuts the used ranges at the multiples of [`EXTENT_SIZE`].
+pub fn split_extents(used: &UsedMap) -> Vec<Range<u64>> {
+    let mut extents = Vec::new();
     for range in used.ranges() {
         let mut at = range.start;
         while at < range.end {
-            let end = ((at / PIECE + 1) * PIECE).min(range.end);
-            cuts.push((at, end));
+            let end = ((at / EXTENT_SIZE + 1) * EXTENT_SIZE).min(range.end);
+            extents.push(at..end);
             at = end;
         }
     }
-    cuts
+    extents
 }
 
-/// Hashes one piece.
+/// Hashes one extent.
 ///
 /// # Errors
 /// What reading reports.
-pub fn hash_piece(image: &dyn ReadAt, start: u64, end: u64) -> io::Result<Piece> {
-    let len = usize::try_from(end - start).map_err(|_| io::ErrorKind::InvalidInput)?;
+pub fn hash_extent(image: &dyn ReadAt, range: Range<u64>) -> io::Result<HashedExtent> {
+    let len = usize::try_from(range.end - range.start).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut buffer = vec![0; len];
-    image.read_at(start, &mut buffer)?;
-    Ok(Piece {
-        start,
-        end,
+    image.read_at(range.start, &mut buffer)?;
+    Ok(HashedExtent {
+        start: range.start,
+        end: range.end,
         sha256: hex::encode(Sha256::digest(&buffer)),
     })
 }
 
-/// Hashes all used pieces of an image, on all cores.
+/// Hashes all used extents of an image, on all cores.
 ///
 /// # Errors
 /// What reading reports, or `Interrupted`.
-pub fn hash_all(image: &dyn ReadAt, used: &UsedMap, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Vec<Piece>> {
-    let cuts = cut(used);
+pub fn hash_all(
+    image: &dyn ReadAt,
+    used: &UsedMap,
+    task: &dyn Task,
+    interrupt: &Interrupt,
+) -> io::Result<Vec<HashedExtent>> {
+    let ranges = split_extents(used);
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let work = || -> io::Result<Vec<Piece>> {
-        let mut pieces = Vec::new();
-        while let Some(&(start, end)) = cuts.get(next.fetch_add(1, Ordering::Relaxed)) {
+    let work = || -> io::Result<Vec<HashedExtent>> {
+        let mut extents = Vec::new();
+        while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
             if interrupt.is_set() {
                 return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
             }
-            pieces.push(hash_piece(image, start, end)?);
-            task.advance(end - start);
+            extents.push(hash_extent(image, range.clone())?);
+            task.advance(range.end - range.start);
         }
-        Ok(pieces)
+        Ok(extents)
     };
     let parts: Vec<_> = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
@@ -89,10 +94,10 @@ pub fn hash_all(image: &dyn ReadAt, used: &UsedMap, task: &dyn Task, interrupt: 
             })
             .collect()
     });
-    let mut pieces = Vec::with_capacity(cuts.len());
+    let mut extents = Vec::with_capacity(ranges.len());
     for part in parts {
-        pieces.extend(part?);
+        extents.extend(part?);
     }
-    pieces.sort_by_key(|piece| piece.start);
-    Ok(pieces)
+    extents.sort_by_key(|extent| extent.start);
+    Ok(extents)
 }

@@ -134,29 +134,47 @@ fn made_at(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<i64, B
     Ok(info.made_at.max(info.written_at))
 }
 
-/// The packages that an image says are baked in, with the SHA-256 of what says so.
-pub(super) fn recorded(root: &Ext4Tree) -> Result<(Vec<RecordedPackage>, Option<String>), kraken_disk::TreeError> {
+/// The packages that an image's own record lists.
+#[derive(Default)]
+pub(super) struct RecordedPackages {
+    pub(super) packages: Vec<RecordedPackage>,
+    /// SHA-256 of the record, in hexadecimal; `None` when the image has no record.
+    pub(super) record_sha256: Option<String>,
+}
+
+/// Returns the packages that an image's record lists, none when it has no record.
+pub(super) fn recorded(root: &Ext4Tree) -> Result<RecordedPackages, kraken_disk::TreeError> {
     let Some(record) = PackagesRecord::read(root)? else {
-        return Ok((Vec::new(), None));
+        return Ok(RecordedPackages::default());
     };
     let bytes = root.read(RECORD, u64::MAX)?.unwrap_or_default();
-    Ok((record.packages, Some(hex::encode(Sha256::digest(bytes)))))
+    Ok(RecordedPackages {
+        packages: record.packages,
+        record_sha256: Some(hex::encode(Sha256::digest(bytes))),
+    })
+}
+
+/// A base image, opened for reading.
+#[derive(Clone, Copy)]
+pub(super) struct OpenBase<'a> {
+    pub(super) file: &'a Arc<ImageFile>,
+    pub(super) path: &'a Path,
 }
 
 /// Copies the used blocks of the base at `from` into the empty file `to`, and tells which they are.
-pub(super) fn copy_base((base, from): (&Arc<ImageFile>, &Path), to: &Path, job: Job<'_>) -> Result<UsedMap, BakeError> {
-    let used = UsedMap::of(base.clone()).map_err(|source| BakeError::Used {
-        path: from.into(),
+pub(super) fn copy_base(base: OpenBase<'_>, to: &Path, job: Job<'_>) -> Result<UsedMap, BakeError> {
+    let used = UsedMap::of(base.file.clone()).map_err(|source| BakeError::Used {
+        path: base.path.into(),
         source,
     })?;
     let task = job.task("copying the base image", Some(used.bytes()));
-    let from = File::open(from).map_err(BakeError::io("opening", from))?;
+    let from = File::open(base.path).map_err(BakeError::io("opening", base.path))?;
     let out = File::options()
         .write(true)
         .open(to)
         .map_err(BakeError::io("opening", to))?;
     // No reflink: a base may hold old data in its free blocks, a golden image holds zeros there.
-    match copy_used(&from, &out, base.size(), &used, false, &*task, job.interrupt) {
+    match copy_used(&from, &out, base.file.size(), &used, false, &*task, job.interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
         result => result.map_err(BakeError::io("copying the base to", to))?,
     };
