@@ -1,4 +1,5 @@
-//! Which block devices carry a mount, a file or a swap area; and so, which carry the running system.
+//! Finds the block devices that back a mount, a file or a swap area, and so those that the running
+//! system needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -8,32 +9,32 @@ use super::block_topology::BlockTopology;
 use super::mounts::{Mount, Swap, mount_of};
 use super::{Host, HostPath};
 
-/// What carries a mount.
+/// The block devices that back a mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct BackingDevices {
-    /// Names of block devices; none for file systems in memory and on the network.
+    /// Kernel names of the devices. Empty for file systems in memory and on the network.
     pub blocks: BTreeSet<String>,
-    /// Why there may be others, which are not known.
+    /// Why the list may be incomplete; `None` when it is complete.
     pub unknown: Option<String>,
 }
 
-/// The block devices of a host, and what each of them carries.
+/// The block devices of a host, and what uses each of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
-    /// The devices; loop devices and zram stand on what their files lie on.
+    /// The devices. A loop device or zram is linked to the device that its file lies on.
     pub topology: BlockTopology,
-    /// The files behind loop devices.
+    /// For each loop device, the file behind it.
     pub loop_files: BTreeMap<String, HostPath>,
-    /// The mounts, and what carries each.
+    /// The mounts, each with its backing devices.
     pub mounts: Vec<(Mount, BackingDevices)>,
-    /// The swap areas, and what carries each.
+    /// The swap areas, each with its backing devices.
     pub swaps: Vec<(HostPath, BTreeSet<String>)>,
-    /// Why it cannot be known what the system runs from.
+    /// Why the devices that the system runs from are not known; `None` when they are.
     pub unknown: Option<String>,
 }
 
 impl Usage {
-    /// Reads everything.
+    /// Reads devices, mounts and swap areas.
     ///
     /// # Errors
     /// When the list of block devices cannot be read.
@@ -62,8 +63,8 @@ impl Usage {
         Ok(usage)
     }
 
-    /// Finds the backing of all mounts, notes which loop devices read files from which devices, and says why the system's own disk is not
-    /// known, if it is not.
+    /// Finds the backing devices of all mounts, links loop devices to the devices that their files
+    /// lie on, and adds to `unknown` why the system's own disk is not known.
     fn attach(&mut self, host: &Host, mounts: Vec<Mount>, unknown: &mut Vec<String>) {
         self.add_files(host, &mounts);
         let found: Vec<BackingDevices> = (0..mounts.len())
@@ -72,14 +73,15 @@ impl Usage {
         self.mounts = mounts.into_iter().zip(found).collect();
         self.without_layers();
         let at = |point: &str| self.mounts.iter().rfind(|(mount, _)| mount.point == Path::new(point));
-        // Image-based systems mount the disk itself at /sysroot, whatever their root is composed of.
+        // Image-based systems mount the disk itself at /sysroot, whatever their root consists of.
         let sysroot = at("/sysroot").is_some_and(|(_, backing)| !backing.blocks.is_empty());
         match at("/") {
             None => unknown.push("no mount of / is listed".to_owned()),
             Some((_, backing)) if !sysroot => unknown.extend(backing.unknown.clone()),
             Some(_) => (),
         }
-        // What a FUSE program or autofs serves is nobody's disk, and overlays over parts of a system that is known lie in memory.
+        // No disk is behind a FUSE program or autofs, and overlays over parts of a known system lie
+        // in memory.
         let no_disk = |kind: &str| matches!(kind, "overlay" | "autofs") || kind.starts_with("fuse");
         let parts = ["/usr", "/boot", "/boot/firmware", "/boot/efi", "/var", "/home"];
         let parts = parts
@@ -89,7 +91,8 @@ impl Usage {
         unknown.extend(parts.filter_map(|(_, backing)| backing.unknown.clone()));
     }
 
-    /// Loop devices and zram stand on the device that their file lies on, or on the device that they were given.
+    /// Links loop devices and zram to the device that their file lies on, or to the device that
+    /// they were given.
     fn add_files(&mut self, host: &Host, mounts: &[Mount]) {
         let names: Vec<(String, PathBuf)> = self
             .topology
@@ -114,8 +117,9 @@ impl Usage {
         }
     }
 
-    /// Where layers of the root are hidden, a live system's medium is mounted all the same, and loop devices read its images. Without a
-    /// medium nothing is concluded: a loop device in a container may be anybody's.
+    /// Handles a live system whose root hides its layers: its medium is still mounted, and loop
+    /// devices read images from it. Without a mounted medium this changes nothing, because a loop
+    /// device in a container may belong to another system.
     fn without_layers(&mut self) {
         let media = self
             .mounts
@@ -138,7 +142,7 @@ impl Usage {
         }
     }
 
-    /// What carries a swap area.
+    /// Returns the backing devices of a swap area.
     fn of_swap(&self, host: &Host, swap: &Swap) -> BTreeSet<String> {
         if let Some(block) = self.topology.by_file(host, &swap.path) {
             return BTreeSet::from([block.to_owned()]);
@@ -154,10 +158,11 @@ impl Usage {
     }
 }
 
-/// Overlays on overlays deeper than the kernel allows (FILESYSTEM_MAX_STACK_DEPTH is 2), with room.
+/// How deep overlays on overlays are followed. The kernel allows fewer levels
+/// (FILESYSTEM_MAX_STACK_DEPTH is 2).
 const DEPTH: usize = 8;
 
-/// Kinds of file systems that need no block device of this machine: in memory, on the network, on raw flash.
+/// File systems that need no block device of this machine: in memory, on the network, on raw flash.
 const BODILESS: &[&str] = &[
     "tmpfs",
     "ramfs",
@@ -177,8 +182,9 @@ const BODILESS: &[&str] = &[
 /// Where live systems mount the medium that they run from (live-boot, casper, dracut).
 const LIVE: &[&str] = &["/cdrom", "/isodevice", "/run/live", "/lib/live/mount", "/run/initramfs"];
 
-/// Mount points without which the running system is not whole, each with all below it or by itself. The media that live systems run from
-/// are among them (live-boot, casper, dracut).
+/// Mount points that the running system needs. `true`: the mount point and everything below it;
+/// `false`: the mount point alone. The list has the media that live systems run from (live-boot,
+/// casper, dracut).
 const SYSTEM: &[(&str, bool)] = &[
     ("/", false),
     ("/boot", true),
@@ -209,7 +215,7 @@ const SYSTEM: &[(&str, bool)] = &[
     ("/media/root-rw", true),
 ];
 
-/// Whether the running system needs what is mounted there.
+/// Returns whether the running system needs what is mounted at `point`.
 pub(super) fn is_system(point: &Path) -> bool {
     SYSTEM.iter().any(|(system, below)| match below {
         true => point.starts_with(system),
@@ -231,7 +237,7 @@ fn unknown(why: impl Into<String>) -> BackingDevices {
     }
 }
 
-/// What carries the file system that a path lies on.
+/// Returns the backing devices of the file system that a path lies on.
 fn of_path(host: &Host, topology: &BlockTopology, mounts: &[Mount], path: &Path, depth: usize) -> BackingDevices {
     match mount_of(mounts, path) {
         Some(index) if depth < DEPTH => of_mount(host, topology, mounts, index, depth + 1),
@@ -250,7 +256,7 @@ fn of_mount(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: usiz
                 mount.number
             ));
         };
-        // A journal or a real-time section on another device (xfs(5)).
+        // xfs can keep its journal or a real-time section on another device (xfs(5)).
         let others = ["logdev", "rtdev"].into_iter().flat_map(|name| mount.options(name));
         let others = others.filter_map(|path| topology.by_file(host, &path).map(str::to_owned));
         return known(others.chain([block.to_owned()]));
@@ -289,7 +295,7 @@ fn of_mount(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: usiz
         "overlay" => of_overlay(host, topology, mounts, index, depth),
         kind => match source() {
             Some(block) => known([block]),
-            // eCryptfs and the like are mounted from a folder.
+            // eCryptfs and similar file systems are mounted from a folder.
             None if mount.source.starts_with("/") && mount_of(mounts, &mount.source) != Some(index) => {
                 of_path(host, topology, mounts, &mount.source, depth)
             }
@@ -301,7 +307,9 @@ fn of_mount(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: usiz
     }
 }
 
-/// A btrfs has a number of its own in the table of mounts; its devices are found by any one of them, or as all that could be it.
+/// Returns the devices of a btrfs. Its number in the mount table is not that of a block device.
+/// When one of its devices is known, all are; otherwise these are the devices of every mounted
+/// btrfs.
 fn of_btrfs(topology: &BlockTopology, source: Option<String>, point: &Path) -> BackingDevices {
     let whole = |block: &String| topology.btrfs.iter().find(|btrfs| btrfs.members.contains(block));
     match source {
@@ -316,7 +324,8 @@ fn of_btrfs(topology: &BlockTopology, source: Option<String>, point: &Path) -> B
     }
 }
 
-/// An overlay is carried by what carries its layers. Those that were mounted before the root was changed are not in the table.
+/// Returns the backing devices of an overlay: those of its layers. Layers that were mounted before
+/// the root was changed are not in the mount table.
 fn of_overlay(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: usize, depth: usize) -> BackingDevices {
     let point = mounts[index].point.display();
     let mut all = BackingDevices::default();
@@ -329,11 +338,13 @@ fn of_overlay(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: us
         let own = mount_of(mounts, &layer);
         let in_memory =
             own.is_some_and(|own| mounts[own].number.major == 0 && BODILESS.contains(&mounts[own].kind.as_str()));
-        // In a container the path is the host's; what is mounted at it here, if anything, is something else.
+        // In a container the path is the host's; another file system may be mounted at the same
+        // path here.
         let gone = host.is_missing(&layer);
         let hidden = !layer.is_absolute() || own == Some(index) || gone || (in_memory && !writable);
         let found = match hidden {
-            // What is written may well go to memory; what is read comes from somewhere.
+            // A hidden writable layer may lie in memory; a hidden read-only layer must lie on some
+            // device.
             true if writable => BackingDevices::default(),
             true => unknown(format!(
                 "{point} is an overlay whose layer {} cannot be seen",
@@ -345,7 +356,8 @@ fn of_overlay(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: us
         all.blocks.extend(found.blocks);
         all.unknown = all.unknown.or(found.unknown);
     }
-    // One layer that is read from a device tells the system's disk, as with composefs, whose other layer is hidden.
+    // One read-only layer on a known device is enough to know the system's disk, as with composefs,
+    // whose other layer is hidden.
     all.unknown = all.unknown.filter(|_| !read_from);
     all
 }

@@ -1,4 +1,4 @@
-//! Puts the facts of one disk together.
+//! Collects the facts of one disk.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -14,10 +14,11 @@ use super::udev::Properties;
 use super::{Device, Holder, HolderKind, Host, HostPath, Partition, Table, Volume, clean};
 use kraken_disk::{ImageFile, PartitionTable, TableKind};
 
-/// The kernel counts sizes in sectors of 512 bytes, whatever a device's own are (Documentation/ABI/stable/sysfs-block).
+/// The kernel counts sizes in sectors of 512 bytes, whatever the device's own sector size is
+/// (Documentation/ABI/stable/sysfs-block).
 const SYSFS_SECTOR: u64 = 512;
 
-/// Reads a whole disk; `None` when it is gone, or a partition.
+/// Reads a whole disk; `None` when it is gone or is a partition.
 pub(super) fn device(host: &Host, usage: &Usage, name: &str) -> Option<Device> {
     let topology = &usage.topology;
     let block = topology.blocks.get(name).filter(|block| block.partition_of.is_none())?;
@@ -27,9 +28,10 @@ pub(super) fn device(host: &Host, usage: &Usage, name: &str) -> Option<Device> {
     let place = Place::of(host, name, folder, &udev);
     let size = size(host, folder);
     let above = topology.above(name);
-    // Drives with doors are not opened only to see what is in them.
-    let own_eyes = record.is_none() && host.is_live() && size > 0 && !matches!(place.bus, Bus::Optical | Bus::Floppy);
-    let opened = own_eyes.then(|| open(topology, name)).flatten();
+    // Optical drives and floppy drives are not opened only to read their contents.
+    let reads_device =
+        record.is_none() && host.is_live() && size > 0 && !matches!(place.bus, Bus::Optical | Bus::Floppy);
+    let opened = reads_device.then(|| open(topology, name)).flatten();
     let read_table = opened.as_ref().and_then(|disk| PartitionTable::read(disk).ok());
     let block_size = |file: &str, or: u32| {
         let number = host.number(folder.join("queue").join(file));
@@ -38,7 +40,8 @@ pub(super) fn device(host: &Host, usage: &Usage, name: &str) -> Option<Device> {
     let logical_block = block_size("logical_block_size", 512);
     let serial = |folder: &Path| host.attribute(folder.join("serial")).as_deref().and_then(cleaned);
     let partitions = partitions(host, usage, name, read_table.as_ref());
-    // A file system that begins at the disk's own beginning; with a table there is none, but for hybrid images, which only udev tells.
+    // A file system that begins at offset 0 of the disk. A disk with a partition table has none,
+    // except hybrid images, which only udev reports.
     let whole = match (&record, &opened, &read_table) {
         (None, Some(disk), None) => signature::read(disk),
         _ => None,
@@ -98,7 +101,7 @@ fn size(host: &Host, folder: &Path) -> u64 {
         .saturating_mul(SYSFS_SECTOR)
 }
 
-/// `mmcblk0boot0`, `mmcblk0gp1`, `mmcblk0rpmb` (drivers/mmc/core/block.c).
+/// Recognises `mmcblk0boot0`, `mmcblk0gp1`, `mmcblk0rpmb` (drivers/mmc/core/block.c).
 fn is_boot_area(name: &str) -> bool {
     name.strip_prefix("mmcblk").is_some_and(|rest| {
         rest.trim_start_matches(|c: char| c.is_ascii_digit())
@@ -106,7 +109,8 @@ fn is_boot_area(name: &str) -> bool {
     })
 }
 
-/// The model as the kernel has it; for disks behind libata as udev has it, which is not cut off after 16 characters.
+/// Returns the model as the kernel has it. For disks behind libata it is udev's text, which is not
+/// cut off after 16 characters.
 fn model(host: &Host, folder: &Path, udev: &Properties) -> Option<String> {
     let kernel = ["device/model", "device/name", "dm/name"]
         .into_iter()
@@ -121,7 +125,7 @@ fn is_ata(host: &Host, folder: &Path) -> bool {
     host.attribute(folder.join("device/vendor")).as_deref() == Some("ATA")
 }
 
-/// The vendor; `ATA`, and the number that virtio has there, are none.
+/// Returns the vendor. `ATA`, and the number that virtio has there, do not count as vendors.
 fn vendor(host: &Host, folder: &Path, udev: &Properties) -> Option<String> {
     if is_ata(host, folder) {
         return None;
@@ -131,7 +135,7 @@ fn vendor(host: &Host, folder: &Path, udev: &Properties) -> Option<String> {
     kernel.as_deref().and_then(cleaned).or_else(|| udev.name("ID_VENDOR"))
 }
 
-/// The serial number of the USB device that a disk hangs on.
+/// Returns the serial number of the USB device that a disk is attached to.
 fn usb_serial(host: &Host, folder: &Path) -> Option<String> {
     folder
         .ancestors()
@@ -163,8 +167,8 @@ fn partitions(host: &Host, usage: &Usage, disk: &str, table: Option<&PartitionTa
     let mut found: Vec<Partition> = of_disk
         .map(|(name, block, number)| {
             let record = Properties::of(host, block.number);
-            let own_eyes = record.is_none() && host.is_live();
-            let seen = own_eyes
+            let reads_device = record.is_none() && host.is_live();
+            let seen = reads_device
                 .then(|| open(topology, name))
                 .flatten()
                 .and_then(|volume| signature::read(&volume));
@@ -192,7 +196,7 @@ fn partitions(host: &Host, usage: &Usage, disk: &str, table: Option<&PartitionTa
     found
 }
 
-/// The kernel's own reading of a GPT's partition name.
+/// Returns the name of a GPT partition as the kernel read it.
 fn part_name(host: &Host, folder: &Path) -> Option<String> {
     let uevent = host.attribute(folder.join("uevent"))?;
     uevent.lines().find_map(|line| cleaned(line.strip_prefix("PARTNAME=")?))
@@ -209,7 +213,8 @@ fn volume(usage: &Usage, name: &str, udev: &Properties, seen: Option<signature::
     }
 }
 
-/// Mount points of mounts whose backing pass, each once, in the order of mounting.
+/// Returns the mount points of mounts whose backing devices pass, each once, in the order of
+/// mounting.
 fn mounts(usage: &Usage, pass: impl Fn(&BTreeSet<String>) -> bool) -> Vec<HostPath> {
     let mut points: Vec<HostPath> = Vec::new();
     for (mount, backing) in &usage.mounts {
@@ -228,7 +233,8 @@ fn system(usage: &Usage, above: &BTreeSet<String>) -> Vec<HostPath> {
     points
 }
 
-/// What sits on a disk: other block devices, and file systems that reach over several or cannot be seen.
+/// Returns what uses a disk: other block devices, and file systems that span several devices or are
+/// mounted out of sight.
 fn holders(host: &Host, usage: &Usage, disk: &str, above: &BTreeSet<String>) -> Vec<Holder> {
     let topology = &usage.topology;
     let is_holder = |name: &&String| {
@@ -307,10 +313,10 @@ fn block_holder(host: &Host, usage: &Usage, name: &str) -> Holder {
     }
 }
 
-/// Opens a device for reading, when it is the one that the kernel's list has.
+/// Opens a device for reading if it is the one in the kernel's list.
 fn open(topology: &BlockTopology, name: &str) -> Option<ImageFile> {
     let block = topology.blocks.get(name)?;
-    // A pipe in a device's place must not make us wait.
+    // Opening a pipe in the device's place must not block.
     let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new()
         .read(true)

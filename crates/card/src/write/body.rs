@@ -1,4 +1,5 @@
-//! The used blocks, on their way from the image to the card: one thread reads and hashes, some write, and buffers go round.
+//! Moves the used blocks from the image to the card: one thread reads and hashes, several write,
+//! and a fixed set of buffers circulates.
 
 use std::io;
 use std::sync::Mutex;
@@ -16,11 +17,12 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 use kraken_image::bake::HashedExtent;
 
-/// Buffers of one card: those in flight, those that wait, the one that is filled. A MiB each.
+/// The number of buffers for one card: those in flight, those that wait, the one that is filled.
+/// Each has one MiB.
 const BUFFERS: usize = IN_FLIGHT + 3;
 
 pub(super) struct Body {
-    /// What the first MiB is to hold.
+    /// The first MiB of the card.
     pub head: Buffer,
     pub extents: Vec<HashedExtent>,
     pub image_size: u64,
@@ -33,7 +35,7 @@ struct Full {
     len: usize,
 }
 
-/// Writes everything but the first MiB.
+/// Writes everything except the first MiB.
 pub(super) fn write(
     source: &mut dyn Source,
     target: &dyn Target,
@@ -43,7 +45,7 @@ pub(super) fn write(
     let failed = Mutex::new(None);
     let (give_back, empty) = mpsc::sync_channel::<Buffer>(BUFFERS);
     for _ in 0..BUFFERS {
-        // As many as the channel holds: this cannot fail.
+        // The channel has space for all of them, so this cannot fail.
         let _ = give_back.send(Buffer::new(usize::try_from(REQUEST).unwrap_or_default()));
     }
     let (filled, full) = mpsc::sync_channel::<Full>(BUFFERS);
@@ -56,7 +58,8 @@ pub(super) fn write(
         }
         drop(give_back);
         let read = fill(source, target, &empty, filled, interrupt, || lock(&failed).is_some());
-        // Writers end when nothing more comes; those that wait to give a buffer back have room for all.
+        // The writers end when the channel closes. The return channel has space for every buffer,
+        // so none of them waits.
         read
     });
     match lock(&failed).take() {
@@ -123,7 +126,7 @@ fn fill(
         };
         hash(&part, &buffer, &mut sums, &mut body.extents).map_err(WriteError::Source)?;
         let end = part.offset + part.len as u64;
-        // A card has whole blocks; what the last one holds behind the image is nothing.
+        // A card has whole blocks; the rest of the last block after the end of the image is zeros.
         let whole = part.len.next_multiple_of(usize::try_from(target.block()).unwrap_or(1));
         if part.offset + whole as u64 > target.size() {
             return Err(WriteError::TooSmall {
@@ -139,7 +142,7 @@ fn fill(
             body.head[at..at + from].copy_from_slice(&buffer[..from]);
         }
         if from < whole {
-            // A part does not cross the first MiB (`Source::next`), so it is in one of the two.
+            // A part does not cross the first MiB (`Source::next`), so it lies on one side of it.
             let _ = filled.send(Full {
                 buffer,
                 offset: part.offset,
@@ -155,7 +158,7 @@ fn fill(
     Ok(body)
 }
 
-/// Hashes the extents of a part, and compares them with what they should be where that is known.
+/// Hashes the extents of a part, and compares them with the expected hashes where these are known.
 fn hash(part: &SourceExtent, buffer: &[u8], sums: &mut Sums, extents: &mut Vec<HashedExtent>) -> io::Result<()> {
     for extent in &part.extents {
         let at = |position: u64| usize::try_from(position - part.offset).unwrap_or(usize::MAX);
@@ -180,7 +183,7 @@ fn hash(part: &SourceExtent, buffer: &[u8], sums: &mut Sums, extents: &mut Vec<H
     Ok(())
 }
 
-/// Writes the first MiB: all of it but the first block, and that one last.
+/// Writes the first MiB: first all but its first block, then that block.
 pub(super) fn write_head(target: &dyn Target, head: &Buffer) -> Result<(), WriteError> {
     let block = usize::try_from(target.block()).unwrap_or(usize::MAX).min(head.len());
     let failed = |at| {

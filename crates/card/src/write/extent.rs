@@ -1,23 +1,23 @@
-//! A range of an image that is read in one go, and the range of a block map that it is a part of.
+//! A range of an image that is read at once, and the range of a block map that contains it.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A range of the image within a chunk, and its hash where that is known beforehand.
+/// A range of an image, with its hash where that is known beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedExtent {
-    /// Where it begins, in bytes.
+    /// Start offset, in bytes.
     pub start: u64,
-    /// Where it ends (exclusive), in bytes.
+    /// End offset (exclusive), in bytes.
     pub end: u64,
-    /// SHA-256 in hexadecimal; what is read must have it.
+    /// SHA-256 in hexadecimal, if known; the bytes that are read must have it.
     pub sha256: Option<String>,
-    /// The range of a block map that it is a part of, or all of; that must have its hash.
+    /// The range of a block map that contains this extent; the whole range must have its hash.
     pub mapped: Option<Arc<MappedExtent>>,
 }
 
 impl ExpectedExtent {
-    /// A range of which no hash is known.
+    /// Returns an extent without a known hash.
     pub(super) fn unhashed(range: Range<u64>) -> Self {
         Self {
             start: range.start,
@@ -28,13 +28,13 @@ impl ExpectedExtent {
     }
 }
 
-/// A range that a block map names. It may be of any length.
+/// A range that a block map names. It may have any length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappedExtent {
-    /// Where it begins, in bytes.
+    /// Start offset, in bytes.
     pub start: u64,
-    /// Where it ends (exclusive), in bytes.
+    /// End offset (exclusive), in bytes.
     pub end: u64,
-    /// SHA-256 of all of it, in hexadecimal.
+    /// SHA-256 of the whole range, in hexadecimal.
     pub sha256: String,
 }

@@ -1,5 +1,5 @@
-//! What a block map beside an image says of it: ranges, each with the hash of all its bytes; and what the map leaves out though the image has
-//! something there.
+//! The block map beside an image: ranges, each with the hash of all its bytes. Also finds the data
+//! that an image has outside of its map.
 
 use std::io;
 use std::iter;
@@ -14,8 +14,8 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 use kraken_image::bake::{self, EXTENT_SIZE};
 
-/// Cuts of a map's ranges, which come in order. A range that is longer than a extent (256 KiB) or crosses a multiple of its length is extent,
-/// and compared once its last part came.
+/// Splits the ranges of a map, which come in order, into extents. A range that is longer than 256
+/// KiB or crosses a multiple of that is split, and its hash is compared after its last extent.
 pub fn map_extents(ranges: impl IntoIterator<Item = MappedExtent>) -> Vec<ExpectedExtent> {
     let mut extents = Vec::new();
     for mapped in ranges {
@@ -29,14 +29,15 @@ pub fn map_extents(ranges: impl IntoIterator<Item = MappedExtent>) -> Vec<Expect
     extents
 }
 
-/// Hashes mapped ranges over all their parts, which come in order.
+/// Hashes mapped ranges over all their extents, which come in order.
 #[derive(Default)]
 pub(super) struct Sums {
     running: Sha256,
 }
 
 impl Sums {
-    /// Takes the next part; an error when it ends a range that is not what the map says.
+    /// Adds the next extent; returns an error when a range ends here and does not have the map's
+    /// hash.
     pub(super) fn update(&mut self, extent: &ExpectedExtent, bytes: &[u8]) -> io::Result<()> {
         let Some(mapped) = &extent.mapped else {
             return Ok(());
@@ -62,7 +63,8 @@ impl Sums {
 /// Compares an image with the ranges of its map.
 ///
 /// # Errors
-/// `InvalidData` names the range that differs; `Interrupted` when asked to stop; what reading reports.
+/// `InvalidData` names the range that differs; `Interrupted` when asked to stop; otherwise the
+/// error of reading.
 pub fn compare_map(
     image: &dyn ReadAt,
     extents: &[ExpectedExtent],
@@ -83,7 +85,8 @@ pub fn compare_map(
     Ok(())
 }
 
-/// Cuts of what is in use and the map does not name. A reader of the card may expect zeros there, or what the image has.
+/// Returns extents that are in use and that the map does not name. A reader of the card may expect
+/// zeros there, or the image's bytes.
 pub fn left_out(used: &UsedMap, extents: &[ExpectedExtent], size: u64) -> Vec<ExpectedExtent> {
     let whole = used.ranges().iter().map(|range| bake::whole_blocks(range, size));
     let mut mapped = extents.iter().peekable();
@@ -107,10 +110,10 @@ pub fn left_out(used: &UsedMap, extents: &[ExpectedExtent], size: u64) -> Vec<Ex
         .collect()
 }
 
-/// The bytes among these parts of an image that are not zero, in whole blocks of 4096.
+/// Returns how many bytes of these extents lie in blocks of 4096 that are not all zeros.
 ///
 /// # Errors
-/// What reading reports; `Interrupted` when asked to stop.
+/// The error of reading; `Interrupted` when asked to stop.
 pub fn data_in(image: &dyn ReadAt, extents: &[ExpectedExtent], interrupt: &Interrupt) -> io::Result<u64> {
     let mut buffer = vec![0; usize::try_from(EXTENT_SIZE).unwrap_or_default()];
     let mut found = 0;
@@ -126,7 +129,8 @@ pub fn data_in(image: &dyn ReadAt, extents: &[ExpectedExtent], interrupt: &Inter
     Ok(found)
 }
 
-/// The extents of these bytes, which lie at `offset`, that no extent names and that are not all zeros.
+/// Returns the extents of `bytes`, which lie at `offset`, that no given extent covers and that are
+/// not all zeros.
 pub(super) fn data_between(extents: &[ExpectedExtent], offset: u64, bytes: &[u8]) -> Vec<ExpectedExtent> {
     let end = offset + bytes.len() as u64;
     let mut found = Vec::new();
@@ -176,7 +180,7 @@ mod tests {
             compare_map(&image, &extents, &kraken_foundation::progress::Silent, &none)
         };
         compare(&image).unwrap();
-        // In no range.
+        // Outside of every range.
         image[5000] ^= 1;
         compare(&image).unwrap();
         image[1_500_000] ^= 1;

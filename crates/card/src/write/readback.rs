@@ -13,10 +13,10 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 use kraken_image::bake::HashedExtent;
 
-/// After so many differences nobody asks for more.
+/// After this many differences, reading stops.
 const ENOUGH: usize = 1000;
 
-/// Compares extents, which are in order.
+/// Compares extents, which are in order, with the target.
 ///
 /// # Errors
 /// [`WriteError::Differs`] with all ranges that differ; [`WriteError::Interrupted`].
@@ -61,7 +61,7 @@ pub fn compare(
     Err(WriteError::Differs(differences))
 }
 
-/// Pieces that follow one another, in requests of at most [`REQUEST`] bytes.
+/// Groups adjacent extents into requests of at most [`REQUEST`] bytes.
 fn requests(extents: &[HashedExtent]) -> Vec<&[HashedExtent]> {
     let mut requests = Vec::new();
     let mut from = 0;
@@ -82,7 +82,7 @@ fn compare_request(target: &dyn Target, request: &[HashedExtent], buffer: &mut B
     let (Some(first), Some(last)) = (request.first(), request.last()) else {
         return Vec::new();
     };
-    // A card is read in whole blocks; a extent may begin or end inside one.
+    // A card is read in whole blocks; an extent may begin or end inside one.
     let block = target.block();
     let from = first.start / block * block;
     let to = last.end.next_multiple_of(block);

@@ -1,4 +1,5 @@
-//! Where the bytes for a card come from: an image that can be read anywhere, or a stream that is unpacked on the way.
+//! Where the bytes for a card come from: an image with random access, or a stream that is
+//! decompressed on the way.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -9,58 +10,56 @@ use super::map::data_between;
 use kraken_disk::{ReadAt, UsedMap};
 use kraken_image::bake::{self, EXTENT_SIZE, HashedExtent, NodeImage};
 
-/// What one call of [`Source::next`] gave.
+/// The range that one call of [`Source::next`] returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceExtent {
-    /// Where in the image it lies, in bytes: a multiple of 4096.
+    /// Offset in the image, in bytes: a multiple of 4096.
     pub offset: u64,
-    /// Its length in bytes.
+    /// Length in bytes.
     pub len: usize,
-    /// It, extent into extents without gaps.
+    /// The extents that make up this range, without gaps.
     pub extents: Vec<ExpectedExtent>,
 }
 
 /// The used ranges of an image, in order.
 pub trait Source: Send {
-    /// The size of the whole image in bytes, when it is known beforehand.
+    /// The size of the whole image in bytes, if known beforehand.
     fn size(&self) -> Option<u64>;
 
-    /// The bytes that will come, when known.
+    /// The number of bytes that will be read, if known.
     fn used_bytes(&self) -> Option<u64>;
 
-    /// Reads the next part into the buffer, which has a MiB: the part does not cross a multiple of that. `None` at the end.
+    /// Reads the next range into the buffer, which has one MiB. The range does not cross a multiple
+    /// of one MiB. `None` at the end.
     ///
     /// # Errors
-    /// What reading reports; `InvalidData` when the image is damaged.
+    /// The error of reading; `InvalidData` when the image is damaged.
     fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>>;
 }
 
-/// An image that can be read anywhere.
+/// An image with random access.
 pub struct ImageSource<'a> {
     image: &'a dyn ReadAt,
-    chunks: std::vec::IntoIter<SourceExtent>,
+    parts: std::vec::IntoIter<SourceExtent>,
     used: u64,
 }
 
 impl<'a> ImageSource<'a> {
-    /// The image of a node: golden image and patch, with the hashes that are known of it.
+    /// The image of a node: golden image and patch, with their known hashes.
     ///
     /// # Errors
-    /// What reading the golden image reports.
+    /// The error of reading the golden image.
     pub fn of_node(image: &'a NodeImage<'_>) -> io::Result<Self> {
         let extents = image.hashed_extents()?;
         Ok(Self::new(image, extents.into_iter().map(known).collect()))
     }
 
-    /// An image of which these parts are to be written, in order.
+    /// An image of which these extents are written, in order.
     pub fn of_extents(image: &'a dyn ReadAt, extents: Vec<ExpectedExtent>) -> Self {
         Self::new(image, extents)
     }
 
-    /// Any image: what its own file systems call used is written.
-    ///
-    /// # Errors
-    /// When its partition table cannot be read.
+    /// Any image: writes what its own file systems use.
     pub fn of_image(image: &'a dyn ReadAt, used: &UsedMap) -> Self {
         let whole = used
             .ranges()
@@ -74,7 +73,7 @@ impl<'a> ImageSource<'a> {
         Self {
             image,
             used: extents.iter().map(|extent| extent.end - extent.start).sum(),
-            chunks: chunks(extents).into_iter(),
+            parts: joined(extents).into_iter(),
         }
     }
 }
@@ -88,27 +87,26 @@ fn known(extent: HashedExtent) -> ExpectedExtent {
     }
 }
 
-/// Cuts that follow one another without a gap and lie in the same MiB become one chunk.
-fn chunks(extents: Vec<ExpectedExtent>) -> Vec<SourceExtent> {
-    let mut chunks: Vec<SourceExtent> = Vec::new();
+/// Joins extents that are adjacent and lie in the same MiB.
+fn joined(extents: Vec<ExpectedExtent>) -> Vec<SourceExtent> {
+    let mut parts: Vec<SourceExtent> = Vec::new();
     for extent in extents {
         let len = usize::try_from(extent.end - extent.start).unwrap_or_default();
-        match chunks.last_mut() {
-            Some(chunk)
-                if chunk.offset + chunk.len as u64 == extent.start
-                    && chunk.offset / REQUEST == extent.start / REQUEST =>
+        match parts.last_mut() {
+            Some(part)
+                if part.offset + part.len as u64 == extent.start && part.offset / REQUEST == extent.start / REQUEST =>
             {
-                chunk.len += len;
-                chunk.extents.push(extent);
+                part.len += len;
+                part.extents.push(extent);
             }
-            _ => chunks.push(SourceExtent {
+            _ => parts.push(SourceExtent {
                 offset: extent.start,
                 len,
                 extents: vec![extent],
             }),
         }
     }
-    chunks
+    parts
 }
 
 impl Source for ImageSource<'_> {
@@ -121,19 +119,20 @@ impl Source for ImageSource<'_> {
     }
 
     fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>> {
-        let Some(chunk) = self.chunks.next() else {
+        let Some(part) = self.parts.next() else {
             return Ok(None);
         };
-        self.image.read_at(chunk.offset, &mut buffer[..chunk.len])?;
-        Ok(Some(chunk))
+        self.image.read_at(part.offset, &mut buffer[..part.len])?;
+        Ok(Some(part))
     }
 }
 
-/// An image that comes out of a decompressor. Where its used ranges are not known, all of it is written.
+/// An image that comes out of a decompressor. It is written as a whole when its used ranges are not
+/// known.
 pub struct StreamSource {
     reader: Box<dyn Read + Send>,
     size: Option<u64>,
-    /// A size that is likely, for progress alone.
+    /// A likely size in bytes, used only for progress.
     likely: Option<u64>,
     map: Option<VecDeque<ExpectedExtent>>,
     /// Bytes of extents that the map does not name and that are not zeros.
@@ -142,8 +141,9 @@ pub struct StreamSource {
 }
 
 impl StreamSource {
-    /// `map` has the parts that are to be written, in order, from a block map beside the file ([`super::map_extents`]). What is not zero besides is
-    /// written, too ([`Self::unmapped`]): it is at hand, and a map may be of another day than its image.
+    /// `map` has the extents to write, in order, from a block map beside the file
+    /// ([`super::map_extents`]). Other data that is not zero is written too ([`Self::unmapped`]):
+    /// it is at hand, and the map may be older than the image.
     pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<ExpectedExtent>>) -> Self {
         let size = size.filter(|size| *size > 0);
         Self {
@@ -156,14 +156,16 @@ impl StreamSource {
         }
     }
 
-    /// Says how many bytes will probably come, where the size is not known; nothing but progress depends on it.
+    /// Sets how many bytes will probably come when the size is not known; only progress depends on
+    /// it.
     #[must_use]
     pub fn likely(mut self, bytes: u64) -> Self {
         self.likely = Some(bytes).filter(|bytes| *bytes > 0);
         self
     }
 
-    /// How many bytes came so far, in extents of up to 256 KiB, that the map does not name though something is there.
+    /// Returns how many bytes came so far, in extents of up to 256 KiB, that the map does not name
+    /// and that are not zeros.
     pub fn unmapped(&self) -> u64 {
         self.unmapped
     }
@@ -183,7 +185,7 @@ impl StreamSource {
         Ok(filled)
     }
 
-    /// The extents of a MiB of these bytes that begins at `offset`.
+    /// Returns the extents of one MiB of bytes that begins at `offset`.
     fn extents(&mut self, offset: u64, bytes: &[u8]) -> Vec<ExpectedExtent> {
         let end = offset + bytes.len() as u64;
         match &mut self.map {
@@ -237,7 +239,8 @@ impl Source for StreamSource {
             let (Some(first), Some(last)) = (extents.first(), extents.last()) else {
                 continue;
             };
-            // Gaps inside a MiB are written with it: their bytes are at hand, and one request is cheaper than two.
+            // Gaps inside one MiB are written with it: their bytes are at hand, and one request is
+            // cheaper than two.
             let (start, end) = (first.start, last.end.min(offset + len as u64));
             let from = usize::try_from(start - offset).unwrap_or_default();
             let len = usize::try_from(end - start).unwrap_or_default();
@@ -258,30 +261,29 @@ mod tests {
 
     fn all(source: &mut dyn Source) -> Vec<(SourceExtent, Vec<u8>)> {
         let mut buffer = vec![0xee; 1 << 20];
-        let mut chunks = Vec::new();
-        while let Some(chunk) = source.next(&mut buffer).unwrap() {
-            chunks.push((chunk.clone(), buffer[..chunk.len].to_vec()));
+        let mut parts = Vec::new();
+        while let Some(part) = source.next(&mut buffer).unwrap() {
+            parts.push((part.clone(), buffer[..part.len].to_vec()));
         }
-        chunks
+        parts
     }
 
     #[test]
-    fn a_stream_gives_every_byte_once_and_no_chunk_crosses_a_mib() {
+    fn a_stream_gives_every_byte_once_and_no_part_crosses_a_mib() {
         let bytes: Vec<u8> = (0..2_600_000u32)
             .flat_map(|n| (n as u16).to_le_bytes())
             .take(2_600_000)
             .collect();
         let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), None, None);
-        let chunks = all(&mut source);
-        let together: Vec<u8> = chunks.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        let parts = all(&mut source);
+        let together: Vec<u8> = parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
         assert_eq!(together, bytes);
         assert_eq!(
-            chunks.iter().map(|(chunk, _)| chunk.offset >> 20).collect::<Vec<_>>(),
+            parts.iter().map(|(part, _)| part.offset >> 20).collect::<Vec<_>>(),
             [0, 1, 2]
         );
-        assert!(chunks.iter().all(|(chunk, _)| {
-            chunk
-                .extents
+        assert!(parts.iter().all(|(part, _)| {
+            part.extents
                 .iter()
                 .all(|extent| extent.end - extent.start <= EXTENT_SIZE)
         }));
@@ -306,16 +308,16 @@ mod tests {
             Some(map.clone()),
         );
         assert_eq!(source.used_bytes(), Some(12288));
-        let chunks = all(&mut source);
-        let at: Vec<(u64, usize)> = chunks.iter().map(|(chunk, _)| (chunk.offset, chunk.len)).collect();
+        let parts = all(&mut source);
+        let at: Vec<(u64, usize)> = parts.iter().map(|(part, _)| (part.offset, part.len)).collect();
         assert_eq!(at, [(4096, 12288), ((2 << 20) + 8192, 4096)]);
-        assert_eq!(chunks[0].1, bytes[4096..16384]);
+        assert_eq!(parts[0].1, bytes[4096..16384]);
         assert_eq!(source.unmapped(), 0);
-        // What the map calls a hole and is none arrives all the same.
+        // Data in a hole of the map still arrives.
         bytes[1_500_000] = 1;
         let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), Some(3 << 20), Some(map));
-        let chunks = all(&mut source);
-        let at: Vec<(u64, usize)> = chunks.iter().map(|(chunk, _)| (chunk.offset, chunk.len)).collect();
+        let parts = all(&mut source);
+        let at: Vec<(u64, usize)> = parts.iter().map(|(part, _)| (part.offset, part.len)).collect();
         assert_eq!(
             at,
             [(4096, 12288), (5 * EXTENT_SIZE, 1 << 18), ((2 << 20) + 8192, 4096)]
