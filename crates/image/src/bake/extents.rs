@@ -1,4 +1,5 @@
-//! The used ranges of an image cut into extents with a hash each, so that a node's block map costs only its changed extents.
+//! Splits the used ranges of an image into extents with one hash each, so that a node's block map
+//! needs new hashes only for the extents that changed.
 
 use std::io;
 use std::ops::Range;
@@ -11,26 +12,28 @@ use kraken_disk::{PATCH_BLOCK, ReadAt, UsedMap};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
-/// Pieces never cross a multiple of this many bytes: a changed 4 KiB block costs at most this much hashing again.
+/// Extents never cross a multiple of this many bytes, so a changed 4 KiB block needs at most this
+/// much to be hashed again.
 pub const EXTENT_SIZE: u64 = 256 << 10;
 
 /// A used range of an image and the SHA-256 of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HashedExtent {
-    /// Where it begins, in bytes.
+    /// Start offset, in bytes.
     pub start: u64,
-    /// Where it ends (exclusive), in bytes.
+    /// End offset (exclusive), in bytes.
     pub end: u64,
     /// SHA-256 in hexadecimal.
     pub sha256: String,
 }
 
-/// A range widened to whole 4 KiB blocks, the unit of patches and block maps, within an image of `size` bytes.
+/// Widens a range to whole 4 KiB blocks, the unit of patches and block maps, within an image of
+/// `size` bytes.
 pub fn whole_blocks(range: &Range<u64>, size: u64) -> Range<u64> {
     range.start / PATCH_BLOCK * PATCH_BLOCK..range.end.next_multiple_of(PATCH_BLOCK).min(size)
 }
 
-/// Cuts the used ranges at the multiples of [`EXTENT_SIZE`].
+/// Splits the used ranges at the multiples of [`EXTENT_SIZE`].
 pub fn split_extents(used: &UsedMap) -> Vec<Range<u64>> {
     let mut extents = Vec::new();
     for range in used.ranges() {
@@ -47,7 +50,7 @@ pub fn split_extents(used: &UsedMap) -> Vec<Range<u64>> {
 /// Hashes one extent.
 ///
 /// # Errors
-/// What reading reports.
+/// The error of reading.
 pub fn hash_extent(image: &dyn ReadAt, range: Range<u64>) -> io::Result<HashedExtent> {
     let len = usize::try_from(range.end - range.start).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut buffer = vec![0; len];
@@ -59,10 +62,10 @@ pub fn hash_extent(image: &dyn ReadAt, range: Range<u64>) -> io::Result<HashedEx
     })
 }
 
-/// Hashes all used extents of an image, on all cores.
+/// Hashes all used extents of an image, on all cores; returns them in order.
 ///
 /// # Errors
-/// What reading reports, or `Interrupted`.
+/// The error of reading, or `Interrupted`.
 pub fn hash_all(
     image: &dyn ReadAt,
     used: &UsedMap,

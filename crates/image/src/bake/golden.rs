@@ -1,4 +1,5 @@
-//! The golden image: the base with everything that all nodes share, cached by the hash of its inputs.
+//! The golden image: the base with everything that all nodes share, cached by the hash of its
+//! inputs.
 
 use std::fs;
 use std::io;
@@ -30,8 +31,8 @@ pub struct GoldenImage {
     key: String,
     file: Arc<ImageFile>,
     layout: Layout,
-    /// The boot volume, looked over once for all nodes. `None` when it has a fault that does no harm, which baking leaves none of: then
-    /// each node's writer looks it over, and puts it right.
+    /// The boot volume, checked once for all nodes. `None` when it has a harmless fault, which
+    /// baking should not leave: then each node's writer checks and repairs it.
     clean: Option<CleanFat>,
     os: OsImage,
     described: String,
@@ -39,11 +40,11 @@ pub struct GoldenImage {
     base_sha256: String,
     packages: RecordedPackages,
     measured: Measured,
-    /// Guests run on the file, by its name.
+    /// QEMU guests use the file by its name.
     _stays: Hold,
 }
 
-/// A golden image together with the inputs it was made from.
+/// A golden image together with the inputs that it was made from.
 pub struct Golden<'a> {
     inputs: Inputs<'a>,
     image: GoldenImage,
@@ -52,7 +53,7 @@ pub struct Golden<'a> {
 /// Makes the golden image, or takes it from `cache` (a folder).
 ///
 /// # Errors
-/// [`BakeError`]; nothing is left in the cache then.
+/// [`BakeError`]; then nothing is left in the cache.
 pub fn bake<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Golden<'a>, BakeError> {
     for _ in 0..2 {
         if let Some(golden) = attempt(inputs, cache, job)? {
@@ -62,7 +63,7 @@ pub fn bake<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Golden
     Err(BakeError::Rots { cache: cache.into() })
 }
 
-/// As [`bake`]; `None` when something in the cache was found damaged, and dropped.
+/// As [`bake`]; `None` when something in the cache was damaged and has been dropped.
 fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<Golden<'a>>, BakeError> {
     let base = inputs.base;
     let needs_keys = inputs.cluster.swarm.mode != SwarmMode::None && !matches!(inputs.rejoin, Rejoin::ByToken(_));
@@ -85,7 +86,7 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         packages,
         time: clock_floor,
     };
-    // With packages in it, it is another base; what it is called stays.
+    // With packages in it, it is another base; its name for the user stays the same.
     let (start, file, opened, _start_stays) = match inputs.packages.filter(|ready| !ready.locked.packages.is_empty()) {
         None => (base.raw.clone(), file, opened, None),
         Some(packages) => {
@@ -130,11 +131,11 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         }
         None => {
             let _lock = cache_lock::take(cache, job)?;
-            // The run that was waited for may have made the same one.
+            // The run that held the lock may have made the same image.
             match cached(&path, &record_path) {
                 Some(known) => known,
                 None => {
-                    // Only now is all of it read; what it was made from has been hashed when it was made.
+                    // Only now the whole file is read. Its hashes were computed when it was made.
                     if inputs.packages.is_some() && !packaged::is_sound(&start, job)? {
                         return Ok(None);
                     }
@@ -156,7 +157,7 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         return Ok(None);
     };
     let file = open_read(&path)?;
-    // Looked at anew: an overlay may have changed what configures the system on its first boot.
+    // Read again: an overlay may have changed how the system is configured on its first boot.
     let Opened { layout, os, root, .. } = open(&file, &path)?;
     let packages = recorded(&root).map_err(|source| BakeError::Tree {
         path: path.clone(),
@@ -203,8 +204,9 @@ fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), Bake
     }
 }
 
-/// By how many bytes the root file system must grow so that what all nodes share fits, and what any one node has besides.
-/// Nodes of one role differ in a few lines, so the first of each role speaks for the rest; the margin is far larger than that.
+/// Returns by how many bytes the root file system must grow so that the shared files and those of
+/// any one node fit; `None` when they fit already. Nodes of one role differ in a few lines, so the
+/// first node of each role stands for the others; the margin is far larger than the difference.
 fn growth(
     base: &Arc<ImageFile>,
     layout: &Layout,
@@ -212,7 +214,8 @@ fn growth(
     assets: &Assets,
     common: &Overlay,
 ) -> Result<Option<u64>, BakeError> {
-    // Cards that join are smaller; and the only manager of a cluster, which speaks for managers here, is none that could.
+    // Cards that join need less space. Here the only manager of a cluster stands for managers, and
+    // it cannot join.
     let context = &Context {
         rejoin: Rejoin::No,
         ..*context
@@ -239,7 +242,8 @@ fn key(base_sha256: &str, common: &Overlay, growth: Option<u64>) -> String {
     hex::encode(hash.finalize())
 }
 
-/// Copies the base's used blocks to `to`, grows the root file system when what is baked needs room, and lays `common` over it.
+/// Copies the base's used blocks to `to`, grows the root file system by `growth` bytes if
+/// necessary, and writes `common` into it.
 fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, job: Job<'_>) -> Result<(), BakeError> {
     let before = copy_base(base, to, job)?;
     let task = job.task("baking what all nodes share", None);
@@ -270,7 +274,7 @@ fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, jo
             path: base.path.into(),
             source,
         })?;
-    // Read anew: the type is part of it.
+    // Read again, because the partition type has changed.
     let layout = detect(&file, to)?;
     kraken_disk::apply(file.clone(), &layout, common)?;
     let after = used_by(&file, to)?;
@@ -281,55 +285,57 @@ fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, jo
 }
 
 impl GoldenImage {
-    /// The file, opened: it can be read even after the cache dropped it.
+    /// Returns the open file, which stays readable even after the cache dropped it.
     pub(crate) fn file(&self) -> &Arc<ImageFile> {
         &self.file
     }
-    /// Where it lies.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
-    /// The hash of its inputs, in hexadecimal.
+    /// Returns the hash of its inputs, in hexadecimal.
     pub fn key(&self) -> &str {
         &self.key
     }
-    /// The boot volume, looked over once for all nodes; `None` when each node's writer has to look it over.
+    /// Returns the boot volume, checked once for all nodes; `None` when each node's writer has to
+    /// check it.
     pub(super) fn clean(&self) -> Option<&CleanFat> {
         self.clean.as_ref()
     }
-    /// Its partitions.
+    /// Returns its partitions.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
-    /// The system inside.
+    /// Returns the system inside.
     pub fn os(&self) -> &OsImage {
         &self.os
     }
-    /// What system the base was and whether it had been in use, in words.
+    /// Describes, for the user, the system of the base and whether it had been in use.
     pub fn described(&self) -> &str {
         &self.described
     }
-    /// No node's clock starts before this, in seconds since 1970-01-01 UTC.
+    /// Returns the time before which no node's clock starts, in seconds since 1970-01-01 UTC.
     pub fn clock_floor(&self) -> i64 {
         self.clock_floor
     }
-    /// SHA-256 of the raw base image, in hexadecimal.
+    /// Returns the SHA-256 of the raw base image, in hexadecimal.
     pub fn base_sha256(&self) -> &str {
         &self.base_sha256
     }
-    /// The packages baked in.
+    /// Returns the packages that are baked in.
     pub fn packages(&self) -> &[RecordedPackage] {
         &self.packages.packages
     }
-    /// SHA-256 of the record of the packages, in hexadecimal; `None` when there are none.
+    /// Returns the SHA-256 of the record of the packages, in hexadecimal; `None` when there are
+    /// none.
     pub fn packages_sha256(&self) -> Option<&str> {
         self.packages.record_sha256.as_deref()
     }
-    /// The ranges in use; everything else reads as zeros.
+    /// Returns the ranges in use; everything else reads as zeros.
     pub fn used(&self) -> &UsedMap {
         &self.measured.used
     }
-    /// The ranges in use, cut into extents, with their hashes.
+    /// Returns the used extents with their hashes.
     pub fn hashed_extents(&self) -> &[HashedExtent] {
         &self.measured.extents
     }
@@ -345,12 +351,12 @@ impl ReadAt for GoldenImage {
 }
 
 impl<'a> Golden<'a> {
-    /// The image.
+    /// Returns the image.
     pub fn image(&self) -> &GoldenImage {
         &self.image
     }
 
-    /// What it was made from.
+    /// Returns the inputs that it was made from.
     pub fn inputs(&self) -> &Inputs<'a> {
         &self.inputs
     }

@@ -1,4 +1,4 @@
-//! What a golden image is made from.
+//! The inputs of a golden image.
 
 use crate::base::Base;
 use crate::packages::ReadyPackages;
@@ -6,7 +6,7 @@ use crate::provision::{Assets, Rejoin};
 use kraken_spec::Cluster;
 use kraken_swarm_state::ClusterKeys;
 
-/// What a golden image is made from.
+/// The inputs of a golden image.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// The cluster.
@@ -17,7 +17,7 @@ pub struct Inputs<'a> {
     pub assets: &'a Assets,
     /// The packages to bake in; `None` for none.
     pub packages: Option<&'a ReadyPackages>,
-    /// The cluster's keys; `None` where it is to be no swarm.
+    /// The cluster's keys; `None` when it is not a swarm.
     pub keys: Option<&'a ClusterKeys>,
     /// Whether the nodes join a running swarm again.
     pub rejoin: Rejoin<'a>,

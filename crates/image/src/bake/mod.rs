@@ -1,7 +1,8 @@
 //! Base + overlays → golden image → node patches.
 //!
-//! What all nodes share is baked once, into a golden image that is cached by the hash of its inputs. What makes a node
-//! itself is a patch of changed blocks, held in memory. This module never prints, and never writes outside its cache.
+//! What all nodes share is baked once, into a golden image that is cached by the hash of its
+//! inputs. What belongs to one node is a patch of changed blocks, held in memory. This module never
+//! prints, and never writes outside its cache.
 
 mod cache_lock;
 mod copy;

@@ -1,4 +1,5 @@
-//! A node's image: the golden image seen through the node's patch. It exists nowhere as a file until `output` or `card` writes it.
+//! A node's image: the golden image with the node's patch applied on reading. It is not a file
+//! until `output` or `card` writes it.
 
 use std::io;
 use std::sync::Arc;
@@ -19,10 +20,11 @@ pub struct NodeImage<'a> {
 }
 
 impl<'a> Golden<'a> {
-    /// What makes `node` itself, as changed blocks of the golden image.
+    /// Makes the image of `node`: the changed blocks of the golden image.
     ///
     /// # Errors
-    /// [`BakeError`] when a template cannot be rendered or the files cannot be laid into the image.
+    /// [`BakeError`] when a template cannot be rendered or the files cannot be written into the
+    /// image.
     pub fn node(&self, node: &'a Node) -> Result<NodeImage<'_>, BakeError> {
         let image = self.image();
         let overlay = self.node_overlay(node)?;
@@ -39,7 +41,7 @@ impl<'a> Golden<'a> {
         })
     }
 
-    /// The files that make `node` itself.
+    /// Returns the files that belong to `node` alone.
     ///
     /// # Errors
     /// [`BakeError`] when a template cannot be rendered.
@@ -70,26 +72,27 @@ impl<'a> Golden<'a> {
 }
 
 impl<'a> NodeImage<'a> {
-    /// The node it is for.
+    /// Returns the node that the image is for.
     pub fn node(&self) -> &'a Node {
         self.node
     }
 
-    /// The golden image under the patch.
+    /// Returns the golden image under the patch.
     pub fn golden(&self) -> &'a GoldenImage {
         self.golden
     }
 
-    /// The changed blocks.
+    /// Returns the changed blocks.
     pub fn patch(&self) -> &Patch {
         &self.patch
     }
 
-    /// Which ranges are in use: those of the golden image, those of the patch, and those that the node's own file systems say. The last
-    /// may hold only zeros, as the golden image does there, and so are in neither of the others; a card needs them all the same.
+    /// Returns the ranges in use: those of the golden image, those of the patch, and those that the
+    /// node's own file systems use. The last may hold only zeros, as the golden image does there,
+    /// and then are in neither of the others; a card needs them all the same.
     ///
     /// # Errors
-    /// What reading the image reports.
+    /// The error of reading the image.
     pub fn used(&self) -> io::Result<UsedMap> {
         let view = CowView::with_patch(self.golden.file().clone(), self.patch.clone());
         let own = UsedMap::of(Arc::new(view)).map_err(io::Error::other)?;
@@ -105,10 +108,11 @@ impl<'a> NodeImage<'a> {
         Ok(UsedMap::from_ranges(golden.chain(changed).chain(own)))
     }
 
-    /// All used extents with their hashes; those that the patch does not touch are taken over from the golden image.
+    /// Returns all used extents with their hashes. Hashes of extents that the patch does not touch
+    /// come from the golden image.
     ///
     /// # Errors
-    /// What reading the golden image reports.
+    /// The error of reading the golden image.
     pub fn hashed_extents(&self) -> io::Result<Vec<HashedExtent>> {
         let golden = self.golden.hashed_extents();
         let mut known = golden.iter().peekable();

@@ -1,4 +1,5 @@
-//! The base with packages in it, cached by the hash of its inputs: from then on it is a base like any other.
+//! The base with packages in it, cached by the hash of its inputs. Later steps treat it like any
+//! other base.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use kraken_disk::{ImageFile, Layout, ReadAt};
 use kraken_foundation::Job;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
-/// By how many bytes the root file system of a base must grow for packages that need so many bytes and inodes; `None` when they fit.
+/// Returns by how many bytes the root file system of a base must grow for packages; `None` when
+/// they fit.
 ///
 /// # Errors
 /// [`BakeError`] when the base cannot be read.
@@ -29,8 +31,8 @@ pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: Need) -
     )?)
 }
 
-/// The size in bytes of an image made from a base and packages that need so many bytes and inodes: a card must be at least as large.
-/// Overlays of many megabytes of the user's own come on top.
+/// Returns the size in bytes of an image made from a base and packages. A card must be at least as
+/// large. Large overlays of the user are not included.
 ///
 /// # Errors
 /// [`BakeError`] when the base cannot be read.
@@ -84,7 +86,7 @@ impl PackagedBase<'_> {
             return Ok(path);
         }
         let _lock = cache_lock::take(cache, job)?;
-        // The run that was waited for may have made the same one.
+        // The run that held the lock may have made the same image.
         if cached(&path, &record).is_none() {
             let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
             make(*self, temp.path(), job)?;
@@ -96,8 +98,8 @@ impl PackagedBase<'_> {
     }
 }
 
-/// Whether the base with packages at `path` still is what was made; one that is not is dropped from the cache. A base without packages,
-/// which is not of this cache, is none of its business.
+/// Returns whether the base with packages at `path` still has the bytes that were written; if not,
+/// it is dropped from the cache. A base without packages is not in this cache and always passes.
 pub(super) fn is_sound(path: &Path, job: Job<'_>) -> Result<bool, BakeError> {
     let record = path.with_extension("json");
     match cached(path, &record) {
@@ -148,7 +150,8 @@ fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeErr
     Ok(())
 }
 
-/// The packages' files, what is to be run before they are configured, and the record of all that.
+/// Returns the packages' files, the list of preinst scripts to run before the packages are
+/// configured, and the record of all that.
 fn with_record(unpacked: kraken_debian::Unpacked, packages: &ReadyPackages, time: i64) -> Result<Overlay, BakeError> {
     let mut overlay = unpacked.overlay;
     let mut put = |path: &str, bytes: Vec<u8>| -> Result<(), BakeError> {

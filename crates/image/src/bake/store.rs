@@ -1,4 +1,5 @@
-//! The cache of golden images: an image is taken from it only with its record, and only while it is the file that was measured.
+//! The cache of golden images. An image is taken from it only with its record, and only while it is
+//! the file that was measured.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,10 +16,11 @@ use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupted;
 
-/// How many golden images the cache keeps: the one in use and the ones before it, for who goes back and forth.
+/// How many golden images the cache keeps: the one in use and earlier ones, for users who switch
+/// between configurations.
 const KEEP: usize = 3;
 
-/// What lies beside a cached golden image, so that it need not be measured again.
+/// The record beside a cached golden image, so that the image need not be measured again.
 #[derive(Serialize, Deserialize)]
 struct Record {
     format: String,
@@ -29,7 +31,7 @@ struct Record {
     extents: Vec<HashedExtent>,
 }
 
-/// By what an image is known to be the file that was measured, as far as the file system tells.
+/// The file system's data by which a file is recognised as the one that was measured.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     inode: u64,
@@ -54,7 +56,8 @@ pub(super) struct Measured {
     pub(super) extents: Vec<HashedExtent>,
 }
 
-/// Finds the used ranges of the image at `path`, and hashes them; `what` is its name for people.
+/// Finds the used ranges of the image at `path`, and hashes them; `what` is its name in progress
+/// messages.
 pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured, BakeError> {
     let file = open_read(path)?;
     let bytes = used_by(&file, path)?;
@@ -74,7 +77,7 @@ pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured,
     }
 }
 
-/// A file with the name of something unfinished, which `cache_lock` clears away when nobody does.
+/// Makes an unfinished file, which `cache_lock` removes if this run does not.
 pub(super) fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new()
         .prefix(cache_lock::PREFIX)
@@ -82,13 +85,14 @@ pub(super) fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         .tempfile_in(folder)
 }
 
-/// The cached image's measurements, if the image is still the one that was measured.
+/// Returns the measurements of the cached image, if the image is still the one that was measured.
 pub(super) fn cached(path: &Path, record_path: &Path) -> Option<Measured> {
     let record: Record = serde_json::from_slice(&fs::read(record_path).ok()?).ok()?;
     let metadata = fs::metadata(path).ok()?;
     let same = record.format == format() && record.size == metadata.len() && record.stamp == Stamp::of(&metadata);
     same.then(|| {
-        // Newest use last, for `prune`; a cache that cannot be touched is still a cache. The record's time: the image's are its stamp.
+        // `prune` goes by the time of the last use, kept as the record's time because the image's
+        // own times are its stamp. A cache that cannot be written is still usable.
         let _ = File::open(record_path)
             .and_then(|file| file.set_times(fs::FileTimes::new().set_modified(std::time::SystemTime::now())));
         Measured {
@@ -98,15 +102,16 @@ pub(super) fn cached(path: &Path, record_path: &Path) -> Option<Measured> {
     })
 }
 
-/// Whether a cached image still holds the bytes that were measured: a disk can rot without the file system noticing. One that does not
-/// is dropped from the cache, with a note, and is to be made anew.
+/// Returns whether a cached image still holds the bytes that were measured: a disk can lose data
+/// without the file system noticing. If not, the image is dropped from the cache with a note, and
+/// must be made again.
 pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: Job<'_>) -> Result<bool, BakeError> {
     let file = open_read(path)?;
     let task = job.task("checking what is in the cache", Some(known.used.bytes()));
     let found = match extents::hash_all(&*file, &known.used, &*task, job.interrupt) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
-        // Where the disk itself reports the error, the image is no better.
+        // When the disk itself reports an error, the image is no better.
         Err(_) => Vec::new(),
     };
     if found == known.extents {
@@ -127,7 +132,8 @@ pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: J
     Ok(false)
 }
 
-/// Gives the finished image its name, then writes its record. An image without a record is baked again.
+/// Gives the finished image its name, then writes its record. An image without a record is baked
+/// again.
 pub(super) fn keep(
     temp: tempfile::NamedTempFile,
     path: &Path,
@@ -163,7 +169,8 @@ pub(super) fn keep(
     write().map_err(BakeError::io("writing", record_path))
 }
 
-/// Drops the golden images that were not used for the longest time, but for those that are in use now. Failing to is no failure of the bake.
+/// Drops the golden images that were unused for the longest time, except those in use. A failure
+/// here does not fail the bake.
 pub(super) fn prune(cache: &Path, current: &Path) {
     let Ok(entries) = fs::read_dir(cache) else { return };
     let mut old: Vec<_> = entries
@@ -179,7 +186,7 @@ pub(super) fn prune(cache: &Path, current: &Path) {
     old.sort();
     old.reverse();
     for (_, path) in old.into_iter().skip(KEEP - 1) {
-        // Guests may run on it, or cards be written from it.
+        // A QEMU guest may run on it, or a card may be written from it.
         let Some(_alone) = hold::alone(&path) else { continue };
         let _ = fs::remove_file(path.with_extension("json"));
         let _ = fs::remove_file(path);
@@ -192,7 +199,7 @@ mod tests {
     use kraken_foundation::interrupt::Interrupt;
     use kraken_foundation::progress::{Progress as _, Silent};
 
-    /// An image of a MiB in a cache folder, measured.
+    /// Makes an image of one MiB in a cache folder, measured.
     fn kept(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf, Measured) {
         let (path, record) = (folder.join("k.img"), folder.join("k.json"));
         let temp = temporary(folder).unwrap();
@@ -206,7 +213,7 @@ mod tests {
         (path, record, known)
     }
 
-    /// Changes a byte of a file and puts its time of change back, as a disk that rots would.
+    /// Changes a byte of a file and restores its modification time, as a failing disk would.
     fn rot(path: &Path, at: u64) {
         use std::os::unix::fs::FileExt;
         let file = File::options().read(true).write(true).open(path).unwrap();

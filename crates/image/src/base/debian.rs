@@ -1,8 +1,9 @@
-//! The base `debian`: a Pi-bootable Debian, composed on this machine from Debian's own signed packages.
+//! The base `debian`: a Debian that boots on a Pi, composed on this machine from Debian's own
+//! signed packages.
 //!
-//! The work is done by `mmdebstrap` and the shell scripts beside this file. This module finds out what the host has
-//! (mirror, keys, tools), runs the scripts in namespaces of their own, and keeps the result in the cache: a second call
-//! needs neither the network nor root.
+//! `mmdebstrap` and the shell scripts beside this file do the work. This module finds out what the
+//! host has (mirror, keys, tools), runs the scripts in namespaces of their own, and keeps the
+//! result in the cache. A second call needs neither the network nor root.
 
 mod compose;
 mod error;
@@ -24,13 +25,15 @@ pub use host::Mirror;
 pub use release::Release;
 pub use scripts::cached_path;
 
-/// The raw image of a Debian release: from the cache, or composed (which takes minutes, root and a Debian mirror).
+/// Returns the raw image of a Debian release: from the cache, or composed (which takes minutes,
+/// root and a Debian mirror).
 ///
-/// The image is sparse: an MBR disk of 2000 MiB with a FAT32 `bootfs` and an ext4 `rootfs`, as Raspberry Pi OS has them.
-/// Two processes that ask at the same time compose it once. `refresh` composes it anew, even when the cache has it.
+/// The image is sparse: an MBR disk of 2000 MiB with a FAT32 `bootfs` and an ext4 `rootfs`, as in
+/// Raspberry Pi OS. Two processes that ask at the same time compose it once. `refresh` composes it
+/// again, even when the cache has it.
 ///
 /// # Errors
-/// [`DebianError`]; nothing is left under the final name.
+/// [`DebianError`]; then no file has the final name.
 pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) -> Result<PathBuf, DebianError> {
     let image = cached_path(cache_dir, release);
     if image.is_file() && !refresh {
@@ -55,7 +58,7 @@ pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) 
     Ok(image)
 }
 
-/// Waits for its turn: the lock goes with the returned file.
+/// Waits for the lock, which the returned file holds.
 fn lock(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
     let mut options = fs::File::options();
     options.create(true).truncate(false).write(true).custom_flags(NO_FOLLOW);

@@ -1,8 +1,10 @@
-//! `kraken.lock`: which packages, in which versions, with which hashes; beside `kraken.toml`, so that the same cluster can be baked
-//! again next year, byte for byte, from the cache.
+//! `kraken.lock`: which packages, in which versions, with which hashes. It lies beside
+//! `kraken.toml`, so that the same cluster can be baked again next year, byte for byte, from the
+//! cache.
 //!
-//! The file is TOML. It has one `[[bake]]` for each base image: what was asked for, which archives answered, and
-//! the packages that came of it. It holds no secret, and nothing of the machine that made it.
+//! The file is TOML. It has one `[[bake]]` for each base image: the request, the archives that were
+//! used, and the resulting packages. It holds no secret, and nothing about the machine that made
+//! it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -19,9 +21,9 @@ pub const LOCK: &str = "kraken.lock";
 
 /// The version of the format.
 const FORMAT: u32 = 1;
-/// A lock file larger than this (bytes) is none of ours.
+/// A lock file larger than this (bytes) is not one of kraken-flash.
 const LIMIT: u64 = 64 << 20;
-/// No package has more bytes than this; Debian's largest has about 1 GiB.
+/// The largest package, in bytes; Debian's largest has about 1 GiB.
 const LARGEST: u64 = 4 << 30;
 
 const HEADER: &str = "\
@@ -40,10 +42,10 @@ pub enum LockError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is no lock file.
+    /// It is not a lock file.
     #[error("reading {}: {why}; get its last good version back, or delete it and run `kraken-flash fetch`", path.display())]
     Bad {
         /// The file.
@@ -53,25 +55,25 @@ pub enum LockError {
     },
 }
 
-/// The whole file.
+/// The contents of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Lock {
     format: u32,
-    /// One for each base image.
+    /// One set for each base image.
     #[serde(default, rename = "bake")]
     sets: Vec<LockedSet>,
 }
 
-/// What is baked into one base image.
+/// The packages that are baked into one base image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LockedSet {
     /// SHA-256 of the raw base image, in hexadecimal.
     pub base: String,
-    /// What was asked for.
+    /// The request that the packages were chosen for.
     pub request: PackageSpec,
-    /// Which archives were asked.
+    /// The archives that were used.
     #[serde(default, rename = "archive")]
     pub archives: Vec<LockedArchive>,
     /// The packages, sorted by name and architecture.
@@ -79,23 +81,24 @@ pub struct LockedSet {
     pub packages: Vec<LockedPackage>,
 }
 
-/// What was asked for. When this changes, the packages are chosen anew.
+/// What a cluster asks for. When this changes, the packages are chosen again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PackageSpec {
     /// Where Docker comes from.
     pub docker: DockerSource,
-    /// Docker's own archive, when it is asked, and the fingerprint of its key.
+    /// The address of Docker's own archive, if it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_archive: Option<String>,
     /// The fingerprint of the key of Docker's own archive, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_key: Option<String>,
-    /// Packages by name; a `?` at the end: if there is such a package.
+    /// Packages by name. A `?` at the end makes a package optional: it is left out when no archive
+    /// has it.
     pub packages: Vec<String>,
-    /// Whether recommended packages come along.
+    /// Whether recommended packages are included.
     pub recommends: bool,
-    /// Package files.
+    /// The user's own package files.
     #[serde(default, rename = "deb", skip_serializing_if = "Vec::is_empty")]
     pub debs: Vec<LockedDeb>,
 }
@@ -104,19 +107,19 @@ pub struct PackageSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LockedDeb {
-    /// As `kraken.toml` writes it.
+    /// The path as it stands in `kraken.toml`.
     pub file: String,
     /// SHA-256, in hexadecimal.
     pub sha256: String,
 }
 
-/// An archive as it was when it was asked.
+/// An archive as it was when the packages were chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LockedArchive {
     /// Its address, as the image names it.
     pub uri: String,
-    /// The suite asked for.
+    /// The suite that was requested.
     pub suite: String,
     /// When the archive was made: the `Date` of its Release, in RFC 3339.
     pub date: String,
@@ -124,7 +127,7 @@ pub struct LockedArchive {
     pub signed_by: String,
 }
 
-/// A package.
+/// A locked package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LockedPackage {
@@ -138,23 +141,24 @@ pub struct LockedPackage {
     pub size: u64,
     /// The `.deb`'s SHA-256, in hexadecimal.
     pub sha256: String,
-    /// Where the archive has it; not for a package file of the user.
+    /// Its address in the archive; `None` for a package file of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The version in the base image that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrades: Option<String>,
-    /// The package that needs it; `None` for one that was asked for.
+    /// The package that needs it; `None` for a package that was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed_by: Option<String>,
-    /// Bytes of the root file system that it takes, in whole blocks of 4096.
+    /// Bytes that it takes in the root file system, in whole blocks of 4096.
     pub unpacked: u64,
-    /// Files, folders and links that it has.
+    /// The number of its files, folders and links.
     pub inodes: u64,
 }
 
 impl LockedPackage {
-    /// The `.deb`'s hash as bytes. Reading a lock file checks that it is one.
+    /// Returns the `.deb`'s hash as bytes; `None` when it is not a SHA-256, which reading a lock
+    /// file excludes.
     pub fn hash(&self) -> Option<[u8; 32]> {
         let mut hash = [0; 32];
         hex::decode_to_slice(&self.sha256, &mut hash).ok()?;
@@ -163,7 +167,7 @@ impl LockedPackage {
 }
 
 impl LockedSet {
-    /// Bytes and inodes that the root file system must have for all packages.
+    /// Returns the bytes and inodes that the root file system needs for all packages.
     pub fn need(&self) -> Need {
         self.packages.iter().fold(Need::default(), |sum, package| Need {
             bytes: sum.bytes.saturating_add(package.unpacked),
@@ -171,14 +175,15 @@ impl LockedSet {
         })
     }
 
-    /// The package that holds dockerd; `None` where there is none, or the base image has one already.
+    /// Returns the package with dockerd; `None` when there is none, or the base image already has
+    /// one.
     pub fn engine(&self) -> Option<&LockedPackage> {
         self.packages
             .iter()
             .find(|package| ENGINES.contains(&package.name.as_str()))
     }
 
-    /// Bytes to download.
+    /// Returns the number of bytes to download.
     pub fn download_size(&self) -> u64 {
         self.packages
             .iter()
@@ -208,7 +213,7 @@ impl LockedSet {
 }
 
 impl Lock {
-    /// Reads a lock file; one that is not there is empty.
+    /// Reads a lock file; a missing file counts as empty.
     ///
     /// # Errors
     /// [`LockError`].
@@ -233,10 +238,10 @@ impl Lock {
         Self::parse(&text).map_err(bad)
     }
 
-    /// Reads the text of a lock file.
+    /// Parses the text of a lock file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A sentence about what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let lock: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))?;
         if lock.format != FORMAT {
@@ -249,12 +254,12 @@ impl Lock {
         Ok(lock)
     }
 
-    /// What is locked for a base image (SHA-256 of the raw image, in hexadecimal).
+    /// Returns what is locked for a base image (SHA-256 of the raw image, in hexadecimal).
     pub fn set_for(&self, base: &str) -> Option<&LockedSet> {
         self.sets.iter().find(|set| set.base == base)
     }
 
-    /// Puts a base image's packages in, in place of those that were there for it.
+    /// Adds a set, in place of an earlier one for the same base image.
     pub fn put(&mut self, set: LockedSet) {
         self.format = FORMAT;
         self.sets.retain(|other| other.base != set.base);
@@ -262,7 +267,10 @@ impl Lock {
         self.sets.sort_by(|a, b| a.base.cmp(&b.base));
     }
 
-    /// The file's text.
+    /// Returns the file's text.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML.
     pub fn to_text(&self) -> Result<String, String> {
         let text = toml::to_string(self).map_err(|error| error.to_string())?;
         Ok(format!("{HEADER}{text}"))

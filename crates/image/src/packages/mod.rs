@@ -1,8 +1,9 @@
-//! The packages that a cluster asks for: from `kraken.toml` and the base to `.deb`s in the cache, pinned by `kraken.lock`, and the record of
-//! them that is baked into an image.
+//! The packages that a cluster asks for: from `kraken.toml` and the base to `.deb`s in the cache,
+//! pinned by `kraken.lock`, and the record of them in an image.
 //!
-//! `kraken-debian` proves archives, chooses and lays out; this module says what is wanted, brings the files, and keeps the lock file. It
-//! never runs anything of a package: what a package wants to run, the node runs on its first boot.
+//! `kraken-debian` verifies archives, chooses packages and unpacks them. This module decides which
+//! packages are needed, obtains the files, and maintains the lock file. It never runs anything of a
+//! package: the node does that on its first boot.
 
 mod docker;
 pub mod lock;

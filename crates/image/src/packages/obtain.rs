@@ -1,4 +1,5 @@
-//! From what `kraken.toml` asks for to `.deb`s in the cache: by the lock file where it has them, else by asking the archives.
+//! Obtains the packages that `kraken.toml` asks for as `.deb`s in the cache: by the lock file where
+//! it has them, else from the archives.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,28 +23,31 @@ use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use kraken_fetch::{DownloadError, Downloads, Hash};
 use kraken_spec::Cluster;
 
-/// Room left beyond what the packages take, in bytes, so that what makes a cluster of a base with packages needs no second growth.
+/// Free space beyond what the packages need, in bytes, so that provisioning a base with packages
+/// does not need to grow it a second time.
 pub const SLACK: u64 = 32 << 20;
 
-/// The largest `.deb` of the user's own, in bytes.
+/// The largest `.deb` of the user, in bytes.
 const LARGEST_DEB: u64 = 4 << 30;
 
 /// What packages are obtained for.
 #[derive(Clone, Copy)]
 pub struct ObtainRequest<'a> {
-    /// The cluster, which says what is asked for.
+    /// The cluster, which determines what is requested.
     pub cluster: &'a Cluster,
-    /// The base image, which says which archives it trusts and what it has already.
+    /// The base image, which determines the trusted archives and the packages that are already
+    /// installed.
     pub base: &'a Base,
-    /// The lock file.
+    /// The path of the lock file.
     pub lock: &'a Path,
-    /// Ask the archives again, and move the lock file on to what they have.
+    /// Query the archives again, and update the lock file to what they have.
     pub update: bool,
-    /// The time by which signatures are judged: seconds since 1970-01-01 UTC.
+    /// The time at which signatures must be valid: seconds since 1970-01-01 UTC.
     pub now: u64,
 }
 
-/// What a cluster asks for; `None` when it is nothing. `hash` gives that of a package file.
+/// Returns what a cluster asks for; `None` when that is nothing. `hash` returns the hash of a
+/// package file.
 fn package_spec(
     cluster: &Cluster,
     hash: impl Fn(&Path) -> Result<Hash, DownloadError>,
@@ -60,10 +64,11 @@ fn package_spec(
     Ok((!spec.is_empty()).then_some(spec))
 }
 
-/// What the lock file has for a base and a cluster, without asking anybody: for plans. `None` when it has nothing that still holds.
+/// Returns what the lock file has for a base and a cluster, without using the network: for plans.
+/// `None` when it has nothing that is still valid.
 ///
 /// # Errors
-/// [`PackagesError`] when the lock file is damaged, or a `.deb` of the user's cannot be read.
+/// [`PackagesError`] when the lock file is damaged, or a `.deb` of the user cannot be read.
 pub fn locked(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedSet>, PackagesError> {
     let Some(spec) = package_spec(request.cluster, |file| downloads.hash(file))? else {
         return Ok(None);
@@ -73,11 +78,11 @@ pub fn locked(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
     Ok(set.filter(|set| set.request == spec).cloned())
 }
 
-/// Obtains the packages that a cluster asks for; `None` when it asks for none. What the lock file has is taken as it is; what it has not is
-/// chosen anew, and put into it.
+/// Obtains the packages that a cluster asks for; `None` when it asks for none. Packages in the lock
+/// file are taken as they are. If the request changed, packages are chosen again and locked.
 ///
 /// # Errors
-/// [`PackagesError`]; the lock file is then as it was.
+/// [`PackagesError`]; then the lock file is unchanged.
 pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<ReadyPackages>, PackagesError> {
     let keep = |file: &Path| Ok(downloads.keep(file, LARGEST_DEB)?.0);
     let Some(spec) = package_spec(request.cluster, keep)? else {
@@ -103,7 +108,7 @@ pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
         already_installed,
     } = choose(request, spec, &trees, downloads, &store)?;
     let debs = fetch_all(&set, downloads, &store)?;
-    // What cannot be laid out must not get into the lock file.
+    // Packages that cannot be unpacked must not get into the lock file.
     let task = downloads.job().task("checking the packages", None);
     let mut dry_run = DryRun::begin(&trees.root)?;
     for (package, path) in set.packages.iter_mut().zip(&debs) {
@@ -114,7 +119,8 @@ pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
     dry_run.end()?;
     drop(task);
     report_changes(old.as_ref(), &set, already_installed, request.lock, downloads);
-    // Nor what the base has no room for, or cannot take at all.
+    // Neither must packages for which the base has too little space, or which it cannot take at
+    // all.
     let need = set.need();
     kraken_disk::can_take(&request.base.raw, need.bytes.saturating_add(SLACK), need.inodes).map_err(|source| {
         PackagesError::Base {
@@ -129,7 +135,7 @@ pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
     Ok(Some(ReadyPackages { locked: set, debs }))
 }
 
-/// The file in the cache is named by its hash only.
+/// Names the package in the error; its file in the cache is named by hash only.
 fn of_package(package: &LockedPackage, error: UnpackError) -> PackagesError {
     match error {
         UnpackError::Deb(source) => PackagesError::Package {
@@ -207,7 +213,7 @@ fn open_trees(path: &Path) -> Result<BaseTrees, PackagesError> {
     Ok(BaseTrees { boot, root })
 }
 
-/// Asks the archives. Besides what is to be locked, gives the names of what the base has already.
+/// Chooses packages from the archives.
 fn choose(
     request: ObtainRequest<'_>,
     spec: PackageSpec,
@@ -234,7 +240,7 @@ fn choose(
         recommends: spec.recommends,
         ..Request::default()
     };
-    // The user's own files first: nobody has to be asked for a mistake in them.
+    // The user's own files come first: a mistake in them is found without the network.
     for (deb, local) in request.cluster.system.debs.iter().zip(&spec.debs) {
         let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
         wishes.debs.push(LocalDeb {
@@ -351,7 +357,7 @@ fn locked_package(pick: &Pick) -> LockedPackage {
     }
 }
 
-/// Where each package's file is; those that the cache lacks are fetched.
+/// Returns the file of each package, after fetching those that the cache lacks.
 fn fetch_all(set: &LockedSet, downloads: &Downloads<'_>, store: &Store<'_>) -> Result<Vec<PathBuf>, PackagesError> {
     let mut paths = Vec::with_capacity(set.packages.len());
     for package in &set.packages {

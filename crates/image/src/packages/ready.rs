@@ -1,14 +1,14 @@
-//! Packages that are ready to be laid out.
+//! Packages that are ready to be unpacked.
 
 use std::path::PathBuf;
 
 use super::lock::LockedSet;
 
-/// Packages that are ready to be laid out.
+/// Packages that are ready to be unpacked.
 #[derive(Clone, Debug)]
 pub struct ReadyPackages {
-    /// What they are.
+    /// Names, versions and hashes.
     pub locked: LockedSet,
-    /// Where each of [`LockedSet::packages`] is, in the same order.
+    /// The file of each of [`LockedSet::packages`], in the same order.
     pub debs: Vec<PathBuf>,
 }

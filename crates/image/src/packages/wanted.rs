@@ -14,9 +14,10 @@ pub(super) struct NeededIndexes<'a> {
     pub optional: Vec<&'a str>,
 }
 
-/// The architectures whose indexes must be there, and those whose indexes are read where they can be had. Of a foreign one (Raspberry
-/// Pi OS has armhf besides arm64) nothing is wanted unless somebody asks for it by name; packages of it that the image has may need
-/// to go along with an upgrade.
+/// Returns the architectures whose indexes must be there, and those whose indexes are read where
+/// available. Indexes of a foreign architecture (Raspberry Pi OS has armhf besides arm64) are
+/// needed only when the user names it; packages of it that the image has may have to be upgraded
+/// together with others.
 pub(super) fn architectures<'a>(image: &'a ImageState, spec: &PackageSpec, debs: &[LocalDeb]) -> NeededIndexes<'a> {
     let named = |arch: &str| {
         let in_deb = |deb: &LocalDeb| {
@@ -41,7 +42,8 @@ pub(super) fn architectures<'a>(image: &'a ImageState, spec: &PackageSpec, debs:
     indexes
 }
 
-/// The archives that failed, when the others may be used without them: those that the image names. One that kraken.toml asks for is wanted.
+/// Returns the archives that failed, if the others may be used without them: those that the image
+/// names. An archive from kraken.toml is required.
 pub(super) fn usable_without(failed: Vec<FailedArchive>) -> Result<Vec<FailedArchive>, PackagesError> {
     let (of_image, mut own): (Vec<_>, Vec<_>) = failed
         .into_iter()
