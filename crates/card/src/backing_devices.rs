@@ -332,7 +332,7 @@ fn of_overlay(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: us
     let mut read_from = false;
     let layers = mounts[index].layers();
     if layers.is_empty() {
-        return unknown(format!("{point} is an overlay that does not tell its layers"));
+        return unknown(format!("{point} is an overlay whose layers are not listed"));
     }
     for (layer, writable) in layers {
         let own = mount_of(mounts, &layer);

@@ -204,7 +204,7 @@ impl fmt::Display for Reason {
             ),
             Reason::Fixed { bus } => write!(
                 f,
-                "it is no card and no USB device ({bus}): if you are sure, add {ALLOW_FIXED}"
+                "it is neither a card nor a USB device ({bus}): if you are sure, add {ALLOW_FIXED}"
             ),
             Reason::Large { size } => write!(
                 f,
@@ -217,7 +217,7 @@ impl fmt::Display for Reason {
             ),
             Reason::Labels { labels } => write!(
                 f,
-                "it is named {}, as somebody's data may be: see that nothing on it is needed",
+                "it is named {}, which suggests a disk with data: see that nothing on it is needed",
                 labels.iter().map(|label| format!("\"{label}\"")).collect::<Vec<_>>().join(", ")
             ),
             Reason::Volumes { kinds } => write!(
@@ -235,7 +235,7 @@ impl fmt::Display for Reason {
                 decimal_size(*size)
             ),
             Reason::ContentsUnknown => f.write_str(
-                "what is on it could not be read (udev does not tell, and the device cannot be read here): see yourself that nothing on it is needed",
+                "what is on it could not be read (udev has no record of it, and the device cannot be read here): see yourself that nothing on it is needed",
             ),
         }
     }

@@ -213,7 +213,7 @@ impl Receipt {
         match sound {
             true => Ok(receipt),
             false => Err(ReceiptError::io("reading", path)(io::Error::other(
-                "it is no receipt of this version of the program",
+                "it is not a receipt of this version of the program",
             ))),
         }
     }

@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(
             recognise(&laid(&[(510, &[0x55, 0xaa])])),
             None,
-            "a partition table is no file system"
+            "a partition table is not a file system"
         );
         let uuid = recognise(&laid(&[
             (510, &[0x55, 0xaa]),

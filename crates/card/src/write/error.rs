@@ -59,7 +59,7 @@ pub enum WriteError {
     #[error("{0}; its beginning could not be emptied after that ({1}): do not use it before it is written again")]
     Left(Box<WriteError>, Box<WriteError>),
     /// The first MiB of the image is empty, so there is no partition table: it would not boot.
-    #[error("the image has nothing in its first MiB, so no partition table: it is no image of a card")]
+    #[error("the image has nothing in its first MiB, so no partition table: it is not an image of a card")]
     NoHead,
 }
 

@@ -125,10 +125,10 @@ pub enum BakeError {
         source: kraken_disk::UsedError,
     },
     /// The free space could not be determined, or there is too little of it.
-    #[error("looking for room in the image")]
+    #[error("looking for free space in the image")]
     Space(#[from] kraken_disk::SpaceError),
     /// The root partition could not be enlarged.
-    #[error("making room in the root file system")]
+    #[error("enlarging the root file system")]
     Grow(#[from] kraken_disk::GrowError),
 }
 

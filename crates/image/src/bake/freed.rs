@@ -9,7 +9,7 @@ use rustix::fs::FallocateFlags;
 use kraken_disk::{ImageFile, UsedMap, WriteAt};
 
 /// How much is written at a time where holes cannot be punched, in bytes.
-const CHUNK: u64 = 1 << 20;
+const STEP: u64 = 1 << 20;
 
 /// Zeroes what was in use `before` and is not in use `after`.
 ///
@@ -26,10 +26,10 @@ pub(super) fn clear(file: &ImageFile, before: &UsedMap, after: &UsedMap) -> io::
 }
 
 fn write_zeros(file: &ImageFile, range: Range<u64>) -> io::Result<()> {
-    let zeros = vec![0; CHUNK as usize];
+    let zeros = vec![0; STEP as usize];
     let mut at = range.start;
     while at < range.end {
-        let len = CHUNK.min(range.end - at);
+        let len = STEP.min(range.end - at);
         file.write_at(at, &zeros[..len as usize])?;
         at += len;
     }

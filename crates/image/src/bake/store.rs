@@ -118,7 +118,7 @@ pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: J
         return Ok(true);
     }
     job.note(&format!(
-        "{} in the cache is not what it was when it was made; it is dropped, and made anew (the disk under the cache may be failing)",
+        "{} in the cache is not what it was when it was made; it is dropped, and made again (the disk under the cache may be failing)",
         path.display()
     ));
     for path in [record_path, path] {
@@ -227,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, record, known) = kept(folder.path());
         assert_eq!(cached(&path, &record), Some(known.clone()));
-        assert_eq!(cached(&path, &record), Some(known), "the first look was a change");
+        assert_eq!(cached(&path, &record), Some(known), "reading it was a change");
         rot(&path, 5000);
         assert_eq!(cached(&path, &record), None, "its time of change is the old one");
         let (path, record, _) = kept(folder.path());

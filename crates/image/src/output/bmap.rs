@@ -140,12 +140,12 @@ fn parse_range(text: &str) -> Result<BmapRange, BmapError> {
         None if attributes.contains("chksum") => return Err(bad),
         None => {
             return Err(BmapError(
-                "its ranges have no checksums, so that nobody could say whether it belongs to this image",
+                "its ranges have no checksums, so it cannot be checked whether it belongs to this image",
             ));
         }
     };
     if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(BmapError("the checksum of a Range is no SHA-256"));
+        return Err(BmapError("the checksum of a Range is not a SHA-256"));
     }
     let blocks = blocks.trim();
     let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));

@@ -27,7 +27,7 @@ const ZSTD_JOB: u32 = 16 << 20;
 /// under 256 MiB.
 const MAX_THREADS: u32 = 3;
 /// How much is read at a time, in bytes.
-const CHUNK: usize = 1 << 20;
+const BUFFER_SIZE: usize = 1 << 20;
 
 /// How an image is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub fn write(
     interrupt: &Interrupt,
 ) -> io::Result<Compressed> {
     let mut out = Hashed {
-        inner: io::BufWriter::with_capacity(CHUNK, to),
+        inner: io::BufWriter::with_capacity(BUFFER_SIZE, to),
         hash: Sha256::new(),
         size: 0,
     };
@@ -114,13 +114,15 @@ fn threads() -> u32 {
 /// Writes the raw image into `to`, and returns its hash.
 fn feed(image: &NodeImage<'_>, to: &mut dyn Write, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; BUFFER_SIZE];
     let mut at = 0;
     while at < image.size() {
         if interrupt.is_set() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
         }
-        let step = usize::try_from(image.size() - at).unwrap_or(CHUNK).min(CHUNK);
+        let step = usize::try_from(image.size() - at)
+            .unwrap_or(BUFFER_SIZE)
+            .min(BUFFER_SIZE);
         image.read_at(at, &mut buffer[..step])?;
         hash.update(&buffer[..step]);
         to.write_all(&buffer[..step])?;

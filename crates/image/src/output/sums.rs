@@ -17,9 +17,9 @@ use kraken_foundation::progress::Task;
 pub const SUMS: &str = "SHA256SUMS";
 
 /// How much is hashed between two checks of the interrupt flag, in bytes.
-const CHUNK: usize = 1 << 20;
+const BUFFER_SIZE: usize = 1 << 20;
 
-static ZEROS: [u8; CHUNK] = [0; CHUNK];
+static ZEROS: [u8; BUFFER_SIZE] = [0; BUFFER_SIZE];
 
 /// Returns the SHA-256 of a whole file, in hexadecimal. Holes are hashed without being read:
 /// copying zeros out of the kernel would take nearly as long as hashing them.
@@ -28,7 +28,7 @@ static ZEROS: [u8; CHUNK] = [0; CHUNK];
 /// The error of reading; `Interrupted` when asked to stop.
 pub fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; BUFFER_SIZE];
     let mut at = 0;
     while at < file.size() {
         let data = next_data(file, at);
@@ -63,7 +63,7 @@ fn next_data(file: &ImageFile, at: u64) -> Range<u64> {
 }
 
 fn step(at: u64, end: u64) -> usize {
-    usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK)
+    usize::try_from(end - at).unwrap_or(BUFFER_SIZE).min(BUFFER_SIZE)
 }
 
 fn advance(at: u64, step: usize, task: &dyn Task, interrupt: &Interrupt) -> io::Result<u64> {

@@ -34,7 +34,7 @@ pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Resu
     }
     let address = |rest: &str| {
         let text = format!("{}/{distribution}{rest}", docker.archive);
-        Url::parse(&text).map_err(|error| PackagesError::Name(format!("{text} is no address: {error}")))
+        Url::parse(&text).map_err(|error| PackagesError::Name(format!("{text} is not an address: {error}")))
     };
     let (named, key) = match &docker.key_file {
         Some(path) => {

@@ -193,7 +193,7 @@ impl LockedSet {
     fn check(&self) -> Result<(), String> {
         let is_hash = |text: &str| hex::decode(text).is_ok_and(|bytes| bytes.len() == 32);
         if !is_hash(&self.base) {
-            return Err(format!("{:?} is no SHA-256 of a base image", self.base));
+            return Err(format!("{:?} is not a SHA-256 of a base image", self.base));
         }
         for package in &self.packages {
             if package.hash().is_none() || package.size > LARGEST || package.unpacked > LARGEST {
@@ -230,7 +230,7 @@ impl Lock {
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(io(error)),
-            Ok(metadata) if !metadata.is_file() => return Err(bad("it is no regular file".into())),
+            Ok(metadata) if !metadata.is_file() => return Err(bad("it is not a regular file".into())),
             Ok(metadata) if metadata.len() > LIMIT => return Err(bad("it is too large to be a lock file".into())),
             Ok(_) => {}
         }

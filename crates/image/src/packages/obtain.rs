@@ -365,8 +365,9 @@ fn fetch_all(set: &LockedSet, downloads: &Downloads<'_>, store: &Store<'_>) -> R
         let hash = package.hash().unwrap_or_default();
         let path = match &package.url {
             Some(url) => {
-                let url = Url::parse(url)
-                    .map_err(|error| PackagesError::Name(format!("{url} of the lock file is no address: {error}")))?;
+                let url = Url::parse(url).map_err(|error| {
+                    PackagesError::Name(format!("{url} of the lock file is not an address: {error}"))
+                })?;
                 store.file(&url, package.size, &hash)?
             }
             None => downloads.cached(&hash)?.ok_or_else(|| {

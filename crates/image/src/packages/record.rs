@@ -127,7 +127,7 @@ impl PackagesRecord {
         serde_json::from_slice(&bytes).map(Some).map_err(|error| TreeError {
             file_system: "ext4",
             path: RECORD.to_owned(),
-            why: format!("it is no record of packages ({error}); build the image again"),
+            why: format!("it is not a record of packages ({error}); build the image again"),
         })
     }
 }

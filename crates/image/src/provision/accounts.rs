@@ -80,7 +80,7 @@ impl Table {
             .ok_or_else(|| ProvisionError::Image {
                 path: self.path.to_owned(),
                 why: format!(
-                    "the line of `{}` has no number where its id belongs; mend the base image",
+                    "the line of `{}` has no number where its id belongs; correct the base image",
                     row[0]
                 ),
             })
@@ -240,7 +240,7 @@ fn refuse_separators(user: &User) -> Result<(), ProvisionError> {
     if bad(&user.name) || user.name.contains(['/', ',']) || user.name.is_empty() || bad(hash) {
         return Err(ProvisionError::Image {
             path: "/etc/passwd".to_owned(),
-            why: "the user's name or password hash has a separator or control character; mend [user] in kraken.toml"
+            why: "the user's name or password hash has a separator or control character; correct [user] in kraken.toml"
                 .to_owned(),
         });
     }

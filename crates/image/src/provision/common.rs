@@ -54,7 +54,7 @@ fn ssh_server(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let Some(unit) = first(draft.ctx.root, &units)? else {
         return Err(ProvisionError::Missing {
             what: "SSH server (no ssh.service)".to_owned(),
-            help: "use a base with the package openssh-server: without it nobody could log in",
+            help: "use a base with the package openssh-server: without it no user could log in",
         });
     };
     enable(draft, "ssh.service", "multi-user.target")?;
@@ -130,7 +130,7 @@ fn clock_floor(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     if first(draft.ctx.root, &programs)?.is_some() {
         let time = jiff::Timestamp::from_second(floor).map_err(|_| ProvisionError::Image {
             path: "/etc/fake-hwclock.data".to_owned(),
-            why: "the clock floor is no time of any calendar; mend [system] clock-floor".to_owned(),
+            why: "the clock floor is not a valid time; correct [system] clock-floor".to_owned(),
         })?;
         draft.file(
             "/etc/fake-hwclock.data",

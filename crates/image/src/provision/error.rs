@@ -70,7 +70,7 @@ pub enum ProvisionError {
         value: String,
     },
     /// What a template rendered is not the expected YAML.
-    #[error("checking what the template `{template}` rendered: {why}; mend the template")]
+    #[error("checking what the template `{template}` rendered: {why}; correct the template")]
     Yaml {
         /// The template.
         template: String,

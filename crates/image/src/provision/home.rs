@@ -46,7 +46,7 @@ pub(super) fn home_place(root: &dyn FileTree, home: &str) -> Result<String, Prov
         false => Err(ProvisionError::Image {
             path: home.to_owned(),
             why: format!(
-                "it leads to {place}, which is nobody's home; mend the base image, or choose another [user] name"
+                "it leads to {place}, which cannot be a user's home; correct the base image, or choose another [user] name"
             ),
         }),
     }
@@ -102,7 +102,7 @@ fn copy_skel(
         if depth == 0 || *budget == 0 {
             return Err(ProvisionError::Image {
                 path: from.to_owned(),
-                why: "it has too many files or folders to be a skeleton; mend the base image".to_owned(),
+                why: "it has too many files or folders to be a skeleton; correct the base image".to_owned(),
             });
         }
         // A file that the image already has in the home stays; otherwise the skeleton's is copied.

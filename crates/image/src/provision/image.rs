@@ -97,7 +97,7 @@ pub(super) fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>, Pr
     };
     String::from_utf8(bytes).map(Some).map_err(|_| ProvisionError::Image {
         path: path.to_owned(),
-        why: "it is not UTF-8 text; mend it in the base image".to_owned(),
+        why: "it is not UTF-8 text; correct it in the base image".to_owned(),
     })
 }
 
