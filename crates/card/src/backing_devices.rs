@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn system_mount_points_are_told_from_others() {
+    fn system_mount_points_are_recognised() {
         for point in [
             "/",
             "/boot/firmware",

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Host;
 use super::udev::Properties;
 
-/// How a device is attached, as far as [`super::judge`] needs to know.
+/// How a device is attached, as far as [`super::judge()`] needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bus {

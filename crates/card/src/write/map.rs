@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn data_between_ranges_is_found_in_pieces() {
+    fn data_between_ranges_is_found_in_extents() {
         let mut bytes = vec![0; 1 << 20];
         let extents = map_extents([
             mapped(4096, 8192, &bytes),

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_id_is_told_from_the_marks_of_a_first_boot() {
+    fn a_machine_id_is_not_the_mark_of_a_first_boot() {
         for (text, want) in [
             ("0123456789abcdef0123456789abcdef\n", true),
             ("uninitialized\n", false),

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_that_a_node_waits_for_in_vain_are_told_from_its_own() {
+    fn only_foreign_mounts_that_block_the_boot_are_found() {
         for (line, foreign) in [
             ("proc /proc proc defaults 0 0", false),
             ("PARTUUID=1-01 /boot/firmware vfat defaults 0 2", false),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_keep_users_out_are_told_from_those_of_a_fresh_image() {
+    fn only_lines_that_keep_users_out_are_found() {
         for line in [
             "AllowUsers alice",
             "denygroups=all",
