@@ -9,6 +9,7 @@ use super::groups::Groups;
 use super::report::{BootReport, Event, Watcher};
 use super::{Plan, prove};
 use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::named;
 use kraken_guest::Janitor;
 use kraken_guest::OwnKey;
 use kraken_guest::folder_in;
@@ -112,7 +113,7 @@ fn measure(plan: &Plan<'_>, folder: &Path, janitor: &Janitor, interrupt: &Interr
     };
     let Some(bytes) = bytes else { return Ok(1.0) };
     let kernel = folder.join("kernel");
-    fs::write(&kernel, calibrate::program(bytes)).map_err(io_error("writing", &kernel))?;
+    named::write(&kernel, &calibrate::program(bytes)).map_err(io_error("writing", &kernel))?;
     let slowness = calibrate::slowness(&kernel, janitor, interrupt)?;
     let _ = fs::remove_file(&kernel);
     Ok(slowness)

@@ -4,7 +4,6 @@ mod arrive;
 mod look;
 mod power;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -16,6 +15,7 @@ use super::inspect::{self, Findings};
 use super::judge::{RULES, Verdict};
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use kraken_disk::ApplyError;
+use kraken_foundation::named;
 use kraken_guest::Guest;
 use kraken_guest::console::Omen;
 use kraken_guest::{EmulateError, Subject};
@@ -261,7 +261,7 @@ impl<'a> Running<'a> {
     fn look_with(&mut self, script: &str) -> Result<Findings, String> {
         let text = self.ssh(script)?;
         let note = || -> io::Result<()> {
-            let mut file = File::options().create(true).append(true).open(&self.looks)?;
+            let mut file = named::append(&self.looks)?;
             write!(file, "{LOOK_AT}{} ms\n{text}\n", self.run.clock.ms())
         };
         // A disk that is full here makes no node wrong.

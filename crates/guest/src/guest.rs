@@ -13,6 +13,7 @@ use super::fuse::Fuse;
 use super::janitor::Janitor;
 use super::programs::QEMU;
 use kraken_disk::tool;
+use kraken_foundation::named;
 use kraken_foundation::text;
 
 /// What is kept of what the emulator says of itself, in bytes.
@@ -46,7 +47,7 @@ impl Guest {
         lines: SyncSender<String>,
         fuse: Arc<Fuse>,
     ) -> io::Result<Self> {
-        let file = File::options().create(true).append(true).open(log)?;
+        let file = named::append(log)?;
         let mut command = tool(QEMU);
         let mut process = command
             .args(arguments)

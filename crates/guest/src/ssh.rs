@@ -1,6 +1,6 @@
 //! Logging in to a guest with OpenSSH, through the virtual LAN: one connection that many commands share.
 
-use std::fs::{self, File};
+use std::fs::{self};
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::janitor::Janitor;
 use super::programs::run_for;
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::named;
 use kraken_foundation::text;
 
 /// Who logs in, where, with what.
@@ -85,7 +86,7 @@ impl Shell {
         interrupt: &Interrupt,
     ) -> Result<Self, String> {
         let errors = socket.with_extension("err");
-        let file = File::create(&errors).map_err(|error| words(&error))?;
+        let file = named::create(&errors).map_err(|error| words(&error))?;
         let mut command = login.command();
         command
             .args(["-M", "-N", "-o", "ControlPersist=no", "-S"])

@@ -16,7 +16,7 @@ use super::inspect::{
 use super::key::format;
 use super::packaged::PackagedBase;
 use super::store::{Measured, cached, is_sound, keep, measure, prune, temporary};
-use super::{BakeError, Inputs, cache_lock, freed, packaged};
+use super::{Admission, BakeError, Inputs, cache_lock, freed, packaged};
 use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
@@ -45,8 +45,8 @@ pub struct GoldenImage {
 }
 
 /// A golden image together with the inputs that it was made from.
-pub struct Golden<'a> {
-    inputs: Inputs<'a>,
+pub struct Golden {
+    inputs: Inputs,
     image: GoldenImage,
 }
 
@@ -54,9 +54,9 @@ pub struct Golden<'a> {
 ///
 /// # Errors
 /// [`BakeError`]; then nothing is left in the cache.
-pub fn bake<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Golden<'a>, BakeError> {
+pub fn bake(inputs: Inputs, cache: &Path, job: Job<'_>) -> Result<Golden, BakeError> {
     for _ in 0..2 {
-        if let Some(golden) = attempt(inputs, cache, job)? {
+        if let Some(golden) = attempt(&inputs, cache, job)? {
             return Ok(golden);
         }
     }
@@ -64,16 +64,15 @@ pub fn bake<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Golden
 }
 
 /// As [`bake`]; `None` when something in the cache was damaged and has been dropped.
-fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<Golden<'a>>, BakeError> {
-    let base = inputs.base;
-    let needs_keys = inputs.cluster.swarm.mode != SwarmMode::None && !matches!(inputs.rejoin, Rejoin::ByToken(_));
-    if needs_keys && inputs.keys.is_none() {
+fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>, BakeError> {
+    let base = &inputs.base;
+    if inputs.cluster.swarm.mode != SwarmMode::None && matches!(inputs.admission, Admission::None) {
         return Err(BakeError::NoKeys);
     }
     let file = open_read(&base.raw)?;
     let opened = open(&file, &base.raw)?;
-    refuse_wrong_architecture(inputs.cluster, &opened.os)?;
-    refuse_used(inputs.cluster, &base.raw, &opened.os)?;
+    refuse_wrong_architecture(&inputs.cluster, &opened.os)?;
+    refuse_used(&inputs.cluster, &base.raw, &opened.os)?;
     let described = opened.os.in_words();
     let clock_floor = inputs
         .cluster
@@ -82,12 +81,16 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         .unwrap_or(i64::MIN)
         .max(opened.os.made_at);
     let packaged_base = |packages| PackagedBase {
-        base,
+        base: base.as_ref(),
         packages,
         time: clock_floor,
     };
     // With packages in it, it is another base; its name for the user stays the same.
-    let (start, file, opened, _start_stays) = match inputs.packages.filter(|ready| !ready.locked.packages.is_empty()) {
+    let (start, file, opened, _start_stays) = match inputs
+        .packages
+        .as_deref()
+        .filter(|ready| !ready.locked.packages.is_empty())
+    {
         None => (base.raw.clone(), file, opened, None),
         Some(packages) => {
             let folder = cache.join("packaged");
@@ -100,23 +103,23 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
             (path, file, opened, Some(stays))
         }
     };
-    let start_key = match inputs.packages {
+    let start_key = match inputs.packages.as_deref() {
         None => base.raw_sha256.clone(),
         Some(packages) => packaged_base(packages).key(),
     };
     let context = Context {
-        cluster: inputs.cluster,
+        cluster: &inputs.cluster,
         os: &opened.os,
         boot: &opened.boot,
         root: &opened.root,
         clock_floor,
         base_sha256: &base.raw_sha256,
-        keys: inputs.keys,
-        rejoin: inputs.rejoin,
+        keys: inputs.admission.keys(),
+        rejoin: inputs.admission.rejoin(),
     };
-    let mut common = provision::pristine(&context, inputs.assets)?;
-    common.merge(provision::common(&context, inputs.assets)?);
-    let growth = growth(&file, &opened.layout, &context, inputs.assets, &common)?;
+    let mut common = provision::pristine(&context, &inputs.assets)?;
+    common.merge(provision::common(&context, &inputs.assets)?);
+    let growth = growth(&file, &opened.layout, &context, &inputs.assets, &common)?;
     let key = key(&start_key, &common, growth);
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
     let path = cache.join(format!("{key}.img"));
@@ -179,7 +182,10 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         measured,
         _stays: stays,
     };
-    Ok(Some(Golden { inputs, image }))
+    Ok(Some(Golden {
+        inputs: inputs.clone(),
+        image,
+    }))
 }
 
 /// Refuses an image that a board of the cluster cannot run.
@@ -350,14 +356,14 @@ impl ReadAt for GoldenImage {
     }
 }
 
-impl<'a> Golden<'a> {
+impl Golden {
     /// Returns the image.
     pub fn image(&self) -> &GoldenImage {
         &self.image
     }
 
     /// Returns the inputs that it was made from.
-    pub fn inputs(&self) -> &Inputs<'a> {
+    pub fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 }

@@ -22,7 +22,7 @@ pub use copy::{CopyMethod, copy_used};
 pub use error::BakeError;
 pub use extents::{EXTENT_SIZE, HashedExtent, split_extents, whole_blocks};
 pub use golden::{Golden, GoldenImage, bake};
-pub use inputs::Inputs;
+pub use inputs::{Admission, Inputs};
 pub use inspect::{accepts, covers_swarm, describe, keyboard_refuses};
 pub use key::IMAGE_FORMAT;
 pub use node::NodeImage;

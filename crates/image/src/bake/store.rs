@@ -14,6 +14,7 @@ use super::key::format;
 use super::{BakeError, cache_lock, hold};
 use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::Job;
+use kraken_foundation::atomic;
 use kraken_foundation::interrupt::Interrupted;
 
 /// How many golden images the cache keeps: the one in use and earlier ones, for users who switch
@@ -159,14 +160,7 @@ pub(super) fn keep(
     let json = serde_json::to_vec(&record)
         .map_err(io::Error::from)
         .map_err(BakeError::io("writing", record_path))?;
-    let folder = record_path.parent().unwrap_or(Path::new("."));
-    let write = || -> io::Result<()> {
-        let mut out = temporary(folder)?;
-        io::Write::write_all(&mut out, &json)?;
-        out.persist(record_path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(BakeError::io("writing", record_path))
+    atomic::write(record_path, 0o600, &json).map_err(BakeError::io("writing", record_path))
 }
 
 /// Drops the golden images that were unused for the longest time, except those in use. A failure

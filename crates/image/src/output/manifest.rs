@@ -7,9 +7,9 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use super::sums;
+use crate::bake::Admission;
 use crate::bake::Golden;
 use crate::packages::RecordedPackage;
-use crate::provision::Rejoin;
 use kraken_spec::{Role, SwarmMode};
 
 use serde::{Deserialize, Serialize};
@@ -84,11 +84,11 @@ pub struct ManifestInputs {
 impl ManifestSwarm {
     /// Returns the swarm that a golden image was made for. A golden image for joining a running
     /// swarm does not describe it, so `before` stays.
-    pub(super) fn new(golden: &Golden<'_>, before: Option<Self>) -> Option<Self> {
+    pub(super) fn new(golden: &Golden, before: Option<Self>) -> Option<Self> {
         let inputs = golden.inputs();
-        match (inputs.rejoin, inputs.keys, inputs.cluster.swarm.mode) {
-            (_, _, SwarmMode::None) => None,
-            (Rejoin::No, Some(keys), _) => Some(Self {
+        match (&inputs.admission, inputs.cluster.swarm.mode) {
+            (_, SwarmMode::None) => None,
+            (Admission::New(keys), _) => Some(Self {
                 id: kraken_swarm_state::cluster_id(keys),
                 roles: inputs
                     .cluster
@@ -122,7 +122,7 @@ impl Manifest {
 impl ManifestInputs {
     /// Returns the inputs of a golden image; `config_sha256` is the hash of `kraken.toml`, if there
     /// is one.
-    pub fn new(golden: &Golden<'_>, config_sha256: Option<String>) -> Self {
+    pub fn new(golden: &Golden, config_sha256: Option<String>) -> Self {
         let (inputs, image) = (golden.inputs(), golden.image());
         Self {
             base: inputs.base.origin.clone(),
