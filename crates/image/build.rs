@@ -1,5 +1,5 @@
-//! Rebuilds the library when a template or overlay is added or removed, since they are compiled into
-//! the program.
+//! Rebuilds the library when a template or overlay is added or removed, since they are compiled
+//! into the program.
 
 fn main() {
     for watched in ["../../templates", "../../overlays", "build.rs"] {

@@ -114,7 +114,7 @@ impl Place {
             };
         }
         let removable = host.flag(folder.join("removable"));
-        if bus == Bus::Usb && (udev.is_card_reader() || (removable && looks_like_reader(host, folder))) {
+        if bus == Bus::Usb && (udev.is_card_reader() || (removable && calls_itself_reader(host, folder))) {
             return Self {
                 bus: Bus::SdCardReader,
                 hotplug,
@@ -150,7 +150,7 @@ fn is_numbered(name: &str, prefix: &str) -> bool {
 }
 
 /// Returns whether a USB device calls itself a card reader; used where udev does not say.
-fn looks_like_reader(host: &Host, folder: &Path) -> bool {
+fn calls_itself_reader(host: &Host, folder: &Path) -> bool {
     const WORDS: &[&str] = &[
         "sd/mmc",
         "sdxc",

@@ -147,8 +147,8 @@ impl Known {
             (_, Some(card)) if card.by_token => Harm::ByToken,
             (None, _) => Harm::Unknown,
             (Some(role), _) if *role != wish.role => Harm::Role(*role),
-            // No card of this node was written in this life of the cluster, or it is a worker, whose
-            // card may be written any number of times.
+            // No card of this node was written in this life of the cluster, or it is a worker,
+            // whose card may be written any number of times.
             (Some(_), None) | (Some(Role::Worker), Some(_)) => return None,
             (Some(Role::Manager), Some(_)) => {
                 let others = managers > 1 || members.values().filter(|role| **role == Role::Manager).count() > 1;
@@ -219,7 +219,7 @@ impl Known {
                 format!("{name} joined by token{written}: the swarm knows it by another id than the one on this card")
             }
             Harm::BeginsAgain => format!(
-                "{name}'s card was written{written} already, and it is the only manager: the swarm begins anew; its nodes come back by themselves, its services, secrets and configs do not"
+                "{name}'s card was written{written} already, and it is the only manager: the swarm begins from scratch; its nodes come back by themselves, its services, secrets and configs do not"
             ),
         }
     }

@@ -1,13 +1,13 @@
 //! Cards: finds the block devices that may be written, protects all others, writes and reads back.
 //!
 //! Facts about devices come from the kernel and udev ([`Host`]); reading them needs no root and
-//! changes nothing. [`find()`] and [`list`] return [`Device`]s. [`judge()`] decides whether one may be
-//! written and gives its reasons as sentences. [`write()`] writes a [`Source`] to a [`Target`],
+//! changes nothing. [`find()`] and [`list`] return [`Device`]s. [`judge()`] decides whether one may
+//! be written and gives its reasons as sentences. [`write()`] writes a [`Source`] to a [`Target`],
 //! reads all of it back and writes the first MiB last. [`Receipts`] record which card holds which
 //! node.
 //!
-//! This crate never opens a device for writing that [`judge()`] refused, and it never prints or asks.
-//! The verdict is the first of three checks: [`Identity::check`] follows, then the kernel's
+//! This crate never opens a device for writing that [`judge()`] refused, and it never prints or
+//! asks. The verdict is the first of three checks: [`Identity::check`] follows, then the kernel's
 //! exclusive open (`O_EXCL`), which also sees uses in other mount namespaces.
 //!
 //! ```

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_tells_its_layers() {
+    fn the_layers_of_an_overlay_are_read() {
         let line = b"1 0 0:40 / / rw - overlay overlay rw,lowerdir=/ro/a:/ro/b::/data,upperdir=/rw/up,workdir=/rw/work,lowerdir+=/c";
         let layers: Vec<String> = Mount::parse(line)
             .unwrap()

@@ -45,7 +45,7 @@ pub struct Receipt {
     pub bytes: u64,
     /// Whether all of it was read back and compared.
     pub verified: bool,
-    /// Whether the card was told to discard its old contents.
+    /// Whether the card accepted the request to discard its old contents.
     pub discarded: bool,
     /// Seconds that writing and flushing took.
     pub seconds_writing: f64,

@@ -39,7 +39,7 @@ pub enum CatalogueError {
     #[error("reading the catalogue: it has no list \"os_list\"; check its address")]
     NoList,
     /// Its size or nesting is beyond any real catalogue.
-    #[error("reading the catalogue: it has {0}; this is no catalogue of images")]
+    #[error("reading the catalogue: it has {0}; this is not a catalogue of images")]
     TooMuch(&'static str),
     /// It has no image of this name.
     #[error(

@@ -157,7 +157,7 @@ impl Work<'_> {
             let url = if url == *catalogue { url } else { on_mirror(url, mirror) };
             let text = download::text(
                 &self.client,
-                self.patience(),
+                self.timeouts(),
                 &url,
                 catalogue::MOST_BYTES,
                 self.job.interrupt,
@@ -247,7 +247,7 @@ impl Work<'_> {
             sha256: announced.download,
             most: self.options.most,
         };
-        let fetched = download::download(&self.client, self.patience(), &wanted, &part, self.job)
+        let fetched = download::download(&self.client, self.timeouts(), &wanted, &part, self.job)
             .inspect_err(|error| download::discard_useless(&part, error))?;
         self.cache.keep_download(&part, &fetched.sha256)?;
         let found = Found {
@@ -356,7 +356,7 @@ impl Work<'_> {
         }
     }
 
-    fn patience(&self) -> Patience {
+    fn timeouts(&self) -> Patience {
         Patience {
             attempts: self.options.attempts.max(1),
             pause: self.options.pause,

@@ -193,7 +193,7 @@ fn elf_architecture(bytes: &[u8]) -> Result<String, String> {
     const EF_ARM_ABI_FLOAT_HARD: u32 = 0x400; // "ELF for the Arm Architecture", e_flags
     let header: &[u8; 40] = bytes.first_chunk().ok_or("is too short for a program")?;
     if header[..4] != *b"\x7fELF" || header[5] != 1 {
-        return Err("is no little-endian ELF program".to_owned());
+        return Err("is not a little-endian ELF program".to_owned());
     }
     let machine = u16::from_le_bytes([header[18], header[19]]);
     let name = match (header[4], machine) {

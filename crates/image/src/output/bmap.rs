@@ -32,7 +32,7 @@ pub struct BmapRange {
 
 /// Why a block map cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no block map that can be used: {0}")]
+#[error("it is not a usable block map: {0}")]
 pub struct BmapError(pub &'static str);
 
 /// Stands in place of the map's own hash while that hash is computed (a rule of the format).

@@ -33,7 +33,7 @@ pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
 fn options(cluster: &Cluster, assets: &Assets) -> Result<Map<String, Value>, ProvisionError> {
     let rendered = assets.renderer.text(DAEMON, &json!({"cluster": cluster.name}))?;
     let mut options: Map<String, Value> =
-        serde_json::from_str(&rendered).map_err(|error| template(format!("it is no JSON object ({error})")))?;
+        serde_json::from_str(&rendered).map_err(|error| template(format!("it is not a JSON object ({error})")))?;
     lay_over(&mut options, &cluster.docker.daemon);
     lay_pools(&mut options, &cluster.docker.local_pools);
     Ok(options)

@@ -79,7 +79,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
                 "other manager than {}, so no swarm that it could join again",
                 node.hostname
             ),
-            help: "build it without --rejoin: its swarm begins anew, with the tasks of none (docs/operations.md)",
+            help: "build it without --rejoin: its swarm begins from scratch, with the tasks of none (docs/operations.md)",
         });
     }
     let mut settings = json!({

@@ -115,7 +115,7 @@ fn release_date(text: &str) -> Result<i64, String> {
         .map_or_else(|| field.to_owned(), |rest| format!("{rest}+0000"));
     let date: Timestamp = DateTimeParser::new()
         .parse_timestamp(&text)
-        .map_err(|error| format!("its Date {field:?} is no date: {error}"))?;
+        .map_err(|error| format!("its Date {field:?} is not a date: {error}"))?;
     Ok(date.as_second())
 }
 
@@ -295,7 +295,7 @@ mod tests {
             ),
             ("Date: Thu, 01 Jan 1970 00:00:10 +0000\n", Ok(10)),
             ("Origin: Debian\n", Err("it has no Date")),
-            ("Date: yesterday\n", Err("its Date \"yesterday\" is no date")),
+            ("Date: yesterday\n", Err("its Date \"yesterday\" is not a date")),
         ] {
             match (release_date(text), want) {
                 (Ok(date), Ok(want)) => assert_eq!(date, want),
