@@ -13,7 +13,7 @@ use kraken_debian::PathFilter;
 use kraken_debian::control::{Paragraph, paragraphs};
 use kraken_disk::{FileTree, NodeType, TreeError};
 use kraken_foundation::interrupt::Interrupt;
-use kraken_image::packages::lock::Bake;
+use kraken_image::packages::lock::LockedSet;
 use kraken_image::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage, are_asked_for};
 use kraken_overlay::{EntryPath, Overlay, Volume};
 use kraken_spec::Cluster;
@@ -28,7 +28,7 @@ const SHOWN: usize = 20;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Against<'a> {
     /// What `kraken.lock` has for this base. Outer `None`: nobody has a lock file to compare with.
-    pub(super) lock: Option<Option<&'a Bake>>,
+    pub(super) lock: Option<Option<&'a LockedSet>>,
     /// SHA-256 of the record as the manifest has it.
     pub(super) record_sha256: Option<&'a str>,
     /// The cluster of kraken.toml, which asks for packages or not.
@@ -39,7 +39,7 @@ pub(super) struct Against<'a> {
 
 /// Whether an image without packages lacks some. The base can have everything that is asked for, which the lock file tells; but one that
 /// was made for another kraken.toml tells nothing.
-fn none_baked_is_wrong(lock: Option<&Bake>, cluster: Option<&Cluster>) -> bool {
+fn none_baked_is_wrong(lock: Option<&LockedSet>, cluster: Option<&Cluster>) -> bool {
     match (lock, cluster) {
         (Some(bake), Some(cluster)) if !bake.request.is_of(cluster) => are_asked_for(cluster),
         (Some(bake), _) => !bake.packages.is_empty(),

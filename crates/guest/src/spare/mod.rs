@@ -54,7 +54,7 @@ impl Spare {
             },
             Single::Named("busybox-static"),
         ];
-        let fetched = singles(&root, &wanted, mirrors, fresh, downloads).map_err(failed)?;
+        let fetched = singles(&root, &wanted, mirrors, fresh.0, fresh.1, downloads).map_err(failed)?;
         let [kernel, busybox] = &fetched[..] else {
             return Err(EmulateError::Spare {
                 image: subject.image.clone(),
