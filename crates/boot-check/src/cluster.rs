@@ -15,7 +15,7 @@ use super::judge::Verdict;
 use super::node::Running;
 use super::report::Check;
 use ask::{ask_manager, until};
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 use kraken_spec::{Role, SwarmMode};
 use report::{Report, decided};
 
@@ -48,8 +48,8 @@ impl Earlier {
 /// Sees that those that are on now are Ready together, before some of them leave.
 ///
 /// # Errors
-/// [`EmulateError`] when the run was stopped.
-pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Earlier) -> Result<(), EmulateError> {
+/// [`BootError`] when the run was stopped.
+pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Earlier) -> Result<(), BootError> {
     if run.plan.cluster.swarm.mode == SwarmMode::None || !run.managers_are_there {
         return Ok(());
     }
@@ -71,15 +71,15 @@ pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Ear
 /// Makes the checks with those that are on, as far as there is something to check.
 ///
 /// # Errors
-/// [`EmulateError`] when the run was stopped, or a guest could not be started again.
-pub(super) fn prove(
+/// [`BootError`] when the run was stopped, or a guest could not be started again.
+pub(super) fn check_cluster(
     run: &Run<'_>,
     nodes: &mut [Running<'_>],
     earlier: Earlier,
     checks: &mut Vec<Check>,
-) -> Result<(), EmulateError> {
+) -> Result<(), BootError> {
     let mut report = Report { run, checks };
-    if run.plan.subjects.len() > 1 {
+    if run.plan.targets.len() > 1 {
         addresses(&mut report);
     }
     if run.plan.cluster.swarm.mode == SwarmMode::None || nodes.len() < 2 || !run.managers_are_there {
@@ -90,7 +90,7 @@ pub(super) fn prove(
     }
     roles(&mut report, nodes);
     tokens(&mut report, nodes);
-    service::prove(&mut report, nodes)?;
+    service::check_service(&mut report, nodes)?;
     power_cut(&mut report, nodes)?;
     manager_reboot(&mut report, nodes)
 }
@@ -131,7 +131,7 @@ fn table(members: &[[String; 4]]) -> String {
 }
 
 /// Waits until those members that are on are Ready; gives the manager's list. Who is no member by its own word is not waited for.
-fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, String>, EmulateError> {
+fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, String>, BootError> {
     let members_on: Vec<String> = nodes
         .iter()
         .filter(|node| node.passed("swarm-node"))
@@ -148,15 +148,10 @@ fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, 
 }
 
 /// Whether all nodes that were booted are Ready, or were when it was their turn.
-fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Earlier) -> Result<bool, EmulateError> {
+fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Earlier) -> Result<bool, BootError> {
     let run = report.run;
     let began = earlier.began_ms.unwrap_or(run.clock.ms());
-    let expected: Vec<&str> = run
-        .plan
-        .subjects
-        .iter()
-        .map(|subject| &*subject.node.hostname)
-        .collect();
+    let expected: Vec<&str> = run.plan.targets.iter().map(|target| &*target.node.hostname).collect();
     let expected = format!("Ready: {}", expected.join(", "));
     earlier.note(nodes);
     let verdict = are_ready(run, nodes)?;
@@ -171,7 +166,7 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
     let seen = match groups {
         1 => earlier.tables.concat(),
         _ => {
-            let count = run.plan.subjects.len();
+            let count = run.plan.targets.len();
             let tables = earlier.tables.iter().enumerate();
             let tables = tables.map(|(index, table)| format!("group {} of {groups}:\n{table}", index + 1));
             let summary = match is_ready {
@@ -202,7 +197,7 @@ fn roles(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) {
     let began = report.run.clock.ms();
     let wanted: Vec<(String, bool)> = nodes
         .iter()
-        .map(|node| (node.report.hostname.clone(), node.subject.node.role == Role::Manager))
+        .map(|node| (node.report.hostname.clone(), node.target.node.role == Role::Manager))
         .collect();
     let verdict = members(nodes).and_then(|rows| {
         let right =
@@ -260,15 +255,15 @@ fn tokens(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) {
 }
 
 /// Pulls a worker's plug (a manager's, where there are enough of them), sees it missed, and plugs it in again.
-fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), EmulateError> {
+fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
     const TITLE: &str = "a node that loses its power is missed, and comes back";
     let managers = nodes
         .iter()
-        .filter(|node| node.subject.node.role == Role::Manager)
+        .filter(|node| node.target.node.role == Role::Manager)
         .count();
     let victim = nodes
         .iter()
-        .rposition(|node| node.subject.node.role == Role::Worker || managers > 2);
+        .rposition(|node| node.target.node.role == Role::Worker || managers > 2);
     let Some(victim) = victim else {
         let began = report.run.clock.ms();
         report.settle(
@@ -327,11 +322,11 @@ fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(
 }
 
 /// Restarts a manager, and waits for the whole swarm.
-fn manager_reboot(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), EmulateError> {
+fn manager_reboot(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
     const TITLE: &str = "a manager restarts, and the swarm is whole again";
     const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
     let began = report.run.clock.ms();
-    let Some(manager) = nodes.iter().position(|node| node.subject.node.role == Role::Manager) else {
+    let Some(manager) = nodes.iter().position(|node| node.target.node.role == Role::Manager) else {
         return Ok(());
     };
     let name = nodes[manager].report.hostname.clone();

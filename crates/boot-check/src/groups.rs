@@ -3,7 +3,7 @@
 //! Managers stay on, since workers are nothing without them; workers come in groups, each of which makes room for the next.
 
 use super::Plan;
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 use kraken_spec::{Role, SwarmMode};
 
 /// What QEMU takes beside its guest's memory, in MiB: translated code and itself (measured, QEMU 10.0, tb-size=256).
@@ -27,26 +27,26 @@ impl Groups {
     /// All at once where that is possible and not forbidden.
     ///
     /// # Errors
-    /// [`EmulateError::Memory`] and [`EmulateError::Places`]: not even the smallest group has room.
-    pub(super) fn of(plan: &Plan<'_>) -> Result<Self, EmulateError> {
+    /// [`BootError::Memory`] and [`BootError::Places`]: not even the smallest group has room.
+    pub(super) fn of(plan: &Plan<'_>) -> Result<Self, BootError> {
         let each = plan.machine.memory() + EMULATOR;
         let free = available();
         let fit = free.map_or(usize::MAX, |free| usize::try_from(free / each).unwrap_or(usize::MAX));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let is_manager: Vec<bool> = plan
-            .subjects
+            .targets
             .iter()
-            .map(|subject| plan.cluster.swarm.mode != SwarmMode::None && subject.node.role == Role::Manager)
+            .map(|target| plan.cluster.swarm.mode != SwarmMode::None && target.node.role == Role::Manager)
             .collect();
         let managers = is_manager.iter().filter(|is_manager| **is_manager).count();
         let places = plan.at_once.unwrap_or((cores * PER_CORE).max(managers + 1));
         Self::divide(&is_manager, places.min(fit)).map_err(|needed| match free {
-            Some(free) if fit < needed => EmulateError::Memory {
+            Some(free) if fit < needed => BootError::Memory {
                 nodes: needed,
                 needed: needed as u64 * each,
                 free,
             },
-            _ => EmulateError::Places { places, needed },
+            _ => BootError::Places { places, needed },
         })
     }
 

@@ -1,7 +1,7 @@
 //! One node: from its files to a system that was looked at, and that goes on running for the checks of the cluster.
 
 mod arrive;
-mod look;
+mod poll;
 mod power;
 
 use std::fs::File;
@@ -10,15 +10,15 @@ use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::context::{Run, Turn};
+use super::context::{Run, StartSlot};
 use super::cuts::{Cuts, POWER_CUTS, POWER_CUTS_TITLE};
-use super::inspect::{self, Findings};
 use super::judge::{RULES, Verdict};
+use super::probe::{self, ProbeOutput};
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use kraken_disk::ApplyError;
 use kraken_guest::Guest;
-use kraken_guest::console::Omen;
-use kraken_guest::{EmulateError, Subject};
+use kraken_guest::console::FailurePattern;
+use kraken_guest::{BootError, BootTarget};
 use kraken_guest::{Login, Shell};
 use kraken_spec::SwarmMode;
 
@@ -26,21 +26,21 @@ use kraken_spec::SwarmMode;
 const GLANCE: Duration = Duration::from_millis(100);
 /// Limits on the reference machine, for `virt` and one guest for each core; see [`Run::patience`].
 const CONNECT: Duration = Duration::from_secs(40);
-const LOOK: Duration = Duration::from_secs(90);
+const PROBE: Duration = Duration::from_secs(90);
 /// How the first line of a look begins where looks are noted.
-const LOOK_AT: &str = "@@@ ";
+const PROBE_AT: &str = "@@@ ";
 
 /// A node that is booted.
 pub(super) struct Running<'a> {
     run: &'a Run<'a>,
-    pub(super) subject: &'a Subject<'a>,
+    pub(super) target: &'a BootTarget<'a>,
     pub(super) report: NodeReport,
     pub(super) mac: String,
     /// The overlay over its card.
     disk: PathBuf,
     log: PathBuf,
     /// What looks at it printed.
-    looks: PathBuf,
+    probes: PathBuf,
     guest: Option<Guest>,
     lines: Option<Receiver<String>>,
     shell: Option<Shell>,
@@ -51,8 +51,8 @@ pub(super) struct Running<'a> {
     /// Why it could not be started again.
     stuck: Option<String>,
     /// Its place among those that may start at once.
-    turn: Option<Turn<'a>>,
-    omens: Vec<Omen>,
+    start_slot: Option<StartSlot<'a>>,
+    failure_patterns: Vec<FailurePattern>,
     /// Where its power is cut, and was.
     cuts: Cuts,
     kept_out: Option<ApplyError>,
@@ -60,8 +60,8 @@ pub(super) struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Nothing done yet.
-    pub(super) fn new(run: &'a Run<'a>, subject: &'a Subject<'a>) -> Self {
-        let node = subject.node;
+    pub(super) fn new(run: &'a Run<'a>, target: &'a BootTarget<'a>) -> Self {
+        let node = target.node;
         let role = match run.plan.cluster.swarm.mode {
             SwarmMode::None => "none".to_owned(),
             _ => node.role.to_string(),
@@ -75,13 +75,13 @@ impl<'a> Running<'a> {
         let mac = run.plan.machine.mac(&mac);
         Self {
             run,
-            subject,
+            target,
             report: NodeReport {
                 node: node.number,
                 hostname: node.hostname.clone(),
                 address: node.address,
                 role,
-                image: subject.named(),
+                image: target.named(),
                 ephemeral_key: false,
                 stages: Vec::new(),
                 checks: Vec::new(),
@@ -91,30 +91,30 @@ impl<'a> Running<'a> {
             mac,
             disk: run.folder.join(format!("{}-disk.qcow2", node.hostname)),
             log: run.folder.join(format!("console-{}.log", node.hostname)),
-            looks: run.folder.join(format!("looks-{}.txt", node.hostname)),
+            probes: run.folder.join(format!("looks-{}.txt", node.hostname)),
             guest: None,
             lines: None,
             shell: None,
             starts: 0,
             restarts: 0,
             stuck: None,
-            turn: None,
-            omens: Vec::new(),
+            start_slot: None,
+            failure_patterns: Vec::new(),
             cuts: Cuts::of(&run.plan.power_cuts, node.number),
             kept_out: None,
         }
     }
 
     /// From nothing to all that a look can tell. An error is one of this machine; what is wrong with the card stands in the report.
-    pub(super) fn prove(&mut self) -> Result<(), EmulateError> {
-        let result = self.prove_in_turn();
+    pub(super) fn run_checks(&mut self) -> Result<(), BootError> {
+        let result = self.run_checks_in_slot();
         // Whatever came of it, others may start now.
-        self.turn = None;
+        self.start_slot = None;
         self.run.is_past(self.port());
         result
     }
 
-    fn prove_in_turn(&mut self) -> Result<(), EmulateError> {
+    fn run_checks_in_slot(&mut self) -> Result<(), BootError> {
         let began = self.run.clock.ms();
         self.make_card()?;
         let found = match self.read_card()? {
@@ -139,7 +139,10 @@ impl<'a> Running<'a> {
         if !self.has_room()? {
             return Ok(());
         }
-        self.turn = Some(self.run.turn(self.port(), || self.doing("waiting for its turn"))?);
+        self.start_slot = Some(
+            self.run
+                .start_slot(self.port(), || self.doing("waiting for its turn"))?,
+        );
         self.start()?;
         if !self.kernel()? || !self.login()? {
             // The others can use its processor. One that only its SSH server fails may be the manager whom they look for.
@@ -148,16 +151,16 @@ impl<'a> Running<'a> {
             }
             return Ok(());
         }
-        self.look()
+        self.poll()
     }
 
     /// Its port on the LAN.
     pub(super) fn port(&self) -> usize {
         let number = self.report.node;
-        let subjects = &self.run.plan.subjects;
-        subjects
+        let targets = &self.run.plan.targets;
+        targets
             .iter()
-            .position(|subject| subject.node.number == number)
+            .position(|target| target.node.number == number)
             .unwrap_or_default()
     }
 
@@ -188,10 +191,10 @@ impl<'a> Running<'a> {
         let mut check = self.run.check(name, title, began_ms, verdict);
         if check.outcome == Outcome::Failed && check.cause.is_none() {
             check.cause = self
-                .omens
+                .failure_patterns
                 .iter()
-                .find(|omen| omen.check == name)
-                .map(|omen| omen.cause.to_owned());
+                .find(|pattern| pattern.check == name)
+                .map(|pattern| pattern.cause.to_owned());
         }
         self.run.watcher.event(&Event::Checked {
             node: Some(self.report.node),
@@ -201,7 +204,7 @@ impl<'a> Running<'a> {
         self.run.clock.progress();
     }
 
-    fn wait(&mut self, time: Duration) -> Result<(), EmulateError> {
+    fn wait(&mut self, time: Duration) -> Result<(), BootError> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.run.interrupt.check()?;
@@ -212,7 +215,7 @@ impl<'a> Running<'a> {
     }
 
     fn login_as(&self, user: &str, key: PathBuf) -> Result<Login, String> {
-        let at = std::net::SocketAddrV4::new(self.subject.node.address, 22);
+        let at = std::net::SocketAddrV4::new(self.target.node.address, 22);
         let at = self.run.lan.forward(at).map_err(|error| error.to_string())?;
         Ok(Login {
             at,
@@ -229,11 +232,11 @@ impl<'a> Running<'a> {
         self.shell = None;
         let login = self.login_as("root", self.run.key.file.clone())?;
         let socket = self.run.short.join(format!("ssh{}-{}", self.port(), self.starts));
-        let limit = self.run.patience(CONNECT);
+        let limit = self.run.scaled_timeout(CONNECT);
         self.shell = Some(Shell::open(
             &login,
             socket,
-            &self.run.janitor,
+            &self.run.reaper,
             limit,
             self.run.interrupt,
         )?);
@@ -243,7 +246,7 @@ impl<'a> Running<'a> {
     /// Runs a script as root.
     pub(super) fn ssh(&mut self, script: &str) -> Result<String, String> {
         self.open()?;
-        let limit = self.run.patience(LOOK);
+        let limit = self.run.scaled_timeout(PROBE);
         let Some(shell) = &self.shell else {
             return Err("no connection".to_owned());
         };
@@ -251,22 +254,22 @@ impl<'a> Running<'a> {
     }
 
     /// One look, as findings; nothing when it could not be taken, with the reason.
-    pub(super) fn findings(&mut self) -> Result<Findings, String> {
+    pub(super) fn probe(&mut self) -> Result<ProbeOutput, String> {
         let network = &self.run.plan.cluster.network;
-        let script = inspect::script(&self.run.plan.cluster.user.name, network.gateway);
-        self.look_with(&script)
+        let script = probe::script(&self.run.plan.cluster.user.name, network.gateway);
+        self.run_probe(&script)
     }
 
     /// Runs a script that looks. What it printed is noted beside the console's log: it is what a verdict rests on.
-    fn look_with(&mut self, script: &str) -> Result<Findings, String> {
+    fn run_probe(&mut self, script: &str) -> Result<ProbeOutput, String> {
         let text = self.ssh(script)?;
         let note = || -> io::Result<()> {
-            let mut file = File::options().create(true).append(true).open(&self.looks)?;
-            write!(file, "{LOOK_AT}{} ms\n{text}\n", self.run.clock.ms())
+            let mut file = File::options().create(true).append(true).open(&self.probes)?;
+            write!(file, "{PROBE_AT}{} ms\n{text}\n", self.run.clock.ms())
         };
         // A disk that is full here makes no node wrong.
         let _ = note();
-        Ok(Findings::parse(&text))
+        Ok(ProbeOutput::parse(&text))
     }
 
     /// Ends it: what was not reached stands in the report, with the console's last lines.
@@ -302,6 +305,6 @@ impl<'a> Running<'a> {
 
     /// Where its console is written, and what looks at it printed.
     pub(super) fn logs(&self) -> [PathBuf; 2] {
-        [self.log.clone(), self.looks.clone()]
+        [self.log.clone(), self.probes.clone()]
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::cuts::PowerCut;
 use super::report::Check;
-use kraken_guest::{Machine, Spare, Subject};
+use kraken_guest::{BootTarget, FallbackKernel, Machine};
 use kraken_spec::{Cluster, SwarmMode};
 
 /// What is to be booted, and how.
@@ -12,7 +12,7 @@ pub struct Plan<'a> {
     /// The cluster that the images are of.
     pub cluster: &'a Cluster,
     /// The nodes that are booted.
-    pub subjects: Vec<Subject<'a>>,
+    pub targets: Vec<BootTarget<'a>>,
     /// On which machine.
     pub machine: Machine,
     /// How large the emulated cards are, in bytes, at least; an image that is larger keeps its size. A power of two for boards.
@@ -22,7 +22,7 @@ pub struct Plan<'a> {
     /// Where the power of nodes is cut while they come up.
     pub power_cuts: Vec<PowerCut>,
     /// A kernel for cards whose own does not know `virt`, where there are such: [`Subject::lacks_virtio`].
-    pub spare: Option<Spare>,
+    pub fallback: Option<FallbackKernel>,
     /// Where the overlays may grow: a folder with space for what the guests write, some GiB.
     pub room: PathBuf,
     /// Where the consoles' logs go.

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::janitor::Janitor;
 use super::programs::QEMU;
-use super::{EmulateError, Machine};
+use super::reaper::Reaper;
+use super::{BootError, Machine};
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
 
@@ -40,7 +40,7 @@ pub fn program(kernel: Vec<u8>) -> Vec<u8> {
 
 /// How many times slower than the reference machine this one emulates; at least 1, since limits are never tightened. What
 /// [`program`] gave is started without a disk: a kernel ends in a panic, upon which the emulator ends.
-pub fn slowness(kernel: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Result<f64, EmulateError> {
+pub fn slowness(kernel: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result<f64, BootError> {
     let mut command = tool(QEMU);
     command
         .args([
@@ -74,11 +74,11 @@ pub fn slowness(kernel: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Resu
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let began = Instant::now();
-    let mut process = command.spawn().map_err(|error| EmulateError::Tool {
+    let mut process = command.spawn().map_err(|error| BootError::Tool {
         program: QEMU,
         said: error.to_string(),
     })?;
-    janitor.mind(process.id());
+    reaper.watch(process.id());
     let ended = loop {
         match process.try_wait() {
             Ok(Some(status)) => break status.success(),
@@ -93,7 +93,7 @@ pub fn slowness(kernel: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Resu
             }
         }
     };
-    janitor.forget(process.id());
+    reaper.forget(process.id());
     interrupt.check()?;
     let times = began.elapsed().as_secs_f64() / REFERENCE.as_secs_f64();
     Ok(if ended && times > 0.1 { times.max(1.0) } else { UNKNOWN })

@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn a_guest_keeps_the_limits_of_the_card_where_it_is_fast_enough() {
-        let with = |stretch| {
-            let limits = Limits::of(stretch);
+        let with = |factor| {
+            let limits = Limits::of(factor);
             let emulator = Emulator {
                 machine: Machine::Virt,
                 tree: None,

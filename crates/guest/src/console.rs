@@ -74,7 +74,7 @@ impl Console {
 
 /// Why a guest will not come up, seen on its console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Omen {
+pub struct FailurePattern {
     /// The check that it fails.
     pub check: &'static str,
     /// The likely cause, and what to do.
@@ -84,10 +84,10 @@ pub struct Omen {
 }
 
 /// What lines of kernels, initramfs-tools, systemd, cloud-init, Docker and this program's own units mean.
-const OMENS: &[(&str, Omen)] = &[
+const FAILURE_PATTERNS: &[(&str, FailurePattern)] = &[
     (
         "VFS: Unable to mount root fs",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: NO_ROOT,
             fatal: true,
@@ -95,7 +95,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Kernel panic",
-        Omen {
+        FailurePattern {
             check: "kernel",
             cause: "the kernel panicked: it does not fit the board, or its root file system or init is not there",
             fatal: true,
@@ -103,7 +103,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Gave up waiting for root",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: NO_ROOT,
             fatal: true,
@@ -111,7 +111,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "does not exist.  Dropping to a shell",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: NO_ROOT,
             fatal: true,
@@ -119,7 +119,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "No init found",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: "there is no system on the root partition: flash the card again",
             fatal: true,
@@ -127,7 +127,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "You are in emergency mode",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: "systemd fell into emergency mode: a file system of /etc/fstab is not there or damaged; compare its PARTUUIDs with the card's",
             fatal: true,
@@ -135,7 +135,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Give root password for maintenance",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: "systemd fell into emergency mode: a file system of /etc/fstab is not there or damaged; compare its PARTUUIDs with the card's",
             fatal: true,
@@ -143,7 +143,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Failed to start ssh",
-        Omen {
+        FailurePattern {
             check: "ssh",
             cause: "the SSH server does not start: its host keys could not be made, or its configuration is wrong",
             fatal: true,
@@ -151,7 +151,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "EXT4-fs error",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: "the root file system is damaged: build the image again",
             fatal: false,
@@ -159,7 +159,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "No space left on device",
-        Omen {
+        FailurePattern {
             check: "room",
             cause: "the root file system is full: a larger card, or a base with room",
             fatal: false,
@@ -167,7 +167,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Out of memory: Killed process",
-        Omen {
+        FailurePattern {
             check: "memory",
             cause: "the guest ran out of memory",
             fatal: false,
@@ -175,7 +175,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Failed loading yaml blob",
-        Omen {
+        FailurePattern {
             check: "cloud-init",
             cause: "user-data is no YAML: look at templates/user-data",
             fatal: false,
@@ -183,7 +183,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Invalid cloud-config provided",
-        Omen {
+        FailurePattern {
             check: "cloud-init",
             cause: "user-data does not follow cloud-init's schema: look at templates/user-data",
             fatal: false,
@@ -191,7 +191,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "duplicate address",
-        Omen {
+        FailurePattern {
             check: "address",
             cause: "another node has this address: see the addresses in kraken.toml",
             fatal: false,
@@ -203,11 +203,11 @@ const NO_ROOT: &str =
     "the kernel finds no root device: root= in cmdline.txt names another PARTUUID than the card has, or none";
 
 /// What a line means.
-pub fn omen(line: &str) -> Option<Omen> {
-    OMENS
+pub fn failure_pattern(line: &str) -> Option<FailurePattern> {
+    FAILURE_PATTERNS
         .iter()
         .find(|(words, _)| line.contains(words))
-        .map(|(_, omen)| *omen)
+        .map(|(_, pattern)| *pattern)
 }
 
 /// Whether a line is of the system on the root file system: systemd has begun.
@@ -329,10 +329,10 @@ mod tests {
             ("You are in emergency mode. After logging in,", "root", true),
             ("cp: error writing '/x': No space left on device", "room", false),
         ] {
-            let omen = omen(line).unwrap();
-            assert_eq!((omen.check, omen.fatal), (check, fatal), "{line}");
+            let pattern = failure_pattern(line).unwrap();
+            assert_eq!((pattern.check, pattern.fatal), (check, fatal), "{line}");
         }
-        assert_eq!(omen("[    1.0] random: crng init done"), None);
+        assert_eq!(failure_pattern("[    1.0] random: crng init done"), None);
         assert!(is_of_the_system(
             "[  OK  ] Reached target local-fs.target - Local File Systems."
         ));

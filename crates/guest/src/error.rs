@@ -10,7 +10,7 @@ use kraken_lan::LanError;
 /// Why booting could not be tried.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum EmulateError {
+pub enum BootError {
     /// Programs are missing.
     #[error("booting images needs {}, which {} not here; {}", names.join(", "), if names.len() == 1 { "is" } else { "are" }, install)]
     Missing {
@@ -50,7 +50,7 @@ pub enum EmulateError {
     Packed(#[from] kraken_fetch::UnpackError),
     /// There is no kernel to be had in the place of the card's own.
     #[error("fetching a kernel for `virt`, since that of {} has no drivers for it: {source}; a board needs none (--machine raspi3b, or raspi2b for a 32-bit image)", image.display())]
-    Spare {
+    FallbackKernel {
         /// The image, or the package.
         image: PathBuf,
         /// What is wrong.
@@ -90,7 +90,7 @@ pub enum EmulateError {
 }
 
 /// Makes an error of what the system says: `doing` is a gerund, such as "reading".
-pub fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EmulateError {
+pub fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BootError {
     let path = path.to_owned();
-    move |source| EmulateError::Io { doing, path, source }
+    move |source| BootError::Io { doing, path, source }
 }

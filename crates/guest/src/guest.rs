@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 
 use super::console::Console;
 use super::fuse::Fuse;
-use super::janitor::Janitor;
 use super::programs::QEMU;
+use super::reaper::Reaper;
 use kraken_disk::tool;
 use kraken_foundation::text;
 
@@ -30,7 +30,7 @@ pub struct End {
 pub struct Guest {
     process: Arc<Mutex<Child>>,
     id: u32,
-    janitor: Arc<Janitor>,
+    reaper: Arc<Reaper>,
     console: Arc<Mutex<Console>>,
     said: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
@@ -42,7 +42,7 @@ impl Guest {
     pub fn start(
         arguments: &[String],
         log: &Path,
-        janitor: &Arc<Janitor>,
+        reaper: &Arc<Reaper>,
         lines: SyncSender<String>,
         fuse: Arc<Fuse>,
     ) -> io::Result<Self> {
@@ -54,7 +54,7 @@ impl Guest {
             .stderr(Stdio::piped())
             .spawn()?;
         let (id, output, errors) = (process.id(), process.stdout.take(), process.stderr.take());
-        janitor.mind(id);
+        reaper.watch(id);
         let process = Arc::new(Mutex::new(process));
         let console = Arc::new(Mutex::new(Console::default()));
         let said = Arc::new(Mutex::new(String::new()));
@@ -88,7 +88,7 @@ impl Guest {
         Ok(Self {
             process,
             id,
-            janitor: Arc::clone(janitor),
+            reaper: Arc::clone(reaper),
             console,
             said,
             readers,
@@ -125,7 +125,7 @@ impl Drop for Guest {
         let _ = process.kill();
         let _ = process.wait();
         drop(process);
-        self.janitor.forget(self.id);
+        self.reaper.forget(self.id);
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }

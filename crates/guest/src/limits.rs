@@ -21,8 +21,8 @@ pub struct Limits {
 
 impl Limits {
     /// For guests that are so many times slower than the reference machine.
-    pub fn of(stretch: f64) -> Self {
-        let slowness = stretch.max(1.0);
+    pub fn of(factor: f64) -> Self {
+        let slowness = factor.max(1.0);
         // Twice what the card's limit is here: what exceeds it is to be seen, and to end.
         let scaled = (DEFAULT as f64 * slowness * 2.0).ceil() as u64;
         Self {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn only_a_slow_guest_has_other_limits_than_its_card() {
-        for (stretch, eased) in [
+        for (factor, eased) in [
             (0.5, None),
             (1.0, None),
             (1.5, None),
@@ -55,7 +55,7 @@ mod tests {
             (4.0, Some(907)),
             (8.0, Some(1440)),
         ] {
-            assert_eq!(Limits::of(stretch).eased, eased, "{stretch}");
+            assert_eq!(Limits::of(factor).eased, eased, "{factor}");
         }
         assert_eq!(Limits::of(0.5).slowness, 1.0);
         assert_eq!(Limits::of(1.0).words(), [""; 0]);

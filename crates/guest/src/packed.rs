@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::EmulateError;
+use super::BootError;
 use super::error::io_error;
-use super::janitor::Janitor;
+use super::reaper::Reaper;
 use super::scratch::folder_in;
 use kraken_fetch::{Format, Limits, recognise, unpack};
 use kraken_foundation::Job;
@@ -15,7 +15,7 @@ use kraken_image::output::UNPACKED_LIMIT;
 #[derive(Debug)]
 pub struct Unpacking {
     // First the janitor, who is done when the folder is gone.
-    _janitor: Janitor,
+    _reaper: Reaper,
     folder: tempfile::TempDir,
 }
 
@@ -23,13 +23,13 @@ impl Unpacking {
     /// A folder in `room`, which has the space: some GiB for each image.
     ///
     /// # Errors
-    /// [`EmulateError::Io`] when it cannot be made.
-    pub fn new(room: &Path) -> Result<Self, EmulateError> {
+    /// [`BootError::Io`] when it cannot be made.
+    pub fn new(room: &Path) -> Result<Self, BootError> {
         let folder = folder_in(room)?;
-        let janitor =
-            Janitor::hire(&[folder.path()]).map_err(io_error("starting a shell to clean up behind", folder.path()))?;
+        let reaper =
+            Reaper::spawn(&[folder.path()]).map_err(io_error("starting a shell to clean up behind", folder.path()))?;
         Ok(Self {
-            _janitor: janitor,
+            _reaper: reaper,
             folder,
         })
     }
@@ -37,8 +37,8 @@ impl Unpacking {
     /// The raw image in a packed file, no larger than those that `verify` takes; a raw image itself. What is neither is left for the run to judge.
     ///
     /// # Errors
-    /// [`EmulateError`] when the file cannot be read or is damaged, or there is no room.
-    pub fn raw(&self, image: &Path, job: Job<'_>) -> Result<PathBuf, EmulateError> {
+    /// [`BootError`] when the file cannot be read or is damaged, or there is no room.
+    pub fn raw(&self, image: &Path, job: Job<'_>) -> Result<PathBuf, BootError> {
         let format = recognise(image).unwrap_or(Format::Raw);
         if format == Format::Raw {
             return Ok(image.to_owned());
@@ -69,7 +69,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::Subject;
+    use crate::BootTarget;
     use kraken_foundation::interrupt::Interrupt;
     use kraken_foundation::progress::Silent;
 
@@ -85,22 +85,17 @@ mod tests {
 
         let unpacking = Unpacking::new(&room.path().join("boot")).unwrap();
         let cluster = testkit::images::kraken();
-        let mut subject = Subject::file(&cluster.nodes[0], packed.clone());
-        subject
-            .unpack(&unpacking, Job::new(&Silent, &Interrupt::new()))
-            .unwrap();
-        assert_eq!(fs::read(&subject.image).unwrap(), image);
-        assert_eq!(subject.named(), Some(packed.clone()));
+        let mut target = BootTarget::file(&cluster.nodes[0], packed.clone());
+        target.unpack(&unpacking, Job::new(&Silent, &Interrupt::new())).unwrap();
+        assert_eq!(fs::read(&target.image).unwrap(), image);
+        assert_eq!(target.named(), Some(packed.clone()));
 
-        let before = subject.fingerprint().unwrap();
-        fs::write(&subject.image, "another").unwrap();
-        assert!(
-            subject.fingerprint().unwrap() == before,
-            "the copy is nobody's business"
-        );
+        let before = target.fingerprint().unwrap();
+        fs::write(&target.image, "another").unwrap();
+        assert!(target.fingerprint().unwrap() == before, "the copy is nobody's business");
         fs::write(&packed, "another").unwrap();
-        assert!(subject.fingerprint().unwrap() != before);
-        let copy = subject.image.clone();
+        assert!(target.fingerprint().unwrap() != before);
+        let copy = target.image.clone();
         drop(unpacking);
         assert!(!copy.exists());
     }

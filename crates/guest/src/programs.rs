@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::EmulateError;
+use super::BootError;
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
 
@@ -42,8 +42,8 @@ const MANAGERS: [(&str, &str); 4] = [
 /// Whether all that booting needs is here.
 ///
 /// # Errors
-/// [`EmulateError::Missing`] with the line that installs what is not.
-pub fn are_here() -> Result<(), EmulateError> {
+/// [`BootError::Missing`] with the line that installs what is not.
+pub fn are_here() -> Result<(), BootError> {
     let missing: Vec<_> = NEEDED.iter().filter(|(name, _)| !is_here(name)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -58,7 +58,7 @@ pub fn are_here() -> Result<(), EmulateError> {
         }
         None => "install QEMU 7.2 or later for ARM guests, with its tools, and OpenSSH's client".to_owned(),
     };
-    Err(EmulateError::Missing { names, install })
+    Err(BootError::Missing { names, install })
 }
 
 fn is_here(name: &str) -> bool {
@@ -69,7 +69,7 @@ fn is_here(name: &str) -> bool {
 }
 
 /// The emulator's name and version: `QEMU emulator version 10.0.2`.
-pub fn version() -> Result<String, EmulateError> {
+pub fn version() -> Result<String, BootError> {
     let output = run(QEMU, &["--version"], b"")?;
     let text = String::from_utf8_lossy(&output);
     let line = text.lines().next().unwrap_or_default();
@@ -77,10 +77,10 @@ pub fn version() -> Result<String, EmulateError> {
 }
 
 /// Runs a program that must succeed; gives what it printed.
-pub fn run(program: &'static str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, EmulateError> {
+pub fn run(program: &'static str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, BootError> {
     let mut command = tool(program);
     command.args(arguments);
-    let failed = |said: String| EmulateError::Tool { program, said };
+    let failed = |said: String| BootError::Tool { program, said };
     let output = run_for(&mut command, input, Duration::from_secs(300), &Interrupt::new())
         .map_err(|error| failed(error.to_string()))?;
     match output.status.success() {
@@ -148,8 +148,8 @@ fn drain(from: Option<&mut impl Read>) -> Vec<u8> {
 }
 
 /// As an argument.
-pub fn text(path: &Path) -> Result<&str, EmulateError> {
-    path.to_str().ok_or_else(|| EmulateError::Io {
+pub fn text(path: &Path) -> Result<&str, BootError> {
+    path.to_str().ok_or_else(|| BootError::Io {
         doing: "naming",
         path: path.to_owned(),
         source: io::Error::other("its name is no UTF-8"),

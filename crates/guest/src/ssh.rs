@@ -8,8 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::janitor::Janitor;
 use super::programs::run_for;
+use super::reaper::Reaper;
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::text;
@@ -72,7 +72,7 @@ pub struct Shell {
     login: Login,
     master: Child,
     socket: PathBuf,
-    janitor: Arc<Janitor>,
+    reaper: Arc<Reaper>,
 }
 
 impl Shell {
@@ -80,7 +80,7 @@ impl Shell {
     pub fn open(
         login: &Login,
         socket: PathBuf,
-        janitor: &Arc<Janitor>,
+        reaper: &Arc<Reaper>,
         limit: Duration,
         interrupt: &Interrupt,
     ) -> Result<Self, String> {
@@ -95,12 +95,12 @@ impl Shell {
             .stdout(Stdio::null())
             .stderr(file);
         let master = command.spawn().map_err(|error| words(&error))?;
-        janitor.mind(master.id());
+        reaper.watch(master.id());
         let mut shell = Self {
             login: login.clone(),
             master,
             socket,
-            janitor: Arc::clone(janitor),
+            reaper: Arc::clone(reaper),
         };
         let end = Instant::now() + limit;
         while !shell.socket.exists() {
@@ -140,7 +140,7 @@ impl Drop for Shell {
         // It may have ended with its guest.
         let _ = self.master.kill();
         let _ = self.master.wait();
-        self.janitor.forget(self.master.id());
+        self.reaper.forget(self.master.id());
         let _ = fs::remove_file(&self.socket);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::EmulateError;
+use super::BootError;
 use super::error::io_error;
 use super::firmware::FirmwareError;
 use super::programs::{run, text};
@@ -36,14 +36,14 @@ impl Written {
     /// Opens the overlay at `overlay`, which has `image` under it.
     ///
     /// # Errors
-    /// [`EmulateError`] when one of them cannot be read.
-    pub fn open(overlay: &Path, image: &Path) -> Result<Self, EmulateError> {
+    /// [`BootError`] when one of them cannot be read.
+    pub fn open(overlay: &Path, image: &Path) -> Result<Self, BootError> {
         let map = run(
             "qemu-img",
             &["map", "--output=json", "-f", "qcow2", text(overlay)?],
             b"",
         )?;
-        let extents = extents(&map).map_err(|said| EmulateError::Tool {
+        let extents = extents(&map).map_err(|said| BootError::Tool {
             program: "qemu-img",
             said,
         })?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::context::Run;
 use super::super::node::Running;
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 use kraken_spec::Role;
 
 /// Between two answers.
@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// The first manager that answers, asked with a script.
 pub(super) fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<String, String> {
     let mut said = "no manager was booted".to_owned();
-    for node in nodes.iter_mut().filter(|node| node.subject.node.role == Role::Manager) {
+    for node in nodes.iter_mut().filter(|node| node.target.node.role == Role::Manager) {
         node.hear();
         match node.ssh(script) {
             Ok(text) => return Ok(text),
@@ -29,9 +29,9 @@ pub(super) fn until<'a>(
     nodes: &mut [Running<'a>],
     limit: Duration,
     mut look: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
-) -> Result<(Result<String, String>, Duration), EmulateError> {
+) -> Result<(Result<String, String>, Duration), BootError> {
     let since = Instant::now();
-    let limit = run.patience(limit);
+    let limit = run.scaled_timeout(limit);
     loop {
         run.interrupt.check()?;
         for node in nodes.iter_mut() {
@@ -47,7 +47,7 @@ pub(super) fn until<'a>(
     }
 }
 
-fn pause(run: &Run<'_>, time: Duration) -> Result<(), EmulateError> {
+fn pause(run: &Run<'_>, time: Duration) -> Result<(), BootError> {
     let end = Instant::now() + time;
     while Instant::now() < end {
         run.interrupt.check()?;

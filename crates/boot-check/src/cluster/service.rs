@@ -9,7 +9,7 @@ use super::ask::{ask_manager, until};
 use super::report::{Report, decided};
 use crate::node::Running;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 
 /// On the reference machine, with one guest for each core.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -44,7 +44,7 @@ fn create() -> String {
     )
 }
 
-pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), EmulateError> {
+pub(super) fn check_service(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
     const TITLE: &str = "a service runs on every node, and is reached through each";
     let began = report.run.clock.ms();
     let expected = format!("a task on every node, each reached through port {PORT} of every node");
@@ -75,7 +75,7 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
                 }
                 match run
                     .lan
-                    .forward(SocketAddrV4::new(node.subject.node.address, PORT))
+                    .forward(SocketAddrV4::new(node.target.node.address, PORT))
                     .map_err(|error| error.to_string())
                     .and_then(|at| fetch(at, run.interrupt))
                 {

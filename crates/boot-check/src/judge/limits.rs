@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::verdict::{Subject, Verdict, lines, seen};
-use crate::inspect::Findings;
+use super::verdict::{NodeView, Verdict, lines, seen};
+use crate::probe::ProbeOutput;
 use kraken_guest::limits::{DEFAULT, Limits};
 
 #[cfg(test)]
@@ -33,7 +33,7 @@ const KILLED: [&str; 6] = [
 ];
 
 /// Judges what `inspect::limits_script` shows.
-pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict {
+pub(super) fn time_limits(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let expected = "every unit up within the limit that it has on the card";
     let parts = [
         "limits-manager",
@@ -42,10 +42,10 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
         "limits-units",
         "limits-journal",
     ];
-    if let Some(missing) = parts.iter().find(|part| findings.text(part).is_none()) {
-        return Verdict::not_yet(expected, format!("{missing}: {}", seen(findings, missing)));
+    if let Some(missing) = parts.iter().find(|part| probe.text(part).is_none()) {
+        return Verdict::not_yet(expected, format!("{missing}: {}", seen(probe, missing)));
     }
-    let [manager, conf, line, units, journal] = parts.map(|part| findings.text(part).unwrap_or_default());
+    let [manager, conf, line, units, journal] = parts.map(|part| probe.text(part).unwrap_or_default());
     let units: Vec<Unit<'_>> = units
         .split("\n\n")
         .map(Unit)
@@ -60,22 +60,22 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
             line,
             "DefaultTimeoutStartSec",
             "default_timeout_start_sec",
-            subject.limits,
+            view.limits,
         ),
         device: default(
             conf,
             line,
             "DefaultDeviceTimeoutSec",
             "default_device_timeout_sec",
-            subject.limits,
+            view.limits,
         ),
-        limits: subject.limits,
+        limits: view.limits,
         userspace: micros(Unit(manager).value("UserspaceTimestampMonotonic")),
     };
-    let told = Told::read(journal);
-    let mut faults = lost(&told, &units);
+    let journal = Journal::read(journal);
+    let mut faults = lost(&journal, &units);
     let cause = if faults.is_empty() { LATE } else { GONE };
-    for fault in killed(told, &units, subject.limits) {
+    for fault in killed(journal, &units, view.limits) {
         if !faults.iter().any(|known| known.unit == fault.unit) {
             faults.push(fault);
         }
@@ -83,7 +83,7 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
     let mut longest: Option<(f64, String)> = None;
     for unit in &units {
         for wait in card.waits(unit) {
-            let share = wait.took.as_secs_f64() / (wait.limit.as_secs_f64() * subject.limits.slowness);
+            let share = wait.took.as_secs_f64() / (wait.limit.as_secs_f64() * view.limits.slowness);
             if share > 1.0 && !faults.iter().any(|known| known.unit == unit.id()) {
                 faults.push(Fault {
                     unit: unit.id().to_owned(),
@@ -95,9 +95,9 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
             }
         }
     }
-    let measured = match subject.limits.eased {
+    let measured = match view.limits.eased {
         None => "with the card's own limits".to_owned(),
-        Some(_) => format!("by the guest's times, divided by {:.1}", subject.limits.slowness),
+        Some(_) => format!("by the guest's times, divided by {:.1}", view.limits.slowness),
     };
     if faults.is_empty() {
         let longest = longest.map_or_else(
@@ -254,16 +254,16 @@ struct Start {
 }
 
 /// What the journal tells of starts: those that ended, and the units that systemd killed at a limit, with its words.
-struct Told {
+struct Journal {
     starts: Vec<Start>,
     killed: Vec<Fault>,
 }
 
-impl Told {
+impl Journal {
     /// Reads what `journalctl --output=json` printed.
     fn read(journal: &str) -> Self {
         let mut begun: BTreeMap<String, String> = BTreeMap::new();
-        let mut told = Told {
+        let mut read = Journal {
             starts: Vec::new(),
             killed: Vec::new(),
         };
@@ -280,17 +280,17 @@ impl Told {
                 STARTED | FAILED => {
                     if let Some(begin) = begun.remove(&unit) {
                         let end = named(message).to_owned();
-                        told.starts.push(Start { unit, begin, end });
+                        read.starts.push(Start { unit, begin, end });
                     }
                 }
                 _ if KILLED.iter().any(|words| message.contains(words)) => {
                     let said = message.to_owned();
-                    told.killed.push(Fault { unit, said });
+                    read.killed.push(Fault { unit, said });
                 }
                 _ => {}
             }
         }
-        told
+        read
     }
 }
 
@@ -305,8 +305,8 @@ fn named(message: &str) -> &str {
 }
 
 /// Units whose file went away while they ran.
-fn lost(told: &Told, units: &[Unit<'_>]) -> Vec<Fault> {
-    let ended = told
+fn lost(journal: &Journal, units: &[Unit<'_>]) -> Vec<Fault> {
+    let ended = journal
         .starts
         .iter()
         .filter(|start| start.end == start.unit && start.begin != start.unit);
@@ -342,14 +342,14 @@ fn lost(told: &Told, units: &[Unit<'_>]) -> Vec<Fault> {
 }
 
 /// Units that systemd killed at a limit. In a guest with eased limits one that is up all the same was late by the emulator's fault alone.
-fn killed(told: Told, units: &[Unit<'_>], limits: Limits) -> impl Iterator<Item = Fault> {
+fn killed(journal: Journal, units: &[Unit<'_>], limits: Limits) -> impl Iterator<Item = Fault> {
     let active: Vec<String> = units
         .iter()
         .filter(|unit| unit.value("ActiveState") == "active")
         .map(|unit| unit.id().to_owned())
         .collect();
     let is_late_only = move |fault: &Fault| limits.eased.is_some() && active.contains(&fault.unit);
-    told.killed.into_iter().filter(move |fault| !is_late_only(fault))
+    journal.killed.into_iter().filter(move |fault| !is_late_only(fault))
 }
 
 /// A time as systemd prints it: microseconds since the kernel began; 0 for what has not been.

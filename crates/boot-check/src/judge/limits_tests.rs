@@ -77,14 +77,14 @@ fn judge(probe: &[(&'static str, String)], slowness: f64) -> Verdict {
         format!("{text}\n@@ {name}\n{content}\n\n@@= 0\n")
     });
     let cluster = cluster();
-    let subject = Subject {
+    let view = NodeView {
         cluster: &cluster,
         node: &cluster.nodes[2],
         mac: "",
         managers_are_there: true,
         limits: Limits::of(slowness),
     };
-    time_limits(&Findings::parse(&text), &subject)
+    time_limits(&ProbeOutput::parse(&text), &view)
 }
 
 /// The units, with text of them replaced.
@@ -341,14 +341,14 @@ const RECORDED: &str = include_str!("limits_probe.txt");
 
 fn judge_recorded(text: &str) -> Verdict {
     let cluster = cluster();
-    let subject = Subject {
+    let view = NodeView {
         cluster: &cluster,
         node: &cluster.nodes[0],
         mac: "",
         managers_are_there: true,
         limits: Limits::of(2.0),
     };
-    time_limits(&Findings::parse(text), &subject)
+    time_limits(&ProbeOutput::parse(text), &view)
 }
 
 #[test]

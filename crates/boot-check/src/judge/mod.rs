@@ -13,9 +13,9 @@ mod verdict;
 
 pub(super) use login::login;
 pub(super) use system::ROOM;
-pub(super) use verdict::{Subject, Verdict};
+pub(super) use verdict::{NodeView, Verdict};
 
-use super::inspect::Findings;
+use super::probe::ProbeOutput;
 
 /// A check that a look can decide.
 pub(super) struct Rule {
@@ -25,7 +25,7 @@ pub(super) struct Rule {
     pub(super) title: &'static str,
     /// The stage that is reached when it is settled well.
     pub(super) stage: Option<&'static str>,
-    pub(super) judge: fn(&Findings, &Subject<'_>) -> Verdict,
+    pub(super) judge: fn(&ProbeOutput, &NodeView<'_>) -> Verdict,
 }
 
 /// All of them, in the order in which a report has them.

@@ -40,16 +40,16 @@ fn verdicts(probe: &str) -> Vec<String> {
     cluster.user.ssh_keys = vec![head(probe, "key").to_owned()];
     let number: usize = head(probe, "node").parse().unwrap();
     let mac = format!("52:54:00:6b:00:0{number}");
-    let subject = Subject {
+    let view = NodeView {
         cluster: &cluster,
         node: &cluster.nodes[number - 1],
         mac: &mac,
         managers_are_there: true,
         limits: Limits::of(1.0),
     };
-    let findings = Findings::parse(probe);
+    let probe = ProbeOutput::parse(probe);
     let line = |rule: &Rule| {
-        let (what, seen) = match (rule.judge)(&findings, &subject) {
+        let (what, seen) = match (rule.judge)(&probe, &view) {
             Verdict::Good(seen) => ("good", seen),
             Verdict::Bad { seen, cause, .. } => ("bad", format!("{seen} <- {}", cause.unwrap_or_default())),
             Verdict::NotYet { seen, .. } => ("not yet", seen),

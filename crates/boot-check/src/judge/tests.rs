@@ -91,7 +91,7 @@ const GOOD: &[(&str, &str)] = &[
 ];
 
 /// The good look, with some parts otherwise.
-fn look(changes: &[(&str, &str)]) -> Findings {
+fn look(changes: &[(&str, &str)]) -> ProbeOutput {
     let mut text = String::new();
     for (name, content) in GOOD {
         let content = changes
@@ -108,17 +108,17 @@ fn look(changes: &[(&str, &str)]) -> Findings {
     for (name, content) in super::limits::limits_tests::good() {
         text.push_str(&format!("\n@@ {name}\n{content}\n\n@@= 0\n"));
     }
-    Findings::parse(&text)
+    ProbeOutput::parse(&text)
 }
 
-fn judge(rule: &str, findings: &Findings) -> Verdict {
-    judge_among(rule, findings, true)
+fn judge(rule: &str, probe: &ProbeOutput) -> Verdict {
+    judge_among(rule, probe, true)
 }
 
-fn judge_among(rule: &str, findings: &Findings, managers_are_there: bool) -> Verdict {
+fn judge_among(rule: &str, probe: &ProbeOutput, managers_are_there: bool) -> Verdict {
     let cluster = cluster();
     let node = &cluster.nodes[2];
-    let subject = Subject {
+    let view = NodeView {
         cluster: &cluster,
         node,
         mac: MAC,
@@ -126,7 +126,7 @@ fn judge_among(rule: &str, findings: &Findings, managers_are_there: bool) -> Ver
         limits: Limits::of(1.0),
     };
     let rule = RULES.iter().find(|known| known.name == rule).unwrap();
-    (rule.judge)(findings, &subject)
+    (rule.judge)(probe, &view)
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_good_node_passes_every_check() {
 
 #[test]
 fn nothing_seen_passes_nothing() {
-    let nothing = Findings::parse("");
+    let nothing = ProbeOutput::parse("");
     for rule in RULES {
         let verdict = judge(rule.name, &nothing);
         assert!(matches!(verdict, Verdict::NotYet { .. }), "{}: {verdict:?}", rule.name);

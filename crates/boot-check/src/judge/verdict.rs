@@ -1,13 +1,13 @@
 //! What a check is made of: a node, and a look at it; and what it says of them.
 
-use super::super::inspect::Findings;
+use super::super::probe::ProbeOutput;
 use super::super::report::Outcome;
 use kraken_guest::limits::Limits;
 use kraken_spec::{Cluster, Node};
 
 /// What is known of a node that is looked at.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Subject<'a> {
+pub(in super::super) struct NodeView<'a> {
     pub(in super::super) cluster: &'a Cluster,
     pub(in super::super) node: &'a Node,
     /// The adapter's address, as the emulator was told.
@@ -75,8 +75,8 @@ pub(super) fn lines(text: &str, most: usize) -> String {
 }
 
 /// What a part says, or that it says nothing.
-pub(super) fn seen(findings: &Findings, name: &str) -> String {
-    match findings.part(name) {
+pub(super) fn seen(probe: &ProbeOutput, name: &str) -> String {
+    match probe.part(name) {
         Some(part) if !part.text.trim().is_empty() => lines(&part.text, 8),
         Some(part) => format!("nothing (exit {})", part.status),
         None => "nothing".to_owned(),

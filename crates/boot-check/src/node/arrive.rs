@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::judge::{self, Verdict};
 use super::{GLANCE, Running};
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 
 /// Limits on the reference machine, for `virt` and one guest for each core; see [`super::super::context::Run::patience`].
 const KERNEL: Duration = Duration::from_secs(60);
@@ -15,9 +15,9 @@ const TWO_CARDS: &str =
 
 impl Running<'_> {
     /// A system without room does not get as far as a login, and cannot say why: that is seen beforehand.
-    pub(super) fn has_room(&mut self) -> Result<bool, EmulateError> {
+    pub(super) fn has_room(&mut self) -> Result<bool, BootError> {
         let began = self.run.clock.ms();
-        let Some(room) = self.subject.room(self.run.plan.card)? else {
+        let Some(room) = self.target.room(self.run.plan.card)? else {
             return Ok(true);
         };
         if room >= judge::ROOM * 1024 {
@@ -38,8 +38,8 @@ impl Running<'_> {
     /// Why nothing more is to be expected of it: its emulator ended, or its console says so.
     pub(super) fn lost(&mut self) -> Option<(&'static str, String, Option<&'static str>)> {
         self.hear();
-        if let Some(omen) = self.omens.iter().find(|omen| omen.fatal) {
-            let (check, cause) = (omen.check, omen.cause);
+        if let Some(pattern) = self.failure_patterns.iter().find(|pattern| pattern.fatal) {
+            let (check, cause) = (pattern.check, pattern.cause);
             return Some((check, self.last_words(), Some(cause)));
         }
         Some(("kernel", self.is_dark()?, None))
@@ -57,11 +57,11 @@ impl Running<'_> {
         }
     }
 
-    pub(super) fn kernel(&mut self) -> Result<bool, EmulateError> {
+    pub(super) fn kernel(&mut self) -> Result<bool, BootError> {
         const TITLE: &str = "the kernel starts";
         let began = self.run.clock.ms();
         let expected = "its first words on the console".to_owned();
-        let limit = self.run.patience(KERNEL);
+        let limit = self.run.scaled_timeout(KERNEL);
         let since = Instant::now();
         loop {
             self.run.interrupt.check()?;
@@ -84,9 +84,9 @@ impl Running<'_> {
     }
 
     /// Logs in as root, with the run's own key: what everything else is looked at through.
-    pub(super) fn login(&mut self) -> Result<bool, EmulateError> {
+    pub(super) fn login(&mut self) -> Result<bool, BootError> {
         let began = self.run.clock.ms();
-        let limit = self.run.patience(LOGIN);
+        let limit = self.run.scaled_timeout(LOGIN);
         let (mut since, mut starts) = (Instant::now(), self.starts);
         let mut said = "no answer yet".to_owned();
         loop {
@@ -129,7 +129,7 @@ impl Running<'_> {
             }
             if since.elapsed() > limit {
                 let seen = format!("within {} s: {said}; {}", limit.as_secs(), self.last_words());
-                let expected = format!("an SSH server at {}", self.subject.node.address);
+                let expected = format!("an SSH server at {}", self.target.node.address);
                 let cause = Some(match (&self.kept_out, self.run.conflict_of(self.port())) {
                     (_, Some(conflict)) => format!("{}: {TWO_CARDS}", self.run.describe(&conflict)),
                     (Some(error), None) => {
@@ -151,7 +151,7 @@ impl Running<'_> {
 
     /// What the LAN says against it: the node has, or wants, another address than its own. Who wants this node's is at fault himself.
     fn is_elsewhere(&self) -> Option<Verdict> {
-        let own = self.subject.node.address;
+        let own = self.target.node.address;
         if let Some(conflict) = self
             .run
             .conflict_of(self.port())

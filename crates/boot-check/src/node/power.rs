@@ -14,7 +14,7 @@ use kraken_guest::Parts;
 use kraken_guest::cmdline::{self, Emulator};
 use kraken_guest::firmware::{self, BootFiles, FirmwareError};
 use kraken_guest::io_error;
-use kraken_guest::{EmulateError, Machine, console, devicetree, written};
+use kraken_guest::{BootError, Machine, console, devicetree, written};
 
 /// So many lines of a console wait to be looked at; a guest that prints faster loses some.
 const LINES: usize = 4096;
@@ -36,25 +36,25 @@ pub(super) struct Start {
 
 impl Running<'_> {
     /// Makes the card: an overlay over the image.
-    pub(super) fn make_card(&mut self) -> Result<(), EmulateError> {
+    pub(super) fn make_card(&mut self) -> Result<(), BootError> {
         let run = self.run;
-        self.kept_out = self.subject.overlay(&self.disk, run.plan.card, &run.key.line)?;
+        self.kept_out = self.target.overlay(&self.disk, run.plan.card, &run.key.line)?;
         self.report.ephemeral_key = self.kept_out.is_none();
         Ok(())
     }
 
     /// Reads the card as the firmware does, as it is now; gives what to start.
-    pub(super) fn read_card(&self) -> Result<Result<Start, FirmwareError>, EmulateError> {
+    pub(super) fn read_card(&self) -> Result<Result<Start, FirmwareError>, BootError> {
         let run = self.run;
         let machine = run.plan.machine;
-        let disk = self.subject.written(&self.disk)?;
+        let disk = self.target.written(&self.disk)?;
         let files = written::boot_tree(&disk).and_then(|boot| firmware::boot_files(&boot, machine));
         let files = match files {
             Ok(files) => files,
             Err(error) => return Ok(Err(error)),
         };
         let (files, found) = self.started_with(files, &disk)?;
-        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, EmulateError> {
+        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, BootError> {
             let path = run.folder.join(format!("{}-{name}", self.report.hostname));
             fs::write(&path, bytes).map_err(io_error("writing", &path))?;
             Ok(path)
@@ -85,7 +85,7 @@ impl Running<'_> {
 
     /// The files to start with: the card's own, but for a kernel without drivers for `virt`, and a USB controller that is no host.
     /// With the words for the report.
-    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<(BootFiles, String), EmulateError> {
+    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<(BootFiles, String), BootError> {
         let plan = self.run.plan;
         let mut found = files.names.join(", ");
         // The network adapter of an emulated board is one for USB; of this controller QEMU has the host only. A Pi 4's tree has it as a
@@ -94,20 +94,20 @@ impl Running<'_> {
         if tree.is_some_and(|tree| devicetree::make_host(tree, USB_CONTROLLER)) {
             found.push_str("; the emulator has its network adapter at the USB controller, which is made a host");
         }
-        let spare = plan.spare.as_ref().filter(|_| plan.machine == Machine::Virt);
-        let Some(spare) = spare.filter(|_| self.subject.lacks_virtio()) else {
+        let fallback = plan.fallback.as_ref().filter(|_| plan.machine == Machine::Virt);
+        let Some(fallback) = fallback.filter(|_| self.target.lacks_virtio()) else {
             return Ok((files, found));
         };
-        let archive = spare.initramfs(&written::partitions(disk));
+        let archive = fallback.initramfs(&written::partitions(disk));
         files.initramfs = Some(archive.map_err(io_error("making an initramfs for", &self.log))?);
-        files.kernel.clone_from(&spare.kernel);
-        let named = &spare.named;
+        files.kernel.clone_from(&fallback.kernel);
+        let named = &fallback.named;
         let found = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
         Ok((files, found))
     }
 
     /// Gives it its power, for the first time or again. A card on which the firmware finds nothing to start stays dark.
-    pub(in super::super) fn start(&mut self) -> Result<(), EmulateError> {
+    pub(in super::super) fn start(&mut self) -> Result<(), BootError> {
         self.starts += 1;
         let start = match self.read_card()? {
             Ok(start) => start,
@@ -120,7 +120,7 @@ impl Running<'_> {
             }
         };
         let (sender, receiver) = mpsc::sync_channel(LINES);
-        let guest = Guest::start(&start.arguments, &self.log, &self.run.janitor, sender, self.cuts.fuse())
+        let guest = Guest::start(&start.arguments, &self.log, &self.run.reaper, sender, self.cuts.fuse())
             .map_err(io_error("starting QEMU with its console in", &self.log))?;
         self.guest = Some(guest);
         self.lines = Some(receiver);
@@ -179,8 +179,8 @@ impl Running<'_> {
     fn take_lines(&mut self) {
         let heard: Vec<String> = self.lines.iter().flat_map(Receiver::try_iter).collect();
         for line in heard {
-            if let Some(omen) = console::omen(&line) {
-                self.omens.push(omen);
+            if let Some(pattern) = console::failure_pattern(&line) {
+                self.failure_patterns.push(pattern);
             }
             if console::is_of_the_system(&line) {
                 self.reach("root");

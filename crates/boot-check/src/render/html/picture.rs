@@ -109,8 +109,8 @@ impl Picture {
         let mut cards = Vec::new();
         for (row, count) in rows.iter().enumerate() {
             // Alone on its side a row stands in the middle; others keep to columns, so that cables pass between the cards.
-            let spare = number(columns - count) * (sizes.card.0 + sizes.gap.0) / 2;
-            let indent = if rows_beside == 1 { spare } else { 0 };
+            let fallback = number(columns - count) * (sizes.card.0 + sizes.gap.0) / 2;
+            let indent = if rows_beside == 1 { fallback } else { 0 };
             for (column, node) in nodes.by_ref().take(*count).enumerate() {
                 let x = MARGIN + aside + sizes.gap.0 / 2 + indent + number(column) * (sizes.card.0 + sizes.gap.0);
                 let place = if row < rows_beside {

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::cuts::{POWER_CUTS, POWER_CUTS_TITLE};
-use super::super::inspect::{self, Findings};
 use super::super::judge::{self, RULES, Rule, TIME_LIMITS, Verdict};
+use super::super::probe::{self, ProbeOutput};
 use super::super::report::{NodeReport, Outcome};
 use super::{CONNECT, Running};
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 
 /// Between two looks over SSH: each costs the guest some seconds of its processor.
 const PAUSE: Duration = Duration::from_secs(4);
@@ -27,11 +27,11 @@ enum Login {
 
 impl Running<'_> {
     /// Looks until all is settled, and all anew where its power is cut meanwhile.
-    pub(super) fn look(&mut self) -> Result<(), EmulateError> {
+    pub(super) fn poll(&mut self) -> Result<(), BootError> {
         let (began, before) = (self.run.clock.ms(), self.report.checks.len());
         let came_up = loop {
             let starts = self.starts;
-            let came_up = self.look_until_settled(began)?;
+            let came_up = self.poll_until_settled(began)?;
             self.hear();
             if self.starts == starts && self.cuts.end() {
                 break came_up;
@@ -47,7 +47,7 @@ impl Running<'_> {
 
     /// Looks again and again until all is settled, or nothing changes any more, or it was started anew because its power was cut. False when it
     /// does not run any more.
-    fn look_until_settled(&mut self, began: u64) -> Result<bool, EmulateError> {
+    fn poll_until_settled(&mut self, began: u64) -> Result<bool, BootError> {
         let cuts = self.cuts.made();
         let mut open: Vec<(&Rule, Verdict)> = RULES
             .iter()
@@ -68,12 +68,12 @@ impl Running<'_> {
                 return Ok(true);
             }
             let limits_are_left = !open.is_empty() && open.iter().all(|(rule, _)| rule.name == TIME_LIMITS);
-            let findings = match limits_are_left {
-                true => self.look_with(inspect::LIMITS),
-                false => self.findings(),
+            let output = match limits_are_left {
+                true => self.run_probe(probe::LIMITS),
+                false => self.probe(),
             };
-            match findings {
-                Ok(findings) => self.judge(&findings, &mut open, began),
+            match output {
+                Ok(output) => self.judge(&output, &mut open, began),
                 Err(words) => {
                     if let Some((_, seen, cause)) = self.lost() {
                         let expected = "a system that goes on running".to_owned();
@@ -94,17 +94,17 @@ impl Running<'_> {
             }
             if !is_open("docker", &open) && !is_open("packages", &open) {
                 // What is left waits for other nodes.
-                self.turn = None;
+                self.start_slot = None;
             }
             if open.is_empty() && login != Login::Open {
                 break;
             }
-            let limit = self.run.patience(STANDSTILL);
+            let limit = self.run.scaled_timeout(STANDSTILL);
             if self.run.clock.still_for() > limit {
                 // Why nothing goes on may be that systemd has killed what should have gone on.
-                if let Ok(findings) = self.look_with(inspect::LIMITS) {
+                if let Ok(output) = self.run_probe(probe::LIMITS) {
                     let (mut limits, rest) = open.into_iter().partition(|(rule, _)| rule.name == TIME_LIMITS);
-                    self.judge(&findings, &mut limits, began);
+                    self.judge(&output, &mut limits, began);
                     open = rest;
                     open.append(&mut limits);
                 }
@@ -120,12 +120,12 @@ impl Running<'_> {
         Ok(true)
     }
 
-    fn judge(&mut self, findings: &Findings, open: &mut Vec<(&Rule, Verdict)>, began: u64) {
+    fn judge(&mut self, output: &ProbeOutput, open: &mut Vec<(&Rule, Verdict)>, began: u64) {
         let plan = self.run.plan;
         let mac = self.mac.clone();
-        let subject = judge::Subject {
+        let view = judge::NodeView {
             cluster: plan.cluster,
-            node: self.subject.node,
+            node: self.target.node,
             mac: &mac,
             managers_are_there: self.run.managers_are_there,
             limits: self.run.limits,
@@ -137,7 +137,7 @@ impl Running<'_> {
                 .any(|check| check.name == name && check.outcome == Outcome::Failed)
         };
         for (rule, _) in std::mem::take(open) {
-            let verdict = (rule.judge)(findings, &subject);
+            let verdict = (rule.judge)(output, &view);
             // Without Docker there is no swarm to wait for.
             let hopeless = rule.name == "swarm-node" && failed(&self.report, "docker");
             match verdict.outcome() {
@@ -159,7 +159,7 @@ impl Running<'_> {
         let began = self.run.clock.ms();
         let run = self.run;
         let user = run.plan.cluster.user.name.clone();
-        let limit = run.patience(CONNECT);
+        let limit = run.scaled_timeout(CONNECT);
         let try_with = |node: &Self, key: PathBuf| {
             let login = node.login_as(&user, key)?;
             login.once("id -un && sudo -n id -un", limit, run.interrupt)

@@ -6,7 +6,7 @@ use std::io;
 
 use cpio::newc::{Builder, trailer};
 
-use super::Spare;
+use super::FallbackKernel;
 use kraken_disk::Partition;
 
 /// What is run first.
@@ -15,14 +15,14 @@ const FILE: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 const DEVICE: u32 = 0o020_000;
 
-impl Spare {
+impl FallbackKernel {
     /// The initramfs for a card with these partitions, which `virt` shows as `/dev/vda`.
     pub fn initramfs(&self, partitions: &[Partition]) -> io::Result<Vec<u8>> {
         build(self, partitions)
     }
 }
 
-fn build(spare: &Spare, partitions: &[Partition]) -> io::Result<Vec<u8>> {
+fn build(fallback: &FallbackKernel, partitions: &[Partition]) -> io::Result<Vec<u8>> {
     let mut archive = Archive {
         bytes: Vec::new(),
         inode: 1,
@@ -38,12 +38,12 @@ fn build(spare: &Spare, partitions: &[Partition]) -> io::Result<Vec<u8>> {
         &[],
     )?;
     archive.file("init", INIT, 0o755)?;
-    archive.file("bin/busybox", &spare.busybox, 0o755)?;
-    archive.file("bin/sh", &spare.busybox, 0o755)?;
-    archive.file("first", lines(&spare.first).as_bytes(), 0o644)?;
+    archive.file("bin/busybox", &fallback.busybox, 0o755)?;
+    archive.file("bin/sh", &fallback.busybox, 0o755)?;
+    archive.file("first", lines(&fallback.first).as_bytes(), 0o644)?;
     archive.file("partitions", table(partitions).as_bytes(), 0o644)?;
     archive.file("last", last(partitions).as_bytes(), 0o644)?;
-    for (path, bytes) in &spare.files {
+    for (path, bytes) in &fallback.files {
         archive.file(&format!("modules/{path}"), bytes, 0o644)?;
     }
     trailer(archive.bytes)
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_archive_is_one_that_cpio_reads() {
-        let spare = Spare {
+        let fallback = FallbackKernel {
             named: String::new(),
             kernel: Vec::new(),
             busybox: b"a shell".to_vec(),
@@ -135,7 +135,7 @@ mod tests {
             kind: "83".to_owned(),
             partuuid: "a1b2c3d4-02".to_owned(),
         };
-        let archive = build(&spare, &[root]).unwrap();
+        let archive = build(&fallback, &[root]).unwrap();
         let mut listing = Vec::new();
         let mut rest = &archive[..];
         loop {

@@ -21,18 +21,18 @@ rm -rf -- "$@"
 
 /// The janitor, until it is dropped.
 #[derive(Debug)]
-pub struct Janitor {
+pub struct Reaper {
     process: Mutex<Child>,
 }
 
-impl Janitor {
+impl Reaper {
     /// Hires one for these folders.
     ///
     /// # Errors
     /// When there is no shell.
-    pub fn hire(folders: &[&Path]) -> io::Result<Self> {
+    pub fn spawn(folders: &[&Path]) -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", SCRIPT, "kraken-flash-janitor"]).args(folders);
+        command.args(["-c", SCRIPT, "kraken-flash-reaper"]).args(folders);
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let process = command
@@ -46,16 +46,16 @@ impl Janitor {
     }
 
     /// A process to be killed when all ends.
-    pub fn mind(&self, pid: u32) {
-        self.tell(&format!("+{pid}\n"));
+    pub fn watch(&self, pid: u32) {
+        self.send(&format!("+{pid}\n"));
     }
 
     /// A process that ended: its number may be somebody else's soon.
     pub fn forget(&self, pid: u32) {
-        self.tell(&format!("-{pid}\n"));
+        self.send(&format!("-{pid}\n"));
     }
 
-    fn tell(&self, line: &str) {
+    fn send(&self, line: &str) {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stdin) = &mut process.stdin {
             // Without a janitor, dropping cleans up all the same.
@@ -64,7 +64,7 @@ impl Janitor {
     }
 }
 
-impl Drop for Janitor {
+impl Drop for Reaper {
     fn drop(&mut self) {
         let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner);
         drop(process.stdin.take());
@@ -82,15 +82,15 @@ mod tests {
         let (swept, kept) = (folder.path().join("swept"), folder.path().join("kept"));
         std::fs::create_dir_all(swept.join("within")).unwrap();
         std::fs::create_dir(&kept).unwrap();
-        let mut minded = Command::new("sleep").arg("100").spawn().unwrap();
+        let mut watched = Command::new("sleep").arg("100").spawn().unwrap();
         let mut forgotten = Command::new("sleep").arg("100").spawn().unwrap();
-        let janitor = Janitor::hire(&[&swept]).unwrap();
-        janitor.mind(minded.id());
-        janitor.mind(forgotten.id());
-        janitor.forget(forgotten.id());
-        drop(janitor);
+        let reaper = Reaper::spawn(&[&swept]).unwrap();
+        reaper.watch(watched.id());
+        reaper.watch(forgotten.id());
+        reaper.forget(forgotten.id());
+        drop(reaper);
         assert!(!swept.exists() && kept.exists());
-        assert_eq!(minded.wait().unwrap().code(), None, "it was not killed");
+        assert_eq!(watched.wait().unwrap().code(), None, "it was not killed");
         assert!(forgotten.try_wait().unwrap().is_none(), "it was killed");
         forgotten.kill().unwrap();
         forgotten.wait().unwrap();

@@ -12,9 +12,9 @@ pub(super) struct Part {
 
 /// What was seen in one look, by the name of the part.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Findings(BTreeMap<String, Part>);
+pub(super) struct ProbeOutput(BTreeMap<String, Part>);
 
-impl Findings {
+impl ProbeOutput {
     /// Takes apart what the script printed.
     pub(super) fn parse(text: &str) -> Self {
         let mut parts = BTreeMap::new();
@@ -115,19 +115,19 @@ mod tests {
 
     #[test]
     fn what_was_printed_is_taken_apart() {
-        let findings = Findings::parse(
+        let output = ProbeOutput::parse(
             "\n@@ hostname\nkraken-3\n\n@@= 0\n\n@@ ping\nunreachable\n\n@@= 1\n\n@@ units\nId=docker.service\nLoadState=loaded\n\
              ActiveState=active\nResult=success\n\nId=kraken-swarm.service\nLoadState=not-found\nActiveState=inactive\n\n@@= 0\n@@ cut\nhalf",
         );
-        assert_eq!(findings.text("hostname"), Some("kraken-3"));
-        assert_eq!(findings.text("ping"), None);
-        assert_eq!(findings.part("ping").unwrap().text, "unreachable");
-        assert_eq!(findings.unit("docker.service", "ActiveState"), Some("active"));
+        assert_eq!(output.text("hostname"), Some("kraken-3"));
+        assert_eq!(output.text("ping"), None);
+        assert_eq!(output.part("ping").unwrap().text, "unreachable");
+        assert_eq!(output.unit("docker.service", "ActiveState"), Some("active"));
         assert_eq!(
-            findings.unit("kraken-swarm.service", "ActiveState"),
+            output.unit("kraken-swarm.service", "ActiveState"),
             None,
             "it is not there"
         );
-        assert!(findings.part("cut").is_none(), "half a part is none");
+        assert!(output.part("cut").is_none(), "half a part is none");
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::error::io_error;
-use super::{EmulateError, Subject};
+use super::{BootError, BootTarget};
 use kraken_debian::deb::{Body, DataEntry, Deb, DebError, Scratch};
 use kraken_fetch::Downloads;
 use kraken_image::packages::{Fetched, PackagesError, Single, singles};
@@ -18,7 +18,7 @@ use kraken_overlay::Content;
 /// A module larger than this is none, unpacked, in bytes.
 const MODULE_LIMIT: u64 = 64 << 20;
 /// A kernel with drivers for `virt`, and what its initramfs is made of.
-pub struct Spare {
+pub struct FallbackKernel {
     /// The packages, in words.
     pub named: String,
     /// The kernel image's bytes.
@@ -30,21 +30,21 @@ pub struct Spare {
     first: Vec<String>,
 }
 
-impl Spare {
+impl FallbackKernel {
     /// Fetches it as the image of `subject` would: from its archives, proven by its keys; `mirrors` and `fresh` (ask the archives again; seconds
     /// since 1970) as for packages that go into images.
     ///
     /// # Errors
-    /// [`EmulateError`].
+    /// [`BootError`].
     pub fn fetch(
-        subject: &Subject<'_>,
+        target: &BootTarget<'_>,
         mirrors: &BTreeMap<String, String>,
         fresh: (bool, u64),
         downloads: &Downloads<'_>,
-    ) -> Result<Self, EmulateError> {
-        let root = subject.root()?;
-        let failed = |source: PackagesError| EmulateError::Spare {
-            image: subject.image.clone(),
+    ) -> Result<Self, BootError> {
+        let root = target.root()?;
+        let failed = |source: PackagesError| BootError::FallbackKernel {
+            image: target.image.clone(),
             source: Box::new(source),
         };
         let wanted = [
@@ -56,8 +56,8 @@ impl Spare {
         ];
         let fetched = singles(&root, &wanted, mirrors, fresh, downloads).map_err(failed)?;
         let [kernel, busybox] = &fetched[..] else {
-            return Err(EmulateError::Spare {
-                image: subject.image.clone(),
+            return Err(BootError::FallbackKernel {
+                image: target.image.clone(),
                 source: "one package of two is missing".into(),
             });
         };
@@ -65,7 +65,7 @@ impl Spare {
     }
 
     /// Takes it out of the two packages; what is large is put into `scratch` for the time.
-    fn read(kernel: &Fetched, busybox: &Fetched, scratch: &Path) -> Result<Self, EmulateError> {
+    fn read(kernel: &Fetched, busybox: &Fetched, scratch: &Path) -> Result<Self, BootError> {
         let mut image = None;
         let mut packed = BTreeMap::new();
         files_of(kernel, scratch, &mut |path, content| {
@@ -84,13 +84,13 @@ impl Spare {
                 shell = Some(content);
             }
         })?;
-        let lacks = |package: &Fetched, what: &str| EmulateError::Spare {
+        let lacks = |package: &Fetched, what: &str| BootError::FallbackKernel {
             image: package.path.clone(),
             source: format!("{} has no {what}", package.named).into(),
         };
         let image = image.ok_or_else(|| lacks(kernel, "kernel"))?;
         let shell = shell.ok_or_else(|| lacks(busybox, "busybox"))?;
-        let bytes = |content: &Content| -> Result<Vec<u8>, EmulateError> {
+        let bytes = |content: &Content| -> Result<Vec<u8>, BootError> {
             content
                 .read()
                 .map(std::borrow::Cow::into_owned)
@@ -113,8 +113,8 @@ type Chosen = (BTreeMap<String, Vec<u8>>, Vec<String>);
 fn choose(
     packed: &BTreeMap<String, Content>,
     package: &Path,
-    bytes: &dyn Fn(&Content) -> Result<Vec<u8>, EmulateError>,
-) -> Result<Chosen, EmulateError> {
+    bytes: &dyn Fn(&Content) -> Result<Vec<u8>, BootError>,
+) -> Result<Chosen, BootError> {
     let by_name: BTreeMap<String, &String> = packed
         .keys()
         .filter_map(|path| Some((modules::name_of(path)?, path)))
@@ -166,8 +166,8 @@ fn unpack(path: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
 }
 
 /// The regular files of a package.
-fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Content)) -> Result<(), EmulateError> {
-    let failed = |source: DebError| EmulateError::Spare {
+fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Content)) -> Result<(), BootError> {
+    let failed = |source: DebError| BootError::FallbackKernel {
         image: package.path.clone(),
         source: Box::new(source),
     };

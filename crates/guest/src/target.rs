@@ -11,7 +11,7 @@ use super::error::io_error;
 use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
 use super::written::{self, Written};
-use super::{EmulateError, Machine, Unpacking, virtio};
+use super::{BootError, Machine, Unpacking, virtio};
 use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
 use kraken_foundation::Job;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
@@ -19,7 +19,7 @@ use kraken_spec::Node;
 
 /// What is booted as one node.
 #[derive(Clone)]
-pub struct Subject<'a> {
+pub struct BootTarget<'a> {
     /// The node that it should be.
     pub node: &'a Node,
     /// The raw image: that of the node, or the golden image under its patch.
@@ -34,7 +34,7 @@ pub struct Subject<'a> {
 #[derive(PartialEq, Eq)]
 pub struct Fingerprint(u64, Option<SystemTime>);
 
-impl<'a> Subject<'a> {
+impl<'a> BootTarget<'a> {
     /// An image file.
     pub fn file(node: &'a Node, image: PathBuf) -> Self {
         Self {
@@ -58,8 +58,8 @@ impl<'a> Subject<'a> {
     /// Boots what is in the image, where that is packed; see [`Unpacking::raw`].
     ///
     /// # Errors
-    /// [`EmulateError`] when it cannot be unpacked.
-    pub fn unpack(&mut self, unpacking: &Unpacking, job: Job<'_>) -> Result<(), EmulateError> {
+    /// [`BootError`] when it cannot be unpacked.
+    pub fn unpack(&mut self, unpacking: &Unpacking, job: Job<'_>) -> Result<(), BootError> {
         let raw = unpacking.raw(&self.image, job)?;
         if raw != self.image {
             self.packed = Some(std::mem::replace(&mut self.image, raw));
@@ -80,15 +80,15 @@ impl<'a> Subject<'a> {
     /// What the file is now.
     ///
     /// # Errors
-    /// [`EmulateError::Io`] when it is gone.
-    pub fn fingerprint(&self) -> Result<Fingerprint, EmulateError> {
+    /// [`BootError::Io`] when it is gone.
+    pub fn fingerprint(&self) -> Result<Fingerprint, BootError> {
         let file = self.original();
         let metadata = fs::metadata(file).map_err(io_error("looking at", file))?;
         Ok(Fingerprint(metadata.len(), metadata.modified().ok()))
     }
 
     /// The whole disk, as the card would have it.
-    fn disk(&self) -> Result<Arc<CowView<ImageFile>>, EmulateError> {
+    fn disk(&self) -> Result<Arc<CowView<ImageFile>>, BootError> {
         let file = ImageFile::open_read(&self.image).map_err(io_error("opening", &self.image))?;
         Ok(Arc::new(match &self.patch {
             Some(patch) => CowView::with_patch(file, patch.clone()),
@@ -96,15 +96,15 @@ impl<'a> Subject<'a> {
         }))
     }
 
-    fn layout(&self, disk: &Arc<CowView<ImageFile>>) -> Result<Layout, EmulateError> {
-        Layout::detect(disk.clone()).map_err(|source| EmulateError::Layout {
+    fn layout(&self, disk: &Arc<CowView<ImageFile>>) -> Result<Layout, BootError> {
+        Layout::detect(disk.clone()).map_err(|source| BootError::Layout {
             path: self.image.clone(),
             source,
         })
     }
 
     /// The root volume.
-    pub fn root(&self) -> Result<Ext4Tree, EmulateError> {
+    pub fn root(&self) -> Result<Ext4Tree, BootError> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         layout
@@ -120,18 +120,18 @@ impl<'a> Subject<'a> {
     }
 
     /// What the firmware would read of the card as it was made.
-    pub fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles, FirmwareError>, EmulateError> {
+    pub fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles, FirmwareError>, BootError> {
         let disk: Arc<dyn ReadAt> = self.disk()?;
         Ok(written::boot_tree(&disk).and_then(|boot| firmware::boot_files(&boot, machine)))
     }
 
     /// The card as it is now: with what was written into the overlay at `overlay`.
-    pub fn written(&self, overlay: &Path) -> Result<Arc<dyn ReadAt>, EmulateError> {
+    pub fn written(&self, overlay: &Path) -> Result<Arc<dyn ReadAt>, BootError> {
         Ok(Arc::new(Written::open(overlay, &self.image)?))
     }
 
     /// The room on the root volume once it has grown to a card of `card` bytes, in bytes; nothing where that cannot be told beforehand.
-    pub fn room(&self, card: u64) -> Result<Option<u64>, EmulateError> {
+    pub fn room(&self, card: u64) -> Result<Option<u64>, BootError> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         let growth = card.saturating_sub(disk.size());
@@ -143,7 +143,7 @@ impl<'a> Subject<'a> {
     /// Makes the overlay at `at`: over the image, as large as a card of `card` bytes, with the patch, and with a key for root that the
     /// emulator alone has.
     /// Gives what kept that key out; the card is booted without it then.
-    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<ApplyError>, EmulateError> {
+    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<ApplyError>, BootError> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         let size = disk.size().max(card);
@@ -173,8 +173,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn still_open(path: &Path) -> EmulateError {
-    EmulateError::Io {
+fn still_open(path: &Path) -> BootError {
+    BootError::Io {
         doing: "closing",
         path: path.to_owned(),
         source: io::Error::other("its image is still being read"),
@@ -205,7 +205,7 @@ fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> Result<
 }
 
 /// Writes a patch into an overlay, by qemu-io(1): runs of blocks out of files beside it.
-fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), EmulateError> {
+fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), BootError> {
     let folder = tempfile::tempdir_in(overlay.parent().unwrap_or(Path::new(".")))
         .map_err(io_error("making a folder beside", overlay))?;
     let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
@@ -229,7 +229,7 @@ fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), EmulateError> {
         .lines()
         .find(|line| line.contains("failed") || line.contains("rror"))
     {
-        Some(line) => Err(EmulateError::Tool {
+        Some(line) => Err(BootError::Tool {
             program: "qemu-io",
             said: line.to_owned(),
         }),
