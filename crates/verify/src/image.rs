@@ -162,13 +162,13 @@ fn verify_trees(
     let locked = expected
         .lock
         .is_some_and(|lock| lock.bake(&record.base_sha256).is_some());
-    let subject = daemon::Subject {
+    let target = daemon::DaemonTarget {
         root,
         architecture: &os.architecture,
         swarm: record.swarm != Membership::None,
         trusted: locked && !report.findings.iter().any(|finding| finding.check == "packages"),
     };
-    daemon::verify(&subject, report);
+    daemon::verify(&target, report);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ const LIMIT: u64 = 4 << 20;
 const DEPTH: usize = 8;
 
 /// What is looked at.
-struct Look<'a> {
+struct PristineCheck<'a> {
     boot: &'a dyn FileTree,
     root: &'a dyn FileTree,
     /// What should be in the image: the user's own overlay may bring any of this.
@@ -31,25 +31,25 @@ pub fn verify(
     report: &mut ImageReport,
 ) {
     report.begin(PRISTINE);
-    let mut look = Look {
+    let mut check = PristineCheck {
         boot,
         root,
         wanted,
         report,
     };
     let checks = [
-        look.machine(),
-        look.network(),
-        look.first_boot(),
-        look.docker(cluster, record),
-        look.logins(cluster),
+        check.machine(),
+        check.network(),
+        check.first_boot(),
+        check.docker(cluster, record),
+        check.logins(cluster),
     ];
     for error in checks.into_iter().filter_map(Result::err) {
-        look.report.find(PRISTINE, "", error.to_string());
+        check.report.find(PRISTINE, "", error.to_string());
     }
 }
 
-impl Look<'_> {
+impl PristineCheck<'_> {
     fn find(&mut self, volume: Volume, path: &str, message: &str) {
         let brought = EntryPath::new(path)
             .ok()

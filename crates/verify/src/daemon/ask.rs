@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::subject::{OPTIONS, Subject, is_there};
+use super::target::{DaemonTarget, OPTIONS, is_there};
 use super::unit;
 use kraken_disk::{real_path, tool};
 use kraken_foundation::text;
@@ -92,8 +92,8 @@ const ELSEWHERE: [&str; 6] = [
 static ANSWERS: Mutex<BTreeMap<[u8; 32], Answer>> = Mutex::new(BTreeMap::new());
 
 /// Asks it. `options` is the content of `daemon.json`.
-pub(super) fn dockerd(subject: &Subject<'_>, program: &str, mut options: Map<String, Value>) -> Answer {
-    if !subject.trusted {
+pub(super) fn dockerd(target: &DaemonTarget<'_>, program: &str, mut options: Map<String, Value>) -> Answer {
+    if !target.trusted {
         return Answer::NotAsked(
             "its files are not known to be those of kraken.lock, and no other program of an image is run".to_owned(),
         );
@@ -101,8 +101,8 @@ pub(super) fn dockerd(subject: &Subject<'_>, program: &str, mut options: Map<Str
     for key in ELSEWHERE {
         options.remove(key);
     }
-    let arguments = unit::arguments(subject.root);
-    let key = match identity(subject, program, &options, &arguments) {
+    let arguments = unit::arguments(target.root);
+    let key = match identity(target, program, &options, &arguments) {
         Ok(key) => key,
         Err(why) => return Answer::NotAsked(why),
     };
@@ -110,21 +110,21 @@ pub(super) fn dockerd(subject: &Subject<'_>, program: &str, mut options: Map<Str
     if let Some(answer) = answers.get(&key) {
         return answer.clone();
     }
-    let answer = ask(subject, program, &options, &arguments).unwrap_or_else(Answer::NotAsked);
+    let answer = ask(target, program, &options, &arguments).unwrap_or_else(Answer::NotAsked);
     answers.insert(key, answer.clone());
     answer
 }
 
 /// What the answer depends on. That the program is what its package has is known by now; so size and time tell it apart.
 fn identity(
-    subject: &Subject<'_>,
+    target: &DaemonTarget<'_>,
     program: &str,
     options: &Map<String, Value>,
     arguments: &[String],
 ) -> Result<[u8; 32], String> {
-    let real = real_path(subject.root, program).map_err(words)?;
-    let metadata = subject.root.metadata(&real).map_err(words)?;
-    let known = format!("{} {metadata:?} {options:?} {arguments:?}", subject.architecture);
+    let real = real_path(target.root, program).map_err(words)?;
+    let metadata = target.root.metadata(&real).map_err(words)?;
+    let known = format!("{} {metadata:?} {options:?} {arguments:?}", target.architecture);
     Ok(Sha256::digest(known).into())
 }
 
@@ -133,22 +133,22 @@ fn words(error: impl std::fmt::Display) -> String {
 }
 
 fn ask(
-    subject: &Subject<'_>,
+    target: &DaemonTarget<'_>,
     program: &str,
     options: &Map<String, Value>,
     arguments: &[String],
 ) -> Result<Answer, String> {
     let runner = RUNNERS
         .iter()
-        .find(|runner| runner.architecture == subject.architecture)
-        .ok_or_else(|| format!("programs of {} are not run here", subject.architecture))?;
+        .find(|runner| runner.architecture == target.architecture)
+        .ok_or_else(|| format!("programs of {} are not run here", target.architecture))?;
     let folder = tempfile::Builder::new()
         .prefix("kraken-docker-")
         .tempdir()
         .map_err(words)?;
     open(folder.path())?;
     let room = Room {
-        subject,
+        target,
         runner,
         folder: folder.path(),
         emulator: emulator(runner)?,
@@ -175,7 +175,7 @@ fn ask(
 
 /// A folder with what of the image is run.
 struct Room<'a> {
-    subject: &'a Subject<'a>,
+    target: &'a DaemonTarget<'a>,
     runner: &'a Runner,
     folder: &'a Path,
     emulator: Option<PathBuf>,
@@ -188,7 +188,7 @@ impl Room<'_> {
 
     /// Takes a file out of the image.
     fn put(&self, from: &str, to: &Path) -> Result<(), String> {
-        let root = self.subject.root;
+        let root = self.target.root;
         let bytes = real_path(root, from)
             .and_then(|path| root.read(&path, LARGEST))
             .map_err(words)?;
@@ -224,7 +224,7 @@ impl Room<'_> {
             let from = places
                 .iter()
                 .map(|place| format!("{place}/{name}"))
-                .find(|path| is_there(self.subject.root, path));
+                .find(|path| is_there(self.target.root, path));
             let from = from.ok_or_else(|| format!("the image has no {name}, which it needs"))?;
             self.put(&from, &to)?;
         }

@@ -75,13 +75,13 @@ fn with(program: &str, options: &str) -> (MemoryTree, &'static Runner) {
 
 fn report(tree: &MemoryTree, runner: &Runner, trusted: bool) -> crate::ImageReport {
     let mut report = crate::ImageReport::default();
-    let subject = Subject {
+    let target = DaemonTarget {
         root: tree,
         architecture: runner.architecture,
         swarm: true,
         trusted,
     };
-    super::super::verify(&subject, &mut report);
+    super::super::verify(&target, &mut report);
     report
 }
 

@@ -4,7 +4,7 @@
 //! The options are read from the image, so that what an overlay put in their place counts.
 
 mod ask;
-mod subject;
+mod target;
 mod unit;
 
 use serde_json::{Map, Value};
@@ -13,9 +13,9 @@ use super::report::ImageReport;
 use kraken_disk::{FileTree, real_path};
 use kraken_image::packages::PackagesRecord;
 use kraken_spec::daemon::{self, Around, Version};
-use subject::{OPTIONS, is_there};
+use target::{OPTIONS, is_there};
 
-pub(super) use subject::Subject;
+pub(super) use target::DaemonTarget;
 
 const CHECK: &str = "docker";
 /// The largest file of options that is read, in bytes.
@@ -24,12 +24,12 @@ const LIMIT: u64 = 1 << 20;
 const PROGRAMS: [&str; 2] = ["/usr/bin/dockerd", "/usr/sbin/dockerd"];
 
 /// Checks one image that has dockerd in it; says nothing of others.
-pub(super) fn verify(subject: &Subject<'_>, report: &mut ImageReport) {
-    let Some(program) = PROGRAMS.into_iter().find(|path| is_there(subject.root, path)) else {
+pub(super) fn verify(target: &DaemonTarget<'_>, report: &mut ImageReport) {
+    let Some(program) = PROGRAMS.into_iter().find(|path| is_there(target.root, path)) else {
         return;
     };
     report.begin(CHECK);
-    let bytes = match real_path(subject.root, OPTIONS).and_then(|path| subject.root.read(&path, LIMIT)) {
+    let bytes = match real_path(target.root, OPTIONS).and_then(|path| target.root.read(&path, LIMIT)) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => b"{}".to_vec(),
         Err(error) => return report.find(CHECK, place(), error.to_string()),
@@ -45,15 +45,15 @@ pub(super) fn verify(subject: &Subject<'_>, report: &mut ImageReport) {
         }
     };
     let around = Around {
-        swarm: subject.swarm,
-        version: version(subject.root),
+        swarm: target.swarm,
+        version: version(target.root),
         log_driver: None,
     };
     let faults = daemon::faults(&options, &around);
     for fault in &faults {
         report.find(CHECK, place(), format!("{}: {}; {}", fault.path, fault.why, fault.mend));
     }
-    match ask::dockerd(subject, program, options) {
+    match ask::dockerd(target, program, options) {
         ask::Answer::Right => {}
         // Said already, with the mend.
         ask::Answer::Wrong(_) if !faults.is_empty() => {}

@@ -7,7 +7,7 @@ pub(super) const OPTIONS: &str = "/etc/docker/daemon.json";
 
 /// What is asked about.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Subject<'a> {
+pub(in super::super) struct DaemonTarget<'a> {
     /// The image's root volume.
     pub(in super::super) root: &'a dyn FileTree,
     /// Its architecture, in Debian's words.
