@@ -292,8 +292,7 @@ fn fallback(
     }
     let options = args.base.options();
     let downloads = Downloads::open(&options, cluster.apt.proxy.as_deref(), session.job())?;
-    let fresh = (options.refresh, load::now());
-    FallbackKernel::fetch(target, &cluster.apt.mirrors, fresh, &downloads)
+    FallbackKernel::fetch(target, &cluster.apt.mirrors, options.refresh, load::now(), &downloads)
         .map(Some)
         .map_err(|error| Failure::Failed(Box::new(error)))
 }

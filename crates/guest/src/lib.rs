@@ -1,11 +1,14 @@
-//! A card booted in QEMU: what a Pi's firmware would read from it, the machine, its console and SSH.
+//! A card booted in QEMU: what a Pi's firmware would read from it, the machine, its console and
+//! SSH.
 //!
-//! A [`Subject`] is an image, or a golden image with a patch. It reads what the firmware would read and makes the overlay that the guest
-//! writes to, so no image is ever changed. [`Machine`] knows the boards and QEMU's arguments, [`Guest`] is a running QEMU with its console,
-//! [`Shell`] an SSH connection into it. [`Spare`] is a kernel for cards whose own knows only a Pi. A [`Janitor`] ends guests and removes
-//! folders, whatever becomes of this program.
+//! A [`BootTarget`] is an image, or a golden image with a patch. It reads what the firmware would
+//! read, and makes the overlay that the guest writes to, so that no image is ever changed.
+//! [`Machine`] knows the boards and QEMU's arguments, [`Guest`] is a running QEMU with its console,
+//! and [`Shell`] is an SSH connection into it. [`FallbackKernel`] is a kernel for cards whose own
+//! kernel supports only a Pi. A [`Reaper`] kills guests and removes folders, however this program
+//! ends.
 //!
-//! This crate does not judge what it sees, and knows one guest at a time, never a cluster.
+//! This crate does not judge what it sees. It knows one guest at a time, never a cluster.
 //!
 //! ```
 //! use kraken_guest::Machine;

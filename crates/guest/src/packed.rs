@@ -1,4 +1,4 @@
-//! Packed images, unpacked for one run.
+//! Unpacks packed images for one run.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,19 +11,20 @@ use kraken_fetch::{Format, Limits, recognise, unpack};
 use kraken_foundation::Job;
 use kraken_image::output::UNPACKED_LIMIT;
 
-/// Where packed images are unpacked; gone, with all that is in it, when it is dropped or the program ends in any way.
+/// A folder for unpacked images. The folder and its files are removed when this value is dropped,
+/// or when the program ends in any way.
 #[derive(Debug)]
 pub struct Unpacking {
-    // First the janitor, who is done when the folder is gone.
+    // The reaper is dropped first: it removes the folder.
     _reaper: Reaper,
     folder: tempfile::TempDir,
 }
 
 impl Unpacking {
-    /// A folder in `room`, which has the space: some GiB for each image.
+    /// Makes a folder in `room`, which needs some GiB of free space for each image.
     ///
     /// # Errors
-    /// [`BootError::Io`] when it cannot be made.
+    /// [`BootError::Io`] if the folder cannot be made.
     pub fn new(room: &Path) -> Result<Self, BootError> {
         let folder = folder_in(room)?;
         let reaper =
@@ -34,10 +35,12 @@ impl Unpacking {
         })
     }
 
-    /// The raw image in a packed file, no larger than those that `verify` takes; a raw image itself. What is neither is left for the run to judge.
+    /// Returns the raw image of a packed file, which may be as large as those that `verify`
+    /// accepts. For a raw image, or a file of unknown format, returns `image` itself; the run then
+    /// reports what is wrong with it.
     ///
     /// # Errors
-    /// [`BootError`] when the file cannot be read or is damaged, or there is no room.
+    /// [`BootError`] if the file cannot be read or is damaged, or if the disk is full.
     pub fn raw(&self, image: &Path, job: Job<'_>) -> Result<PathBuf, BootError> {
         let format = recognise(image).unwrap_or(Format::Raw);
         if format == Format::Raw {
@@ -74,7 +77,7 @@ mod tests {
     use kraken_foundation::progress::Silent;
 
     #[test]
-    fn what_is_booted_is_a_copy_and_what_is_watched_is_the_file_that_was_named() {
+    fn a_copy_is_booted_and_the_named_file_is_watched() {
         let room = tempfile::tempdir().unwrap();
         let mut image = vec![0; 1 << 20];
         image[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -92,7 +95,10 @@ mod tests {
 
         let before = target.fingerprint().unwrap();
         fs::write(&target.image, "another").unwrap();
-        assert!(target.fingerprint().unwrap() == before, "the copy is nobody's business");
+        assert!(
+            target.fingerprint().unwrap() == before,
+            "a change of the copy does not count"
+        );
         fs::write(&packed, "another").unwrap();
         assert!(target.fingerprint().unwrap() != before);
         let copy = target.image.clone();

@@ -1,12 +1,14 @@
-//! Somebody who cleans up behind this program, however it ends: also when it is killed on the spot, no emulator and no file stays.
+//! A process that cleans up after this program, however it ends: even if this program is killed, no
+//! emulator and no temporary file stays behind.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-/// Reads what is to be done until its standard input ends, which it does with this program; then does it. `+PID` is a process to be
-/// killed, `-PID` one that ended by itself. It is in a process group of its own: Ctrl-C is not meant for it.
+/// The reaper's script. It reads its standard input until the end, which comes when this program
+/// ends, and then cleans up. `+PID` names a process to kill, `-PID` one that has ended by itself.
+/// The script runs in a process group of its own, so that Ctrl-C does not reach it.
 const SCRIPT: &str = r#"trap '' INT TERM HUP
 pids=' '
 while read -r word; do
@@ -19,17 +21,17 @@ done
 rm -rf -- "$@"
 "#;
 
-/// The janitor, until it is dropped.
+/// A reaper process. Dropping it makes it clean up, and waits for that.
 #[derive(Debug)]
 pub struct Reaper {
     process: Mutex<Child>,
 }
 
 impl Reaper {
-    /// Hires one for these folders.
+    /// Starts a reaper that will remove these folders.
     ///
     /// # Errors
-    /// When there is no shell.
+    /// If there is no shell.
     pub fn spawn(folders: &[&Path]) -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT, "kraken-flash-reaper"]).args(folders);
@@ -45,12 +47,12 @@ impl Reaper {
         })
     }
 
-    /// A process to be killed when all ends.
+    /// Registers a process that is to be killed at the end.
     pub fn watch(&self, pid: u32) {
         self.send(&format!("+{pid}\n"));
     }
 
-    /// A process that ended: its number may be somebody else's soon.
+    /// Removes a process that has ended. Its number may soon belong to another process.
     pub fn forget(&self, pid: u32) {
         self.send(&format!("-{pid}\n"));
     }
@@ -58,7 +60,7 @@ impl Reaper {
     fn send(&self, line: &str) {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stdin) = &mut process.stdin {
-            // Without a janitor, dropping cleans up all the same.
+            // If the reaper has died, the guests and folders still clean up when they are dropped.
             let _ = stdin.write_all(line.as_bytes());
         }
     }

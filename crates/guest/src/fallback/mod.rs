@@ -1,5 +1,6 @@
-//! A kernel for cards whose own has no drivers for `virt`, as Raspberry Pi OS's has none: Debian's, from the archives that the image trusts,
-//! with an initramfs that does no more than mount the card's root. What the card's own kernel would do, only a board shows.
+//! A kernel for cards whose own kernel has no drivers for `virt`, such as that of Raspberry Pi OS.
+//! It is Debian's kernel, from the archives that the image trusts, with an initramfs that only
+//! mounts the card's root. How the card's own kernel behaves can be seen on an emulated board only.
 
 mod initramfs;
 mod modules;
@@ -15,31 +16,33 @@ use kraken_fetch::Downloads;
 use kraken_image::packages::{Fetched, PackagesError, Single, singles};
 use kraken_overlay::Content;
 
-/// A module larger than this is none, unpacked, in bytes.
+/// The largest unpacked module, in bytes.
 const MODULE_LIMIT: u64 = 64 << 20;
-/// A kernel with drivers for `virt`, and what its initramfs is made of.
+/// A kernel with drivers for `virt`, and the parts of its initramfs.
 pub struct FallbackKernel {
-    /// The packages, in words.
+    /// The names and versions of the packages, for the report.
     pub named: String,
-    /// The kernel image's bytes.
+    /// The kernel image.
     pub kernel: Vec<u8>,
     busybox: Vec<u8>,
-    /// Path below `/lib/modules/RELEASE` → bytes, unpacked.
+    /// The files below `/lib/modules/RELEASE`, unpacked, by their path.
     files: BTreeMap<String, Vec<u8>>,
-    /// Those that are loaded first, in order.
+    /// The paths of the modules that are loaded first, in the order of loading.
     first: Vec<String>,
 }
 
 impl FallbackKernel {
-    /// Fetches it as the image of `subject` would: from its archives, proven by its keys; `mirrors` and `fresh` (ask the archives again; seconds
-    /// since 1970) as for packages that go into images.
+    /// Fetches the kernel as the image of `target` would: from the image's archives, verified with
+    /// the image's keys. `mirrors`, `refresh` (whether to ask the archives again, and the time in
+    /// seconds since 1970) mean the same as for packages that go into images.
     ///
     /// # Errors
-    /// [`BootError`].
+    /// [`BootError::FallbackKernel`] if the packages cannot be fetched or read, or lack a part.
     pub fn fetch(
         target: &BootTarget<'_>,
         mirrors: &BTreeMap<String, String>,
-        fresh: (bool, u64),
+        refresh: bool,
+        now: u64,
         downloads: &Downloads<'_>,
     ) -> Result<Self, BootError> {
         let root = target.root()?;
@@ -54,7 +57,7 @@ impl FallbackKernel {
             },
             Single::Named("busybox-static"),
         ];
-        let fetched = singles(&root, &wanted, mirrors, fresh, downloads).map_err(failed)?;
+        let fetched = singles(&root, &wanted, mirrors, (refresh, now), downloads).map_err(failed)?;
         let [kernel, busybox] = &fetched[..] else {
             return Err(BootError::FallbackKernel {
                 image: target.image.clone(),
@@ -64,7 +67,7 @@ impl FallbackKernel {
         Self::read(kernel, busybox, downloads.folder())
     }
 
-    /// Takes it out of the two packages; what is large is put into `scratch` for the time.
+    /// Takes the kernel out of the two packages. Large files are unpacked into `scratch`.
     fn read(kernel: &Fetched, busybox: &Fetched, scratch: &Path) -> Result<Self, BootError> {
         let mut image = None;
         let mut packed = BTreeMap::new();
@@ -96,7 +99,7 @@ impl FallbackKernel {
                 .map(std::borrow::Cow::into_owned)
                 .map_err(io_error("reading a package laid out in", scratch))
         };
-        let (files, first) = choose(&packed, &kernel.path, &bytes)?;
+        let Modules { files, first } = choose(&packed, &kernel.path, &bytes)?;
         Ok(Self {
             named: format!("{} and {}", kernel.named, busybox.named),
             kernel: bytes(&image)?,
@@ -107,14 +110,21 @@ impl FallbackKernel {
     }
 }
 
-type Chosen = (BTreeMap<String, Vec<u8>>, Vec<String>);
+/// The modules of the initramfs.
+struct Modules {
+    /// The unpacked files, by their path below `/lib/modules/RELEASE`.
+    files: BTreeMap<String, Vec<u8>>,
+    /// The paths of those that are loaded first, in the order of loading.
+    first: Vec<String>,
+}
 
-/// The modules that are wanted, with all that they need, unpacked and under names without an ending for the packing; and which are loaded first.
+/// Returns the modules that are wanted and all modules that these need, unpacked and without the
+/// ending of the compression in their names, and the paths of those that are loaded first.
 fn choose(
     packed: &BTreeMap<String, Content>,
     package: &Path,
     bytes: &dyn Fn(&Content) -> Result<Vec<u8>, BootError>,
-) -> Result<Chosen, BootError> {
+) -> Result<Modules, BootError> {
     let by_name: BTreeMap<String, &String> = packed
         .keys()
         .filter_map(|path| Some((modules::name_of(path)?, path)))
@@ -143,16 +153,16 @@ fn choose(
         .filter_map(|name| unpacked.get(name).map(|(path, _)| path.clone()))
         .collect();
     let mut files: BTreeMap<String, Vec<u8>> = unpacked.into_values().collect();
-    // depmod(8) wants to know what is built in.
+    // depmod(8) needs the lists of what is built in.
     for list in ["modules.builtin", "modules.builtin.modinfo"] {
         if let Some(content) = packed.get(list) {
             files.insert(list.to_owned(), bytes(content)?);
         }
     }
-    Ok((files, first))
+    Ok(Modules { files, first })
 }
 
-/// A module, unpacked by the ending of its name.
+/// Unpacks a module by the ending of its name.
 fn unpack(path: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let reader: Box<dyn Read> = match path.rsplit('.').next() {
         Some("xz") => Box::new(liblzma::read::XzDecoder::new(&bytes[..])),
@@ -165,7 +175,7 @@ fn unpack(path: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(module)
 }
 
-/// The regular files of a package.
+/// Calls `take` with the path and the content of each regular file of a package.
 fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Content)) -> Result<(), BootError> {
     let failed = |source: DebError| BootError::FallbackKernel {
         image: package.path.clone(),
@@ -203,7 +213,7 @@ mod tests {
             Content::Bytes(b"kernel/lib/crc16.ko\n"[..].into()),
         );
         let bytes = |content: &Content| Ok(content.read().unwrap().into_owned());
-        let (files, first) = choose(&packed, Path::new("x.deb"), &bytes).unwrap();
+        let Modules { files, first } = choose(&packed, Path::new("x.deb"), &bytes).unwrap();
         assert_eq!(
             files.keys().collect::<Vec<_>>(),
             [
