@@ -1,4 +1,4 @@
-//! A whole run, from its plan to its report.
+//! Runs a plan and makes the report.
 
 use std::fs;
 use std::path::Path;
@@ -18,10 +18,12 @@ use kraken_guest::{BootError, BootTarget, Machine, calibrate, programs};
 use kraken_lan::{Lan, LanConfig};
 use kraken_spec::Role;
 
-/// Boots the images, looks at them, and says what was seen. Nothing of it stays but the consoles' logs of what failed.
+/// Boots the images, runs the checks and returns the report. Of the files of the run, only the
+/// console logs of failed nodes are kept, or all if the plan says so.
 ///
 /// # Errors
-/// [`BootError`]: it could not be tried at all. What is wrong with the images stands in the report.
+/// [`BootError`] if booting could not be tried at all. What is wrong with the images stands in the
+/// report.
 pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Result<BootReport, BootError> {
     programs::are_here()?;
     let started = now();
@@ -90,13 +92,13 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
     })
 }
 
-/// RFC 3339, to the second.
+/// Returns the present time as RFC 3339, to the second.
 fn now() -> String {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// By the first kernel that is there to be read.
+/// Measures the slowness of this machine with the first kernel that can be read.
 fn measure(plan: &Plan<'_>, folder: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result<f64, BootError> {
     let own = || -> Result<Option<Vec<u8>>, BootError> {
         for target in &plan.targets {

@@ -1,4 +1,4 @@
-//! What all nodes of a run share: its plan, its clock, its LAN, and who may start when.
+//! What all nodes of a run share: its plan, its clock, its LAN and its start slots.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -18,7 +18,7 @@ use kraken_guest::Reaper;
 use kraken_guest::limits::Limits;
 use kraken_lan::{Conflict, Lan, Place};
 
-/// The run's clock, and when something last went forward.
+/// The clock of a run. It also knows when a node last made progress.
 pub(super) struct Clock {
     began: Instant,
     progress: AtomicU64,
@@ -37,12 +37,12 @@ impl Clock {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Something went forward, on some node.
+    /// Notes that a node has made progress.
     pub(super) fn progress(&self) {
         self.progress.store(self.ms(), Ordering::Relaxed);
     }
 
-    /// For how long nothing has.
+    /// Returns how long no node has made progress.
     pub(super) fn still_for(&self) -> Duration {
         Duration::from_millis(self.ms().saturating_sub(self.progress.load(Ordering::Relaxed)))
     }
@@ -57,16 +57,16 @@ pub(super) struct Run<'a> {
     pub(super) lan: Lan,
     pub(super) reaper: Arc<Reaper>,
     pub(super) key: OwnKey,
-    /// For disks and logs.
+    /// The folder for disks and logs.
     pub(super) folder: &'a Path,
-    /// For sockets: its path is short.
+    /// The folder for sockets, whose paths must be short.
     pub(super) short: &'a Path,
-    /// Of each guest.
+    /// The number of processors of each guest.
     pub(super) processors: usize,
     pub(super) managers_are_there: bool,
     pub(super) groups: Groups,
     pub(super) limits: Limits,
-    /// How much longer than on the reference machine things may take here.
+    /// How many times longer things may take here than on the reference machine.
     pub(super) timeout_factor: f64,
     pub(super) start_slots: StartSlots,
 }
@@ -121,8 +121,8 @@ impl<'a> Run<'a> {
         self.start_slots.lock().waiting.extend(ports);
     }
 
-    /// Waits for a start slot for the node at this LAN port. There are as many slots as cores. Calls
-    /// `waits` once if the node must wait.
+    /// Waits for a start slot for the node at this LAN port. There are as many slots as cores.
+    /// Calls `waits` once if the node must wait.
     pub(super) fn start_slot(&'a self, port: usize, waits: impl FnOnce()) -> Result<StartSlot<'a>, BootError> {
         let changed = &self.start_slots.changed;
         let mut slots = self.start_slots.lock();
@@ -149,12 +149,12 @@ impl<'a> Run<'a> {
         self.start_slots.changed.notify_all();
     }
 
-    /// A limit of the reference machine, stretched to this one.
+    /// Returns the time limit `limit` of the reference machine, scaled to this machine.
     pub(super) fn scaled_timeout(&self, limit: Duration) -> Duration {
         limit.mul_f64(self.timeout_factor)
     }
 
-    /// A check that ended now. What is not decided has failed.
+    /// Returns a check that ends now. An undecided verdict counts as a failure.
     pub(super) fn check(&self, name: &'static str, title: &str, began_ms: u64, verdict: Verdict) -> Check {
         let outcome = verdict.outcome().unwrap_or(Outcome::Failed);
         let (expected, seen, cause) = match verdict {
@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// An address that the guest at this port wants, and another party, too.
+    /// Returns an address that the guest at this LAN port and another party both claim.
     pub(super) fn conflict_of(&self, port: usize) -> Option<Conflict> {
         let is_in = |conflict: &Conflict| {
             let mut places = conflict.parties.iter().map(|party| party.place);
@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
         self.lan.conflicts().into_iter().find(is_in)
     }
 
-    /// Addresses of the subnet that the guest at this port says it has.
+    /// Returns the addresses of the subnet that the guest at this LAN port claims.
     pub(super) fn claims_of(&self, port: usize) -> Vec<Ipv4Addr> {
         let subnet = self.plan.cluster.network.subnet;
         let here = self.lan.seen().into_iter().filter(|neighbour| neighbour.guest == port);

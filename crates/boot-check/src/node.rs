@@ -1,4 +1,5 @@
-//! One node: from its files to a system that was looked at, and that goes on running for the checks of the cluster.
+//! One node: from its image to a system that passed its checks and keeps running for the checks of
+//! the cluster.
 
 mod arrive;
 mod poll;
@@ -22,12 +23,13 @@ use kraken_guest::{BootError, BootTarget};
 use kraken_guest::{Login, Shell};
 use kraken_spec::SwarmMode;
 
-/// Between two looks at a console.
+/// The pause between two reads of a console.
 const GLANCE: Duration = Duration::from_millis(100);
-/// Limits on the reference machine, for `virt` and one guest for each core; see [`Run::patience`].
+/// Time limits on the reference machine, for `virt` and one guest for each core; see
+/// [`Run::scaled_timeout`].
 const CONNECT: Duration = Duration::from_secs(40);
 const PROBE: Duration = Duration::from_secs(90);
-/// How the first line of a look begins where looks are noted.
+/// Begins the first line of a probe in the file with the outputs of the probes.
 const PROBE_AT: &str = "@@@ ";
 
 /// A node that is booted.
@@ -39,27 +41,28 @@ pub(super) struct Running<'a> {
     /// The overlay over its card.
     disk: PathBuf,
     log: PathBuf,
-    /// What looks at it printed.
+    /// The file with the outputs of its probes.
     probes: PathBuf,
     guest: Option<Guest>,
     lines: Option<Receiver<String>>,
     shell: Option<Shell>,
-    /// How often it has been started, so that nothing of an earlier start is taken for one of this.
+    /// How often it has been started. Names contain this number, so that nothing of an earlier
+    /// start is mistaken for a part of the present one.
     starts: u32,
     /// How often it has restarted by itself.
     restarts: u32,
     /// Why it could not be started again.
     stuck: Option<String>,
-    /// Its place among those that may start at once.
+    /// Its start slot, while it has one.
     start_slot: Option<StartSlot<'a>>,
     failure_patterns: Vec<FailurePattern>,
-    /// Where its power is cut, and was.
+    /// The power cuts that the user asks for.
     cuts: Cuts,
     kept_out: Option<ApplyError>,
 }
 
 impl<'a> Running<'a> {
-    /// Nothing done yet.
+    /// A node that is not started yet.
     pub(super) fn new(run: &'a Run<'a>, target: &'a BootTarget<'a>) -> Self {
         let node = target.node;
         let role = match run.plan.cluster.swarm.mode {
@@ -69,7 +72,7 @@ impl<'a> Running<'a> {
         let [high, low] = [(node.number >> 8) as u8, node.number as u8];
         let mac = match &node.mac {
             Some(mac) => mac.to_string(),
-            // Of QEMU's own range.
+            // An address of QEMU's own range.
             None => format!("52:54:00:6b:{high:02x}:{low:02x}"),
         };
         let mac = run.plan.machine.mac(&mac);
@@ -105,10 +108,11 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// From nothing to all that a look can tell. An error is one of this machine; what is wrong with the card stands in the report.
+    /// Starts the node and runs its checks. An error is one of this machine; what is wrong with the
+    /// card stands in the report.
     pub(super) fn run_checks(&mut self) -> Result<(), BootError> {
         let result = self.run_checks_in_slot();
-        // Whatever came of it, others may start now.
+        // Whatever the result is, other nodes may start now.
         self.start_slot = None;
         self.run.is_past(self.port());
         result
@@ -145,7 +149,8 @@ impl<'a> Running<'a> {
         );
         self.start()?;
         if !self.kernel()? || !self.login()? {
-            // The others can use its processor. One that only its SSH server fails may be the manager whom they look for.
+            // The other nodes can use its processor. If only its SSH server fails, it stays on: it
+            // may be the manager that they look for.
             if self.report.checks.last().is_none_or(|check| check.name != "ssh") {
                 self.off();
             }
@@ -154,7 +159,7 @@ impl<'a> Running<'a> {
         self.poll()
     }
 
-    /// Its port on the LAN.
+    /// Returns its port on the LAN.
     pub(super) fn port(&self) -> usize {
         let number = self.report.node;
         let targets = &self.run.plan.targets;
@@ -186,7 +191,7 @@ impl<'a> Running<'a> {
         });
     }
 
-    /// Puts a verdict into the report; one that is not decided yet counts as wrong.
+    /// Adds a verdict to the report. An undecided verdict counts as a failure.
     pub(super) fn settle(&mut self, name: &'static str, title: &str, began_ms: u64, verdict: Verdict) {
         let mut check = self.run.check(name, title, began_ms, verdict);
         if check.outcome == Outcome::Failed && check.cause.is_none() {
@@ -224,7 +229,7 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Opens the connection that is kept, if it is not open.
+    /// Opens the connection that all probes share, unless it is open.
     fn open(&mut self) -> Result<(), String> {
         if self.shell.as_mut().is_some_and(Shell::is_open) {
             return Ok(());
@@ -243,7 +248,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Runs a script as root.
+    /// Runs a script as root. Returns what it printed, or why it could not run.
     pub(super) fn ssh(&mut self, script: &str) -> Result<String, String> {
         self.open()?;
         let limit = self.run.scaled_timeout(PROBE);
@@ -253,26 +258,28 @@ impl<'a> Running<'a> {
         shell.run(script, limit, self.run.interrupt)
     }
 
-    /// One look, as findings; nothing when it could not be taken, with the reason.
+    /// Runs the probe once. Returns its output, or why it could not run.
     pub(super) fn probe(&mut self) -> Result<ProbeOutput, String> {
         let network = &self.run.plan.cluster.network;
         let script = probe::script(&self.run.plan.cluster.user.name, network.gateway);
         self.run_probe(&script)
     }
 
-    /// Runs a script that looks. What it printed is noted beside the console's log: it is what a verdict rests on.
+    /// Runs the script of a probe. The output is also written to a file beside the console's log,
+    /// since the verdicts are based on it.
     fn run_probe(&mut self, script: &str) -> Result<ProbeOutput, String> {
         let text = self.ssh(script)?;
         let note = || -> io::Result<()> {
             let mut file = File::options().create(true).append(true).open(&self.probes)?;
             write!(file, "{PROBE_AT}{} ms\n{text}\n", self.run.clock.ms())
         };
-        // A disk that is full here makes no node wrong.
+        // The node is not at fault if this machine's disk is full.
         let _ = note();
         Ok(ProbeOutput::parse(&text))
     }
 
-    /// Ends it: what was not reached stands in the report, with the console's last lines.
+    /// Switches the node off. Adds the checks that were not reached to the report, and the last
+    /// lines of the console.
     pub(super) fn finish(mut self) -> NodeReport {
         self.off();
         let now = self.run.clock.ms();
@@ -297,13 +304,13 @@ impl<'a> Running<'a> {
         self.report
     }
 
-    /// Whether a check of its was passed.
+    /// Returns whether one of its checks has passed.
     pub(super) fn passed(&self, name: &str) -> bool {
         let passed = |check: &Check| check.name == name && check.outcome == Outcome::Passed;
         self.report.checks.iter().any(passed)
     }
 
-    /// Where its console is written, and what looks at it printed.
+    /// Returns the files with its console and with the output of its probes.
     pub(super) fn logs(&self) -> [PathBuf; 2] {
         [self.log.clone(), self.probes.clone()]
     }

@@ -1,4 +1,4 @@
-//! How the nodes of a cluster are asked: one manager after the other, and again and again.
+//! Runs scripts on the managers of a cluster, and repeats them until the answer is good.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use super::super::node::Running;
 use kraken_guest::BootError;
 use kraken_spec::Role;
 
-/// Between two answers.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// The first manager that answers, asked with a script.
+/// Runs a script on the first manager that answers. Returns what the script printed.
 pub(super) fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<String, String> {
     let mut said = "no manager was booted".to_owned();
     for node in nodes.iter_mut().filter(|node| node.target.node.role == Role::Manager) {
@@ -23,7 +23,8 @@ pub(super) fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<Str
     Err(said)
 }
 
-/// Asks again and again until the answer is good; gives it or the last bad one, and how long it took.
+/// Calls `probe` until its result is good or the scaled `limit` is exceeded. Returns the good
+/// result or the last bad one, and how long it took.
 pub(super) fn until<'a>(
     run: &Run<'_>,
     nodes: &mut [Running<'a>],

@@ -1,4 +1,4 @@
-//! Checks of Docker and of the node's place in the swarm.
+//! The checks of Docker and of the node's place in the swarm.
 
 use serde_json::Value;
 
@@ -44,7 +44,8 @@ pub(super) fn docker(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     }
 }
 
-/// Of a Docker that is not there: whether it is kept from a swarm that would suffer from this card, or only until a manager answers.
+/// Judges a Docker that is not running: the node may hold it back until a manager answers, or
+/// because a running swarm would suffer from this card.
 fn held_back(probe: &ProbeOutput, view: &NodeView<'_>, expected: &str, state: &str) -> Verdict {
     match probe.text("held") {
         Some("") if !view.managers_are_there => {
@@ -108,7 +109,8 @@ pub(super) fn swarm_node(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     }
 }
 
-/// `active manager, node abc…, managers 192.168.3.11:2377`, and what Docker complains of.
+/// Returns `active manager, node abc…, managers 192.168.3.11:2377` and Docker's error message, if
+/// there is one.
 fn describe(swarm: &Value) -> String {
     let text = |key: &str| swarm[key].as_str().unwrap_or_default();
     let role = if swarm["ControlAvailable"].as_bool().unwrap_or(false) {

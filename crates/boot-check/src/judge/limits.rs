@@ -1,5 +1,6 @@
-//! The check `time-limits`: whether units became active within the limits that they have on the card, by the times that the guest took. A guest
-//! that is slower than a card has longer limits (`super::super::limits`), so that systemd itself may not have said a word.
+//! The check `time-limits`: whether the units became active within the limits that they have on the
+//! card. It uses the times of the guest. A guest that is slower than a card has longer limits
+//! ([`kraken_guest::limits`]), so systemd itself may not have complained.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,11 +19,12 @@ const GONE: &str = "while a unit runs nothing of it may be removed: when systemd
     the unit's own limits are gone with its file, and after 90 s it is killed; remove it on a later start";
 const LATE: &str = "on a card systemd would kill it at its limit: give the unit a TimeoutStartSec= that a slow card keeps, or let it do less";
 
-/// The messages of systemd's manager that say how a start went (sd-messages.h): begun, ended well, ended ill.
+/// The IDs of systemd's messages about a start (sd-messages.h): begun, finished, failed.
 const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
 const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 const FAILED: &str = "be02cf6855d2428ba40df7e9d022f03d";
-/// What it says when it ends a unit at a limit of its start (service.c, mount.c, swap.c, job.c).
+/// The messages with which systemd kills a unit that exceeds a limit of its start (service.c,
+/// mount.c, swap.c, job.c).
 const KILLED: [&str; 6] = [
     ": start operation timed out",
     ": start-pre operation timed out",
@@ -32,7 +34,7 @@ const KILLED: [&str; 6] = [
     "/start timed out",
 ];
 
-/// Judges what `inspect::limits_script` shows.
+/// Judges the output of [`crate::probe::LIMITS`].
 pub(super) fn time_limits(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let expected = "every unit up within the limit that it has on the card";
     let parts = [
@@ -117,13 +119,13 @@ pub(super) fn time_limits(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     )
 }
 
-/// What is wrong with a unit.
+/// A fault of a unit.
 struct Fault {
     unit: String,
     said: String,
 }
 
-/// What `systemctl show` prints of a unit.
+/// The properties of a unit, as `systemctl show` prints them.
 #[derive(Clone, Copy)]
 struct Unit<'a>(&'a str);
 
@@ -139,7 +141,8 @@ impl<'a> Unit<'a> {
         self.value("Id")
     }
 
-    /// Commands of these kinds: each has the limit for itself.
+    /// Returns the number of commands of these kinds, at least 1. The time limit applies to each
+    /// command on its own.
     fn commands(self, kinds: &[&str]) -> u32 {
         let is_one = |line: &&str| {
             let kind = line.split_once("={ ").map(|(kind, _)| kind);
@@ -151,7 +154,7 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// A wait that has a limit.
+/// A wait with a time limit.
 struct Wait {
     took: Duration,
     limit: Duration,
@@ -163,17 +166,18 @@ impl std::fmt::Display for Wait {
     }
 }
 
-/// The limits that the card gives where a unit has none of its own.
+/// The card's time limits for units that have none of their own.
 struct Card {
     start: Option<Duration>,
     device: Option<Duration>,
     limits: Limits,
-    /// When the system's first process began.
+    /// When the first process of the system started.
     userspace: Option<Duration>,
 }
 
 impl Card {
-    /// A limit as the guest has it, as the card would: that of the emulator stands for the default.
+    /// Returns the card's limit for a limit of the guest. The emulator's default stands for the
+    /// card's default.
     fn limit(&self, shown: &str, default: Option<Duration>) -> Option<Duration> {
         let limit = span(shown)?;
         match self.limits.eased {
@@ -182,7 +186,7 @@ impl Card {
         }
     }
 
-    /// How long a unit took for what has a limit, the last time it started.
+    /// Returns the waits with a limit of the unit's last start.
     fn waits(&self, unit: &Unit<'_>) -> Vec<Wait> {
         let at = |key| micros(unit.value(key));
         let (begun, active) = (
@@ -196,7 +200,7 @@ impl Card {
         };
         let id = unit.id();
         if id.ends_with(".device") {
-            // Only those that something waits for.
+            // Only devices that a mount or a swap waits for count.
             let users = format!("{} {}", unit.value("BoundBy"), unit.value("RequiredBy"));
             let is_waited_for = users
                 .split_whitespace()
@@ -212,7 +216,8 @@ impl Card {
         }
         let limit = self.limit(unit.value("TimeoutStartUSec"), self.start);
         let main = at("ExecMainStartTimestampMonotonic");
-        // A oneshot is up when its commands have ended; whether it stays active then is another matter.
+        // A oneshot unit is up when its commands have ended, whether or not it stays active
+        // afterwards.
         let up = match unit.value("Type") {
             "oneshot" => at("ExecMainExitTimestampMonotonic"),
             _ => active,
@@ -226,7 +231,8 @@ impl Card {
     }
 }
 
-/// The card's default for `key` of system.conf, or `word` of its command line, the last that is said counting; nothing for one without an end.
+/// Returns the card's default for `key` of system.conf, or for `word` of its command line; the last
+/// setting counts. Returns `None` for an infinite limit.
 fn default(conf: &str, line: &str, key: &str, word: &str, limits: Limits) -> Option<Duration> {
     let eased = limits.eased.map(|seconds| seconds.to_string());
     let said = line
@@ -244,23 +250,25 @@ fn default(conf: &str, line: &str, key: &str, word: &str, limits: Limits) -> Opt
     }
 }
 
-/// How a unit's start ended, by systemd's journal, which knows units of which nothing is left, too.
+/// The end of a unit's start. It comes from systemd's journal, which also knows units that no
+/// longer exist.
 struct Start {
     unit: String,
-    /// What systemd called it when it began.
+    /// systemd's name of the unit when the start began.
     begin: String,
-    /// What systemd called it when it had ended.
+    /// systemd's name of the unit when the start ended.
     end: String,
 }
 
-/// What the journal tells of starts: those that ended, and the units that systemd killed at a limit, with its words.
+/// What the journal says of starts: those that ended, and the units that systemd killed at a limit,
+/// with its messages.
 struct Journal {
     starts: Vec<Start>,
     killed: Vec<Fault>,
 }
 
 impl Journal {
-    /// Reads what `journalctl --output=json` printed.
+    /// Parses the output of `journalctl --output=json`.
     fn read(journal: &str) -> Self {
         let mut begun: BTreeMap<String, String> = BTreeMap::new();
         let mut read = Journal {
@@ -294,7 +302,8 @@ impl Journal {
     }
 }
 
-/// `a.service - What it does`, or `a.service` alone where systemd knows no more of it, in one of its messages.
+/// Returns the name of the unit in one of systemd's messages: `a.service - What it does`, or just
+/// `a.service` if systemd no longer knows its description.
 fn named(message: &str) -> &str {
     let verbs = ["Starting ", "Started ", "Finished ", "Failed to start "];
     let rest = verbs
@@ -304,7 +313,7 @@ fn named(message: &str) -> &str {
     rest.trim_end_matches(['.', '…'])
 }
 
-/// Units whose file went away while they ran.
+/// Returns the units whose file was removed while they ran.
 fn lost(journal: &Journal, units: &[Unit<'_>]) -> Vec<Fault> {
     let ended = journal
         .starts
@@ -341,7 +350,8 @@ fn lost(journal: &Journal, units: &[Unit<'_>]) -> Vec<Fault> {
     all
 }
 
-/// Units that systemd killed at a limit. In a guest with eased limits one that is up all the same was late by the emulator's fault alone.
+/// Returns the units that systemd killed at a limit. If the guest has longer limits and such a unit
+/// is up now, only the slowness of the emulator made it late, so it is left out.
 fn killed(journal: Journal, units: &[Unit<'_>], limits: Limits) -> impl Iterator<Item = Fault> {
     let active: Vec<String> = units
         .iter()
@@ -352,7 +362,8 @@ fn killed(journal: Journal, units: &[Unit<'_>], limits: Limits) -> impl Iterator
     journal.killed.into_iter().filter(move |fault| !is_late_only(fault))
 }
 
-/// A time as systemd prints it: microseconds since the kernel began; 0 for what has not been.
+/// Parses a time as systemd prints it: microseconds since the kernel started, or 0 if there is
+/// none.
 fn micros(text: &str) -> Option<Duration> {
     text.parse()
         .ok()
@@ -360,7 +371,8 @@ fn micros(text: &str) -> Option<Duration> {
         .map(Duration::from_micros)
 }
 
-/// A time span as systemd prints and reads it (systemd.time(7)): `1min 30s`, `90`, `2.5s`; nothing for `infinity`, and for what is none.
+/// Parses a time span as systemd prints and reads it (systemd.time(7)): `1min 30s`, `90`, `2.5s`.
+/// Returns `None` for `infinity` and for other text.
 fn span(text: &str) -> Option<Duration> {
     let mut seconds = 0.0;
     let mut is_one = false;

@@ -1,11 +1,11 @@
-//! Checks of the network: address, adapter, gateway.
+//! The checks of the network: address, adapter, gateway.
 
 use serde_json::Value;
 
 use super::verdict::{self, NodeView, Verdict, seen};
 use crate::probe::ProbeOutput;
 
-/// The interface that has the node's address, and the prefix that it has it with.
+/// Returns the interface that has the node's address, and the length of the address's prefix.
 fn carrier<'a>(addresses: &'a Value, view: &NodeView<'_>) -> Option<(&'a Value, u64)> {
     let wanted = view.node.address.to_string();
     addresses.as_array()?.iter().find_map(|interface| {
@@ -15,7 +15,7 @@ fn carrier<'a>(addresses: &'a Value, view: &NodeView<'_>) -> Option<(&'a Value, 
     })
 }
 
-/// Each interface and its addresses on a line.
+/// Returns a line for each interface with its addresses.
 fn overview(addresses: &Value) -> String {
     let lines = addresses.as_array().into_iter().flatten().map(|interface| {
         let infos = interface["addr_info"].as_array().into_iter().flatten();
@@ -55,7 +55,7 @@ pub(super) fn nic(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
         return Verdict::not_yet(expected, overview(&addresses));
     };
     let is_adapter = |known: &&Value| known["address"] == view.mac && known["link_type"] == "ether";
-    // The adapter itself, or a bond or bridge that has it.
+    // The adapter itself, or a bond or bridge that it belongs to.
     let name = &interface["ifname"];
     let mut adapters = addresses.as_array().into_iter().flatten().filter(is_adapter);
     let adapter = adapters.find(|known| known["ifname"] == *name || known["master"] == *name);
@@ -82,7 +82,7 @@ pub(super) fn nic(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     if adapter["ifname"] != *name {
         shown = format!("{} over {shown}", text(interface, "ifname"));
     }
-    // USB adapters of the emulator do not say whether their link is up (RFC 2863: UNKNOWN).
+    // USB adapters of the emulator do not report whether their link is up (RFC 2863: UNKNOWN).
     match text(adapter, "operstate").as_str() {
         "UP" | "UNKNOWN" => Verdict::Good(shown),
         _ => Verdict::not_yet(expected, shown),
@@ -105,7 +105,7 @@ pub(super) fn gateway(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     if probe.text("ping").is_some() {
         return Verdict::Good(format!("default via {gateway} on {device}; it answers ping"));
     }
-    // Where there is no ping, that its hardware address is known is as good.
+    // If the system has no ping, a known hardware address is proof enough.
     match probe.text("neighbour") {
         Some(line) if line.contains("lladdr") && !line.contains("FAILED") => Verdict::Good(format!(
             "default via {gateway} on {device}; it answers ARP: {}",

@@ -1,4 +1,5 @@
-//! Looks as real guests printed them (`tests/fixtures/probes/`, each with the command that it is from), and what every check says of them.
+//! Tests the judges with recorded output of real guests (`tests/fixtures/probes/`; each file names
+//! the command that recorded it).
 
 use super::tests::cluster;
 use super::*;
@@ -14,7 +15,7 @@ macro_rules! probes {
     };
 }
 
-/// Name, look, and what is said of it: a line for each check.
+/// The name of each recording, the recording, and the expected verdicts, a line for each check.
 const PROBES: [(&str, &str, &str); 9] = probes![
     "manager-right",
     "worker-right",
@@ -27,14 +28,15 @@ const PROBES: [(&str, &str, &str); 9] = probes![
     "manager-key-gone",
 ];
 
-/// What a line at the probe's head says.
+/// Returns the value of a line at the head of a recording.
 fn head<'a>(probe: &'a str, name: &str) -> &'a str {
     let start = format!("# {name}: ");
     let line = probe.lines().find_map(|line| line.strip_prefix(&start));
     line.unwrap_or_else(|| panic!("the probe does not say its {name}"))
 }
 
-/// Each check with how its verdict begins (`good`, `bad`, `not yet`, `nothing`) and what was seen, in one line.
+/// Returns a line for each check: the kind of its verdict (`good`, `bad`, `not yet`, `nothing`) and
+/// what was seen.
 fn verdicts(probe: &str) -> Vec<String> {
     let mut cluster = cluster();
     cluster.user.ssh_keys = vec![head(probe, "key").to_owned()];

@@ -1,11 +1,12 @@
-//! Checks of the system: file systems, name, cloud-init, account, packages, units.
+//! The checks of the system: file systems, name, cloud-init, account, packages, units.
 
 use serde_json::Value;
 
 use super::verdict::{self, NodeView, Verdict, lines, seen};
 use crate::probe::ProbeOutput;
 
-/// Less room than this on the root file system, in KiB, and neither Docker nor a log has a future.
+/// The smallest free space on the root file system, in KiB, with which Docker and the logs can go
+/// on.
 pub(crate) const ROOM: u64 = 64 * 1024;
 
 pub(super) fn root(probe: &ProbeOutput, _: &NodeView<'_>) -> Verdict {
@@ -97,8 +98,8 @@ pub(super) fn cloud_init(probe: &ProbeOutput, _: &NodeView<'_>) -> Verdict {
     Verdict::bad(expected, lines(&said, 8), cause)
 }
 
-/// Warnings and errors that did not stop cloud-init. Deprecations are none; nor is what every Raspberry Pi OS says (`netplan_nm_patch` hangs
-/// in the air there; facts of Raspberry Pi OS, trixie).
+/// Returns warnings and errors that did not stop cloud-init. Deprecations are left out, and so is
+/// the one that every Raspberry Pi OS has (trixie loads `netplan_nm_patch` and does not have it).
 fn recoverable(status: &Value) -> Vec<String> {
     let stages = status["v1"].as_object().into_iter().flatten();
     let mut said = Vec::new();
@@ -161,14 +162,14 @@ pub(super) fn ssh_key(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     }
 }
 
-/// Type and key of a line in OpenSSH's format, without options and comment.
+/// Returns the type and the key of a line in OpenSSH's format, without options and comment.
 fn material(line: &str) -> &str {
     line.split_whitespace()
         .find(|word| word.starts_with("AAAA"))
         .unwrap_or(line)
 }
 
-/// Fingerprints, as ssh-keygen -l shows them.
+/// Returns the fingerprints of keys as `ssh-keygen -l` prints them.
 fn shown(keys: &[String]) -> String {
     let lines: Vec<String> = keys
         .iter()
@@ -217,7 +218,8 @@ pub(super) fn packages(probe: &ProbeOutput, _: &NodeView<'_>) -> Verdict {
 
 pub(super) fn units(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let expected = "multi-user.target reached, no failed unit";
-    // Until then, units of packages that are not configured fail, and are started anew afterwards.
+    // Units of packages that are not configured yet fail, and are started again after the
+    // configuration.
     let under_way = packages(probe, view).outcome().is_none() || super::docker::docker(probe, view).outcome().is_none();
     let target = probe.unit("multi-user.target", "ActiveState").unwrap_or("not there");
     match probe.text("failed") {

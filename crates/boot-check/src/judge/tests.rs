@@ -1,4 +1,4 @@
-//! Looks as guests give them, and what they prove.
+//! Tests the judges with output as guests print it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::*;
 use kraken_guest::limits::Limits;
 use kraken_spec::{Cluster, DefaultKeys, Files};
 
-/// No file is there, but for a key.
+/// File access that finds no file except for a key.
 struct Nothing;
 
 impl Files for Nothing {
@@ -35,14 +35,14 @@ const MAC: &str = "52:54:00:6b:00:03";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfgHGqEcc8TkOEqYV8pn4XrXyxv0bQO2YXkQmLFIkc one";
 const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBQhvu8IEBkB2Vn4x0k1mFHj3oHzE1rr0T3QfZVQ8U0d two";
 
-/// The default cluster.
+/// Returns the default cluster.
 pub(in super::super) fn cluster() -> Cluster {
     let mut cluster = kraken_spec::load("kraken.toml", "", &Nothing).unwrap();
     cluster.user.ssh_keys = vec![KEY.to_owned()];
     cluster
 }
 
-/// A look at kraken-3 that finds everything right.
+/// The probe output of a kraken-3 without any fault.
 const GOOD: &[(&str, &str)] = &[
     ("hostname", "kraken-3"),
     ("hostname-file", "kraken-3"),
@@ -90,7 +90,7 @@ const GOOD: &[(&str, &str)] = &[
     ),
 ];
 
-/// The good look, with some parts otherwise.
+/// Returns the good output with some parts replaced.
 fn look(changes: &[(&str, &str)]) -> ProbeOutput {
     let mut text = String::new();
     for (name, content) in GOOD {

@@ -1,4 +1,5 @@
-//! From its power to a login: what the image, the console and the LAN say when a node does not come as far.
+//! From power-on to a login: what the image, the console and the LAN show if a node does not get
+//! that far.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,8 @@ use super::super::judge::{self, Verdict};
 use super::{GLANCE, Running};
 use kraken_guest::BootError;
 
-/// Limits on the reference machine, for `virt` and one guest for each core; see [`super::super::context::Run::patience`].
+/// Time limits on the reference machine, for `virt` and one guest for each core; see
+/// [`super::super::context::Run::scaled_timeout`].
 const KERNEL: Duration = Duration::from_secs(60);
 const LOGIN: Duration = Duration::from_secs(420);
 
@@ -14,7 +16,8 @@ const TWO_CARDS: &str =
     "two cards have one address: was one of them made for the other's number, or from another kraken.toml?";
 
 impl Running<'_> {
-    /// A system without room does not get as far as a login, and cannot say why: that is seen beforehand.
+    /// Checks the free space before the start. A system without free space does not get as far as a
+    /// login, and cannot report why.
     pub(super) fn has_room(&mut self) -> Result<bool, BootError> {
         let began = self.run.clock.ms();
         let Some(room) = self.target.room(self.run.plan.card)? else {
@@ -35,7 +38,8 @@ impl Running<'_> {
         Ok(false)
     }
 
-    /// Why nothing more is to be expected of it: its emulator ended, or its console says so.
+    /// Returns the failed check, what was seen and the likely cause if the node cannot come up any
+    /// more: its emulator has ended, or its console shows a fatal failure.
     pub(super) fn lost(&mut self) -> Option<(&'static str, String, Option<&'static str>)> {
         self.hear();
         if let Some(pattern) = self.failure_patterns.iter().find(|pattern| pattern.fatal) {
@@ -83,7 +87,7 @@ impl Running<'_> {
         }
     }
 
-    /// Logs in as root, with the run's own key: what everything else is looked at through.
+    /// Logs in as root with the run's own key. All probes use this connection.
     pub(super) fn login(&mut self) -> Result<bool, BootError> {
         let began = self.run.clock.ms();
         let limit = self.run.scaled_timeout(LOGIN);
@@ -91,7 +95,7 @@ impl Running<'_> {
         let mut said = "no answer yet".to_owned();
         loop {
             self.run.interrupt.check()?;
-            // One that restarts on its first boot has as long again.
+            // A node that restarts on its first boot gets the whole time again.
             if self.starts != starts {
                 (since, starts) = (Instant::now(), self.starts);
             }
@@ -115,7 +119,7 @@ impl Running<'_> {
                 return Ok(false);
             }
             if let Some(verdict) = self.is_elsewhere() {
-                // Whose address it is shall be looked at without it.
+                // The real owner of the address must be checked without this node on the LAN.
                 let _ = self.run.lan.cut(self.port());
                 self.settle("address", "the node has its address", began, verdict);
                 return Ok(false);
@@ -149,7 +153,8 @@ impl Running<'_> {
         }
     }
 
-    /// What the LAN says against it: the node has, or wants, another address than its own. Who wants this node's is at fault himself.
+    /// Checks on the LAN whether the node has or wants another address than its own. If another
+    /// node wants this node's address, the fault is with that node.
     fn is_elsewhere(&self) -> Option<Verdict> {
         let own = self.target.node.address;
         if let Some(conflict) = self

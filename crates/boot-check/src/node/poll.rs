@@ -1,4 +1,4 @@
-//! What is looked at over SSH, again and again, until all of it is settled.
+//! Polls a node over SSH until all of its checks are settled.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use super::super::report::{NodeReport, Outcome};
 use super::{CONNECT, Running};
 use kraken_guest::BootError;
 
-/// Between two looks over SSH: each costs the guest some seconds of its processor.
+/// The pause between two probes. Each probe costs the guest some seconds of its processor.
 const PAUSE: Duration = Duration::from_secs(4);
-/// So long nothing may change, on any node, before what is not yet as it should be counts as wrong: on the reference machine, see
-/// [`super::super::context::Run::patience`].
+/// How long no node may make progress before the open checks count as failed: on the reference
+/// machine, see [`super::super::context::Run::scaled_timeout`].
 const STANDSTILL: Duration = Duration::from_secs(300);
 
-/// How far the login of the configured account is.
+/// The state of the login as the configured account.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Login {
     Untried,
-    /// It did not come about yet.
+    /// A try has failed, but a later one may succeed.
     Open,
     Settled,
 }
 
 impl Running<'_> {
-    /// Looks until all is settled, and all anew where its power is cut meanwhile.
+    /// Polls until all checks are settled. If the power is cut meanwhile, all checks start again.
     pub(super) fn poll(&mut self) -> Result<(), BootError> {
         let (began, before) = (self.run.clock.ms(), self.report.checks.len());
         let came_up = loop {
@@ -36,7 +36,7 @@ impl Running<'_> {
             if self.starts == starts && self.cuts.end() {
                 break came_up;
             }
-            // What was seen before it is no proof of what comes after it.
+            // The results from before a power cut do not prove anything about the time after it.
             self.report.checks.truncate(before);
         };
         if let Some(verdict) = self.cuts.verdict(came_up) {
@@ -45,8 +45,8 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Looks again and again until all is settled, or nothing changes any more, or it was started anew because its power was cut. False when it
-    /// does not run any more.
+    /// Polls until all checks are settled, no node makes progress any more, or a power cut has
+    /// restarted the node. Returns false if the node has stopped running.
     fn poll_until_settled(&mut self, began: u64) -> Result<bool, BootError> {
         let cuts = self.cuts.made();
         let mut open: Vec<(&Rule, Verdict)> = RULES
@@ -93,7 +93,7 @@ impl Running<'_> {
                 login = self.user_logs_in(!is_open("units", &open));
             }
             if !is_open("docker", &open) && !is_open("packages", &open) {
-                // What is left waits for other nodes.
+                // The remaining checks wait for other nodes.
                 self.start_slot = None;
             }
             if open.is_empty() && login != Login::Open {
@@ -101,7 +101,7 @@ impl Running<'_> {
             }
             let limit = self.run.scaled_timeout(STANDSTILL);
             if self.run.clock.still_for() > limit {
-                // Why nothing goes on may be that systemd has killed what should have gone on.
+                // The reason for the standstill may be that systemd has killed a unit.
                 if let Ok(output) = self.run_probe(probe::LIMITS) {
                     let (mut limits, rest) = open.into_iter().partition(|(rule, _)| rule.name == TIME_LIMITS);
                     self.judge(&output, &mut limits, began);
@@ -138,7 +138,7 @@ impl Running<'_> {
         };
         for (rule, _) in std::mem::take(open) {
             let verdict = (rule.judge)(output, &view);
-            // Without Docker there is no swarm to wait for.
+            // There is no swarm to wait for without Docker.
             let hopeless = rule.name == "swarm-node" && failed(&self.report, "docker");
             match verdict.outcome() {
                 None if hopeless => self.settle(rule.name, rule.title, began, verdict),
@@ -153,8 +153,8 @@ impl Running<'_> {
         }
     }
 
-    /// A real login as the configured account: with a private key that is at hand, else with the run's own. What does not come about before the
-    /// node rests is tried again.
+    /// Logs in as the configured account: with a configured private key if there is one, otherwise
+    /// with the run's own key. A failed login is tried again until the node rests.
     fn user_logs_in(&mut self, rests: bool) -> Login {
         let began = self.run.clock.ms();
         let run = self.run;

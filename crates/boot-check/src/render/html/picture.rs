@@ -1,4 +1,5 @@
-//! The picture of the cluster: a switch in the middle, the nodes on both sides of it, a cable from each.
+//! The picture of the cluster: a switch in the middle, nodes on both sides of it, a cable to each
+//! node.
 
 use serde::Serialize;
 
@@ -7,13 +8,13 @@ use super::super::words::{State, count, with};
 use super::shown::Shown;
 use kraken_foundation::text;
 
-/// How large things are, in the picture's own units, which are pixels where there is room.
+/// The sizes of things in units of the picture, which are pixels if the screen is large enough.
 struct Sizes {
     card: (u32, u32),
     gap: (u32, u32),
-    /// How thick the switch is.
+    /// The thickness of the switch.
     switch: u32,
-    /// How far the switch is from the nearest cards.
+    /// The distance from the switch to the nearest cards.
     cable: u32,
     /// How many characters of a name fit.
     name: usize,
@@ -37,7 +38,7 @@ const TALL: Sizes = Sizes {
     name: 14,
     narrow: true,
 };
-/// The most cards beside each other.
+/// The largest number of cards in a row.
 const COLUMNS: usize = 5;
 const MARGIN: u32 = 8;
 
@@ -46,7 +47,7 @@ pub(super) struct Picture {
     class: &'static str,
     width: u32,
     height: u32,
-    /// What is to be seen, for who does not see it.
+    /// A description of the picture for readers who cannot see it.
     description: String,
     switch: Switch,
     cards: Vec<Card>,
@@ -58,7 +59,7 @@ struct Switch {
     y: u32,
     width: u32,
     height: u32,
-    /// Where its name is.
+    /// The place of its name.
     centre: (u32, u32),
     upright: bool,
     label: String,
@@ -78,24 +79,25 @@ struct Card {
     manager: bool,
     state: Shown,
     word: String,
-    /// Where its state stands: beside the role where there is room, else below it.
+    /// The place of its state: beside the role if there is room, otherwise below it.
     state_at: (u32, u32),
     state_anchor: &'static str,
     /// The cable, as an SVG path.
     cable: String,
-    /// The port in the switch: its middle.
+    /// The middle of its port in the switch.
     port: (u32, u32),
 }
 
 impl Picture {
-    /// For a screen: the switch lies, nodes above and below, in as many rows as they need.
+    /// Returns the picture for a screen: a horizontal switch, with the nodes above and below in as
+    /// many rows as they need.
     pub(super) fn wide(report: &BootReport) -> Self {
         let sizes = &WIDE;
         let all = report.nodes.len();
         let rows_beside = all.div_ceil(2 * COLUMNS).max(1);
         let rows = share(all, 2 * rows_beside);
         let columns = rows.first().copied().unwrap_or(0).max(2);
-        // The cables of outer rows end beside the last column.
+        // The cables of the outer rows end beside the last column.
         let aside = if rows_beside > 1 { sizes.gap.0 / 2 } else { 0 };
         let width = 2 * (MARGIN + aside) + number(columns) * (sizes.card.0 + sizes.gap.0);
         let side = number(rows_beside) * (sizes.card.1 + sizes.gap.1) - sizes.gap.1 + sizes.cable;
@@ -108,9 +110,10 @@ impl Picture {
         let mut nodes = report.nodes.iter();
         let mut cards = Vec::new();
         for (row, count) in rows.iter().enumerate() {
-            // Alone on its side a row stands in the middle; others keep to columns, so that cables pass between the cards.
-            let fallback = number(columns - count) * (sizes.card.0 + sizes.gap.0) / 2;
-            let indent = if rows_beside == 1 { fallback } else { 0 };
+            // The only row of a side is centred. Several rows keep to columns, so that cables can
+            // pass between the cards.
+            let unused = number(columns - count) * (sizes.card.0 + sizes.gap.0) / 2;
+            let indent = if rows_beside == 1 { unused } else { 0 };
             for (column, node) in nodes.by_ref().take(*count).enumerate() {
                 let x = MARGIN + aside + sizes.gap.0 / 2 + indent + number(column) * (sizes.card.0 + sizes.gap.0);
                 let place = if row < rows_beside {
@@ -156,7 +159,7 @@ impl Picture {
         }
     }
 
-    /// For a phone: the switch stands, nodes left and right.
+    /// Returns the picture for a phone: a vertical switch, with the nodes left and right.
     pub(super) fn tall(report: &BootReport) -> Self {
         let sizes = &TALL;
         let rows = number(report.nodes.len().div_ceil(2)).max(1);
@@ -200,19 +203,20 @@ impl Picture {
     }
 }
 
-/// Where a card is, and how far from the switch.
+/// The place of a card, and its distance from the switch.
 struct Place {
     x: u32,
     y: u32,
-    /// The height at which its cable leaves it, and that at which it enters the switch.
+    /// The height at which the cable leaves the card, and the height at which it enters the switch.
     edge: u32,
     switch: u32,
-    /// How many rows of cards are between it and the switch.
+    /// The number of rows of cards between the card and the switch.
     distance: usize,
 }
 
 impl Place {
-    /// Straight where nothing is between, else around the corner and down between the columns.
+    /// Returns the cable, which is straight if no card is in the way and otherwise runs around the
+    /// corner and between the columns, and the place of its port.
     fn cable(&self, sizes: &Sizes) -> (String, (u32, u32)) {
         let (edge, switch) = (self.edge, self.switch);
         if self.distance == 0 {
@@ -221,7 +225,7 @@ impl Place {
         }
         const ROUND: u32 = 7;
         let from = self.x + sizes.card.0 - 30;
-        // Cables of the same column lie beside each other, as far as there is room.
+        // The cables of one column run beside each other, as far as there is room.
         let aside = number(self.distance - 1).min(3) * 4;
         let gutter = self.x + sizes.card.0 + sizes.gap.0 / 2 - 6 + aside;
         let down = switch > edge;
@@ -285,7 +289,7 @@ impl Card {
     }
 }
 
-/// Shares cards out to rows, as evenly as can be, the fuller rows first.
+/// Distributes cards over rows as evenly as possible, the fuller rows first.
 fn share(cards: usize, rows: usize) -> Vec<usize> {
     (0..rows)
         .map(|row| cards / rows + usize::from(row < cards % rows))
@@ -314,7 +318,7 @@ fn description(report: &BootReport) -> String {
 }
 
 fn number(count: usize) -> u32 {
-    // A picture of more nodes than this is none; its numbers are still numbers.
+    // A picture with more nodes than this is unreadable, but its numbers stay valid.
     u32::try_from(count.min(100_000)).unwrap_or(0)
 }
 

@@ -1,6 +1,7 @@
-//! The timeline: for each node its stages as marks and its checks as bars, all on one axis of time.
+//! The timeline: the stages of each node as marks and its checks as bars, all on one axis of time.
 //!
-//! Places along the axis are in per cent and heights in pixels, so that it fits a phone as well as a wall, and text keeps its size.
+//! Positions along the axis are in per cent and heights are in pixels, so that the timeline fits a
+//! phone as well as a wall, and text keeps its size.
 
 use serde::Serialize;
 
@@ -9,13 +10,14 @@ use super::super::words::{State, happened, names, seconds, with};
 use super::shown::Shown;
 use kraken_foundation::text;
 
-/// How wide the axis is on an ordinary screen and how wide a letter of a label is there, in pixels: only where labels go depends on them.
+/// The width of the axis and of a letter on an ordinary screen, in pixels. Only the places of
+/// labels depend on them.
 const SCREEN: f64 = 780.0;
 const LETTER: f64 = 6.4;
 /// Heights, in pixels.
 const STAGES: u32 = 26;
 const LANE: u32 = 18;
-/// Bars are never so short that they cannot be seen, in per cent.
+/// The smallest length of a bar, in per cent, so that it can be seen.
 const SHORTEST: f64 = 0.5;
 
 #[derive(Serialize)]
@@ -38,7 +40,7 @@ struct Track {
     anchor: String,
     state: Shown,
     height: u32,
-    /// From the first to the last moment that is known of it.
+    /// The first and the last known moment.
     rail: (String, String),
     marks: Vec<Mark>,
     bars: Vec<Bar>,
@@ -52,7 +54,7 @@ struct Track {
 struct Mark {
     at: String,
     title: String,
-    /// Its name, where there is room for it.
+    /// Its name, if there is room for it.
     label: String,
     anchor: &'static str,
 }
@@ -115,20 +117,20 @@ impl Timeline {
     }
 }
 
-/// From the run's start to its end.
+/// The axis, from the start of the run to its end.
 struct Axis {
-    /// In milliseconds.
+    /// The end in milliseconds.
     end: u64,
 }
 
 impl Axis {
-    /// Where a time is, in per cent.
+    /// Returns the position of a time, in per cent.
     fn at(&self, ms: u64) -> f64 {
-        // Exact enough up to some thousand years.
+        // The result is exact enough for some thousand years.
         ms.min(self.end) as f64 * 100.0 / self.end as f64
     }
 
-    /// Round times, some eight of them at most.
+    /// Returns ticks at round times, about eight of them at most.
     fn ticks(&self) -> Vec<Tick> {
         let steps = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800].map(|seconds| seconds * 1000);
         let step = steps
@@ -163,7 +165,7 @@ impl Axis {
                 .chain(made().map(|check| check.began_ms))
         };
         let rail = (times().min(), times().chain(made().map(|check| check.ended_ms)).max());
-        // A name and its time stay on one line.
+        // No line break separates a name from its time.
         let word =
             |stage: &Stage| format!("{} {}", text::line(&stage.name), seconds(stage.at_ms)).replace(' ', "\u{a0}");
         Track {
@@ -182,7 +184,8 @@ impl Axis {
         }
     }
 
-    /// From the last one backwards: that a node is ready is the name that matters most.
+    /// Returns the marks of the stages. Labels are placed from the last stage backwards: that a
+    /// node is ready is the most important one.
     fn marks(&self, stages: &[Stage]) -> Vec<Mark> {
         let mut free = 100.0;
         let mut marks: Vec<Mark> = stages
@@ -211,7 +214,8 @@ impl Axis {
         marks
     }
 
-    /// Checks of the same time lie in lanes below each other. Gives the bars and how many lanes there are.
+    /// Returns the bars of the checks, in lanes below each other where they overlap in time, and
+    /// the number of lanes.
     fn bars(&self, checks: &[Check], top: u32) -> (Vec<Bar>, u32) {
         let mut made: Vec<&Check> = checks.iter().filter(|check| happened(check)).collect();
         made.sort_by_key(|check| (check.began_ms, check.ended_ms));
@@ -246,7 +250,7 @@ impl Axis {
     }
 }
 
-/// Where the label of a bar goes: in it, else behind it, else before it. Gives the room that both take, and the label's place.
+/// Returns where the label of a bar goes: into it, else behind it, else before it.
 fn place_label(from: f64, to: f64, width: f64) -> ((f64, f64), f64, &'static str) {
     if width + 1.0 <= to - from {
         ((from, to), from + 0.6, "start")
@@ -257,7 +261,7 @@ fn place_label(from: f64, to: f64, width: f64) -> ((f64, f64), f64, &'static str
     }
 }
 
-/// How wide a label is, in per cent of the axis on an ordinary screen.
+/// Returns the width of a label in per cent of the axis on an ordinary screen.
 fn wide(label: &str) -> f64 {
     label.chars().count() as f64 * LETTER * 100.0 / SCREEN
 }
