@@ -1,7 +1,7 @@
-//! Whether the card's dockerd starts with the card's options: by the tables of `spec::daemon`, and, where its program can run here, by
-//! its own word.
+//! Checks that the card's dockerd starts with the card's options: with the tables of
+//! `spec::daemon`, and with the program itself if it can run on this machine.
 //!
-//! The options are read from the image, so that what an overlay put in their place counts.
+//! The options are read from the image, so that a file which an overlay put there is checked.
 
 mod ask;
 mod target;
@@ -20,10 +20,10 @@ pub(super) use target::DaemonTarget;
 const CHECK: &str = "docker";
 /// The largest file of options that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
-/// Where packages put dockerd: Docker's own, and Debian's.
+/// The places where Docker's and Debian's packages put dockerd.
 const PROGRAMS: [&str; 2] = ["/usr/bin/dockerd", "/usr/sbin/dockerd"];
 
-/// Checks one image that has dockerd in it; says nothing of others.
+/// Checks one image that contains dockerd. Does nothing for other images.
 pub(super) fn verify(target: &DaemonTarget<'_>, report: &mut ImageReport) {
     let Some(program) = PROGRAMS.into_iter().find(|path| is_there(target.root, path)) else {
         return;
@@ -55,7 +55,7 @@ pub(super) fn verify(target: &DaemonTarget<'_>, report: &mut ImageReport) {
     }
     match ask::dockerd(target, program, options) {
         ask::Answer::Right => {}
-        // Said already, with the mend.
+        // The tables have already reported it, with a help.
         ask::Answer::Wrong(_) if !faults.is_empty() => {}
         ask::Answer::Wrong(said) => report.find(CHECK, place(), format!("the card's own dockerd refuses it: {said}")),
         ask::Answer::NotAsked(why) => report.note(format!("{CHECK}: the card's own dockerd was not asked: {why}")),
