@@ -8,10 +8,37 @@ use super::super::words::{State, count, with};
 use super::shown::Shown;
 use kraken_foundation::text;
 
+/// A width and a height.
+struct Size {
+    width: u32,
+    height: u32,
+}
+
+/// A place in the picture.
+#[derive(Clone, Copy, Serialize)]
+struct Point {
+    x: u32,
+    y: u32,
+}
+
+/// Two opposite edges of the switch: their heights, or their distances from the left.
+struct Edges {
+    first: u32,
+    last: u32,
+}
+
+/// A cable, and where it ends.
+struct Cable {
+    /// The cable as an SVG path.
+    path: String,
+    /// The middle of its port in the switch.
+    port: Point,
+}
+
 /// The sizes of things in units of the picture, which are pixels if the screen is large enough.
 struct Sizes {
-    card: (u32, u32),
-    gap: (u32, u32),
+    card: Size,
+    gap: Size,
     /// The thickness of the switch.
     switch: u32,
     /// The distance from the switch to the nearest cards.
@@ -23,16 +50,19 @@ struct Sizes {
 }
 
 const WIDE: Sizes = Sizes {
-    card: (180, 84),
-    gap: (28, 30),
+    card: Size { width: 180, height: 84 },
+    gap: Size { width: 28, height: 30 },
     switch: 44,
     cable: 40,
     name: 17,
     narrow: false,
 };
 const TALL: Sizes = Sizes {
-    card: (152, 104),
-    gap: (0, 16),
+    card: Size {
+        width: 152,
+        height: 104,
+    },
+    gap: Size { width: 0, height: 16 },
     switch: 36,
     cable: 22,
     name: 14,
@@ -60,7 +90,7 @@ struct Switch {
     width: u32,
     height: u32,
     /// The place of its name.
-    centre: (u32, u32),
+    centre: Point,
     upright: bool,
     label: String,
 }
@@ -80,12 +110,12 @@ struct Card {
     state: Shown,
     word: String,
     /// The place of its state: beside the role if there is room, otherwise below it.
-    state_at: (u32, u32),
+    state_at: Point,
     state_anchor: &'static str,
     /// The cable, as an SVG path.
     cable: String,
     /// The middle of its port in the switch.
-    port: (u32, u32),
+    port: Point,
 }
 
 impl Picture {
@@ -98,54 +128,67 @@ impl Picture {
         let rows = share(all, 2 * rows_beside);
         let columns = rows.first().copied().unwrap_or(0).max(2);
         // The cables of the outer rows end beside the last column.
-        let aside = if rows_beside > 1 { sizes.gap.0 / 2 } else { 0 };
-        let width = 2 * (MARGIN + aside) + number(columns) * (sizes.card.0 + sizes.gap.0);
-        let side = number(rows_beside) * (sizes.card.1 + sizes.gap.1) - sizes.gap.1 + sizes.cable;
-        let switch = (MARGIN + side, MARGIN + side + sizes.switch);
+        let aside = if rows_beside > 1 { sizes.gap.width / 2 } else { 0 };
+        let width = 2 * (MARGIN + aside) + number(columns) * (sizes.card.width + sizes.gap.width);
+        let side = number(rows_beside) * (sizes.card.height + sizes.gap.height) - sizes.gap.height + sizes.cable;
+        let edges = Edges {
+            first: MARGIN + side,
+            last: MARGIN + side + sizes.switch,
+        };
         let below = rows[rows_beside..].iter().filter(|cards| **cards > 0).count();
         let height = match below {
-            0 => switch.1 + MARGIN,
-            below => switch.1 + sizes.cable + number(below) * (sizes.card.1 + sizes.gap.1) - sizes.gap.1 + MARGIN,
+            0 => edges.last + MARGIN,
+            below => {
+                edges.last + sizes.cable + number(below) * (sizes.card.height + sizes.gap.height) - sizes.gap.height
+                    + MARGIN
+            }
         };
         let mut nodes = report.nodes.iter();
         let mut cards = Vec::new();
         for (row, count) in rows.iter().enumerate() {
             // The only row of a side is centred. Several rows keep to columns, so that cables can
             // pass between the cards.
-            let unused = number(columns - count) * (sizes.card.0 + sizes.gap.0) / 2;
+            let unused = number(columns - count) * (sizes.card.width + sizes.gap.width) / 2;
             let indent = if rows_beside == 1 { unused } else { 0 };
             for (column, node) in nodes.by_ref().take(*count).enumerate() {
-                let x = MARGIN + aside + sizes.gap.0 / 2 + indent + number(column) * (sizes.card.0 + sizes.gap.0);
+                let x = MARGIN
+                    + aside
+                    + sizes.gap.width / 2
+                    + indent
+                    + number(column) * (sizes.card.width + sizes.gap.width);
                 let place = if row < rows_beside {
-                    let y = MARGIN + number(row) * (sizes.card.1 + sizes.gap.1);
+                    let y = MARGIN + number(row) * (sizes.card.height + sizes.gap.height);
                     Place {
                         x,
                         y,
-                        edge: y + sizes.card.1,
-                        switch: switch.0,
+                        edge: y + sizes.card.height,
+                        switch: edges.first,
                         distance: rows_beside - 1 - row,
                     }
                 } else {
                     let distance = row - rows_beside;
-                    let y = switch.1 + sizes.cable + number(distance) * (sizes.card.1 + sizes.gap.1);
+                    let y = edges.last + sizes.cable + number(distance) * (sizes.card.height + sizes.gap.height);
                     Place {
                         x,
                         y,
                         edge: y,
-                        switch: switch.1,
+                        switch: edges.last,
                         distance,
                     }
                 };
-                let (cable, port) = place.cable(sizes);
-                cards.push(Card::new(node, sizes, (x, place.y), cable, port));
+                let at = Point { x, y: place.y };
+                cards.push(Card::new(node, sizes, at, place.cable(sizes)));
             }
         }
         let switch = Switch {
             x: MARGIN,
-            y: switch.0,
+            y: edges.first,
             width: width - 2 * MARGIN,
             height: sizes.switch,
-            centre: (width / 2, switch.0 + sizes.switch / 2),
+            centre: Point {
+                x: width / 2,
+                y: edges.first + sizes.switch / 2,
+            },
             upright: false,
             label: label(report),
         };
@@ -163,32 +206,39 @@ impl Picture {
     pub(super) fn tall(report: &BootReport) -> Self {
         let sizes = &TALL;
         let rows = number(report.nodes.len().div_ceil(2)).max(1);
-        let height = 2 * MARGIN + rows * (sizes.card.1 + sizes.gap.1);
-        let switch = (
-            MARGIN + sizes.card.0 + sizes.cable,
-            MARGIN + sizes.card.0 + sizes.cable + sizes.switch,
-        );
+        let height = 2 * MARGIN + rows * (sizes.card.height + sizes.gap.height);
+        let edges = Edges {
+            first: MARGIN + sizes.card.width + sizes.cable,
+            last: MARGIN + sizes.card.width + sizes.cable + sizes.switch,
+        };
         let cards = report
             .nodes
             .iter()
             .enumerate()
             .map(|(index, node)| {
-                let y = MARGIN + sizes.gap.1 / 2 + number(index / 2) * (sizes.card.1 + sizes.gap.1);
-                let middle = y + sizes.card.1 / 2;
+                let y = MARGIN + sizes.gap.height / 2 + number(index / 2) * (sizes.card.height + sizes.gap.height);
+                let middle = y + sizes.card.height / 2;
                 let (x, edge, port) = match index % 2 {
-                    0 => (MARGIN, MARGIN + sizes.card.0, switch.0),
-                    _ => (switch.1 + sizes.cable, switch.1 + sizes.cable, switch.1),
+                    0 => (MARGIN, MARGIN + sizes.card.width, edges.first),
+                    _ => (edges.last + sizes.cable, edges.last + sizes.cable, edges.last),
                 };
-                Card::new(node, sizes, (x, y), format!("M{edge} {middle}H{port}"), (port, middle))
+                let cable = Cable {
+                    path: format!("M{edge} {middle}H{port}"),
+                    port: Point { x: port, y: middle },
+                };
+                Card::new(node, sizes, Point { x, y }, cable)
             })
             .collect();
-        let width = switch.1 + sizes.cable + sizes.card.0 + MARGIN;
+        let width = edges.last + sizes.cable + sizes.card.width + MARGIN;
         let switch = Switch {
-            x: switch.0,
+            x: edges.first,
             y: MARGIN,
             width: sizes.switch,
             height: height - 2 * MARGIN,
-            centre: (switch.0 + sizes.switch / 2, height / 2),
+            centre: Point {
+                x: edges.first + sizes.switch / 2,
+                y: height / 2,
+            },
             upright: true,
             label: if rows > 1 { label(report) } else { "LAN".into() },
         };
@@ -217,39 +267,45 @@ struct Place {
 impl Place {
     /// Returns the cable, which is straight if no card is in the way and otherwise runs around the
     /// corner and between the columns, and the place of its port.
-    fn cable(&self, sizes: &Sizes) -> (String, (u32, u32)) {
+    fn cable(&self, sizes: &Sizes) -> Cable {
         let (edge, switch) = (self.edge, self.switch);
         if self.distance == 0 {
-            let x = self.x + sizes.card.0 / 2;
-            return (format!("M{x} {edge}V{switch}"), (x, switch));
+            let x = self.x + sizes.card.width / 2;
+            return Cable {
+                path: format!("M{x} {edge}V{switch}"),
+                port: Point { x, y: switch },
+            };
         }
         const ROUND: u32 = 7;
-        let from = self.x + sizes.card.0 - 30;
+        let from = self.x + sizes.card.width - 30;
         // The cables of one column run beside each other, as far as there is room.
         let aside = number(self.distance - 1).min(3) * 4;
-        let gutter = self.x + sizes.card.0 + sizes.gap.0 / 2 - 6 + aside;
+        let gutter = self.x + sizes.card.width + sizes.gap.width / 2 - 6 + aside;
         let down = switch > edge;
         let turn = if down {
-            edge + sizes.gap.1 / 2
+            edge + sizes.gap.height / 2
         } else {
-            edge - sizes.gap.1 / 2
+            edge - sizes.gap.height / 2
         };
         let (before, after) = if down {
             (turn - ROUND, turn + ROUND)
         } else {
             (turn + ROUND, turn - ROUND)
         };
-        let cable = format!(
+        let path = format!(
             "M{from} {edge}V{before}Q{from} {turn} {} {turn}H{}Q{gutter} {turn} {gutter} {after}V{switch}",
             from + ROUND,
             gutter - ROUND
         );
-        (cable, (gutter, switch))
+        Cable {
+            path,
+            port: Point { x: gutter, y: switch },
+        }
     }
 }
 
 impl Card {
-    fn new(node: &NodeReport, sizes: &Sizes, at: (u32, u32), cable: String, port: (u32, u32)) -> Self {
+    fn new(node: &NodeReport, sizes: &Sizes, at: Point, cable: Cable) -> Self {
         let state = State::of(&node.checks);
         let full = text::line(&node.hostname);
         let name = match full.chars().count() > sizes.name {
@@ -261,14 +317,26 @@ impl Card {
             state => Shown::from(state).word.to_owned(),
         };
         let (state_at, state_anchor) = match sizes.narrow {
-            true => ((at.0 + 14, at.1 + 89), "start"),
-            false => ((at.0 + sizes.card.0 - 12, at.1 + 68), "end"),
+            true => (
+                Point {
+                    x: at.x + 14,
+                    y: at.y + 89,
+                },
+                "start",
+            ),
+            false => (
+                Point {
+                    x: at.x + sizes.card.width - 12,
+                    y: at.y + 68,
+                },
+                "end",
+            ),
         };
         Self {
-            x: at.0,
-            y: at.1,
-            width: sizes.card.0,
-            height: sizes.card.1,
+            x: at.x,
+            y: at.y,
+            width: sizes.card.width,
+            height: sizes.card.height,
             number: node.node,
             name,
             full,
@@ -283,8 +351,8 @@ impl Card {
             word,
             state_at,
             state_anchor,
-            cable,
-            port,
+            cable: cable.path,
+            port: cable.port,
         }
     }
 }

@@ -41,12 +41,19 @@ struct Track {
     state: Shown,
     height: u32,
     /// The first and the last known moment.
-    rail: (String, String),
+    rail: Rail,
     marks: Vec<Mark>,
     bars: Vec<Bar>,
     /// The stages in words: `kernel 3.1 s`.
     words: Vec<String>,
     failed: String,
+}
+
+/// A line along the axis.
+#[derive(Serialize)]
+struct Rail {
+    from: String,
+    to: String,
 }
 
 /// A stage.
@@ -164,7 +171,8 @@ impl Axis {
                 .map(|stage| stage.at_ms)
                 .chain(made().map(|check| check.began_ms))
         };
-        let rail = (times().min(), times().chain(made().map(|check| check.ended_ms)).max());
+        let begin = times().min();
+        let end = times().chain(made().map(|check| check.ended_ms)).max();
         // No line break separates a name from its time.
         let word =
             |stage: &Stage| format!("{} {}", text::line(&stage.name), seconds(stage.at_ms)).replace(' ', "\u{a0}");
@@ -173,10 +181,10 @@ impl Axis {
             anchor,
             state: state.into(),
             height: top + lanes * LANE + 4,
-            rail: (
-                per_cent(self.at(rail.0.unwrap_or(0))),
-                per_cent(self.at(rail.1.unwrap_or(0))),
-            ),
+            rail: Rail {
+                from: per_cent(self.at(begin.unwrap_or(0))),
+                to: per_cent(self.at(end.unwrap_or(0))),
+            },
             marks: self.marks(stages),
             bars,
             words: stages.iter().map(word).collect(),
@@ -229,11 +237,11 @@ impl Axis {
                 Outcome::Failed => format!("✗ {}", check.name),
                 _ => check.name.to_owned(),
             };
-            let (room, label_at, label_anchor) = place_label(from, to, wide(&label));
-            let lane = lanes.iter().position(|free| *free <= room.0).unwrap_or(lanes.len());
+            let place = place_label(from, to, wide(&label));
+            let lane = lanes.iter().position(|free| *free <= place.from).unwrap_or(lanes.len());
             match lanes.get_mut(lane) {
-                Some(free) => *free = room.1 + 0.4,
-                None => lanes.push(room.1 + 0.4),
+                Some(free) => *free = place.to + 0.4,
+                None => lanes.push(place.to + 0.4),
             }
             bars.push(Bar {
                 at: per_cent(from),
@@ -242,22 +250,48 @@ impl Axis {
                 outcome: check.outcome.into(),
                 title: format!("{}, {} – {}", label, seconds(check.began_ms), seconds(check.ended_ms)),
                 label,
-                label_at: per_cent(label_at),
-                label_anchor,
+                label_at: per_cent(place.at),
+                label_anchor: place.anchor,
             });
         }
         (bars, u32::try_from(lanes.len()).unwrap_or(0))
     }
 }
 
+/// The place of a bar's label, in per cent.
+struct Label {
+    /// Where the bar and its label together begin.
+    from: f64,
+    /// Where they end.
+    to: f64,
+    /// Where the text begins, or ends if the anchor says so.
+    at: f64,
+    anchor: &'static str,
+}
+
 /// Returns where the label of a bar goes: into it, else behind it, else before it.
-fn place_label(from: f64, to: f64, width: f64) -> ((f64, f64), f64, &'static str) {
+fn place_label(from: f64, to: f64, width: f64) -> Label {
     if width + 1.0 <= to - from {
-        ((from, to), from + 0.6, "start")
+        Label {
+            from,
+            to,
+            at: from + 0.6,
+            anchor: "start",
+        }
     } else if to + width + 0.6 <= 100.0 {
-        ((from, to + width + 0.6), to + 0.5, "start")
+        Label {
+            from,
+            to: to + width + 0.6,
+            at: to + 0.5,
+            anchor: "start",
+        }
     } else {
-        (((from - width - 0.6).max(0.0), to), from - 0.5, "end")
+        Label {
+            from: (from - width - 0.6).max(0.0),
+            to,
+            at: from - 0.5,
+            anchor: "end",
+        }
     }
 }
 
