@@ -108,7 +108,7 @@ fn addresses(report: &mut Report<'_, '_>) {
         false => Verdict::Bad {
             expected: "each address claimed by one adapter".to_owned(),
             seen: conflicts.iter().map(|conflict| report.run.describe(conflict)).collect::<Vec<_>>().join("\n"),
-            cause: Some("two cards were made for one node, or for clusters with the same addresses; `kraken-flash inspect IMAGE` says who each is".to_owned()),
+            cause: Some("two cards were made for one node, or for clusters with the same addresses; `kraken-flash inspect IMAGE` says which node each one is".to_owned()),
         },
     };
     report.settle("addresses", "no two nodes have one address", began, verdict);

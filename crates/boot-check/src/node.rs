@@ -295,7 +295,7 @@ impl<'a> Running<'a> {
                 title: title.to_owned(),
                 outcome: Outcome::NotReached,
                 expected: None,
-                seen: "not looked at: what comes before it failed, or the run was stopped".to_owned(),
+                seen: "not checked: an earlier check failed, or the run was stopped".to_owned(),
                 cause: None,
                 began_ms: now,
                 ended_ms: now,

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_printed_is_taken_apart() {
+    fn the_output_is_split_into_parts() {
         let output = ProbeOutput::parse(
             "\n@@ hostname\nkraken-3\n\n@@= 0\n\n@@ ping\nunreachable\n\n@@= 1\n\n@@ units\nId=docker.service\nLoadState=loaded\n\
              ActiveState=active\nResult=success\n\nId=kraken-swarm.service\nLoadState=not-found\nActiveState=inactive\n\n@@= 0\n@@ cut\nhalf",

@@ -184,7 +184,7 @@ const FAILURE_PATTERNS: &[(&str, FailurePattern)] = &[
         "Failed loading yaml blob",
         FailurePattern {
             check: "cloud-init",
-            cause: "user-data is no YAML: look at templates/user-data",
+            cause: "user-data is not valid YAML: look at templates/user-data",
             fatal: false,
         },
     ),

@@ -83,7 +83,7 @@ pub enum BootError {
         needed: usize,
     },
     /// Another program changed an image during the run.
-    #[error("{} changed while it was booted, by somebody else: what was seen is worth nothing, start again", .0.display())]
+    #[error("another program changed {} while it was booted, so the results are not valid: start again", .0.display())]
     Changed(PathBuf),
     /// The user stopped the run.
     #[error(transparent)]

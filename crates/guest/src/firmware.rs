@@ -39,13 +39,13 @@ pub enum FirmwareError {
         name: String,
     },
     /// The card has no device tree for the board.
-    #[error("there is no device tree for this board on the boot partition ({})", names.join(" or "))]
+    #[error("there is not a device tree for this board on the boot partition ({})", names.join(" or "))]
     NoDeviceTree {
         /// The names that the firmware looks for.
         names: Vec<String>,
     },
     /// A file is empty, truncated or of another kind.
-    #[error("{name} on the boot partition is no {what}")]
+    #[error("{name} on the boot partition is not a {what}")]
     NotWhat {
         /// The name of the file.
         name: String,
@@ -289,12 +289,12 @@ mod tests {
             (
                 "device_tree=config.txt",
                 Machine::Raspi3b,
-                "config.txt on the boot partition is no device tree",
+                "config.txt on the boot partition is not a device tree",
             ),
             (
                 "kernel=initramfs8",
                 Machine::Virt,
-                "initramfs8 on the boot partition is no kernel",
+                "initramfs8 on the boot partition is not a kernel",
             ),
             ("", Machine::Raspi4b, "bcm2711-rpi-4-b.dtb"),
         ] {

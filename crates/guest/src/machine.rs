@@ -90,9 +90,9 @@ impl Machine {
     pub fn why_silent(self) -> &'static str {
         match self {
             Machine::Raspi4b => {
-                "QEMU's Pi 4 lacks devices without which Debian's kernel panics before it has a console: prove the card with `--machine virt`"
+                "QEMU's Pi 4 lacks devices without which Debian's kernel panics before it has a console: verify the card with `--machine virt`"
             }
-            _ => "the file is no kernel for this board, or is damaged: build the image again",
+            _ => "the file is not a kernel for this board, or is damaged: build the image again",
         }
     }
 

@@ -154,6 +154,6 @@ pub fn text(path: &Path) -> Result<&str, BootError> {
     path.to_str().ok_or_else(|| BootError::Io {
         doing: "naming",
         path: path.to_owned(),
-        source: io::Error::other("its name is no UTF-8"),
+        source: io::Error::other("its name is not UTF-8"),
     })
 }

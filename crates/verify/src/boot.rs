@@ -48,7 +48,7 @@ pub fn verify(layout: &Layout, os: &OsImage, cluster: &Cluster, trees: Trees<'_>
     }
     match read("/etc/passwd", report) {
         Some(passwd) => accounts(cluster, &passwd, report),
-        None => report.find(CHECK, "root:/etc/passwd", "is missing: nobody could log in"),
+        None => report.find(CHECK, "root:/etc/passwd", "is missing: no user could log in"),
     }
 }
 
@@ -101,7 +101,7 @@ fn device_is(device: &str, partuuid: &str, number: u32) -> Result<(), String> {
     match given {
         Some(given) if given == number => Ok(()),
         Some(_) => Err(format!("the partition has the number {number}")),
-        None => Err("it is no partition of a card".into()),
+        None => Err("it is not a partition of a card".into()),
     }
 }
 

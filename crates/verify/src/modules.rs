@@ -140,7 +140,7 @@ mod tests {
         let mut tree = MemoryTree::new();
         let at = |path: &str| format!("{PLACE}/{path}");
         tree.file(&at("kernel/net/bridge/bridge.ko.xz"), *b"x");
-        assert_eq!(named(&tree, true), None, "nothing tells what is built in");
+        assert_eq!(named(&tree, true), None, "there is no list of what is built in");
         tree.file(
             &at("modules.builtin"),
             *b"kernel/fs/overlayfs/overlay.ko\nkernel/drivers/net/veth.ko\n",

@@ -196,8 +196,8 @@ fn files(
         if hidden(&path) {
             continue;
         }
-        match content(root, &path) {
-            Ok(Some((_, found))) if found == sum => {}
+        match hashes(root, &path) {
+            Ok(Some(found)) if found.md5 == sum => {}
             Ok(Some(_)) => few.find(&path, "is not what dpkg's md5sums say".into()),
             // dpkg's lists also name files that the image's dpkg is set to leave out.
             Ok(None) if left_out(&path) => {}
@@ -224,12 +224,12 @@ fn differences(root: &dyn FileTree, file: &RecordedFile, sum: Option<&str>) -> R
         (Recorded::File { size, .. }, NodeType::File) if *size != found.size => {
             Some(format!("has {} bytes and should have {size}", found.size))
         }
-        (Recorded::File { sha256, .. }, NodeType::File) => match content(root, &file.path)? {
-            Some((hash, _)) if hash != *sha256 => Some("has another content than was baked in".into()),
-            Some((_, md5)) if sum.is_some_and(|sum| sum != md5) => Some("is not what dpkg's md5sums say".into()),
+        (Recorded::File { sha256, .. }, NodeType::File) => match hashes(root, &file.path)? {
+            Some(found) if found.sha256 != *sha256 => Some("has another content than was baked in".into()),
+            Some(found) if sum.is_some_and(|sum| sum != found.md5) => Some("is not what dpkg's md5sums say".into()),
             _ => None,
         },
-        (Recorded::Name(other), NodeType::File) => match (content(root, &file.path)?, content(root, other)?) {
+        (Recorded::Name(other), NodeType::File) => match (hashes(root, &file.path)?, hashes(root, other)?) {
             (Some(one), Some(two)) if one == two => None,
             _ => Some(format!("should be a second name of {other}")),
         },
@@ -261,10 +261,20 @@ fn differences(root: &dyn FileTree, file: &RecordedFile, sum: Option<&str>) -> R
     Ok(None)
 }
 
-/// Returns the SHA-256 and the MD5 of a file, in hexadecimal; `None` if there is no such file.
-fn content(root: &dyn FileTree, path: &str) -> Result<Option<(String, String)>, TreeError> {
+/// The hashes of a file, in hexadecimal.
+#[derive(PartialEq, Eq)]
+struct Hashes {
+    sha256: String,
+    md5: String,
+}
+
+/// Returns the hashes of a file; `None` if there is no such file.
+fn hashes(root: &dyn FileTree, path: &str) -> Result<Option<Hashes>, TreeError> {
     let bytes = root.read(path, u64::MAX)?;
-    Ok(bytes.map(|bytes| (hex::encode(Sha256::digest(&bytes)), hex::encode(Md5::digest(&bytes)))))
+    Ok(bytes.map(|bytes| Hashes {
+        sha256: hex::encode(Sha256::digest(&bytes)),
+        md5: hex::encode(Md5::digest(&bytes)),
+    }))
 }
 
 /// Returns the sums of the packages' files from dpkg's own lists: absolute path → MD5 in

@@ -157,7 +157,7 @@ impl PristineCheck<'_> {
                 self.find(
                     Volume::Boot,
                     &format!("/{name}"),
-                    "would set the node up for somebody else on its first boot",
+                    "would set the node up for another person on its first boot",
                 );
             }
         }
@@ -167,7 +167,7 @@ impl PristineCheck<'_> {
             let runs = word.starts_with("systemd.run") || word == "systemd.unit=kernel-command-line.target";
             if runs || word.starts_with("systemd.machine_id=") {
                 let what = if runs {
-                    "would run a script of somebody else's"
+                    "would run a script of another person"
                 } else {
                     "would give all nodes one machine-id"
                 };
@@ -231,7 +231,7 @@ impl PristineCheck<'_> {
             }
             self.file(
                 &format!("{home}/.ssh/authorized_keys"),
-                &format!("lets somebody log in as {name:?}, which is not the user's account"),
+                &format!("lets another person log in as {name:?}, which is not the user's account"),
             )?;
         }
         Ok(())

@@ -47,7 +47,7 @@ pub fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &m
                 check: "set",
                 place: String::new(),
                 message: format!(
-                    "{} is no image of this set: it is {what}; remove it, with its .bmap, or it ends up on a card",
+                    "{} is not an image of this set: it is {what}; remove it, with its .bmap, or it ends up on a card",
                     image.display()
                 ),
             });

@@ -166,7 +166,7 @@ fn whose(root: &dyn FileTree, state: &NodeState, report: &mut ImageReport) {
 fn compare(folder: &str, state: &NodeState, cluster: &Cluster, node: &Node, report: &mut ImageReport) {
     let mut find = |message: String| report.find(CHECK, format!("root:{folder}"), message);
     if state.is_manager() != (node.role == Role::Manager) {
-        find(format!("its certificate is no {}'s", node.role));
+        find(format!("its certificate is not that of a {}", node.role));
     }
     if state.docker_state.local_addr != node.address.to_string() {
         find(format!(

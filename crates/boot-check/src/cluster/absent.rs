@@ -84,7 +84,7 @@ fn of(absent: &[Absent]) -> Why {
             let names = given_up.join(", ");
             format!(
                 "the leader gave up {names}; one that registers in that very moment is held for down from then on. kraken-nodes.service on \
-                 the managers mends that, `sudo systemctl restart docker` on {names} at once"
+                 the managers repairs that, `sudo systemctl restart docker` on {names} at once"
             )
         }),
     }

@@ -29,7 +29,7 @@ pub(super) fn until<'a>(
     run: &Run<'_>,
     nodes: &mut [Running<'a>],
     limit: Duration,
-    mut look: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
+    mut probe: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
 ) -> Result<(Result<String, String>, Duration), BootError> {
     let since = Instant::now();
     let limit = run.scaled_timeout(limit);
@@ -38,7 +38,7 @@ pub(super) fn until<'a>(
         for node in nodes.iter_mut() {
             node.hear();
         }
-        let seen = look(nodes);
+        let seen = probe(nodes);
         let took = since.elapsed();
         match seen {
             Ok(seen) => return Ok((Ok(seen), took)),

@@ -152,7 +152,7 @@ fn fetch(at: SocketAddrV4, interrupt: &Interrupt) -> Result<String, String> {
         }
         _ if text.is_empty() => Err("the connection was closed".to_owned()),
         _ => Err(format!(
-            "an answer that is none: {}",
+            "an answer that is not valid: {}",
             kraken_foundation::text::line(&text)
         )),
     }

@@ -67,7 +67,7 @@ pub(super) fn swarm_node(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let role = view.node.role;
     let expected = match view.managers_are_there {
         true => format!("an active {role} of the swarm"),
-        false => format!("a {role} of the swarm that waits for its managers, who are not booted"),
+        false => format!("a {role} of the swarm that waits for its managers, which are not booted"),
     };
     let failed = probe.unit("kraken-swarm.service", "ActiveState") == Some("failed");
     let Some(info) = probe.json("docker") else {
@@ -85,7 +85,7 @@ pub(super) fn swarm_node(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
             format!("node {made}, whose certificate was baked into the image"),
             shown,
             Some(
-                "the baked certificate, key or state did not serve, and the node joined anew by token: build the image again",
+                "the baked certificate, key or state could not be used, and the node joined again by token: build the image again",
             ),
         );
     }

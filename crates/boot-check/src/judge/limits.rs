@@ -15,7 +15,7 @@ use kraken_guest::limits::{DEFAULT, Limits};
 #[path = "limits_tests.rs"]
 pub(super) mod limits_tests;
 
-const GONE: &str = "while a unit runs nothing of it may be removed: when systemd reads its units anew (`systemctl daemon-reload`, which packages do, too), \
+const GONE: &str = "while a unit runs nothing of it may be removed: when systemd reads its units again (`systemctl daemon-reload`, which packages do, too), \
     the unit's own limits are gone with its file, and after 90 s it is killed; remove it on a later start";
 const LATE: &str = "on a card systemd would kill it at its limit: give the unit a TimeoutStartSec= that a slow card keeps, or let it do less";
 

@@ -279,14 +279,14 @@ fn a_device_that_a_mount_waits_for_has_a_limit() {
         "ActiveEnterTimestampMonotonic=100000000",
     );
     assert_bad(&of_units(&[late], 1.0), &["a1b2c3d4", "91.0 s of 90 s"], "");
-    let nobody = [
+    let unused = [
         late,
         (
             "BoundBy=boot-firmware.mount\nRequiredBy=boot-firmware.mount",
             "BoundBy=\nRequiredBy=",
         ),
     ];
-    assert_good(&of_units(&nobody, 1.0), "docker.service");
+    assert_good(&of_units(&unused, 1.0), "docker.service");
 }
 
 #[test]

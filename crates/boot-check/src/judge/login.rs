@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_time_mends_is_wrong_at_once() {
+    fn a_refusal_for_good_is_wrong_at_once() {
         for words in [
             "kraken@127.0.0.1: Permission denied (publickey).",
             "This account is currently not available.",

@@ -5,13 +5,23 @@ use serde_json::Value;
 use super::verdict::{self, NodeView, Verdict, seen};
 use crate::probe::ProbeOutput;
 
-/// Returns the interface that has the node's address, and the length of the address's prefix.
-fn carrier<'a>(addresses: &'a Value, view: &NodeView<'_>) -> Option<(&'a Value, u64)> {
+/// The interface that has the node's address.
+struct Holder<'a> {
+    interface: &'a Value,
+    /// The length of the address's prefix.
+    prefix: u64,
+}
+
+/// Returns the interface that has the node's address, if there is one.
+fn holder<'a>(addresses: &'a Value, view: &NodeView<'_>) -> Option<Holder<'a>> {
     let wanted = view.node.address.to_string();
     addresses.as_array()?.iter().find_map(|interface| {
         let infos = interface["addr_info"].as_array()?;
         let info = infos.iter().find(|info| info["local"] == wanted.as_str())?;
-        Some((interface, info["prefixlen"].as_u64()?))
+        Some(Holder {
+            interface,
+            prefix: info["prefixlen"].as_u64()?,
+        })
     })
 }
 
@@ -38,8 +48,8 @@ pub(super) fn address(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let Some(addresses) = probe.json("addresses") else {
         return Verdict::not_yet(expected, seen(probe, "addresses"));
     };
-    match carrier(&addresses, view) {
-        Some((interface, prefix)) if prefix == u64::from(view.cluster.network.subnet.prefix_len()) => {
+    match holder(&addresses, view) {
+        Some(Holder { interface, prefix }) if prefix == u64::from(view.cluster.network.subnet.prefix_len()) => {
             Verdict::Good(format!("{expected} on {}", interface["ifname"].as_str().unwrap_or("?")))
         }
         _ => Verdict::not_yet(expected, overview(&addresses)),
@@ -51,7 +61,7 @@ pub(super) fn nic(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let Some(addresses) = probe.json("addresses") else {
         return Verdict::not_yet(expected, seen(probe, "addresses"));
     };
-    let Some((interface, _)) = carrier(&addresses, view) else {
+    let Some(Holder { interface, .. }) = holder(&addresses, view) else {
         return Verdict::not_yet(expected, overview(&addresses));
     };
     let is_adapter = |known: &&Value| known["address"] == view.mac && known["link_type"] == "ether";

@@ -72,7 +72,7 @@ fn every_check_says_of_each_what_it_shows() {
 }
 
 #[test]
-fn every_probe_that_was_recorded_is_looked_at() {
+fn every_recorded_probe_is_judged() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/probes");
     let files = std::fs::read_dir(folder).unwrap();
     assert_eq!(files.count(), 2 * PROBES.len());

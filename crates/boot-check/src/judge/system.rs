@@ -94,12 +94,12 @@ pub(super) fn cloud_init(probe: &ProbeOutput, _: &NodeView<'_>) -> Verdict {
     let schema = ["chema", "yaml", "cloud-config", "user-data", "userdata"]
         .iter()
         .any(|word| said.contains(word));
-    let cause = schema.then_some("user-data is no valid cloud-config: look at templates/user-data and what overlays it (cloud-init schema -c FILE checks one)");
+    let cause = schema.then_some("user-data is not a valid cloud-config: look at templates/user-data and what overlays it (cloud-init schema -c FILE checks one)");
     Verdict::bad(expected, lines(&said, 8), cause)
 }
 
-/// Returns warnings and errors that did not stop cloud-init. Deprecations are left out, and so is
-/// the one that every Raspberry Pi OS has (trixie loads `netplan_nm_patch` and does not have it).
+/// Returns warnings and errors that did not stop cloud-init. Deprecations are left out, and so is a
+/// message of every Raspberry Pi OS: that the unit `netplan_nm_patch` is dangling (seen on trixie).
 fn recoverable(status: &Value) -> Vec<String> {
     let stages = status["v1"].as_object().into_iter().flatten();
     let mut said = Vec::new();
@@ -156,7 +156,7 @@ pub(super) fn ssh_key(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
             expected(),
             shown(&present),
             Some(
-                "the image was made with other SSH keys than kraken.toml names now: build it again, or nobody can log in",
+                "the image was made with other SSH keys than kraken.toml names now: build it again, or you cannot log in",
             ),
         ),
     }

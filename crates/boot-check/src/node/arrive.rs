@@ -15,6 +15,14 @@ const LOGIN: Duration = Duration::from_secs(420);
 const TWO_CARDS: &str =
     "two cards have one address: was one of them made for the other's number, or from another kraken.toml?";
 
+/// Why a node cannot come up any more.
+pub(super) struct Lost {
+    /// The check that fails.
+    pub(super) check: &'static str,
+    pub(super) seen: String,
+    pub(super) cause: Option<&'static str>,
+}
+
 impl Running<'_> {
     /// Checks the free space before the start. A system without free space does not get as far as a
     /// login, and cannot report why.
@@ -38,15 +46,23 @@ impl Running<'_> {
         Ok(false)
     }
 
-    /// Returns the failed check, what was seen and the likely cause if the node cannot come up any
-    /// more: its emulator has ended, or its console shows a fatal failure.
-    pub(super) fn lost(&mut self) -> Option<(&'static str, String, Option<&'static str>)> {
+    /// Returns why the node cannot come up any more, if it cannot: its emulator has ended, or its
+    /// console shows a fatal failure.
+    pub(super) fn lost(&mut self) -> Option<Lost> {
         self.hear();
         if let Some(pattern) = self.failure_patterns.iter().find(|pattern| pattern.fatal) {
             let (check, cause) = (pattern.check, pattern.cause);
-            return Some((check, self.last_words(), Some(cause)));
+            return Some(Lost {
+                check,
+                seen: self.last_words(),
+                cause: Some(cause),
+            });
         }
-        Some(("kernel", self.is_dark()?, None))
+        Some(Lost {
+            check: "kernel",
+            seen: self.is_dark()?,
+            cause: None,
+        })
     }
 
     fn last_words(&self) -> String {
@@ -78,7 +94,7 @@ impl Running<'_> {
             }
             let over = since.elapsed() > limit;
             if lost.is_some() || over {
-                let seen = lost.map_or_else(|| format!("nothing within {} s", limit.as_secs()), |(_, seen, _)| seen);
+                let seen = lost.map_or_else(|| format!("nothing within {} s", limit.as_secs()), |lost| lost.seen);
                 let cause = Some(self.run.plan.machine.why_silent().to_owned());
                 self.settle("kernel", TITLE, began, Verdict::Bad { expected, seen, cause });
                 return Ok(false);
@@ -99,7 +115,7 @@ impl Running<'_> {
             if self.starts != starts {
                 (since, starts) = (Instant::now(), self.starts);
             }
-            if let Some((check, seen, cause)) = self.lost() {
+            if let Some(Lost { check, seen, cause }) = self.lost() {
                 let (check, title) = match check {
                     "root" => ("root", "the root file system is mounted read-write"),
                     "ssh" => ("ssh", "the SSH server answers"),

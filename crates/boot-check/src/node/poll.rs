@@ -7,6 +7,7 @@ use super::super::cuts::{POWER_CUTS, POWER_CUTS_TITLE};
 use super::super::judge::{self, RULES, Rule, TIME_LIMITS, Verdict};
 use super::super::probe::{self, ProbeOutput};
 use super::super::report::{NodeReport, Outcome};
+use super::arrive::Lost;
 use super::{CONNECT, Running};
 use kraken_guest::BootError;
 
@@ -75,7 +76,7 @@ impl Running<'_> {
             match output {
                 Ok(output) => self.judge(&output, &mut open, began),
                 Err(words) => {
-                    if let Some((_, seen, cause)) = self.lost() {
+                    if let Some(Lost { seen, cause, .. }) = self.lost() {
                         let expected = "a system that goes on running".to_owned();
                         let verdict = Verdict::Bad {
                             expected,

@@ -35,6 +35,13 @@ pub(super) struct Start {
     arguments: Vec<String>,
 }
 
+/// The files that a card starts with.
+struct Found {
+    files: BootFiles,
+    /// A description for the report.
+    words: String,
+}
+
 impl Running<'_> {
     /// Makes the card: an overlay over the image.
     pub(super) fn make_card(&mut self) -> Result<(), BootError> {
@@ -54,7 +61,7 @@ impl Running<'_> {
             Ok(files) => files,
             Err(error) => return Ok(Err(error)),
         };
-        let (files, found) = self.started_with(files, &disk)?;
+        let Found { files, words: found } = self.started_with(files, &disk)?;
         let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, BootError> {
             let path = run.folder.join(format!("{}-{name}", self.report.hostname));
             fs::write(&path, bytes).map_err(io_error("writing", &path))?;
@@ -87,7 +94,7 @@ impl Running<'_> {
     /// Returns the files to start with, and a description for the report. They are the card's own,
     /// except that a kernel without drivers for `virt` is replaced, and a USB controller that is
     /// not a host becomes one.
-    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<(BootFiles, String), BootError> {
+    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<Found, BootError> {
         let plan = self.run.plan;
         let mut found = files.names.join(", ");
         // The network adapter of an emulated board is a USB device, and QEMU has this controller as
@@ -99,14 +106,14 @@ impl Running<'_> {
         }
         let fallback = plan.fallback.as_ref().filter(|_| plan.machine == Machine::Virt);
         let Some(fallback) = fallback.filter(|_| self.target.lacks_virtio()) else {
-            return Ok((files, found));
+            return Ok(Found { files, words: found });
         };
         let archive = fallback.initramfs(&written::partitions(disk));
         files.initramfs = Some(archive.map_err(io_error("making an initramfs for", &self.log))?);
         files.kernel.clone_from(&fallback.kernel);
         let named = &fallback.named;
-        let found = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
-        Ok((files, found))
+        let words = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
+        Ok(Found { files, words })
     }
 
     /// Switches the power on, for the first time or again. A card on which the firmware finds

@@ -84,7 +84,7 @@ fn node_suite(report: &BootReport, node: &NodeReport) -> Suite {
         .max();
     let mut cases: Vec<Case> = node.checks.iter().map(|check| case(report, check)).collect();
     if node.checks.iter().all(|check| check.outcome == Outcome::NotApplicable) {
-        cases.push(unproven("boot", "nothing was looked at on this node"));
+        cases.push(unproven("boot", "nothing was checked on this node"));
     }
     Suite {
         name: node.hostname.clone(),

@@ -87,7 +87,7 @@ fn show_node(node: &NodeReport, widths: &Widths, shown: &mut String) {
         ),
         (State::Right, None, _) => write!(line, "  checked {}", names(with(&node.checks, Outcome::Passed))),
         (_, Some(up), Some(last)) => write!(line, "  came as far as {}, in {}", text::line(&last.name), seconds(up)),
-        _ => write!(line, "  came to nothing that was looked for"),
+        _ => write!(line, "  reached no stage"),
     };
     let _ = writeln!(shown, "{}", line.trim_end());
     if state == State::Right {

@@ -130,7 +130,7 @@ pub(super) fn verdict(report: &BootReport) -> String {
                 parts.push(format!("the nodes are not right together: {}", names(together)));
             }
             if failed().any(|check| check.name == SET) {
-                parts.push("the folder has images that are none of this set".into());
+                parts.push("the folder has images that do not belong to this set".into());
             }
         }
         State::Unproven if unproven.is_empty() && wrong.is_empty() => {

@@ -132,7 +132,7 @@ fn what_cannot_be_asked_is_said_and_the_tables_speak() {
     assert!(
         report(&tree, runner, true).findings[0]
             .message
-            .contains("no JSON object")
+            .contains("not a JSON object")
     );
 
     let (tree, runner) = with("/usr/bin/true", "{\"mtu\": 1400}");

@@ -40,7 +40,7 @@ pub(super) fn verify(target: &DaemonTarget<'_>, report: &mut ImageReport) {
             return report.find(
                 CHECK,
                 place(),
-                format!("it is no JSON object ({error}): dockerd does not start with it"),
+                format!("it is not a JSON object ({error}): dockerd does not start with it"),
             );
         }
     };

@@ -149,7 +149,7 @@ fn summary(node: &NodeReport, state: State) -> String {
         (State::Unproven, Some(up), Some(last)) => {
             format!("came as far as {}, in {}", text::line(&last.name), seconds(up))
         }
-        (State::Unproven, ..) => "came to nothing that was looked for".into(),
+        (State::Unproven, ..) => "reached no stage".into(),
         (State::Right, ..) => count(with(&node.checks, Outcome::Passed).count(), "check"),
     }
 }
