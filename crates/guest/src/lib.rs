@@ -13,7 +13,8 @@
 //! ```
 //! use kraken_guest::Machine;
 //!
-//! assert_eq!("raspi3b".parse::<Machine>().map(Machine::is_board), Ok(true));
+//! assert_eq!(Machine::Raspi3b.name(), "raspi3b");
+//! assert!(Machine::Raspi3b.is_board());
 //! assert!(!Machine::Virt.is_board());
 //! ```
 
