@@ -1,6 +1,13 @@
 //! `make bench-swarm`: how soon seven nodes are Ready, beside the scripted way; and how long their state takes to write. As root, for the
 //! machines that real dockerds run on.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests write where they like, and their failure is a panic"
+)]
+
 use std::time::{Duration, Instant};
 
 use kraken_swarm_state::{Availability, ClusterKeys, Forge, Member, Role, Spec};

@@ -3,7 +3,11 @@
 //! It is made of the crates under `crates/`, which are listed layer by layer in `docs/architecture.md`; what a user of the library needs of
 //! them is here under one name each.
 
+pub mod project;
+
 pub use kraken_boot_check as boot_check;
 pub use kraken_card as card;
+pub use kraken_fetch as fetch;
 pub use kraken_image::{bake, base, output, packages, provision};
+pub use kraken_spec as spec;
 pub use kraken_verify as verify;

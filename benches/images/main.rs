@@ -4,6 +4,13 @@
 //! `KRAKEN_BENCH_BASE` a raw base image (else the cached `debian` base), `KRAKEN_BENCH_DIR` where to work (some 20 times the
 //! base's size in used bytes; else the target folder), `KRAKEN_BENCH_ROUNDS` how often (else 3).
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests write where they like, and their failure is a panic"
+)]
+
 mod cold;
 mod debs;
 mod docker;

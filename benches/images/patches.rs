@@ -1,11 +1,12 @@
 //! Patches alone, in memory: what one more node costs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use kraken_fetch::Options;
-use kraken_flash::bake::{self, Inputs};
+use kraken_flash::bake::{self, Admission, Inputs};
 use kraken_flash::base::{self};
-use kraken_flash::provision::{Assets, Rejoin};
+use kraken_flash::provision::Assets;
 use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
@@ -46,12 +47,11 @@ fn one(setting: &Setting, table: &mut Table, nodes: usize) -> Result<()> {
     let assets = Assets::load(Some(&workspace.folder), None)?;
     let keys = ClusterKeys::from_seed([7; 32]);
     let inputs = Inputs {
-        cluster: &workspace.cluster,
-        base: &base,
-        assets: &assets,
+        cluster: Arc::new(workspace.cluster.clone()),
+        base: Arc::new(base),
+        assets: Arc::new(assets),
         packages: None,
-        keys: Some(&keys),
-        rejoin: Rejoin::No,
+        admission: Admission::New(Arc::new(keys)),
     };
     let golden = bake::bake(inputs, &folder.join("cache/golden"), Job::new(&Silent, &interrupt))?;
     let (mut times, mut sizes) = (Vec::with_capacity(nodes), Vec::with_capacity(nodes));

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use kraken_flash::bake::Golden;
 use kraken_flash::card::Making;
 use kraken_flash::output::{Compression, Folder, ManifestInputs, Options, Written};
-use kraken_spec::Node;
 
 use super::golden::{self, Wanted};
 use super::load::{self, BaseArgs};
@@ -71,25 +70,28 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         }),
         no_sums: args.no_sums,
     };
+    let begun = golden::begin(session, &wanted)?;
     // The folder first: a name that cannot be written to is found before minutes of downloading.
-    let open = |_: &[&Node]| Ok(Folder::open(&args.output)?);
-    let shown = golden::with(session, &wanted, open, |folder, golden, nodes, loaded| {
-        let facts = ManifestInputs::new(golden, loaded.config_sha256.clone());
-        let written = folder.write(golden, nodes, facts, options, session.job())?;
-        if args.json {
-            let mut json = Vec::new();
-            text::json(&mut json, &written.iter().map(|image| &image.node).collect::<Vec<_>>())?;
-            return Ok(json);
-        }
-        Ok(render(golden, &written).into_bytes())
-    })?;
+    let folder = Folder::open(&args.output)?;
+    let baked = begun.bake()?;
+    let facts = ManifestInputs::new(&baked.golden, baked.loaded.project.config_sha256.clone());
+    let written = folder.write(&baked.golden, &baked.nodes()?, facts, options, session.job())?;
+    // Another run may use the folder and the cache while this one's reader takes its time.
+    let shown = if args.json {
+        let mut json = Vec::new();
+        text::json(&mut json, &written.iter().map(|image| &image.node).collect::<Vec<_>>())?;
+        json
+    } else {
+        render(&baked.golden, &written).into_bytes()
+    };
+    drop((folder, baked));
     if args.json || !session.global.quiet {
         out.write_all(&shown)?;
     }
     Ok(())
 }
 
-fn render(golden: &Golden<'_>, written: &[Written]) -> String {
+fn render(golden: &Golden, written: &[Written]) -> String {
     let rows = written.iter().map(|image| {
         let node = &image.node;
         vec![

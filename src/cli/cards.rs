@@ -12,7 +12,7 @@ use super::card_chosen::CardArgs;
 use super::card_held::Held;
 use super::cards_wait::{Reader, Waiting, is_waited_for};
 use super::flash::MadeFrom;
-use super::golden::{self, Wanted};
+use super::golden::{self, Baked, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs, Loaded};
 use super::rejoin::RejoinArgs;
@@ -74,12 +74,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         Some(Err(error)) if !is_waited_for(&error) => return Err(error.into()),
         _ => None,
     };
-    golden::with(
-        session,
-        &wanted,
-        |_| Ok(()),
-        |(), golden, nodes, loaded| walk(session, args, golden, loaded, nodes, reader, out),
-    )
+    let baked = golden::begin(session, &wanted)?.bake()?;
+    walk(session, args, &baked, reader, out)
 }
 
 /// A node of the walk.
@@ -93,12 +89,11 @@ struct Place<'a> {
 fn walk(
     session: &Session,
     args: &Args,
-    golden: &Golden<'_>,
-    loaded: &Loaded,
-    nodes: &[&Node],
+    baked: &Baked,
     reader: Option<Reader>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    let (golden, loaded, nodes) = (&baked.golden, &baked.loaded, baked.nodes()?);
     let mut all = Vec::new();
     for node in nodes {
         let pieces = pieces(node, golden)?;
@@ -120,8 +115,8 @@ fn walk(
         .collect();
     let swarm = known::check(
         session,
-        inputs.cluster,
-        inputs.keys,
+        &inputs.cluster,
+        inputs.admission.keys(),
         &args.rejoin,
         Making::Cards,
         &asked,
@@ -142,7 +137,7 @@ fn walk(
     }
     let made_from = MadeFrom {
         golden,
-        config_sha256: loaded.config_sha256.as_deref(),
+        config_sha256: loaded.project.config_sha256.as_deref(),
         swarm: swarm.as_ref(),
     };
     // Before the long wait: a run that is killed leaves nothing of root's.
@@ -192,13 +187,13 @@ fn walk(
 }
 
 /// The bytes of a node's card, in pieces.
-fn pieces(node: &Node, golden: &Golden<'_>) -> Result<Vec<Piece>, Failure> {
+fn pieces(node: &Node, golden: &Golden) -> Result<Vec<Piece>, Failure> {
     let pieces = golden.node(node)?.pieces();
     pieces.map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))
 }
 
 /// Whether a card was written with these very bytes for this node, since the cluster began, and read back if that is asked for.
-fn has_card(args: &Args, node: &Node, golden: &Golden<'_>, loaded: &Loaded, pieces: &[Piece]) -> bool {
+fn has_card(args: &Args, node: &Node, golden: &Golden, loaded: &Loaded, pieces: &[Piece]) -> bool {
     let life = loaded.swarm.as_ref().map_or(0, Standing::life);
     let same = |receipt: &Receipt| {
         let in_life = receipt.what.swarm.as_ref().is_none_or(|swarm| swarm.life == life);

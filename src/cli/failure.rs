@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use kraken_flash::project::ProjectError;
 use kraken_foundation::interrupt::Interrupted;
 use kraken_spec::workspace::WorkspaceError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
@@ -41,7 +42,11 @@ impl Failure {
     pub(super) fn report(self, color: bool) -> ExitCode {
         match self {
             Failure::Failed(error) => {
-                let text = match error.downcast_ref::<WorkspaceError>() {
+                let workspace = match error.downcast_ref::<ProjectError>() {
+                    Some(ProjectError::Workspace(error)) => Some(error),
+                    _ => error.downcast_ref::<WorkspaceError>(),
+                };
+                let text = match workspace {
                     Some(diagnostic) => diagnosed(diagnostic, color),
                     None => clean(&plain(&*error)),
                 };

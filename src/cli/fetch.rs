@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use kraken_flash::base;
+use kraken_flash::project::{self, Wanted};
 use kraken_spec::workspace::MissingKeys;
 
-use super::load::{self, BaseArgs, Wants};
-use super::{Failure, Session, locked_docker, say, tables, text};
+use super::load::{self, BaseArgs};
+use super::{Failure, Session, say, tables, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -22,24 +22,20 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let loaded = load::load(session, MissingKeys::Leave)?;
-    let mut cluster = loaded.workspace.cluster;
-    args.base.apply(&mut cluster.image)?;
+    let mut project = load::load(session, MissingKeys::Leave)?.project;
+    args.base.apply(&mut project.workspace.cluster.image)?;
     let options = args.base.options();
-    let base = base::obtain(&cluster.image, &options, session.job())?;
-    let wants = Wants {
-        cluster: &cluster,
-        base: &base,
-        lock: &loaded.lock,
+    let base = project.base(&options, session.job())?;
+    let wanted = Wanted {
         options: &options,
         update: args.update,
-        makes: None,
+        makes_images: false,
     };
-    let selection = load::packages(session, &wants)?;
+    let selection = project.packages(&base, &wanted, session.job())?;
     // Another version may be what is wanted, or other options: what was fetched stays.
     for refused in selection
         .iter()
-        .flat_map(|selection| locked_docker::refused(&cluster, &loaded.assets, &selection.bake))
+        .flat_map(|selection| project::docker_refuses(project.cluster(), &project.assets, &selection.bake))
     {
         say(session, &format!("warning: `build` will refuse this: {refused}"));
     }

@@ -79,39 +79,34 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     if !args.card.is_dry_run() {
         door::may_write(&judged)?;
     }
-    let shown = golden::with(
-        session,
-        &wanted,
-        |_| Ok(()),
-        |(), golden, nodes, loaded| {
-            // Nodes come in the cluster's order, devices in the command line's.
-            let by_number = |number: &u32| nodes.iter().find(|node| node.number == *number).copied();
-            let nodes: Vec<&Node> = args.nodes.iter().filter_map(by_number).collect();
-            let chosen = card_chosen::choose(&args.devices, &args.card, Some(golden.image().size()))?;
-            if args.card.is_agreed() {
-                // Nobody looks at it again: what was judged before the bake is what is written.
-                for (before, now) in judged.iter().zip(&chosen) {
-                    before.identity.check(&now.device)?;
-                }
-            }
-            let becomes: Vec<String> = nodes
-                .iter()
-                .map(|node| format!("{}, {}, {}", node.hostname, node.address, node.role))
-                .collect();
-            // Before minutes of writing: a run that is killed leaves nothing of root's.
-            owner::give_back(session, None);
-            card::confirm(session, &chosen, &becomes, &args.card)?;
-            if args.card.is_dry_run() {
-                return Ok(Vec::new());
-            }
-            let from = MadeFrom {
-                golden,
-                config_sha256: loaded.config_sha256.as_deref(),
-                swarm: loaded.swarm.as_ref(),
-            };
-            write_all(session, args, &from, &nodes, &chosen)
-        },
-    )?;
+    let baked = golden::begin(session, &wanted)?.bake()?;
+    let (golden, loaded, all) = (&baked.golden, &baked.loaded, baked.nodes()?);
+    // Nodes come in the cluster's order, devices in the command line's.
+    let by_number = |number: &u32| all.iter().find(|node| node.number == *number).copied();
+    let nodes: Vec<&Node> = args.nodes.iter().filter_map(by_number).collect();
+    let chosen = card_chosen::choose(&args.devices, &args.card, Some(golden.image().size()))?;
+    if args.card.is_agreed() {
+        // Nobody looks at it again: what was judged before the bake is what is written.
+        for (before, now) in judged.iter().zip(&chosen) {
+            before.identity.check(&now.device)?;
+        }
+    }
+    let becomes: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("{}, {}, {}", node.hostname, node.address, node.role))
+        .collect();
+    // Before minutes of writing: a run that is killed leaves nothing of root's.
+    owner::give_back(session, None);
+    card::confirm(session, &chosen, &becomes, &args.card)?;
+    if args.card.is_dry_run() {
+        return Ok(());
+    }
+    let from = MadeFrom {
+        golden,
+        config_sha256: loaded.project.config_sha256.as_deref(),
+        swarm: loaded.swarm.as_ref(),
+    };
+    let shown = write_all(session, args, &from, &nodes, &chosen)?;
     out.write_all(&shown)?;
     Ok(())
 }
@@ -164,7 +159,7 @@ fn write_all(
 
 /// What cards are made from, and what is written down of that.
 pub(super) struct MadeFrom<'a> {
-    pub(super) golden: &'a Golden<'a>,
+    pub(super) golden: &'a Golden,
     pub(super) config_sha256: Option<&'a str>,
     pub(super) swarm: Option<&'a Standing>,
 }

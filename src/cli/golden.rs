@@ -1,19 +1,18 @@
 //! What `build` and the flashing of cards begin with: cluster, keys, base and packages, and the golden image that comes of them.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use kraken_fetch::Cache;
-use kraken_flash::bake::{self, Golden, Inputs};
-use kraken_flash::base;
+use kraken_flash::bake::{Admission, Golden};
 use kraken_flash::card::Making;
-use kraken_flash::provision::Rejoin;
 use kraken_spec::workspace::{self, MissingKeys};
 use kraken_spec::{Cluster, Node, Role, SwarmMode};
 use kraken_swarm_state::{ClusterKeys, Token};
 
-use super::load::{self, BaseArgs, Loaded, Wants};
+use super::known::Standing;
+use super::load::{self, BaseArgs, Loaded};
 use super::rejoin::RejoinArgs;
-use super::{Failure, Session, keys, known, say};
+use super::{Failure, Session, keys, known};
 
 /// What to bake.
 pub(super) struct Wanted<'a> {
@@ -27,79 +26,113 @@ pub(super) struct Wanted<'a> {
     pub(super) images: &'a Path,
 }
 
-/// Bakes the golden image, or takes it from the cache, and hands it on with the nodes that are wanted. `first` is called when these are
-/// known and nothing that takes long was done; `then` gets what it gave.
-pub(super) fn with<T, R>(
-    session: &Session,
-    wanted: &Wanted<'_>,
-    first: impl FnOnce(&[&Node]) -> Result<T, Failure>,
-    then: impl FnOnce(T, &Golden<'_>, &[&Node], &Loaded) -> Result<R, Failure>,
-) -> Result<R, Failure> {
+/// A run that knows its nodes and has judged what it may do, as far as that needs no keys; nothing that takes long was done.
+pub(super) struct Begun<'a> {
+    session: &'a Session,
+    wanted: &'a Wanted<'a>,
+    loaded: Loaded,
+    /// Where the keys exist already.
+    admission: Option<Admission>,
+}
+
+/// Reads the cluster, picks the nodes and judges what is to be made of them. What may have to be opened (a folder, a device) is opened
+/// between this and [`Begun::bake`]: what is refused here leaves nothing behind, not even an empty folder.
+pub(super) fn begin<'a>(session: &'a Session, wanted: &'a Wanted<'a>) -> Result<Begun<'a>, Failure> {
     let mut loaded = load::load(session, MissingKeys::Make)?;
-    let mut cluster = loaded.workspace.cluster.clone();
-    wanted.base.apply(&mut cluster.image)?;
-    let nodes = chosen(&cluster.nodes, wanted.nodes)?;
-    let token = match &wanted.rejoin.token_file {
-        Some(file) => Some(given_token(file, &cluster, &nodes)?),
-        None => None,
+    wanted.base.apply(&mut loaded.project.workspace.cluster.image)?;
+    let mut begun = Begun {
+        session,
+        wanted,
+        loaded,
+        admission: None,
     };
-    let judge = |keys: Option<&ClusterKeys>, making: Making, nodes: &[&Node]| {
-        known::check(session, &cluster, keys, wanted.rejoin, making, nodes, wanted.images)
-    };
-    let secrets = || -> Result<_, Failure> {
-        Ok(match (wanted.rejoin.rejoin, &token) {
-            (false, _) => (keys::read_or_make(session, &cluster)?, Rejoin::No),
-            // New keys would have tokens that no running swarm knows.
-            (true, None) => (Some(keys::required(session, &cluster)?), Rejoin::ByKeys),
-            (true, Some(token)) => (None, Rejoin::ByToken(Some(token))),
-        })
-    };
-    let (ready, keys, rejoin);
-    if !wanted.rejoin.rejoin && !cluster.swarm.keys_file.exists() {
+    begun.nodes()?;
+    if !wanted.rejoin.rejoin && !begun.cluster().swarm.keys_file.exists() {
         // Keys that are made now would be in the way of the old ones: so it is judged before.
-        judge(None, wanted.making.unwrap_or(Making::Cards), &nodes)?;
-        ready = first(&nodes)?;
-        (keys, rejoin) = secrets()?;
-        loaded.swarm = judge(keys.as_ref(), Making::Cards, &[])?;
-    } else {
-        (keys, rejoin) = secrets()?;
-        loaded.swarm = match wanted.making {
-            Some(making) => judge(keys.as_ref(), making, &nodes)?,
-            // It is judged when it shows which nodes are left.
-            None => judge(keys.as_ref(), Making::Cards, &[])?,
+        begun.judge(None, wanted.making.unwrap_or(Making::Cards), &begun.nodes()?)?;
+        return Ok(begun);
+    }
+    let admission = begun.admission()?;
+    let swarm = match wanted.making {
+        Some(making) => begun.judge(admission.keys(), making, &begun.nodes()?)?,
+        // It is judged when it shows which nodes are left.
+        None => begun.judge(admission.keys(), Making::Cards, &[])?,
+    };
+    begun.loaded.swarm = swarm;
+    begun.admission = Some(admission);
+    Ok(begun)
+}
+
+impl Begun<'_> {
+    fn cluster(&self) -> &Cluster {
+        self.loaded.project.cluster()
+    }
+
+    /// The nodes that are wanted, in the cluster's order.
+    pub(super) fn nodes(&self) -> Result<Vec<&Node>, Failure> {
+        chosen(&self.loaded, self.wanted.nodes)
+    }
+
+    fn judge(&self, keys: Option<&ClusterKeys>, making: Making, nodes: &[&Node]) -> Result<Option<Standing>, Failure> {
+        let Wanted { rejoin, images, .. } = self.wanted;
+        known::check(self.session, self.cluster(), keys, rejoin, making, nodes, images)
+    }
+
+    /// How the nodes come into their swarm; makes the cluster's keys where a new swarm has none.
+    fn admission(&self) -> Result<Admission, Failure> {
+        let (session, cluster, rejoin) = (self.session, self.cluster(), self.wanted.rejoin);
+        Ok(match (rejoin.rejoin, &rejoin.token_file) {
+            (false, _) => match keys::read_or_make(session, cluster)? {
+                Some(keys) => Admission::New(Arc::new(keys)),
+                None => Admission::None,
+            },
+            // New keys would have tokens that no running swarm knows.
+            (true, None) => Admission::ByKeys(Arc::new(keys::required(session, cluster)?)),
+            (true, Some(file)) => Admission::ByToken(Arc::new(given_token(file, cluster, &self.nodes()?)?)),
+        })
+    }
+
+    /// Brings base and packages, and makes the golden image or takes it from the cache.
+    pub(super) fn bake(mut self) -> Result<Baked, Failure> {
+        let job = self.session.job();
+        let admission = match self.admission.take() {
+            Some(admission) => admission,
+            None => {
+                let admission = self.admission()?;
+                self.loaded.swarm = self.judge(admission.keys(), Making::Cards, &[])?;
+                admission
+            }
         };
-        // What is refused leaves nothing behind, not even an empty folder.
-        ready = first(&nodes)?;
+        let prepared = self
+            .loaded
+            .project
+            .prepare(admission, &self.wanted.base.options(), job)?;
+        Ok(Baked {
+            golden: prepared.bake(job)?,
+            numbers: self.wanted.nodes.to_vec(),
+            loaded: self.loaded,
+        })
     }
-    let job = session.job();
-    let cache = Cache::open(None)?;
-    let options = wanted.base.options();
-    let base = base::obtain(&cluster.image, &options, job)?;
-    bake::accepts(&cluster, &base)?;
-    if !wanted.rejoin.rejoin {
-        for covers in bake::covers_swarm(&cluster, &loaded.assets, &base)? {
-            say(session, &format!("warning: {covers}"));
-        }
+}
+
+/// A golden image with what it was made from.
+pub(super) struct Baked {
+    pub(super) golden: Golden,
+    pub(super) loaded: Loaded,
+    numbers: Vec<u32>,
+}
+
+impl Baked {
+    /// The nodes that are wanted, in the cluster's order.
+    pub(super) fn nodes(&self) -> Result<Vec<&Node>, Failure> {
+        chosen(&self.loaded, &self.numbers)
     }
-    let wants = Wants {
-        cluster: &cluster,
-        base: &base,
-        lock: &loaded.lock,
-        options: &options,
-        update: false,
-        makes: Some(&loaded.assets),
-    };
-    let selection = load::packages(session, &wants)?;
-    let inputs = Inputs {
-        cluster: &cluster,
-        base: &base,
-        assets: &loaded.assets,
-        packages: selection.as_ref(),
-        keys: keys.as_ref(),
-        rejoin,
-    };
-    let golden = bake::bake(inputs, &cache.root().join("golden"), job)?;
-    then(ready, &golden, &nodes, &loaded)
+}
+
+/// The nodes asked for, in order, each once; all when none was named.
+fn chosen<'a>(loaded: &'a Loaded, numbers: &[u32]) -> Result<Vec<&'a Node>, Failure> {
+    let nodes = loaded.project.nodes(numbers);
+    nodes.map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// The token in the file, for nodes that all have the role which it gives.
@@ -126,21 +159,4 @@ fn given_token(file: &Path, cluster: &Cluster, nodes: &[&Node]) -> Result<Token,
     };
     let text = workspace::read_secret(path).map_err(|error| failed(&error))?;
     Token::parse(&text).map_err(|error| failed(&error))
-}
-
-/// The nodes asked for, in order, each once; all when none was named.
-fn chosen<'a>(nodes: &'a [Node], wanted: &[u32]) -> Result<Vec<&'a Node>, Failure> {
-    if let Some(missing) = wanted
-        .iter()
-        .find(|number| !nodes.iter().any(|node| node.number == **number))
-    {
-        let count = nodes.len();
-        return Err(Failure::Usage(format!(
-            "there is no node {missing}: the cluster has nodes 1 to {count}"
-        )));
-    }
-    Ok(nodes
-        .iter()
-        .filter(|node| wanted.is_empty() || wanted.contains(&node.number))
-        .collect())
 }

@@ -53,7 +53,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
         Err(error @ WorkspaceError::Exists { .. }) => Some(error),
         Err(error) => return Err(error.into()),
     };
-    let cluster = load::load(session, MissingKeys::Leave)?.workspace.cluster;
+    let cluster = load::load(session, MissingKeys::Leave)?.project.workspace.cluster;
     let keys_file = &cluster.swarm.keys_file;
     let missing = cluster.swarm.mode != SwarmMode::None && !keys_file.is_file();
     if missing {

@@ -1,59 +1,41 @@
 //! What several commands begin with: the cluster, its templates and overlays, where the base comes from.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use kraken_fetch::Downloads;
-use kraken_flash::base::Base;
-use kraken_flash::packages::lock::{Bake, LOCK};
-use kraken_flash::packages::{self, For, Selection};
-use kraken_flash::provision::Assets;
-use kraken_spec::workspace::{LoginKeys, MissingKeys, Surroundings, Workspace};
+use kraken_flash::project::{self, Project};
+use kraken_spec::workspace::{LoginKeys, MissingKeys, Surroundings};
 use kraken_spec::{BaseRef, Cluster, Image};
-use sha2::{Digest, Sha256};
 
 use super::known::Standing;
-use super::{Failure, Session, locked_docker, say};
+use super::{Failure, Session, say};
 
-/// A cluster with all that its images are rendered from.
+/// A project with what is written down of its cards.
 pub(super) struct Loaded {
-    pub(super) workspace: Workspace,
-    pub(super) assets: Assets,
-    /// SHA-256 of `kraken.toml`; `None` for the default cluster.
-    pub(super) config_sha256: Option<String>,
-    /// Where the lock file is, or will be.
-    pub(super) lock: PathBuf,
+    pub(super) project: Project,
     /// What is written down of each card's place in the swarm.
     pub(super) swarm: Option<Standing>,
 }
 
 /// Reads the cluster, and says when a key pair was made for it.
 pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Failure> {
-    let workspace = Workspace::load(session.global.config.as_deref(), &Surroundings::here(), missing)?;
-    if let LoginKeys::Made(path) = &workspace.keys {
+    let project = Project::open(session.global.config.as_deref(), &Surroundings::here(), missing)?;
+    if let LoginKeys::Made(path) = &project.workspace.keys {
         session.progress.note(&format!(
             "No SSH key was configured or found, so a pair was made: {} (keep it; it logs in to every node)",
             path.display()
         ));
     }
-    warn_of_clock(session, &workspace.cluster);
-    let assets = Assets::load(Some(&workspace.folder), workspace.cluster.system.overlay.as_deref())?;
-    let config_sha256 = match &workspace.config {
-        None => None,
-        Some(path) => Some(hash(path)?),
-    };
-    Ok(Loaded {
-        lock: lock_of(&workspace),
-        workspace,
-        assets,
-        config_sha256,
-        swarm: None,
-    })
+    warn_of_clock(session, project.cluster());
+    Ok(Loaded { project, swarm: None })
 }
 
 /// A floor in the future is a clock that is wrong on every node until it has found a time server, and rightly may not turn back.
 pub(super) fn warn_of_clock(session: &Session, cluster: &Cluster) {
-    if let Some(warning) = cluster.system.clock_floor.and_then(|floor| ahead(floor, now())) {
+    if let Some(warning) = cluster
+        .system
+        .clock_floor
+        .and_then(|floor| ahead(floor, project::now()))
+    {
         say(session, &warning);
     }
 }
@@ -67,73 +49,6 @@ fn ahead(floor: i64, now: u64) -> Option<String> {
              package archives look expired to the nodes, and the swarm's own certificates may do so, too. Set it to today, or correct this clock"
         )
     })
-}
-
-fn hash(path: &Path) -> Result<String, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::message(format!("reading {}: {error}", path.display())))?;
-    Ok(hex::encode(Sha256::digest(bytes)))
-}
-
-/// Where the lock file of a workspace is, or will be.
-pub(super) fn lock_of(workspace: &Workspace) -> PathBuf {
-    match workspace.folder.as_path() {
-        folder if folder == Path::new(".") => PathBuf::from(LOCK),
-        folder => folder.join(LOCK),
-    }
-}
-
-/// What packages are obtained for, and where from.
-pub(super) struct Wants<'a> {
-    pub(super) cluster: &'a Cluster,
-    pub(super) base: &'a Base,
-    /// The lock file.
-    pub(super) lock: &'a Path,
-    pub(super) options: &'a kraken_fetch::Options,
-    /// Move the lock file on.
-    pub(super) update: bool,
-    /// What images are made with, where some are: what cannot become one is refused before its packages are fetched.
-    pub(super) makes: Option<&'a Assets>,
-}
-
-/// The packages that the cluster asks for, ready in the cache; `None` when it asks for none.
-pub(super) fn packages(session: &Session, wants: &Wants<'_>) -> Result<Option<Selection>, Failure> {
-    let downloads = Downloads::open(wants.options, wants.cluster.apt.proxy.as_deref(), session.job())?;
-    let wanted = For {
-        cluster: wants.cluster,
-        base: wants.base,
-        lock: wants.lock,
-        update: wants.update,
-        now: now(),
-    };
-    if wants.makes.is_some()
-        && !wants.update
-        && let Some(bake) = packages::locked(wanted, &downloads)?
-    {
-        refuse(wants, &bake)?;
-    }
-    let selection = packages::obtain(wanted, &downloads)?;
-    if let Some(selection) = &selection {
-        refuse(wants, &selection.bake)?;
-    }
-    Ok(selection)
-}
-
-/// Before anything is made of packages, as making the images would say it in the end.
-fn refuse(wants: &Wants<'_>, bake: &Bake) -> Result<(), Failure> {
-    let refused = wants
-        .makes
-        .map(|assets| locked_docker::refused(wants.cluster, assets, bake))
-        .unwrap_or_default();
-    match refused.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::message(refused.join("\n"))),
-    }
-}
-
-/// The time, by which signatures are judged; nothing of it goes into an image.
-pub(super) fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs())
 }
 
 /// Where the base comes from, when not from where kraken.toml says.

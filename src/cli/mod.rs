@@ -28,7 +28,6 @@ mod keys;
 mod known;
 mod lived;
 mod load;
-mod locked_docker;
 mod missing;
 mod owner;
 mod packages;

@@ -6,6 +6,7 @@ use kraken_flash::bake;
 use kraken_flash::base::{self, OsImage};
 use kraken_flash::packages::lock::Bake;
 use kraken_flash::packages::{self, For};
+use kraken_flash::project;
 use kraken_flash::provision::{self, Assets};
 use kraken_foundation::Job;
 use kraken_foundation::progress::Silent;
@@ -13,7 +14,7 @@ use kraken_spec::daemon;
 use kraken_spec::workspace::Workspace;
 use kraken_spec::{Cluster, DockerSource, SwarmMode};
 
-use super::{Session, keyboard, load, locked_docker, text};
+use super::{Session, keyboard, text};
 
 /// As much as is known without asking anybody.
 pub(super) struct Planned {
@@ -96,7 +97,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     let wanted = For {
         cluster,
         base: &base,
-        lock: &load::lock_of(workspace),
+        lock: &project::lock_of(workspace),
         update: false,
         now: 0,
     };
@@ -108,7 +109,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         }
     };
     if let (Some(assets), Some(bake)) = (&assets, &bake) {
-        nothing.refused.extend(locked_docker::refused(cluster, assets, bake));
+        nothing.refused.extend(project::docker_refuses(cluster, assets, bake));
     }
     if let Some(assets) = &assets
         && keyboard::is_the_bases(cluster, bake.as_ref())

@@ -22,7 +22,7 @@ enum Role {
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let loaded = load::load(session, MissingKeys::Leave)?;
-    let cluster = &loaded.workspace.cluster;
+    let cluster = &loaded.project.workspace.cluster;
     let keys = keys::required(session, cluster)?;
     let role = match args.role {
         Role::Worker => kraken_swarm_state::Role::Worker,

@@ -54,14 +54,14 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let path = args.path.as_deref().unwrap_or(Path::new(known::IMAGES));
     is_there(path)?;
     let loaded = load::load(session, MissingKeys::Leave)?;
-    if let LoginKeys::ToBeMade(path) = &loaded.workspace.keys {
+    if let LoginKeys::ToBeMade(path) = &loaded.project.workspace.keys {
         return Err(Failure::message(format!(
             "no SSH key is configured or found, and there is no {}: these images cannot have been made from this kraken.toml",
             path.display()
         )));
     }
-    let cluster = &loaded.workspace.cluster;
-    let lock = Lock::read(&loaded.lock)?;
+    let cluster = &loaded.project.workspace.cluster;
+    let lock = Lock::read(&loaded.project.lock)?;
     let keys = keys::read(session, cluster)?;
     let report = if path.is_dir() {
         if args.node.is_some() {
@@ -71,7 +71,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         }
         let expectation = FolderExpectation {
             cluster,
-            assets: &loaded.assets,
+            assets: &loaded.project.assets,
             lock: Some(&lock),
             keys: keys.as_ref(),
         };
@@ -84,7 +84,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         let node = args.node.or_else(|| node_by_name(path, cluster));
         let expectation = Expectation {
             cluster,
-            assets: &loaded.assets,
+            assets: &loaded.project.assets,
             node,
             keys: keys.as_ref(),
             base_sha256: None,

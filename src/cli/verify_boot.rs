@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kraken_fetch::{Cache, Downloads};
 use kraken_flash::boot_check::{self, BootReport, BootTarget, Check, FallbackKernel, Machine, Plan, PowerCut, render};
+use kraken_flash::project;
 use kraken_flash::verify::FolderImages;
 use kraken_spec::workspace::{LoginKeys, MissingKeys};
 use kraken_spec::{Cluster, Node, Role, SwarmMode};
@@ -148,7 +149,7 @@ pub(super) fn run(
     if let Some(path) = path {
         verify_path::is_there(path)?;
         let loaded = load::load(session, MissingKeys::Leave)?;
-        let cluster = &loaded.workspace.cluster;
+        let cluster = &loaded.project.workspace.cluster;
         let keys = keys::read(session, cluster)?;
         if !path.is_dir() && !args.nodes.is_empty() {
             return Err(Failure::Usage(
@@ -195,31 +196,23 @@ pub(super) fn run(
         making: None,
         images: Path::new(known::IMAGES),
     };
-    golden::with(
-        session,
-        &wanted,
-        |nodes| args.cuts_are_of(nodes),
-        |(), golden, nodes, loaded| {
-            let keys = golden.inputs().keys;
-            let mut targets = Vec::new();
-            for node in nodes {
-                let image = golden.node(node)?;
-                targets.push(BootTarget::made(
-                    node,
-                    golden.image().path().to_owned(),
-                    image.patch().clone(),
-                ));
-            }
-            let what = What {
-                loaded,
-                keys,
-                targets,
-                set: None,
-                as_json,
-            };
-            boot(session, args, what, out)
-        },
-    )
+    let begun = golden::begin(session, &wanted)?;
+    args.cuts_are_of(&begun.nodes()?)?;
+    let baked = begun.bake()?;
+    let mut targets = Vec::new();
+    for node in baked.nodes()? {
+        let image = baked.golden.node(node)?;
+        let golden = baked.golden.image().path().to_owned();
+        targets.push(BootTarget::made(node, golden, image.patch().clone()));
+    }
+    let what = What {
+        loaded: &baked.loaded,
+        keys: baked.golden.inputs().admission.keys(),
+        targets,
+        set: None,
+        as_json,
+    };
+    boot(session, args, what, out)
 }
 
 /// What is booted.
@@ -240,7 +233,7 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
         set,
         as_json,
     } = what;
-    let cluster = &loaded.workspace.cluster;
+    let cluster = &loaded.project.workspace.cluster;
     // Managers start first: the others look for them.
     targets.sort_by_key(|target| (target.node.role != Role::Manager, target.node.number));
     let cache = Cache::open(None)?;
@@ -263,7 +256,11 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
             .clone()
             .unwrap_or_else(|| cache.root().join("consoles").join(&cluster.name)),
         keep_consoles: args.consoles.is_some(),
-        logins: private_keys(&loaded.workspace.keys, &loaded.workspace.folder, cluster),
+        logins: private_keys(
+            &loaded.project.workspace.keys,
+            &loaded.project.workspace.folder,
+            cluster,
+        ),
         tokens: keys.map(tokens).transpose()?,
         set,
     };
@@ -292,9 +289,15 @@ fn fallback(
     }
     let options = args.base.options();
     let downloads = Downloads::open(&options, cluster.apt.proxy.as_deref(), session.job())?;
-    FallbackKernel::fetch(target, &cluster.apt.mirrors, options.refresh, load::now(), &downloads)
-        .map(Some)
-        .map_err(|error| Failure::Failed(Box::new(error)))
+    FallbackKernel::fetch(
+        target,
+        &cluster.apt.mirrors,
+        options.refresh,
+        project::now(),
+        &downloads,
+    )
+    .map(Some)
+    .map_err(|error| Failure::Failed(Box::new(error)))
 }
 
 fn show(

@@ -1,5 +1,12 @@
 //! Every test of the program from the outside, in one binary.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests write where they like, and their failure is a panic"
+)]
+
 mod base_catalogue;
 mod base_fetch;
 mod base_formats;
@@ -23,8 +30,8 @@ mod disk_hostile;
 mod disk_state;
 mod emulate_lan;
 mod hostile;
-mod house;
 mod image_format;
+mod library;
 mod oracle;
 mod packages_archive;
 mod packages_cli;

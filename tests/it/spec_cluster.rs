@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kraken_spec::workspace;
+use kraken_spec::keys;
 use kraken_spec::{BaseRef, Cluster, DefaultKeys, Files, Role, Sudo};
 use proptest::prelude::*;
 
@@ -77,7 +77,7 @@ fn uncommented(text: &str) -> String {
 
 #[test]
 fn the_commented_file_shows_exactly_the_defaults() {
-    let text = workspace::template("2026-11-23");
+    let text = keys::template("2026-11-23");
     for text in [text.clone(), uncommented(&text)] {
         let mut written = cluster(&text);
         assert_eq!(written.system.clock_floor.take(), Some(1_795_392_000));
@@ -88,18 +88,10 @@ fn the_commented_file_shows_exactly_the_defaults() {
 
 #[test]
 fn the_example_node_of_the_commented_file_is_a_good_one() {
-    let text = workspace::template("2026-11-23");
-    let example = text
-        .split("# [[node]]\n")
-        .nth(1)
-        .unwrap()
-        .replace("# ", "")
-        .replace("node 1 is", "# node 1 is");
-    let example: String = example
-        .lines()
-        .map(|line| format!("{}\n", line.split("    ").next().unwrap()))
-        .collect();
-    let made = cluster(&format!("[[node]]\n{example}"));
+    let text = keys::template("2026-11-23");
+    let (_, example) = text.split_once("# [[node]]\n").unwrap();
+    let example: Vec<&str> = example.lines().map(|line| line.strip_prefix("# ").unwrap()).collect();
+    let made = cluster(&format!("[[node]]\n{}", example.join("\n")));
     assert_eq!(made.nodes[2].hostname, "storage");
     assert_eq!(made.nodes[2].labels["disk"], "ssd");
 }
@@ -210,7 +202,7 @@ proptest! {
     fn mutated_specs_never_panic(
         cuts in proptest::collection::vec((any::<prop::sample::Index>(), ".{0,8}"), 1..6)
     ) {
-        let mut text = uncommented(&workspace::template("2026-11-23"));
+        let mut text = uncommented(&keys::template("2026-11-23"));
         text.push_str("[[node]]\nnumber = 3\nmac = \"b8:27:eb:12:34:56\"\nlabels = { disk = \"ssd\" }\n");
         for (at, with) in cuts {
             let mut from = at.index(text.len());

@@ -1,4 +1,5 @@
-//! The links of the Markdown pages: each relative one leads to a file that is there, and to a heading in it.
+//! The links of the Markdown pages: each relative link leads to a file that exists, and to a
+//! heading in it.
 
 use std::error::Error;
 use std::fs;
@@ -73,7 +74,8 @@ fn links(text: &str) -> Vec<String> {
     found
 }
 
-/// The anchors of a page's headings, as GitHub and mdBook make them: lower case, without punctuation, hyphens for blanks.
+/// The anchors of a page's headings, as GitHub and mdBook make them: lower case, without
+/// punctuation, hyphens for blanks.
 fn headings(text: &str) -> impl Iterator<Item = String> {
     prose(text).filter_map(|line| {
         let title = line.strip_prefix('#')?.trim_start_matches('#').trim();

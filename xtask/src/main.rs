@@ -1,23 +1,38 @@
 //! `cargo xtask`: what is done with the sources beside compiling them.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "it writes into the checkout that it is run in, and its tests may panic"
+)]
+
+mod keys;
 mod layers;
 mod links;
+mod words;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other in a ring
-  links     check that the links of all Markdown pages lead somewhere";
+  keys      write what is made from the declaration of kraken.toml's keys: the schema, and the tables of docs/kraken-toml.md
+  layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other
+            in a ring, a file does not say what it is for, or docs/architecture.md lists other crates
+  links     check that the links of all Markdown pages lead somewhere
+  words     fail when a replaced word comes back or a line of prose is too wide; --all: also in paths not brought over";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let result = match words[..] {
+    let result = match arguments[..] {
+        ["keys"] => keys::run(&root),
         ["layers"] => layers::run(&root),
         ["links"] => links::run(&root),
+        ["words"] => words::run(&root, false),
+        ["words", "--all"] => words::run(&root, true),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

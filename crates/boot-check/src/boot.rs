@@ -9,6 +9,7 @@ use super::groups::Groups;
 use super::report::{BootReport, Event, Watcher};
 use super::{Plan, run_checks};
 use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::named;
 use kraken_guest::OwnKey;
 use kraken_guest::Reaper;
 use kraken_guest::folder_in;
@@ -114,7 +115,7 @@ fn measure(plan: &Plan<'_>, folder: &Path, reaper: &Reaper, interrupt: &Interrup
     };
     let Some(bytes) = bytes else { return Ok(1.0) };
     let kernel = folder.join("kernel");
-    fs::write(&kernel, calibrate::program(bytes)).map_err(io_error("writing", &kernel))?;
+    named::write(&kernel, &calibrate::program(bytes)).map_err(io_error("writing", &kernel))?;
     let slowness = calibrate::slowness(&kernel, reaper, interrupt)?;
     let _ = fs::remove_file(&kernel);
     Ok(slowness)

@@ -15,6 +15,16 @@
 //! assert_eq!(cut.node, Some(3));
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 mod boot;
 mod cluster;
 mod context;

@@ -5,7 +5,6 @@ mod arrive;
 mod poll;
 mod power;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -17,6 +16,7 @@ use super::judge::{RULES, Verdict};
 use super::probe::{self, ProbeOutput};
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use kraken_disk::ApplyError;
+use kraken_foundation::named;
 use kraken_guest::Guest;
 use kraken_guest::console::FailurePattern;
 use kraken_guest::{BootError, BootTarget};
@@ -270,7 +270,7 @@ impl<'a> Running<'a> {
     fn run_probe(&mut self, script: &str) -> Result<ProbeOutput, String> {
         let text = self.ssh(script)?;
         let note = || -> io::Result<()> {
-            let mut file = File::options().create(true).append(true).open(&self.probes)?;
+            let mut file = named::append(&self.probes)?;
             write!(file, "{PROBE_AT}{} ms\n{text}\n", self.run.clock.ms())
         };
         // The node is not at fault if this machine's disk is full.

@@ -2,13 +2,13 @@
 //! card be checked before its first boot without anything else that it was made from.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Device, WriteReport};
+use kraken_foundation::atomic;
 use kraken_image::bake::Piece;
 use kraken_image::provision::Membership;
 use kraken_spec::Role;
@@ -291,13 +291,8 @@ impl Receipts {
         let device = receipt.device.path.file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(format!("{when}-{}-{}.json", plain(what), plain(&device)));
         let failed = ReceiptError::io("writing", &path);
-        let mut temp = tempfile::Builder::new()
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(folder)
-            .map_err(&failed)?;
         let text = serde_json::to_vec(receipt).map_err(|error| failed(io::Error::from(error)))?;
-        temp.write_all(&text).map_err(&failed)?;
-        temp.persist(&path).map_err(|error| failed(error.error))?;
+        atomic::write(&path, 0o600, &text).map_err(&failed)?;
         Ok(path)
     }
 

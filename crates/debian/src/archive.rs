@@ -1,4 +1,5 @@
-//! Signed archives: InRelease proven by its signature and dates, Packages proven by the hash that it signs, and only then read.
+//! Signed archives: InRelease is verified by its signature and dates, Packages by the hash that
+//! InRelease signs, and only then read.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -15,16 +16,16 @@ use super::openpgp::{Keyring, verify};
 use super::release::{Listed, Release};
 use super::sources::{SignedBy, Source, with_slash};
 
-/// No InRelease is larger (bytes): Debian's have some hundred kilobytes.
+/// The maximum size of an InRelease (bytes): Debian's have some hundred kilobytes.
 const MOST_RELEASE: u64 = 32 << 20;
 
-/// No index is larger, packed or unpacked (bytes).
+/// The maximum size of an index, packed or unpacked (bytes).
 const MOST_INDEX: u64 = 1 << 30;
 
-/// So much memory may an xz index need to be unpacked (bytes).
+/// The maximum amount of memory for unpacking an xz index (bytes).
 const XZ_MEMORY: u64 = 176 << 20;
 
-/// The names under which an index is looked for, in this order.
+/// The endings with which an index is searched, in this order.
 const PACKINGS: [(&str, Packing); 3] = [(".xz", Packing::Xz), (".gz", Packing::Gzip), ("", Packing::Plain)];
 
 #[derive(Clone, Copy, Debug)]
@@ -34,23 +35,24 @@ enum Packing {
     Plain,
 }
 
-/// Which architectures' packages are asked for.
+/// The architectures whose packages are requested.
 #[derive(Clone, Copy, Debug)]
 pub struct Architectures<'a> {
-    /// Whose indexes must be there.
+    /// Architectures whose indexes must exist.
     pub needed: &'a [&'a str],
-    /// Whose indexes are read where they can be had: those of a foreign architecture that the user did not ask for.
+    /// Architectures whose indexes are read where they are available: foreign ones that the user
+    /// did not ask for.
     pub welcome: &'a [&'a str],
 }
 
-/// One suite of an archive, proven.
+/// One suite of an archive, verified.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    /// Its address, as the source has it; with a slash at its end.
+    /// Its address, as in the source, with a slash at its end.
     pub url: Url,
-    /// The suite as the source has it.
+    /// The suite as in the source.
     pub suite: String,
-    /// What it says of itself.
+    /// Its Release file.
     pub release: Release,
     /// Fingerprint of the certificate that signed it: upper-case hex.
     pub signed_by: String,
@@ -58,7 +60,7 @@ pub struct Archive {
     pub parts: Vec<Part>,
     /// What is missing in it, for the user.
     pub notes: Vec<String>,
-    /// What the user should hear of it in any case.
+    /// What the user must see about it in any case.
     pub warnings: Vec<String>,
     pub(super) keys: SignedBy,
 }
@@ -110,7 +112,7 @@ impl Archive {
     }
 }
 
-/// Components and architectures whose indexes are wanted.
+/// Returns components and architectures of the wanted indexes.
 fn wanted(source: &Source, release: &Release, architectures: &[&str]) -> Vec<(String, String)> {
     if source.is_flat() {
         return vec![(String::new(), String::new())];
@@ -130,7 +132,7 @@ fn wanted(source: &Source, release: &Release, architectures: &[&str]) -> Vec<(St
     source.components.iter().flat_map(of).collect()
 }
 
-/// Fetches and proves InRelease.
+/// Fetches and verifies InRelease.
 pub(super) fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archive, ArchiveError> {
     let url = with_slash(source.url.clone());
     let release_url = at(&folder(&url, source), "InRelease");
@@ -165,8 +167,9 @@ pub(super) fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archi
     })
 }
 
-/// The keys that may sign for a source, and what was passed over: a file among those that apt trusts for all archives which is no key is
-/// ignored with a warning, as apt does, since other files there may hold the right one. A file that the source itself names is not.
+/// Returns the keys that may sign for a source, and notes on ignored files. A file among those that
+/// apt trusts for all archives that is not a key is ignored with a warning, as in apt, since other
+/// files there may hold the right one. A file that the source itself names must be a key.
 fn keyring(source: &Source) -> Result<(Keyring, Vec<String>), ArchiveError> {
     let (mut keys, mut warnings) = (Keyring::default(), Vec::new());
     let for_all = |name: &str| name == "/etc/apt/trusted.gpg" || name.starts_with("/etc/apt/trusted.gpg.d/");
@@ -185,7 +188,7 @@ fn keyring(source: &Source) -> Result<(Keyring, Vec<String>), ArchiveError> {
     Ok((keys, warnings))
 }
 
-/// The folder that InRelease lies in.
+/// Returns the address of the folder of InRelease.
 fn folder(url: &Url, source: &Source) -> Url {
     match source.is_flat() {
         true => at(url, &source.suite),
@@ -193,7 +196,8 @@ fn folder(url: &Url, source: &Source) -> Url {
     }
 }
 
-/// A file below an address. What the path holds stays in the path: no `?`, `#`, `%` or `..` leads elsewhere.
+/// Returns the address of a file below an address. The path is escaped: no `?`, `#`, `%` or `..`
+/// leads elsewhere.
 pub(super) fn at(url: &Url, path: &str) -> Url {
     let mut url = url.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
@@ -207,7 +211,7 @@ pub(super) fn at(url: &Url, path: &str) -> Url {
 }
 
 impl Archive {
-    /// Where a package of it lies.
+    /// Returns the address of a package.
     pub fn file_url(&self, filename: &str) -> Url {
         at(&self.url, filename)
     }
@@ -219,7 +223,8 @@ impl Archive {
         }
     }
 
-    /// The index of a component and architecture; `None` when the archive does not list one.
+    /// Returns the index of a component and architecture; `None` when the archive does not list
+    /// one.
     fn index(&self, fetch: &dyn Fetch, component: &str, arch: &str) -> Result<Option<Index>, ArchiveError> {
         let (folder, plain) = match component {
             "" => (String::new(), "Packages".to_owned()),
@@ -256,7 +261,8 @@ impl Archive {
     }
 }
 
-/// Proves a file by its hash, unpacks it, and reads it. What it unpacks to is proven, too, where the Release file lists that.
+/// Verifies a file by its hash, unpacks it, and reads it. The unpacked bytes are verified, too,
+/// where the Release file lists them.
 fn read(
     url: &Url,
     path: &Path,
@@ -319,7 +325,7 @@ fn whole(path: &Path, listed: Listed) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Hashes what is read, and stops what grows beyond what was signed.
+/// Hashes the bytes that are read, and stops when there are more than were signed.
 struct Capped {
     input: Box<dyn Read>,
     most: u64,

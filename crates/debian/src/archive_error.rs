@@ -5,21 +5,21 @@ use super::index::IndexError;
 use super::openpgp::OpenPgpError;
 use super::release::ReleaseError;
 
-/// Why an archive could not be used. Nothing of it was.
+/// Why an archive could not be used. Nothing of it was used.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// A file of it could not be brought.
+    /// A file of it could not be fetched.
     #[error(transparent)]
     Fetch(FetchFailed),
     /// It has no InRelease.
     #[error("there is no {url}: check the address and the suite in {named_in}, or the mirror")]
     NoRelease {
-        /// What was asked for.
+        /// The requested address.
         url: String,
         /// Where the archive is named.
         named_in: String,
     },
-    /// A key file is none.
+    /// A key file is not a key.
     #[error("reading the key file {file}: {source}")]
     Key {
         /// The file.
@@ -37,7 +37,7 @@ pub enum ArchiveError {
         /// What is wrong.
         source: OpenPgpError,
     },
-    /// What is signed is out of date, of another suite, or no Release file.
+    /// The signed text is out of date, of another suite, or not a Release file.
     #[error("{url} is not used: {source}")]
     Release {
         /// The file.
@@ -53,7 +53,7 @@ pub enum ArchiveError {
         /// What is wrong with it.
         why: String,
     },
-    /// A file is larger than any index.
+    /// A file is larger than the maximum size of an index.
     #[error("{url} is not used: it is larger than 1 GiB")]
     TooLarge {
         /// The file.
@@ -67,7 +67,7 @@ pub enum ArchiveError {
         /// What is wrong.
         why: String,
     },
-    /// A file is no index.
+    /// A file is not an index.
     #[error("reading {url}: {source}; the archive publishes an index that cannot be read")]
     Index {
         /// The file.

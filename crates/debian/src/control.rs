@@ -1,6 +1,8 @@
-//! Paragraphs of `Field: value` lines: the format of Packages, Release, control, status and `.sources` files (deb822(5)).
+//! Paragraphs of `Field: value` lines: the format of Packages, Release, control, status and
+//! `.sources` files (deb822(5)).
 //!
-//! Nothing is copied: an index has tens of megabytes, and what is written back into dpkg's status must be the bytes that were read.
+//! Nothing is copied: an index has tens of megabytes, and dpkg's status must be written back with
+//! the bytes that were read.
 
 /// Why a text is not in this format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,13 +17,14 @@ pub struct ControlError {
 /// One paragraph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paragraph<'a> {
-    /// Name and value as they stand: a value keeps the line breaks and first blanks of its continuation lines, and has no blanks around it.
+    /// Name and value as in the text: a value keeps the line breaks and first blanks of its
+    /// continuation lines, and has no blanks around it.
     fields: Vec<(&'a str, &'a str)>,
     text: &'a str,
 }
 
 impl<'a> Paragraph<'a> {
-    /// The value of a field; names are compared without regard to case.
+    /// Returns the value of a field; names are compared without regard to case.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.fields
             .iter()
@@ -29,12 +32,13 @@ impl<'a> Paragraph<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// All fields in the order of the text.
+    /// Returns all fields in the order of the text.
     pub fn fields(&self) -> &[(&'a str, &'a str)] {
         &self.fields
     }
 
-    /// The paragraph's lines as they stand, each ended by a line break (the last one perhaps by the end of the text).
+    /// Returns the paragraph's lines as in the text, each ended by a line break (the last one
+    /// perhaps by the end of the text).
     pub fn text(&self) -> &'a str {
         self.text
     }
@@ -49,7 +53,8 @@ pub struct Paragraphs<'a> {
     comments: bool,
 }
 
-/// Paragraphs of a text. Lines that begin with `#` are no comments here: dpkg's own files have none.
+/// Returns the paragraphs of a text. Lines that begin with `#` are not comments here: dpkg's own
+/// files have none.
 pub fn paragraphs(text: &str) -> Paragraphs<'_> {
     Paragraphs {
         text,
@@ -59,7 +64,7 @@ pub fn paragraphs(text: &str) -> Paragraphs<'_> {
     }
 }
 
-/// Paragraphs of a text that people write: lines that begin with `#` are comments.
+/// Returns the paragraphs of a text that people write: lines that begin with `#` are comments.
 pub fn paragraphs_with_comments(text: &str) -> Paragraphs<'_> {
     Paragraphs {
         comments: true,
@@ -67,7 +72,7 @@ pub fn paragraphs_with_comments(text: &str) -> Paragraphs<'_> {
     }
 }
 
-/// The only paragraph of a text.
+/// Returns the only paragraph of a text.
 ///
 /// # Errors
 /// [`ControlError`], also when there is none, or more than one.
@@ -88,7 +93,8 @@ pub fn single(text: &str) -> Result<Paragraph<'_>, ControlError> {
 }
 
 impl<'a> Paragraphs<'a> {
-    /// The next line without its line break, and where it begins and the next one begins.
+    /// Returns the next line without its line break, and the places where it and the next one
+    /// begin.
     fn line(&mut self) -> Option<(&'a str, usize, usize)> {
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
         let start = self.at;
@@ -179,7 +185,7 @@ mod tests {
         let text = "# one\nTypes: deb\n# two\nSigned-By:\n -----BEGIN\n# three\n .\n x\n";
         let all: Vec<_> = paragraphs_with_comments(text).map(Result::unwrap).collect();
         assert_eq!(all[0].get("Types"), Some("deb"));
-        // A comment inside a value stays in it: whoever reads the value leaves it out.
+        // A comment inside a value stays in it: the code that reads the value drops it.
         assert_eq!(all[0].get("Signed-By"), Some("-----BEGIN\n# three\n .\n x"));
     }
 

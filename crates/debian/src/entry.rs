@@ -29,17 +29,17 @@ impl<'a> Entry<'a> {
         self.record.architecture.of(self.text)
     }
 
-    /// Where it lies, relative to the archive; empty for what dpkg has installed.
+    /// Its path, relative to the archive; empty for packages that dpkg has installed.
     pub fn filename(&self) -> &'a str {
         self.record.filename.of(self.text)
     }
 
-    /// The size of its file in bytes; 0 for what dpkg has installed.
+    /// The size of its file in bytes; 0 for packages that dpkg has installed.
     pub fn size(&self) -> u64 {
         self.record.size
     }
 
-    /// The hash of its file; `None` for what dpkg has installed.
+    /// The hash of its file; `None` for packages that dpkg has installed.
     pub fn sha256(&self) -> Option<[u8; 32]> {
         self.record.sha256
     }
@@ -49,17 +49,17 @@ impl<'a> Entry<'a> {
         self.record.multi_arch
     }
 
-    /// Whether a system without it is none (`Essential: yes`).
+    /// Whether no system works without it (`Essential: yes`).
     pub fn essential(&self) -> bool {
         self.record.essential
     }
 
-    /// Whether it says that it should not be removed (`Protected: yes`, `Important: yes`).
+    /// Whether it should not be removed (`Protected: yes`, `Important: yes`).
     pub fn protected(&self) -> bool {
         self.record.protected
     }
 
-    /// 1 required, 2 important, 3 standard, 4 optional, 5 anything else, 0 nothing.
+    /// 1 required, 2 important, 3 standard, 4 optional, 5 any other value, 0 no value.
     pub fn priority(&self) -> u8 {
         self.record.priority
     }

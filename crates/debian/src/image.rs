@@ -1,4 +1,5 @@
-//! What an image says: its architectures, what dpkg has installed, which archives apt trusts and with which keys, and its pins.
+//! What an image contains: its architectures, the packages that dpkg has installed, the archives
+//! that apt trusts with their keys, and its pins.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,15 +9,15 @@ use super::pins::{self, Pin};
 use super::sources::{self, KeyFile, Source};
 use kraken_disk::{FileTree, TreeError, real_path};
 
-/// dpkg's status of a large desktop has some ten megabytes.
+/// The maximum size of dpkg's status (bytes); that of a large desktop has some ten megabytes.
 const MOST_STATUS: u64 = 256 << 20;
 
-/// No file of apt's configuration, and no key file, is larger (bytes).
+/// The maximum size of a file of apt's configuration, and of a key file (bytes).
 const MOST_CONFIG: u64 = 16 << 20;
 
 const STATUS: &str = "/var/lib/dpkg/status";
 
-/// Why an image cannot be given packages.
+/// Why packages cannot be added to an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// Its file system is damaged.
@@ -30,17 +31,17 @@ pub enum ImageError {
     /// dpkg's status cannot be read.
     #[error("reading {STATUS} of the image: {0}; the image is damaged: take another base")]
     Status(IndexError),
-    /// A paragraph of it has a Status that it cannot have.
+    /// A paragraph of it has an impossible Status.
     #[error(
         "reading {STATUS} of the image: the package {package} has the status `{status}`; the image is damaged: take another base"
     )]
     BadStatus {
         /// The package.
         package: String,
-        /// What stands there.
+        /// The value in the file.
         status: String,
     },
-    /// Something is half done in it.
+    /// A package in it is only half installed.
     #[error(
         "the image has packages that are not configured: {}; it was not finished, or has been baked already: take a base as it was published",
         packages.join(", ")
@@ -59,16 +60,16 @@ pub enum ImageError {
     },
 }
 
-/// What an image says.
+/// The state of an image.
 #[derive(Clone, Debug, Default)]
 pub struct ImageState {
     /// dpkg's own architecture (`arm64`).
     pub architecture: String,
-    /// The others that dpkg accepts, in its order.
+    /// The other architectures that dpkg accepts, in its order.
     pub foreign: Vec<String>,
     /// The archives, in apt's order, with their keys.
     pub sources: Vec<Source>,
-    /// What was passed over, for the user.
+    /// What was ignored, for the user.
     pub notes: Vec<String>,
     pub(super) installed: Index,
     /// Places in `installed` of packages on hold.
@@ -77,7 +78,8 @@ pub struct ImageState {
 }
 
 impl ImageState {
-    /// Reads it from the root file system of an image. Nothing is executed, and no link leads out of the tree.
+    /// Reads the state from the root file system of an image. Nothing is executed, and no link
+    /// leads out of the tree.
     ///
     /// # Errors
     /// [`ImageError`].
@@ -95,7 +97,8 @@ impl ImageState {
         Ok(image)
     }
 
-    /// Which archives an image trusts, and what is installed; besides, its packages that are not configured, which bar it from being a base.
+    /// Reads which archives an image trusts, and what is installed. Also returns its packages that
+    /// are not configured, which keep it from being a base.
     ///
     /// # Errors
     /// [`ImageError`].
@@ -109,18 +112,18 @@ impl ImageState {
         Ok((image, unfinished))
     }
 
-    /// The packages that are installed, in the order of dpkg's status.
+    /// Returns the installed packages, in the order of dpkg's status.
     pub fn installed(&self) -> impl Iterator<Item = Entry<'_>> {
         self.installed.entries()
     }
 
-    /// All architectures, dpkg's own first.
+    /// Returns all architectures, dpkg's own first.
     pub fn architectures(&self) -> Vec<&str> {
         let foreign = self.foreign.iter().map(String::as_str);
         std::iter::once(self.architecture.as_str()).chain(foreign).collect()
     }
 
-    /// Gives the packages that are not configured.
+    /// Returns the packages that are not configured.
     fn read_status(&mut self, text: &str) -> Result<Vec<String>, ImageError> {
         let mut builder = IndexBuilder::default();
         let mut unfinished = Vec::new();
@@ -180,7 +183,8 @@ impl ImageState {
         Ok(())
     }
 
-    /// Reads the key files that the sources name; where they name none, those that apt trusts for all.
+    /// Reads the key files that the sources name; where they name none, those that apt trusts for
+    /// all archives.
     fn read_keys(&mut self, root: &dyn FileTree) -> Result<(), ImageError> {
         let mut cache: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
         let mut common = None;
@@ -223,8 +227,9 @@ fn status_error(source: ControlError) -> ImageError {
     ImageError::Status(IndexError::Control { number: 1, source })
 }
 
-/// A file and those of the folder beside it, sorted, with one of these endings; `""` is a name without a dot. Names with other
-/// characters than apt takes (letters, digits, `-`, `_`, `.`) are left out, as it does.
+/// Returns a file and those of the folder beside it, sorted, with one of these endings; `""` is a
+/// name without a dot. Names with other characters than apt accepts (letters, digits, `-`, `_`,
+/// `.`) are left out, as in apt.
 fn config_files(root: &dyn FileTree, file: &str, folder: &str, endings: &[&str]) -> Result<Vec<String>, TreeError> {
     let mut found = Vec::new();
     if bytes(root, file, MOST_CONFIG)?.is_some() {

@@ -1,4 +1,5 @@
-//! Packages indexes and dpkg's status as compact records: of an index of 50 MB and 65,000 packages some 25 MB stay in memory.
+//! Packages indexes and dpkg's status as compact records: of an index of 50 MB and 65,000 packages
+//! some 25 MB stay in memory.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead};
@@ -9,14 +10,14 @@ pub use super::record::MultiArch;
 use super::record::{Record, Span};
 use super::relation::names;
 
-/// The longest paragraph, in bytes: the longest of Debian has some tens of thousands.
+/// The maximum length of a paragraph, in bytes: the longest of Debian has some tens of thousands.
 const LONGEST_PARAGRAPH: usize = 4 << 20;
 
-/// More text than this (bytes) is kept of no index.
+/// The maximum amount of text that is kept of an index (bytes).
 const MOST_TEXT: usize = u32::MAX as usize / 2;
 
-/// The fields of relations in the order in which apt reads them. Which package comes first there decides, when nothing else
-/// does, which of two providers is taken.
+/// The fields of relations in the order in which apt reads them. The package that comes first in
+/// this order decides between two providers when no other criterion does.
 const RELATIONS: [&str; 9] = [
     "Pre-Depends",
     "Depends",
@@ -32,28 +33,28 @@ const RELATIONS: [&str; 9] = [
 /// Why an index cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// A paragraph is none.
+    /// A text is not a paragraph.
     #[error("paragraph {number}: {source}")]
     Control {
-        /// From 1.
+        /// The number of the paragraph, from 1.
         number: usize,
         /// What is wrong.
         source: ControlError,
     },
-    /// A paragraph lacks a field, or one has a value that it cannot have.
+    /// A paragraph lacks a field, or a field has an impossible value.
     #[error("paragraph {number}: the field {field} {why}")]
     Field {
-        /// From 1.
+        /// The number of the paragraph, from 1.
         number: usize,
         /// The field.
         field: &'static str,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// It is larger than any index.
+    /// It is larger than the maximum.
     #[error("paragraph {number}: {why}")]
     TooLarge {
-        /// From 1.
+        /// The number of the paragraph, from 1.
         number: usize,
         /// What is too large.
         why: &'static str,
@@ -72,7 +73,7 @@ pub struct Index {
     mentioned: Vec<Span>,
 }
 
-/// What reads paragraphs into an index; names are remembered while it does.
+/// Reads paragraphs into an index; remembers names for that time.
 #[derive(Default)]
 pub(super) struct IndexBuilder {
     index: Index,
@@ -101,7 +102,7 @@ impl Index {
         }
     }
 
-    /// How many packages it has.
+    /// Returns the number of packages.
     pub fn len(&self) -> usize {
         self.records.len()
     }
@@ -111,24 +112,25 @@ impl Index {
         self.records.is_empty()
     }
 
-    /// A package by its place.
+    /// Returns a package by its place.
     pub fn get(&self, at: usize) -> Option<Entry<'_>> {
         let record = self.records.get(at)?;
         Some(Entry::new(&self.text, record))
     }
 
-    /// All packages, in the order of the text.
+    /// Returns all packages, in the order of the text.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.records.iter().map(|record| Entry::new(&self.text, record))
     }
 
-    /// Every name in it, also of packages that are only spoken of, in the order of its first mention; `:any` stays at its name.
+    /// Returns every name in it, also of packages that are only mentioned, in the order of its
+    /// first mention; `:any` stays at its name.
     pub(super) fn mentioned(&self) -> impl Iterator<Item = &str> {
         self.mentioned.iter().map(|span| span.of(&self.text))
     }
 }
 
-/// Reads one paragraph and the empty line after it; says whether more may follow.
+/// Reads one paragraph and the empty line after it; returns whether more may follow.
 fn paragraph(input: &mut impl BufRead, bytes: &mut Vec<u8>, number: usize) -> Result<bool, IndexError> {
     loop {
         let start = bytes.len();
@@ -150,14 +152,14 @@ fn paragraph(input: &mut impl BufRead, bytes: &mut Vec<u8>, number: usize) -> Re
 }
 
 impl IndexBuilder {
-    /// Adds the one paragraph of a text. `file` says whether it must name a file, its size and hash.
+    /// Adds the one paragraph of a text. `file` says whether it must name a file, its size and
+    /// hash.
     pub(super) fn add_text(&mut self, text: &str, file: bool) -> Result<(), IndexError> {
         let number = self.number + 1;
         let paragraph = single(text).map_err(|source| IndexError::Control { number, source })?;
         self.add(&paragraph, file)
     }
 
-    /// Adds a paragraph.
     pub(super) fn add(&mut self, paragraph: &Paragraph<'_>, file: bool) -> Result<(), IndexError> {
         self.number += 1;
         let number = self.number;
@@ -253,7 +255,7 @@ impl IndexBuilder {
     }
 }
 
-/// A SHA-256 in hexadecimal digits.
+/// Parses a SHA-256 in hexadecimal digits.
 pub(super) fn sha256(text: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
     hex::decode_to_slice(text, &mut hash).ok()?;

@@ -1,17 +1,28 @@
 //! A signed apt archive → the dependency closure → unpacked files, as an overlay.
 //!
-//! The state of a Debian root file system says what it has installed, which archives it trusts and with which keys ([`ImageState`]). This
-//! crate asks those archives ([`load`]), proves what they answer, chooses ([`resolve`]), and lays packages out as `dpkg --unpack` would
+//! The state of a Debian root file system contains the installed packages, and the archives that it
+//! trusts with their keys ([`ImageState`]). This crate reads those archives ([`load`]), verifies
+//! their files, chooses packages ([`resolve`]), and unpacks them as `dpkg --unpack` would
 //! ([`unpack()`]).
 //!
-//! It knows no cluster and no `kraken.toml`, never opens a connection (whoever calls brings the files, see [`Fetch`]), and never runs
-//! anything of a package.
+//! It does not know clusters or `kraken.toml`, never opens a connection (the caller fetches the
+//! files, see [`Fetch`]), and never runs anything of a package.
 //!
 //! ```
 //! use kraken_debian::version::Version;
 //!
 //! assert!(Version::new("26.1.5+dfsg1-9") > Version::new("26.1.5~rc1"));
 //! ```
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
 
 mod archive;
 mod archive_error;

@@ -1,16 +1,17 @@
-//! Asks all archives that are named, and tells those that can be used from those that cannot.
+//! Reads all named archives, and separates those that can be used from those that cannot.
 
 use super::archive::{Architectures, Archive, open};
 use super::archive_error::ArchiveError;
 use super::fetch::{Fetch, FetchFailed};
 use super::sources::{Source, with_slash};
 
-/// What the archives answered.
+/// The archives that were read.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// Those that could be proven, in the order of their sources.
+    /// Those that could be verified, in the order of their sources.
     pub archives: Vec<Archive>,
-    /// Those that could not. With less than what the image names other packages may be chosen: the user must hear of it.
+    /// Those that could not. Without all archives of the image other packages may be chosen, so the
+    /// user must see these errors.
     pub failed: Vec<FailedArchive>,
 }
 
@@ -25,10 +26,11 @@ pub struct FailedArchive {
     pub error: ArchiveError,
 }
 
-/// Asks all sources, and gives what could be proven, in their order. `now` is in seconds since 1970; `architectures` are those of the image.
+/// Reads all sources, and returns the verified archives, in their order. `now` is in seconds since
+/// 1970; `architectures` are those of the image.
 ///
 /// # Errors
-/// [`ArchiveError`]: one archive that cannot be proven is enough.
+/// [`ArchiveError`]: one archive that cannot be verified is enough.
 pub fn load(
     sources: &[Source],
     fetch: &dyn Fetch,
@@ -46,8 +48,9 @@ pub fn load(
     }
 }
 
-/// Asks all sources, as apt does: one that cannot be proven is left out as a whole, and the others are still asked. Of a host that does
-/// not answer at all nothing more is wanted: each attempt would take as long again.
+/// Reads all sources, as apt does: one that cannot be verified is left out as a whole, and the
+/// others are still read. After a host did not answer at all, it is not asked again: each attempt
+/// would take as long.
 pub fn load_what_there_is(sources: &[Source], fetch: &dyn Fetch, now: u64, architectures: Architectures<'_>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut silent: Vec<String> = Vec::new();

@@ -1,17 +1,19 @@
-//! OpenPGP signatures of archives: an InRelease file is text that somebody whose key is trusted has signed, or it is nothing.
+//! OpenPGP signatures of archives: an InRelease file counts only as a text that the owner of a
+//! trusted key has signed.
 //!
-//! Signatures are checked with rPGP. What follows from a certificate (RFC 9580: which of its keys may sign, until when, revoked
-//! or not) is decided here, at a time that the caller gives.
+//! Signatures are checked with rPGP. This module evaluates the certificates (RFC 9580: which of
+//! their keys may sign, until when, revoked or not), at a time that the caller gives.
 
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, Tag};
 
-/// A signature may be so many seconds younger than the clock here: what apt allows a Release file (`Acquire::Max-FutureTime`).
+/// How many seconds a signature may be younger than the clock here: what apt allows a Release file
+/// (`Acquire::Max-FutureTime`).
 pub(super) const FUTURE_SLACK: u64 = 10;
 
-/// More signatures than this are not looked at: Debian's own files have three.
+/// The maximum number of signatures that are checked: Debian's own files have three.
 const MOST_SIGNATURES: usize = 32;
 
 const BEGIN_KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
@@ -22,10 +24,10 @@ pub enum OpenPgpError {
     /// Not a text in the cleartext signature framework.
     #[error("it is no text signed in the clear with OpenPGP: {why}")]
     NotSigned {
-        /// What the reader said.
+        /// What the reader reported.
         why: String,
     },
-    /// There is a signature, but none that counts.
+    /// There is a signature, but none of them counts.
     #[error("no signature on it is good: {}", whys.join("; "))]
     NotGood {
         /// One reason for each signature.
@@ -34,7 +36,7 @@ pub enum OpenPgpError {
     /// Not an OpenPGP certificate.
     #[error("it is no OpenPGP public key, neither armored nor binary: {why}")]
     NotAKey {
-        /// What the reader said.
+        /// What the reader reported.
         why: String,
     },
 }
@@ -42,7 +44,7 @@ pub enum OpenPgpError {
 /// A text whose signature is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedText {
-    /// What was signed, and nothing else; lines end in `\n`, blanks at their ends are gone.
+    /// The signed text, and nothing else; lines end in `\n`, blanks at their ends are removed.
     pub text: String,
     /// Fingerprint of the certificate (its primary key) that signed it: upper-case hex.
     pub fingerprint: String,
@@ -55,7 +57,8 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Adds what a key file holds: one certificate or several, armored (several blocks, too) or binary.
+    /// Adds the contents of a key file: one certificate or several, armored (several blocks, too)
+    /// or binary.
     ///
     /// # Errors
     /// [`OpenPgpError::NotAKey`]; nothing was added then.
@@ -64,13 +67,13 @@ impl Keyring {
         Ok(())
     }
 
-    /// Fingerprints of the primary keys: upper-case hex, in the order they were added.
+    /// Returns the fingerprints of the primary keys: upper-case hex, in the order they were added.
     pub fn fingerprints(&self) -> Vec<String> {
         self.certificates.iter().map(|c| fingerprint(&c.primary_key)).collect()
     }
 }
 
-/// Fingerprints of the primary keys in a key file: upper-case hex.
+/// Returns the fingerprints of the primary keys in a key file: upper-case hex.
 ///
 /// # Errors
 /// [`OpenPgpError::NotAKey`].
@@ -81,9 +84,10 @@ pub fn fingerprints(bytes: &[u8]) -> Result<Vec<String>, OpenPgpError> {
         .collect())
 }
 
-/// Checks a text signed in the clear at the time `now` (seconds since 1970). One good signature by a trusted key is enough, as for
-/// apt. `only`, unless empty, names the fingerprints that may sign: of a certificate (any of its signing keys will do) or of
-/// one key; with a `!` at the end exactly that key.
+/// Checks a text signed in the clear at the time `now` (seconds since 1970). One good signature by
+/// a trusted key is enough, as in apt. `only`, unless empty, names the fingerprints that may sign:
+/// of a certificate (any of its signing keys will do) or of one key; with a `!` at the end exactly
+/// that key.
 ///
 /// # Errors
 /// [`OpenPgpError`] when it is not signed, or no signature is good.
@@ -138,7 +142,8 @@ fn fingerprint(key: &impl KeyDetails) -> String {
     format!("{:X}", key.fingerprint())
 }
 
-/// Checks one signature against all keys; gives the certificate's fingerprint, or why not.
+/// Checks one signature against all keys; returns the certificate's fingerprint, or the reason of
+/// the failure.
 fn check(signature: &Signature, text: &[u8], keys: &Keyring, only: &[String], now: u64) -> Result<String, String> {
     let by = issuer(signature);
     acceptable(signature, now).map_err(|why| format!("the one by {by} {why}"))?;
@@ -160,7 +165,7 @@ fn check(signature: &Signature, text: &[u8], keys: &Keyring, only: &[String], no
     Err(why)
 }
 
-/// Who claims to have signed: a fingerprint or a key id.
+/// Returns the claimed signer: a fingerprint or a key id.
 fn issuer(signature: &Signature) -> String {
     if let Some(fingerprint) = signature.issuer_fingerprint().first() {
         return format!("{fingerprint:X}");
@@ -222,7 +227,7 @@ impl<'a> KeyOf<'a> {
             }
     }
 
-    /// Whether the signature may be by this key, as far as it says who made it.
+    /// Whether the signature may be by this key, as far as it names its issuer.
     fn is_issuer(&self, signature: &Signature) -> bool {
         let (fingerprint, id) = match self {
             Self::Primary(c) => (c.primary_key.fingerprint(), c.primary_key.legacy_key_id()),
@@ -255,7 +260,8 @@ impl<'a> KeyOf<'a> {
             .map_err(|why| format!("is by the key {primary}, which {why}"))?;
         match self {
             Self::Primary(_) => match statement {
-                // Without flags, the algorithm says what a key is for; one that cannot sign has not signed.
+                // Without flags, the algorithm determines the use of a key; a key that cannot sign
+                // has not signed.
                 Some(statement) if has_flags(statement) && !statement.key_flags().sign() => {
                     Err(format!("is by the key {primary}, which is not for signing"))
                 }
@@ -285,8 +291,8 @@ fn has_flags(signature: &Signature) -> bool {
     })
 }
 
-/// The statements that a certificate makes of itself and that are by its primary key. SHA-1 is accepted here, as gpgv does: the file
-/// that holds them is trusted, and older keys have no others.
+/// Returns the statements of a certificate about itself that are by its primary key. SHA-1 is
+/// accepted here, as in gpgv: the file that holds them is trusted, and older keys have no others.
 fn self_signatures(certificate: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
     let key = &certificate.primary_key;
     let direct = certificate.details.direct_signatures.iter();

@@ -1,16 +1,16 @@
-//! What is asked for, and what was chosen.
+//! The requested packages, and the chosen ones.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// A package that somebody asks for: `name`, `name:arch`, `name=version` or `name:arch=version`, as for apt-get.
+/// A requested package: `name`, `name:arch`, `name=version` or `name:arch=version`, as for apt-get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// Its name; it may be a virtual one that a single package provides.
     pub name: String,
-    /// Its architecture; the image's own when there is none.
+    /// Its architecture; without one, the image's own.
     pub architecture: Option<String>,
     /// Exactly this version.
     pub version: Option<String>,
@@ -59,10 +59,10 @@ impl fmt::Display for Asked {
     }
 }
 
-/// A `.deb` at hand: it is installed whatever the archives have.
+/// A `.deb` of the user's: it is installed whatever the archives contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalDeb {
-    /// How messages call it: its path.
+    /// Its name in messages: its path.
     pub named: String,
     /// The text of its control file.
     pub control: String,
@@ -72,14 +72,14 @@ pub struct LocalDeb {
     pub sha256: [u8; 32],
 }
 
-/// What is to be installed.
+/// The packages to install.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Packages of the archives.
+    /// Packages from the archives.
     pub packages: Vec<Asked>,
-    /// Packages at hand.
+    /// The user's own packages.
     pub debs: Vec<LocalDeb>,
-    /// Whether what packages recommend is installed, too.
+    /// Whether recommended packages are installed, too.
     pub recommends: bool,
 }
 
@@ -97,7 +97,7 @@ pub enum PickFrom {
     Local(usize),
 }
 
-/// A package that is to be unpacked.
+/// A package to unpack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pick {
     /// Its name.
@@ -122,12 +122,13 @@ pub struct Pick {
     pub essential: bool,
 }
 
-/// What a request comes to.
+/// The result of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolution {
-    /// What is to be unpacked, sorted by name, then architecture.
+    /// The packages to unpack, sorted by name, then architecture.
     pub picks: Vec<Pick>,
-    /// What was asked for and is installed already, as new as it is to be had: name and version.
+    /// Requested packages that are installed already in the newest available version: name and
+    /// version.
     pub already: Vec<(String, String)>,
 }
 

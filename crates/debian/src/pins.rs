@@ -1,4 +1,5 @@
-//! apt's preferences (apt_preferences(5)): which version of a package is wanted, by where it comes from.
+//! apt's preferences (apt_preferences(5)): which version of a package is wanted, by where it comes
+//! from.
 
 use super::control::paragraphs_with_comments;
 use super::release::Release;
@@ -6,14 +7,15 @@ use super::release::Release;
 /// One record of a preferences file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
-    /// Names, with `*`, `?` and `[…]`, an architecture behind a colon; `*` alone means archives as a whole.
+    /// Names, with `*`, `?` and `[…]`, an architecture behind a colon; `*` alone means archives as
+    /// a whole.
     packages: Vec<String>,
     what: What,
     /// The priority; `never` is the smallest.
     pub(super) priority: i32,
 }
 
-/// What a pin is about.
+/// What a pin refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Version(String),
@@ -23,7 +25,7 @@ enum What {
     Origin(String),
 }
 
-/// The archive that a version comes from, as pins see it.
+/// The archive that a version comes from, from the view of pins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) release: &'a Release,
@@ -107,7 +109,7 @@ fn conditions(text: &str) -> Result<Vec<(char, String)>, String> {
 }
 
 impl Pin {
-    /// Whether it is about archives, not packages.
+    /// Whether it refers to archives, not packages.
     pub(super) fn is_general(&self) -> bool {
         self.packages.iter().any(|name| name == "*")
     }
@@ -121,7 +123,8 @@ impl Pin {
         })
     }
 
-    /// Whether it is about this version from any of these places. dpkg's own status is a place, too: that of the archive `now`.
+    /// Whether it refers to this version from any of these places. dpkg's own status is a place,
+    /// too: that of the archive `now`.
     pub(super) fn means<'a>(
         &self,
         version: &str,
@@ -134,7 +137,7 @@ impl Pin {
         }
     }
 
-    /// Whether it is about this archive.
+    /// Whether it refers to this archive.
     pub(super) fn means_place(&self, place: &Place<'_>) -> bool {
         let release = place.release;
         match &self.what {
@@ -153,7 +156,7 @@ impl Pin {
         }
     }
 
-    /// Whether it is about what is installed.
+    /// Whether it refers to installed packages.
     pub(super) fn means_now(&self) -> bool {
         match &self.what {
             What::Release(conditions) => conditions
@@ -164,12 +167,13 @@ impl Pin {
     }
 }
 
-/// fnmatch(3) with `*`, `?` and `[…]`, whatever the case, in time that grows with the product of the two lengths.
+/// fnmatch(3) with `*`, `?` and `[…]`, whatever the case, in time that grows with the product of
+/// the two lengths.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     let text: Vec<char> = text.to_lowercase().chars().collect();
     let (mut p, mut t) = (0, 0);
-    // Where the last star is, and how far it has eaten.
+    // The place of the last star, and the end of what it has matched.
     let mut star = None;
     while t < text.len() {
         match one(&pattern[p..], text[t]) {
@@ -193,7 +197,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|c| *c == '*')
 }
 
-/// How many characters of the pattern match this one.
+/// Returns how many characters of the pattern match this character.
 fn one(pattern: &[char], c: char) -> Option<usize> {
     match pattern {
         [] => None,

@@ -1,20 +1,20 @@
-//! What an index keeps of each package, as pieces of its text.
+//! The record of a package in an index, as spans of its text.
 
-/// Whether a package may be there for several architectures (the field Multi-Arch).
+/// Whether a package may be installed for several architectures (the field Multi-Arch).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MultiArch {
     /// It serves packages of its own architecture only.
     #[default]
     No,
-    /// Several architectures of it fit beside each other.
+    /// Several architectures of it can be installed together.
     Same,
     /// It serves packages of any architecture.
     Foreign,
-    /// It serves any architecture where one asks so (`:any`).
+    /// It serves any architecture where a relation requests that (`:any`).
     Allowed,
 }
 
-/// A piece of an index's text: where it begins and ends, in bytes.
+/// A span of an index's text: where it begins and ends, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -22,7 +22,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The piece itself.
+    /// Returns the text of the span.
     pub(super) fn of(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }

@@ -1,4 +1,5 @@
-//! What packages say of each other: `a (>= 1) | b:any, c [arm64]` in Depends, Breaks, Provides and their like (deb-control(5)).
+//! Relations between packages: `a (>= 1) | b:any, c [arm64]` in Depends, Breaks, Provides and
+//! similar fields (deb-control(5)).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -21,7 +22,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// Whether `version` stands in this relation to `wanted`.
+    /// Whether `version` has this relation to `wanted`.
     pub fn holds(self, version: &str, wanted: &str) -> bool {
         let order = Version::new(version).cmp(&Version::new(wanted));
         match self {
@@ -46,14 +47,14 @@ impl fmt::Display for Op {
     }
 }
 
-/// One package that is meant.
+/// One package of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation<'a> {
     /// Its name.
     pub name: &'a str,
     /// What follows the name after a colon: `any`, `native` or an architecture.
     pub arch: Option<&'a str>,
-    /// The versions that will do.
+    /// The accepted versions.
     pub version: Option<(Op, &'a str)>,
 }
 
@@ -87,8 +88,9 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Reads a field: groups, all of which are wanted, of alternatives, any of which will do. Alternatives that are restricted to other
-/// architectures than `arch`, or to build profiles (there are none in an installed system), are left out.
+/// Reads a field: groups, all of which are required, of alternatives, one of which is enough.
+/// Alternatives that are restricted to other architectures than `arch`, or to build profiles (there
+/// are none in an installed system), are left out.
 ///
 /// # Errors
 /// [`RelationError`] names the part that is wrong.
@@ -111,7 +113,8 @@ pub fn relations<'a>(field: &'a str, arch: &str) -> Result<Vec<Vec<Relation<'a>>
     Ok(groups)
 }
 
-/// The names in a field, each once for each time it is there, architectures cut off unless it is `any`. Nothing is checked.
+/// Returns the names in a field, as often as they occur, without architectures except `any`.
+/// Nothing is checked.
 pub(super) fn names(field: &str) -> impl Iterator<Item = &str> {
     field.split([',', '|']).filter_map(|part| {
         let part = part.trim_start();
@@ -160,7 +163,7 @@ fn relation<'a>(part: &'a str, arch: &str) -> Result<Option<Relation<'a>>, Relat
         match open {
             '(' => found.version = Some(version(inside).ok_or_else(|| wrong("what stands in ( ) is no version"))?),
             '[' => applies &= for_arch(inside, arch),
-            // No profile is active: only what asks for none of them applies.
+            // No profile is active: only a restriction without positive terms applies.
             _ => applies &= !inside.trim().is_empty() && inside.split_whitespace().all(|term| term.starts_with('!')),
         }
     }

@@ -1,4 +1,5 @@
-//! Release files: what an archive says of itself, until when, and which files it vouches for.
+//! Release files: the description of an archive, until when it is valid, and the files that it
+//! signs.
 //!
 //! Format: the Debian wiki's RepositoryFormat; the checks are those of apt's metaindex.
 
@@ -13,10 +14,10 @@ use super::openpgp::FUTURE_SLACK;
 /// Why a Release file was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReleaseError {
-    /// It is no paragraph.
+    /// It is not a paragraph.
     #[error("it cannot be read: {0}")]
     Control(#[from] ControlError),
-    /// A field is missing or has a value that it cannot have.
+    /// A field is missing or has an impossible value.
     #[error("its field {field} {why}")]
     Field {
         /// The field.
@@ -24,7 +25,7 @@ pub enum ReleaseError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// It is of the future.
+    /// Its date lies in the future.
     #[error("it is dated {date}, which is in the future; check this machine's clock")]
     Future {
         /// Its date as written.
@@ -48,7 +49,7 @@ pub enum ReleaseError {
     },
 }
 
-/// A file that a Release file vouches for.
+/// A file that a Release file lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Its size in bytes.
@@ -57,7 +58,7 @@ pub struct Listed {
     pub sha256: [u8; 32],
 }
 
-/// What an archive says of itself.
+/// The fields of a Release file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Release {
     /// Who publishes it.
@@ -78,19 +79,20 @@ pub struct Release {
     pub architectures: Vec<String>,
     /// Components.
     pub components: Vec<String>,
-    /// Nothing is taken from it unless asked for.
+    /// Packages are taken from it only when they are requested.
     pub not_automatic: bool,
-    /// What was taken from it is kept new from it.
+    /// Packages that were taken from it are upgraded from it.
     pub but_automatic_upgrades: bool,
-    /// Its files can be had by their hash.
+    /// Its files are available by their hash.
     pub by_hash: bool,
-    /// Packages for all architectures are in the index of each, too, and the index `all` need not be read.
+    /// Packages for all architectures are in the index of each, too, so the index `all` need not be
+    /// read.
     pub all_in_each: bool,
     pub(super) files: HashMap<String, Listed>,
 }
 
 impl Release {
-    /// Reads the text that was signed.
+    /// Reads the signed text.
     ///
     /// # Errors
     /// [`ReleaseError`].
@@ -121,12 +123,13 @@ impl Release {
         })
     }
 
-    /// A file that it vouches for, by its path relative to the Release file.
+    /// Returns a listed file, by its path relative to the Release file.
     pub fn file(&self, path: &str) -> Option<Listed> {
         self.files.get(path).copied()
     }
 
-    /// Checks the dates against `now` (seconds since 1970; ten seconds of grace, as apt gives) and that it is what the source names.
+    /// Checks the dates against `now` (seconds since 1970; ten seconds of tolerance, as in apt) and
+    /// that it is the suite of the source.
     ///
     /// # Errors
     /// [`ReleaseError`].
@@ -140,7 +143,8 @@ impl Release {
         self.check_suite(asked)
     }
 
-    /// A source may name the suite or the code name, either with more behind a slash (`trixie/updates`), or nothing (`./`).
+    /// Checks the suite. A source may name the suite or the code name, either with more behind a
+    /// slash (`trixie/updates`), or nothing (`./`).
     fn check_suite(&self, asked: &str) -> Result<(), ReleaseError> {
         let asked = asked.trim_end_matches('/');
         if (self.suite.is_empty() && self.codename.is_empty()) || asked.is_empty() || asked.starts_with('.') {
@@ -207,7 +211,7 @@ fn date_field(paragraph: &Paragraph<'_>, field: &'static str) -> Result<Option<u
     }
 }
 
-/// `Sat, 21 Nov 2026 09:15:44 UTC`, also with `GMT`, `Z` or `+0000`, as RFC 2822 and apt have it.
+/// Parses `Sat, 21 Nov 2026 09:15:44 UTC`, also with `GMT`, `Z` or `+0000`, as in RFC 2822 and apt.
 fn date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

@@ -1,4 +1,5 @@
-//! The archives that an image names: apt's sources in both formats (sources.list(5)), and one that the caller names itself.
+//! The archives that an image names: apt's sources in both formats (sources.list(5)), and one that
+//! the caller names itself.
 
 use url::Url;
 
@@ -10,24 +11,26 @@ const BEGIN_KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 /// An archive, one suite of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Where it is, with a slash at the end; http or https.
+    /// Its address, with a slash at the end; http or https.
     pub url: Url,
-    /// The suite; with a slash at its end it is a path, and the archive has no components (a flat one).
+    /// The suite; with a slash at its end it is a path, and the archive has no components (a flat
+    /// one).
     pub suite: String,
     /// The components, in order.
     pub components: Vec<String>,
     /// The architectures that are wanted from it; empty means those of the image.
     pub architectures: Vec<String>,
-    /// Who may sign for it.
+    /// The keys that may sign for it.
     pub keys: SignedBy,
     /// Where it is named, for messages: a file of the image, or a key of kraken.toml.
     pub named_in: String,
 }
 
-/// Who may sign for an archive.
+/// The keys that may sign for an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignedBy {
-    /// Key files. Empty means the keys that the image's apt trusts for all archives; [`super::ImageState::read`] puts them in.
+    /// Key files. Empty means the keys that the image's apt trusts for all archives;
+    /// [`super::ImageState::read`] fills them in.
     pub files: Vec<KeyFile>,
     /// Unless empty, only these fingerprints may sign.
     pub fingerprints: Vec<String>,
@@ -38,7 +41,7 @@ pub struct SignedBy {
 pub struct KeyFile {
     /// Its path in the image, or where else it was named.
     pub name: String,
-    /// What it holds, armored or binary; `None` until it is read from the image.
+    /// Its contents, armored or binary; `None` until it is read from the image.
     pub bytes: Option<Vec<u8>>,
 }
 
@@ -53,10 +56,12 @@ impl std::fmt::Debug for KeyFile {
 }
 
 impl Source {
-    /// An archive that the caller names, as Docker's own: only the certificate with this fingerprint may sign for it.
+    /// Makes a source that the caller names, such as Docker's own archive: only the certificate
+    /// with this fingerprint may sign for it.
     ///
     /// # Errors
-    /// [`OpenPgpError`] when `key` is no public key, or none of its certificates has that fingerprint (hex; blanks and case do not matter).
+    /// [`OpenPgpError`] when `key` is not a public key, or none of its certificates has that
+    /// fingerprint (hex; blanks and case do not matter).
     pub fn pinned(
         url: &Url,
         suite: &str,
@@ -94,7 +99,7 @@ impl Source {
     }
 }
 
-/// A URL with a slash at its end.
+/// Returns the URL with a slash at its end.
 pub(super) fn with_slash(mut url: Url) -> Url {
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
@@ -103,15 +108,15 @@ pub(super) fn with_slash(mut url: Url) -> Url {
     url
 }
 
-/// What was read from one file of sources.
+/// The result of reading one file of sources.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) sources: Vec<Source>,
-    /// What was passed over, and why.
+    /// What was ignored, and why.
     pub(super) notes: Vec<String>,
 }
 
-/// One entry, of either format, before it is looked at.
+/// One entry, of either format, before it is checked.
 #[derive(Default)]
 struct Raw<'a> {
     types: Vec<&'a str>,
@@ -222,7 +227,7 @@ fn signed_by(paragraph: &Paragraph<'_>) -> String {
     if !value.contains("-----BEGIN") {
         return words(value).join(" ");
     }
-    // An armored key: each line is set in by a blank, and an empty one is a dot.
+    // An armored key: each line is indented by a blank, and an empty one is a dot.
     let lines = value.lines().filter(|line| !line.starts_with('#'));
     let lines = lines
         .map(|line| line.trim())

@@ -1,17 +1,18 @@
 //! Debian's versions and their order (deb-version(7), lib/dpkg/version.c).
 //!
-//! Some sixty lines of our own: the library for it brings a date library, big numbers and regular expressions along, and is asked
-//! a hundred thousand times for one index.
+//! We have some sixty lines of our own: the library for it depends on a date library, big numbers
+//! and regular expressions, and one index needs a hundred thousand comparisons.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-/// A version: `[epoch:]upstream[-revision]`. Its order is dpkg's; two texts that dpkg takes for the same version are equal.
+/// A version: `[epoch:]upstream[-revision]`. Its order is dpkg's; two texts that dpkg considers the
+/// same version are equal.
 #[derive(Clone, Debug)]
 pub struct Version(String);
 
 impl Version {
-    /// Any text: dpkg, too, compares versions that it would not let anybody upload.
+    /// Accepts any text: dpkg, too, compares versions that it would reject in an upload.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -63,7 +64,8 @@ impl Ord for Version {
     }
 }
 
-/// The weight of a character between digits: `~` before the end, the end before letters, letters before all else.
+/// Returns the weight of a character between digits: `~` before the end, the end before letters,
+/// letters before all else.
 fn weight(byte: Option<u8>) -> i32 {
     match byte {
         Some(b'~') => -1,
@@ -95,7 +97,7 @@ fn compare(mut a: &[u8], mut b: &[u8]) -> Ordering {
     Ordering::Equal
 }
 
-/// Takes the digits at the beginning away and gives them back without leading zeros.
+/// Removes the digits at the beginning and returns them without leading zeros.
 fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
     let end = text
         .iter()

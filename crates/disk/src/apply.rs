@@ -1,4 +1,4 @@
-//! Lays an overlay over the two volumes of a disk.
+//! Writes an overlay into the two volumes of a disk.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,8 @@ use super::io::WriteAt;
 use super::layout::Layout;
 use kraken_overlay::{Content, Entry, EntryPath, Kind, Overlay, Volume};
 
-/// Why an overlay could not be laid over a disk. The disk may be changed in part: use a view, and throw it away.
+/// Why an overlay could not be written into a disk. The disk may be changed in part: use a view,
+/// and discard it.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The boot volume.
@@ -19,7 +20,7 @@ pub enum ApplyError {
     /// The root volume.
     #[error("laying files over the root volume: {0}")]
     Root(#[from] Ext4Error),
-    /// The bytes of a file, which are kept in a temporary file.
+    /// The bytes of a file could not be read from the temporary file that keeps them.
     #[error("reading what is to be {path} in the image: {source}")]
     Content {
         /// The path.
@@ -27,7 +28,7 @@ pub enum ApplyError {
         /// What the system reported.
         source: std::io::Error,
     },
-    /// Something that FAT cannot hold.
+    /// FAT cannot hold this kind of entry.
     #[error("laying files over the boot volume: {path} is a link, which FAT cannot hold; put it on the root volume")]
     LinkOnBoot {
         /// The path.
@@ -35,19 +36,22 @@ pub enum ApplyError {
     },
 }
 
-/// Lays `overlay` over the disk that `view` shows. Doing it twice changes nothing the second time.
+/// Writes `overlay` into the disk that `view` shows. Doing it twice changes nothing the second
+/// time.
 ///
-/// Missing parents are made as `0755 root:root`. Symbolic links on the way to an entry are followed inside the image, never out of it; a link in the place of an
-/// entry is replaced. A file over a directory, or a directory over a file, is an error. A replaced file gets a new inode, so that other names of the old one
-/// keep their contents.
+/// Missing parents are made as `0755 root:root`. Symbolic links on the way to an entry are followed
+/// inside the image, never out of it; a link at the entry's own path is replaced. A file over a
+/// directory, or a directory over a file, is an error. A replaced file gets a new inode, so that
+/// other names of the old one keep their contents.
 ///
 /// # Errors
-/// [`ApplyError`] when a volume is damaged or full, or an entry cannot stand where it should.
+/// [`ApplyError`] when a volume is damaged or full, or an entry is impossible at its path.
 pub fn apply(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<(), ApplyError> {
     lay(view, layout, overlay, None)
 }
 
-/// As [`apply`], on a disk whose boot volume was looked over before and was not changed since: for many views of one image.
+/// As [`apply`], on a disk whose boot volume was checked before and has not changed since. This
+/// saves time where many views of one image are written.
 ///
 /// # Errors
 /// As [`apply`].
@@ -87,7 +91,7 @@ fn apply_boot(writer: FatWriter, overlay: &Overlay) -> Result<(), ApplyError> {
             Kind::File(content) => writer.write(path.as_str(), &bytes(path, content)?, entry.mtime)?,
             Kind::Directory | Kind::DirectoryIfMissing => writer.mkdir(path.as_str(), entry.mtime)?,
             Kind::Absent => writer.remove(path.as_str())?,
-            // Nothing that goes there leaves folders behind.
+            // The boot volume gets no entries that leave empty folders.
             Kind::AbsentIfEmpty => {}
             Kind::Symlink(_) | Kind::HardLink(_) => return Err(ApplyError::LinkOnBoot { path: path.clone() }),
         }
@@ -96,11 +100,12 @@ fn apply_boot(writer: FatWriter, overlay: &Overlay) -> Result<(), ApplyError> {
 }
 
 fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<(), ApplyError> {
-    // Removals have no time of their own: they happen when the newest entry does.
+    // Removals have no time of their own: they happen at the time of the newest entry.
     let now = of(overlay, Volume::Root).map(|(_, e)| e.mtime).max().unwrap_or(0);
     let mut writer = Ext4Writer::open(view, &layout.root, now)?;
     let names = names(overlay);
-    // Directories that are this overlay's; others keep their times as far as nothing is written into them.
+    // Directories that this overlay made. Others keep their times unless something is written into
+    // them.
     let mut made = BTreeSet::new();
     for (path, entry) in of(overlay, Volume::Root) {
         let attributes = Attributes {
@@ -115,7 +120,8 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
                 let names = names.get(path).copied().unwrap_or(1);
                 writer.file(path.as_str(), content, names, attributes)?;
             }
-            // After all files: what it is a name of may come later, and so may what is removed from a folder.
+            // These come after all files: the target of a hard link may come later, and so may a
+            // removal from a folder.
             Kind::HardLink(_) | Kind::AbsentIfEmpty => {}
             Kind::Directory => {
                 writer.directory(path.as_str(), attributes)?;
@@ -135,12 +141,12 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
             writer.hard_link(path.as_str(), other.as_str(), entry.mtime)?;
         }
     }
-    // What is in a folder before the folder itself.
+    // The contents of a folder come before the folder itself.
     let all: Vec<_> = of(overlay, Volume::Root).collect();
     for (path, _) in all.iter().rev().filter(|(_, entry)| entry.kind == Kind::AbsentIfEmpty) {
         writer.remove_if_empty(path.as_str())?;
     }
-    // What was written into a directory has changed its time.
+    // Writing into a directory has changed its time.
     for (path, entry) in all {
         if made.contains(path) {
             writer.touch(path.as_str(), entry.mtime)?;
@@ -149,7 +155,7 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
     Ok(writer.finish()?)
 }
 
-/// How many names a file of the root volume is to have, for those that get more than one.
+/// Returns the number of names for each file of the root volume that gets more than one.
 fn names(overlay: &Overlay) -> BTreeMap<&EntryPath, u32> {
     let mut names = BTreeMap::new();
     for (_, entry) in of(overlay, Volume::Root) {
@@ -160,7 +166,7 @@ fn names(overlay: &Overlay) -> BTreeMap<&EntryPath, u32> {
     names
 }
 
-/// The bytes of a file of the overlay.
+/// Returns the bytes of a file of the overlay.
 fn bytes<'c>(path: &EntryPath, content: &'c Content) -> Result<Cow<'c, [u8]>, ApplyError> {
     content.read().map_err(|source| ApplyError::Content {
         path: path.clone(),

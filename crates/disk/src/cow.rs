@@ -1,4 +1,5 @@
-//! A copy-on-write view of a disk: what is written stays in memory, as a patch of 4096-byte blocks over an untouched base.
+//! A copy-on-write view of a disk: writes stay in memory, as a patch of 4096-byte blocks over an
+//! untouched base.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +13,8 @@ pub const PATCH_BLOCK: u64 = 4096;
 
 type Block = Box<[u8; PATCH_BLOCK as usize]>;
 
-/// Blocks that differ from a base, by block number. The last block of a disk whose size is no multiple of 4096 is padded with zeros.
+/// Blocks that differ from a base, by block number. The last block of a disk whose size is not a
+/// multiple of 4096 is padded with zeros.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patch {
     len: u64,
@@ -20,12 +22,12 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// The size of the disk that the patch is for, in bytes.
+    /// Returns the size of the disk that the patch is for, in bytes.
     pub fn disk_len(&self) -> u64 {
         self.len
     }
 
-    /// The changed bytes in order: offset on the disk and contents.
+    /// Returns the changed bytes in order: offset on the disk and contents.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.blocks.iter().map(|(number, block)| {
             let at = number * PATCH_BLOCK;
@@ -34,17 +36,18 @@ impl Patch {
         })
     }
 
-    /// How many blocks there are.
+    /// Returns the number of blocks.
     pub fn blocks(&self) -> usize {
         self.blocks.len()
     }
 
-    /// How many bytes the patch holds.
+    /// Returns the number of bytes in the patch.
     pub fn size(&self) -> u64 {
         self.blocks.len() as u64 * PATCH_BLOCK
     }
 
-    /// The part of the patch that lies in the block at `offset`, if there is one; `offset` is a multiple of [`PATCH_BLOCK`].
+    /// Returns the part of the patch in the block at `offset`, if there is one; `offset` is a
+    /// multiple of [`PATCH_BLOCK`].
     pub fn block_at(&self, offset: u64) -> Option<&[u8]> {
         let block = self.blocks.get(&(offset / PATCH_BLOCK))?;
         Some(&block[..self.len.saturating_sub(offset).min(PATCH_BLOCK) as usize])
@@ -67,7 +70,7 @@ pub struct CowView<B> {
 }
 
 impl<B: ReadAt> CowView<B> {
-    /// A view that shows `base` as it is.
+    /// Makes a view that shows `base` unchanged.
     pub fn new(base: B) -> Self {
         Self {
             base,
@@ -75,7 +78,7 @@ impl<B: ReadAt> CowView<B> {
         }
     }
 
-    /// A view that shows `base` with a patch on it.
+    /// Makes a view that shows `base` with a patch on it.
     pub fn with_patch(base: B, patch: Patch) -> Self {
         Self {
             base,
@@ -83,8 +86,8 @@ impl<B: ReadAt> CowView<B> {
         }
     }
 
-    /// What differs from the base. Blocks that were written and are the same as in the base do not count, so that equal contents give equal
-    /// patches, however they came about.
+    /// Returns the difference from the base. Blocks that were written and are the same as in the
+    /// base do not count, so equal contents give equal patches, whatever the order of writes.
     ///
     /// # Errors
     /// When the base cannot be read.
@@ -124,12 +127,13 @@ impl<B: ReadAt> CowView<B> {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Block>> {
-        // Blocks are put in whole, so that a panic elsewhere leaves none half-written.
+        // Blocks are inserted as a whole, so a panic elsewhere leaves none half-written.
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Splits a range into its parts within blocks: block number, offset in the block, and range of the buffer.
+/// Splits a range into its parts within blocks: block number, offset in the block, and range of the
+/// buffer.
 fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {

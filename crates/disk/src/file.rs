@@ -7,7 +7,7 @@ use std::path::Path;
 use super::io::{ReadAt, WriteAt};
 use super::slice::{past_end, within};
 
-/// An image file or block device. Its size is taken once, when it is opened.
+/// An image file or block device. Its size is read once, when it is opened.
 #[derive(Debug)]
 pub struct ImageFile {
     file: File,
@@ -36,7 +36,7 @@ impl ImageFile {
     /// # Errors
     /// When its size cannot be found (a pipe).
     pub fn from_file(mut file: File) -> io::Result<Self> {
-        // Seeking tells the size of block devices, too; metadata says 0 for them.
+        // Seeking also finds the size of block devices; metadata says 0 for them.
         let size = file.seek(SeekFrom::End(0))?;
         Ok(Self { file, size })
     }
@@ -46,7 +46,7 @@ impl ImageFile {
         &self.file
     }
 
-    /// Waits until all that was written has reached the medium (fsync(2)).
+    /// Waits until all writes have reached the medium (fsync(2)).
     ///
     /// # Errors
     /// Whatever the operating system reports: the medium may have failed.

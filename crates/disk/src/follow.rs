@@ -1,12 +1,13 @@
-//! Follows symbolic links inside a file tree, the last component too, without ever leaving it.
+//! Follows symbolic links inside a file tree, including the last component, without ever leaving
+//! it.
 
 use super::io::{FileTree, TreeError};
 
-/// How many symbolic links one path may lead through (Linux's own limit, path_resolution(7)).
+/// The maximum number of symbolic links in one path (Linux's own limit, path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// The path that `path` leads to once every symbolic link on it is followed, as a process chrooted into the tree would
-/// see it. What it names need not exist.
+/// Returns the path that `path` leads to when every symbolic link in it is followed, as a process
+/// chrooted into the tree would see it. The target need not exist.
 ///
 /// # Errors
 /// [`TreeError`] when the file system is damaged there, or the links lead in circles.
@@ -39,7 +40,7 @@ pub fn real_path(tree: &dyn FileTree, path: &str) -> Result<String, TreeError> {
     Ok(if real.is_empty() { "/".to_owned() } else { real })
 }
 
-/// The components of a path, last first.
+/// Returns the components of a path, last first.
 fn components(path: &str) -> Vec<String> {
     path.split('/')
         .filter(|part| !part.is_empty() && *part != ".")

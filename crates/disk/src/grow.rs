@@ -1,4 +1,5 @@
-//! Growing the root volume of an image file: the file, the partition, and the file system, by e2fsprogs on the file itself.
+//! Grows the root volume of an image file: the file, the partition, and the file system, by
+//! e2fsprogs on the file itself.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -15,13 +16,13 @@ use super::space::{SpaceError, shortfall_of};
 use super::table::{TableError, grow_partition};
 use super::tools::tool;
 
-/// Cards and images are laid out in steps of this; growth is rounded up to it.
+/// Cards and images are laid out in steps of this size; growth is rounded up to it.
 const STEP: u64 = 1 << 20;
 
 /// Why an image could not be grown.
 #[derive(Debug, thiserror::Error)]
 pub enum GrowError {
-    /// The image file.
+    /// The image file could not be read or written.
     #[error("growing {path}: {source}")]
     Io {
         /// The file.
@@ -29,13 +30,13 @@ pub enum GrowError {
         /// What the system reported.
         source: io::Error,
     },
-    /// Its partitions.
+    /// The partitions of the image could not be found.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// Its table.
+    /// The partition table could not be read or changed.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// Its root file system.
+    /// The root file system could not be read.
     #[error(transparent)]
     Root(#[from] Ext4InfoError),
     /// It cannot be grown.
@@ -56,10 +57,10 @@ pub enum GrowError {
     NotLast {
         /// The image.
         path: String,
-        /// By how many bytes it should have grown.
+        /// The number of bytes by which it should have grown.
         more: u64,
     },
-    /// A tool is not there.
+    /// A tool is missing.
     #[error("growing an image needs `{tool}`, which could not be started ({source}); install e2fsprogs")]
     NoTool {
         /// Its name.
@@ -74,13 +75,14 @@ pub enum GrowError {
         tool: &'static str,
         /// Its exit status.
         status: String,
-        /// The end of what it said.
+        /// The end of its output.
         said: String,
     },
 }
 
 impl GrowError {
-    /// The same of the image that the user knows: what is grown is a copy with a name for the moment.
+    /// Returns the same error about the image that the user knows: the file that is grown is a copy
+    /// with a temporary name.
     pub fn of(mut self, image: &Path) -> Self {
         if let Self::Io { path, .. } | Self::Refused { path, .. } | Self::NotLast { path, .. } = &mut self {
             *path = image.display().to_string();
@@ -89,8 +91,9 @@ impl GrowError {
     }
 }
 
-/// Makes the root volume of the image file at `path` larger by `bytes` (rounded up to 1 MiB): file, partition table and file system. The root partition
-/// must be the last one. The same image grown by the same amount gives the same bytes, at any time.
+/// Makes the root volume of the image file at `path` larger by `bytes` (rounded up to 1 MiB): file,
+/// partition table and file system. The root partition must be the last one. The same image grown
+/// by the same amount gives the same bytes, at any time.
 ///
 /// # Errors
 /// [`GrowError`]; the file may be left half-grown: work on a copy.
@@ -128,7 +131,8 @@ pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    // resize2fs takes `file?offset=N`, and then cuts the whole file down to the size of the file system; it must see a file of its own.
+    // resize2fs takes `file?offset=N`, and then cuts the whole file down to the size of the file
+    // system; so it gets a file of its own.
     let scratch = scratch(path, folder).map_err(io)?;
     scratch.as_file().set_len(layout.root.len + bytes).map_err(io)?;
     let volume = ImageFile::open_write(scratch.path()).map_err(io)?;
@@ -143,7 +147,8 @@ pub fn grow_root(path: &Path, bytes: u64) -> Result<(), GrowError> {
     copy_differing(&volume, &root).map_err(io)
 }
 
-/// Whether the root volume of an image can be grown at all, by its table and the state of its file system.
+/// Checks whether the root volume of an image can be grown at all, by its table and the state of
+/// its file system.
 fn check_growth(path: &Path, layout: &Layout, info: &Ext4Info, more: u64) -> Result<(), GrowError> {
     let refused = |why: &str| GrowError::Refused {
         path: path.display().to_string(),
@@ -161,8 +166,8 @@ fn check_growth(path: &Path, layout: &Layout, info: &Ext4Info, more: u64) -> Res
     }
 }
 
-/// Whether so many bytes and inodes can be laid onto the root volume of the image file at `path`: they fit, or it can be grown. For who
-/// wants to know before anything is made of it.
+/// Checks whether so many bytes and inodes fit onto the root volume of the image file at `path`, or
+/// whether it can be grown to hold them. A caller uses it before it makes anything of the image.
 ///
 /// # Errors
 /// [`GrowError`] as [`grow_root`], without changing anything.
@@ -191,13 +196,13 @@ pub fn can_take(path: &Path, bytes: u64, inodes: u64) -> Result<(), GrowError> {
     }
 }
 
-/// A file beside the image, called as the image is and a little more: whoever clears away an image that a killed run left unfinished
-/// clears this away with it.
+/// Makes a file beside the image, with a name that begins as the image's does: the code that
+/// removes an image which a killed run left unfinished removes this file with it.
 fn scratch(image: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let (stem, extension) = (part(image.file_stem()), part(image.extension()));
     tempfile::Builder::new()
-        // No tool takes it for an option.
+        // Without a hyphen at the start, no tool takes it for an option.
         .prefix(&format!(".{}-", stem.trim_start_matches('.')))
         .suffix(&format!(".{extension}"))
         .tempfile_in(folder)
@@ -208,7 +213,7 @@ fn root_info(disk: Arc<ImageFile>, layout: &Layout) -> Result<Ext4Info, Ext4Info
     Ext4Info::read(&slice)
 }
 
-/// Makes `to` equal to `from`, writing only where they differ, so that holes stay holes.
+/// Makes `to` equal to `from`; writes only where they differ, so that holes stay holes.
 fn copy_differing(from: &dyn ReadAt, to: &dyn WriteAt) -> io::Result<()> {
     let (mut new, mut old) = (vec![0; STEP as usize], vec![0; STEP as usize]);
     let mut at = 0;
@@ -228,9 +233,11 @@ fn copy_differing(from: &dyn ReadAt, to: &dyn WriteAt) -> io::Result<()> {
 
 /// Checks and grows the file system that fills the file `volume`, which is in `folder`.
 fn grow_file_system(folder: &Path, volume: &Path, info: &Ext4Info) -> Result<(), GrowError> {
-    // By its bare name: libext2fs reads options behind a `?`, and a folder's name may have one.
+    // The bare name, since libext2fs reads options behind a `?`, and a folder's name may contain
+    // one.
     let name = volume.file_name().unwrap_or(volume.as_os_str());
-    // The check: resize2fs refuses a file system that was not checked since it was mounted last. 1 means that faults were mended.
+    // The check is needed because resize2fs refuses a file system that was not checked since its
+    // last mount. Exit code 1 means that faults were repaired.
     let mut check = tool("e2fsck");
     check.args(["-f", "-p"]).arg(name).current_dir(folder);
     run("e2fsck", check, &[0, 1], info)?;
@@ -239,11 +246,12 @@ fn grow_file_system(folder: &Path, volume: &Path, info: &Ext4Info) -> Result<(),
     run("resize2fs", resize, &[0], info)
 }
 
-/// Runs a tool with its clock stopped at the time the file system was written last.
+/// Runs a tool with its clock stopped at the time when the file system was last written.
 fn run(tool: &'static str, mut command: Command, good: &[i32], info: &Ext4Info) -> Result<(), GrowError> {
     let now = info.written_at.max(info.made_at).max(1).to_string();
     let output = command
-        // e2fsck(8) and libext2fs (lib/ext2fs/initialize.c, e2fsck/e2fsck.c) read these instead of the clock.
+        // e2fsck(8) and libext2fs (lib/ext2fs/initialize.c, e2fsck/e2fsck.c) read these instead of
+        // the clock.
         .env("E2FSCK_TIME", &now)
         .env("E2FSPROGS_FAKE_TIME", &now)
         .env("SOURCE_DATE_EPOCH", &now)

@@ -1,9 +1,11 @@
-//! The small traits between this crate and the others: positioned reads and writes, and a read-only view of a file tree.
+//! The small traits between this crate and the others: positioned reads and writes, and a read-only
+//! view of a file tree.
 
 use std::io;
 use std::sync::Arc;
 
-/// Something with a fixed size in bytes that can be read at any offset: an image file, a view, a card.
+/// Something with a fixed size in bytes that can be read at any offset: an image file, a view, a
+/// card.
 pub trait ReadAt: Send + Sync {
     /// The size in bytes.
     fn size(&self) -> u64;
@@ -15,7 +17,7 @@ pub trait ReadAt: Send + Sync {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 }
 
-/// A [`ReadAt`] that can be written, too. It never grows by a write.
+/// A [`ReadAt`] that can also be written. A write never makes it larger.
 pub trait WriteAt: ReadAt {
     /// Writes all of `buf` at `offset` (bytes).
     ///
@@ -67,7 +69,7 @@ pub enum NodeType {
     Other,
 }
 
-/// What a file system says of an entry, links not followed.
+/// What a file system records about an entry, without following links.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// Its type.
@@ -90,17 +92,17 @@ pub struct Metadata {
 pub struct TreeError {
     /// `ext4` or `FAT`.
     pub file_system: &'static str,
-    /// The path asked for.
+    /// The requested path.
     pub path: String,
-    /// What the reader said.
+    /// What the reader reported.
     pub why: String,
 }
 
-/// A read-only file tree: FAT, ext4, or a map in memory. Paths are absolute (`/etc/hostname`).
-/// A path that is not there is `None`, never an error. Components in the middle of a path that are symbolic links are
-/// followed inside the tree; the last one is not.
+/// A read-only file tree: FAT, ext4, or a map in memory. Paths are absolute (`/etc/hostname`). A
+/// missing path is `None`, never an error. Symbolic links in the middle of a path are followed
+/// inside the tree; the last component is not followed.
 pub trait FileTree {
-    /// What stands at `path`.
+    /// Returns what is at `path`.
     ///
     /// # Errors
     /// [`TreeError`] when the file system is damaged there.
@@ -109,7 +111,8 @@ pub trait FileTree {
     /// The bytes of a regular file; `None` when there is no regular file at `path`.
     ///
     /// # Errors
-    /// [`TreeError`] when the file system is damaged there, or the file is larger than `limit` bytes.
+    /// [`TreeError`] when the file system is damaged there, or the file is larger than `limit`
+    /// bytes.
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError>;
 
     /// The target of a symbolic link; `None` when there is no link at `path`.
@@ -118,7 +121,8 @@ pub trait FileTree {
     /// [`TreeError`] when the file system is damaged there.
     fn read_link(&self, path: &str) -> Result<Option<String>, TreeError>;
 
-    /// The names in a directory, sorted, without `.` and `..`; empty when there is no directory at `path`.
+    /// The names in a directory, sorted, without `.` and `..`; empty when there is no directory at
+    /// `path`.
     ///
     /// # Errors
     /// [`TreeError`] when the file system is damaged there.

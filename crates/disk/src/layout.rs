@@ -1,4 +1,4 @@
-//! Which partition of a disk is the boot volume and which is the root volume, told by what is in them.
+//! Finds the boot volume and the root volume among the partitions of a disk, by their contents.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Layout {
     pub root: Partition,
 }
 
-/// Why a disk is not laid out as a Raspberry Pi's.
+/// Why a disk does not have the layout of a Raspberry Pi's.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// The table could not be read.
@@ -30,7 +30,7 @@ pub enum LayoutError {
     Unsupported {
         /// The number of its partition.
         number: u32,
-        /// Why it is not, and the mend.
+        /// Why it is not supported, and what to do.
         why: &'static str,
     },
     /// One of the two volumes is missing.
@@ -38,16 +38,17 @@ pub enum LayoutError {
         "looking for the boot and root partitions: there is no {wanted} among: {seen}; the image is not one for a Raspberry Pi, or it is damaged"
     )]
     Missing {
-        /// What was looked for.
+        /// The missing volume.
         wanted: &'static str,
-        /// The partitions there are, with the fault of each that came near.
+        /// The existing partitions, with the fault of each that almost fits.
         seen: String,
     },
 }
 
 impl Layout {
-    /// Reads the table and looks into the partitions. Of several FAT partitions the first with `config.txt` or `cmdline.txt` is the boot volume;
-    /// of several ext4 partitions the first with a directory `/etc` is the root volume.
+    /// Reads the table and the contents of the partitions. Of several FAT partitions the first with
+    /// `config.txt` or `cmdline.txt` is the boot volume; of several ext4 partitions the first with
+    /// a directory `/etc` is the root volume.
     ///
     /// # Errors
     /// [`LayoutError`] when the table is unreadable, or there is no such pair.

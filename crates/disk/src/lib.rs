@@ -1,16 +1,19 @@
-//! The bytes of a disk image: partition tables (MBR, GPT), FAT, ext4, the map of used blocks, a copy-on-write view, growth.
+//! The bytes of a disk image: partition tables (MBR, GPT), FAT, ext4, the map of used blocks, a
+//! copy-on-write view, growth.
 //!
-//! Everything works on [`ReadAt`] and [`WriteAt`], so an image file, a block device, memory and a view over an image are alike. [`apply`]
-//! lays an [`Overlay`](kraken_overlay::Overlay) into the two file systems of an image; [`FatTree`] and [`Ext4Tree`] read them with other
-//! libraries than those that write.
+//! Everything works on [`ReadAt`] and [`WriteAt`], so the code treats an image file, a block
+//! device, memory and a view over an image alike. [`apply`] writes an
+//! [`Overlay`](kraken_overlay::Overlay) into the two file systems of an image; [`FatTree`] and
+//! [`Ext4Tree`] read them with other libraries than those that write.
 //!
-//! This crate knows no node, no cluster and no package, opens no device by itself, and needs no root.
+//! This crate does not know nodes, clusters or packages, opens no device by itself, and needs no
+//! root.
 //!
 //! ```
 //! use kraken_disk::{CowView, RamDisk, ReadAt, WriteAt};
 //!
 //! # fn main() -> std::io::Result<()> {
-//! // A view keeps the blocks that are written through it as a patch; what it was made of stays as it is.
+//! // A view keeps the blocks that are written through it as a patch; its base does not change.
 //! let view = CowView::new(RamDisk::new(64 << 10));
 //! view.write_at(10_000, b"kraken")?;
 //! let patch = view.into_patch()?;
@@ -24,6 +27,16 @@
 //! # Ok(())
 //! # }
 //! ```
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
 
 mod apply;
 mod cow;

@@ -1,14 +1,15 @@
-//! A file tree held in memory: what tests and dry runs read in place of a disk.
+//! A file tree in memory: tests and dry runs read it in place of a disk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::io::{FileTree, Metadata, NodeType, TreeError};
 
-/// How many symbolic links one path may lead through (Linux's own limit, path_resolution(7)).
+/// The maximum number of symbolic links in one path (Linux's own limit, path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// A [`FileTree`] in memory. Directories on the way to an entry are there by themselves, as `0755 root:root`.
+/// A [`FileTree`] in memory. Directories on the way to an entry exist implicitly, as
+/// `0755 root:root`.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryTree {
     nodes: BTreeMap<String, Node>,
@@ -51,7 +52,8 @@ impl MemoryTree {
         self.put(path, Body::Symlink(target.to_owned()), 0o777)
     }
 
-    /// Sets mode, owner, group and modification time (seconds since 1970-01-01 UTC) of an entry that is there.
+    /// Sets mode, owner, group and modification time (seconds since 1970-01-01 UTC) of an existing
+    /// entry.
     pub fn set_attributes(&mut self, path: &str, mode: u16, uid: u32, gid: u32, mtime: i64) -> &mut Self {
         let key = self.resolve(path).unwrap_or_else(|| clean(path));
         if let Some(node) = self.nodes.get_mut(&key) {
@@ -60,7 +62,7 @@ impl MemoryTree {
         self
     }
 
-    /// Takes a file or link away; a directory only when nothing is in it.
+    /// Removes a file or link; a directory only when it is empty.
     pub fn remove(&mut self, path: &str) -> &mut Self {
         if let Some(key) = self.resolve(path) {
             let prefix = format!("{key}/");
@@ -101,7 +103,8 @@ impl MemoryTree {
         self
     }
 
-    /// Follows links in all components but the last; `None` when they lead in circles or above the root.
+    /// Follows links in all components but the last; `None` when they lead in circles or above the
+    /// root.
     fn resolve(&self, path: &str) -> Option<String> {
         let mut todo: Vec<String> = parts(path).rev().map(str::to_owned).collect();
         let mut done: Vec<String> = Vec::new();

@@ -28,13 +28,14 @@ impl RamDisk {
         }
     }
 
-    /// What the disk holds now.
+    /// Returns a copy of the disk's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.lock().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        // A panic elsewhere cannot leave the bytes half-typed: they are only ever copied whole.
+        // A panic elsewhere cannot leave the bytes half-written: they are only ever copied as a
+        // whole.
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

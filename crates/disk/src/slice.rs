@@ -4,7 +4,8 @@ use std::io;
 
 use super::io::{ReadAt, WriteAt};
 
-/// A window of `len` bytes that begins at `start` of an inner source. Reads and writes cannot leave it.
+/// A window of `len` bytes that begins at `start` of an inner source. Reads and writes cannot leave
+/// it.
 #[derive(Clone, Debug)]
 pub struct Slice<T> {
     inner: T,
@@ -44,7 +45,7 @@ pub(super) fn within(offset: u64, len: usize, size: u64) -> bool {
     offset.checked_add(len as u64).is_some_and(|end| end <= size)
 }
 
-/// The error for a range that reaches past the end.
+/// Makes the error for a range that reaches past the end.
 pub(super) fn past_end(offset: u64, len: usize, size: u64, kind: io::ErrorKind) -> io::Error {
     io::Error::new(
         kind,

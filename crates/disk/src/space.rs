@@ -1,4 +1,5 @@
-//! What an overlay needs, and what is free: whether the root volume must grow before it is written.
+//! What an overlay needs, and what is free: decides whether the root volume must grow before it is
+//! written.
 
 use std::sync::Arc;
 
@@ -9,28 +10,30 @@ use super::layout::Layout;
 use super::slice::Slice;
 use kraken_overlay::{Kind, Overlay, Volume};
 
-/// Room left on the root volume beyond what the overlay needs. The ext4 writer wants contiguous runs and gives up with some 31 MB free;
-/// the rest is for the first boot, which writes logs, keys and package lists before the file system is grown to the card.
+/// Space left on the root volume beyond what the overlay needs. The ext4 writer needs contiguous
+/// runs and gives up with some 31 MB free. The rest is for the first boot, which writes logs, keys
+/// and package lists before the file system is grown to the card.
 pub const ROOT_MARGIN: u64 = 64 << 20;
 /// Inodes left over, for the first boot.
 const INODE_MARGIN: u64 = 4096;
-/// Growth is rounded up to this, so that a few bytes more in an overlay do not change the size of the image.
+/// Growth is rounded up to this, so that a few bytes more in an overlay do not change the size of
+/// the image.
 const GROWTH_STEP: u64 = 16 << 20;
-/// Bytes of a directory entry with a name of middling length, rounded up well.
+/// Bytes of a directory entry with a name of average length, rounded up generously.
 const DIRECTORY_ENTRY: u64 = 64;
 /// Bytes of a link's target that fit in the inode.
 const FAST_LINK: usize = 59;
 
-/// Why the need for space could not be told, or cannot be met.
+/// Why the need for space could not be determined, or cannot be met.
 #[derive(Debug, thiserror::Error)]
 pub enum SpaceError {
-    /// The boot volume.
+    /// The boot volume could not be read.
     #[error(transparent)]
     Boot(#[from] FatError),
-    /// The root volume.
+    /// The root volume could not be read.
     #[error(transparent)]
     Root(#[from] Ext4InfoError),
-    /// The boot volume is too small, and it is not grown.
+    /// The boot volume is too small. It is never grown.
     #[error(
         "measuring the boot volume: {needed} bytes are needed and {free} are free; remove files from it or use a base with a larger one"
     )]
@@ -42,18 +45,20 @@ pub enum SpaceError {
     },
 }
 
-/// How many bytes the root volume must grow by so that `overlay` fits with [`ROOT_MARGIN`] to spare; `None` when it need not grow. What the
-/// overlay replaces is not counted as gained.
+/// Returns by how many bytes the root volume must grow so that `overlay` fits with [`ROOT_MARGIN`]
+/// to spare; `None` when it need not grow. Space of files that the overlay replaces is not counted
+/// as free.
 ///
 /// # Errors
-/// [`SpaceError`] when a volume cannot be read, or the boot volume has no room.
+/// [`SpaceError`] when a volume cannot be read, or the boot volume is too small.
 pub fn shortfall(disk: Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Result<Option<u64>, SpaceError> {
     boot_fits(&disk, layout, overlay)?;
     let slice = Slice::new(disk, layout.root.start, layout.root.len).map_err(Ext4InfoError::Io)?;
     Ok(root_growth(&Ext4Info::read(&slice)?, overlay))
 }
 
-/// As [`shortfall`], for what needs so many bytes, in whole blocks, and inodes of the root volume.
+/// As [`shortfall`], for a given number of bytes, in whole blocks, and of inodes of the root
+/// volume.
 ///
 /// # Errors
 /// [`SpaceError`] when the volume cannot be read.
@@ -76,7 +81,7 @@ pub struct FreeSpace {
     pub root: u64,
 }
 
-/// What is free on the volumes of a disk.
+/// Returns the free space of the volumes of a disk.
 ///
 /// # Errors
 /// [`SpaceError`] when a volume cannot be read.
@@ -142,13 +147,14 @@ fn growth_for(info: &Ext4Info, bytes: u64, inodes: u64) -> Option<u64> {
     let missing = inodes
         .saturating_add(INODE_MARGIN)
         .saturating_sub(u64::from(info.free_inodes));
-    // Inodes come with groups, so many to each.
+    // Inodes come with groups, a fixed number in each.
     let groups = missing.div_ceil(u64::from(info.inodes_per_group));
     let for_inodes = groups
         .saturating_mul(u64::from(info.blocks_per_group))
         .saturating_mul(info.block_size);
     let growth = for_bytes.max(for_inodes);
-    // New groups bring tables of their own (1.6 % with the usual inode ratio), and root's reserve grows along (5 %).
+    // New groups bring tables of their own (1.6 % with the usual inode ratio), and root's reserve
+    // grows with them (5 %).
     (growth > 0).then(|| {
         let more = growth.saturating_add(growth / 10);
         more.checked_next_multiple_of(GROWTH_STEP).unwrap_or(u64::MAX)

@@ -1,4 +1,4 @@
-//! `Read`, `Write` and `Seek` over a partition, for libraries that want a stream.
+//! `Read`, `Write` and `Seek` over a partition, for libraries that need a stream.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::io::{ReadAt, WriteAt};
 /// Bytes kept from the last read: FAT directories are read 32 bytes at a time, field by field.
 const WINDOW: usize = 4096;
 
-/// A stream over a whole [`ReadAt`], written only when it was made for writing.
+/// A stream over a whole [`ReadAt`]; it writes only when it was made for writing.
 pub(super) struct Stream {
     source: Arc<dyn ReadAt>,
     target: Option<Arc<dyn WriteAt>>,

@@ -1,5 +1,6 @@
-//! Which bytes of a disk are in use: tables, what lies outside every partition, FAT clusters and ext4 blocks. The rest need not be
-//! written to a card, whatever it holds; what is in use is written, even when it is zeros.
+//! Which bytes of a disk are in use: tables, everything outside the partitions, FAT clusters and
+//! ext4 blocks. The rest need not be written to a card, whatever it holds; bytes in use are
+//! written, even when they are zeros.
 
 use std::io;
 use std::ops::Range;
@@ -29,10 +30,11 @@ pub enum UsedError {
 }
 
 impl UsedMap {
-    /// Maps a whole disk. A partition whose file system is not understood, looks damaged, or was not unmounted (its journal has news for
-    /// its bitmaps) is in use as a whole; and so is what lies behind the file system inside its partition, where hash trees of dm-verity,
-    /// superblocks of RAIDs and footers are kept, and what lies outside every partition: boot loaders, chains of logical partitions and
-    /// copies of tables.
+    /// Maps a whole disk. A partition whose file system is not understood, seems damaged, or was
+    /// not unmounted (its journal holds changes of its bitmaps) is in use as a whole. So is the
+    /// space behind the file system inside its partition, which holds hash trees of dm-verity,
+    /// superblocks of RAIDs and footers, and everything outside the partitions: boot loaders,
+    /// chains of logical partitions and copies of tables.
     ///
     /// # Errors
     /// [`UsedError`] when the disk or its table cannot be read.
@@ -53,7 +55,7 @@ impl UsedMap {
         Ok(map)
     }
 
-    /// A map of these ranges, in any order, overlapping or not.
+    /// Makes a map of these ranges, in any order, overlapping or not.
     pub fn from_ranges(ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
         let mut map = Self {
             ranges: ranges.into_iter().collect(),
@@ -62,12 +64,12 @@ impl UsedMap {
         map
     }
 
-    /// The ranges, in order, in bytes from the start of the disk.
+    /// Returns the ranges, in order, in bytes from the start of the disk.
     pub fn ranges(&self) -> &[Range<u64>] {
         &self.ranges
     }
 
-    /// How many bytes are in use.
+    /// Returns how many bytes are in use.
     pub fn bytes(&self) -> u64 {
         self.ranges.iter().map(|r| r.end - r.start).sum()
     }
@@ -113,7 +115,8 @@ impl UsedMap {
             None => self.add(partition.start..partition.end()),
             Some(Volume { ranges, end }) => {
                 for range in ranges {
-                    // A volume may be smaller than its partition, never larger: its reader has checked that.
+                    // A volume may be smaller than its partition, never larger: its reader has
+                    // checked that.
                     let end = range.end.min(partition.len);
                     self.add(partition.start + range.start.min(end)..partition.start + end);
                 }
@@ -126,15 +129,16 @@ impl UsedMap {
 
 /// What a file system uses of its partition, in bytes from the partition's start.
 struct Volume {
-    /// What is in use, in any order.
+    /// The ranges in use, in any order.
     ranges: Vec<Range<u64>>,
-    /// Where the file system ends, and what is not its own begins.
+    /// Where the file system ends, and foreign data begins.
     end: u64,
 }
 
-/// The bytes in use of a FAT volume; `None` when it is none, or its allocation table is not to be believed. A dirty bit alone takes nothing
-/// from it: there is no journal, the table is all that any reader has. But after an unplugging directories can name clusters that the table
-/// calls free, and its two copies can differ.
+/// Returns the bytes in use of a FAT volume; `None` when it is not one, or its allocation table
+/// cannot be trusted. A dirty bit alone does not make the table untrustworthy: there is no journal,
+/// and every reader relies on the table alone. But after an unplugging directories can name
+/// clusters that the table calls free, and its two copies can differ.
 fn fat(volume: &dyn ReadAt) -> io::Result<Option<Volume>> {
     let Ok(survey) = Survey::take(volume) else {
         return Ok(None);
@@ -156,8 +160,8 @@ fn fat(volume: &dyn ReadAt) -> io::Result<Option<Volume>> {
     }))
 }
 
-/// The bytes in use of an ext4 volume; `None` when it is of a shape that is not mapped, its descriptors point outside it, or its bitmaps
-/// are not to be believed as they lie there ([`Belief`]).
+/// Returns the bytes in use of an ext4 volume; `None` when it has a shape that is not mapped, its
+/// descriptors point outside it, or its bitmaps cannot be trusted as they are ([`Belief`]).
 fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Volume>> {
     let Ok(info) = Ext4Info::read(volume) else {
         return Ok(None);

@@ -1,8 +1,9 @@
-//! Addresses of bases: what is accepted, how a mirror takes the place of a host, and how an address is shown without secrets.
+//! Addresses of bases: what is accepted, how a mirror replaces a host, and how an address is shown
+//! without secrets.
 
 use url::Url;
 
-/// Why an address is not one that a base can be fetched from.
+/// Why a base cannot be fetched from an address.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// It is not an address at all.
@@ -10,7 +11,7 @@ pub enum AddressError {
     NotAnAddress {
         /// The text, cut before anything that could be a secret.
         shown: String,
-        /// What the parser said.
+        /// What the parser reported.
         source: url::ParseError,
     },
     /// `file:`, `ftp:` and others.
@@ -25,7 +26,8 @@ pub enum AddressError {
     },
 }
 
-/// Reads an address, which must be `http` or `https`. A user and password in it are used, and never shown.
+/// Reads an address, which must be `http` or `https`. A user and password in it are used, and never
+/// shown.
 ///
 /// # Errors
 /// [`AddressError`].
@@ -43,10 +45,11 @@ pub fn parse(text: &str) -> Result<Url, AddressError> {
     Ok(url)
 }
 
-/// The address as it may appear in a message, a log or a manifest: without user, password, query and fragment.
+/// Returns the address as it may appear in a message, a log or a manifest: without user, password,
+/// query and fragment.
 pub fn shown(url: &Url) -> String {
     let mut url = url.clone();
-    // Addresses that cannot have a user (`mailto:`) refuse the call; there is nothing to hide in them then.
+    // Addresses that cannot have a user (`mailto:`) refuse the call; then there is nothing to hide.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
@@ -54,7 +57,7 @@ pub fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// `url` with scheme and host of `mirror`, whose path is put before that of `url`.
+/// Returns `url` with scheme and host of `mirror`, whose path is put before that of `url`.
 pub fn on_mirror(url: &Url, mirror: &Url) -> Url {
     let mut moved = mirror.clone();
     let prefix = mirror.path().trim_end_matches('/');
@@ -64,7 +67,8 @@ pub fn on_mirror(url: &Url, mirror: &Url) -> Url {
     moved
 }
 
-/// A text that is no address, without what could be a user (before an `@`) or a secret (in a query).
+/// Returns a text that is not an address, without what could be a user (before an `@`) or a secret
+/// (in a query).
 fn cut(text: &str) -> String {
     let host = text.rsplit('@').next().unwrap_or_default();
     let end = host.find(['?', '#']).unwrap_or(host.len());

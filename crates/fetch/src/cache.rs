@@ -1,50 +1,52 @@
-//! The folder where downloads and raw images are kept by their hash, with locks, and with records of what was learnt of them.
+//! The folder where downloads and raw images are kept by their hash, with locks, and with records
+//! of what was learnt about them.
 //!
-//! - `downloads/<sha256>`: files as they were downloaded; `downloads/<key>.part`: begun, to be resumed.
-//! - `raw/<sha256>.img`: raw images, sparse; `raw/<key>.tmp`: being written. The last few stay, and what was used lately.
+//! - `downloads/<sha256>`: files as they were downloaded; `downloads/<key>.part`: incomplete, to be
+//!   resumed.
+//! - `raw/<sha256>.img`: raw images, sparse; `raw/<key>.tmp`: being written. The last few stay, and
+//!   recently used ones.
 //! - `index/<kind>-<key>.json`: records; losing one costs time, never correctness.
 //! - `locks/<key>`: held (flock(2)) by the run that works on that key.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::download;
 use super::hash::{self, Hash};
-use super::plain::NO_FOLLOW;
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::lock::{self, LockError};
+use kraken_foundation::{Job, atomic, named};
 
-/// Names the cache folder, before XDG's.
+/// The variable that names the cache folder; it has precedence over XDG's.
 pub const CACHE_VARIABLE: &str = "KRAKEN_FLASH_CACHE";
 
-/// Records larger than this (bytes) are not ours.
+/// The maximum size of a record (bytes); a larger one is not ours.
 const RECORD_LIMIT: u64 = 1 << 20;
 
-/// A file changed this short a time ago could change again without its times showing it.
+/// A file that was changed within this time could change again without a change of its times.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// Why the cache could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// Neither the variable nor a home folder tells where it is.
+    /// Neither the variable nor a home folder determines its place.
     #[error("finding the cache folder: there is no home folder; set {CACHE_VARIABLE} to a folder")]
     NoFolder,
-    /// A file in it, or beside it.
+    /// A file in it, or beside it, could not be used.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// What was being done ("creating").
+        /// The operation ("creating").
         doing: &'static str,
-        /// To what.
+        /// The path that it was applied to.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reported.
         source: io::Error,
     },
     /// A file changed while it was read.
@@ -59,7 +61,7 @@ pub enum CacheError {
 }
 
 impl CacheError {
-    /// Wraps what the system said while the cache did something to a path.
+    /// Wraps an error of the system in an operation of the cache on a path.
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| match source.kind() {
@@ -79,7 +81,7 @@ pub struct Cache {
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
 
-/// By what a file is known again without reading it.
+/// Identifies a file without reading it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -107,7 +109,7 @@ impl Stamp {
     }
 }
 
-/// What is known of the content of a file.
+/// What is known about the content of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Known {
     stamp: Stamp,
@@ -115,8 +117,8 @@ struct Known {
 }
 
 impl Cache {
-    /// The cache in `folder`; else in `$KRAKEN_FLASH_CACHE`; else in the XDG cache folder (`~/.cache/kraken-flash`).
-    /// It is made when it is not there.
+    /// Opens the cache in `folder`; else in `$KRAKEN_FLASH_CACHE`; else in the XDG cache folder
+    /// (`~/.cache/kraken-flash`). Makes the folder when it is missing.
     ///
     /// # Errors
     /// [`CacheError`] when there is no such folder or it cannot be made.
@@ -132,7 +134,8 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// Where the cache is that [`Self::open`] opens when no folder is named; it need not be there.
+    /// Returns the place of the cache that [`Self::open`] opens when no folder is named; it need
+    /// not exist.
     ///
     /// # Errors
     /// [`CacheError::NoFolder`], or when it is relative and the current folder cannot be found.
@@ -147,22 +150,23 @@ impl Cache {
         std::path::absolute(&root).map_err(CacheError::io("finding", &root))
     }
 
-    /// The folder itself, for other kinds of bases to keep theirs in a folder of their own.
+    /// Returns the folder itself, so that other kinds of bases can keep theirs in a folder of their
+    /// own.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where the raw image with this hash is, or would be.
+    /// Returns where the raw image with this hash is, or would be.
     pub fn raw_path(&self, sha256: &Hash) -> PathBuf {
         self.root.join("raw").join(format!("{}.img", hex::encode(sha256)))
     }
 
-    /// Where the download with this hash is, or would be.
+    /// Returns where the download with this hash is, or would be.
     pub fn download_path(&self, sha256: &Hash) -> PathBuf {
         self.root.join("downloads").join(hex::encode(sha256))
     }
 
-    /// Gives a finished download its name: the hash that was found while it arrived.
+    /// Gives a finished download its name: the hash that was computed while it arrived.
     pub fn keep_download(&self, part: &Path, sha256: &Hash) -> Result<PathBuf, CacheError> {
         let path = self.download_path(sha256);
         fs::rename(part, &path).map_err(CacheError::io("naming", &path))?;
@@ -171,12 +175,12 @@ impl Cache {
         Ok(path)
     }
 
-    /// Where a download is written that is not whole yet; `key` is that of its address ([`key`]).
+    /// Returns where an incomplete download is written; `key` is that of its address ([`key`]).
     pub fn part_path(&self, key: &str) -> PathBuf {
         self.root.join("downloads").join(format!("{key}.part"))
     }
 
-    /// Where the raw image is written that is made under the lock `key`.
+    /// Returns where the raw image is written that is made under the lock `key`.
     pub fn raw_temporary(&self, key: &str) -> PathBuf {
         self.root.join("raw").join(format!("{key}.tmp"))
     }
@@ -184,41 +188,24 @@ impl Cache {
     /// Waits until no other run works on `key`, and keeps others out until the lock is dropped.
     ///
     /// # Errors
-    /// [`CacheError`] when the lock cannot be had or the interrupt was set.
+    /// [`CacheError`] when locking fails or the interrupt was set.
     pub fn lock(&self, key: &str, job: Job<'_>) -> Result<Lock, CacheError> {
         let path = self.root.join("locks").join(key);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .custom_flags(NO_FOLLOW)
-            .open(&path)
-            .map_err(CacheError::io("opening", &path))?;
-        let mut said = false;
-        loop {
-            job.check()?;
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
-                Err(TryLockError::WouldBlock) => {
-                    if !said {
-                        job.note("waiting for another run that prepares the same base image");
-                        said = true;
-                    }
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                Err(TryLockError::Error(source)) => {
-                    return Err(CacheError::io("locking", &path)(lock_failed(source, CACHE_VARIABLE)));
-                }
-            }
+        let file = named::open(&path).map_err(CacheError::io("opening", &path))?;
+        let waiting = "waiting for another run that prepares the same base image";
+        match lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job) {
+            Ok(()) => Ok(Lock(file)),
+            Err(LockError::Interrupted(interrupted)) => Err(interrupted.into()),
+            Err(LockError::Io(source)) => Err(CacheError::io("locking", &path)(source)),
         }
     }
 
-    /// The raw image with this hash, if it is here and still is what it was.
+    /// Returns the raw image with this hash, if it exists and is unchanged.
     pub fn raw(&self, sha256: &Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
         self.checked(self.raw_path(sha256), sha256, job)
     }
 
-    /// The download with this hash, if it is here and still is what it was.
+    /// Returns the download with this hash, if it exists and is unchanged.
     pub fn download(&self, sha256: &Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
         self.checked(self.download_path(sha256), sha256, job)
     }
@@ -237,10 +224,12 @@ impl Cache {
         Ok(None)
     }
 
-    /// SHA-256 and size (bytes) of a file, from the record when the file is unchanged since it was hashed.
+    /// Returns SHA-256 and size (bytes) of a file, from the record when the file is unchanged since
+    /// it was hashed.
     ///
     /// # Errors
-    /// [`CacheError`] when the file cannot be read, changes while it is read, or the interrupt was set.
+    /// [`CacheError`] when the file cannot be read, changes while it is read, or the interrupt was
+    /// set.
     pub fn hash_of(&self, path: &Path, job: Job<'_>) -> Result<(Hash, u64), CacheError> {
         let file = File::open(path).map_err(CacheError::io("opening", path))?;
         let stamp = stamp(&file, path)?;
@@ -277,7 +266,7 @@ impl Cache {
         self.remember("file", &key_of_path(path), &known);
     }
 
-    /// A record; `None` when there is none, or none that can be understood.
+    /// Returns a record; `None` when there is none, or it cannot be understood.
     pub fn record<T: DeserializeOwned>(&self, kind: &str, key: &str) -> Option<T> {
         let path = self.record_path(kind, key);
         let metadata = fs::metadata(&path).ok()?;
@@ -287,21 +276,19 @@ impl Cache {
         serde_json::from_slice(&fs::read(&path).ok()?).ok()
     }
 
-    /// Writes a record. A record that cannot be written is work done again, not a failure.
+    /// Writes a record. A failure costs time in a later run; it is not an error.
     pub fn remember<T: Serialize>(&self, kind: &str, key: &str, value: &T) {
         let path = self.record_path(kind, key);
-        let written = serde_json::to_vec_pretty(value).ok().and_then(|bytes| {
-            let mut file = tempfile::NamedTempFile::new_in(path.parent()?).ok()?;
-            io::Write::write_all(&mut file, &bytes).ok()?;
-            file.persist(&path).ok()
-        });
+        let written = serde_json::to_vec_pretty(value)
+            .ok()
+            .and_then(|bytes| atomic::write(&path, 0o600, &bytes).ok());
         if written.is_none() {
-            // An old record must not outlive what replaced it.
+            // An old record must not outlive its replacement.
             let _ = fs::remove_file(&path);
         }
     }
 
-    /// Removes what [`Cache::remember`] noted; it is no fault when there is nothing.
+    /// Removes what [`Cache::remember`] recorded; a missing record is not an error.
     pub fn forget(&self, kind: &str, key: &str) {
         let _ = fs::remove_file(self.record_path(kind, key));
     }
@@ -311,7 +298,7 @@ impl Cache {
     }
 }
 
-/// A key made of texts: hex, safe in a file name, the same in every run.
+/// Makes a key of texts: hex, safe in a file name, the same in every run.
 pub fn key(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -319,19 +306,6 @@ pub fn key(parts: &[&[u8]]) -> String {
         hasher.update(part);
     }
     hex::encode(&hasher.finalize()[..16])
-}
-
-/// Why a lock cannot be had, and where another folder is named: some network file systems have none (flock(2), `ENOLCK`).
-pub fn lock_failed(source: io::Error, named_in: &str) -> io::Error {
-    match Errno::from_io_error(&source) {
-        Some(Errno::NOLCK | Errno::NOTSUP) => io::Error::new(
-            source.kind(),
-            format!(
-                "{source}: this file system has no locks (NFS without lockd?); name a folder on a disk of this machine in {named_in}"
-            ),
-        ),
-        _ => source,
-    }
 }
 
 fn key_of_path(path: &Path) -> String {

@@ -1,9 +1,9 @@
-//! The cache on disk: what is trusted, what is thrown out, and who waits for whom.
+//! The cache on disk: what is trusted, what is removed, and which run waits for which.
 
-use super::super::plain::write_plain;
 use super::*;
 use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::named;
 use kraken_foundation::progress::Silent;
 
 fn open() -> (tempfile::TempDir, Cache) {
@@ -62,26 +62,13 @@ fn what_has_a_name_that_can_be_foreseen_is_never_written_through_a_link() {
     cache
         .lock("k", Job::new(&Silent, &Interrupt::new()))
         .expect_err("a link");
-    write_plain(&link, b"theirs").expect_err("a link");
+    named::write(&link, b"theirs").expect_err("a link");
     assert_eq!(fs::read(&mine).expect("read"), b"mine");
     fs::remove_file(&link).expect("remove");
     for text in [&b"long enough"[..], b"short"] {
-        write_plain(&link, text).expect("no link");
+        named::write(&link, text).expect("no link");
         assert_eq!(fs::read(&link).expect("read"), text);
     }
-}
-
-#[test]
-fn a_file_system_without_locks_is_said_with_what_to_do() {
-    for errno in [Errno::NOLCK, Errno::NOTSUP] {
-        let said = lock_failed(errno.into(), "--output").to_string();
-        assert!(
-            said.contains("has no locks (NFS without lockd?)") && said.ends_with("in --output"),
-            "{said}"
-        );
-    }
-    let other = lock_failed(Errno::IO.into(), CACHE_VARIABLE);
-    assert_eq!(other.raw_os_error(), Some(Errno::IO.raw_os_error()));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Unpacks a file of any known format into a sparse raw image: decompression, hashing and writing go on side by side.
+//! Unpacks a file of any known format into a sparse raw image: decompression, hashing and writing
+//! run in parallel.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -19,25 +20,25 @@ use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
-/// Blocks on their way to the hasher and to the writer: bounds the memory.
+/// Blocks in the queues to the hasher and to the writer; they limit the memory.
 const BLOCKS_ON_THE_WAY: usize = 8;
 
-/// Free space is looked at once for so many bytes of raw image.
-const LOOK_EVERY: u64 = 64 << 20;
+/// Free space is checked once per this many bytes of raw image.
+const CHECK_SPACE_EVERY: u64 = 64 << 20;
 
-/// So much of the disk is left to others, in bytes.
+/// Bytes of the disk that are left to other programs.
 const RESERVE: u64 = 64 << 20;
 
 /// How large a raw image may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Its size in bytes, when somebody announced it: it must be met exactly.
+    /// Its size in bytes, when it was announced; it must be met exactly.
     pub exact: Option<u64>,
-    /// The most bytes that are accepted when nobody did.
+    /// The maximum size in bytes when none was announced.
     pub most: u64,
 }
 
-/// What was unpacked.
+/// The result of unpacking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unpacked {
     /// SHA-256 of the raw image.
@@ -46,14 +47,14 @@ pub struct Unpacked {
     pub size: u64,
 }
 
-/// Reads the beginning of the file at `path` and tells what it is.
+/// Returns the format of the file at `path`, by its first bytes.
 ///
 /// # Errors
-/// [`UnpackError`] when it cannot be read or is nothing that a base can be.
+/// [`UnpackError`] when it cannot be read or cannot be a base.
 pub fn recognise(path: &Path) -> Result<Format, UnpackError> {
     let file = File::open(path).map_err(io_error("opening", path))?;
     let metadata = file.metadata().map_err(io_error("examining", path))?;
-    let looks = match metadata.is_dir() {
+    let found = match metadata.is_dir() {
         true => "a folder",
         false if !metadata.is_file() => "no regular file",
         false => {
@@ -64,13 +65,13 @@ pub fn recognise(path: &Path) -> Result<Format, UnpackError> {
             match format::recognise(&head) {
                 Ok(Format::Raw) => return check_size(path, &head, metadata.len()).map(|()| Format::Raw),
                 Ok(packed) => return Ok(packed),
-                Err(looks) => looks,
+                Err(found) => found,
             }
         }
     };
     Err(UnpackError::NotAnImage {
         path: path.to_owned(),
-        looks: looks.to_owned(),
+        looks: found.to_owned(),
     })
 }
 
@@ -83,12 +84,12 @@ fn check_size(path: &Path, head: &[u8], size: u64) -> Result<(), UnpackError> {
     Ok(())
 }
 
-/// Unpacks the file at `source`, which is of the format `format`, into `target`, an empty file called `target_path`.
-/// What is in `target` after an error is worth nothing.
+/// Unpacks the file at `source`, which has the format `format`, into `target`, an empty file called
+/// `target_path`. After an error the content of `target` is useless.
 ///
 /// # Errors
-/// [`UnpackError`] when the file is damaged, is not a disk image inside, is larger than `limits` allow, the disk is full, or the
-/// interrupt was set.
+/// [`UnpackError`] when the file is damaged, is not a disk image inside, is larger than `limits`
+/// allow, the disk is full, or the interrupt was set.
 pub fn unpack(
     (source, format): (&Path, Format),
     (target, target_path): (&File, &Path),
@@ -127,7 +128,8 @@ pub fn unpack(
     Ok(unpacked)
 }
 
-/// A file that tells how far it has been read. Seeking back (zip) does not count twice as far as a user can see.
+/// A file that reports how far it has been read. Seeking back (zip) does not count twice, as far as
+/// a user can see.
 struct Counted<'t> {
     file: File,
     task: &'t dyn Task,
@@ -147,12 +149,12 @@ impl Seek for Counted<'_> {
     }
 }
 
-/// What libzstd says of a window that it was not allowed to have.
+/// Whether libzstd refused a window that is larger than allowed.
 pub fn is_window(error: &io::Error) -> bool {
     error.to_string().contains("requires too much memory")
 }
 
-/// All that the work needs to know, and to say when it fails.
+/// The context of the work and of its errors.
 #[derive(Clone, Copy)]
 struct Pump<'a> {
     source: &'a Path,
@@ -164,7 +166,8 @@ struct Pump<'a> {
 }
 
 impl Pump<'_> {
-    /// The image in a zip archive is its largest member called `*.img`. The member's name names nothing on this machine.
+    /// Unpacks the image in a zip archive: its largest member called `*.img`. The member's name is
+    /// not used as a path on this machine.
     fn run_zip(&mut self, input: Counted<'_>) -> Result<Unpacked, UnpackError> {
         let mut archive = zip::ZipArchive::new(BufReader::new(input)).map_err(|error| self.explain_zip(error))?;
         if archive.len() > ZIP_MEMBERS {
@@ -195,7 +198,8 @@ impl Pump<'_> {
             let read = self.read(reader, &to_hasher, &to_writer);
             drop((to_hasher, to_writer));
             let sha256 = hasher.join().unwrap_or_default();
-            // What the writer says comes first: the reader only noticed that nobody took its blocks.
+            // An error of the writer comes first: the reader only noticed that its blocks were not
+            // taken.
             writer
                 .join()
                 .unwrap_or_else(|_| Err(self.failed("writing", io::Error::other("the writing thread died"))))?;
@@ -242,7 +246,7 @@ impl Pump<'_> {
         }
     }
 
-    /// A whole block, or what is left; empty at the end.
+    /// Returns a whole block, or the rest; empty at the end.
     fn fill_block(&self, reader: &mut impl Read) -> Result<Vec<u8>, UnpackError> {
         let mut block = vec![0; BLOCK];
         let mut filled = 0;
@@ -259,26 +263,26 @@ impl Pump<'_> {
         Ok(block)
     }
 
-    /// What comes out must be a disk, and nothing packed once more.
+    /// Checks that the unpacked data is a disk, and not packed once more.
     fn check_head(&self, head: &[u8]) -> Result<(), UnpackError> {
-        let looks = match format::recognise(head) {
+        let found = match format::recognise(head) {
             Ok(Format::Raw) => return Ok(()),
             Ok(packed) => packed.to_string(),
-            Err(looks) => looks.to_owned(),
+            Err(found) => found.to_owned(),
         };
         Err(UnpackError::NotAnImage {
             path: self.source.to_owned(),
-            looks: format!("a {} with {looks} in it", self.format),
+            looks: format!("a {} with {found} in it", self.format),
         })
     }
 
     fn write(&self, blocks: &Receiver<Arc<Vec<u8>>>) -> Result<(), UnpackError> {
         let mut writer = SparseWriter::new(self.target);
-        let mut unlooked = 0;
+        let mut unchecked = 0;
         for block in blocks {
-            unlooked += block.len() as u64;
-            if unlooked >= LOOK_EVERY {
-                unlooked = 0;
+            unchecked += block.len() as u64;
+            if unchecked >= CHECK_SPACE_EVERY {
+                unchecked = 0;
                 self.room_for(0)?;
             }
             writer.write(&block).map_err(|error| self.failed("writing", error))?;
@@ -286,7 +290,7 @@ impl Pump<'_> {
         writer.finish().map_err(|error| self.failed("writing", error))
     }
 
-    /// Whether so many bytes, and a reserve, are free where the target is.
+    /// Checks that this many bytes, and a reserve, are free where the target is.
     fn room_for(&self, size: u64) -> Result<(), UnpackError> {
         let Ok(status) = rustix::fs::fstatvfs(self.target) else {
             return Ok(());
@@ -304,7 +308,8 @@ impl Pump<'_> {
         io_error(doing, self.target_path)(source)
     }
 
-    /// Tells a damaged file from a disk that cannot be read: only the system's errors have a number.
+    /// Distinguishes a damaged file from a disk that cannot be read: only the system's errors have
+    /// a number.
     fn explain(&self, error: io::Error) -> UnpackError {
         let path = self.source.to_owned();
         let format = self.format;

@@ -1,11 +1,10 @@
 //! Downloads: resumed where they broke, tried again when that can help, hashed while they arrive.
 //!
-//! A download grows in `<part>`; beside it `<part>.json` says which version of the file it is a part of. Nothing else is
-//! left by a run that was interrupted.
+//! A download grows in `<part>`; beside it `<part>.json` records of which version of the file it is
+//! a part. An interrupted run leaves nothing else.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,27 +17,26 @@ use super::address::shown;
 use super::fetch_error::{FetchError, gave_up, io_error, refused};
 use super::hash::Hash;
 use super::http::{Client, Event, Exchange, Head};
-use super::plain::{NO_FOLLOW, write_plain};
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
+use kraken_foundation::{Job, named};
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// An attempt that brought at least so many new bytes does not count as a failed one.
+/// An attempt with at least this many new bytes does not count as failed.
 const HEADWAY: u64 = 64 << 10;
 
-/// How hard to try.
+/// How often to try, and how long to wait in between.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Attempts in a row without headway, at least 1.
+    /// Attempts in a row without progress, at least 1.
     pub attempts: u32,
     /// The pause after the first failed attempt; it doubles with each.
     pub pause: Duration,
 }
 
-/// What is to be fetched, and what is known of it.
+/// What to fetch, and what is known about it.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     /// Its address.
@@ -47,7 +45,7 @@ pub struct Wanted<'a> {
     pub size: Option<u64>,
     /// Its SHA-256, which it must have.
     pub sha256: Option<Hash>,
-    /// The most bytes that are accepted.
+    /// The maximum number of bytes that are accepted.
     pub most: u64,
 }
 
@@ -62,14 +60,14 @@ pub struct Fetched {
     pub validator: Option<String>,
 }
 
-/// Of which version of a file the part is a part.
+/// The version of the file that the part belongs to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Note {
     validator: Option<String>,
     total: Option<u64>,
 }
 
-/// How an attempt ended, when not with an error for good.
+/// How an attempt ended, if not with a permanent error.
 enum Attempt {
     Done,
     /// It broke, for this reason; another attempt may help.
@@ -81,7 +79,7 @@ struct Transfer<'a> {
     wanted: &'a Wanted<'a>,
     part: &'a Path,
     file: File,
-    /// Bytes in `file`, all of them in `hasher`, too.
+    /// Bytes in `file`; all of them are in `hasher`, too.
     length: u64,
     hasher: Sha256,
     note: Note,
@@ -89,7 +87,8 @@ struct Transfer<'a> {
     interrupt: &'a Interrupt,
 }
 
-/// Fetches a file into `part`, resuming what is there. On success `part` holds the whole file, on the disk.
+/// Fetches a file into `part`; resumes what is there. On success `part` holds the whole file, on
+/// the disk.
 pub fn download(
     client: &Client,
     patience: Patience,
@@ -102,7 +101,7 @@ pub fn download(
     loop {
         transfer.run(patience)?;
         match transfer.finish() {
-            // The old part may be what was wrong.
+            // The old part may have been wrong.
             Err(FetchError::WrongHash { .. }) if resumed => resumed = false,
             result => return result,
         }
@@ -169,16 +168,9 @@ fn bytes_once(
 
 impl<'a> Transfer<'a> {
     fn open(client: &'a Client, wanted: &'a Wanted<'a>, part: &'a Path, job: Job<'a>) -> Result<Self, FetchError> {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .custom_flags(NO_FOLLOW)
-            .open(part)
-            .map_err(io_error("opening", part))?;
+        let file = named::open(part).map_err(io_error("opening", part))?;
         let name = wanted.url.path_segments().and_then(|mut segments| segments.next_back());
-        // apt's archives offer indexes under their hash, which tells nobody anything.
+        // apt's archives offer indexes under their hash, which means nothing to a user.
         let is_hash = |name: &&str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let name = match name.filter(|name| !name.is_empty()) {
             None => "base",
@@ -201,7 +193,7 @@ impl<'a> Transfer<'a> {
         Ok(transfer)
     }
 
-    /// Takes up what an earlier run has left, if it can be resumed.
+    /// Resumes the part of an earlier run, if that is possible.
     fn take_up(&mut self) -> Result<(), FetchError> {
         let note = fs::read(note_path(self.part)).ok();
         let note: Option<Note> = note.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -226,7 +218,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Forgets what has arrived.
+    /// Discards what has arrived.
     fn restart(&mut self) -> Result<(), FetchError> {
         self.file.set_len(0).map_err(io_error("emptying", self.part))?;
         io::Seek::rewind(&mut self.file).map_err(io_error("emptying", self.part))?;
@@ -237,7 +229,7 @@ impl<'a> Transfer<'a> {
         Ok(())
     }
 
-    /// Attempts until the file is whole.
+    /// Makes attempts until the file is complete.
     fn run(&mut self, patience: Patience) -> Result<(), FetchError> {
         let mut failed = 0;
         let mut furthest = self.length;
@@ -246,7 +238,8 @@ impl<'a> Transfer<'a> {
                 Attempt::Done => break,
                 Attempt::Broke(why) => why,
             };
-            // Only bytes never seen before are headway: a server that always breaks at the same place makes none.
+            // Only new bytes count as progress: a server that always breaks at the same place makes
+            // none.
             failed = if self.length >= furthest + HEADWAY {
                 1
             } else {
@@ -279,11 +272,12 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Makes ready for the body that follows `head`; says why there is none of use.
+    /// Prepares for the body that follows `head`; returns the reason when the body is of no use.
     fn begin(&mut self, head: &Head) -> Result<Option<String>, FetchError> {
         match head.status {
             200 => {
-                // All of it comes: the server knows no ranges, or has another version by now.
+                // The whole file comes: the server does not support ranges, or has another version
+                // by now.
                 self.restart()?;
                 self.note = Note {
                     validator: head.validator(),
@@ -355,7 +349,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Checks the whole file, and brings it to the disk. What is wrong is emptied.
+    /// Checks the whole file, and syncs it to the disk. A wrong one is emptied.
     fn finish(&mut self) -> Result<Fetched, FetchError> {
         let sha256: Hash = self.hasher.clone().finalize().into();
         let wrong = match (self.wanted.size, self.wanted.sha256) {
@@ -387,11 +381,12 @@ impl<'a> Transfer<'a> {
     fn write_note(&self) -> Result<(), FetchError> {
         let path = note_path(self.part);
         let bytes = serde_json::to_vec(&self.note).unwrap_or_default();
-        write_plain(&path, &bytes).map_err(io_error("writing", &path))
+        named::write(&path, &bytes).map_err(io_error("writing", &path))
     }
 }
 
-/// Removes a part that a later run cannot go on with: what failed was not the way there, or nothing has come yet.
+/// Removes a part that a later run cannot use: the content was wrong and not the connection, or
+/// nothing has arrived yet.
 pub fn discard_useless(part: &Path, error: &FetchError) {
     let goes_on = matches!(
         error,

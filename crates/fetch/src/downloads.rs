@@ -1,4 +1,5 @@
-//! Files and documents for other crates, over the same client and the same cache: files are kept by their hash, documents by their address.
+//! Files and documents for other crates, with the same client and the same cache: files are kept by
+//! their hash, documents by their address.
 
 use std::fs;
 use std::io::{self, Write};
@@ -19,10 +20,10 @@ use kraken_foundation::interrupt::Interrupted;
 /// Why something could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// The network, or what came over it.
+    /// The network, or the received data, is the cause.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The cache.
+    /// The cache is the cause.
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// It is not in the cache, and the network may not be used.
@@ -31,7 +32,7 @@ pub enum DownloadError {
         /// The address, without secrets.
         url: String,
     },
-    /// The proxy's address is none.
+    /// The proxy's address is invalid.
     #[error("using the proxy of [apt]: {why}; write it as http://HOST:PORT")]
     Proxy {
         /// What is wrong with it.
@@ -54,10 +55,11 @@ pub struct Downloads<'a> {
 }
 
 impl<'a> Downloads<'a> {
-    /// Opens the cache. Without a `proxy` those of the environment are used (`http_proxy` and its like).
+    /// Opens the cache. Without a `proxy` those of the environment are used (`http_proxy` and
+    /// similar ones).
     ///
     /// # Errors
-    /// [`DownloadError`] when there is no cache folder, or the proxy is none.
+    /// [`DownloadError`] when there is no cache folder, or the proxy is invalid.
     pub fn open(options: &'a Options, proxy: Option<&str>, job: Job<'a>) -> Result<Self, DownloadError> {
         let client = match proxy {
             None => Client::new(&options.user_agent, options.stall),
@@ -87,7 +89,8 @@ impl<'a> Downloads<'a> {
         self.cache.root()
     }
 
-    /// A document of at most `most` bytes as it is at its address now; `None` when the server has none there (404, 410).
+    /// Returns a document of at most `most` bytes as it is at its address now; `None` when the
+    /// server does not have it (404, 410).
     ///
     /// # Errors
     /// [`DownloadError`]; offline, always.
@@ -103,7 +106,7 @@ impl<'a> Downloads<'a> {
         }
     }
 
-    /// The file with this hash, if the cache has it.
+    /// Returns the file with this hash, if the cache has it.
     ///
     /// # Errors
     /// [`DownloadError`] when the cache cannot be read.
@@ -111,10 +114,10 @@ impl<'a> Downloads<'a> {
         Ok(self.cache.download(sha256, self.job)?)
     }
 
-    /// The file with this size (bytes) and hash: from the cache, else from its address.
+    /// Returns the file with this size (bytes) and hash: from the cache, else from its address.
     ///
     /// # Errors
-    /// [`DownloadError`], also when what is at the address is another file.
+    /// [`DownloadError`], also when another file is at the address.
     pub fn file(&self, url: &Url, size: u64, sha256: &Hash) -> Result<PathBuf, DownloadError> {
         if let Some(path) = self.cached(sha256)? {
             return Ok(path);
@@ -139,7 +142,7 @@ impl<'a> Downloads<'a> {
         Ok(self.cache.keep_download(&part, sha256)?)
     }
 
-    /// The SHA-256 of a file of the user, which stays where it is.
+    /// Returns the SHA-256 of a file of the user, which stays where it is.
     ///
     /// # Errors
     /// [`DownloadError`] when it cannot be read.
@@ -147,7 +150,8 @@ impl<'a> Downloads<'a> {
         Ok(self.cache.hash_of(file, self.job)?.0)
     }
 
-    /// Keeps a file of the user in the cache, by its hash. Gives the hash, the size in bytes and where it is kept.
+    /// Keeps a file of the user in the cache, by its hash. Returns the hash, the size in bytes and
+    /// the path in the cache.
     ///
     /// # Errors
     /// [`DownloadError`] when it cannot be read or copied, or is larger than `most` bytes.
@@ -170,7 +174,7 @@ impl<'a> Downloads<'a> {
             Ok(())
         };
         copy().map_err(CacheError::io("copying to", &path))?;
-        // The copy is hashed anew: the file could have changed meanwhile.
+        // The copy is hashed again: the file could have changed meanwhile.
         match self.cached(&hash)? {
             Some(path) => Ok((hash, size, path)),
             None => Err(CacheError::Changing { path: file.to_owned() }.into()),

@@ -11,26 +11,26 @@ use kraken_foundation::interrupt::Interrupted;
 /// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The server refused, for good.
+    /// The server refused permanently.
     #[error("fetching {url}: the server answered {status} ({meaning}); check the address")]
     Status {
         /// The address, without secrets.
         url: String,
         /// The HTTP status.
         status: u16,
-        /// In words.
+        /// Its meaning in words.
         meaning: &'static str,
     },
-    /// No attempt came through, or none could.
+    /// No attempt succeeded, or none was possible.
     #[error(
         "fetching {url}: {why} (attempt {attempts}); check the network and run again: what has arrived is kept and resumed"
     )]
     GaveUp {
         /// The address, without secrets.
         url: String,
-        /// What went wrong last.
+        /// The reason of the last failure.
         why: String,
-        /// Attempts in a row without headway.
+        /// Attempts in a row without progress.
         attempts: u32,
     },
     /// The file is not of the announced size.
@@ -43,12 +43,12 @@ pub enum FetchError {
         /// The announced size in bytes.
         expected: u64,
     },
-    /// The server sends more than was announced, or more than anything of its kind has.
+    /// The server sends more than was announced, or more than the maximum for such a file.
     #[error("fetching {url}: more than {limit} bytes arrive, which is more than it should have")]
     TooLarge {
         /// The address, without secrets.
         url: String,
-        /// The most that is accepted, in bytes.
+        /// The maximum that is accepted, in bytes.
         limit: u64,
     },
     /// The file is not the announced one.
@@ -58,9 +58,9 @@ pub enum FetchError {
     WrongHash {
         /// The address, without secrets.
         url: String,
-        /// Hex.
+        /// The hash of the file, in hex.
         found: String,
-        /// Hex.
+        /// The announced hash, in hex.
         expected: String,
     },
     /// A document is not UTF-8.
@@ -72,11 +72,11 @@ pub enum FetchError {
     /// The file could not be written.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// What was being done ("writing").
+        /// The operation ("writing").
         doing: &'static str,
-        /// To what.
+        /// The path that it was applied to.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reported.
         source: io::Error,
     },
     /// Stopped on request.
@@ -84,7 +84,7 @@ pub enum FetchError {
     Interrupted(#[from] Interrupted),
 }
 
-/// The reason to try again after this status, or the error when that cannot help.
+/// Returns the reason to try again after this status, or the error when that cannot help.
 pub fn refused(url: &Url, status: u16) -> Result<String, FetchError> {
     let meaning = match status {
         408 | 425 | 429 | 500 | 502 | 503 | 504 => return Ok(format!("the server answered {status} (not now)")),

@@ -1,4 +1,5 @@
-//! Tells by its first bytes what a file is: a raw disk image, a compressed one, or something else that it names.
+//! Recognises a file by its first bytes: a raw disk image, a compressed one, or something else that
+//! it names.
 
 /// How an image is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +28,13 @@ impl std::fmt::Display for Format {
     }
 }
 
-/// So many of a file's first bytes are enough for [`recognise`]; fewer, when the file is shorter.
+/// The number of first bytes that [`recognise`] needs; fewer, when the file is shorter.
 pub const HEAD: usize = 64 << 10;
 
-/// Bytes at an offset that give a kind of file away.
+/// Bytes at an offset that identify a kind of file.
 struct Magic(usize, &'static [u8], &'static str);
 
-/// Found before a boot signature is looked for: these can carry one by chance or by design.
+/// Checked before a boot signature: these can contain one by chance or by design.
 const NOT_IMAGES: &[Magic] = &[
     Magic(0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     Magic(0, b"BZh", "a bzip2 file"),
@@ -53,10 +54,10 @@ const NOT_IMAGES: &[Magic] = &[
     Magic(1080, b"\x53\xef", "an ext4 file system without a partition table"),
 ];
 
-/// What a file is, by its first [`HEAD`] bytes.
+/// Returns the format of a file, by its first [`HEAD`] bytes.
 ///
 /// # Errors
-/// What the file looks like instead ("an HTML page").
+/// What the file is instead ("an HTML page").
 pub fn recognise(head: &[u8]) -> Result<Format, &'static str> {
     let packed = [
         (&b"\xfd7zXZ\0"[..], Format::Xz),
@@ -79,7 +80,8 @@ pub fn recognise(head: &[u8]) -> Result<Format, &'static str> {
         }
     }
     if head.get(510..512) == Some(&[0x55, 0xaa]) {
-        // A disk that once was a file system keeps that one's boot sector; what rules are the entries behind it.
+        // A disk that once was a file system keeps that one's boot sector; the entries behind it
+        // decide.
         let fat = head.get(82..87) == Some(b"FAT32") || head.get(54..57) == Some(b"FAT");
         return match fat && !kraken_disk::has_mbr_entries(head) {
             true => Err("a FAT file system without a partition table"),
@@ -117,11 +119,12 @@ fn unknown(head: &[u8]) -> &'static str {
     }
 }
 
-/// The size in bytes that a disk must have at least for its partition table to be true; 0 when nothing can be said.
-/// MBR: the ends of the four primary partitions. GPT (UEFI specification, 5.3.2): the place of the backup header.
+/// Returns the size in bytes that a disk must have at least for its partition table to be right; 0
+/// when that is unknown. MBR: the ends of the four primary partitions. GPT (UEFI specification,
+/// 5.3.2): the place of the backup header.
 pub fn least_size(head: &[u8]) -> u64 {
     let word = |at: usize| Some(u64::from(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?)));
-    // A header without an entry that protects it is what an older table has left.
+    // A header without a protective entry is left over from an older table.
     if head.get(512..520) == Some(b"EFI PART") && kraken_disk::is_gpt(head) {
         let backup = head.get(544..552).and_then(|bytes| bytes.try_into().ok());
         return backup.map_or(0, |bytes| {
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_table_tells_how_long_the_disk_must_be() {
+    fn a_partition_table_gives_the_least_size_of_the_disk() {
         let mut head = vec![0; HEAD];
         head[446 + 4] = 0x0c;
         head[446 + 8..446 + 16].copy_from_slice(&[0, 0x40, 0, 0, 0, 0, 0x10, 0]);

@@ -1,4 +1,5 @@
-//! SHA-256 of files: holes are hashed as zeros without being read, and an interrupt is heeded between blocks.
+//! SHA-256 of files: holes are hashed as zeros without being read, and the interrupt is checked
+//! between blocks.
 
 use std::fs::File;
 use std::io;
@@ -14,16 +15,16 @@ use kraken_foundation::progress::Task;
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
 
-/// Bytes handed from one thread to the next at a time.
+/// Bytes that one thread hands to the next at a time.
 pub const BLOCK: usize = 1 << 20;
 
-/// A piece of a file, in order.
+/// A part of a file, in order.
 enum Piece {
     Data(Vec<u8>),
     Zeros(u64),
 }
 
-/// Hashes the first `size` bytes of `file`; reading and hashing go on side by side.
+/// Hashes the first `size` bytes of `file`; reading and hashing run in parallel.
 ///
 /// # Errors
 /// What reading reports; `Interrupted` (from [`io::ErrorKind`]) when the interrupt was set.

@@ -1,4 +1,5 @@
-//! One HTTP exchange, on a thread of its own: whoever waits for it can be interrupted, and reading overlaps with what is done to the bytes.
+//! One HTTP exchange, on a thread of its own: the caller that waits for it can be interrupted, and
+//! reading overlaps with the processing of the bytes.
 
 use std::io::Read;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -12,19 +13,20 @@ use kraken_foundation::interrupt::{Interrupt, Interrupted};
 /// Bytes handed on at a time.
 const BLOCK: usize = 256 << 10;
 
-/// A chain of more redirects than this is taken for a loop.
+/// A chain of more redirects than this is considered a loop.
 pub const MOST_REDIRECTS: u32 = 8;
 
-/// How often the interrupt is looked at while nothing arrives.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the interrupt is checked while nothing arrives.
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 
-/// Makes requests. Unless one is named, proxies come from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
+/// Makes requests. Unless one is named, proxies come from `http_proxy`, `https_proxy`, `all_proxy`
+/// and `no_proxy`.
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: ureq::Agent,
 }
 
-/// What the server said before the body.
+/// The answer before the body.
 #[derive(Debug)]
 pub struct Head {
     /// Status code (RFC 9110).
@@ -38,7 +40,7 @@ pub enum Event {
     Head(Head),
     /// Some bytes of the body.
     Block(Vec<u8>),
-    /// The body is whole.
+    /// The body is complete.
     End,
     /// Nothing more comes.
     Failed(Failure),
@@ -47,9 +49,9 @@ pub enum Event {
 /// Why an exchange failed.
 #[derive(Debug)]
 pub struct Failure {
-    /// What the library said.
+    /// What the library reported.
     pub why: String,
-    /// Whether trying again could help.
+    /// Whether another attempt could help.
     pub passing: bool,
 }
 
@@ -78,7 +80,8 @@ impl Head {
         Some((first.trim().parse().ok()?, total.trim().parse().ok()))
     }
 
-    /// What tells this version of the file from another: a strong `ETag`, else `Last-Modified` (RFC 9110, 13.1.5).
+    /// Returns what distinguishes this version of the file from another: a strong `ETag`, else
+    /// `Last-Modified` (RFC 9110, 13.1.5).
     pub fn validator(&self) -> Option<String> {
         let tag = self.text(header::ETAG).filter(|tag| !tag.starts_with("W/"));
         tag.or_else(|| self.text(header::LAST_MODIFIED)).map(str::to_owned)
@@ -86,7 +89,7 @@ impl Head {
 }
 
 impl Client {
-    /// `stall`: after so long without a byte, a connection counts as hanging.
+    /// Makes a client; after `stall` without a byte, a connection counts as hanging.
     pub fn new(user_agent: &str, stall: Duration) -> Self {
         Self::build(user_agent, stall, None)
     }
@@ -94,7 +97,7 @@ impl Client {
     /// As [`Client::new`], with this proxy instead of the environment's.
     ///
     /// # Errors
-    /// Why the proxy cannot be one.
+    /// Why the proxy is invalid.
     pub fn with_proxy(user_agent: &str, stall: Duration, proxy: &str) -> Result<Self, String> {
         let proxy = ureq::Proxy::new(proxy).map_err(|error| error.to_string())?;
         Ok(Self::build(user_agent, stall, Some(proxy)))
@@ -113,7 +116,8 @@ impl Client {
             .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(MOST_REDIRECTS)
-            // What a server packs on the way would be neither the size nor the bytes that were hashed.
+            // If the server packed the body, neither the size nor the bytes would be those that
+            // were hashed.
             .accept_encoding("identity")
             .timeout_resolve(Some(stall))
             .timeout_connect(Some(stall))
@@ -124,7 +128,7 @@ impl Client {
         Self { agent: config.into() }
     }
 
-    /// Begins to fetch `url`. An `https` address is not left for an `http` one by a redirect.
+    /// Begins to fetch `url`. A redirect from an `https` address to an `http` one is not followed.
     pub fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Exchange {
         let mut request = self.agent.get(url.as_str());
         for (name, value) in headers {
@@ -137,7 +141,8 @@ impl Client {
         }
         let request = config.build();
         let (sender, receiver) = sync_channel(8);
-        // Not joined: a thread that hangs in name resolution must not keep an interrupted program waiting.
+        // Not joined: a thread that hangs in name resolution must not keep an interrupted program
+        // waiting.
         std::thread::spawn(move || {
             let last = match request.call() {
                 Ok(response) => transfer(response, &sender),
@@ -194,7 +199,7 @@ fn explain(error: ureq::Error) -> Failure {
         Error::Io(error) => (format!("the connection broke: {error}"), true),
         Error::ConnectionFailed => ("no connection".to_owned(), true),
         Error::Protocol(error) => (format!("the answer is not HTTP: {error}"), true),
-        // Its message repeats the address, which may carry a password.
+        // Its message repeats the address, which may contain a password.
         Error::BadUri(_) => (
             "it, or where it redirects to, is not an http or https address".to_owned(),
             false,
@@ -205,11 +210,11 @@ fn explain(error: ureq::Error) -> Failure {
 }
 
 impl Exchange {
-    /// What comes next; waits for it.
+    /// Returns the next event; waits for it.
     pub fn next(&self, interrupt: &Interrupt) -> Result<Event, Interrupted> {
         loop {
             interrupt.check()?;
-            match self.0.recv_timeout(LOOK) {
+            match self.0.recv_timeout(CHECK_EVERY) {
                 Ok(event) => return Ok(event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {

@@ -1,10 +1,13 @@
-//! Brings files: downloads that resume, a cache by hash and by address, and decompression (xz, zstd, gzip, zip) recognised by content.
+//! Fetches files: downloads that resume, a cache by hash and by address, and decompression (xz,
+//! zstd, gzip, zip) recognised by content.
 //!
-//! [`Downloads`] is the door for most callers: files are kept by their hash, documents by their address, and with `offline` set the
-//! network is never used. [`Cache`] is the folder behind it, shared by all runs of a user, with locks. [`unpack`] writes a packed image
-//! sparsely and hashes what it writes; [`stream`] reads one without writing it.
+//! [`Downloads`] is the entry point for most callers: files are kept by their hash, documents by
+//! their address, and with `offline` set the network is never used. [`Cache`] is the folder behind
+//! it, shared by all runs of a user, with locks. [`unpack`] writes a packed image sparsely and
+//! hashes what it writes; [`stream`] reads one without writing it.
 //!
-//! This crate knows no base image, package or cluster, and never changes a file of the user's.
+//! This crate does not know base images, packages or clusters, and never changes a file of the
+//! user's.
 //!
 //! ```
 //! use kraken_fetch::{Cache, Format, recognise};
@@ -21,6 +24,16 @@
 //! # }
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 pub mod address;
 pub mod cache;
 mod decompress;
@@ -32,7 +45,6 @@ mod hash;
 pub mod http;
 mod members;
 mod options;
-pub mod plain;
 pub mod prune;
 mod sparse;
 mod stream;
@@ -41,7 +53,7 @@ mod xz;
 mod zip_member;
 
 pub use address::AddressError;
-pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock, lock_failed};
+pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock};
 pub use decompress::{Limits, Unpacked, recognise, unpack};
 pub use downloads::{DownloadError, Downloads};
 pub use fetch_error::FetchError;

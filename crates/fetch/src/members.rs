@@ -1,6 +1,7 @@
-//! Readers of what may be packed in several parts, one behind the other (gzip members, zstd frames), with other bytes behind the last:
-//! padding of a medium, or what a vendor appends (OpenWrt's metadata). As gunzip does, zeros are passed over, and other bytes are left
-//! out with a note: what is packed is whole, and has its own checksums.
+//! Readers of files that may be packed in several parts, one behind the other (gzip members, zstd
+//! frames), with other bytes behind the last: padding of a medium, or a vendor's appendix
+//! (OpenWrt's metadata). As in gunzip, zeros are skipped, and other bytes are left out with a note:
+//! the packed data is complete, and has its own checksums.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -8,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::format::Format;
 
-/// How many bytes that belong to nothing were found behind the packed ones; known once all was read.
+/// The number of foreign bytes behind the packed ones; known once everything was read.
 #[derive(Clone, Debug, Default)]
 pub struct Tail(Arc<AtomicU64>);
 
 impl Tail {
-    /// The note for the user; `None` when there was nothing, or only zeros.
+    /// Returns the note for the user; `None` when there was nothing, or only zeros.
     pub fn words(&self, format: Format) -> Option<String> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
@@ -28,7 +29,7 @@ impl Tail {
     }
 }
 
-/// A reader of which the next bytes can be looked at before they are taken.
+/// A reader whose next bytes can be read before they are taken.
 pub struct Ahead<R> {
     inner: R,
     seen: Vec<u8>,
@@ -44,7 +45,7 @@ impl<R: BufRead> Ahead<R> {
         }
     }
 
-    /// The next `count` bytes, fewer at the end.
+    /// Returns the next `count` bytes, fewer at the end, without taking them.
     fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         self.seen.drain(..self.at);
         self.at = 0;
@@ -63,7 +64,7 @@ impl<R: BufRead> Ahead<R> {
         Ok(&self.seen)
     }
 
-    /// Takes bytes while `wanted` says so, and gives their number.
+    /// Takes bytes as long as `wanted` returns true, and returns their number.
     fn skip(&mut self, wanted: impl Fn(u8) -> bool) -> io::Result<u64> {
         let mut skipped = 0;
         loop {
@@ -106,22 +107,22 @@ impl<R: BufRead> BufRead for Ahead<R> {
     }
 }
 
-/// What stands behind the end of a part.
+/// What is behind the end of a part.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Another part, behind so many zeros.
+    /// Another part, behind this many zeros.
     Part(u64),
     /// Nothing that belongs to it.
     End,
 }
 
-/// By what a part is known: so many first bytes, and whether they begin one.
+/// Identifies a part: a number of first bytes, and whether they begin one.
 pub struct Magic<'m> {
     pub len: usize,
     pub begins: &'m dyn Fn(&[u8]) -> bool,
 }
 
-/// Looks behind the end of a part. Parts behind zeros are such only where `padded`.
+/// Reads what is behind the end of a part. Parts behind zeros count only where `padded` is set.
 pub fn behind<R: BufRead>(input: &mut Ahead<R>, magic: &Magic<'_>, padded: bool, tail: &Tail) -> io::Result<Next> {
     let zeros = input.skip(|byte| byte == 0)?;
     let next = input.peek(magic.len)?;
@@ -256,7 +257,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What comes out of a file, by a reader that gives it in small pieces, and the note.
+    /// Returns the unpacked data of a file, read in small pieces, and the note.
     fn read(kind: &str, file: &[u8]) -> (io::Result<Vec<u8>>, Option<String>) {
         let (tail, input) = (Tail::default(), BufReader::with_capacity(7, file));
         let mut out = Vec::new();
@@ -288,7 +289,7 @@ mod tests {
                 assert!(note.is_none_or(|note| said.unwrap().starts_with(note)));
             }
         }
-        // Frames to be skipped, before and behind.
+        // Frames to be skipped, at the front and at the end.
         let skipped = b"\x50\x2a\x4d\x18\x02\0\0\0xx";
         let file = [&skipped[..], &zstd(b"one"), skipped, &zstd(b"two"), skipped].concat();
         assert_eq!(read("zstd", &file).0.unwrap(), b"onetwo");

@@ -8,19 +8,20 @@ use std::time::Duration;
 pub struct Options {
     /// The cache folder; `None` for `$KRAKEN_FLASH_CACHE` or the XDG folder.
     pub cache: Option<PathBuf>,
-    /// Never use the network: what is not in the cache is an error.
+    /// Never use the network: a file that is not in the cache is an error.
     pub offline: bool,
-    /// Ask the network again for what the cache already has (a newer release, a file that was replaced).
+    /// Ask the network again for what the cache already has (a newer release, a file that was
+    /// replaced).
     pub refresh: bool,
     /// `User-Agent` of requests.
     pub user_agent: String,
-    /// After so long without a byte, a connection counts as hanging.
+    /// After this time without a byte, a connection counts as hanging.
     pub stall: Duration,
-    /// Attempts in a row without headway before a download is given up; at least 1.
+    /// Attempts in a row without progress before a download is given up; at least 1.
     pub attempts: u32,
     /// The pause after a failed attempt; it doubles with each, up to 30 s.
     pub pause: Duration,
-    /// The most bytes that a download or a raw image may have when nobody announced its size.
+    /// The maximum number of bytes of a download or a raw image when no size was announced.
     pub most: u64,
 }
 

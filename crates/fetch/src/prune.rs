@@ -1,17 +1,19 @@
-//! Keeps the folder of raw images from growing for ever. What is removed can be made again: the download, or the file that it came from, stays.
+//! Limits the growth of the folder of raw images. A removed image can be made again: the download,
+//! or the file that it came from, stays.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Raw images that stay however long nobody used them.
+/// The number of raw images that stay, however long they were unused.
 const KEEP: usize = 3;
-/// What was used as short a time ago as this stays, too: another run may be at work with it.
+/// Images that were used within this time stay, too: another run may be using them.
 const FRESH: Duration = Duration::from_hours(14 * 24);
 
-/// Removes raw images (`<sha256>.img`) from their folder: those that nobody read for two weeks, but the three that were read last. File
-/// systems that keep no times of reading (`noatime`) give the time of making. What cannot be removed stays.
+/// Removes raw images (`<sha256>.img`) from their folder: those that were not read for two weeks,
+/// except the three that were read last. On file systems without access times (`noatime`) the time
+/// of creation counts. Images that cannot be removed stay.
 pub fn raw(folder: &Path, now: SystemTime) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut images: Vec<_> = entries
@@ -37,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn raw_images_that_nobody_used_for_long_go_but_for_the_last_three() {
+    fn raw_images_that_were_not_used_for_long_go_but_for_the_last_three() {
         let folder = tempfile::tempdir().unwrap();
         let now = SystemTime::now();
         let day = |days: u64| now - Duration::from_hours(days * 24);

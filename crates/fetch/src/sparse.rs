@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// The size of the blocks that become holes when they are all zero, in bytes: the block of ext4 and of the page cache.
+/// The size of the blocks that become holes when they are all zero, in bytes: the block of ext4 and
+/// of the page cache.
 const HOLE: usize = 4096;
 
 static ZEROS: [u8; HOLE] = [0; HOLE];
 
-/// Writes a file from front to back, skipping blocks of zeros. The file must be empty to begin with.
+/// Writes a file from front to back, skipping blocks of zeros. The file must be empty to begin
+/// with.
 pub struct SparseWriter<'f> {
     file: &'f File,
     offset: u64,
@@ -20,7 +22,8 @@ impl<'f> SparseWriter<'f> {
         Self { file, offset: 0 }
     }
 
-    /// Appends `data`. Holes are found best when every call but the last brings a multiple of 4096 bytes.
+    /// Appends `data`. Holes are found best when every call but the last brings a multiple of 4096
+    /// bytes.
     pub fn write(&mut self, data: &[u8]) -> io::Result<()> {
         let mut run_start = 0;
         let mut at = 0;
@@ -43,7 +46,8 @@ impl<'f> SparseWriter<'f> {
         self.file.write_all_at(run, self.offset + start as u64)
     }
 
-    /// Gives the file its full length (a hole at the end is not written) and brings it to the disk.
+    /// Sets the file to its full length (a hole at the end is not written) and syncs it to the
+    /// disk.
     pub fn finish(self) -> io::Result<()> {
         self.file.set_len(self.offset)?;
         self.file.sync_data()

@@ -1,4 +1,5 @@
-//! The raw bytes of an image file of any known format, as a stream: for who writes them on at once and keeps no copy.
+//! The raw bytes of an image file of any known format, as a stream: for callers that write them on
+//! at once and keep no copy.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -13,18 +14,18 @@ use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
 use super::zip_member::largest_image;
 
-/// Blocks on their way out of a zip archive.
+/// Blocks in the queue out of a zip archive.
 const BLOCKS: usize = 4;
 
 /// An opened image file.
 pub struct ImageStream {
     /// How it is packed.
     pub format: Format,
-    /// The raw image's size in bytes, where the file says it.
+    /// The raw image's size in bytes, where the file states it.
     pub size: Option<u64>,
-    /// The size in bytes that it has at least, by its own partition table.
+    /// The minimum size in bytes, by its own partition table.
     pub least: u64,
-    /// What stands behind the packed image, once all was read.
+    /// The foreign bytes behind the packed image, once everything was read.
     pub tail: Tail,
     /// The raw image. Damage shows as `InvalidData` or `UnexpectedEof`, at the latest at the end.
     pub bytes: Box<dyn Read + Send>,
@@ -33,7 +34,7 @@ pub struct ImageStream {
 /// Opens an image file, recognises it by its first bytes, and unpacks it while it is read.
 ///
 /// # Errors
-/// [`UnpackError`] when it cannot be read, or is no image, packed or not.
+/// [`UnpackError`] when it cannot be read, or is not an image, packed or not.
 pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
     let format = super::recognise(path)?;
     let file = File::open(path).map_err(io_error("opening", path))?;
@@ -72,13 +73,13 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
         _ if is_window(&error) => unusual(Unusual::Window),
         _ => damaged(error.to_string()),
     })?;
-    let looks = match format::recognise(&head) {
+    let found = match format::recognise(&head) {
         Ok(Format::Raw) => None,
         Ok(packed) => Some(format!("another {packed}")),
-        Err(looks) => Some(looks.to_owned()),
+        Err(found) => Some(found.to_owned()),
     };
-    if let Some(looks) = looks {
-        return Err(damaged(format!("there is {looks} in it, and no disk image")));
+    if let Some(found) = found {
+        return Err(damaged(format!("there is {found} in it, and no disk image")));
     }
     let least = format::least_size(&head);
     Ok(ImageStream {
@@ -94,14 +95,15 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
     })
 }
 
-/// The first bytes, by which an image is known, and the rest.
+/// Returns the first bytes, by which an image is recognised, and the rest.
 fn begin(mut bytes: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut head = Vec::with_capacity(format::HEAD);
     (&mut bytes).take(format::HEAD as u64).read_to_end(&mut head)?;
     Ok((head, bytes))
 }
 
-/// The image in a zip archive. The archive's reader belongs to its file, so a thread reads on.
+/// Streams the image in a zip archive. The archive's reader borrows its file, so a thread does the
+/// reading.
 fn zipped(
     mut archive: zip::ZipArchive<BufReader<File>>,
     (size, index): (u64, usize),
@@ -122,14 +124,14 @@ fn zipped(
     ))
 }
 
-/// Hands on the blocks of a member, an empty one last; ends when nobody takes them.
+/// Hands on the blocks of a member, an empty one last; ends when the receiver is gone.
 fn unzip(
     archive: &mut zip::ZipArchive<BufReader<File>>,
     index: usize,
     size: u64,
     give: &SyncSender<io::Result<Vec<u8>>>,
 ) -> io::Result<()> {
-    // One byte more than there should be: an archive that lies is noticed.
+    // One byte more than there should be, so that an archive with a wrong size is noticed.
     let mut member = archive.by_index(index)?.take(size.saturating_add(1));
     let mut sent = 0;
     loop {
@@ -173,7 +175,7 @@ impl Read for Blocks {
     }
 }
 
-/// An image that must not end before its own partition table says.
+/// An image that must not end earlier than its own partition table says.
 struct Whole<R> {
     bytes: R,
     given: u64,

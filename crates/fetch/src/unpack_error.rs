@@ -9,7 +9,7 @@ use kraken_foundation::interrupt::Interrupted;
 /// Why a file could not be unpacked into a raw image.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// The file is of no kind that a base can be.
+    /// The file has a format that cannot be a base.
     #[error(
         "reading {}: it is {looks}, not a disk image (raw, .xz, .zst, .gz or .zip); check what was downloaded or named",
         path.display()
@@ -17,7 +17,7 @@ pub enum UnpackError {
     NotAnImage {
         /// The file.
         path: PathBuf,
-        /// What it looks like.
+        /// What it is instead.
         looks: String,
     },
     /// It ends too early.
@@ -25,7 +25,7 @@ pub enum UnpackError {
     Truncated {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// Its format.
         format: Format,
     },
     /// It is damaged, or built in an unusual way.
@@ -33,12 +33,12 @@ pub enum UnpackError {
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// Its format.
         format: Format,
-        /// What its decoder said.
+        /// What its decoder reported.
         why: String,
     },
-    /// It is whole, and packed in a way that is not unpacked here.
+    /// It is complete, but packed in a way that is not supported.
     #[error("unpacking {}: {unusual}", path.display())]
     Unusual {
         /// The file.
@@ -59,7 +59,7 @@ pub enum UnpackError {
         /// Bytes that its partition table needs.
         needed: u64,
     },
-    /// More comes out than should.
+    /// More bytes come out than allowed.
     #[error(
         "unpacking {}: more than {limit} bytes come out of it, which is more than an image should have; it is not unpacked further",
         path.display()
@@ -67,17 +67,17 @@ pub enum UnpackError {
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The most that was accepted, in bytes.
+        /// The maximum that was accepted, in bytes.
         limit: u64,
     },
-    /// Not the number of bytes that was promised.
+    /// The number of bytes is not the announced one.
     #[error("unpacking {}: {size} bytes came out of it, {expected} were announced; it is not what the catalogue means", path.display())]
     WrongSize {
         /// The file.
         path: PathBuf,
-        /// What came out, in bytes.
+        /// The unpacked size, in bytes.
         size: u64,
-        /// What was announced, in bytes.
+        /// The announced size, in bytes.
         expected: u64,
     },
     /// The disk is too small.
@@ -93,11 +93,11 @@ pub enum UnpackError {
     /// The file or the raw image could not be read or written.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// What was being done ("writing").
+        /// The operation ("writing").
         doing: &'static str,
-        /// To what.
+        /// The path that it was applied to.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reported.
         source: io::Error,
     },
     /// Stopped on request.
@@ -105,10 +105,10 @@ pub enum UnpackError {
     Interrupted(#[from] Interrupted),
 }
 
-/// What is whole and cannot be unpacked here, and what to do.
+/// A complete file that is not supported, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusual {
-    /// The window is larger than decoders allow unless they are told.
+    /// The window is larger than decoders allow by default.
     #[error(
         "it was packed with a window of more than 128 MiB (`zstd --long` or `--ultra`); unpack it with `zstd -d --long=31 FILE`, and name \
          what comes of it"
@@ -123,7 +123,7 @@ pub enum Unusual {
          and name the .img that comes of it"
     )]
     Method(String),
-    /// Several images, and nothing says which one is meant.
+    /// It contains several images, and nothing determines which one is meant.
     #[error("there are two images of the same size in it, {0:?} and {1:?}; unpack the one that is meant, and name it")]
     Twins(String, String),
 }

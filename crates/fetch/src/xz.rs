@@ -1,4 +1,5 @@
-//! A reader of `.xz`: blocks are decoded side by side, and concatenated streams and their padding are read as one file.
+//! A reader of `.xz`: blocks are decoded in parallel, and concatenated streams and their padding
+//! are read as one file.
 
 use std::io::{self, BufRead, Read};
 
@@ -11,10 +12,11 @@ const MAGIC: &[u8] = b"\xfd7zXZ\0";
 /// Above this (bytes), liblzma uses fewer threads.
 const MEMORY_GOAL: u64 = 112 << 20;
 
-/// Above this (bytes), it gives up: a dictionary of more than 128 MiB, which no preset of xz(1) makes.
+/// Above this (bytes), it gives up: a dictionary of more than 128 MiB, which no preset of xz(1)
+/// makes.
 const MEMORY_LIMIT: u64 = 176 << 20;
 
-/// Reads what is inside an `.xz` file.
+/// Reads the contents of an `.xz` file.
 pub struct XzReader<R> {
     input: Ahead<R>,
     state: State,
@@ -37,7 +39,8 @@ impl<R: BufRead> XzReader<R> {
         }
     }
 
-    /// Skips padding (zero bytes, a multiple of four before another stream: section 2.2 of the format) and begins the next stream.
+    /// Skips padding (zero bytes, a multiple of four before another stream: section 2.2 of the
+    /// format) and begins the next stream.
     fn next_stream(&mut self, first: bool) -> io::Result<State> {
         if first {
             return match self.input.fill_buf()?.is_empty() {

@@ -4,10 +4,11 @@ use std::io::{Read, Seek};
 
 use super::unpack_error::Unusual;
 
-/// More members than this, and a zip archive is not one of an image.
+/// The maximum number of members of a zip archive with an image.
 pub const ZIP_MEMBERS: usize = 10_000;
 
-/// The image in a zip archive, its size in bytes and its index: the largest member called `*.img`. Not one of two that are equally large.
+/// Returns size in bytes and index of the image in a zip archive: the largest member called
+/// `*.img`. Two of equal size are refused.
 pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<(u64, usize)>, Unusual> {
     let mut largest: Option<(u64, usize)> = None;
     let mut twin = None;
@@ -64,7 +65,8 @@ const METHODS: [(u16, &str); 7] = [
     (99, "AES"),
 ];
 
-// The library calls the numbers of methods that it does not know deprecated, and has nothing else to ask for them.
+// The library marks the numbers of methods that it does not know as deprecated, and offers no other
+// way to get them.
 #[allow(deprecated)]
 fn method_number(method: zip::CompressionMethod) -> u16 {
     match method {

@@ -1,9 +1,9 @@
-//! A flag that says "stop now": set by a signal, asked by every long loop.
+//! A flag that says "stop now": a signal sets it, and every long loop checks it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Shared by the signal handler (which sets it) and the work (which asks it between blocks).
+/// Shared by the signal handler (which sets it) and the work (which checks it between blocks).
 ///
 /// Cloning shares the flag.
 #[derive(Clone, Debug, Default)]
@@ -15,12 +15,12 @@ pub struct Interrupt(Arc<AtomicBool>);
 pub struct Interrupted;
 
 impl Interrupt {
-    /// A flag that nothing has set yet.
+    /// Returns a flag that is not set yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The flag itself, for `signal_hook::flag::register`.
+    /// Returns the flag itself, for `signal_hook::flag::register`.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
@@ -30,12 +30,12 @@ impl Interrupt {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody asked the work to stop.
+    /// Whether the work was asked to stop.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Returns an error once somebody asked to stop.
+    /// Returns an error once the work was asked to stop.
     ///
     /// # Errors
     /// [`Interrupted`] when the flag is set.

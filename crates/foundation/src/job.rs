@@ -1,7 +1,10 @@
-//! What every long piece of work is handed: where it reports its progress, and the flag that stops it.
+//! What every long piece of work is handed: where it reports its progress, and the flag that stops
+//! it.
+
+use std::sync::LazyLock;
 
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::progress::{Progress, Task};
+use crate::progress::{Progress, Silent, Task};
 
 /// A piece of work as its caller sees it. Copying it shares both parts.
 #[derive(Clone, Copy)]
@@ -16,6 +19,12 @@ impl<'a> Job<'a> {
     /// A job that reports to `progress` and stops when `interrupt` is set.
     pub fn new(progress: &'a dyn Progress, interrupt: &'a Interrupt) -> Self {
         Self { progress, interrupt }
+    }
+
+    /// A job that reports nothing and is never stopped.
+    pub fn silent() -> Job<'static> {
+        static NEVER: LazyLock<Interrupt> = LazyLock::new(Interrupt::new);
+        Job::new(&Silent, &NEVER)
     }
 
     /// Begins a part of the work ([`Progress::task`]).

@@ -1,7 +1,8 @@
-//! What every crate of the workspace needs and none of them is about: a flag that stops work, progress, and foreign text made fit to be
-//! shown.
+//! What every crate of the workspace needs: the [`Job`] that long work is a part of, files that are
+//! written whole ([`atomic`]) and never through a link ([`named`]), advisory locks ([`lock`]), MAC
+//! addresses, and foreign text made safe to show.
 //!
-//! This crate knows nothing of images, nodes or clusters, and does no input or output.
+//! This crate knows nothing of images, nodes or clusters, and touches only the files that it is given.
 //!
 //! ```
 //! use kraken_foundation::{interrupt::Interrupt, text};
@@ -13,9 +14,22 @@
 //! assert_eq!(text::line("\u{1b}[31mred\u{1b}[0m"), "red");
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
+pub mod atomic;
 pub mod interrupt;
 mod job;
+pub mod lock;
 pub mod mac;
+pub mod named;
 pub mod progress;
 pub mod text;
 

@@ -9,15 +9,17 @@ use serde::Serialize;
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// The address of everybody.
+    /// The address of all stations.
     pub const BROADCAST: Mac = Mac([0xff; 6]);
 
-    /// Whether it is the address of one interface, and not of a group (IEEE 802: the lowest bit of the first byte) or of nobody.
+    /// Whether it is the address of one interface: not of a group (IEEE 802: the lowest bit of the
+    /// first byte), and not all zeros.
     pub fn is_unicast(self) -> bool {
         self.0[0] & 1 == 0 && self.0 != [0; 6]
     }
 
-    /// Whether frames to it end at the next switch (IEEE 802.1D, table 7-10: spanning tree, pause, LLDP).
+    /// Whether frames to it end at the next switch (IEEE 802.1D, table 7-10: spanning tree, pause,
+    /// LLDP).
     pub fn is_link_local(self) -> bool {
         self.0[..5] == [0x01, 0x80, 0xc2, 0, 0] && self.0[5] < 0x10
     }
@@ -52,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_and_nobody_are_not_unicast() {
+    fn groups_and_zeros_are_not_unicast() {
         assert!(Mac([0x52, 0x54, 0, 0, 0, 1]).is_unicast());
         for group in [Mac::BROADCAST, Mac([0x33, 0x33, 0, 0, 0, 1]), Mac([0; 6])] {
             assert!(!group.is_unicast(), "{group}");

@@ -1,23 +1,25 @@
-//! How the rooms tell how far they are, without knowing who listens.
+//! How the crates report progress, without knowing what shows it.
 
-/// Somebody who shows progress: bars on a terminal, plain lines elsewhere, nothing in tests.
+/// Shows progress: bars on a terminal, plain lines elsewhere, nothing in tests.
 pub trait Progress: Send + Sync {
-    /// A piece of work begins. `what` is a short phrase ("decompressing base"); `total` is in bytes, when known.
-    /// The task ends when the returned value is dropped.
+    /// Begins a task. `what` is a short phrase ("decompressing base"); `total` is in bytes, when
+    /// known. The task ends when the returned value is dropped.
     fn task(&self, what: &str, total: Option<u64>) -> Box<dyn Task>;
 
-    /// A sentence the user should read (a key pair was made, a cache is used). One line, no trailing newline.
+    /// Shows a sentence that the user should read (a key pair was made, a cache is used). One line,
+    /// no trailing newline.
     fn note(&self, line: &str);
 
-    /// A sentence for who wants to know more (`--verbose`): where something was taken from, how something was done.
+    /// Shows a sentence for users who pass `--verbose`: where something was taken from, how
+    /// something was done.
     fn detail(&self, _line: &str) {}
 }
 
-/// One running piece of work.
+/// One running task.
 pub trait Task: Send + Sync {
-    /// The total became known or changed, in bytes.
+    /// Sets the total, in bytes, when it becomes known or changes.
     fn set_total(&self, bytes: u64);
-    /// So many more bytes are done.
+    /// Adds to the bytes that are done.
     fn advance(&self, bytes: u64);
 }
 

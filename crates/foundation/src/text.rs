@@ -1,13 +1,16 @@
-//! Text from devices and guests, made fit to be shown: nothing in it moves, hides or colours what stands beside it.
+//! Text from devices and guests, made safe to show: nothing in it moves, hides or colours the text
+//! beside it.
 
-/// The longest line that is shown, in characters; what is longer ends in `…`. A console's honest lines are shorter.
+/// The longest line that is shown, in characters; a longer one ends in `…`. Ordinary console lines
+/// are shorter.
 const LONGEST: usize = 2000;
 
-/// Whether a character moves or hides its neighbours or itself. Unicode 16: `Bidi_Control`, `Default_Ignorable_Code_Point`, the
-/// separators of lines, the interlinear marks, private use (shown differently everywhere) and non-characters.
+/// Whether a character moves or hides its neighbours or itself. Unicode 16: `Bidi_Control`,
+/// `Default_Ignorable_Code_Point`, the separators of lines, the interlinear marks, private use
+/// (shown differently everywhere) and non-characters.
 pub fn deceives(c: char) -> bool {
     let point = u32::from(c);
-    // A tab or a line feed parts words; as a blank it is harmless.
+    // A tab or a line feed separates words; as a blank it is harmless.
     (c.is_control() && !c.is_whitespace())
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -17,9 +20,11 @@ pub fn deceives(c: char) -> bool {
         || point & 0xfffe == 0xfffe
 }
 
-/// A line of a console or of evidence. Escape sequences (ECMA-48) go whole, so that `\x1b[32mOK\x1b[0m` reads `OK`; every blank, tabs and line
-/// ends too, is one space; a run of characters that could deceive (see [`deceives`]) is one `\u{fffd}`, so that it is seen that something was
-/// there. Blanks at the end go; those at the start are the line's shape and stay. At most 2000 characters are kept, then `…`.
+/// Returns a line of a console or of evidence, cleaned. Escape sequences (ECMA-48) are removed
+/// completely, so that `\x1b[32mOK\x1b[0m` reads `OK`. Every blank, also a tab or a line end,
+/// becomes one space. A run of characters that could deceive (see [`deceives`]) becomes one
+/// `\u{fffd}`, which shows that something was there. Blanks at the end are removed; those at the
+/// start are the line's shape and stay. At most 2000 characters are kept, then `…`.
 pub fn line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len().min(LONGEST));
     let mut chars = text.chars().peekable();
@@ -48,12 +53,13 @@ pub fn line(text: &str) -> String {
     shown
 }
 
-/// The lines of a text, each as [`line()`] gives it.
+/// Returns the lines of a text, each cleaned by [`line()`].
 pub fn lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(line)
 }
 
-/// Passes over what an escape sequence that begins with `first` says: to its final character, or to the end of its string.
+/// Skips the rest of an escape sequence that begins with `first`: to its final character, or to the
+/// end of its string.
 fn skip_sequence(first: char, chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     let kind = match first {
         '\u{1b}' => match chars.next_if(|c| matches!(c, ' '..='~')) {
@@ -68,7 +74,7 @@ fn skip_sequence(first: char, chars: &mut std::iter::Peekable<std::str::Chars<'_
             while chars.next_if(|c| matches!(c, ' '..='?')).is_some() {}
             chars.next_if(|c| matches!(c, '@'..='~'));
         }
-        // Strings of the system, the device and the application: to BEL or ST.
+        // Strings of the system, the device and the application: up to BEL or ST.
         ']' | 'P' | 'X' | '^' | '_' => skip_string(chars),
         ' '..='/' => {
             while chars.next_if(|c| matches!(c, ' '..='/')).is_some() {}

@@ -13,6 +13,7 @@ use super::fuse::Fuse;
 use super::programs::QEMU;
 use super::reaper::Reaper;
 use kraken_disk::tool;
+use kraken_foundation::named;
 use kraken_foundation::text;
 
 /// How many bytes of the emulator's own messages are kept.
@@ -48,7 +49,7 @@ impl Guest {
         lines: SyncSender<String>,
         fuse: Arc<Fuse>,
     ) -> io::Result<Self> {
-        let file = File::options().create(true).append(true).open(log)?;
+        let file = named::append(log)?;
         let mut command = tool(QEMU);
         let mut process = command
             .args(arguments)

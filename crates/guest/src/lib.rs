@@ -18,6 +18,16 @@
 //! assert!(!Machine::Virt.is_board());
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 pub mod calibrate;
 pub mod cmdline;
 pub mod console;

@@ -1,6 +1,6 @@
 //! Logs in to a guest with OpenSSH, through the virtual LAN. Many commands share one connection.
 
-use std::fs::{self, File};
+use std::fs::{self};
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::programs::run_for;
 use super::reaper::Reaper;
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::named;
 use kraken_foundation::text;
 
 /// How to log in to a guest: where, as which account, with which key.
@@ -89,7 +90,7 @@ impl Shell {
         interrupt: &Interrupt,
     ) -> Result<Self, String> {
         let errors = socket.with_extension("err");
-        let file = File::create(&errors).map_err(|error| words(&error))?;
+        let file = named::create(&errors).map_err(|error| words(&error))?;
         let mut command = login.command();
         command
             .args(["-M", "-N", "-o", "ControlPersist=no", "-S"])

@@ -15,6 +15,7 @@ use super::written::{self, Written};
 use super::{BootError, Machine, Unpacking, virtio};
 use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
 use kraken_foundation::Job;
+use kraken_foundation::named;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use kraken_spec::Node;
 
@@ -227,7 +228,7 @@ fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), BootError> {
     let mut script = String::new();
     for (number, (at, bytes)) in runs.iter().enumerate() {
         let file = folder.path().join(number.to_string());
-        fs::write(&file, bytes).map_err(io_error("writing", &file))?;
+        named::write(&file, bytes).map_err(io_error("writing", &file))?;
         let _ = writeln!(script, "write -q -s {} {at} {}", file.display(), bytes.len());
     }
     script.push_str("flush\nquit\n");

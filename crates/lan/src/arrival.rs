@@ -1,4 +1,5 @@
-//! The host's door: what of that which comes from the LAN is for the host, and what is refused, since there is no way out.
+//! The host's filter: which frames from the LAN are for the host, and which are refused because
+//! there is no way out.
 
 use std::net::Ipv4Addr;
 
@@ -11,45 +12,46 @@ use super::sent::{MAC, arp_frame, icmp_frame};
 use super::watch;
 use kraken_foundation::mac::Mac;
 
-/// How much of a refused packet goes back to its sender, after the IP header, in bytes (RFC 792: enough to know the connection by).
+/// The number of bytes of a refused packet, after the IP header, that go back to its sender (RFC
+/// 792: enough to identify the connection).
 const QUOTED: usize = 8;
 
-/// What is to be done with a frame.
+/// What to do with a frame.
 pub enum Arrival {
     /// The host's stack reads it.
-    ForUs,
-    /// This frame is the answer.
+    Accept,
+    /// The host sends this frame as the answer.
     Answer(Vec<u8>),
-    /// It is no concern of the host.
-    ForNobody,
+    /// The host ignores it.
+    Ignore,
 }
 
-/// Who is at home.
-pub struct Door {
+/// The host's addresses, against which frames are judged.
+pub struct Filter {
     subnet: Ipv4Net,
     addresses: Vec<Ipv4Addr>,
 }
 
-impl Door {
-    /// The door of a host with these addresses.
+impl Filter {
+    /// Makes the filter of a host with these addresses.
     pub fn new(subnet: Ipv4Net, addresses: Vec<Ipv4Addr>) -> Self {
         Self { subnet, addresses }
     }
 
-    /// What is to be done with a frame.
+    /// Decides what to do with a frame.
     pub fn judge(&self, ethernet: &[u8]) -> Arrival {
         let Ok(frame) = EthernetFrame::new_checked(ethernet) else {
-            return Arrival::ForNobody;
+            return Arrival::Ignore;
         };
         match frame.ethertype() {
             EthernetProtocol::Arp => self.judge_arp(frame.payload()),
             EthernetProtocol::Ipv4 => self.judge_ipv4(&frame),
-            _ => Arrival::ForNobody,
+            _ => Arrival::Ignore,
         }
     }
 
-    /// smoltcp answers only those who have an address, so one who asks, before he takes it, whether an address is taken (RFC 5227) is
-    /// answered here.
+    /// smoltcp answers only senders that have an address. A guest that asks whether an address is
+    /// taken before it takes it (RFC 5227) is answered here.
     fn judge_arp(&self, packet: &[u8]) -> Arrival {
         match watch::arp(packet) {
             Some(ArpRepr::EthernetIpv4 {
@@ -68,36 +70,38 @@ impl Door {
                 };
                 Arrival::Answer(arp_frame(Mac(asker.0), &reply))
             }
-            Some(_) => Arrival::ForUs,
-            None => Arrival::ForNobody,
+            Some(_) => Arrival::Accept,
+            None => Arrival::Ignore,
         }
     }
 
-    /// Packets for the host's addresses from within the subnet are taken, others that are sent to it as to a router are refused. Those to
-    /// everybody are left alone: smoltcp would refuse connections to 255.255.255.255, in that name.
+    /// Accepts packets for the host's addresses from within the subnet, and refuses others that are
+    /// sent to it as to a router. Broadcasts are ignored: smoltcp would refuse connections to
+    /// 255.255.255.255 in that name.
     fn judge_ipv4(&self, frame: &EthernetFrame<&[u8]>) -> Arrival {
         let Ok(packet) = Ipv4Packet::new_checked(frame.payload()) else {
-            return Arrival::ForNobody;
+            return Arrival::Ignore;
         };
         let (from, to) = (packet.src_addr(), packet.dst_addr());
         let neighbour =
             self.subnet.contains(&from) && from != self.subnet.broadcast() && !self.addresses.contains(&from);
         if !neighbour || Mac(frame.dst_addr().0) != MAC {
-            return Arrival::ForNobody;
+            return Arrival::Ignore;
         }
         if self.addresses.contains(&to) {
-            return Arrival::ForUs;
+            return Arrival::Accept;
         }
-        let nobody = to.is_broadcast() || to.is_multicast() || to.is_unspecified();
+        let is_not_one_host = to.is_broadcast() || to.is_multicast() || to.is_unspecified();
         match self.refusal(Mac(frame.src_addr().0), &packet) {
-            Some(refusal) if !nobody => Arrival::Answer(refusal),
-            _ => Arrival::ForNobody,
+            Some(refusal) if !is_not_one_host => Arrival::Answer(refusal),
+            _ => Arrival::Ignore,
         }
     }
 
-    /// "Network unreachable", as a router says that has lost its way out: the guest need not wait for an answer that never comes.
+    /// Makes "network unreachable", as from a router that has lost its uplink: the guest need not
+    /// wait for an answer that never comes.
     fn refusal(&self, to: Mac, packet: &Ipv4Packet<&[u8]>) -> Option<Vec<u8>> {
-        // Answers to answers and to later fragments there must not be (RFC 1122, section 3.2.2).
+        // Answers to answers and to later fragments are forbidden (RFC 1122, section 3.2.2).
         let icmp = packet.next_header() == IpProtocol::Icmp;
         let asks = !icmp || packet.payload().first() == Some(&ECHO_REQUEST);
         if !asks || packet.frag_offset() != 0 || !to.is_unicast() {

@@ -7,11 +7,14 @@ use smoltcp::time::Instant;
 
 use super::frame::{ETHERNET_HEADER, Frame};
 
-/// What a frame to the guests may carry: the MTU that Linux gives an Ethernet interface, in bytes.
+/// The payload of a frame to the guests, in bytes, at most: the MTU that Linux gives an Ethernet
+/// interface.
 const MTU: usize = 1500;
-/// The shortest frame on a real wire, without its checksum, in bytes (IEEE 802.3). Some drivers drop shorter ones.
+/// The shortest frame on a real wire, without its checksum, in bytes (IEEE 802.3). Some drivers
+/// drop shorter ones.
 const SHORTEST: usize = 60;
-/// How many frames may wait for the stack. It empties them in every round, so more than a round's can only be a flood.
+/// The maximum number of frames that wait for the stack. It empties the queue in every round, so
+/// more than that in one round can only be a flood.
 const MOST_WAITING: usize = 4096;
 
 /// Frames on their way to and from the stack.
@@ -22,19 +25,19 @@ pub struct Cable {
 }
 
 impl Cable {
-    /// A frame for the stack; dropped when too many wait.
+    /// Queues a frame for the stack; drops it when too many wait.
     pub fn put(&mut self, frame: Frame) {
         if self.incoming.len() < MOST_WAITING {
             self.incoming.push_back(frame);
         }
     }
 
-    /// A frame for the switch, padded to the shortest that a wire carries.
+    /// Queues a frame for the switch, padded to the shortest that a wire carries.
     pub fn send(&mut self, mut ethernet: Vec<u8>) {
         Out(&mut self.outgoing).send(&mut ethernet);
     }
 
-    /// The next frame for the switch.
+    /// Returns the next frame for the switch.
     pub fn take(&mut self) -> Option<Frame> {
         self.outgoing.pop_front()
     }
@@ -70,7 +73,7 @@ impl RxToken for In {
     }
 }
 
-/// Room for a frame that the stack writes.
+/// Space for a frame that the stack writes.
 pub struct Out<'a>(&'a mut VecDeque<Frame>);
 
 impl Out<'_> {

@@ -1,4 +1,5 @@
-//! One connection that is carried into the LAN: a socket of 127.0.0.1 at one end, a connection of the host to a guest at the other.
+//! One connection that is forwarded into the LAN: a socket of 127.0.0.1 at one end, a connection of
+//! the host to a guest at the other.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,10 +12,10 @@ use smoltcp::socket::tcp::State;
 
 use super::host::Host;
 
-/// How long a guest may take to answer, before the connection to it is given up.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a guest may take to answer before the connection to it is given up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A connection, from the moment when somebody connected to 127.0.0.1.
+/// A connection, from the moment when a client connected to 127.0.0.1.
 pub struct Call {
     client: TcpStream,
     guest: SocketHandle,
@@ -24,42 +25,43 @@ pub struct Call {
     answered: bool,
     /// The client's last byte was read (the guest may not have it yet).
     client_ended: bool,
-    /// The guest was told that it has the client's last byte.
+    /// The end of the client's data was sent to the guest.
     client_done: bool,
     /// The guest's last byte has come (it may not be written yet).
     guest_ended: bool,
-    /// What the client has yet to take of a guest that has ended: smoltcp forgets it 10 seconds after the end.
+    /// Data of a guest that has ended, for the client to read: smoltcp forgets it 10 seconds after
+    /// the end.
     rest: VecDeque<u8>,
-    /// The client was told that the guest's last byte was written.
+    /// The end of the guest's data was sent to the client.
     guest_done: bool,
-    /// The client is gone without a farewell.
+    /// The client is gone without closing the connection properly.
     broken: bool,
 }
 
-/// What became of a connection after what could be done was done.
+/// The state of a connection after everything possible was moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Nothing moved; it waits for one of its ends.
     Waits,
-    /// Something moved, so the host has something to do.
+    /// Something moved, so the host has work to do.
     Moved,
     /// It is over, and the host can forget it.
     Over,
-    /// It is over, and the guest must hear so first.
+    /// It is over, and the host must first inform the guest.
     Aborted,
 }
 
 impl Call {
-    /// A call to a guest; `None` when it cannot be made.
+    /// Begins a connection to a guest; `None` when that is impossible.
     pub fn begin(client: TcpStream, to: SocketAddrV4, host: &mut Host, now: Instant) -> Option<Self> {
         client.set_nonblocking(true).ok()?;
-        // It only makes keystrokes faster.
+        // The option only makes keystrokes faster.
         let _ = client.set_nodelay(true);
         Some(Self {
             client,
             guest: host.connect(to)?,
             to: *to.ip(),
-            give_up: now + PATIENCE,
+            give_up: now + ANSWER_TIMEOUT,
             answered: false,
             client_ended: false,
             client_done: false,
@@ -85,13 +87,13 @@ impl Call {
         self.to
     }
 
-    /// When it is given up, while the guest has not answered.
+    /// Returns when it is given up, as long as the guest has not answered.
     pub fn deadline(&self) -> Option<Instant> {
         (!self.answered).then_some(self.give_up)
     }
 
-    /// What to wait for at the client's end; `None` when nothing there matters any more (to ask would only wake us for a hang-up that
-    /// we know of).
+    /// Returns what to wait for at the client's end; `None` when nothing there matters any more
+    /// (waiting would only wake us for a hang-up that we know of).
     pub fn interest(&self, host: &mut Host) -> Option<PollFlags> {
         let guest = host.connection(self.guest);
         let mut flags = PollFlags::empty();
@@ -100,13 +102,13 @@ impl Call {
         (!flags.is_empty() || !self.guest_done).then_some(flags)
     }
 
-    /// Takes notice of what happened at the client's end.
+    /// Records what happened at the client's end.
     pub fn noticed(&mut self, flags: PollFlags) {
         let gone = flags.intersects(PollFlags::ERR | PollFlags::NVAL);
         self.broken |= gone || (flags.contains(PollFlags::HUP) && !self.guest_done);
     }
 
-    /// Moves what can be moved, both ways.
+    /// Moves all data that can be moved, both ways.
     pub fn pump(&mut self, host: &mut Host, now: Instant) -> Next {
         let state = host.connection(self.guest).state();
         if matches!(state, State::SynSent | State::SynReceived) {
@@ -133,7 +135,7 @@ impl Call {
         let guest = host.connection(self.guest);
         match guest.state() {
             State::Closed | State::TimeWait if self.client_done && self.guest_done => Next::Over,
-            // The client has yet to read the guest's last words.
+            // The client has not read the guest's last data yet.
             State::Closed if guest.can_recv() || !self.rest.is_empty() => waits(moved),
             State::Closed => {
                 self.reset();
@@ -143,7 +145,7 @@ impl Call {
         }
     }
 
-    /// From the client to the guest.
+    /// Moves data from the client to the guest.
     fn up(&mut self, host: &mut Host) -> bool {
         let guest = host.connection(self.guest);
         let mut moved = false;
@@ -158,7 +160,8 @@ impl Call {
             }
             moved = true;
         }
-        // Not before the guest has it all: in LAST-ACK smoltcp 0.14 overlooks that a window has opened, so what waits would wait for ever.
+        // Not before the guest has all data: in LAST-ACK smoltcp 0.14 does not notice that a window
+        // has opened, so the rest would wait for ever.
         if self.client_ended && !self.client_done && guest.send_queue() == 0 {
             guest.close();
             self.client_done = true;
@@ -167,7 +170,7 @@ impl Call {
         moved
     }
 
-    /// From the guest to the client.
+    /// Moves data from the guest to the client.
     fn down(&mut self, host: &mut Host) -> bool {
         let guest = host.connection(self.guest);
         while self.guest_ended && guest.can_recv() {
@@ -193,7 +196,7 @@ impl Call {
             moved = true;
         }
         if self.guest_ended && !self.guest_done && self.rest.is_empty() {
-            // It fails when the client is gone, which the next read says.
+            // It fails when the client is gone, which the next read reports.
             let _ = self.client.shutdown(Shutdown::Write);
             self.guest_done = true;
             moved = true;
@@ -207,8 +210,9 @@ impl Call {
         Ok(written)
     }
 
-    /// The guest broke off in the midst: so must the client's end, or it would take half an answer for a whole one. After a proper end it
-    /// must not, since the client may not have read all yet.
+    /// Resets the client's end because the guest reset its own in the middle of the data; the
+    /// client would otherwise take half an answer for a whole one. After a proper end it must not
+    /// be reset, since the client may not have read everything yet.
     fn reset(&self) {
         if self.answered && !self.guest_ended {
             let _ = rustix::net::sockopt::set_socket_linger(&self.client, Some(Duration::ZERO));
@@ -220,7 +224,7 @@ fn waits(moved: bool) -> Next {
     if moved { Next::Moved } else { Next::Waits }
 }
 
-/// What smoltcp wants to know: how many bytes of its buffer were used.
+/// Returns what smoltcp needs to know: how many bytes of its buffer were used.
 fn used(result: io::Result<usize>) -> (usize, io::Result<usize>) {
     (*result.as_ref().unwrap_or(&0), result)
 }

@@ -1,4 +1,5 @@
-//! The thread of the LAN: waits for all sockets at once, carries frames between them, and does as it is told in between.
+//! The thread of the LAN: waits for all sockets at once, moves frames between them, and runs
+//! commands in between.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
@@ -14,29 +15,29 @@ use super::port::Port;
 use super::switch::{Switch, Target};
 use super::watch::Watch;
 
-/// How often connections and the host's stack take turns in one round, before the guests have theirs.
+/// How often connections and the host's stack alternate in one round, before the guests are served.
 const TURNS: usize = 16;
-/// How long nobody is let in after that failed, for want of open files.
+/// How long no connection is accepted after accepting one failed, for want of open files.
 const REST: Duration = Duration::from_millis(100);
 
-/// Something that the thread does between two rounds.
+/// A command that the thread runs between two rounds.
 pub type Command = Box<dyn FnOnce(&mut Carrier) + Send>;
 
-/// All that the thread has in its hands.
+/// All state of the thread.
 pub struct Carrier {
     /// The guests' ports. The host is behind the port after the last of them.
     pub ports: Vec<Port>,
     /// Where frames go.
     pub switch: Switch,
-    /// What was seen.
+    /// Observations on the frames that pass.
     pub watch: Watch,
     /// The host.
     pub host: Host,
-    /// The ways in.
+    /// The forwarded ports.
     pub forwards: Forwards,
-    /// Until when nobody is let in.
+    /// Until when no connection is accepted.
     pub resting: Option<Instant>,
-    /// Whether the last round left something to be done at once.
+    /// Whether the last round left work to be done at once.
     pub busy: bool,
 }
 
@@ -51,7 +52,7 @@ enum Source {
 }
 
 impl Carrier {
-    /// Carries until nobody can give commands any more, which a byte on `wake` announces.
+    /// Runs until no caller can send commands any more, which a byte on `wake` announces.
     pub fn run(mut self, mut wake: UnixStream, commands: &Receiver<Command>) -> io::Result<()> {
         loop {
             let happened = self.wait(&wake)?;
@@ -123,7 +124,7 @@ impl Carrier {
             .collect())
     }
 
-    /// How long to wait at most; `None` for as long as nothing happens.
+    /// Returns how long to wait at most; `None` means until something happens.
     fn timeout(&mut self, now: Instant) -> Option<Timespec> {
         let until = |at: Instant| at.saturating_duration_since(now);
         let waits = [
@@ -150,7 +151,8 @@ impl Carrier {
                 Ok(())
             }
         };
-        // The one who knocks still stands there, so waiting for him again at once would only warm the processor.
+        // The connection is still pending, so waiting for it again at once would only warm the
+        // processor.
         if done.is_err() {
             self.resting = Some(now + REST);
         }
@@ -164,7 +166,7 @@ impl Carrier {
     }
 
     fn receive(&mut self, port: usize, flags: PollFlags, now: Instant) {
-        // All but "may be written" is seen by reading.
+        // Everything except "may be written" is noticed by reading.
         if flags == PollFlags::OUT {
             return;
         }
@@ -180,7 +182,7 @@ impl Carrier {
 
     fn carry(&mut self, from: usize, frame: Frame) {
         match self.switch.forward(from, frame.source(), frame.destination()) {
-            Target::Nobody => {}
+            Target::Nowhere => {}
             Target::Port(port) => self.hand(port, frame),
             Target::Others => {
                 for port in (0..=self.ports.len()).filter(|port| *port != from) {
@@ -197,7 +199,8 @@ impl Carrier {
         }
     }
 
-    /// The host's stack and the connections through it, in turn, until neither has anything to do or the guests should have their turn.
+    /// Runs the host's stack and the connections through it in turn, until neither has work or it
+    /// is time for the guests.
     fn turn(&mut self, now: Instant) {
         self.busy = true;
         for _ in 0..TURNS {

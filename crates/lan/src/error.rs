@@ -12,20 +12,20 @@ pub enum LanError {
     /// A socket or its folder could not be made.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// What was being done, as a gerund.
+        /// The operation, as a gerund.
         doing: &'static str,
-        /// To which file.
+        /// The file that it was applied to.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reported.
         source: io::Error,
     },
-    /// The folder is open to others, who could then plug themselves into the LAN.
+    /// The folder is open to other users, who could then connect to the LAN.
     #[error("{} is open to other users; give a folder of your own with mode 0700, or one that does not exist yet", path.display())]
     NotPrivate {
         /// The folder.
         path: PathBuf,
     },
-    /// A socket is there already.
+    /// The socket exists already.
     #[error("{} is there already, perhaps of a run that goes on; give a folder of its own to every run", path.display())]
     Taken {
         /// The socket.
@@ -36,7 +36,7 @@ pub enum LanError {
     LongPath {
         /// The socket.
         path: PathBuf,
-        /// How many bytes there may be.
+        /// The maximum number of bytes.
         most: usize,
     },
     /// An address that no host of the subnet can have.
@@ -54,9 +54,9 @@ pub enum LanError {
     /// The LAN has no such guest.
     #[error("the LAN has no guest {guest}: they are numbered from 0, and there are {guests}")]
     NoGuest {
-        /// The number that was given.
+        /// The requested number.
         guest: usize,
-        /// How many there are.
+        /// The number of guests.
         guests: usize,
     },
     /// The thread that carries the frames, or what it needs, could not be made.
@@ -65,9 +65,9 @@ pub enum LanError {
     /// No port could be opened for a guest.
     #[error("opening a port of 127.0.0.1 for {to}: {source}")]
     Forward {
-        /// Where it would have led.
+        /// The destination of the port.
         to: std::net::SocketAddrV4,
-        /// What the system said.
+        /// What the system reported.
         source: io::Error,
     },
     /// The LAN's thread ended by itself.

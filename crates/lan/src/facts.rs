@@ -1,4 +1,5 @@
-//! What the LAN saw, as data: who is there, which addresses they claim, where two claim the same.
+//! What the LAN observed, as data: which interfaces are there, which addresses they claim, where
+//! two claim the same.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +13,7 @@ use kraken_foundation::mac::Mac;
 pub enum Place {
     /// A guest, numbered from 0.
     Guest(usize),
-    /// The host itself: the gateway, and who connects to the guests.
+    /// The host itself: the gateway, and the origin of connections to the guests.
     Host,
 }
 
@@ -50,13 +51,13 @@ impl Sighting {
         self.times += 1;
     }
 
-    /// Whether one began before the other was last seen, both ways round.
+    /// Whether each of the two began before the other was last seen.
     pub(super) fn overlaps(&self, other: &Sighting) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 }
 
-/// An interface that was heard of at a guest's port.
+/// An interface that was seen at a guest's port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
     /// The guest, numbered from 0.
@@ -65,33 +66,34 @@ pub struct Neighbour {
     pub mac: Mac,
     /// Its frames, and ARP packets in its name.
     pub frames: Sighting,
-    /// IPv4 addresses that it says it has: senders of ARP requests and replies, also of those that nobody asked for.
+    /// IPv4 addresses that it claims: senders of ARP requests and replies, also of unsolicited
+    /// ones.
     pub claims: BTreeMap<Ipv4Addr, Sighting>,
-    /// IPv4 addresses that it asks for before it takes them (RFC 5227: the sender is 0.0.0.0).
+    /// IPv4 addresses that it probes before it takes them (RFC 5227: the sender is 0.0.0.0).
     pub probes: BTreeMap<Ipv4Addr, Sighting>,
-    /// Requests for an address by DHCP. Nobody answers them on this LAN.
+    /// Requests for an address by DHCP. They are not answered on this LAN.
     pub dhcp: Option<Sighting>,
 }
 
-/// An IPv4 address that more than one wants to have.
+/// An IPv4 address that more than one party wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// The address.
     pub address: Ipv4Addr,
-    /// Who wants it: at least two, in order of place and MAC.
+    /// The parties that want it: at least two, in order of place and MAC.
     pub parties: Vec<Party>,
 }
 
-/// One who wants to have an address.
+/// A party that wants an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
     /// Where it is.
     pub place: Place,
     /// Its interface.
     pub mac: Mac,
-    /// When it said that it has the address.
+    /// When it claimed the address.
     pub claimed: Option<Sighting>,
-    /// When it asked whether somebody has it, to take it if nobody does.
+    /// When it probed for the address, to take it if it is free.
     pub probed: Option<Sighting>,
 }
 
@@ -108,8 +110,8 @@ pub struct PortFacts {
     pub received: u64,
     /// Frames that went to the guest.
     pub sent: u64,
-    /// Frames that were dropped, since the guest did not take them in time.
+    /// Frames that were dropped because the guest did not read them in time.
     pub dropped: u64,
-    /// How many times the connection was closed because what came did not follow the protocol.
+    /// How many times the connection was closed because the data did not follow the protocol.
     pub garbled: u64,
 }

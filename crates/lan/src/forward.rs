@@ -1,4 +1,4 @@
-//! The ways in: ports of 127.0.0.1 that lead to ports of guests.
+//! Forwarding: ports of 127.0.0.1 that lead to ports of guests.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
@@ -10,41 +10,41 @@ use smoltcp::iface::SocketHandle;
 use super::call::{Call, Next};
 use super::host::Host;
 
-/// How many connections there may be at once. More wait at the door.
+/// The maximum number of connections at once. More wait to be accepted.
 const MOST_CALLS: usize = 256;
-/// How often guests are asked for that did not answer yet, and how often those that did.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-const ASK_ANEW: Duration = Duration::from_secs(20);
+/// The intervals of ARP requests for guests: those that have not answered yet, and those that have.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const REFRESH_AFTER: Duration = Duration::from_secs(20);
 
-/// A port of 127.0.0.1, and where it leads.
+/// A port of 127.0.0.1, and its destination.
 pub struct Gate {
-    /// Where one connects to.
+    /// Where a client connects to.
     pub listener: TcpListener,
     local: SocketAddrV4,
     to: SocketAddrV4,
 }
 
-/// All of them, and the connections through them.
+/// All forwarded ports, and the connections through them.
 pub struct Forwards {
     gates: Vec<Gate>,
     calls: Vec<Call>,
-    /// Connections that the host must tell the guest the end of, before it forgets them.
-    farewells: Vec<SocketHandle>,
+    /// Connections whose end the host must send to the guest before it forgets them.
+    closing: Vec<SocketHandle>,
     asked: Instant,
 }
 
 impl Forwards {
-    /// None yet.
+    /// Makes an empty set.
     pub fn new(now: Instant) -> Self {
         Self {
             gates: Vec::new(),
             calls: Vec::new(),
-            farewells: Vec::new(),
+            closing: Vec::new(),
             asked: now,
         }
     }
 
-    /// A port that leads to this address and port: the one there is, or a new one.
+    /// Returns a port that leads to this address and port: the existing one, or a new one.
     pub fn open(&mut self, to: SocketAddrV4) -> io::Result<SocketAddrV4> {
         if let Some(gate) = self.gates.iter().find(|gate| gate.to == to) {
             return Ok(gate.local);
@@ -58,7 +58,7 @@ impl Forwards {
         Ok(local)
     }
 
-    /// The ports at which somebody may knock: none while there is no room.
+    /// Returns the ports that accept connections: none while the maximum is reached.
     pub fn gates(&self) -> &[Gate] {
         if self.calls.len() < MOST_CALLS {
             &self.gates
@@ -67,12 +67,12 @@ impl Forwards {
         }
     }
 
-    /// The connections, and what to wait for at their near ends.
+    /// Returns the connections, and what to wait for at their near ends.
     pub fn calls(&self) -> &[Call] {
         &self.calls
     }
 
-    /// Takes those who knock at a port.
+    /// Accepts the clients that wait at a port.
     pub fn accept(&mut self, gate: usize, host: &mut Host, now: Instant) -> io::Result<()> {
         let Some(gate) = self.gates.get(gate) else {
             return Ok(());
@@ -88,17 +88,18 @@ impl Forwards {
         Ok(())
     }
 
-    /// Takes notice of what happened at the near end of a connection.
+    /// Records what happened at the near end of a connection.
     pub fn noticed(&mut self, call: usize, flags: PollFlags) {
         if let Some(call) = self.calls.get_mut(call) {
             call.noticed(flags);
         }
     }
 
-    /// Moves what can be moved; whether the host has something to do then. Connections have new numbers afterwards.
+    /// Moves all data that can be moved; returns whether the host has work to do then. Connections
+    /// have new numbers afterwards.
     pub fn pump(&mut self, host: &mut Host, now: Instant) -> bool {
-        for farewell in self.farewells.drain(..) {
-            host.remove(farewell);
+        for handle in self.closing.drain(..) {
+            host.remove(handle);
         }
         let mut moved = false;
         self.calls.retain_mut(|call| match call.pump(host, now) {
@@ -113,14 +114,14 @@ impl Forwards {
             }
             Next::Aborted => {
                 moved = true;
-                self.farewells.push(call.guest());
+                self.closing.push(call.guest());
                 false
             }
         });
         moved | self.ask(host, now)
     }
 
-    /// When something is due, if nothing comes before.
+    /// Returns when the next timer is due.
     pub fn due(&self) -> Option<Instant> {
         let deadline = self.calls.iter().filter_map(Call::deadline).min();
         [deadline, self.ask_at()].into_iter().flatten().min()
@@ -128,7 +129,7 @@ impl Forwards {
 
     fn ask_at(&self) -> Option<Instant> {
         let waiting = self.calls.iter().any(|call| call.deadline().is_some());
-        let pause = if waiting { ASK_AGAIN } else { ASK_ANEW };
+        let pause = if waiting { RETRY_AFTER } else { REFRESH_AFTER };
         (!self.calls.is_empty()).then(|| self.asked + pause)
     }
 

@@ -1,6 +1,8 @@
-//! Frames on the way between QEMU and the switch: QEMU's stream protocol, both ways, with bounded queues.
+//! Frames on the way between QEMU and the switch: QEMU's stream protocol, both ways, with bounded
+//! queues.
 //!
-//! On the socket each frame is preceded by its length, 32 bits in network order (QEMU, `net/stream.c` and `net/net.c`).
+//! On the socket each frame is preceded by its length, 32 bits in network order (QEMU,
+//! `net/stream.c` and `net/net.c`).
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -8,20 +10,22 @@ use std::sync::Arc;
 
 use kraken_foundation::mac::Mac;
 
-/// No frame that QEMU takes or sends is longer, in bytes (QEMU, `include/net/net.h`: `NET_BUFSIZE`).
+/// No frame that QEMU takes or sends is longer, in bytes (QEMU, `include/net/net.h`:
+/// `NET_BUFSIZE`).
 pub const MAX_FRAME: usize = 4096 + 65536;
-/// Destination, source and type: a shorter frame is none.
+/// Destination, source and type: anything shorter is not a frame.
 pub const ETHERNET_HEADER: usize = 14;
 const PREFIX: usize = 4;
-/// How many frames one system call writes.
+/// The number of frames that one system call writes.
 const AT_ONCE: usize = 32;
 
-/// An Ethernet frame with the length before it, as it stands on the socket. Cloning shares the bytes.
+/// An Ethernet frame with the length before it, as on the socket. Cloning shares the bytes.
 #[derive(Clone, Debug)]
 pub struct Frame(Arc<[u8]>);
 
 impl Frame {
-    /// A frame of these bytes (destination first, no checksum at the end); `None` when they are too few or too many.
+    /// Makes a frame of these bytes (destination first, no checksum at the end); `None` when they
+    /// are too few or too many.
     pub fn new(ethernet: &[u8]) -> Option<Self> {
         if !(ETHERNET_HEADER..=MAX_FRAME).contains(&ethernet.len()) {
             return None;
@@ -30,17 +34,17 @@ impl Frame {
         Some(Self([&length.to_be_bytes(), ethernet].concat().into()))
     }
 
-    /// The frame itself, without the length.
+    /// Returns the frame itself, without the length.
     pub fn ethernet(&self) -> &[u8] {
         &self.0[PREFIX..]
     }
 
-    /// To whom it goes.
+    /// Returns the destination address.
     pub fn destination(&self) -> Mac {
         self.mac(0)
     }
 
-    /// From whom it comes.
+    /// Returns the source address.
     pub fn source(&self) -> Mac {
         self.mac(6)
     }
@@ -52,11 +56,12 @@ impl Frame {
     }
 }
 
-/// The peer announced a frame longer than any can be: it does not speak the protocol, and what follows cannot be understood.
+/// The peer announced a frame longer than the maximum: it does not speak the protocol, and the
+/// following bytes cannot be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// What came from a peer and is not yet a whole frame.
+/// Bytes from a peer that are not yet a complete frame.
 pub struct Inbox {
     bytes: Box<[u8]>,
     taken: usize,
@@ -64,7 +69,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// An empty one. Its memory does not grow.
+    /// Makes an empty one. Its memory does not grow.
     pub fn new() -> Self {
         Self {
             bytes: vec![0; 2 * (PREFIX + MAX_FRAME)].into(),
@@ -73,7 +78,7 @@ impl Inbox {
         }
     }
 
-    /// Reads once; the number of bytes, 0 at the end.
+    /// Reads once; returns the number of bytes, 0 at the end.
     pub fn fill(&mut self, from: &mut impl Read) -> io::Result<usize> {
         self.bytes.copy_within(self.taken..self.filled, 0);
         self.filled -= self.taken;
@@ -83,7 +88,8 @@ impl Inbox {
         Ok(read)
     }
 
-    /// The next whole frame, if it is there. Frames too short to be any are passed over, as a switch drops runts.
+    /// Returns the next complete frame, if there is one. Frames below the minimum length are
+    /// skipped, as a switch drops runts.
     pub fn next(&mut self) -> Result<Option<Frame>, TooLong> {
         loop {
             let waiting = &self.bytes[self.taken..self.filled];
@@ -109,16 +115,17 @@ impl Inbox {
 #[derive(Default)]
 pub struct Outbox {
     frames: VecDeque<Frame>,
-    /// How much of the first one is written.
+    /// How many bytes of the first one are written.
     sent: usize,
     bytes: usize,
 }
 
-/// How much may wait for one peer, in bytes. More is dropped, as a real switch does; TCP sends it again.
+/// The maximum number of bytes that wait for one peer. More is dropped, as in a real switch; TCP
+/// sends it again.
 const MOST_WAITING: usize = 4 << 20;
 
 impl Outbox {
-    /// Puts a frame at the end; `false` when too much waits already, and the frame is dropped.
+    /// Appends a frame; returns `false` when too many bytes wait already, and drops the frame.
     pub fn push(&mut self, frame: Frame) -> bool {
         if self.bytes + frame.0.len() > MOST_WAITING {
             return false;
@@ -133,13 +140,14 @@ impl Outbox {
         self.frames.is_empty()
     }
 
-    /// Forgets what waits, but for the rest of a frame that is written in part: without it the peer would misread all that follows.
+    /// Drops all waiting frames except the rest of a frame that is written in part: without it the
+    /// peer would misread everything that follows.
     pub fn clear(&mut self) {
         self.frames.truncate(usize::from(self.sent > 0));
         self.bytes = self.frames.iter().map(|frame| frame.0.len()).sum();
     }
 
-    /// Writes as much as the peer takes; the number of frames that are through.
+    /// Writes as much as the peer takes; returns the number of frames that are complete.
     pub fn flush(&mut self, to: &mut impl Write) -> io::Result<u64> {
         let mut through = 0;
         while !self.frames.is_empty() {
@@ -188,7 +196,7 @@ mod tests {
         [&u32::try_from(ethernet.len()).unwrap().to_be_bytes(), ethernet].concat()
     }
 
-    /// Gives one byte a call at first, then more: frames come in any pieces.
+    /// Yields one byte a call at first, then more: frames arrive in pieces of any size.
     struct Dribble<'a>(&'a [u8], usize);
 
     impl Read for Dribble<'_> {

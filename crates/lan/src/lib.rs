@@ -1,9 +1,12 @@
-//! A LAN for guests in QEMU: an Ethernet switch in user space with a unix socket for each guest, and one host on it, the gateway.
+//! A LAN for guests in QEMU: an Ethernet switch in user space with a unix socket for each guest,
+//! and one host on it, the gateway.
 //!
-//! A guest's network card is connected with `-netdev stream,server=off,addr.type=unix,addr.path=SOCKET` (QEMU 7.2 and later). One thread
-//! carries all frames. The host has a TCP/IP stack of its own (smoltcp): it has the gateway's address, answers ARP, ping and, if
-//! wanted, NTP, and refuses everything else. Connections come in through ports of 127.0.0.1 ([`Lan::forward`]). The switch watches what
-//! passes: which guests are there ([`Lan::seen`]), and which addresses are claimed twice ([`Lan::conflicts`]).
+//! A guest's network card is connected with
+//! `-netdev stream,server=off,addr.type=unix,addr.path=SOCKET` (QEMU 7.2 and later). One thread
+//! moves all frames. The host has a TCP/IP stack of its own (smoltcp): it has the gateway's
+//! address, answers ARP, ping and, if wanted, NTP, and refuses everything else. Connections come in
+//! through ports of 127.0.0.1 ([`Lan::forward`]). The switch observes all frames: which guests are
+//! there ([`Lan::seen`]), and which addresses are claimed twice ([`Lan::conflicts`]).
 //!
 //! This crate needs no root, and nothing leads from the LAN to a real network.
 //!
@@ -25,6 +28,16 @@
 //! # Ok(())
 //! # }
 //! ```
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
 
 mod arrival;
 mod cable;
@@ -65,21 +78,22 @@ use sockets::Sockets;
 use switch::Switch;
 use watch::Watch;
 
-/// What a LAN is made from.
+/// The configuration of a LAN.
 #[derive(Clone, Debug)]
 pub struct LanConfig {
-    /// The folder for the sockets: one of our own with mode 0700, or one that does not exist yet. Its path must be short: a socket's has
-    /// 107 bytes at most.
+    /// The folder for the sockets: a private one with mode 0700, or one that does not exist yet.
+    /// Its path must be short: a socket's path has 107 bytes at most.
     pub folder: PathBuf,
     /// The guests' subnet.
     pub subnet: Ipv4Net,
-    /// The gateway that the guests are told of: the host has this address.
+    /// The gateway that the guests are configured with: the host has this address.
     pub gateway: Option<Ipv4Addr>,
-    /// The host's own address, from which it connects; no guest may have it. It may be the gateway's.
+    /// The host's own address, from which it connects; no guest may have it. It may be the
+    /// gateway's.
     pub host: Ipv4Addr,
-    /// Whether the host tells the time (NTP, UDP port 123), from its own clock.
+    /// Whether the host answers time requests (NTP, UDP port 123), from its own clock.
     pub time: bool,
-    /// How many guests there are.
+    /// The number of guests.
     pub guests: usize,
 }
 
@@ -88,7 +102,7 @@ pub struct Lan {
     subnet: Ipv4Net,
     sockets: Sockets,
     guests: usize,
-    /// Taken only when the LAN is dropped: that it is gone ends the thread.
+    /// Taken only when the LAN is dropped: a closed channel ends the thread.
     commands: Option<Sender<Command>>,
     wake: UnixStream,
     thread: Option<JoinHandle<()>>,
@@ -97,7 +111,7 @@ pub struct Lan {
 }
 
 impl Lan {
-    /// Makes the sockets and begins to carry.
+    /// Makes the sockets and starts the thread.
     pub fn start(config: LanConfig) -> Result<Lan, LanError> {
         let LanConfig {
             folder,
@@ -133,7 +147,8 @@ impl Lan {
         })
     }
 
-    /// The socket for a guest's QEMU. A guest may come, go and come again; who comes later takes the port over.
+    /// Returns the socket for a guest's QEMU. A guest may disconnect and connect again; a later
+    /// connection replaces an earlier one.
     ///
     /// # Panics
     ///
@@ -148,7 +163,8 @@ impl Lan {
         }
     }
 
-    /// A port of 127.0.0.1 that leads to a guest's address and port, for as long as the LAN lives. Asked twice, it gives the same.
+    /// Returns a port of 127.0.0.1 that leads to a guest's address and port, for as long as the LAN
+    /// lives. The same destination has the same port.
     ///
     /// A connection to it is closed when the guest refuses, or does not answer within 20 seconds.
     pub fn forward(&self, to: SocketAddrV4) -> Result<SocketAddrV4, LanError> {
@@ -157,29 +173,33 @@ impl Lan {
         opened.map_err(|source| LanError::Forward { to, source })
     }
 
-    /// Everybody who was heard of, by guest and MAC; nobody, when the LAN has ended by itself.
+    /// Returns all interfaces that were seen, by guest and MAC; none when the LAN has ended by
+    /// itself.
     pub fn seen(&self) -> Vec<Neighbour> {
         self.ask(|carrier| carrier.watch.seen()).unwrap_or_default()
     }
 
-    /// Addresses of the subnet that more than one claims or asks for; none, when the LAN has ended by itself.
+    /// Returns the addresses of the subnet that more than one party claims or probes; none when the
+    /// LAN has ended by itself.
     pub fn conflicts(&self) -> Vec<Conflict> {
         self.ask(|carrier| carrier.watch.conflicts(Instant::now()))
             .unwrap_or_default()
     }
 
-    /// What is known of a guest's port; `None` when there is no such guest, or the LAN has ended by itself.
+    /// Returns the facts about a guest's port; `None` when there is no such guest, or the LAN has
+    /// ended by itself.
     pub fn port(&self, guest: usize) -> Option<PortFacts> {
         self.ask(move |carrier| carrier.ports.get(guest).map(Port::facts))
             .ok()?
     }
 
-    /// Pulls a guest's cable: when this returns, nothing from or to it passes. The guest does not see it; to it, the others are gone.
+    /// Pulls a guest's cable: when this returns, nothing from or to it passes. The guest does not
+    /// notice it; from its view, the others are gone.
     pub fn cut(&self, guest: usize) -> Result<(), LanError> {
         self.plug(guest, false)
     }
 
-    /// Puts a guest's cable back.
+    /// Plugs a guest's cable in again.
     pub fn join(&self, guest: usize) -> Result<(), LanError> {
         self.plug(guest, true)
     }
@@ -197,11 +217,11 @@ impl Lan {
         })
     }
 
-    /// Has the thread do something between two rounds, and waits for what comes of it.
+    /// Lets the thread run a command between two rounds, and waits for its result.
     fn ask<T: Send + 'static>(&self, what: impl FnOnce(&mut Carrier) -> T + Send + 'static) -> Result<T, LanError> {
         let (answer, answered) = mpsc::channel();
         let command: Command = Box::new(move |carrier| {
-            // Nobody waits for the answer only if he who asked is gone.
+            // It fails only when the caller that waits for the answer is gone.
             let _ = answer.send(what(carrier));
         });
         let sent = self
@@ -222,7 +242,8 @@ impl Lan {
     }
 
     fn wake(&self) {
-        // It fails when the thread is gone, or so many bytes wait already that it wakes anyway.
+        // It fails when the thread is gone, or when so many bytes wait already that the thread
+        // wakes anyway.
         let _ = (&self.wake).write(&[1]);
     }
 }
@@ -232,7 +253,7 @@ impl Drop for Lan {
         drop(self.commands.take());
         self.wake();
         if let Some(thread) = self.thread.take() {
-            // What it broke down of was told when it did.
+            // The cause of a panic was recorded when it happened.
             let _ = thread.join();
         }
     }
@@ -260,7 +281,7 @@ fn carrier(listeners: Vec<UnixListener>, subnet: Ipv4Net, addresses: [Ipv4Addr; 
     }
 }
 
-/// The two ends of what wakes the thread.
+/// Makes the two ends of the pair that wakes the thread.
 fn wires() -> io::Result<(UnixStream, UnixStream)> {
     let (wake, woken) = UnixStream::pair()?;
     wake.set_nonblocking(true)?;

@@ -1,4 +1,4 @@
-//! The time, for guests that have no clock: the answer to an (S)NTP request.
+//! The time, for guests that have no clock: answers (S)NTP requests.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const PORT: u16 = 123;
 /// The length of a message without extensions, in bytes (RFC 5905, figure 8).
 const LENGTH: usize = 48;
-/// Seconds from 1900, where NTP begins to count, to 1970, where Unix does.
+/// Seconds from 1900, the epoch of NTP, to 1970, the epoch of Unix.
 const UNIX_IN_NTP: u64 = 2_208_988_800;
 const CLIENT: u8 = 3;
 const SERVER: u8 = 4;
 
-/// The answer to a request at `now`; `None` when it is none that a client makes.
+/// Returns the answer to a request at `now`; `None` when it is not a client's request.
 ///
-/// It says stratum 1, source `LOCL` (RFC 5905, figure 12): the host's clock is as good as it gets here, and clients refuse one that
-/// says that it is not set.
+/// It states stratum 1, source `LOCL` (RFC 5905, figure 12): the host's clock is the best one here,
+/// and clients refuse a server that says its clock is not set.
 pub fn answer(request: &[u8], now: SystemTime) -> Option<[u8; LENGTH]> {
     let request = request.first_chunk::<LENGTH>()?;
     let (version, mode) = (request[0] >> 3 & 7, request[0] & 7);
@@ -30,14 +30,15 @@ pub fn answer(request: &[u8], now: SystemTime) -> Option<[u8; LENGTH]> {
     reply[3] = (-20_i8).cast_unsigned();
     reply[12..16].copy_from_slice(b"LOCL");
     reply[16..24].copy_from_slice(&stamp);
-    // What the client sent as its own time comes back, so that it knows its answer among others.
+    // The client's own time is copied back, so that the client recognises its answer.
     reply[24..32].copy_from_slice(&request[40..48]);
     reply[32..40].copy_from_slice(&stamp);
     reply[40..48].copy_from_slice(&stamp);
     Some(reply)
 }
 
-/// Seconds and fractions of one, 32 bits each. The seconds begin anew in 2036; clients know that (RFC 5905, section 6: eras).
+/// Returns seconds and fractions of a second, 32 bits each. The seconds start from 0 again in 2036;
+/// clients know that (RFC 5905, section 6: eras).
 fn timestamp(now: SystemTime) -> Option<[u8; 8]> {
     let since: Duration = now.duration_since(UNIX_EPOCH).ok()?;
     let seconds = since.as_secs().wrapping_add(UNIX_IN_NTP) & u64::from(u32::MAX);

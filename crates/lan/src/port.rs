@@ -1,4 +1,5 @@
-//! One port of the switch: the socket that a guest's QEMU connects to, and what is on its way in and out.
+//! One port of the switch: the socket that a guest's QEMU connects to, and the frames on their way
+//! in and out.
 
 use std::io::{self, ErrorKind};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -6,12 +7,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use super::facts::PortFacts;
 use super::frame::{Frame, Inbox, Outbox};
 
-/// How often a port is read in one round before the others have their turn.
+/// How often a port is read in one round before the others are served.
 const READS_A_ROUND: usize = 4;
 
 /// A port, with or without a guest.
 pub struct Port {
-    /// Where a guest's QEMU knocks.
+    /// Where a guest's QEMU connects.
     pub listener: UnixListener,
     line: Option<Line>,
     facts: PortFacts,
@@ -24,7 +25,7 @@ struct Line {
 }
 
 impl Port {
-    /// A port that waits for its guest.
+    /// Makes a port that waits for its guest.
     pub fn new(listener: UnixListener) -> Self {
         Self {
             listener,
@@ -33,17 +34,18 @@ impl Port {
         }
     }
 
-    /// The connection to the guest, and whether something waits to be written to it.
+    /// Returns the connection to the guest, and whether bytes wait to be written to it.
     pub fn line(&self) -> Option<(&UnixStream, bool)> {
         self.line.as_ref().map(|line| (&line.stream, !line.outbox.is_empty()))
     }
 
-    /// What is known of it.
+    /// Returns the facts about the port.
     pub fn facts(&self) -> PortFacts {
         self.facts
     }
 
-    /// Takes the guest that knocks; one that was there before is let go, since its QEMU was started anew. Whether there was one.
+    /// Accepts a guest. An earlier guest is disconnected, since its QEMU was started again. Returns
+    /// whether a guest was waiting.
     pub fn accept(&mut self) -> io::Result<bool> {
         let stream = match self.listener.accept() {
             Ok((stream, _)) => stream,
@@ -63,7 +65,8 @@ impl Port {
         Ok(true)
     }
 
-    /// Pulls the cable, or puts it back. The connection to QEMU stays: the guest sees its link up, and nothing comes through.
+    /// Pulls the cable, or plugs it in again. The connection to QEMU stays: the guest sees its link
+    /// up, and nothing comes through.
     pub fn plug(&mut self, joined: bool) {
         self.facts.cut = !joined;
         if let Some(line) = self.line.as_mut().filter(|_| !joined) {
@@ -71,7 +74,8 @@ impl Port {
         }
     }
 
-    /// Reads what the guest sent; `false` when the line is lost: the peer has gone, or does not speak the protocol.
+    /// Reads what the guest sent; `false` when the connection is lost: the peer has gone, or does
+    /// not speak the protocol.
     pub fn receive(&mut self, frames: &mut Vec<Frame>) -> bool {
         let Some(line) = &mut self.line else { return false };
         let before = frames.len();
@@ -86,7 +90,8 @@ impl Port {
         self.line.is_some()
     }
 
-    /// Puts a frame on its way to the guest, or drops it: nobody is there, the cable is out, or too much waits already.
+    /// Queues a frame for the guest. Drops it when no guest is connected, the cable is out, or too
+    /// many bytes wait already.
     pub fn send(&mut self, frame: Frame) {
         let Some(line) = self.line.as_mut().filter(|_| !self.facts.cut) else {
             return;
@@ -96,7 +101,8 @@ impl Port {
         }
     }
 
-    /// Writes what waits, as far as the guest takes it; `false` when the line is lost.
+    /// Writes the waiting frames, as far as the guest takes them; `false` when the connection is
+    /// lost.
     pub fn flush(&mut self) -> bool {
         let Some(line) = &mut self.line else { return false };
         match line.outbox.flush(&mut line.stream) {

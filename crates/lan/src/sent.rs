@@ -9,17 +9,18 @@ use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
 use super::frame::ETHERNET_HEADER;
 use kraken_foundation::mac::Mac;
 
-/// The host's interface: an address of the locally administered ones, in no range that QEMU or Docker use.
+/// The address of the host's interface: a locally administered one, outside of the ranges that QEMU
+/// and Docker use.
 pub const MAC: Mac = Mac([0x02, b'k', b'f', 0, 0, 1]);
 
-/// A frame of the host with an ARP packet.
+/// Makes a frame of the host with an ARP packet.
 pub fn arp_frame(to: Mac, packet: &ArpRepr) -> Vec<u8> {
     let mut bytes = frame(to, EthernetProtocol::Arp, packet.buffer_len());
     packet.emit(&mut ArpPacket::new_unchecked(&mut bytes[ETHERNET_HEADER..]));
     bytes
 }
 
-/// A frame of the host with an ICMP message.
+/// Makes a frame of the host with an ICMP message.
 pub fn icmp_frame(to: Mac, src_addr: Ipv4Addr, dst_addr: Ipv4Addr, message: &Icmpv4Repr<'_>) -> Vec<u8> {
     let header = Ipv4Repr {
         src_addr,
@@ -36,7 +37,7 @@ pub fn icmp_frame(to: Mac, src_addr: Ipv4Addr, dst_addr: Ipv4Addr, message: &Icm
     bytes
 }
 
-/// A frame of the host with space for a payload.
+/// Makes a frame of the host with space for a payload.
 fn frame(to: Mac, ethertype: EthernetProtocol, payload: usize) -> Vec<u8> {
     let mut bytes = vec![0; ETHERNET_HEADER + payload];
     let header = EthernetRepr {

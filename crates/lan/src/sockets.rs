@@ -1,4 +1,4 @@
-//! The folder with one unix socket per guest: private, and tidied up at the end.
+//! The folder with one unix socket per guest: private, and removed at the end.
 
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::LanError;
 
-/// How long a socket's path may be, in bytes: `sun_path` has 108, the last of them zero (unix(7)).
+/// The maximum length of a socket's path, in bytes: `sun_path` has 108, the last of them zero
+/// (unix(7)).
 const LONGEST: usize = 107;
 
 /// The sockets' paths. Dropping it removes the sockets, and the folder if it was made here.
@@ -19,7 +20,7 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Makes the folder if it is not there, and listens on one socket for each guest.
+    /// Makes the folder if it does not exist, and listens on one socket for each guest.
     pub fn listen(folder: &Path, guests: usize) -> Result<(Self, Vec<UnixListener>), LanError> {
         let mut sockets = Self {
             paths: Vec::new(),
@@ -51,7 +52,7 @@ impl Drop for Sockets {
     }
 }
 
-/// Makes sure that the folder is ours alone; whether it had to be made.
+/// Makes sure that the folder is private; returns whether it had to be made.
 fn private(folder: &Path) -> Result<bool, LanError> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => return Ok(true),

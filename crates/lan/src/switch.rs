@@ -1,32 +1,33 @@
-//! Where a frame goes: learns which MAC address is behind which port.
+//! Forwards frames: learns which MAC address is behind which port.
 
 use std::collections::HashMap;
 
 use kraken_foundation::mac::Mac;
 
-/// No port is remembered for more addresses than this, so that one guest that makes up addresses does not crowd the others out.
+/// The maximum number of addresses that are remembered for a port, so that a guest that invents
+/// addresses does not displace the others.
 const MACS_PER_PORT: usize = 256;
 
-/// To which ports a frame goes.
+/// The ports to which a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// To none.
-    Nobody,
-    /// To this one.
+    /// No port.
+    Nowhere,
+    /// This port.
     Port(usize),
-    /// To all but the one it came from.
+    /// All ports but the one it came from.
     Others,
 }
 
 /// The table of a learning switch.
 pub struct Switch {
     behind: HashMap<Mac, usize>,
-    /// Addresses that are known from the start and stay where they are: the host's own.
+    /// Addresses that are known from the start and do not move: the host's own.
     fixed: (Mac, usize),
 }
 
 impl Switch {
-    /// A switch on which `mac` is behind `port`, whatever guests say.
+    /// Makes a switch on which `mac` is behind `port`, whatever guests send.
     pub fn new(mac: Mac, port: usize) -> Self {
         Self {
             behind: HashMap::new(),
@@ -34,23 +35,23 @@ impl Switch {
         }
     }
 
-    /// Learns from a frame that came in at `port`, and says where it goes.
+    /// Learns from a frame that came in at `port`, and returns where it goes.
     pub fn forward(&mut self, port: usize, source: Mac, destination: Mac) -> Target {
         if !source.is_unicast() || destination.is_link_local() {
-            return Target::Nobody;
+            return Target::Nowhere;
         }
         self.learn(port, source);
         if !destination.is_unicast() {
             return Target::Others;
         }
         match self.port_of(destination) {
-            Some(same) if same == port => Target::Nobody,
+            Some(same) if same == port => Target::Nowhere,
             Some(other) => Target::Port(other),
             None => Target::Others,
         }
     }
 
-    /// Forgets what is behind a port: its cable was pulled, or its guest has gone.
+    /// Forgets the addresses behind a port: its cable was pulled, or its guest has gone.
     pub fn forget(&mut self, port: usize) {
         self.behind.retain(|_, behind| *behind != port);
     }
@@ -110,14 +111,14 @@ mod tests {
         let mut switch = switch();
         switch.forward(0, A, Mac::BROADCAST);
         switch.forward(0, B, Mac::BROADCAST);
-        assert_eq!(switch.forward(0, A, B), Target::Nobody);
+        assert_eq!(switch.forward(0, A, B), Target::Nowhere);
     }
 
     #[test]
     fn frames_for_the_next_switch_only_and_frames_from_a_group_go_nowhere() {
         let mut switch = switch();
-        assert_eq!(switch.forward(0, A, Mac([1, 0x80, 0xc2, 0, 0, 0x0e])), Target::Nobody);
-        assert_eq!(switch.forward(0, Mac::BROADCAST, A), Target::Nobody);
+        assert_eq!(switch.forward(0, A, Mac([1, 0x80, 0xc2, 0, 0, 0x0e])), Target::Nowhere);
+        assert_eq!(switch.forward(0, Mac::BROADCAST, A), Target::Nowhere);
     }
 
     #[test]
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_the_hosts_address() {
+    fn no_guest_takes_the_hosts_address() {
         let mut switch = switch();
         switch.forward(0, HOST, Mac::BROADCAST);
         assert_eq!(switch.forward(1, B, HOST), Target::Port(9));

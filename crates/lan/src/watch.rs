@@ -1,4 +1,5 @@
-//! Watching: notes from the frames that pass who is there and which addresses are claimed, asked for and fought over.
+//! Observes the frames that pass: which interfaces are there, and which addresses are claimed,
+//! probed and in conflict.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,18 +13,19 @@ use smoltcp::wire::{IpProtocol, Ipv4Packet, UdpPacket};
 use super::facts::{Conflict, Neighbour, Party, Place, Sighting};
 use kraken_foundation::mac::Mac;
 
-/// No more interfaces of one guest are kept; what a guest makes up beyond them is not.
+/// The maximum number of interfaces that are recorded for one guest; a guest may invent more.
 const INTERFACES: usize = 64;
-/// No more addresses of one interface are kept.
+/// The maximum number of addresses that are recorded for one interface.
 const ADDRESSES: usize = 256;
-/// A guest that asks for the host's address is given this long to say what its own is: one that is starved of its processor needs half a
-/// minute for what takes a moment.
-const MIND_MADE_UP: Duration = Duration::from_secs(120);
-/// Where a DHCP server listens, and where the first byte of a request stands that tells it from a reply (RFC 2131).
+/// How long a guest that asks for the host's address has to announce its own: one that gets little
+/// processor time needs half a minute for what usually takes a moment.
+const ANNOUNCE_WITHIN: Duration = Duration::from_secs(120);
+/// Where a DHCP server listens, and where the first byte of a request is that distinguishes it from
+/// a reply (RFC 2131).
 const DHCP_SERVER: u16 = 67;
 const BOOTREQUEST: u8 = 1;
 
-/// What was seen so far.
+/// The observations so far.
 pub struct Watch {
     subnet: Ipv4Net,
     own: (Mac, BTreeMap<Ipv4Addr, Sighting>),
@@ -31,7 +33,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Nothing seen; the host with this MAC has these addresses from now on.
+    /// Starts without observations; the host with this MAC has these addresses from now on.
     pub fn new(subnet: Ipv4Net, mac: Mac, addresses: &[Ipv4Addr], now: Instant) -> Self {
         let own = addresses.iter().map(|address| (*address, Sighting::at(now))).collect();
         Self {
@@ -41,7 +43,7 @@ impl Watch {
         }
     }
 
-    /// Notes what a frame from a guest says.
+    /// Records the content of a frame from a guest.
     pub fn note(&mut self, guest: usize, ethernet: &[u8], now: Instant) {
         let Ok(frame) = EthernetFrame::new_checked(ethernet) else {
             return;
@@ -111,12 +113,12 @@ impl Watch {
         }
     }
 
-    /// Everybody who was heard of, by guest and MAC.
+    /// Returns all interfaces that were seen, by guest and MAC.
     pub fn seen(&self) -> Vec<Neighbour> {
         self.neighbours.values().cloned().collect()
     }
 
-    /// Addresses of the subnet that more than one wants.
+    /// Returns the addresses of the subnet that more than one party wants.
     pub fn conflicts(&self, now: Instant) -> Vec<Conflict> {
         let mut wanted: BTreeMap<Ipv4Addr, Vec<Party>> = BTreeMap::new();
         for (address, party) in self.parties(now) {
@@ -124,22 +126,23 @@ impl Watch {
                 wanted.entry(address).or_default().push(party);
             }
         }
-        wanted.retain(|_, parties| fought_over(parties));
+        wanted.retain(|_, parties| is_conflict(parties));
         wanted
             .into_iter()
             .map(|(address, parties)| Conflict { address, parties })
             .collect()
     }
 
-    /// Everything of one guest, whatever its interface.
+    /// Returns everything of one guest, whatever its interface.
     fn all_of(&self, guest: usize) -> impl Iterator<Item = &Neighbour> {
         let all = self.neighbours.range((guest, Mac([0; 6]))..=(guest, Mac::BROADCAST));
         all.map(|(_, neighbour)| neighbour)
     }
 
-    /// Whether a guest that asks for this address without a sender's wants it. A kernel asks like that, too, when it looks for its gateway
-    /// in a moment in which it has no address: so nobody who has an address wants another, and whoever asked for another address, or could
-    /// not yet say what its own is, does not want the host's.
+    /// Whether a guest that asks for this address without a sender's address wants to have it. A
+    /// kernel asks like that, too, when it searches its gateway while it has no address. So a guest
+    /// that has an address does not want another, and a guest that asked for another address, or
+    /// could not announce its own yet, does not want the host's.
     fn wants(&self, guest: usize, address: Ipv4Addr, now: Instant) -> bool {
         let is_ours = |address: &Ipv4Addr| self.subnet.contains(address);
         let has_one = self.all_of(guest).any(|all| all.claims.keys().any(is_ours));
@@ -147,8 +150,9 @@ impl Watch {
             return !has_one;
         }
         let all = self.all_of(guest).flat_map(|all| &all.probes);
-        all.filter(|(address, _)| is_ours(address))
-            .all(|(address, seen)| self.own.1.contains_key(address) && now.duration_since(seen.first) >= MIND_MADE_UP)
+        all.filter(|(address, _)| is_ours(address)).all(|(address, seen)| {
+            self.own.1.contains_key(address) && now.duration_since(seen.first) >= ANNOUNCE_WITHIN
+        })
     }
 
     fn parties(&self, now: Instant) -> impl Iterator<Item = (Ipv4Addr, Party)> {
@@ -180,9 +184,10 @@ impl Watch {
     }
 }
 
-/// Two places that want one address are a conflict. Two interfaces of one guest are one only if both say that they have it at the same time:
-/// a bond that takes an address over from its port, or a guest with another card after a restart, is none.
-fn fought_over(parties: &[Party]) -> bool {
+/// Two places that want one address are a conflict. Two interfaces of one guest are a conflict only
+/// if both claim it at the same time: a bond that takes an address over from its port is not one,
+/// and neither is a guest with another card after a restart.
+fn is_conflict(parties: &[Party]) -> bool {
     parties.iter().enumerate().any(|(n, one)| {
         parties[n + 1..].iter().any(|other| {
             one.place != other.place || matches!((one.claimed, other.claimed), (Some(a), Some(b)) if a.overlaps(&b))
@@ -205,7 +210,7 @@ fn tally(addresses: &mut BTreeMap<Ipv4Addr, Sighting>, address: Ipv4Addr, now: I
     }
 }
 
-/// An ARP packet of IPv4 over Ethernet.
+/// Parses an ARP packet of IPv4 over Ethernet.
 pub(super) fn arp(payload: &[u8]) -> Option<ArpRepr> {
     ArpRepr::parse(&ArpPacket::new_checked(payload).ok()?).ok()
 }

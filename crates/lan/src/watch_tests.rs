@@ -1,4 +1,4 @@
-//! Tests of the watcher: hand-made frames, at made-up times.
+//! Tests of the observations: hand-made frames, at made-up times.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const NODE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 11);
-const NOBODY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+const NO_SENDER: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
 
-/// A watch, and the time that its frames come at.
+/// A watch, and the time at which its frames arrive.
 struct Seen {
     watch: Watch,
     now: Instant,
@@ -39,7 +39,8 @@ impl Seen {
         self
     }
 
-    /// Addresses in conflict, each with who wants it: guests by number, the host as `None`.
+    /// Returns the addresses in conflict, each with its parties: guests by number, the host as
+    /// `None`.
     fn conflicts(&self) -> Vec<(Ipv4Addr, Vec<Option<usize>>)> {
         let place = |party: &Party| match party.place {
             Place::Guest(guest) => Some(guest),
@@ -92,7 +93,7 @@ fn the_first_and_the_last_time_are_kept() {
 
 #[test]
 fn a_probe_claims_nothing() {
-    let seen = Seen::nothing().arp(0, A, REQUEST, NOBODY, NODE);
+    let seen = Seen::nothing().arp(0, A, REQUEST, NO_SENDER, NODE);
     let neighbour = &seen.watch.seen()[0];
     assert!(neighbour.claims.is_empty());
     assert_eq!(neighbour.probes.keys().collect::<Vec<_>>(), [&NODE]);
@@ -115,37 +116,39 @@ fn two_guests_with_one_address_are_in_conflict_whichever_cards_they_have() {
 fn one_who_probes_for_what_another_has_or_probes_for_is_in_conflict() {
     let taken = Seen::nothing()
         .arp(0, A, REPLY, NODE, GATEWAY)
-        .arp(1, B, REQUEST, NOBODY, NODE);
+        .arp(1, B, REQUEST, NO_SENDER, NODE);
     assert_eq!(taken.conflicts(), [(NODE, vec![Some(0), Some(1)])]);
     let at_once = Seen::nothing()
-        .arp(0, A, REQUEST, NOBODY, NODE)
-        .arp(1, B, REQUEST, NOBODY, NODE);
+        .arp(0, A, REQUEST, NO_SENDER, NODE)
+        .arp(1, B, REQUEST, NO_SENDER, NODE);
     assert_eq!(at_once.conflicts(), [(NODE, vec![Some(0), Some(1)])]);
 }
 
 #[test]
 fn who_has_an_address_and_looks_for_the_gateway_without_a_senders_wants_nothing() {
-    // A kernel whose own address is just being set anew: seen at a guest that was starved of its processor.
+    // A kernel whose own address is just being set again: seen at a guest that got little processor
+    // time.
     let seen = Seen::nothing()
         .arp(4, A, REQUEST, NODE, GATEWAY)
-        .arp(4, A, REQUEST, NOBODY, GATEWAY);
+        .arp(4, A, REQUEST, NO_SENDER, GATEWAY);
     assert!(seen.conflicts().is_empty());
-    // Nor does one to whom its own address is denied.
+    // The same for a guest whose own address is in conflict.
     let denied = Seen::nothing()
         .arp(1, B, REPLY, NODE, GATEWAY)
-        .arp(4, A, REQUEST, NOBODY, NODE)
-        .arp(4, A, REQUEST, NOBODY, GATEWAY);
+        .arp(4, A, REQUEST, NO_SENDER, NODE)
+        .arp(4, A, REQUEST, NO_SENDER, GATEWAY);
     assert_eq!(denied.conflicts(), [(NODE, vec![Some(1), Some(4)])]);
-    // Nor one that has not come to say what its own is: seen at a guest that was starved of its processor.
+    // The same for a guest that has not announced its own yet: seen at a guest that got little
+    // processor time.
     let early = Seen::nothing()
-        .arp(4, A, REQUEST, NOBODY, GATEWAY)
-        .arp(4, A, REQUEST, NOBODY, GATEWAY)
+        .arp(4, A, REQUEST, NO_SENDER, GATEWAY)
+        .arp(4, A, REQUEST, NO_SENDER, GATEWAY)
         .later(100);
     assert!(early.conflicts().is_empty());
     let settled = early.arp(4, A, REQUEST, NODE, GATEWAY).later(100);
     assert!(settled.conflicts().is_empty());
-    // Who still has none after that does want it.
-    let wanted = Seen::nothing().arp(4, A, REQUEST, NOBODY, GATEWAY).later(120);
+    // A guest that still has none after that does want it.
+    let wanted = Seen::nothing().arp(4, A, REQUEST, NO_SENDER, GATEWAY).later(120);
     assert_eq!(wanted.conflicts(), [(GATEWAY, vec![Some(4), None])]);
 }
 

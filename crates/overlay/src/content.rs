@@ -9,18 +9,19 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-/// The bytes of a file: in memory, or a range of a file that lies ready. Two contents are equal when their bytes are.
+/// The bytes of a file: in memory, or a range of a file on disk. Two contents are equal when their
+/// bytes are.
 #[derive(Clone)]
 pub enum Content {
     /// In memory. Shared, since common files go to every node.
     Bytes(Arc<[u8]>),
-    /// On disk: hundreds of megabytes of packages need not be in memory at once.
+    /// On disk, since hundreds of megabytes of packages need not be in memory at once.
     Stored {
-        /// Where they are.
+        /// The file that contains them.
         file: Arc<File>,
         /// Where they begin, in bytes.
         offset: u64,
-        /// How many they are.
+        /// Their number.
         len: u64,
         /// Their SHA-256.
         sha256: [u8; 32],
@@ -28,7 +29,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// How many bytes they are.
+    /// Returns the number of bytes.
     pub fn len(&self) -> u64 {
         match self {
             Content::Bytes(bytes) => bytes.len() as u64,
@@ -41,10 +42,10 @@ impl Content {
         self.len() == 0
     }
 
-    /// The bytes, read when they are not in memory.
+    /// Returns the bytes; reads them when they are not in memory.
     ///
     /// # Errors
-    /// What reading reports; bytes that changed on the disk since they were hashed are an error, too.
+    /// When reading fails, or the bytes changed on the disk since they were hashed.
     pub fn read(&self) -> io::Result<Cow<'_, [u8]>> {
         match self {
             Content::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -65,10 +66,10 @@ impl Content {
         }
     }
 
-    /// Fills `buffer` from the byte `at`. Stored bytes are not compared with their hash.
+    /// Fills `buffer` with the bytes from `at` on. Stored bytes are not compared with their hash.
     ///
     /// # Errors
-    /// What reading reports; `UnexpectedEof` when there are not so many.
+    /// When reading fails; `UnexpectedEof` when the content ends before the buffer is full.
     pub fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
         let end = at.checked_add(buffer.len() as u64).filter(|end| *end <= self.len());
         if end.is_none() {
@@ -84,7 +85,7 @@ impl Content {
         }
     }
 
-    /// Their SHA-256.
+    /// Returns the SHA-256 of the bytes.
     pub fn sha256(&self) -> [u8; 32] {
         match self {
             Content::Bytes(bytes) => Sha256::digest(bytes).into(),

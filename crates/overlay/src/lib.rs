@@ -1,10 +1,11 @@
-//! What is to be written into an image: files with owner, mode, time and bytes, for the boot or the root file system.
+//! What is to be written into an image: files with owner, mode, time and bytes, for the boot or the
+//! root file system.
 //!
-//! Whatever makes something that goes into an image (a template, a folder of the user's, an unpacked package, the state of a swarm) makes
-//! an [`Overlay`]; one writer lays it into the image, and one verifier compares an image with it. Two overlays with the same [`Overlay::digest`]
-//! give the same image.
+//! Everything that goes into an image (a template, a folder of the user's, an unpacked package, the
+//! state of a swarm) is an [`Overlay`]. One writer puts it into the image, and one verifier
+//! compares an image with it. Two overlays with the same [`Overlay::digest`] give the same image.
 //!
-//! This crate reads no file but those that a [`Content`] was told of, and writes none.
+//! This crate writes no files, and reads only those that a [`Content`] refers to.
 //!
 //! ```
 //! use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
@@ -23,6 +24,16 @@
 //! # }
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 mod content;
 
 use std::collections::BTreeMap;
@@ -35,7 +46,8 @@ use sha2::{Digest, Sha256};
 /// Which file system of a card an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Volume {
-    /// The FAT file system the firmware reads (`bootfs`, mounted on `/boot/firmware`). It keeps no owners and no modes.
+    /// The FAT file system that the firmware reads (`bootfs`, mounted on `/boot/firmware`). It
+    /// keeps no owners and no modes.
     Boot,
     /// The ext4 root file system (`rootfs`).
     Root,
@@ -66,7 +78,8 @@ pub struct BadPath {
 }
 
 impl EntryPath {
-    /// Checks and normalises `path`; a leading `/` is added when it is missing, and `./` before it is dropped.
+    /// Checks and normalises `path`: adds a leading `/` when it is missing, and drops a leading
+    /// `./`.
     ///
     /// # Errors
     /// [`BadPath`] when the path could leave the file system or cannot exist in it.
@@ -95,12 +108,12 @@ impl EntryPath {
         Ok(Self(clean))
     }
 
-    /// The path as text, with its leading `/`.
+    /// Returns the path as text, with its leading `/`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The containing directory; `None` for an entry of the root directory.
+    /// Returns the containing directory; `None` for an entry of the root directory.
     pub fn parent(&self) -> Option<EntryPath> {
         match self.0.rfind('/') {
             None | Some(0) => None,
@@ -108,7 +121,7 @@ impl EntryPath {
         }
     }
 
-    /// The last component.
+    /// Returns the last component.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
@@ -125,17 +138,19 @@ impl fmt::Display for EntryPath {
 pub enum Kind {
     /// A regular file with these bytes.
     File(Content),
-    /// Another name of a file that this overlay or the image has on the same volume (root volume only; FAT has none).
+    /// Another name of a file that this overlay or the image has on the same volume (root volume
+    /// only; FAT has none).
     HardLink(EntryPath),
     /// A directory. An existing one keeps its children and gets this mode, owner and time.
     Directory,
-    /// A directory, unless there is one or a link to one: that stays as it is, as dpkg has it.
+    /// A directory, unless there is one or a link to one: that stays as it is, as with dpkg.
     DirectoryIfMissing,
     /// A symbolic link to this target (root volume only; FAT has none).
     Symlink(String),
-    /// Nothing: whatever file or link stood there is removed. A directory is not removed.
+    /// Removes the file or link at this path. A directory is not removed.
     Absent,
-    /// No empty directory: one that stands there is removed when nothing is in it once all else is laid (root volume only).
+    /// Removes the directory at this path if it is empty after everything else was written (root
+    /// volume only).
     AbsentIfEmpty,
 }
 
@@ -183,32 +198,32 @@ impl Entry {
         }
     }
 
-    /// A regular file owned by root.
+    /// Makes a regular file owned by root.
     pub fn file(bytes: impl Into<Content>, mode: u16, mtime: i64) -> Self {
         Self::new(Kind::File(bytes.into()), mode, mtime)
     }
 
-    /// A directory owned by root.
+    /// Makes a directory owned by root.
     pub fn directory(mode: u16, mtime: i64) -> Self {
         Self::new(Kind::Directory, mode, mtime)
     }
 
-    /// A symbolic link owned by root.
+    /// Makes a symbolic link owned by root.
     pub fn symlink(target: impl Into<String>, mtime: i64) -> Self {
         Self::new(Kind::Symlink(target.into()), 0o777, mtime)
     }
 
-    /// The removal of a file or link.
+    /// Makes an entry that removes a file or link.
     pub fn absent() -> Self {
         Self::new(Kind::Absent, 0, 0)
     }
 
-    /// The removal of a directory in which nothing is left.
+    /// Makes an entry that removes a directory if it is empty.
     pub fn absent_if_empty() -> Self {
         Self::new(Kind::AbsentIfEmpty, 0, 0)
     }
 
-    /// The same entry with another owner and group.
+    /// Returns the same entry with another owner and group.
     #[must_use]
     pub fn owned_by(mut self, uid: u32, gid: u32) -> Self {
         self.uid = uid;
@@ -217,47 +232,49 @@ impl Entry {
     }
 }
 
-/// Files to lay over the two file systems of a card, in a fixed order.
+/// Files to write over the two file systems of a card, in a fixed order.
 ///
-/// Parents that neither the overlay nor the image has are made by the writer as `0755 root:root`.
+/// The writer makes parents that neither the overlay nor the image has as `0755 root:root`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overlay {
     entries: BTreeMap<(Volume, EntryPath), Entry>,
 }
 
 impl Overlay {
-    /// An overlay with nothing in it.
+    /// Makes an overlay without entries.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an entry; one that stood at the same place is replaced and returned.
+    /// Adds an entry; replaces and returns the one that was at the same place.
     pub fn insert(&mut self, volume: Volume, path: EntryPath, entry: Entry) -> Option<Entry> {
         self.entries.insert((volume, path), entry)
     }
 
-    /// Lays `other` over this one: where both have a path, `other` wins.
+    /// Adds all entries of `other`: where both have a path, `other` wins.
     pub fn merge(&mut self, other: Overlay) {
         self.entries.extend(other.entries);
     }
 
-    /// The entry at a path.
+    /// Returns the entry at a path.
     pub fn get(&self, volume: Volume, path: &EntryPath) -> Option<&Entry> {
         self.entries.get(&(volume, path.clone()))
     }
 
-    /// All entries, boot volume first, each volume sorted by path, so that a directory comes before what is in it.
+    /// Returns all entries, boot volume first, each volume sorted by path, so that a directory
+    /// comes before its contents.
     pub fn iter(&self) -> impl Iterator<Item = (Volume, &EntryPath, &Entry)> {
         self.entries
             .iter()
             .map(|((volume, path), entry)| (*volume, path, entry))
     }
 
-    /// SHA-256 over everything that this overlay would put on a card: two overlays with one digest write the same bytes.
+    /// Returns the SHA-256 of everything that this overlay would put on a card: two overlays with
+    /// one digest write the same bytes.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         let mut field = |bytes: &[u8]| {
-            // Length first, so that no two sequences of fields run together into the same bytes.
+            // The length comes first, so that no two sequences of fields have the same bytes.
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
@@ -295,7 +312,7 @@ impl Overlay {
         hash.finalize().into()
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -355,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_tells_every_difference() {
+    fn every_difference_changes_the_digest() {
         let digest = |path: &str, entry: Entry| {
             let mut overlay = Overlay::new();
             overlay.insert(Volume::Root, EntryPath::new(path).unwrap(), entry);

@@ -96,14 +96,14 @@ pub struct Image {
     pub used: UsedImage,
 }
 
-/// `[image] used`: what becomes of a base that somebody has used, where not all of it can be taken back.
+/// `[image] used`: what becomes of a base that was in use before, where not all of it can be taken back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UsedImage {
-    /// It is refused when it has what cannot be taken back: accounts of others, containers. The default.
+    /// It is refused when it has what cannot be taken back: accounts of others, containers.
     #[default]
     Refuse,
-    /// That goes onto all nodes as it is.
+    /// It is taken all the same, and that goes onto all nodes.
     Accept,
 }
 
@@ -175,7 +175,7 @@ impl Serialize for SecretText {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sudo {
-    /// Everything, without a password: with SSH keys only, there is no password to ask for. The default.
+    /// Everything, without a password: with SSH keys only, there is no password to ask for.
     #[default]
     Nopasswd,
     /// Everything, after the user's password (needs `password-hash-file`).
@@ -269,7 +269,7 @@ fn hex_text<S: serde::Serializer>(bytes: &[u8; 20], serializer: S) -> Result<S::
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DockerSource {
-    /// The archives that the base image itself names: Debian's package `docker.io`. The default.
+    /// The archives that the base image itself names: Debian's package `docker.io`.
     #[default]
     Debian,
     /// Docker's own archive: `docker-ce`.
@@ -308,10 +308,11 @@ impl Swarm {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SwarmMode {
-    /// Every node's membership is in its image. The default.
+    /// Each node's membership is in its image.
     #[default]
     Baked,
-    /// The first manager's is; all others join through Docker's own interface, with a token that is in their images.
+    /// That of the first manager is; the others join through Docker's own interface, with a token that is in their
+    /// images.
     Join,
     /// No swarm.
     None,
@@ -321,7 +322,7 @@ pub enum SwarmMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Availability {
-    /// It takes tasks. The default.
+    /// It takes tasks.
     #[default]
     Active,
     /// It takes no new tasks.
@@ -390,9 +391,9 @@ pub struct Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Takes part in the swarm's raft; node 1 by default.
+    /// It takes part in the swarm's raft.
     Manager,
-    /// Runs services only.
+    /// It runs services only.
     Worker,
 }
 
@@ -413,7 +414,7 @@ pub enum Board {
     Pi1,
     /// Raspberry Pi 2: ARMv7, 32 bit only (v1.1).
     Pi2,
-    /// Raspberry Pi 3 (A+, B, B+) and Zero 2 W. The default: the seed's cluster.
+    /// Raspberry Pi 3 (A+, B, B+) and Zero 2 W.
     #[default]
     Pi3,
     /// Raspberry Pi 4, 400, CM4.

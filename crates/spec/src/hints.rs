@@ -1,6 +1,6 @@
 //! What to tell somebody who wrote a key or a name that we do not have.
 
-use std::collections::BTreeMap;
+use super::tree::{Name, SectionNames, sections};
 
 /// Whether a key that we do not know is likely to hold a secret.
 pub(super) fn is_secret_name(name: &str) -> bool {
@@ -10,53 +10,60 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-/// Names that people know from other tools or put into the wrong section.
-pub(super) fn elsewhere(name: &str) -> Option<String> {
-    let homes: BTreeMap<&str, &str> = BTreeMap::from([
-        (
-            "address",
-            "`address` belongs in a [[node]]; all nodes are counted up from `first-address` in [network]",
-        ),
-        ("base", "`base` belongs in [image]"),
-        ("count", "the number of nodes is `nodes` in [cluster]"),
-        ("domain", "the domain is `search` in [network], a list"),
-        ("gateway", "`gateway` belongs in [network]"),
-        ("groups", "`groups` belongs in [user]"),
-        (
-            "hostname",
-            "`hostname` belongs in a [[node]]; all nodes are named after `name` in [cluster]",
-        ),
-        ("interface", "`interface` belongs in [network]"),
-        ("keyboard", "`keyboard` belongs in [system]"),
-        ("keys-file", "`keys-file` belongs in [swarm]"),
-        ("locale", "`locale` belongs in [system]"),
-        (
-            "packages",
-            "packages to bake in are `packages` in [system]; those that nodes fetch themselves, `packages-on-first-boot`",
-        ),
-        ("debs", "`debs` belongs in [system]"),
-        ("daemon", "`daemon` belongs in [docker]"),
-        ("managers", "`managers` belongs in [swarm]"),
-        ("mirrors", "`mirrors` belongs in [apt]"),
-        ("proxy", "`proxy` belongs in [apt]"),
-        (
-            "password",
-            "a password is never written here: put its hash (mkpasswd) into a file and name it in `password-hash-file` in [user]",
-        ),
-        (
-            "password-hash",
-            "a hash is never written here: put it into a file and name it in `password-hash-file` in [user]",
-        ),
-        ("role", "`role` belongs in a [[node]]"),
-        ("ssh-keys", "`ssh-keys` belongs in [user]"),
-        ("ssh-authorized-keys", "SSH keys are `ssh-keys` in [user]"),
-        ("subnet", "`subnet` belongs in [network]"),
-        ("sudo", "`sudo` belongs in [user]"),
-        ("tell", "`tell` belongs in [system]"),
-        ("timezone", "`timezone` belongs in [system]"),
-    ]);
+/// What to do about a key that its section does not have. `here` are the keys of the section, `root`
+/// those of the whole file.
+pub(super) fn unknown_key(name: &str, here: &[Name], root: &'static [Name]) -> String {
     let kebab = name.to_ascii_lowercase().replace('_', "-");
-    homes.get(kebab.as_str()).map(|text| (*text).to_owned())
+    let known: Vec<&str> = here.iter().map(|name| name.key).collect();
+    let near = suggestion(name, known.iter().copied());
+    // Written with underscores or capitals, it is a near miss and nothing else.
+    let is_here = known.contains(&kebab.as_str());
+    let (meant, home) = match is_here {
+        true => (None, None),
+        false => (meant(&kebab), home(&kebab, root)),
+    };
+    match (meant, near, home) {
+        (Some(meant), _, _) => meant.to_owned(),
+        (None, Some(near), Some(home)) => format!("{near} {home}"),
+        (None, Some(hint), None) | (None, None, Some(hint)) => hint,
+        (None, None, None) => format!("known here: {}", known.join(", ")),
+    }
+}
+
+/// What names mean that are no keys, and which of several keys with the same name is most likely meant.
+fn meant(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "address" => "`address` belongs in a [[node]]; all nodes are counted up from `first-address` in [network]",
+        "count" => "the number of nodes is `nodes` in [cluster]",
+        "domain" => "the domain is `search` in [network], a list",
+        "hostname" => "`hostname` belongs in a [[node]]; all nodes are named after `name` in [cluster]",
+        "packages" => {
+            "packages to bake in are `packages` in [system]; those that nodes fetch themselves, `packages-on-first-boot`"
+        }
+        "password" => {
+            "a password is never written here: put its hash (mkpasswd) into a file and name it in `password-hash-file` in [user]"
+        }
+        "password-hash" => {
+            "a hash is never written here: put it into a file and name it in `password-hash-file` in [user]"
+        }
+        "ssh-authorized-keys" => "SSH keys are `ssh-keys` in [user]",
+        _ => return None,
+    })
+}
+
+/// The section with a key of this name, when it is the only one.
+fn home(name: &str, root: &'static [Name]) -> Option<String> {
+    let has = |section: &SectionNames| section.names.iter().any(|known| known.key == name);
+    // A section at the top of the file has no home.
+    let mut homes = sections(root)
+        .into_iter()
+        .filter(|section| !section.path.is_empty() && has(section));
+    let home = homes.next().filter(|_| homes.next().is_none())?;
+    let article = match home.is_list {
+        true => "a ",
+        false => "",
+    };
+    Some(format!("`{name}` belongs in {article}{}", home.header()))
 }
 
 /// "did you mean …?" for a near miss.
@@ -103,6 +110,26 @@ mod tests {
         ] {
             let found = suggestion(given, ["name", "ssh-keys", "hostname"].into_iter());
             assert_eq!(found, want.map(|name| format!("did you mean `{name}`?")), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_its_section_and_its_near_miss() {
+        for (text, want) in [
+            ("[swarm]\nmode_ = \"baked\"\n", "did you mean `mode`?"),
+            ("[user]\nssh_keys = []\n", "did you mean `ssh-keys`?"),
+            (
+                "[image]\nmirrors = {}\n",
+                "did you mean `mirror`? `mirrors` belongs in [apt]",
+            ),
+            ("[system]\nlayout = \"de\"\n", "`layout` belongs in [system.keyboard]"),
+            ("[user]\nmac = \"x\"\n", "`mac` belongs in a [[node]]"),
+            ("[image]\ncount = 3\n", "the number of nodes is `nodes` in [cluster]"),
+            // Two sections have it.
+            ("[apt]\nname = \"x\"\n", "known here: mirrors, proxy, recommends"),
+        ] {
+            let errors = crate::parse("x", text).unwrap_err();
+            assert_eq!(errors.problems()[0].mend(), Some(want), "{text}");
         }
     }
 

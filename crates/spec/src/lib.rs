@@ -14,12 +14,26 @@
 //! assert_eq!(errors.problems().len(), 1);
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 mod cluster;
 mod crypt;
 pub mod daemon;
+mod declare;
+mod defaults;
+mod field;
 mod files;
 mod hints;
 mod keyboard;
+pub mod keys;
 mod mask;
 mod names;
 mod nets;
@@ -31,20 +45,22 @@ mod resolve;
 mod section;
 mod ssh;
 mod system_names;
+mod tree;
 pub mod workspace;
 
 pub use cluster::{
     Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard,
     Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, UsedImage, User,
 };
+pub use field::{At, Field, Moment, Pair, Pairs};
 pub use files::{DefaultKeys, Files};
 pub use keyboard::{KEYBOARDS_OF, is_listed_layout};
 pub use nets::LocalPool;
 pub use options::{Options, Place};
 pub use problem::{Problem, SpecErrors};
 pub use raw::{
-    At, Field, RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSwarm,
-    RawSystem, RawUser, schema,
+    RawApt, RawCluster, RawConfig, RawDocker, RawImage, RawKeyboard, RawNetwork, RawNode, RawSwarm, RawSystem, RawUser,
+    schema,
 };
 pub use resolve::base_ref;
 pub use ssh::{KeyError, fingerprint, public_keys};

@@ -1,16 +1,16 @@
 //! Takes the known keys out of one table of the parsed TOML, and notes wrong types and unknown keys with their places.
 
 use std::fmt;
-use std::ops::Range;
 
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::hints::{elsewhere, is_secret_name, printable, quoted, suggestion};
+use super::field::{At, Field, Moment, Pair, Pairs};
+use super::hints::{is_secret_name, printable, quoted, suggestion, unknown_key};
 use super::options::Options;
 use super::problem::{Problem, Problems};
-use super::raw::{At, Field};
+use super::tree::Name;
 
 /// Strings longer than this are no name, address or key.
 const LONGEST_STRING: usize = 16 * 1024;
@@ -19,23 +19,35 @@ const LONGEST_STRING: usize = 16 * 1024;
 pub(super) struct Section<'t, 'p> {
     name: String,
     table: &'t DeTable<'t>,
-    known: Vec<&'static str>,
+    known: &'static [Name],
+    root: &'static [Name],
     problems: &'p mut Problems,
 }
 
 impl<'t, 'p> Section<'t, 'p> {
-    /// Begins to read a table that is called `name` in errors.
-    pub(super) fn new(name: impl Into<String>, table: &'t DeTable<'t>, problems: &'p mut Problems) -> Self {
+    /// Begins to read the whole document, whose keys are `root`.
+    pub(super) fn document(table: &'t DeTable<'t>, root: &'static [Name], problems: &'p mut Problems) -> Self {
         Self {
-            name: name.into(),
+            name: String::new(),
             table,
-            known: Vec::new(),
+            known: root,
+            root,
             problems,
         }
     }
 
-    fn take(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
-        self.known.push(key);
+    /// Begins to read a table below this one, which is called `name` in errors.
+    fn below<'s>(&'s mut self, name: String, table: &'s DeTable<'s>, known: &'static [Name]) -> Section<'s, 's> {
+        Section {
+            name,
+            table,
+            known,
+            root: self.root,
+            problems: self.problems,
+        }
+    }
+
+    fn take(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.table.get(key)
     }
 
@@ -53,17 +65,14 @@ impl<'t, 'p> Section<'t, 'p> {
     pub(super) fn string(&mut self, key: &'static str) -> Field<String> {
         match self.take(key) {
             None => Field::Absent,
-            Some(value) => self.text(key, value).map_or(Field::Wrong, Field::Given),
+            Some(value) => given(key, value, self.text(key, value)),
         }
     }
 
-    /// A string value; notes what is wrong when it is something else.
-    fn text(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
+    /// A string value; notes what is wrong with the value of `key` when it is something else.
+    fn text(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
         match value.get_ref() {
-            DeValue::String(text) if text.len() <= LONGEST_STRING => Some(At {
-                value: text.clone().into_owned(),
-                span: value.span(),
-            }),
+            DeValue::String(text) if text.len() <= LONGEST_STRING => Some(text.clone().into_owned()),
             DeValue::String(_) => {
                 let span = value.span();
                 self.problems.push(
@@ -80,9 +89,9 @@ impl<'t, 'p> Section<'t, 'p> {
     }
 
     /// A string in a list.
-    fn item(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
+    fn item(&mut self, key: &'static str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
         if matches!(value.get_ref(), DeValue::String(_)) {
-            return self.text(key, value);
+            return self.text(key, value).map(|text| at(key, value, text));
         }
         self.wrong_type::<()>(key, value, "a list of strings, each in quotes", "[\"…\", \"…\"]");
         None
@@ -97,13 +106,7 @@ impl<'t, 'p> Section<'t, 'p> {
             return self.wrong_type(key, value, "a list of strings", "[\"…\", \"…\"]");
         };
         let items: Vec<_> = array.iter().map(|item| self.item(key, item)).collect();
-        match items.into_iter().collect() {
-            Some(texts) => Field::Given(At {
-                value: texts,
-                span: value.span(),
-            }),
-            None => Field::Wrong,
-        }
+        given(key, value, items.into_iter().collect())
     }
 
     /// A whole number that is not negative.
@@ -115,10 +118,7 @@ impl<'t, 'p> Section<'t, 'p> {
             return self.wrong_type(key, value, "a whole number", "7");
         };
         match u32::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(number) => Field::Given(At {
-                value: number,
-                span: value.span(),
-            }),
+            Ok(number) => Field::Given(at(key, value, number)),
             Err(_) => {
                 self.problems.push(
                     Problem::new(format!("`{key}` is out of range"))
@@ -131,15 +131,12 @@ impl<'t, 'p> Section<'t, 'p> {
     }
 
     /// A date or time, written as TOML's own type or as a string.
-    pub(super) fn time(&mut self, key: &'static str) -> Field<String> {
+    pub(super) fn moment(&mut self, key: &'static str) -> Field<Moment> {
         match self.take(key) {
             None => Field::Absent,
             Some(value) => match value.get_ref() {
-                DeValue::Datetime(time) => Field::Given(At {
-                    value: time.to_string(),
-                    span: value.span(),
-                }),
-                DeValue::String(_) => self.text(key, value).map_or(Field::Wrong, Field::Given),
+                DeValue::Datetime(time) => Field::Given(at(key, value, Moment(time.to_string()))),
+                DeValue::String(_) => given(key, value, self.text(key, value).map(Moment)),
                 _ => self.wrong_type(key, value, "a date or an RFC 3339 time", "2026-11-23"),
             },
         }
@@ -147,19 +144,20 @@ impl<'t, 'p> Section<'t, 'p> {
 
     /// One of the names of an enumeration, as its `Deserialize` knows them.
     pub(super) fn choice<T: DeserializeOwned>(&mut self, key: &'static str) -> Field<T> {
-        let at = match self.string(key) {
-            Field::Given(at) => at,
-            Field::Absent => return Field::Absent,
-            Field::Wrong => return Field::Wrong,
+        let Some(value) = self.take(key) else {
+            return Field::Absent;
         };
-        match T::deserialize(at.value.as_str().into_deserializer()) {
-            Ok(value) => Field::Given(At { value, span: at.span }),
+        let Some(text) = self.text(key, value) else {
+            return Field::Wrong;
+        };
+        match T::deserialize(text.as_str().into_deserializer()) {
+            Ok(choice) => Field::Given(at(key, value, choice)),
             Err(NotAChoice(choices)) => {
                 self.problems.push(
-                    Problem::new(format!("\"{}\" is no `{key}`", printable(&at.value)))
-                        .at(at.span, format!("one of {}", quoted(choices)))
+                    Problem::new(format!("\"{}\" is no `{key}`", printable(&text)))
+                        .at(value.span(), format!("one of {}", quoted(choices)))
                         .help(
-                            suggestion(&at.value, choices.iter().copied())
+                            suggestion(&text, choices.iter().copied())
                                 .unwrap_or_else(|| format!("choose one of {}", quoted(choices))),
                         ),
                 );
@@ -169,7 +167,7 @@ impl<'t, 'p> Section<'t, 'p> {
     }
 
     /// A table of strings.
-    pub(super) fn map(&mut self, key: &'static str) -> Field<Vec<(At<String>, At<String>)>> {
+    pub(super) fn pairs(&mut self, key: &'static str) -> Field<Pairs> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
         };
@@ -179,20 +177,18 @@ impl<'t, 'p> Section<'t, 'p> {
         let items: Vec<_> = table
             .iter()
             .map(|(name, value)| {
-                let name = At {
-                    value: name.get_ref().clone().into_owned(),
-                    span: name.span(),
-                };
-                self.text(&printable(&name.value), value).map(|value| (name, value))
+                let text = self.text(&printable(name.get_ref()), value)?;
+                Some(Pair {
+                    name: At {
+                        key,
+                        value: name.get_ref().clone().into_owned(),
+                        span: name.span(),
+                    },
+                    value: at(key, value, text),
+                })
             })
             .collect();
-        match items.into_iter().collect() {
-            Some(pairs) => Field::Given(At {
-                value: pairs,
-                span: value.span(),
-            }),
-            None => Field::Wrong,
-        }
+        given(key, value, items.into_iter().collect::<Option<_>>().map(Pairs))
     }
 
     /// `true` or `false`.
@@ -201,10 +197,7 @@ impl<'t, 'p> Section<'t, 'p> {
             return Field::Absent;
         };
         match value.get_ref() {
-            DeValue::Boolean(on) => Field::Given(At {
-                value: *on,
-                span: value.span(),
-            }),
+            DeValue::Boolean(on) => Field::Given(at(key, value, *on)),
             _ => self.wrong_type(key, value, "true or false, without quotes", "true"),
         }
     }
@@ -218,10 +211,7 @@ impl<'t, 'p> Section<'t, 'p> {
             return self.wrong_type(key, value, "a table", "{ debug = true }");
         };
         match super::options::table(table) {
-            Ok(options) => Field::Given(At {
-                value: options,
-                span: value.span(),
-            }),
+            Ok(options) => Field::Given(at(key, value, options)),
             Err((span, why)) => {
                 self.problems.push(
                     Problem::new(format!("a value in `{key}` cannot be written as JSON: {why}"))
@@ -233,19 +223,19 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A section below this one; its defaults when it is not there.
-    pub(super) fn section<T: Default>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+    /// A section below this one, which has the keys `known`; its defaults when it is not there.
+    pub(super) fn section<T: Default>(
+        &mut self,
+        key: &'static str,
+        known: &'static [Name],
+        read: impl FnOnce(&mut Section<'_, '_>) -> T,
+    ) -> T {
         let Some(value) = self.take(key) else {
             return T::default();
         };
         let path = self.path(key);
         match value.get_ref() {
-            DeValue::Table(table) => {
-                let mut section = Section::new(path, table, self.problems);
-                let read = read(&mut section);
-                section.finish();
-                read
-            }
+            DeValue::Table(table) => self.below(path, table, known).whole(read),
             _ => {
                 self.problems.push(
                     Problem::new(format!("`{path}` must be a section"))
@@ -261,8 +251,9 @@ impl<'t, 'p> Section<'t, 'p> {
     pub(super) fn sections<T>(
         &mut self,
         key: &'static str,
-        read: impl Fn(&mut Section<'_, '_>, Range<usize>) -> T,
-    ) -> Vec<T> {
+        known: &'static [Name],
+        read: impl Fn(&mut Section<'_, '_>) -> T,
+    ) -> Vec<At<T>> {
         let Some(value) = self.take(key) else {
             return Vec::new();
         };
@@ -281,9 +272,8 @@ impl<'t, 'p> Section<'t, 'p> {
                 self.problems.push(wrong(item));
                 continue;
             };
-            let mut section = Section::new(format!("[{key}]"), table, self.problems);
-            list.push(read(&mut section, item.span()));
-            section.finish();
+            let content = self.below(format!("[{key}]"), table, known).whole(&read);
+            list.push(at(key, item, content));
         }
         list
     }
@@ -295,11 +285,17 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// Reports the keys that nobody asked for.
-    pub(super) fn finish(self) {
+    /// Reads all of the table, and reports the keys that it does not have.
+    pub(super) fn whole<T>(mut self, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        let content = read(&mut self);
+        self.report_unknown();
+        content
+    }
+
+    fn report_unknown(self) {
         for (key, value) in self.table {
             let name = key.get_ref().as_ref();
-            if self.known.contains(&name) {
+            if self.known.iter().any(|known| known.key == name) {
                 continue;
             }
             if is_secret_name(name) {
@@ -309,16 +305,27 @@ impl<'t, 'p> Section<'t, 'p> {
                 "" => "at the top of the file".to_owned(),
                 name => format!("in [{name}]"),
             };
-            let help = elsewhere(name)
-                .or_else(|| suggestion(name, self.known.iter().copied()))
-                .unwrap_or_else(|| format!("known here: {}", self.known.join(", ")));
             self.problems.push(
                 Problem::new(format!("unknown key `{}` {place}", printable(name)))
                     .at(key.span(), "nothing has this name")
-                    .help(help),
+                    .help(unknown_key(name, self.known, self.root)),
             );
         }
     }
+}
+
+/// What was read of the value of a key, with its place.
+fn at<T>(key: &'static str, read: &Spanned<DeValue<'_>>, value: T) -> At<T> {
+    At {
+        key,
+        value,
+        span: read.span(),
+    }
+}
+
+/// What was read of the value of a key; `None` when it is wrong, which was noted then.
+fn given<T>(key: &'static str, read: &Spanned<DeValue<'_>>, value: Option<T>) -> Field<T> {
+    value.map_or(Field::Wrong, |value| Field::Given(at(key, read, value)))
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

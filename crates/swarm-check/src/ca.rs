@@ -1,4 +1,5 @@
-//! The cluster object of the store (swarmkit, `api/objects.proto`, `Cluster`): its root CA, join tokens and network defaults.
+//! The cluster object of the store (swarmkit, `api/objects.proto`, `Cluster`): its root CA, join
+//! tokens and network defaults.
 
 use std::fmt;
 
@@ -9,10 +10,10 @@ use super::meta::{annotations, version};
 use super::proto::{MessageError, fields};
 use super::secret::Secret;
 
-/// The cluster, as the store has it.
+/// The cluster object of the store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterObject {
-    /// Its ID, which is O in all certificates.
+    /// Its ID, which is the O of all certificates.
     pub id: String,
     /// Its version.
     pub version: u64,
@@ -20,11 +21,11 @@ pub struct ClusterObject {
     pub name: String,
     /// The root CA's certificate, PEM.
     pub ca_cert: Vec<u8>,
-    /// The root CA's digest, `sha256:HEX`, as the store has it.
+    /// The root CA's digest, `sha256:HEX`, as in the store.
     pub ca_cert_hash: String,
-    /// With what a worker joins.
+    /// The token of workers.
     pub worker_token: Secret,
-    /// With what a manager joins.
+    /// The token of managers.
     pub manager_token: Secret,
     /// Whether the root CA is being replaced.
     pub rotating: bool,
@@ -32,11 +33,11 @@ pub struct ClusterObject {
     pub auto_lock: bool,
     /// Whether it is in FIPS mode.
     pub fips: bool,
-    /// Address pools of overlay networks; none for Docker's own.
+    /// Address pools of overlay networks; none means Docker's own.
     pub address_pools: Vec<String>,
-    /// Prefix length of a network taken from them; 0 for Docker's own.
+    /// Prefix length of a network taken from them; 0 means Docker's own.
     pub subnet_size: u32,
-    /// UDP port of VXLAN; 0 for Docker's own.
+    /// UDP port of VXLAN; 0 means Docker's own.
     pub vxlan_port: u32,
     pub(super) ca_key: Zeroizing<Vec<u8>>,
 }

@@ -1,4 +1,5 @@
-//! The certificates below `certificates/`: the cluster's root CA and the node's own (swarmkit, `ca/certificates.go`).
+//! The certificates below `certificates/`: the cluster's root CA and the node's own (swarmkit,
+//! `ca/certificates.go`).
 
 use std::fmt;
 
@@ -11,13 +12,13 @@ use super::error::ReadError;
 use super::node_object::Role;
 use super::pem;
 
-/// The organizational units, which say what a node may do.
+/// The organizational units, which determine what a node may do.
 pub(super) const MANAGER: &str = "swarm-manager";
 pub(super) const WORKER: &str = "swarm-worker";
-/// The further name of a manager: those who join ask for it.
+/// The further name of a manager: joining nodes require it.
 const CA_NAME: &str = "swarm-ca";
 
-/// From when to when a certificate holds, both included, in seconds since 1970-01-01 UTC.
+/// The validity of a certificate, both ends included, in seconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Not before.
@@ -26,7 +27,7 @@ pub struct Window {
     pub not_after: i64,
 }
 
-/// What a certificate says.
+/// The contents of a certificate.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// CN of the subject: `swarm-ca`, or the node's ID.
@@ -35,9 +36,9 @@ pub struct Certificate {
     pub organization: String,
     /// OU of the subject: `swarm-manager` or `swarm-worker`; empty for the root CA.
     pub organizational_unit: String,
-    /// The DNS names it holds for besides.
+    /// Its further DNS names.
     pub dns_names: Vec<String>,
-    /// When it holds.
+    /// Its validity.
     pub window: Window,
     /// Whether it may sign others.
     pub is_ca: bool,
@@ -64,7 +65,7 @@ impl fmt::Debug for Certificate {
 }
 
 impl Certificate {
-    /// The root CA: one certificate that signed itself.
+    /// Reads the root CA: one self-signed certificate.
     pub(super) fn root(path: &str, text: &[u8]) -> Result<Self, ReadError> {
         let root = Self::read(path, text)?;
         let bad = |why: &str| ReadError::certificate(path, why);
@@ -84,7 +85,7 @@ impl Certificate {
         Ok(root)
     }
 
-    /// A node's certificate, with the names, uses and signatures that Docker asks for.
+    /// Reads a node's certificate, with the names, uses and signatures that Docker requires.
     pub(super) fn node(path: &str, text: &[u8], root: &Self) -> Result<Self, ReadError> {
         let node = Self::read(path, text)?;
         let bad = |why: String| Err(ReadError::certificate(path, why));
@@ -127,7 +128,7 @@ impl Certificate {
         Ok(node)
     }
 
-    /// What the node is, by its OU.
+    /// Returns the node's role, by its OU.
     pub fn role(&self) -> Option<Role> {
         match self.organizational_unit.as_str() {
             MANAGER => Some(Role::Manager),
@@ -136,9 +137,11 @@ impl Certificate {
         }
     }
 
-    /// Every certificate is signed by the next one, and one of them by the root; there is a time at which all up to it hold.
+    /// Checks that every certificate is signed by the next one, and one of them by the root, and
+    /// that there is a time at which all of them up to it are valid.
     ///
-    /// While a root CA is replaced, and until the node's next certificate, the file holds the new CA signed by the old one besides.
+    /// While a root CA is replaced, and until the node's next certificate, the file also holds the
+    /// new CA signed by the old one.
     fn chains_to(&self, path: &str, root: &Self) -> Result<(), ReadError> {
         let mut chain = Vec::new();
         for der in &self.chain {

@@ -1,4 +1,4 @@
-//! What has to hold between the parts of one node's state.
+//! Checks that the parts of one node's state fit together.
 
 use super::ca::ClusterObject;
 use super::error::ReadError;
@@ -10,7 +10,7 @@ use super::raft::RaftState;
 use super::segments;
 use super::token::{JoinToken, TokenError};
 
-/// What Docker gives its files and folders, at most: nothing is open to more users than there.
+/// The widest modes of Docker's files and folders: none may be open to more users than listed here.
 const MODES: &[(&str, u32)] = &[
     ("", 0o700),
     ("docker-state.json", 0o600),
@@ -24,10 +24,10 @@ const MODES: &[(&str, u32)] = &[
     ("raft/snap-v3-encrypted", 0o700),
 ];
 
-/// Where the store is said to be in errors.
+/// The name of the store in errors.
 const STORE: &str = "the raft log's store";
 
-/// Owners and modes, as far as they are known.
+/// Checks owners and modes, as far as they are known.
 pub(super) fn access(files: &dyn StateFiles) -> Result<(), ReadError> {
     for (path, most) in MODES {
         allowed(files, path, *most)?;
@@ -57,7 +57,7 @@ fn allowed(files: &dyn StateFiles, path: &str, most: u32) -> Result<(), ReadErro
     Ok(())
 }
 
-/// A manager's store against its files.
+/// Checks a manager's store against its files.
 pub(super) fn raft(state: &NodeState, raft: &RaftState, root_ca: &[u8]) -> Result<(), ReadError> {
     let cluster = raft
         .store
@@ -115,7 +115,8 @@ fn node(state: &NodeState, raft: &RaftState) -> Result<(), ReadError> {
         Some(node) if node.role != Role::Manager => {
             return differs(format!("node {} is no manager in the store", node.id));
         }
-        // Its membership says nothing: `docker node update` sets it back to pending, and no harm comes of it.
+        // Its membership has no meaning here: `docker node update` sets it back to pending, without
+        // harm.
         Some(_) => {}
     }
     let other = raft.store.nodes().find(|node| {

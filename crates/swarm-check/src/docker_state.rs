@@ -1,14 +1,14 @@
-//! `docker-state.json`: how the daemon takes part in the swarm (moby, `daemon/cluster/noderunner.go`, `nodeStartConfig`).
+//! `docker-state.json`: how the daemon takes part in the swarm (moby,
+//! `daemon/cluster/noderunner.go`, `nodeStartConfig`).
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::{ReadError, shown};
 
-/// Its path.
 pub(super) const PATH: &str = "docker-state.json";
 
-/// What `docker-state.json` says. A name that is missing there is empty here, as for Docker.
+/// The contents of `docker-state.json`. A name that is missing there is empty here, as for Docker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct DockerState {
@@ -18,11 +18,11 @@ pub struct DockerState {
     pub remote_addr: String,
     /// Where a manager listens, `address:port`.
     pub listen_addr: String,
-    /// Where others reach it, `address:port`; empty on a worker that did not say.
+    /// Where others reach it, `address:port`; empty on a worker that did not set it.
     pub advertise_addr: String,
-    /// The address for the overlay networks' data; empty for the advertised one.
+    /// The address for the overlay networks' data; empty means the advertised one.
     pub data_path_addr: String,
-    /// Address pools of overlay networks; none for Docker's own.
+    /// Address pools of overlay networks; none means Docker's own.
     pub default_address_pool: Option<Vec<String>>,
     /// Prefix length of a network taken from them; 0 on a node that joined.
     pub subnet_size: u32,
@@ -34,7 +34,7 @@ pub struct DockerState {
 
 impl DockerState {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, ReadError> {
-        // By way of a map, since serde would also take a list for it.
+        // It is parsed as a map first, since serde would also accept a list.
         serde_json::from_slice(bytes)
             .and_then(|map: Map<String, Value>| serde_json::from_value(map.into()))
             .map_err(|error| ReadError::Json {

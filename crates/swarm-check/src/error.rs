@@ -5,7 +5,8 @@ use std::io;
 use super::proto::MessageError;
 use super::token::TokenError;
 
-/// Why a node's swarm state cannot be used. Paths are those below `/var/lib/docker/swarm`. No variant holds a secret.
+/// Why a node's swarm state cannot be used. Paths are those below `/var/lib/docker/swarm`. No
+/// variant holds a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -14,10 +15,10 @@ pub enum ReadError {
     Io {
         /// The file.
         path: String,
-        /// What the system said.
+        /// What the system reported.
         source: io::Error,
     },
-    /// A file that has to be there is not.
+    /// A required file is missing.
     #[error("reading {path} of the swarm state: there is none; write the node's state again")]
     Missing {
         /// The file.
@@ -47,7 +48,7 @@ pub enum ReadError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A certificate that is none, or that Docker would not take.
+    /// A certificate that cannot be read, or that Docker would not accept.
     #[error("checking the certificate in {path} of the swarm state: {why}; make the node's certificate again")]
     Certificate {
         /// The file.
@@ -55,7 +56,7 @@ pub enum ReadError {
         /// What is wrong with it.
         why: String,
     },
-    /// A private key that is none, or belongs to another certificate.
+    /// A private key that cannot be read, or belongs to another certificate.
     #[error("checking the key in {path} of the swarm state: {why}; make the node's certificate and key again")]
     Key {
         /// The file.
@@ -92,12 +93,12 @@ pub enum ReadError {
         path: String,
         /// Where the record begins, in bytes.
         offset: u64,
-        /// What the file says.
+        /// The checksum in the file.
         found: u32,
-        /// What its bytes give.
+        /// The checksum of its bytes.
         wanted: u32,
     },
-    /// A protobuf message that is none.
+    /// A protobuf message that cannot be read.
     #[error("reading {what} in {path}: {source}; take the state of another manager, or write this one's again")]
     Message {
         /// The file.
@@ -119,17 +120,17 @@ pub enum ReadError {
         /// Why it does not open.
         why: &'static str,
     },
-    /// A join token that Docker would not take.
+    /// A join token that Docker would not accept.
     #[error("checking the {role} join token in {path}: {source}; write the state of all nodes again")]
     Token {
         /// The file.
         path: String,
-        /// Whose token.
+        /// The role that the token is for.
         role: &'static str,
         /// What is wrong with it.
         source: TokenError,
     },
-    /// Two parts of the state, each good, that cannot both be true.
+    /// Two parts of the state, each valid, that contradict each other.
     #[error("comparing {one} with {other}: {why}; write the node's state again, all of it")]
     Disagree {
         /// One of them.
@@ -196,7 +197,7 @@ impl ReadError {
     }
 }
 
-/// Text from a file, short and without control characters, for an error.
+/// Shortens text from a file and removes control characters, for an error.
 pub(super) fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(80).collect()
 }

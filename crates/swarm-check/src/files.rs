@@ -1,4 +1,5 @@
-//! Where the files of a swarm state come from: a folder, an image, a memory. This crate only asks.
+//! The interface to the files of a swarm state: a folder, an image, memory. This crate only reads
+//! through it.
 
 use std::io;
 
@@ -13,23 +14,25 @@ pub struct Mode {
     pub gid: u32,
 }
 
-/// Gives the files of one node's `/var/lib/docker/swarm`. Paths are relative to it, with `/`; `""` is the folder itself.
+/// Reads the files of one node's `/var/lib/docker/swarm`. Paths are relative to it, with `/`; `""`
+/// is the folder itself.
 pub trait StateFiles {
-    /// The bytes of a file; `None` when there is no such file.
+    /// Returns the bytes of a file; `None` when there is no such file.
     ///
     /// # Errors
-    /// What the system said, or `InvalidData` when it has more than `most` bytes.
+    /// What the system reported, or `InvalidData` when it has more than `most` bytes.
     fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>>;
 
-    /// The names in a folder, in any order; none when there is no such folder.
+    /// Returns the names in a folder, in any order; none when there is no such folder.
     ///
     /// # Errors
-    /// What the system said.
+    /// What the system reported.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
 
-    /// Owner and mode of a file or folder; `None` when there is none, or when this source does not know them.
+    /// Returns owner and mode of a file or folder; `None` when there is none, or when this source
+    /// does not know them.
     ///
     /// # Errors
-    /// What the system said.
+    /// What the system reported.
     fn mode(&self, path: &str) -> io::Result<Option<Mode>>;
 }

@@ -1,4 +1,5 @@
-//! Private keys: the node's, whose PEM headers keep the raft key (swarmkit, `ca/keyreadwriter.go`, `manager/deks.go`), and the CA's.
+//! Private keys: the node's, whose PEM headers keep the raft key (swarmkit, `ca/keyreadwriter.go`,
+//! `manager/deks.go`), and the CA's.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,11 +11,12 @@ use super::error::ReadError;
 use super::pem::{self, Block};
 use super::sealed::{KEY, Record};
 
-/// The node's key, as far as it is needed.
+/// The parts of the node's key that are needed.
 pub(super) struct NodeKey {
     /// Its public half, as a DER `SubjectPublicKeyInfo`.
     pub public_key: Vec<u8>,
-    /// What opens the raft log: a pending key first, then the current one; none on a worker.
+    /// The keys that open the raft log: a pending key first, then the current one; none on a
+    /// worker.
     pub raft_keys: Vec<Zeroizing<[u8; KEY]>>,
     /// Version of the key that locks the manager.
     pub kek_version: u64,
@@ -53,7 +55,7 @@ impl NodeKey {
     }
 }
 
-/// The public half of a PEM private key, as a DER `SubjectPublicKeyInfo`.
+/// Returns the public half of a PEM private key, as a DER `SubjectPublicKeyInfo`.
 pub(super) fn public_half(text: &[u8]) -> Result<Vec<u8>, &'static str> {
     public_key(&one(text)?)
 }
@@ -66,7 +68,8 @@ fn one(text: &[u8]) -> Result<Block, &'static str> {
     }
 }
 
-/// Docker writes PKCS#8, and in the store SEC1; its keys are ECDSA over P-256.
+/// Returns the public key. Docker writes PKCS#8, and in the store SEC1; its keys are ECDSA over
+/// P-256.
 fn public_key(block: &Block) -> Result<Vec<u8>, &'static str> {
     let key = match block.label.as_str() {
         "PRIVATE KEY" => SecretKey::from_pkcs8_der(&block.bytes).ok(),

@@ -1,4 +1,5 @@
-//! The kinds of objects in the store, and their numbers in its messages (swarmkit, `api/raft.proto`, `api/snapshot.proto`).
+//! The kinds of objects in the store, and their numbers in its messages (swarmkit,
+//! `api/raft.proto`, `api/snapshot.proto`).
 
 use super::ca::ClusterObject;
 use super::node_object::NodeObject;
@@ -31,7 +32,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// By its field in a `StoreAction`.
+    /// Returns the kind of a field in a `StoreAction`.
     pub(super) fn of_action(number: u32) -> Option<Self> {
         Some(match number {
             2 => Self::Node,
@@ -48,7 +49,7 @@ impl Kind {
         })
     }
 
-    /// By its field in a `StoreSnapshot`.
+    /// Returns the kind of a field in a `StoreSnapshot`.
     pub(super) fn of_snapshot(number: u32) -> Option<Self> {
         Some(match number {
             1 => Self::Node,
@@ -65,7 +66,7 @@ impl Kind {
         })
     }
 
-    /// Whether two of the kind may not have the same name.
+    /// Whether two objects of the kind must not have the same name.
     pub(super) fn has_unique_names(self) -> bool {
         !matches!(self, Self::Node | Self::Task)
     }

@@ -1,13 +1,17 @@
-//! Reads the state of a Docker swarm as a Docker daemon would, and proves that it holds together. Nothing that is read is believed.
+//! Reads the state of a Docker swarm as a Docker daemon would, and verifies that it is consistent.
+//! It trusts nothing that it reads.
 //!
-//! [`read()`] takes the files of one node's `/var/lib/docker/swarm` from a [`StateFiles`] (a folder, an image, memory) and checks them as far
-//! as one node's state can be checked; [`belong_together`] compares the states of several nodes.
+//! [`read()`] takes the files of one node's `/var/lib/docker/swarm` from a [`StateFiles`] (a
+//! folder, an image, memory) and checks them as far as one node's state can be checked;
+//! [`belong_together`] compares the states of several nodes.
 //!
-//! Sources of the format: moby/swarmkit (`api/*.proto`, `ca/`, `manager/state/raft/`), moby (`daemon/cluster/`), and
-//! etcd-io/etcd (`server/storage/wal`, `server/etcdserver/api/snap`). None of them promises it to others, so this crate was held against
-//! what real daemons wrote (`tests/it/swarm_read.rs`).
+//! Sources of the format: moby/swarmkit (`api/*.proto`, `ca/`, `manager/state/raft/`), moby
+//! (`daemon/cluster/`), and etcd-io/etcd (`server/storage/wal`, `server/etcdserver/api/snap`). None
+//! of them promises it to other programs, so this crate was compared with what real daemons wrote
+//! (`tests/it/swarm_read.rs`).
 //!
-//! This crate shares no code with `kraken-swarm-state`, which writes such a state, never changes anything, and never prints a secret.
+//! This crate shares no code with `kraken-swarm-state`, which writes such a state, never changes
+//! anything, and never prints a secret.
 //!
 //! ```
 //! use kraken_swarm_check::{JoinToken, TokenError};
@@ -16,6 +20,16 @@
 //! assert_eq!(JoinToken::parse(&zeros).map(|token| token.ca_digest), Ok([0; 32]));
 //! assert_eq!(JoinToken::parse("SWMTKN-2-0-0"), Err(TokenError::Form));
 //! ```
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
 
 mod ca;
 mod certificate;

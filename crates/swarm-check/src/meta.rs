@@ -1,10 +1,11 @@
-//! What all objects of the store have: a version, a name, labels (swarmkit, `api/objects.proto`, `Meta`; `api/types.proto`, `Annotations`).
+//! The fields that all objects of the store have: a version, a name, labels (swarmkit,
+//! `api/objects.proto`, `Meta`; `api/types.proto`, `Annotations`).
 
 use std::collections::BTreeMap;
 
 use super::proto::{MessageError, fields, map_entry};
 
-/// `Meta`: the version's index.
+/// Reads `Meta`: the version's index.
 pub(super) fn version(bytes: &[u8]) -> Result<u64, MessageError> {
     let mut index = 0;
     for field in fields(bytes) {
@@ -21,7 +22,7 @@ pub(super) fn version(bytes: &[u8]) -> Result<u64, MessageError> {
     Ok(index)
 }
 
-/// `Annotations`: a name and labels.
+/// Reads `Annotations`: a name and labels.
 pub(super) fn annotations(bytes: &[u8]) -> Result<(String, BTreeMap<String, String>), MessageError> {
     let (mut name, mut labels) = (String::new(), BTreeMap::new());
     for field in fields(bytes) {
@@ -38,7 +39,7 @@ pub(super) fn annotations(bytes: &[u8]) -> Result<(String, BTreeMap<String, Stri
     Ok((name, labels))
 }
 
-/// The name in a spec, whose annotations are field 1.
+/// Reads the name in a spec, whose annotations are field 1.
 pub(super) fn spec_name(bytes: &[u8]) -> Result<String, MessageError> {
     let mut name = String::new();
     for field in fields(bytes) {

@@ -1,4 +1,4 @@
-//! A node's swarm state, all of it.
+//! The whole swarm state of a node.
 
 use super::certificate::Certificate;
 use super::docker_state::DockerState;
@@ -6,7 +6,7 @@ use super::node_object::Role;
 use super::raft::RaftState;
 use super::remotes::Remote;
 
-/// A node's swarm state. All of it was checked as far as one node's state can be.
+/// A node's swarm state. All of it was checked, as far as one node's state can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeState {
     /// `docker-state.json`.
@@ -19,7 +19,8 @@ pub struct NodeState {
     pub certificate: Certificate,
     /// Version of the key that would lock the manager; 0 when it never was locked.
     pub kek_version: u64,
-    /// What a manager has of the raft; `None` on a worker, and on a manager that has not entered it yet.
+    /// A manager's raft state; `None` on a worker, and on a manager that has not entered the raft
+    /// yet.
     pub raft: Option<RaftState>,
 }
 

@@ -1,11 +1,12 @@
-//! A node as the store has it (swarmkit, `api/objects.proto`, `Node`; `api/specs.proto`, `NodeSpec`; `api/types.proto`, `Certificate`).
+//! A node in the store (swarmkit, `api/objects.proto`, `Node`; `api/specs.proto`, `NodeSpec`;
+//! `api/types.proto`, `Certificate`).
 
 use std::collections::BTreeMap;
 
 use super::meta::{annotations, version};
 use super::proto::{MessageError, fields};
 
-/// What a node may do.
+/// The role of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It only runs tasks.
@@ -26,56 +27,56 @@ pub enum Membership {
 /// Whether a node gets tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Availability {
-    /// It does.
+    /// It gets tasks.
     Active,
-    /// It keeps what it has.
+    /// It keeps the tasks it has.
     Pause,
-    /// It gets none, and loses what it has.
+    /// It gets no tasks, and loses those it has.
     Drain,
 }
 
-/// How far a certificate is.
+/// The state of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssuanceState {
-    /// Nobody said.
+    /// Not set.
     Unknown,
-    /// The node asks for a new one.
+    /// The node has requested a new one.
     Renew,
-    /// It is asked for.
+    /// It is requested.
     Pending,
     /// The node has it.
     Issued,
     /// It could not be made.
     Failed,
-    /// It has to be made anew, for a new root CA.
+    /// It must be made again, for a new root CA.
     Rotate,
 }
 
-/// What the store says of a node's certificate.
+/// The fields of a node's certificate in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuance {
-    /// What the certificate lets the node do.
+    /// The role in the certificate.
     pub role: Role,
-    /// How far it is.
+    /// Its state.
     pub state: IssuanceState,
     /// Its CN; it is the node's ID.
     pub common_name: String,
 }
 
-/// A node, as the store has it.
+/// A node in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeObject {
     /// Its ID.
     pub id: String,
     /// Its version.
     pub version: u64,
-    /// What it calls itself; empty before it was seen, unless somebody wrote it.
+    /// The name that it reports; empty before it was first seen, unless it was written in advance.
     pub hostname: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// What it is.
+    /// Its role.
     pub role: Role,
-    /// What it should be.
+    /// The role that it should have.
     pub desired_role: Role,
     /// Whether it belongs to the cluster.
     pub membership: Membership,
@@ -83,7 +84,7 @@ pub struct NodeObject {
     pub availability: Availability,
     /// Its certificate.
     pub certificate: Issuance,
-    /// From where it was last seen; empty before.
+    /// The address from which it was last seen; empty before.
     pub addr: String,
 }
 
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_nobody_knows_are_errors() {
+    fn unknown_numbers_are_errors() {
         for bytes in [
             &b"\x48\x02"[..],
             b"\x1a\x02\x10\x02",

@@ -1,11 +1,12 @@
-//! The objects of a cluster's store (swarmkit, `api/objects.proto`, `api/specs.proto`, `api/types.proto`): what a reader needs of each.
+//! The objects of a cluster's store (swarmkit, `api/objects.proto`, `api/specs.proto`,
+//! `api/types.proto`), with the fields that a reader needs.
 
 use super::ca::ClusterObject;
 use super::meta::{annotations, spec_name, version};
 use super::node_object::NodeObject;
 use super::proto::{MessageError, fields};
 
-/// A network, as the store has it.
+/// A network in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkObject {
     /// Its ID.
@@ -18,14 +19,14 @@ pub struct NetworkObject {
     pub ingress: bool,
 }
 
-/// An object of which only this is read: its content may be secret.
+/// An object of which only these fields are read: its content may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherObject {
     /// Its ID.
     pub id: String,
     /// Its version.
     pub version: u64,
-    /// Its name; that of a task is empty mostly.
+    /// Its name; that of a task is usually empty.
     pub name: String,
 }
 

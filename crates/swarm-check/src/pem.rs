@@ -1,12 +1,13 @@
-//! PEM with headers (RFC 1421 as Go's `encoding/pem` writes it): the node's key keeps the raft key in one.
+//! PEM with headers (RFC 1421 as Go's `encoding/pem` writes it): a header of the node's key
+//! contains the raft key.
 //!
-//! Our own, since the PEM libraries at hand follow RFC 7468, which knows no headers.
+//! We have our own reader, since the available PEM libraries follow RFC 7468, which has no headers.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-/// The most blocks in a file.
+/// The maximum number of blocks in a file.
 const MOST: usize = 16;
 
 /// A block: its label, headers and bytes.
@@ -17,14 +18,14 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// A header's value. Its name is written in small letters.
+    /// Returns a header's value. Its name is written in small letters.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(key, _)| key == name);
         found.next().map(|(_, value)| value.as_str())
     }
 }
 
-/// All blocks of a text, which holds nothing else.
+/// Returns all blocks of a text that contains nothing else.
 pub(super) fn blocks(text: &[u8]) -> Result<Vec<Block>, &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| "it is not text")?;
     let mut lines = text.lines().map(str::trim_end);

@@ -1,4 +1,5 @@
-//! A protobuf message, walked field by field (protobuf.dev, "Encoding"). Lengths are capped by what is there; nothing is copied.
+//! A protobuf message, read field by field (protobuf.dev, "Encoding"). Lengths are limited by the
+//! bytes that exist; nothing is copied.
 
 use protobuf::CodedInputStream;
 use protobuf::rt::WireType;
@@ -6,10 +7,10 @@ use protobuf::rt::WireType;
 /// What is wrong with a protobuf message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// It ends early, or is no protobuf at all.
+    /// It ends early, or is not protobuf at all.
     #[error("it is damaged, or no protobuf message")]
     Damaged,
-    /// A field says that it is longer than what is left.
+    /// A field claims to be longer than the remaining bytes.
     #[error("its field {0} is longer than what is left of it")]
     TooLong(u32),
     /// A field of another wire type than the definition's.
@@ -18,20 +19,20 @@ pub enum MessageError {
     /// A text that is not UTF-8.
     #[error("its field {0} is not UTF-8")]
     NotText(u32),
-    /// A number that the definition does not know.
+    /// A number that the definition does not contain.
     #[error("its {what} is {number}, which we do not know")]
     Unknown {
         /// Which number.
         what: &'static str,
-        /// What it is.
+        /// Its value.
         number: u64,
     },
-    /// Something is missing from it.
+    /// A required field is missing.
     #[error("it has no {0}")]
     Without(&'static str),
 }
 
-/// The value of a field, as the wire has it.
+/// The value of a field, as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     Varint(u64),
@@ -47,7 +48,7 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// A number; signed ones come as two's complement.
+    /// Returns a number; signed ones are in two's complement.
     pub fn uint(&self) -> Result<u64, MessageError> {
         match self.value {
             Value::Varint(number) => Ok(number),
@@ -77,14 +78,14 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Walks the fields of a message, in the order of the bytes.
+/// Iterates over the fields of a message, in the order of the bytes.
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],
     input: CodedInputStream<'a>,
     failed: bool,
 }
 
-/// The fields of a message.
+/// Returns the fields of a message.
 pub(super) fn fields(bytes: &[u8]) -> Fields<'_> {
     Fields {
         bytes,
@@ -146,7 +147,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// An entry of a `map<string, string>`: its key and value.
+/// Reads an entry of a `map<string, string>`: its key and value.
 pub(super) fn map_entry(bytes: &[u8]) -> Result<(String, String), MessageError> {
     let (mut key, mut value) = (String::new(), String::new());
     for field in fields(bytes) {

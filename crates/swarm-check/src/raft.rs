@@ -1,4 +1,5 @@
-//! A manager's raft state: its log, played back onto its newest snapshot (swarmkit, `manager/state/raft/raft.go`, `storage.go`).
+//! A manager's raft state: its log, applied to its newest snapshot (swarmkit,
+//! `manager/state/raft/raft.go`, `storage.go`).
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use super::segments::{Entry, EntryType, Log, names};
 use super::snapshot;
 use super::store::{RefusedAction, Store};
 
-/// An entry whose actions were not done.
+/// An entry whose actions were not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Its index.
@@ -25,15 +26,15 @@ pub struct Refused {
 /// A manager's raft state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RaftState {
-    /// The manager itself, as its log calls it.
+    /// The manager itself, as in its log.
     pub member: Member,
     /// The members of the raft, by raft ID.
     pub members: BTreeMap<u64, Member>,
     /// The term it has seen.
     pub term: u64,
-    /// For whom it voted in that term; 0 for nobody.
+    /// The member that it voted for in that term; 0 means none.
     pub vote: u64,
-    /// The last entry that is committed, and so in the store.
+    /// The last entry that is committed, and therefore in the store.
     pub commit: u64,
     /// The last entry of the log.
     pub last: u64,
@@ -41,7 +42,7 @@ pub struct RaftState {
     pub entries: usize,
     /// The index of the snapshot it begins with.
     pub snapshot: Option<u64>,
-    /// Newer snapshots that are damaged, and passed over.
+    /// Newer snapshots that are damaged and therefore skipped.
     pub passed_over: Vec<String>,
     /// The cluster's objects.
     pub store: Store,
@@ -50,7 +51,7 @@ pub struct RaftState {
 }
 
 impl RaftState {
-    /// `None` when there is no log.
+    /// Reads the state; `None` when there is no log.
     pub(super) fn read(files: &dyn StateFiles, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Option<Self>, ReadError> {
         let names = names(files)?;
         if names.is_empty() {
@@ -79,7 +80,8 @@ impl RaftState {
             state.members = members.map(|member| (member.raft_id, member)).collect();
         }
         for entry in &log.entries {
-            // Others are opened too, so that what is damaged is seen, but they may still be overwritten.
+            // Entries after the commit are unsealed too, so that damage is found, but they may
+            // still be overwritten.
             let data = unseal(&log, entry, keys)?;
             if entry.index <= state.commit {
                 state.apply(log.path(entry), entry, &data)?;

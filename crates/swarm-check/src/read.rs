@@ -1,4 +1,4 @@
-//! Reads a node's swarm state from its files, and has it checked.
+//! Reads a node's swarm state from its files, and checks it.
 
 use super::certificate::Certificate;
 use super::check;
@@ -13,22 +13,24 @@ use super::remotes;
 
 const ROOT_CA: &str = "certificates/swarm-root-ca.crt";
 const CERTIFICATE: &str = "certificates/swarm-node.crt";
-/// Where a new certificate waits while Docker writes its key.
+/// Where a new certificate is kept while Docker writes its key.
 const NEXT_CERTIFICATE: &str = "certificates/.swarm-node.crt";
 const KEY: &str = "certificates/swarm-node.key";
 
 /// The largest of the small files, in bytes.
 const SMALL: u64 = 1 << 20;
 
-/// Reads a node's swarm state and checks it; `None` when the node is in no swarm.
+/// Reads a node's swarm state and checks it; `None` when the node is not in a swarm.
 ///
-/// Checked are, of the files, owner and mode (as far as `files` knows them) and form; of the certificates, their names, uses and
-/// signatures, and that the key is the certificate's; of a raft log, its frames and checksums, that the node's key unseals it, and that
-/// its entries follow each other; of the store, that the cluster, its CA and tokens, the node and its place in the raft are those of
-/// the files. Whether the certificates hold today is not: there is no clock here.
+/// Of the files, owner and mode (as far as `files` knows them) and form are checked. Of the
+/// certificates: their names, uses and signatures, and that the key is the certificate's. Of a raft
+/// log: its frames and checksums, that the node's key unseals it, and that its entries follow each
+/// other. Of the store: that the cluster, its CA and tokens, the node and its place in the raft are
+/// those of the files. Whether the certificates are valid today is not checked: there is no clock
+/// here.
 ///
-/// What a power cut leaves behind is not an error where Docker takes it too: a log whose last record is torn, a damaged newest snapshot,
-/// a certificate that waits for its key.
+/// The traces of a power cut are not an error where Docker accepts them, too: a log whose last
+/// record is torn, a damaged newest snapshot, a certificate that waits for its key.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -65,7 +67,8 @@ pub fn read(files: &dyn StateFiles) -> Result<Option<NodeState>, ReadError> {
     Ok(Some(state))
 }
 
-/// The node's certificate. When the key is already that of the next one, the next one.
+/// Returns the node's certificate, or the next certificate when the key is already that of the next
+/// one.
 fn certificate(files: &dyn StateFiles, root_ca: &Certificate, key: &NodeKey) -> Result<Certificate, ReadError> {
     let fits = |path: &str, text: &[u8]| {
         let certificate = Certificate::node(path, text, root_ca)?;

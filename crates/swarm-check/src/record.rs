@@ -1,8 +1,10 @@
-//! The records of a raft log's segment (etcd, `server/storage/wal/decoder.go` and `encoder.go`): frames, and the checksum that chains them.
+//! The records of a raft log's segment (etcd, `server/storage/wal/decoder.go` and `encoder.go`):
+//! frames, and the checksum that chains them.
 //!
-//! A frame is a word of 8 bytes, little-endian: the record's length, and, when its top bit is set, in bits 56 to 58 how many
-//! zeros follow the record. Then the record, a protobuf message: 1 type, 2 checksum, 3 data. The checksum is CRC-32C over the data
-//! of all records up to it, from the last record of type 4 on, which says with what it goes on.
+//! A frame begins with a word of 8 bytes, little-endian: the record's length, and, when its top bit
+//! is set, in bits 56 to 58 how many zeros follow the record. Then comes the record, a protobuf
+//! message: 1 type, 2 checksum, 3 data. The checksum is CRC-32C over the data of all records up to
+//! it, starting at the last record of type 4, which contains the initial value.
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
@@ -10,20 +12,21 @@ use super::error::ReadError;
 use super::proto::{MessageError, fields};
 
 const CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
-/// A disk writes so many bytes at a time, or none of them.
+/// A disk writes all of these bytes at a time, or none of them.
 const SECTOR: usize = 512;
 /// Bytes of a frame's word.
 const WORD: usize = 8;
 
-/// CRC-32C of bytes that follow others, which gave `before`.
+/// Returns the CRC-32C of bytes that follow others, whose checksum is `before`.
 pub(super) fn checksum(before: u32, bytes: &[u8]) -> u32 {
-    // The library takes the register's start as the algorithm's definition writes it: not reflected, not inverted.
+    // The library takes the register's start as the algorithm's definition writes it: not
+    // reflected, not inverted.
     let mut digest = CRC.digest_with_initial((!before).reverse_bits());
     digest.update(bytes);
     digest.finalize()
 }
 
-/// What a record is.
+/// The type of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RecordType {
     Metadata,
@@ -33,7 +36,6 @@ pub(super) enum RecordType {
     Snapshot,
 }
 
-/// A record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     /// Bytes from the segment's beginning.
@@ -53,7 +55,7 @@ pub(super) struct Records<'a> {
     last: bool,
 }
 
-/// What a frame holds: the message, and where the next frame begins.
+/// The contents of a frame: the message, and where the next frame begins.
 enum Frame<'a> {
     Whole(&'a [u8], usize),
     End,
@@ -61,7 +63,7 @@ enum Frame<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// `chain` is [`Records::chain`] of the segment before.
+    /// Starts at the beginning of a segment; `chain` is [`Records::chain`] of the segment before.
     pub fn new(path: &'a str, bytes: &'a [u8], chain: Option<u32>, last: bool) -> Self {
         Self {
             path,
@@ -72,12 +74,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The checksum up to here.
+    /// Returns the checksum up to here.
     pub fn chain(&self) -> Option<u32> {
         self.chain
     }
 
-    /// The next record; `None` at the end.
+    /// Returns the next record; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Record<'a>>, ReadError> {
         let offset = self.at as u64;
         let (message, next) = match self.frame()? {
@@ -118,7 +120,8 @@ impl<'a> Records<'a> {
         Ok(Some(Record { offset, of, data }))
     }
 
-    /// A segment goes on with the checksum of the one before; the first one that is there may begin with any.
+    /// Checks the first checksum. A segment continues with the checksum of the one before; the
+    /// first existing one may begin with any.
     fn follows(&self, found: u32) -> Result<(), ReadError> {
         match self.chain {
             Some(wanted) if wanted != found => Err(self.mismatch(found, wanted)),
@@ -134,7 +137,7 @@ impl<'a> Records<'a> {
         };
         let word = u64::from_le_bytes(*word);
         if word == 0 {
-            // Space that is not used yet: zeros at least up to where the disk may have torn a write.
+            // Unused space: zeros at least up to where the disk may have torn a write.
             let until = (self.at + WORD).next_multiple_of(SECTOR).min(self.bytes.len());
             if self.bytes[self.at..until].iter().any(|byte| *byte != 0) {
                 return Err(self.bad("a record has the length 0"));
@@ -151,7 +154,7 @@ impl<'a> Records<'a> {
             return Err(self.bad("a record's length is damaged"));
         }
         if whole > rest.len() {
-            // Cut off, unless what is left says that the length is wrong.
+            // Cut off, unless the remaining bytes show that the length is wrong.
             if said(rest).is_some_and(|said| said != length) {
                 return Err(self.bad("a record's length is damaged"));
             }
@@ -163,7 +166,8 @@ impl<'a> Records<'a> {
         Ok(Frame::Whole(&rest[..length], self.at + WORD + whole))
     }
 
-    /// Whether a sector of the record is all zeros in the last segment: then the disk did not write it before power went.
+    /// Whether a sector of the record is all zeros in the last segment: then the disk did not write
+    /// it before the power failed.
     fn torn_sector(&self, message: &[u8]) -> bool {
         if !self.last || self.chain.is_none() {
             return false;
@@ -195,7 +199,8 @@ impl<'a> Records<'a> {
     }
 }
 
-/// How long a record is by what it says itself, when so much of it is there: etcd writes type, checksum and data in this order.
+/// Returns the length of a record according to its own fields, when they are complete: etcd writes
+/// type, checksum and data in this order.
 fn said(record: &[u8]) -> Option<usize> {
     let mut at = 0;
     for _ in 0..2 {
@@ -248,7 +253,7 @@ mod tests {
 
     const PATH: &str = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal";
 
-    /// The frame of a record, made by hand.
+    /// Makes the frame of a record by hand.
     fn frame(of: u8, crc: u32, data: &[u8]) -> Vec<u8> {
         let mut message = vec![0x08, of, 0x10];
         let mut rest = crc;

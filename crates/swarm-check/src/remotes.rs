@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 
 use super::error::{ReadError, shown};
 
-/// Its path.
 pub(super) const PATH: &str = "state.json";
 
 /// A manager that a node knows.
@@ -19,13 +18,13 @@ pub struct Remote {
     pub addr: String,
 }
 
-/// The managers of `state.json`, sorted.
+/// Returns the managers of `state.json`, sorted.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Remote>, ReadError> {
     let bad = |why: &str| ReadError::Json {
         path: PATH.to_owned(),
         why: shown(why),
     };
-    // By way of maps, since serde would also take lists for them.
+    // They are parsed as maps first, since serde would also accept lists.
     let list: Option<Vec<Map<String, Value>>> =
         serde_json::from_slice(bytes).map_err(|error| bad(&error.to_string()))?;
     let mut list = list

@@ -1,4 +1,5 @@
-//! `MaybeEncryptedRecord` (swarmkit, `api/types.proto`): what a manager seals with its raft key, or with the unlock key.
+//! `MaybeEncryptedRecord` (swarmkit, `api/types.proto`): data that a manager seals with its raft
+//! key, or with the unlock key.
 
 use crypto_secretbox::aead::Aead;
 use crypto_secretbox::{KeyInit, Nonce, XSalsa20Poly1305};
@@ -21,7 +22,7 @@ pub(super) enum Shut {
     Plain,
     /// It is sealed in FIPS mode.
     Fips,
-    /// Its algorithm is none that we know, or its nonce is not 24 bytes.
+    /// Its algorithm is unknown, or its nonce is not 24 bytes.
     Unknown,
     /// No key opens it.
     WrongKey,
@@ -64,12 +65,12 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    /// What it holds when it is not sealed.
+    /// Returns its contents when it is not sealed.
     pub fn plain(&self) -> Option<&'a [u8]> {
         (self.algorithm == 0).then_some(self.data)
     }
 
-    /// What is in it: opened with the first key that fits.
+    /// Returns its contents, opened with the first key that fits.
     pub fn open(&self, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Zeroizing<Vec<u8>>, Shut> {
         match self.algorithm {
             SECRETBOX => {}

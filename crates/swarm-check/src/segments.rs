@@ -1,4 +1,5 @@
-//! A raft log: its segments in order, and what their records make together (etcd, `server/storage/wal/wal.go`, `ReadAll`; `raftpb`).
+//! A raft log: its segments in order, and the result of their records (etcd,
+//! `server/storage/wal/wal.go`, `ReadAll`; `raftpb`).
 
 use super::error::ReadError;
 use super::files::StateFiles;
@@ -8,14 +9,15 @@ use super::record::{RecordType, Records};
 /// The folder of the segments.
 pub(super) const FOLDER: &str = "raft/wal-v3-encrypted";
 
-/// The largest segment, in bytes: Docker cuts at 64,000,000, after a batch of entries of some MiB.
+/// The maximum size of a segment, in bytes: Docker starts a new one at 64,000,000, after a batch of
+/// entries of some MiB.
 const LARGEST: u64 = 128 << 20;
-/// The most bytes of all segments.
+/// The maximum size of all segments together, in bytes.
 const MOST: u64 = 1 << 29;
-/// The most entries behind a snapshot. Docker makes one after 10,000.
+/// The maximum number of entries behind a snapshot. Docker makes one after 10,000.
 const MOST_ENTRIES: usize = 1_000_000;
 
-/// What an entry is for.
+/// The purpose of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntryType {
     /// A change of the store.
@@ -31,11 +33,11 @@ pub(super) struct Entry {
     pub term: u64,
     pub index: u64,
     pub data: Vec<u8>,
-    /// Which of the segments it is in.
+    /// The segment that contains it.
     segment: usize,
 }
 
-/// `HardState`: what the manager promised to the others.
+/// `HardState`: what the manager has promised to the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct HardState {
     pub term: u64,
@@ -43,18 +45,18 @@ pub(super) struct HardState {
     pub commit: u64,
 }
 
-/// A raft log from a snapshot on.
+/// A raft log, starting at a snapshot.
 pub(super) struct Log {
     /// The manager's own `RaftMember`.
     pub metadata: Vec<u8>,
     pub state: HardState,
-    /// The entries behind the snapshot, without gap.
+    /// The entries behind the snapshot, without gaps.
     pub entries: Vec<Entry>,
     paths: Vec<String>,
 }
 
 impl Log {
-    /// The path of the segment that an entry is in.
+    /// Returns the path of the segment that contains an entry.
     pub fn path(&self, entry: &Entry) -> &str {
         &self.paths[entry.segment]
     }
@@ -64,7 +66,7 @@ impl Log {
         self.paths.last().map_or(FOLDER, String::as_str)
     }
 
-    /// Reads the log from a snapshot on, given by index and term; from 0, 0 without one.
+    /// Reads the log, starting at a snapshot, given by index and term; from 0, 0 without one.
     pub fn read(files: &dyn StateFiles, names: &[Name], from: (u64, u64)) -> Result<Self, ReadError> {
         let mut log = Self {
             metadata: Vec::new(),
@@ -149,7 +151,7 @@ impl Log {
         Ok(())
     }
 
-    /// Adds an entry; one with an index that is there already replaces it and all behind it.
+    /// Adds an entry; one with an existing index replaces that entry and all behind it.
     fn take(&mut self, path: &str, offset: u64, entry: Entry, from: (u64, u64)) -> Result<(), ReadError> {
         let Some(behind) = entry.index.checked_sub(from.0).and_then(|far| far.checked_sub(1)) else {
             return Ok(());
@@ -175,7 +177,7 @@ impl Log {
     }
 }
 
-/// What was seen of a log.
+/// What was read of a log so far.
 #[derive(Default)]
 struct Begun {
     metadata: bool,
@@ -195,7 +197,7 @@ impl Name {
     }
 }
 
-/// The segments that are there, in order. Other files, such as `0.tmp`, are left alone, as etcd does.
+/// Returns the existing segments, in order. Other files, such as `0.tmp`, are ignored, as in etcd.
 pub(super) fn names(files: &dyn StateFiles) -> Result<Vec<Name>, ReadError> {
     let listed = files.list(FOLDER).map_err(ReadError::io(FOLDER))?;
     let mut names: Vec<_> = listed
@@ -207,7 +209,7 @@ pub(super) fn names(files: &dyn StateFiles) -> Result<Vec<Name>, ReadError> {
     Ok(names)
 }
 
-/// The numbers in a name of the form `%016x-%016x` and an ending.
+/// Returns the numbers in a name of the form `%016x-%016x` and an ending.
 pub(super) fn two_numbers(name: &str, ending: &str) -> Option<(u64, u64)> {
     let (one, other) = name.strip_suffix(ending)?.split_once('-')?;
     let number = |text: &str| {
@@ -258,7 +260,7 @@ fn hard_state(bytes: &[u8]) -> Result<HardState, MessageError> {
     Ok(state)
 }
 
-/// `walpb.Snapshot`: which snapshot there is.
+/// Reads `walpb.Snapshot`: index and term of a snapshot.
 fn index_and_term(bytes: &[u8]) -> Result<(u64, u64), MessageError> {
     let (mut index, mut term) = (0, 0);
     for field in fields(bytes) {

@@ -1,4 +1,5 @@
-//! A snapshot of the store (etcd, `server/etcdserver/api/snap/snapshotter.go`; swarmkit, `api/snapshot.proto`).
+//! A snapshot of the store (etcd, `server/etcdserver/api/snap/snapshotter.go`; swarmkit,
+//! `api/snapshot.proto`).
 
 use zeroize::Zeroizing;
 
@@ -16,7 +17,6 @@ const FOLDER: &str = "raft/snap-v3-encrypted";
 /// The largest snapshot, in bytes.
 const LARGEST: u64 = 256 << 20;
 
-/// A snapshot.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub index: u64,
@@ -25,7 +25,8 @@ pub(super) struct Snapshot {
     pub store: Store,
 }
 
-/// The newest snapshot that is whole, and the names of newer ones that are not: Docker passes these over.
+/// Returns the newest complete snapshot, and the names of newer ones that are damaged: Docker skips
+/// these.
 pub(super) fn newest(
     files: &dyn StateFiles,
     keys: &[Zeroizing<[u8; KEY]>],
@@ -58,7 +59,7 @@ struct Outer<'a> {
     data: &'a [u8],
 }
 
-/// The file: a checksum and the bytes that it is of. `None` when they do not agree.
+/// Reads the file: a checksum and the bytes that it belongs to. `None` when they do not agree.
 fn unpack(bytes: &[u8]) -> Option<Outer<'_>> {
     let (mut crc, mut inner) = (0, &b""[..]);
     for field in fields(bytes) {

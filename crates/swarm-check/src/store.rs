@@ -1,4 +1,5 @@
-//! The cluster's store, as a manager's log builds it (swarmkit, `api/raft.proto`, `api/snapshot.proto`, `manager/state/store`).
+//! The cluster's store, built from a manager's log (swarmkit, `api/raft.proto`,
+//! `api/snapshot.proto`, `manager/state/store`).
 
 use std::collections::BTreeMap;
 
@@ -8,16 +9,17 @@ use super::node_object::NodeObject;
 use super::objects::{NetworkObject, Object};
 use super::proto::{MessageError, fields};
 
-/// The most objects in a store.
+/// The maximum number of objects in a store.
 const MOST: usize = 1_000_000;
 
-/// Why actions were not done. Docker writes a line to its log and goes on without any action of the entry.
+/// Why actions were not applied. Docker writes a line to its log and continues without any action
+/// of the entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedAction {
-    /// The entry is no list of actions.
+    /// The entry is not a list of actions.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// An object is there already.
+    /// An object exists already.
     #[error("there is a {kind:?} {id} already")]
     Exists {
         /// Its kind.
@@ -25,7 +27,7 @@ pub enum RefusedAction {
         /// Its ID.
         id: String,
     },
-    /// An object is not there.
+    /// An object does not exist.
     #[error("there is no {kind:?} {id}")]
     Missing {
         /// Its kind.
@@ -33,7 +35,7 @@ pub enum RefusedAction {
         /// Its ID.
         id: String,
     },
-    /// There are too many objects. That is our own limit, not Docker's.
+    /// There are too many objects. This is our own limit, not Docker's.
     #[error("there are more than 1,000,000 objects")]
     TooMany,
     /// Another object has the name.
@@ -50,12 +52,12 @@ pub enum RefusedAction {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Store {
     objects: BTreeMap<(Kind, String), Object>,
-    /// Names that are taken, in small letters, and the ID of who has each.
+    /// Names in use, in small letters, each with the ID of its object.
     names: BTreeMap<(Kind, String), String>,
 }
 
 impl Store {
-    /// The cluster; `None` when there is none, or when there are several.
+    /// Returns the cluster; `None` when there is none, or when there are several.
     pub fn cluster(&self) -> Option<&ClusterObject> {
         let mut found = self.of(Kind::Cluster).filter_map(|object| match object {
             Object::Cluster(cluster) => Some(&**cluster),
@@ -105,7 +107,7 @@ impl Store {
         counts
     }
 
-    /// Does the actions of an `InternalRaftRequest`: all of them, or none.
+    /// Applies the actions of an `InternalRaftRequest`: all of them, or none.
     ///
     /// # Errors
     /// [`RefusedAction`]; the store is then as it was.
@@ -123,7 +125,7 @@ impl Store {
         done
     }
 
-    /// The store of a `StoreSnapshot`.
+    /// Builds the store of a `StoreSnapshot`.
     ///
     /// # Errors
     /// [`RefusedAction`].
@@ -149,7 +151,7 @@ impl Store {
         Ok(())
     }
 
-    /// Does a `StoreAction`; returns what was there before.
+    /// Applies a `StoreAction`; returns what was there before.
     fn action(&mut self, bytes: &[u8]) -> Result<(Kind, String, Option<Object>), RefusedAction> {
         let (mut action, mut target) = (0, None);
         for field in fields(bytes) {
@@ -207,7 +209,7 @@ impl Store {
         Ok(before)
     }
 
-    /// Who has an object's name.
+    /// Returns the ID of the object that has this object's name.
     fn holder(&self, kind: Kind, object: &Object) -> Option<&str> {
         let name = (kind, object.name().to_lowercase());
         self.names.get(&name).map(String::as_str)
@@ -234,7 +236,7 @@ impl Store {
 mod tests {
     use super::*;
 
-    /// A request of actions on secrets: what to do, ID, name.
+    /// Makes a request of actions on secrets: the action, ID, name.
     fn request(actions: &[(u8, &str, &str)]) -> Vec<u8> {
         let part = |number: u8, bytes: &[u8]| {
             let mut part = vec![number << 3 | 2, u8::try_from(bytes.len()).unwrap()];

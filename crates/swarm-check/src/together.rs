@@ -1,4 +1,4 @@
-//! Whether the states of several nodes make one cluster.
+//! Checks whether the states of several nodes make one cluster.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use super::node::NodeState;
 use super::node_object::Role;
 use super::raft::RaftState;
 
-/// Why states of nodes do not make one cluster. Nodes are called as the caller calls them.
+/// Why states of nodes do not make one cluster. Nodes have the names that the caller gave them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Nobody has a raft log.
+    /// No node has a raft log.
     #[error("no manager has a raft log, so there is no cluster to join")]
     NoRaft,
     /// A node is of another cluster.
@@ -50,7 +50,7 @@ pub enum Problem {
         node: String,
         /// Its ID.
         id: String,
-        /// Whose store.
+        /// The manager whose store it is.
         manager: String,
     },
     /// A store has another role for a node than its certificate.
@@ -58,21 +58,21 @@ pub enum Problem {
     OtherRole {
         /// The node.
         node: String,
-        /// What its certificate says.
+        /// The role in its certificate.
         certificate: Role,
-        /// What the store says.
+        /// The role in the store.
         store: Role,
-        /// Whose store.
+        /// The manager whose store it is.
         manager: String,
     },
-    /// A node knows a manager that is none.
+    /// A node knows a manager that is not one.
     #[error("{node} knows {remote} as a manager, but in the store of {manager} it is none")]
     NoSuchManager {
         /// The node.
         node: String,
         /// The ID of the one it knows.
         remote: String,
-        /// Whose store.
+        /// The manager whose store it is.
         manager: String,
     },
     /// A node knows a manager under another address.
@@ -82,12 +82,12 @@ pub enum Problem {
         node: String,
         /// The manager's ID.
         remote: String,
-        /// Where it looks.
+        /// The address that it knows.
         found: String,
-        /// Where it is.
+        /// The right address.
         wanted: String,
     },
-    /// The stores of two managers have come equally far, but differ.
+    /// The stores of two managers are equally far, but differ.
     #[error("the stores or raft members of {node} and {other} differ")]
     OtherStore {
         /// One.
@@ -95,7 +95,8 @@ pub enum Problem {
         /// The other.
         other: String,
     },
-    /// One manager's log is ahead of another's. That is usual in a cluster that ran, and heals; in one that was just written it is a fault.
+    /// One manager's log is ahead of another's. That is usual in a cluster that ran, and heals; in
+    /// one that was just written it is a fault.
     #[error("the raft log of {node} is committed up to entry {commit}, that of {other} up to {ahead}")]
     Behind {
         /// The one behind.
@@ -110,7 +111,7 @@ pub enum Problem {
     /// An entry of a log has no effect.
     #[error("entry {index} of the raft log of {node} does nothing: {why}")]
     Refused {
-        /// Whose log.
+        /// The node whose log it is.
         node: String,
         /// The entry's index.
         index: u64,
@@ -119,9 +120,10 @@ pub enum Problem {
     },
 }
 
-/// Whether the states of nodes make one cluster; each comes with a name for the problems.
+/// Checks whether the states of nodes make one cluster; each comes with a name for the problems.
 ///
-/// The raft log may be on one manager only, which the others then enter, and the states may be those of some nodes of the cluster only.
+/// The raft log may be on one manager only, which the others then enter, and the states may be
+/// those of some nodes of the cluster only.
 pub fn belong_together(states: &[(&str, &NodeState)]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Some((first, rest)) = states.split_first() else {
@@ -135,7 +137,7 @@ pub fn belong_together(states: &[(&str, &NodeState)]) -> Vec<Problem> {
         .iter()
         .filter_map(|(name, state)| Some((*name, state.raft.as_ref()?)))
         .collect();
-    // The one that is furthest knows best.
+    // The one that is furthest ahead is the reference.
     let Some((leader, raft)) = managers.iter().rev().max_by_key(|(_, raft)| raft.commit) else {
         problems.push(Problem::NoRaft);
         return problems;
@@ -143,7 +145,7 @@ pub fn belong_together(states: &[(&str, &NodeState)]) -> Vec<Problem> {
     for (name, other) in &managers {
         same_store((leader, raft), (name, other), &mut problems);
     }
-    // Where managers are reached: by what the raft says, or else they themselves.
+    // Where managers are reached: from the raft, or else from their own state.
     let mut addresses: BTreeMap<_, _> = states
         .iter()
         .map(|(_, state)| (state.id(), state.docker_state.advertise_addr.as_str()))
@@ -232,7 +234,7 @@ fn in_store(name: &str, state: &NodeState, leader: (&str, &RaftState), problems:
     }
 }
 
-/// The managers that a node knows are managers, at the addresses where it looks for them.
+/// Checks that the managers that a node knows are managers, at the addresses that it knows.
 fn remotes(
     name: &str,
     state: &NodeState,

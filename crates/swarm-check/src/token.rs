@@ -1,4 +1,5 @@
-//! Join tokens: `SWMTKN-1-<digest of the root CA>-<secret>` (swarmkit, `ca/config.go`, `GenerateJoinToken` and `ParseJoinToken`).
+//! Join tokens: `SWMTKN-1-<digest of the root CA>-<secret>` (swarmkit, `ca/config.go`,
+//! `GenerateJoinToken` and `ParseJoinToken`).
 
 use num_bigint::BigUint;
 
@@ -7,7 +8,7 @@ const DIGEST: usize = 50;
 /// Letters of the secret: 16 bytes in base 36.
 const SECRET: usize = 25;
 
-/// Why a join token is none.
+/// Why a text is not a join token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Not of the form `SWMTKN-1-…-…`.
@@ -24,7 +25,7 @@ pub enum TokenError {
     OtherCa,
 }
 
-/// What a join token says; its secret is not kept.
+/// The contents of a join token; its secret is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JoinToken {
     /// SHA-256 of the bytes of the root CA's PEM file.
@@ -57,7 +58,7 @@ impl JoinToken {
     }
 }
 
-/// A number in base 36, with the small letters that Docker writes.
+/// Parses a number in base 36, with the small letters that Docker writes.
 fn base36(text: &str) -> Option<BigUint> {
     let fits = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
     if !text.bytes().all(fits) {

@@ -1,5 +1,5 @@
-//! The swarm's certificate authority and the certificates of its nodes: ECDSA P-256, SHA-256, with the names and extensions that
-//! swarmkit gives them (swarmkit, `ca/certificates.go`).
+//! The swarm's certificate authority and the certificates of its nodes: ECDSA P-256, SHA-256, with
+//! the names and extensions that swarmkit gives them (swarmkit, `ca/certificates.go`).
 //!
 //! Signatures are those of RFC 6979, so the same keys give the same certificates.
 
@@ -30,13 +30,16 @@ use super::ClusterKeys;
 use super::id::Ids;
 use super::spec::Role;
 
-/// From when baked certificates are valid: 2000-01-01, since a Pi's clock may stand anywhere. Seconds since 1970-01-01 UTC.
+/// The start of the validity of baked certificates: 2000-01-01, since a Pi's clock may show any
+/// time. Seconds since 1970-01-01 UTC.
 pub const NOT_BEFORE: u64 = 946_684_800;
-/// Until when baked certificates are valid: 2100-01-01. A swarm renews a certificate when half of its life has passed, by its own
-/// clock, and then for 90 days: half of this life ends in 2050. Seconds since 1970-01-01 UTC.
+/// The end of the validity of baked certificates: 2100-01-01. A swarm renews a certificate when
+/// half of its life has passed, by its own clock, and then for 90 days: half of this life ends in
+/// 2050. Seconds since 1970-01-01 UTC.
 pub const NOT_AFTER: u64 = 4_102_444_800;
 
-/// The subject of the root certificate, and the name by which nodes know the authority that joins them.
+/// The subject of the root certificate, and the name under which nodes know the authority when they
+/// join.
 const CA_NAME: &str = "swarm-ca";
 
 /// id-kp-serverAuth and id-kp-clientAuth (RFC 5280, 4.2.1.12).
@@ -49,7 +52,7 @@ pub(super) struct Authority {
     certificate: String,
 }
 
-/// What a certificate may be used for. Not critical, as in Docker's own certificates.
+/// The permitted uses of a certificate. Not critical, as in Docker's own certificates.
 struct Uses(ExtendedKeyUsage);
 
 impl AssociatedOid for Uses {
@@ -72,7 +75,7 @@ impl AsExtension for Uses {
     }
 }
 
-/// What a certificate says of its holder.
+/// The fields of a certificate that describe its holder.
 struct Holder<'a> {
     subject: &'a str,
     serial: &'a [u8],
@@ -103,12 +106,12 @@ impl Authority {
         &self.key
     }
 
-    /// The root certificate, PEM, lines ended by LF.
+    /// Returns the root certificate, PEM, lines ended by LF.
     pub(super) fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// The certificate of a node for its key, PEM.
+    /// Returns the certificate of a node for its key, PEM.
     pub(super) fn issue(
         &self,
         keys: &ClusterKeys,
@@ -154,7 +157,7 @@ impl Authority {
 type Failed = x509_cert::builder::Error;
 type Built = Result<(), Failed>;
 
-/// A certificate signed by `issuer`, PEM.
+/// Returns a certificate signed by `issuer`, PEM.
 fn sign(
     issuer: &SecretKey,
     holder: &Holder<'_>,
@@ -191,7 +194,8 @@ fn public_key(key: &SecretKey) -> Result<SubjectPublicKeyInfoOwned, Failed> {
     Ok(SubjectPublicKeyInfoOwned::try_from(der.as_bytes())?)
 }
 
-/// A time of a certificate: `UTCTime` until 2049, `GeneralizedTime` after (RFC 5280, 4.1.2.5).
+/// Converts a time of a certificate: `UTCTime` until 2049, `GeneralizedTime` after (RFC 5280,
+/// 4.1.2.5).
 fn time(seconds: u64) -> Result<Time, der::Error> {
     let time = DateTime::from_unix_duration(Duration::from_secs(seconds))?;
     if time.year() < 2050 {

@@ -1,5 +1,5 @@
-//! `docker-state.json` (moby, `daemon/cluster/noderunner.go`, `nodeStartConfig`) and `state.json` (swarmkit, `node/node.go`, the
-//! known managers).
+//! `docker-state.json` (moby, `daemon/cluster/noderunner.go`, `nodeStartConfig`) and `state.json`
+//! (swarmkit, `node/node.go`, the known managers).
 
 use std::net::Ipv4Addr;
 
@@ -7,19 +7,21 @@ use serde::Serialize;
 
 use super::spec::{Member, Role, Spec};
 
-/// The port of a manager's API (swarmkit's default; nothing else is baked).
+/// The port of a manager's API (swarmkit's default; no other port is baked).
 pub const MANAGER_PORT: u16 = 2377;
 
-/// With what dockerd starts its swarm node; without this file it is in no swarm.
+/// The configuration with which dockerd starts its swarm node; without this file it is not in a
+/// swarm.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct DockerState {
-    /// The node's own address. Set, so that dockerd lives also when the link is down as it starts.
+    /// The node's own address. It is set so that dockerd keeps running when the link is down at its
+    /// start.
     local_addr: String,
-    /// The manager to turn to; empty on the first one.
+    /// The manager to contact; empty on the first one.
     remote_addr: String,
     listen_addr: String,
-    /// On managers.
+    /// Set on managers only.
     advertise_addr: String,
     data_path_addr: String,
     default_address_pool: Option<Vec<String>>,
@@ -39,7 +41,7 @@ fn endpoint(address: Ipv4Addr) -> String {
     format!("{address}:{MANAGER_PORT}")
 }
 
-/// The text of `docker-state.json` for a node.
+/// Returns the text of `docker-state.json` for a node.
 pub(super) fn docker_state(spec: &Spec, first: &Member, node: &Member) -> String {
     let manager = node.role == Role::Manager;
     let pools = || spec.address_pools.iter().map(ToString::to_string).collect();
@@ -61,7 +63,7 @@ pub(super) fn docker_state(spec: &Spec, first: &Member, node: &Member) -> String
     serde_json::to_string(&state).unwrap_or_default()
 }
 
-/// The text of `state.json`: these managers with their ids.
+/// Returns the text of `state.json`: these managers with their ids.
 pub(super) fn remotes<'a>(managers: impl Iterator<Item = (&'a Member, String)>) -> String {
     let remotes: Vec<Remote> = managers
         .map(|(manager, node_id)| Remote {

@@ -1,8 +1,9 @@
-//! What lies under `/var/lib/docker/swarm` on each node of a swarm that has never run.
+//! The contents of `/var/lib/docker/swarm` on each node of a swarm that has never run.
 //!
-//! The raft log is written for the first manager only, with itself as the only member. Further managers hold their
-//! certificates and enter the raft by themselves: so the swarm needs no election among nodes that start one after another, and a
-//! manager's card that is flashed again brings no old log back.
+//! The raft log is written for the first manager only, with itself as the only member. Further
+//! managers hold their certificates and enter the raft by themselves. So the swarm needs no
+//! election among nodes that start one after another, and a manager's card that is flashed again
+//! brings back no old log.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +32,7 @@ pub struct StateEntry {
     pub path: &'static str,
     /// Its permission bits; root owns all of them.
     pub mode: u16,
-    /// What it is.
+    /// Its type, with its contents.
     pub kind: StateKind,
 }
 
@@ -56,7 +57,7 @@ impl std::fmt::Debug for StateKind {
 /// Why a swarm's state cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
-    /// Nobody could lead it.
+    /// There is no manager to lead it.
     #[error("the swarm has no manager; give a node the role manager")]
     NoManager,
     /// Two nodes have one number.
@@ -76,7 +77,7 @@ pub enum ForgeError {
     Seal,
 }
 
-/// The token with which a node joins the swarm of these keys.
+/// Returns the token with which a node joins the swarm of these keys.
 ///
 /// # Errors
 /// [`ForgeError`] when the root certificate cannot be made.
@@ -92,7 +93,7 @@ fn token_for(keys: &ClusterKeys, role: Role, authority: &Authority) -> Token {
     Token::new(authority.certificate(), &keys.bytes(name))
 }
 
-/// The id of the swarm of these keys; no secret.
+/// Returns the id of the swarm of these keys; it is not a secret.
 pub fn cluster_id(keys: &ClusterKeys) -> String {
     Ids::new(keys).cluster()
 }
@@ -109,10 +110,10 @@ pub struct Forge<'a> {
 }
 
 impl<'a> Forge<'a> {
-    /// Prepares what all nodes have in common.
+    /// Prepares the parts that all nodes have in common.
     ///
     /// # Errors
-    /// [`ForgeError`] when the swarm cannot be.
+    /// [`ForgeError`] when the swarm is impossible.
     pub fn new(keys: &'a ClusterKeys, spec: &'a Spec) -> Result<Self, ForgeError> {
         let first = spec.first_manager().ok_or(ForgeError::NoManager)?;
         let mut numbers = BTreeSet::new();
@@ -131,7 +132,7 @@ impl<'a> Forge<'a> {
         })
     }
 
-    /// The token with which a node joins as this.
+    /// Returns the token with which a node joins in this role.
     pub fn token(&self, role: Role) -> &Token {
         match role {
             Role::Manager => &self.manager,
@@ -139,22 +140,22 @@ impl<'a> Forge<'a> {
         }
     }
 
-    /// The swarm's root certificate, PEM.
+    /// Returns the swarm's root certificate, PEM.
     pub fn root_certificate(&self) -> &str {
         self.authority.certificate()
     }
 
-    /// The id of the swarm.
+    /// Returns the id of the swarm.
     pub fn cluster_id(&self) -> String {
         self.ids.cluster()
     }
 
-    /// The id of a node.
+    /// Returns the id of a node.
     pub fn node_id(&self, number: u32) -> String {
         self.ids.node(number)
     }
 
-    /// The state of one node: folders before what is in them.
+    /// Returns the state of one node: each folder comes before its contents.
     ///
     /// # Errors
     /// [`ForgeError`] when there is no such node, or a library refuses.
@@ -194,7 +195,8 @@ impl<'a> Forge<'a> {
         Ok(state)
     }
 
-    /// The managers that a node knows. Further managers enter through the first one, which alone has the log.
+    /// Returns the managers that a node knows. Further managers enter through the first one, which
+    /// alone has the log.
     fn remotes(&self, node: &Member) -> String {
         let known = |manager: &&Member| node.role == Role::Worker || manager.number == self.first.number;
         docker_state::remotes(
@@ -205,7 +207,7 @@ impl<'a> Forge<'a> {
         )
     }
 
-    /// The raft log of the first manager.
+    /// Returns the raft log of the first manager.
     fn log(&self, node: &Member, dek: &[u8; 32]) -> Result<Vec<u8>, ForgeError> {
         let raft_id = id::raft_id(self.keys, node.number);
         let member = RaftMember {

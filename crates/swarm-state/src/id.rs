@@ -1,4 +1,5 @@
-//! Ids as swarmkit makes them (`identity/randomid.go`): 17 bytes with the top bit set, in base 36, the 25 digits after the first.
+//! Ids as swarmkit makes them (`identity/randomid.go`): 17 bytes with the top bit set, in base 36,
+//! the 25 digits after the first.
 
 use num_bigint::BigUint;
 
@@ -7,27 +8,27 @@ use super::ClusterKeys;
 const BYTES: usize = 17;
 const DIGITS: usize = 25;
 
-/// A number in base 36 with zeros before it.
+/// Returns a number in base 36, padded with zeros at the front.
 pub(super) fn base36(bytes: &[u8], digits: usize) -> String {
     let text = BigUint::from_bytes_be(bytes).to_str_radix(36);
     format!("{text:0>digits$}")
 }
 
-/// The id of this name.
+/// Returns the id of an object with this name.
 pub(super) fn object_id(keys: &ClusterKeys, name: &str) -> String {
     let mut bytes = *keys.bytes::<BYTES>(name);
     bytes[0] |= 0x80;
-    // 2^135 and more have 27 digits.
+    // Numbers from 2^135 on have 27 digits.
     base36(&bytes, 27)[1..=DIGITS].to_owned()
 }
 
-/// The id of a raft member: not zero, and a positive number also where it is signed.
+/// Returns the id of a raft member: not zero, and a positive number also where it is signed.
 pub(super) fn raft_id(keys: &ClusterKeys, number: u32) -> u64 {
     let id = u64::from_be_bytes(*keys.bytes::<8>(&format!("raft id {number}")));
     (id & (u64::MAX >> 1)).max(1)
 }
 
-/// The ids that follow from the keys.
+/// The ids that are derived from the keys.
 pub(super) struct Ids<'a>(&'a ClusterKeys);
 
 impl<'a> Ids<'a> {

@@ -1,4 +1,5 @@
-//! `swarm-node.key`: a PKCS#8 key in PEM, with swarmkit's headers (swarmkit, `ca/keyreadwriter.go`, `manager/deks.go`).
+//! `swarm-node.key`: a PKCS#8 key in PEM, with swarmkit's headers (swarmkit, `ca/keyreadwriter.go`,
+//! `manager/deks.go`).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,8 @@ use super::sealed::open_record;
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
 
-/// The text of the file. `dek` is the key of a manager's raft log; it is not locked (`docker swarm update --autolock`).
+/// Returns the text of the file. `dek` is the key of a manager's raft log; it is not locked
+/// (`docker swarm update --autolock`).
 pub(super) fn key_pem(key: &SecretKey, dek: Option<&[u8; 32]>) -> Result<Zeroizing<String>, p256::pkcs8::Error> {
     let pem = key.to_pkcs8_pem(LineEnding::LF)?;
     let mut headers = Zeroizing::new("kek-version: 0\n".to_owned());

@@ -1,7 +1,8 @@
 //! The cluster's keys: one seed, from which every key, id and token of its swarm is derived.
 //!
-//! Derivation is HKDF-SHA256 (RFC 5869) with the seed as its input key and the secret's name as `info`: knowing one secret
-//! tells nothing of another, and an eighth node changes nothing of the seven.
+//! Derivation is HKDF-SHA256 (RFC 5869) with the seed as its input key and the secret's name as
+//! `info`: one secret reveals nothing about another, and an eighth node does not change the other
+//! seven.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// The only version of the key file that there is.
+/// The only version of the key file so far.
 const VERSION: u32 = 1;
 const SEED: usize = 32;
 /// Separates these derivations from any other use of the same seed.
@@ -23,16 +24,16 @@ pub struct ClusterKeys {
     seed: [u8; SEED],
 }
 
-/// Why there are no keys; never with a word of the file.
+/// Why there are no keys. The error never contains any text of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The system gave no randomness.
+    /// The system's random source failed.
     #[error("asking the system for random numbers: {0}")]
     Random(getrandom::Error),
-    /// The text is no key file.
+    /// The text is not a key file.
     #[error("it is no key file of kraken-flash: {0}")]
     Format(&'static str),
-    /// Another kraken-flash made it.
+    /// Another version of kraken-flash made it.
     #[error("it has version {0}, and this kraken-flash knows version {VERSION} only; use a newer one")]
     Version(u32),
 }
@@ -46,17 +47,17 @@ struct File {
 }
 
 impl ClusterKeys {
-    /// New keys from the system's random source.
+    /// Makes new keys from the system's random source.
     ///
     /// # Errors
-    /// [`KeysError::Random`] when the system has none to give.
+    /// [`KeysError::Random`] when the source fails.
     pub fn generate() -> Result<Self, KeysError> {
         let mut seed = [0; SEED];
         getrandom::fill(&mut seed).map_err(KeysError::Random)?;
         Ok(Self { seed })
     }
 
-    /// The keys that follow from this seed.
+    /// Returns the keys that are derived from this seed.
     pub fn from_seed(seed: [u8; SEED]) -> Self {
         Self { seed }
     }
@@ -64,7 +65,7 @@ impl ClusterKeys {
     /// Reads the text of a key file.
     ///
     /// # Errors
-    /// [`KeysError`] when it is none; what the text holds is never part of the error.
+    /// [`KeysError`] when it is not one; the error never contains any of the text.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
         let file: File = toml::from_str(text).map_err(|_| KeysError::Format("it must say `version` and `seed`"))?;
         if file.version != VERSION {
@@ -76,7 +77,7 @@ impl ClusterKeys {
         Ok(keys)
     }
 
-    /// The text of the key file, for the cluster with this name.
+    /// Returns the text of the key file, for the cluster with this name.
     pub fn to_text(&self, cluster: &str) -> Zeroizing<String> {
         let seed = Zeroizing::new(hex::encode(self.seed));
         Zeroizing::new(format!(
@@ -89,20 +90,21 @@ impl ClusterKeys {
 
     /// Fills `out` with the secret of this name.
     pub(super) fn derive(&self, name: &str, out: &mut [u8]) {
-        // expand() fails for more than 255 hashes of output only (RFC 5869, 2.3): nothing here asks for more than 64 bytes.
+        // expand() fails only for more than 255 hashes of output (RFC 5869, 2.3); the calls here
+        // request 64 bytes at most.
         let filled = Hkdf::<Sha256>::new(Some(SALT), &self.seed).expand(name.as_bytes(), out);
         debug_assert!(filled.is_ok(), "too much was asked of HKDF");
     }
 
-    /// The secret bytes of this name.
+    /// Returns the secret bytes of this name.
     pub(super) fn bytes<const N: usize>(&self, name: &str) -> Zeroizing<[u8; N]> {
         let mut out = Zeroizing::new([0; N]);
         self.derive(name, &mut out[..]);
         out
     }
 
-    /// The ECDSA P-256 key of this name: the first candidate that is a scalar of the curve (FIPS 186-5, A.2.2). A candidate
-    /// fails once in 2^32.
+    /// Returns the ECDSA P-256 key of this name: the first candidate that is a scalar of the curve
+    /// (FIPS 186-5, A.2.2). A candidate fails once in 2^32.
     pub(super) fn ecdsa(&self, name: &str) -> SecretKey {
         let mut attempt = 0_u32;
         loop {

@@ -1,11 +1,14 @@
-//! Writes the state of a Docker swarm without Docker: root CA, node certificates, join tokens, the raft log of the first manager.
+//! Writes the state of a Docker swarm without Docker: root CA, node certificates, join tokens, the
+//! raft log of the first manager.
 //!
-//! From [`ClusterKeys`] and a [`Spec`] follows, byte for byte, what lies under `/var/lib/docker/swarm` on each node ([`Forge`]), so that
-//! dockerd starts as a member of a swarm for which nobody ran `docker swarm init`. The crate `kraken-swarm-check` reads such a folder
-//! with other libraries than those that write it here.
+//! [`ClusterKeys`] and a [`Spec`] determine, byte for byte, the contents of `/var/lib/docker/swarm`
+//! on each node ([`Forge`]). With them dockerd starts as a member of a swarm for which
+//! `docker swarm init` was never run. The crate `kraken-swarm-check` reads such a folder with other
+//! libraries than those that write it here.
 //!
-//! This crate never talks to a Docker daemon, and touches no disk, no network and no clock; only [`ClusterKeys::generate`] asks the
-//! system for random bytes. Docker does not promise its format: `docs/compatibility.md` lists the versions that were tried.
+//! This crate never talks to a Docker daemon, and uses no disk, no network and no clock; only
+//! [`ClusterKeys::generate`] asks the system for random bytes. Docker does not promise its format:
+//! `docs/compatibility.md` lists the versions that were tested.
 //!
 //! ```
 //! use kraken_swarm_state::{ClusterKeys, Role, Token, cluster_id, token};
@@ -19,6 +22,16 @@
 //! # Ok(())
 //! # }
 //! ```
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
 
 mod authority;
 mod docker_state;
@@ -41,5 +54,6 @@ pub use spec::{Availability, Member, Role, Spec};
 pub use token::Token;
 pub use token::TokenError;
 
-/// Where Docker keeps the state of its swarm, on a node: all paths of this crate are relative to it.
+/// The folder on a node in which Docker keeps the state of its swarm: all paths of this crate are
+/// relative to it.
 pub const FOLDER: &str = "/var/lib/docker/swarm";

@@ -1,4 +1,4 @@
-//! The objects with which the store of a new swarm begins: the cluster, its nodes, the network `ingress`.
+//! The first objects in the store of a new swarm: the cluster, its nodes, the network `ingress`.
 
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use sha2::{Digest, Sha256};
@@ -17,11 +17,12 @@ const ACCEPTED: i32 = 1;
 const ISSUED: i32 = 3;
 /// `NodeStatus.State.DOWN`.
 const DOWN: i32 = 1;
-/// How long certificates are valid that the running swarm issues, in seconds: 90 days, Docker's default.
+/// The validity of certificates that the running swarm issues, in seconds: 90 days, Docker's
+/// default.
 const CERTIFICATE_LIFE: i64 = 90 * 24 * 3600;
-/// How many old tasks are kept (Docker's default).
+/// The number of old tasks that are kept (Docker's default).
 const TASK_HISTORY: i64 = 5;
-/// Every how many seconds a node tells its manager that it is alive (Docker's default).
+/// The interval of a node's heartbeats to its manager, in seconds (Docker's default).
 const HEARTBEAT: i64 = 5;
 /// Docker's defaults for its raft, in entries and ticks.
 const RAFT: RaftConfig = RaftConfig {
@@ -31,7 +32,7 @@ const RAFT: RaftConfig = RaftConfig {
     election_tick: 10,
 };
 
-/// What the objects are made from.
+/// The inputs of the objects.
 pub(super) struct Source<'a> {
     pub(super) spec: &'a Spec,
     pub(super) ids: &'a Ids<'a>,
@@ -41,7 +42,7 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The one request that makes them all; `None` when the CA's key cannot be written.
+    /// Returns the one request that makes them all; `None` when the CA's key cannot be written.
     pub(super) fn request(&self) -> Option<InternalRaftRequest> {
         let targets = [Target::Cluster(self.cluster()?), Target::Network(self.ingress())]
             .into_iter()
@@ -121,8 +122,9 @@ impl Source<'_> {
             description: Some(NodeDescription {
                 hostname: node.hostname.clone(),
             }),
-            // A new leader gives each node whose state is unknown 30 s, and calls it down then. One that registers in that very
-            // moment stays down for ever (swarmkit, manager/dispatcher). It gives no time to one that is down already.
+            // A new leader waits 30 s for each node whose state is unknown, and then sets it to
+            // down. A node that registers at that very moment stays down for ever (swarmkit,
+            // manager/dispatcher). The leader does not wait for a node that is down already.
             status: Some(NodeStatus {
                 state: DOWN,
                 message: "its card has not been started yet".to_owned(),
@@ -138,7 +140,8 @@ impl Source<'_> {
         }
     }
 
-    /// Without it the routing mesh has no network: the leader makes it only in a swarm that it began itself.
+    /// Returns the network `ingress`. Without it the routing mesh has no network: the leader makes
+    /// it only in a swarm that it began itself.
     fn ingress(&self) -> Network {
         Network {
             id: self.ids.ingress(),

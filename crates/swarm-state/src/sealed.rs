@@ -1,4 +1,5 @@
-//! `MaybeEncryptedRecord`: the envelope in which swarmkit keeps secrets on disk (`api/types.proto`; `manager/encryption/`).
+//! `MaybeEncryptedRecord`: the envelope in which swarmkit keeps secrets on disk (`api/types.proto`;
+//! `manager/encryption/`).
 
 use crypto_secretbox::aead::{Aead, KeyInit};
 use crypto_secretbox::{Nonce, XSalsa20Poly1305};
@@ -12,7 +13,7 @@ use super::proto::MaybeEncryptedRecord;
 /// `MaybeEncryptedRecord.Algorithm.NACL_SECRETBOX_SALSA20_POLY1305`.
 const SECRETBOX: i32 = 1;
 
-/// The record around something that is not sealed.
+/// Returns the record around something that is not sealed.
 pub(super) fn open_record(data: &[u8]) -> Zeroizing<Vec<u8>> {
     let record = MaybeEncryptedRecord {
         algorithm: 0,
@@ -22,8 +23,9 @@ pub(super) fn open_record(data: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(record.encode_to_vec())
 }
 
-/// Seals `plain` under a key. The nonce follows from key and content, so that the same inputs give the same bytes, and no nonce
-/// ever serves two contents. `None` when the library refuses, which it does for inputs of more than 256 GiB.
+/// Seals `plain` under a key. The nonce is derived from key and content, so that the same inputs
+/// give the same bytes, and no nonce is ever used for two contents. `None` when the library
+/// refuses, which it does for inputs of more than 256 GiB.
 pub(super) fn seal(key: &[u8; 32], plain: &[u8]) -> Option<Vec<u8>> {
     let mut nonce = [0; 24];
     Hkdf::<Sha256>::new(Some(key), plain)

@@ -1,4 +1,4 @@
-//! What a swarm is to be: its nodes and its networks.
+//! The description of a swarm: its nodes and its networks.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,28 +8,29 @@ use ipnet::Ipv4Net;
 /// A whole swarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// Its nodes, in order; the first manager among them is the one that carries the raft log.
+    /// Its nodes, in order; the first manager among them carries the raft log.
     pub nodes: Vec<Member>,
-    /// Pools from which overlay networks get their subnets; empty: Docker's own default, 10.0.0.0/8.
+    /// Pools from which overlay networks get their subnets; empty means Docker's own default,
+    /// 10.0.0.0/8.
     pub address_pools: Vec<Ipv4Net>,
     /// Prefix length of those subnets.
     pub subnet_size: u8,
     /// UDP port of the overlay networks' VXLAN.
     pub data_port: u16,
-    /// When the objects of the store say they were made: seconds since 1970-01-01 UTC.
+    /// The creation time of the objects in the store: seconds since 1970-01-01 UTC.
     pub created: i64,
 }
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its number, from 1: its keys and its id follow from it.
+    /// Its number, from 1: its keys and its id are derived from it.
     pub number: u32,
-    /// Its host name, shown before it ever came up.
+    /// Its host name, shown before it first came up.
     pub hostname: String,
     /// Its address.
     pub address: Ipv4Addr,
-    /// What it is.
+    /// Its role.
     pub role: Role,
     /// Its labels, for placement constraints.
     pub labels: BTreeMap<String, String>,
@@ -37,7 +38,7 @@ pub struct Member {
     pub availability: Availability,
 }
 
-/// What a node is in the swarm.
+/// The role of a node in the swarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Takes part in the raft.
@@ -47,7 +48,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The organizational unit of its certificate (swarmkit, `ca/certificates.go`).
+    /// Returns the organizational unit of its certificate (swarmkit, `ca/certificates.go`).
     pub(super) fn unit(self) -> &'static str {
         match self {
             Role::Manager => "swarm-manager",
@@ -67,12 +68,12 @@ impl Role {
 /// Whether a node takes tasks; `NodeSpec.Availability` of swarmkit's specs.proto.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Availability {
-    /// It does.
+    /// It takes tasks.
     #[default]
     Active,
-    /// It keeps those it has.
+    /// It keeps the tasks it has.
     Pause,
-    /// It takes none.
+    /// It takes no tasks.
     Drain,
 }
 

@@ -1,5 +1,5 @@
-//! Join tokens: `SWMTKN-1-<digest>-<secret>` (swarmkit, `ca/config.go`): SHA-256 of the root certificate's PEM text, 50 digits of
-//! base 36; 16 secret bytes, 25 digits.
+//! Join tokens: `SWMTKN-1-<digest>-<secret>` (swarmkit, `ca/config.go`): SHA-256 of the root
+//! certificate's PEM text, 50 digits of base 36; 16 secret bytes, 25 digits.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub enum TokenError {
     Secret,
 }
 
-/// What lets a node into the swarm. Never shown by `Debug`.
+/// A token that lets a node into the swarm. Never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Zeroizing<String>);
 
@@ -38,10 +38,11 @@ impl Token {
         Self(Zeroizing::new(format!("SWMTKN-1-{digest}-{}", secret.as_str())))
     }
 
-    /// A token that a swarm gave out, as `docker swarm join-token` prints it; white space around it is left off.
+    /// Reads a token of a swarm, as `docker swarm join-token` prints it; white space around it is
+    /// removed.
     ///
     /// # Errors
-    /// [`TokenError`] when it is none; it does not repeat the text.
+    /// [`TokenError`] when it is not one; the error does not repeat the text.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let text = text.trim_ascii();
         let rest = text.strip_prefix("SWMTKN-1-").ok_or(TokenError::Form)?;
@@ -55,13 +56,14 @@ impl Token {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The token's text: a secret.
+    /// Returns the token's text: a secret.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether a text is a number of so many digits in base 36, with small letters, that fits into so many bits.
+/// Whether a text is a number of `digits` digits in base 36, with small letters, that fits into
+/// `bits` bits.
 fn is_number(text: &str, digits: usize, bits: u64) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
     text.len() == digits

@@ -1,4 +1,5 @@
-//! A write-ahead log as etcd writes it (etcd, `server/storage/wal/`): one file of framed records with a running CRC-32C.
+//! A write-ahead log as etcd writes it (etcd, `server/storage/wal/`): one file of framed records
+//! with a running CRC-32C.
 
 use prost::Message;
 
@@ -18,7 +19,7 @@ pub(super) struct Wal {
 }
 
 impl Wal {
-    /// A log that begins with this metadata, and with the empty snapshot that etcd looks for.
+    /// Makes a log that begins with this metadata, and with the empty snapshot that etcd requires.
     pub(super) fn new(metadata: &[u8]) -> Self {
         let mut wal = Self {
             bytes: Vec::new(),
@@ -46,8 +47,9 @@ impl Wal {
         self.bytes
     }
 
-    /// One frame: a little-endian word with the record's length in its low 56 bits and, when it is padded, 0x80 and the number of
-    /// padding bytes in its high 8; the record; zeros to a multiple of eight (etcd, `encoder.go`).
+    /// Appends one frame: a little-endian word with the record's length in its low 56 bits and,
+    /// when it is padded, 0x80 and the number of padding bytes in its high 8; the record; zeros to
+    /// a multiple of eight (etcd, `encoder.go`).
     fn record(&mut self, kind: i64, data: Option<Vec<u8>>) {
         if let Some(data) = &data {
             self.crc = crc32c::crc32c_append(self.crc, data);

@@ -1,4 +1,5 @@
-//! Real apt-get on a private folder: it sees the status, sources and keys that are put there, and nothing of the host but its proxy.
+//! Real apt-get on a private folder: it sees the status, sources and keys that are put there, and
+//! nothing of the host but its proxy.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,14 +17,14 @@ pub struct Apt {
 /// What apt-get would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Simulated {
-    /// Name (with `:arch` when foreign) and version of what would be unpacked.
+    /// Name (with `:arch` when foreign) and version of each package that would be unpacked.
     pub installs: BTreeSet<(String, String)>,
-    /// Names of what would be removed.
+    /// Names of packages that would be removed.
     pub removes: BTreeSet<String>,
 }
 
 impl Apt {
-    /// Makes the folders that apt wants; `architectures` begins with its own.
+    /// Makes the folders that apt requires; `architectures` begins with its own.
     pub fn new(root: &Path, architectures: &[&str]) -> Self {
         require(&[("apt-get", "apt")]);
         for folder in [
@@ -54,7 +55,7 @@ impl Apt {
         fs::write(path, bytes).expect("writing a file");
     }
 
-    /// Runs apt-get; says whether it was content, and what it wrote.
+    /// Runs apt-get; returns whether it succeeded, and its output.
     pub fn run(&self, arguments: &[&str]) -> (bool, String, String) {
         let root = self.root.display();
         let archs: String = self.architectures.iter().map(|arch| format!(" \"{arch}\";")).collect();
@@ -85,7 +86,7 @@ impl Apt {
         assert!(good && !errors.contains("W:"), "apt-get update: {out}{errors}");
     }
 
-    /// What `apt-get install` would do, or what it says instead.
+    /// Returns what `apt-get install` would do, or its error.
     pub fn simulate(&self, packages: &[&str], recommends: bool) -> Result<Simulated, String> {
         let recommends = if recommends {
             "--install-recommends"
@@ -94,7 +95,8 @@ impl Apt {
         };
         let (good, out, errors) = self.run(&[&["install", "-s", recommends], packages].concat());
         if !good {
-            // What was chosen may be in no order in which apt could unpack and configure it: that is none of ours to say.
+            // The chosen packages may be in no order in which apt could unpack and configure them:
+            // this test does not judge that.
             let unordered = [
                 "dependency cycle",
                 "MaxLoopCount",
@@ -125,7 +127,7 @@ impl Apt {
         Ok(simulated)
     }
 
-    /// What `apt-get install` would fetch; removals are not known from that.
+    /// Returns what `apt-get install` would fetch; removals are not part of that output.
     fn addresses(&self, packages: &[&str], recommends: &str) -> Result<Simulated, String> {
         let (good, out, errors) = self.run(&[&["install", "-y", "--print-uris", recommends], packages].concat());
         if !good {

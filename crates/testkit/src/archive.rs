@@ -1,4 +1,5 @@
-//! A signed apt archive in a temporary folder: real `.deb` files, a key that real gpg makes, and a web server on loopback.
+//! A signed apt archive in a temporary folder: real `.deb` files, a key that real gpg makes, and a
+//! web server on loopback.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::gpg::Gpg;
 use super::served::Server;
 use super::tools::{require, written};
 
-/// How an archive is made.
+/// Settings of an archive.
 pub struct Builder {
     debs: Vec<PathBuf>,
     stanzas: Vec<String>,
@@ -29,7 +30,7 @@ pub struct Builder {
 
 /// The archive. Its server ends with the test.
 pub struct TestArchive {
-    // Its agent ends before its folder goes.
+    // Its agent must end before its folder is removed.
     gpg: Gpg,
     folder: tempfile::TempDir,
     suite: String,
@@ -42,14 +43,15 @@ pub struct TestArchive {
 /// A day in seconds.
 pub const DAY: i64 = 86_400;
 
-/// Now, in seconds since 1970.
+/// Returns the time in seconds since 1970.
 pub fn now() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(now.expect("a clock after 1970").as_secs()).expect("a clock")
 }
 
 impl TestArchive {
-    /// Suite `trixie`, component `main`, architecture arm64, made an hour ago, with files by hash.
+    /// Starts an archive: suite `trixie`, component `main`, architecture arm64, made an hour ago,
+    /// with files by hash.
     pub fn builder() -> Builder {
         Builder {
             debs: Vec::new(),
@@ -67,7 +69,7 @@ impl TestArchive {
         }
     }
 
-    /// The folder that is served.
+    /// Returns the folder that is served.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join("www")
     }
@@ -80,28 +82,28 @@ impl TestArchive {
         self
     }
 
-    /// Stops the web server: nobody listens at its address any more.
+    /// Stops the web server: its address refuses connections from then on.
     pub fn stop(&mut self) {
         self.server.take().expect("`serve()` comes first").stop();
     }
 
-    /// The address of the web server itself. Panics unless it is served.
+    /// Returns the address of the web server itself. Panics unless it is served.
     pub fn address(&self) -> &str {
         &self.server.as_ref().expect("`serve()` comes first").address
     }
 
-    /// The archive's address. Panics unless it is served.
+    /// Returns the archive's address. Panics unless it is served.
     pub fn uri(&self) -> String {
         let server = self.server.as_ref().expect("`serve()` comes first");
         format!("{}/debian", server.address)
     }
 
-    /// The public key, armored.
+    /// Returns the public key, armored.
     pub fn key(&self) -> &[u8] {
         &self.key
     }
 
-    /// Its fingerprint, upper-case hex.
+    /// Returns its fingerprint, upper-case hex.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -110,7 +112,7 @@ impl TestArchive {
         &self.suite
     }
 
-    /// A one-line apt source for it; `signed_by` is the path of the key in the image.
+    /// Returns a one-line apt source for it; `signed_by` is the path of the key in the image.
     pub fn source_line(&self, signed_by: &str) -> String {
         format!(
             "deb [signed-by={signed_by}] {} {} {}\n",
@@ -120,7 +122,7 @@ impl TestArchive {
         )
     }
 
-    /// Paths that were asked for, in order.
+    /// Returns the requested paths, in order.
     pub fn log(&self) -> Vec<String> {
         let server = self.server.as_ref().expect("`serve()` comes first");
         server.log.lock().expect("the log").clone()
@@ -128,13 +130,14 @@ impl TestArchive {
 }
 
 impl Builder {
-    /// A `.deb` file.
+    /// Adds a `.deb` file.
     pub fn deb(mut self, path: impl Into<PathBuf>) -> Self {
         self.debs.push(path.into());
         self
     }
 
-    /// A paragraph of Packages for a package that nobody will fetch: name, version and more fields, each line with its end.
+    /// Adds a paragraph of Packages for a package that is never fetched: name, version and more
+    /// fields, each line with its end.
     pub fn package(mut self, name: &str, version: &str, more: &str) -> Self {
         let hash = hex::encode(Sha256::digest(format!("{name}{version}")));
         let arch = if more.contains("Architecture:") {
@@ -148,7 +151,7 @@ impl Builder {
         self
     }
 
-    /// Text that stands in Packages as it is.
+    /// Adds text to Packages as it is.
     pub fn packages_text(mut self, text: &str) -> Self {
         self.stanzas.push(text.to_owned());
         self
@@ -164,37 +167,37 @@ impl Builder {
         self
     }
 
-    /// Without files by hash.
+    /// Makes no files by hash.
     pub fn no_by_hash(mut self) -> Self {
         self.by_hash = false;
         self
     }
 
-    /// Only Packages, neither packed with xz nor with gzip.
+    /// Makes only the plain Packages, without xz and gzip.
     pub fn plain_only(mut self) -> Self {
         self.plain_only = true;
         self
     }
 
-    /// The date in Release, in seconds since 1970.
+    /// Sets the date in Release, in seconds since 1970.
     pub fn date(mut self, seconds: i64) -> Self {
         self.date = seconds;
         self
     }
 
-    /// Until when it is valid, in seconds since 1970.
+    /// Sets until when it is valid, in seconds since 1970.
     pub fn valid_until(mut self, seconds: i64) -> Self {
         self.valid_until = Some(seconds);
         self
     }
 
-    /// More fields of Release, each line with its end.
+    /// Adds fields to Release, each line with its end.
     pub fn fields(mut self, text: &str) -> Self {
         self.fields.push_str(text);
         self
     }
 
-    /// Signed by the key itself, and not by a subkey of it.
+    /// Signs with the key itself, and not with a subkey of it.
     pub fn one_key(mut self) -> Self {
         self.one_key = true;
         self
@@ -258,7 +261,7 @@ impl Builder {
         fs::write(dist.join("InRelease"), signed).expect("writing InRelease");
     }
 
-    /// Puts the `.deb`s into the pool, and gives the text of Packages.
+    /// Puts the `.deb`s into the pool, and returns the text of Packages.
     fn packages(&self, www: &Path) -> String {
         let mut text = String::new();
         for (number, deb) in self.debs.iter().enumerate() {
@@ -286,7 +289,7 @@ impl Builder {
         text
     }
 
-    /// Writes Packages in all packings; gives what Release is to list.
+    /// Writes Packages in all packings; returns the files that Release must list.
     fn write_indexes(&self, dist: &Path, index: &str, packages: &str) -> Vec<(String, Vec<u8>)> {
         let path = dist.join(index).join("Packages");
         fs::write(&path, packages).expect("writing Packages");
@@ -316,7 +319,7 @@ impl Builder {
                 _ => {}
             }
             if name.ends_with("Packages") && !self.plain_only {
-                // As on Debian's mirrors: listed, but not there.
+                // As on Debian's mirrors: listed, but missing.
                 fs::remove_file(dist.join(name)).expect("removing Packages");
                 continue;
             }
@@ -358,7 +361,7 @@ impl Builder {
     }
 }
 
-/// `Sat, 21 Nov 2026 09:15:44 UTC`
+/// Formats a date as `Sat, 21 Nov 2026 09:15:44 UTC`.
 fn date(seconds: i64) -> String {
     let text = written(Command::new("date").env("LC_ALL", "C").args([
         "-u",

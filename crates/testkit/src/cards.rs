@@ -1,4 +1,4 @@
-//! The cards of a cluster, made by `build`, and what they hold for the swarm, put on the machines of the bench.
+//! The cards of a cluster, made by `build`; their swarm files are put on the machines of the bench.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,13 +15,14 @@ use tempfile::TempDir;
 use super::swarm::{Bench, Node};
 
 const STATE: &str = "/var/lib/docker/swarm";
-/// What else of a card the machines of the bench need: scripts and settings of ours.
+/// Other files of a card that the machines of the bench need: scripts and settings of ours.
 const OURS: [&str; 3] = [
     "/etc/kraken-flash",
     "/usr/local/lib/kraken-flash",
     "/var/lib/kraken-flash",
 ];
-/// There is no systemd on the machines of the bench: what the script on the node wants of it is noted on the disk.
+/// The machines of the bench have no systemd: this program records on the disk what the script on
+/// the node requests from it.
 const SYSTEMCTL: &str = "/usr/local/test/kraken-systemctl";
 const SYSTEMCTL_TEXT: &str = "#!/bin/sh
 case $1 in
@@ -33,7 +34,7 @@ case $1 in
 esac
 ";
 const WANTS_START: &str = "start-wanted";
-/// There while Docker is not to be started.
+/// Exists as long as Docker must not be started.
 const HELD: &str = "held";
 
 /// A folder with a `kraken.toml`.
@@ -42,7 +43,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The default cluster with these sections; an SSH key is given.
+    /// Makes the default cluster with these sections and an SSH key.
     pub fn new(sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@desk";
@@ -52,13 +53,13 @@ impl Cluster {
         cluster
     }
 
-    /// Other sections, the same keys.
+    /// Replaces the sections; the keys stay the same.
     pub fn spec(&self, sections: &str) {
         let text = format!("[user]\nssh-keys = [\"key.pub\"]\n{sections}");
         fs::write(self.folder.path().join("kraken.toml"), text).unwrap();
     }
 
-    /// A file beside `kraken.toml` that only its owner can read.
+    /// Writes a file beside `kraken.toml` that only its owner can read.
     pub fn secret(&self, name: &str, text: &str) {
         let path = self.folder.path().join(name);
         fs::write(&path, text).unwrap();
@@ -69,7 +70,7 @@ impl Cluster {
         self.folder.path()
     }
 
-    /// Runs the program here.
+    /// Runs the program in the folder.
     pub fn run(&self, arguments: &[&str]) -> String {
         let assert = assert_cmd::Command::cargo_bin("kraken-flash")
             .unwrap()
@@ -82,7 +83,8 @@ impl Cluster {
             .to_owned()
     }
 
-    /// Builds and verifies the images that these arguments ask for, and reads the cards' swarm out of them.
+    /// Builds and verifies the images that these arguments request, and reads the cards' swarm
+    /// files out of them.
     pub fn build(&self, arguments: &[&str]) -> Vec<Card> {
         let images = self.folder.path().join("images");
         let mut all = vec!["build", "--base", "debian", "--no-sums", "-o", "images"];
@@ -102,11 +104,11 @@ impl Cluster {
     }
 }
 
-/// What one card holds for the swarm.
+/// The swarm files of one card.
 pub struct Card {
     pub name: String,
     pub address: String,
-    /// The state under `/var/lib/docker/swarm`, when there is any.
+    /// The state under `/var/lib/docker/swarm`, if there is any.
     pub state: Option<PathBuf>,
     /// Files of ours: path, bytes, mode.
     pub files: Vec<(String, Vec<u8>, u32)>,
@@ -141,7 +143,7 @@ impl Card {
         }
     }
 
-    /// A machine of the bench with this card in it, switched off.
+    /// Returns a machine of the bench with this card in it, switched off.
     pub fn put_into(&self, bench: &Bench) -> Arc<Node> {
         let node = bench.node(&self.name, &self.address, self.state.as_deref());
         for (path, bytes, mode) in &self.files {
@@ -152,7 +154,8 @@ impl Card {
     }
 }
 
-/// All files and folders below a path, folders before what is in them; folders with the bit of stat(2).
+/// Collects all files and folders below a path, folders before their contents; folders with the bit
+/// of stat(2).
 fn read_tree(tree: &dyn FileTree, path: &str, found: &mut Vec<(String, Vec<u8>, u32)>) {
     let Some(metadata) = tree.metadata(path).unwrap() else {
         return;
@@ -174,7 +177,8 @@ fn read_tree(tree: &dyn FileTree, path: &str, found: &mut Vec<(String, Vec<u8>, 
     }
 }
 
-/// A machine that is on, with what systemd would do on it: the wait before dockerd, dockerd, the watch, restarts.
+/// A machine that is on, with what systemd would do on it: the wait before dockerd, dockerd, the
+/// watch, restarts.
 pub struct On {
     pub node: Arc<Node>,
     off: Arc<AtomicBool>,
@@ -197,7 +201,7 @@ impl On {
         }
     }
 
-    /// What the script said so far.
+    /// Returns the output of the script so far.
     pub fn said(&self) -> String {
         let log = fs::read(self.node.data_root().join("watch.log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
@@ -257,7 +261,7 @@ fn run(node: &Node, off: &AtomicBool) {
                 return false;
             }
             if held.exists() {
-                // As systemd ends what it was told to stop.
+                // As systemd ends a service that it stops.
                 let _ = wait.kill();
                 let _ = wait.wait();
                 return true;

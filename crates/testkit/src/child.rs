@@ -29,7 +29,7 @@ impl DerefMut for Killed {
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // A process that has ended already cannot be killed.
+        // Killing fails when the process has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,5 @@
-//! Debian packages made from nothing, sound ones and others: an `ar` of two tars (deb(5)), written header by header so that nothing is made right on the way.
+//! Debian packages made from scratch, sound and unsound ones: an `ar` of two tars (deb(5)), written
+//! header by header so that no library corrects anything.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 use tar::{EntryType, Header};
 
-/// When everything in a package was made.
+/// The time of everything in a package.
 pub const MADE: u64 = 1_700_000_000;
 
 /// One entry of a tar.
@@ -24,7 +25,7 @@ pub struct Item {
     pub user: &'static str,
     pub group: &'static str,
     pub mtime: u64,
-    /// What the header says, when that is not how long `bytes` is.
+    /// The size in the header, when it differs from the length of `bytes`.
     pub size: Option<u64>,
 }
 
@@ -80,7 +81,7 @@ impl Item {
         self
     }
 
-    /// Owner and group by name and by number.
+    /// Sets owner and group by name and by number.
     pub fn owned(mut self, (user, uid): (&'static str, u64), (group, gid): (&'static str, u64)) -> Self {
         (self.user, self.uid, self.group, self.gid) = (user, uid, group, gid);
         self
@@ -126,7 +127,7 @@ fn block(to: &mut Vec<u8>, header: &Header, bytes: &[u8]) {
     to.resize(to.len().next_multiple_of(512), 0);
 }
 
-/// A tar of these entries, in this order.
+/// Makes a tar of these entries, in this order.
 pub fn tar(items: &[Item]) -> Vec<u8> {
     let mut bytes = Vec::new();
     items.iter().for_each(|item| item.write(&mut bytes));
@@ -134,7 +135,7 @@ pub fn tar(items: &[Item]) -> Vec<u8> {
     bytes
 }
 
-/// An `ar` of these members, in this order.
+/// Makes an `ar` of these members, in this order.
 pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
     for (name, member) in members {
@@ -147,7 +148,7 @@ pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-/// Packs as a member's name says: `.xz`, `.zst`, `.gz`, or nothing.
+/// Packs as the ending of a member's name says: `.xz`, `.zst`, `.gz`, or none.
 pub fn pack(name: &str, bytes: &[u8]) -> Vec<u8> {
     match name.rsplit('.').next() {
         Some("xz") => {
@@ -165,7 +166,7 @@ pub fn pack(name: &str, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A package: its control file, what else is in its control tar, and its files.
+/// A package: its control file, the rest of its control tar, and its files.
 #[derive(Clone)]
 pub struct Package {
     pub name: String,
@@ -179,7 +180,7 @@ pub struct Package {
 }
 
 impl Package {
-    /// For arm64, packed with xz, with md5sums.
+    /// Makes a package for arm64, packed with xz, with md5sums.
     pub fn new(name: &str, version: &str) -> Self {
         Self {
             name: name.into(),
@@ -198,13 +199,13 @@ impl Package {
         self
     }
 
-    /// More lines for the control file.
+    /// Adds lines to the control file.
     pub fn fields(mut self, lines: &str) -> Self {
         self.fields += lines;
         self
     }
 
-    /// A file of the control tar: `preinst`, `conffiles`, …; scripts are executable.
+    /// Adds a file to the control tar: `preinst`, `conffiles`, …; scripts are executable.
     pub fn control(mut self, name: &str, text: &str) -> Self {
         let script = ["preinst", "postinst", "prerm", "postrm", "config"].contains(&name);
         let mode = if script { 0o755 } else { 0o644 };
@@ -234,13 +235,13 @@ impl Package {
         self
     }
 
-    /// `.xz`, `.zst`, `.gz` or nothing, for both tars.
+    /// Sets the packing of both tars: `.xz`, `.zst`, `.gz` or none.
     pub fn packed(mut self, ending: &'static str) -> Self {
         self.ending = ending;
         self
     }
 
-    /// The control file.
+    /// Returns the control file.
     pub fn control_text(&self) -> String {
         format!(
             "Package: {}\nVersion: {}\nArchitecture: {}\nMaintainer: Kraken <kraken@example.org>\n{}Description: a package for tests\n",
@@ -248,7 +249,8 @@ impl Package {
         )
     }
 
-    /// The tar of files: each below its folders, as dpkg-deb(1) has them; a path is written as `./path`.
+    /// Returns the tar of files: each below its folders, as from dpkg-deb(1); a path is written as
+    /// `./path`.
     pub fn data_tar(&self) -> Vec<u8> {
         let mut items = vec![Item::folder("./")];
         let mut folders: BTreeSet<String> = BTreeSet::new();
@@ -272,7 +274,7 @@ impl Package {
         tar(&items)
     }
 
-    /// The control tar.
+    /// Returns the control tar.
     pub fn control_tar(&self) -> Vec<u8> {
         let mut items = vec![Item::folder("./"), Item::file("./control", self.control_text())];
         if self.md5sums {

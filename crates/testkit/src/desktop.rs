@@ -1,5 +1,5 @@
-//! What a desktop has and this machine has not: a system bus of its own with polkit and UDisks2, Debian's own programs, in a mount
-//! namespace in which the machine's rules and udev's facts are the test's.
+//! A desktop on a machine without one: a system bus of its own with polkit and UDisks2, Debian's
+//! own programs, in a mount namespace in which the machine's rules and udev's facts are the test's.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use super::world::World;
 /// The user at the desktop, `nobody`.
 pub const USER: u32 = 65534;
 
-/// Everything may speak with everything on this bus; who may do what is polkit's to say, as on a real one.
+/// All programs may talk to each other on this bus; polkit decides who may do what, as on a real
+/// one.
 const BUS: &str = r#"<busconfig>
   <type>system</type>
   <listen>unix:path=BUS</listen>
@@ -25,7 +26,7 @@ const BUS: &str = r#"<busconfig>
 </busconfig>
 "#;
 
-/// Ends with its standard input, and takes with it what it started.
+/// Ends with its standard input, and ends all that it started.
 const SCRIPT: &str = r#"set -eu
 mkdir -p /run/udisks2 /run/udev /var/lib/udisks2
 for folder in /etc/polkit-1/rules.d /run/udisks2 /run/udev; do mount -t tmpfs -o mode=755 none "$folder"; done
@@ -54,8 +55,9 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    /// Starts it in a world's folder, which becomes the user's. UDisks2 knows `card`, and polkit's answer to what the user wants of it
-    /// is `answer`: `YES`, or `AUTH_ADMIN`, an administrator's password, which nobody is there to give.
+    /// Starts it in a world's folder, which becomes the user's. UDisks2 knows `card`, and polkit's
+    /// answer to the user's requests is `answer`: `YES`, or `AUTH_ADMIN`, an administrator's
+    /// password, which cannot be entered here.
     pub fn start(world: &World, card: &LoopDevice, answer: &str) -> Self {
         let folder = world.at("desktop");
         std::fs::create_dir(&folder).unwrap();
@@ -66,7 +68,7 @@ impl Desktop {
             if (action.id.indexOf(\"org.freedesktop.udisks2.\") == 0 && subject.user == \"nobody\") return polkit.Result.ANSWER;\n});\n";
         std::fs::write(folder.join("allowed.rules"), rules.replace("ANSWER", answer)).unwrap();
         std::fs::write(folder.join(number), "I:1\nG:systemd\nV:1\n").unwrap();
-        // Where the user may run it, too.
+        // A place where the user may run it, too.
         let program = folder.join("kraken-flash");
         std::fs::copy(assert_cmd::cargo::cargo_bin("kraken-flash"), &program).unwrap();
         super::run(Command::new("chown").args(["-R", "nobody:nogroup"]).arg(world.path()));
@@ -91,7 +93,7 @@ impl Desktop {
         Self { process, bus, program }
     }
 
-    /// The program, run by the user at this desktop.
+    /// Returns the program, run by the user at this desktop.
     pub fn program(&self, world: &World) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--mount", "--target", &self.process.id().to_string()]);
@@ -108,11 +110,11 @@ impl Drop for Desktop {
     }
 }
 
-/// Has a command that takes a command line run the program as the user, in the world's
-/// folder and environment.
+/// Makes a command that takes a command line run the program as the user, in the world's folder and
+/// environment.
 pub fn as_user(command: &mut Command, program: &Path, world: &World) {
     let id = USER.to_string();
-    // Entering a namespace forgets the folder.
+    // Entering a namespace resets the folder.
     command.args(["env", "--chdir"]).arg(world.path());
     command
         .args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"])

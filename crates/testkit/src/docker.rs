@@ -1,4 +1,5 @@
-//! A container image in a tar, made from Debian's busybox, and a package that looks at a node with Docker from within.
+//! A container image in a tar, made from Debian's busybox, and a package that checks a node with
+//! Docker from within.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{host_debs, run};
 
-/// Where the image lies on the node.
+/// The place of the image on the node.
 pub const IMAGE: &str = "/var/lib/test/busybox.tar";
 
 /// Writes the image `busybox:test` for arm64 as `docker save` would.
@@ -32,7 +33,7 @@ pub fn busybox_image(to: &Path) {
     image_of(&program.unwrap(), "arm64", to);
 }
 
-/// Writes the image `busybox:test` with this busybox, for an architecture as Go names it.
+/// Writes the image `busybox:test` with this busybox, for an architecture in Go's spelling.
 pub fn image_of(program: &[u8], architecture: &str, to: &Path) {
     let layer = tar_of(
         &[("bin/busybox", program, 0o755)],
@@ -71,9 +72,10 @@ fn tar_of(files: &[(&str, &[u8], u32)], applets: &[&str]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-/// A package of our own. Its scripts note that they ran; its unit looks, on the node itself, at what nothing from outside sees: the package's
-/// own file and scripts, Docker with a container and for the `user`, limits of memory, the names of all `nodes`, the clock. What is wrong makes
-/// the unit fail. It is `own.deb` in `folder`.
+/// Makes a package of our own. Its scripts record that they ran; its unit checks, on the node
+/// itself, what is not visible from outside: the package's own file and scripts, Docker with a
+/// container and for the `user`, limits of memory, the names of all `nodes`, the clock. The unit
+/// fails when anything is wrong. The package is `own.deb` in `folder`.
 pub fn own_deb(folder: &Path, nodes: u32, user: &str) {
     let tree = folder.join("own");
     let put = |path: &str, text: &str, mode: u32| {
@@ -98,10 +100,10 @@ pub fn own_deb(folder: &Path, nodes: u32, user: &str) {
         include_str!("own/kraken-own.service"),
         0o644,
     );
-    let look = include_str!("own/look")
+    let probe = include_str!("own/look")
         .replace("@NODES@", &nodes.to_string())
         .replace("@USER@", user);
-    put("usr/lib/kraken-own/look", &look, 0o755);
+    put("usr/lib/kraken-own/look", &probe, 0o755);
     let wants = tree.join("usr/lib/systemd/system/multi-user.target.wants");
     fs::create_dir_all(&wants).unwrap();
     symlink("../kraken-own.service", wants.join("kraken-own.service")).unwrap();

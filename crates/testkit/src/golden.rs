@@ -1,4 +1,4 @@
-//! What a user or a card sees, kept in files.
+//! Golden files: what a user or a card sees.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use snapbox::{Assert, Data, IntoData};
 #[track_caller]
 pub fn golden(path: &str, got: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
-    // Nothing is a pattern, and no sign of a path is another's.
+    // No text is a pattern, and path separators are not normalised.
     let want = Data::read_from(&file, Some(DataFormat::Text)).raw();
     Assert::new().action_env("SNAPSHOTS").eq(got.into_data().raw(), want);
 }

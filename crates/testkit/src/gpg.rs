@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::damage::Damage;
 use super::tools::written;
 
-/// A private gpg with a key: an RSA key that certifies, and an Ed25519 one of it that signs, as Debian's are made; or one key for both, as
-/// Raspberry Pi's is.
+/// A private gpg with a key: an RSA key that certifies with an Ed25519 subkey that signs, as
+/// Debian's are made; or one key for both, as Raspberry Pi's is.
 pub struct Gpg {
     home: PathBuf,
     pub fingerprint: String,
@@ -61,13 +61,13 @@ impl Gpg {
                 .replace(":-----BEGIN", "-----BEGIN");
             let ready = gpg.home.join("ready.rev");
             fs::write(&ready, text).expect("writing a revocation");
-            // What is signed is signed before: gpg does not sign with a revoked key.
+            // Everything is signed before the revocation: gpg does not sign with a revoked key.
             fs::write(gpg.home.join("revoke-later"), ready.display().to_string()).expect("writing a note");
         }
         gpg
     }
 
-    /// gpg, as it would run at another time.
+    /// Returns gpg as it would run at another time.
     fn at(&self, time: &str) -> Command {
         let mut command = Command::new("gpg");
         command.args([
@@ -113,7 +113,7 @@ impl Gpg {
     }
 }
 
-/// A time in seconds since 1970.
+/// Converts a time to seconds since 1970.
 fn seconds(time: &str) -> u64 {
     const HOUR: u64 = 3600;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();

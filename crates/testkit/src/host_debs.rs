@@ -1,4 +1,5 @@
-//! Real packages for arm64, brought by the host's own apt client from the mirror that it is set to, and kept in the cache.
+//! Real packages for arm64, fetched by the host's own apt client from its configured mirror, and
+//! kept in the cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::process::Command;
 use kraken_fetch::Cache;
 use kraken_image::base::debian;
 
-/// The `.deb`s of these packages for arm64, in the release of the debian base. They are downloaded once.
+/// Returns the `.deb`s of these packages for arm64, in the release of the debian base. They are
+/// downloaded once.
 pub fn fetch(names: &[&str]) -> Vec<PathBuf> {
     let cache = Cache::open(None).unwrap().root().join("test-debs");
     let state = cache.join("apt");

@@ -1,4 +1,4 @@
-//! Images in memory, as far as provisioning looks at them, and a cluster to put on them.
+//! Images in memory, with the files that provisioning reads, and a cluster to put on them.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -43,7 +43,7 @@ impl Disk {
         })
     }
 
-    /// Lays an overlay over the image.
+    /// Writes an overlay over the image.
     pub fn lay(&mut self, overlay: &Overlay) {
         for (volume, path, entry) in overlay.iter() {
             let tree = match volume {
@@ -55,7 +55,7 @@ impl Disk {
                 Kind::Directory => tree.directory(path.as_str()),
                 Kind::Symlink(target) => tree.symlink(path.as_str(), target),
                 Kind::Absent => tree.remove(path.as_str()),
-                // After all that is in it.
+                // Removed after everything in it.
                 Kind::AbsentIfEmpty => continue,
                 Kind::HardLink(_) | Kind::DirectoryIfMissing => panic!("{path}: packages bring these"),
             };
@@ -69,7 +69,8 @@ impl Disk {
         }
     }
 
-    /// The image after a life as somebody's machine, as far as files tell: booted, its keys and logs, his networks, a swarm. No account.
+    /// Returns the image after a life as a person's machine, as far as files show it: booted, with
+    /// keys and logs, the person's networks, a swarm. No account.
     pub fn lived(mut self) -> Self {
         for path in MACHINES_OWN {
             self.root.file(path, *b"of one machine\n");
@@ -115,7 +116,7 @@ pub const MACHINES_OWN: [&str; 24] = [
 ];
 
 impl Disk {
-    /// A file of the root volume in place of what stands there, or with more lines.
+    /// Replaces a file of the root volume, or appends lines to it.
     pub fn append(&mut self, path: &str, lines: &str) -> &mut Self {
         let mut text = self.root.read(path, 1 << 20).unwrap().unwrap_or_default();
         text.extend_from_slice(lines.as_bytes());
@@ -236,7 +237,8 @@ pub fn bookworm() -> Disk {
     disk
 }
 
-/// Raspberry Pi OS Bullseye: dhcpcd, `/boot`, fake-hwclock, armhf, and `pi` with the password everybody knows.
+/// Raspberry Pi OS Bullseye: dhcpcd, `/boot`, fake-hwclock, armhf, and `pi` with its well-known
+/// password.
 pub fn bullseye() -> Disk {
     let packages = [("dhcpcd5", "1:8.1.2"), ("raspberrypi-sys-mods", "20210901")];
     let mut disk = debian("bullseye", &packages, "console=tty1 root=PARTUUID=1-02 rootwait quiet");
@@ -360,13 +362,13 @@ pub fn every_option() -> Vec<(String, Cluster)> {
     all
 }
 
-/// What is taken out of a base that has been in use, and put back.
+/// Returns what is removed from a base that has been in use, and what is restored.
 pub fn pristine(disk: &Disk, cluster: &Cluster) -> Overlay {
     let assets = Assets::embedded().unwrap();
     disk.with(cluster, |ctx| provision::pristine(ctx, &assets)).unwrap()
 }
 
-/// The overlay of all nodes, and that of one.
+/// Returns the overlay of all nodes, and that of one.
 pub fn make(disk: &Disk, cluster: &Cluster, number: usize) -> (Overlay, Overlay) {
     let assets = Assets::embedded().unwrap();
     disk.with(cluster, |ctx| {
@@ -377,7 +379,7 @@ pub fn make(disk: &Disk, cluster: &Cluster, number: usize) -> (Overlay, Overlay)
     })
 }
 
-/// The text of a file of an overlay.
+/// Returns the text of a file of an overlay.
 pub fn text(overlay: &Overlay, volume: Volume, path: &str) -> String {
     match overlay
         .get(volume, &EntryPath::new(path).unwrap())

@@ -1,4 +1,5 @@
-//! An overlay with everything in it, laid over stand-in images, and the checks that the result has to pass.
+//! An overlay with every kind of entry, written over stand-in images, and the checks that the
+//! result must pass.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +20,7 @@ pub fn open(image: &Path) -> Arc<ImageFile> {
     Arc::new(ImageFile::open_read(image).unwrap())
 }
 
-/// Overlay with everything a node's might have.
+/// Returns an overlay with every kind of entry that a node's might have.
 pub fn overlay() -> Overlay {
     let mut o = Overlay::new();
     let mut capable = Entry::file(*b"ping", 0o755, TIME);
@@ -75,7 +76,7 @@ pub fn bake(image: &Path, overlay: &Overlay) -> Patch {
     view.take_patch().unwrap()
 }
 
-/// A copy of the image with the patch on it.
+/// Makes a copy of the image with the patch on it.
 pub fn patched(image: &Path, patch: &Patch) -> PathBuf {
     let to = image.with_extension("out.img");
     run(Command::new("cp").arg("--sparse=always").arg(image).arg(&to));

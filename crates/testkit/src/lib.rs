@@ -1,5 +1,12 @@
 //! Fixtures that several tests share: disk images made with the tools every distribution uses.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests write where they like, and their failure is a panic"
+)]
+
 pub mod apt;
 pub mod archive;
 pub mod cards;
@@ -33,15 +40,17 @@ enum Table {
     Gpt,
 }
 
-/// Where the first partition begins: 8 MiB, as on Raspberry Pi OS.
+/// The start of the first partition: 8 MiB, as on Raspberry Pi OS.
 const ALIGN: u64 = 8 << 20;
 
-/// Debian's own mkfs features need no option; pi-gen turns these off.
+/// Debian's own mkfs features need no option; pi-gen switches these off.
 pub const PI_GEN: &[&str] = &["-O", "^64bit,^huge_file"];
 
-/// Makes images that look like Raspberry Pi OS from the outside: a FAT volume with firmware files, an ext4 volume with a small root tree.
+/// Makes images that look like Raspberry Pi OS from the outside: a FAT volume with firmware files,
+/// an ext4 volume with a small root tree.
 ///
-/// Needs `sfdisk`, `mkfs.vfat`, `mcopy` and `mkfs.ext4`, and fails with their Debian package names when they are missing.
+/// Needs `sfdisk`, `mkfs.vfat`, `mcopy` and `mkfs.ext4`, and fails with their Debian package names
+/// when they are missing.
 pub struct TestImage {
     table: Table,
     fat_mib: u64,
@@ -53,7 +62,7 @@ pub struct TestImage {
 }
 
 impl TestImage {
-    /// MBR, 256 MiB of FAT32, 64 MiB of ext4 as Debian makes it.
+    /// Starts with an MBR, 256 MiB of FAT32, 64 MiB of ext4 as Debian makes it.
     pub fn builder() -> Self {
         let text = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
         Self {
@@ -90,49 +99,49 @@ impl TestImage {
         }
     }
 
-    /// A master boot record.
+    /// Uses a master boot record.
     pub fn mbr(mut self) -> Self {
         self.table = Table::Mbr;
         self
     }
 
-    /// A GUID partition table.
+    /// Uses a GUID partition table.
     pub fn gpt(mut self) -> Self {
         self.table = Table::Gpt;
         self
     }
 
-    /// The size of the boot volume.
+    /// Sets the size of the boot volume.
     pub fn fat_mib(mut self, mib: u64) -> Self {
         self.fat_mib = mib;
         self
     }
 
-    /// FAT16 instead of FAT32, as some small boot volumes have.
+    /// Uses FAT16 instead of FAT32, as some small boot volumes do.
     pub fn fat16(mut self) -> Self {
         self.fat = &["-F", "16", "-s", "4"];
         self
     }
 
-    /// The size of the root volume.
+    /// Sets the size of the root volume.
     pub fn root_mib(mut self, mib: u64) -> Self {
         self.root_mib = mib;
         self
     }
 
-    /// More arguments for mkfs.ext4: [`PI_GEN`], `-b 1024`.
+    /// Adds arguments for mkfs.ext4: [`PI_GEN`], `-b 1024`.
     pub fn ext4_features(mut self, arguments: &[&str]) -> Self {
         self.ext4 = arguments.iter().map(|a| (*a).to_owned()).collect();
         self
     }
 
-    /// One more file on the root volume (relative path), or another content of one.
+    /// Adds a file to the root volume (relative path), or replaces the content of one.
     pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.push((path.to_owned(), bytes.into()));
         self
     }
 
-    /// One more file on the boot volume (relative path), or another content of one.
+    /// Adds a file to the boot volume (relative path), or replaces the content of one.
     pub fn boot_file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.boot_files.push((path.to_owned(), bytes.into()));
         self
@@ -261,7 +270,7 @@ pub fn output(command: &mut Command) -> Output {
     })
 }
 
-/// What a tool printed.
+/// Returns what a tool printed.
 pub fn said(output: &Output) -> String {
     format!(
         "{}{}",
@@ -281,7 +290,8 @@ pub fn extract(image: &Path, start: u64, len: u64, to: &Path) {
         .arg(format!("count={len}")));
 }
 
-/// `e2fsck -fn`, `fsck.fat -n` and the table's own checker on an image with the boot volume at `boot` and the root volume at `root` (start, length).
+/// Runs `e2fsck -fn`, `fsck.fat -n` and the table's own checker on an image with the boot volume at
+/// `boot` and the root volume at `root` (start, length).
 pub fn fsck(image: &Path, boot: (u64, u64), root: (u64, u64)) {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let (fat, ext4) = (scratch.path().join("fat"), scratch.path().join("ext4"));

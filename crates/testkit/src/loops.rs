@@ -17,17 +17,18 @@ pub const LOOP: [&str; 2] = ["--i-know-this-is-not-removable", "--yes"];
 pub struct LoopDevice {
     /// `/dev/loop3`.
     pub path: PathBuf,
-    /// Its content.
+    /// The file with its content.
     pub file: PathBuf,
 }
 
 impl LoopDevice {
-    /// A card of so many bytes, filled with what an old card may hold: no zeros, a boot sector, the copy of a GPT at its end.
+    /// Makes a card of `size` bytes, filled with typical contents of an old card: no zeros, a boot
+    /// sector, the copy of a GPT at its end.
     pub fn used(file: &Path, size: u64) -> Self {
         let bytes = File::create(file).unwrap();
         bytes.set_len(size).unwrap();
         for mib in 0..size >> 20 {
-            // Some of it; all of it would only cost time.
+            // Some of it; filling all of it would only cost time.
             if mib < 8 || mib % 16 == 0 {
                 bytes.write_all_at(&[0xa5; 1 << 20], mib << 20).unwrap();
             }
@@ -38,7 +39,7 @@ impl LoopDevice {
         Self::of(file)
     }
 
-    /// Of a file that is there.
+    /// Makes a loop device of an existing file.
     pub fn of(file: &Path) -> Self {
         let said = run(Command::new("losetup").args(["--find", "--show"]).arg(file));
         Self {
@@ -62,7 +63,8 @@ impl LoopDevice {
         run(Command::new("losetup").arg(&self.path).arg(file));
     }
 
-    /// Every block that the map of an image names is on the card, and nothing of what the card held is where a table or signature could be.
+    /// Checks that every block in the block map of an image is on the card, and that nothing of the
+    /// card's old contents is where a table or signature could be.
     pub fn holds(&self, image: &Path) {
         let map = Bmap::parse(&fs::read_to_string(image.with_extension("img.bmap")).unwrap()).unwrap();
         let (mut card, image) = (File::open(&self.path).unwrap(), File::open(image).unwrap());
@@ -83,7 +85,7 @@ impl LoopDevice {
         );
     }
 
-    /// What a machine would find that looks for something to boot.
+    /// Whether a machine that searches for something to boot would find it.
     pub fn looks_bootable(&self) -> bool {
         let card = fs::read(&self.file).unwrap();
         let end = card.len() - 512;

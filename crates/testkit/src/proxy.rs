@@ -1,4 +1,5 @@
-//! An HTTP proxy on loopback that leads every request to one server, and notes for which host it was.
+//! An HTTP proxy on loopback that forwards every request to one server, and records the requested
+//! hosts.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,7 +13,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Leads all that comes to the server at `upstream` (`http://127.0.0.1:PORT`).
+    /// Forwards everything to the server at `upstream` (`http://127.0.0.1:PORT`).
     pub fn to(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -27,7 +28,7 @@ impl Proxy {
         Self { address, log }
     }
 
-    /// The first lines of the requests so far.
+    /// Returns the first lines of the requests so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
@@ -46,7 +47,7 @@ fn lead(client: TcpStream, upstream: &str, log: &Mutex<Vec<String>>) -> io::Resu
         }
         (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
     } else {
-        // RFC 9112, 3.2.2: a proxy is asked for the whole address, a server for the path.
+        // RFC 9112, 3.2.2: a proxy gets the whole address, a server the path.
         let path = line.split(' ').nth(1).and_then(|address| address.split("://").nth(1));
         let path = path.and_then(|rest| rest.find('/').map(|at| rest[at..].to_owned()));
         server.write_all(format!("GET {} HTTP/1.1\r\n", path.unwrap_or_default()).as_bytes())?;

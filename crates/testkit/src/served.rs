@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Serves a folder. It ends with the test.
 pub struct Server {
     pub address: String,
-    /// Paths that were asked for, in order.
+    /// Requested paths, in order.
     pub log: Arc<Mutex<Vec<String>>>,
     stopped: Arc<AtomicBool>,
 }
@@ -38,10 +38,10 @@ impl Server {
         Self { address, log, stopped }
     }
 
-    /// Nobody listens at its address any more.
+    /// Stops the server: its address refuses connections from then on.
     pub fn stop(self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // It looks at the mark when somebody comes.
+        // It checks the flag when a client connects.
         while TcpStream::connect(self.address.trim_start_matches("http://")).is_ok() {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -1,4 +1,4 @@
-//! Changes one thing of an image, each in its own way, and asks `verify` whether it sees that.
+//! Changes one thing of an image, each in its own way, and checks that `verify` detects it.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -14,7 +14,7 @@ pub struct Bed<'a> {
     program: &'a str,
 }
 
-/// What was changed, and the words that all have to be in what `verify` says.
+/// One change, and the words that the output of `verify` must contain.
 pub struct Case {
     name: &'static str,
     words: &'static [&'static str],
@@ -22,8 +22,8 @@ pub struct Case {
 }
 
 impl<'a> Bed<'a> {
-    /// `single/kraken-2.img` of the world is the one that is tampered with; `program` is a file on its root volume that
-    /// is far larger than a block and not the program's own.
+    /// Uses `single/kraken-2.img` of the world; `program` is a file on its root volume that is far
+    /// larger than a block and does not come from the program itself.
     pub fn new(world: &'a World, program: &'a str) -> Self {
         // A folder of its own, so that its manifest lists one image only.
         world.does(&["build", "--node", "2", "-o", "single"]);
@@ -43,13 +43,13 @@ impl<'a> Bed<'a> {
     }
 }
 
-/// One way to tamper; all of `words` have to be in what `verify` says.
+/// Makes a case; the output of `verify` must contain all of `words`.
 pub fn case(name: &'static str, words: &'static [&'static str], tamper: impl Fn(&Image) + 'static) -> Case {
     let tamper = Box::new(tamper);
     Case { name, words, tamper }
 }
 
-/// Turns over the lowest bit of a byte of the image.
+/// Inverts the lowest bit of a byte of the image.
 pub fn flip(image: &Image, at: u64) {
     let file = File::options().read(true).write(true).open(&image.path).unwrap();
     let mut byte = [0];
@@ -57,7 +57,8 @@ pub fn flip(image: &Image, at: u64) {
     file.write_all_at(&[byte[0] ^ 1], at).unwrap();
 }
 
-/// Replaces text inside a file of the root volume, in place; both are of one length, so nothing else changes.
+/// Replaces text inside a file of the root volume, in place; both have the same length, so nothing
+/// else changes.
 pub fn replace_in_root(image: &Image, path: &str, from: &str, to: &str) {
     assert_eq!(from.len(), to.len());
     let text = String::from_utf8(image.root_file(path)).unwrap();
@@ -69,19 +70,20 @@ pub fn replace_in_root(image: &Image, path: &str, from: &str, to: &str) {
         .unwrap();
 }
 
-/// Replaces text inside a file of the boot volume, its time kept.
+/// Replaces text inside a file of the boot volume and keeps its time.
 fn replace_in_boot(image: &Image, path: &str, from: &str, to: &str) {
     let text = String::from_utf8(image.boot_file(path)).unwrap();
     assert!(text.contains(from), "{path} has no {from}: {text}");
     image.put_boot(path, text.replacen(from, to, 1).as_bytes());
 }
 
-/// Has debugfs(8) do it.
+/// Makes a change with debugfs(8).
 pub fn debugfs(requests: &'static [&'static str]) -> impl Fn(&Image) + 'static {
     move |image| image.change(&requests.iter().map(|request| (*request).to_owned()).collect::<Vec<_>>())
 }
 
-/// Where the second copy of the file allocation table begins (Microsoft's FAT specification: `BPB_RsvdSecCnt`, `BPB_FATSz32`).
+/// Returns where the second copy of the file allocation table begins (Microsoft's FAT
+/// specification: `BPB_RsvdSecCnt`, `BPB_FATSz32`).
 fn second_fat(image: &Image) -> u64 {
     let mut sector = [0; 512];
     File::open(&image.path)
@@ -93,7 +95,7 @@ fn second_fat(image: &Image) -> u64 {
     image.boot.0 + (reserved + length) * 512
 }
 
-/// Those that every image can suffer.
+/// Returns the cases for every image.
 fn common(program: String) -> Vec<Case> {
     vec![
         case(
@@ -236,7 +238,7 @@ fn common(program: String) -> Vec<Case> {
     ]
 }
 
-/// Those of images that cloud-init configures.
+/// Returns the cases for images that cloud-init configures.
 fn cloud_init() -> Vec<Case> {
     vec![
         case(
@@ -258,7 +260,7 @@ fn cloud_init() -> Vec<Case> {
     ]
 }
 
-/// Tampers in every way, one at a time; `verify` has to end with 3 and say what is wrong.
+/// Tampers in every way, one at a time; `verify` must end with 3 and name the fault.
 pub fn every_tampering(bed: &Bed<'_>, with_cloud_init: bool) {
     let mut cases = common(bed.program.to_owned());
     if with_cloud_init {

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Fails, naming the Debian packages, where a program is missing: a test that cannot run is no test that passed.
+/// Fails, naming the Debian packages, where a program is missing: a test that cannot run has not
+/// passed.
 pub fn require(tools: &[(&str, &str)]) {
     let path = search_path();
     let missing: Vec<&str> = tools
@@ -18,13 +19,13 @@ pub fn require(tools: &[(&str, &str)]) {
     );
 }
 
-/// Where administrators' programs are, too.
+/// Returns a search path that includes the administrators' folders.
 pub fn search_path() -> String {
     let own = std::env::var("PATH").unwrap_or_default();
     format!("{own}:/usr/sbin:/sbin")
 }
 
-/// Runs a tool and gives what it writes.
+/// Runs a tool and returns its output.
 pub fn written(command: &mut Command) -> Vec<u8> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));

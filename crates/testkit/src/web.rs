@@ -1,4 +1,5 @@
-//! A `Fetch` over the network for tests: plain requests, and a folder that keeps files by their hash.
+//! A `Fetch` over the network for tests: plain requests, and a folder that keeps files by their
+//! hash.
 
 use std::cell::RefCell;
 use std::io::Read;
@@ -7,11 +8,11 @@ use std::path::PathBuf;
 use kraken_debian::{Fetch, FetchFailed};
 use url::Url;
 
-/// Asks the network; what is known by its hash is asked for once.
+/// Fetches over the network; a file that is known by its hash is fetched once.
 pub struct Web {
     folder: PathBuf,
     agent: ureq::Agent,
-    /// Paths that were asked for, in order.
+    /// Requested paths, in order.
     pub log: RefCell<Vec<String>>,
 }
 
@@ -26,7 +27,7 @@ impl Web {
         }
     }
 
-    /// The body, if it is of at most `most` bytes; `None` for 404.
+    /// Returns the body, if it has at most `most` bytes; `None` for 404.
     fn get(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
         self.log.borrow_mut().push(url.path().to_owned());
         let failed = |why: String| FetchFailed::new(format!("fetching {url}: {why}"));
@@ -56,7 +57,7 @@ impl Fetch for Web {
         self.get(url, most)
     }
 
-    /// Hands on whatever comes: whether it is the right file is for the room to find out.
+    /// Returns whatever is served: the caller must check that it is the right file.
     fn file(&self, url: &Url, size: u64, sha256: &[u8; 32]) -> Result<PathBuf, FetchFailed> {
         let path = self.folder.join(hex::encode(sha256));
         if !path.is_file() {

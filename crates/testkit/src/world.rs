@@ -1,4 +1,5 @@
-//! A folder with a `kraken.toml`, a base, a cache and a home of its own, in which the program runs as a user runs it.
+//! A folder with a `kraken.toml`, a base, a cache and a home of its own, in which the program runs
+//! as a user runs it.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +16,7 @@ use super::{TestImage, output, run, said};
 /// The public key that every `kraken.toml` here names.
 pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILJtOT2IkvLhtZGAtx8CVJvHPRJTQPRjQ4SLmcBWYME me@home";
 
-/// A file of the stand-ins that is far larger than anything the program lays over them.
+/// A file of the stand-ins that is far larger than anything the program puts over them.
 pub const PROGRAM: &str = "/usr/bin/program";
 
 const STATUS: &str = "Package: cloud-init\nStatus: install ok installed\nArchitecture: all\nVersion: 25.1.4-1\n\n\
@@ -26,7 +27,8 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nsystemd-timesync:x:991:99
     nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nadm:x:4:\nsudo:x:27:\nvideo:x:44:\nusers:x:100:\nshadow:x:42:\nsystemd-timesync:x:991:\nnogroup:x:65534:\n";
 
-/// A stand-in for Raspberry Pi OS Trixie: everything that decides what lands on a node, and nothing else. Its root volume has room.
+/// Makes a stand-in for Raspberry Pi OS Trixie: everything that decides which files land on a node,
+/// and nothing else. Its root volume has free space.
 pub fn trixie() -> TestImage {
     bookworm()
         .file("var/lib/dpkg/status", STATUS)
@@ -40,7 +42,7 @@ pub fn trixie() -> TestImage {
         .boot_file("network-config", "# nothing\n")
 }
 
-/// A stand-in for Raspberry Pi OS Bookworm: NetworkManager, and no cloud-init.
+/// Makes a stand-in for Raspberry Pi OS Bookworm: NetworkManager, and no cloud-init.
 pub fn bookworm() -> TestImage {
     let mut elf = vec![0u8; 64];
     elf[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
@@ -70,23 +72,23 @@ pub fn bookworm() -> TestImage {
         )
 }
 
-/// Where the stand-ins keep the key of their archive.
+/// The key of the stand-ins' archive.
 const ARCHIVE_KEY: &str = "usr/share/keyrings/test.asc";
 
-/// The image with this archive as its only one.
+/// Returns the image with this archive as its only one.
 pub fn with_archive(image: TestImage, archive: &TestArchive) -> TestImage {
     let line = archive.source_line(&format!("/{ARCHIVE_KEY}"));
     with_source(image, &line, archive)
 }
 
-/// The image with this line as its list of apt's sources, and with the key of `archive`.
+/// Returns the image with this line as its list of apt's sources, and with the key of `archive`.
 pub fn with_source(image: TestImage, line: &str, archive: &TestArchive) -> TestImage {
     image
         .file("etc/apt/sources.list", line)
         .file(ARCHIVE_KEY, archive.key())
 }
 
-/// One more package in the image: its paragraph of dpkg's status after `Status`, and its files.
+/// Adds a package to the image: its paragraph of dpkg's status after `Status`, and its files.
 pub fn with_package(image: TestImage, name: &str, paragraph: &str, files: &[&str]) -> TestImage {
     let status = format!("{STATUS}Package: {name}\nStatus: install ok installed\n{paragraph}\n");
     let list = files.iter().fold("/.\n".to_owned(), |list, file| list + file + "\n");
@@ -99,7 +101,7 @@ pub fn with_package(image: TestImage, name: &str, paragraph: &str, files: &[&str
         .file(&format!("var/lib/dpkg/info/{name}.list"), list)
 }
 
-/// Fills the root volume so that what is baked needs a larger one.
+/// Fills the root volume so that the baked files need a larger one.
 pub fn nearly_full(image: TestImage) -> TestImage {
     image.root_mib(64).file("var/ballast", vec![0x5a; 40 << 20])
 }
@@ -110,14 +112,14 @@ pub struct World {
 }
 
 impl World {
-    /// A cluster of `nodes` on the base that `image` makes.
+    /// Makes a cluster of `nodes` on the base that `image` makes.
     pub fn new(nodes: u32, image: TestImage) -> Self {
         let world = Self::without_base(nodes);
         image.build(world.path());
         world
     }
 
-    /// A cluster of `nodes` whose base, `base.img`, is yet to come.
+    /// Makes a cluster of `nodes` whose base, `base.img`, does not exist yet.
     pub fn without_base(nodes: u32) -> Self {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -127,9 +129,9 @@ impl World {
         world
     }
 
-    /// Writes `kraken.toml` anew; `more` goes below its tables.
+    /// Writes `kraken.toml` again; `more` goes below its tables.
     pub fn spec(&self, nodes: u32, more: &str) {
-        // The stand-ins have no package archives: who wants packages says so.
+        // The stand-ins have no package archives: a test that needs packages configures one.
         let docker = match more.contains("[docker]") {
             true => "",
             false => "[docker]\nsource = \"none\"\n",
@@ -145,12 +147,12 @@ impl World {
         self.folder.path()
     }
 
-    /// A path in the folder.
+    /// Returns a path in the folder.
     pub fn at(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    /// The program, to be run in the folder.
+    /// Returns the program, to be run in the folder.
     pub fn program(&self) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin("kraken-flash"));
         command
@@ -163,7 +165,7 @@ impl World {
         command
     }
 
-    /// Runs the program; whatever comes of it, it must not panic.
+    /// Runs the program; it may fail, but must not panic.
     pub fn kraken(&self, arguments: &[&str]) -> Output {
         let output = self.program().args(arguments).output().unwrap();
         let said = said(&output);
@@ -171,12 +173,12 @@ impl World {
         output
     }
 
-    /// Runs the program, which must succeed; gives what it printed.
+    /// Runs the program, which must succeed; returns its output.
     pub fn does(&self, arguments: &[&str]) -> String {
         self.ends(arguments, 0)
     }
 
-    /// Runs the program, which must end with this code; gives what it printed.
+    /// Runs the program, which must end with this code; returns its output.
     pub fn ends(&self, arguments: &[&str], code: i32) -> String {
         let output = self.kraken(arguments);
         let said = said(&output);
@@ -185,7 +187,7 @@ impl World {
     }
 }
 
-/// The names in a folder, sorted; none when there is no such folder.
+/// Returns the names in a folder, sorted; none when there is no such folder.
 pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)
         .into_iter()
@@ -201,7 +203,7 @@ pub fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// A raw image, looked at with the tools of the distribution.
+/// A raw image, examined with the tools of the distribution.
 pub struct Image {
     /// The file.
     pub path: PathBuf,
@@ -233,17 +235,18 @@ impl Image {
         }
     }
 
-    /// Partition table, FAT and ext4 are consistent, say the distribution's own checkers.
+    /// Checks that partition table, FAT and ext4 are consistent, with the distribution's own
+    /// checkers.
     pub fn is_clean(&self) {
         super::fsck(&self.path, self.boot, self.root);
     }
 
-    /// The image as mtools name it.
+    /// Returns the image in the spelling of mtools.
     pub fn mtools(&self) -> String {
         format!("{}@@{}", self.path.display(), self.boot.0)
     }
 
-    /// A file of the boot volume, read by mtools.
+    /// Returns a file of the boot volume, read by mtools.
     pub fn boot_file(&self, path: &str) -> Vec<u8> {
         let mut ask = Command::new("mcopy");
         ask.args(["-n", "-i", &self.mtools(), &format!("::{path}"), "-"]);
@@ -262,16 +265,16 @@ impl Image {
             .arg(format!("::{path}")));
     }
 
-    /// Asks debugfs(8) about the root volume.
+    /// Returns debugfs(8)'s answer to a request about the root volume.
     pub fn debugfs(&self, request: &str) -> String {
         let said = run(Command::new("debugfs").args(["-R", request]).arg(self.ext4()));
-        // It greets with its version, on stderr.
+        // It prints its version first, on stderr.
         said.lines()
             .filter(|line| !line.starts_with("debugfs 1."))
             .fold(String::new(), |text, line| text + line + "\n")
     }
 
-    /// Has debugfs(8) change the root volume.
+    /// Changes the root volume with debugfs(8).
     pub fn change(&self, requests: &[String]) {
         for request in requests {
             let said = run(Command::new("debugfs").args(["-w", "-R", request]).arg(self.ext4()));
@@ -284,7 +287,8 @@ impl Image {
         }
     }
 
-    /// Replaces a file of the root volume by another, with these permission bits, of this user and group.
+    /// Replaces a file of the root volume, with these permission bits, owned by this user and
+    /// group.
     pub fn put_root(&self, path: &str, bytes: &[u8], mode: u32, owner: u32) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
@@ -297,7 +301,7 @@ impl Image {
         ]);
     }
 
-    /// A file of the root volume, read by debugfs(8).
+    /// Returns a file of the root volume, read by debugfs(8).
     pub fn root_file(&self, path: &str) -> Vec<u8> {
         let scratch = tempfile::tempdir().unwrap();
         let to = scratch.path().join("file");
@@ -305,7 +309,7 @@ impl Image {
         fs::read(&to).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Where block `index` of a file of the root volume lies in the image, in bytes.
+    /// Returns where block `index` of a file of the root volume is in the image, in bytes.
     pub fn root_block(&self, path: &str, index: u64) -> u64 {
         let said = self.debugfs(&format!("bmap {path} {index}"));
         let block: u64 = said.trim().parse().unwrap_or_else(|_| panic!("{path}: {said}"));

@@ -22,6 +22,16 @@
 //! assert!(!report.is_good());
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "tests write where they like, and their failure is a panic"
+    )
+)]
+
 mod blocks;
 mod boot;
 mod daemon;

@@ -1,4 +1,5 @@
-//! Rings in a graph of files: strongly connected components of more than one file (Tarjan's algorithm).
+//! Rings in a graph of files: strongly connected components of more than one file (Tarjan's
+//! algorithm).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

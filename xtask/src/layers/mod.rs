@@ -1,10 +1,12 @@
-//! The layers of the workspace: which crate uses which, and whether files of one crate use each other in a ring.
+//! The layers of the workspace: which crate uses which, and whether files of one crate use each
+//! other in a ring.
 
+mod documented;
 mod graph;
 mod modules;
 mod references;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,11 +54,13 @@ struct Crate {
 /// Prints the layers of the workspace at `root`.
 ///
 /// # Errors
-/// When the sources cannot be read, or files of a crate use each other in a ring.
+/// When the sources cannot be read, files of a crate use each other in a ring, a file does not say
+/// what it is for, or the page of the architecture lists other crates.
 pub fn run(root: &Path) -> Result<(), Box<dyn Error>> {
     let packages = packages(root)?;
     let mut found = BTreeSet::new();
     let mut crates = Vec::new();
+    let mut wrong = Vec::new();
     for package in &packages {
         for target in &package.targets {
             if target.kind.iter().any(|kind| kind == "lib" || kind == "bin") {
@@ -65,6 +69,12 @@ pub fn run(root: &Path) -> Result<(), Box<dyn Error>> {
             }
         }
         let folder = package.manifest_path.parent().unwrap_or(root).join("src");
+        for path in documented::without_a_purpose(&folder)? {
+            wrong.push(format!(
+                "{} does not open with a `//!` line that says what it is for",
+                path.display()
+            ));
+        }
         crates.push(Crate {
             layer: layer(package, &packages),
             name: package.name.clone(),
@@ -72,6 +82,13 @@ pub fn run(root: &Path) -> Result<(), Box<dyn Error>> {
             uses: uses(package, &packages).map(|used| used.name.clone()).collect(),
         });
     }
+    let in_layers: BTreeMap<_, _> = crates
+        .iter()
+        .map(|found: &Crate| (found.name.clone(), found.layer))
+        .collect();
+    // What is never part of the program stands in the text, not in the table.
+    let in_layers = in_layers.into_iter().filter(|(name, _)| name.starts_with("kraken-"));
+    wrong.extend(documented::differences(root, &in_layers.collect())?);
     crates.sort_by(|a, b| (a.layer, &a.name).cmp(&(b.layer, &b.name)));
     println!("layer   lines  crate (uses)");
     for Crate {
@@ -86,6 +103,9 @@ pub fn run(root: &Path) -> Result<(), Box<dyn Error>> {
             false => format!(" ({})", uses.join(", ")),
         };
         println!("{layer:>5}  {lines:>6}  {name}{uses}");
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n").into());
     }
     if found.is_empty() {
         println!("no files use each other in a ring");

@@ -138,7 +138,7 @@ impl ModuleTree {
             if let Some(child) = module.children.get(name) {
                 at = *child;
             } else if let Some(import) = module.imports.get(name).filter(|_| depth < 20) {
-                // What it is a name for may itself be a module, in which the rest of the path is looked for.
+                // The import may itself name a module, in which the rest of the path is looked for.
                 let whole: Vec<String> = import.iter().chain(&rest[place + 1..]).cloned().collect();
                 return self.resolve(at, &whole, depth + 1);
             } else {

@@ -2,7 +2,6 @@
 //! again at each start, as a Pi's firmware reads it: the system may have given its disk another ID,
 //! or removed words from its command line (Raspberry Pi OS does both on its first boot).
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -10,6 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use super::super::report::Event;
 use super::Running;
 use kraken_disk::ReadAt;
+use kraken_foundation::named;
 use kraken_guest::Guest;
 use kraken_guest::Parts;
 use kraken_guest::cmdline::{self, Emulator};
@@ -64,7 +64,7 @@ impl Running<'_> {
         let Found { files, words: found } = self.started_with(files, &disk)?;
         let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, BootError> {
             let path = run.folder.join(format!("{}-{name}", self.report.hostname));
-            fs::write(&path, bytes).map_err(io_error("writing", &path))?;
+            named::write(&path, bytes).map_err(io_error("writing", &path))?;
             Ok(path)
         };
         let put_some = |name: &str, bytes: Option<&Vec<u8>>| bytes.map(|bytes| put(name, bytes)).transpose();

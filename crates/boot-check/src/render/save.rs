@@ -1,10 +1,10 @@
 //! Writes a rendering to a file that the user named, completely or not at all.
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::{fs, io};
 
+use kraken_foundation::atomic;
 use kraken_verify::CheckError;
 
 /// Writes `text` to `path` under a temporary name beside it, and renames it when all of it is on
@@ -21,32 +21,16 @@ pub fn save(path: &Path, text: &str) -> Result<(), CheckError> {
             .write(true)
             .open(path)
             .and_then(|mut file| file.write_all(text.as_bytes())),
-        Ok(_) => fs::canonicalize(path).and_then(|path| replace(&path, text)),
-        Err(_) => replace(path, text),
+        Ok(_) => fs::canonicalize(path).and_then(|path| atomic::write_plain(&path, text.as_bytes())),
+        Err(_) => atomic::write_plain(path, text.as_bytes()),
     }
     .map_err(failed)
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".kraken-flash-")
-        .suffix(".part")
-        // The umask reduces this, as for every new file.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_report_is_replaced_whole_and_links_are_followed() {

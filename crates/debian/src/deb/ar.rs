@@ -1,15 +1,16 @@
 //! The outer container of a `.deb`: three members of an `ar` archive (deb(5), ar(5)).
 //!
-//! A reader of our own, since it is only a header of 60 bytes that has to be read strictly: a general library also knows symbol
-//! tables, long names and other dialects, none of which may be in a `.deb`.
+//! We have our own reader, since only a header of 60 bytes has to be read strictly. A general
+//! library also accepts symbol tables, long names and other dialects, which a `.deb` must not
+//! contain.
 
 use std::io::{self, Read};
 
-/// What the file begins with.
+/// The first bytes of the file.
 const MAGIC: &[u8; 8] = b"!<arch>\n";
 /// Bytes of a member's header.
 const HEADER: usize = 60;
-/// What the header ends with.
+/// The last bytes of the header.
 const END: &[u8; 2] = b"`\n";
 
 /// A member: its name and size in bytes.
@@ -21,10 +22,10 @@ pub struct Member {
     pub size: u64,
 }
 
-/// Reads the archive's beginning.
+/// Reads the beginning of the archive.
 ///
 /// # Errors
-/// `InvalidData` when it is no `ar` archive.
+/// `InvalidData` when it is not an `ar` archive.
 pub fn begin(input: &mut impl Read) -> io::Result<()> {
     let mut magic = [0; 8];
     input.read_exact(&mut magic)?;
@@ -34,11 +35,11 @@ pub fn begin(input: &mut impl Read) -> io::Result<()> {
     }
 }
 
-/// Reads the header of the next member; `None` at the end. The member's bytes follow, and a byte of padding when their number is odd
-/// ([`padding`]).
+/// Reads the header of the next member; `None` at the end. The member's bytes follow, and a byte of
+/// padding when their number is odd ([`padding`]).
 ///
 /// # Errors
-/// `InvalidData` when it is no header, `UnexpectedEof` when the file ends in it.
+/// `InvalidData` when it is not a header, `UnexpectedEof` when the file ends in it.
 pub fn next(input: &mut impl Read) -> io::Result<Option<Member>> {
     let mut header = [0; HEADER];
     let mut have = 0;
@@ -75,7 +76,7 @@ pub fn next(input: &mut impl Read) -> io::Result<Option<Member>> {
     }))
 }
 
-/// Bytes of padding behind a member of so many bytes.
+/// Returns the number of bytes of padding behind a member of `size` bytes.
 pub fn padding(size: u64) -> u64 {
     size % 2
 }

@@ -1,4 +1,4 @@
-//! `control.tar`: what a package says of itself, its scripts, its lists.
+//! `control.tar`: the fields of a package, its scripts, its lists.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -7,12 +7,13 @@ use std::path::Path;
 use super::DebError;
 use crate::control::{Paragraph, single};
 
-/// The largest control file, in bytes; `md5sums` of a package with a hundred thousand files has some 8 MiB.
+/// The maximum size of a control file, in bytes; `md5sums` of a package with a hundred thousand
+/// files has some 8 MiB.
 const LARGEST: u64 = 32 << 20;
-/// The most control files.
+/// The maximum number of control files.
 const MOST: usize = 500;
 
-/// The longest name, version or architecture, in bytes.
+/// The maximum length of a name, version or architecture, in bytes.
 const LONGEST: usize = 128;
 
 /// One control file.
@@ -83,15 +84,15 @@ impl ControlFiles {
         Ok(files)
     }
 
-    /// The fields of `control`.
+    /// Returns the fields of `control`.
     ///
     /// # Errors
-    /// None for files that came out of [`super::Deb::open`], which has looked at them.
+    /// None for files that came out of [`super::Deb::open`], which has checked them.
     pub fn paragraph(&self, path: &Path) -> Result<Paragraph<'_>, DebError> {
         single(&self.control).map_err(|error| DebError::bad(path, format!("its control file: {error}")))
     }
 
-    /// A control file as text; empty when there is none.
+    /// Returns a control file as text; empty when there is none.
     ///
     /// # Errors
     /// When it is not UTF-8.
@@ -114,7 +115,7 @@ impl ControlFiles {
             paragraph
                 .get(name)
                 .filter(|value| !value.is_empty() && !value.contains('\n'))
-                // Together they are the names of files.
+                // Together they form the names of files.
                 .filter(|value| value.len() <= LONGEST)
                 .ok_or_else(|| DebError::bad(path, format!("its control file has no {name}, or none that can be one")))
         };

@@ -14,7 +14,7 @@ use super::DebError;
 use super::extended::Extended;
 use kraken_overlay::{Content, EntryPath};
 
-/// The most files of a package.
+/// The maximum number of files of a package.
 const MOST_ENTRIES: usize = 1_000_000;
 /// Bytes handled at a time.
 const BLOCK: usize = 256 << 10;
@@ -22,13 +22,13 @@ const BLOCK: usize = 256 << 10;
 /// A file, link or folder of a package.
 #[derive(Clone, Debug)]
 pub struct DataEntry {
-    /// Where it goes.
+    /// Its path.
     pub path: EntryPath,
-    /// What it is.
+    /// Its type, with its contents.
     pub body: Body,
     /// Permission bits.
     pub mode: u16,
-    /// Owner, by number and by name; the name counts where the image knows it.
+    /// Owner, by number and by name; the name has precedence where the image knows it.
     pub owner: (u32, String),
     /// Group, likewise.
     pub group: (u32, String),
@@ -38,14 +38,14 @@ pub struct DataEntry {
     pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
-/// What an entry is.
+/// The type of an entry, with its contents.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// A regular file.
     File {
         /// Its bytes.
         content: Content,
-        /// How many they are.
+        /// The number of bytes.
         len: u64,
         /// Their MD5, for dpkg's lists.
         md5: [u8; 16],
@@ -54,19 +54,19 @@ pub enum Body {
     Directory,
     /// A symbolic link.
     Symlink(String),
-    /// Another name of a file that came before.
+    /// Another name of an earlier file.
     HardLink(EntryPath),
 }
 
-/// Where the bytes of files go.
+/// Stores the bytes of files.
 pub trait Sink {
-    /// Takes the bytes of one file and gives them back as a content with this hash.
+    /// Takes bytes of the current file.
     ///
     /// # Errors
-    /// What writing reports.
+    /// When writing fails.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// The file is whole.
+    /// Ends the current file and returns its bytes as a content with this hash.
     fn finish(&mut self, len: u64, sha256: [u8; 32]) -> Content;
 }
 
@@ -78,7 +78,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// In a folder that has room.
+    /// Makes the temporary file in a folder that has enough space.
     ///
     /// # Errors
     /// What the system reports.
@@ -109,7 +109,7 @@ impl Sink for Scratch {
     }
 }
 
-/// Keeps nothing: for those who want to know sizes only.
+/// Keeps nothing: for callers that only need sizes.
 pub(crate) struct Measure;
 
 impl Sink for Measure {
@@ -172,7 +172,7 @@ pub(super) fn read<E: From<DebError>>(
     }
 }
 
-/// Where an entry goes; `None` for the root folder itself.
+/// Returns the path of an entry; `None` for the root folder itself.
 fn place(raw: &[u8]) -> Result<Option<EntryPath>, String> {
     let text = std::str::from_utf8(raw).map_err(|_| "has a name that is not UTF-8")?;
     if text.starts_with('/') {
@@ -229,7 +229,7 @@ fn body<R: Read>(
     }
 }
 
-/// Why a symbolic link at `place` must not lead to `target`.
+/// Returns why a symbolic link at `place` must not lead to `target`.
 fn leads_out(place: &EntryPath, target: &str) -> Option<&'static str> {
     if target.is_empty() || target.len() > 4095 || target.contains('\0') {
         return Some("is a symbolic link to what cannot be a name");

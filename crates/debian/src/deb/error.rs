@@ -11,10 +11,10 @@ pub enum DebError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system, or a decompressor, said.
+        /// What the system, or a decompressor, reported.
         source: io::Error,
     },
-    /// It is no package, or none that can be trusted.
+    /// It is not a package, or not a trustworthy one.
     #[error("reading the package {}: {why}; it is damaged or was made to do harm: take another", path.display())]
     Bad {
         /// The file.
@@ -22,12 +22,12 @@ pub enum DebError {
         /// What is wrong with it.
         why: String,
     },
-    /// An entry that no image takes.
+    /// An entry that cannot be put into an image.
     #[error("reading the package {}: {entry:?} {why}; take another version of the package", path.display())]
     Entry {
         /// The file.
         path: PathBuf,
-        /// The entry's name, cut.
+        /// The entry's name, shortened.
         entry: String,
         /// What is wrong with it.
         why: String,
@@ -47,7 +47,7 @@ impl DebError {
         }
     }
 
-    /// A path of the package that cannot stand.
+    /// Makes the error for a path that is not allowed.
     pub(crate) fn bad_entry(path: &Path, entry: &str, why: &str) -> Self {
         Self::entry(path, entry.as_bytes(), why)
     }

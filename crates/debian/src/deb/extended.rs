@@ -1,21 +1,22 @@
-//! What comes before an entry of a tar and belongs to it: long names (GNU tar) and PAX records (pax(1)). They are put together here and not by the
-//! library, so that their sizes are capped: it takes as much memory as a header says.
+//! Headers before an entry of a tar that belong to it: long names (GNU tar) and PAX records
+//! (pax(1)). We combine them here, and not in the library, to limit their sizes: the library takes
+//! as much memory as a header says.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use tar::{Entry, EntryType, PaxExtensions};
 
-/// The most bytes of a name: PATH_MAX and its NUL.
+/// The maximum length of a name in bytes: PATH_MAX and its NUL.
 const MOST_NAME: u64 = 4097;
-/// The most bytes of the PAX records of one entry.
+/// The maximum size of the PAX records of one entry, in bytes.
 const MOST_PAX: u64 = 1 << 20;
 /// How PAX records name extended attributes (star(5), GNU tar and libarchive).
 const XATTR: &str = "SCHILY.xattr.";
-/// The most bytes of one extended attribute: what ext4 takes in a block.
+/// The maximum size of one extended attribute in bytes: what ext4 stores in a block.
 const LARGEST_XATTR: usize = 4000;
 
-/// What is known of the next entry before its header.
+/// The fields of the next entry that come before its header.
 #[derive(Default)]
 pub(super) struct Extended {
     name: Option<Vec<u8>>,
@@ -26,7 +27,7 @@ pub(super) struct Extended {
 }
 
 impl Extended {
-    /// Takes a header that belongs to the next entry; `false` for an entry itself.
+    /// Takes a header that belongs to the next entry; returns `false` for an entry itself.
     pub(super) fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> io::Result<bool> {
         match entry.header().entry_type() {
             EntryType::GNULongName => self.name = Some(text(entry, MOST_NAME, "a name is longer than 4095 bytes")?),
@@ -79,19 +80,18 @@ impl Extended {
         Ok(())
     }
 
-    /// The entry's name.
     pub(super) fn path<R: Read>(&self, entry: &Entry<'_, R>) -> Vec<u8> {
         let name = self.name.clone();
         until_nul(name.unwrap_or_else(|| entry.header().path_bytes().into_owned()))
     }
 
-    /// What it is a link to.
+    /// Returns the target of a link.
     pub(super) fn target<R: Read>(&self, entry: &Entry<'_, R>) -> Option<Vec<u8>> {
         let own = || entry.header().link_name_bytes().map(std::borrow::Cow::into_owned);
         self.link.clone().or_else(own).map(until_nul)
     }
 
-    /// When it was modified, in seconds since 1970-01-01 UTC.
+    /// Returns the modification time, in seconds since 1970-01-01 UTC.
     pub(super) fn mtime<R: Read>(&self, entry: &Entry<'_, R>) -> io::Result<i64> {
         match self.mtime {
             Some(mtime) => Ok(mtime),
@@ -99,17 +99,16 @@ impl Extended {
         }
     }
 
-    /// Whether the two sizes that an entry can have are one.
+    /// Whether the two sizes that an entry can have are equal.
     pub(super) fn has_one_size(&self, size: u64) -> bool {
         self.size.is_none_or(|own| own == size)
     }
 
-    /// Its extended attributes.
     pub(super) fn xattrs(self) -> BTreeMap<String, Vec<u8>> {
         self.xattrs
     }
 
-    /// Whether nothing waits for an entry.
+    /// Whether no header waits for an entry.
     pub(super) fn is_empty(&self) -> bool {
         self.name.is_none()
             && self.link.is_none()

@@ -1,4 +1,5 @@
-//! Reads a `.deb` (deb(5)): an `ar` archive of `debian-binary`, `control.tar` and `data.tar`. Nothing in it is believed.
+//! Reads a `.deb` (deb(5)): an `ar` archive of `debian-binary`, `control.tar` and `data.tar`.
+//! Nothing in it is trusted.
 
 pub mod ar;
 mod control;
@@ -18,14 +19,15 @@ pub use error::DebError;
 
 use packing::unpacked;
 
-/// The most bytes that a package's files have together. Debian's largest packages have some 3 GiB.
+/// The maximum size of a package's files together, in bytes. Debian's largest packages have some
+/// 3 GiB.
 const MOST_DATA: u64 = 6 << 30;
-/// The most bytes that its control files have together.
+/// The maximum size of its control files together, in bytes.
 const MOST_CONTROL: u64 = 64 << 20;
-/// What an ext4 block has, in bytes.
+/// The size of an ext4 block, in bytes.
 const BLOCK: u64 = 4096;
 
-/// A `.deb`, opened: its control files are read, its data is not.
+/// An opened `.deb`: its control files are read, its data is not.
 pub struct Deb {
     path: PathBuf,
     /// `control.tar`.
@@ -35,7 +37,7 @@ pub struct Deb {
     size: u64,
 }
 
-/// What a package takes of a root file system.
+/// What a package needs of a root file system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Need {
     /// Bytes, in whole blocks of 4096.
@@ -74,7 +76,8 @@ impl Deb {
         seek_behind(&mut input, path, total - left)?;
         let data = loop {
             let next = member(&mut input, path, &mut left)?;
-            // Members whose names begin with an underscore are for others (deb(5)).
+            // Members whose names begin with an underscore are reserved for other programs
+            // (deb(5)).
             if !next.name.starts_with('_') {
                 break next;
             }
@@ -97,8 +100,8 @@ impl Deb {
     /// Reads the files of the package, in their order; their bytes go to `sink`.
     ///
     /// # Errors
-    /// [`DebError`], also for what no image takes: devices, pipes, paths that lead out, names that are not UTF-8. What `visit` reports
-    /// ends the reading.
+    /// [`DebError`], also for entries that no image takes: devices, pipes, paths that lead out,
+    /// names that are not UTF-8. An error of `visit` ends the reading.
     pub fn files<E: From<DebError>>(
         self,
         sink: &mut dyn Sink,
@@ -110,13 +113,13 @@ impl Deb {
             .map_err(DebError::io(path))?
             .ok_or_else(|| unknown(path, "data.tar", &self.name))?;
         data::read(&mut reader, path, sink, visit)?;
-        // To the end, so that what checks the packing checks all of it.
+        // Reads to the end, so that the check of the packing covers all of it.
         io::copy(&mut reader, &mut io::sink()).map_err(DebError::io(path))?;
         Ok(())
     }
 }
 
-/// The control file of a `.deb` as text.
+/// Returns the control file of a `.deb` as text.
 ///
 /// # Errors
 /// [`DebError`].
@@ -124,7 +127,7 @@ pub fn control_text(path: &Path) -> Result<String, DebError> {
     Ok(Deb::open(path)?.control.control)
 }
 
-/// What a `.deb` takes of a root file system; all of it is read.
+/// Returns what a `.deb` needs of a root file system; reads all of it.
 ///
 /// # Errors
 /// [`DebError`].
@@ -138,7 +141,7 @@ pub fn measure(path: &Path) -> Result<Need, DebError> {
     Ok(measuring.end())
 }
 
-/// Adds up what a package takes of a root file system, while it is read.
+/// Adds up what a package needs of a root file system, while it is read.
 #[derive(Debug)]
 pub(super) struct Measuring {
     need: Need,
@@ -147,7 +150,7 @@ pub(super) struct Measuring {
 }
 
 impl Measuring {
-    /// dpkg's own files of the package; the list of files and the status grow with it.
+    /// Starts with dpkg's own files of the package; the list of files and the status grow with it.
     pub(super) fn begin(control: &ControlFiles) -> Self {
         let mut need = Need {
             bytes: blocks(control.control.len() as u64) + 2 * BLOCK,
@@ -160,7 +163,7 @@ impl Measuring {
         Self { need, names: 0 }
     }
 
-    /// One more of its files.
+    /// Adds a file.
     pub(super) fn add(&mut self, entry: &DataEntry) {
         self.need.inodes += 1;
         self.names += 2 * entry.path.as_str().len() as u64 + 256;
@@ -173,7 +176,7 @@ impl Measuring {
         self.need.bytes += if entry.xattrs.is_empty() { 0 } else { BLOCK };
     }
 
-    /// All of it.
+    /// Returns the sum.
     pub(super) fn end(self) -> Need {
         Need {
             bytes: self.need.bytes + blocks(self.names),
@@ -186,7 +189,7 @@ fn blocks(bytes: u64) -> u64 {
     bytes.next_multiple_of(BLOCK)
 }
 
-/// The header of the next member, which there must be, and whose bytes must be there.
+/// Reads the header of the next member. The member must exist, and so must all its bytes.
 fn member(input: &mut impl Read, path: &Path, left: &mut u64) -> Result<ar::Member, DebError> {
     let member = ar::next(input)
         .map_err(DebError::io(path))?
@@ -210,7 +213,8 @@ fn take(input: &mut impl Read, size: u64, path: &Path) -> Result<Vec<u8>, DebErr
     Ok(bytes)
 }
 
-/// Goes to the byte behind a member, `at` bytes into the file (its padding included), however much of the member was read.
+/// Seeks to the byte behind a member, `at` bytes into the file (its padding included), however much
+/// of the member was read.
 fn seek_behind(input: &mut BufReader<File>, path: &Path, at: u64) -> Result<(), DebError> {
     io::Seek::seek(input, io::SeekFrom::Start(at)).map_err(DebError::io(path))?;
     Ok(())

@@ -1,4 +1,4 @@
-//! How a member of a `.deb` is packed: by the ending of its name, as dpkg-deb(1) tells it.
+//! How a member of a `.deb` is packed, by the ending of its name, as in dpkg-deb(1).
 
 use std::io::{self, BufReader, Read};
 
@@ -6,10 +6,10 @@ use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
-/// The most memory for unpacking, in bytes: twice what `xz -9` asks for.
+/// The maximum amount of memory for unpacking, in bytes: twice what `xz -9` needs.
 const XZ_MEMORY: u64 = 128 << 20;
 
-/// A reader that gives an error when more than `left` bytes come.
+/// A reader that returns an error when more than `left` bytes come.
 pub(super) struct Capped<R> {
     inner: R,
     left: u64,
@@ -32,8 +32,8 @@ impl<R: Read> Read for Capped<R> {
     }
 }
 
-/// The bytes of a member called `base` (`data.tar`), unpacked, of which at most `most` may come; `None` when it is packed in a way that we
-/// do not know.
+/// Returns the bytes of a member called `base` (`data.tar`), unpacked, with a limit of `most`
+/// bytes; `None` when the packing is unknown.
 pub(super) fn unpacked<'r>(
     name: &str,
     base: &str,
@@ -52,7 +52,7 @@ pub(super) fn unpacked<'r>(
         }
         ".zst" => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(BufReader::new(member))?;
-            // 128 MiB: what `zstd --ultra -22` asks for; more is asked for by nobody who means well.
+            // 128 MiB: what `zstd --ultra -22` needs. No honest package needs more.
             decoder.window_log_max(27)?;
             Box::new(decoder)
         }

@@ -1,4 +1,4 @@
-//! What a version asks of others.
+//! The relations of a version to other packages.
 
 use std::cell::OnceCell;
 
@@ -6,24 +6,25 @@ use super::id::VersionId;
 use crate::index::Entry;
 use crate::relation::{Relation, relations};
 
-/// The kinds of relations that count.
+/// The kinds of relations that matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     PreDepends,
     Depends,
     Recommends,
-    /// Never followed; only what nobody even suggests is dropped from a plan.
+    /// Never followed; but a package that a kept one suggests is not dropped from a plan.
     Suggests,
     Conflicts,
     Breaks,
-    /// A package of another architecture and the same name, in a version that cannot be beside this one.
+    /// A package of another architecture and the same name, in a version that cannot be installed
+    /// together with this one.
     OtherArch,
-    /// A field that cannot be read: nothing fulfils it.
+    /// A field that cannot be read: no package fulfils it.
     Unreadable,
 }
 
 impl Kind {
-    /// Whether it says what must not be there.
+    /// Whether it names packages that must not be installed.
     pub(super) fn is_negative(self) -> bool {
         matches!(self, Self::Conflicts | Self::Breaks | Self::OtherArch)
     }
@@ -34,16 +35,17 @@ impl Kind {
     }
 }
 
-/// One wish of a version: any of the alternatives fulfils it; or, if negative, all that is meant must be away.
+/// One relation of a version: any of the alternatives fulfils it; or, if negative, none of the
+/// packages may be installed.
 pub(super) struct Dep<'a> {
     pub(super) kind: Kind,
     pub(super) alternatives: Vec<Alternative<'a>>,
 }
 
-/// One alternative, and the versions that are meant by it, in whatever state they are.
+/// One alternative, and the versions that it refers to, in whatever state they are.
 pub(super) struct Alternative<'a> {
     pub(super) relation: Relation<'a>,
-    /// Once they were looked for.
+    /// Filled at the first use.
     pub(super) meant: OnceCell<Vec<VersionId>>,
 }
 
@@ -54,8 +56,8 @@ impl<'a> Alternative<'a> {
     }
 }
 
-/// Reads the wishes of a version of the package `name`, for `arch`, in the order in which apt takes them up. `several` says whether there
-/// are packages of that name for more architectures.
+/// Reads the relations of a version of the package `name`, for `arch`, in the order in which apt
+/// processes them. `several` says whether there are packages of that name for more architectures.
 pub(super) fn read_deps<'a>(entry: Entry<'a>, name: &'a str, arch: &str, several: bool) -> Vec<Dep<'a>> {
     let mut deps = Vec::new();
     for (kind, field) in [

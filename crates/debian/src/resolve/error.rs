@@ -5,45 +5,45 @@ use crate::pick::Asked;
 /// Why a request cannot be fulfilled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// Nobody has such a package.
+    /// Neither the image nor an archive has such a package.
     #[error(
         "there is no package {asked}: neither the image nor its archives have one; check the name, or name an archive that has it"
     )]
     NoSuchPackage {
-        /// What was asked for.
+        /// The request.
         asked: Asked,
     },
-    /// There is one, but it is not to be had.
+    /// The package exists, but is not available.
     #[error("the package {asked} cannot be had: the archives have none, or a pin of the image keeps it away")]
     NoCandidate {
-        /// What was asked for.
+        /// The request.
         asked: Asked,
     },
-    /// The version is not to be had.
+    /// The version is not available.
     #[error("there is no version {asked}; to be had are: {}", versions.join(", "))]
     NoSuchVersion {
-        /// What was asked for.
+        /// The request.
         asked: Asked,
         /// The versions, newest first.
         versions: Vec<String>,
     },
-    /// The architecture is none of the image's.
+    /// The architecture is not one of the image's.
     #[error("{asked}: the image is of the architecture {}; it takes no others", known.join(", "))]
     OtherArchitecture {
-        /// What was asked for.
+        /// The request.
         asked: String,
         /// The image's architectures.
         known: Vec<String>,
     },
-    /// Several packages could be meant.
+    /// The name stands for several packages.
     #[error("{asked} is a virtual package; name one that provides it: {}", providers.join(", "))]
     Virtual {
-        /// What was asked for.
+        /// The request.
         asked: Asked,
         /// Packages that provide it.
         providers: Vec<String>,
     },
-    /// A `.deb` at hand cannot be used.
+    /// A `.deb` of the user's cannot be used.
     #[error("{named}: {why}")]
     LocalDeb {
         /// Its path.
@@ -60,7 +60,7 @@ pub enum ResolveError {
         package: String,
         /// Its installed version.
         installed: String,
-        /// The version that was asked for.
+        /// The requested version.
         asked: String,
     },
     /// A package on hold would be changed.
@@ -73,27 +73,27 @@ pub enum ResolveError {
         /// Its installed version.
         installed: String,
     },
-    /// An installed package would have to go.
+    /// An installed package would have to be removed.
     #[error(
         "{because} cannot be installed beside {package} {installed}, which the image has: packages are never removed; leave out {because}, or take a base without {package}"
     )]
     Removal {
-        /// The package that would have to go.
+        /// The package that would have to be removed.
         package: String,
         /// Its installed version.
         installed: String,
-        /// The package that is in its way.
+        /// The package that conflicts with it.
         because: String,
     },
-    /// Something that is needed is not to be had.
+    /// A required package is not available.
     #[error("{} cannot be installed: {}", asked, chain.join("; "))]
     Unsatisfiable {
-        /// What was asked for, or the package that would be broken.
+        /// The request, or the package that would be broken.
         asked: String,
-        /// Who needs what, down to what nothing fulfils.
+        /// Which package needs which, down to the one that cannot be fulfilled.
         chain: Vec<String>,
     },
-    /// The planning itself could not run.
+    /// The planning thread could not run.
     #[error("choosing packages: {0}")]
     Thread(String),
 }

@@ -1,4 +1,5 @@
-//! Why something cannot be installed: who needs what, down to what nothing fulfils.
+//! Explains why something cannot be installed: which package needs which, down to the one that
+//! cannot be fulfilled.
 
 use std::collections::HashMap;
 
@@ -6,7 +7,7 @@ use super::depend::{Alternative, Dep};
 use super::id::VersionId;
 use super::state::{DEEPEST, Plan, View};
 
-/// The chain from a version down to what is missing; `None` when nothing is.
+/// Returns the chain from a version down to what is missing; `None` when nothing is missing.
 pub(super) fn explain(plan: &Plan<'_, '_>, version: VersionId) -> Option<Vec<String>> {
     let id = plan.universe[version].package;
     let mut explainer = Explainer {
@@ -20,7 +21,8 @@ pub(super) fn explain(plan: &Plan<'_, '_>, version: VersionId) -> Option<Vec<Str
 
 struct Explainer<'p, 'u, 'a> {
     plan: &'p Plan<'u, 'a>,
-    /// What is known of versions; one that is being looked at counts as no problem, so that cycles end.
+    /// The results for versions; one that is being examined counts as no problem, so that cycles
+    /// end.
     known: HashMap<VersionId, Option<Vec<String>>>,
 }
 
@@ -30,7 +32,7 @@ impl<'a> Explainer<'_, '_, 'a> {
             return known.clone();
         }
         let universe = self.plan.universe;
-        // What is there already is none of our doing.
+        // What is installed already was not caused by the request.
         if depth > DEEPEST || (depth > 0 && self.plan.installed(universe[version].package) == Some(version)) {
             return None;
         }
@@ -77,7 +79,7 @@ impl<'a> Explainer<'_, '_, 'a> {
                 first.get_or_insert_with(|| vec![format!("{needs}, and {}", self.why_none(one))]);
             }
             for candidate in candidates {
-                // An alternative that could be had is no reason.
+                // An alternative that is available is not a reason.
                 let below = self.why_not(candidate, depth + 1)?;
                 first.get_or_insert_with(|| {
                     let mut chain = vec![needs.clone()];
@@ -89,7 +91,7 @@ impl<'a> Explainer<'_, '_, 'a> {
         first
     }
 
-    /// Whether a version would be taken at all.
+    /// Whether a version would be accepted at all.
     fn may_be_had(&self, version: VersionId) -> bool {
         let id = self.plan.universe[version].package;
         let held = self.plan.universe[id].held && self.plan.installed(id) != Some(version);

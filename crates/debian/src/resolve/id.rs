@@ -1,6 +1,7 @@
 //! How packages, their versions and the indexes that have them are numbered.
 
-/// A package: a name and an architecture. They are numbered as apt numbers them, by first mention; it breaks ties by that.
+/// A package: a name and an architecture. They are numbered by first mention, as in apt, which
+/// breaks ties by this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PackageId(pub(super) u32);
 

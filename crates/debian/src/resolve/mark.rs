@@ -1,7 +1,9 @@
-//! Planning a package and all that it needs: what apt's dependency cache does when it marks a package for installation.
+//! Plans a package and everything that it needs: what apt's dependency cache does when it marks a
+//! package for installation.
 //!
-//! The order of the steps decides what is chosen, so it is apt's: conflicts first, then what an upgrade drags along, then
-//! dependencies one after the other, each of them all the way down before the next.
+//! The order of the steps decides what is chosen, so it is apt's: conflicts first, then the
+//! packages that an upgrade drags along, then dependencies one after the other, each of them all
+//! the way down before the next.
 
 use super::depend::{Dep, Kind};
 use super::id::{PackageId, VersionId};
@@ -11,7 +13,7 @@ use super::step::{Step, Todo};
 use crate::index::MultiArch;
 
 impl<'a> Plan<'_, 'a> {
-    /// Plans a package; with `follow`, what it needs, too. Says whether that worked.
+    /// Plans a package; with `follow`, also what it needs. Returns whether that worked.
     pub(super) fn install(&mut self, id: PackageId, follow: bool, depth: u32, by_user: bool) -> bool {
         let state = self.state(id);
         let (candidate, installed) = (state.candidate, self.installed(id));
@@ -86,7 +88,7 @@ impl<'a> Plan<'_, 'a> {
         good
     }
 
-    /// Upgrades and dependencies of a package that is planned now.
+    /// Plans upgrades and dependencies of a package that is planned now.
     fn follow(&mut self, step: Step, needs: &[usize], todo: &Todo) -> bool {
         self.upgrade_siblings(step);
         let mut good = self.upgrade_or_remove(step, &todo.upgrade);
@@ -99,7 +101,8 @@ impl<'a> Plan<'_, 'a> {
         good
     }
 
-    /// Places of the wishes of a version that are not fulfilled yet: positive ones, and negative ones.
+    /// Returns the places of the relations of a version that are not fulfilled yet: positive ones,
+    /// and negative ones.
     fn open_wishes(&self, step: Step) -> (Vec<usize>, Vec<usize>) {
         let (mut needs, mut bars) = (Vec::new(), Vec::new());
         for (at, dep) in self.universe.deps(step.version).iter().enumerate() {
@@ -119,7 +122,8 @@ impl<'a> Plan<'_, 'a> {
         &self.universe.deps(step.version)[at]
     }
 
-    /// Installed packages that need the version which this one replaces, and not the new one.
+    /// Collects installed packages that need the version which this one replaces, and not the new
+    /// one.
     fn collect_dragged(&self, step: Step, todo: &mut Todo) {
         let Some(current) = self.installed(step.package) else {
             return;
@@ -168,7 +172,7 @@ impl<'a> Plan<'_, 'a> {
         good
     }
 
-    /// Installed packages that were built from the same source are upgraded together with this one.
+    /// Upgrades installed packages that were built from the same source together with this one.
     fn upgrade_siblings(&mut self, step: Step) {
         let source = self.universe[step.version].entry.source();
         let is_sibling = |id: &PackageId| {
@@ -205,7 +209,7 @@ impl<'a> Plan<'_, 'a> {
         good
     }
 
-    /// Sees to one wish. A recommendation that cannot be had is no failure.
+    /// Handles one relation. A recommendation that is not available is not a failure.
     fn install_need(&mut self, step: Step, at: usize) -> bool {
         let dep = self.dep(step, at);
         let critical = dep.kind.is_critical();
@@ -236,7 +240,7 @@ impl<'a> Plan<'_, 'a> {
         !critical
     }
 
-    /// Where only one version can fulfil a wish of a protected package, it is protected, too.
+    /// Protects a version that alone can fulfil a relation of a protected package.
     fn protect_only_solution(&mut self, step: Step, at: usize) -> bool {
         let solutions = self.all_solutions(step.version, at);
         let [version] = solutions[..] else { return true };
@@ -248,7 +252,8 @@ impl<'a> Plan<'_, 'a> {
         self.install(id, true, step.depth + 1, false)
     }
 
-    /// Whether an upgraded package recommends something that its installed version did not, or that was there.
+    /// Whether an upgraded package recommends something that its installed version did not
+    /// recommend, or that was installed.
     fn newly_recommended(&self, step: Step, at: usize) -> bool {
         let Some(current) = self.installed(step.package) else {
             return true;
@@ -265,7 +270,7 @@ impl<'a> Plan<'_, 'a> {
         fulfilled || !known
     }
 
-    /// Remembers who brought a package in first.
+    /// Records which package first brought this one in.
     fn blame(&mut self, id: PackageId, because: PackageId) {
         let state = self.state_mut(id);
         if state.mode == Mode::Install && state.because.is_none() {
@@ -273,8 +278,8 @@ impl<'a> Plan<'_, 'a> {
         }
     }
 
-    /// Whether a candidate can be had at all: its needs have candidates, and it goes with its installed siblings of other
-    /// architectures. If not, the candidate is dropped.
+    /// Whether a candidate can be installed at all: its needs have candidates, and it fits its
+    /// installed siblings of other architectures. If not, the candidate is dropped.
     fn may_install(&mut self, id: PackageId, version: VersionId, follow: bool, by_user: bool) -> bool {
         if !by_user && !self.in_step_with_siblings(id, version) {
             return false;
@@ -302,7 +307,8 @@ impl<'a> Plan<'_, 'a> {
         possible
     }
 
-    /// Packages that may be there for several architectures must be there in the same version.
+    /// Checks that a package that may be installed for several architectures has the same version
+    /// for all of them.
     fn in_step_with_siblings(&self, id: PackageId, version: VersionId) -> bool {
         let state = self.state(id);
         let settled = state.mode == Mode::Install && state.target == Some(version);

@@ -1,4 +1,4 @@
-//! Which versions of other packages are meant by a wish.
+//! Which versions of other packages a relation refers to.
 
 use super::depend::{Alternative, Kind};
 use super::id::{PackageId, VersionId};
@@ -7,7 +7,7 @@ use crate::index::MultiArch;
 use crate::relation::{Op, Relation};
 
 impl<'a> Alternative<'a> {
-    /// The versions that are meant: of the package itself, then of those that provide it.
+    /// Returns the versions: of the package itself, then of those that provide it.
     pub(super) fn meant(&self, universe: &Universe<'a>, kind: Kind, by: VersionId) -> &[VersionId] {
         self.meant.get_or_init(|| match kind {
             Kind::OtherArch => other_archs(universe, by),
@@ -17,7 +17,8 @@ impl<'a> Alternative<'a> {
     }
 }
 
-/// Versions of the same package for other architectures that cannot be beside this one.
+/// Returns versions of the same package for other architectures that cannot be installed together
+/// with this one.
 fn other_archs(universe: &Universe<'_>, by: VersionId) -> Vec<VersionId> {
     let candidate = &universe[by];
     let same = universe.multi_arch(by) == MultiArch::Same;
@@ -69,17 +70,17 @@ fn find(universe: &Universe<'_>, relation: &Relation<'_>, kind: Kind, by: Versio
     meant
 }
 
-/// Whether a negative wish is not about this package: it is the one that has the wish, or the same one for another
-/// architecture that may be beside it.
+/// Whether a negative relation does not apply to this package: it is the one that has the relation,
+/// or the same one for another architecture that may be installed with it.
 fn ignored(universe: &Universe<'_>, by: VersionId, owner: PackageId, target: PackageId) -> bool {
     universe[owner].name == universe[target].name && (owner == target || universe.multi_arch(by) == MultiArch::Same)
 }
 
-/// Whether a version serves a wish as far as architectures go.
+/// Whether a version fits a relation as far as architectures matter.
 fn serves(universe: &Universe<'_>, version: VersionId, relation: &Relation<'_>, arch: &str, negative: bool) -> bool {
     let own = universe[universe[version].package].arch;
     match relation.arch {
-        // What must not be there must not be there for any architecture.
+        // A package that must not be installed must not be installed for any architecture.
         None => negative || own == arch || universe.multi_arch(version) == MultiArch::Foreign,
         Some("any") => universe.multi_arch(version) == MultiArch::Allowed,
         Some("native") => own == universe.native,

@@ -1,8 +1,10 @@
-//! From a request to the packages that are to be unpacked: the choice that `apt-get install` makes with its own solver.
+//! From a request to the packages that are to be unpacked: the choice that `apt-get install` makes
+//! with its own solver.
 //!
-//! How apt chooses was learned from its sources (apt-pkg: depcache, policy, cacheset, algorithms; 2.6 and the solver that apt-get of 3.0
-//! still has). What differs on purpose: nothing is ever removed, and where apt would search on by removing or
-//! holding back what it has planned, this gives up and says why.
+//! The behaviour follows apt's sources (apt-pkg: depcache, policy, cacheset, algorithms; 2.6 and
+//! the solver that apt-get of 3.0 still has). It differs on purpose in this: nothing is ever
+//! removed, and where apt would continue its search by removing or holding back what it has
+//! planned, this code gives up and says why.
 
 mod depend;
 mod error;
@@ -30,13 +32,15 @@ use policy::Policy;
 use state::{Mode, Plan};
 use universe::Universe;
 
-/// Each step of a chain needs some hundred bytes of stack, more when not optimised.
+/// The stack of the planning thread, in bytes. Each step of a chain needs some hundred bytes, more
+/// without optimisation.
 const STACK: usize = 256 << 20;
 
-/// So often the plan is gone over for packages that it breaks.
+/// How often the plan is searched for packages that it breaks.
 const ROUNDS: usize = 20;
 
-/// Chooses what has to be unpacked so that all that was asked for works once it is configured.
+/// Chooses the packages to unpack, so that everything that was requested works once it is
+/// configured.
 ///
 /// # Errors
 /// [`ResolveError`].
@@ -80,15 +84,15 @@ fn run(image: &ImageState, archives: &[Archive], wanted: &Request, local: &Index
     for id in order {
         plan.install(id, true, 0, true);
     }
-    // A removal is refused in any case: nothing is to be mended around it.
+    // A removal is refused in any case, so nothing needs to be repaired around it.
     if plan.states.iter().all(|state| state.mode != Mode::Delete) {
-        mend(&mut plan);
+        repair(&mut plan);
     }
     plan.sweep();
     outcome::outcome(&plan, archives, wanted, &asked)
 }
 
-/// The version that a `.deb` at hand is.
+/// Returns the version of a `.deb` of the user's.
 fn local_version(
     universe: &Universe<'_>,
     wanted: &Request,
@@ -107,7 +111,7 @@ fn local_version(
     })
 }
 
-/// The version that a name in the request means.
+/// Returns the version that a name in the request refers to.
 fn choose(plan: &Plan<'_, '_>, asked: &Asked) -> Result<VersionId, ResolveError> {
     let universe = plan.universe;
     let arch = match asked.architecture.as_deref() {
@@ -146,7 +150,7 @@ fn choose(plan: &Plan<'_, '_>, asked: &Asked) -> Result<VersionId, ResolveError>
         })
 }
 
-/// The only package that provides a virtual one.
+/// Returns the only package that provides a virtual one.
 fn choose_provider(plan: &Plan<'_, '_>, asked: &Asked, arch: &str) -> Result<VersionId, ResolveError> {
     let universe = plan.universe;
     let provides = universe.provides(&asked.name);
@@ -181,7 +185,7 @@ fn choose_provider(plan: &Plan<'_, '_>, asked: &Asked, arch: &str) -> Result<Ver
     }
 }
 
-/// Whether what is installed may be replaced by this version.
+/// Checks whether the installed version may be replaced by this one.
 fn check_change(plan: &Plan<'_, '_>, version: VersionId) -> Result<(), ResolveError> {
     let universe = plan.universe;
     let id = universe[version].package;
@@ -205,8 +209,9 @@ fn check_change(plan: &Plan<'_, '_>, version: VersionId) -> Result<(), ResolveEr
     Ok(())
 }
 
-/// Upgrades packages that the plan breaks, as far as that helps: an installed one may not bear a new one.
-fn mend(plan: &mut Plan<'_, '_>) {
+/// Upgrades packages that the plan breaks, as far as that helps: an installed one may conflict with
+/// a new one.
+fn repair(plan: &mut Plan<'_, '_>) {
     for follow in [false, true] {
         for _ in 0..ROUNDS {
             let broken: Vec<PackageId> = plan

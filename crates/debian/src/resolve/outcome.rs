@@ -7,7 +7,7 @@ use super::state::{Mode, Plan};
 use crate::archive::Archive;
 use crate::pick::{Pick, PickFrom, Request, Resolution};
 
-/// Checks the plan, and writes it down.
+/// Checks the plan, and converts it to picks.
 pub(super) fn outcome(
     plan: &Plan<'_, '_>,
     archives: &[Archive],
@@ -47,7 +47,7 @@ pub(super) fn outcome(
     Ok(resolution)
 }
 
-/// Nothing may be removed, and nothing may be broken that was whole.
+/// Checks that nothing is removed, and that nothing is broken that worked before.
 fn check(plan: &Plan<'_, '_>, asked: &[(VersionId, String)]) -> Result<(), ResolveError> {
     let universe = plan.universe;
     for id in universe.ids() {
@@ -64,7 +64,7 @@ fn check(plan: &Plan<'_, '_>, asked: &[(VersionId, String)]) -> Result<(), Resol
     for id in universe.ids() {
         let state = plan.state(id);
         let Some(target) = state.target else { continue };
-        // What was broken before is not our doing.
+        // What was broken before was not caused by the request.
         if !plan.is_broken(id, false) || (state.mode != Mode::Install && was_broken(plan, id)) {
             continue;
         }
@@ -113,7 +113,7 @@ fn pick(
             };
             (*entry, from, entry.size(), entry.sha256())
         }
-        // What is only installed is never planned anew.
+        // A version that is only installed is never planned again.
         (None, None) => (candidate.entry, PickFrom::Local(usize::MAX), 0, None),
     };
     let sha256 = sha256.ok_or_else(|| ResolveError::Unsatisfiable {

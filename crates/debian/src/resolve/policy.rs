@@ -1,4 +1,5 @@
-//! Which version of each package is the candidate, by priorities and pins (apt_preferences(5), apt's policy).
+//! Which version of each package is the candidate, by priorities and pins (apt_preferences(5),
+//! apt's policy).
 
 use super::id::{PackageId, PartId, VersionId};
 use super::universe::Universe;
@@ -7,7 +8,7 @@ use crate::image::ImageState;
 use crate::pins::{Pin, Place};
 use crate::version::Version;
 
-/// From this on a version is taken even where an older one replaces a newer one.
+/// From this priority on a version is taken even where it is older than the installed one.
 const DOWNGRADE: i32 = 1000;
 
 const NEVER: i32 = i16::MIN as i32;
@@ -38,7 +39,7 @@ impl<'a> Policy<'a> {
             let of_part = |part| {
                 let place = policy.place((number, part));
                 let pinned = || general().filter(|pin| pin.means_place(&place));
-                // Where any pin says never, never it is; else the first one counts.
+                // Where any pin says never, the priority is never; else the first pin counts.
                 if pinned().any(|pin| pin.priority == NEVER) {
                     return NEVER;
                 }
@@ -63,11 +64,11 @@ impl<'a> Policy<'a> {
         }
     }
 
-    /// The version that is taken when nobody asks for another.
+    /// Returns the version that is taken when the request names none.
     pub(super) fn candidate(&self, universe: &Universe<'_>, package: PackageId) -> Option<VersionId> {
         let installed = universe[package].installed;
         if self.pins.is_empty() && installed.is_none() && universe[package].versions.len() == 1 {
-            // Nearly all packages are like that.
+            // Nearly all packages take this path.
             return universe[package]
                 .versions
                 .first()
@@ -92,7 +93,7 @@ impl<'a> Policy<'a> {
     fn priority(&self, universe: &Universe<'_>, version: VersionId) -> i32 {
         let candidate = &universe[version];
         if candidate.local.is_some() {
-            // Taken only because the request says so.
+            // Taken only when the request names it.
             return 0;
         }
         let package = &universe[candidate.package];

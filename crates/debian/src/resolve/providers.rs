@@ -7,12 +7,13 @@ use super::id::{PackageId, VersionId};
 use super::state::{Mode, Plan, View};
 use crate::index::MultiArch;
 
-/// Versions that fulfil a wish (or stand against it), in the order in which they are tried.
+/// Versions that fulfil a relation (or conflict with it), in the order in which they are tried.
 pub(super) trait Solutions {
-    /// Those that are there in a point of view: alternative by alternative, what is installed in any of them before all else.
+    /// Returns those that exist in a view: alternative by alternative, installed ones before all
+    /// others.
     fn solutions(&self, by: VersionId, at: usize, view: View) -> Vec<VersionId>;
 
-    /// All that are installed or candidates, each once, without an order.
+    /// Returns all that are installed or candidates, each once, without an order.
     fn all_solutions(&self, by: VersionId, at: usize) -> Vec<VersionId>;
 }
 
@@ -50,7 +51,7 @@ impl Solutions for Plan<'_, '_> {
 }
 
 impl Plan<'_, '_> {
-    /// Leaves out packages that must stay away.
+    /// Leaves out packages that must not be installed.
     fn without_hopeless(&self, dep: &Dep<'_>, mut found: Vec<VersionId>) -> Vec<VersionId> {
         if !dep.kind.is_negative() {
             found.retain(|version| {
@@ -63,10 +64,10 @@ impl Plan<'_, '_> {
         found
     }
 
-    /// The better one first. apt's CompareProviders, criterion by criterion.
+    /// Orders the better one first, by apt's CompareProviders, criterion by criterion.
     fn compare(&self, wanted: &str, a: VersionId, b: VersionId) -> Ordering {
         let (pa, pb) = (self.universe[a].package, self.universe[b].package);
-        // For each criterion: the one that has it comes first.
+        // For each criterion: the version that meets it comes first.
         let first = |criterion: &dyn Fn(PackageId, VersionId) -> bool| criterion(pb, b).cmp(&criterion(pa, a));
         first(&|id, _| self.state(id).protected)
             .then_with(|| first(&|id, version| self.has_installed_sibling(id, version)))
@@ -81,7 +82,7 @@ impl Plan<'_, '_> {
                     .priority()
                     .cmp(&self.universe[b].entry.priority())
             })
-            // What was mentioned last comes first.
+            // The one that was mentioned last comes first.
             .then_with(|| pb.cmp(&pa))
     }
 

@@ -1,4 +1,5 @@
-//! Making room for a package: what it cannot bear is dropped from the plan, upgraded, or planned away.
+//! Handles conflicts of a package: a conflicting package is dropped from the plan, upgraded, or
+//! planned for removal.
 
 use super::id::PackageId;
 use super::providers::Solutions;
@@ -6,7 +7,8 @@ use super::state::{Mode, Plan, View};
 use super::step::{Step, Todo};
 
 impl Plan<'_, '_> {
-    /// Sees to what must not be beside the package: other plans are dropped, installed packages upgraded or removed, later.
+    /// Handles the packages that conflict with this one: other plans are dropped, installed
+    /// packages upgraded or removed, later.
     pub(super) fn make_room(&mut self, step: Step, bars: &[usize], todo: &mut Todo) -> bool {
         let mut good = true;
         let mut bad_candidates = Vec::new();
@@ -48,7 +50,7 @@ impl Plan<'_, '_> {
         good
     }
 
-    /// An installed package is in the way and no upgrade helps.
+    /// Plans the removal of an installed package that conflicts and that no upgrade helps.
     fn plan_removal(&mut self, step: Step, id: PackageId, todo: &mut Todo) -> bool {
         if self.state(id).mode == Mode::Delete && !step.spread {
             return true;

@@ -1,4 +1,4 @@
-//! What is planned for each package, and whether that is in order.
+//! What is planned for each package, and whether that is consistent.
 
 use super::depend::{Alternative, Dep, Kind};
 use super::id::{PackageId, VersionId};
@@ -8,7 +8,7 @@ use super::universe::Universe;
 /// Chains of dependencies longer than this are not followed; apt's own limit.
 pub(super) const DEEPEST: u32 = 3000;
 
-/// What is to happen to a package.
+/// What will happen to a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     Keep,
@@ -19,26 +19,27 @@ pub(super) enum Mode {
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) mode: Mode,
-    /// The version that will be there.
+    /// The version that will be installed.
     pub(super) target: Option<VersionId>,
     /// The version that would be taken.
     pub(super) candidate: Option<VersionId>,
-    /// The candidate when the plan for the package was last changed: apt looks at that one when it asks whether something can be had.
+    /// The candidate when the plan for the package was last changed: apt uses that one when it
+    /// decides whether something is available.
     pub(super) published: Option<VersionId>,
-    /// Nothing that is decided later may change it.
+    /// No later decision may change it.
     pub(super) protected: bool,
-    /// Nobody asked for it by name.
+    /// The request does not name it.
     pub(super) auto: bool,
-    /// Who brought it in, or pushed it out.
+    /// The package that brought it in, or displaced it.
     pub(super) because: Option<PackageId>,
 }
 
-/// A point of view on versions.
+/// A view of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum View {
     /// What is installed now.
     Now,
-    /// What will be there.
+    /// What will be installed.
     Planned,
     /// What would be taken.
     Candidates,
@@ -88,7 +89,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         &mut self.states[id.0 as usize]
     }
 
-    /// The candidate before anything was planned.
+    /// Returns the candidate before anything was planned.
     pub(super) fn first_choice(&self, id: PackageId) -> Option<VersionId> {
         self.first_choices[id.0 as usize]
     }
@@ -97,7 +98,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         self.universe[id].installed
     }
 
-    /// The version of a package in a point of view.
+    /// Returns the version of a package in a view.
     pub(super) fn seen(&self, id: PackageId, view: View) -> Option<VersionId> {
         match view {
             View::Now => self.installed(id),
@@ -107,7 +108,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         }
     }
 
-    /// Versions that are meant by an alternative and are there in a point of view.
+    /// Returns the versions that an alternative refers to and that exist in a view.
     pub(super) fn present<'s>(
         &'s self,
         alternative: &'s Alternative<'a>,
@@ -119,18 +120,19 @@ impl<'u, 'a> Plan<'u, 'a> {
         meant.filter(move |version| self.seen(self.universe[*version].package, view) == Some(*version))
     }
 
-    /// Whether a wish is fulfilled in a point of view.
+    /// Whether a relation is fulfilled in a view.
     pub(super) fn fulfilled(&self, dep: &Dep<'a>, by: VersionId, view: View) -> bool {
         let present = |one: &Alternative<'a>| self.present(one, dep.kind, by, view).next().is_some();
         dep.alternatives.iter().any(present) != dep.kind.is_negative()
     }
 
-    /// Whether a wish counts: needs always, recommendations where they are asked for.
+    /// Whether a relation matters: dependencies always, recommendations where they are requested.
     pub(super) fn counts(&self, kind: Kind) -> bool {
         kind.is_critical() || (self.recommends && kind == Kind::Recommends)
     }
 
-    /// Whether the version that will be there lacks something that it needs; with `wishes`, or something that counts.
+    /// Whether the version that will be installed lacks something that it needs; with `wishes`, or
+    /// something that matters.
     pub(super) fn is_broken(&self, id: PackageId, wishes: bool) -> bool {
         let Some(target) = self.state(id).target else {
             return false;
@@ -155,7 +157,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         mode != Mode::Delete || !(package.essential || package.protected)
     }
 
-    /// Leaves a package as it is now.
+    /// Keeps a package as it is now.
     pub(super) fn keep(&mut self, id: PackageId, depth: u32, by_user: bool) -> bool {
         if !self.may_become(id, Mode::Keep, depth, by_user) {
             return false;
@@ -169,13 +171,13 @@ impl<'u, 'a> Plan<'u, 'a> {
         true
     }
 
-    /// Whether a package may be taken away. What was asked for and is not there yet may not.
+    /// Whether a package may be removed. A requested package that is not installed yet may not.
     pub(super) fn may_delete(&self, id: PackageId) -> bool {
         let state = self.state(id);
         self.installed(id).is_some() || state.target.is_none() || state.auto
     }
 
-    /// Plans a package away. That such a plan is refused in the end is for the end to say.
+    /// Plans the removal of a package. The final check refuses such a plan.
     pub(super) fn delete(&mut self, id: PackageId, because: PackageId, depth: u32) -> bool {
         if !self.may_become(id, Mode::Delete, depth, false) {
             return false;
@@ -216,7 +218,7 @@ impl<'u, 'a> Plan<'u, 'a> {
         }
     }
 
-    /// Gives up the plan for a package, and its candidate.
+    /// Drops the plan for a package, and its candidate.
     pub(super) fn discard(&mut self, id: PackageId) {
         let installed = self.installed(id);
         let state = self.state_mut(id);

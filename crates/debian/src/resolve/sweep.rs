@@ -1,12 +1,14 @@
-//! What a branch that was given up has left behind is dropped from the plan: apt's mark and sweep over new packages.
+//! Drops from the plan what an abandoned branch has left behind: apt's mark and sweep over new
+//! packages.
 
 use super::id::PackageId;
 use super::state::{Mode, Plan, View};
 
 impl Plan<'_, '_> {
-    /// Drops new packages that nobody asked for and that nothing which stays needs, recommends or suggests.
+    /// Drops new packages that the request does not name and that no kept package needs, recommends
+    /// or suggests.
     ///
-    /// All that is installed stays, whoever once asked for it.
+    /// All installed packages stay, whatever their reason.
     pub(super) fn sweep(&mut self) {
         let mut marked = vec![false; self.states.len()];
         let is_root = |id: &PackageId| {

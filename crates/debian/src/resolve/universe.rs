@@ -1,4 +1,5 @@
-//! Everything that could be installed: packages by name and architecture, their versions, and who provides what.
+//! Everything that could be installed: packages by name and architecture, their versions, and which
+//! package provides what.
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
@@ -29,10 +30,10 @@ pub(super) struct Package<'a> {
 pub(super) struct Candidate<'a> {
     pub(super) package: PackageId,
     pub(super) entry: Entry<'a>,
-    /// Where it can be had, in the order of the sources.
+    /// The indexes that have it, in the order of the sources.
     pub(super) parts: Vec<(PartId, Entry<'a>)>,
     pub(super) installed: bool,
-    /// Its place among the `.deb`s at hand.
+    /// Its place among the `.deb`s of the user's.
     pub(super) local: Option<usize>,
     deps: OnceCell<Vec<Dep<'a>>>,
 }
@@ -40,12 +41,13 @@ pub(super) struct Candidate<'a> {
 /// `owner` provides a name.
 pub(super) struct Provide<'a> {
     pub(super) owner: VersionId,
-    /// As it is written; there are more than a hundred thousand, and few are ever looked at.
+    /// The text as in the index; there are more than a hundred thousand, and few are ever parsed.
     part: &'a str,
 }
 
 impl<'a> Provide<'a> {
-    /// The version that is provided, and the architecture for which alone it is; `None` for what cannot be read.
+    /// Returns the version that is provided, and the architecture that it is limited to; `None`
+    /// when it cannot be read.
     pub(super) fn read(&self) -> Option<(Option<&'a str>, Option<&'a str>)> {
         let groups = relations(self.part, "").ok()?;
         let relation = groups.into_iter().flatten().next()?;
@@ -59,7 +61,7 @@ pub(super) struct Universe<'a> {
     pub(super) archs: Vec<&'a str>,
     pub(super) packages: Vec<Package<'a>>,
     versions: Vec<Candidate<'a>>,
-    /// Every name that is spoken of, numbered by first mention.
+    /// Every name that is mentioned, numbered by first mention.
     ranks: HashMap<&'a str, u32>,
     /// By the number of the name.
     by_name: Vec<Vec<PackageId>>,
@@ -81,7 +83,7 @@ impl<'a> Place<VersionId> for Universe<'a> {
     }
 }
 
-/// Reads the control texts of the `.deb`s at hand.
+/// Reads the control texts of the `.deb`s of the user's.
 pub(super) fn read_local(request: &Request) -> Result<Index, ResolveError> {
     let mut builder = IndexBuilder::default();
     for deb in &request.debs {
@@ -140,7 +142,7 @@ impl<'a> Universe<'a> {
         universe
     }
 
-    /// Packages of this name, of all architectures.
+    /// Returns the packages of this name, of all architectures.
     pub(super) fn named(&self, name: &str) -> &[PackageId] {
         let rank = self.ranks.get(name).map(|rank| *rank as usize);
         rank.and_then(|rank| self.by_name.get(rank)).map_or(&[], Vec::as_slice)
@@ -159,7 +161,7 @@ impl<'a> Universe<'a> {
         (0..self.packages.len() as u32).map(PackageId)
     }
 
-    /// What a version needs and cannot bear, in apt's order.
+    /// Returns what a version needs and what it conflicts with, in apt's order.
     pub(super) fn deps(&self, version: VersionId) -> &[Dep<'a>] {
         let candidate = &self[version];
         candidate.deps.get_or_init(|| {
@@ -169,7 +171,7 @@ impl<'a> Universe<'a> {
         })
     }
 
-    /// `name`, or `name:arch` for a package of another architecture.
+    /// Returns `name`, or `name:arch` for a package of another architecture.
     pub(super) fn full_name(&self, id: PackageId) -> String {
         let package = &self[id];
         match package.arch == self.native {
@@ -238,7 +240,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// What is installed is the same as what an archive has in that version.
+    /// Adds an installed package: the same as an archive's package in that version.
     fn add_installed(&mut self, entry: Entry<'a>) {
         let Some(versions) = self.versions(&entry) else { return };
         match versions
@@ -255,7 +257,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A `.deb` at hand is never the same as anything else, even in the same version.
+    /// Adds a `.deb` of the user's. It is never the same as another package, even in the same
+    /// version.
     fn add_local(&mut self, number: usize, entry: Entry<'a>) {
         if let Some(versions) = self.versions(&entry) {
             versions.push(Found {

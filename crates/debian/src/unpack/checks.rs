@@ -1,4 +1,5 @@
-//! What a package must not do to the image, to other packages, and to itself; and where dpkg does nothing.
+//! What a package must not do to the image, to other packages, and to itself; and where dpkg does
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,9 @@ use kraken_disk::{NodeType, real_path};
 use kraken_overlay::{Content, EntryPath, Kind, Volume};
 
 impl Work<'_> {
-    /// Whether nothing is to be done for an entry: for a folder where there is one, or a link to one, and for a link where there is a
-    /// folder or the same link to one. dpkg never makes one of the other.
+    /// Whether nothing needs to be done for an entry: for a folder where there is one, or a link to
+    /// one, and for a link where there is a folder or the same link to one. dpkg never turns one
+    /// into the other.
     pub(super) fn is_there(&self, place: &EntryPath, body: &Body) -> Result<bool, UnpackError> {
         let found = self.root.metadata(place.as_str())?.map(|found| found.node);
         let laid = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
@@ -30,7 +32,8 @@ impl Work<'_> {
         }
     }
 
-    /// A path below a symbolic link that a package of this run brings could end anywhere, and below a file there is nothing.
+    /// Refuses a path below a symbolic link that a package of this run brings, since it could end
+    /// anywhere, and a path below a file, since it is impossible.
     pub(super) fn refuse_planted(
         &self,
         package: &Package,
@@ -41,7 +44,7 @@ impl Work<'_> {
         let mut parent = path.parent();
         while let Some(folder) = parent {
             match own.get(&folder) {
-                // Looked at by itself.
+                // Checked separately.
                 Some(Body::Directory) => {}
                 Some(Body::Symlink(_)) => {
                     return refuse("lies below a symbolic link that a package brings, and could end anywhere");
@@ -67,7 +70,8 @@ impl Work<'_> {
         Ok(matches!(found, Some(NodeType::File | NodeType::Other)))
     }
 
-    /// The same package of two architectures shares files, which must be the same files when it is the same version.
+    /// Refuses different files at one path. The same package of two architectures shares files,
+    /// which must be equal when it has the same version.
     pub(super) fn refuse_unequal(
         &self,
         package: &Package,
@@ -95,9 +99,9 @@ impl Work<'_> {
             Some(_) => false,
             None => match self.root.read(place.as_str(), content.len()) {
                 Ok(Some(bytes)) => Content::from(bytes) == *content,
-                // Somebody took it away.
+                // It was removed.
                 Ok(None) => true,
-                // It is longer.
+                // The existing file is longer.
                 Err(_) => false,
             },
         };
@@ -111,7 +115,7 @@ impl Work<'_> {
         }
     }
 
-    /// dpkg's own files are written here, and by nobody else.
+    /// Refuses dpkg's own files: only this program writes them here.
     pub(super) fn refuse_database(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
         let folder = matches!(body, Body::Directory);
         match !folder && self.real(place.as_str())?.starts_with(&format!("{ADMIN}/")) {

@@ -10,12 +10,14 @@ use super::work::Work;
 use crate::deb::{Body, DataEntry};
 use kraken_overlay::Entry;
 
-/// What stands in the place of the hash of a conffile that was never configured.
+/// The value in the place of the hash of a conffile that was never configured.
 const NEW: &str = "newconffile";
-/// The flag, before the path in `conffiles` and behind the hash in the status, of a conffile that the new version wants removed.
+/// The flag, before the path in `conffiles` and behind the hash in the status, of a conffile that
+/// the new version wants removed.
 pub(super) const REMOVED: &str = "remove-on-upgrade";
 
-/// Paths of the file `conffiles`: those that the package has, and those that it wants removed.
+/// Returns the paths of the file `conffiles`: those that the package has, and those that it wants
+/// removed.
 pub(super) fn parse(text: &str) -> (Vec<String>, Vec<String>) {
     let (mut has, mut removes) = (Vec::new(), Vec::new());
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
@@ -28,7 +30,7 @@ pub(super) fn parse(text: &str) -> (Vec<String>, Vec<String>) {
 }
 
 impl Work<'_> {
-    /// Notes the hashes of conffiles that the image has, from whichever package has them there.
+    /// Records the hashes of conffiles in the image, whichever package put them there.
     pub(super) fn hashes(&mut self, package: &Package) {
         self.known_hashes.clear();
         for path in package.conffiles.iter().chain(&package.removes) {
@@ -44,8 +46,9 @@ impl Work<'_> {
         }
     }
 
-    /// Conffiles of the version before that the new version has no longer, not even as ordinary files, and that are in the image: path and
-    /// hash, in the order in which dpkg comes upon them, which is that of the old list from its end.
+    /// Returns conffiles of the previous version that the new version does not have any longer, not
+    /// even as ordinary files, and that are in the image: path and hash, in dpkg's order, which is
+    /// that of the old list from its end.
     pub(super) fn obsolete(
         &self,
         package: &Package,
@@ -68,14 +71,15 @@ impl Work<'_> {
         Ok(found)
     }
 
-    /// Removes conffiles that the new version wants removed; one that somebody has changed is kept under another name.
+    /// Removes conffiles that the new version wants removed; one that was changed locally is kept
+    /// under another name.
     pub(super) fn remove_conffiles(&mut self, package: &Package) -> Result<(), UnpackError> {
         for path in &package.removes {
             let Some(found) = self.root.metadata(path)? else {
                 continue;
             };
             let bytes = self.root.read(path, 1 << 30)?.unwrap_or_default();
-            // A file that no package had is somebody's own.
+            // A file of no package belongs to the user.
             if self.known_hashes.get(path) != Some(&hex::encode(Md5::digest(&bytes))) {
                 let mut entry = Entry::file(bytes, found.mode, found.mtime.unwrap_or(self.time));
                 (entry.uid, entry.gid) = (found.uid, found.gid);
@@ -86,8 +90,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The field `Conffiles` of the status, each line with a blank before it: hashes that are known are kept, new files are marked, and so are
-    /// those that are to be removed or are no longer any.
+    /// Returns the field `Conffiles` of the status, each line with a blank before it: known hashes
+    /// are kept, new files are marked, and so are those that are to be removed or are not conffiles
+    /// any longer.
     pub(super) fn conffile_lines(&self, package: &Package) -> Result<String, UnpackError> {
         let mut lines = String::new();
         for line in package
@@ -112,7 +117,7 @@ impl Work<'_> {
         Ok(lines)
     }
 
-    /// The file `md5sums` of a package that brings none, as dpkg makes it.
+    /// Makes the file `md5sums` of a package that brings none, as dpkg does.
     pub(super) fn md5sums(&self, entries: &[DataEntry]) -> String {
         let mut sums = BTreeMap::new();
         let mut lines = String::new();

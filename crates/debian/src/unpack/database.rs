@@ -1,4 +1,4 @@
-//! dpkg's database in an image (`/var/lib/dpkg`), as it is read before packages are laid out.
+//! dpkg's database in an image (`/var/lib/dpkg`), as it is read before packages are unpacked.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,12 +6,12 @@ use super::UnpackError;
 use crate::control::{Paragraph, paragraphs};
 use kraken_disk::{FileTree, TreeError};
 
-/// The folder.
+/// The folder of dpkg's database.
 pub(super) const ADMIN: &str = "/var/lib/dpkg";
-/// The largest of its files that is read, in bytes.
+/// The maximum size of its files, in bytes.
 const LIMIT: u64 = 256 << 20;
 
-/// A package as dpkg's status has it.
+/// A package in dpkg's status.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     pub(super) version: String,
@@ -23,7 +23,7 @@ pub(super) struct Known {
     /// Path, and the rest of the line: hash and flags.
     pub(super) conffiles: Vec<(String, String)>,
     pub(super) replaces: String,
-    /// Triggers that it has to run.
+    /// Pending triggers.
     pub(super) pending: Vec<String>,
     /// Its paragraph.
     pub(super) text: String,
@@ -39,16 +39,16 @@ impl Known {
 /// Name and architecture.
 pub(super) type Key = (String, String);
 
-/// The database.
 pub(super) struct Database {
     pub(super) architecture: String,
     pub(super) foreign: BTreeSet<String>,
     pub(super) packages: BTreeMap<Key, Known>,
     /// The order of the status file.
     pub(super) order: Vec<Key>,
-    /// Who owns a path: more than one package only for folders and for files that `Multi-Arch: same` packages share.
+    /// The owners of a path: more than one package only for folders and for files that
+    /// `Multi-Arch: same` packages share.
     pub(super) owners: HashMap<String, Vec<Key>>,
-    /// Lists as they are, by package, for those that change.
+    /// Present file lists of the packages whose lists change.
     pub(super) lists: BTreeMap<Key, Vec<String>>,
     /// Path → (other path, package that diverts it; `:` for the administrator).
     pub(super) diversions: BTreeMap<String, (String, String)>,
@@ -60,13 +60,13 @@ pub(super) struct Database {
     pub(super) triggers: BTreeMap<String, Vec<String>>,
 }
 
-/// A text of the image; empty when there is none.
+/// Returns a text of the image; empty when there is none.
 pub(super) fn text(root: &dyn FileTree, path: &str) -> Result<String, TreeError> {
     let bytes = root.read(path, LIMIT)?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// How dpkg names the files of a package in `info`.
+/// Returns the name that dpkg gives the files of a package in `info`.
 pub(super) fn info_name(key: &Key, same: bool) -> String {
     match same {
         true => format!("{}:{}", key.0, key.1),
@@ -95,7 +95,8 @@ impl Database {
                 path: path.clone(),
                 why: "it does not have dpkg itself, so it is no Debian".into(),
             })?;
-        // What a dpkg that was interrupted has not yet put into its status would overwrite ours.
+        // An interrupted dpkg left updates that it has not merged into its status yet; they would
+        // overwrite ours.
         if let Some(update) = root.list(&format!("{ADMIN}/updates"))?.first() {
             return Err(UnpackError::Database {
                 path: format!("{ADMIN}/updates/{update}"),
@@ -146,7 +147,7 @@ impl Database {
 
     fn read_lists(&mut self, root: &dyn FileTree) -> Result<(), UnpackError> {
         for (key, known) in &self.packages {
-            // What is left of a package that was removed has a list, too: of its conffiles.
+            // The rest of a package that was removed has a list, too: of its conffiles.
             if known.state == "not-installed" {
                 continue;
             }
@@ -161,7 +162,7 @@ impl Database {
     }
 }
 
-/// Names and numbers of passwd(5) and group(5).
+/// Parses names and numbers of passwd(5) and group(5).
 fn ids(table: &str) -> HashMap<String, u32> {
     table
         .lines()
@@ -196,7 +197,7 @@ fn known(paragraph: &Paragraph<'_>) -> Option<(Key, Known)> {
     Some((key, known))
 }
 
-/// Path and the rest of each line of the field `Conffiles`.
+/// Returns path and the rest of each line of the field `Conffiles`.
 pub(super) fn lines_of(conffiles: &str) -> Vec<(String, String)> {
     let lines = conffiles.lines().filter_map(|line| line.trim().split_once(' '));
     lines.map(|(path, rest)| (path.to_owned(), rest.to_owned())).collect()

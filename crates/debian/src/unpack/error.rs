@@ -1,4 +1,4 @@
-//! Why packages cannot be laid out.
+//! Why packages cannot be unpacked.
 
 use crate::control::ControlError;
 use crate::deb::DebError;
@@ -6,19 +6,19 @@ use kraken_disk::TreeError;
 use kraken_foundation::interrupt::Interrupted;
 use kraken_overlay::BadPath;
 
-/// Why packages cannot be laid out. Nothing is baked in then.
+/// Why packages cannot be unpacked. Nothing is baked then.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// A `.deb`.
+    /// A `.deb` cannot be used.
     #[error(transparent)]
     Deb(#[from] DebError),
-    /// The image's file system.
+    /// The image's file system cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// A name that cannot be a path in an image.
+    /// A name cannot be a path in an image.
     #[error(transparent)]
     Path(#[from] BadPath),
-    /// One of dpkg's own files in the image.
+    /// One of dpkg's own files in the image is wrong.
     #[error("reading {path} of the image: {why}; take a base as it was published")]
     Database {
         /// The file.
@@ -26,26 +26,26 @@ pub enum UnpackError {
         /// What is wrong with it.
         why: String,
     },
-    /// The temporary file for what is unpacked.
+    /// The temporary file for the unpacked files failed.
     #[error("unpacking into a temporary file: {0}; there may be too little room in the cache's file system")]
     Scratch(std::io::Error),
-    /// The package is for other machines.
+    /// The package is for another architecture.
     #[error("unpacking {package}: it is for {architecture}, and the image is for {image}")]
     Architecture {
         /// The package.
         package: String,
-        /// Its architecture.
+        /// The package's architecture.
         architecture: String,
-        /// The image's.
+        /// The image's architecture.
         image: String,
     },
-    /// The same package twice.
+    /// The same package was given twice.
     #[error("unpacking {package}: it is there twice; name each package once")]
     Twice {
         /// The package.
         package: String,
     },
-    /// Another package has the file.
+    /// The file belongs to another package.
     #[error(
         "unpacking {package}: it would overwrite {path}, which belongs to {owner}; leave one of the two out, or take versions that fit together"
     )]
@@ -54,7 +54,7 @@ pub enum UnpackError {
         package: String,
         /// The file.
         path: String,
-        /// Whose it is.
+        /// The package that it belongs to.
         owner: String,
     },
     /// A file where a folder should be, or the other way round.
@@ -64,20 +64,20 @@ pub enum UnpackError {
         package: String,
         /// The file or folder.
         path: String,
-        /// What is the matter.
+        /// The reason.
         why: &'static str,
     },
-    /// All files of a package would go to others.
+    /// All files of a package would pass to others.
     #[error(
         "unpacking {package}: it replaces all files of {other}, which would vanish; leave {package} out, or take a base without {other}"
     )]
     Vanishes {
         /// The package.
         package: String,
-        /// The one that would vanish.
+        /// The package that would disappear.
         other: String,
     },
-    /// Its script moves files of others out of the way before it is unpacked.
+    /// Its script moves other packages' files out of the way before it is unpacked.
     #[error(
         "unpacking {package}: its preinst script diverts files (dpkg-divert) before they are unpacked, which cannot be done without running it; \
          install it on the node instead ([system] packages-on-first-boot)"

@@ -1,4 +1,4 @@
-//! Where the files of a package go: diversions, overrides, conffiles, and what belongs to others.
+//! Where the files of a package go: diversions, overrides, conffiles, and files of other packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::relation::relations;
 use kraken_disk::NodeType;
 use kraken_overlay::{Entry, EntryPath, Kind, Volume};
 
-/// How dpkg names a conffile that is not configured yet.
+/// The ending that dpkg gives a conffile that is not configured yet.
 const NEW: &str = ".dpkg-new";
 
 fn paths_of(entries: &[DataEntry]) -> impl Iterator<Item = &str> {
@@ -19,7 +19,7 @@ fn paths_of(entries: &[DataEntry]) -> impl Iterator<Item = &str> {
 }
 
 impl Work<'_> {
-    /// Lays out the files, and notes whose they are.
+    /// Unpacks the files, and records their owners.
     pub(super) fn files(&mut self, package: &Package, entries: &[DataEntry]) -> Result<(), UnpackError> {
         let paths: BTreeSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
         if let Some(missing) = package.conffiles.iter().find(|path| !paths.contains(path.as_str())) {
@@ -48,7 +48,7 @@ impl Work<'_> {
         }
         self.hashes(package);
         let mut places = BTreeMap::new();
-        // Paths that are in the image by this package, and those that stay another's.
+        // Paths that this package puts into the image, and those that other packages keep.
         let (mut brought, mut kept) = (BTreeSet::new(), BTreeSet::new());
         let own: BTreeMap<_, _> = entries.iter().map(|entry| (&entry.path, &entry.body)).collect();
         for entry in entries {
@@ -83,7 +83,8 @@ impl Work<'_> {
                     return Err(DebError::bad_entry(&package.path, entry.path.as_str(), why).into());
                 }
                 let laid = self.laid(entry, &places);
-                // All names of a file have one owner, mode and time: those of the last one, as dpkg sets them.
+                // All names of a file have one owner, mode and time: those of the last one, as dpkg
+                // sets them.
                 if let Kind::HardLink(other) = &laid.kind
                     && let Some(first) = self.overlay.get(Volume::Root, other)
                 {
@@ -107,16 +108,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether the file belongs to a package that keeps it, because it replaces this one. One that this package replaces loses it.
+    /// Whether the file belongs to a package that keeps it, because it replaces this one. A package
+    /// that this one replaces loses the file.
     fn belongs_to_others(&mut self, package: &Package, path: &str) -> Result<bool, UnpackError> {
         let diverter = self.database.diversions.get(path).map(|(_, by)| by.clone());
         if diverter.as_ref() == Some(&package.key.0) {
-            // The two files have two places.
+            // The two files have different places.
             return Ok(false);
         }
         self.refuse_diverted_to(package, path)?;
         let mut owners = self.database.owners.get(path).cloned().unwrap_or_default();
-        // The file of the one who diverts is the one that stays in its place; ours goes elsewhere, as those of all others do.
+        // The file of the package that diverts stays in its place; the files of all others go
+        // elsewhere.
         owners.retain(|owner| Some(&owner.0) != diverter.as_ref());
         for owner in owners {
             if owner.0 == package.key.0 || self.gave_up(&owner, path) {
@@ -142,7 +145,7 @@ impl Work<'_> {
         Ok(false)
     }
 
-    /// A file of a package must not stand where another package's file is diverted to.
+    /// Refuses a file at a place to which another package's file is diverted.
     fn refuse_diverted_to(&self, package: &Package, path: &str) -> Result<(), UnpackError> {
         let mut diversions = self.database.diversions.iter();
         match diversions.find(|(_, (other, by))| other == path && *by != package.key.0) {
@@ -181,8 +184,8 @@ impl Work<'_> {
         })
     }
 
-    /// Whether a package only has the path in its list since nobody removed what was there: it was removed itself, or has a conffile there
-    /// that it no longer wants.
+    /// Whether a package only has the path in its list because the file was never removed: the
+    /// package was removed itself, or has a conffile there that it does not want any longer.
     fn gave_up(&self, owner: &Key, path: &str) -> bool {
         self.database.packages.get(owner).is_some_and(|known| {
             let flags = known.conffiles.iter().find(|(other, _)| other == path);
@@ -205,7 +208,8 @@ impl Work<'_> {
         self.robbed.insert(owner.clone());
     }
 
-    /// Where a file goes: elsewhere when another package diverts it, under a name of its own when it is a conffile.
+    /// Returns where a file goes: elsewhere when another package diverts it, under a name of its
+    /// own when it is a conffile.
     fn place(&self, package: &Package, path: &EntryPath) -> Result<EntryPath, UnpackError> {
         let diverted = self
             .database
@@ -220,7 +224,7 @@ impl Work<'_> {
         Ok(EntryPath::new(&format!("{place}{NEW}"))?)
     }
 
-    /// The entry of the overlay.
+    /// Returns the entry of the overlay.
     fn laid(&self, entry: &DataEntry, places: &BTreeMap<EntryPath, EntryPath>) -> Entry {
         let number = |(number, name): &(u32, String), names: &std::collections::HashMap<String, u32>| {
             names.get(name).copied().unwrap_or(*number)
@@ -256,14 +260,15 @@ impl Work<'_> {
 
     fn lay(&mut self, place: &EntryPath, entry: Entry) {
         let there = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
-        // The first package to bring a folder decides how it looks, as with dpkg.
+        // The first package with a folder decides its mode and owner, as with dpkg.
         if entry.kind == Kind::DirectoryIfMissing && there == Some(&Kind::DirectoryIfMissing) {
             return;
         }
         self.overlay.insert(Volume::Root, place.clone(), entry);
     }
 
-    /// Removes the files of the replaced version that the new one has not and that nobody else owns; folders, when nothing is left in them.
+    /// Removes the files of the replaced version that the new one does not have and that no other
+    /// package owns; folders only when they are empty.
     fn remove_obsolete(&mut self, package: &Package, brought: &BTreeSet<&str>) -> Result<(), UnpackError> {
         let Some((key, known)) = &package.old else {
             return Ok(());

@@ -1,15 +1,16 @@
-//! What the image's dpkg is set to leave out: `path-exclude` and `path-include` of its configuration (dpkg(1), dpkg.cfg(5)).
+//! What the image's dpkg is configured to leave out: `path-exclude` and `path-include` (dpkg(1),
+//! dpkg.cfg(5)).
 
 use super::UnpackError;
 use super::database::text;
 use crate::deb::{Body, DataEntry};
 use kraken_disk::FileTree;
 
-/// The main file, read after all of the folder.
+/// The main file, read after all files of the folder.
 const MAIN: &str = "/etc/dpkg/dpkg.cfg";
 const FOLDER: &str = "/etc/dpkg/dpkg.cfg.d";
 
-/// Patterns in the order of the configuration; the last one that fits decides.
+/// Patterns in the order of the configuration; the last one that matches decides.
 pub struct PathFilter {
     patterns: Vec<(bool, String)>,
 }
@@ -21,7 +22,7 @@ impl PathFilter {
     /// [`UnpackError`] when a file of it cannot be read.
     pub fn read(root: &dyn FileTree) -> Result<Self, UnpackError> {
         let mut filter = Self { patterns: Vec::new() };
-        // Names are those of run-parts(8): no dots, so no `.dpkg-old`.
+        // Names are those of run-parts(8): without dots, so no `.dpkg-old`.
         let plain = |name: &String| {
             name.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -61,7 +62,8 @@ impl PathFilter {
         last.is_some_and(|(include, _)| !include)
     }
 
-    /// Whether dpkg would leave this entry out. A folder, or a link that may lead to one, stays when something below it could be wanted.
+    /// Whether dpkg would leave this entry out. A folder, or a link that may lead to one, stays
+    /// when something below it could be included.
     pub(super) fn leaves_out(&self, entry: &DataEntry) -> bool {
         let path = entry.path.as_str();
         if !self.leaves_out_file(path) {
@@ -76,16 +78,16 @@ impl PathFilter {
     }
 }
 
-/// A pattern up to its first wildcard, without slashes at the end.
+/// Returns a pattern up to its first wildcard, without slashes at the end.
 fn stem(pattern: &str) -> &str {
     let end = pattern.find(['*', '?', '[', '\\']).unwrap_or(pattern.len());
     pattern[..end].trim_end_matches('/')
 }
 
-/// Whether a name fits a pattern as fnmatch(3) without flags has it: `*` also stands for slashes.
+/// Whether a name matches a pattern as with fnmatch(3) without flags: `*` also matches slashes.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut place) = (0, 0);
-    // Where the last `*` is, and what it stands for so far.
+    // The place of the last `*`, and the end of what it matches so far.
     let mut back: Option<(usize, usize)> = None;
     while place < name.len() {
         if pattern.get(at) == Some(&b'*') {
@@ -109,7 +111,7 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at.min(pattern.len())..].iter().all(|byte| *byte == b'*')
 }
 
-/// How many bytes of the pattern stand for this byte; `None` when they do not fit.
+/// Returns how many bytes of the pattern match this byte; `None` when they do not.
 fn one(pattern: &[u8], byte: u8) -> Option<usize> {
     match pattern {
         [b'?', ..] => Some(1),

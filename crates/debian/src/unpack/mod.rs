@@ -1,8 +1,10 @@
-//! Lays packages out as `dpkg --unpack` does: their files, and dpkg's database as it is afterwards. Nothing is run.
+//! Unpacks packages as `dpkg --unpack` does: writes their files, and dpkg's database as it is
+//! afterwards. Nothing is run.
 //!
-//! What dpkg would run before a package is unpacked (its preinst script) is listed, for the node to run on its first boot before
-//! `dpkg --configure -a`. The scripts of a version that is replaced (prerm and postrm) are not run at all: they stop services,
-//! which do not run in an image, and clean up behind versions that never ran here.
+//! The script that dpkg would run before a package is unpacked (its preinst) is listed, and the
+//! node runs it on its first boot before `dpkg --configure -a`. The scripts of a version that is
+//! replaced (prerm and postrm) are not run at all: they stop services, which do not run in an
+//! image, and clean up behind versions that never ran here.
 
 mod checks;
 mod conffiles;
@@ -34,8 +36,9 @@ use kraken_disk::FileTree;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_overlay::Entry;
 
-/// Lays `debs` out over `root`, one after the other. Their files wait in an unnamed file in `scratch`, a folder. Files of dpkg's database that no
-/// package brings get the mtime `time` (seconds since 1970-01-01 UTC).
+/// Unpacks `debs` over `root`, one after the other. Their files are kept in an unnamed file in the
+/// folder `scratch`. Files of dpkg's database that no package brings get the mtime `time` (seconds
+/// since 1970-01-01 UTC).
 ///
 /// # Errors
 /// [`UnpackError`], naming the package.
@@ -55,11 +58,11 @@ pub fn unpack(
     work.outcome()
 }
 
-/// Finds out whether packages can be laid out over an image, without keeping any of their files.
+/// Checks whether packages can be unpacked over an image, without keeping any of their files.
 pub struct DryRun<'a>(Work<'a>);
 
 impl<'a> DryRun<'a> {
-    /// Over `root`.
+    /// Begins a dry run over `root`.
     ///
     /// # Errors
     /// [`UnpackError`] when dpkg's database cannot be read.
@@ -67,7 +70,7 @@ impl<'a> DryRun<'a> {
         Ok(Self(Work::begin(root, 0)?))
     }
 
-    /// One more package; gives what it takes of the root file system.
+    /// Adds a package; returns what it needs of the root file system.
     ///
     /// # Errors
     /// [`UnpackError`].
@@ -75,17 +78,17 @@ impl<'a> DryRun<'a> {
         self.0.package(path, &mut Measure)
     }
 
-    /// All are there.
+    /// Ends the dry run.
     ///
     /// # Errors
-    /// [`UnpackError`] when they do not go together.
+    /// [`UnpackError`] when the packages do not fit together.
     pub fn end(self) -> Result<(), UnpackError> {
         self.0.outcome().map(drop)
     }
 }
 
 impl Work<'_> {
-    /// Lays one package out; gives what it takes of the root file system.
+    /// Unpacks one package; returns what it needs of the root file system.
     fn package(&mut self, path: &Path, sink: &mut dyn Sink) -> Result<Need, UnpackError> {
         let deb = Deb::open(path)?;
         let control = deb.control.clone();
@@ -117,7 +120,7 @@ impl Work<'_> {
             entries.push(entry);
             Ok::<_, UnpackError>(())
         })?;
-        // As dpkg has it: symbolic links after everything else.
+        // As in dpkg: symbolic links after everything else.
         entries.sort_by_key(|entry| matches!(entry.body, Body::Symlink(_)));
         self.activations(&package)?;
         self.files(&package, &entries)?;
@@ -150,7 +153,8 @@ impl Work<'_> {
         }
     }
 
-    /// A folder that becomes a link, or the other way round, has to become it before the package is unpacked.
+    /// Refuses a package whose preinst turns a folder into a link, or the other way round: that
+    /// must happen before the package is unpacked.
     fn refuse_switches(&self, package: &str, preinst: &str) -> Result<(), UnpackError> {
         for (path, was) in scripts::switches(preinst) {
             let found = self.root.metadata(path.trim_end_matches('/'))?;
@@ -164,11 +168,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What the image has under this name: the same package in another version, or what is left of one that was removed.
+    /// Returns what the image has under this name: the same package in another version, or the rest
+    /// of one that was removed.
     fn old(&self, key: &Key, same: bool) -> Option<(Key, Known)> {
         let found = |key: &Key| Some((key.clone(), self.database.packages.get(key)?.clone()));
         let any = || {
-            // Only `Multi-Arch: same` packages can be there more than once.
+            // Only `Multi-Arch: same` packages can be installed more than once.
             let other =
                 |(other, known): &(&Key, &Known)| other.0 == key.0 && !same && !known.same && known.is_unpacked();
             let (other, _) = self.database.packages.iter().find(other)?;
@@ -179,7 +184,7 @@ impl Work<'_> {
             .filter(|(_, known)| known.state != "not-installed")
     }
 
-    /// The paragraph in dpkg's status, and what the first boot runs.
+    /// Writes the paragraph in dpkg's status, and records what the first boot must run.
     fn status(&mut self, package: &Package) -> Result<(), UnpackError> {
         let (key, old) = (&package.key, package.old.as_ref());
         let paragraph = package.control.paragraph(&package.path)?;
@@ -222,7 +227,7 @@ impl Work<'_> {
             pending: Vec::new(),
             text: text.clone(),
         };
-        // Whatever it had to run, nobody waits for it any longer: it will be configured anew.
+        // No package waits for its pending triggers any longer: it will be configured again.
         self.pending.remove(key);
         for whom in self.awaited.values_mut() {
             whom.retain(|name| *name != info_name(key, package.same));
@@ -232,7 +237,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The package's files in `info`; those of the version that it replaces go.
+    /// Writes the package's files in `info`; removes those of the version that it replaces.
     fn info(&mut self, package: &Package, entries: &[DataEntry]) -> Result<(), UnpackError> {
         let name = info_name(&package.key, package.same);
         if let Some((key, known)) = &package.old {
@@ -249,7 +254,7 @@ impl Work<'_> {
             self.put(&format!("{ADMIN}/info/{name}.{member}"), entry)?;
         }
         if !package.control.others.contains_key("md5sums") {
-            // Also an empty one: dpkg misses it otherwise (`dpkg --audit`).
+            // Also an empty one: `dpkg --audit` reports a missing one.
             let sums = self.md5sums(entries).into_bytes();
             self.put(
                 &format!("{ADMIN}/info/{name}.md5sums"),

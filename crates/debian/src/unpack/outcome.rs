@@ -1,4 +1,5 @@
-//! What comes of unpacking, with dpkg's database as it is afterwards: the status, and the lists and triggers that changed.
+//! The result of unpacking, with dpkg's database as it is afterwards: the status, and the lists and
+//! triggers that changed.
 
 use super::database::{ADMIN, Key, info_name};
 use super::preinst::Preinst;
@@ -6,17 +7,17 @@ use super::work::Work;
 use super::{UnpackError, stanza};
 use kraken_overlay::{Entry, Overlay};
 
-/// What comes of unpacking.
+/// The result of unpacking.
 #[derive(Debug, Default)]
 pub struct Unpacked {
     /// The packages' files and dpkg's database, for the root volume.
     pub overlay: Overlay,
-    /// What is to be run before the packages are configured, in this order.
+    /// The scripts to run before the packages are configured, in this order.
     pub preinsts: Vec<Preinst>,
 }
 
 impl Work<'_> {
-    /// Puts what changed in dpkg's database into the overlay.
+    /// Puts the changes of dpkg's database into the overlay.
     pub(super) fn outcome(mut self) -> Result<Unpacked, UnpackError> {
         if !self.baked.is_empty() {
             self.refuse_vanished()?;
@@ -45,7 +46,7 @@ impl Work<'_> {
         self.put(&format!("{ADMIN}/{name}"), entry)
     }
 
-    /// dpkg takes a package away when others have taken all its files.
+    /// Refuses a package that loses all its files to others: dpkg would remove it.
     fn refuse_vanished(&self) -> Result<(), UnpackError> {
         for key in self.robbed.iter().filter(|key| !self.baked.contains(*key)) {
             let list = self.database.lists.get(key).map_or(&[][..], Vec::as_slice);
@@ -111,7 +112,8 @@ impl Work<'_> {
         }
     }
 
-    /// The status: what did not change stays byte for byte; all are in the order of their names, as dpkg writes them.
+    /// Returns the status: what did not change stays byte for byte; packages are in the order of
+    /// their names, as dpkg writes them.
     fn status_text(&self) -> String {
         let mut text = String::new();
         let mut order: Vec<&Key> = self.database.order.iter().collect();

@@ -1,11 +1,11 @@
-//! A package that is being laid out, as its control files and the image have it.
+//! A package that is being unpacked: its control files, and its state in the image.
 
 use std::path::PathBuf;
 
 use super::database::{Key, Known};
 use crate::deb::ControlFiles;
 
-/// A package that is being laid out.
+/// A package that is being unpacked.
 pub(super) struct Package {
     pub(super) key: Key,
     pub(super) version: String,

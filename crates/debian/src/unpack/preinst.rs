@@ -9,12 +9,13 @@ pub struct Preinst {
     pub package: String,
     /// Its architecture.
     pub architecture: String,
-    /// What dpkg calls it with: `install`, `install OLD NEW`, or `upgrade OLD NEW` (deb-preinst(5)).
+    /// The arguments that dpkg passes: `install`, `install OLD NEW`, or `upgrade OLD NEW`
+    /// (deb-preinst(5)).
     pub arguments: String,
 }
 
 impl Preinst {
-    /// The line that the first boot reads: the four fields with tabs between them.
+    /// Returns the line that the first boot reads: the four fields with tabs between them.
     pub fn line(&self) -> String {
         format!(
             "{}\t{}\t{}\t{}\n",

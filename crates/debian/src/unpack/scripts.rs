@@ -1,9 +1,12 @@
-//! What a preinst script would do before files are unpacked, as far as it can be seen without running it.
+//! What a preinst script would do before files are unpacked, as far as it can be determined without
+//! running it.
 
 use kraken_disk::NodeType;
 
-/// Whether a script diverts files (dpkg-divert(1)). Questions (`--truename`, `--listpackage`, `--list`) do not. Nor does it matter when a name that no package
-/// uses any more since /bin and /lib are links is diverted (`--no-rename`, to `….usr-is-merged`): no file is touched, so later is as good.
+/// Whether a script diverts files (dpkg-divert(1)). Questions (`--truename`, `--listpackage`,
+/// `--list`) do not. A diversion of a name that no package has used since /bin and /lib became
+/// links does not matter either (`--no-rename`, to `….usr-is-merged`): no file is touched, so it
+/// can be done later.
 pub(super) fn diverts(script: &str) -> bool {
     logical_lines(script).iter().any(|line| {
         line.split("dpkg-divert").skip(1).any(|call| {
@@ -16,7 +19,8 @@ pub(super) fn diverts(script: &str) -> bool {
     })
 }
 
-/// The folders and links that a script turns into the other kind (dpkg-maintscript-helper(1)), with what they are before.
+/// Returns the folders and links that a script turns into the other kind
+/// (dpkg-maintscript-helper(1)), with their present kind.
 pub(super) fn switches(script: &str) -> Vec<(String, NodeType)> {
     let mut found = Vec::new();
     for line in logical_lines(script) {
@@ -36,7 +40,8 @@ pub(super) fn switches(script: &str) -> Vec<(String, NodeType)> {
     found
 }
 
-/// The lines of a shell script without comments, those that go on after a `\` put together.
+/// Returns the lines of a shell script without comments, with lines joined that continue after a
+/// `\`.
 fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -1,8 +1,10 @@
-//! A package's paragraph of dpkg's status, in dpkg's order of fields and with dpkg's spelling of them (lib/dpkg/parse.c, dump.c).
+//! A package's paragraph of dpkg's status, in dpkg's order of fields and with dpkg's spelling of
+//! them (lib/dpkg/parse.c, dump.c).
 
 use crate::control::Paragraph;
 
-/// The fields in the order in which dpkg writes them to its status; the others come behind, in the order of the control file.
+/// The fields in the order in which dpkg writes them to its status; the others follow, in the order
+/// of the control file.
 const ORDER: &[&str] = &[
     "Package",
     "Essential",
@@ -48,7 +50,8 @@ const RELATIONS: &[&str] = &[
 /// Fields of indexes that dpkg does not keep in its status.
 const DROPPED: &[&str] = &["Filename", "Size", "MD5sum", "MSDOS-Filename", "SHA1", "SHA256"];
 
-/// The paragraph of a package that is unpacked. `conffiles` is the field's value, each line with a blank before it; empty for none.
+/// Returns the paragraph of a package that is unpacked. `conffiles` is the field's value, each line
+/// with a blank before it; empty for none.
 pub(super) fn unpacked(control: &Paragraph<'_>, config_version: Option<&str>, conffiles: &str) -> String {
     let mut text = String::new();
     for name in ORDER {
@@ -59,7 +62,7 @@ pub(super) fn unpacked(control: &Paragraph<'_>, config_version: Option<&str>, co
                     line(&mut text, name, version);
                 }
             }
-            // A package's state is not what it says of itself.
+            // These fields are dpkg's, not the package's.
             "Triggers-Pending" | "Triggers-Awaited" => {}
             "Conffiles" => {
                 if !conffiles.is_empty() {
@@ -71,7 +74,7 @@ pub(super) fn unpacked(control: &Paragraph<'_>, config_version: Option<&str>, co
                 if let Some(value) = control.get(name).filter(|value| is_kept(name, value)) {
                     match *name {
                         "Version" => line(&mut text, name, &version(value)),
-                        // A word of dpkg's own is written as dpkg writes it.
+                        // A value that dpkg knows is written in dpkg's spelling.
                         "Priority" => line(&mut text, name, &priority(value)),
                         _ if RELATIONS.contains(name) => line(&mut text, name, &relations(value)),
                         _ => line(&mut text, name, value),
@@ -89,7 +92,7 @@ pub(super) fn unpacked(control: &Paragraph<'_>, config_version: Option<&str>, co
     text
 }
 
-/// Whether dpkg writes a field: an empty one not, nor a `no` that is the default.
+/// Whether dpkg writes a field: it omits an empty one, and a `no` that is the default.
 fn is_kept(name: &str, value: &str) -> bool {
     let is_default = matches!(name, "Essential" | "Protected" | "Multi-Arch") && value == "no";
     !value.is_empty() && !is_default
@@ -113,7 +116,7 @@ fn priority(value: &str) -> String {
     }
 }
 
-/// A version as dpkg spells it: without an epoch that is zero.
+/// Returns a version in dpkg's spelling: without an epoch that is zero.
 pub(super) fn version(text: &str) -> String {
     match text.split_once(':') {
         Some((epoch, rest)) => match epoch.trim().parse::<u64>() {
@@ -125,7 +128,7 @@ pub(super) fn version(text: &str) -> String {
     }
 }
 
-/// Relations as dpkg spells them: `a (>= 1) | b:any, c`.
+/// Returns relations in dpkg's spelling: `a (>= 1) | b:any, c`.
 fn relations(value: &str) -> String {
     let groups = value.split(',').map(str::trim).filter(|group| !group.is_empty());
     let groups: Vec<String> = groups
@@ -153,12 +156,13 @@ fn relation(text: &str) -> String {
     format!("{} ({operator} {})", name.trim(), self::version(version.trim()))
 }
 
-/// The paragraph of a package that is laid out and waits for others to run triggers.
+/// Returns the paragraph of a package that is unpacked and waits for others to run triggers.
 pub(super) fn awaiting(paragraph: &str, whom: &str) -> String {
     edited(paragraph, "unpacked", "Triggers-Awaited", whom)
 }
 
-/// A paragraph in which a conffile is marked as one that the package no longer has.
+/// Returns a paragraph in which a conffile is marked as one that the package does not have any
+/// longer.
 pub(super) fn with_obsolete(paragraph: &str, path: &str) -> String {
     let mut inside = false;
     let mut text = String::new();
@@ -176,7 +180,7 @@ pub(super) fn with_obsolete(paragraph: &str, path: &str) -> String {
     text
 }
 
-/// A paragraph with another state, and a field set; other lines stay as they are.
+/// Returns a paragraph with another state, and a field set; other lines stay as they are.
 pub(super) fn edited(paragraph: &str, state: &str, field: &str, value: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut skipping = false;

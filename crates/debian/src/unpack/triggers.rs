@@ -1,4 +1,5 @@
-//! Triggers (deb-triggers(5)): who waits for what, and what becomes pending by what is laid out.
+//! Triggers (deb-triggers(5)): which package waits for what, and which triggers the unpacked files
+//! activate.
 
 use super::UnpackError;
 use super::database::{Key, info_name};
@@ -6,10 +7,10 @@ use super::package::Package;
 use super::work::Work;
 use crate::deb::DebError;
 
-/// The file of `triggers` in which all triggers by path are.
+/// The file of `triggers` that contains all triggers by path.
 const BY_PATH: &str = "File";
 
-/// Behind the name of a package that wants nobody to wait for it.
+/// Behind the name of a package for which no other package must wait.
 const NOAWAIT: &str = "/noawait";
 
 /// A line of a package's `triggers`.
@@ -30,7 +31,7 @@ fn parse(text: &str) -> Result<Vec<Line>, String> {
             .ok_or_else(|| format!("its triggers have a line {line:?} without a name"))?;
         let name = name.trim();
         let good = name.bytes().all(|byte| byte.is_ascii_graphic());
-        // A name that is no path is the name of a file of dpkg's.
+        // A name that is not a path is the name of one of dpkg's files.
         if name.is_empty() || !good || name.len() > 255 || (!name.starts_with('/') && name.contains('/')) {
             return Err(format!("its triggers have a name {name:?} that cannot be one"));
         }
@@ -59,7 +60,8 @@ fn lines(package: &Package) -> Result<Vec<Line>, UnpackError> {
 }
 
 impl Work<'_> {
-    /// Sets off what the package sets off by name. A package that is new cannot wait for others yet: dpkg then does not know it when it does this.
+    /// Activates the triggers that the package activates by name. A new package cannot wait for
+    /// others yet: dpkg does not know it at this point.
     pub(super) fn activations(&mut self, package: &Package) -> Result<(), UnpackError> {
         let known = package.old.as_ref().is_some_and(|(_, known)| known.is_unpacked());
         for line in lines(package)? {
@@ -77,7 +79,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Notes what the package waits for.
+    /// Records the triggers that the package is interested in.
     pub(super) fn interests(&mut self, package: &Package) -> Result<(), UnpackError> {
         let name = info_name(&package.key, package.same);
         self.forget_interests(&name);
@@ -126,13 +128,15 @@ impl Work<'_> {
         }
     }
 
-    /// A path that `package` brings or takes away sets off what waits for it, or for a folder above it.
+    /// Activates the triggers for a path that `package` brings or removes, and for the folders
+    /// above it.
     pub(super) fn activate_path(&mut self, path: &str, package: &Package) {
         let waiting = self.waiting_below(path);
         self.set_off(waiting, Some(package));
     }
 
-    /// Notes triggers for those who wait for them; `package` then waits for those that have something to run, unless they want nobody to wait.
+    /// Records triggers for the packages that are interested in them; `package` then waits for
+    /// those that must run something, unless they are marked noawait.
     fn set_off(&mut self, waiting: Vec<(String, String)>, package: Option<&Package>) {
         for (trigger, who) in waiting {
             let Some(woken) = self.wake(&who, &trigger) else {
@@ -148,7 +152,7 @@ impl Work<'_> {
         }
     }
 
-    /// Triggers by path, and who waits for them.
+    /// Returns triggers by path, and the packages that are interested in them.
     fn waiting_below(&self, path: &str) -> Vec<(String, String)> {
         let lines = self.database.triggers.get(BY_PATH).map_or(&[][..], Vec::as_slice);
         let lines = lines.iter().filter_map(|line| line.rsplit_once(' '));
@@ -159,7 +163,7 @@ impl Work<'_> {
         hit.map(|(trigger, who)| (trigger.to_owned(), who.to_owned())).collect()
     }
 
-    /// Notes a trigger for a package of the image that is configured; its name in `info`.
+    /// Records a trigger for a configured package of the image; returns its name in `info`.
     fn wake(&mut self, who: &str, trigger: &str) -> Option<String> {
         let name = who.trim_end_matches(NOAWAIT);
         let matches = |key: &Key| match name.split_once(':') {

@@ -1,4 +1,4 @@
-//! The state of the work: what all steps of laying packages out read and change.
+//! The state of the work: what all steps of unpacking packages read and change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub(super) struct Work<'a> {
     pub(super) database: Database,
     pub(super) overlay: Overlay,
     pub(super) preinsts: Vec<Preinst>,
-    /// The mtime of what no package brings, in seconds since 1970-01-01 UTC.
+    /// The mtime of files that no package brings, in seconds since 1970-01-01 UTC.
     pub(super) time: i64,
     /// The paragraphs that are new or changed.
     pub(super) stanzas: BTreeMap<Key, String>,
@@ -26,9 +26,10 @@ pub(super) struct Work<'a> {
     pub(super) pending: BTreeMap<Key, Vec<String>>,
     /// Packages of this run, and those whose triggers must be run before they count as installed.
     pub(super) awaited: BTreeMap<Key, Vec<String>>,
-    /// Of the package that is being laid out: hashes that the image has of its conffiles.
+    /// Of the package that is being unpacked: hashes that the image has of its conffiles.
     pub(super) known_hashes: BTreeMap<String, String>,
-    /// Likewise: conffiles of the version before that it has no longer, and their hashes.
+    /// Likewise: conffiles of the previous version that it does not have any longer, and their
+    /// hashes.
     pub(super) obsolete: Vec<(String, String)>,
     /// What the image's dpkg leaves out.
     pub(super) filter: PathFilter,
@@ -62,7 +63,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// A path with the links on the way to it resolved.
+    /// Returns a path with the links on the way to it resolved.
     pub(super) fn real(&self, path: &str) -> Result<String, UnpackError> {
         match path.rsplit_once('/') {
             Some((parent, name)) if !parent.is_empty() => Ok(format!(

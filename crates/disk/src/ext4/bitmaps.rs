@@ -1,8 +1,10 @@
-//! Whether the block bitmaps of an ext4 volume can be believed as they lie on the medium (Linux, Documentation/filesystems/ext4: super.rst,
-//! group_descr.rst, checksums.rst; `fs/ext4/bitmap.c`).
+//! Decides whether the block bitmaps of an ext4 volume can be trusted as they are on the medium
+//! (Linux, Documentation/filesystems/ext4: super.rst, group_descr.rst, checksums.rst;
+//! `fs/ext4/bitmap.c`).
 //!
-//! A journal that was not replayed, an unclean state or an orphan means that the next mount changes them: what they call free then may hold
-//! what is read. So does a checksum that is wrong, a count that contradicts them, and a feature that is not known here.
+//! A journal that was not replayed, an unclean state or an orphan means that the next mount changes
+//! the bitmaps: a block that they call free then may hold data. The bitmaps are not trusted either
+//! when a checksum is wrong, a count contradicts them, or the volume has an unknown feature.
 
 use std::io;
 
@@ -13,24 +15,26 @@ use crate::io::ReadAt;
 const RECOVER: u32 = 0x4;
 const SIXTY_FOUR: u32 = 0x80;
 const CSUM_SEED: u32 = 0x2000;
-/// filetype, extents, 64bit, mmp, flex_bg, ea_inode, dirdata, metadata_csum_seed, large_dir, inline_data, encrypt, casefold: none of them
-/// changes what a block bitmap says.
+/// filetype, extents, 64bit, mmp, flex_bg, ea_inode, dirdata, metadata_csum_seed, large_dir,
+/// inline_data, encrypt, casefold: none of them changes the meaning of a block bitmap.
 const KNOWN_INCOMPAT: u32 = 0x2 | 0x40 | SIXTY_FOUR | 0x100 | 0x200 | 0x400 | 0x1000 | CSUM_SEED | 0x3_c000;
 // s_feature_ro_compat
 const GDT_CSUM: u32 = 0x10;
 const METADATA_CSUM: u32 = 0x400;
-/// sparse_super, large_file, btree_dir, huge_file, uninit_bg, dir_nlink, extra_isize, quota, metadata_csum, read-only, project, verity.
+/// sparse_super, large_file, btree_dir, huge_file, uninit_bg, dir_nlink, extra_isize, quota,
+/// metadata_csum, read-only, project, verity.
 const KNOWN_RO_COMPAT: u32 = 0x7 | 0x8 | GDT_CSUM | 0x60 | 0x100 | METADATA_CSUM | 0x1000 | 0x2000 | 0x8000;
-/// `s_state` of a volume that was unmounted, without errors, and whose orphans are not being dealt with.
+/// `s_state` of a volume that was unmounted without errors, and whose orphans are not being
+/// processed.
 const CLEAN: u16 = 1;
-/// Where a descriptor has its own checksum.
+/// The offset of a descriptor's own checksum.
 const DESCRIPTOR_SUM_AT: usize = 0x1e;
 
-/// The superblock's part of the question: what its descriptors and bitmaps are held against.
+/// The data of the superblock against which descriptors and bitmaps are checked.
 pub(crate) struct Belief {
     sums: Sums,
     wide: bool,
-    /// Of the UUID, or as the superblock keeps it.
+    /// The seed of the checksums: computed from the UUID, or stored in the superblock.
     seed: u32,
     uuid: [u8; 16],
     blocks_per_group: usize,
@@ -45,19 +49,20 @@ enum Sums {
 }
 
 impl Belief {
-    /// Looks at the superblock of a volume; `None` when its bitmaps are not to be believed, whatever they say.
+    /// Reads the superblock of a volume; `None` when its bitmaps cannot be trusted, whatever they
+    /// contain.
     pub(crate) fn read(volume: &dyn ReadAt) -> io::Result<Option<Self>> {
         let mut raw = [0; 1024];
         volume.read_at(SUPERBLOCK_AT, &mut raw)?;
         let (incompat, ro_compat) = (u32_at(&raw, 0x60), u32_at(&raw, 0x64));
-        // RECOVER and ORPHAN_PRESENT are not among what is known.
+        // RECOVER and ORPHAN_PRESENT are not in the known sets.
         let as_it_lies = incompat & !KNOWN_INCOMPAT == 0
             && incompat & RECOVER == 0
             && ro_compat & !KNOWN_RO_COMPAT == 0
             && u16_at(&raw, 0x3a) == CLEAN
             && u32_at(&raw, 0xe8) == 0;
         let all = ro_compat & METADATA_CSUM != 0;
-        // Type 1 is CRC-32C, the only one there is.
+        // Type 1 is CRC-32C, the only type that exists.
         let right = !all || (raw[0x175] == 1 && crc32c(!0, &raw[..0x3fc]) == u32_at(&raw, 0x3fc));
         if !as_it_lies || !right {
             return Ok(None);
@@ -80,7 +85,7 @@ impl Belief {
         }))
     }
 
-    /// Whether the descriptor of group `n` has the checksum that it should have.
+    /// Whether the descriptor of group `n` has the right checksum.
     pub(crate) fn descriptor(&self, n: u64, raw: &[u8]) -> bool {
         let number = (n as u32).to_le_bytes();
         let (before, after) = (&raw[..DESCRIPTOR_SUM_AT], &raw[DESCRIPTOR_SUM_AT + 2..]);
@@ -99,7 +104,8 @@ impl Belief {
         sum == u16_at(raw, DESCRIPTOR_SUM_AT)
     }
 
-    /// Whether a bitmap of `len` blocks has the checksum, and as many free blocks, as its descriptor says.
+    /// Whether a bitmap of `len` blocks has the checksum and the number of free blocks that its
+    /// descriptor states.
     pub(crate) fn bitmap(&self, descriptor: &[u8], bitmap: &[u8], len: u64) -> bool {
         let high = |at: usize| {
             if descriptor.len() >= 64 {
@@ -123,7 +129,7 @@ impl Belief {
     }
 }
 
-/// As ext4 counts it: without the final inversion, so that it can be gone on with.
+/// CRC-32C as ext4 uses it: without the final inversion, so that it can be continued.
 fn crc32c(from: u32, bytes: &[u8]) -> u32 {
     !crc32c::crc32c_append(!from, bytes)
 }

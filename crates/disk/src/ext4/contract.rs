@@ -1,4 +1,4 @@
-//! What we ask of a library that writes ext4, so that it can be changed for another.
+//! What we require of a library that writes ext4, so that it can be replaced by another.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ pub struct Attributes<'a> {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Modification time, seconds since 1970-01-01 UTC; clamped to 1970..2038, which is what every reader of ext4 understands.
+    /// Modification time, seconds since 1970-01-01 UTC; clamped to 1970..2038, which is what every
+    /// reader of ext4 understands.
     pub mtime: i64,
     /// Extended attributes by full name.
     pub xattrs: &'a BTreeMap<String, Vec<u8>>,
@@ -29,21 +30,21 @@ pub enum Ext4Error {
     /// An operation failed.
     #[error("{doing} {path} in the ext4 file system: {why}")]
     Failed {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// To what.
+        /// The path that it was applied to.
         path: String,
         /// What went wrong.
         why: String,
     },
-    /// There is no room.
+    /// The volume is full.
     #[error(
         "{doing} {path} in the ext4 file system: it is full; the root partition has to be grown, or less put on it"
     )]
     Full {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// To what.
+        /// The path that it was applied to.
         path: String,
     },
 }
@@ -54,46 +55,50 @@ impl From<Ext4InfoError> for Ext4Error {
     }
 }
 
-/// What we ask of a library that writes ext4. Paths are absolute; symbolic links on the way to the last component are followed inside the
-/// volume; parents that are missing are made as `0755 root:root`.
+/// What we require of a library that writes ext4. Paths are absolute; symbolic links on the way to
+/// the last component are followed inside the volume; missing parents are made as `0755 root:root`.
 pub trait Ext4Write {
-    /// Writes a file under a new inode, unless it is there with all its attributes, and with as many names as `names` says; whatever file or link stood there loses this name only.
+    /// Writes a file under a new inode, unless it exists with these bytes, all its attributes, and
+    /// as many names as `names` says. A file or link that was there loses this name only.
     ///
     /// # Errors
-    /// [`Ext4Error`] when a directory stands there, a parent is a file, or there is no room.
+    /// [`Ext4Error`] when there is a directory at the path, a parent is a file, or the volume is
+    /// full.
     fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
 
-    /// Makes a directory, or gives an existing one these attributes.
+    /// Makes a directory, or sets these attributes on an existing one.
     ///
     /// # Errors
-    /// As [`Self::file`]; a file in its place is an error.
+    /// As [`Self::file`]; a file at the path is an error.
     fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
 
-    /// Makes a directory where there is none, and says whether it did; one that is there, or a link to one, stays as it is.
+    /// Makes a directory where there is none, and returns whether it did. An existing directory, or
+    /// a link to one, stays as it is.
     ///
     /// # Errors
-    /// As [`Self::file`]; a file in its place is an error.
+    /// As [`Self::file`]; a file at the path is an error.
     fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool, Ext4Error>;
 
-    /// Gives the regular file `other` another name. Whatever file or link stood there loses this name. `now` is the time of the change.
+    /// Adds another name for the regular file `other`. A file or link that was at `path` loses this
+    /// name. `now` is the time of the change.
     ///
     /// # Errors
-    /// As [`Self::file`]; also when `other` is no regular file.
+    /// As [`Self::file`]; also when `other` is not a regular file.
     fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<(), Ext4Error>;
 
-    /// Makes a symbolic link; whatever file or link stood there is replaced.
+    /// Makes a symbolic link; replaces a file or link that was there.
     ///
     /// # Errors
     /// As [`Self::file`].
     fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
 
-    /// Removes a file or link; nothing there is no error.
+    /// Removes a file or link; a missing one is not an error.
     ///
     /// # Errors
     /// As [`Self::file`].
     fn remove(&mut self, path: &str) -> Result<(), Ext4Error>;
 
-    /// Removes a directory in which nothing is; anything else stays, and nothing there is no error.
+    /// Removes an empty directory. Anything else stays, and a missing one is not an error.
     ///
     /// # Errors
     /// As [`Self::file`].

@@ -1,4 +1,4 @@
-//! What the ext4 library is given of the world: our disk, and a clock that stands where we put it.
+//! What the ext4 library gets from outside: our disk, and a clock that we set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -9,8 +9,9 @@ use fs_ext4::runtime::Runtime;
 use crate::io::{ReadAt, WriteAt};
 use crate::slice::Slice;
 
-/// 2000-01-01 UTC. Where the time of an inode's deletion stands, an orphan's successor can stand too (`i_dtime`), and e2fsck takes a number that is not
-/// larger than that of the inodes for one. No file system has so many inodes.
+/// 2000-01-01 UTC. The field for the time of an inode's deletion can also hold the number of the
+/// next orphan (`i_dtime`). e2fsck takes a value that is not larger than the number of inodes for
+/// an orphan. No file system has as many inodes as this time has seconds.
 const EARLIEST: i64 = 946_684_800;
 
 /// Time and inode generations come from the entries and a counter, never from the host.
@@ -20,7 +21,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock that stands at `now`, in seconds since 1970-01-01 UTC.
+    /// Makes a clock that shows `now`, in seconds since 1970-01-01 UTC.
     pub(super) fn at(now: i64) -> Self {
         let clock = Self {
             now: AtomicI64::new(EARLIEST),
@@ -30,7 +31,7 @@ impl Clock {
         clock
     }
 
-    /// Puts the clock at `now`, but never before [`EARLIEST`].
+    /// Sets the clock to `now`, but never before [`EARLIEST`].
     pub(super) fn set(&self, now: i64) {
         self.now.store(clamp(now).max(EARLIEST), Ordering::Relaxed);
     }
@@ -45,7 +46,7 @@ impl Runtime for Clock {
     }
 }
 
-/// Our disk as the library's. A flush is nothing here: the caller syncs once, at the end.
+/// Our disk, for the library. A flush does nothing here: the caller syncs once, at the end.
 pub(super) struct Device(pub(super) Slice<Arc<dyn WriteAt>>);
 
 impl BlockDevice for Device {

@@ -1,8 +1,9 @@
-//! Which shapes of ext4 are not read or written, by name, and what to do about each.
+//! Which shapes of ext4 are neither read nor written, by name, and what to do about each.
 //!
-//! The bits are those of Linux, Documentation/filesystems/ext4/super.rst; which of them `tune2fs -O ^…` takes away again is in tune2fs(8).
+//! The bits are those of Linux, Documentation/filesystems/ext4/super.rst; tune2fs(8) says which of
+//! them `tune2fs -O ^…` removes.
 
-/// What decides whether a volume can be read and written.
+/// The fields that decide whether a volume can be read and written.
 pub(super) struct Shape {
     pub incompat: u32,
     pub ro_compat: u32,
@@ -10,7 +11,7 @@ pub(super) struct Shape {
     pub inode_size: u16,
 }
 
-/// A feature that is not supported, and the words for it.
+/// A feature that is not supported, and its description for messages.
 struct Feature(u32, &'static str);
 
 const FILETYPE: u32 = 0x2;
@@ -95,13 +96,14 @@ const RO_COMPAT: &[Feature] = &[
         "it has the feature verity, which is not supported; use a base made without it (`mkfs.ext4 -O ^verity`)",
     ),
 ];
-/// sparse_super, large_file, btree_dir, huge_file, uninit_bg, dir_nlink, extra_isize, metadata_csum, orphan_present.
+/// sparse_super, large_file, btree_dir, huge_file, uninit_bg, dir_nlink, extra_isize,
+/// metadata_csum, orphan_present.
 const KNOWN_RO_COMPAT: u32 = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x400 | 0x1_0000;
 
 const UNKNOWN: &str = "it has a feature that this program does not know (`dumpe2fs -h` on that partition lists them); \
                        use a base made by mkfs.ext4 with Debian's own settings";
 
-/// Why a volume of this shape is neither read nor written; `None` when it is.
+/// Returns why a volume of this shape is neither read nor written; `None` when it is supported.
 pub(super) fn unsupported(shape: &Shape) -> Option<&'static str> {
     let named = |features: &[Feature], bits: u32| features.iter().find(|f| f.0 & bits != 0).map(|f| f.1);
     let known = |features: &[Feature], more: u32| features.iter().fold(more, |all, feature| all | feature.0);
@@ -133,8 +135,8 @@ pub(super) fn unsupported(shape: &Shape) -> Option<&'static str> {
             "its blocks are larger than 4096 bytes, which a Raspberry Pi cannot mount; use a base made with `mkfs.ext4 -b 4096`",
         );
     }
-    // The checksum of a block of extents stands behind the last of them that fits. The library that writes puts it at the block's end,
-    // which is the same with 1024 and 4096 bytes only.
+    // The checksum of a block of extents stands behind the last extent that fits. The library that
+    // writes puts it at the block's end. Only with 1024 and 4096 bytes is that the same place.
     if shape.ro_compat & METADATA_CSUM != 0 && shape.block_size % 12 != 4 {
         return Some(
             "its blocks have 2048 bytes and checksums, which is not supported; \
@@ -156,7 +158,7 @@ mod tests {
     };
 
     #[test]
-    fn every_feature_that_is_refused_is_named_with_the_mend() {
+    fn every_feature_that_is_refused_is_named_with_the_help() {
         assert_eq!(unsupported(&GOOD), None);
         for bit in (0..32).map(|n| 1 << n) {
             let why = unsupported(&Shape {

@@ -1,4 +1,5 @@
-//! The ext4 root volume: read through `ext4-view`, written through `rust-fs-ext4` behind our own small trait.
+//! The ext4 root volume: read through `ext4-view`, written through `rust-fs-ext4` behind our own
+//! small trait.
 
 mod bitmaps;
 mod contract;

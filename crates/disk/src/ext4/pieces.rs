@@ -1,17 +1,21 @@
-//! The bytes of a file handed over piece by piece, so that a file of a hundred megabytes does not take as much memory.
+//! Hands over the bytes of a file in pieces, so that a file of a hundred megabytes does not take as
+//! much memory.
 
 use sha2::{Digest, Sha256};
 
 use super::contract::Ext4Error;
 use kraken_overlay::Content;
 
-/// Bytes of a stored file that are in memory at once: whole blocks. A piece is also what has to find a contiguous run.
+/// Bytes of a stored file that are in memory at once: whole blocks. Each piece also needs a
+/// contiguous run of free blocks.
 const PIECE: u64 = 16 << 20;
 
-/// Hands the content over, each piece with its offset, until `take` answers no. What is stored is hashed on the way. Gives whether all answers were yes.
+/// Hands the content to `take`, each piece with its offset, until `take` returns false. Stored
+/// bytes are hashed on the way. Returns whether all answers were true.
 ///
 /// # Errors
-/// What `take` reports; also when the stored bytes cannot be read, or are not those that were stored.
+/// What `take` returns; also when the stored bytes cannot be read, or are not those that were
+/// stored.
 pub(super) fn pieces(
     content: &Content,
     path: &str,

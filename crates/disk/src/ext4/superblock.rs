@@ -1,4 +1,5 @@
-//! The ext4 superblock and group descriptors, our own reading (Linux, Documentation/filesystems/ext4/super.rst and group_descr.rst).
+//! Our own reader of the ext4 superblock and group descriptors (Linux,
+//! Documentation/filesystems/ext4/super.rst and group_descr.rst).
 
 use std::io;
 
@@ -28,7 +29,7 @@ const ERRORS: u16 = 2;
 /// Groups of one file system at most: 16 TiB of 128 MiB groups, far beyond any card.
 const MAX_GROUPS: u64 = 1 << 17;
 
-/// What the superblock of an ext4 volume says.
+/// The fields of the superblock of an ext4 volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ext4Info {
     /// The file system's UUID, lower-case with hyphens.
@@ -39,7 +40,7 @@ pub struct Ext4Info {
     pub block_size: u64,
     /// Blocks in the file system.
     pub blocks: u64,
-    /// Blocks that are free, with those reserved for root.
+    /// Blocks that are free, including those reserved for root.
     pub free_blocks: u64,
     /// Blocks reserved for root.
     pub reserved_blocks: u64,
@@ -92,7 +93,7 @@ impl Ext4Info {
     /// Reads and checks the superblock of a volume.
     ///
     /// # Errors
-    /// [`Ext4InfoError`] when there is none, or its numbers cannot be.
+    /// [`Ext4InfoError`] when there is none, or its numbers are impossible.
     pub fn read(volume: &dyn ReadAt) -> Result<Self, Ext4InfoError> {
         let mut raw = [0; 1024];
         volume.read_at(SUPERBLOCK_AT, &mut raw)?;
@@ -131,7 +132,7 @@ impl Ext4Info {
             free_inodes: u32_at(raw, 0x10),
             inodes_per_group: u32_at(raw, 0x28),
             blocks_per_group: u32_at(raw, 0x20),
-            // Revision 0 has the field unused and inodes of 128 bytes.
+            // Revision 0 does not use the field, and has inodes of 128 bytes.
             inode_size: if u32_at(raw, 0x4c) == 0 { 128 } else { u16_at(raw, 0x58) },
             // The high bytes of the times, 0x274 and on, are zero until 2106.
             made_at: i64::from(u32_at(raw, 0x108)),
@@ -147,7 +148,8 @@ impl Ext4Info {
             backup_groups: [u32_at(raw, 0x24c), u32_at(raw, 0x250)],
             first_meta_group: u64::from(u32_at(raw, 0x104)),
         };
-        // With bigalloc a bit stands for a cluster of blocks; what is refused by its name must not be called damaged first.
+        // With bigalloc a bit stands for a cluster of blocks. Such a volume is refused by the
+        // feature's name, so it must not be reported as damaged first.
         let cluster_log = u32_at(raw, 0x1c).saturating_sub(log);
         let bigalloc = info.ro_compat & BIGALLOC != 0;
         let cluster = if bigalloc { 1 << cluster_log.min(20) } else { 1 };
@@ -169,12 +171,13 @@ impl Ext4Info {
         }
     }
 
-    /// Why the volume must not be written as it is, and what to do; `None` when it may be.
+    /// Returns why the volume must not be written as it is, and what to do; `None` when it may be.
     pub fn refusal(&self) -> Option<&'static str> {
         self.unsupported().or_else(|| self.unclean())
     }
 
-    /// Why no volume of this shape is read or written, whatever its state; `None` when it is one that is.
+    /// Returns why volumes of this shape are neither read nor written, whatever their state; `None`
+    /// when the shape is supported.
     pub fn unsupported(&self) -> Option<&'static str> {
         features::unsupported(&features::Shape {
             incompat: self.incompat,
@@ -225,12 +228,14 @@ pub(crate) struct Group {
     pub bitmap: Option<u64>,
     /// Blocks that hold its own metadata, wherever they are: bitmaps and inode table.
     pub metadata: [std::ops::Range<u64>; 3],
-    /// Blocks at its start that hold a copy of the superblock and the descriptors (with the room reserved for growth).
+    /// Blocks at its start that hold a copy of the superblock and the descriptors (with the space
+    /// reserved for growth).
     pub head: u64,
 }
 
 impl Groups {
-    /// Reads the descriptors; `None` when the layout is one whose map we do not make (bigalloc, `meta_bg`).
+    /// Reads the descriptors; `None` when the layout is one that we do not map (bigalloc,
+    /// `meta_bg`).
     pub(crate) fn read(volume: &dyn ReadAt, info: &Ext4Info) -> io::Result<Option<Self>> {
         if info.ro_compat & BIGALLOC != 0 || info.incompat & (META_BG | JOURNAL_DEV) != 0 || info.first_meta_group != 0
         {
@@ -244,18 +249,19 @@ impl Groups {
         }))
     }
 
-    /// How many groups there are.
+    /// Returns the number of groups.
     pub(crate) fn len(&self) -> u64 {
         self.info.groups()
     }
 
-    /// The descriptor of group `n`, which must be below [`Self::len`], as it lies on the volume.
+    /// Returns the descriptor of group `n`, which must be below [`Self::len`], as it is on the
+    /// volume.
     pub(crate) fn raw(&self, n: u64) -> &[u8] {
         let at = (n * self.info.descriptor_size) as usize;
         &self.table[at..at + self.info.descriptor_size as usize]
     }
 
-    /// Group number `n`, which must be below [`Self::len`].
+    /// Returns group number `n`, which must be below [`Self::len`].
     pub(crate) fn get(&self, n: u64) -> Group {
         const BLOCK_UNINIT: u16 = 2;
         let raw = self.raw(n);
@@ -268,7 +274,7 @@ impl Groups {
             top | u64::from(u32_at(raw, low))
         };
         let (bitmap, inode_bitmap, inodes) = (block(0, 0x20), block(4, 0x24), block(8, 0x28));
-        // The flag means something only where descriptors have checksums, as for the kernel.
+        // As in the kernel, the flag is valid only where descriptors have checksums.
         let flags_hold = self.info.ro_compat & (GDT_CSUM | METADATA_CSUM) != 0;
         let uninit = flags_hold && u16_at(raw, 0x12) & BLOCK_UNINIT != 0;
         let first = self.info.first_block + n * u64::from(self.info.blocks_per_group);

@@ -26,7 +26,8 @@ impl Ext4Tree {
     /// Opens the volume in a partition of a disk.
     ///
     /// # Errors
-    /// [`TreeError`] when there is no ext4 file system, or it is damaged or of an unsupported shape.
+    /// [`TreeError`] when there is no ext4 file system, or it is damaged or of an unsupported
+    /// shape.
     pub fn open(disk: Arc<dyn ReadAt>, partition: &Partition) -> Result<Self, TreeError> {
         let slice = Slice::new(disk, partition.start, partition.len).map_err(|e| damaged("/", e))?;
         let fs = Ext4::load(Box::new(Source(slice))).map_err(|e| damaged("/", e))?;
@@ -46,7 +47,8 @@ fn damaged(path: &str, why: impl std::fmt::Display) -> TreeError {
     }
 }
 
-/// Nothing there is `None`; so are a file where a directory was meant, and links that lead nowhere or in a circle.
+/// Turns "not found" into `None`; so also a file where a directory was expected, and links that
+/// lead nowhere or in a circle.
 fn found<T>(path: &str, result: Result<T, Ext4Error>) -> Result<Option<T>, TreeError> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -105,7 +107,7 @@ impl FileTree for Ext4Tree {
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>, TreeError> {
-        // A link to a directory is no directory here, as everywhere in a `FileTree`.
+        // A link to a directory does not count as a directory, as everywhere in a `FileTree`.
         match self.stat(path)? {
             Some(m) if m.is_dir() => (),
             _ => return Ok(Vec::new()),

@@ -16,7 +16,7 @@ use kraken_overlay::Content;
 
 /// The root directory's inode number.
 const ROOT: u32 = 2;
-/// Symbolic links followed on the way to one directory, as the kernel's limit.
+/// The maximum number of symbolic links on the way to one directory, as in the kernel.
 const MAX_LINKS: u32 = 40;
 
 /// An ext4 volume open for writing.
@@ -25,7 +25,7 @@ pub struct Ext4Writer {
     clock: Arc<Clock>,
 }
 
-/// A directory that was found: its inode, and its path without links (the library takes attributes by path).
+/// A directory: its inode, and its path without links (the library sets attributes by path).
 #[derive(Clone)]
 struct Place {
     inode: u32,
@@ -39,10 +39,12 @@ impl Place {
 }
 
 impl Ext4Writer {
-    /// Opens the volume in a partition of a disk. `now` (seconds since 1970-01-01 UTC) is the time of what has none of its own, such as removals.
+    /// Opens the volume in a partition of a disk. `now` (seconds since 1970-01-01 UTC) is the time
+    /// of operations that have none of their own, such as removals.
     ///
     /// # Errors
-    /// [`Ext4Error::Open`] when it is not ext4, was not unmounted cleanly, or has a feature that is not supported.
+    /// [`Ext4Error::Open`] when it is not ext4, was not unmounted cleanly, or has a feature that is
+    /// not supported.
     pub fn open(disk: Arc<dyn WriteAt>, partition: &Partition, now: i64) -> Result<Self, Ext4Error> {
         let open = |e: &dyn std::fmt::Display| Ext4Error::Open(e.to_string());
         let slice = Slice::new(disk, partition.start, partition.len).map_err(|e| open(&e))?;
@@ -51,12 +53,14 @@ impl Ext4Writer {
         }
         let clock = Arc::new(Clock::at(now));
         let mut fs = Filesystem::mount_with_runtime(Arc::new(Device(slice)), clock.clone()).map_err(|e| open(&e))?;
-        // The journal is clean, and nothing can crash between two writes to memory: it would only make the patch larger.
+        // The journal is clean, and a crash between two writes to memory is impossible: a journal
+        // would only make the patch larger.
         fs.journal = None;
         Ok(Self { fs, clock })
     }
 
-    /// The directory that holds `path`'s last component, made when `make` says so; `None` when it is missing.
+    /// Returns the directory that holds `path`'s last component. When it is missing, makes it if
+    /// `make` is set, else returns `None`.
     fn parent(&self, path: &str, make: bool) -> Result<Option<Place>, Ext4Error> {
         let mut trail = vec![Place {
             inode: ROOT,
@@ -78,7 +82,7 @@ impl Ext4Writer {
                 }
                 _ => (),
             }
-            let Some((inode, found)) = self.look(&here, &name, path)? else {
+            let Some((inode, found)) = self.lookup(&here, &name, path)? else {
                 if !make {
                     return Ok(None);
                 }
@@ -122,7 +126,7 @@ impl Ext4Writer {
         String::from_utf8(raw).map_err(|_| failed("resolving", path, "a link on the way is not UTF-8"))
     }
 
-    fn look(&self, directory: &Place, name: &str, path: &str) -> Result<Option<(u32, Inode)>, Ext4Error> {
+    fn lookup(&self, directory: &Place, name: &str, path: &str) -> Result<Option<(u32, Inode)>, Ext4Error> {
         let inode = match self.fs.lookup_at(directory.inode, name.as_bytes()) {
             Ok(inode) => inode,
             Err(Error::NotFound) => return Ok(None),
@@ -140,14 +144,14 @@ impl Ext4Writer {
         Ok(inode)
     }
 
-    /// Parent, name and what stands there, for something that is to be written.
+    /// Returns the parent, the name and the existing inode for a path that is to be written.
     #[allow(clippy::type_complexity)]
     fn spot<'p>(&self, path: &'p str) -> Result<(Place, &'p str, Option<(u32, Inode)>), Ext4Error> {
         let (_, name) = split(path)?;
         let place = self
             .parent(path, true)?
             .ok_or_else(|| failed("resolving", path, "its parent is missing"))?;
-        let found = self.look(&place, name, path)?;
+        let found = self.lookup(&place, name, path)?;
         Ok((place, name, found))
     }
 
@@ -175,7 +179,7 @@ impl Ext4Writer {
     }
 
     /// Whether an inode has these attributes already.
-    fn dressed(&self, inode: u32, found: &Inode, attributes: Attributes<'_>) -> bool {
+    fn has_attributes(&self, inode: u32, found: &Inode, attributes: Attributes<'_>) -> bool {
         let plain = found.mode & 0o7777 == attributes.mode & 0o7777
             && found.uid == attributes.uid
             && found.gid == attributes.gid
@@ -202,7 +206,8 @@ impl Ext4Writer {
         })
     }
 
-    /// Removes the name of a file or link, so that the new inode inherits neither attributes nor other names.
+    /// Removes the name of a file or link, so that the new inode inherits neither attributes nor
+    /// other names.
     fn clear(&self, place: &Place, name: &str, found: Option<&Inode>) -> Result<(), Ext4Error> {
         let path = place.child(name);
         match found {
@@ -223,7 +228,7 @@ impl Ext4Write for Ext4Writer {
         if let Some((inode, found)) = &found
             && found.is_file()
             && u32::from(found.links_count) == names
-            && self.dressed(*inode, found, attributes)
+            && self.has_attributes(*inode, found, attributes)
             && self.holds(*inode, found, content, path)?
         {
             return Ok(());
@@ -234,7 +239,7 @@ impl Ext4Write for Ext4Writer {
             .apply_create_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
             .map_err(wrap("creating", path))?;
         pieces(content, path, |at, piece| {
-            // The library gives back the size that the file has then.
+            // The library returns the new size of the file.
             let size = self
                 .fs
                 .apply_pwrite_ino(inode, at, piece)
@@ -260,12 +265,13 @@ impl Ext4Write for Ext4Writer {
                 .apply_mkdir_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
                 .map_err(wrap("creating", path))?,
             Some((inode, found)) if found.is_dir() => {
-                if self.dressed(inode, &found, attributes) {
+                if self.has_attributes(inode, &found, attributes) {
                     return Ok(());
                 }
                 inode
             }
-            // A link to a directory (/lib -> usr/lib) stays, as dpkg keeps it; what it leads to is the directory meant.
+            // A link to a directory (/lib -> usr/lib) stays, as with dpkg; the entry applies to its
+            // target.
             Some((_, found)) if found.is_symlink() => {
                 let inner = format!("{path}/x");
                 match self.parent(&inner, false)? {
@@ -305,7 +311,7 @@ impl Ext4Write for Ext4Writer {
         self.clock.set(now);
         let (_, name) = split(other)?;
         let source = match self.parent(other, false)? {
-            Some(place) => self.look(&place, name, other)?,
+            Some(place) => self.lookup(&place, name, other)?,
             None => None,
         };
         let Some((inode, found)) = source.filter(|(_, found)| found.is_file()) else {
@@ -349,7 +355,7 @@ impl Ext4Write for Ext4Writer {
         let Some(place) = self.parent(path, false)? else {
             return Ok(());
         };
-        match self.look(&place, name, path)? {
+        match self.lookup(&place, name, path)? {
             None => Ok(()),
             Some((_, found)) if found.is_dir() => Err(failed(
                 "removing",
@@ -368,7 +374,7 @@ impl Ext4Write for Ext4Writer {
         let Some(place) = self.parent(path, false)? else {
             return Ok(());
         };
-        match self.look(&place, name, path)? {
+        match self.lookup(&place, name, path)? {
             Some((_, found)) if found.is_dir() => match self.fs.apply_rmdir_at(place.inode, name.as_bytes()) {
                 Ok(()) | Err(Error::DirectoryNotEmpty) => Ok(()),
                 Err(error) => Err(wrap("removing", path)(error)),

@@ -1,4 +1,5 @@
-//! Our own consistency check of a FAT volume: chains, lost and shared clusters, both copies of the table, FSInfo, the dirty bit.
+//! Our own consistency check of a FAT volume: chains, lost and shared clusters, both copies of the
+//! table, FSInfo, the dirty bit.
 
 use std::collections::VecDeque;
 
@@ -8,17 +9,19 @@ use crate::io::ReadAt;
 use crate::slice::Slice;
 use crate::table::Partition;
 
-/// Findings listed before the rest is only counted.
+/// Findings that are listed; the rest is only counted.
 const MAX_FINDINGS: usize = 50;
 /// Bytes of a directory at most: 65536 entries (Microsoft's specification, section 6).
 const MAX_DIRECTORY: u64 = 65536 * 32;
-/// Bytes of all directories that one survey reads: beyond any boot volume, and an end for hostile ones.
+/// Bytes of all directories that one survey reads at most: more than any boot volume has, and a
+/// limit for hostile ones.
 const MAX_DIRECTORIES: u64 = 256 << 20;
 
-/// Checks a FAT volume and says in sentences what is wrong with it; an empty list means that it is consistent.
+/// Checks a FAT volume and returns its faults as sentences; an empty list means that it is
+/// consistent.
 ///
 /// # Errors
-/// [`FatError`] when it is no FAT volume at all or the disk cannot be read.
+/// [`FatError`] when it is not a FAT volume at all or the disk cannot be read.
 pub fn check_fat(volume: &dyn ReadAt) -> Result<Vec<String>, FatError> {
     let survey = Survey::take(volume)?;
     let mut findings = survey.unsafe_findings;
@@ -26,13 +29,14 @@ pub fn check_fat(volume: &dyn ReadAt) -> Result<Vec<String>, FatError> {
     Ok(findings)
 }
 
-/// A FAT volume that was looked over and has no fault at all: whoever opens the same bytes again, as every node's view of a golden
-/// image does, need not look them over again, which takes longer than all the rest.
+/// A FAT volume that was checked and has no fault at all. A caller that opens the same bytes again,
+/// as for every node's view of a golden image, need not check them again; the check takes longer
+/// than all the rest.
 #[derive(Clone, Debug)]
 pub struct CleanFat(Geometry);
 
 impl CleanFat {
-    /// Looks over the volume in a partition of a disk.
+    /// Checks the volume in a partition of a disk.
     ///
     /// # Errors
     /// [`FatError`] when it cannot be read, or has any fault.
@@ -52,27 +56,28 @@ impl CleanFat {
     }
 }
 
-/// What one pass over a volume tells.
+/// The result of one pass over a volume.
 pub(crate) struct Survey {
     pub geometry: Geometry,
-    /// What makes the volume unsafe to walk.
+    /// Faults that make the volume unsafe to walk.
     pub unsafe_findings: Vec<String>,
-    /// What is wrong, but harmless to a reader.
+    /// Faults that are harmless to a reader.
     pub findings: Vec<String>,
     /// Clusters not in use.
     pub free: u32,
     /// Whether a dirty bit is set; also among the findings.
     pub dirty: bool,
-    /// Whether the count of free clusters in FSInfo is wrong or absent; also among the findings when wrong.
+    /// Whether the count of free clusters in FSInfo is wrong or absent; also among the findings
+    /// when wrong.
     pub info_stale: bool,
     /// Clusters that are in use by no file.
     pub lost: Vec<u32>,
-    /// Whether the second copy of the table is another than the first.
+    /// Whether the second copy of the table differs from the first.
     pub copies_differ: bool,
     /// Whether FSInfo has no signature.
     pub info_lost: bool,
-    /// The first finding that only the loss of bytes of a file could put right.
-    pub beyond_mending: Option<String>,
+    /// The first fault that can only be repaired by losing bytes of a file.
+    pub beyond_repair: Option<String>,
 }
 
 impl Survey {
@@ -85,7 +90,7 @@ impl Survey {
         let mut walk = Walk::new(volume, &geometry, &fat);
         walk.run()?;
         let used = fat.in_use(geometry.clusters);
-        let beyond_mending = walk.findings.first().cloned();
+        let beyond_repair = walk.findings.first().cloned();
         let lost = walk.lost(&used);
         if !lost.is_empty() {
             walk.note(format!("{} clusters are in use by no file", lost.len()));
@@ -111,15 +116,15 @@ impl Survey {
             lost,
             copies_differ,
             info_lost: false,
-            beyond_mending,
+            beyond_repair,
             geometry,
         };
-        survey.look_at_flags(volume, &fat)?;
-        survey.look_at_info(volume)?;
+        survey.check_flags(volume, &fat)?;
+        survey.check_info(volume)?;
         Ok(survey)
     }
 
-    fn look_at_flags(&mut self, volume: &dyn ReadAt, fat: &Fat) -> Result<(), FatError> {
+    fn check_flags(&mut self, volume: &dyn ReadAt, fat: &Fat) -> Result<(), FatError> {
         let mut flags = [0];
         volume
             .read_at(self.geometry.flags_at, &mut flags)
@@ -132,7 +137,7 @@ impl Survey {
         Ok(())
     }
 
-    fn look_at_info(&mut self, volume: &dyn ReadAt) -> Result<(), FatError> {
+    fn check_info(&mut self, volume: &dyn ReadAt) -> Result<(), FatError> {
         let Some(at) = self.geometry.fs_info else {
             return Ok(());
         };
@@ -145,7 +150,7 @@ impl Survey {
         }
         let free = u32::from_le_bytes([info[488], info[489], info[490], info[491]]);
         self.info_stale = free != self.free;
-        // All ones means "not known", which is allowed.
+        // All ones means "unknown", which is allowed.
         if self.info_stale && free != u32::MAX {
             self.findings.push(format!(
                 "FSInfo says {free} clusters are free, the table says {}",
@@ -155,12 +160,12 @@ impl Survey {
         Ok(())
     }
 
-    /// Whether a writer must put something right before it writes.
+    /// Whether a writer must repair something before it writes.
     pub(super) fn has_faults(&self) -> bool {
         self.dirty || self.info_stale || self.info_lost || self.copies_differ || !self.lost.is_empty()
     }
 
-    /// The geometry of a volume that is safe to walk.
+    /// Returns the geometry of a volume that is safe to walk.
     pub(crate) fn sound(&self) -> Result<(), FatError> {
         match self.unsafe_findings.first() {
             None => Ok(()),
@@ -207,7 +212,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Marks a data cluster as seen; false when it was before.
+    /// Marks a data cluster as seen; returns false when it was seen before.
     fn mark(&mut self, n: u32) -> bool {
         let (word, bit) = ((n - 2) as usize / 64, 1 << ((n - 2) % 64));
         let new = self.seen[word] & bit == 0;
@@ -215,7 +220,7 @@ impl<'a> Walk<'a> {
         new
     }
 
-    /// Those of the clusters in use that no walk has seen.
+    /// Returns the clusters in use that no walk has seen.
     fn lost(&self, used: &[u32]) -> Vec<u32> {
         let seen = |n: u32| self.seen[(n - 2) as usize / 64] & (1 << ((n - 2) % 64)) != 0;
         used.iter()
@@ -258,7 +263,7 @@ impl<'a> Walk<'a> {
         Ok(bytes)
     }
 
-    /// Follows a chain, marking its clusters; `None` (and an alarm) when it is broken.
+    /// Follows a chain and marks its clusters; `None` (and a finding) when it is broken.
     fn chain(&mut self, path: &str, first: u32) -> Option<Vec<u32>> {
         let mut chain = Vec::new();
         let mut n = first;
@@ -328,7 +333,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The 8.3 name of an entry, for messages.
+/// Returns the 8.3 name of an entry, for messages.
 fn short_name(entry: &[u8]) -> String {
     let part = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     let (base, extension) = (part(&entry[..8]), part(&entry[8..11]));

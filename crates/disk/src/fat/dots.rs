@@ -1,7 +1,8 @@
-//! Mends the `.` and `..` entries of directories that `fatfs` 0.3.6 makes.
+//! Repairs the `.` and `..` entries of directories that `fatfs` 0.3.6 makes.
 //!
-//! It gives both a long name, which `fsck.fat` refuses, and lets the `..` of a directory in the root name the root's cluster, where the
-//! specification wants 0 (Microsoft, "FAT: General Overview of On-Disk Format" 1.03, "FAT Directory Structure").
+//! `fatfs` gives both a long name, which `fsck.fat` refuses, and lets the `..` of a directory in
+//! the root name the root's cluster, where the specification requires 0 (Microsoft, "FAT: General
+//! Overview of On-Disk Format" 1.03, "FAT Directory Structure").
 
 use std::io;
 
@@ -13,8 +14,8 @@ const ENTRY: usize = 32;
 const LONG: u8 = 0x0f;
 const DELETED: u8 = 0xe5;
 
-/// Mends every directory of a volume that has been surveyed and found sound before it was written.
-pub(super) fn mend(volume: &dyn WriteAt, geometry: &Geometry) -> io::Result<()> {
+/// Repairs every directory of a volume that was found sound before it was written.
+pub(super) fn repair(volume: &dyn WriteAt, geometry: &Geometry) -> io::Result<()> {
     let fat = geometry.read_fat(volume, 0)?;
     let mut queue = match geometry.fs_info {
         Some(_) => children(&chain_bytes(volume, geometry, &fat, geometry.root_cluster)?, geometry),
@@ -26,7 +27,7 @@ pub(super) fn mend(volume: &dyn WriteAt, geometry: &Geometry) -> io::Result<()> 
     };
     let in_root = queue.len();
     let mut next = 0;
-    // Sound directories form a tree: there cannot be more of them than clusters.
+    // Sound directories form a tree, so there cannot be more of them than clusters.
     while let Some(&first) = queue.get(next).filter(|_| next < geometry.clusters as usize) {
         if !geometry.holds(first) {
             return Err(io::Error::new(
@@ -51,7 +52,8 @@ fn has_long_dots(head: &[u8; 4 * ENTRY]) -> bool {
     head[11] == LONG && name(1) == b".          " && head[2 * ENTRY + 11] == LONG && name(3) == b"..         "
 }
 
-/// The two short entries move to the front, where they belong; the two that are left over are marked as deleted.
+/// Moves the two short entries to the front, where they belong, and marks the two that are left
+/// over as deleted.
 fn rewrite(head: &mut [u8; 4 * ENTRY], in_root: bool) {
     head.copy_within(ENTRY..2 * ENTRY, 0);
     head.copy_within(3 * ENTRY..4 * ENTRY, ENTRY);
@@ -84,7 +86,7 @@ fn chain_bytes(volume: &dyn WriteAt, geometry: &Geometry, fat: &Fat, first: u32)
     Ok(bytes)
 }
 
-/// The first clusters of the directories in a directory.
+/// Returns the first clusters of the directories in a directory.
 fn children(bytes: &[u8], geometry: &Geometry) -> Vec<u32> {
     let mut found = Vec::new();
     for entry in bytes.chunks_exact(ENTRY) {

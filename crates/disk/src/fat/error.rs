@@ -6,7 +6,7 @@ pub enum FatError {
     /// The disk reported an error.
     #[error("{doing} on the FAT file system: {source}")]
     Io {
-        /// What was being done, to what.
+        /// The operation, and what it was applied to.
         doing: String,
         /// What the disk or the library reported.
         source: std::io::Error,
@@ -40,7 +40,7 @@ pub enum FatError {
 }
 
 impl FatError {
-    /// For `map_err`: what was being done when the disk reported an error.
+    /// For `map_err`: adds the operation that failed.
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }

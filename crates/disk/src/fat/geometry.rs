@@ -1,11 +1,13 @@
-//! Where the parts of a FAT volume are: its BIOS parameter block, checked (Microsoft, "FAT: General Overview of On-Disk Format" 1.03).
+//! Where the parts of a FAT volume are: reads and checks its BIOS parameter block (Microsoft, "FAT:
+//! General Overview of On-Disk Format" 1.03).
 
 use std::io;
 
 use super::FatError;
 use crate::io::ReadAt;
 
-/// Bytes of one FAT that we hold in memory at most: 16 Mi clusters of FAT32, far more than a boot volume has.
+/// Bytes of one FAT that we hold in memory at most: 16 Mi clusters of FAT32, far more than a boot
+/// volume has.
 const MAX_FAT: u64 = 64 << 20;
 
 /// The width of a FAT entry.
@@ -16,7 +18,8 @@ pub(crate) enum Width {
     ThirtyTwo,
 }
 
-/// The checked shape of a volume; all offsets and lengths are bytes from its start and lie inside it.
+/// The checked shape of a volume; all offsets and lengths are bytes from its start and lie inside
+/// it.
 #[derive(Clone, Debug)]
 pub(crate) struct Geometry {
     pub width: Width,
@@ -30,7 +33,7 @@ pub(crate) struct Geometry {
     pub root_start: u64,
     pub root_len: u64,
     pub data_start: u64,
-    /// Where the volume ends by its own account.
+    /// Where the volume ends according to its own fields.
     pub end: u64,
     /// The root directory's first cluster (FAT32).
     pub root_cluster: u32,
@@ -124,7 +127,7 @@ impl Geometry {
         Ok(geometry)
     }
 
-    /// What only FAT32 has.
+    /// Adds the fields that only FAT32 has.
     fn extend(&mut self, boot: &[u8; 512], sector: u64, reserved: u64, root_len: u64) -> Result<(), FatError> {
         self.root_cluster = u32_at(boot, 44) as u32;
         self.flags_at = 65;
@@ -141,12 +144,12 @@ impl Geometry {
         Ok(())
     }
 
-    /// Whether `n` numbers a data cluster.
+    /// Whether `n` is the number of a data cluster.
     pub(crate) fn holds(&self, n: u32) -> bool {
         n >= 2 && n - 2 < self.clusters
     }
 
-    /// Where data cluster `n` begins; `n` must be one ([`Self::holds`]).
+    /// Returns where data cluster `n` begins; `n` must be one ([`Self::holds`]).
     pub(crate) fn cluster_at(&self, n: u32) -> u64 {
         self.data_start + u64::from(n.saturating_sub(2)) * self.cluster
     }
@@ -162,7 +165,7 @@ impl Geometry {
     }
 }
 
-/// The type follows from the count of clusters, and from nothing else.
+/// The type follows from the number of clusters alone.
 fn width(clusters: u64) -> Width {
     match clusters {
         ..4085 => Width::Twelve,
@@ -178,7 +181,7 @@ pub(crate) struct Fat {
     bytes: Vec<u8>,
 }
 
-/// What an allocation table says of a cluster.
+/// The meaning of an entry of an allocation table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
     Free,
@@ -188,7 +191,7 @@ pub(crate) enum Link {
 }
 
 impl Fat {
-    /// The raw entry; 0 beyond the table's end.
+    /// Returns the raw entry; 0 beyond the table's end.
     pub(crate) fn raw(&self, n: u32) -> u32 {
         let n = n as usize;
         let byte = |at: usize| u32::from(self.bytes.get(at).copied().unwrap_or(0));
@@ -205,7 +208,7 @@ impl Fat {
         }
     }
 
-    /// Says that cluster `n` is in no use. The top bits of a FAT32 entry are not ours to change.
+    /// Marks cluster `n` as free. The top bits of a FAT32 entry are reserved and stay unchanged.
     pub(crate) fn free(&mut self, n: u32) {
         let n = n as usize;
         let (at, keep) = match self.width {
@@ -219,12 +222,11 @@ impl Fat {
         }
     }
 
-    /// The table's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What entry `n` means.
+    /// Returns the meaning of entry `n`.
     pub(crate) fn link(&self, n: u32) -> Link {
         let bad = match self.width {
             Width::Twelve => 0xff7,
@@ -239,9 +241,10 @@ impl Fat {
         }
     }
 
-    /// The data clusters of a volume with so many of them that are not free, in order.
+    /// Returns the data clusters that are not free, in order; `clusters` is the number of the
+    /// volume's data clusters.
     pub(crate) fn in_use(&self, clusters: u32) -> Vec<u32> {
-        // Nearly all of a boot volume is free: whole stretches of zeros are passed over at once.
+        // Nearly all of a boot volume is free, so runs of zeros are skipped at once.
         const PAGE: usize = 512;
         if self.width != Width::ThirtyTwo {
             return (2..clusters + 2).filter(|n| self.link(*n) != Link::Free).collect();
@@ -258,7 +261,7 @@ impl Fat {
         used
     }
 
-    /// Whether entry 1 says that the volume was not unmounted, or that errors were met.
+    /// Whether entry 1 says that the volume was not unmounted, or that errors occurred.
     pub(crate) fn dirty(&self) -> bool {
         match self.width {
             Width::Twelve => false,

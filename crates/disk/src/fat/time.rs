@@ -1,4 +1,4 @@
-//! FAT's dates: UTC, two-second steps, 1980 to 2107; and the clock that `fatfs` reads, which stands where we put it.
+//! FAT's dates (UTC, two-second steps, 1980 to 2107), and the clock for `fatfs`, which we set.
 
 use std::cell::Cell;
 
@@ -6,13 +6,15 @@ use fatfs::{Date, DateTime, Time, TimeProvider};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// 1980-01-01 and 2107-12-31T23:59:58, in seconds since 1970-01-01 UTC: the ends of what FAT can store.
+/// 1980-01-01 and 2107-12-31T23:59:58, in seconds since 1970-01-01 UTC: the ends of what FAT can
+/// store.
 const FIRST: i64 = 315_532_800;
 const LAST: i64 = 4_354_819_198;
 
-/// The FAT form of `seconds` since 1970-01-01 UTC, clamped to what FAT can store.
+/// Returns the FAT form of `seconds` since 1970-01-01 UTC, clamped to what FAT can store.
 pub(super) fn from_unix(seconds: i64) -> DateTime {
-    // Even seconds: the odd one would go to a creation-time field that the other fields lack.
+    // Even seconds: the odd one would go into a creation-time field that the other times do not
+    // have.
     let seconds = seconds.clamp(FIRST, LAST) & !1;
     let civil = TimeZone::UTC.to_datetime(Timestamp::from_second(seconds).unwrap_or_default());
     DateTime {
@@ -30,7 +32,7 @@ pub(super) fn from_unix(seconds: i64) -> DateTime {
     }
 }
 
-/// Seconds since 1970-01-01 UTC; `None` when the volume holds a date that does not exist.
+/// Returns seconds since 1970-01-01 UTC; `None` when the volume holds a date that does not exist.
 pub(super) fn to_unix(at: DateTime) -> Option<i64> {
     let civil = jiff::civil::DateTime::new(
         i16::try_from(at.date.year).ok()?,
@@ -49,12 +51,13 @@ thread_local! {
     static NOW: Cell<i64> = const { Cell::new(FIRST) };
 }
 
-/// Puts this thread's clock at `seconds` since 1970-01-01 UTC.
+/// Sets this thread's clock to `seconds` since 1970-01-01 UTC.
 pub(super) fn set_clock(seconds: i64) {
     NOW.set(seconds);
 }
 
-/// The clock of the thread that writes. `fatfs` wants a static one, and several images may be written at once.
+/// The clock of the thread that writes. `fatfs` needs a static one, and several images may be
+/// written at once.
 #[derive(Debug)]
 pub(super) struct SetClock;
 

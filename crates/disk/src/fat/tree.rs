@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
 
-use super::mend::WithInfo;
+use super::repair::WithInfo;
 use super::{CleanFat, FatError, Survey, time};
 use crate::io::{FileTree, Metadata, NodeType, ReadAt, TreeError};
 use crate::slice::Slice;
 use crate::stream::Stream;
 use crate::table::Partition;
 
-/// A FAT volume, read only. Names compare without case, as FAT's do; a dirty bit left behind does not matter.
+/// A FAT volume, read only. Names compare without case, as in FAT; a dirty bit does not matter.
 pub struct FatTree {
     fs: FileSystem<Stream>,
 }
@@ -32,7 +32,8 @@ impl FatTree {
         }
     }
 
-    /// Opens the volume in a partition of a disk, whose bytes `clean` speaks of.
+    /// Opens the volume in a partition of a disk. `clean` is the result of a check of the same
+    /// bytes.
     ///
     /// # Errors
     /// [`FatError`] when it cannot be read.
@@ -59,7 +60,7 @@ fn damaged(path: &str, why: String) -> TreeError {
     }
 }
 
-/// What stands at a path.
+/// What is at a path.
 pub(super) enum Found<'a> {
     Nothing,
     Root(Dir<'a, Stream>),
@@ -83,7 +84,7 @@ pub(super) fn find<'a>(root: Dir<'a, Stream>, path: &str) -> std::io::Result<Fou
     Ok(found)
 }
 
-/// The entry of a directory with this name, long or short, in any case.
+/// Returns the entry of a directory with this name, long or short, in any case.
 pub(super) fn child<'a>(directory: &Dir<'a, Stream>, name: &str) -> std::io::Result<Option<DirEntry<'a, Stream>>> {
     let folded = name.to_uppercase();
     for entry in directory.iter() {
@@ -97,7 +98,7 @@ pub(super) fn child<'a>(directory: &Dir<'a, Stream>, name: &str) -> std::io::Res
     Ok(None)
 }
 
-/// The bytes of a file entry, all of them or an error.
+/// Returns all bytes of a file entry, or an error.
 pub(super) fn contents(entry: &DirEntry<'_, Stream>) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     entry.to_file().read_to_end(&mut bytes)?;

@@ -1,4 +1,5 @@
-//! Writing to a FAT volume: whole files, directories, removals. The same calls on the same volume give the same bytes.
+//! Writing to a FAT volume: whole files, directories, removals. The same calls on the same volume
+//! give the same bytes.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -8,13 +9,13 @@ use fatfs::{Dir, FileSystem, FsOptions};
 
 use super::geometry::Geometry;
 use super::tree::{child, contents};
-use super::{CleanFat, FatError, Survey, dots, mend, time};
+use super::{CleanFat, FatError, Survey, dots, repair, time};
 use crate::io::WriteAt;
 use crate::slice::Slice;
 use crate::stream::Stream;
 use crate::table::Partition;
 
-/// A FAT volume open for writing. What is written is complete after [`FatWriter::finish`] only.
+/// A FAT volume open for writing. The writes are complete only after [`FatWriter::finish`].
 pub struct FatWriter {
     fs: FileSystem<Stream>,
     volume: Arc<dyn WriteAt>,
@@ -23,18 +24,20 @@ pub struct FatWriter {
 }
 
 impl FatWriter {
-    /// Opens the volume in a partition of a disk. Faults that cost no byte of a file are put right first ([`super::mend_fat`]).
+    /// Opens the volume in a partition of a disk. First repairs faults, where no byte of a file is
+    /// lost ([`super::mend_fat`]).
     ///
     /// # Errors
     /// [`FatError`] when there is no FAT volume or it is unsafe to walk.
     pub fn open(disk: Arc<dyn WriteAt>, partition: &Partition) -> Result<Self, FatError> {
         let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
         let survey = Survey::take(&slice)?;
-        mend::settle(&slice, &survey)?;
+        repair::settle(&slice, &survey)?;
         Self::mount(slice, survey.geometry)
     }
 
-    /// Opens the volume in a partition of a disk, whose bytes `clean` speaks of.
+    /// Opens the volume in a partition of a disk. `clean` is the result of a check of the same
+    /// bytes.
     ///
     /// # Errors
     /// [`FatError`] when it cannot be read.
@@ -55,10 +58,12 @@ impl FatWriter {
         })
     }
 
-    /// Writes a file, replacing one of that name in any case. Missing parents are made. A file that is the same already is left alone.
+    /// Writes a file; replaces one with the same name in any case. Makes missing parents. Does not
+    /// touch a file that is the same already.
     ///
     /// # Errors
-    /// [`FatError::Refused`] when a directory stands there or the name is impossible on FAT; [`FatError::Full`].
+    /// [`FatError::Refused`] when there is a directory at the path or the name is impossible on
+    /// FAT; [`FatError::Full`].
     pub fn write(&self, path: &str, bytes: &[u8], mtime: i64) -> Result<(), FatError> {
         time::set_clock(mtime);
         let (directory, name) = self.parent(path)?;
@@ -86,17 +91,17 @@ impl FatWriter {
     /// Makes a directory and its missing parents; an existing one is left as it is.
     ///
     /// # Errors
-    /// [`FatError::Refused`] when a file stands there or the name is impossible on FAT.
+    /// [`FatError::Refused`] when there is a file at the path or the name is impossible on FAT.
     pub fn mkdir(&self, path: &str, mtime: i64) -> Result<(), FatError> {
         time::set_clock(mtime);
         let (directory, name) = self.parent(path)?;
         self.enter(directory, name, path).map(drop)
     }
 
-    /// Removes a file; one that is not there is no error.
+    /// Removes a file; a missing one is not an error.
     ///
     /// # Errors
-    /// [`FatError::Refused`] when a directory stands there.
+    /// [`FatError::Refused`] when there is a directory at the path.
     pub fn remove(&self, path: &str) -> Result<(), FatError> {
         let io = |doing: &str| FatError::io(format!("{doing} {path}"));
         let mut directory = self.fs.root_dir();
@@ -117,14 +122,14 @@ impl FatWriter {
         }
     }
 
-    /// Writes what is still held back: FSInfo and the dirty bit.
+    /// Writes the rest: FSInfo and the dirty bit.
     ///
     /// # Errors
-    /// [`FatError::Io`] when the disk reports one.
+    /// [`FatError::Io`] when the disk reports an error.
     pub fn finish(self) -> Result<(), FatError> {
         self.fs.unmount().map_err(FatError::io("finishing the writes"))?;
         if self.made_directory.get() {
-            dots::mend(&*self.volume, &self.geometry).map_err(FatError::io("finishing new directories"))?;
+            dots::repair(&*self.volume, &self.geometry).map_err(FatError::io("finishing new directories"))?;
         }
         Ok(())
     }
@@ -141,7 +146,7 @@ impl FatWriter {
         Ok((directory, name))
     }
 
-    /// The directory `name` in `directory`, made when it is missing.
+    /// Returns the directory `name` in `directory`; makes it when it is missing.
     fn enter<'a>(&'a self, directory: Dir<'a, Stream>, name: &str, path: &str) -> Result<Dir<'a, Stream>, FatError> {
         match child(&directory, name).map_err(FatError::io(format!("looking up {path}")))? {
             Some(entry) if entry.is_dir() => Ok(entry.to_dir()),
@@ -157,7 +162,7 @@ impl FatWriter {
     fn check_room(&self, path: &str, needed: u64) -> Result<(), FatError> {
         let stats = self.fs.stats().map_err(FatError::io("counting free clusters"))?;
         let cluster = u64::from(stats.cluster_size());
-        // One cluster more: the directory may have to grow for the entry.
+        // One more cluster: the directory may have to grow for the entry.
         let clusters = needed.div_ceil(cluster) + 1;
         if clusters > u64::from(stats.free_clusters()) {
             return Err(FatError::Full {

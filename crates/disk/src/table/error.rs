@@ -13,12 +13,12 @@ pub enum TableError {
         /// What the disk reported.
         source: io::Error,
     },
-    /// There is no table.
+    /// The disk has no table.
     #[error(
         "reading the partition table: there is none ({0}); a base must be a whole-disk image, not a single partition"
     )]
     None(&'static str),
-    /// The table is there and cannot be trusted.
+    /// The table exists and cannot be trusted.
     #[error(
         "reading the partition table: {0}; the image is damaged or cut short - fetch it again, or look at it with `sfdisk --verify`"
     )]

@@ -1,7 +1,9 @@
-//! The GUID partition table (UEFI specification 2.10, chapter 5): read through `gpt`, grown by patching its bytes.
+//! The GUID partition table (UEFI specification 2.10, chapter 5): read through `gpt`, grown by
+//! patching its bytes.
 //!
-//! The crate writes partitions back in a row from entry 1, so that a table with a gap would be renumbered; and a root file system is found
-//! by its number. Growing therefore changes the few fields that must change and keeps all other bytes.
+//! The crate writes partitions back in a row from entry 1, so a table with a gap would be
+//! renumbered; but a root file system is found by its number. Growing therefore changes the few
+//! fields that must change and keeps all other bytes.
 
 use std::io::Cursor;
 
@@ -13,9 +15,10 @@ use super::mbr;
 use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
 use crate::io::{ReadAt, WriteAt};
 
-/// Entries of a partition array we accept: the specification's 128, which every tool makes; 1024 leaves room for the odd one.
+/// The maximum number of entries of a partition array. Every tool makes the specification's 128;
+/// 1024 leaves a reserve for unusual tables.
 const MAX_ENTRIES: u64 = 1024;
-/// Bytes of an entry. Others are allowed by the specification and used by nobody.
+/// Bytes of an entry. The specification allows other sizes; no tool uses them.
 const ENTRY: u64 = 128;
 const SIGNATURE: &[u8; 8] = b"EFI PART";
 
@@ -39,7 +42,8 @@ fn crc(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Reads the primary table and checks what the crate takes on trust: it panics on entries that are not 128 bytes, and has no limit to their number.
+/// Reads the primary table and checks what the crate trusts: it panics on entries that are not 128
+/// bytes, and has no limit to their number.
 fn read_raw(disk: &dyn ReadAt) -> Result<Raw, TableError> {
     let damaged = |why: &str| TableError::Damaged(format!("the primary GPT {why}"));
     if disk.size() < 6 * SECTOR {
@@ -78,7 +82,8 @@ fn read_raw(disk: &dyn ReadAt) -> Result<Raw, TableError> {
 pub(super) fn read(disk: &dyn ReadAt) -> Result<PartitionTable, TableError> {
     let raw = read_raw(disk)?;
     let damaged = |e: String| TableError::Damaged(format!("the primary GPT is wrong: {e}"));
-    // The crate is given a small disk of its own: sector 0 unused, the header, then the array wherever it says.
+    // The crate gets a small disk of its own: sector 0 unused, the header, then the array where the
+    // header says.
     let start = u64_at(&raw.header, 72);
     let mut head = Cursor::new([vec![0; SECTOR as usize], raw.header.clone()].concat());
     let mut parsed = header::read_header_from_arbitrary_device(&mut head, LogicalBlockSize::Lb512)
@@ -145,7 +150,8 @@ pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result
         .ok_or_else(|| fail("there is no such partition"))?;
     field.copy_from_slice(&last.to_le_bytes());
 
-    // The old backup goes first, so that the disk never has two, then the new backup, and the primary last.
+    // The old backup is wiped first, so that the disk never has two. The new backup follows, and
+    // the primary comes last.
     wipe_backup(disk, old_backup, backup, array_sectors)?;
     let array_at = backup - array_sectors;
     let shape = |current: u64, other: u64, array: u64| Shape {
@@ -169,7 +175,7 @@ pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result
     mbr::follow_gpt(disk, &growth)
 }
 
-/// The fields of a header that say where things are, in sectors.
+/// The fields of a header that locate the parts of the table, in sectors.
 struct Shape {
     current: u64,
     other: u64,
@@ -178,7 +184,7 @@ struct Shape {
 }
 
 impl Raw {
-    /// The header's sector with new places and checksums; all other bytes stay.
+    /// Returns the header's sector with new places and checksums; all other bytes stay.
     fn header_for(&self, shape: Shape) -> Vec<u8> {
         let mut header = self.header.clone();
         for (at, value) in [
@@ -197,7 +203,8 @@ impl Raw {
     }
 }
 
-/// Clears the backup that the disk's growth has left in its middle, when it is one and no partition can be there.
+/// Clears the backup that is in the middle of the disk after the disk has grown, when it is one and
+/// no partition can be there.
 fn wipe_backup(disk: &dyn WriteAt, old: u64, new: u64, array_sectors: u64) -> Result<(), TableError> {
     let (Some(array_at), Some(at)) = (old.checked_sub(array_sectors), old.checked_mul(SECTOR)) else {
         return Ok(());
@@ -215,20 +222,22 @@ fn wipe_backup(disk: &dyn WriteAt, old: u64, new: u64, array_sectors: u64) -> Re
     disk.write_at(array_at, &zeros).map_err(writing)
 }
 
-/// The type of a partition with plain data that Windows and most tools give a FAT: the firmware looks into it, and into an EFI one.
+/// The type of a partition with plain data that Windows and most tools give a FAT. The firmware
+/// reads such a partition, and an EFI one.
 const BASIC_DATA: &str = "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7";
 const EFI_SYSTEM: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
-/// [`BASIC_DATA`] as it lies on the disk: the first three fields little-endian (UEFI specification, appendix A).
+/// [`BASIC_DATA`] as it is on the disk: the first three fields little-endian (UEFI specification,
+/// appendix A).
 const BASIC_DATA_BYTES: [u8; 16] = [
     0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99, 0xc7,
 ];
 
-/// Whether the firmware looks into a partition of this type.
+/// Whether the firmware reads a partition of this type.
 pub(super) fn firmware_reads(kind: &str) -> bool {
     [BASIC_DATA, EFI_SYSTEM].contains(&kind)
 }
 
-/// Gives a partition the type of plain data, in both tables.
+/// Sets the type of a partition to plain data, in both tables.
 pub(super) fn mark_boot(disk: &dyn WriteAt, part: &Partition) -> Result<(), TableError> {
     let mut raw = read_raw(disk)?;
     let entry = (u64::from(part.number.saturating_sub(1)) * ENTRY) as usize;
@@ -242,7 +251,7 @@ pub(super) fn mark_boot(disk: &dyn WriteAt, part: &Partition) -> Result<(), Tabl
         last_usable: u64_at(&raw.header, 48),
         array: u64_at(&raw.header, 72),
     };
-    // The backup keeps its place; where there is none that belongs to this table, nothing is made up.
+    // The backup keeps its place. Where there is none that belongs to this table, none is made.
     let mut backup = vec![0; SECTOR as usize];
     let at = primary.other.checked_mul(SECTOR);
     let found = at.is_some_and(|at| disk.read_at(at, &mut backup).is_ok()) && backup[..8] == *SIGNATURE;

@@ -8,15 +8,18 @@ use super::error::{TableError, reading, writing};
 use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
 use crate::io::{ReadAt, WriteAt};
 
-/// The type of the one partition that protects a GPT disk from tools that know only MBR (UEFI specification, 5.2.3).
+/// The type of the one partition that protects a GPT disk from tools that know only MBR (UEFI
+/// specification, 5.2.3).
 const PROTECTIVE: u8 = 0xee;
 
-/// The type that every image for a Raspberry Pi gives its boot partition: FAT32, addressed by sectors.
+/// The type that every image for a Raspberry Pi gives its boot partition: FAT32, addressed by
+/// sectors.
 const FAT32_LBA: u8 = 0x0c;
-/// Types whose partition the firmware looks into (FAT12, FAT16, FAT32), and the EFI system partition, of which nothing bad is known.
+/// Types of partitions that the firmware reads (FAT12, FAT16, FAT32), and the EFI system partition,
+/// with which no problem is known.
 const FIRMWARE: &[u8] = &[0x01, 0x04, 0x06, 0x0b, FAT32_LBA, 0x0e, 0xef];
 
-/// Where the four entries stand in the sector, and what stands where in an entry.
+/// The offsets of the four entries in the sector, and of the fields in an entry.
 const ENTRIES: [usize; 4] = [446, 462, 478, 494];
 const KIND: usize = 4;
 const LAST_CHS: usize = 5;
@@ -35,8 +38,9 @@ fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
 }
 
-/// Whether the four entries of a first sector are a partition table, whatever stands before them: a disk that once was a file system
-/// keeps that one's boot sector in the bytes up to 440, and the kernel goes by the entries. An empty table is none here.
+/// Whether the four entries of a first sector are a partition table, whatever stands before them. A
+/// disk that once was a file system keeps that one's boot sector in the bytes up to 440, and the
+/// kernel goes by the entries. An empty table does not count.
 pub fn has_mbr_entries(sector: &[u8]) -> bool {
     let Some(entries) = sector.get(446..510) else {
         return false;
@@ -48,8 +52,8 @@ pub fn has_mbr_entries(sector: &[u8]) -> bool {
         && entries.chunks(16).filter(used).count() > 0
 }
 
-/// Whether the first sector says that the disk has a GPT: an entry of type ee that begins with sector 1, as the kernel has it
-/// (block/partitions/efi.c). A GPT header without one is a leftover.
+/// Whether the first sector says that the disk has a GPT: an entry of type ee that begins with
+/// sector 1, as in the kernel (block/partitions/efi.c). A GPT header without one is a leftover.
 pub fn is_gpt(sector: &[u8]) -> bool {
     sector.get(446..510).is_some_and(|entries| {
         entries
@@ -76,7 +80,7 @@ pub(super) fn read_header(disk: &dyn ReadAt) -> Result<MBRHeader, TableError> {
     MBRHeader::read_from(&mut Cursor::new(sector)).map_err(|e| TableError::Damaged(e.to_string()))
 }
 
-/// Whether the table is only there to protect a GPT.
+/// Whether the only purpose of the table is to protect a GPT.
 pub(super) fn is_protective(header: &MBRHeader) -> Result<bool, TableError> {
     let starts: Vec<u32> = header
         .iter()
@@ -143,7 +147,8 @@ pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result
     disk.write_at(0, sector.get_ref()).map_err(writing)
 }
 
-/// A sector's number in the old geometry. Beyond 8 GB the field holds the largest value, as sfdisk writes it.
+/// Returns a sector's number in the old geometry. Beyond 8 GB the field holds the largest value, as
+/// sfdisk writes it.
 fn chs(sector: u32) -> CHS {
     CHS::from_lba_exact(sector, 1023, HEADS, SECTORS_PER_TRACK).unwrap_or_else(|_| CHS::new(1023, 254, 63))
 }
@@ -155,13 +160,14 @@ fn chs_bytes(sector: u32) -> [u8; 3] {
     [head, high | (sector & 0x3f), cylinder as u8]
 }
 
-/// Whether the firmware looks into a partition of this type (two hexadecimal digits).
+/// Whether the firmware reads a partition of this type (two hexadecimal digits).
 pub(super) fn firmware_reads(kind: &str) -> bool {
     u8::from_str_radix(kind, 16).is_ok_and(|kind| FIRMWARE.contains(&kind))
 }
 
-/// Gives the partition that begins at this sector the type that the firmware reads, when it has another: in an MBR, and in a
-/// hybrid one, which has entries beside the one that protects the GPT.
+/// Sets the type of the partition that begins at this sector to one that the firmware reads, when
+/// it has another: in an MBR, and in a hybrid one, which has entries beside the one that protects
+/// the GPT.
 pub(super) fn mark_boot(disk: &dyn WriteAt, start: u64) -> Result<(), TableError> {
     let mut sector = first_sector(disk)?;
     for at in ENTRIES {
@@ -175,18 +181,19 @@ pub(super) fn mark_boot(disk: &dyn WriteAt, start: u64) -> Result<(), TableError
     Ok(())
 }
 
-/// What of a GPT's growth the first sector must know, in sectors.
+/// What the first sector must know about the growth of a GPT, in sectors.
 pub(super) struct Growth {
     /// Where the grown partition begins.
     pub start: u64,
-    /// How many sectors it had, and has now.
+    /// Its number of sectors before and after.
     pub sectors: (u64, u64),
     /// The disk's last sector.
     pub last: u64,
 }
 
-/// After a GPT has grown: an entry that protects the whole disk covers it again. Where other entries stand beside it (a hybrid MBR), it
-/// stays before them, the partition's own entry grows as the partition did, and one that protects what follows gives way.
+/// Adapts the first sector after a GPT has grown: an entry that protects the whole disk covers it
+/// again. Where other entries stand beside it (a hybrid MBR), it stays before them, the partition's
+/// own entry grows with the partition, and an entry that protects the space behind it is removed.
 pub(super) fn follow_gpt(disk: &dyn WriteAt, growth: &Growth) -> Result<(), TableError> {
     let mut sector = first_sector(disk)?;
     let word = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);

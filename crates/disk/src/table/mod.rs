@@ -1,7 +1,8 @@
-//! Partition tables, read strictly and grown: where the partitions are, and nothing of what is in them.
+//! Partition tables, read strictly and grown. This module knows where the partitions are, and does
+//! not read their contents.
 //!
-//! A table that the Linux kernel might read differently from us is refused. Sectors are 512 bytes: that is what SD cards and
-//! the images for them have.
+//! A table that the Linux kernel might read differently from us is refused. Sectors are 512 bytes,
+//! as SD cards and the images for them have them.
 
 mod error;
 mod gpt;
@@ -18,7 +19,8 @@ impl PartitionTable {
     /// Reads and checks the table of a whole disk.
     ///
     /// # Errors
-    /// [`TableError`] when there is no table, or it is damaged, unsupported, or names partitions that overlap or leave the disk.
+    /// [`TableError`] when there is no table, or it is damaged, unsupported, or names partitions
+    /// that overlap or leave the disk.
     pub fn read(disk: &dyn ReadAt) -> Result<Self, TableError> {
         if disk.size() < SECTOR {
             return Err(TableError::None("it is smaller than one sector"));
@@ -32,7 +34,8 @@ impl PartitionTable {
         Ok(table)
     }
 
-    /// Whether the firmware looks for its files in a partition of this type. It goes by the table, and not by what is in the partition.
+    /// Whether the firmware searches for its files in a partition of this type. The answer depends
+    /// on the table alone, not on the contents of the partition.
     pub fn firmware_reads(&self, part: &Partition) -> bool {
         match self.kind {
             TableKind::Mbr { .. } => mbr::firmware_reads(&part.kind),
@@ -41,11 +44,13 @@ impl PartitionTable {
     }
 }
 
-/// Makes partition `number` end at `new_len` bytes from its start (rounded down to a sector). The disk must be large enough already; on a
-/// GPT disk the backup table moves to the disk's present end. The file system inside is not touched.
+/// Makes partition `number` end at `new_len` bytes from its start (rounded down to a sector). The
+/// disk must be large enough already; on a GPT disk the backup table moves to the disk's present
+/// end. The file system inside is not touched.
 ///
 /// # Errors
-/// [`TableError::Grow`] when it would shrink, overlap its neighbour or leave the disk; otherwise as [`PartitionTable::read`].
+/// [`TableError::Grow`] when it would shrink, overlap its neighbour or leave the disk; otherwise as
+/// [`PartitionTable::read`].
 pub fn grow_partition(disk: &dyn WriteAt, number: u32, new_len: u64) -> Result<(), TableError> {
     let table = PartitionTable::read(disk)?;
     let grow = |why: String| TableError::Grow { number, why };
@@ -81,7 +86,8 @@ pub fn grow_partition(disk: &dyn WriteAt, number: u32, new_len: u64) -> Result<(
     }
 }
 
-/// Gives the boot partition a type that the firmware reads, when it has another: 0c in an MBR, plain data in a GPT.
+/// Sets the type of the boot partition to one that the firmware reads, when it has another: 0c in
+/// an MBR, plain data in a GPT.
 ///
 /// # Errors
 /// As [`PartitionTable::read`].
@@ -93,7 +99,8 @@ pub fn mark_boot(disk: &dyn WriteAt, boot: &Partition) -> Result<(), TableError>
     mbr::mark_boot(disk, boot.start / SECTOR)
 }
 
-/// Grows the last partition of the disk to end at `new_end` (bytes from the start of the disk, rounded down to a sector).
+/// Grows the last partition of the disk to end at `new_end` (bytes from the start of the disk,
+/// rounded down to a sector).
 ///
 /// # Errors
 /// As [`grow_partition`].

@@ -1,4 +1,4 @@
-//! What is known of a partition table that was read: its kind, and its partitions.
+//! A partition table that was read: its kind, and its partitions.
 
 use super::error::TableError;
 
@@ -42,7 +42,8 @@ impl Partition {
     }
 }
 
-/// A partition table that passed all checks: partitions inside the disk, not empty, not overlapping.
+/// A partition table that passed all checks: partitions inside the disk, not empty, not
+/// overlapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionTable {
     /// MBR or GPT.
@@ -62,7 +63,7 @@ impl PartitionTable {
         self.partitions.iter().max_by_key(|p| p.start)
     }
 
-    /// Bytes at the end of the disk that the table itself needs (the backup GPT), in bytes.
+    /// Returns how many bytes at the end of the disk the table itself needs (the backup GPT).
     pub fn tail(&self) -> u64 {
         match self.kind {
             TableKind::Mbr { .. } => 0,
@@ -71,7 +72,7 @@ impl PartitionTable {
         }
     }
 
-    /// Whether all partitions are inside the disk of this size, not empty, and do not overlap.
+    /// Checks that all partitions are inside the disk of this size, not empty, and do not overlap.
     pub(super) fn check(&self, size: u64) -> Result<(), TableError> {
         let mut sorted: Vec<&Partition> = self.partitions.iter().collect();
         sorted.sort_by_key(|p| p.start);

@@ -1,4 +1,5 @@
-//! Tests of the partition tables: hostile ones, and growth. The tools' own opinion is asked in `tests/it/disk.rs`.
+//! Tests of the partition tables: hostile ones, and growth. `tests/it/disk.rs` compares them with
+//! the verdict of the usual tools.
 
 use super::*;
 use crate::RamDisk;
@@ -112,13 +113,14 @@ fn growth_keeps_numbers_and_everything_else() {
 fn an_mbr_rules_over_what_older_tables_have_left() {
     let disk = mbr(&[(12, 2048, 4096), (131, 8192, 4096)]);
     let before = PartitionTable::read(&disk).unwrap();
-    // A GPT's header that nothing protects, and the boot sector of an old file system.
+    // A GPT's header without a protective entry, and the boot sector of an old file system.
     disk.write_at(512, &gpt(&[(1, 2048, 4095)]).to_bytes()[512..1024])
         .unwrap();
     disk.write_at(0, b"\xeb\x58\x90mkfs.fat\0\x02").unwrap();
     disk.write_at(82, b"FAT32   ").unwrap();
     assert_eq!(PartitionTable::read(&disk).unwrap(), before);
-    // With no entries it is that file system; with an ee entry in the wrong place the kernel reads neither table.
+    // With no entries it is that file system; with an ee entry in the wrong place the kernel reads
+    // neither table.
     disk.write_at(446, &[0; 64]).unwrap();
     assert!(matches!(PartitionTable::read(&disk), Err(TableError::None(_))));
     let error = PartitionTable::read(&mbr(&[(0xee, 2, 32766)])).unwrap_err().to_string();
@@ -148,7 +150,7 @@ fn a_hybrid_mbr_grows_with_its_gpt() {
             [(0xee, 1, 2047), (12, 2048, 2048), (131, 8192, 4096), none],
             [(0xee, 1, 2047), (12, 2048, 2048), (131, 8192, 16384), none],
         ),
-        // With an entry that protects the rest, which gives way.
+        // With an entry that protects the rest, which is removed.
         (
             [
                 (0xee, 1, 2047),
@@ -168,7 +170,7 @@ fn a_hybrid_mbr_grows_with_its_gpt() {
             [(0xee, 1, 2047), (12, 2048, 2048), none, none],
             [(0xee, 1, 2047), (12, 2048, 2048), none, none],
         ),
-        // None at all: it protects everything again.
+        // No entries at all: the ee entry protects everything again.
         ([(0xee, 1, 100), none, none, none], [(0xee, 1, 32767), none, none, none]),
     ] {
         let disk = gpt(&[(1, 2048, 4095), (2, 8192, 12_287)]);
@@ -213,7 +215,7 @@ fn the_boot_partition_gets_a_type_that_the_firmware_reads() {
         (&boot.partuuid, table.get(3))
     );
     assert_eq!(entries(&disk)[..2], [(0xee, 1, 2047), (12, 2048, 2048)]);
-    // The backup says the same: put where the primary is, it is read with the same types.
+    // The backup says the same: moved to the place of the primary, it is read with the same types.
     let bytes = disk.to_bytes();
     assert_eq!(
         bytes[32735 * 512..32735 * 512 + 128 * 128],

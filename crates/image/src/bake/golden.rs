@@ -12,7 +12,7 @@ use super::key::format;
 use super::look::{Opened, copy_base, detect, open, open_read, recorded, refuse_used, used_by};
 use super::pieces::Piece;
 use super::store::{cached, is_sound, keep, measure, prune, temporary};
-use super::{BakeError, Inputs, freed, packaged, turn};
+use super::{Admission, BakeError, Inputs, freed, packaged, turn};
 use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
@@ -43,8 +43,8 @@ pub struct GoldenImage {
 }
 
 /// A golden image together with the inputs it was made from.
-pub struct Golden<'a> {
-    inputs: Inputs<'a>,
+pub struct Golden {
+    inputs: Inputs,
     image: GoldenImage,
 }
 
@@ -52,9 +52,9 @@ pub struct Golden<'a> {
 ///
 /// # Errors
 /// [`BakeError`]; nothing is left in the cache then.
-pub fn bake<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Golden<'a>, BakeError> {
+pub fn bake(inputs: Inputs, cache: &Path, job: Job<'_>) -> Result<Golden, BakeError> {
     for _ in 0..2 {
-        if let Some(golden) = attempt(inputs, cache, job)? {
+        if let Some(golden) = attempt(&inputs, cache, job)? {
             return Ok(golden);
         }
     }
@@ -62,16 +62,15 @@ pub fn bake<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Golden
 }
 
 /// As [`bake`]; `None` when something in the cache was found damaged, and dropped.
-fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<Golden<'a>>, BakeError> {
-    let base = inputs.base;
-    let needs_keys = inputs.cluster.swarm.mode != SwarmMode::None && !matches!(inputs.rejoin, Rejoin::ByToken(_));
-    if needs_keys && inputs.keys.is_none() {
+fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>, BakeError> {
+    let base = &inputs.base;
+    if inputs.cluster.swarm.mode != SwarmMode::None && matches!(inputs.admission, Admission::None) {
         return Err(BakeError::NoKeys);
     }
     let file = open_read(&base.raw)?;
     let opened = open(&file, &base.raw)?;
-    refuse_wrong_architecture(inputs.cluster, &opened.os)?;
-    refuse_used(inputs.cluster, &base.raw, &opened.os)?;
+    refuse_wrong_architecture(&inputs.cluster, &opened.os)?;
+    refuse_used(&inputs.cluster, &base.raw, &opened.os)?;
     let described = opened.os.in_words();
     let clock_floor = inputs
         .cluster
@@ -80,38 +79,41 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         .unwrap_or(i64::MIN)
         .max(opened.os.made_at);
     // With packages in it, it is another base; what it is called stays.
-    let (start, file, opened, _start_stays) =
-        match inputs.packages.filter(|selection| !selection.bake.packages.is_empty()) {
-            None => (base.raw.clone(), file, opened, None),
-            Some(selection) => {
-                let folder = cache.join("packaged");
-                let from = (base.raw.as_path(), base.raw_sha256.as_str());
-                let path = packaged::obtain(from, (selection, clock_floor), &folder, job)?;
-                let Some(stays) = hold::take(&path)? else {
-                    return Ok(None);
-                };
-                let file = open_read(&path)?;
-                let opened = open(&file, &path)?;
-                (path, file, opened, Some(stays))
-            }
-        };
-    let start_key = match inputs.packages {
+    let (start, file, opened, _start_stays) = match inputs
+        .packages
+        .as_deref()
+        .filter(|selection| !selection.bake.packages.is_empty())
+    {
+        None => (base.raw.clone(), file, opened, None),
+        Some(selection) => {
+            let folder = cache.join("packaged");
+            let from = (base.raw.as_path(), base.raw_sha256.as_str());
+            let path = packaged::obtain(from, (selection, clock_floor), &folder, job)?;
+            let Some(stays) = hold::take(&path)? else {
+                return Ok(None);
+            };
+            let file = open_read(&path)?;
+            let opened = open(&file, &path)?;
+            (path, file, opened, Some(stays))
+        }
+    };
+    let start_key = match inputs.packages.as_deref() {
         None => base.raw_sha256.clone(),
         Some(selection) => packaged::key(&base.raw_sha256, selection, clock_floor),
     };
     let context = Context {
-        cluster: inputs.cluster,
+        cluster: &inputs.cluster,
         os: &opened.os,
         boot: &opened.boot,
         root: &opened.root,
         clock_floor,
         base_sha256: &base.raw_sha256,
-        keys: inputs.keys,
-        rejoin: inputs.rejoin,
+        keys: inputs.admission.keys(),
+        rejoin: inputs.admission.rejoin(),
     };
-    let mut common = provision::pristine(&context, inputs.assets)?;
-    common.merge(provision::common(&context, inputs.assets)?);
-    let growth = growth(&file, &opened.layout, &context, inputs.assets, &common)?;
+    let mut common = provision::pristine(&context, &inputs.assets)?;
+    common.merge(provision::common(&context, &inputs.assets)?);
+    let growth = growth(&file, &opened.layout, &context, &inputs.assets, &common)?;
     let key = key(&start_key, &common, growth);
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
     let path = cache.join(format!("{key}.img"));
@@ -171,7 +173,10 @@ fn attempt<'a>(inputs: Inputs<'a>, cache: &Path, job: Job<'_>) -> Result<Option<
         pieces,
         _stays: stays,
     };
-    Ok(Some(Golden { inputs, image }))
+    Ok(Some(Golden {
+        inputs: inputs.clone(),
+        image,
+    }))
 }
 
 /// Refuses an image that a board of the cluster cannot run.
@@ -342,14 +347,14 @@ impl ReadAt for GoldenImage {
     }
 }
 
-impl<'a> Golden<'a> {
+impl Golden {
     /// The image.
     pub fn image(&self) -> &GoldenImage {
         &self.image
     }
 
     /// What it was made from.
-    pub fn inputs(&self) -> &Inputs<'a> {
+    pub fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 }

@@ -5,10 +5,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
-
 use super::BakeError;
-use kraken_fetch::{CACHE_VARIABLE, lock_failed};
+use kraken_fetch::CACHE_VARIABLE;
+use kraken_foundation::lock;
 
 /// As long as it lives, the image that it is of stays in the cache.
 pub(super) struct Hold(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
@@ -21,8 +20,7 @@ pub(super) fn take(path: &Path) -> Result<Option<Hold>, BakeError> {
         Err(error) => return Err(BakeError::io("opening", path)(error)),
     };
     // Whoever has it for himself is about to drop it, which takes no time.
-    flock(&file, FlockOperation::LockShared)
-        .map_err(|error| BakeError::io("locking", path)(lock_failed(error.into(), CACHE_VARIABLE)))?;
+    lock::shared(&file, CACHE_VARIABLE).map_err(BakeError::io("locking", path))?;
     let metadata = file.metadata().map_err(BakeError::io("looking at", path))?;
     Ok((metadata.nlink() > 0).then_some(Hold(file)))
 }
@@ -30,8 +28,6 @@ pub(super) fn take(path: &Path) -> Result<Option<Hold>, BakeError> {
 /// The image at `path` for oneself, to drop it; `None` while anybody uses it. Where the file system has no locks, nobody can say.
 pub(super) fn alone(path: &Path) -> Option<File> {
     let file = File::open(path).ok()?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Err(rustix::io::Errno::WOULDBLOCK) => None,
-        _ => Some(file),
-    }
+    let is_free = lock::try_exclusive(&file, CACHE_VARIABLE).unwrap_or(true);
+    is_free.then_some(file)
 }

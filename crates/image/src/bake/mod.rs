@@ -20,7 +20,7 @@ mod turn;
 pub use copy::{CopyMethod, copy_used};
 pub use error::BakeError;
 pub use golden::{Golden, GoldenImage, bake};
-pub use inputs::Inputs;
+pub use inputs::{Admission, Inputs};
 pub use key::IMAGE_FORMAT;
 pub use look::{accepts, covers_swarm, describe, keyboard_refuses};
 pub use node::NodeImage;

@@ -18,12 +18,12 @@ pub struct NodeImage<'a> {
     patch: Patch,
 }
 
-impl<'a> Golden<'a> {
+impl Golden {
     /// What makes `node` itself, as changed blocks of the golden image.
     ///
     /// # Errors
     /// [`BakeError`] when a template cannot be rendered or the files cannot be laid into the image.
-    pub fn node(&self, node: &'a Node) -> Result<NodeImage<'_>, BakeError> {
+    pub fn node<'a>(&'a self, node: &'a Node) -> Result<NodeImage<'a>, BakeError> {
         let image = self.image();
         let overlay = self.node_overlay(node)?;
         let view = Arc::new(CowView::new(image.file().clone()));
@@ -56,16 +56,16 @@ impl<'a> Golden<'a> {
             .root_tree(image.file().clone())
             .map_err(|source| BakeError::Tree { path: path(), source })?;
         let context = Context {
-            cluster: self.inputs().cluster,
+            cluster: &self.inputs().cluster,
             os: image.os(),
             boot: &boot,
             root: &root,
             clock_floor: image.clock_floor(),
             base_sha256: image.base_sha256(),
-            keys: self.inputs().keys,
-            rejoin: self.inputs().rejoin,
+            keys: self.inputs().admission.keys(),
+            rejoin: self.inputs().admission.rejoin(),
         };
-        Ok(provision::node(&context, self.inputs().assets, node)?)
+        Ok(provision::node(&context, &self.inputs().assets, node)?)
     }
 }
 

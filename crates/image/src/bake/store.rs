@@ -13,6 +13,7 @@ use super::pieces::{self, Piece};
 use super::{BakeError, hold, turn};
 use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::Job;
+use kraken_foundation::atomic;
 use kraken_foundation::interrupt::Interrupted;
 
 /// How many golden images the cache keeps: the one in use and the ones before it, for who goes back and forth.
@@ -140,14 +141,7 @@ pub(super) fn keep(
     let json = serde_json::to_vec(&record)
         .map_err(io::Error::from)
         .map_err(BakeError::io("writing", record_path))?;
-    let folder = record_path.parent().unwrap_or(Path::new("."));
-    let write = || -> io::Result<()> {
-        let mut out = temporary(folder)?;
-        io::Write::write_all(&mut out, &json)?;
-        out.persist(record_path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(BakeError::io("writing", record_path))
+    atomic::write(record_path, 0o600, &json).map_err(BakeError::io("writing", record_path))
 }
 
 /// Drops the golden images that were not used for the longest time, but for those that are in use now. Failing to is no failure of the bake.

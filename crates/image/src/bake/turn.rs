@@ -2,40 +2,24 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::Duration;
-
-use rustix::fs::FlockOperation;
 
 use super::BakeError;
-use kraken_fetch::{CACHE_VARIABLE, lock_failed};
+use kraken_fetch::CACHE_VARIABLE;
 use kraken_foundation::Job;
+use kraken_foundation::lock::{self, LockError};
 
 /// Prefix and suffix of files that are not finished.
 pub(super) const PREFIX: &str = ".golden-";
 pub(super) const SUFFIX: &str = ".part";
 
-/// How often a run that waits looks again.
-const PAUSE: Duration = Duration::from_millis(50);
-
 /// Waits until no other run bakes in `folder`, and clears what a killed one left there. The turn ends when the file is dropped.
 pub(super) fn take(folder: &Path, job: Job<'_>) -> Result<File, BakeError> {
     let lock = File::open(folder).map_err(BakeError::io("opening the folder", folder))?;
-    let mut said = false;
-    loop {
-        job.check()?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => break,
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => {
-                let why = lock_failed(error.into(), CACHE_VARIABLE);
-                return Err(BakeError::io("locking the folder", folder)(why));
-            }
-        }
-        if !said {
-            job.note("waiting for another run that bakes a golden image");
-            said = true;
-        }
-        std::thread::sleep(PAUSE);
+    let waiting = "waiting for another run that bakes a golden image";
+    match lock::wait_exclusive(&lock, CACHE_VARIABLE, waiting, job) {
+        Ok(()) => {}
+        Err(LockError::Interrupted(interrupted)) => return Err(interrupted.into()),
+        Err(LockError::Io(source)) => return Err(BakeError::io("locking the folder", folder)(source)),
     }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -11,13 +11,12 @@ mod release;
 mod scripts;
 
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use error::io_error;
-use kraken_fetch::plain::NO_FOLLOW;
-use kraken_fetch::{CACHE_VARIABLE, lock_failed};
-use kraken_foundation::Job;
+use kraken_fetch::CACHE_VARIABLE;
+use kraken_foundation::lock::LockError;
+use kraken_foundation::{Job, named};
 
 pub use error::{DebianError, MIRROR_VARIABLE};
 pub use host::Mirror;
@@ -47,7 +46,7 @@ pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) 
     }
     let folder = cache_dir.join("debian");
     fs::create_dir_all(&folder).map_err(io_error("creating", &folder))?;
-    let _lock = lock(&folder.join("lock"), job)?;
+    let _lock = take_turn(&folder.join("lock"), job)?;
     if image.is_file() && !refresh {
         return Ok(image);
     }
@@ -56,25 +55,13 @@ pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) 
 }
 
 /// Waits for its turn: the lock goes with the returned file.
-fn lock(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
-    let mut options = fs::File::options();
-    options.create(true).truncate(false).write(true).custom_flags(NO_FOLLOW);
-    let file = options.open(path).map_err(io_error("creating", path))?;
-    let mut told = false;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(fs::TryLockError::WouldBlock) => {}
-            Err(fs::TryLockError::Error(error)) => {
-                return Err(io_error("locking", path)(lock_failed(error, CACHE_VARIABLE)));
-            }
-        }
-        if !told {
-            job.note("another process is composing the debian base; waiting for it");
-            told = true;
-        }
-        job.check()?;
-        std::thread::sleep(std::time::Duration::from_millis(200));
+fn take_turn(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
+    let file = named::open(path).map_err(io_error("creating", path))?;
+    let waiting = "another process is composing the debian base; waiting for it";
+    match kraken_foundation::lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job) {
+        Ok(()) => Ok(file),
+        Err(LockError::Interrupted(interrupted)) => Err(interrupted.into()),
+        Err(LockError::Io(source)) => Err(io_error("locking", path)(source)),
     }
 }
 
@@ -104,11 +91,11 @@ mod tests {
     fn the_lock_gives_way_to_an_interrupt() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let _held = lock(&path, Job::new(&Silent, &Interrupt::new())).unwrap();
+        let _held = take_turn(&path, Job::new(&Silent, &Interrupt::new())).unwrap();
         let interrupt = Interrupt::new();
         interrupt.set();
         assert!(matches!(
-            lock(&path, Job::new(&Silent, &interrupt)),
+            take_turn(&path, Job::new(&Silent, &interrupt)),
             Err(DebianError::Interrupted(Interrupted))
         ));
     }

@@ -7,15 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::FlockOperation;
-
 use super::compress::{self, Compression};
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 use super::{Bmap, OutputError, SUMS, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
 use kraken_disk::{ImageFile, ReadAt};
-use kraken_fetch::lock_failed;
-use kraken_foundation::Job;
+use kraken_foundation::{Job, atomic, lock};
 use kraken_spec::Node;
 
 /// Prefix and suffix of unfinished files.
@@ -55,13 +52,9 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self, OutputError> {
         fs::create_dir_all(path).map_err(OutputError::io("making the folder", path))?;
         let lock = File::open(path).map_err(OutputError::io("opening the folder", path))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(OutputError::Busy { path: path.into() }),
-            Err(error) => {
-                let why = lock_failed(error.into(), "--output");
-                return Err(OutputError::io("locking the folder", path)(why));
-            }
+        let is_free = lock::try_exclusive(&lock, "--output").map_err(OutputError::io("locking the folder", path))?;
+        if !is_free {
+            return Err(OutputError::Busy { path: path.into() });
         }
         for entry in fs::read_dir(path)
             .map_err(OutputError::io("reading the folder", path))?
@@ -89,7 +82,7 @@ impl Folder {
     /// The first [`OutputError`] of any node. Finished images stay, unfinished ones are removed.
     pub fn write(
         &self,
-        golden: &Golden<'_>,
+        golden: &Golden,
         nodes: &[&Node],
         inputs: ManifestInputs,
         options: Options,
@@ -143,13 +136,7 @@ impl Folder {
         Ok(written)
     }
 
-    fn write_node(
-        &self,
-        golden: &Golden<'_>,
-        node: &Node,
-        options: Options,
-        job: Job<'_>,
-    ) -> Result<Written, OutputError> {
+    fn write_node(&self, golden: &Golden, node: &Node, options: Options, job: Job<'_>) -> Result<Written, OutputError> {
         job.check()?;
         let image = golden.node(node).map_err(|source| OutputError::Bake {
             hostname: node.hostname.clone(),
@@ -262,14 +249,8 @@ impl Folder {
     }
 
     fn write_text(&self, path: &Path, text: &str) -> Result<(), OutputError> {
-        use std::os::unix::fs::PermissionsExt;
-        let mut temp = self.temp()?;
-        io::Write::write_all(&mut temp, text.as_bytes()).map_err(OutputError::io("writing", path))?;
         // No secret in these.
-        temp.as_file()
-            .set_permissions(fs::Permissions::from_mode(0o644))
-            .map_err(OutputError::io("writing", path))?;
-        persist(temp, path)
+        atomic::write(path, 0o644, text.as_bytes()).map_err(OutputError::io("writing", path))
     }
 
     fn read_manifest(&self) -> Result<Option<Manifest>, OutputError> {
@@ -293,7 +274,7 @@ impl Folder {
 
     fn write_manifest(
         &self,
-        golden: &Golden<'_>,
+        golden: &Golden,
         before: Option<Manifest>,
         swarm: Option<ManifestSwarm>,
         written: &[Written],

@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use super::sums;
+use crate::bake::Admission;
 use crate::bake::Golden;
 use crate::packages::RecordedPackage;
-use crate::provision::Rejoin;
 use kraken_spec::{Role, SwarmMode};
 
 use serde::{Deserialize, Serialize};
@@ -82,11 +82,11 @@ pub struct ManifestInputs {
 
 impl ManifestSwarm {
     /// Of what a golden image was made for; one that joins a running swarm says nothing of it, and `before` stays.
-    pub(super) fn new(golden: &Golden<'_>, before: Option<Self>) -> Option<Self> {
+    pub(super) fn new(golden: &Golden, before: Option<Self>) -> Option<Self> {
         let inputs = golden.inputs();
-        match (inputs.rejoin, inputs.keys, inputs.cluster.swarm.mode) {
-            (_, _, SwarmMode::None) => None,
-            (Rejoin::No, Some(keys), _) => Some(Self {
+        match (&inputs.admission, inputs.cluster.swarm.mode) {
+            (_, SwarmMode::None) => None,
+            (Admission::New(keys), _) => Some(Self {
                 id: kraken_swarm_state::cluster_id(keys),
                 roles: inputs
                     .cluster
@@ -119,7 +119,7 @@ impl Manifest {
 
 impl ManifestInputs {
     /// What a golden image was made from; `config_sha256` is the hash of `kraken.toml`, when there is one.
-    pub fn new(golden: &Golden<'_>, config_sha256: Option<String>) -> Self {
+    pub fn new(golden: &Golden, config_sha256: Option<String>) -> Self {
         let (inputs, image) = (golden.inputs(), golden.image());
         Self {
             base: inputs.base.origin.clone(),

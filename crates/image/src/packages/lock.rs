@@ -5,11 +5,12 @@
 //! the packages that came of it. It holds no secret, and nothing of the machine that made it.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use kraken_foundation::atomic;
 use kraken_spec::DockerSource;
 use kraken_spec::daemon::ENGINES;
 
@@ -280,20 +281,7 @@ impl Lock {
             source,
         };
         let text = self.to_text().map_err(|why| io(io::Error::other(why)))?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let write = || -> io::Result<()> {
-            use std::os::unix::fs::PermissionsExt;
-            let mut file = tempfile::Builder::new().prefix(".kraken-").tempfile_in(folder)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(io)
+        atomic::write(path, 0o644, text.as_bytes()).map_err(io)
     }
 }
 

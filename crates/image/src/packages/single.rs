@@ -17,6 +17,7 @@ use kraken_debian::version::Version;
 use kraken_debian::{Archive, ImageState, Source, load};
 use kraken_disk::FileTree;
 use kraken_fetch::{Downloads, Hash};
+use kraken_foundation::atomic;
 
 /// Which package is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +115,8 @@ fn write(record: &Path, chosen: &[Chosen]) -> Result<(), PackagesError> {
     };
     let folder = record.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    serde_json::to_writer(&file, chosen).map_err(|error| failed(error.into()))?;
-    file.persist(record).map_err(|error| failed(error.error))?;
-    Ok(())
+    let bytes = serde_json::to_vec(chosen).map_err(|error| failed(error.into()))?;
+    atomic::write(record, 0o600, &bytes).map_err(failed)
 }
 
 fn fetch(chosen: &[Chosen], store: &Store<'_>) -> Result<Vec<Fetched>, PackagesError> {

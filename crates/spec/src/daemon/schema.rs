@@ -7,9 +7,7 @@ use super::keys::all;
 
 /// The whole table.
 pub fn schema() -> Value {
-    let mut schema = fields(&mut all());
-    schema["description"] = "Options of dockerd, laid over those of the template `daemon.json`.".into();
-    schema
+    fields(&mut all())
 }
 
 fn fields(keys: &mut dyn Iterator<Item = &'static Key>) -> Value {

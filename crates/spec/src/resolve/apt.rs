@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::field::{check_text, value_or};
 use super::image::check_url;
 use crate::cluster::Apt;
+use crate::field::Field;
 use crate::problem::Problems;
-use crate::raw::{Field, RawApt};
+use crate::raw::RawApt;
 
 /// The whole section.
 pub(super) fn apt(raw: &RawApt, problems: &mut Problems) -> Option<Apt> {
@@ -16,10 +17,11 @@ pub(super) fn apt(raw: &RawApt, problems: &mut Problems) -> Option<Apt> {
         Field::Given(at) => {
             let pairs: Vec<_> = at
                 .value
+                .0
                 .iter()
-                .map(|(archive, mirror)| {
-                    let archive = check_text(archive, "mirrors", check_url, problems);
-                    let mirror = check_text(mirror, "mirrors", check_url, problems);
+                .map(|pair| {
+                    let archive = check_text(&pair.name, check_url, problems);
+                    let mirror = check_text(&pair.value, check_url, problems);
                     Some((archive?, mirror?))
                 })
                 .collect();
@@ -29,9 +31,9 @@ pub(super) fn apt(raw: &RawApt, problems: &mut Problems) -> Option<Apt> {
     let proxy = match &raw.proxy {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => check_text(at, "proxy", check_url, problems).map(Some),
+        Field::Given(at) => check_text(at, check_url, problems).map(Some),
     };
-    let recommends = value_or(&raw.recommends, false);
+    let recommends = value_or(&raw.recommends, Apt::default().recommends);
     Some(Apt {
         mirrors: mirrors?,
         proxy: proxy?,

@@ -5,9 +5,10 @@ use super::pools::{self, Nets};
 use crate::Files;
 use crate::cluster::{Docker, DockerSource, Swarm, SwarmMode};
 use crate::daemon;
+use crate::field::{At, Field};
 use crate::names::{self, Check, wrong};
 use crate::problem::{Problem, Problems};
-use crate::raw::{At, Field, RawConfig};
+use crate::raw::RawConfig;
 
 use super::image::check_url;
 
@@ -26,12 +27,12 @@ pub(super) fn docker(
     let source = value_or(&raw.source, default.source);
     let packages = match &raw.packages {
         Field::Absent => Some(None),
-        field => checked_list(field, "packages", MOST_PACKAGES, &[], names::baked_package, problems).map(Some),
+        field => checked_list(field, MOST_PACKAGES, &[], names::baked_package, problems).map(Some),
     };
     let archive = match &raw.archive {
         Field::Absent => Some(default.archive),
         Field::Wrong => None,
-        Field::Given(at) => check_text(at, "archive", check_url, problems),
+        Field::Given(at) => check_text(at, check_url, problems),
     };
     let key_file = match &raw.key_file {
         Field::Absent => Some(None),
@@ -53,7 +54,7 @@ pub(super) fn docker(
     let key_fingerprint = match &raw.key_fingerprint {
         Field::Absent => Some(default.key_fingerprint),
         Field::Wrong => None,
-        Field::Given(at) => parsed(at, "key-fingerprint", fingerprint, problems),
+        Field::Given(at) => parsed(at, fingerprint, problems),
     };
     let user_in_group = value_or(&raw.user_in_group, default.user_in_group);
     let daemon = match &raw.daemon {

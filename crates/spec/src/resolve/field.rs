@@ -3,16 +3,15 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::field::{At, Field};
 use crate::hints::printable;
 use crate::mask;
 use crate::names::{Check, Wrong};
 use crate::problem::{Problem, Problems};
-use crate::raw::{At, Field};
 
 /// The text of a field, or its default; `None` when it is wrong. What `check` finds is noted.
 pub(super) fn checked(
     field: &Field<String>,
-    key: &str,
     default: &str,
     check: impl FnOnce(&str) -> Check,
     problems: &mut Problems,
@@ -20,33 +19,32 @@ pub(super) fn checked(
     match field {
         Field::Absent => Some(default.to_owned()),
         Field::Wrong => None,
-        Field::Given(at) => check_text(at, key, check, problems),
+        Field::Given(at) => check_text(at, check, problems),
     }
 }
 
 /// Checks one text and notes what is wrong.
 pub(super) fn check_text(
     at: &At<String>,
-    key: &str,
     check: impl FnOnce(&str) -> Check,
     problems: &mut Problems,
 ) -> Option<String> {
-    parsed(at, key, |text| check(text).map(|()| text.to_owned()), problems)
+    parsed(at, |text| check(text).map(|()| text.to_owned()), problems)
 }
 
 /// Makes something of a text, or notes why that cannot be.
 pub(super) fn parsed<T>(
-    at: &At<String>,
-    key: &str,
+    at: &At<impl AsRef<str>>,
     parse: impl FnOnce(&str) -> Check<T>,
     problems: &mut Problems,
 ) -> Option<T> {
-    match parse(&at.value) {
+    let text = at.value.as_ref();
+    match parse(text) {
         Ok(value) => Some(value),
         Err(Wrong { why, mend }) => {
-            let shown = printable(&mask::paint_over(&at.value, &[]));
+            let shown = printable(&mask::paint_over(text, &[]));
             problems.push(
-                Problem::new(format!("\"{shown}\" cannot be `{key}`: {why}"))
+                Problem::new(format!("\"{shown}\" cannot be `{}`: {why}", at.key))
                     .at(at.span.clone(), why)
                     .help(mend),
             );
@@ -67,7 +65,6 @@ pub(super) fn value_or<T: Clone>(field: &Field<T>, default: T) -> Option<T> {
 /// A list of checked texts, without repetitions, or its default. More than `most` of them are refused.
 pub(super) fn checked_list(
     field: &Field<Vec<At<String>>>,
-    key: &str,
     most: usize,
     default: &[&str],
     check: impl Fn(&str) -> Check,
@@ -80,17 +77,13 @@ pub(super) fn checked_list(
     };
     if list.value.len() > most {
         problems.push(
-            Problem::new(format!("`{key}` has more than {most} entries"))
+            Problem::new(format!("`{}` has more than {most} entries", list.key))
                 .at(list.span.clone(), format!("{} entries", list.value.len()))
                 .help("shorten the list"),
         );
         return None;
     }
-    let texts: Vec<_> = list
-        .value
-        .iter()
-        .map(|at| check_text(at, key, &check, problems))
-        .collect();
+    let texts: Vec<_> = list.value.iter().map(|at| check_text(at, &check, problems)).collect();
     let mut kept: Vec<String> = Vec::new();
     for text in texts {
         let text = text?;

@@ -7,39 +7,34 @@ use url::Url;
 use super::field::{check_text, parsed};
 use crate::Files;
 use crate::cluster::{BaseRef, Image, UsedImage};
+use crate::defaults::BASE;
+use crate::field::Field;
 use crate::names::{Check, wrong};
 use crate::problem::Problems;
-use crate::raw::{Field, RawImage};
+use crate::raw::RawImage;
 
 /// What the name of an image file ends in.
 const SUFFIXES: &[&str] = &[".img", ".raw", ".iso", ".xz", ".zst", ".gz", ".zip"];
-/// Raspberry Pi OS Lite, 64 bit.
-const DEFAULT_BASE: &str = "raspios-lite-arm64";
 
 /// The whole section.
 pub(super) fn image(raw: &RawImage, files: &dyn Files, problems: &mut Problems) -> Option<Image> {
     let base = match &raw.base {
-        Field::Absent => Some(BaseRef::Catalogue(DEFAULT_BASE.to_owned())),
+        Field::Absent => Some(BaseRef::Catalogue(BASE.to_owned())),
         Field::Wrong => None,
-        Field::Given(at) => parsed(
-            at,
-            "base",
-            |text| parse_base(text, &|written| files.locate(written)),
-            problems,
-        ),
+        Field::Given(at) => parsed(at, |text| parse_base(text, &|written| files.locate(written)), problems),
     };
     let sha256 = match &raw.sha256 {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => parsed(at, "sha256", parse_sha256, problems).map(Some),
+        Field::Given(at) => parsed(at, parse_sha256, problems).map(Some),
     };
-    let mut url = |field: &Field<String>, key| match field {
+    let mut url = |field: &Field<String>| match field {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => check_text(at, key, check_url, problems).map(Some),
+        Field::Given(at) => check_text(at, check_url, problems).map(Some),
     };
-    let catalogue = url(&raw.catalogue, "catalogue");
-    let mirror = url(&raw.mirror, "mirror");
+    let catalogue = url(&raw.catalogue);
+    let mirror = url(&raw.mirror);
     let used = match &raw.used {
         Field::Absent => Some(UsedImage::default()),
         Field::Wrong => None,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Files;
 use super::cluster::{BaseRef, Cluster};
+use super::defaults::NAME;
 use super::names::{self, Wrong};
 use super::problem::Problems;
 use super::raw::{RawCluster, RawConfig};
@@ -67,5 +68,5 @@ fn cluster_name(raw: &RawCluster, problems: &mut Problems) -> Option<String> {
         }
         names::hostname(text)
     };
-    checked(&raw.name, "name", "kraken", with_number, problems)
+    checked(&raw.name, NAME, with_number, problems)
 }

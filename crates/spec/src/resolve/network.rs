@@ -7,12 +7,12 @@ use ipnet::Ipv4Net;
 
 use super::field::{checked_list, parsed, value_or};
 use crate::cluster::{InterfaceChoice, Network};
+use crate::defaults::SUBNET;
+use crate::field::Field;
 use crate::names::{self, Check, wrong};
 use crate::problem::{Problem, Problems};
-use crate::raw::{Field, RawNetwork};
+use crate::raw::RawNetwork;
 
-/// The seed's subnet.
-const DEFAULT_SUBNET: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 3, 0), 24);
 /// Node 1 has the subnet's eleventh address when the spec does not say.
 const DEFAULT_FIRST: u32 = 11;
 /// glibc's resolver uses three name servers, systemd-resolved any number; this is more than anybody has.
@@ -34,23 +34,18 @@ impl Addresses {
     /// Reads the three, and checks the gateway and the first address against the subnet.
     pub(super) fn new(raw: &RawNetwork, problems: &mut Problems) -> Self {
         let subnet = match &raw.subnet {
-            Field::Absent => Some(DEFAULT_SUBNET),
+            Field::Absent => Some(SUBNET),
             Field::Wrong => None,
-            Field::Given(at) => parsed(at, "subnet", parse_subnet, problems),
+            Field::Given(at) => parsed(at, parse_subnet, problems),
         };
         let from_subnet = |number: u32| subnet.and_then(|subnet| nth(subnet, number));
-        let address = |field: &Field<String>, key, default, problems: &mut Problems| match field {
+        let address = |field: &Field<String>, default, problems: &mut Problems| match field {
             Field::Absent => default,
             Field::Wrong => None,
-            Field::Given(at) => parsed(at, key, parse_address, problems),
+            Field::Given(at) => parsed(at, parse_address, problems),
         };
-        let gateway = address(&raw.gateway, "gateway", from_subnet(1), problems);
-        let first = address(
-            &raw.first_address,
-            "first-address",
-            from_subnet(DEFAULT_FIRST),
-            problems,
-        );
+        let gateway = address(&raw.gateway, from_subnet(1), problems);
+        let first = address(&raw.first_address, from_subnet(DEFAULT_FIRST), problems);
         let addresses = Self {
             subnet,
             gateway,
@@ -203,9 +198,9 @@ fn check_server(text: &str) -> Check {
 
 /// The whole section.
 pub(super) fn network(raw: &RawNetwork, addresses: &Addresses, problems: &mut Problems) -> Option<Network> {
-    let servers = checked_list(&raw.dns, "dns", MOST_SERVERS, &[], check_server, problems);
-    let search = checked_list(&raw.search, "search", MOST_DOMAINS, &[], names::domain, problems);
-    let interface = value_or(&raw.interface, InterfaceChoice::Auto);
+    let servers = checked_list(&raw.dns, MOST_SERVERS, &[], check_server, problems);
+    let search = checked_list(&raw.search, MOST_DOMAINS, &[], names::domain, problems);
+    let interface = value_or(&raw.interface, InterfaceChoice::default());
     let gateway = addresses.gateway?;
     let dns = if raw.dns.is_set() {
         servers?.iter().filter_map(|text| text.parse().ok()).collect()

@@ -11,14 +11,12 @@ use super::network::{Addresses, last_host, parse_address};
 use kraken_foundation::mac::Mac;
 
 use crate::cluster::{Availability, Board, InterfaceChoice, Node, Role};
+use crate::defaults::{DRAIN_MANAGERS, MANAGERS, MOST_NODES, NODES};
+use crate::field::{At, Field, Pairs};
 use crate::names::{self, Check, wrong};
 use crate::problem::{Problem, Problems};
-use crate::raw::{At, Field, RawConfig, RawNode};
+use crate::raw::{RawConfig, RawNode};
 
-/// The seed's cluster.
-const DEFAULT_NODES: u32 = 7;
-/// More nodes than this no swarm has been made with; a bound for memory.
-const MOST_NODES: u32 = 10_000;
 const MOST_LABELS: usize = 64;
 
 /// What `[swarm]` says of nodes that do not say it themselves.
@@ -31,8 +29,8 @@ struct Defaults {
 impl Defaults {
     fn new(raw: &RawConfig) -> Self {
         Self {
-            managers: value_or(&raw.swarm.managers, 1).unwrap_or(1),
-            drain_managers: value_or(&raw.swarm.drain_managers, false).unwrap_or(false),
+            managers: value_or(&raw.swarm.managers, MANAGERS).unwrap_or(MANAGERS),
+            drain_managers: value_or(&raw.swarm.drain_managers, DRAIN_MANAGERS).unwrap_or(DRAIN_MANAGERS),
         }
     }
 }
@@ -51,7 +49,7 @@ pub(super) fn nodes(
     if count.is_none() {
         // The nodes cannot be made, but their keys can be checked.
         for raw in &raw.node {
-            node(1, raw, (cluster_name, defaults), addresses, problems);
+            node(1, &raw.value, (cluster_name, defaults), addresses, problems);
         }
         return None;
     }
@@ -72,16 +70,16 @@ pub(super) fn nodes(
 }
 
 /// The `[[node]]` sections by number; notes those without one, and those that say it twice.
-fn by_number<'a>(raw: &'a [RawNode], problems: &mut Problems) -> BTreeMap<u32, &'a RawNode> {
+fn by_number<'a>(raw: &'a [At<RawNode>], problems: &mut Problems) -> BTreeMap<u32, &'a RawNode> {
     let mut map: BTreeMap<u32, &RawNode> = BTreeMap::new();
-    for node in raw {
+    for At { value: node, span, .. } in raw {
         let at = match &node.number {
             Field::Given(at) => at,
             Field::Wrong => continue,
             Field::Absent => {
                 problems.push(
                     Problem::new("this [[node]] does not say which node it is")
-                        .at(node.span.clone(), "no `number`")
+                        .at(span.clone(), "no `number`")
                         .help("add number = 1, or another number"),
                 );
                 continue;
@@ -139,8 +137,8 @@ fn count(raw: &RawConfig, overrides: &BTreeMap<u32, &RawNode>, problems: &mut Pr
 }
 
 fn count_from_overrides(overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) -> u32 {
-    let mut count = DEFAULT_NODES;
-    for (number, node) in overrides.range(DEFAULT_NODES + 1..) {
+    let mut count = NODES;
+    for (number, node) in overrides.range(NODES + 1..) {
         if *number != count + 1 {
             problems.push(
                 Problem::new(format!(
@@ -224,7 +222,7 @@ fn node(
         None if !raw.hostname.is_set() => None,
         name => {
             let default = format!("{}-{number}", name.unwrap_or_default());
-            checked(&raw.hostname, "hostname", &default, names::hostname, problems)
+            checked(&raw.hostname, &default, names::hostname, problems)
         }
     };
     let address = address(number, raw, addresses, problems);
@@ -243,7 +241,7 @@ fn node(
     let mac = match &raw.mac {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => parsed(at, "mac", parse_mac, problems).map(Some),
+        Field::Given(at) => parsed(at, parse_mac, problems).map(Some),
     };
     let labels = labels(&raw.labels, problems);
     Some(Node {
@@ -267,7 +265,7 @@ fn address(number: u32, raw: &RawNode, addresses: &Addresses, problems: &mut Pro
         }
         Field::Given(at) => at,
     };
-    let address = parsed(at, "address", parse_address, problems)?;
+    let address = parsed(at, parse_address, problems)?;
     let gateway = (addresses.gateway == Some(address)).then(|| "it is the gateway's".to_owned());
     if let Some(why) = addresses.why_no_host(address).or(gateway) {
         problems.push(
@@ -306,26 +304,27 @@ fn parse_mac(text: &str) -> Check<Mac> {
     Ok(Mac(bytes))
 }
 
-fn labels(field: &Field<Vec<(At<String>, At<String>)>>, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
+fn labels(field: &Field<Pairs>, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
     let list = match field {
         Field::Absent => return Some(BTreeMap::new()),
         Field::Wrong => return None,
         Field::Given(list) => list,
     };
-    if list.value.len() > MOST_LABELS {
+    if list.value.0.len() > MOST_LABELS {
         problems.push(
             Problem::new(format!("a node has at most {MOST_LABELS} labels"))
-                .at(list.span.clone(), format!("{} labels", list.value.len()))
+                .at(list.span.clone(), format!("{} labels", list.value.0.len()))
                 .help("leave some out"),
         );
         return None;
     }
     let pairs: Vec<_> = list
         .value
+        .0
         .iter()
-        .map(|(key, value)| {
-            let key = check_text(key, "labels", names::label_key, problems);
-            let value = check_text(value, "labels", names::label_value, problems);
+        .map(|pair| {
+            let key = check_text(&pair.name, names::label_key, problems);
+            let value = check_text(&pair.value, names::label_value, problems);
             key.zip(value)
         })
         .collect();

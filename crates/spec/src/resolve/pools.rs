@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use super::network::Addresses;
 use crate::cluster::{DockerSource, Network};
+use crate::field::Field;
 use crate::nets::LocalPool;
 use crate::options::Options;
 use crate::problem::{Problem, Problems};
-use crate::raw::{Field, RawConfig};
+use crate::raw::RawConfig;
 
 /// Docker's own pool for overlay networks (moby, `libnetwork/ipamutils`).
 pub(super) const DOCKERS_POOL: Ipv4Net = net([10, 0, 0, 0], 8);

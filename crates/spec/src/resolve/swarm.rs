@@ -6,23 +6,17 @@ use super::field::{parsed, value_or};
 use super::pools::{Choice, Nets, overlap, swarm_pool};
 use crate::Files;
 use crate::cluster::{DockerSource, Swarm, SwarmMode};
+use crate::defaults::{
+    DATA_PORT, FIRST_DATA_PORT, KEYS_FILE, LARGEST_SUBNET, LAST_DATA_PORT, MANAGERS, MOST_MANAGERS, SMALLEST_SUBNET,
+    SUBNET_SIZE,
+};
+use crate::field::Field;
 use crate::names::{Check, wrong};
 use crate::nets::addresses_in;
 use crate::problem::{Problem, Problems};
-use crate::raw::{Field, RawConfig};
+use crate::raw::RawConfig;
 
-/// Where the keys are when the spec does not say.
-const KEYS_FILE: &str = "kraken.keys";
-/// More managers than this only make a swarm slower (Docker's documentation, "Administer and maintain a swarm").
-const MOST_MANAGERS: u32 = 7;
 const MOST_POOLS: usize = 100;
-/// Docker's default (moby, `daemon/cluster/swarm.go`).
-const SUBNET_SIZE: u8 = 24;
-/// The smallest subnets that Docker takes.
-const SMALLEST_SUBNET: u8 = 29;
-const DATA_PORT: u16 = 4789;
-/// Ports that Docker takes (moby, `daemon/cluster/swarm.go`).
-const DATA_PORTS: std::ops::RangeInclusive<u16> = 1024..=49151;
 /// Ports among them that others listen on, on every node.
 const OTHERS_PORTS: [(u16, &str); 4] = [
     (2377, "the managers listen on it"),
@@ -42,17 +36,16 @@ pub(super) fn swarm(
     let raw = &config.swarm;
     let mode = mode(config, problems);
     let keys_file = value_or(&raw.keys_file, KEYS_FILE.to_owned()).map(|written| files.locate(&written));
-    let managers = number(&raw.managers, "managers", 1_u32, 1..=MOST_MANAGERS, problems);
+    let managers = number(&raw.managers, MANAGERS, 1..=MOST_MANAGERS, problems);
     let nodes = nodes.and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
     let subnet_size = number(
         &raw.subnet_size,
-        "subnet-size",
         size_for(nodes),
-        8..=SMALLEST_SUBNET,
+        LARGEST_SUBNET..=SMALLEST_SUBNET,
         problems,
     );
     check_size(&raw.subnet_size, subnet_size, nodes, problems);
-    let data_port = number(&raw.data_port, "data-port", DATA_PORT, DATA_PORTS, problems);
+    let data_port = number(&raw.data_port, DATA_PORT, FIRST_DATA_PORT..=LAST_DATA_PORT, problems);
     check_port(&raw.data_port, problems);
     let pools = pools(config, subnet_size, nets, problems);
     managers?;
@@ -75,10 +68,10 @@ fn wanted(nodes: u32) -> u32 {
 
 /// Docker's default, or less where so many nodes would not find room.
 fn size_for(nodes: u32) -> u8 {
-    (8..=SUBNET_SIZE)
+    (LARGEST_SUBNET..=SUBNET_SIZE)
         .rev()
         .find(|size| addresses_in(*size) >= wanted(nodes))
-        .unwrap_or(8)
+        .unwrap_or(LARGEST_SUBNET)
 }
 
 /// `ingress` has a subnet of this size, too: each node needs one address there, and each published service.
@@ -102,7 +95,7 @@ fn check_port(field: &Field<u32>, problems: &mut Problems) {
     let Field::Given(at) = field else { return };
     if let Some((port, why)) = OTHERS_PORTS.iter().find(|(port, _)| u32::from(*port) == at.value) {
         problems.push(
-            Problem::new(format!("{port} cannot be `data-port`: {why}"))
+            Problem::new(format!("{port} cannot be `{}`: {why}", at.key))
                 .at(at.span.clone(), "taken")
                 .help(format!("leave the line out for {DATA_PORT}, or write another port")),
         );
@@ -131,13 +124,7 @@ fn mode(config: &RawConfig, problems: &mut Problems) -> Option<SwarmMode> {
 }
 
 /// A number in a range, or its default.
-fn number<T>(
-    field: &Field<u32>,
-    key: &str,
-    default: T,
-    range: std::ops::RangeInclusive<T>,
-    problems: &mut Problems,
-) -> Option<T>
+fn number<T>(field: &Field<u32>, default: T, range: std::ops::RangeInclusive<T>, problems: &mut Problems) -> Option<T>
 where
     T: TryFrom<u32> + PartialOrd + std::fmt::Display + Copy,
 {
@@ -150,7 +137,7 @@ where
         Some(value) => Some(value),
         None => {
             problems.push(
-                Problem::new(format!("{} cannot be `{key}`", at.value))
+                Problem::new(format!("{} cannot be `{}`", at.value, at.key))
                     .at(at.span.clone(), "out of range")
                     .help(format!("write a number from {} to {}", range.start(), range.end())),
             );
@@ -173,7 +160,7 @@ fn pools(config: &RawConfig, subnet_size: Option<u8>, nets: &Nets, problems: &mu
     };
     if list.value.is_empty() || list.value.len() > MOST_POOLS {
         problems.push(
-            Problem::new(format!("`address-pools` has {} entries", list.value.len()))
+            Problem::new(format!("`{}` has {} entries", list.key, list.value.len()))
                 .at(list.span.clone(), format!("from 1 to {MOST_POOLS} are possible"))
                 .help("leave the line out for Docker's own pool, 10.0.0.0/8, or one beside your LAN"),
         );
@@ -182,12 +169,7 @@ fn pools(config: &RawConfig, subnet_size: Option<u8>, nets: &Nets, problems: &mu
     let mut pools: Vec<Ipv4Net> = Vec::new();
     let mut wrong_ones = false;
     for at in &list.value {
-        let Some(pool) = parsed(
-            at,
-            "address-pools",
-            |text| parse_pool(text, subnet_size, nets, &pools),
-            problems,
-        ) else {
+        let Some(pool) = parsed(at, |text| parse_pool(text, subnet_size, nets, &pools), problems) else {
             wrong_ones = true;
             continue;
         };

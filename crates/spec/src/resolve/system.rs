@@ -6,9 +6,11 @@ use jiff::tz::TimeZone;
 
 use super::field::{checked, checked_list, parsed, value_or};
 use crate::cluster::{DebRef, Keyboard, System};
+use crate::defaults::{LOCALE, TELL, TIMEZONE};
+use crate::field::{At, Field};
 use crate::names::{self, Check, wrong};
 use crate::problem::{Problem, Problems};
-use crate::raw::{At, Field, RawKeyboard, RawSystem};
+use crate::raw::{RawKeyboard, RawSystem};
 use crate::{Files, keyboard};
 
 const MOST_PACKAGES: usize = 1000;
@@ -19,21 +21,13 @@ const LATEST_FLOOR: i64 = 2_145_916_800;
 
 /// The whole section.
 pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems) -> Option<System> {
-    let timezone = checked(&raw.timezone, "timezone", "Etc/UTC", names::timezone, problems);
-    let locale = checked(&raw.locale, "locale", "C.UTF-8", names::locale, problems);
+    let timezone = checked(&raw.timezone, TIMEZONE, names::timezone, problems);
+    let locale = checked(&raw.locale, LOCALE, names::locale, problems);
     let keyboard = keyboard(&raw.keyboard, problems);
-    let packages = checked_list(
-        &raw.packages,
-        "packages",
-        MOST_PACKAGES,
-        &[],
-        names::baked_package,
-        problems,
-    );
+    let packages = checked_list(&raw.packages, MOST_PACKAGES, &[], names::baked_package, problems);
     let debs = debs(&raw.debs, files, problems);
     let packages_on_first_boot = checked_list(
         &raw.packages_on_first_boot,
-        "packages-on-first-boot",
         MOST_PACKAGES,
         &[],
         names::package,
@@ -59,7 +53,7 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
     let clock_floor = match &raw.clock_floor {
         Field::Absent => Some(None),
         Field::Wrong => None,
-        Field::Given(at) => parsed(at, "clock-floor", parse_time, problems).map(Some),
+        Field::Given(at) => parsed(at, parse_time, problems).map(Some),
     };
     Some(System {
         timezone: timezone?,
@@ -70,7 +64,7 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
         packages_on_first_boot: packages_on_first_boot?,
         overlay: overlay?,
         clock_floor: clock_floor?,
-        tell: value_or(&raw.tell, true)?,
+        tell: value_or(&raw.tell, TELL)?,
     })
 }
 
@@ -109,13 +103,13 @@ fn keyboard(raw: &RawKeyboard, problems: &mut Problems) -> Option<Keyboard> {
     };
     let model = |text: &str| needed(text, keyboard::value);
     let layout = |text: &str| needed(text, keyboard::layout);
-    let model = checked(&raw.model, "model", &default.model, model, problems);
-    let layout = checked(&raw.layout, "layout", &default.layout, layout, problems);
+    let model = checked(&raw.model, &default.model, model, problems);
+    let layout = checked(&raw.layout, &default.layout, layout, problems);
     let variant = |text: &str| match &layout {
         Some(layout) => keyboard::variants(text, layout),
         None => keyboard::value(text),
     };
-    let variant = checked(&raw.variant, "variant", &default.variant, variant, problems);
+    let variant = checked(&raw.variant, &default.variant, variant, problems);
     Some(Keyboard {
         model: model?,
         layout: layout?,

@@ -5,22 +5,19 @@ use std::path::Path;
 
 use super::field::{bad_file, checked, checked_list, value_or};
 use crate::cluster::{SecretText, Sudo, User};
+use crate::defaults::{GROUPS, NAME};
+use crate::field::{At, Field};
 use crate::problem::{Problem, Problems};
-use crate::raw::{At, Field, RawUser};
+use crate::raw::RawUser;
 use crate::ssh::{self, KeyError};
 use crate::{DefaultKeys, Files, crypt, mask, names};
 
-/// The groups of Raspberry Pi OS's first user (pi-gen, stage1/01-sys-tweaks), with `sudo` for those who may.
-const DEFAULT_GROUPS: &[&str] = &[
-    "adm", "dialout", "cdrom", "sudo", "audio", "video", "plugdev", "games", "users", "input", "render", "netdev",
-    "gpio", "i2c", "spi",
-];
 const MOST_GROUPS: usize = 64;
 const MOST_KEYS: usize = 256;
 
 /// The whole section.
 pub(super) fn user(raw: &RawUser, files: &dyn Files, problems: &mut Problems) -> Option<User> {
-    let name = checked(&raw.name, "name", "kraken", names::user, problems);
+    let name = checked(&raw.name, NAME, names::user, problems);
     let sudo = value_or(&raw.sudo, Sudo::default());
     let groups = groups(raw, sudo, problems);
     let ssh_keys = ssh_keys(&raw.ssh_keys, files, problems);
@@ -42,14 +39,7 @@ pub(super) fn user(raw: &RawUser, files: &dyn Files, problems: &mut Problems) ->
 }
 
 fn groups(raw: &RawUser, sudo: Option<Sudo>, problems: &mut Problems) -> Option<Vec<String>> {
-    let mut groups = checked_list(
-        &raw.groups,
-        "groups",
-        MOST_GROUPS,
-        DEFAULT_GROUPS,
-        names::group,
-        problems,
-    )?;
+    let mut groups = checked_list(&raw.groups, MOST_GROUPS, GROUPS, names::group, problems)?;
     if sudo == Some(Sudo::None) && groups.iter().any(|group| group == "sudo") {
         if !raw.groups.is_set() {
             groups.retain(|group| group != "sudo");
@@ -73,7 +63,7 @@ fn ssh_keys(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Pr
         Field::Absent => return default_keys(files, problems),
         Field::Given(list) if list.value.is_empty() => {
             problems.push(
-                Problem::new("`ssh-keys` is empty: nobody could log in")
+                Problem::new(format!("`{}` is empty: nobody could log in", list.key))
                     .at(list.span.clone(), "no key")
                     .help(
                         "name a public key, or leave the line out: then the keys of ~/.ssh are used, or a pair is made",
@@ -90,7 +80,7 @@ fn ssh_keys(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Pr
     }
     if keys.len() > MOST_KEYS {
         problems.push(
-            Problem::new(format!("`ssh-keys` has more than {MOST_KEYS} keys"))
+            Problem::new(format!("`{}` has more than {MOST_KEYS} keys", list.key))
                 .at(list.span.clone(), format!("{} keys", keys.len()))
                 .help("name only the keys of those who may log in"),
         );

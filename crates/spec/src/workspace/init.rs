@@ -8,14 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::error::WorkspaceError;
 use super::keys::write_new;
-
-/// The commented file; `{today}` stands for the date.
-const TEMPLATE: &str = include_str!("kraken.toml");
-
-/// The text that [`init`] writes on the day with this date (`2026-11-23`).
-pub fn template(today: &str) -> String {
-    TEMPLATE.replace("{today}", today)
-}
+use crate::keys;
 
 /// Writes a commented spec to `path`, never over another file. Only here is the clock read: today's date becomes the spec's
 /// `clock-floor`, so that builds themselves depend on the spec alone.
@@ -23,7 +16,7 @@ pub fn template(today: &str) -> String {
 /// # Errors
 /// [`WorkspaceError::Exists`] when there is a file already, [`WorkspaceError::Write`] when it cannot be written.
 pub fn init(path: &Path) -> Result<(), WorkspaceError> {
-    write_new(path, template(&today()).as_bytes(), 0o644)
+    write_new(path, keys::template(&today()).as_bytes(), 0o644)
 }
 
 /// Today's date in UTC.

@@ -1,8 +1,6 @@
 //! The SSH key pair beside `kraken.toml`: made once when there is no other key, used by every later run.
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ssh_key::rand_core::OsRng;
@@ -10,6 +8,7 @@ use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use super::error::WorkspaceError;
 use super::files::{beside, read_small};
+use kraken_foundation::atomic;
 
 /// The private key, in OpenSSH's format, mode 0600.
 pub const PRIVATE_KEY: &str = "kraken_ed25519";
@@ -66,20 +65,6 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Work
             source,
         },
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // A temporary file is made with O_EXCL and mode 0600: its bytes are never open to others.
-    let mut file = tempfile::Builder::new()
-        .prefix(".kraken-")
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(mode))
-        .map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist_noclobber(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    // The temporary file behind it is made with O_EXCL and mode 0600: its bytes are never open to others.
+    atomic::write_new(path, mode, bytes).map_err(failed)
 }

@@ -14,7 +14,7 @@ mod keys;
 pub use cluster_keys::{Encrypt, Unlock, make_cluster_keys, read_cluster_keys, read_secret};
 pub use error::WorkspaceError;
 pub use files::Surroundings;
-pub use init::{init, template};
+pub use init::init;
 pub use keys::{PRIVATE_KEY, PUBLIC_KEY};
 
 use crate::Cluster;

@@ -1,4 +1,5 @@
-//! etcd's `raftpb` (raft.proto) and `walpb` (record.proto). They are proto2: what is written there always is an `Option` here.
+//! etcd's `raftpb` (raft.proto) and `walpb` (record.proto). They are proto2: a field that etcd
+//! always writes is an `Option` here.
 
 /// `raftpb.Entry`.
 #[derive(Clone, PartialEq, prost::Message)]

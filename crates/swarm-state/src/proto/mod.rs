@@ -1,5 +1,6 @@
-//! The protobuf messages that are written, with the fields that are written: the names are swarmkit's and etcd's, the numbers their
-//! `.proto` files'. What is left out has its default there.
+//! The protobuf messages that are written, with the fields that are written: the names are
+//! swarmkit's and etcd's, the numbers those of their `.proto` files. Omitted fields have their
+//! defaults there.
 
 mod etcd;
 mod object;

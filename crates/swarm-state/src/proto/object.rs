@@ -121,7 +121,7 @@ pub(crate) struct RootCa {
     /// The key, PEM.
     #[prost(bytes = "vec", tag = "1")]
     pub ca_key: Vec<u8>,
-    /// The certificate, PEM: the very bytes of the file and of the token's digest.
+    /// The certificate, PEM: exactly the bytes of the file and of the token's digest.
     #[prost(bytes = "vec", tag = "2")]
     pub ca_cert: Vec<u8>,
     /// `sha256:` and the certificate's digest in hexadecimal.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::object::{Cluster, Network, Node};
 
-/// `RaftMember`: who takes part in the raft.
+/// `RaftMember`: a member of the raft.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct RaftMember {
     #[prost(uint64, tag = "1")]
@@ -22,7 +22,8 @@ pub(crate) struct RaftMember {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct RaftMemberStatus {}
 
-/// `InternalRaftRequest`: what one entry of the log does; its actions are applied together or not at all.
+/// `InternalRaftRequest`: the effect of one entry of the log; its actions are applied together or
+/// not at all.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct InternalRaftRequest {
     #[prost(uint64, tag = "1")]

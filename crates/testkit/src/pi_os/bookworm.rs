@@ -65,13 +65,13 @@ pub fn system(tree: &mut Tree, image: &Image, archive: &TestArchive) {
         "multi-user.target",
         include_str!("bookworm/host-keys.service"),
     );
-    // A second net, for what the initramfs has not grown.
+    // A second attempt, for what the initramfs has not grown.
     tree.unit(
         "resize2fs_once",
         "multi-user.target",
         include_str!("bookworm/resize2fs-once.service"),
     );
-    // By machine-id(5), what an empty one means is no first boot.
+    // According to machine-id(5), an empty file means that this is not a first boot.
     tree.file("/etc/machine-id", "");
     tree.file("/etc/dphys-swapfile", "CONF_SWAPSIZE=512\n");
     tree.put(

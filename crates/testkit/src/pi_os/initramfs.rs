@@ -6,13 +6,14 @@ use cpio::newc::{Builder, trailer};
 
 use crate::world::Image;
 
-/// A script of the initramfs, behind the root's mounting.
+/// A script of the initramfs that runs after the root is mounted.
 pub struct LocalBottom {
     pub name: &'static str,
     pub text: &'static str,
 }
 
-/// Puts a further archive behind those of the initramfs: the kernel unpacks one after the other (Documentation/driver-api/early-userspace).
+/// Appends an archive to those of the initramfs: the kernel unpacks one after the other
+/// (Documentation/driver-api/early-userspace).
 pub fn add_to_initramfs(image: &Image, script: LocalBottom) {
     let mut bytes = image.boot_file("/initramfs8");
     while !bytes.len().is_multiple_of(4) {

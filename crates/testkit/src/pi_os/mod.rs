@@ -1,5 +1,6 @@
-//! Stand-ins for Raspberry Pi OS Lite, to boot: a composed Debian with files of this project's own that do what Raspberry Pi OS' first boot does.
-//! Raspberry Pi's own programs, kernel and firmware are not in them.
+//! Bootable stand-ins for Raspberry Pi OS Lite: a composed Debian with files of this project's own
+//! that do the same as Raspberry Pi OS' first boot. Raspberry Pi's own programs, kernel and
+//! firmware are not in them.
 
 mod bookworm;
 mod initramfs;
@@ -21,10 +22,11 @@ use crate::world::Image;
 use initramfs::add_to_initramfs;
 use tree::Tree;
 
-/// Which of the two.
+/// The two releases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PiOs {
-    /// NetworkManager without netplan and cloud-init; a first process that restarts, `fake-hwclock`, a swap file.
+    /// NetworkManager without netplan and cloud-init; a first process that restarts,
+    /// `fake-hwclock`, a swap file.
     Bookworm,
     /// cloud-init, netplan, compressed swap; the work of the first boot is done in the initramfs.
     Trixie,
@@ -38,13 +40,14 @@ impl PiOs {
         }
     }
 
-    /// A further archive, as Raspberry Pi has one, with a key of its own.
+    /// Makes a further archive, as Raspberry Pi has one, with a key of its own.
     pub fn archive(self) -> TestArchive {
         let archive = TestArchive::builder().suite(self.release().suite);
         archive.package("pi-like", "1.0", "").build().serve()
     }
 
-    /// Makes it at `to`. The Debian release is taken from the cache, or composed, once, which takes minutes and root.
+    /// Makes it at `to`. The Debian release is taken from the cache, or composed, once, which takes
+    /// minutes and root.
     pub fn make(self, to: &Path, archive: &TestArchive) -> Image {
         crate::tools::require(&[("tune2fs", "e2fsprogs"), ("mcopy", "mtools"), ("debugfs", "e2fsprogs")]);
         let cache = Cache::open(None).unwrap();
@@ -75,7 +78,8 @@ impl PiOs {
     }
 }
 
-/// Makes its kernel one that does not start on `virt`, as Raspberry Pi's own does not: no driver for that machine's disk.
+/// Replaces its kernel by one that does not start on `virt`, as Raspberry Pi's own does not: it has
+/// no driver for that machine's disk.
 pub fn without_virtio(image: &Image) {
     let modules = image.debugfs("ls -p /usr/lib/modules");
     let release = modules.split('/').find(|word| word.ends_with("-arm64")).unwrap();

@@ -1,4 +1,4 @@
-//! The files that a stand-in lays over a composed Debian.
+//! The files that a stand-in puts over a composed Debian.
 
 use kraken_disk::ImageFile;
 use kraken_overlay::{Entry, Overlay, Volume};
@@ -6,7 +6,7 @@ use kraken_overlay::{Entry, Overlay, Volume};
 use crate::lay;
 use crate::world::Image;
 
-/// What is laid over a composed Debian.
+/// The files to put over a composed Debian.
 pub struct Tree {
     pub overlay: Overlay,
 }
@@ -37,7 +37,7 @@ impl Tree {
         self.put(&link, Entry::symlink(unit, lay::TIME));
     }
 
-    /// What both releases have.
+    /// Adds the files of both releases.
     pub fn both(&mut self, image: &Image) {
         self.file(
             "/etc/rpi-issue",

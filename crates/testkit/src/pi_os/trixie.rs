@@ -8,7 +8,7 @@ use crate::archive::TestArchive;
 use crate::lay;
 use crate::world::Image;
 
-/// Where it keeps the key of its second archive.
+/// The key of its second archive.
 const KEY: &str = "/usr/share/keyrings/pi-like.asc";
 
 /// The partition grows, and the disk gets another id, before the system begins.
@@ -32,7 +32,7 @@ pub fn system(tree: &mut Tree, image: &Image, archive: &TestArchive) {
         "/etc/cloud/cloud.cfg.d/98_pi-like.cfg",
         "growpart:\n  mode: \"off\"\nresize_rootfs: false\n",
     );
-    // The account that is there has no shell until somebody renames it.
+    // The existing account has no shell until it is renamed.
     let passwd = String::from_utf8(image.root_file("/etc/passwd")).unwrap();
     let locked: Vec<String> = passwd
         .lines()

@@ -1,4 +1,4 @@
-//! Docker's API over its socket: quicker than a client, and it says how long it may take.
+//! Docker's API over its socket: quicker than a client, and with a time limit.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Asks dockerd for a path of the API. An answer that is no success is an error, with dockerd's own words.
+/// Requests a path of the API from dockerd. An unsuccessful answer is an error, with dockerd's own
+/// text.
 ///
-/// dockerd makes its socket long before it answers: `patience` is for the answer.
-pub fn get(socket: &Path, path: &str, patience: Duration) -> io::Result<Value> {
+/// dockerd makes its socket long before it answers: `timeout` is the limit for the answer.
+pub fn get(socket: &Path, path: &str, timeout: Duration) -> io::Result<Value> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(patience.max(Duration::from_millis(1))))?;
+    stream.set_read_timeout(Some(timeout.max(Duration::from_millis(1))))?;
     // HTTP/1.0: the answer comes in one piece, and ends with the connection.
     write!(stream, "GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n")?;
     let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! What a test asks of a node: by the client, by the API, by programs that run beside its dockerd.
+//! A test's access to a node: by the client, by the API, by programs that run beside its dockerd.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,29 +8,29 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::said;
-use super::node::{Node, PATIENCE};
+use super::node::{Node, TIMEOUT};
 use super::tail::last_lines;
 use super::wait::wait_for;
 use super::{api, image};
 
 impl Node {
-    /// A program on the node, beside its dockerd, which it finds by `DOCKER_HOST`. The node is switched on if need be. To be spawned,
-    /// or run to its end; a power cut ends it.
+    /// Returns a program on the node, beside its dockerd, which it finds by `DOCKER_HOST`. Switches
+    /// the node on if necessary. The caller spawns it or runs it to its end; a power cut ends it.
     pub fn command(&self, program: &str) -> Command {
         self.on(&mut self.state()).command(program)
     }
 
     /// Runs the client.
     pub fn try_docker(&self, arguments: &[&str]) -> Output {
-        let patience = PATIENCE.as_secs().to_string();
+        let timeout = TIMEOUT.as_secs().to_string();
         self.command("timeout")
-            .args(["--kill-after=5", &patience, "docker"])
+            .args(["--kill-after=5", &timeout, "docker"])
             .args(arguments)
             .output()
             .unwrap()
     }
 
-    /// Runs the client, which must succeed; gives what it printed on stdout, without the last newline.
+    /// Runs the client, which must succeed; returns its stdout, without the last newline.
     pub fn docker(&self, arguments: &[&str]) -> String {
         let output = self.try_docker(arguments);
         assert!(
@@ -42,7 +42,7 @@ impl Node {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Asks dockerd for a path of its API, for two seconds.
+    /// Requests a path of the API from dockerd, with a limit of two seconds.
     pub fn api(&self, path: &str) -> io::Result<Value> {
         self.ask(path, Duration::from_secs(2))
     }
@@ -61,27 +61,27 @@ impl Node {
         .1
     }
 
-    fn ask(&self, path: &str, patience: Duration) -> io::Result<Value> {
+    fn ask(&self, path: &str, timeout: Duration) -> io::Result<Value> {
         let socket = match &self.state().machine {
             Some(machine) => machine.path("/run/docker.sock"),
             None => return Err(io::Error::other(format!("{} is off", self.name()))),
         };
-        api::get(&socket, path, patience)
+        api::get(&socket, path, timeout)
     }
 
-    /// What `docker info` knows.
+    /// Returns what `docker info` reports.
     pub fn info(&self) -> Value {
-        self.ask("/info", PATIENCE)
+        self.ask("/info", TIMEOUT)
             .unwrap_or_else(|error| panic!("{}: {error}", self.name()))
     }
 
-    /// Everything that dockerd wrote, over all its starts.
+    /// Returns everything that dockerd wrote, over all its starts.
     pub fn log(&self) -> String {
         let log = fs::read(self.folder.join("dockerd.log")).unwrap();
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// Gives the node the image [`super::IMAGE`].
+    /// Loads the image [`super::IMAGE`] on the node.
     pub fn load_image(&self) {
         let file = image::tar(self.island.folder(), &self.state().engine);
         let mut load = self.command("docker");

@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use super::super::said;
 use super::machine::Machine;
 
-/// Both lie in memory, on the machine.
+/// Both are in memory, on the machine.
 const PROGRAM: &str = "/run/kraken-clock";
 const OFFSET: &str = "/run/kraken-clock.offset";
 
-/// The command for a program of the machine whose clock is so many seconds off.
+/// Returns the command for a program of the machine whose clock is `offset` seconds off.
 pub fn command(machine: &Machine, offset: i64, program: &str) -> Command {
     set(machine, offset);
     let compiled = machine.path(PROGRAM);
@@ -36,7 +36,7 @@ pub fn command(machine: &Machine, offset: i64, program: &str) -> Command {
     command
 }
 
-/// Sets the clock anew.
+/// Sets the clock again.
 pub fn set(machine: &Machine, offset: i64) {
     fs::write(machine.path(OFFSET), offset.to_string()).unwrap();
 }

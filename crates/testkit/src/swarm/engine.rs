@@ -1,4 +1,5 @@
-//! Which dockerd: a small Debian tree with the `docker.io` of a release, made once and kept in the cache.
+//! The dockerd of a release: a small Debian tree with its `docker.io`, made once and kept in the
+//! cache.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,11 +13,13 @@ use super::super::tools::{require, search_path};
 use super::super::{output, run};
 use super::tail::last_lines;
 
-/// What is in every tree besides Debian's required packages. busybox is for the container image.
+/// The packages in every tree besides Debian's required packages. busybox is for the container
+/// image.
 const PACKAGES: &str = "docker.io,containerd,runc,iptables,iproute2,busybox-static,python3";
 /// The public keys of the Debian archive, from the package `debian-archive-keyring`.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// Settings of the tree's apt. The index of a development release may be older than it says it should be.
+/// Settings of the tree's apt. The index of a development release may be older than it says it
+/// should be.
 const APT: [&str; 2] = ["Acquire::Languages \"none\";", "Acquire::Check-Valid-Until \"false\";"];
 const DPKG: [&str; 4] = [
     "force-unsafe-io",
@@ -33,9 +36,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Debian's `docker.io` of a release (`bookworm`, `trixie`, `sid`), for this machine's architecture. The first call makes the
-    /// tree, from the mirror that this machine's apt is set to; later ones need no network. To have a release's newer
-    /// packages, remove the tree from the folder `test-trees` of the cache.
+    /// Returns Debian's `docker.io` of a release (`bookworm`, `trixie`, `sid`), for this machine's
+    /// architecture. The first call makes the tree, from the mirror of this machine's apt; later
+    /// ones need no network. To get newer packages of a release, remove the tree from the folder
+    /// `test-trees` of the cache.
     pub fn suite(suite: &str) -> Self {
         require(&[
             ("mmdebstrap", "mmdebstrap"),
@@ -63,17 +67,17 @@ impl Engine {
         Self { tree, version }
     }
 
-    /// The newest that Debian has.
+    /// Returns the newest that Debian has.
     pub fn newest() -> Self {
         Self::suite("sid")
     }
 
-    /// Its version, `26.1.5`.
+    /// Returns its version, `26.1.5`.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The root of its tree, which is not to be changed.
+    /// Returns the root of its tree, which must not be changed.
     pub fn tree(&self) -> &Path {
         &self.tree
     }
@@ -91,7 +95,7 @@ fn make(suite: &str, packages: &str, tree: &Path) {
         fs::remove_dir_all(&work).unwrap();
     }
     let proxies = output(Command::new("apt-config").args(["dump", "Acquire"]));
-    // Killed, it leaves no mounts and no processes.
+    // When it is killed, it leaves no mounts and no processes.
     let mut command = Command::new("unshare");
     command
         .args([
@@ -134,7 +138,7 @@ fn make(suite: &str, packages: &str, tree: &Path) {
     fs::rename(&work, tree).unwrap();
 }
 
-/// The upstream version of the tree's `docker.io`, from dpkg's status.
+/// Returns the upstream version of the tree's `docker.io`, from dpkg's status.
 fn version_in(tree: &Path) -> String {
     let status = fs::read_to_string(tree.join("var/lib/dpkg/status")).unwrap();
     let paragraph = status

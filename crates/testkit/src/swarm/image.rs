@@ -1,4 +1,4 @@
-//! A container image that comes from no registry.
+//! A container image that does not come from a registry.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use super::super::docker;
 use super::engine::Engine;
 
-/// The image [`super::IMAGE`] for this machine's architecture, made once in a folder.
+/// Returns the image [`super::IMAGE`] for this machine's architecture, made once in a folder.
 pub fn tar(folder: &Path, engine: &Engine) -> PathBuf {
     let to = folder.join("busybox.tar");
     if !to.exists() {
-        // As Go names them.
+        // In Go's spelling.
         let architecture = match std::env::consts::ARCH {
             "x86_64" => "amd64",
             "aarch64" => "arm64",

@@ -1,4 +1,5 @@
-//! A network that leads nowhere: a bridge in a network namespace without an uplink, and a PID namespace in which every machine lives.
+//! An isolated network: a bridge in a network namespace without an uplink, and a PID namespace that
+//! contains every machine.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -13,7 +14,8 @@ use super::super::run;
 use super::super::tools::search_path;
 use super::tail::last_lines;
 
-/// Its first process ends when the pipe to it closes, also when this process is killed; nothing of an island outlives that.
+/// An isolated network. Its first process ends when the pipe to it closes, also when this process
+/// is killed; nothing of an island outlives that.
 pub struct Island {
     first: Child,
     pipe: Option<ChildStdin>,
@@ -32,7 +34,7 @@ impl Island {
             rustix::process::geteuid().is_root(),
             "this test needs root: it starts dockerds in namespaces of their own"
         );
-        // Not /tmp: that may lie in memory, and a manager alone writes 128 MB.
+        // Not /tmp: that may be in memory, and a manager alone writes 128 MB.
         let parent = std::env::var_os("TMPDIR").unwrap_or_else(|| "/var/tmp".into());
         let folder = tempfile::Builder::new()
             .prefix("kraken-swarm-")
@@ -49,7 +51,8 @@ impl Island {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
-            // A signal to the test's process group ends the test, and by that the island, in its own order.
+            // A signal to the test's process group ends the test, which then ends the island in
+            // order.
             .process_group(0)
             .spawn()
             .unwrap();
@@ -66,22 +69,23 @@ impl Island {
         }
     }
 
-    /// Where its machines keep their files; its last part is a name that no other island has.
+    /// Returns the folder of its machines' files; its last part is a name that no other island has.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Its first process, as the host sees it.
+    /// Returns its first process, in the host's numbering.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The control group of its containers.
+    /// Returns the control group of its containers.
     pub fn cgroup(&self) -> String {
         format!("/{}", self.folder.file_name().unwrap().to_string_lossy())
     }
 
-    /// Puts a cable between the bridge and the network namespace of a process: `eth0`, with this address. Returns the port's name.
+    /// Connects the network namespace of a process to the bridge: `eth0`, with this address.
+    /// Returns the port's name.
     pub fn plug(&self, pid: u32, address: &str) -> String {
         let port = format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed));
         self.ip(&format!("link add {port} type veth peer name eth0 netns {pid}"));
@@ -112,7 +116,7 @@ pub fn ip(pid: u32, arguments: &str) {
         .args(arguments.split(' ')));
 }
 
-/// Reads the line that the first process of an island or a machine writes when all is set.
+/// Reads the line that the first process of an island or a machine writes when it is ready.
 pub fn wait_until_up(child: &mut Child, log: &Path) {
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("a pipe"))
@@ -121,10 +125,10 @@ pub fn wait_until_up(child: &mut Child, log: &Path) {
     assert_eq!(line, "up\n", "{}", last_lines(log, 20));
 }
 
-/// The child of a process that has only one.
+/// Returns the child of a process that has only one.
 pub fn child_of(pid: u32) -> Option<u32> {
     let parent = |stat: &str| -> Option<u32> {
-        // proc_pid_stat(5): the name, in brackets, may hold anything.
+        // proc_pid_stat(5): the name, in brackets, may contain any character.
         stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
     };
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {

@@ -1,4 +1,5 @@
-//! What a node is without Docker: namespaces with a root file system, a host name and a network card. It is there from power-on to power-off.
+//! A node without Docker: namespaces with a root file system, a host name and a network card. It
+//! exists from power-on to power-off.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::super::tools::search_path;
 use super::engine::Engine;
 use super::island::{Island, child_of, ip, wait_until_up};
 
-/// Where a client finds dockerd, on the machine.
+/// The address of dockerd for a client on the machine.
 pub const DOCKER_HOST: &str = "unix:///var/run/docker.sock";
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -24,11 +25,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Switches it on. `folder` has the folders `files` and `disk`; the cable is plugged in when it is `linked`.
+    /// Switches it on. `folder` has the folders `files` and `disk`; the cable is plugged in when it
+    /// is `linked`.
     pub fn boot(island: &Arc<Island>, engine: &Engine, name: &str, address: &str, folder: &Path, linked: bool) -> Self {
         let log = folder.join("machine.log");
         for path in [engine.tree(), folder] {
-            // They stand in mount options.
+            // The paths are part of mount options.
             let plain = |byte: &u8| !b",:\\".contains(byte);
             assert!(path.as_os_str().as_encoded_bytes().iter().all(plain), "{path:?}");
         }
@@ -61,7 +63,8 @@ impl Machine {
         machine
     }
 
-    /// A program on the machine, with the machine's own environment and the way to its dockerd.
+    /// Returns a program on the machine, with the machine's own environment and the address of its
+    /// dockerd.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command
@@ -74,7 +77,8 @@ impl Machine {
         command
     }
 
-    /// A path of the machine, as the host sees it. Absolute links in it would lead astray: `/run`, not `/var/run`.
+    /// Returns a path of the machine in the host's view. Do not use paths with absolute links:
+    /// `/run`, not `/var/run`.
     pub fn path(&self, path: &str) -> PathBuf {
         Path::new("/proc")
             .join(self.pid.to_string())
@@ -82,7 +86,8 @@ impl Machine {
             .join(path.trim_start_matches('/'))
     }
 
-    /// Plugs the cable in or out. Without it the card is down and has no route, as it would be before anything set it up.
+    /// Plugs the cable in or out. Without it the card is down and has no route, as before it was
+    /// first configured.
     pub fn link(&self, up: bool) {
         let state = if up { "up" } else { "down" };
         self.island.ip(&format!("link set {} {state}", self.port));
@@ -92,8 +97,9 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // With its first process the kernel ends all others of its PID namespace, and the wait is for all of them. Its
-        // mounts go with them; the cable may hang on for a moment, so it is pulled here.
+        // With its first process the kernel ends all others of its PID namespace, and the wait
+        // covers all of them. Its mounts go with them; the cable may remain for a moment, so it is
+        // pulled here.
         signal(self.pid, Signal::KILL);
         let _ = self.outer.wait();
         let _ = Command::new("nsenter")
@@ -105,13 +111,13 @@ impl Drop for Machine {
     }
 }
 
-/// Sends a signal to a process, which may be gone.
+/// Sends a signal to a process, which may have ended.
 pub fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
     let _ = kill_process(pid, signal);
 }
 
-/// The content of `/var/lib/docker/swarm`, with its modes, for root.
+/// Copies the content of `/var/lib/docker/swarm`, with its modes, for root.
 pub fn copy_state(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     super::super::run(

@@ -1,8 +1,10 @@
-//! A bench for swarms: real dockerds, one for each node, each on a machine of its own made of namespaces, on a network that leads nowhere.
+//! A bench for swarms: real dockerds, one for each node, each on a machine of its own made of
+//! namespaces, on an isolated network.
 //!
-//! Needs root. A machine has a Debian tree as its root file system, a disk for `/var/lib/docker`, a network card, a host name and its own
-//! processes; switched off, it loses everything but the disk and the files that the test put there. Nothing has a name outside of the
-//! bench, and everything ends with the test, however the test ends: see `island.sh`.
+//! Needs root. A machine has a Debian tree as its root file system, a disk for `/var/lib/docker`, a
+//! network card, a host name and its own processes. Switched off, it loses everything but the disk
+//! and the files that the test put there. Nothing has a name outside of the bench, and everything
+//! ends with the test, however the test ends: see `island.sh`.
 
 mod api;
 mod client;
@@ -27,10 +29,11 @@ use super::said;
 use island::Island;
 use wait::{logs, try_for, wait_for};
 
-/// The container image that a node can be given.
+/// The container image that a node can load.
 pub const IMAGE: &str = "busybox:test";
 
-/// Nodes gossip all the time, and compare all that they know every 30 s (libnetwork's networkdb): four times over, it has arrived.
+/// Nodes gossip all the time, and compare all that they know every 30 s (libnetwork's networkdb):
+/// after four rounds it has arrived.
 const GOSSIP: Duration = Duration::from_secs(120);
 
 /// Nodes on one network.
@@ -40,7 +43,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A network without nodes; `engine` is for those that come.
+    /// Makes a network without nodes; `engine` is for nodes that are added.
     pub fn new(engine: &Engine) -> Self {
         Self {
             island: Arc::new(Island::new()),
@@ -48,25 +51,28 @@ impl Bench {
         }
     }
 
-    /// A node that is switched off, with an address in a network of 24 bits. `swarm_state` is what its `/var/lib/docker/swarm` has.
+    /// Adds a node that is switched off, with an address in a network of 24 bits. `swarm_state` is
+    /// the content of its `/var/lib/docker/swarm`.
     pub fn node(&self, name: &str, address: &str, swarm_state: Option<&Path>) -> Node {
         Node::new(&self.island, &self.engine, name, address, swarm_state)
     }
 
-    /// Where everything of this bench lies; the last part of the path is a name of its own.
+    /// Returns the folder of this bench; the last part of the path is unique.
     pub fn folder(&self) -> &Path {
         self.island.folder()
     }
 
-    /// Asks until there is an answer, and shows the logs of all nodes when there is none in time.
+    /// Polls until there is an answer, and shows the logs of all nodes when there is none in time.
     pub fn wait_for<T>(&self, what: &str, timeout: Duration, ask: impl FnMut() -> Option<T>) -> T {
         wait_for(&self.island, what, timeout, ask).0
     }
 
-    /// Waits until a manager says that `count` nodes are ready, however many it knows; returns the time since a dockerd was last started.
+    /// Waits until a manager reports that `count` nodes are ready, however many it knows; returns
+    /// the time since a dockerd was last started.
     ///
-    /// A manager believes for some seconds that a node is ready which has just lost its power: of a single node that comes back this
-    /// proves nothing before the manager has noticed its loss.
+    /// For some seconds a manager still reports a node as ready that has just lost its power. So
+    /// for a single node that comes back this means nothing before the manager has noticed its
+    /// loss.
     pub fn wait_ready(&self, manager: &Node, count: usize, timeout: Duration) -> Duration {
         let begun = Instant::now();
         loop {
@@ -75,7 +81,8 @@ impl Bench {
                     let nodes = nodes.as_array().expect("a list of nodes").clone();
                     let ready = |node: &&serde_json::Value| node["Status"]["State"] == "ready";
                     if nodes.iter().filter(ready).count() == count {
-                        // Read now: nodes may have waited for this manager before they started theirs.
+                        // Read now: nodes may have waited for this manager before they started
+                        // theirs.
                         return self.island.started.lock().unwrap().expect("a dockerd").elapsed();
                     }
                     let states = nodes
@@ -94,10 +101,12 @@ impl Bench {
         }
     }
 
-    /// Waits until the manager's only container knows `count` containers of a service by name, and each answers it.
+    /// Waits until the manager's only container knows `count` containers of a service by name, and
+    /// each answers it.
     ///
-    /// Nodes tell each other by gossip which container is where, names and ways apart: the way to one whose name is known already may
-    /// be some seconds late, and a single lost packet says nothing.
+    /// Nodes exchange by gossip which container is where, names and routes separately: the route to
+    /// a container whose name is known already may be some seconds late, and a single lost packet
+    /// proves nothing.
     pub fn wait_containers_reach(&self, manager: &Node, service: &str, count: usize) {
         let container = manager.docker(&["ps", "--quiet"]);
         let exec = |program: &[&str]| manager.try_docker(&[&["exec", &container], program].concat());

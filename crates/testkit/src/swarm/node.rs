@@ -16,9 +16,9 @@ use super::machine::{DOCKER_HOST, Machine, copy_state, signal};
 use super::wait::wait_for;
 
 /// How long a client, or the end of a dockerd, may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where docker.service of every Debian finds containerd.
+/// The socket of containerd in docker.service of every Debian.
 const CONTAINERD: &str = "/run/containerd/containerd.sock";
 
 /// A node. Dropped, it loses its power.
@@ -49,7 +49,7 @@ impl Node {
         address: &str,
         swarm_state: Option<&Path>,
     ) -> Self {
-        // A second node of the same name is another card: nothing of the first one's is on it.
+        // A second node of the same name is another card: it has nothing of the first one.
         let lives = island
             .logs
             .lock()
@@ -94,32 +94,33 @@ impl Node {
         &self.name
     }
 
-    /// Its address, without the length of the prefix.
+    /// Returns its address, without the length of the prefix.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// `/var/lib/docker`, as the host sees it, whether the node is on or off.
+    /// Returns `/var/lib/docker` in the host's view, whether the node is on or off.
     pub fn data_root(&self) -> PathBuf {
         self.folder.join("disk")
     }
 
-    /// One more option for dockerd, from its next start on.
+    /// Adds an option for dockerd, from its next start on.
     pub fn option(&self, option: &str) {
         self.state().options.push(option.to_owned());
     }
 
-    /// A variable of dockerd's environment, from its next start on.
+    /// Sets a variable of dockerd's environment, from its next start on.
     pub fn env(&self, name: &str, value: &str) {
         self.state().environment.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Another dockerd, from the next power-on.
+    /// Sets another dockerd, from the next power-on.
     pub fn set_engine(&self, engine: &Engine) {
         self.state().engine = engine.clone();
     }
 
-    /// Puts a file on the node, which is there at every power-on. Its folders must be no links, but for `/bin`, `/sbin` and `/lib`.
+    /// Puts a file on the node, which exists at every power-on. Its folders must not be links,
+    /// except `/bin`, `/sbin` and `/lib`.
     pub fn put(&self, path: &str, bytes: impl AsRef<[u8]>, mode: u32) {
         let path = path.trim_start_matches('/');
         let merged = ["bin/", "sbin/", "lib/"].iter().any(|folder| path.starts_with(folder));
@@ -133,7 +134,8 @@ impl Node {
         }
     }
 
-    /// Switches the power on: containerd starts, as on every Debian that has Docker, and no dockerd yet. What is on already stays on.
+    /// Switches the power on: containerd starts, as on every Debian that has Docker, and no dockerd
+    /// yet. Does nothing when the power is on.
     pub fn boot(&self) {
         self.on(&mut self.state());
     }
@@ -151,7 +153,8 @@ impl Node {
             let machine = Machine::boot(&self.island, engine, &self.name, &address, &self.folder, *linked);
             let log = File::create(self.folder.join("containerd.log")).unwrap();
             let mut command = machine.command("containerd");
-            // Its data would lie on what a power cut empties; Debian's containerd has it on the card, as dockerd has its own.
+            // Its data would be lost in a power cut; Debian's containerd has it on the card, as
+            // dockerd has its own.
             command
                 .args(["--root", "/var/lib/docker/containerd"])
                 .stdout(log.try_clone().unwrap())
@@ -161,7 +164,7 @@ impl Node {
         })
     }
 
-    /// Starts dockerd, on a machine that is switched on if need be, and does not wait for it.
+    /// Starts dockerd, on a machine that is switched on if necessary, and does not wait for it.
     pub fn start(&self) {
         let mut state = self.state();
         let state = &mut *state;
@@ -173,7 +176,7 @@ impl Node {
         let (options, environment) = (state.options.clone(), state.environment.clone());
         let machine = self.on(state);
         let containerd = machine.path(CONTAINERD);
-        wait_for(&self.island, &format!("containerd on {}", self.name), PATIENCE, || {
+        wait_for(&self.island, &format!("containerd on {}", self.name), TIMEOUT, || {
             containerd.exists().then_some(())
         });
         let mut command = match offset {
@@ -207,17 +210,18 @@ impl Node {
             .is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
-    /// Cuts the power: every process ends at once, and what was not on the disk is lost. Returns when all is dead.
+    /// Cuts the power: every process ends at once, and what was not on the disk is lost. Returns
+    /// when all processes have ended.
     pub fn kill(&self) {
         let mut state = self.state();
         state.machine = None;
         for mut child in state.dockerd.take().into_iter().chain(state.containerd.take()) {
-            // It is dead already.
+            // It has ended already.
             let _ = child.wait();
         }
     }
 
-    /// Kills dockerd alone; containerd and the containers live on, as they do under systemd.
+    /// Kills dockerd alone; containerd and the containers continue, as they do under systemd.
     pub fn kill_dockerd(&self) {
         self.end_dockerd(Signal::KILL);
     }
@@ -234,7 +238,7 @@ impl Node {
         if let Some(pid) = child_of(child.id()) {
             signal(pid, with);
         }
-        wait_for(&self.island, &format!("the end of {}", self.name), PATIENCE, || {
+        wait_for(&self.island, &format!("the end of {}", self.name), TIMEOUT, || {
             child.try_wait().unwrap()
         });
     }
@@ -263,8 +267,8 @@ impl Node {
         }
     }
 
-    /// Sets dockerd's clock so many seconds off the true time; a dockerd that had a clock of its own from its start takes it at once.
-    /// Other programs on the machine see the true time.
+    /// Sets dockerd's clock `offset` seconds off the true time; a dockerd that had a clock of its
+    /// own from its start takes it at once. Other programs on the machine see the true time.
     pub fn set_clock(&self, offset: i64) {
         let mut state = self.state();
         state.clock = Some(offset);
@@ -285,7 +289,7 @@ impl Drop for Node {
     }
 }
 
-/// overlay2, where it can lie on this file system.
+/// Returns overlay2 where this file system supports it.
 fn storage_driver(folder: &Path) -> &'static str {
     /// linux/magic.h
     const OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;

@@ -1,9 +1,9 @@
-//! The end of a log, for what a test says when it fails.
+//! The end of a log, for the message of a failed test.
 
 use std::fs;
 use std::path::Path;
 
-/// The last `count` lines of a log; nothing when there is none.
+/// Returns the last `count` lines of a log; nothing when there is none.
 pub fn last_lines(log: &Path, count: usize) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

@@ -1,11 +1,12 @@
-//! Waiting for something to happen on a bench, with the logs of its nodes when it does not.
+//! Waits for something to happen on a bench, and shows the logs of its nodes when it does not.
 
 use std::time::{Duration, Instant};
 
 use super::island::Island;
 use super::tail::last_lines;
 
-/// Asks until there is an answer, and gives it with the time that it took; shows the logs of all nodes when there is none in time.
+/// Polls until there is an answer, and returns it with the time that it took; shows the logs of all
+/// nodes when there is none in time.
 pub fn wait_for<T>(island: &Island, what: &str, timeout: Duration, ask: impl FnMut() -> Option<T>) -> (T, Duration) {
     let begun = Instant::now();
     match try_for(timeout, ask) {
@@ -14,7 +15,7 @@ pub fn wait_for<T>(island: &Island, what: &str, timeout: Duration, ask: impl FnM
     }
 }
 
-/// Asks until there is an answer or the time is over.
+/// Polls until there is an answer or the time is over.
 pub fn try_for<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
@@ -28,7 +29,7 @@ pub fn try_for<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Opti
     }
 }
 
-/// The end of every node's log.
+/// Returns the end of every node's log.
 pub fn logs(island: &Island) -> String {
     let logs = island.logs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     logs.iter()

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use super::target::{DaemonTarget, OPTIONS, is_there};
 use super::unit;
 use kraken_disk::{real_path, tool};
+use kraken_foundation::named;
 use kraken_foundation::text;
 
 /// The answer of dockerd.
@@ -162,11 +163,11 @@ fn ask(
     room.put(runner.loader, &room.path("loader"))?;
     room.libraries()?;
     // dockerd checks that this program exists, but starts it only much later.
-    fs::write(room.path("bin/docker-proxy"), "#!/bin/sh\n").map_err(words)?;
+    named::write(&room.path("bin/docker-proxy"), b"#!/bin/sh\n").map_err(words)?;
     open(&room.path("bin/docker-proxy"))?;
     let file = room.path("daemon.json");
     let text = serde_json::to_vec(options).map_err(words)?;
-    fs::write(&file, text).map_err(words)?;
+    named::write(&file, &text).map_err(words)?;
     let mut command = room.loaded();
     command
         .arg(room.path("bin/dockerd"))
@@ -201,7 +202,7 @@ impl Room<'_> {
         let parent = to.parent().unwrap_or(self.folder);
         fs::create_dir_all(parent).map_err(words)?;
         open(parent)?;
-        fs::write(to, bytes).map_err(words)?;
+        named::write(to, &bytes).map_err(words)?;
         open(to)
     }
 

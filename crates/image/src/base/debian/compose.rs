@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -16,10 +16,9 @@ use super::error::{DebianError, io_error};
 use super::host::{self, Mirror};
 use super::release::Release;
 use super::scripts::{SCRIPTS, key_of};
-use kraken_fetch::plain::{NO_FOLLOW, create_plain};
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
+use kraken_foundation::{Job, named};
 
 /// An `InRelease` is about 150 KiB; more than this is not one.
 const RELEASE_LIMIT: u64 = 4 << 20;
@@ -138,13 +137,13 @@ impl Composition {
     ) -> Result<Self, DebianError> {
         let write = |name: &str, text: &str| {
             let path = work.join(name);
-            fs::write(&path, text).map_err(io_error("writing", &path))
+            named::write(&path, text.as_bytes()).map_err(io_error("writing", &path))
         };
         let scripts = work.join("scripts");
         fs::create_dir(&scripts).map_err(io_error("creating", &scripts))?;
         for (name, text) in SCRIPTS {
             let path = scripts.join(name);
-            fs::write(&path, text).map_err(io_error("writing", &path))?;
+            named::write(&path, text.as_bytes()).map_err(io_error("writing", &path))?;
             let permissions = fs::Permissions::from_mode(0o755);
             fs::set_permissions(&path, permissions).map_err(io_error("making executable", &path))?;
         }
@@ -167,7 +166,7 @@ impl Composition {
     fn start(&self, release: &Release) -> Result<Child, DebianError> {
         let temporary = self.work.join("tmp");
         fs::create_dir(&temporary).map_err(io_error("creating", &temporary))?;
-        let log = create_plain(&self.log).map_err(io_error("creating", &self.log))?;
+        let log = named::create(&self.log).map_err(io_error("creating", &self.log))?;
         Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"])
             .arg(self.scripts.join("compose.sh"))
@@ -234,11 +233,7 @@ impl Composition {
     /// Reads the child's output on a thread of its own: stages are handed on, the rest joins the log.
     fn read_stages(&self, child: &mut Child) -> Result<Receiver<String>, DebianError> {
         let (sender, receiver) = channel();
-        let mut log = File::options()
-            .append(true)
-            .custom_flags(NO_FOLLOW)
-            .open(&self.log)
-            .map_err(io_error("opening", &self.log))?;
+        let mut log = named::append(&self.log).map_err(io_error("opening", &self.log))?;
         if let Some(output) = child.stdout.take() {
             std::thread::spawn(move || {
                 for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {

@@ -1,4 +1,5 @@
-//! Puts right what a FAT volume has from a card that was pulled out: as `fsck.fat -a` does, and only where no byte of a file is lost by it.
+//! Repairs the faults that a FAT volume of a card has that was pulled out: as `fsck.fat -a` does,
+//! and only where no byte of a file is lost.
 
 use super::geometry::{Fat, Geometry, Width};
 use super::{FatError, Survey};
@@ -6,11 +7,13 @@ use crate::io::{ReadAt, WriteAt};
 use crate::slice::Slice;
 use crate::table::Partition;
 
-/// Puts the boot volume in a partition right: the first copy of the allocation table wins, clusters that no file uses are freed, FSInfo
-/// is written anew, dirty bits are cleared. Says what was wrong.
+/// Repairs the boot volume in a partition: the first copy of the allocation table wins, clusters
+/// that no file uses are freed, FSInfo is written again, dirty bits are cleared. Returns the faults
+/// that were found.
 ///
 /// # Errors
-/// [`FatError::Damaged`] when it is unsafe to walk, or a file is longer than its clusters: nothing is changed then.
+/// [`FatError::Damaged`] when it is unsafe to walk, or a file is longer than its clusters. Then
+/// nothing is changed.
 pub fn mend_fat(disk: &dyn WriteAt, partition: &Partition) -> Result<Vec<String>, FatError> {
     let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
     let survey = Survey::take(&slice)?;
@@ -21,7 +24,7 @@ pub fn mend_fat(disk: &dyn WriteAt, partition: &Partition) -> Result<Vec<String>
 /// As [`mend_fat`], for a volume that was surveyed.
 pub(super) fn settle(volume: &dyn WriteAt, survey: &Survey) -> Result<(), FatError> {
     survey.sound()?;
-    if let Some(finding) = &survey.beyond_mending {
+    if let Some(finding) = &survey.beyond_repair {
         return Err(FatError::Damaged(finding.clone()));
     }
     if survey.has_faults() {
@@ -56,7 +59,8 @@ fn put_right(volume: &dyn WriteAt, survey: &Survey) -> std::io::Result<()> {
     Ok(())
 }
 
-/// An FSInfo sector that knows nothing: neither how many clusters are free nor where to look for one first.
+/// Returns an FSInfo sector without information: neither the number of free clusters nor where to
+/// start the search for one.
 fn empty_info() -> [u8; 512] {
     let mut info = [0; 512];
     info[..4].copy_from_slice(b"RRaA");
@@ -66,7 +70,8 @@ fn empty_info() -> [u8; 512] {
     info
 }
 
-/// A volume whose FSInfo lost its signature, as if it had one: `fatfs` reads no other, and Linux does not mind.
+/// Shows a volume whose FSInfo lost its signature as if it had one: `fatfs` refuses such a volume,
+/// and Linux accepts it.
 pub(super) struct WithInfo<V> {
     pub volume: V,
     /// Where FSInfo is.
@@ -91,7 +96,8 @@ impl<V: ReadAt> ReadAt for WithInfo<V> {
     }
 }
 
-/// Writes both copies of the allocation table, a page at a time and only what differs: a view of an image keeps what is written to it.
+/// Writes both copies of the allocation table, a page at a time and only where they differ: a view
+/// of an image keeps everything that is written to it.
 fn write_table(volume: &dyn WriteAt, geometry: &Geometry, fat: &Fat) -> std::io::Result<()> {
     const PAGE: usize = 4096;
     for copy in 0..geometry.fats {

@@ -1,0 +1,13 @@
+//! All keys of `kraken.toml` with what is declared of them, and what is made of that: the commented
+//! file of `kraken-flash init`, and the reference page.
+
+mod list;
+mod page;
+mod template;
+
+pub use list::{Choice, Key, Section, sections};
+pub use page::page;
+pub use template::template;
+
+#[cfg(test)]
+mod tests;
