@@ -118,7 +118,7 @@ impl<'a> BootTarget<'a> {
     }
 
     /// Returns whether `virt` needs another kernel than the card's, because all of the card's
-    /// drivers are for a Pi. If the root volume cannot be read, the answer is no: the card's own
+    /// drivers are for a Pi. If the root volume cannot be read, the result is false: the card's own
     /// kernel will then show what is wrong.
     pub fn lacks_virtio(&self) -> bool {
         self.root()

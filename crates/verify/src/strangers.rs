@@ -13,7 +13,7 @@ use kraken_disk::{ImageFile, Layout};
 use kraken_image::provision::NodeRecord;
 use kraken_spec::Cluster;
 
-/// The largest number of files that are looked at.
+/// The largest number of files that are checked.
 const MOST: usize = 10_000;
 /// The endings of packed images.
 const PACKED: [&str; 4] = ["xz", "zst", "gz", "zip"];

@@ -38,7 +38,7 @@ impl OnCard<'_> {
 
 /// Returns where the card's own dockerd looks for the state, whatever kraken.toml says. Another
 /// check reports a file that cannot be read.
-fn looks_in(root: &dyn FileTree) -> String {
+fn state_place(root: &dyn FileTree) -> String {
     let text = root.read(DAEMON, DAEMON_LIMIT).ok().flatten().unwrap_or_default();
     let options: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();
     format!("{}/swarm", daemon::data_root(&options))
@@ -89,7 +89,7 @@ pub(super) fn verify(
     report: &mut ImageReport,
 ) {
     report.begin(CHECK);
-    let folder = looks_in(root);
+    let folder = state_place(root);
     strays(root, cluster, &folder, report);
     let on_card = OnCard { root, folder: &folder };
     let state = match kraken_swarm_check::read(&on_card) {

@@ -12,7 +12,7 @@ pub(in super::super) struct NodeView<'a> {
     pub(in super::super) node: &'a Node,
     /// The MAC address that the emulator gives to the adapter.
     pub(in super::super) mac: &'a str,
-    /// Whether a majority of the swarm's managers is booted. Without it there can be no swarm.
+    /// Whether a majority of the swarm's managers is booted. A swarm needs one.
     pub(in super::super) managers_are_there: bool,
     /// The time limits of the guest's units.
     pub(in super::super) limits: Limits,

@@ -79,8 +79,8 @@ const MOST_LIBRARIES: usize = 64;
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 /// How much of its output is kept, in bytes.
 const WORDS: u64 = 64 << 10;
-/// The user and group ID of `nobody`.
-const NOBODY: &str = "65534";
+/// The ID of the unprivileged user and group, which Debian calls `nobody` and `nogroup`.
+const UNPRIVILEGED: &str = "65534";
 /// Options that name a file which the card has and the folder lacks. dockerd would not find it.
 /// Other checks compare these files.
 const ELSEWHERE: [&str; 6] = [
@@ -265,8 +265,8 @@ fn unprivileged() -> Command {
     command.arg("--no-new-privs");
     if rustix::process::geteuid().is_root() {
         command
-            .arg(format!("--reuid={NOBODY}"))
-            .arg(format!("--regid={NOBODY}"))
+            .arg(format!("--reuid={UNPRIVILEGED}"))
+            .arg(format!("--regid={UNPRIVILEGED}"))
             .arg("--clear-groups")
             .arg("--bounding-set=-all");
     }
