@@ -9,8 +9,8 @@ pub use kraken_foundation::Job;
 pub use kraken_image::bake::Admission;
 use kraken_image::bake::{self, BakeError, Golden, Inputs};
 use kraken_image::base::{self, Base, BaseError};
-use kraken_image::packages::lock::{Bake, LOCK};
-use kraken_image::packages::{self, For, PackagesError, Selection};
+use kraken_image::packages::lock::{LOCK, LockedSet};
+use kraken_image::packages::{self, ObtainRequest, PackagesError, ReadyPackages};
 use kraken_image::provision::{self, Assets, ProvisionError};
 use kraken_spec::daemon::Version;
 use kraken_spec::workspace::{MissingKeys, Surroundings, Workspace, WorkspaceError};
@@ -140,10 +140,15 @@ impl Project {
     ///
     /// # Errors
     /// [`ProjectError`].
-    pub fn packages(&self, base: &Base, wanted: &Wanted<'_>, job: Job<'_>) -> Result<Option<Selection>, ProjectError> {
+    pub fn packages(
+        &self,
+        base: &Base,
+        wanted: &Wanted<'_>,
+        job: Job<'_>,
+    ) -> Result<Option<ReadyPackages>, ProjectError> {
         let cluster = self.cluster();
         let downloads = Downloads::open(wanted.options, cluster.apt.proxy.as_deref(), job)?;
-        let request = For {
+        let request = ObtainRequest {
             cluster,
             base,
             lock: &self.lock,
@@ -160,13 +165,13 @@ impl Project {
         if wanted.makes_images
             && let Some(selection) = &selection
         {
-            self.refuse(&selection.bake)?;
+            self.refuse(&selection.locked)?;
         }
         Ok(selection)
     }
 
     /// Before anything is made of packages: making the images would fail at the end for the same reasons.
-    fn refuse(&self, bake: &Bake) -> Result<(), ProjectError> {
+    fn refuse(&self, bake: &LockedSet) -> Result<(), ProjectError> {
         let refused = docker_refuses(self.cluster(), &self.assets, bake);
         match refused.is_empty() {
             true => Ok(()),
@@ -220,7 +225,7 @@ impl Prepared {
 
 /// Why no image can be made of this cluster with the Docker that is locked for its base; a sentence each. Empty where none is locked: its
 /// version is not known then.
-pub fn docker_refuses(cluster: &Cluster, assets: &Assets, bake: &Bake) -> Vec<String> {
+pub fn docker_refuses(cluster: &Cluster, assets: &Assets, bake: &LockedSet) -> Vec<String> {
     let Some(engine) = bake.engine() else {
         return Vec::new();
     };

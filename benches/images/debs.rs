@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kraken_fetch::Cache;
-use kraken_flash::packages::lock::{Bake, LOCK, Lock};
+use kraken_flash::packages::lock::{LOCK, Lock, LockedSet};
 
 use super::Result;
 use super::setting::{PROGRAM, Setting, run};
@@ -13,7 +13,7 @@ use super::setting::{PROGRAM, Setting, run};
 /// What is baked, and where it lies.
 pub struct Debs {
     /// As `kraken.lock` has it.
-    pub bake: Bake,
+    pub bake: LockedSet,
     /// The packages as files with names, for dpkg.
     pub files: Vec<PathBuf>,
 }
@@ -38,7 +38,10 @@ pub fn fetch(setting: &Setting, folder: &Path, cache: &Path) -> Result<Debs> {
     let said: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let base = said["sha256"].as_str().ok_or("`fetch --json` names no base")?;
     let lock = Lock::read(&folder.join(LOCK))?;
-    let bake = lock.bake(base).ok_or("kraken.lock has nothing for this base")?.clone();
+    let bake = lock
+        .set_for(base)
+        .ok_or("kraken.lock has nothing for this base")?
+        .clone();
     let (kept, named) = (cache.join("downloads"), folder.join("debs"));
     fs::create_dir_all(&kept)?;
     fs::create_dir_all(&named)?;

@@ -1,4 +1,5 @@
-//! Has the library compiled again when a template or overlay comes or goes: they are inside the program.
+//! Rebuilds the library when a template or overlay is added or removed, since they are compiled
+//! into the program.
 
 fn main() {
     for watched in ["../../templates", "../../overlays", "build.rs"] {

@@ -1,6 +1,6 @@
-//! Which node's card a device holds already: it is told by the pieces that are this node's own.
+//! Which node's card a device holds already: it is told by the extents that are this node's own.
 
-use kraken_flash::bake::Piece;
+use kraken_flash::bake::HashedExtent;
 use kraken_flash::card::{self as devices, Target};
 use kraken_foundation::progress::Silent;
 
@@ -13,20 +13,20 @@ const TELLING: usize = 16;
 #[derive(Clone)]
 pub(super) struct Held {
     hostname: String,
-    pieces: Vec<Piece>,
+    extents: Vec<HashedExtent>,
 }
 
 impl Held {
-    /// Of a node's pieces, those that are its own.
-    pub(super) fn of(hostname: &str, node: &[Piece], golden: &[Piece]) -> Self {
+    /// Of a node's extents, those that are its own.
+    pub(super) fn of(hostname: &str, node: &[HashedExtent], golden: &[HashedExtent]) -> Self {
         let mut shared = golden.iter().peekable();
-        let own = node.iter().filter(|piece| {
-            while shared.next_if(|other| other.start < piece.start).is_some() {}
-            shared.peek() != Some(piece)
+        let own = node.iter().filter(|extent| {
+            while shared.next_if(|other| other.start < extent.start).is_some() {}
+            shared.peek() != Some(extent)
         });
         Self {
             hostname: hostname.to_owned(),
-            pieces: own.take(TELLING).cloned().collect(),
+            extents: own.take(TELLING).cloned().collect(),
         }
     }
 }
@@ -34,9 +34,9 @@ impl Held {
 /// The node whose very bytes a card has, if it is one of these.
 pub(super) fn held_by<'h>(target: &dyn Target, held: &'h [Held], session: &Session) -> Option<&'h str> {
     let fits = |held: &&Held| {
-        let last = held.pieces.last();
-        last.is_some_and(|piece| piece.end <= target.size())
-            && devices::compare(target, &held.pieces, &Silent, &session.interrupt).is_ok()
+        let last = held.extents.last();
+        last.is_some_and(|extent| extent.end <= target.size())
+            && devices::compare(target, &held.extents, &Silent, &session.interrupt).is_ok()
     };
     held.iter().find(fits).map(|held| held.hostname.as_str())
 }
@@ -47,13 +47,13 @@ mod tests {
 
     #[test]
     fn a_node_is_told_by_the_pieces_that_are_its_own() {
-        let piece = |start: u64, sum: &str| Piece {
+        let extent = |start: u64, sum: &str| HashedExtent {
             start,
             end: start + 4096,
             sha256: sum.into(),
         };
-        let golden = [piece(0, "a"), piece(8192, "b"), piece(16384, "c")];
-        let node = [piece(0, "a"), piece(4096, "x"), piece(8192, "y"), piece(16384, "c")];
-        assert_eq!(Held::of("kraken-1", &node, &golden).pieces, node[1..3]);
+        let golden = [extent(0, "a"), extent(8192, "b"), extent(16384, "c")];
+        let node = [extent(0, "a"), extent(4096, "x"), extent(8192, "y"), extent(16384, "c")];
+        assert_eq!(Held::of("kraken-1", &node, &golden).extents, node[1..3]);
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kraken_disk::ReadAt;
-use kraken_flash::bake::{Golden, Piece};
+use kraken_flash::bake::{Golden, HashedExtent};
 use kraken_flash::card::{Host, Making, Receipt, Receipts, find};
 use kraken_spec::Node;
 
@@ -96,11 +96,11 @@ fn walk(
     let (golden, loaded, nodes) = (&baked.golden, &baked.loaded, baked.nodes()?);
     let mut all = Vec::new();
     for node in nodes {
-        let pieces = pieces(node, golden)?;
+        let extents = hashed_extents(node, golden)?;
         all.push(Place {
             node,
-            is: Held::of(&node.hostname, &pieces, golden.image().pieces()),
-            has_card: !args.again && has_card(args, node, golden, loaded, &pieces),
+            is: Held::of(&node.hostname, &extents, golden.image().hashed_extents()),
+            has_card: !args.again && has_card(args, node, golden, loaded, &extents),
         });
     }
     let inputs = golden.inputs();
@@ -186,18 +186,18 @@ fn walk(
     Ok(())
 }
 
-/// The bytes of a node's card, in pieces.
-fn pieces(node: &Node, golden: &Golden) -> Result<Vec<Piece>, Failure> {
-    let pieces = golden.node(node)?.pieces();
-    pieces.map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))
+/// The bytes of a node's card, in extents.
+fn hashed_extents(node: &Node, golden: &Golden) -> Result<Vec<HashedExtent>, Failure> {
+    let extents = golden.node(node)?.hashed_extents();
+    extents.map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))
 }
 
 /// Whether a card was written with these very bytes for this node, since the cluster began, and read back if that is asked for.
-fn has_card(args: &Args, node: &Node, golden: &Golden, loaded: &Loaded, pieces: &[Piece]) -> bool {
+fn has_card(args: &Args, node: &Node, golden: &Golden, loaded: &Loaded, extents: &[HashedExtent]) -> bool {
     let life = loaded.swarm.as_ref().map_or(0, Standing::life);
     let same = |receipt: &Receipt| {
         let in_life = receipt.what.swarm.as_ref().is_none_or(|swarm| swarm.life == life);
-        (receipt.verified || !args.card.reads_back()) && in_life && receipt.pieces == pieces
+        (receipt.verified || !args.card.reads_back()) && in_life && receipt.extents == extents
     };
     let cluster = &golden.inputs().cluster.name;
     Receipts::open().is_ok_and(|receipts| receipts.of_node(cluster, &node.hostname).any(|receipt| same(&receipt)))

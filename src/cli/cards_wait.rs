@@ -291,7 +291,7 @@ fn is_still(card: &Device, now: &Device) -> bool {
 
 /// Whether a warning says that somebody's data may be lost.
 fn is_about_data(reason: &Reason) -> bool {
-    !matches!(reason, Reason::LittleRoom { .. })
+    !matches!(reason, Reason::LittleSpace { .. })
 }
 
 #[cfg(test)]

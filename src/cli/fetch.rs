@@ -35,11 +35,11 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     // Another version may be what is wanted, or other options: what was fetched stays.
     for refused in selection
         .iter()
-        .flat_map(|selection| project::docker_refuses(project.cluster(), &project.assets, &selection.bake))
+        .flat_map(|ready| project::docker_refuses(project.cluster(), &project.assets, &ready.locked))
     {
         say(session, &format!("warning: `build` will refuse this: {refused}"));
     }
-    let packages = selection.map(|selection| selection.bake.packages).unwrap_or_default();
+    let packages = selection.map(|selection| selection.locked.packages).unwrap_or_default();
     if args.json {
         return text::json(
             out,

@@ -146,7 +146,7 @@ fn write_all(
         }
     }
     if args.json {
-        receipts.iter_mut().for_each(|receipt| receipt.pieces.clear());
+        receipts.iter_mut().for_each(|receipt| receipt.extents.clear());
         text::json(&mut shown, &receipts)?;
     }
     if failures.is_empty() {

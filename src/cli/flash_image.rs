@@ -9,7 +9,8 @@ use std::sync::Arc;
 use kraken_disk::{ImageFile, ReadAt, UsedMap};
 use kraken_fetch::Format;
 use kraken_flash::card::{
-    Contents, Cut, ImageSource, Mapped, Source, StreamSource, compare_map, data_in, decimal_size, left_out,
+    Contents, ExpectedExtent, ImageSource, MappedExtent, Source, StreamSource, compare_map, data_in, decimal_size,
+    left_out, map_extents,
 };
 use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 
@@ -71,14 +72,14 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         door::may_write(&chosen)?;
     }
     let failed = |error| Failure::message(format!("reading {}: {error}", args.file.display()));
-    let mut cuts = map.as_ref().map(cuts_of);
+    let mut extents = map.as_ref().map(extents_of);
     // What can be read anywhere is compared with its map before anybody is asked.
     let image = match stream.format {
         Format::Raw => Some(Arc::new(ImageFile::open_read(&args.file).map_err(failed)?)),
         _ => None,
     };
-    if let (Some(image), Some(cuts)) = (&image, &mut cuts) {
-        fit_map(session, args, image, cuts)?;
+    if let (Some(image), Some(extents)) = (&image, &mut extents) {
+        fit_map(session, args, image, extents)?;
     }
     let name = args.file.file_name().unwrap_or_default().to_string_lossy();
     let name = text::printable(&name);
@@ -96,14 +97,14 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     };
     let written = match image {
         Some(image) => {
-            let mut source = match cuts {
-                Some(cuts) => ImageSource::of_cuts(&*image, cuts),
+            let mut source = match extents {
+                Some(extents) => ImageSource::of_extents(&*image, extents),
                 None => ImageSource::of_image(&*image, &used(image.clone())),
             };
             write(&mut source)?
         }
         None => {
-            let mut source = StreamSource::new(stream.bytes, size, cuts).likely(stream.least);
+            let mut source = StreamSource::new(stream.bytes, size, extents).likely(stream.least);
             let written = write(&mut source)?;
             say_besides(session, source.unmapped());
             written
@@ -114,7 +115,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     }
     if args.json {
         let mut receipt = written.receipt;
-        receipt.pieces.clear();
+        receipt.extents.clear();
         return text::json(out, &receipt);
     }
     if !session.global.quiet {
@@ -124,8 +125,13 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
 }
 
 /// Compares a raw image with its map, and adds to the map's parts what the image's own file systems use besides.
-fn fit_map(session: &Session, args: &Args, image: &Arc<ImageFile>, cuts: &mut Vec<Cut>) -> Result<(), Failure> {
-    let total = cuts.iter().map(|cut| cut.end - cut.start).sum();
+fn fit_map(
+    session: &Session,
+    args: &Args,
+    image: &Arc<ImageFile>,
+    extents: &mut Vec<ExpectedExtent>,
+) -> Result<(), Failure> {
+    let total = extents.iter().map(|extent| extent.end - extent.start).sum();
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::Interrupted => Failure::Stopped("interrupted; nothing was written".into()),
         _ => Failure::message(format!("reading {}: {error}; nothing was written", args.file.display())),
@@ -133,15 +139,15 @@ fn fit_map(session: &Session, args: &Args, image: &Arc<ImageFile>, cuts: &mut Ve
     let task = session
         .progress
         .task("comparing the image with its block map", Some(total));
-    compare_map(&**image, cuts, &*task, &session.interrupt).map_err(failed)?;
+    compare_map(&**image, extents, &*task, &session.interrupt).map_err(failed)?;
     drop(task);
-    let besides = left_out(&used(image.clone()), cuts, image.size());
+    let besides = left_out(&used(image.clone()), extents, image.size());
     say_besides(
         session,
         data_in(&**image, &besides, &session.interrupt).map_err(failed)?,
     );
-    cuts.extend(besides);
-    cuts.sort_by_key(|cut| cut.start);
+    extents.extend(besides);
+    extents.sort_by_key(|extent| extent.start);
     Ok(())
 }
 
@@ -197,12 +203,12 @@ fn block_map(image: &Path) -> Result<Option<Bmap>, Failure> {
 }
 
 /// The map's ranges.
-fn cuts_of(map: &Bmap) -> Vec<Cut> {
+fn extents_of(map: &Bmap) -> Vec<ExpectedExtent> {
     let bytes = |block: u64| block * BMAP_BLOCK;
-    let range = |range: &BmapRange| Mapped {
+    let range = |range: &BmapRange| MappedExtent {
         start: bytes(range.first),
         end: bytes(range.last + 1).min(map.image_size),
         sha256: range.sha256.clone(),
     };
-    kraken_flash::card::cuts(map.ranges.iter().map(range))
+    map_extents(map.ranges.iter().map(range))
 }

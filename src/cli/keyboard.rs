@@ -1,6 +1,6 @@
 //! What `plan` says of the keyboard before an image says which ones it knows.
 
-use kraken_flash::packages::lock::Bake;
+use kraken_flash::packages::lock::LockedSet;
 use kraken_spec::{Cluster, KEYBOARDS_OF, is_listed_layout};
 
 /// The package with the lists.
@@ -26,7 +26,7 @@ pub(super) fn unlisted(cluster: &Cluster) -> Option<String> {
 }
 
 /// Whether the images will have the lists of their base, and not those of a package that is baked in.
-pub(super) fn is_the_bases(cluster: &Cluster, bake: Option<&Bake>) -> bool {
+pub(super) fn is_the_bases(cluster: &Cluster, bake: Option<&LockedSet>) -> bool {
     match bake {
         Some(bake) => bake.packages.iter().all(|package| package.name != PACKAGE),
         // What packages bring along is not known yet; Docker alone brings no keyboards.

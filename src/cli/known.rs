@@ -80,7 +80,7 @@ pub(super) fn check(
         return Err(refusal(&refused, making));
     }
     // The only manager's card is never refused, but with it the swarm begins anew all the same.
-    let begins = making == Making::Cards && remarks.iter().any(|remark| remark.harm == Harm::BeginsAnew);
+    let begins = making == Making::Cards && remarks.iter().any(|remark| remark.harm == Harm::BeginsAgain);
     if args.new_cluster && (begins || !refused.is_empty()) {
         life += 1;
         say(

@@ -4,8 +4,8 @@ use kraken_disk::MemoryTree;
 use kraken_fetch::Downloads;
 use kraken_flash::bake;
 use kraken_flash::base::{self, OsImage};
-use kraken_flash::packages::lock::Bake;
-use kraken_flash::packages::{self, For};
+use kraken_flash::packages::lock::LockedSet;
+use kraken_flash::packages::{self, ObtainRequest};
 use kraken_flash::project;
 use kraken_flash::provision::{self, Assets};
 use kraken_foundation::Job;
@@ -19,7 +19,7 @@ use super::{Session, keyboard, text};
 /// As much as is known without asking anybody.
 pub(super) struct Planned {
     /// What the lock file has.
-    pub(super) bake: Option<Bake>,
+    pub(super) bake: Option<LockedSet>,
     /// The smallest card that will do, in bytes.
     pub(super) card: Option<u64>,
     /// What the base is.
@@ -44,7 +44,7 @@ impl Planned {
                     1 => "1 package takes".to_owned(),
                     count => format!("{count} packages take"),
                 },
-                text::size(bake.need().0)
+                text::size(bake.need().bytes)
             ),
             (Some(card), None) => format!("at least {}", text::size(card)),
             (None, _) if self.asked => "known once `kraken-flash fetch` got the base and the packages".into(),
@@ -56,9 +56,7 @@ impl Planned {
 /// Looks into the cache and the lock file. What cannot be had there is simply not known: a plan asks nobody, and never fails for it.
 pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     let cluster = &workspace.cluster;
-    let asked = cluster.docker.source != DockerSource::None
-        || !cluster.system.packages.is_empty()
-        || !cluster.system.debs.is_empty();
+    let asked = packages::are_asked_for(cluster);
     let unlisted = keyboard::unlisted(cluster);
     let mut nothing = Planned {
         bake: None,
@@ -94,14 +92,14 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     let Ok(downloads) = Downloads::open(&options, None, Job::new(&Silent, &session.interrupt)) else {
         return nothing;
     };
-    let wanted = For {
+    let request = ObtainRequest {
         cluster,
         base: &base,
         lock: &project::lock_of(workspace),
         update: false,
         now: 0,
     };
-    let bake = match packages::locked(wanted, &downloads) {
+    let bake = match packages::locked(request, &downloads) {
         Ok(bake) => bake,
         Err(error) => {
             nothing.refused.push(error.to_string());
@@ -120,7 +118,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     }
     let need = match (&bake, asked) {
         (Some(bake), _) => bake.need(),
-        (None, false) => (0, 0),
+        (None, false) => packages::Need::default(),
         (None, true) => return nothing,
     };
     Planned {

@@ -93,7 +93,7 @@ pub(super) fn compare(
         .map_err(|error| Failure::message(format!("opening {}: {error}", device.path.display())))?;
     let total = receipt.bytes;
     let task = session.progress.task("comparing with the receipt", Some(total));
-    match card::compare(&target, &receipt.pieces, &*task, &session.interrupt) {
+    match card::compare(&target, &receipt.extents, &*task, &session.interrupt) {
         Ok(()) => {}
         Err(WriteError::Differs(differences)) => {
             for difference in differences.iter().take(SHOWN) {
@@ -143,11 +143,14 @@ fn has_run(path: &Path) -> Option<Traces> {
     })
 }
 
-/// Whether the piece of a receipt that has this byte is on the card as it was written.
+/// Whether the extent of a receipt that has this byte is on the card as it was written.
 fn holds_at(path: &Path, receipt: &Receipt, at: u64) -> bool {
-    let piece = receipt.pieces.iter().find(|piece| piece.start <= at && at < piece.end);
-    let (Some(piece), Ok(target)) = (piece, BlockTarget::open_read(path)) else {
+    let extent = receipt
+        .extents
+        .iter()
+        .find(|extent| extent.start <= at && at < extent.end);
+    let (Some(extent), Ok(target)) = (extent, BlockTarget::open_read(path)) else {
         return false;
     };
-    card::compare(&target, std::slice::from_ref(piece), &Silent, &Interrupt::new()).is_ok()
+    card::compare(&target, std::slice::from_ref(extent), &Silent, &Interrupt::new()).is_ok()
 }

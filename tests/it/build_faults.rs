@@ -403,10 +403,10 @@ fn a_cached_image_that_rotted_is_noticed_and_made_anew() {
     fs::write(&record, json.to_string()).unwrap();
     let said = world.does(&["build"]);
     assert!(
-        said.contains("made anew") && said.contains(golden.to_str().unwrap()),
+        said.contains("made again") && said.contains(golden.to_str().unwrap()),
         "{said}"
     );
     assert_eq!(fs::read(world.at("images/SHA256SUMS")).unwrap(), sums);
     world.does(&["verify"]);
-    assert!(!world.does(&["build"]).contains("made anew"));
+    assert!(!world.does(&["build"]).contains("made again"));
 }

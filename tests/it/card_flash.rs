@@ -215,7 +215,7 @@ fn root_nothing_is_written_that_nobody_agreed_to() {
     let fixed = LOOP[0];
     let file = world.at("card");
     for (arguments, code, words) in [
-        (vec!["--node", "1", device], 1, "it is no card and no USB device"),
+        (vec!["--node", "1", device], 1, "it is neither a card nor a USB device"),
         (
             vec!["--node", "1", device, fixed],
             1,

@@ -88,7 +88,7 @@ fn single_packages_come_without_what_they_need_and_the_second_time_without_askin
         meta: "kernel",
         begins: "kernel-",
     };
-    let fetch = |wanted: &[Single<'_>], refresh| singles(&tree, wanted, &mirrors, (refresh, time), &downloads);
+    let fetch = |wanted: &[Single<'_>], refresh| singles(&tree, wanted, &mirrors, refresh, time, &downloads);
     let wanted = [kernel, Single::Named("shell")];
     let fetched = fetch(&wanted, false).unwrap();
     let named: Vec<&str> = fetched.iter().map(|package| package.named.as_str()).collect();

@@ -326,7 +326,10 @@ fn a_home_that_leads_into_the_system_is_refused() {
                 let keys = EntryPath::new(&format!("{to}/.ssh/authorized_keys")).unwrap();
                 assert!(common.get(Volume::Root, &keys).is_some(), "{to}");
             }
-            Err(error) => assert!(!good && error.to_string().contains("nobody's home"), "{to}: {error}"),
+            Err(error) => assert!(
+                !good && error.to_string().contains("cannot be a user's home"),
+                "{to}: {error}"
+            ),
         }
     }
 }

@@ -406,3 +406,20 @@ fn a_missing_emulator_is_said_with_the_line_that_installs_it_before_anything_is_
         "{words}"
     );
 }
+
+#[test]
+fn a_base_with_a_docker_of_its_own_lacks_no_packages() {
+    let world = World::new(1, trixie());
+    for docker in ["packages = []", "source = \"none\""] {
+        world.spec(1, &format!("[swarm]\nmode = \"none\"\n[docker]\n{docker}\n"));
+        world.does(&["build", "--no-sums", "-o", "images"]);
+        world.does(&["verify", "images"]);
+    }
+    // One that was baked without what is asked for now is wrong.
+    world.spec(1, "[swarm]\nmode = \"none\"\n[docker]\nsource = \"debian\"\n");
+    let said = world.ends(&["verify", "images"], 3);
+    assert!(
+        said.contains("kraken.toml asks for packages, and none is baked in"),
+        "{said}"
+    );
+}

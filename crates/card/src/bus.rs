@@ -1,4 +1,4 @@
-//! How a device is attached.
+//! How a device is attached to the machine.
 
 use std::fmt;
 use std::path::Path;
@@ -8,17 +8,17 @@ use serde::Serialize;
 use super::Host;
 use super::udev::Properties;
 
-/// How a device is attached, as far as the guards care.
+/// How a device is attached, as far as [`super::judge()`] needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bus {
-    /// An SD card in a slot of its own (`/dev/mmcblk0`).
+    /// An SD card in an SD slot (`/dev/mmcblk0`).
     Mmc,
     /// A card in a USB reader.
     SdCardReader,
     /// USB: a stick, or a disk in an enclosure.
     Usb,
-    /// An eMMC: soldered in.
+    /// An eMMC, which is soldered in.
     Emmc,
     /// SATA or PATA.
     Ata,
@@ -52,12 +52,12 @@ pub enum Bus {
     Other,
 }
 
-/// Where a device hangs, as its folder in sysfs tells.
+/// Where a device is attached, read from its folder in sysfs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// How it is attached.
+    /// The bus, or the driver for devices that software makes.
     pub bus: Bus,
-    /// Whether something on the way to it can be unplugged.
+    /// Whether the device, or something between it and the machine, can be unplugged.
     pub hotplug: bool,
 }
 
@@ -68,7 +68,8 @@ impl Place {
             return Self { bus, hotplug: false };
         }
         if name.starts_with("mmcblk") {
-            // `MMC` is an eMMC, `SD` and `SDcombo` are cards (drivers/mmc/core/bus.c). A hardware partition hangs below its eMMC.
+            // `MMC` is an eMMC; `SD` and `SDcombo` are cards (drivers/mmc/core/bus.c). A hardware
+            // partition of an eMMC lies below it in sysfs.
             let card = host
                 .attribute(folder.join("device/type"))
                 .is_some_and(|kind| kind.starts_with("SD"));
@@ -90,8 +91,8 @@ impl Place {
                 _ => None,
             };
             bus = bus.or(here);
-            // As lsblk sees it (util-linux, lib/sysfs.c), and PCI devices behind an external port (Documentation/ABI/testing/
-            // sysfs-devices-removable).
+            // As lsblk decides it (util-linux, lib/sysfs.c), and PCI devices behind an external
+            // port (Documentation/ABI/testing/sysfs-devices-removable).
             hotplug |= matches!(subsystem.as_str(), "usb" | "firewire" | "ieee1394" | "pcmcia" | "mmc")
                 || (subsystem == "pci" && host.attribute(above.join("removable")).as_deref() == Some("removable"));
         }
@@ -99,7 +100,7 @@ impl Place {
             name if name.starts_with("nvme") => Bus::Nvme,
             name if name.starts_with("sd") => Bus::Scsi,
             name if name.starts_with("vd") => Bus::Virtio,
-            // Without a way to the device in sysfs, udev may know.
+            // When sysfs has no path to the device, udev may know the bus.
             _ => match udev.get("ID_BUS").as_deref() {
                 Some("ata") => Bus::Ata,
                 Some("scsi") => Bus::Scsi,
@@ -113,7 +114,7 @@ impl Place {
             };
         }
         let removable = host.flag(folder.join("removable"));
-        if bus == Bus::Usb && (udev.is_card_reader() || (removable && looks_like_reader(host, folder))) {
+        if bus == Bus::Usb && (udev.is_card_reader() || (removable && calls_itself_reader(host, folder))) {
             return Self {
                 bus: Bus::SdCardReader,
                 hotplug,
@@ -123,7 +124,8 @@ impl Place {
     }
 }
 
-/// Devices that software makes, and floppies, told by name or by the folder that their driver adds.
+/// Returns the kind of a device that software makes, or of a floppy: by its name, or by the folder
+/// that its driver adds.
 fn made_up(host: &Host, name: &str, folder: &Path) -> Option<Bus> {
     let by_name = [
         ("loop", Bus::Loop),
@@ -147,8 +149,8 @@ fn is_numbered(name: &str, prefix: &str) -> bool {
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a USB device calls itself a card reader, where udev does not say.
-fn looks_like_reader(host: &Host, folder: &Path) -> bool {
+/// Returns whether a USB device calls itself a card reader; used where udev does not say.
+fn calls_itself_reader(host: &Host, folder: &Path) -> bool {
     const WORDS: &[&str] = &[
         "sd/mmc",
         "sdxc",
@@ -171,12 +173,12 @@ fn looks_like_reader(host: &Host, folder: &Path) -> bool {
 }
 
 impl Bus {
-    /// Whether it is where cards are: an SD slot or a card reader.
+    /// Returns whether cards are attached this way: an SD slot or a card reader.
     pub fn is_for_cards(self) -> bool {
         matches!(self, Bus::Mmc | Bus::SdCardReader)
     }
 
-    /// Whether the device is made by software out of files, memory, networks or other devices.
+    /// Returns whether software makes the device out of files, memory, networks or other devices.
     pub fn is_made_up(self) -> bool {
         matches!(
             self,

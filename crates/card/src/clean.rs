@@ -1,16 +1,17 @@
-//! Names that come from devices, made fit to be shown.
+//! Cleans names that come from devices, so that they can be shown safely.
 
 use kraken_foundation::text::deceives;
 
-/// The longest name that is shown, in characters: no honest model, serial or label is longer (ext4: 16 bytes, GPT: 36 characters,
-/// NVMe model: 40, btrfs label: 255).
+/// The longest name that is shown, in characters. No honest model, serial number or label is longer
+/// (ext4: 16 bytes, GPT: 36 characters, NVMe model: 40, btrfs label: 255).
 const LONGEST: usize = 256;
 
-/// A name from a device without what could deceive its reader: control characters, line separators, marks that turn the direction of
-/// text, and characters that cannot be seen. Blanks at both ends go too, runs of blanks become one, and what is longer than 256
-/// characters ends in `…`.
+/// Removes from a device's name what could deceive its reader: control characters, line separators,
+/// marks that change the direction of text, and invisible characters. It also trims blanks at both
+/// ends, joins runs of blanks to one, and ends names longer than 256 characters with `…`.
 ///
-/// A stick can call itself anything: with U+202E in its model, `/dev/sdb` in a prompt reads as another device.
+/// A device can report any name: with U+202E in its model, `/dev/sdb` in a prompt reads as another
+/// device.
 pub fn clean(text: &str) -> String {
     let mut shown = String::with_capacity(text.len().min(4 * LONGEST));
     let mut blank = false;
@@ -34,7 +35,7 @@ pub fn clean(text: &str) -> String {
     shown
 }
 
-/// As [`clean`], and `None` when nothing is left.
+/// As [`clean`], but `None` when nothing is left.
 pub(super) fn cleaned(text: &str) -> Option<String> {
     Some(clean(text)).filter(|text| !text.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The facts of one whole block device, plain and serialisable.
+//! The facts of one whole block device; serialised as they are.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,26 @@ use super::Bus;
 use super::clean::clean;
 use super::number::DeviceNumber;
 
-/// A path as the kernel gives it. [`HostPath::path`] has its very bytes; shown and serialised it is [`clean`]ed.
+/// A path as the kernel reports it. [`HostPath::path`] has the exact bytes; `Display` and serde use
+/// the [`clean`]ed text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostPath(PathBuf);
 
-/// What lies on a partition, or on a whole device without a partition table.
+/// The contents of a partition, or of a whole device without a partition table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Volume {
-    /// What is on it, in the words of libblkid: `vfat`, `ext4`, `swap`, `LVM2_member`, `crypto_LUKS`, `linux_raid_member`, …
+    /// The kind of its contents as libblkid names it: `vfat`, `ext4`, `swap`, `LVM2_member`,
+    /// `crypto_LUKS`, `linux_raid_member`, …
     pub file_system: Option<String>,
     /// The file system's label.
     pub label: Option<String>,
-    /// The file system's UUID, or volume id.
+    /// The file system's UUID or volume id.
     pub uuid: Option<String>,
-    /// Where it is mounted, in the order of mounting; every bind mount and overlay counts. This mount namespace only.
+    /// Its mount points in the order of mounting, bind mounts and overlays included; only those of
+    /// this mount namespace.
     pub mounts: Vec<HostPath>,
-    /// Whether the kernel swaps to it, or to a file on it, now.
+    /// Whether the kernel now swaps to it, or to a file on it.
     pub swap: bool,
 }
 
@@ -33,36 +36,36 @@ pub struct Volume {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Partition {
-    /// Its number in the table.
+    /// Its number in the partition table.
     pub number: u32,
-    /// Its device, `/dev/sdb1`.
+    /// Its device file, such as `/dev/sdb1`.
     pub path: PathBuf,
-    /// Its number as a device.
+    /// Its block device number.
     pub device: DeviceNumber,
-    /// Where it begins, in bytes.
+    /// Offset on the disk, in bytes.
     pub start: u64,
     /// Its length in bytes.
     pub size: u64,
     /// Its name in a GPT (PARTLABEL).
     pub part_label: Option<String>,
-    /// Its PARTUUID.
+    /// Its PARTUUID: a GUID in a GPT, `DISK-NUMBER` in an MBR.
     pub part_uuid: Option<String>,
-    /// What is on it.
+    /// Its contents.
     #[serde(flatten)]
     pub volume: Volume,
 }
 
-/// A partition table as udev, or the table itself, names it.
+/// A partition table, as udev reports it or as it was read from the disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Table {
     /// `dos`, `gpt`, or another kind that libblkid knows.
     pub kind: String,
-    /// The disk's id: eight hexadecimal digits (`dos`), or a GUID.
+    /// The disk's id: eight hexadecimal digits (`dos`) or a GUID (`gpt`).
     pub id: Option<String>,
 }
 
-/// What sits on a device, or on something that sits on it, and keeps it in use.
+/// What kind of user keeps a device busy, directly or through other devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HolderKind {
@@ -70,7 +73,7 @@ pub enum HolderKind {
     Lvm,
     /// An open dm-crypt volume.
     Crypt,
-    /// A multipath disk: the device is one path to it.
+    /// A multipath disk: the device is one of its paths.
     Multipath,
     /// Another device-mapper device.
     Dm,
@@ -80,7 +83,7 @@ pub enum HolderKind {
     Bcache,
     /// A loop device whose file lies on it.
     Loop,
-    /// A mounted btrfs over several devices, or one that is mounted where it cannot be seen.
+    /// A mounted btrfs that spans several devices, or whose mount point is not visible here.
     Btrfs,
     /// An imported ZFS pool.
     Zfs,
@@ -88,87 +91,96 @@ pub enum HolderKind {
     Other,
 }
 
-/// One holder of a device.
+/// One user of a device that keeps it busy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Holder {
-    /// What it is.
+    /// What kind of user it is.
     pub kind: HolderKind,
     /// The name that its own tools use: `vg0-root`, `md127`, `loop3`, a pool's name, a btrfs UUID.
     pub name: String,
-    /// Its device, where it is one.
+    /// Its device file, when it is a block device.
     pub path: Option<PathBuf>,
-    /// Other disks that it needs besides this one, by kernel name.
+    /// Kernel names of other disks that it also needs.
     pub with: Vec<String>,
-    /// The file on this device that a loop device reads.
+    /// For a loop device: the file on this device that it reads.
     pub file: Option<HostPath>,
-    /// Where it is mounted.
+    /// Its mount points.
     pub mounts: Vec<HostPath>,
 }
 
-/// One whole block device. Every name in it is [`clean`]ed already.
+/// One whole block device. Every name in it is already [`clean`]ed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Device {
-    /// Its device file, `/dev/sdb`.
+    /// Its device file, such as `/dev/sdb`.
     pub path: PathBuf,
-    /// The kernel's name, `sdb`.
+    /// The kernel's name, such as `sdb`.
     pub name: String,
-    /// Its number.
+    /// Its block device number.
     pub number: DeviceNumber,
-    /// The kernel's sequence number: another one as soon as a disk or its medium is exchanged. Since Linux 5.15.
+    /// The kernel's sequence number, which changes whenever a disk or its medium is exchanged.
+    /// Since Linux 5.15.
     pub diskseq: Option<u64>,
-    /// Size in bytes; 0 when there is no medium.
+    /// Size in bytes; 0 without a medium.
     pub size: u64,
     /// The smallest unit that can be addressed, in bytes.
     pub logical_block: u32,
     /// The smallest unit that it writes without reading first, in bytes.
     pub physical_block: u32,
-    /// The model; of a reader, not of the card in it.
+    /// The model. For a card in a reader, this is the reader's model.
     pub model: Option<String>,
-    /// The vendor.
+    /// The vendor. For a card in a reader, this is the reader's vendor.
     pub vendor: Option<String>,
-    /// The serial number; of a reader, not of the card in it. Of an SD card in a slot of its own: the card's.
+    /// The serial number. For a card in a reader, this is the reader's number; for a card in an SD
+    /// slot, the card's.
     pub serial: Option<String>,
-    /// The World Wide Name, where it has one.
+    /// The World Wide Name, if it has one.
     pub wwn: Option<String>,
-    /// An SD card's or eMMC's identification register, 32 hexadecimal digits.
+    /// The identification register (CID) of an SD card or eMMC: 32 hexadecimal digits.
     pub cid: Option<String>,
     /// How it is attached.
     pub bus: Bus,
-    /// Whether the device says that its medium can be taken out. Sticks and readers say so, and some disks wrongly; SD slots do not.
+    /// Whether the device reports a removable medium. Sticks and readers do, some disks do wrongly,
+    /// SD slots do not.
     pub removable: bool,
-    /// Whether it can be unplugged from the running machine: USB, FireWire, an SD slot, external PCI.
+    /// Whether it can be unplugged from the running machine: USB, FireWire, an SD slot, external
+    /// PCI.
     pub hotplug: bool,
-    /// The write-protect switch, or the kernel, says read-only.
+    /// Whether the write-protect switch or the kernel makes it read-only.
     pub read_only: bool,
-    /// Whether there is a medium.
+    /// Whether it has a medium.
     pub media: bool,
-    /// A hardware partition of an eMMC (`boot0`, `boot1`, `gp0`): the boot firmware's, not a place for an image.
+    /// Whether it is a hardware partition of an eMMC (`boot0`, `boot1`, `gp0`). These belong to the
+    /// boot firmware; no image is written to them.
     pub boot_area: bool,
-    /// The partition table.
+    /// The partition table, if there is one.
     pub table: Option<Table>,
-    /// The partitions, by number.
+    /// The partitions, sorted by number.
     pub partitions: Vec<Partition>,
-    /// What is on the device itself: a file system without a partition table, a member of something, a hybrid ISO.
+    /// The contents of the device itself: a file system without a partition table, a member of an
+    /// array, a hybrid ISO.
     pub volume: Volume,
-    /// Whether neither udev nor the device itself could be asked for labels and kinds of file systems.
+    /// Whether neither udev nor the device itself could be read for labels and kinds of file
+    /// systems.
     pub contents_unknown: bool,
-    /// What keeps it in use, through any depth.
+    /// Everything that keeps it busy, at any depth.
     pub holders: Vec<Holder>,
-    /// The file behind a loop device.
+    /// For a loop device: the file behind it.
     pub backing_file: Option<HostPath>,
-    /// Mount points of the running system that lie on it, through any depth; empty when it carries none.
+    /// Mount points of the running system that lie on it, at any depth; empty when the system does
+    /// not use it.
     pub system: Vec<HostPath>,
-    /// Swap devices and files that lie on it, through any depth.
+    /// Swap devices and files that lie on it, at any depth.
     pub swaps: Vec<HostPath>,
-    /// Why it cannot be known which disk the system runs from; the same for every device of a host.
+    /// Why the disk that the system runs from is not known; the same for every device of a host.
     pub system_unknown: Option<String>,
 }
 
 impl Device {
-    /// Whether it can be taken away: it is a card, hangs on a bus that may be unplugged, or says that its medium is removable. An eMMC is
-    /// soldered in; and disks on SATA, NVMe and virtio that say so are disks in a bay, or a firmware's mistake.
+    /// Returns whether the user can remove it: it is a card, is on a bus that can be unplugged, or
+    /// reports a removable medium. An eMMC is soldered in. Disks on SATA, NVMe and virtio that
+    /// report a removable medium are disks in a bay, or a mistake of the firmware.
     pub fn is_removable(&self) -> bool {
         let fixed = matches!(self.bus, Bus::Ata | Bus::Nvme | Bus::Virtio);
         self.bus != Bus::Emmc
@@ -176,8 +188,8 @@ impl Device {
             && (self.bus.is_for_cards() || self.hotplug || (self.removable && !fixed))
     }
 
-    /// Where it and its partitions are mounted, the last mount first: the order in which to unmount. What is mounted of its
-    /// [`Holder`]s is not among them.
+    /// Returns the mount points of the device and its partitions, in the order in which to unmount
+    /// them. Mount points of its [`Holder`]s are not included.
     pub fn mounts(&self) -> Vec<HostPath> {
         let mut mounts: Vec<HostPath> = Vec::new();
         let volumes = self.partitions.iter().map(|p| &p.volume).chain([&self.volume]);
@@ -186,22 +198,23 @@ impl Device {
                 mounts.push(mount.clone());
             }
         }
-        // What is mounted below another mount point goes first.
+        // A mount point below another one is unmounted first.
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path().components().count()));
         mounts
     }
 
-    /// Labels of the file systems on it, in the order of the partitions, without repetition.
+    /// Returns the labels of its file systems in the order of the partitions, without repetition.
     pub fn labels(&self) -> Vec<&str> {
         let parts = self.partitions.iter().map(|partition| &partition.volume);
         let volumes = [&self.volume].into_iter().chain(parts);
         let mut labels: Vec<&str> = volumes.filter_map(|volume| volume.label.as_deref()).collect();
-        // A hybrid ISO has one on the disk and the same on its partition.
+        // A hybrid ISO has the same label on the disk and on its partition.
         labels.dedup();
         labels
     }
 
-    /// Vendor and model in one line, without saying a word twice; empty when it names neither.
+    /// Returns vendor and model in one line without repeating a word; empty when the device reports
+    /// neither.
     pub fn title(&self) -> String {
         let (vendor, model) = (self.vendor.as_deref(), self.model.as_deref().unwrap_or_default());
         match vendor.filter(|vendor| !model.to_lowercase().starts_with(&vendor.to_lowercase())) {
@@ -212,12 +225,12 @@ impl Device {
 }
 
 impl HostPath {
-    /// A path from the kernel.
+    /// Wraps a path that the kernel reported.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// The very path: for system calls, not for people.
+    /// Returns the exact path: for system calls, not for people.
     pub fn path(&self) -> &Path {
         &self.0
     }

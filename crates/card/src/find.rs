@@ -1,51 +1,51 @@
-//! Finds devices: all of them, or the one that a path names.
+//! Finds block devices: all of them, or the one that a path names.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::carriers::Usage;
+use super::backing_devices::Usage;
 use super::clean::clean;
 use super::host::Node;
 use super::{Bus, Device, Host, read};
 
-/// Why there is no device to speak of.
+/// Why a path does not name a device, or why there is no list of devices.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// The kernel's list of block devices cannot be read.
     #[error("listing block devices in /sys/block: {0}; is /sys mounted here?")]
     Kernel(io::Error),
-    /// Nothing is there.
+    /// The path does not exist.
     #[error(
         "{}: there is nothing with this name{hint}; `kraken-flash devices` lists what could be written",
         shown(path)
     )]
     Nothing {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
         /// `; did you mean /dev/sdb?`, or empty.
         hint: String,
     },
-    /// A symbolic link leads to nothing.
+    /// The path is a symbolic link to a file that does not exist.
     #[error(
         "{}: this is a link to {}, and there is nothing; is the card still plugged in?",
         shown(path),
         shown(target)
     )]
     Dangling {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
         /// Where the link points.
         target: PathBuf,
     },
-    /// It cannot be looked at.
+    /// The path cannot be examined.
     #[error("looking at {}: {source}", shown(path))]
     Unreadable {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is a partition.
+    /// The path names a partition.
     #[error(
         "{}: this is partition {number} of {}; an image goes onto the whole card: name {} instead",
         shown(path),
@@ -53,64 +53,64 @@ pub enum FindError {
         shown(disk)
     )]
     Partition {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
         /// The partition's number.
         number: u32,
-        /// The whole disk.
+        /// Device file of the whole disk.
         disk: PathBuf,
     },
-    /// It is a regular file.
+    /// The path names a regular file.
     #[error(
         "{}: this is a file, not a card; `kraken-flash build -o DIR` makes image files",
         shown(path)
     )]
     File {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
     },
-    /// It is a folder.
+    /// The path names a folder.
     #[error(
         "{}: this is a folder, not a card; `kraken-flash build -o DIR` puts image files into one",
         shown(path)
     )]
     Folder {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
     },
-    /// It is a character device.
+    /// The path names a character device.
     #[error(
         "{}: this is a character device, and a card is a block device, like /dev/sdb or /dev/mmcblk0; `kraken-flash devices` lists them",
         shown(path)
     )]
     Character {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
     },
-    /// It is a socket or a pipe.
+    /// The path names a socket or a pipe.
     #[error(
         "{}: this is neither a block device nor a file; `kraken-flash devices` lists the cards",
         shown(path)
     )]
     Other {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
     },
-    /// A card reader, or a drive, with nothing in it.
+    /// The path names a card reader or a drive without a medium.
     #[error("{}: there is no card in it; put one in", shown(path))]
     NoCard {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
     },
-    /// A device node whose number the kernel does not have.
+    /// The path is a device node whose number the kernel does not know.
     #[error(
         "{}: this is a device node for {number}, and the kernel has no such disk; is the card still plugged in, and /sys that of this machine?",
         shown(path)
     )]
     Unknown {
-        /// The path.
+        /// The path as the user gave it.
         path: PathBuf,
-        /// The node's number, `8:16`.
+        /// The node's number, such as `8:16`.
         number: super::DeviceNumber,
     },
 }
@@ -119,15 +119,15 @@ fn shown(path: &Path) -> String {
     clean(&path.to_string_lossy())
 }
 
-/// All block devices of a host, cards first, then other USB devices, then the rest; empty readers included, loop devices and the like
-/// only when there is something behind them.
+/// Returns all block devices of a host: cards first, then other USB devices, then the rest. Empty
+/// readers are included; loop devices and the like only when something is behind them.
 ///
 /// # Errors
 /// [`FindError::Kernel`].
 pub fn list(host: &Host) -> Result<Vec<Device>, FindError> {
     let usage = Usage::read(host).map_err(FindError::Kernel)?;
     let mut devices: Vec<Device> = usage
-        .stack
+        .topology
         .blocks
         .iter()
         .filter(|(_, block)| block.partition_of.is_none())
@@ -138,7 +138,7 @@ pub fn list(host: &Host) -> Result<Vec<Device>, FindError> {
     Ok(devices)
 }
 
-/// Cards first; then as a person counts: `sdb` before `sdaa`, `loop2` before `loop10`.
+/// Sort key: cards first, then in natural order: `sdb` before `sdaa`, `loop2` before `loop10`.
 fn order(device: &Device) -> (u8, usize, &str) {
     let rank = match device.bus {
         Bus::Mmc => 0,
@@ -151,10 +151,11 @@ fn order(device: &Device) -> (u8, usize, &str) {
     (rank, device.name.len(), &device.name)
 }
 
-/// The whole block device that a path names, directly or by a symbolic link (`/dev/disk/by-id/…`).
+/// Returns the whole block device that a path names, directly or by a symbolic link
+/// (`/dev/disk/by-id/…`).
 ///
 /// # Errors
-/// [`FindError`] says what the path is instead, and what to do.
+/// [`FindError`] says what the path names instead, and what to do.
 pub fn find(host: &Host, path: &Path) -> Result<Device, FindError> {
     let named = || path.to_owned();
     let whole = match path.is_absolute() || !host.is_live() {
@@ -172,17 +173,17 @@ pub fn find(host: &Host, path: &Path) -> Result<Device, FindError> {
     };
     let usage = Usage::read(host).map_err(FindError::Kernel)?;
     let unknown = || FindError::Unknown { path: named(), number };
-    let name = usage.stack.by_number(number).ok_or_else(unknown)?;
-    if let Some((disk, number)) = &usage.stack.blocks[name].partition_of {
+    let name = usage.topology.by_number(number).ok_or_else(unknown)?;
+    if let Some(partition) = &usage.topology.blocks[name].partition_of {
         let disk = usage
-            .stack
+            .topology
             .blocks
-            .get(disk)
+            .get(&partition.disk)
             .map(|disk| disk.file.clone())
             .ok_or_else(unknown)?;
         return Err(FindError::Partition {
             path: named(),
-            number: *number,
+            number: partition.number,
             disk,
         });
     }
@@ -198,7 +199,8 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> FindError {
     move |source| FindError::Unreadable { path, source }
 }
 
-/// Says why there is nothing: a dangling link, a name without `/dev/`, or simply nothing.
+/// Returns why nothing was found: a dangling link, a name without `/dev/`, or a path that does not
+/// exist.
 fn nothing(host: &Host, path: &Path, whole: &Path) -> FindError {
     if let Some(target) = host.link(whole) {
         return FindError::Dangling {

@@ -1,4 +1,4 @@
-//! Where facts are read from: the running machine, or a recorded tree.
+//! The source of facts about devices: the running machine, or a recorded tree.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -8,23 +8,26 @@ use std::path::{Component, Path, PathBuf};
 
 use super::DeviceNumber;
 
-/// An attribute of sysfs is one page at most (Documentation/filesystems/sysfs.rst).
+/// The largest attribute that is read, in bytes: sysfs has one page at most
+/// (Documentation/filesystems/sysfs.rst).
 const ATTRIBUTE: u64 = 4 << 10;
-/// More entries than any folder of these has on a real machine.
+/// The most entries that are read from a folder; more than any such folder has on a real machine.
 const ENTRIES: usize = 16 << 10;
-/// Links on one way before it counts as a circle: the kernel's own limit (path_resolution(7)).
+/// The most links that are followed in one path before it counts as a loop: the kernel's own limit
+/// (path_resolution(7)).
 const LINKS: usize = 40;
 
-/// The machine whose devices are looked at: its `/sys`, `/proc`, `/run/udev/data` and `/dev`.
+/// The machine whose devices are read: its `/sys`, `/proc`, `/run/udev/data` and `/dev`.
 ///
-/// Only reads. A file that is missing, odd or too large is a fact that is not known, never a panic.
+/// It only reads. A file that is missing, malformed or too large counts as an unknown fact; it
+/// never causes a panic.
 #[derive(Clone, Debug)]
 pub struct Host {
     root: PathBuf,
     recorded: bool,
 }
 
-/// What a path is.
+/// What kind of file a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Node {
     /// A block device.
@@ -35,12 +38,12 @@ pub(super) enum Node {
     File,
     /// A folder.
     Folder,
-    /// A socket, a pipe.
+    /// A socket or a pipe.
     Other,
 }
 
 impl Host {
-    /// The running machine.
+    /// Reads the running machine.
     pub fn system() -> Self {
         Self {
             root: "/".into(),
@@ -48,8 +51,9 @@ impl Host {
         }
     }
 
-    /// A recorded tree that has `sys`, `proc`, `run` and `dev` in it. A device node is stood in for by a file with its kind and number,
-    /// `block 8:16` or `char 1:3`, since making nodes needs root; symbolic links stay inside the tree.
+    /// Reads a recorded tree that contains `sys`, `proc`, `run` and `dev`. Because making device
+    /// nodes needs root, a file with kind and number (`block 8:16` or `char 1:3`) stands for each
+    /// node. Symbolic links stay inside the tree.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
@@ -57,20 +61,21 @@ impl Host {
         }
     }
 
-    /// Whether this is the running machine, whose devices can be opened.
+    /// Returns whether this is the running machine, whose devices can be opened.
     pub(super) fn is_live(&self) -> bool {
         !self.recorded
     }
 
-    /// Where a path of the host is for us.
+    /// Returns where a path of the host is in the tree.
     pub(super) fn locate(&self, path: &Path) -> PathBuf {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// A file's bytes.
+    /// Reads a file.
     ///
     /// # Errors
-    /// What the system says, or `FileTooLarge` beyond `most` bytes: half a table of mounts is worse than none.
+    /// The system's error, or `FileTooLarge` for more than `most` bytes: half a mount table is
+    /// worse than none.
     pub(super) fn read(&self, path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let file = File::open(self.locate(path.as_ref()))?;
@@ -84,31 +89,33 @@ impl Host {
         }
     }
 
-    /// A sysfs attribute without the blanks around it; `None` when there is none, or it cannot be read, or it is empty.
+    /// Returns a sysfs attribute without surrounding blanks; `None` when it is missing, unreadable
+    /// or empty.
     pub(super) fn attribute(&self, path: impl AsRef<Path>) -> Option<String> {
         let bytes = self.read(path, ATTRIBUTE).ok()?;
-        // Strings of devices are padded with blanks or zeros.
+        // Devices pad their strings with blanks or zeros.
         let text = String::from_utf8_lossy(&bytes);
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
         Some(text.to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// A sysfs attribute that is a decimal number.
+    /// Returns a sysfs attribute that is a decimal number.
     pub(super) fn number(&self, path: impl AsRef<Path>) -> Option<u64> {
         self.attribute(path)?.parse().ok()
     }
 
-    /// A sysfs attribute that is `1` for yes.
+    /// Returns whether a sysfs attribute is `1`.
     pub(super) fn flag(&self, path: impl AsRef<Path>) -> bool {
         self.number(path) == Some(1)
     }
 
-    /// The names in a folder, sorted; none when there is no such folder.
+    /// Returns the names in a folder, sorted; empty when the folder does not exist.
     pub(super) fn names(&self, folder: impl AsRef<Path>) -> Vec<String> {
         self.try_names(folder.as_ref()).unwrap_or_default()
     }
 
-    /// The names in a folder, sorted. Names that are not UTF-8 are left out: the kernel makes none for devices.
+    /// Returns the names in a folder, sorted. Names that are not UTF-8 are left out; the kernel has
+    /// none for devices.
     pub(super) fn try_names(&self, folder: &Path) -> io::Result<Vec<String>> {
         let mut names: Vec<String> = fs::read_dir(self.locate(folder))?
             .take(ENTRIES)
@@ -118,31 +125,32 @@ impl Host {
         Ok(names)
     }
 
-    /// Whether there is something.
+    /// Returns whether a path exists.
     pub(super) fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.locate(path.as_ref()).exists()
     }
 
-    /// Whether there is surely nothing; what may not be looked at may be there.
+    /// Returns whether a path surely does not exist. A path that may not be examined may exist.
     pub(super) fn is_missing(&self, path: &Path) -> bool {
         self.resolve(path)
             .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Where a symbolic link points, as it is written.
+    /// Returns the target of a symbolic link, as it is written there.
     pub(super) fn link(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
         fs::read_link(self.locate(path.as_ref())).ok()
     }
 
-    /// The last name of where a symbolic link points: how sysfs says `subsystem` and `driver`.
+    /// Returns the last name in the target of a symbolic link. This is how sysfs stores `subsystem`
+    /// and `driver`.
     pub(super) fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
         Some(self.link(path)?.file_name()?.to_str()?.to_owned())
     }
 
-    /// An absolute path with all symbolic links followed, as the host sees it.
+    /// Returns an absolute path with all symbolic links resolved as on the host.
     ///
     /// # Errors
-    /// What the system says of the first part that is missing or may not be entered.
+    /// The system's error for the first part that is missing or may not be entered.
     pub(super) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let mut done = PathBuf::from("/");
         let mut rest: Vec<OsString> = parts(path);
@@ -170,7 +178,7 @@ impl Host {
         Ok(done)
     }
 
-    /// What a path is, after following links.
+    /// Returns what kind of file a path names, after following links.
     pub(super) fn node(&self, path: &Path) -> io::Result<Node> {
         let real = self.resolve(path)?;
         let metadata = fs::metadata(self.locate(&real))?;
@@ -193,7 +201,7 @@ impl Host {
         })
     }
 
-    /// The stand-in for a device node in a recorded tree.
+    /// Reads the file that stands for a device node in a recorded tree.
     fn recorded_node(&self, real: &Path) -> Option<Node> {
         let text = self.attribute(real)?;
         match text.split_once(' ')? {
@@ -204,7 +212,7 @@ impl Host {
     }
 }
 
-/// The parts of a path, the first one last.
+/// Returns the parts of a path, the first one last.
 fn parts(path: &Path) -> Vec<OsString> {
     path.components()
         .rev()

@@ -1,47 +1,49 @@
-//! What tells one device from another, so that a swap between the prompt and the opening is noticed.
+//! Recognises a device again, so that a swap between the prompt and opening the device is detected.
 
 use serde::Serialize;
 
 use super::{Device, DeviceNumber};
 
-/// Who a device is. Taken when it is shown to the user, compared when it is opened.
+/// The identity of a device: taken when the device is shown to the user, compared when it is
+/// opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Identity {
-    /// The kernel's name.
+    /// The kernel's name, such as `sdb`.
     pub name: String,
-    /// Its number.
+    /// The block device number.
     pub number: DeviceNumber,
-    /// The kernel's sequence number; it alone tells two cards of one kind in one reader apart.
+    /// The kernel's sequence number. Only this distinguishes two cards of the same kind in one
+    /// reader.
     pub diskseq: Option<u64>,
     /// Size in bytes.
     pub size: u64,
-    /// The serial number.
+    /// The serial number; for a card in a reader, the reader's.
     pub serial: Option<String>,
-    /// An SD card's identification register.
+    /// The identification register (CID) of an SD card.
     pub cid: Option<String>,
     /// The World Wide Name.
     pub wwn: Option<String>,
-    /// The model.
+    /// The model; for a card in a reader, the reader's.
     pub model: Option<String>,
-    /// The vendor.
+    /// The vendor; for a card in a reader, the reader's.
     pub vendor: Option<String>,
-    /// The partition table's id, where there was a table that could be read.
+    /// The id of the partition table, if the device had a readable one.
     pub table: Option<String>,
 }
 
-/// A device is not the one that was asked for.
+/// A device is not the one that the user chose.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{device} is not the device it was: {}; nothing was written - look at `kraken-flash devices` and start again", changed.join(", "))]
 pub struct Swapped {
     /// The device file.
     pub device: String,
-    /// What differs, a phrase each: `size 31914983424 is now 15931539456`.
+    /// What differs, one phrase each: `size 31914983424 is now 15931539456`.
     pub changed: Vec<String>,
 }
 
 impl Identity {
-    /// The identity of a device as it is now.
+    /// Returns the identity of a device as it is now.
     pub fn of(device: &Device) -> Self {
         Self {
             name: device.name.clone(),
@@ -57,11 +59,12 @@ impl Identity {
         }
     }
 
-    /// Compares with what the device is now.
+    /// Compares with the device as it is now.
     ///
     /// # Errors
-    /// [`Swapped`] names everything that changed. A fact that could not be had before or cannot be had now counts as changed, but for the
-    /// partition table's id: that udev has not read yet, or read meanwhile, is no other card.
+    /// [`Swapped`] lists everything that changed. A fact that is known only before or only now
+    /// counts as changed. The partition table's id is an exception: udev may not have read it at
+    /// one of the two times.
     pub fn check(&self, now: &Device) -> Result<(), Swapped> {
         let new = Self::of(now);
         let mut changed = Vec::new();

@@ -1,6 +1,8 @@
-//! The requests to a block device that no safe library wraps: discard, reading the partition table again, eject.
+//! Requests to a block device for which there is no safe wrapper: discard, read the partition table
+//! again, eject.
 //!
-//! The only `unsafe` of this crate: an ioctl(2) is as safe as the agreement of request and argument, which stands beside each.
+//! This is the only `unsafe` code of the crate. An ioctl(2) is safe when its argument is what the
+//! request expects, which a comment at each call shows.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -12,19 +14,22 @@ use rustix::ioctl::{NoArg, Opcode, Setter, ioctl, opcode};
 
 /// linux/fs.h: `BLKRRPART _IO(0x12, 95)`.
 const BLKRRPART: Opcode = opcode::none(0x12, 95);
-/// linux/fs.h: `BLKDISCARD _IO(0x12, 119)`; its argument is a pointer to two `u64`, start and length in bytes.
+/// linux/fs.h: `BLKDISCARD _IO(0x12, 119)`; its argument is a pointer to two `u64`, start and
+/// length in bytes.
 const BLKDISCARD: Opcode = opcode::none(0x12, 119);
-/// linux/cdrom.h: `CDROMEJECT`; drives of removable disks know it, too (drivers/scsi/scsi_ioctl.c).
+/// linux/cdrom.h: `CDROMEJECT`; drives with removable disks support it too
+/// (drivers/scsi/scsi_ioctl.c).
 const CDROMEJECT: Opcode = 0x5309;
 
-/// Whether the device does not know the request.
+/// Returns whether the error means that the device does not support the request.
 fn unknown(error: Errno) -> bool {
     [Errno::OPNOTSUPP, Errno::NOTTY, Errno::INVAL, Errno::NOSYS].contains(&error)
 }
 
 pub(super) fn discard(device: &File, range: Range<u64>) -> io::Result<bool> {
     let argument = [range.start, range.end - range.start];
-    // SAFETY: BLKDISCARD reads two u64 behind the pointer, which `Setter` makes of the array, and writes nothing there.
+    // SAFETY: BLKDISCARD reads two u64 at the pointer, which `Setter` makes from the array, and
+    // does not write there.
     let done = unsafe { ioctl(device, Setter::<BLKDISCARD, [u64; 2]>::new(argument)) };
     match done {
         Ok(()) => Ok(true),

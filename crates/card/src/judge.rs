@@ -1,4 +1,4 @@
-//! The guard: may this device be written?
+//! Decides whether a device may be written.
 
 use serde::Serialize;
 
@@ -8,49 +8,53 @@ use kraken_disk::SECTOR;
 /// What the user allows, and what the image needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Bytes that the image needs; `None` when that is not known.
+    /// Bytes that the image needs; `None` when not known.
     pub needed: Option<u64>,
-    /// Write what is no card and no USB device, too ([`super::ALLOW_FIXED`]).
+    /// Allow a device that is neither a card nor on USB ([`super::ALLOW_FIXED`]).
     pub allow_fixed: bool,
-    /// Write what is larger than cards are, too ([`super::ALLOW_LARGE`]).
+    /// Allow a device that is larger than cards are ([`super::ALLOW_LARGE`]).
     pub allow_large: bool,
     /// Unmount what is mounted from a card ([`super::UNMOUNT`]).
     pub unmount: bool,
 }
 
-/// What the guard says.
+/// The decision about a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Verdict {
-    /// Why the device must not be written; empty when it may.
+    /// Why the device must not be written; empty when it may be.
     pub refusals: Vec<Reason>,
-    /// What to think of before it is written.
+    /// What the user should consider before it is written.
     pub warnings: Vec<Reason>,
-    /// What must be unmounted before it is written, in this order. Only with [`Policy::unmount`], and only when nothing is refused. Swap is
-    /// never among it: a device that the system swaps to is refused.
+    /// What must be unmounted before writing, in this order. Set only with [`Policy::unmount`] and
+    /// only when nothing is refused. It never contains swap: a device that the system swaps to is
+    /// refused.
     pub unmount: Vec<HostPath>,
 }
 
 impl Verdict {
-    /// Whether the device may be written.
+    /// Returns whether the device may be written.
     pub fn is_good(&self) -> bool {
         self.refusals.is_empty()
     }
 }
 
-/// The largest card in a slot or reader that passes without [`Policy::allow_large`]: 512 GiB, so that cards sold as 512 GB do (they have
-/// 512 × 10⁹ bytes or a little less). A node needs no more, and what is larger holds somebody's films.
+/// The largest card in a slot or reader that passes without [`Policy::allow_large`]: 512 GiB, which
+/// includes cards sold as 512 GB (they have 512 × 10⁹ bytes or a little less). A node needs no
+/// more, and a larger card is likely to hold the user's own data.
 pub const CARD_CEILING: u64 = 512 << 30;
-/// The same for sticks and disks on USB and FireWire: 300 GB, above sticks sold as 256 GB and below the smallest portable disks with
-/// somebody's backup (320 and 500 GB).
+/// The same for sticks and disks on USB and FireWire: 300 GB, which is above sticks sold as 256 GB
+/// and below the smallest portable disks used for backups (320 and 500 GB).
 pub const DISK_CEILING: u64 = 300_000_000_000;
-/// Below this many bytes there is little room; Raspberry Pi recommends 16 GB for Raspberry Pi OS Lite
-/// (documentation/computers/getting-started, "Recommended SD cards"). Cards sold as 16 GB have 15.5 × 10⁹ bytes and more.
+/// A smaller card, in bytes, gets a warning. Raspberry Pi recommends 16 GB for Raspberry Pi OS Lite
+/// (documentation/computers/getting-started, "Recommended SD cards"). Cards sold as 16 GB have 15.5
+/// × 10⁹ bytes and more.
 pub const LITTLE: u64 = 15_000_000_000;
 /// A Raspberry Pi's card has two partitions; some systems for it have a third.
 const PARTITIONS: usize = 3;
-/// Labels of the systems that cards for a Raspberry Pi are written with (Raspberry Pi OS, Ubuntu, HypriotOS, LibreELEC, Arch, Fedora),
-/// and of empty cards as they are sold and formatted.
+/// Labels that need no warning: those of the systems that cards for a Raspberry Pi are written with
+/// (Raspberry Pi OS, Ubuntu, HypriotOS, LibreELEC, Arch, Fedora), and of empty cards as they are
+/// sold and formatted.
 const HARMLESS: &[&str] = &[
     "bootfs",
     "rootfs",
@@ -77,7 +81,7 @@ const HARMLESS: &[&str] = &[
     "new volume",
 ];
 
-/// Judges a device.
+/// Decides whether a device may be written.
 pub fn judge(device: &Device, policy: &Policy) -> Verdict {
     let mut verdict = Verdict::default();
     let refusals = &mut verdict.refusals;
@@ -109,7 +113,7 @@ pub fn judge(device: &Device, policy: &Policy) -> Verdict {
             needed,
         });
     }
-    // The system's own disk is not worth further words.
+    // For the system's own disk, no further reason is needed.
     let system = !device.system.is_empty();
     if !device.is_removable() && !policy.allow_fixed && !system {
         refusals.push(Reason::Fixed { bus: device.bus });
@@ -121,13 +125,13 @@ pub fn judge(device: &Device, policy: &Policy) -> Verdict {
         warnings(device, &mut verdict.warnings);
     }
     if !verdict.refusals.is_empty() {
-        // Nothing is unmounted for a device that is not written.
+        // A device that is not written is not unmounted either.
         verdict.unmount.clear();
     }
     verdict
 }
 
-/// What is refused, or must be unmounted, because somebody uses it now.
+/// Adds what is refused, or must be unmounted, because the device is in use.
 fn in_use(device: &Device, policy: &Policy, verdict: &mut Verdict) {
     let refusals = &mut verdict.refusals;
     if !device.swaps.is_empty() {
@@ -142,10 +146,11 @@ fn in_use(device: &Device, policy: &Policy, verdict: &mut Verdict) {
                 mounts: device.system.clone(),
             },
         );
-        // Everything else in use on it follows from that.
+        // Every other use of the device follows from this one.
         return;
     }
-    // A multipath disk is behind every other holder of its paths; naming the others would mislead.
+    // The multipath disk is the cause of every other holder of its paths; naming those would
+    // mislead.
     let multipath = device.holders.iter().any(|holder| holder.kind == HolderKind::Multipath);
     let named = device
         .holders
@@ -155,7 +160,7 @@ fn in_use(device: &Device, policy: &Policy, verdict: &mut Verdict) {
     let mut mounts = device.mounts();
     if let Some(why) = &device.system_unknown {
         let in_use = !mounts.is_empty() || !device.holders.is_empty() || !device.swaps.is_empty();
-        // Made by somebody on purpose, and hardly what a system runs from.
+        // The user made such a device on purpose, and a system hardly runs from it.
         let scratch = matches!(device.bus, Bus::Loop | Bus::Ram | Bus::Zram | Bus::Nbd);
         let lifted = !in_use && (device.is_removable() || scratch);
         if !lifted || !policy.allow_fixed {
@@ -166,7 +171,7 @@ fn in_use(device: &Device, policy: &Policy, verdict: &mut Verdict) {
             });
         }
     }
-    // What is mounted of a btrfs or a pool over several devices is said already.
+    // Mounts of a btrfs or a pool over several devices are already reported with their holder.
     mounts.retain(|mount| !device.holders.iter().any(|holder| holder.mounts.contains(mount)));
     if mounts.is_empty() {
         return;
@@ -217,14 +222,15 @@ fn warnings(device: &Device, warnings: &mut Vec<Reason>) {
         warnings.push(Reason::NoTable { kind: kind.to_owned() });
     }
     if device.size < LITTLE {
-        warnings.push(Reason::LittleRoom { size: device.size });
+        warnings.push(Reason::LittleSpace { size: device.size });
     }
     if device.contents_unknown {
         warnings.push(Reason::ContentsUnknown);
     }
 }
 
-/// Kinds of volumes, in words of libblkid, that are somebody's disk rather than a node's card.
+/// Returns the name of a kind of volume (a libblkid name) that suggests a computer's disk rather
+/// than a node's card.
 fn unusual(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "LVM2_member" | "LVM1_member" => "LVM",

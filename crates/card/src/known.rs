@@ -1,22 +1,23 @@
-//! What is known of a swarm that may run already, and what cards made now would do to it.
+//! What is known of a swarm that may already run, and what cards made now would do to it.
 //!
-//! The card of the first manager decides what the running swarm knows: its log holds every node with its role. Whoever is not in
-//! there, or is there with another role, must not come as a member. See the table in `docs/operations.md`.
+//! The card of the first manager decides what the running swarm knows: its log holds every node
+//! with its role. A node that the log lacks, or has with another role, must not come as a member.
+//! See the table in `docs/operations.md`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use kraken_spec::Role;
 
-/// The nodes that the first manager's log holds, by number.
+/// The nodes in the first manager's log, by number.
 pub type Members = BTreeMap<u32, Role>;
 
 /// A card that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownCard {
-    /// When: RFC 3339.
+    /// When it was written: RFC 3339.
     pub written: String,
-    /// Whether it joins by token, and so is another node of the swarm than the one that the log holds.
+    /// Whether the node joins by token. The swarm then has it under another id than the log.
     pub by_token: bool,
 }
 
@@ -25,29 +26,31 @@ pub struct KnownCard {
 pub struct Known {
     /// The newest card of each node since the cluster began.
     pub cards: BTreeMap<u32, KnownCard>,
-    /// What the log on the first manager's card holds; of another card, what it was made for. None where no card was written.
+    /// What the log on the first manager's card holds; for any other card, the members for which it
+    /// was made. `None` when no card was written.
     pub members: Option<Members>,
-    /// For whom images were built, where no card is known: they may have been written by another program.
+    /// The members for which images were built, when no card is known; another program may have
+    /// written them to cards.
     pub images: Option<Members>,
-    /// Cards, or else images, were made here with other keys than those that there are now.
+    /// Set when cards, or else images, were made here with other keys than the present ones.
     pub other_keys: Option<Evidence>,
 }
 
-/// How sure it is that something runs.
+/// How certain it is that nodes run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// Cards were written.
     Cards,
-    /// Images were built, and nobody knows what became of them.
+    /// Images were built. It is not known whether they were written to cards.
     Images,
 }
 
-/// What is to be made.
+/// What is about to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Making {
-    /// Nothing yet: what would be said of a single card of each node.
+    /// Nothing yet: `plan` shows what would apply to a single card of each node.
     Plan,
-    /// Images of all nodes: they are no cards.
+    /// Images of all nodes, which are not cards.
     AllImages,
     /// Images of some nodes.
     SomeImages,
@@ -55,7 +58,7 @@ pub enum Making {
     Cards,
 }
 
-/// A node that is to be made as a member of the swarm, without a token.
+/// A node to be made as a member of the swarm, without a token.
 #[derive(Clone, Debug)]
 pub struct Wish<'a> {
     /// Its number.
@@ -64,37 +67,37 @@ pub struct Wish<'a> {
     pub hostname: &'a str,
     /// Its role.
     pub role: Role,
-    /// Whether its card holds the log, with which the swarm begins.
+    /// Whether its card holds the log with which the swarm begins.
     pub begins: bool,
 }
 
-/// What a card would do.
+/// The damage that a card would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// It is of other keys than the cards that were written.
+    /// It has other keys than the cards that were written.
     Stranger,
-    /// The running swarm has never heard of it.
+    /// The running swarm does not know the node.
     Unknown,
-    /// The running swarm knows it in another role.
+    /// The running swarm knows it with this other role.
     Role(Role),
-    /// A manager, whose past the other managers remember.
+    /// It is a manager, and the other managers remember its earlier state.
     ManagerAgain,
-    /// The first of several managers.
+    /// It is the first of several managers.
     FirstAgain,
     /// It joined by token: the swarm knows it under another id.
     ByToken,
-    /// The only manager: the swarm begins anew.
-    BeginsAnew,
+    /// It is the only manager: the swarm begins again.
+    BeginsAgain,
 }
 
-/// One thing to say before anything is made.
+/// One warning or refusal before anything is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
-    /// The node; none where it is about all.
+    /// The node's number; `None` when it concerns all nodes.
     pub node: Option<u32>,
-    /// What it would do.
+    /// The damage that the card would do.
     pub harm: Harm,
-    /// Whether it is not done without the user's word.
+    /// Whether it is refused unless the user insists.
     pub refuse: bool,
     text: String,
 }
@@ -106,12 +109,13 @@ impl fmt::Display for Remark {
 }
 
 impl Known {
-    /// What is to be said before these are made. `managers`: how many kraken.toml has.
+    /// Returns the remarks for what is about to be made. `managers` is the number of managers in
+    /// kraken.toml.
     pub fn judge(&self, making: Making, managers: usize, wishes: &[Wish<'_>]) -> Vec<Remark> {
         if let Some(evidence) = self.other_keys {
             return stranger(evidence, making).into_iter().collect();
         }
-        let mut begins_anew = false;
+        let mut begins_again = false;
         let mut remarks = Vec::new();
         for wish in wishes {
             let harms = match &self.members {
@@ -119,7 +123,7 @@ impl Known {
                 None => self.of_built(making, wish),
             };
             if let Some((harm, refuse)) = harms {
-                begins_anew |= harm == Harm::BeginsAnew;
+                begins_again |= harm == Harm::BeginsAgain;
                 remarks.push(Remark {
                     node: Some(wish.number),
                     harm,
@@ -128,43 +132,47 @@ impl Known {
                 });
             }
         }
-        if begins_anew {
-            // Its new log holds all nodes as they are now.
+        if begins_again {
+            // The new log holds all nodes as they are now.
             remarks.retain(|remark| !matches!(remark.harm, Harm::Unknown | Harm::Role(_) | Harm::ByToken));
         }
         remarks
     }
 
-    /// Of a swarm whose cards were written.
+    /// Judges a node of a swarm whose cards were written; returns the damage and whether to refuse
+    /// it.
     fn of_running(&self, members: &Members, managers: usize, making: Making, wish: &Wish<'_>) -> Option<(Harm, bool)> {
         let card = self.cards.get(&wish.number);
         let harm = match (members.get(&wish.number), card) {
             (_, Some(card)) if card.by_token => Harm::ByToken,
             (None, _) => Harm::Unknown,
             (Some(role), _) if *role != wish.role => Harm::Role(*role),
-            // Nobody knows it in this life of the cluster; a worker's card may be written as often as one likes.
+            // No card of this node was written in this life of the cluster, or it is a worker,
+            // whose card may be written any number of times.
             (Some(_), None) | (Some(Role::Worker), Some(_)) => return None,
             (Some(Role::Manager), Some(_)) => {
                 let others = managers > 1 || members.values().filter(|role| **role == Role::Manager).count() > 1;
                 match (wish.begins, others) {
-                    (true, false) => Harm::BeginsAnew,
+                    (true, false) => Harm::BeginsAgain,
                     (true, true) => Harm::FirstAgain,
                     (false, _) => Harm::ManagerAgain,
                 }
             }
         };
-        let again = matches!(harm, Harm::ManagerAgain | Harm::FirstAgain | Harm::BeginsAnew);
-        // That a card was written is no news; and images of all nodes are built to be kept, mostly.
+        let again = matches!(harm, Harm::ManagerAgain | Harm::FirstAgain | Harm::BeginsAgain);
+        // `plan` does not report that a card was written. Images of all nodes are mostly built to
+        // be kept.
         match (again, making) {
             (true, Making::Plan) => None,
             (true, Making::AllImages) => Some((harm, false)),
-            // The image of a node that joined by token is made along with the others; its card is another matter.
+            // An image of a node that joined by token is made along with the others; its card is
+            // refused.
             (false, Making::AllImages) if harm == Harm::ByToken => Some((harm, false)),
-            _ => Some((harm, harm != Harm::BeginsAnew)),
+            _ => Some((harm, harm != Harm::BeginsAgain)),
         }
     }
 
-    /// Of a cluster of which only images are known.
+    /// Judges a node of a cluster of which only images are known.
     fn of_built(&self, making: Making, wish: &Wish<'_>) -> Option<(Harm, bool)> {
         let images = self.images.as_ref()?;
         let harm = match images.get(&wish.number) {
@@ -210,8 +218,8 @@ impl Known {
             Harm::ByToken => {
                 format!("{name} joined by token{written}: the swarm knows it by another id than the one on this card")
             }
-            Harm::BeginsAnew => format!(
-                "{name}'s card was written{written} already, and it is the only manager: the swarm begins anew; its nodes come back by themselves, its services, secrets and configs do not"
+            Harm::BeginsAgain => format!(
+                "{name}'s card was written{written} already, and it is the only manager: the swarm begins from scratch; its nodes come back by themselves, its services, secrets and configs do not"
             ),
         }
     }
@@ -222,7 +230,7 @@ fn stranger(evidence: Evidence, making: Making) -> Option<Remark> {
         Evidence::Cards => ("cards of this cluster were written", "those cards"),
         Evidence::Images => ("images of this cluster were built", "those images"),
     };
-    // Images of all nodes replace images, and no card.
+    // Images of all nodes replace earlier images, not cards.
     let refuse = !(evidence == Evidence::Images && making == Making::AllImages);
     Some(Remark {
         node: None,
@@ -256,7 +264,7 @@ mod tests {
             .collect()
     }
 
-    /// Wishes for these nodes, of a cluster with these roles.
+    /// Returns wishes for these nodes of a cluster with these roles.
     fn wishes(roles: &[Role], numbers: &[u32]) -> Vec<Wish<'static>> {
         let first = (1..).zip(roles).find(|(_, role)| **role == M).map(|(number, _)| number);
         let names = ["kraken-1", "kraken-2", "kraken-3", "kraken-4"];
@@ -269,7 +277,8 @@ mod tests {
         numbers.iter().map(wish).collect()
     }
 
-    /// The table of docs/operations.md: what is known, what kraken.toml has now, what is made, what is said.
+    /// The table of docs/operations.md: what is known, what kraken.toml has now, what is made, what
+    /// is reported.
     #[test]
     fn the_table_of_decisions() {
         use Making::{AllImages, Cards, Plan, SomeImages};
@@ -317,41 +326,41 @@ mod tests {
         let noted = |harm| Some((harm, false));
         type Row<'a> = (&'a Known, &'a [Role], Making, &'a [u32], Option<(Harm, bool)>);
         let rows: &[Row<'_>] = &[
-            // Nothing is known: anything goes.
+            // Nothing is known: everything is allowed.
             (&nothing, one_now, Cards, &[1], None),
             (&nothing, three_now, Cards, &[2], None),
             (&nothing, three_now, AllImages, &[1, 2, 3, 4], None),
-            // The first evening: one card after the other, in any order.
+            // The first cards of a cluster, one after the other, in any order.
             (&only_first, one_now, Cards, &[2], None),
             (&begun, three_now, Cards, &[2], None),
             (&begun, three_now, Cards, &[4, 3, 2], None),
-            // A worker's card, again.
+            // A worker's card again.
             (&one, one_now, Cards, &[2], None),
             (&three, three_now, Cards, &[4], None),
             (&three, three_now, SomeImages, &[4], None),
-            // The only manager's, again.
-            (&one, one_now, Cards, &[1], noted(Harm::BeginsAnew)),
-            (&one, one_now, SomeImages, &[1], noted(Harm::BeginsAnew)),
-            (&one, four_now, Cards, &[1, 4], noted(Harm::BeginsAnew)),
+            // The only manager's card again.
+            (&one, one_now, Cards, &[1], noted(Harm::BeginsAgain)),
+            (&one, one_now, SomeImages, &[1], noted(Harm::BeginsAgain)),
+            (&one, four_now, Cards, &[1, 4], noted(Harm::BeginsAgain)),
             (&one, raised, Cards, &[1], refused(Harm::FirstAgain)),
-            // One of several managers' cards, again.
+            // The card of one of several managers again.
             (&three, three_now, Cards, &[1], refused(Harm::FirstAgain)),
             (&three, three_now, Cards, &[2], refused(Harm::ManagerAgain)),
             (&three, three_now, SomeImages, &[2], refused(Harm::ManagerAgain)),
             (&three, three_now, AllImages, &[2], noted(Harm::ManagerAgain)),
             (&three, three_now, Plan, &[1, 2, 3, 4], None),
-            // Another role.
+            // A node with another role.
             (&one, raised, Cards, &[2], refused(Harm::Role(W))),
             (&only_first, raised, Cards, &[2], refused(Harm::Role(W))),
             (&one, raised, SomeImages, &[2], refused(Harm::Role(W))),
             (&one, raised, AllImages, &[2], refused(Harm::Role(W))),
             (&one, raised, Plan, &[2], refused(Harm::Role(W))),
             (&three, lowered, Cards, &[2], refused(Harm::Role(M))),
-            // A node that is new.
+            // A new node.
             (&one, four_now, Cards, &[4], refused(Harm::Unknown)),
             (&one, four_now, SomeImages, &[4], refused(Harm::Unknown)),
             (&one, four_now, Plan, &[4], refused(Harm::Unknown)),
-            // One that joined by token.
+            // A node that joined by token.
             (&token, three_now, Cards, &[2], refused(Harm::ByToken)),
             (&token, three_now, AllImages, &[2], noted(Harm::ByToken)),
             (&token, three_now, SomeImages, &[2], refused(Harm::ByToken)),
@@ -365,7 +374,7 @@ mod tests {
             (&built, raised, Cards, &[1], None),
             (&built, four_now, AllImages, &[4], noted(Harm::Unknown)),
             (&built, four_now, SomeImages, &[4], refused(Harm::Unknown)),
-            // Other keys.
+            // Cards or images were made with other keys.
             (&other_cards, one_now, AllImages, &[1, 2, 3], refused(Harm::Stranger)),
             (&other_cards, one_now, Cards, &[2], refused(Harm::Stranger)),
             (&other_images, one_now, AllImages, &[1, 2, 3], noted(Harm::Stranger)),

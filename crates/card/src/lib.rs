@@ -1,12 +1,14 @@
-//! Cards: finds the block devices that could be written, guards all others, writes and reads back.
+//! Cards: finds the block devices that may be written, protects all others, writes and reads back.
 //!
-//! What is known of a device comes from the kernel and udev ([`Host`]), is read without root and changes nothing. [`find`] and [`list`] return
-//! [`Device`]s, [`judge`] says whether one may be written and, if not, why in sentences. [`write()`] writes a [`Source`] to a [`Target`], reads
-//! all of it back and writes the first MiB last. [`Receipts`] remember which card holds which node.
+//! Facts about devices come from the kernel and udev ([`Host`]); reading them needs no root and
+//! changes nothing. [`find()`] and [`list`] return [`Device`]s. [`judge()`] decides whether one may
+//! be written and gives its reasons as sentences. [`write()`] writes a [`Source`] to a [`Target`],
+//! reads all of it back and writes the first MiB last. [`Receipts`] record which card holds which
+//! node.
 //!
-//! This crate never opens a device for writing that [`judge`] did not pass, and never prints or asks. A verdict is the first check, not the only
-//! one: between it and the writing stand [`Identity::check`] and the kernel's own exclusive opening (`O_EXCL`), which sees what other mount
-//! namespaces hold.
+//! This crate never opens a device for writing that [`judge()`] refused, and it never prints or
+//! asks. The verdict is the first of three checks: [`Identity::check`] follows, then the kernel's
+//! exclusive open (`O_EXCL`), which also sees uses in other mount namespaces.
 //!
 //! ```
 //! use kraken_card::{Host, list};
@@ -29,8 +31,9 @@
     )
 )]
 
+mod backing_devices;
+mod block_topology;
 mod bus;
-mod carriers;
 mod clean;
 mod device;
 mod find;
@@ -45,7 +48,6 @@ mod read;
 mod reason;
 mod receipt;
 mod signature;
-mod stack;
 mod target;
 mod udev;
 mod udisks;
@@ -67,6 +69,6 @@ pub use receipt::{
 pub use target::{ALIGNMENT, BlockTarget, Target};
 pub use udisks::{Udisks, UdisksError};
 pub use write::{
-    Chunk, Cut, Difference, HEAD, ImageSource, Mapped, Source, StreamSource, WriteError, WriteOptions, WriteReport,
-    compare, compare_map, cuts, data_in, left_out, write,
+    Difference, ExpectedExtent, HEAD, ImageSource, MappedExtent, Source, SourceExtent, StreamSource, WriteError,
+    WriteOptions, WriteReport, compare, compare_map, data_in, left_out, map_extents, write,
 };

@@ -1,7 +1,8 @@
-//! What is mounted and swapped to: `/proc/self/mountinfo` and `/proc/swaps`.
+//! Reads mounts and swap areas: `/proc/self/mountinfo` and `/proc/swaps`.
 //!
-//! They speak of this process' mount namespace and root only. What another namespace holds shows in a device's holders, in
-//! `/sys/fs/btrfs`, or not at all; then only the exclusive opening of the device finds it.
+//! Both describe only this process's mount namespace and root. What another namespace uses shows in
+//! a device's holders, in `/sys/fs/btrfs`, or not at all; then only the exclusive open of the
+//! device detects it.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,17 +11,18 @@ use std::path::{Path, PathBuf};
 
 use super::{DeviceNumber, Host};
 
-/// A machine with thousands of containers has a few MiB of mounts.
+/// The largest table that is read, in bytes. A machine with thousands of containers has a few MiB
+/// of mounts.
 const TABLE: u64 = 64 << 20;
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
-    /// The device's number; major 0 where no one block device is behind it.
+    /// The device's number; its major part is 0 when no single block device is behind the mount.
     pub number: DeviceNumber,
     /// The mount point.
     pub point: PathBuf,
-    /// The kind of file system.
+    /// The kind of file system, such as `ext4`.
     pub kind: String,
     /// What was mounted, as it was given: a device file, a pool, a word.
     pub source: PathBuf,
@@ -38,7 +40,7 @@ pub(super) struct Swap {
 }
 
 impl Mount {
-    /// Reads the table of mounts.
+    /// Reads the mount table.
     ///
     /// # Errors
     /// When it cannot be read as a whole.
@@ -47,8 +49,9 @@ impl Mount {
         Ok(bytes.split(|b| *b == b'\n').filter_map(Self::parse).collect())
     }
 
-    /// Parses a line: `36 35 8:17 /sub /mnt rw,noatime shared:1 - ext4 /dev/sdb1 rw` (proc_pid_mountinfo(5)): id, parent, number, root,
-    /// point, options, any number of tags, a hyphen, kind, source, options of the file system.
+    /// Parses a line: `36 35 8:17 /sub /mnt rw,noatime shared:1 - ext4 /dev/sdb1 rw`
+    /// (proc_pid_mountinfo(5)): id, parent, number, root, point, options, any number of tags, a
+    /// hyphen, kind, source, options of the file system.
     pub fn parse(line: &[u8]) -> Option<Self> {
         let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
         let hyphen = fields.iter().skip(6).position(|field| *field == b"-")? + 6;
@@ -62,9 +65,10 @@ impl Mount {
         })
     }
 
-    /// Values of the file system's options with this name, in order.
+    /// Returns the values of the file system options with this name, in order.
     pub fn options(&self, name: &str) -> Vec<PathBuf> {
-        // A comma inside a value is escaped by overlayfs as `\,`; a layer with one in its name is then cut, and not found: unknown.
+        // overlayfs escapes a comma inside a value as `\,`. A layer with a comma in its name is cut
+        // off here, is not found, and so counts as unknown.
         self.options
             .split(|b| *b == b',')
             .filter_map(|option| option.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
@@ -72,10 +76,12 @@ impl Mount {
             .collect()
     }
 
-    /// The folders that an overlay is made of, the writable ones (`upperdir`, `workdir`) last, and told by `true`.
+    /// Returns the folders of an overlay, the writable ones (`upperdir`, `workdir`) last and marked
+    /// `true`.
     pub fn layers(&self) -> Vec<(PathBuf, bool)> {
         let lower = self.options("lowerdir").into_iter().flat_map(|list| {
-            // `:` parts layers, `::` begins those with data only (Documentation/filesystems/overlayfs.rst).
+            // `:` separates layers, `::` precedes those with data only
+            // (Documentation/filesystems/overlayfs.rst).
             let parts: Vec<PathBuf> = list
                 .into_os_string()
                 .into_vec()
@@ -85,7 +91,7 @@ impl Mount {
                 .collect();
             parts
         });
-        // Mounted by the new system call, each layer has an option of its own: `lowerdir+=`, `datadir+=`.
+        // With the new mount system call, each layer has its own option: `lowerdir+=`, `datadir+=`.
         let more = ["lowerdir+", "datadir+"]
             .into_iter()
             .flat_map(|name| self.options(name));
@@ -98,7 +104,8 @@ impl Mount {
     }
 }
 
-/// The index of the mount that a path lies on: the deepest mount point above it, the latest of those.
+/// Returns the index of the mount that a path lies on: the deepest mount point above it, and of
+/// several the latest.
 pub(super) fn mount_of(mounts: &[Mount], path: &Path) -> Option<usize> {
     let above = mounts
         .iter()
@@ -113,7 +120,7 @@ impl Swap {
     /// Reads the table of swap areas; empty on kernels without swap.
     ///
     /// # Errors
-    /// When it is there and cannot be read as a whole.
+    /// When it exists and cannot be read as a whole.
     pub fn all(host: &Host) -> io::Result<Vec<Self>> {
         match host.read("/proc/swaps", TABLE) {
             Ok(bytes) => Ok(bytes.split(|b| *b == b'\n').skip(1).filter_map(Self::parse).collect()),
@@ -133,7 +140,8 @@ impl Swap {
     }
 }
 
-/// A path out of these tables: blank, tab, line feed, backslash and `#` are written as `\040` and so on.
+/// Decodes a path of these tables: blank, tab, line feed, backslash and `#` are written as `\040`
+/// and so on.
 pub(super) fn path(field: &[u8]) -> PathBuf {
     let mut plain = Vec::with_capacity(field.len());
     let mut at = 0;
@@ -172,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_tells_its_layers() {
+    fn the_layers_of_an_overlay_are_read() {
         let line = b"1 0 0:40 / / rw - overlay overlay rw,lowerdir=/ro/a:/ro/b::/data,upperdir=/rw/up,workdir=/rw/work,lowerdir+=/c";
         let layers: Vec<String> = Mount::parse(line)
             .unwrap()

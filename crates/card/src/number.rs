@@ -1,10 +1,10 @@
-//! The number of a block device: what the kernel counts by.
+//! The number of a block device.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A block device's number, `8:16`: what the kernel counts by. Reused as soon as a device is gone.
+/// A block device's number, such as `8:16`. The kernel reuses it as soon as a device is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeviceNumber {
     /// The driver's part.
@@ -14,7 +14,7 @@ pub struct DeviceNumber {
 }
 
 impl DeviceNumber {
-    /// Reads `8:16`.
+    /// Parses `8:16`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.trim().split_once(':')?;
         Some(Self {

@@ -1,35 +1,37 @@
-//! Puts the facts of one disk together.
+//! Collects the facts of one disk.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::backing_devices::{Usage, is_system};
+use super::block_topology::BlockTopology;
 use super::bus::{Bus, Place};
-use super::carriers::{Usage, is_system};
 use super::clean::cleaned;
 use super::signature;
-use super::stack::Stack;
 use super::udev::Properties;
 use super::{Device, Holder, HolderKind, Host, HostPath, Partition, Table, Volume, clean};
 use kraken_disk::{ImageFile, PartitionTable, TableKind};
 
-/// The kernel counts sizes in sectors of 512 bytes, whatever a device's own are (Documentation/ABI/stable/sysfs-block).
+/// The kernel counts sizes in sectors of 512 bytes, whatever the device's own sector size is
+/// (Documentation/ABI/stable/sysfs-block).
 const SYSFS_SECTOR: u64 = 512;
 
-/// Reads a whole disk; `None` when it is gone, or a partition.
+/// Reads a whole disk; `None` when it is gone or is a partition.
 pub(super) fn device(host: &Host, usage: &Usage, name: &str) -> Option<Device> {
-    let stack = &usage.stack;
-    let block = stack.blocks.get(name).filter(|block| block.partition_of.is_none())?;
+    let topology = &usage.topology;
+    let block = topology.blocks.get(name).filter(|block| block.partition_of.is_none())?;
     let folder = &block.folder;
     let record = Properties::of(host, block.number);
     let udev = record.clone().unwrap_or_default();
     let place = Place::of(host, name, folder, &udev);
     let size = size(host, folder);
-    let above = stack.above(name);
-    // Drives with doors are not opened only to see what is in them.
-    let own_eyes = record.is_none() && host.is_live() && size > 0 && !matches!(place.bus, Bus::Optical | Bus::Floppy);
-    let opened = own_eyes.then(|| open(stack, name)).flatten();
+    let above = topology.above(name);
+    // Optical drives and floppy drives are not opened only to read their contents.
+    let reads_device =
+        record.is_none() && host.is_live() && size > 0 && !matches!(place.bus, Bus::Optical | Bus::Floppy);
+    let opened = reads_device.then(|| open(topology, name)).flatten();
     let read_table = opened.as_ref().and_then(|disk| PartitionTable::read(disk).ok());
     let block_size = |file: &str, or: u32| {
         let number = host.number(folder.join("queue").join(file));
@@ -38,7 +40,8 @@ pub(super) fn device(host: &Host, usage: &Usage, name: &str) -> Option<Device> {
     let logical_block = block_size("logical_block_size", 512);
     let serial = |folder: &Path| host.attribute(folder.join("serial")).as_deref().and_then(cleaned);
     let partitions = partitions(host, usage, name, read_table.as_ref());
-    // A file system that begins at the disk's own beginning; with a table there is none, but for hybrid images, which only udev tells.
+    // A file system that begins at offset 0 of the disk. A disk with a partition table has none,
+    // except hybrid images, which only udev reports.
     let whole = match (&record, &opened, &read_table) {
         (None, Some(disk), None) => signature::read(disk),
         _ => None,
@@ -80,12 +83,12 @@ pub(super) fn device(host: &Host, usage: &Usage, name: &str) -> Option<Device> {
         volume: volume(usage, name, &udev, whole),
         contents_unknown: size > 0 && record.is_none() && opened.is_none(),
         holders: holders(host, usage, name, &above),
-        backing_file: usage.backing.get(name).cloned(),
+        backing_file: usage.loop_files.get(name).cloned(),
         system: system(usage, &above),
         swaps: usage
             .swaps
             .iter()
-            .filter(|(_, carriers)| !carriers.is_disjoint(&above))
+            .filter(|(_, backing)| !backing.is_disjoint(&above))
             .map(|(path, _)| path.clone())
             .collect(),
         system_unknown: usage.unknown.clone(),
@@ -98,7 +101,7 @@ fn size(host: &Host, folder: &Path) -> u64 {
         .saturating_mul(SYSFS_SECTOR)
 }
 
-/// `mmcblk0boot0`, `mmcblk0gp1`, `mmcblk0rpmb` (drivers/mmc/core/block.c).
+/// Recognises `mmcblk0boot0`, `mmcblk0gp1`, `mmcblk0rpmb` (drivers/mmc/core/block.c).
 fn is_boot_area(name: &str) -> bool {
     name.strip_prefix("mmcblk").is_some_and(|rest| {
         rest.trim_start_matches(|c: char| c.is_ascii_digit())
@@ -106,7 +109,8 @@ fn is_boot_area(name: &str) -> bool {
     })
 }
 
-/// The model as the kernel has it; for disks behind libata as udev has it, which is not cut off after 16 characters.
+/// Returns the model as the kernel has it. For disks behind libata it is udev's text, which is not
+/// cut off after 16 characters.
 fn model(host: &Host, folder: &Path, udev: &Properties) -> Option<String> {
     let kernel = ["device/model", "device/name", "dm/name"]
         .into_iter()
@@ -121,7 +125,7 @@ fn is_ata(host: &Host, folder: &Path) -> bool {
     host.attribute(folder.join("device/vendor")).as_deref() == Some("ATA")
 }
 
-/// The vendor; `ATA`, and the number that virtio has there, are none.
+/// Returns the vendor. `ATA`, and the number that virtio has there, do not count as vendors.
 fn vendor(host: &Host, folder: &Path, udev: &Properties) -> Option<String> {
     if is_ata(host, folder) {
         return None;
@@ -131,7 +135,7 @@ fn vendor(host: &Host, folder: &Path, udev: &Properties) -> Option<String> {
     kernel.as_deref().and_then(cleaned).or_else(|| udev.name("ID_VENDOR"))
 }
 
-/// The serial number of the USB device that a disk hangs on.
+/// Returns the serial number of the USB device that a disk is attached to.
 fn usb_serial(host: &Host, folder: &Path) -> Option<String> {
     folder
         .ancestors()
@@ -152,20 +156,20 @@ fn table(table: &PartitionTable) -> Table {
 }
 
 fn partitions(host: &Host, usage: &Usage, disk: &str, table: Option<&PartitionTable>) -> Vec<Partition> {
-    let stack = &usage.stack;
-    let of_disk = stack
+    let topology = &usage.topology;
+    let of_disk = topology
         .blocks
         .iter()
         .filter_map(|(name, block)| match &block.partition_of {
-            Some((of, number)) if of == disk => Some((name, block, *number)),
+            Some(partition) if partition.disk == disk => Some((name, block, partition.number)),
             _ => None,
         });
     let mut found: Vec<Partition> = of_disk
         .map(|(name, block, number)| {
             let record = Properties::of(host, block.number);
-            let own_eyes = record.is_none() && host.is_live();
-            let seen = own_eyes
-                .then(|| open(stack, name))
+            let reads_device = record.is_none() && host.is_live();
+            let seen = reads_device
+                .then(|| open(topology, name))
                 .flatten()
                 .and_then(|volume| signature::read(&volume));
             let udev = record.unwrap_or_default();
@@ -192,7 +196,7 @@ fn partitions(host: &Host, usage: &Usage, disk: &str, table: Option<&PartitionTa
     found
 }
 
-/// The kernel's own reading of a GPT's partition name.
+/// Returns the name of a GPT partition as the kernel read it.
 fn part_name(host: &Host, folder: &Path) -> Option<String> {
     let uevent = host.attribute(folder.join("uevent"))?;
     uevent.lines().find_map(|line| cleaned(line.strip_prefix("PARTNAME=")?))
@@ -204,17 +208,18 @@ fn volume(usage: &Usage, name: &str, udev: &Properties, seen: Option<signature::
         file_system: udev.get("ID_FS_TYPE").or_else(|| cleaned(seen.kind)),
         label: udev.name("ID_FS_LABEL").or_else(|| cleaned(&seen.label?)),
         uuid: udev.name("ID_FS_UUID").or_else(|| cleaned(&seen.uuid?)),
-        mounts: mounts(usage, |carriers| carriers.contains(name)),
-        swap: usage.swaps.iter().any(|(_, carriers)| carriers.contains(name)),
+        mounts: mounts(usage, |backing| backing.contains(name)),
+        swap: usage.swaps.iter().any(|(_, backing)| backing.contains(name)),
     }
 }
 
-/// Mount points of mounts whose carriers pass, each once, in the order of mounting.
+/// Returns the mount points of mounts whose backing devices pass, each once, in the order of
+/// mounting.
 fn mounts(usage: &Usage, pass: impl Fn(&BTreeSet<String>) -> bool) -> Vec<HostPath> {
     let mut points: Vec<HostPath> = Vec::new();
-    for (mount, carriers) in &usage.mounts {
+    for (mount, backing) in &usage.mounts {
         let point = HostPath::new(&mount.point);
-        if pass(&carriers.blocks) && !points.contains(&point) {
+        if pass(&backing.blocks) && !points.contains(&point) {
             points.push(point);
         }
     }
@@ -222,32 +227,33 @@ fn mounts(usage: &Usage, pass: impl Fn(&BTreeSet<String>) -> bool) -> Vec<HostPa
 }
 
 fn system(usage: &Usage, above: &BTreeSet<String>) -> Vec<HostPath> {
-    let mut points = mounts(usage, |carriers| !carriers.is_disjoint(above));
+    let mut points = mounts(usage, |backing| !backing.is_disjoint(above));
     points.retain(|point| is_system(point.path()));
     points.sort();
     points
 }
 
-/// What sits on a disk: other block devices, and file systems that reach over several or cannot be seen.
+/// Returns what uses a disk: other block devices, and file systems that span several devices or are
+/// mounted out of sight.
 fn holders(host: &Host, usage: &Usage, disk: &str, above: &BTreeSet<String>) -> Vec<Holder> {
-    let stack = &usage.stack;
+    let topology = &usage.topology;
     let is_holder = |name: &&String| {
-        stack.disk_of(name) != disk && stack.blocks.get(*name).is_none_or(|b| b.partition_of.is_none())
+        topology.disk_of(name) != disk && topology.blocks.get(*name).is_none_or(|b| b.partition_of.is_none())
     };
     let mut found: Vec<Holder> = above
         .iter()
         .filter(is_holder)
         .map(|name| block_holder(host, usage, name))
         .collect();
-    for btrfs in &stack.btrfs {
+    for btrfs in &topology.btrfs {
         if btrfs.members.is_disjoint(above) {
             continue;
         }
-        let points = mounts(usage, |carriers| btrfs.members.is_subset(carriers));
+        let points = mounts(usage, |backing| btrfs.members.is_subset(backing));
         let others: BTreeSet<&str> = btrfs
             .members
             .difference(above)
-            .map(|member| stack.disk_of(member))
+            .map(|member| topology.disk_of(member))
             .collect();
         if others.is_empty() && !points.is_empty() {
             continue;
@@ -265,7 +271,7 @@ fn holders(host: &Host, usage: &Usage, disk: &str, above: &BTreeSet<String>) -> 
             mounts: points,
         });
     }
-    for (pool, members) in &stack.pools {
+    for (pool, members) in &topology.pools {
         if !members.is_disjoint(above) {
             found.push(Holder {
                 kind: HolderKind::Zfs,
@@ -273,7 +279,7 @@ fn holders(host: &Host, usage: &Usage, disk: &str, above: &BTreeSet<String>) -> 
                 path: None,
                 with: Vec::new(),
                 file: None,
-                mounts: mounts(usage, |carriers| !members.is_disjoint(carriers)),
+                mounts: mounts(usage, |backing| !members.is_disjoint(backing)),
             });
         }
     }
@@ -281,8 +287,8 @@ fn holders(host: &Host, usage: &Usage, disk: &str, above: &BTreeSet<String>) -> 
 }
 
 fn block_holder(host: &Host, usage: &Usage, name: &str) -> Holder {
-    let stack = &usage.stack;
-    let block = stack.blocks.get(name);
+    let topology = &usage.topology;
+    let block = topology.blocks.get(name);
     let attribute = |file: &str| host.attribute(block?.folder.join(file));
     let mapped = attribute("dm/name");
     let kind = match attribute("dm/uuid") {
@@ -299,18 +305,18 @@ fn block_holder(host: &Host, usage: &Usage, name: &str) -> Holder {
         kind,
         path: block.map(|block| block.file.clone()),
         with: Vec::new(),
-        file: usage.backing.get(name).cloned(),
-        mounts: mounts(usage, |carriers| {
-            carriers.iter().any(|carrier| stack.disk_of(carrier) == name)
+        file: usage.loop_files.get(name).cloned(),
+        mounts: mounts(usage, |backing| {
+            backing.iter().any(|device| topology.disk_of(device) == name)
         }),
         name: mapped.as_deref().and_then(cleaned).unwrap_or_else(|| clean(name)),
     }
 }
 
-/// Opens a device for reading, when it is the one that the kernel's list has.
-fn open(stack: &Stack, name: &str) -> Option<ImageFile> {
-    let block = stack.blocks.get(name)?;
-    // A pipe in a device's place must not make us wait.
+/// Opens a device for reading if it is the one in the kernel's list.
+fn open(topology: &BlockTopology, name: &str) -> Option<ImageFile> {
+    let block = topology.blocks.get(name)?;
+    // Opening a pipe in the device's place must not block.
     let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new()
         .read(true)

@@ -1,4 +1,4 @@
-//! Why a device is refused, or what to think of before it is written: one sentence each.
+//! Why a device is refused, or what to consider before it is written: one sentence each.
 
 use std::fmt;
 
@@ -14,33 +14,34 @@ pub const ALLOW_LARGE: &str = "--allow-large";
 /// The option that sets [`super::Policy::unmount`].
 pub const UNMOUNT: &str = "--unmount";
 
-/// One reason: its `Display` is a sentence with the fact and what to do.
+/// One reason. Its `Display` is a sentence with the fact and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The running system is on it. Never overridden.
     System {
-        /// Its mount points on the device.
+        /// The system's mount points on the device.
         mounts: Vec<HostPath>,
     },
-    /// It cannot be known where the running system is.
+    /// It is not known which device the running system is on.
     SystemUnknown {
-        /// Why not.
+        /// Why it is not known.
         why: String,
-        /// Whether something on it is mounted or otherwise in use.
+        /// Whether something on the device is mounted or otherwise in use.
         in_use: bool,
-        /// Whether [`super::Policy::allow_fixed`] lifts it: only where nothing on the device is in use.
+        /// Whether [`super::Policy::allow_fixed`] lifts it: only where nothing on the device is in
+        /// use.
         lifted: bool,
     },
     /// The kernel swaps to it. Never overridden.
     Swap {
-        /// Devices and files.
+        /// The swap devices and files.
         on: Vec<HostPath>,
     },
-    /// Something sits on it. Never overridden.
+    /// Another device or file system uses it. Never overridden.
     Held(Holder),
     /// It is write-protected. Never overridden.
     ReadOnly {
-        /// How it is attached: cards have a switch.
+        /// How it is attached: cards have a write-protect switch.
         bus: Bus,
     },
     /// There is no medium. Never overridden.
@@ -50,71 +51,71 @@ pub enum Reason {
     },
     /// The image does not fit. Never overridden.
     TooSmall {
-        /// Bytes that it has.
+        /// The device's size in bytes.
         size: u64,
-        /// Bytes that are needed.
+        /// The image's size in bytes.
         needed: u64,
     },
-    /// It counts in other units than the image's partition table does. Never overridden.
+    /// Its block size differs from the unit in the image's partition table. Never overridden.
     BlockSize {
         /// Its logical block size in bytes.
         bytes: u32,
     },
     /// It is a kind of drive that no image is written to. Never overridden.
     Drive {
-        /// Which.
+        /// Which kind.
         bus: Bus,
     },
     /// It is a hardware partition of an eMMC. Never overridden.
     BootArea,
     /// It is mounted.
     Mounted {
-        /// Where.
+        /// The mount points.
         at: Vec<HostPath>,
-        /// Whether [`super::Policy::unmount`] lifts it: only for what can be taken out.
+        /// Whether [`super::Policy::unmount`] lifts it: only for removable devices.
         lifted: bool,
     },
-    /// It cannot be taken out; [`super::Policy::allow_fixed`] lifts it.
+    /// It is not removable; [`super::Policy::allow_fixed`] lifts it.
     Fixed {
         /// How it is attached.
         bus: Bus,
     },
     /// It is larger than cards are; [`super::Policy::allow_large`] lifts it.
     Large {
-        /// Bytes that it has.
+        /// The device's size in bytes.
         size: u64,
     },
-    /// A warning: more partitions than a Raspberry Pi's card has.
+    /// A warning: it has more partitions than a Raspberry Pi's card.
     ManyPartitions {
-        /// How many.
+        /// The number of partitions.
         count: usize,
     },
-    /// A warning: names that look like somebody's data.
+    /// A warning: it has labels that suggest the user's own data.
     Labels {
         /// The labels.
         labels: Vec<String>,
     },
-    /// A warning: kinds of volumes that no Raspberry Pi's card has.
+    /// A warning: it has kinds of volumes that a Raspberry Pi's card never has.
     Volumes {
-        /// In words: `LVM`, `LUKS (encrypted)`.
+        /// Their names: `LVM`, `LUKS (encrypted)`.
         kinds: Vec<&'static str>,
     },
-    /// A warning: a file system on the device itself, as on somebody's stick or backup disk.
+    /// A warning: it has a file system and no partition table, like a data stick or a backup disk.
     NoTable {
-        /// Its kind, in words of libblkid.
+        /// The kind of file system, as libblkid names it.
         kind: String,
     },
-    /// A warning: smaller than what is recommended ([`super::LITTLE`]).
-    LittleRoom {
-        /// Bytes that it has.
+    /// A warning: it is smaller than recommended ([`super::LITTLE`]).
+    LittleSpace {
+        /// The device's size in bytes.
         size: u64,
     },
-    /// A warning: what is on it could not be read.
+    /// A warning: its contents could not be read.
     ContentsUnknown,
 }
 
 impl Reason {
-    /// A stable name for programs.
+    /// Returns a stable name for programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Reason::System { .. } => "system",
@@ -134,12 +135,12 @@ impl Reason {
             Reason::Labels { .. } => "labels",
             Reason::Volumes { .. } => "volumes",
             Reason::NoTable { .. } => "no-table",
-            Reason::LittleRoom { .. } => "little-room",
+            Reason::LittleSpace { .. } => "little-room",
             Reason::ContentsUnknown => "contents-unknown",
         }
     }
 
-    /// The option that lifts it; `None` when nothing does, or it is a warning.
+    /// Returns the option that lifts it; `None` when no option does, or when it is a warning.
     pub fn lifted_by(&self) -> Option<&'static str> {
         match self {
             Reason::SystemUnknown { lifted: true, .. } | Reason::Fixed { .. } => Some(ALLOW_FIXED),
@@ -203,7 +204,7 @@ impl fmt::Display for Reason {
             ),
             Reason::Fixed { bus } => write!(
                 f,
-                "it is no card and no USB device ({bus}): if you are sure, add {ALLOW_FIXED}"
+                "it is neither a card nor a USB device ({bus}): if you are sure, add {ALLOW_FIXED}"
             ),
             Reason::Large { size } => write!(
                 f,
@@ -216,7 +217,7 @@ impl fmt::Display for Reason {
             ),
             Reason::Labels { labels } => write!(
                 f,
-                "it is named {}, as somebody's data may be: see that nothing on it is needed",
+                "it is named {}, which suggests a disk with data: see that nothing on it is needed",
                 labels.iter().map(|label| format!("\"{label}\"")).collect::<Vec<_>>().join(", ")
             ),
             Reason::Volumes { kinds } => write!(
@@ -228,19 +229,19 @@ impl fmt::Display for Reason {
                 f,
                 "it holds {kind} on the whole device, without a partition table, as no Raspberry Pi's card does: see that nothing on it is needed"
             ),
-            Reason::LittleRoom { size } => write!(
+            Reason::LittleSpace { size } => write!(
                 f,
                 "it has {}, and Raspberry Pi recommends 16 GB for a system without a desktop: it may be full soon",
                 decimal_size(*size)
             ),
             Reason::ContentsUnknown => f.write_str(
-                "what is on it could not be read (udev does not tell, and the device cannot be read here): see yourself that nothing on it is needed",
+                "what is on it could not be read (udev has no record of it, and the device cannot be read here): see yourself that nothing on it is needed",
             ),
         }
     }
 }
 
-/// What sits on a device, and how to end that.
+/// Writes what uses a device, and how to end that.
 fn held(f: &mut fmt::Formatter<'_>, holder: &Holder) -> fmt::Result {
     let Holder { name, .. } = holder;
     let mounted = match holder.mounts.is_empty() {
@@ -300,13 +301,14 @@ fn held(f: &mut fmt::Formatter<'_>, holder: &Holder) -> fmt::Result {
     }
 }
 
-/// The volume group in a device-mapper name: `a--b-lv` is volume `lv` of group `a-b` (lvm(8): hyphens are doubled).
+/// Returns the volume group in a device-mapper name: `a--b-lv` is volume `lv` of group `a-b`
+/// (lvm(8): hyphens are doubled).
 fn volume_group(name: &str) -> String {
     let plain = name.replace("--", "\0");
     plain.split('-').next().unwrap_or_default().replace('\0', "-")
 }
 
-/// A few paths in a row.
+/// Lists a few paths.
 fn paths(paths: &[HostPath]) -> String {
     const SHOWN: usize = 4;
     let mut text: Vec<String> = paths.iter().take(SHOWN).map(ToString::to_string).collect();
@@ -316,7 +318,7 @@ fn paths(paths: &[HostPath]) -> String {
     text.join(", ")
 }
 
-/// A size as it is printed on cards, in units of 1000: `31.9 GB`.
+/// Returns a size as it is printed on cards, in units of 1000: `31.9 GB`.
 pub fn decimal_size(bytes: u64) -> String {
     let scaled = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit / (unit / 10));
     match bytes {

@@ -1,5 +1,6 @@
-//! Receipts: what was written to which card, for which node, when, with which hashes; kept in the state folder of the user. They let a
-//! card be checked before its first boot without anything else that it was made from.
+//! Receipts: what was written to which card, for which node, when, with which hashes. They are kept
+//! in the user's state folder. With a receipt a card can be verified before its first boot without
+//! the files that it was made from.
 
 use std::fs;
 use std::io;
@@ -9,55 +10,57 @@ use serde::{Deserialize, Serialize};
 
 use super::{Device, WriteReport};
 use kraken_foundation::atomic;
-use kraken_image::bake::Piece;
+use kraken_image::bake::HashedExtent;
 use kraken_image::provision::Membership;
 use kraken_spec::Role;
 
-/// The version of the format.
+/// The version of the receipt format.
 const VERSION: u32 = 1;
-/// Says where receipts are, when not in the XDG state folder.
+/// The environment variable that names the folder of receipts in place of the XDG state folder.
 pub const STATE_VARIABLE: &str = "KRAKEN_FLASH_STATE";
-/// Stands in a receipt's name where no node was written.
+/// Stands in a receipt's file name when no node was written.
 const NO_NODE: &str = "image";
-/// A larger file is no receipt, in bytes: a terabyte in pieces of 256 KiB has some 400 MB of them.
+/// A larger file, in bytes, is not a receipt: a terabyte in extents of 256 KiB has some 400 MB of
+/// them.
 const LARGEST: u64 = 512 << 20;
 
 /// What was written to a card.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Receipt {
-    /// The version of this format.
+    /// The version of the receipt format.
     pub receipt_version: u32,
-    /// The program that wrote it, with its version.
+    /// Name and version of the program that wrote it.
     pub tool: String,
-    /// When it was done: RFC 3339, UTC.
+    /// When the card was written: RFC 3339, UTC.
     pub written: String,
     /// What was written.
     #[serde(flatten)]
     pub what: Contents,
-    /// To what.
+    /// The device that was written.
     pub device: CardFacts,
     /// The size of the image in bytes.
     pub image_size: u64,
-    /// The bytes that were written.
+    /// The number of bytes that were written.
     pub bytes: u64,
     /// Whether all of it was read back and compared.
     pub verified: bool,
-    /// Whether the card was told to forget what it held before.
+    /// Whether the card accepted the request to discard its old contents.
     pub discarded: bool,
-    /// Seconds of writing and flushing.
+    /// Seconds that writing and flushing took.
     pub seconds_writing: f64,
-    /// Seconds of reading back.
+    /// Seconds that reading back took; `None` when nothing was read back.
     pub seconds_reading: Option<f64>,
     /// Every range that was written, with its SHA-256.
-    pub pieces: Vec<Piece>,
+    #[serde(rename = "pieces")]
+    pub extents: Vec<HashedExtent>,
 }
 
-/// What was on its way to the card.
+/// What was to be written to the card.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Contents {
-    /// The cluster.
+    /// The cluster's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// The node's number.
@@ -69,13 +72,13 @@ pub struct Contents {
     /// The node's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// SHA-256 of the base image.
+    /// SHA-256 of the base image, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_sha256: Option<String>,
-    /// SHA-256 of `kraken.toml`.
+    /// SHA-256 of `kraken.toml`, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_sha256: Option<String>,
-    /// The file that was written, where it was one.
+    /// The file that was written, for `flash-image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// The card's place in a swarm.
@@ -83,39 +86,39 @@ pub struct Contents {
     pub swarm: Option<SwarmFacts>,
 }
 
-/// A card's place in a swarm; no secret.
+/// A card's place in a swarm. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SwarmFacts {
-    /// The swarm's id, which follows from its keys; none where the card was made without them.
+    /// The swarm's id, which follows from its keys; `None` when the card was made without keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Where the keys were.
+    /// The path of the cluster's key file.
     pub keys: PathBuf,
-    /// How often a new cluster was begun with these keys.
+    /// How many times a new cluster was begun with these keys.
     pub life: u32,
-    /// How the card brings its node in.
+    /// How the card makes its node a member.
     pub membership: Membership,
     /// Whether it holds the log with which the swarm begins.
     pub begins: bool,
-    /// The nodes of the cluster then.
+    /// The nodes of the cluster when the card was written.
     pub members: Vec<MemberFacts>,
 }
 
-/// A node of the cluster, when a card was written.
+/// A node of the cluster when a card was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct MemberFacts {
-    /// Its number.
+    /// The node's number.
     pub number: u32,
-    /// Its role.
+    /// The node's role.
     pub role: Role,
 }
 
-/// What a receipt says of a card of a swarm, without the hashes.
+/// What a receipt contains about a card of a swarm, without the hashes.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Written {
-    /// When it was written.
+    /// When the card was written: RFC 3339, UTC.
     pub written: String,
     /// The node's number.
     pub node: u32,
@@ -123,28 +126,28 @@ pub struct Written {
     pub swarm: SwarmFacts,
 }
 
-/// Which card it was.
+/// Facts that identify a card.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CardFacts {
-    /// Its device file at that time.
+    /// Its device file when it was written.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
-    /// The model; of a reader, not of the card in it.
+    /// The model. For a card in a reader, this is the reader's model.
     pub model: Option<String>,
-    /// The vendor, likewise.
+    /// The vendor. For a card in a reader, this is the reader's vendor.
     pub vendor: Option<String>,
-    /// The serial number, likewise.
+    /// The serial number. For a card in a reader, this is the reader's number.
     pub serial: Option<String>,
-    /// An SD card's identification register, where it was in a slot of its own.
+    /// The identification register (CID) of an SD card that was in an SD slot.
     pub cid: Option<String>,
     /// The World Wide Name.
     pub wwn: Option<String>,
 }
 
 impl CardFacts {
-    /// Of a device.
+    /// Returns the facts of a device.
     pub fn of(device: &Device) -> Self {
         Self {
             path: device.path.clone(),
@@ -157,7 +160,7 @@ impl CardFacts {
         }
     }
 
-    /// Whether this can be the same card, perhaps in another reader.
+    /// Returns whether the device can be the same card, perhaps in another reader.
     pub fn may_be(&self, device: &Device) -> bool {
         let differs = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
         self.size == device.size && !differs(&self.cid, &device.cid)
@@ -165,14 +168,14 @@ impl CardFacts {
 }
 
 impl Contents {
-    /// Whether it is of this node, in a cluster of this name where that was kept.
+    /// Returns whether it is of this node, and of a cluster of this name if a name was kept.
     fn is_of(&self, cluster: &str, hostname: Option<&str>) -> bool {
         self.hostname.as_deref() == hostname && self.cluster.as_deref().is_none_or(|name| name == cluster)
     }
 }
 
 impl Receipt {
-    /// Of what has just been written.
+    /// Makes the receipt of what has just been written.
     pub fn new(what: Contents, device: &Device, report: &WriteReport) -> Self {
         Self {
             receipt_version: VERSION,
@@ -186,14 +189,14 @@ impl Receipt {
             discarded: report.discarded,
             seconds_writing: report.writing.as_secs_f64(),
             seconds_reading: report.reading.map(|time| time.as_secs_f64()),
-            pieces: report.pieces.clone(),
+            extents: report.extents.clone(),
         }
     }
 
-    /// Reads one.
+    /// Reads a receipt.
     ///
     /// # Errors
-    /// [`ReceiptError`] when it cannot be read or is none of this version.
+    /// [`ReceiptError`] when it cannot be read or is not a receipt of this version.
     pub fn read(path: &Path) -> Result<Self, ReceiptError> {
         let failed = ReceiptError::io("reading", path);
         if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LARGEST) {
@@ -202,34 +205,34 @@ impl Receipt {
         let bytes = fs::read(path).map_err(ReceiptError::io("reading", path))?;
         let receipt: Self = serde_json::from_slice(&bytes).map_err(|error| failed(io::Error::from(error)))?;
         let sound = receipt.receipt_version == VERSION
-            && receipt.pieces.windows(2).all(|pair| pair[0].end <= pair[1].start)
+            && receipt.extents.windows(2).all(|pair| pair[0].end <= pair[1].start)
             && receipt
-                .pieces
+                .extents
                 .iter()
-                .all(|piece| piece.start < piece.end && piece.end <= receipt.device.size.next_multiple_of(4096));
+                .all(|extent| extent.start < extent.end && extent.end <= receipt.device.size.next_multiple_of(4096));
         match sound {
             true => Ok(receipt),
             false => Err(ReceiptError::io("reading", path)(io::Error::other(
-                "it is no receipt of this version of the program",
+                "it is not a receipt of this version of the program",
             ))),
         }
     }
 }
 
-/// A receipt could not be kept, or read.
+/// Why a receipt could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiptError {
-    /// There is no place for them.
+    /// There is no home folder to keep receipts in.
     #[error("there is no home folder to keep receipts in; name a folder in ${STATE_VARIABLE}")]
     NoFolder,
     /// A file could not be read or written.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// As a gerund.
+        /// What was being done, as a gerund.
         doing: &'static str,
-        /// To what.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -245,7 +248,7 @@ impl ReceiptError {
     }
 }
 
-/// A name as it is in the name of a receipt.
+/// Returns a name as it stands in a receipt's file name.
 fn plain(text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     text.chars().filter(|c| fits(*c)).take(64).collect()
@@ -258,7 +261,8 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    /// In `$KRAKEN_FLASH_STATE`, else in the XDG state folder (`~/.local/state/kraken-flash`). Made when the first one is kept.
+    /// Opens the folder in `$KRAKEN_FLASH_STATE`, else in the XDG state folder
+    /// (`~/.local/state/kraken-flash`). The folder is made when the first receipt is stored.
     ///
     /// # Errors
     /// [`ReceiptError::NoFolder`].
@@ -269,7 +273,8 @@ impl Receipts {
         })
     }
 
-    /// The state folder, in which the folder of receipts is; `None` without a home folder.
+    /// Returns the state folder, which contains the folder of receipts; `None` without a home
+    /// folder.
     pub fn state() -> Option<PathBuf> {
         match std::env::var_os(STATE_VARIABLE).filter(|value| !value.is_empty()) {
             Some(value) => std::path::absolute(value).ok(),
@@ -279,7 +284,7 @@ impl Receipts {
         }
     }
 
-    /// Keeps a receipt, for its owner alone; returns where.
+    /// Stores a receipt, readable by its owner only; returns its path.
     ///
     /// # Errors
     /// [`ReceiptError::Io`].
@@ -296,7 +301,8 @@ impl Receipts {
         Ok(path)
     }
 
-    /// The newest receipt of a node of a cluster that can be of this card. Files that are no receipts are passed over.
+    /// Returns the newest receipt of a node of a cluster that can be of this card. Files that are
+    /// not receipts are skipped.
     pub fn newest(&self, cluster: &str, hostname: Option<&str>, device: &Device) -> Option<(PathBuf, Receipt)> {
         self.files(hostname).find_map(|path| {
             let receipt = Receipt::read(&path).ok()?;
@@ -305,13 +311,15 @@ impl Receipts {
         })
     }
 
-    /// All receipts of a node of a cluster, the newest first, each read when it is asked for.
+    /// Returns all receipts of a node of a cluster, the newest first. Each is read only when the
+    /// iterator reaches it.
     pub fn of_node<'a>(&self, cluster: &'a str, hostname: &'a str) -> impl Iterator<Item = Receipt> + use<'a> {
         let receipts = self.files(Some(hostname)).filter_map(|path| Receipt::read(&path).ok());
         receipts.filter(move |receipt| receipt.what.is_of(cluster, Some(hostname)))
     }
 
-    /// What all receipts say of cards of swarms, the newest first. Files that say nothing of one are passed over.
+    /// Returns what all receipts contain about cards of swarms, the newest first. Other files are
+    /// skipped.
     pub fn of_swarms(&self) -> impl Iterator<Item = Written> + use<> {
         let small = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.len() <= LARGEST);
         self.all()
@@ -319,8 +327,9 @@ impl Receipts {
             .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
     }
 
-    /// Those that can be of a node, by their names, the newest first: names begin with the time and go on with the host name. What is in
-    /// them is a quarter of a megabyte each.
+    /// Returns the files that can be receipts of a node, by their names, the newest first. Names
+    /// begin with the time and continue with the host name. A receipt has about a quarter of a
+    /// megabyte, so others are not read.
     fn files(&self, hostname: Option<&str>) -> impl Iterator<Item = PathBuf> + use<> {
         let of = format!("-{}-", plain(hostname.unwrap_or(NO_NODE)));
         self.all().filter(move |path| {
@@ -329,7 +338,7 @@ impl Receipts {
         })
     }
 
-    /// The newest first.
+    /// Returns all receipts, the newest first.
     fn all(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten();
         let mut files: Vec<PathBuf> = entries
@@ -370,7 +379,7 @@ mod tests {
             discarded: false,
             seconds_writing: 1.0,
             seconds_reading: None,
-            pieces: Vec::new(),
+            extents: Vec::new(),
         }
     }
 
@@ -401,7 +410,7 @@ mod tests {
         assert_eq!(of("home", "kraken-1"), ["1101", "1001"]);
         assert_eq!(of("work", "kraken-1"), ["1102", "1001"]);
         assert_eq!(of("home", "kraken-11"), ["1103"]);
-        // What cannot be of this node by its name is not even read.
+        // A file whose name belongs to another node is not even read.
         assert_eq!(receipts.files(Some("kraken-11")).count(), 1);
     }
 
@@ -426,7 +435,7 @@ mod tests {
         receipt.what.swarm = Some(swarm.clone());
         let path = receipts.keep(&receipt).unwrap();
         assert_eq!(Receipt::read(&path).unwrap(), receipt);
-        // Another image, and one of an older version of the program.
+        // Another image, and a receipt of an older version of the program.
         receipt.what = Contents::default();
         receipt.written = "2026-11-29T20:00:01Z".into();
         receipts.keep(&receipt).unwrap();

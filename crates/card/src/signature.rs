@@ -1,24 +1,27 @@
-//! What is on a partition, read from its first bytes: where udev's database is missing, as in containers.
+//! Recognises the contents of a partition by its first bytes. This is used where udev's database is
+//! missing, as in containers.
 //!
-//! Words are those of libblkid. Offsets are those of the kernel's headers and of libblkid's superblock probers.
+//! Names are those of libblkid. Offsets are those of the kernel's headers and of libblkid's
+//! superblock probers.
 
 use kraken_disk::ReadAt;
 
-/// Kind, label and id of what lies on a volume.
+/// Kind, label and id of the contents of a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Signature {
-    /// In words of libblkid.
+    /// The kind, as libblkid names it.
     pub kind: &'static str,
-    /// Not yet cleaned.
+    /// The label, not yet cleaned.
     pub label: Option<String>,
-    /// As libblkid writes it.
+    /// The UUID, as libblkid writes it.
     pub uuid: Option<String>,
 }
 
-/// How much of a volume's beginning is read: btrfs has its superblock at 64 KiB.
+/// How many bytes of a volume are read: btrfs has its superblock at 64 KiB.
 const HEAD: usize = 68 << 10;
 
-/// Reads the signature of a volume; `None` when there is none that is known, or it cannot be read.
+/// Reads the signature of a volume; `None` when no known signature is there, or when the volume
+/// cannot be read.
 pub(super) fn read(volume: &dyn ReadAt) -> Option<Signature> {
     let len = usize::try_from(volume.size()).unwrap_or(HEAD).min(HEAD);
     let mut head = vec![0; len];
@@ -26,14 +29,16 @@ pub(super) fn read(volume: &dyn ReadAt) -> Option<Signature> {
     recognise(&head)
 }
 
-/// Recognises the beginning of a volume. What claims a whole disk for other software comes first.
+/// Recognises the first bytes of a volume. Signatures that claim a whole disk for other software
+/// come first.
 fn recognise(head: &[u8]) -> Option<Signature> {
     let head = Head(head);
     let plain = |kind| Signature {
         kind,
         ..Signature::default()
     };
-    // LUKS: magic, version, and for version 2 a label of 48 bytes at 24; UUID as text at 168 (cryptsetup's on-disk format).
+    // LUKS: magic, version, and for version 2 a label of 48 bytes at 24; UUID as text at 168
+    // (cryptsetup's on-disk format).
     if head.is(0, b"LUKS\xba\xbe") {
         return Some(Signature {
             kind: "crypto_LUKS",
@@ -45,7 +50,8 @@ fn recognise(head: &[u8]) -> Option<Signature> {
     if (0..4).any(|sector| head.is(sector * 512, b"LABELONE") && head.is(sector * 512 + 24, b"LVM2 001")) {
         return Some(plain("LVM2_member"));
     }
-    // md, versions 1.1 and 1.2: set UUID at 16, name of 32 bytes at 32. Version 1.0 and 0.90 lie at the end, and show as holders once running.
+    // md, versions 1.1 and 1.2: set UUID at 16, name of 32 bytes at 32. Versions 1.0 and 0.90 lie
+    // at the end of the device; a running array shows as a holder.
     if let Some(at) = [0, 4096]
         .into_iter()
         .find(|at| head.is(*at, &0xa92b_4efc_u32.to_le_bytes()))
@@ -56,7 +62,7 @@ fn recognise(head: &[u8]) -> Option<Signature> {
             uuid: head.guid(at + 16),
         });
     }
-    // bcache: magic at 4096 + 24, UUID behind it.
+    // bcache: magic at 4096 + 24, UUID after it.
     const BCACHE: &[u8] = b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81";
     if head.is(4096 + 24, BCACHE) {
         return Some(Signature {
@@ -65,7 +71,8 @@ fn recognise(head: &[u8]) -> Option<Signature> {
             uuid: head.guid(4096 + 40),
         });
     }
-    // btrfs: superblock at 64 KiB, magic at 64, file system's UUID at 32, label of 256 bytes at 299.
+    // btrfs: superblock at 64 KiB, magic at 64, file system's UUID at 32, label of 256 bytes at
+    // 299.
     if head.is(65_536 + 64, b"_BHRfS_M") {
         return Some(Signature {
             kind: "btrfs",
@@ -73,7 +80,8 @@ fn recognise(head: &[u8]) -> Option<Signature> {
             uuid: head.guid(65_536 + 32),
         });
     }
-    // ext: superblock at 1024, magic at 56, UUID at 104, label of 16 bytes at 120; a journal (compat 0x4) and extents (incompat 0x40).
+    // ext: superblock at 1024, magic at 56, UUID at 104, label of 16 bytes at 120; a journal
+    // (compat 0x4) and extents (incompat 0x40).
     if head.is(1024 + 56, &[0x53, 0xef]) {
         let kind = match (head.byte(1024 + 92) & 0x04 != 0, head.byte(1024 + 96) & 0x40 != 0) {
             (_, true) => "ext4",
@@ -101,7 +109,8 @@ fn recognise(head: &[u8]) -> Option<Signature> {
             uuid: head.guid(1024 + 108),
         });
     }
-    // swap: magic at the end of the first page, whatever its size; UUID at 1036, label of 16 bytes at 1052 (mkswap(8)).
+    // swap: magic at the end of the first page, whatever its size; UUID at 1036, label of 16 bytes
+    // at 1052 (mkswap(8)).
     if [4096, 16_384, 65_536]
         .into_iter()
         .any(|page| head.is(page - 10, b"SWAPSPACE2"))
@@ -132,8 +141,8 @@ fn recognise(head: &[u8]) -> Option<Signature> {
     fat(&head)
 }
 
-/// FAT: a boot sector whose label and volume id lie at 71 and 67 (FAT32) or 43 and 39. The label that counts is in the root folder; mkfs
-/// and every renaming tool write both.
+/// FAT: a boot sector with label and volume id at 71 and 67 (FAT32) or at 43 and 39. The label that
+/// counts is in the root folder; mkfs and every tool that renames write both.
 fn fat(head: &Head) -> Option<Signature> {
     if !head.is(510, &[0x55, 0xaa]) {
         return None;
@@ -151,7 +160,7 @@ fn fat(head: &Head) -> Option<Signature> {
     })
 }
 
-/// The beginning of a volume, which may be shorter than any offset.
+/// The first bytes of a volume. The volume may be shorter than any offset.
 struct Head<'a>(&'a [u8]);
 
 impl Head<'_> {
@@ -163,7 +172,7 @@ impl Head<'_> {
         self.0.get(at).copied().unwrap_or(0)
     }
 
-    /// A text that ends at a zero or at its field's end.
+    /// Returns a text that ends at a zero byte or at the end of its field.
     fn text(&self, at: usize, len: usize) -> Option<String> {
         let field = self.0.get(at..at + len)?;
         let end = field.iter().position(|byte| *byte == 0).unwrap_or(len);
@@ -171,7 +180,7 @@ impl Head<'_> {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// A UUID in the order of its bytes; `None` when it is all zeros.
+    /// Returns a UUID in the order of its bytes; `None` when it is all zeros.
     fn guid(&self, at: usize) -> Option<String> {
         let bytes = self
             .0
@@ -252,7 +261,7 @@ mod tests {
         assert_eq!(
             recognise(&laid(&[(510, &[0x55, 0xaa])])),
             None,
-            "a partition table is no file system"
+            "a partition table is not a file system"
         );
         let uuid = recognise(&laid(&[
             (510, &[0x55, 0xaa]),

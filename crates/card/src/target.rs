@@ -1,4 +1,4 @@
-//! What an image is written to: a block device, or whatever behaves like one.
+//! What an image is written to: a block device, or something that behaves like one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
@@ -10,11 +10,12 @@ use rustix::fs::OFlags;
 
 use super::{DeviceNumber, ioctl};
 
-/// Buffers that are handed to a [`Target`] begin at a multiple of this many bytes in memory: direct I/O asks for the device's block
-/// size, and no device has larger ones.
+/// Buffers for a [`Target`] begin at a multiple of this many bytes in memory. Direct I/O requires
+/// the device's block size, and no device has larger blocks.
 pub const ALIGNMENT: usize = 4096;
 
-/// A device of fixed size. Offsets and lengths are multiples of [`Target::block`]; several threads may write and read at once.
+/// A device of fixed size. Offsets and lengths are multiples of [`Target::block`]. Several threads
+/// may write and read at once.
 pub trait Target: Send + Sync {
     /// Its size in bytes.
     fn size(&self) -> u64;
@@ -22,32 +23,34 @@ pub trait Target: Send + Sync {
     /// The unit of reads and writes in bytes: a power of two, at most [`ALIGNMENT`].
     fn block(&self) -> u64;
 
-    /// Writes all of `bytes`. They may not have reached the medium before [`Target::flush`].
+    /// Writes all of `bytes`. They may not be on the medium before [`Target::flush`] returns.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The system's error.
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Reads from the device, not from what the system remembers of it.
+    /// Reads from the device, not from the system's cache.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The system's error.
     fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
 
-    /// Waits until all that was written is on the medium.
+    /// Waits until everything written so far is on the medium.
     ///
     /// # Errors
-    /// What the system reports: something that was written is lost.
+    /// The system's error: something that was written is lost.
     fn flush(&self) -> io::Result<()>;
 
-    /// Tells the device that it may forget a range, which then reads as anything. `false` when it does not know how to.
+    /// Tells the device to discard a range, which may then read as anything. Returns `false` when
+    /// the device does not support that.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The system's error.
     fn discard(&self, range: Range<u64>) -> io::Result<bool>;
 }
 
-/// An open block device, which nobody else has mounted or opened exclusively; or a regular file in its place.
+/// An open block device that is neither mounted nor opened exclusively elsewhere; or a regular file
+/// in its place.
 #[derive(Debug)]
 pub struct BlockTarget {
     file: File,
@@ -57,11 +60,11 @@ pub struct BlockTarget {
 }
 
 impl BlockTarget {
-    /// Opens a block device for this program alone (`O_EXCL`, open(2): the kernel refuses while it is mounted, or part of something) and
-    /// past the system's memory of it (`O_DIRECT`).
+    /// Opens a block device exclusively (`O_EXCL`, open(2): the kernel refuses while it is mounted
+    /// or part of another device) and past the system's cache (`O_DIRECT`).
     ///
     /// # Errors
-    /// `ResourceBusy` when it is in use; whatever else the system reports.
+    /// `ResourceBusy` when it is in use; otherwise the system's error.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::EXCL | OFlags::DIRECT | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -73,19 +76,19 @@ impl BlockTarget {
         Self::from_file(file)
     }
 
-    /// Opens a block device for reading past the system's memory of it; others may use it.
+    /// Opens a block device for reading past the system's cache; other programs may use it.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The system's error.
     pub fn open_read(path: &Path) -> io::Result<Self> {
         let flags = i32::try_from((OFlags::DIRECT | OFlags::CLOEXEC).bits()).unwrap_or_default();
         Self::from_file(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
     }
 
-    /// Takes over a device that somebody else opened, for reading and writing with `O_DIRECT`.
+    /// Takes a device that another process opened for reading and writing with `O_DIRECT`.
     ///
     /// # Errors
-    /// When its size or block size cannot be found.
+    /// When its size or block size cannot be read.
     pub fn from_file(mut file: File) -> io::Result<Self> {
         let device = file.metadata()?.file_type().is_block_device();
         let size = file.seek(SeekFrom::End(0))?;
@@ -104,10 +107,10 @@ impl BlockTarget {
         })
     }
 
-    /// The device's number.
+    /// Returns the device's number.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The system's error.
     pub fn number(&self) -> io::Result<DeviceNumber> {
         let number = self.file.metadata()?.rdev();
         Ok(DeviceNumber {
@@ -116,23 +119,24 @@ impl BlockTarget {
         })
     }
 
-    /// The device itself.
+    /// Returns the open device file.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Has the kernel read the partition table again, so that what was written shows up.
+    /// Makes the kernel read the partition table again, so that new partitions appear.
     ///
     /// # Errors
-    /// What the system reports; a device in use keeps its old partitions.
+    /// The system's error; a device in use keeps its old partitions.
     pub fn reread_table(&self) -> io::Result<()> {
         ioctl::reread_table(&self.file)
     }
 
-    /// Asks the drive to let go of the medium. `false` when it has no such thing, and the card can be pulled out.
+    /// Asks the drive to eject the medium. Returns `false` when the drive does not support that,
+    /// and the card can be pulled out.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The system's error.
     pub fn eject(&self) -> io::Result<bool> {
         ioctl::eject(&self.file)
     }

@@ -1,11 +1,11 @@
-//! udev's database: what it found out about a device.
+//! Reads udev's database of devices.
 
 use std::collections::HashMap;
 
 use super::clean::cleaned;
 use super::{DeviceNumber, Host};
 
-/// The largest record that is read: udev's own are a few KiB.
+/// The largest record that is read, in bytes; udev's own have a few KiB.
 const RECORD: u64 = 256 << 10;
 
 /// The properties of one device.
@@ -13,37 +13,39 @@ const RECORD: u64 = 256 << 10;
 pub(super) struct Properties(HashMap<String, String>);
 
 impl Properties {
-    /// Reads `/run/udev/data/b8:16`; `None` when udev has no record of the device, as in containers.
+    /// Reads `/run/udev/data/b8:16`; `None` when udev has no record of the device, as in
+    /// containers.
     pub fn of(host: &Host, number: DeviceNumber) -> Option<Self> {
         let bytes = host.read(format!("/run/udev/data/b{number}"), RECORD).ok()?;
         Some(Self::parse(&bytes))
     }
 
-    /// Parses a record: lines `E:KEY=VALUE`, beside others (`S:` links, `G:` tags, `I:` a time) that say nothing here
-    /// (systemd, src/libsystemd/sd-device/device-private.c).
+    /// Parses a record: lines of the form `E:KEY=VALUE`. Other lines (`S:` links, `G:` tags, `I:` a
+    /// time) are not needed here (systemd, src/libsystemd/sd-device/device-private.c).
     pub fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let pairs = text.lines().filter_map(|line| line.strip_prefix("E:")?.split_once('='));
         Self(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 
-    /// A property, cleaned; `None` when it is missing or empty.
+    /// Returns a property, cleaned; `None` when it is missing or empty.
     pub fn get(&self, key: &str) -> Option<String> {
         cleaned(self.0.get(key)?)
     }
 
-    /// A name from the device: from `KEY_ENC`, where udev keeps every byte, or from `KEY`, where it replaced those it did not like.
+    /// Returns a name that the device reports: from `KEY_ENC`, where udev keeps every byte, or from
+    /// `KEY`, where udev replaced some.
     pub fn name(&self, key: &str) -> Option<String> {
         self.encoded(&format!("{key}_ENC")).or_else(|| self.get(key))
     }
 
-    /// A name whose odd bytes are escaped, as in `ID_PART_ENTRY_NAME`.
+    /// Returns a name whose special bytes are escaped, as in `ID_PART_ENTRY_NAME`.
     pub fn encoded(&self, key: &str) -> Option<String> {
         cleaned(&decoded(self.0.get(key)?))
     }
 
-    /// Whether udev found a memory card, or a reader for them: `ID_DRIVE_FLASH_*` for the drive, `ID_DRIVE_MEDIA_FLASH_*` for what it
-    /// takes (udisks, data/80-udisks2.rules).
+    /// Returns whether udev found a memory card, or a reader for them: `ID_DRIVE_FLASH_*` for the
+    /// drive, `ID_DRIVE_MEDIA_FLASH_*` for the media that it takes (udisks, data/80-udisks2.rules).
     pub fn is_card_reader(&self) -> bool {
         self.0.iter().any(|(key, value)| {
             value == "1" && (key.starts_with("ID_DRIVE_FLASH_") || key.starts_with("ID_DRIVE_MEDIA_FLASH_"))
@@ -51,7 +53,7 @@ impl Properties {
     }
 }
 
-/// `\x20` for a blank, and so on (systemd, src/shared/device-nodes.c: encode_devnode_name).
+/// Decodes `\x20` to a blank, and so on (systemd, src/shared/device-nodes.c: encode_devnode_name).
 fn decoded(value: &str) -> String {
     let bytes = value.as_bytes();
     let mut plain = Vec::with_capacity(bytes.len());

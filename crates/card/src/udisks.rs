@@ -1,7 +1,9 @@
-//! UDisks2, the storage service of desktops: it opens a device for a user who may not, when the machine's rules (polkit) or a password allow it.
+//! UDisks2, the storage service of desktops. It opens a device for a user without permission when
+//! the machine's rules (polkit) or a password allow it.
 //!
 //! Interfaces: UDisks 2.7.3 and later, `org.freedesktop.UDisks2.{Manager,Block,Filesystem,Drive}`
-//! (storaged.org/doc/udisks2-api/latest). What it opens is judged and looked at again like every other device: nothing here relies on it.
+//! (storaged.org/doc/udisks2-api/latest). A device that UDisks2 opened is judged and identified
+//! again like any other: no check relies on the service.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,15 +17,16 @@ use zbus::{Connection, DynamicType, Message, OwnedObjectPath, OwnedVariant, Vari
 
 /// The service's name on the system bus.
 const SERVICE: &str = "org.freedesktop.UDisks2";
-/// Its manager.
+/// The object path of its manager.
 const MANAGER: &str = "/org/freedesktop/UDisks2/Manager";
-/// Somebody may have to type a password, and unmounting waits for all that is not written yet.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a call may take: the user may have to type a password, and unmounting waits until all
+/// data is written.
+const CALL_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Options of a call, `a{sv}`.
 type Options<'a> = HashMap<&'a str, Variant<'a>>;
 
-/// Why UDisks2 could not help.
+/// Why UDisks2 could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UdisksError {
@@ -33,31 +36,31 @@ pub enum UdisksError {
     /// The bus has no such service.
     #[error("UDisks2 does not run here")]
     NoService,
-    /// It does not know the device.
+    /// The service does not know the device.
     #[error("UDisks2 does not know {}", .0.display())]
     Unknown(PathBuf),
-    /// The machine's rules do not allow it to this user, or nobody was there to give a password, or gave a wrong one.
+    /// The machine's rules do not allow it to this user, or the password was missing or wrong.
     #[error("UDisks2 may not {doing} for you (polkit: {action})")]
     NotAllowed {
-        /// What: `open it`.
+        /// The request: `open it`.
         doing: &'static str,
-        /// The action of polkit that would have to be allowed.
+        /// The polkit action that would have to be allowed.
         action: &'static str,
     },
-    /// Somebody uses the device.
+    /// Another program uses the device.
     #[error("it is in use")]
     Busy,
-    /// Anything else, in the service's words.
+    /// Any other error, with the service's message.
     #[error("UDisks2 could not {doing}: {message}")]
     Other {
-        /// What: `open it`.
+        /// The request: `open it`.
         doing: &'static str,
-        /// Its words.
+        /// The service's message.
         message: String,
     },
 }
 
-/// What is asked for, for errors.
+/// A request, as errors name it.
 #[derive(Clone, Copy)]
 struct Request {
     doing: &'static str,
@@ -88,17 +91,17 @@ pub struct Udisks {
 }
 
 impl Udisks {
-    /// Connects to the system bus (`DBUS_SYSTEM_BUS_ADDRESS`, else its usual place).
+    /// Connects to the system bus (`DBUS_SYSTEM_BUS_ADDRESS`, else its usual address).
     ///
     /// # Errors
     /// [`UdisksError::NoBus`].
     pub fn connect() -> Result<Self, UdisksError> {
-        block_on(Builder::system().method_timeout(PATIENCE).build())
+        block_on(Builder::system().method_timeout(CALL_TIMEOUT).build())
             .map(|bus| Self { bus })
             .map_err(|error| UdisksError::NoBus(error.to_string()))
     }
 
-    /// Whether the service runs, or can be started, and knows this device.
+    /// Checks that the service runs, or can be started, and knows this device.
     ///
     /// # Errors
     /// [`UdisksError`] says why not.
@@ -106,11 +109,12 @@ impl Udisks {
         self.object(device).map(|_| ())
     }
 
-    /// Opens a whole block device as [`super::BlockTarget::open`] does: for reading and writing, alone (`O_EXCL`), past the system's
-    /// memory (`O_DIRECT`). A desktop may ask for a password.
+    /// Opens a whole block device as [`super::BlockTarget::open`] does: for reading and writing,
+    /// exclusively (`O_EXCL`), past the system's cache (`O_DIRECT`). A desktop may ask for a
+    /// password.
     ///
     /// # Errors
-    /// [`UdisksError`], [`UdisksError::Busy`] when somebody else has it.
+    /// [`UdisksError`]; [`UdisksError::Busy`] when the device is in use.
     pub fn open(&self, device: &Path) -> Result<File, UdisksError> {
         let flags = OFlags::EXCL | OFlags::DIRECT | OFlags::CLOEXEC;
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -129,24 +133,26 @@ impl Udisks {
         Ok(File::from(fd))
     }
 
-    /// Unmounts once what is mounted from a partition, or from a device without partitions.
+    /// Unmounts one mount of a partition, or of a device without partitions.
     ///
     /// # Errors
-    /// [`UdisksError`], [`UdisksError::Busy`] when files on it are open.
+    /// [`UdisksError`]; [`UdisksError::Busy`] when files on it are open.
     pub fn unmount(&self, partition: &Path) -> Result<(), UdisksError> {
         let object = self.object(partition)?;
         self.call(&object, "Filesystem", "Unmount", &(Options::new(),), UNMOUNT)
             .map(|_| ())
     }
 
-    /// Asks the drive to let go of its medium. `false` when there is no drive, as behind a loop device, or none that ejects.
+    /// Asks the drive to eject its medium. Returns `false` when there is no drive, as behind a loop
+    /// device, or when it cannot eject.
     ///
     /// # Errors
-    /// [`UdisksError`]: the device must be closed.
+    /// [`UdisksError`]. The device must be closed.
     pub fn eject(&self, device: &Path) -> Result<bool, UdisksError> {
         let object = self.object(device)?;
         let drive: OwnedObjectPath = self.property(&object, "Block", "Drive")?;
-        // What is no drive has the root of all paths (UDisks2 API, org.freedesktop.UDisks2.Block:Drive).
+        // A device without a drive has the root object path (UDisks2 API,
+        // org.freedesktop.UDisks2.Block:Drive).
         if drive.as_str() == "/" || !self.property::<bool>(&drive, "Drive", "Ejectable")? {
             return Ok(false);
         }
@@ -154,7 +160,7 @@ impl Udisks {
         Ok(true)
     }
 
-    /// The service's object of a device file.
+    /// Returns the service's object for a device file.
     fn object(&self, device: &Path) -> Result<OwnedObjectPath, UdisksError> {
         let unknown = || UdisksError::Unknown(device.to_owned());
         let path = device.to_str().ok_or_else(unknown)?;
@@ -179,7 +185,7 @@ impl Udisks {
         let asked = self
             .bus
             .call_method(Some(SERVICE), object, Some(properties), "Get", &which);
-        let reply = block_on(asked).map_err(|error| said(error, FIND))?;
+        let reply = block_on(asked).map_err(|error| translated(error, FIND))?;
         let value: OwnedVariant = reply.body().deserialize().map_err(|_| wrong())?;
         T::try_from(value).map_err(|_| wrong())
     }
@@ -199,12 +205,12 @@ impl Udisks {
         let asked = self
             .bus
             .call_method(Some(SERVICE), object, Some(interface.as_str()), method, body);
-        block_on(asked).map_err(|error| said(error, request))
+        block_on(asked).map_err(|error| translated(error, request))
     }
 }
 
-/// What an error of the bus or the service means (src/udiskserror.c names the service's own).
-fn said(error: zbus::Error, request: Request) -> UdisksError {
+/// Translates an error of the bus or the service (src/udiskserror.c has the service's error names).
+fn translated(error: zbus::Error, request: Request) -> UdisksError {
     let Request { doing, action } = request;
     let (name, message) = match &error {
         zbus::Error::MethodError(name, message, _) => (name.to_string(), message.clone().unwrap_or_default()),
@@ -216,7 +222,7 @@ fn said(error: zbus::Error, request: Request) -> UdisksError {
             UdisksError::NotAllowed { doing, action }
         }
         "DeviceBusy" => UdisksError::Busy,
-        // Opening reports the system's own words (strerror(3), EBUSY).
+        // The error of opening contains the system's text (strerror(3), EBUSY).
         _ if message.contains("resource busy") => UdisksError::Busy,
         _ if absent.iter().any(|sign| name.contains(sign) || message.contains(sign)) => UdisksError::NoService,
         _ => UdisksError::Other { doing, message },

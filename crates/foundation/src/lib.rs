@@ -2,7 +2,8 @@
 //! written whole ([`atomic`]) and never through a link ([`named`]), advisory locks ([`lock`]), MAC
 //! addresses, and foreign text made safe to show.
 //!
-//! This crate knows nothing of images, nodes or clusters, and touches only the files that it is given.
+//! This crate knows nothing of images, nodes or clusters, and touches only the files that it is
+//! given.
 //!
 //! ```
 //! use kraken_foundation::{interrupt::Interrupt, text};

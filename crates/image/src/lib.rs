@@ -1,10 +1,13 @@
 //! From a base image and a [`Cluster`](kraken_spec::Cluster) to one image for each node.
 //!
-//! - [`base`] says where an OS image comes from (file, URL, catalogue, Debian) and which system is inside it.
-//! - [`packages`] brings the packages that a cluster asks for, pinned by `kraken.lock`.
-//! - [`provision`] renders templates and overlays: what a node needs on its first boot, as overlays.
-//! - [`bake`] makes of base and overlays one golden image, and of that a patch for each node.
-//! - [`output`] writes a node's image to files: raw or compressed, with block map, checksums and manifest.
+//! - [`base`] finds where an OS image comes from (file, URL, catalogue, Debian) and which system is
+//!   inside it.
+//! - [`packages`] obtains the packages that a cluster asks for, pinned by `kraken.lock`.
+//! - [`provision`] renders templates and overlays: what a node needs on its first boot, as
+//!   overlays.
+//! - [`bake`] makes one golden image of base and overlays, and from it a patch for each node.
+//! - [`output`] writes a node's image to files: raw or compressed, with block map, checksums and
+//!   manifest.
 //!
 //! This crate never opens a block device, never runs anything of a package and never prints.
 //!
@@ -12,8 +15,8 @@
 //! use kraken_image::provision::Assets;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The templates that are built in; a folder of the user's may replace some of them.
-//! let assets = Assets::load(None)?;
+//! // The built-in templates; a folder of the user may replace some of them.
+//! let assets = Assets::load(None, None)?;
 //! # let _ = assets;
 //! # Ok(())
 //! # }

@@ -159,7 +159,7 @@ fn verify_trees(
     overlay::compare(&wanted, boot, root, report);
     pristine::verify(trees, expected.cluster, &record, &wanted, report);
     let against = Against {
-        lock: expected.lock.map(|lock| lock.bake(&record.base_sha256)),
+        lock: expected.lock.map(|lock| lock.set_for(&record.base_sha256)),
         record_sha256: expected.packages_sha256,
         cluster: Some(expected.cluster),
         overlay: Some(&wanted),
@@ -178,7 +178,7 @@ fn verify_trees(
     interrupt.check()?;
     let locked = expected
         .lock
-        .is_some_and(|lock| lock.bake(&record.base_sha256).is_some());
+        .is_some_and(|lock| lock.set_for(&record.base_sha256).is_some());
     let target = daemon::DaemonTarget {
         root,
         architecture: &os.architecture,

@@ -13,10 +13,10 @@ use kraken_debian::PathFilter;
 use kraken_debian::control::{Paragraph, paragraphs};
 use kraken_disk::{FileTree, NodeType, TreeError};
 use kraken_foundation::interrupt::Interrupt;
-use kraken_image::packages::lock::Bake;
-use kraken_image::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};
+use kraken_image::packages::lock::LockedSet;
+use kraken_image::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage, are_asked_for};
 use kraken_overlay::{EntryPath, Overlay, Volume};
-use kraken_spec::{Cluster, DockerSource};
+use kraken_spec::Cluster;
 
 const CHECK: &str = "packages";
 /// The largest text file of dpkg, in bytes.
@@ -29,7 +29,7 @@ const SHOWN: usize = 20;
 pub(super) struct Against<'a> {
     /// The packages of `kraken.lock` for this base. The outer `None` means that there is no lock
     /// file to compare with.
-    pub(super) lock: Option<Option<&'a Bake>>,
+    pub(super) lock: Option<Option<&'a LockedSet>>,
     /// The SHA-256 of the record, as the manifest has it.
     pub(super) record_sha256: Option<&'a str>,
     /// The cluster of kraken.toml, which may ask for packages.
@@ -38,21 +38,14 @@ pub(super) struct Against<'a> {
     pub(super) overlay: Option<&'a Overlay>,
 }
 
-/// Returns whether a cluster asks for packages.
-fn asked_for(cluster: &Cluster) -> bool {
-    cluster.docker.source != DockerSource::None
-        || !cluster.system.packages.is_empty()
-        || !cluster.system.debs.is_empty()
-}
-
 /// Returns whether an image without packages lacks some. The base may already contain everything
 /// that the cluster asks for, which the lock file shows. But a lock file that was made for another
 /// kraken.toml does not show anything.
-fn none_baked_is_wrong(lock: Option<&Bake>, cluster: Option<&Cluster>) -> bool {
+fn none_baked_is_wrong(lock: Option<&LockedSet>, cluster: Option<&Cluster>) -> bool {
     match (lock, cluster) {
-        (Some(bake), Some(cluster)) if !bake.request.is_of(cluster) => asked_for(cluster),
+        (Some(bake), Some(cluster)) if !bake.request.is_of(cluster) => are_asked_for(cluster),
         (Some(bake), _) => !bake.packages.is_empty(),
-        (None, cluster) => cluster.is_some_and(asked_for),
+        (None, cluster) => cluster.is_some_and(are_asked_for),
     }
 }
 

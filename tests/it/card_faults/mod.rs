@@ -73,7 +73,7 @@ fn a_good_card_holds_the_image_and_nothing_of_what_was_there() {
     let end = CARD as usize - 512;
     assert_ne!(&medium[end..end + 8], b"EFI PART", "the copy of the old GPT is gone");
     // Every range that was written is told of, with its hash.
-    let told: u64 = report.pieces.iter().map(|piece| piece.end - piece.start).sum();
+    let told: u64 = report.extents.iter().map(|extent| extent.end - extent.start).sum();
     assert_eq!(told, image.1.bytes());
 }
 

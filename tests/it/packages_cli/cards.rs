@@ -180,7 +180,7 @@ fn a_new_cluster_of_one_manager_writes_all_cards_too() {
     // The manager's card is in the way of no other.
     desk.outdate(1);
     let said = desk.asks_for(&[], &[1]);
-    assert!(said.contains("the swarm begins anew"), "{said}");
+    assert!(said.contains("the swarm begins from scratch"), "{said}");
     desk.receipts(&[1], 1);
     desk.asks_for(&[], &[2, 3]);
 }

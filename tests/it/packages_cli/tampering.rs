@@ -107,7 +107,7 @@ fn cases() -> Vec<Case> {
             "a record that is none",
             &[
                 "root:/var/lib/kraken-flash/packages.json",
-                "it is no record of packages",
+                "it is not a record of packages",
             ],
             |image| {
                 replace_in_root(

@@ -180,7 +180,7 @@ fn a_managers_card_again_is_refused_but_for_the_only_one() {
     let_through(
         &only,
         &["build", "--node", "1"],
-        "the swarm begins anew; its nodes come back by themselves",
+        "the swarm begins from scratch; its nodes come back by themselves",
     );
     let_through(&only, &["build", "--node", "2"], "");
 }

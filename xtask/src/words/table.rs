@@ -90,7 +90,6 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     ("crates/testkit/src/loops.rs", &[Name]),
     // Crates that the modules of `src/` become.
     ("crates/image/", ALL),
-    ("crates/card/", ALL),
     ("crates/verify/", ALL),
     ("crates/guest/", ALL),
     ("crates/boot-check/", ALL),

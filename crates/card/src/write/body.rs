@@ -1,4 +1,5 @@
-//! The used blocks, on their way from the image to the card: one thread reads and hashes, some write, and buffers go round.
+//! Moves the used blocks from the image to the card: one thread reads and hashes, several write,
+//! and a fixed set of buffers circulates.
 
 use std::io;
 use std::sync::Mutex;
@@ -11,18 +12,19 @@ use super::buffer::Buffer;
 use super::error::WriteError;
 use super::limits::{HEAD, IN_FLIGHT, REQUEST};
 use super::map::Sums;
-use super::source::{Chunk, Source};
+use super::source::{Source, SourceExtent};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-use kraken_image::bake::Piece;
+use kraken_image::bake::HashedExtent;
 
-/// Buffers of one card: those in flight, those that wait, the one that is filled. A MiB each.
+/// The number of buffers for one card: those in flight, those that wait, the one that is filled.
+/// Each has one MiB.
 const BUFFERS: usize = IN_FLIGHT + 3;
 
 pub(super) struct Body {
-    /// What the first MiB is to hold.
+    /// The first MiB of the card.
     pub head: Buffer,
-    pub pieces: Vec<Piece>,
+    pub extents: Vec<HashedExtent>,
     pub image_size: u64,
 }
 
@@ -33,7 +35,7 @@ struct Full {
     len: usize,
 }
 
-/// Writes everything but the first MiB.
+/// Writes everything except the first MiB.
 pub(super) fn write(
     source: &mut dyn Source,
     target: &dyn Target,
@@ -43,10 +45,10 @@ pub(super) fn write(
     let failed = Mutex::new(None);
     let (give_back, empty) = mpsc::sync_channel::<Buffer>(BUFFERS);
     for _ in 0..BUFFERS {
-        // As many as the channel holds: this cannot fail.
+        // The channel has space for all of them, so this cannot fail.
         let _ = give_back.send(Buffer::new(usize::try_from(REQUEST).unwrap_or_default()));
     }
-    let (hand_on, full) = mpsc::sync_channel::<Full>(BUFFERS);
+    let (filled, full) = mpsc::sync_channel::<Full>(BUFFERS);
     let full = Mutex::new(full);
     let read = std::thread::scope(|scope| {
         for _ in 0..IN_FLIGHT {
@@ -55,8 +57,9 @@ pub(super) fn write(
             scope.spawn(move || write_some(target, full, &give_back, failed, task));
         }
         drop(give_back);
-        let read = fill(source, target, (&empty, hand_on), interrupt, || lock(&failed).is_some());
-        // Writers end when nothing more comes; those that wait to give a buffer back have room for all.
+        let read = fill(source, target, &empty, filled, interrupt, || lock(&failed).is_some());
+        // The writers end when the channel closes. The return channel has space for every buffer,
+        // so none of them waits.
         read
     });
     match lock(&failed).take() {
@@ -101,85 +104,86 @@ fn write_some(
 fn fill(
     source: &mut dyn Source,
     target: &dyn Target,
-    (empty, hand_on): (&Receiver<Buffer>, SyncSender<Full>),
+    empty: &Receiver<Buffer>,
+    filled: SyncSender<Full>,
     interrupt: &Interrupt,
     failed: impl Fn() -> bool,
 ) -> Result<Body, WriteError> {
     let mut body = Body {
         head: Buffer::new(usize::try_from(HEAD.min(target.size())).unwrap_or_default()),
-        pieces: Vec::new(),
+        extents: Vec::new(),
         image_size: 0,
     };
     let mut sums = Sums::default();
-    let mut spare = None;
-    while let Some(mut buffer) = spare.take().or_else(|| empty.recv().ok()) {
+    let mut unused = None;
+    while let Some(mut buffer) = unused.take().or_else(|| empty.recv().ok()) {
         interrupt.check()?;
         if failed() {
             break;
         }
-        let Some(chunk) = source.next(&mut buffer).map_err(WriteError::Source)? else {
+        let Some(part) = source.next(&mut buffer).map_err(WriteError::Source)? else {
             break;
         };
-        hash(&chunk, &buffer, &mut sums, &mut body.pieces).map_err(WriteError::Source)?;
-        let end = chunk.offset + chunk.len as u64;
-        // A card has whole blocks; what the last one holds behind the image is nothing.
-        let whole = chunk.len.next_multiple_of(usize::try_from(target.block()).unwrap_or(1));
-        if chunk.offset + whole as u64 > target.size() {
+        hash(&part, &buffer, &mut sums, &mut body.extents).map_err(WriteError::Source)?;
+        let end = part.offset + part.len as u64;
+        // A card has whole blocks; the rest of the last block after the end of the image is zeros.
+        let whole = part.len.next_multiple_of(usize::try_from(target.block()).unwrap_or(1));
+        if part.offset + whole as u64 > target.size() {
             return Err(WriteError::TooSmall {
                 needed: end,
                 size: target.size(),
             });
         }
-        buffer[chunk.len..whole].fill(0);
+        buffer[part.len..whole].fill(0);
         let mut from = 0;
-        if chunk.offset < HEAD {
-            let at = usize::try_from(chunk.offset).unwrap_or_default();
+        if part.offset < HEAD {
+            let at = usize::try_from(part.offset).unwrap_or_default();
             from = whole.min(body.head.len() - at);
             body.head[at..at + from].copy_from_slice(&buffer[..from]);
         }
         if from < whole {
-            // A chunk does not cross the first MiB (`Source::next`), so it is in one of the two.
-            let _ = hand_on.send(Full {
+            // A part does not cross the first MiB (`Source::next`), so it lies on one side of it.
+            let _ = filled.send(Full {
                 buffer,
-                offset: chunk.offset,
+                offset: part.offset,
                 len: whole,
             });
         } else {
-            spare = Some(buffer);
+            unused = Some(buffer);
         }
     }
     body.image_size = source
         .size()
-        .unwrap_or_else(|| body.pieces.last().map_or(0, |piece| piece.end));
+        .unwrap_or_else(|| body.extents.last().map_or(0, |extent| extent.end));
     Ok(body)
 }
 
-/// Hashes the pieces of a chunk, and compares them with what they should be where that is known.
-fn hash(chunk: &Chunk, buffer: &[u8], sums: &mut Sums, pieces: &mut Vec<Piece>) -> io::Result<()> {
-    for cut in &chunk.pieces {
-        let at = |position: u64| usize::try_from(position - chunk.offset).unwrap_or(usize::MAX);
-        let bytes = &buffer[at(cut.start)..at(cut.end)];
-        sums.follow(cut, bytes)?;
+/// Hashes the extents of a part, and compares them with the expected hashes where these are known.
+fn hash(part: &SourceExtent, buffer: &[u8], sums: &mut Sums, extents: &mut Vec<HashedExtent>) -> io::Result<()> {
+    for extent in &part.extents {
+        let at = |position: u64| usize::try_from(position - part.offset).unwrap_or(usize::MAX);
+        let bytes = &buffer[at(extent.start)..at(extent.end)];
+        sums.update(extent, bytes)?;
         let sha256 = hex::encode(Sha256::digest(bytes));
-        if cut.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
+        if extent.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!(
                     "bytes {} to {} are not what they were when it was made: remove it, and have it made again",
-                    cut.start, cut.end
+                    extent.start, extent.end
                 ),
             ));
         }
-        pieces.push(Piece {
-            start: cut.start,
-            end: cut.end,
+        extents.push(HashedExtent {
+            start: extent.start,
+            end: extent.end,
             sha256,
         });
     }
     Ok(())
 }
 
-/// Writes the first MiB: all of it but the first block, and that one last.
+/// Writes the first MiB: first all but its first block, then that block.
 pub(super) fn write_head(target: &dyn Target, head: &Buffer) -> Result<(), WriteError> {
     let block = usize::try_from(target.block()).unwrap_or(usize::MAX).min(head.len());
     let failed = |at| {

@@ -1,10 +1,10 @@
-//! Memory that direct I/O accepts: aligned, and used again and again.
+//! Reusable memory with the alignment that direct I/O requires.
 
 use std::ops::{Deref, DerefMut};
 
 use super::super::target::ALIGNMENT;
 
-/// Bytes that begin at a multiple of [`ALIGNMENT`], zeros at first.
+/// Bytes that begin at a multiple of [`ALIGNMENT`]; initially zeros.
 #[derive(Debug)]
 pub struct Buffer {
     bytes: Vec<u8>,

@@ -1,5 +1,6 @@
-//! Whether a card is as large as it says. Counterfeits report a size that they do not have: what is written beyond their real end
-//! is lost, or lands on what was written before. A few blocks tell, before ten minutes of writing do.
+//! Tests whether a card is as large as it reports. Counterfeits report a larger size: what is
+//! written beyond their real end is lost, or overwrites earlier data. A few test blocks show this
+//! before ten minutes of writing do.
 
 use sha2::{Digest, Sha256};
 
@@ -9,13 +10,14 @@ use super::error::WriteError;
 use super::limits::HEAD;
 use kraken_foundation::interrupt::Interrupt;
 
-/// Where the first place is, in bytes.
+/// Offset of the first test block, in bytes.
 const CANARY: u64 = 3 << 20;
 
-/// Writes a block of its own at each of some places, reads all of them back, and empties them again.
+/// Writes a distinct block at each of several offsets, reads all of them back, and zeroes them
+/// again.
 ///
 /// # Errors
-/// [`WriteError::Counterfeit`] when one is not there.
+/// [`WriteError::Counterfeit`] when one of them is missing.
 pub(super) fn test(
     target: &dyn Target,
     image: Option<u64>,
@@ -31,29 +33,30 @@ pub(super) fn test(
     target.flush().map_err(WriteError::Flush)?;
     let marks: Vec<Buffer> = places.iter().map(|at| mark(*at, nonce)).collect();
     let mut kept = HEAD;
-    let mut begins_anew = None;
+    let mut wraps_after = None;
     let mut lost = false;
     let mut buffer = Buffer::new(ALIGNMENT);
     for (at, mark) in places.iter().zip(&marks) {
         interrupt.check()?;
-        // A place behind the real end may also be one that cannot be read.
+        // An offset beyond the real end may also be unreadable.
         let read = target.read(*at, &mut buffer).is_ok();
         if read && buffer[..] == mark[..] {
             kept = if lost { kept } else { *at + ALIGNMENT as u64 };
             continue;
         }
         lost = true;
-        // The mark of another place here says after how many bytes the card begins anew.
+        // When another offset's block is found here, the distance between the two is where the
+        // card's addresses wrap around.
         let others = places
             .iter()
             .zip(&marks)
             .filter(|(_, other)| read && buffer[..] == other[..]);
-        begins_anew = others.map(|(other, _)| other.abs_diff(*at)).chain(begins_anew).min();
+        wraps_after = others.map(|(other, _)| other.abs_diff(*at)).chain(wraps_after).min();
     }
     if lost {
         return Err(WriteError::Counterfeit {
             claimed: target.size(),
-            real: begins_anew.unwrap_or(kept),
+            real: wraps_after.unwrap_or(kept),
         });
     }
     let zeros = Buffer::new(ALIGNMENT);
@@ -63,8 +66,9 @@ pub(super) fn test(
     target.flush().map_err(WriteError::Flush)
 }
 
-/// A place near the beginning, and the same distance behind every power of two: where addresses begin anew at the size of a real chip,
-/// one of these lands on the first. Further the end of the image and the last block. In order.
+/// Returns the test offsets in order: one near the beginning, and one at the same distance after
+/// every power of two. If addresses wrap around at the size of a real chip, one of these overwrites
+/// the first. The end of the image and the last block are tested as well.
 fn places(size: u64, image: Option<u64>) -> Vec<u64> {
     let block = ALIGNMENT as u64;
     let powers = (23..63).map(|power| (1u64 << power) + CANARY);
@@ -82,7 +86,7 @@ fn places(size: u64, image: Option<u64>) -> Vec<u64> {
     places
 }
 
-/// What stands in a place, and nowhere else.
+/// Returns the block for one offset, which is different for every offset and run.
 fn mark(at: u64, nonce: u64) -> Buffer {
     let mut block = Buffer::new(ALIGNMENT);
     for (index, part) in block.chunks_mut(32).enumerate() {

@@ -1,5 +1,5 @@
-//! What a block map beside an image says of it: ranges, each with the hash of all its bytes; and what the map leaves out though the image has
-//! something there.
+//! The block map beside an image: ranges, each with the hash of all its bytes. Also finds the data
+//! that an image has outside of its map.
 
 use std::io;
 use std::iter;
@@ -8,46 +8,45 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::cut::{Cut, Mapped};
+use super::extent::{ExpectedExtent, MappedExtent};
 use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-use kraken_image::bake::{self, PIECE};
+use kraken_image::bake::{self, EXTENT_SIZE};
 
-/// Cuts of a map's ranges, which come in order. A range that is longer than a piece (256 KiB) or crosses a multiple of its length is cut,
-/// and compared once its last part came.
-pub fn cuts(ranges: impl IntoIterator<Item = Mapped>) -> Vec<Cut> {
-    let mut cuts = Vec::new();
+/// Splits the ranges of a map, which come in order, into extents. A range that is longer than 256
+/// KiB or crosses a multiple of that is split, and its hash is compared after its last extent.
+pub fn map_extents(ranges: impl IntoIterator<Item = MappedExtent>) -> Vec<ExpectedExtent> {
+    let mut extents = Vec::new();
     for mapped in ranges {
         let mapped = Arc::new(mapped);
-        let parts = bake::cut(&UsedMap::from_ranges(iter::once(mapped.start..mapped.end)));
-        cuts.extend(parts.into_iter().map(|(start, end)| Cut {
-            start,
-            end,
-            sha256: None,
+        let parts = bake::split_extents(&UsedMap::from_ranges(iter::once(mapped.start..mapped.end)));
+        extents.extend(parts.into_iter().map(|part| ExpectedExtent {
             mapped: Some(mapped.clone()),
+            ..ExpectedExtent::unhashed(part)
         }));
     }
-    cuts
+    extents
 }
 
-/// Hashes mapped ranges over all their parts, which come in order.
+/// Hashes mapped ranges over all their extents, which come in order.
 #[derive(Default)]
 pub(super) struct Sums {
     running: Sha256,
 }
 
 impl Sums {
-    /// Takes the next part; an error when it ends a range that is not what the map says.
-    pub(super) fn follow(&mut self, cut: &Cut, bytes: &[u8]) -> io::Result<()> {
-        let Some(mapped) = &cut.mapped else {
+    /// Adds the next extent; returns an error when a range ends here and does not have the map's
+    /// hash.
+    pub(super) fn update(&mut self, extent: &ExpectedExtent, bytes: &[u8]) -> io::Result<()> {
+        let Some(mapped) = &extent.mapped else {
             return Ok(());
         };
-        if cut.start == mapped.start {
+        if extent.start == mapped.start {
             self.running.reset();
         }
         self.running.update(bytes);
-        if cut.end < mapped.end || hex::encode(self.running.finalize_reset()) == mapped.sha256 {
+        if extent.end < mapped.end || hex::encode(self.running.finalize_reset()) == mapped.sha256 {
             return Ok(());
         }
         Err(io::Error::new(
@@ -64,73 +63,88 @@ impl Sums {
 /// Compares an image with the ranges of its map.
 ///
 /// # Errors
-/// `InvalidData` names the range that differs; `Interrupted` when asked to stop; what reading reports.
-pub fn compare_map(image: &dyn ReadAt, cuts: &[Cut], task: &dyn Task, interrupt: &Interrupt) -> io::Result<()> {
+/// `InvalidData` names the range that differs; `Interrupted` when asked to stop; otherwise the
+/// error of reading.
+pub fn compare_map(
+    image: &dyn ReadAt,
+    extents: &[ExpectedExtent],
+    task: &dyn Task,
+    interrupt: &Interrupt,
+) -> io::Result<()> {
     let mut sums = Sums::default();
-    let mut buffer = vec![0; usize::try_from(PIECE).unwrap_or_default()];
-    for cut in cuts {
+    let mut buffer = vec![0; usize::try_from(EXTENT_SIZE).unwrap_or_default()];
+    for extent in extents {
         if interrupt.is_set() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let part = &mut buffer[..usize::try_from(cut.end - cut.start).unwrap_or_default()];
-        image.read_at(cut.start, part)?;
-        sums.follow(cut, part)?;
-        task.advance(cut.end - cut.start);
+        let part = &mut buffer[..usize::try_from(extent.end - extent.start).unwrap_or_default()];
+        image.read_at(extent.start, part)?;
+        sums.update(extent, part)?;
+        task.advance(extent.end - extent.start);
     }
     Ok(())
 }
 
-/// Cuts of what is in use and the map does not name. A reader of the card may expect zeros there, or what the image has.
-pub fn left_out(used: &UsedMap, cuts: &[Cut], size: u64) -> Vec<Cut> {
+/// Returns extents that are in use and that the map does not name. A reader of the card may expect
+/// zeros there, or the image's bytes.
+pub fn left_out(used: &UsedMap, extents: &[ExpectedExtent], size: u64) -> Vec<ExpectedExtent> {
     let whole = used.ranges().iter().map(|range| bake::whole_blocks(range, size));
-    let mut mapped = cuts.iter().peekable();
+    let mut mapped = extents.iter().peekable();
     let mut gaps: Vec<Range<u64>> = Vec::new();
     for range in UsedMap::from_ranges(whole).ranges() {
         let mut at = range.start;
-        while mapped.next_if(|cut| cut.end <= at).is_some() {}
-        while let Some(cut) = mapped.peek().filter(|cut| cut.start < range.end) {
-            gaps.push(at..cut.start.max(at));
-            at = at.max(cut.end);
-            if cut.end > range.end {
+        while mapped.next_if(|extent| extent.end <= at).is_some() {}
+        while let Some(extent) = mapped.peek().filter(|extent| extent.start < range.end) {
+            gaps.push(at..extent.start.max(at));
+            at = at.max(extent.end);
+            if extent.end > range.end {
                 break;
             }
             mapped.next();
         }
         gaps.push(at.min(range.end)..range.end);
     }
-    bake::cut(&UsedMap::from_ranges(gaps)).into_iter().map(plain).collect()
+    bake::split_extents(&UsedMap::from_ranges(gaps))
+        .into_iter()
+        .map(ExpectedExtent::unhashed)
+        .collect()
 }
 
-/// The bytes among these parts of an image that are not zero, in whole blocks of 4096.
+/// Returns how many bytes of these extents lie in blocks of 4096 that are not all zeros.
 ///
 /// # Errors
-/// What reading reports; `Interrupted` when asked to stop.
-pub fn data_in(image: &dyn ReadAt, cuts: &[Cut], interrupt: &Interrupt) -> io::Result<u64> {
-    let mut buffer = vec![0; usize::try_from(PIECE).unwrap_or_default()];
+/// The error of reading; `Interrupted` when asked to stop.
+pub fn data_in(image: &dyn ReadAt, extents: &[ExpectedExtent], interrupt: &Interrupt) -> io::Result<u64> {
+    let mut buffer = vec![0; usize::try_from(EXTENT_SIZE).unwrap_or_default()];
     let mut found = 0;
-    for cut in cuts {
+    for extent in extents {
         if interrupt.is_set() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let part = &mut buffer[..usize::try_from(cut.end - cut.start).unwrap_or_default()];
-        image.read_at(cut.start, part)?;
+        let part = &mut buffer[..usize::try_from(extent.end - extent.start).unwrap_or_default()];
+        image.read_at(extent.start, part)?;
         let blocks = part.chunks(4096).filter(|block| block.iter().any(|byte| *byte != 0));
         found += blocks.map(|block| block.len() as u64).sum::<u64>();
     }
     Ok(found)
 }
 
-/// The pieces of these bytes, which lie at `offset`, that no cut names and that are not all zeros.
-pub(super) fn data_between(cuts: &[Cut], offset: u64, bytes: &[u8]) -> Vec<Cut> {
+/// Returns the extents of `bytes`, which lie at `offset`, that no given extent covers and that are
+/// not all zeros.
+pub(super) fn data_between(extents: &[ExpectedExtent], offset: u64, bytes: &[u8]) -> Vec<ExpectedExtent> {
     let end = offset + bytes.len() as u64;
     let mut found = Vec::new();
     let mut at = offset;
-    for next in cuts.iter().map(|cut| cut.start..cut.end).chain(iter::once(end..end)) {
+    for next in extents
+        .iter()
+        .map(|extent| extent.start..extent.end)
+        .chain(iter::once(end..end))
+    {
         while at < next.start {
-            let stop = (at / PIECE + 1).saturating_mul(PIECE).min(next.start);
+            let stop = (at / EXTENT_SIZE + 1).saturating_mul(EXTENT_SIZE).min(next.start);
             let place = |position: u64| usize::try_from(position - offset).unwrap_or(usize::MAX);
             if bytes[place(at)..place(stop)].iter().any(|byte| *byte != 0) {
-                found.push(plain((at, stop)));
+                found.push(ExpectedExtent::unhashed(at..stop));
             }
             at = stop;
         }
@@ -139,21 +153,12 @@ pub(super) fn data_between(cuts: &[Cut], offset: u64, bytes: &[u8]) -> Vec<Cut> 
     found
 }
 
-fn plain((start, end): (u64, u64)) -> Cut {
-    Cut {
-        start,
-        end,
-        sha256: None,
-        mapped: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn mapped(start: u64, end: u64, image: &[u8]) -> Mapped {
-        Mapped {
+    fn mapped(start: u64, end: u64, image: &[u8]) -> MappedExtent {
+        MappedExtent {
             start,
             end,
             sha256: hex::encode(Sha256::digest(&image[start as usize..end as usize])),
@@ -163,19 +168,19 @@ mod tests {
     #[test]
     fn a_range_of_any_length_is_compared_with_its_one_hash() {
         let mut image: Vec<u8> = (0..3u32 << 20).map(|n| (n / 511) as u8).collect();
-        let cuts = cuts([
+        let extents = map_extents([
             mapped(0, 4096, &image),
             mapped(8192, (2 << 20) + 12288, &image),
             mapped((2 << 20) + 16384, 3 << 20, &image),
         ]);
-        assert!(cuts.iter().all(|cut| cut.end - cut.start <= PIECE));
+        assert!(extents.iter().all(|extent| extent.end - extent.start <= EXTENT_SIZE));
         let none = Interrupt::new();
         let compare = |image: &Vec<u8>| {
             let image = kraken_disk::RamDisk::from_bytes(image.clone());
-            compare_map(&image, &cuts, &kraken_foundation::progress::Silent, &none)
+            compare_map(&image, &extents, &kraken_foundation::progress::Silent, &none)
         };
         compare(&image).unwrap();
-        // In no range.
+        // Outside of every range.
         image[5000] ^= 1;
         compare(&image).unwrap();
         image[1_500_000] ^= 1;
@@ -190,7 +195,7 @@ mod tests {
     fn what_is_in_use_and_not_mapped_is_found() {
         let block = |n: u64| n * 4096;
         let image = vec![0; 4096 * 200];
-        let cuts = cuts([
+        let extents = map_extents([
             mapped(block(2), block(4), &image),
             mapped(block(8), block(100), &image),
             mapped(block(150), block(160), &image),
@@ -201,28 +206,28 @@ mod tests {
             block(90)..block(155) + 1,
             block(170)..block(171),
         ]);
-        let left: Vec<(u64, u64)> = left_out(&used, &cuts, block(200))
+        let left: Vec<(u64, u64)> = left_out(&used, &extents, block(200))
             .iter()
-            .map(|cut| (cut.start / 4096, cut.end / 4096))
+            .map(|extent| (extent.start / 4096, extent.end / 4096))
             .collect();
         assert_eq!(left, [(0, 2), (4, 5), (100, 128), (128, 150), (170, 171)]);
     }
 
     #[test]
-    fn data_between_ranges_is_found_in_pieces() {
+    fn data_between_ranges_is_found_in_extents() {
         let mut bytes = vec![0; 1 << 20];
-        let cuts = cuts([
+        let extents = map_extents([
             mapped(4096, 8192, &bytes),
             mapped(300_000 / 4096 * 4096, 600_000 / 4096 * 4096, &bytes),
         ]);
-        assert_eq!(data_between(&cuts, 0, &bytes), []);
+        assert_eq!(data_between(&extents, 0, &bytes), []);
         bytes[100_000] = 1;
         bytes[5000] = 1;
         bytes[(1 << 20) - 1] = 1;
-        let found: Vec<(u64, u64)> = data_between(&cuts, 0, &bytes)
+        let found: Vec<(u64, u64)> = data_between(&extents, 0, &bytes)
             .iter()
-            .map(|cut| (cut.start, cut.end))
+            .map(|extent| (extent.start, extent.end))
             .collect();
-        assert_eq!(found, [(8192, PIECE), (3 * PIECE, 4 * PIECE)]);
+        assert_eq!(found, [(8192, EXTENT_SIZE), (3 * EXTENT_SIZE, 4 * EXTENT_SIZE)]);
     }
 }

@@ -1,33 +1,43 @@
-//! Writes an image to a card so that the card is either whole or plainly not bootable, and proves it by reading back.
+//! Writes an image to a card so that the card is either complete or plainly not bootable, and
+//! proves it by reading back.
 //!
-//! The order is what makes it safe. (1) The first and the last MiB are emptied, so that no table and no signature of an old system is
-//! left. (2) The card shows that it is as large as it says. (3) What it held may be forgotten (discard). (4) The used blocks are written,
-//! but for the first MiB; (5) flushed; (6) read back past the cache and compared. (7) Only then the first MiB, with the partition
-//! table, is written, flushed and read back.
+//! The order of the steps makes this safe:
 //!
-//! Blocks that the image does not use are not written. coreos-installer warns that this is unsafe where a reader expects zeros, since
-//! discarded blocks need not read as zeros. Here nobody does: the map of used blocks comes from the file systems' own books
-//! ([`kraken_disk::UsedMap`]), where these can be believed as they lie there, and neither FAT nor ext4 reads a block that its books call free
-//! before writing it: a FAT's clusters are in the table or free; ext4's inode tables, bitmaps and journal count as used, and group
-//! descriptors that say "uninitialised" have checksums. What holds no known file system, or one that was not unmounted, is written whole.
-//! Old data may stay in blocks that are not used, as with any card that was formatted.
+//! 1. The first and the last MiB are zeroed, so that no partition table and no signature of an old
+//!    system is left.
+//! 2. The card must show that it is as large as it reports.
+//! 3. Its old contents may be discarded.
+//! 4. The used blocks are written, except the first MiB.
+//! 5. They are flushed.
+//! 6. They are read back past the cache and compared.
+//! 7. Only then the first MiB, with the partition table, is written, flushed and read back.
+//!
+//! Blocks that the image does not use are not written. coreos-installer warns that this is unsafe
+//! where a reader expects zeros, since discarded blocks need not read as zeros. No reader expects
+//! zeros here: the map of used blocks comes from the file systems' own metadata
+//! ([`kraken_disk::UsedMap`]), where that can be trusted as it is on disk. Neither FAT nor ext4
+//! reads a block that its metadata calls free before writing it: a FAT's clusters are in the table
+//! or free; ext4's inode tables, bitmaps and journal count as used, and group descriptors that say
+//! "uninitialised" have checksums. A volume without a known file system, or with one that was not
+//! unmounted, is written as a whole. Old data may stay in unused blocks, as on any card that was
+//! formatted.
 
 mod body;
 mod buffer;
 mod capacity;
-mod cut;
 mod error;
+mod extent;
 mod limits;
 mod map;
 mod readback;
 mod source;
 
-pub use cut::{Cut, Mapped};
 pub use error::{Difference, WriteError};
+pub use extent::{ExpectedExtent, MappedExtent};
 pub use limits::HEAD;
-pub use map::{compare_map, cuts, data_in, left_out};
+pub use map::{compare_map, data_in, left_out, map_extents};
 pub use readback::compare;
-pub use source::{Chunk, ImageSource, Source, StreamSource};
+pub use source::{ImageSource, Source, SourceExtent, StreamSource};
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -35,21 +45,22 @@ use std::time::{Duration, Instant};
 use super::target::Target;
 use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_image::bake::Piece;
+use kraken_image::bake::HashedExtent;
 
-/// A device that discards slowly is written without.
-const DISCARD_PATIENCE: Duration = Duration::from_secs(20);
-/// Bytes that one discard is for, so that it can be given up.
+/// A device that takes longer than this to discard is written without discarding.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of one discard request, so that discarding can be stopped in between.
 const DISCARD_STEP: u64 = 1 << 30;
 
-/// How to write.
+/// How to write a card.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteOptions {
     /// Read everything back and compare.
     pub verify: bool,
-    /// Have the card show that it is as large as it says.
+    /// Test that the card is as large as it reports.
     pub test_capacity: bool,
-    /// A number that no earlier run had: what the test of the capacity writes must not be there already.
+    /// A number that no earlier run had: the blocks that the capacity test writes must not already
+    /// be on the card.
     pub nonce: u64,
 }
 
@@ -57,28 +68,29 @@ pub struct WriteOptions {
 #[derive(Clone, Debug)]
 pub struct WriteReport {
     /// Every range that was written, with its hash.
-    pub pieces: Vec<Piece>,
+    pub extents: Vec<HashedExtent>,
     /// The size of the image in bytes.
     pub image_size: u64,
-    /// Whether the device was told to forget what it held.
+    /// Whether the device discarded its old contents.
     pub discarded: bool,
-    /// Writing and flushing.
+    /// The time for writing and flushing.
     pub writing: Duration,
-    /// Reading back; nothing when that was not asked for.
+    /// The time for reading back; `None` when that was not requested.
     pub reading: Option<Duration>,
 }
 
 impl WriteReport {
-    /// The bytes that were written.
+    /// Returns the number of bytes that were written.
     pub fn bytes(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.end - piece.start).sum()
+        self.extents.iter().map(|extent| extent.end - extent.start).sum()
     }
 }
 
-/// Writes an image. `name` is what progress calls the card.
+/// Writes an image. `name` is the card's name in progress messages.
 ///
 /// # Errors
-/// [`WriteError`]. Once begun, everything but success leaves the first MiB empty as far as the device lets itself be written.
+/// [`WriteError`]. After the first step, every error leaves the first MiB empty, as far as the
+/// device can still be written.
 pub fn write(
     source: &mut dyn Source,
     target: &dyn Target,
@@ -94,11 +106,12 @@ pub fn write(
         });
     }
     let result = in_order(source, target, name, options, job);
-    // Half a table, or one in front of what is wrong: away with it.
+    // A partial table, or a table before wrong data, must not stay.
     result.map_err(|error| {
-        // What was lost before is told by the next flush, once (fsync(2)): it is not the emptying that failed then.
+        // The next flush reports what was lost before, once (fsync(2)); such an error does not mean
+        // that emptying failed.
         let _ = target.flush();
-        match unmake(target) {
+        match wipe_ends(target) {
             Ok(()) => error,
             Err(second) => WriteError::Left(Box::new(error), Box::new(second)),
         }
@@ -112,7 +125,7 @@ fn in_order(
     options: WriteOptions,
     job: Job<'_>,
 ) -> Result<WriteReport, WriteError> {
-    unmake(target)?;
+    wipe_ends(target)?;
     if options.test_capacity {
         let task = job.task(&format!("{name}: testing its size"), None);
         capacity::test(target, source.size(), options.nonce, job.interrupt)?;
@@ -132,10 +145,11 @@ fn in_order(
         target.flush().map_err(WriteError::Flush)?;
     }
     let mut writing = began.elapsed();
-    let (head, rest): (Vec<Piece>, Vec<Piece>) = written.pieces.iter().cloned().partition(|piece| piece.start < HEAD);
+    let (head, rest): (Vec<HashedExtent>, Vec<HashedExtent>) =
+        written.extents.iter().cloned().partition(|extent| extent.start < HEAD);
     let began = Instant::now();
     if options.verify {
-        let total = rest.iter().map(|piece| piece.end - piece.start).sum();
+        let total = rest.iter().map(|extent| extent.end - extent.start).sum();
         let task = job.task(&format!("{name}: reading back"), Some(total));
         readback::compare(target, &rest, &*task, job.interrupt)?;
     }
@@ -151,7 +165,7 @@ fn in_order(
         reading += began.elapsed();
     }
     Ok(WriteReport {
-        pieces: written.pieces,
+        extents: written.extents,
         image_size: written.image_size,
         discarded,
         writing,
@@ -159,8 +173,8 @@ fn in_order(
     })
 }
 
-/// Empties what makes a disk bootable, or anything: the first and the last MiB.
-fn unmake(target: &dyn Target) -> Result<(), WriteError> {
+/// Zeroes the first and the last MiB, which make a disk bootable or recognisable.
+fn wipe_ends(target: &dyn Target) -> Result<(), WriteError> {
     let size = target.size();
     empty(target, 0..HEAD.min(size))?;
     empty(target, tail(target)..size)?;
@@ -178,21 +192,22 @@ fn empty(target: &dyn Target, range: Range<u64>) -> Result<(), WriteError> {
     })
 }
 
-/// Where the last MiB begins, which is emptied as well: copies of a GPT and some signatures lie at the end.
+/// Returns the offset of the last MiB, which is zeroed as well: the copy of a GPT and some
+/// signatures lie at the end.
 fn tail(target: &dyn Target) -> u64 {
     target.size().saturating_sub(HEAD).next_multiple_of(target.block())
 }
 
-/// Tells the device to forget everything but its two emptied ends, as long as it does so quickly: what is discarded reads as anything, and
-/// might be the old table again.
+/// Discards everything except the two zeroed ends, as long as that is quick. The ends are excluded
+/// because a discarded block may read as anything, even as the old table.
 fn discard(target: &dyn Target, interrupt: &Interrupt) -> Result<bool, WriteError> {
     let began = Instant::now();
     let mut at = HEAD;
     while at < tail(target) {
         interrupt.check()?;
         let end = (at + DISCARD_STEP).min(tail(target));
-        // A device that fails at this can be written all the same: only speed is lost.
-        if !target.discard(at..end).unwrap_or(false) || began.elapsed() > DISCARD_PATIENCE {
+        // A device that fails at this can still be written; only speed is lost.
+        if !target.discard(at..end).unwrap_or(false) || began.elapsed() > DISCARD_TIMEOUT {
             return Ok(false);
         }
         at = end;

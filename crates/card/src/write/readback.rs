@@ -11,22 +11,22 @@ use super::error::{Difference, WriteError};
 use super::limits::{IN_FLIGHT, REQUEST};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-use kraken_image::bake::Piece;
+use kraken_image::bake::HashedExtent;
 
-/// After so many differences nobody asks for more.
+/// After this many differences, reading stops.
 const ENOUGH: usize = 1000;
 
-/// Compares pieces, which are in order.
+/// Compares extents, which are in order, with the target.
 ///
 /// # Errors
 /// [`WriteError::Differs`] with all ranges that differ; [`WriteError::Interrupted`].
 pub fn compare(
     target: &dyn Target,
-    pieces: &[Piece],
+    extents: &[HashedExtent],
     task: &dyn Task,
     interrupt: &Interrupt,
 ) -> Result<(), WriteError> {
-    let requests = requests(pieces);
+    let requests = requests(extents);
     let next = AtomicUsize::new(0);
     let differences = Mutex::new(Vec::new());
     let work = || {
@@ -35,14 +35,14 @@ pub fn compare(
             if interrupt.is_set() {
                 return;
             }
-            let found = look(target, request, &mut buffer);
+            let found = compare_request(target, request, &mut buffer);
             let mut all = differences.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             all.extend(found);
             if all.len() > ENOUGH {
                 next.store(requests.len(), Ordering::Relaxed);
             }
             drop(all);
-            task.advance(request.iter().map(|piece| piece.end - piece.start).sum());
+            task.advance(request.iter().map(|extent| extent.end - extent.start).sum());
         }
     };
     std::thread::scope(|scope| {
@@ -61,28 +61,28 @@ pub fn compare(
     Err(WriteError::Differs(differences))
 }
 
-/// Pieces that follow one another, in requests of at most [`REQUEST`] bytes.
-fn requests(pieces: &[Piece]) -> Vec<&[Piece]> {
+/// Groups adjacent extents into requests of at most [`REQUEST`] bytes.
+fn requests(extents: &[HashedExtent]) -> Vec<&[HashedExtent]> {
     let mut requests = Vec::new();
     let mut from = 0;
-    for at in 1..=pieces.len() {
-        let ends = match pieces.get(at) {
+    for at in 1..=extents.len() {
+        let ends = match extents.get(at) {
             None => true,
-            Some(piece) => piece.start != pieces[at - 1].end || piece.end - pieces[from].start > REQUEST,
+            Some(extent) => extent.start != extents[at - 1].end || extent.end - extents[from].start > REQUEST,
         };
         if ends {
-            requests.push(&pieces[from..at]);
+            requests.push(&extents[from..at]);
             from = at;
         }
     }
     requests
 }
 
-fn look(target: &dyn Target, request: &[Piece], buffer: &mut Buffer) -> Vec<Difference> {
+fn compare_request(target: &dyn Target, request: &[HashedExtent], buffer: &mut Buffer) -> Vec<Difference> {
     let (Some(first), Some(last)) = (request.first(), request.last()) else {
         return Vec::new();
     };
-    // A card is read in whole blocks; a piece may begin or end inside one.
+    // A card is read in whole blocks; an extent may begin or end inside one.
     let block = target.block();
     let from = first.start / block * block;
     let to = last.end.next_multiple_of(block);
@@ -99,9 +99,9 @@ fn look(target: &dyn Target, request: &[Piece], buffer: &mut Buffer) -> Vec<Diff
     let at = |position: u64| usize::try_from(position - from).unwrap_or(usize::MAX);
     request
         .iter()
-        .filter(|piece| hex::encode(Sha256::digest(&buffer[at(piece.start)..at(piece.end)])) != piece.sha256)
-        .map(|piece| Difference {
-            range: piece.start..piece.end,
+        .filter(|extent| hex::encode(Sha256::digest(&buffer[at(extent.start)..at(extent.end)])) != extent.sha256)
+        .map(|extent| Difference {
+            range: extent.start..extent.end,
             error: None,
         })
         .collect()

@@ -1,119 +1,112 @@
-//! Where the bytes for a card come from: an image that can be read anywhere, or a stream that is unpacked on the way.
+//! Where the bytes for a card come from: an image with random access, or a stream that is
+//! decompressed on the way.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use super::cut::Cut;
+use super::extent::ExpectedExtent;
 use super::limits::REQUEST;
 use super::map::data_between;
 use kraken_disk::{ReadAt, UsedMap};
-use kraken_image::bake::{self, NodeImage, PIECE, Piece};
+use kraken_image::bake::{self, EXTENT_SIZE, HashedExtent, NodeImage};
 
-/// What one call of [`Source::next`] gave.
+/// The range that one call of [`Source::next`] returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// Where in the image it lies, in bytes: a multiple of 4096.
+pub struct SourceExtent {
+    /// Offset in the image, in bytes: a multiple of 4096.
     pub offset: u64,
-    /// Its length in bytes.
+    /// Length in bytes.
     pub len: usize,
-    /// It, cut into pieces without gaps.
-    pub pieces: Vec<Cut>,
+    /// The extents that make up this range, without gaps.
+    pub extents: Vec<ExpectedExtent>,
 }
 
 /// The used ranges of an image, in order.
 pub trait Source: Send {
-    /// The size of the whole image in bytes, when it is known beforehand.
+    /// The size of the whole image in bytes, if known beforehand.
     fn size(&self) -> Option<u64>;
 
-    /// The bytes that will come, when known.
+    /// The number of bytes that will be read, if known.
     fn used_bytes(&self) -> Option<u64>;
 
-    /// Reads the next part into the buffer, which has a MiB: the part does not cross a multiple of that. `None` at the end.
+    /// Reads the next range into the buffer, which has one MiB. The range does not cross a multiple
+    /// of one MiB. `None` at the end.
     ///
     /// # Errors
-    /// What reading reports; `InvalidData` when the image is damaged.
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>>;
+    /// The error of reading; `InvalidData` when the image is damaged.
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>>;
 }
 
-/// An image that can be read anywhere.
+/// An image with random access.
 pub struct ImageSource<'a> {
     image: &'a dyn ReadAt,
-    chunks: std::vec::IntoIter<Chunk>,
+    parts: std::vec::IntoIter<SourceExtent>,
     used: u64,
 }
 
 impl<'a> ImageSource<'a> {
-    /// The image of a node: golden image and patch, with the hashes that are known of it.
+    /// The image of a node: golden image and patch, with their known hashes.
     ///
     /// # Errors
-    /// What reading the golden image reports.
+    /// The error of reading the golden image.
     pub fn of_node(image: &'a NodeImage<'_>) -> io::Result<Self> {
-        let pieces = image.pieces()?;
-        Ok(Self::new(image, pieces.into_iter().map(known).collect()))
+        let extents = image.hashed_extents()?;
+        Ok(Self::new(image, extents.into_iter().map(known).collect()))
     }
 
-    /// An image of which these parts are to be written, in order.
-    pub fn of_cuts(image: &'a dyn ReadAt, cuts: Vec<Cut>) -> Self {
-        Self::new(image, cuts)
+    /// An image of which these extents are written, in order.
+    pub fn of_extents(image: &'a dyn ReadAt, extents: Vec<ExpectedExtent>) -> Self {
+        Self::new(image, extents)
     }
 
-    /// Any image: what its own file systems call used is written.
-    ///
-    /// # Errors
-    /// When its partition table cannot be read.
+    /// Any image: writes what its own file systems use.
     pub fn of_image(image: &'a dyn ReadAt, used: &UsedMap) -> Self {
         let whole = used
             .ranges()
             .iter()
             .map(|range| bake::whole_blocks(range, image.size()));
-        let cuts = bake::cut(&UsedMap::from_ranges(whole));
-        let cut = |(start, end)| Cut {
-            start,
-            end,
-            sha256: None,
-            mapped: None,
-        };
-        Self::new(image, cuts.into_iter().map(cut).collect())
+        let extents = bake::split_extents(&UsedMap::from_ranges(whole));
+        Self::new(image, extents.into_iter().map(ExpectedExtent::unhashed).collect())
     }
 
-    fn new(image: &'a dyn ReadAt, cuts: Vec<Cut>) -> Self {
+    fn new(image: &'a dyn ReadAt, extents: Vec<ExpectedExtent>) -> Self {
         Self {
             image,
-            used: cuts.iter().map(|cut| cut.end - cut.start).sum(),
-            chunks: chunks(cuts).into_iter(),
+            used: extents.iter().map(|extent| extent.end - extent.start).sum(),
+            parts: joined(extents).into_iter(),
         }
     }
 }
 
-fn known(piece: Piece) -> Cut {
-    Cut {
-        start: piece.start,
-        end: piece.end,
-        sha256: Some(piece.sha256),
+fn known(extent: HashedExtent) -> ExpectedExtent {
+    ExpectedExtent {
+        start: extent.start,
+        end: extent.end,
+        sha256: Some(extent.sha256),
         mapped: None,
     }
 }
 
-/// Cuts that follow one another without a gap and lie in the same MiB become one chunk.
-fn chunks(cuts: Vec<Cut>) -> Vec<Chunk> {
-    let mut chunks: Vec<Chunk> = Vec::new();
-    for cut in cuts {
-        let len = usize::try_from(cut.end - cut.start).unwrap_or_default();
-        match chunks.last_mut() {
-            Some(chunk)
-                if chunk.offset + chunk.len as u64 == cut.start && chunk.offset / REQUEST == cut.start / REQUEST =>
+/// Joins extents that are adjacent and lie in the same MiB.
+fn joined(extents: Vec<ExpectedExtent>) -> Vec<SourceExtent> {
+    let mut parts: Vec<SourceExtent> = Vec::new();
+    for extent in extents {
+        let len = usize::try_from(extent.end - extent.start).unwrap_or_default();
+        match parts.last_mut() {
+            Some(part)
+                if part.offset + part.len as u64 == extent.start && part.offset / REQUEST == extent.start / REQUEST =>
             {
-                chunk.len += len;
-                chunk.pieces.push(cut);
+                part.len += len;
+                part.extents.push(extent);
             }
-            _ => chunks.push(Chunk {
-                offset: cut.start,
+            _ => parts.push(SourceExtent {
+                offset: extent.start,
                 len,
-                pieces: vec![cut],
+                extents: vec![extent],
             }),
         }
     }
-    chunks
+    parts
 }
 
 impl Source for ImageSource<'_> {
@@ -125,31 +118,33 @@ impl Source for ImageSource<'_> {
         Some(self.used)
     }
 
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>> {
-        let Some(chunk) = self.chunks.next() else {
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>> {
+        let Some(part) = self.parts.next() else {
             return Ok(None);
         };
-        self.image.read_at(chunk.offset, &mut buffer[..chunk.len])?;
-        Ok(Some(chunk))
+        self.image.read_at(part.offset, &mut buffer[..part.len])?;
+        Ok(Some(part))
     }
 }
 
-/// An image that comes out of a decompressor. Where its used ranges are not known, all of it is written.
+/// An image that comes out of a decompressor. It is written as a whole when its used ranges are not
+/// known.
 pub struct StreamSource {
     reader: Box<dyn Read + Send>,
     size: Option<u64>,
-    /// A size that is likely, for progress alone.
+    /// A likely size in bytes, used only for progress.
     likely: Option<u64>,
-    map: Option<VecDeque<Cut>>,
-    /// Bytes of pieces that the map does not name and that are not zeros.
+    map: Option<VecDeque<ExpectedExtent>>,
+    /// Bytes of extents that the map does not name and that are not zeros.
     unmapped: u64,
     at: u64,
 }
 
 impl StreamSource {
-    /// `map` has the parts that are to be written, in order, from a block map beside the file ([`super::cuts`]). What is not zero besides is
-    /// written, too ([`Self::unmapped`]): it is at hand, and a map may be of another day than its image.
-    pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<Cut>>) -> Self {
+    /// `map` has the extents to write, in order, from a block map beside the file
+    /// ([`super::map_extents`]). Other data that is not zero is written too ([`Self::unmapped`]):
+    /// it is at hand, and the map may be older than the image.
+    pub fn new(reader: Box<dyn Read + Send>, size: Option<u64>, map: Option<Vec<ExpectedExtent>>) -> Self {
         let size = size.filter(|size| *size > 0);
         Self {
             reader,
@@ -161,14 +156,16 @@ impl StreamSource {
         }
     }
 
-    /// Says how many bytes will probably come, where the size is not known; nothing but progress depends on it.
+    /// Sets how many bytes will probably come when the size is not known; only progress depends on
+    /// it.
     #[must_use]
     pub fn likely(mut self, bytes: u64) -> Self {
         self.likely = Some(bytes).filter(|bytes| *bytes > 0);
         self
     }
 
-    /// How many bytes came so far, in pieces of up to 256 KiB, that the map does not name though something is there.
+    /// Returns how many bytes came so far, in extents of up to 256 KiB, that the map does not name
+    /// and that are not zeros.
     pub fn unmapped(&self) -> u64 {
         self.unmapped
     }
@@ -188,28 +185,23 @@ impl StreamSource {
         Ok(filled)
     }
 
-    /// The cuts of a MiB of these bytes that begins at `offset`.
-    fn cuts(&mut self, offset: u64, bytes: &[u8]) -> Vec<Cut> {
+    /// Returns the extents of one MiB of bytes that begins at `offset`.
+    fn extents(&mut self, offset: u64, bytes: &[u8]) -> Vec<ExpectedExtent> {
         let end = offset + bytes.len() as u64;
         match &mut self.map {
             None => {
-                let starts = (offset..end).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
-                let cut = |start| Cut {
-                    start,
-                    end: (start + PIECE).min(end),
-                    sha256: None,
-                    mapped: None,
-                };
-                starts.map(cut).collect()
+                let starts = (offset..end).step_by(usize::try_from(EXTENT_SIZE).unwrap_or(usize::MAX));
+                let extent = |start: u64| ExpectedExtent::unhashed(start..(start + EXTENT_SIZE).min(end));
+                starts.map(extent).collect()
             }
             Some(map) => {
-                let here = map.iter().take_while(|piece| piece.start < end).count();
-                let mut cuts: Vec<Cut> = map.drain(..here).collect();
-                let besides = data_between(&cuts, offset, bytes);
-                self.unmapped += besides.iter().map(|cut| cut.end - cut.start).sum::<u64>();
-                cuts.extend(besides);
-                cuts.sort_by_key(|cut| cut.start);
-                cuts
+                let here = map.iter().take_while(|extent| extent.start < end).count();
+                let mut extents: Vec<ExpectedExtent> = map.drain(..here).collect();
+                let besides = data_between(&extents, offset, bytes);
+                self.unmapped += besides.iter().map(|extent| extent.end - extent.start).sum::<u64>();
+                extents.extend(besides);
+                extents.sort_by_key(|extent| extent.start);
+                extents
             }
         }
     }
@@ -222,12 +214,12 @@ impl Source for StreamSource {
 
     fn used_bytes(&self) -> Option<u64> {
         match &self.map {
-            Some(map) => Some(map.iter().map(|piece| piece.end - piece.start).sum()),
+            Some(map) => Some(map.iter().map(|extent| extent.end - extent.start).sum()),
             None => self.size.or(self.likely),
         }
     }
 
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Chunk>> {
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>> {
         loop {
             let offset = self.at;
             let len = self.fill(buffer)?;
@@ -243,19 +235,20 @@ impl Source for StreamSource {
                     }
                 };
             }
-            let cuts = self.cuts(offset, &buffer[..len]);
-            let (Some(first), Some(last)) = (cuts.first(), cuts.last()) else {
+            let extents = self.extents(offset, &buffer[..len]);
+            let (Some(first), Some(last)) = (extents.first(), extents.last()) else {
                 continue;
             };
-            // Gaps inside a MiB are written with it: their bytes are at hand, and one request is cheaper than two.
+            // Gaps inside one MiB are written with it: their bytes are at hand, and one request is
+            // cheaper than two.
             let (start, end) = (first.start, last.end.min(offset + len as u64));
             let from = usize::try_from(start - offset).unwrap_or_default();
             let len = usize::try_from(end - start).unwrap_or_default();
             buffer.copy_within(from..from + len, 0);
-            return Ok(Some(Chunk {
+            return Ok(Some(SourceExtent {
                 offset: start,
                 len,
-                pieces: cuts,
+                extents,
             }));
         }
     }
@@ -263,37 +256,37 @@ impl Source for StreamSource {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Mapped, cuts};
+    use super::super::{MappedExtent, map_extents};
     use super::*;
 
-    fn all(source: &mut dyn Source) -> Vec<(Chunk, Vec<u8>)> {
+    fn all(source: &mut dyn Source) -> Vec<(SourceExtent, Vec<u8>)> {
         let mut buffer = vec![0xee; 1 << 20];
-        let mut chunks = Vec::new();
-        while let Some(chunk) = source.next(&mut buffer).unwrap() {
-            chunks.push((chunk.clone(), buffer[..chunk.len].to_vec()));
+        let mut parts = Vec::new();
+        while let Some(part) = source.next(&mut buffer).unwrap() {
+            parts.push((part.clone(), buffer[..part.len].to_vec()));
         }
-        chunks
+        parts
     }
 
     #[test]
-    fn a_stream_gives_every_byte_once_and_no_chunk_crosses_a_mib() {
+    fn a_stream_gives_every_byte_once_and_no_part_crosses_a_mib() {
         let bytes: Vec<u8> = (0..2_600_000u32)
             .flat_map(|n| (n as u16).to_le_bytes())
             .take(2_600_000)
             .collect();
         let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), None, None);
-        let chunks = all(&mut source);
-        let together: Vec<u8> = chunks.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        let parts = all(&mut source);
+        let together: Vec<u8> = parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
         assert_eq!(together, bytes);
         assert_eq!(
-            chunks.iter().map(|(chunk, _)| chunk.offset >> 20).collect::<Vec<_>>(),
+            parts.iter().map(|(part, _)| part.offset >> 20).collect::<Vec<_>>(),
             [0, 1, 2]
         );
-        assert!(
-            chunks
+        assert!(parts.iter().all(|(part, _)| {
+            part.extents
                 .iter()
-                .all(|(chunk, _)| chunk.pieces.iter().all(|cut| cut.end - cut.start <= PIECE))
-        );
+                .all(|extent| extent.end - extent.start <= EXTENT_SIZE)
+        }));
         assert_eq!(source.size(), Some(2_600_000));
     }
 
@@ -303,30 +296,33 @@ mod tests {
         let of_map = |n: &u64| named.iter().any(|range| range.contains(n));
         let byte = |n: u64| if of_map(&n) { (n >> 12) as u8 } else { 0 };
         let mut bytes: Vec<u8> = (0..3 << 20).map(byte).collect();
-        let range = |range: &std::ops::Range<u64>| Mapped {
+        let range = |range: &std::ops::Range<u64>| MappedExtent {
             start: range.start,
             end: range.end,
             sha256: "x".to_owned(),
         };
-        let map = cuts(named.iter().map(range));
+        let map = map_extents(named.iter().map(range));
         let mut source = StreamSource::new(
             Box::new(io::Cursor::new(bytes.clone())),
             Some(3 << 20),
             Some(map.clone()),
         );
         assert_eq!(source.used_bytes(), Some(12288));
-        let chunks = all(&mut source);
-        let at: Vec<(u64, usize)> = chunks.iter().map(|(chunk, _)| (chunk.offset, chunk.len)).collect();
+        let parts = all(&mut source);
+        let at: Vec<(u64, usize)> = parts.iter().map(|(part, _)| (part.offset, part.len)).collect();
         assert_eq!(at, [(4096, 12288), ((2 << 20) + 8192, 4096)]);
-        assert_eq!(chunks[0].1, bytes[4096..16384]);
+        assert_eq!(parts[0].1, bytes[4096..16384]);
         assert_eq!(source.unmapped(), 0);
-        // What the map calls a hole and is none arrives all the same.
+        // Data in a hole of the map still arrives.
         bytes[1_500_000] = 1;
         let mut source = StreamSource::new(Box::new(io::Cursor::new(bytes.clone())), Some(3 << 20), Some(map));
-        let chunks = all(&mut source);
-        let at: Vec<(u64, usize)> = chunks.iter().map(|(chunk, _)| (chunk.offset, chunk.len)).collect();
-        assert_eq!(at, [(4096, 12288), (5 * PIECE, 1 << 18), ((2 << 20) + 8192, 4096)]);
-        assert_eq!(source.unmapped(), PIECE);
+        let parts = all(&mut source);
+        let at: Vec<(u64, usize)> = parts.iter().map(|(part, _)| (part.offset, part.len)).collect();
+        assert_eq!(
+            at,
+            [(4096, 12288), (5 * EXTENT_SIZE, 1 << 18), ((2 << 20) + 8192, 4096)]
+        );
+        assert_eq!(source.unmapped(), EXTENT_SIZE);
     }
 
     #[test]

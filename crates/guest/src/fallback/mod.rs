@@ -57,7 +57,7 @@ impl FallbackKernel {
             },
             Single::Named("busybox-static"),
         ];
-        let fetched = singles(&root, &wanted, mirrors, (refresh, now), downloads).map_err(failed)?;
+        let fetched = singles(&root, &wanted, mirrors, refresh, now, downloads).map_err(failed)?;
         let [kernel, busybox] = &fetched[..] else {
             return Err(BootError::FallbackKernel {
                 image: target.image.clone(),

@@ -1,4 +1,5 @@
-//! Copies the used blocks of an image into a new sparse file: by reflink where the file system can, else range by range.
+//! Copies the used blocks of an image into a new sparse file: by reflink if the file system
+//! supports it, else range by range.
 
 use std::fs::File;
 use std::io;
@@ -10,22 +11,23 @@ use kraken_foundation::progress::Task;
 /// How a copy was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyMethod {
-    /// The file system shares the blocks (btrfs, XFS): no data was moved.
+    /// The file system shares the blocks (btrfs, XFS); no data was moved.
     Reflink,
-    /// The used ranges were copied, the rest is a hole.
+    /// The used ranges were copied; the rest is a hole.
     Ranges,
 }
 
-/// How much is copied between two looks at the interrupt flag, in bytes.
+/// How much is copied between two checks of the interrupt flag, in bytes.
 const STEP: u64 = 16 << 20;
 
-/// Makes `to` (empty, just created) a copy of the used ranges of `from`, `size` bytes long; what is not used reads as zeros.
+/// Makes `to` (empty, just created) a copy of the used ranges of `from`, `size` bytes long; unused
+/// ranges read as zeros.
 ///
-/// A reflink also shares the unused ranges; that is right only for a source that holds zeros there, which a golden image does.
-/// `reflink` says whether that may be tried.
+/// A reflink also shares the unused ranges. That is correct only for a source that holds zeros
+/// there, as a golden image does. `reflink` says whether a reflink may be tried.
 ///
 /// # Errors
-/// What the system reports, or `Interrupted` (as an [`io::Error`] of that kind) when asked to stop.
+/// The system's error, or `Interrupted` (as an [`io::Error`] of that kind) when asked to stop.
 pub fn copy_used(
     from: &File,
     to: &File,
@@ -55,7 +57,8 @@ pub fn copy_used(
     Ok(CopyMethod::Ranges)
 }
 
-/// Copies `len` bytes at `offset`: inside the kernel where it can, through a buffer elsewhere (another file system, an old kernel).
+/// Copies `len` bytes at `offset`: inside the kernel if possible, else through a buffer (another
+/// file system, an old kernel).
 fn copy_range(from: &File, to: &File, offset: u64, len: u64) -> io::Result<()> {
     let (mut read_at, mut write_at, mut left) = (offset, offset, len);
     while left > 0 {

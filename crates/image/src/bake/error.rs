@@ -6,7 +6,7 @@ use crate::provision::ProvisionError;
 use kraken_debian::UnpackError;
 use kraken_foundation::interrupt::Interrupted;
 
-/// Why a golden image or a patch could not be made.
+/// Why a golden image or a node's patch could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BakeError {
     /// Stopped on request.
@@ -17,92 +17,92 @@ pub enum BakeError {
     Io {
         /// What was being done, as a gerund: `reading`.
         doing: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// What is written to the cache does not stay what it was.
+    /// Images in the cache do not keep the bytes that were written.
     #[error(
         "what was baked into {} is not what it was when it was made, twice in a row: the disk or the memory of this machine is failing; \
          check them, or set another cache folder (KRAKEN_FLASH_CACHE)",
         cache.display()
     )]
     Rots {
-        /// The folder.
+        /// The cache folder.
         cache: PathBuf,
     },
-    /// The base has no layout that a Raspberry Pi boots from.
+    /// The base does not have the partitions that a Raspberry Pi boots from.
     #[error("looking for the boot and root partitions of {}", path.display())]
     Layout {
-        /// The image.
+        /// The image's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the partitions.
         source: kraken_disk::LayoutError,
     },
     /// The boot volume could not be read.
     #[error("reading the boot file system of {}", path.display())]
     Boot {
-        /// The image.
+        /// The image's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the boot volume.
         source: kraken_disk::FatError,
     },
     /// The root file system's superblock could not be read.
     #[error("reading the root file system of {}", path.display())]
     Superblock {
-        /// The image.
+        /// The image's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the superblock.
         source: kraken_disk::Ext4InfoError,
     },
     /// A file system could not be read.
     #[error("reading the file systems of {}", path.display())]
     Tree {
-        /// The image.
+        /// The image's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file system.
         source: kraken_disk::TreeError,
     },
-    /// The image has no system that we know.
+    /// The image holds no system that kraken-flash knows.
     #[error("looking at the system inside {}", path.display())]
     System {
-        /// The image.
+        /// The image's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the system.
         source: crate::base::SystemError,
     },
-    /// No Raspberry Pi runs this image.
+    /// The image is for an architecture that no Raspberry Pi runs.
     #[error("the base is for {architecture}, which no Raspberry Pi runs; choose one for arm64 or armhf")]
     NotForPi {
         /// The image's architecture.
         architecture: String,
     },
-    /// The cluster is a swarm, and its keys are not there.
+    /// The cluster is a swarm, and its keys are missing.
     #[error("the cluster is to be a swarm, and its keys are missing; `kraken-flash init` makes them")]
     NoKeys,
-    /// A node cannot run this image.
+    /// A node's board cannot run this image.
     #[error(
         "{hostname} is a {board}, which runs only 32-bit systems, and the base is {architecture}; choose an armhf base, or correct its `board`"
     )]
     WrongArchitecture {
-        /// The node.
+        /// The node's host name.
         hostname: String,
-        /// Its board.
+        /// The node's board.
         board: String,
         /// The image's architecture.
         architecture: String,
     },
-    /// The base has been in use, and not all of that can be taken back.
+    /// The base has been in use, and not every trace of that can be removed.
     #[error(
         "looking for what belongs to others in {}: it has been in use, and this would be on every node:\n  {}\n\
          use a fresh image{}, or set used = \"accept\" in [image] of kraken.toml where all of this is wanted",
         path.display(), stays.join("\n  "), if *accounts { ", make an account your own by naming it in [user]" } else { "" }
     )]
     Lived {
-        /// The base.
+        /// The base's path.
         path: PathBuf,
-        /// What would be on every node, a line each.
+        /// What would be on every node, one line each.
         stays: Vec<String>,
         /// Whether accounts are among it.
         accounts: bool,
@@ -110,25 +110,25 @@ pub enum BakeError {
     /// Templates or overlays could not be rendered.
     #[error("preparing what goes onto the cards")]
     Provision(#[from] ProvisionError),
-    /// The packages could not be laid out.
+    /// The packages could not be unpacked.
     #[error("laying out the packages")]
     Packages(#[from] UnpackError),
-    /// The files could not be laid into the image.
+    /// The files could not be written into the image.
     #[error("writing into the image")]
     Apply(#[from] kraken_disk::ApplyError),
-    /// The used blocks could not be found.
+    /// The used blocks could not be determined.
     #[error("mapping the used blocks of {}", path.display())]
     Used {
-        /// The image.
+        /// The image's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the image.
         source: kraken_disk::UsedError,
     },
-    /// The free space could not be found, or there is too little of it.
-    #[error("looking for room in the image")]
+    /// The free space could not be determined, or there is too little of it.
+    #[error("looking for free space in the image")]
     Space(#[from] kraken_disk::SpaceError),
-    /// The root partition could not be made larger.
-    #[error("making room in the root file system")]
+    /// The root partition could not be enlarged.
+    #[error("enlarging the root file system")]
     Grow(#[from] kraken_disk::GrowError),
 }
 

@@ -1,4 +1,5 @@
-//! Clears the blocks that baking has freed: a golden image holds zeros where nothing is in use, and so nothing of what was taken out.
+//! Clears the blocks that baking has freed: a golden image holds zeros where nothing is in use, and
+//! so no data that was removed from the base.
 
 use std::io;
 use std::ops::Range;
@@ -7,13 +8,13 @@ use rustix::fs::FallocateFlags;
 
 use kraken_disk::{ImageFile, UsedMap, WriteAt};
 
-/// Written at a time where holes cannot be punched, in bytes.
-const CHUNK: u64 = 1 << 20;
+/// How much is written at a time where holes cannot be punched, in bytes.
+const STEP: u64 = 1 << 20;
 
-/// Zeroes what was in use `before` and is not `after`.
+/// Zeroes what was in use `before` and is not in use `after`.
 ///
 /// # Errors
-/// What writing reports.
+/// The error of writing.
 pub(super) fn clear(file: &ImageFile, before: &UsedMap, after: &UsedMap) -> io::Result<()> {
     for range in freed(before, after) {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
@@ -25,17 +26,17 @@ pub(super) fn clear(file: &ImageFile, before: &UsedMap, after: &UsedMap) -> io::
 }
 
 fn write_zeros(file: &ImageFile, range: Range<u64>) -> io::Result<()> {
-    let zeros = vec![0; CHUNK as usize];
+    let zeros = vec![0; STEP as usize];
     let mut at = range.start;
     while at < range.end {
-        let len = CHUNK.min(range.end - at);
+        let len = STEP.min(range.end - at);
         file.write_at(at, &zeros[..len as usize])?;
         at += len;
     }
     Ok(())
 }
 
-/// The ranges of `before` that `after` does not have.
+/// Returns the ranges that are in `before` and not in `after`.
 fn freed(before: &UsedMap, after: &UsedMap) -> Vec<Range<u64>> {
     let mut list = Vec::new();
     for old in before.ranges() {

@@ -1,4 +1,5 @@
-//! The golden image: the base with everything that all nodes share, cached by the hash of its inputs.
+//! The golden image: the base with everything that all nodes share, cached by the hash of its
+//! inputs.
 
 use std::fs;
 use std::io;
@@ -7,12 +8,15 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::extents::HashedExtent;
 use super::hold::{self, Hold};
+use super::inspect::{
+    OpenBase, Opened, RecordedPackages, copy_base, detect, open, open_read, recorded, refuse_used, used_by,
+};
 use super::key::format;
-use super::look::{Opened, copy_base, detect, open, open_read, recorded, refuse_used, used_by};
-use super::pieces::Piece;
-use super::store::{cached, is_sound, keep, measure, prune, temporary};
-use super::{Admission, BakeError, Inputs, freed, packaged, turn};
+use super::packaged::PackagedBase;
+use super::store::{Measured, cached, is_sound, keep, measure, prune, temporary};
+use super::{Admission, BakeError, Inputs, cache_lock, freed, packaged};
 use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
@@ -27,22 +31,20 @@ pub struct GoldenImage {
     key: String,
     file: Arc<ImageFile>,
     layout: Layout,
-    /// The boot volume, looked over once for all nodes. `None` when it has a fault that does no harm, which baking leaves none of: then
-    /// each node's writer looks it over, and puts it right.
+    /// The boot volume, checked once for all nodes. `None` when it has a harmless fault, which
+    /// baking should not leave: then each node's writer checks and repairs it.
     clean: Option<CleanFat>,
     os: OsImage,
     described: String,
     clock_floor: i64,
     base_sha256: String,
-    /// The packages baked in, and the SHA-256 of their record.
-    packages: (Vec<RecordedPackage>, Option<String>),
-    used: UsedMap,
-    pieces: Vec<Piece>,
-    /// Guests run on the file, by its name.
+    packages: RecordedPackages,
+    measured: Measured,
+    /// QEMU guests use the file by its name.
     _stays: Hold,
 }
 
-/// A golden image together with the inputs it was made from.
+/// A golden image together with the inputs that it was made from.
 pub struct Golden {
     inputs: Inputs,
     image: GoldenImage,
@@ -51,7 +53,7 @@ pub struct Golden {
 /// Makes the golden image, or takes it from `cache` (a folder).
 ///
 /// # Errors
-/// [`BakeError`]; nothing is left in the cache then.
+/// [`BakeError`]; then nothing is left in the cache.
 pub fn bake(inputs: Inputs, cache: &Path, job: Job<'_>) -> Result<Golden, BakeError> {
     for _ in 0..2 {
         if let Some(golden) = attempt(&inputs, cache, job)? {
@@ -61,7 +63,7 @@ pub fn bake(inputs: Inputs, cache: &Path, job: Job<'_>) -> Result<Golden, BakeEr
     Err(BakeError::Rots { cache: cache.into() })
 }
 
-/// As [`bake`]; `None` when something in the cache was found damaged, and dropped.
+/// As [`bake`]; `None` when something in the cache was damaged and has been dropped.
 fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>, BakeError> {
     let base = &inputs.base;
     if inputs.cluster.swarm.mode != SwarmMode::None && matches!(inputs.admission, Admission::None) {
@@ -78,17 +80,21 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
         .clock_floor
         .unwrap_or(i64::MIN)
         .max(opened.os.made_at);
-    // With packages in it, it is another base; what it is called stays.
+    let packaged_base = |packages| PackagedBase {
+        base: base.as_ref(),
+        packages,
+        time: clock_floor,
+    };
+    // With packages in it, it is another base; its name for the user stays the same.
     let (start, file, opened, _start_stays) = match inputs
         .packages
         .as_deref()
-        .filter(|selection| !selection.bake.packages.is_empty())
+        .filter(|ready| !ready.locked.packages.is_empty())
     {
         None => (base.raw.clone(), file, opened, None),
-        Some(selection) => {
+        Some(packages) => {
             let folder = cache.join("packaged");
-            let from = (base.raw.as_path(), base.raw_sha256.as_str());
-            let path = packaged::obtain(from, (selection, clock_floor), &folder, job)?;
+            let path = packaged_base(packages).obtain(&folder, job)?;
             let Some(stays) = hold::take(&path)? else {
                 return Ok(None);
             };
@@ -99,7 +105,7 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
     };
     let start_key = match inputs.packages.as_deref() {
         None => base.raw_sha256.clone(),
-        Some(selection) => packaged::key(&base.raw_sha256, selection, clock_floor),
+        Some(packages) => packaged_base(packages).key(),
     };
     let context = Context {
         cluster: &inputs.cluster,
@@ -118,7 +124,7 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
     let path = cache.join(format!("{key}.img"));
     let record_path = cache.join(format!("{key}.json"));
-    let (used, pieces) = match cached(&path, &record_path) {
+    let measured = match cached(&path, &record_path) {
         Some(known) => {
             if !is_sound(&path, &record_path, &known, job)? {
                 return Ok(None);
@@ -127,17 +133,21 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
             known
         }
         None => {
-            let _turn = turn::take(cache, job)?;
-            // The run that was waited for may have made the same one.
+            let _lock = cache_lock::take(cache, job)?;
+            // The run that held the lock may have made the same image.
             match cached(&path, &record_path) {
                 Some(known) => known,
                 None => {
-                    // Only now is all of it read; what it was made from has been hashed when it was made.
+                    // Only now the whole file is read. Its hashes were computed when it was made.
                     if inputs.packages.is_some() && !packaged::is_sound(&start, job)? {
                         return Ok(None);
                     }
                     let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
-                    make((&file, &start), (&common, growth), temp.path(), job)?;
+                    let base = OpenBase {
+                        file: &file,
+                        path: &start,
+                    };
+                    make(base, &common, growth, temp.path(), job)?;
                     let known = measure(temp.path(), "the golden image", job)?;
                     keep(temp, &path, &record_path, &known)?;
                     prune(cache, &path);
@@ -150,7 +160,7 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
         return Ok(None);
     };
     let file = open_read(&path)?;
-    // Looked at anew: an overlay may have changed what configures the system on its first boot.
+    // Read again: an overlay may have changed how the system is configured on its first boot.
     let Opened { layout, os, root, .. } = open(&file, &path)?;
     let packages = recorded(&root).map_err(|source| BakeError::Tree {
         path: path.clone(),
@@ -169,8 +179,7 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
         clock_floor,
         base_sha256,
         packages,
-        used,
-        pieces,
+        measured,
         _stays: stays,
     };
     Ok(Some(Golden {
@@ -201,8 +210,9 @@ fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), Bake
     }
 }
 
-/// By how many bytes the root file system must grow so that what all nodes share fits, and what any one node has besides.
-/// Nodes of one role differ in a few lines, so the first of each role speaks for the rest; the margin is far larger than that.
+/// Returns by how many bytes the root file system must grow so that the shared files and those of
+/// any one node fit; `None` when they fit already. Nodes of one role differ in a few lines, so the
+/// first node of each role stands for the others; the margin is far larger than the difference.
 fn growth(
     base: &Arc<ImageFile>,
     layout: &Layout,
@@ -210,7 +220,8 @@ fn growth(
     assets: &Assets,
     common: &Overlay,
 ) -> Result<Option<u64>, BakeError> {
-    // Cards that join are smaller; and the only manager of a cluster, which speaks for managers here, is none that could.
+    // Cards that join need less space. Here the only manager of a cluster stands for managers, and
+    // it cannot join.
     let context = &Context {
         rejoin: Rejoin::No,
         ..*context
@@ -237,24 +248,20 @@ fn key(base_sha256: &str, common: &Overlay, growth: Option<u64>) -> String {
     hex::encode(hash.finalize())
 }
 
-/// Copies the base's used blocks to `to`, grows the root file system when what is baked needs room, and lays `common` over it.
-fn make(
-    (base, base_path): (&Arc<ImageFile>, &Path),
-    (common, growth): (&Overlay, Option<u64>),
-    to: &Path,
-    job: Job<'_>,
-) -> Result<(), BakeError> {
-    let before = copy_base((base, base_path), to, job)?;
+/// Copies the base's used blocks to `to`, grows the root file system by `growth` bytes if
+/// necessary, and writes `common` into it.
+fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, job: Job<'_>) -> Result<(), BakeError> {
+    let before = copy_base(base, to, job)?;
     let task = job.task("baking what all nodes share", None);
     if let Some(more) = growth {
         job.detail(&format!("the root file system grows by {} MiB", more >> 20));
-        kraken_disk::grow_root(to, more).map_err(|error| error.of(base_path))?;
+        kraken_disk::grow_root(to, more).map_err(|error| error.of(base.path))?;
     }
     job.check()?;
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
     for fault in kraken_disk::mend_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
-        path: base_path.into(),
+        path: base.path.into(),
         source,
     })? {
         job.note(&format!(
@@ -270,10 +277,10 @@ fn make(
     kraken_disk::mark_boot(&*file, &layout.boot)
         .map_err(kraken_disk::LayoutError::from)
         .map_err(|source| BakeError::Layout {
-            path: base_path.into(),
+            path: base.path.into(),
             source,
         })?;
-    // Read anew: the type is part of it.
+    // Read again, because the partition type has changed.
     let layout = detect(&file, to)?;
     kraken_disk::apply(file.clone(), &layout, common)?;
     let after = used_by(&file, to)?;
@@ -284,57 +291,59 @@ fn make(
 }
 
 impl GoldenImage {
-    /// The file, opened: it can be read even after the cache dropped it.
+    /// Returns the open file, which stays readable even after the cache dropped it.
     pub(crate) fn file(&self) -> &Arc<ImageFile> {
         &self.file
     }
-    /// Where it lies.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
-    /// The hash of its inputs, in hexadecimal.
+    /// Returns the hash of its inputs, in hexadecimal.
     pub fn key(&self) -> &str {
         &self.key
     }
-    /// The boot volume, looked over once for all nodes; `None` when each node's writer has to look it over.
+    /// Returns the boot volume, checked once for all nodes; `None` when each node's writer has to
+    /// check it.
     pub(super) fn clean(&self) -> Option<&CleanFat> {
         self.clean.as_ref()
     }
-    /// Its partitions.
+    /// Returns its partitions.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
-    /// The system inside.
+    /// Returns the system inside.
     pub fn os(&self) -> &OsImage {
         &self.os
     }
-    /// What system the base was and whether it had been in use, in words.
+    /// Describes, for the user, the system of the base and whether it had been in use.
     pub fn described(&self) -> &str {
         &self.described
     }
-    /// No node's clock starts before this, in seconds since 1970-01-01 UTC.
+    /// Returns the time before which no node's clock starts, in seconds since 1970-01-01 UTC.
     pub fn clock_floor(&self) -> i64 {
         self.clock_floor
     }
-    /// SHA-256 of the raw base image, in hexadecimal.
+    /// Returns the SHA-256 of the raw base image, in hexadecimal.
     pub fn base_sha256(&self) -> &str {
         &self.base_sha256
     }
-    /// The packages baked in.
+    /// Returns the packages that are baked in.
     pub fn packages(&self) -> &[RecordedPackage] {
-        &self.packages.0
+        &self.packages.packages
     }
-    /// SHA-256 of the record of the packages, in hexadecimal; `None` when there are none.
+    /// Returns the SHA-256 of the record of the packages, in hexadecimal; `None` when there are
+    /// none.
     pub fn packages_sha256(&self) -> Option<&str> {
-        self.packages.1.as_deref()
+        self.packages.record_sha256.as_deref()
     }
-    /// The ranges in use; everything else reads as zeros.
+    /// Returns the ranges in use; everything else reads as zeros.
     pub fn used(&self) -> &UsedMap {
-        &self.used
+        &self.measured.used
     }
-    /// The ranges in use, cut into pieces, with their hashes.
-    pub fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    /// Returns the used extents with their hashes.
+    pub fn hashed_extents(&self) -> &[HashedExtent] {
+        &self.measured.extents
     }
 }
 
@@ -348,12 +357,12 @@ impl ReadAt for GoldenImage {
 }
 
 impl Golden {
-    /// The image.
+    /// Returns the image.
     pub fn image(&self) -> &GoldenImage {
         &self.image
     }
 
-    /// What it was made from.
+    /// Returns the inputs that it was made from.
     pub fn inputs(&self) -> &Inputs {
         &self.inputs
     }

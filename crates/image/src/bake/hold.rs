@@ -1,4 +1,4 @@
-//! Images of the cache that are in use: another run does not drop them.
+//! Locks on cached images that are in use: another run does not drop them.
 
 use std::fs::File;
 use std::io;
@@ -9,23 +9,24 @@ use super::BakeError;
 use kraken_fetch::CACHE_VARIABLE;
 use kraken_foundation::lock;
 
-/// As long as it lives, the image that it is of stays in the cache.
+/// As long as it lives, its image stays in the cache.
 pub(super) struct Hold(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
 
-/// Keeps the image at `path` in the cache; `None` where another run has just dropped it.
+/// Keeps the image at `path` in the cache; `None` when another run has just dropped it.
 pub(super) fn take(path: &Path) -> Result<Option<Hold>, BakeError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(BakeError::io("opening", path)(error)),
     };
-    // Whoever has it for himself is about to drop it, which takes no time.
+    // A run that holds the exclusive lock is about to drop the image, which takes no time.
     lock::shared(&file, CACHE_VARIABLE).map_err(BakeError::io("locking", path))?;
     let metadata = file.metadata().map_err(BakeError::io("looking at", path))?;
     Ok((metadata.nlink() > 0).then_some(Hold(file)))
 }
 
-/// The image at `path` for oneself, to drop it; `None` while anybody uses it. Where the file system has no locks, nobody can say.
+/// Takes the image at `path` exclusively in order to drop it; `None` while another run uses it. On
+/// a file system without locks, uses cannot be detected.
 pub(super) fn alone(path: &Path) -> Option<File> {
     let file = File::open(path).ok()?;
     let is_free = lock::try_exclusive(&file, CACHE_VARIABLE).unwrap_or(true);

@@ -1,14 +1,14 @@
-//! What a golden image is made from.
+//! The inputs of a golden image.
 
 use std::sync::Arc;
 
 use crate::base::Base;
-use crate::packages::Selection;
+use crate::packages::ReadyPackages;
 use crate::provision::{Assets, Rejoin};
 use kraken_spec::Cluster;
 use kraken_swarm_state::{ClusterKeys, Token};
 
-/// What a golden image is made from. Cloning shares all of it.
+/// The inputs of a golden image. Clones share all of them.
 #[derive(Clone)]
 pub struct Inputs {
     /// The cluster.
@@ -18,27 +18,28 @@ pub struct Inputs {
     /// Templates and overlays.
     pub assets: Arc<Assets>,
     /// The packages to bake in; `None` for none.
-    pub packages: Option<Arc<Selection>>,
-    /// How the nodes come into their swarm.
+    pub packages: Option<Arc<ReadyPackages>>,
+    /// How the nodes become members of their swarm.
     pub admission: Admission,
 }
 
-/// How nodes come into their swarm, with the secret that they need for it.
+/// How nodes become members of their swarm, with the secret that they need for that.
 #[derive(Clone, Default)]
 pub enum Admission {
     /// There is no swarm.
     #[default]
     None,
-    /// They are members of a new swarm, whose keys these are.
+    /// They are members of a new swarm with these keys.
     New(Arc<ClusterKeys>),
     /// They join a running swarm with the token that follows from its keys.
     ByKeys(Arc<ClusterKeys>),
-    /// They join a running swarm with a token that it gave out, which is all that is known of it after a rotation.
+    /// They join a running swarm with a token that it issued; after a rotation, this is all that is
+    /// known of the swarm.
     ByToken(Arc<Token>),
 }
 
 impl Admission {
-    /// The keys of the swarm, where they are known.
+    /// Returns the keys of the swarm, if they are known.
     pub fn keys(&self) -> Option<&ClusterKeys> {
         match self {
             Self::None | Self::ByToken(_) => None,
@@ -46,12 +47,12 @@ impl Admission {
         }
     }
 
-    /// Whether the swarm runs already.
+    /// Returns whether the swarm already runs.
     pub fn is_into_a_running_swarm(&self) -> bool {
         matches!(self, Self::ByKeys(_) | Self::ByToken(_))
     }
 
-    /// How templates see it.
+    /// Returns the form of it that templates use.
     pub fn rejoin(&self) -> Rejoin<'_> {
         match self {
             Self::None | Self::New(_) => Rejoin::No,

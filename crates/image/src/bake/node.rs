@@ -1,11 +1,12 @@
-//! A node's image: the golden image seen through the node's patch. It exists nowhere as a file until `output` or `card` writes it.
+//! A node's image: the golden image with the node's patch applied on reading. It is not a file
+//! until `output` or `card` writes it.
 
 use std::io;
 use std::sync::Arc;
 
 use super::BakeError;
+use super::extents::{self, HashedExtent};
 use super::golden::{Golden, GoldenImage};
-use super::pieces::{self, Piece};
 use crate::provision::{self, Context};
 use kraken_disk::{CowView, FatTree, PATCH_BLOCK, Patch, ReadAt, UsedMap};
 use kraken_overlay::Overlay;
@@ -19,10 +20,11 @@ pub struct NodeImage<'a> {
 }
 
 impl Golden {
-    /// What makes `node` itself, as changed blocks of the golden image.
+    /// Makes the image of `node`: the changed blocks of the golden image.
     ///
     /// # Errors
-    /// [`BakeError`] when a template cannot be rendered or the files cannot be laid into the image.
+    /// [`BakeError`] when a template cannot be rendered or the files cannot be written into the
+    /// image.
     pub fn node<'a>(&'a self, node: &'a Node) -> Result<NodeImage<'a>, BakeError> {
         let image = self.image();
         let overlay = self.node_overlay(node)?;
@@ -39,7 +41,7 @@ impl Golden {
         })
     }
 
-    /// The files that make `node` itself.
+    /// Returns the files that belong to `node` alone.
     ///
     /// # Errors
     /// [`BakeError`] when a template cannot be rendered.
@@ -70,26 +72,27 @@ impl Golden {
 }
 
 impl<'a> NodeImage<'a> {
-    /// The node it is for.
+    /// Returns the node that the image is for.
     pub fn node(&self) -> &'a Node {
         self.node
     }
 
-    /// The golden image under the patch.
+    /// Returns the golden image under the patch.
     pub fn golden(&self) -> &'a GoldenImage {
         self.golden
     }
 
-    /// The changed blocks.
+    /// Returns the changed blocks.
     pub fn patch(&self) -> &Patch {
         &self.patch
     }
 
-    /// Which ranges are in use: those of the golden image, those of the patch, and those that the node's own file systems say. The last
-    /// may hold only zeros, as the golden image does there, and so are in neither of the others; a card needs them all the same.
+    /// Returns the ranges in use: those of the golden image, those of the patch, and those that the
+    /// node's own file systems use. The last may hold only zeros, as the golden image does there,
+    /// and then are in neither of the others; a card needs them all the same.
     ///
     /// # Errors
-    /// What reading the image reports.
+    /// The error of reading the image.
     pub fn used(&self) -> io::Result<UsedMap> {
         let view = CowView::with_patch(self.golden.file().clone(), self.patch.clone());
         let own = UsedMap::of(Arc::new(view)).map_err(io::Error::other)?;
@@ -101,16 +104,17 @@ impl<'a> NodeImage<'a> {
         let own = own
             .ranges()
             .iter()
-            .map(|range| pieces::whole_blocks(range, self.size()));
+            .map(|range| extents::whole_blocks(range, self.size()));
         Ok(UsedMap::from_ranges(golden.chain(changed).chain(own)))
     }
 
-    /// All used pieces with their hashes; those that the patch does not touch are taken over from the golden image.
+    /// Returns all used extents with their hashes. Hashes of extents that the patch does not touch
+    /// come from the golden image.
     ///
     /// # Errors
-    /// What reading the golden image reports.
-    pub fn pieces(&self) -> io::Result<Vec<Piece>> {
-        let golden = self.golden.pieces();
+    /// The error of reading the golden image.
+    pub fn hashed_extents(&self) -> io::Result<Vec<HashedExtent>> {
+        let golden = self.golden.hashed_extents();
         let mut known = golden.iter().peekable();
         let mut changed = self
             .patch
@@ -118,13 +122,20 @@ impl<'a> NodeImage<'a> {
             .map(|(offset, bytes)| (offset, offset + bytes.len() as u64))
             .peekable();
         let mut result = Vec::with_capacity(golden.len() + 16);
-        for (start, end) in pieces::cut(&self.used()?) {
-            while known.next_if(|piece| piece.start < start).is_some() {}
-            while changed.next_if(|(_, changed_end)| *changed_end <= start).is_some() {}
-            let touched = changed.peek().is_some_and(|(changed_start, _)| *changed_start < end);
+        for range in extents::split_extents(&self.used()?) {
+            while known.next_if(|extent| extent.start < range.start).is_some() {}
+            while changed
+                .next_if(|(_, changed_end)| *changed_end <= range.start)
+                .is_some()
+            {}
+            let touched = changed
+                .peek()
+                .is_some_and(|(changed_start, _)| *changed_start < range.end);
             match known.peek() {
-                Some(piece) if !touched && piece.start == start && piece.end == end => result.push((*piece).clone()),
-                _ => result.push(pieces::hash_piece(self, start, end)?),
+                Some(extent) if !touched && extent.start == range.start && extent.end == range.end => {
+                    result.push((*extent).clone())
+                }
+                _ => result.push(extents::hash_extent(self, range)?),
             }
         }
         Ok(result)

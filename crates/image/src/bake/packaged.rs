@@ -1,4 +1,5 @@
-//! The base with packages in it, cached by the hash of its inputs: from then on it is a base like any other.
+//! The base with packages in it, cached by the hash of its inputs. Later steps treat it like any
+//! other base.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,93 +7,99 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::inspect::{OpenBase, copy_base, detect, open_read};
 use super::key::format;
-use super::look::{copy_base, detect, open_read};
 use super::store::{cached, keep, measure, prune, temporary};
-use super::{BakeError, store, turn};
+use super::{BakeError, cache_lock, store};
 use crate::base::Base;
-use crate::packages::{self, PREINST, PackagesRecord, RECORD, RecordedPackage, Selection};
+use crate::packages::{Need, PREINST, PackagesRecord, RECORD, ReadyPackages, RecordedPackage, SLACK};
 use kraken_disk::{ImageFile, Layout, ReadAt};
 use kraken_foundation::Job;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
-/// By how many bytes the root file system of a base must grow for packages that need so many bytes and inodes; `None` when they fit.
+/// Returns by how many bytes the root file system of a base must grow for packages; `None` when
+/// they fit.
 ///
 /// # Errors
 /// [`BakeError`] when the base cannot be read.
-pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: (u64, u64)) -> Result<Option<u64>, BakeError> {
+pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: Need) -> Result<Option<u64>, BakeError> {
     Ok(kraken_disk::shortfall_of(
         base.clone(),
         layout,
-        need.0.saturating_add(packages::SLACK),
-        need.1,
+        need.bytes.saturating_add(SLACK),
+        need.inodes,
     )?)
 }
 
-/// The size in bytes of an image made from a base and packages that need so many bytes and inodes: a card must be at least as large.
-/// Overlays of many megabytes of the user's own come on top.
+/// Returns the size in bytes of an image made from a base and packages. A card must be at least as
+/// large. Large overlays of the user are not included.
 ///
 /// # Errors
 /// [`BakeError`] when the base cannot be read.
-pub fn card_size(base: &Base, need: (u64, u64)) -> Result<u64, BakeError> {
+pub fn card_size(base: &Base, need: Need) -> Result<u64, BakeError> {
     let file = open_read(&base.raw)?;
     let layout = detect(&file, &base.raw)?;
-    let growth = match need {
-        (0, 0) => None,
-        need => growth_for_packages(&file, &layout, need)?,
+    let growth = match need == Need::default() {
+        true => None,
+        false => growth_for_packages(&file, &layout, need)?,
     };
     Ok(file.size() + growth.unwrap_or(0))
 }
 
-/// What tells a base with packages from others: all that its bytes depend on.
-pub(super) fn key(base_sha256: &str, selection: &Selection, time: i64) -> String {
-    let mut hash = Sha256::new();
-    let mut field = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    for part in [&format(), "packages", base_sha256] {
-        field(part.as_bytes());
-    }
-    field(&time.to_le_bytes());
-    for package in &selection.bake.packages {
-        for part in [&package.name, &package.version, &package.architecture, &package.sha256] {
+/// A base with packages in it, and all that its bytes depend on.
+#[derive(Clone, Copy)]
+pub(super) struct PackagedBase<'a> {
+    pub(super) base: &'a Base,
+    pub(super) packages: &'a ReadyPackages,
+    /// The time of the files that no package brings, in seconds since 1970-01-01 UTC.
+    pub(super) time: i64,
+}
+
+impl PackagedBase<'_> {
+    /// Returns the hash of the inputs, in hexadecimal: the image's name in the cache.
+    pub(super) fn key(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut field = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        for part in [&format(), "packages", &self.base.raw_sha256] {
             field(part.as_bytes());
         }
+        field(&self.time.to_le_bytes());
+        for package in &self.packages.locked.packages {
+            for part in [&package.name, &package.version, &package.architecture, &package.sha256] {
+                field(part.as_bytes());
+            }
+        }
+        hex::encode(hash.finalize())
     }
-    hex::encode(hash.finalize())
+
+    /// Takes the image from `cache` (a folder), or makes it there; returns its path.
+    pub(super) fn obtain(&self, cache: &Path, job: Job<'_>) -> Result<PathBuf, BakeError> {
+        fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
+        let key = self.key();
+        let path = cache.join(format!("{key}.img"));
+        let record = cache.join(format!("{key}.json"));
+        if cached(&path, &record).is_some() {
+            job.detail(&format!("base with packages from the cache: {}", path.display()));
+            return Ok(path);
+        }
+        let _lock = cache_lock::take(cache, job)?;
+        // The run that held the lock may have made the same image.
+        if cached(&path, &record).is_none() {
+            let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
+            make(*self, temp.path(), job)?;
+            let known = measure(temp.path(), "the base with packages", job)?;
+            keep(temp, &path, &record, &known)?;
+            prune(cache, &path);
+        }
+        Ok(path)
+    }
 }
 
-/// The raw image at `base` with the packages in it: from `cache` (a folder), or made. `time` is that of the files that no package brings,
-/// in seconds since 1970-01-01 UTC.
-pub(super) fn obtain(
-    base: (&Path, &str),
-    (selection, time): (&Selection, i64),
-    cache: &Path,
-    job: Job<'_>,
-) -> Result<PathBuf, BakeError> {
-    fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
-    let key = key(base.1, selection, time);
-    let path = cache.join(format!("{key}.img"));
-    let record = cache.join(format!("{key}.json"));
-    if cached(&path, &record).is_some() {
-        job.detail(&format!("base with packages from the cache: {}", path.display()));
-        return Ok(path);
-    }
-    let _turn = turn::take(cache, job)?;
-    // The run that was waited for may have made the same one.
-    if cached(&path, &record).is_none() {
-        let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
-        make(base.0, (selection, time), temp.path(), job)?;
-        let known = measure(temp.path(), "the base with packages", job)?;
-        keep(temp, &path, &record, &known)?;
-        prune(cache, &path);
-    }
-    Ok(path)
-}
-
-/// Whether the base with packages at `path` still is what was made; one that is not is dropped from the cache. A base without packages,
-/// which is not of this cache, is none of its business.
+/// Returns whether the base with packages at `path` still has the bytes that were written; if not,
+/// it is dropped from the cache. A base without packages is not in this cache and always passes.
 pub(super) fn is_sound(path: &Path, job: Job<'_>) -> Result<bool, BakeError> {
     let record = path.with_extension("json");
     match cached(path, &record) {
@@ -101,11 +108,13 @@ pub(super) fn is_sound(path: &Path, job: Job<'_>) -> Result<bool, BakeError> {
     }
 }
 
-fn make(base: &Path, (selection, time): (&Selection, i64), to: &Path, job: Job<'_>) -> Result<(), BakeError> {
+fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeError> {
+    let PackagedBase { base, packages, time } = inputs;
+    let base = base.raw.as_path();
     let file = open_read(base)?;
     let layout = detect(&file, base)?;
-    let growth = growth_for_packages(&file, &layout, selection.bake.need())?;
-    let count = selection.bake.packages.len();
+    let growth = growth_for_packages(&file, &layout, packages.locked.need())?;
+    let count = packages.locked.packages.len();
     let task = job.task(
         &format!("unpacking {count} package{}", if count == 1 { "" } else { "s" }),
         None,
@@ -115,10 +124,14 @@ fn make(base: &Path, (selection, time): (&Selection, i64), to: &Path, job: Job<'
         source,
     })?;
     let scratch = to.parent().unwrap_or(Path::new("."));
-    let unpacked = kraken_debian::unpack(&root, &selection.debs, scratch, time, job.interrupt)?;
-    let overlay = with_record(unpacked, selection, time)?;
+    let unpacked = kraken_debian::unpack(&root, &packages.debs, scratch, time, job.interrupt)?;
+    let overlay = with_record(unpacked, packages, time)?;
     drop(task);
-    copy_base((&file, base), to, job)?;
+    let open_base = OpenBase {
+        file: &file,
+        path: base,
+    };
+    copy_base(open_base, to, job)?;
     if let Some(more) = growth {
         job.detail(&format!(
             "the root file system grows by {} MiB for the packages",
@@ -137,8 +150,9 @@ fn make(base: &Path, (selection, time): (&Selection, i64), to: &Path, job: Job<'
     Ok(())
 }
 
-/// The packages' files, what is to be run before they are configured, and the record of all that.
-fn with_record(unpacked: kraken_debian::Unpacked, selection: &Selection, time: i64) -> Result<Overlay, BakeError> {
+/// Returns the packages' files, the list of preinst scripts to run before the packages are
+/// configured, and the record of all that.
+fn with_record(unpacked: kraken_debian::Unpacked, packages: &ReadyPackages, time: i64) -> Result<Overlay, BakeError> {
     let mut overlay = unpacked.overlay;
     let mut put = |path: &str, bytes: Vec<u8>| -> Result<(), BakeError> {
         let place = EntryPath::new(path).map_err(kraken_debian::UnpackError::from)?;
@@ -149,7 +163,7 @@ fn with_record(unpacked: kraken_debian::Unpacked, selection: &Selection, time: i
         let lines: String = unpacked.preinsts.iter().map(kraken_debian::Preinst::line).collect();
         put(PREINST, lines.into_bytes())?;
     }
-    let recorded = selection.bake.packages.iter().map(|package| RecordedPackage {
+    let recorded = packages.locked.packages.iter().map(|package| RecordedPackage {
         name: package.name.clone(),
         version: package.version.clone(),
         architecture: package.architecture.clone(),

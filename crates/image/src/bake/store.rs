@@ -1,4 +1,5 @@
-//! The cache of golden images: an image is taken from it only with its record, and only while it is the file that was measured.
+//! The cache of golden images. An image is taken from it only with its record, and only while it is
+//! the file that was measured.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,29 +8,31 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::extents::{self, HashedExtent};
+use super::inspect::{open_read, used_by};
 use super::key::format;
-use super::look::{open_read, used_by};
-use super::pieces::{self, Piece};
-use super::{BakeError, hold, turn};
+use super::{BakeError, cache_lock, hold};
 use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::Job;
 use kraken_foundation::atomic;
 use kraken_foundation::interrupt::Interrupted;
 
-/// How many golden images the cache keeps: the one in use and the ones before it, for who goes back and forth.
+/// How many golden images the cache keeps: the one in use and earlier ones, for users who switch
+/// between configurations.
 const KEEP: usize = 3;
 
-/// What lies beside a cached golden image, so that it need not be measured again.
+/// The record beside a cached golden image, so that the image need not be measured again.
 #[derive(Serialize, Deserialize)]
 struct Record {
     format: String,
     size: u64,
     stamp: Stamp,
     used: Vec<(u64, u64)>,
-    pieces: Vec<Piece>,
+    #[serde(rename = "pieces")]
+    extents: Vec<HashedExtent>,
 }
 
-/// By what an image is known to be the file that was measured, as far as the file system tells.
+/// The file system's data by which a file is recognised as the one that was measured.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     inode: u64,
@@ -47,10 +50,15 @@ impl Stamp {
     }
 }
 
-/// The used ranges of an image, and their pieces with hashes.
-pub(super) type Measured = (UsedMap, Vec<Piece>);
+/// The used ranges of an image, and their extents with hashes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Measured {
+    pub(super) used: UsedMap,
+    pub(super) extents: Vec<HashedExtent>,
+}
 
-/// Finds the used ranges of the image at `path`, and hashes them; `what` is its name for people.
+/// Finds the used ranges of the image at `path`, and hashes them; `what` is its name in progress
+/// messages.
 pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured, BakeError> {
     let file = open_read(path)?;
     let bytes = used_by(&file, path)?;
@@ -58,55 +66,60 @@ pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured,
         bytes
             .ranges()
             .iter()
-            .map(|range| pieces::whole_blocks(range, file.size())),
+            .map(|range| extents::whole_blocks(range, file.size())),
     );
     let task = job.task(&format!("hashing {what}"), Some(used.bytes()));
-    match pieces::hash_all(&*file, &used, &*task, job.interrupt) {
+    match extents::hash_all(&*file, &used, &*task, job.interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
-        result => Ok((used, result.map_err(BakeError::io("hashing", path))?)),
+        result => Ok(Measured {
+            extents: result.map_err(BakeError::io("hashing", path))?,
+            used,
+        }),
     }
 }
 
-/// A file with the name of something unfinished, which `turn` clears away when nobody does.
+/// Makes an unfinished file, which `cache_lock` removes if this run does not.
 pub(super) fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new()
-        .prefix(turn::PREFIX)
-        .suffix(turn::SUFFIX)
+        .prefix(cache_lock::PREFIX)
+        .suffix(cache_lock::SUFFIX)
         .tempfile_in(folder)
 }
 
-/// The cached image's measurements, if the image is still the one that was measured.
+/// Returns the measurements of the cached image, if the image is still the one that was measured.
 pub(super) fn cached(path: &Path, record_path: &Path) -> Option<Measured> {
     let record: Record = serde_json::from_slice(&fs::read(record_path).ok()?).ok()?;
     let metadata = fs::metadata(path).ok()?;
     let same = record.format == format() && record.size == metadata.len() && record.stamp == Stamp::of(&metadata);
     same.then(|| {
-        // Newest use last, for `prune`; a cache that cannot be touched is still a cache. The record's time: the image's are its stamp.
+        // `prune` goes by the time of the last use, kept as the record's time because the image's
+        // own times are its stamp. A cache that cannot be written is still usable.
         let _ = File::open(record_path)
             .and_then(|file| file.set_times(fs::FileTimes::new().set_modified(std::time::SystemTime::now())));
-        (
-            UsedMap::from_ranges(record.used.into_iter().map(|(start, end)| start..end)),
-            record.pieces,
-        )
+        Measured {
+            used: UsedMap::from_ranges(record.used.into_iter().map(|(start, end)| start..end)),
+            extents: record.extents,
+        }
     })
 }
 
-/// Whether a cached image still holds the bytes that were measured: a disk can rot without the file system noticing. One that does not
-/// is dropped from the cache, with a note, and is to be made anew.
+/// Returns whether a cached image still holds the bytes that were measured: a disk can lose data
+/// without the file system noticing. If not, the image is dropped from the cache with a note, and
+/// must be made again.
 pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: Job<'_>) -> Result<bool, BakeError> {
     let file = open_read(path)?;
-    let task = job.task("checking what is in the cache", Some(known.0.bytes()));
-    let found = match pieces::hash_all(&*file, &known.0, &*task, job.interrupt) {
+    let task = job.task("checking what is in the cache", Some(known.used.bytes()));
+    let found = match extents::hash_all(&*file, &known.used, &*task, job.interrupt) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
-        // Where the disk itself reports the error, the image is no better.
+        // When the disk itself reports an error, the image is no better.
         Err(_) => Vec::new(),
     };
-    if found == known.1 {
+    if found == known.extents {
         return Ok(true);
     }
     job.note(&format!(
-        "{} in the cache is not what it was when it was made; it is dropped, and made anew (the disk under the cache may be failing)",
+        "{} in the cache is not what it was when it was made; it is dropped, and made again (the disk under the cache may be failing)",
         path.display()
     ));
     for path in [record_path, path] {
@@ -120,7 +133,8 @@ pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: J
     Ok(false)
 }
 
-/// Gives the finished image its name, then writes its record. An image without a record is baked again.
+/// Gives the finished image its name, then writes its record. An image without a record is baked
+/// again.
 pub(super) fn keep(
     temp: tempfile::NamedTempFile,
     path: &Path,
@@ -135,8 +149,13 @@ pub(super) fn keep(
         format: format(),
         size: metadata.len(),
         stamp: Stamp::of(&metadata),
-        used: known.0.ranges().iter().map(|range| (range.start, range.end)).collect(),
-        pieces: known.1.clone(),
+        used: known
+            .used
+            .ranges()
+            .iter()
+            .map(|range| (range.start, range.end))
+            .collect(),
+        extents: known.extents.clone(),
     };
     let json = serde_json::to_vec(&record)
         .map_err(io::Error::from)
@@ -144,7 +163,8 @@ pub(super) fn keep(
     atomic::write(record_path, 0o600, &json).map_err(BakeError::io("writing", record_path))
 }
 
-/// Drops the golden images that were not used for the longest time, but for those that are in use now. Failing to is no failure of the bake.
+/// Drops the golden images that were unused for the longest time, except those in use. A failure
+/// here does not fail the bake.
 pub(super) fn prune(cache: &Path, current: &Path) {
     let Ok(entries) = fs::read_dir(cache) else { return };
     let mut old: Vec<_> = entries
@@ -160,7 +180,7 @@ pub(super) fn prune(cache: &Path, current: &Path) {
     old.sort();
     old.reverse();
     for (_, path) in old.into_iter().skip(KEEP - 1) {
-        // Guests may run on it, or cards be written from it.
+        // A QEMU guest may run on it, or a card may be written from it.
         let Some(_alone) = hold::alone(&path) else { continue };
         let _ = fs::remove_file(path.with_extension("json"));
         let _ = fs::remove_file(path);
@@ -173,7 +193,7 @@ mod tests {
     use kraken_foundation::interrupt::Interrupt;
     use kraken_foundation::progress::{Progress as _, Silent};
 
-    /// An image of a MiB in a cache folder, measured.
+    /// Makes an image of one MiB in a cache folder, measured.
     fn kept(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf, Measured) {
         let (path, record) = (folder.join("k.img"), folder.join("k.json"));
         let temp = temporary(folder).unwrap();
@@ -181,12 +201,13 @@ mod tests {
         let used = UsedMap::from_ranges([4096..8192, 500_000..600_000]);
         let file = open_read(temp.path()).unwrap();
         let task = Silent.task("", None);
-        let pieces = pieces::hash_all(&*file, &used, &*task, &Interrupt::new()).unwrap();
-        keep(temp, &path, &record, &(used.clone(), pieces.clone())).unwrap();
-        (path, record, (used, pieces))
+        let extents = extents::hash_all(&*file, &used, &*task, &Interrupt::new()).unwrap();
+        let known = Measured { used, extents };
+        keep(temp, &path, &record, &known).unwrap();
+        (path, record, known)
     }
 
-    /// Changes a byte of a file and puts its time of change back, as a disk that rots would.
+    /// Changes a byte of a file and restores its modification time, as a failing disk would.
     fn rot(path: &Path, at: u64) {
         use std::os::unix::fs::FileExt;
         let file = File::options().read(true).write(true).open(path).unwrap();
@@ -200,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, record, known) = kept(folder.path());
         assert_eq!(cached(&path, &record), Some(known.clone()));
-        assert_eq!(cached(&path, &record), Some(known), "the first look was a change");
+        assert_eq!(cached(&path, &record), Some(known), "reading it was a change");
         rot(&path, 5000);
         assert_eq!(cached(&path, &record), None, "its time of change is the old one");
         let (path, record, _) = kept(folder.path());

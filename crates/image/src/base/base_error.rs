@@ -1,4 +1,4 @@
-//! Why there is no base: everything that can go wrong in this module.
+//! Why there is no base: all errors of this module.
 
 use super::catalogue::CatalogueError;
 use super::debian::DebianError;
@@ -15,42 +15,42 @@ pub enum BaseError {
     /// An address cannot be used.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The cache, or a file of the user.
+    /// The cache, or a file of the user, cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// The catalogue.
+    /// The catalogue cannot be used.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
-    /// A download.
+    /// A download failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// A packed file.
+    /// A packed file cannot be unpacked.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
-    /// The Debian base.
+    /// The Debian base cannot be composed.
     #[error(transparent)]
     Debian(#[from] DebianError),
-    /// It is not in the cache, and the network is not to be used.
+    /// It is not in the cache, and the network must not be used.
     #[error(
         "getting the base {origin}: it is not in the cache, and this run is offline; run `kraken-flash fetch` first, with a network"
     )]
     Offline {
-        /// What was wanted.
+        /// The base that was requested.
         origin: String,
     },
-    /// It is not the one that was asked for.
+    /// Its hash is not the one in `[image] sha256`.
     #[error(
         "checking the base {origin}: SHA-256 {expected} is wanted, {}; correct [image] sha256, or get the right file",
         found(download, raw)
     )]
     WrongHash {
-        /// What was checked.
+        /// The base that was checked.
         origin: String,
-        /// Hex.
+        /// The hash from kraken.toml, in hexadecimal.
         expected: String,
-        /// Of the file as downloaded, hex; `None` when it was not packed.
+        /// The hash of the file as downloaded, in hexadecimal; `None` when it was not packed.
         download: Option<String>,
-        /// Of the raw image, hex.
+        /// The hash of the raw image, in hexadecimal.
         raw: String,
     },
     /// Stopped on request.
@@ -66,7 +66,7 @@ fn found(download: &Option<String>, raw: &str) -> String {
 }
 
 impl BaseError {
-    /// Whether the work was stopped on request, rather than failed.
+    /// Returns whether the work was stopped on request, rather than failed.
     pub fn is_interrupted(&self) -> bool {
         matches!(
             self,
@@ -87,7 +87,7 @@ pub(super) fn wrong_hash(base: &Base, expected: String) -> BaseError {
     }
 }
 
-/// Whether the error says nothing against the downloaded file.
+/// Returns whether the error does not mean that the downloaded file is wrong.
 pub(super) fn is_about_this_machine(error: &BaseError) -> bool {
     matches!(
         error,

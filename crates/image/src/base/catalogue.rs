@@ -1,7 +1,9 @@
-//! Raspberry Pi Imager's catalogue of OS images (`os_list_imagingutility_v4.json`): reading it, and finding an image in it by name.
+//! Raspberry Pi Imager's catalogue of OS images (`os_list_imagingutility_v4.json`): reads it, and
+//! finds an image in it by name.
 //!
-//! The format is that of `doc/json-schema/os-list-schema.json` in the repository raspberrypi/rpi-imager. Entries nest under
-//! `subitems`, or in a further document at `subitems_url`. Unknown fields are passed over; so is an entry without name or address.
+//! The format is that of `doc/json-schema/os-list-schema.json` in the repository
+//! raspberrypi/rpi-imager. Entries nest under `subitems`, or in a further document at
+//! `subitems_url`. Unknown fields are skipped; so are entries without name or address.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
@@ -10,19 +12,20 @@ use serde_json::Value;
 
 use kraken_fetch::Hash;
 
-/// Raspberry Pi's own catalogue.
+/// The address of Raspberry Pi's own catalogue.
 pub const DEFAULT_CATALOGUE: &str = "https://downloads.raspberrypi.com/os_list_imagingutility_v4.json";
 
 /// A document larger than this (bytes) is not read.
 pub const MOST_BYTES: u64 = 16 << 20;
 
-/// `subitems` nested deeper than this are refused.
+/// Deeper nesting of `subitems` is refused.
 const MOST_DEPTH: usize = 8;
 
-/// More entries than this in a document are refused.
+/// More entries in a document are refused.
 const MOST_ENTRIES: usize = 20_000;
 
-/// So many further documents are fetched at most, each at most so many links away from the first.
+/// The most further documents that are fetched, and the most links that each may be away from the
+/// first.
 const MOST_DOCUMENTS: usize = 64;
 const MOST_LINKS: usize = 4;
 
@@ -32,29 +35,29 @@ pub enum CatalogueError {
     /// The document is not JSON.
     #[error("reading the catalogue: {0}; check its address")]
     Json(#[from] serde_json::Error),
-    /// It is JSON, but no catalogue.
+    /// It is JSON, but not a catalogue.
     #[error("reading the catalogue: it has no list \"os_list\"; check its address")]
     NoList,
-    /// It is out of all proportion.
-    #[error("reading the catalogue: it has {0}; this is no catalogue of images")]
+    /// Its size or nesting is beyond any real catalogue.
+    #[error("reading the catalogue: it has {0}; this is not a catalogue of images")]
     TooMuch(&'static str),
-    /// It has no such image.
+    /// It has no image of this name.
     #[error(
         "looking for {name:?} in the catalogue: there is no such image; {}",
         suggestion(near)
     )]
     NoSuchImage {
-        /// The name asked for.
+        /// The name that was requested.
         name: String,
-        /// Names like it, or some of those that there are.
+        /// Names like it, or some of the names that exist.
         near: Vec<String>,
     },
-    /// It has the image, with a hash that is none.
+    /// It has the image, with a hash that is not a SHA-256.
     #[error(
         "reading the catalogue's entry {name:?}: its {field} is not a SHA-256; the image could not be checked, so it is not used"
     )]
     BadHash {
-        /// The entry.
+        /// The entry's name.
         name: String,
         /// `extract_sha256` or `image_download_sha256`.
         field: &'static str,
@@ -71,23 +74,23 @@ fn suggestion(near: &[String]) -> String {
 /// One image of a catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What Imager shows: "Raspberry Pi OS Lite (64-bit)".
+    /// The name that Imager shows: "Raspberry Pi OS Lite (64-bit)".
     pub name: String,
-    /// Where it is.
+    /// The address of the download.
     pub url: String,
     /// Size of the raw image, in bytes.
     pub extract_size: Option<u64>,
-    /// SHA-256 of the raw image, hex, as the catalogue has it.
+    /// SHA-256 of the raw image, in hexadecimal, as the catalogue has it.
     pub extract_sha256: Option<String>,
     /// Size of the download, in bytes.
     pub image_download_size: Option<u64>,
-    /// SHA-256 of the download, hex, as the catalogue has it.
+    /// SHA-256 of the download, in hexadecimal, as the catalogue has it.
     pub image_download_sha256: Option<String>,
-    /// `2026-04-21`; empty when it has none.
+    /// The release date, such as `2026-04-21`; empty when the catalogue has none.
     pub release_date: String,
 }
 
-/// What one document of a catalogue holds.
+/// The contents of one document of a catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Document {
     /// Its images, nested ones included, in the document's order.
@@ -97,10 +100,10 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
-    /// [`CatalogueError`] when it is no catalogue, or one out of all proportion.
+    /// [`CatalogueError`] when it is not a catalogue, or is larger or deeper than any real one.
     pub fn parse(text: &str) -> Result<Self, CatalogueError> {
         let value: Value = serde_json::from_str(text)?;
         let list = value
@@ -133,11 +136,12 @@ impl Document {
         Ok(())
     }
 
-    /// The image that `name` means: `raspios-lite-arm64` and its like by the folder of the address
-    /// (`…/raspios_lite_arm64/images/…`), anything else by the entry's own name. Of several, the latest release.
+    /// Returns the image that `name` means. Names such as `raspios-lite-arm64` are compared with
+    /// the folder in the address (`…/raspios_lite_arm64/images/…`), other names with the entry's
+    /// own name. Of several images it is the latest release.
     pub fn find(&self, name: &str) -> Option<&Entry> {
         let matching = self.entries.iter().filter(|entry| entry.is_called(name));
-        // `max_by` prefers the last of equals; a catalogue puts first what matters.
+        // `max_by` returns the last of equal entries; a catalogue lists the most important first.
         matching
             .rev()
             .max_by(|one, other| one.release_date.cmp(&other.release_date))
@@ -150,7 +154,7 @@ impl Entry {
         self.name.trim().eq_ignore_ascii_case(name) || self.short_name().is_some_and(|short| short == name)
     }
 
-    /// `raspios-lite-arm64` for an image in a folder `raspios_lite_arm64`.
+    /// Returns `raspios-lite-arm64` for an image in a folder `raspios_lite_arm64`.
     pub fn short_name(&self) -> Option<String> {
         let path = self.url.split(['?', '#']).next()?;
         let folder = path.split('/').skip(3).find(|folder| folder.starts_with("raspios_"))?;
@@ -158,7 +162,7 @@ impl Entry {
         named.then(|| folder.replace('_', "-"))
     }
 
-    /// SHA-256 of the raw image.
+    /// Returns the SHA-256 of the raw image.
     ///
     /// # Errors
     /// [`CatalogueError::BadHash`] when the catalogue has something else there.
@@ -166,7 +170,7 @@ impl Entry {
         self.hash("extract_sha256", self.extract_sha256.as_deref())
     }
 
-    /// SHA-256 of the download.
+    /// Returns the SHA-256 of the download.
     ///
     /// # Errors
     /// [`CatalogueError::BadHash`] when the catalogue has something else there.
@@ -200,11 +204,12 @@ fn entry(item: &Value) -> Option<Entry> {
     })
 }
 
-/// Finds `name` in the catalogue at `address`; `load` brings the text of a document. Further documents are loaded only as
-/// long as the image is not found; one that cannot be loaded is passed over with a word to `skipped`.
+/// Finds `name` in the catalogue at `address`; `load` returns the text of a document. Further
+/// documents are loaded only until the image is found. One that cannot be loaded is skipped and
+/// reported to `skipped`.
 ///
 /// # Errors
-/// What `load` says of the first document, or [`CatalogueError`].
+/// The error of `load` for the first document, or [`CatalogueError`].
 pub(super) fn search<E: From<CatalogueError>>(
     address: &str,
     name: &str,
@@ -242,7 +247,7 @@ pub(super) fn search<E: From<CatalogueError>>(
     Err(CatalogueError::NoSuchImage { name, near }.into())
 }
 
-/// The eight names most like `name`.
+/// Returns the eight names most like `name`.
 fn nearest(name: &str, names: BTreeSet<String>) -> Vec<String> {
     let mut names: Vec<String> = names.into_iter().collect();
     names.sort_by_cached_key(|other| distance(name, other));
@@ -250,7 +255,7 @@ fn nearest(name: &str, names: BTreeSet<String>) -> Vec<String> {
     names
 }
 
-/// The Levenshtein distance of the first 64 characters, case ignored.
+/// Returns the Levenshtein distance of the first 64 characters, ignoring case.
 fn distance(one: &str, other: &str) -> usize {
     let letters = |text: &str| -> Vec<char> { text.to_lowercase().chars().take(64).collect() };
     let (one, other) = (letters(one), letters(other));

@@ -1,8 +1,9 @@
-//! The base `debian`: a Pi-bootable Debian, composed on this machine from Debian's own signed packages.
+//! The base `debian`: a Debian that boots on a Pi, composed on this machine from Debian's own
+//! signed packages.
 //!
-//! The work is done by `mmdebstrap` and the shell scripts beside this file. This module finds out what the host has
-//! (mirror, keys, tools), runs the scripts in namespaces of their own, and keeps the result in the cache: a second call
-//! needs neither the network nor root.
+//! `mmdebstrap` and the shell scripts beside this file do the work. This module finds out what the
+//! host has (mirror, keys, tools), runs the scripts in namespaces of their own, and keeps the
+//! result in the cache. A second call needs neither the network nor root.
 
 mod compose;
 mod error;
@@ -23,13 +24,15 @@ pub use host::Mirror;
 pub use release::Release;
 pub use scripts::cached_path;
 
-/// The raw image of a Debian release: from the cache, or composed (which takes minutes, root and a Debian mirror).
+/// Returns the raw image of a Debian release: from the cache, or composed (which takes minutes,
+/// root and a Debian mirror).
 ///
-/// The image is sparse: an MBR disk of 2000 MiB with a FAT32 `bootfs` and an ext4 `rootfs`, as Raspberry Pi OS has them.
-/// Two processes that ask at the same time compose it once. `refresh` composes it anew, even when the cache has it.
+/// The image is sparse: an MBR disk of 2000 MiB with a FAT32 `bootfs` and an ext4 `rootfs`, as in
+/// Raspberry Pi OS. Two processes that ask at the same time compose it once. `refresh` composes it
+/// again, even when the cache has it.
 ///
 /// # Errors
-/// [`DebianError`]; nothing is left under the final name.
+/// [`DebianError`]; then no file has the final name.
 pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) -> Result<PathBuf, DebianError> {
     let image = cached_path(cache_dir, release);
     if image.is_file() && !refresh {
@@ -40,13 +43,13 @@ pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) 
             cache: cache_dir.to_owned(),
         });
     }
-    let missing = host::Missing::look();
+    let missing = host::Missing::find();
     if !missing.is_empty() {
         return Err(missing.into());
     }
     let folder = cache_dir.join("debian");
     fs::create_dir_all(&folder).map_err(io_error("creating", &folder))?;
-    let _lock = take_turn(&folder.join("lock"), job)?;
+    let _lock = take_lock(&folder.join("lock"), job)?;
     if image.is_file() && !refresh {
         return Ok(image);
     }
@@ -54,8 +57,8 @@ pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) 
     Ok(image)
 }
 
-/// Waits for its turn: the lock goes with the returned file.
-fn take_turn(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
+/// Waits for the lock, which the returned file holds.
+fn take_lock(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
     let file = named::open(path).map_err(io_error("creating", path))?;
     let waiting = "another process is composing the debian base; waiting for it";
     match kraken_foundation::lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job) {
@@ -91,11 +94,11 @@ mod tests {
     fn the_lock_gives_way_to_an_interrupt() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let _held = take_turn(&path, Job::new(&Silent, &Interrupt::new())).unwrap();
+        let _held = take_lock(&path, Job::new(&Silent, &Interrupt::new())).unwrap();
         let interrupt = Interrupt::new();
         interrupt.set();
         assert!(matches!(
-            take_turn(&path, Job::new(&Silent, &interrupt)),
+            take_lock(&path, Job::new(&Silent, &interrupt)),
             Err(DebianError::Interrupted(Interrupted))
         ));
     }

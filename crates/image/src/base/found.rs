@@ -1,4 +1,4 @@
-//! A base image that is there.
+//! A base image on this machine.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,13 @@ use std::path::PathBuf;
 pub struct Base {
     /// The raw image: in the cache, or the user's own file. It must not be written.
     pub raw: PathBuf,
-    /// SHA-256 of the raw image, hex.
+    /// SHA-256 of the raw image, in hexadecimal.
     pub raw_sha256: String,
     /// Its size in bytes.
     pub size: u64,
     /// What it was made from: an address without secrets, a file name without folders, `debian`.
     pub origin: String,
-    /// SHA-256 of the packed file that it came out of, hex; `None` when it was not packed.
+    /// SHA-256 of the packed file that it came out of, in hexadecimal; `None` when it was not
+    /// packed.
     pub download_sha256: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Where an OS image comes from (file, URL, catalogue, Debian), and what system is inside it.
+//! Where an OS image comes from (file, URL, catalogue, Debian), and which system is inside it.
 //!
 //! This module never changes an image.
 

@@ -1,19 +1,19 @@
-//! What an image is called: the edition and date of a Raspberry Pi OS, else the name of os-release(5).
+//! The product name of an image: the edition and date of a Raspberry Pi OS, else the name in
+//! os-release(5).
 
 use kraken_disk::{FileTree, TreeError};
 
 use super::text::text;
 
-/// Where pi-gen writes which image it made: `Raspberry Pi reference 2026-06-18`, and on the next line the last stage that it ran.
+/// The file in which pi-gen records the image: `Raspberry Pi reference 2026-06-18`, and on the next
+/// line the last stage that it ran.
 const ISSUE: &str = "/etc/rpi-issue";
 /// The same on the boot volume.
 const BOOT_ISSUE: &str = "/issue.txt";
 
-/// `Raspberry Pi OS Lite (Trixie, 2026-06-18)`, as far as the image tells. It is for Raspberry Pi OS only.
-pub(super) fn raspberry_pi_os(
-    (boot, root): (&dyn FileTree, &dyn FileTree),
-    codename: &str,
-) -> Result<String, TreeError> {
+/// Returns `Raspberry Pi OS Lite (Trixie, 2026-06-18)`, as far as the image has these facts. Only
+/// for Raspberry Pi OS.
+pub(super) fn raspberry_pi_os(boot: &dyn FileTree, root: &dyn FileTree, codename: &str) -> Result<String, TreeError> {
     let issue = match text(root, ISSUE)? {
         Some(issue) => issue,
         None => text(boot, BOOT_ISSUE)?.unwrap_or_default(),
@@ -22,7 +22,8 @@ pub(super) fn raspberry_pi_os(
 }
 
 fn name(issue: &str, codename: &str) -> String {
-    // pi-gen's stages: 2 is the system without a desktop, 4 has one, 5 has all that is recommended.
+    // pi-gen's stages: 2 is the system without a desktop, 4 has one, 5 has all recommended
+    // software.
     let edition = match issue.lines().nth(1).and_then(|line| line.rsplit(',').next()) {
         Some(stage) if stage.trim() == "stage2" => " Lite",
         Some(stage) if stage.trim() == "stage5" => " Full",
@@ -47,7 +48,7 @@ fn name(issue: &str, codename: &str) -> String {
     }
 }
 
-/// `2026-06-18`
+/// Returns whether a word has the form `2026-06-18`.
 fn is_date(word: &str) -> bool {
     let parts: Vec<&str> = word.split('-').collect();
     let digits = |part: &&str| part.chars().all(|c| c.is_ascii_digit());

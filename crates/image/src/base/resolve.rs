@@ -1,4 +1,4 @@
-//! From what `[image]` says to a raw image on this machine: checked, unpacked, cached, and nothing done twice.
+//! Obtains the raw image that `[image]` names: checked, unpacked, cached, without repeating work.
 
 use std::fs::{self, File};
 use std::io;
@@ -28,7 +28,7 @@ use kraken_spec::{BaseRef, Image};
 /// Obtains the base that `image` names.
 ///
 /// # Errors
-/// [`BaseError`]; nothing half-made is left then but a `.part` that the next run resumes.
+/// [`BaseError`]; then at most a `.part` file is left, which the next run resumes.
 pub fn obtain(image: &Image, options: &Options, job: Job<'_>) -> Result<Base, BaseError> {
     let work = Work {
         cache: Cache::open(options.cache.as_deref())?,
@@ -45,7 +45,7 @@ pub fn obtain(image: &Image, options: &Options, job: Job<'_>) -> Result<Base, Ba
     }
 }
 
-/// What the catalogue announces of an image; what it announces must be so.
+/// The sizes and hashes that the catalogue announces for an image; they are checked.
 #[derive(Clone, Debug, Default)]
 struct Announced {
     download_size: Option<u64>,
@@ -79,7 +79,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// A file of the user: raw, it is used where it is; packed, it is unpacked into the cache.
+    /// A file of the user. A raw image is used in place; a packed one is unpacked into the cache.
     fn file(&self, path: &Path) -> Result<Base, BaseError> {
         let format = kraken_fetch::recognise(path)?;
         let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -118,7 +118,7 @@ impl Work<'_> {
         Ok(base)
     }
 
-    /// An image of the catalogue. A name that was looked up once stays what it was until a refresh.
+    /// An image of the catalogue. Once a name was resolved, the result is kept until a refresh.
     fn named(&self, name: &str) -> Result<Base, BaseError> {
         let address = self.image.catalogue.as_deref().unwrap_or(DEFAULT_CATALOGUE);
         let mirror = self.image.mirror.as_deref().map(address::parse).transpose()?;
@@ -157,7 +157,7 @@ impl Work<'_> {
             let url = if url == *catalogue { url } else { on_mirror(url, mirror) };
             let text = download::text(
                 &self.client,
-                self.patience(),
+                self.timeouts(),
                 &url,
                 catalogue::MOST_BYTES,
                 self.job.interrupt,
@@ -175,7 +175,7 @@ impl Work<'_> {
         catalogue::search(catalogue.as_str(), name, load, skipped)
     }
 
-    /// A file at an address: from the cache when it is known there, else from the network.
+    /// A file at an address: from the cache if known there, else from the network.
     fn download(&self, url: &Url, announced: &Announced) -> Result<Base, BaseError> {
         let key = cache::key(&[url.as_str().as_bytes()]);
         let _lock = self.cache.lock(&format!("url-{key}"), self.job)?;
@@ -184,7 +184,8 @@ impl Work<'_> {
             match self.cached(&key, announced, &origin) {
                 Ok(Some(base)) => return Ok(base),
                 Ok(None) => {}
-                // What the cache has from there is not what is wanted; perhaps it was replaced there since.
+                // The cached file from that address has another hash; it may have been replaced
+                // there since.
                 Err(BaseError::WrongHash { .. } | BaseError::Unpack(UnpackError::WrongSize { .. }))
                     if !self.options.offline => {}
                 Err(error) => return Err(error),
@@ -200,7 +201,7 @@ impl Work<'_> {
             .and_then(|format| {
                 let base = self.unpacked(&path, format, &hash, announced, origin)?;
                 if format == Format::Raw {
-                    // The raw image in the cache is the same bytes.
+                    // The raw image in the cache has the same bytes.
                     let _ = fs::remove_file(&path);
                 }
                 Ok(base)
@@ -215,7 +216,7 @@ impl Work<'_> {
         made
     }
 
-    /// What the cache knows of an address.
+    /// Returns what the cache has from an address.
     fn cached(&self, key: &str, announced: &Announced, origin: &str) -> Result<Option<Base>, BaseError> {
         let Some(found) = self.cache.record::<Found>("url", key) else {
             return Ok(None);
@@ -237,7 +238,7 @@ impl Work<'_> {
             .map(Some)
     }
 
-    /// Downloads into the cache; returns the hash under which the file is there.
+    /// Downloads into the cache; returns the hash under which the file is stored.
     fn fetched(&self, url: &Url, key: &str, announced: &Announced) -> Result<Hash, BaseError> {
         let part = self.cache.part_path(key);
         let wanted = Wanted {
@@ -246,7 +247,7 @@ impl Work<'_> {
             sha256: announced.download,
             most: self.options.most,
         };
-        let fetched = download::download(&self.client, self.patience(), &wanted, &part, self.job)
+        let fetched = download::download(&self.client, self.timeouts(), &wanted, &part, self.job)
             .inspect_err(|error| download::discard_useless(&part, error))?;
         self.cache.keep_download(&part, &fetched.sha256)?;
         let found = Found {
@@ -259,7 +260,7 @@ impl Work<'_> {
         Ok(fetched.sha256)
     }
 
-    /// The raw image that came out of the packed file with the hash `packed` before.
+    /// Returns the raw image that earlier came out of the packed file with the hash `packed`.
     fn known(&self, packed: &Hash, announced: &Announced, origin: &str) -> Result<Option<Base>, BaseError> {
         let Some(contents) = self.cache.record::<Contents>("contents", &hex::encode(packed)) else {
             return Ok(None);
@@ -276,7 +277,7 @@ impl Work<'_> {
         Ok(Some(base))
     }
 
-    /// Unpacks a file with the hash `packed` into the cache, unless it is there already.
+    /// Unpacks a file with the hash `packed` into the cache, unless it is already there.
     fn unpacked(
         &self,
         source: &Path,
@@ -290,7 +291,8 @@ impl Work<'_> {
         if let Some(base) = self.known(packed, announced, &origin)? {
             return Ok(base);
         }
-        // Under the lock, a file of this name is what a killed run has left. It is made anew, and never through a link.
+        // Under the lock, a file of this name was left by a killed run. It is made again, and never
+        // through a symbolic link.
         let temporary = self.cache.raw_temporary(&key);
         match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -336,7 +338,7 @@ impl Work<'_> {
         }
     }
 
-    /// `[image] sha256` is good for the packed file or for the raw image.
+    /// `[image] sha256` may be the hash of the packed file or of the raw image.
     fn check(&self, base: &Base) -> Result<(), BaseError> {
         let Some(expected) = self.image.sha256.map(hex::encode) else {
             return Ok(());
@@ -354,7 +356,7 @@ impl Work<'_> {
         }
     }
 
-    fn patience(&self) -> Patience {
+    fn timeouts(&self) -> Patience {
         Patience {
             attempts: self.options.attempts.max(1),
             pause: self.options.pause,

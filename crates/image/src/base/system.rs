@@ -1,4 +1,5 @@
-//! What is inside an image, read from the image itself: the distribution, its architecture, how it is configured on first boot.
+//! Reads facts from the image itself: the distribution, its architecture, how it is configured on
+//! first boot.
 
 use serde::Serialize;
 
@@ -19,15 +20,15 @@ pub enum SystemError {
          use an image of Raspberry Pi OS or Debian as the base"
     )]
     NoSystem,
-    /// The programs in it are for no known kind of processor.
+    /// Its programs are for an unknown kind of processor.
     #[error(
         "finding out for which processor the image is: {path} {why}; \
          use an arm64 or armhf image of Raspberry Pi OS or Debian as the base"
     )]
     Architecture {
-        /// The program that was looked at.
+        /// The program that was examined.
         path: String,
-        /// What is the matter with it.
+        /// What is wrong with it.
         why: String,
     },
     /// The boot volume has no kernel command line.
@@ -35,33 +36,34 @@ pub enum SystemError {
     Cmdline(&'static str),
 }
 
-/// What an image says of itself.
+/// The facts about the system in an image.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OsImage {
     /// `ID` of os-release(5): `debian`, `raspbian`.
     pub id: String,
-    /// `VERSION_CODENAME` of os-release(5): `trixie`; empty when it has none.
+    /// `VERSION_CODENAME` of os-release(5): `trixie`; empty when missing.
     pub codename: String,
     /// `PRETTY_NAME` of os-release(5).
     pub pretty_name: String,
-    /// Debian's name of the architecture of `/bin/sh` or `/usr/bin/dpkg` (ELF header): `arm64`, `armhf`, `armel`, `amd64`.
+    /// Debian's name for the architecture of `/bin/sh` or `/usr/bin/dpkg` (ELF header): `arm64`,
+    /// `armhf`, `armel`, `amd64`.
     pub architecture: String,
     /// Whether it is Raspberry Pi OS (`/etc/rpi-issue`, or the `raspberrypi-sys-mods` package).
     pub raspberry_pi_os: bool,
-    /// cloud-init, when it is installed and enabled.
+    /// cloud-init, if it is installed and enabled.
     pub cloud_init: Option<CloudInit>,
-    /// What brings the network up.
+    /// What configures the network.
     pub network: NetworkStack,
     /// Where the boot volume is mounted: `/boot/firmware`, or `/boot` on Bullseye and older.
     pub boot_mount: String,
     /// The kernel command line as it stands in `cmdline.txt`, without the trailing newline.
     pub cmdline: String,
-    /// When the image was made, as far as its file systems tell, in seconds since 1970-01-01 UTC.
+    /// When the image was made, according to its file systems, in seconds since 1970-01-01 UTC.
     pub made_at: i64,
-    /// What it is called: `Raspberry Pi OS Lite (Trixie, 2026-06-18)`, else `PRETTY_NAME`.
+    /// Its product name: `Raspberry Pi OS Lite (Trixie, 2026-06-18)`, else `PRETTY_NAME`.
     pub name: String,
-    /// What it has of a life before.
+    /// The traces of earlier use.
     pub lived: Lived,
 }
 
@@ -71,31 +73,34 @@ pub struct OsImage {
 pub struct CloudInit {
     /// Its package version, from dpkg's status.
     pub version: String,
-    /// Whether its NoCloud data source is pointed at the boot volume (`seedfrom: file:///boot/firmware`) by the image's own configuration.
+    /// Whether the image's own configuration points cloud-init's NoCloud data source at the boot
+    /// volume (`seedfrom: file:///boot/firmware`).
     pub seeds_from_boot: bool,
 }
 
-/// What brings the network up in an image.
+/// What configures the network in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkStack {
-    /// NetworkManager, with netplan in front of it (Raspberry Pi OS Trixie).
+    /// NetworkManager through netplan (Raspberry Pi OS Trixie).
     NetplanNetworkManager,
     /// NetworkManager alone (Raspberry Pi OS Bookworm).
     NetworkManager,
     /// dhcpcd (Raspberry Pi OS Bullseye and older).
     Dhcpcd,
-    /// systemd-networkd, or nothing that we know: networkd is in every systemd.
+    /// systemd-networkd; also the default when none of the others is found, since every systemd has
+    /// it.
     Networkd,
 }
 
 impl OsImage {
-    /// Reads it from the boot volume and the root file system of an image.
+    /// Reads the facts from the boot volume and the root file system of an image.
     ///
     /// `made_at` is when the image was made, as the caller found it (seconds since 1970-01-01 UTC).
     ///
     /// # Errors
-    /// [`SystemError`] when a file system is damaged or holds no system that a Raspberry Pi could boot.
+    /// [`SystemError`] when a file system is damaged or holds no system that a Raspberry Pi could
+    /// boot.
     pub fn read(boot: &dyn FileTree, root: &dyn FileTree, made_at: i64) -> Result<Self, SystemError> {
         let release = text(root, "/etc/os-release")?
             .or(text(root, "/usr/lib/os-release")?)
@@ -106,12 +111,12 @@ impl OsImage {
         let raspberry_pi_os =
             root.metadata("/etc/rpi-issue")?.is_some() || packages.version("raspberrypi-sys-mods").is_some();
         let name = match raspberry_pi_os {
-            true => product::raspberry_pi_os((boot, root), &field("VERSION_CODENAME"))?,
+            true => product::raspberry_pi_os(boot, root, &field("VERSION_CODENAME"))?,
             false => field("PRETTY_NAME"),
         };
         Ok(Self {
             name,
-            lived: Lived::read((boot, root), &cmdline, raspberry_pi_os)?,
+            lived: Lived::read(boot, root, &cmdline, raspberry_pi_os)?,
             id: field("ID"),
             codename: field("VERSION_CODENAME"),
             pretty_name: field("PRETTY_NAME"),
@@ -125,13 +130,14 @@ impl OsImage {
         })
     }
 
-    /// What it is, for people: `Raspberry Pi OS Lite (Trixie, 2026-06-18), never booted`.
+    /// Describes it for the user: `Raspberry Pi OS Lite (Trixie, 2026-06-18), never booted`.
     pub fn in_words(&self) -> String {
         format!("{}, {}", self.name, self.lived.in_words())
     }
 }
 
-/// A value of os-release(5): shell assignments, quoted or not. Control characters are dropped: it will be shown.
+/// Returns a value of os-release(5): shell assignments, quoted or not. Control characters are
+/// dropped because the value will be shown.
 fn release_field(release: &str, key: &str) -> Option<String> {
     let line = release
         .lines()
@@ -140,7 +146,8 @@ fn release_field(release: &str, key: &str) -> Option<String> {
     Some(value.chars().filter(|c| !c.is_control()).take(256).collect())
 }
 
-/// Installed packages by name, from dpkg's status file (deb-control(5) stanzas; format in dpkg's `status` documentation).
+/// Installed packages by name, from dpkg's status file (deb-control(5) stanzas; format in dpkg's
+/// `status` documentation).
 struct Packages(std::collections::BTreeMap<String, String>);
 
 impl Packages {
@@ -162,7 +169,8 @@ impl Packages {
     }
 }
 
-/// Debian's name of the architecture, from the ELF header (elf(5)) of a program every Debian has.
+/// Returns Debian's name for the architecture, from the ELF header (elf(5)) of a program that every
+/// Debian has.
 fn architecture(root: &dyn FileTree) -> Result<String, SystemError> {
     for path in ["/usr/bin/dpkg", "/bin/sh", "/usr/bin/env"] {
         let real = real_path(root, path)?;
@@ -185,7 +193,7 @@ fn elf_architecture(bytes: &[u8]) -> Result<String, String> {
     const EF_ARM_ABI_FLOAT_HARD: u32 = 0x400; // "ELF for the Arm Architecture", e_flags
     let header: &[u8; 40] = bytes.first_chunk().ok_or("is too short for a program")?;
     if header[..4] != *b"\x7fELF" || header[5] != 1 {
-        return Err("is no little-endian ELF program".to_owned());
+        return Err("is not a little-endian ELF program".to_owned());
     }
     let machine = u16::from_le_bytes([header[18], header[19]]);
     let name = match (header[4], machine) {
@@ -210,10 +218,11 @@ fn elf_architecture(bytes: &[u8]) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// Where the unit files of packages are.
+/// The folders of systemd units.
 const UNIT_FOLDERS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
-/// cloud-init, when it is there and will run: the conditions are those of its own units and of its systemd generator.
+/// Returns cloud-init if it is installed and will run: the conditions are those of its own units
+/// and of its systemd generator.
 fn cloud_init(root: &dyn FileTree, packages: &Packages, cmdline: &str) -> Result<Option<CloudInit>, SystemError> {
     let Some(version) = packages.version("cloud-init") else {
         return Ok(None);
@@ -238,7 +247,7 @@ fn masked(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
     Ok(link.is_some_and(|target| target == "/dev/null"))
 }
 
-/// Whether its generator is there, or its target is wanted.
+/// Returns whether its generator exists, or its target is wanted.
 fn starts_cloud_init(root: &dyn FileTree) -> Result<bool, TreeError> {
     let mut places = vec![
         "/usr/lib/systemd/system-generators/cloud-init-generator".to_owned(),
@@ -257,7 +266,7 @@ fn starts_cloud_init(root: &dyn FileTree) -> Result<bool, TreeError> {
     Ok(false)
 }
 
-/// Whether a file of `/etc/cloud` points NoCloud at the boot volume.
+/// Returns whether a file of `/etc/cloud` points NoCloud at the boot volume.
 fn seeds_from_boot(root: &dyn FileTree) -> Result<bool, TreeError> {
     let mut files = vec!["/etc/cloud/cloud.cfg".to_owned()];
     for name in root.list("/etc/cloud/cloud.cfg.d")? {
@@ -294,7 +303,7 @@ fn network_stack(root: &dyn FileTree, packages: &Packages) -> Result<NetworkStac
     Ok(NetworkStack::Networkd)
 }
 
-/// Whether something in `/etc/systemd/system` wants the unit at boot, and nothing masks it.
+/// Returns whether something in `/etc/systemd/system` wants the unit at boot, and nothing masks it.
 fn enabled(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
     let wanted = root
         .metadata(&format!("/etc/systemd/system/multi-user.target.wants/{unit}"))?
@@ -302,7 +311,7 @@ fn enabled(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
     Ok(wanted && !masked(root, unit)?)
 }
 
-/// Where fstab(5) mounts the FAT volume; `/boot/firmware`, when it does not say.
+/// Returns where fstab(5) mounts the FAT volume; `/boot/firmware` when fstab does not say.
 fn boot_mount(root: &dyn FileTree) -> Result<String, TreeError> {
     let fstab = text(root, "/etc/fstab")?.unwrap_or_default();
     let named = fstab
@@ -317,7 +326,7 @@ fn boot_mount(root: &dyn FileTree) -> Result<String, TreeError> {
     Ok(named.unwrap_or_else(|| "/boot/firmware".to_owned()))
 }
 
-/// The first line of `cmdline.txt`: the firmware reads no further.
+/// Returns the first line of `cmdline.txt`: the firmware reads only that one.
 fn cmdline(boot: &dyn FileTree) -> Result<String, SystemError> {
     let text = text(boot, "/cmdline.txt")?.ok_or(SystemError::Cmdline(
         "the boot volume has no cmdline.txt; use an image made for the Raspberry Pi as the base",

@@ -1,11 +1,12 @@
-//! Text files of an image.
+//! Reads text files of an image.
 
 use kraken_disk::{FileTree, TreeError, real_path};
 
-/// The largest text file that is read from an image, in bytes: dpkg's status of a full desktop has about 3 MiB.
+/// The largest text file that is read from an image, in bytes: dpkg's status of a full desktop has
+/// about 3 MiB.
 pub(super) const MAX_TEXT: u64 = 64 << 20;
 
-/// A text file, links followed; bytes that are not UTF-8 are replaced.
+/// Reads a text file, following links; bytes that are not UTF-8 are replaced.
 pub(super) fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>, TreeError> {
     let real = real_path(tree, path)?;
     Ok(tree

@@ -1,10 +1,11 @@
-//! Block maps, format 2.0 of bmaptool (`docs/` of yoctoproject/bmaptool): which 4 KiB blocks of an image hold data, with a hash each range.
+//! Block maps, format 2.0 of bmaptool (`docs/` of yoctoproject/bmaptool): which 4 KiB blocks of an
+//! image hold data, with one hash for each range.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::bake::Piece;
+use crate::bake::HashedExtent;
 
 /// Block size of the map, in bytes.
 pub const BLOCK: u64 = 4096;
@@ -14,7 +15,7 @@ pub const BLOCK: u64 = 4096;
 pub struct Bmap {
     /// Size of the image in bytes.
     pub image_size: u64,
-    /// The mapped ranges in order.
+    /// The mapped ranges, in order.
     pub ranges: Vec<BmapRange>,
 }
 
@@ -31,27 +32,28 @@ pub struct BmapRange {
 
 /// Why a block map cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no block map that can be used: {0}")]
+#[error("it is not a usable block map: {0}")]
 pub struct BmapError(pub &'static str);
 
-/// Stands where the map's own hash goes while that hash is computed (the format's rule).
+/// Stands in place of the map's own hash while that hash is computed (a rule of the format).
 const NO_SUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 impl Bmap {
-    /// The map of the used pieces of an image. Pieces begin and end at block boundaries, or at the image's end.
-    pub fn new(image_size: u64, pieces: &[Piece]) -> Self {
-        let ranges = pieces
+    /// Makes the map of the used extents of an image. Extents begin and end at block boundaries, or
+    /// at the image's end.
+    pub fn new(image_size: u64, extents: &[HashedExtent]) -> Self {
+        let ranges = extents
             .iter()
-            .map(|piece| BmapRange {
-                first: piece.start / BLOCK,
-                last: (piece.end - 1) / BLOCK,
-                sha256: piece.sha256.clone(),
+            .map(|extent| BmapRange {
+                first: extent.start / BLOCK,
+                last: (extent.end - 1) / BLOCK,
+                sha256: extent.sha256.clone(),
             })
             .collect();
         Self { image_size, ranges }
     }
 
-    /// The XML text, with its own checksum filled in.
+    /// Returns the XML text, with its own checksum filled in.
     pub fn render(&self) -> String {
         let mapped: u64 = self.ranges.iter().map(|range| range.last - range.first + 1).sum();
         let mut text = format!(
@@ -81,10 +83,11 @@ impl Bmap {
         text.replacen(NO_SUM, &sum, 1)
     }
 
-    /// Reads a map as [`render`](Self::render) and bmaptool write it, and checks its checksum. It is no general XML reader.
+    /// Parses a map as [`render`](Self::render) and bmaptool write it, and checks its checksum. It
+    /// is not a general XML reader.
     ///
     /// # Errors
-    /// [`BmapError`] when the text is another one, was changed, or has ranges that nothing could be compared with.
+    /// [`BmapError`] when the text has another format, was changed, or has ranges without hashes.
     pub fn parse(text: &str) -> Result<Self, BmapError> {
         let sum =
             element(text, "BmapFileChecksum").ok_or(BmapError("it has no checksum of its own (BmapFileChecksum)"))?;
@@ -123,7 +126,7 @@ fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     Some(value.trim())
 }
 
-/// What follows `<Range`: a hash, and a block or two.
+/// Parses what follows `<Range`: a hash, and one or two block numbers.
 fn parse_range(text: &str) -> Result<BmapRange, BmapError> {
     let bad = BmapError("a Range cannot be read");
     let (attributes, rest) = text.split_once('>').ok_or_else(|| bad.clone())?;
@@ -137,12 +140,12 @@ fn parse_range(text: &str) -> Result<BmapRange, BmapError> {
         None if attributes.contains("chksum") => return Err(bad),
         None => {
             return Err(BmapError(
-                "its ranges have no checksums, so that nobody could say whether it belongs to this image",
+                "its ranges have no checksums, so it cannot be checked whether it belongs to this image",
             ));
         }
     };
     if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(BmapError("the checksum of a Range is no SHA-256"));
+        return Err(BmapError("the checksum of a Range is not a SHA-256"));
     }
     let blocks = blocks.trim();
     let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
@@ -159,14 +162,18 @@ mod tests {
     use super::*;
 
     fn map() -> Bmap {
-        let piece = |start, end, c: &str| Piece {
+        let extent = |start, end, c: &str| HashedExtent {
             start,
             end,
             sha256: c.repeat(64),
         };
         Bmap::new(
             1 << 20,
-            &[piece(0, 4096, "a"), piece(8192, 65536, "b"), piece(65536, 1 << 20, "c")],
+            &[
+                extent(0, 4096, "a"),
+                extent(8192, 65536, "b"),
+                extent(65536, 1 << 20, "c"),
+            ],
         )
     }
 
@@ -186,7 +193,7 @@ mod tests {
         assert_eq!(Bmap::parse(&text), Err(BmapError("its own checksum does not match")));
     }
 
-    /// A map with another text in it, and its own checksum as it should be.
+    /// Parses a map in which `from` is replaced by `to`, with a correct checksum.
     fn with(from: &str, to: &str) -> Result<Bmap, BmapError> {
         let text = map().render();
         let sum = element(&text, "BmapFileChecksum").unwrap().to_owned();

@@ -1,4 +1,5 @@
-//! Writes a node's image compressed, in many threads, with the same bytes whatever their number.
+//! Writes a node's image compressed, with several threads; the bytes do not depend on the number of
+//! threads.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,26 +14,27 @@ use kraken_disk::ReadAt;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
-/// xz(1) preset. Higher ones gain a few per cent in size for twice the time.
+/// xz(1) preset. Higher ones save a few per cent in size and take twice the time.
 const XZ_PRESET: u32 = 3;
-/// Size of an xz block in bytes, fixed: blocks are what threads work on, so the number of threads must not choose it.
-/// It also lets readers decompress in parallel.
+/// Size of an xz block in bytes. It is fixed because threads work on blocks, so that the number of
+/// threads does not change the output. Blocks also let readers decompress in parallel.
 const XZ_BLOCK: u64 = 16 << 20;
 /// zstd(1) level.
 const ZSTD_LEVEL: i32 = 6;
 /// Size of a zstd job in bytes, fixed for the same reason.
 const ZSTD_JOB: u32 = 16 << 20;
-/// Threads at most: each needs several times its block in memory, and the whole must stay under 256 MiB.
+/// The most threads: each needs several times its block size in memory, and all together must stay
+/// under 256 MiB.
 const MAX_THREADS: u32 = 3;
 /// How much is read at a time, in bytes.
-const CHUNK: usize = 1 << 20;
+const BUFFER_SIZE: usize = 1 << 20;
 
-/// How an image is packed.
+/// How an image is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// `.img.xz`
+    /// xz: the file name ends in `.img.xz`.
     Xz,
-    /// `.img.zst`
+    /// zstd: the file name ends in `.img.zst`.
     Zstd,
 }
 
@@ -45,7 +47,7 @@ impl Compression {
     }
 }
 
-/// What went into a compressed file, and what came out.
+/// Hashes and size of a compressed file.
 pub struct Compressed {
     /// SHA-256 of the raw image, in hexadecimal.
     pub raw_sha256: String,
@@ -58,7 +60,7 @@ pub struct Compressed {
 /// Compresses the whole image into `to`. `task` advances by raw bytes.
 ///
 /// # Errors
-/// What the system reports; `Interrupted` when asked to stop.
+/// The system's error; `Interrupted` when asked to stop.
 pub fn write(
     image: &NodeImage<'_>,
     to: &File,
@@ -67,7 +69,7 @@ pub fn write(
     interrupt: &Interrupt,
 ) -> io::Result<Compressed> {
     let mut out = Hashed {
-        inner: io::BufWriter::with_capacity(CHUNK, to),
+        inner: io::BufWriter::with_capacity(BUFFER_SIZE, to),
         hash: Sha256::new(),
         size: 0,
     };
@@ -109,16 +111,18 @@ fn threads() -> u32 {
     u32::try_from(cores).unwrap_or(MAX_THREADS).clamp(1, MAX_THREADS)
 }
 
-/// Writes the raw image into `to`, hashing it on the way.
+/// Writes the raw image into `to`, and returns its hash.
 fn feed(image: &NodeImage<'_>, to: &mut dyn Write, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; BUFFER_SIZE];
     let mut at = 0;
     while at < image.size() {
         if interrupt.is_set() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
         }
-        let step = usize::try_from(image.size() - at).unwrap_or(CHUNK).min(CHUNK);
+        let step = usize::try_from(image.size() - at)
+            .unwrap_or(BUFFER_SIZE)
+            .min(BUFFER_SIZE);
         image.read_at(at, &mut buffer[..step])?;
         hash.update(&buffer[..step]);
         to.write_all(&buffer[..step])?;
@@ -128,7 +132,7 @@ fn feed(image: &NodeImage<'_>, to: &mut dyn Write, task: &dyn Task, interrupt: &
     Ok(hex::encode(hash.finalize()))
 }
 
-/// Counts and hashes what passes through.
+/// Counts and hashes the bytes that pass through.
 struct Hashed<W: Write> {
     inner: W,
     hash: Sha256,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::bake::BakeError;
 use kraken_foundation::interrupt::Interrupted;
 
-/// Why the files could not be written.
+/// Why the files of images could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// Stopped on request.
@@ -16,9 +16,9 @@ pub enum OutputError {
     Io {
         /// What was being done, as a gerund.
         doing: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Another run writes to the same folder.
@@ -30,15 +30,15 @@ pub enum OutputError {
     /// A node's patch could not be made.
     #[error("baking {hostname}")]
     Bake {
-        /// The node.
+        /// The node's host name.
         hostname: String,
-        /// Why.
+        /// The reason.
         source: BakeError,
     },
-    /// The manifest that is there already is not ours.
+    /// The existing manifest is not one of kraken-flash.
     #[error("reading {}: {why}; remove it, or choose another folder with --output", path.display())]
     Manifest {
-        /// The file.
+        /// The manifest's path.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
@@ -57,7 +57,7 @@ fn hint(error: &std::io::Error) -> &'static str {
 impl OutputError {
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        // A loop that was asked to stop says so as an I/O error of this kind; it is not one.
+        // An interrupted loop returns an I/O error of this kind, which is not a real I/O error.
         move |source| match source.kind() {
             std::io::ErrorKind::Interrupted => OutputError::Interrupted(Interrupted),
             _ => OutputError::Io { doing, path, source },

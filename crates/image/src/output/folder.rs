@@ -1,4 +1,5 @@
-//! A folder of images: writes the nodes' files into it, several at a time, each under its final name only when it is whole.
+//! A folder of images: writes the nodes' files into it, several at a time. A file gets its final
+//! name only when it is complete.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,22 +20,22 @@ use kraken_spec::Node;
 const PREFIX: &str = ".kraken-flash-";
 const SUFFIX: &str = ".part";
 
-/// What to write.
+/// How to write the images.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Pack the images.
+    /// How the images are compressed; `None` for raw images.
     pub compress: Option<Compression>,
-    /// Leave `SHA256SUMS` out: hashing every byte of every image, holes too, takes longer than writing them.
-    /// The block maps hold a hash of every used range all the same.
+    /// Leave `SHA256SUMS` out: hashing every byte of every image, holes included, takes longer than
+    /// writing them. The block maps have a hash of every used range in any case.
     pub no_sums: bool,
 }
 
 /// An image that was written.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     pub node: ManifestNode,
 }
 
@@ -45,10 +46,10 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if it is missing, locks it, and removes what a killed run left unfinished.
+    /// Makes the folder if it is missing, locks it, and removes unfinished files of killed runs.
     ///
     /// # Errors
-    /// [`OutputError::Busy`] when another run holds it; [`OutputError::Io`].
+    /// [`OutputError::Busy`] when another run holds the lock; [`OutputError::Io`].
     pub fn open(path: &Path) -> Result<Self, OutputError> {
         fs::create_dir_all(path).map_err(OutputError::io("making the folder", path))?;
         let lock = File::open(path).map_err(OutputError::io("opening the folder", path))?;
@@ -72,11 +73,13 @@ impl Folder {
         })
     }
 
-    /// Writes the images of `nodes`, then the sums and the manifest. Images of other nodes that an earlier run with the same
-    /// inputs left here stay listed; after a change of inputs only the new ones are.
+    /// Writes the images of `nodes`, then the sums and the manifest. Images of other nodes that an
+    /// earlier run with the same inputs left here stay listed; when the inputs changed, only the
+    /// new ones are listed.
     ///
-    /// The old manifest goes first: a run that is killed leaves none, or, of a swarm, one that lists no image and still says what cards
-    /// may have been written of; one that fails or is interrupted leaves one that lists what is whole.
+    /// The old manifest is removed first. A run that is killed leaves no manifest or, for a swarm,
+    /// one that lists no image and still says which members' cards may have been written. A run
+    /// that fails or is interrupted leaves one that lists the complete images.
     ///
     /// # Errors
     /// The first [`OutputError`] of any node. Finished images stay, unfinished ones are removed.
@@ -93,7 +96,8 @@ impl Folder {
         let swarm = ManifestSwarm::new(golden, known.clone());
         let before = before.filter(|manifest| manifest.inputs == inputs);
         match &known {
-            // Its images are still there, and whoever is killed now cannot write it down any more.
+            // The swarm's images still exist, and a run that is killed now could not record them
+            // later.
             Some(_) => self.write_manifest(golden, None, known.clone(), &[], inputs.clone())?,
             None => self.remove(MANIFEST)?,
         }
@@ -110,7 +114,7 @@ impl Folder {
         let work = || -> Result<(), OutputError> {
             while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let written = self.write_node(golden, node, options, job).inspect_err(|_| {
-                    // No other worker needs to begin another image.
+                    // The other workers need not begin another image.
                     next.store(nodes.len(), Ordering::Relaxed);
                 })?;
                 done.lock()
@@ -128,10 +132,10 @@ impl Folder {
         });
         let mut written = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         written.sort_by_key(|image| image.node.number);
-        // Nothing was made, so the swarm of the images before is still the one that cards may have been written for.
+        // No image was made, so cards may still have been written from the earlier swarm's images.
         let swarm = if written.is_empty() { known } else { swarm };
         let listed = self.write_manifest(golden, before, swarm, &written, inputs);
-        // Why the images failed matters more than why a list of the others did.
+        // The failure of an image is more important than a failure to list the others.
         result.and(listed)?;
         Ok(written)
     }
@@ -157,10 +161,10 @@ impl Folder {
                 (Some(packed.sha256), Some(packed.raw_sha256), packed.size)
             }
         };
-        let pieces = image
-            .pieces()
+        let extents = image
+            .hashed_extents()
             .map_err(OutputError::io("hashing the blocks of", &path))?;
-        let bmap = Bmap::new(image.size(), &pieces).render();
+        let bmap = Bmap::new(image.size(), &extents).render();
         self.write_text(&self.path.join(format!("{raw_name}.bmap")), &bmap)?;
         let node = ManifestNode {
             number: node.number,
@@ -174,7 +178,7 @@ impl Folder {
             sha256,
             raw_sha256,
             raw_size: image.size(),
-            used_bytes: pieces.iter().map(|piece| piece.end - piece.start).sum(),
+            used_bytes: extents.iter().map(|extent| extent.end - extent.start).sum(),
         };
         Ok(Written { path, node })
     }
@@ -205,7 +209,7 @@ impl Folder {
             true => None,
             false => {
                 let task = job.task(&format!("hashing {name}"), Some(image.size()));
-                // Of the file as it was written, not of what was meant.
+                // Hashes the file as it was written, not the image that it was written from.
                 let file = ImageFile::open_read(temp.path()).map_err(OutputError::io("opening", path))?;
                 Some(sums::hash_file(&file, &*task, job.interrupt).map_err(OutputError::io("hashing", path))?)
             }
@@ -215,7 +219,8 @@ impl Folder {
         Ok(sha256)
     }
 
-    /// Before a node's new image gets its name: its old block map goes, which speaks of other bytes, and its image in other packings.
+    /// Removes, before a node's new image gets its name, its old block map, which describes other
+    /// bytes, and its image in other compressions.
     fn clear_for(&self, name: &str) -> Result<(), OutputError> {
         let raw = name.trim_end_matches(".xz").trim_end_matches(".zst");
         self.remove(&format!("{raw}.bmap"))?;
@@ -228,7 +233,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes a file of the folder, if it is there.
+    /// Removes a file of the folder, if it exists.
     fn remove(&self, name: &str) -> Result<(), OutputError> {
         let path = self.path.join(name);
         match fs::remove_file(&path) {
@@ -242,14 +247,15 @@ impl Folder {
         tempfile::Builder::new()
             .prefix(PREFIX)
             .suffix(SUFFIX)
-            // An image may hold a password hash and, with a swarm in it, keys: its owner's business alone.
+            // An image may hold a password hash and, with a swarm in it, keys: only its owner may
+            // read it.
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&self.path)
             .map_err(OutputError::io("making a file in", &self.path))
     }
 
     fn write_text(&self, path: &Path, text: &str) -> Result<(), OutputError> {
-        // No secret in these.
+        // These files hold no secret.
         atomic::write(path, 0o644, text.as_bytes()).map_err(OutputError::io("writing", path))
     }
 

@@ -1,4 +1,5 @@
-//! `manifest.json`: what lies in an output folder, and from which inputs it was made. It holds no secret.
+//! `manifest.json`: the files in an output folder, and the inputs that they were made from. It
+//! holds no secret.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,16 +17,16 @@ use serde::{Deserialize, Serialize};
 /// The file's name.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The format's number; it changes when a reader of the old form would misread the new one.
+/// The version of the format. It changes when a reader of the old form would misread the new one.
 pub const VERSION: u32 = 1;
 
-/// The whole file.
+/// The contents of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Manifest {
-    /// The number of the format.
+    /// The version of the format.
     pub manifest_version: u32,
-    /// Which program wrote it: name and version.
+    /// Name and version of the program that wrote it.
     pub tool: String,
     /// The cluster's name.
     pub cluster: String,
@@ -33,18 +34,18 @@ pub struct Manifest {
     pub inputs: ManifestInputs,
     /// The images, by node number.
     pub nodes: Vec<ManifestNode>,
-    /// The swarm whose members the images are; absent where they are none.
+    /// The swarm whose members the images are; absent when they are not members of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swarm: Option<ManifestSwarm>,
 }
 
-/// A swarm, as it was when its members' images were built.
+/// A swarm as it was when its members' images were built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ManifestSwarm {
     /// Its id, which follows from the cluster's keys.
     pub id: String,
-    /// Its nodes with their roles, by number.
+    /// The roles of its nodes, by number.
     pub roles: BTreeMap<u32, Role>,
 }
 
@@ -52,36 +53,37 @@ pub struct ManifestSwarm {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ManifestInputs {
-    /// Which base: a catalogue name, an address, a file name (without its folder), `debian`.
+    /// The base: a catalogue name, an address, a file name (without its folder), `debian`.
     pub base: String,
-    /// SHA-256 of the raw base image.
+    /// SHA-256 of the raw base image, in hexadecimal.
     pub base_sha256: String,
-    /// SHA-256 of the base as downloaded, where it was compressed.
+    /// SHA-256 of the base as downloaded, if it was compressed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub download_sha256: Option<String>,
     /// The system in it (`PRETTY_NAME`).
     pub system: String,
-    /// Debian's name of its architecture.
+    /// Debian's name for its architecture.
     pub architecture: String,
     /// SHA-256 of `kraken.toml`; absent when the built-in default was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_sha256: Option<String>,
-    /// SHA-256 over templates and overlays.
+    /// SHA-256 over all templates and overlays.
     pub assets_sha256: String,
-    /// The packages baked in.
+    /// The packages that are baked in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<RecordedPackage>,
-    /// SHA-256 of the record of the packages and all their files that every image carries.
+    /// SHA-256 of the record, in every image, of the packages and all their files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages_sha256: Option<String>,
     /// Hash of all inputs of the golden image.
     pub golden: String,
-    /// No node's clock starts before this (RFC 3339).
+    /// The time before which no node's clock starts (RFC 3339).
     pub clock_floor: String,
 }
 
 impl ManifestSwarm {
-    /// Of what a golden image was made for; one that joins a running swarm says nothing of it, and `before` stays.
+    /// Returns the swarm that a golden image was made for. A golden image for joining a running
+    /// swarm does not describe it, so `before` stays.
     pub(super) fn new(golden: &Golden, before: Option<Self>) -> Option<Self> {
         let inputs = golden.inputs();
         match (&inputs.admission, inputs.cluster.swarm.mode) {
@@ -101,13 +103,13 @@ impl ManifestSwarm {
 }
 
 impl Manifest {
-    /// Reads the one in a folder; none when there is none, or when it is none of this version.
+    /// Reads the manifest of a folder; `None` when it has none of this version.
     pub fn read(folder: &Path) -> Option<Self> {
         let manifest: Self = serde_json::from_slice(&fs::read(folder.join(MANIFEST)).ok()?).ok()?;
         (manifest.manifest_version == VERSION).then_some(manifest)
     }
 
-    /// The text of `SHA256SUMS` for these images; empty when they were written without.
+    /// Returns the text of `SHA256SUMS` for these images; empty when they were written without.
     pub fn sums(&self) -> String {
         let known = self
             .nodes
@@ -118,7 +120,8 @@ impl Manifest {
 }
 
 impl ManifestInputs {
-    /// What a golden image was made from; `config_sha256` is the hash of `kraken.toml`, when there is one.
+    /// Returns the inputs of a golden image; `config_sha256` is the hash of `kraken.toml`, if there
+    /// is one.
     pub fn new(golden: &Golden, config_sha256: Option<String>) -> Self {
         let (inputs, image) = (golden.inputs(), golden.image());
         Self {
@@ -138,7 +141,7 @@ impl ManifestInputs {
     }
 }
 
-/// One image.
+/// One image of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ManifestNode {
@@ -155,14 +158,14 @@ pub struct ManifestNode {
     /// Its labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The image's file name.
+    /// The name of the image file.
     pub file: String,
-    /// Size of that file in bytes.
+    /// Size of the image file in bytes.
     pub size: u64,
-    /// SHA-256 of that file; absent when checksums were not asked for.
+    /// SHA-256 of the image file; absent when checksums were not requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// SHA-256 of the raw image in a packed file.
+    /// SHA-256 of the raw image, if the file is compressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_sha256: Option<String>,
     /// Size of the raw image in bytes: the card must be at least as large.

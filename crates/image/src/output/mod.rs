@@ -1,7 +1,8 @@
-//! Node image → files: raw (sparse, by reflink where the file system can), xz, zstd, block map, checksums, manifest.
+//! Node image → files: raw (sparse, by reflink if the file system supports it), xz, zstd, block
+//! map, checksums, manifest.
 //!
-//! Everything is written under a temporary name and renamed when it is whole. This module never leaves half a file under its
-//! final name, and never writes a secret outside an image.
+//! Everything is written under a temporary name and renamed when it is complete. This module never
+//! leaves a partial file under its final name, and never writes a secret outside an image.
 
 mod bmap;
 mod compress;
@@ -18,5 +19,6 @@ pub use folder::{Folder, Options, Written};
 pub use manifest::{MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 pub use sums::SUMS;
 
-/// The largest size, in bytes, to which a packed image may unpack: a larger one is not one of ours.
+/// The largest size, in bytes, to which a packed image may unpack. A larger image is not one of
+/// kraken-flash.
 pub const UNPACKED_LIMIT: u64 = 64 << 30;

@@ -8,10 +8,11 @@ use kraken_disk::ReadAt;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
-/// Fills `to` (empty, just created) with the node's image: the golden image's used blocks, then the patch.
+/// Fills `to` (empty, just created) with the node's image: the golden image's used blocks, then the
+/// patch.
 ///
 /// # Errors
-/// What the system reports; `Interrupted` when asked to stop.
+/// The system's error; `Interrupted` when asked to stop.
 pub fn write(image: &NodeImage<'_>, to: &File, task: &dyn Task, interrupt: &Interrupt) -> io::Result<CopyMethod> {
     use std::os::unix::fs::FileExt;
     let golden = image.golden();

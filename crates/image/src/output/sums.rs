@@ -16,19 +16,19 @@ use kraken_foundation::progress::Task;
 /// The file's name.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// How much is hashed between two looks at the interrupt flag, in bytes.
-const CHUNK: usize = 1 << 20;
+/// How much is hashed between two checks of the interrupt flag, in bytes.
+const BUFFER_SIZE: usize = 1 << 20;
 
-static ZEROS: [u8; CHUNK] = [0; CHUNK];
+static ZEROS: [u8; BUFFER_SIZE] = [0; BUFFER_SIZE];
 
-/// SHA-256 of a whole file, in hexadecimal. Its holes are hashed without being read: copying zeros out of the kernel would take nearly
-/// as long as hashing them.
+/// Returns the SHA-256 of a whole file, in hexadecimal. Holes are hashed without being read:
+/// copying zeros out of the kernel would take nearly as long as hashing them.
 ///
 /// # Errors
-/// What reading reports; `Interrupted` when asked to stop.
+/// The error of reading; `Interrupted` when asked to stop.
 pub fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; BUFFER_SIZE];
     let mut at = 0;
     while at < file.size() {
         let data = next_data(file, at);
@@ -47,8 +47,9 @@ pub fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io
     Ok(hex::encode(hash.finalize()))
 }
 
-/// The next range at or after `at` that is not a hole (lseek(2)); up to the end where the file system knows no holes, empty at the end
-/// when there is none.
+/// Returns the next range at or after `at` that is not a hole (lseek(2)). It reaches to the end of
+/// the file on file systems without holes, and is empty at the end of the file when no data
+/// follows.
 fn next_data(file: &ImageFile, at: u64) -> Range<u64> {
     let size = file.size();
     let start = match seek(file.file(), SeekFrom::Data(at)) {
@@ -57,12 +58,12 @@ fn next_data(file: &ImageFile, at: u64) -> Range<u64> {
         Err(_) => return at..size,
     };
     let end = seek(file.file(), SeekFrom::Hole(start)).unwrap_or(size);
-    // A file system that answered with nothing to read would keep us here for ever.
+    // A file system that returned an empty range would make this loop endless.
     start..if end > start { end.min(size) } else { size }
 }
 
 fn step(at: u64, end: u64) -> usize {
-    usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK)
+    usize::try_from(end - at).unwrap_or(BUFFER_SIZE).min(BUFFER_SIZE)
 }
 
 fn advance(at: u64, step: usize, task: &dyn Task, interrupt: &Interrupt) -> io::Result<u64> {
@@ -73,7 +74,7 @@ fn advance(at: u64, step: usize, task: &dyn Task, interrupt: &Interrupt) -> io::
     Ok(at + step as u64)
 }
 
-/// The file's text: one line for each file, sorted by name.
+/// Returns the file's text: one line for each file, sorted by name.
 pub fn render(sums: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
     for (name, sum) in sums {

@@ -1,4 +1,4 @@
-//! Docker's own archive: where it is for the system in an image, and with which key it is proven.
+//! Docker's own archive: its address for the system in an image, and the key that signs it.
 
 use url::Url;
 
@@ -9,10 +9,11 @@ use kraken_debian::Source;
 use kraken_debian::{Fetch, FetchFailed};
 use kraken_spec::{Board, Cluster, DockerSource};
 
-/// The largest file with a key, in bytes.
+/// The largest key file, in bytes.
 const LARGEST_KEY: u64 = 1 << 20;
 
-/// Docker's own archive, when the cluster wants it: with a key of the pinned fingerprint, from a file or from the archive itself.
+/// Returns Docker's own archive, if the cluster uses it, with the key that has the pinned
+/// fingerprint. The key comes from a file or from the archive itself.
 pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Result<Option<Source>, PackagesError> {
     let docker = &cluster.docker;
     if docker.source != DockerSource::DockerCe {
@@ -22,7 +23,7 @@ pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Resu
         return Err(PackagesError::NoCodename);
     }
     let distribution = distribution(&os.id, &os.codename);
-    // Debian's armhf begins with ARMv7; the first boards, and Pi Zero, have an ARMv6.
+    // Debian's armhf begins with ARMv7; the first boards and the Pi Zero have an ARMv6.
     let first = cluster.nodes.iter().find(|node| node.board == Board::Pi1);
     if let (Some(node), true) = (first, os.id == "raspbian" && distribution == "debian") {
         return Err(PackagesError::Name(format!(
@@ -33,7 +34,7 @@ pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Resu
     }
     let address = |rest: &str| {
         let text = format!("{}/{distribution}{rest}", docker.archive);
-        Url::parse(&text).map_err(|error| PackagesError::Name(format!("{text} is no address: {error}")))
+        Url::parse(&text).map_err(|error| PackagesError::Name(format!("{text} is not an address: {error}")))
     };
     let (named, key) = match &docker.key_file {
         Some(path) => {
@@ -58,8 +59,9 @@ pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Resu
         .map_err(|source| PackagesError::Key { named, source })
 }
 
-/// Docker has a folder for each distribution. 32-bit Raspberry Pi OS calls itself `raspbian`, for which Docker has made packages up to
-/// bookworm; from trixie on, there are those for Debian only, whose armhf is what Raspberry Pi OS runs on all boards but the first.
+/// Docker has one folder for each distribution. 32-bit Raspberry Pi OS calls itself `raspbian`, for
+/// which Docker made packages up to bookworm. From trixie on there are only those for Debian, whose
+/// armhf runs on all boards of 32-bit Raspberry Pi OS except the first.
 fn distribution(id: &str, codename: &str) -> &'static str {
     const RASPBIAN: &[&str] = &["wheezy", "jessie", "stretch", "buster", "bullseye", "bookworm"];
     match id == "raspbian" && RASPBIAN.contains(&codename) {
@@ -68,7 +70,7 @@ fn distribution(id: &str, codename: &str) -> &'static str {
     }
 }
 
-/// What the user should hear of the archive that is asked.
+/// Returns what the user should know about the archive that is used.
 pub(super) fn note(os: &OsImage) -> Option<&'static str> {
     (os.id == "raspbian" && distribution(&os.id, &os.codename) == "debian")
         .then_some("Docker's own archive has no packages for 32-bit Raspberry Pi OS from trixie on; those for Debian's armhf are taken")

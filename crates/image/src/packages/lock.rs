@@ -1,8 +1,10 @@
-//! `kraken.lock`: which packages, in which versions, with which hashes; beside `kraken.toml`, so that the same cluster can be baked
-//! again next year, byte for byte, from the cache.
+//! `kraken.lock`: which packages, in which versions, with which hashes. It lies beside
+//! `kraken.toml`, so that the same cluster can be baked again next year, byte for byte, from the
+//! cache.
 //!
-//! The file is TOML. It has one `[[bake]]` for each base image: what was asked for, which archives answered, and
-//! the packages that came of it. It holds no secret, and nothing of the machine that made it.
+//! The file is TOML. It has one `[[bake]]` for each base image: the request, the archives that were
+//! used, and the resulting packages. It holds no secret, and nothing about the machine that made
+//! it.
 
 use std::fs;
 use std::io;
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use kraken_debian::deb::Need;
 use kraken_foundation::atomic;
 use kraken_spec::DockerSource;
 use kraken_spec::daemon::ENGINES;
@@ -19,9 +22,9 @@ pub const LOCK: &str = "kraken.lock";
 
 /// The version of the format.
 const FORMAT: u32 = 1;
-/// A lock file larger than this (bytes) is none of ours.
+/// A lock file larger than this (bytes) is not one of kraken-flash.
 const LIMIT: u64 = 64 << 20;
-/// No package has more bytes than this; Debian's largest has about 1 GiB.
+/// The largest package, in bytes; Debian's largest has about 1 GiB.
 const LARGEST: u64 = 4 << 30;
 
 const HEADER: &str = "\
@@ -40,10 +43,10 @@ pub enum LockError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is no lock file.
+    /// It is not a lock file.
     #[error("reading {}: {why}; get its last good version back, or delete it and run `kraken-flash fetch`", path.display())]
     Bad {
         /// The file.
@@ -53,25 +56,25 @@ pub enum LockError {
     },
 }
 
-/// The whole file.
+/// The contents of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Lock {
     format: u32,
-    /// One for each base image.
+    /// One set for each base image.
     #[serde(default, rename = "bake")]
-    bakes: Vec<Bake>,
+    sets: Vec<LockedSet>,
 }
 
-/// What is baked into one base image.
+/// The packages that are baked into one base image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Bake {
+pub struct LockedSet {
     /// SHA-256 of the raw base image, in hexadecimal.
     pub base: String,
-    /// What was asked for.
-    pub request: Asked,
-    /// Which archives were asked.
+    /// The request that the packages were chosen for.
+    pub request: PackageSpec,
+    /// The archives that were used.
     #[serde(default, rename = "archive")]
     pub archives: Vec<LockedArchive>,
     /// The packages, sorted by name and architecture.
@@ -79,23 +82,24 @@ pub struct Bake {
     pub packages: Vec<LockedPackage>,
 }
 
-/// What was asked for. When this changes, the packages are chosen anew.
+/// What a cluster asks for. When this changes, the packages are chosen again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Asked {
+pub struct PackageSpec {
     /// Where Docker comes from.
     pub docker: DockerSource,
-    /// Docker's own archive, when it is asked, and the fingerprint of its key.
+    /// The address of Docker's own archive, if it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_archive: Option<String>,
     /// The fingerprint of the key of Docker's own archive, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_key: Option<String>,
-    /// Packages by name; a `?` at the end: if there is such a package.
+    /// Packages by name. A `?` at the end makes a package optional: it is left out when no archive
+    /// has it.
     pub packages: Vec<String>,
-    /// Whether recommended packages come along.
+    /// Whether recommended packages are included.
     pub recommends: bool,
-    /// Package files.
+    /// The user's own package files.
     #[serde(default, rename = "deb", skip_serializing_if = "Vec::is_empty")]
     pub debs: Vec<LockedDeb>,
 }
@@ -104,19 +108,19 @@ pub struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LockedDeb {
-    /// As `kraken.toml` writes it.
+    /// The path as it stands in `kraken.toml`.
     pub file: String,
     /// SHA-256, in hexadecimal.
     pub sha256: String,
 }
 
-/// An archive as it was when it was asked.
+/// An archive as it was when the packages were chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LockedArchive {
     /// Its address, as the image names it.
     pub uri: String,
-    /// The suite asked for.
+    /// The suite that was requested.
     pub suite: String,
     /// When the archive was made: the `Date` of its Release, in RFC 3339.
     pub date: String,
@@ -124,7 +128,7 @@ pub struct LockedArchive {
     pub signed_by: String,
 }
 
-/// A package.
+/// A locked package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LockedPackage {
@@ -138,23 +142,24 @@ pub struct LockedPackage {
     pub size: u64,
     /// The `.deb`'s SHA-256, in hexadecimal.
     pub sha256: String,
-    /// Where the archive has it; not for a package file of the user.
+    /// Its address in the archive; `None` for a package file of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The version in the base image that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrades: Option<String>,
-    /// The package that needs it; `None` for one that was asked for.
+    /// The package that needs it; `None` for a package that was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed_by: Option<String>,
-    /// Bytes of the root file system that it takes, in whole blocks of 4096.
+    /// Bytes that it takes in the root file system, in whole blocks of 4096.
     pub unpacked: u64,
-    /// Files, folders and links that it has.
+    /// The number of its files, folders and links.
     pub inodes: u64,
 }
 
 impl LockedPackage {
-    /// The `.deb`'s hash as bytes. Reading a lock file checks that it is one.
+    /// Returns the `.deb`'s hash as bytes; `None` when it is not a SHA-256, which reading a lock
+    /// file excludes.
     pub fn hash(&self) -> Option<[u8; 32]> {
         let mut hash = [0; 32];
         hex::decode_to_slice(&self.sha256, &mut hash).ok()?;
@@ -162,25 +167,24 @@ impl LockedPackage {
     }
 }
 
-impl Bake {
-    /// Bytes and inodes that the root file system must have for all packages.
-    pub fn need(&self) -> (u64, u64) {
-        self.packages.iter().fold((0, 0), |(bytes, inodes), package| {
-            (
-                bytes.saturating_add(package.unpacked),
-                inodes.saturating_add(package.inodes),
-            )
+impl LockedSet {
+    /// Returns the bytes and inodes that the root file system needs for all packages.
+    pub fn need(&self) -> Need {
+        self.packages.iter().fold(Need::default(), |sum, package| Need {
+            bytes: sum.bytes.saturating_add(package.unpacked),
+            inodes: sum.inodes.saturating_add(package.inodes),
         })
     }
 
-    /// The package that holds dockerd; `None` where there is none, or the base image has one already.
+    /// Returns the package with dockerd; `None` when there is none, or the base image already has
+    /// one.
     pub fn engine(&self) -> Option<&LockedPackage> {
         self.packages
             .iter()
             .find(|package| ENGINES.contains(&package.name.as_str()))
     }
 
-    /// Bytes to download.
+    /// Returns the number of bytes to download.
     pub fn download_size(&self) -> u64 {
         self.packages
             .iter()
@@ -190,7 +194,7 @@ impl Bake {
     fn check(&self) -> Result<(), String> {
         let is_hash = |text: &str| hex::decode(text).is_ok_and(|bytes| bytes.len() == 32);
         if !is_hash(&self.base) {
-            return Err(format!("{:?} is no SHA-256 of a base image", self.base));
+            return Err(format!("{:?} is not a SHA-256 of a base image", self.base));
         }
         for package in &self.packages {
             if package.hash().is_none() || package.size > LARGEST || package.unpacked > LARGEST {
@@ -210,7 +214,7 @@ impl Bake {
 }
 
 impl Lock {
-    /// Reads a lock file; one that is not there is empty.
+    /// Reads a lock file; a missing file counts as empty.
     ///
     /// # Errors
     /// [`LockError`].
@@ -227,7 +231,7 @@ impl Lock {
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(io(error)),
-            Ok(metadata) if !metadata.is_file() => return Err(bad("it is no regular file".into())),
+            Ok(metadata) if !metadata.is_file() => return Err(bad("it is not a regular file".into())),
             Ok(metadata) if metadata.len() > LIMIT => return Err(bad("it is too large to be a lock file".into())),
             Ok(_) => {}
         }
@@ -235,10 +239,10 @@ impl Lock {
         Self::parse(&text).map_err(bad)
     }
 
-    /// Reads the text of a lock file.
+    /// Parses the text of a lock file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A sentence about what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let lock: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))?;
         if lock.format != FORMAT {
@@ -247,24 +251,27 @@ impl Lock {
                 lock.format
             ));
         }
-        lock.bakes.iter().try_for_each(Bake::check)?;
+        lock.sets.iter().try_for_each(LockedSet::check)?;
         Ok(lock)
     }
 
-    /// What is locked for a base image (SHA-256 of the raw image, in hexadecimal).
-    pub fn bake(&self, base: &str) -> Option<&Bake> {
-        self.bakes.iter().find(|bake| bake.base == base)
+    /// Returns what is locked for a base image (SHA-256 of the raw image, in hexadecimal).
+    pub fn set_for(&self, base: &str) -> Option<&LockedSet> {
+        self.sets.iter().find(|set| set.base == base)
     }
 
-    /// Puts a base image's packages in, in place of those that were there for it.
-    pub fn put(&mut self, bake: Bake) {
+    /// Adds a set, in place of an earlier one for the same base image.
+    pub fn put(&mut self, set: LockedSet) {
         self.format = FORMAT;
-        self.bakes.retain(|other| other.base != bake.base);
-        self.bakes.push(bake);
-        self.bakes.sort_by(|a, b| a.base.cmp(&b.base));
+        self.sets.retain(|other| other.base != set.base);
+        self.sets.push(set);
+        self.sets.sort_by(|a, b| a.base.cmp(&b.base));
     }
 
-    /// The file's text.
+    /// Returns the file's text.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML.
     pub fn to_text(&self) -> Result<String, String> {
         let text = toml::to_string(self).map_err(|error| error.to_string())?;
         Ok(format!("{HEADER}{text}"))
@@ -289,10 +296,10 @@ impl Lock {
 mod tests {
     use super::*;
 
-    fn bake(base: u8) -> Bake {
-        Bake {
+    fn set(base: u8) -> LockedSet {
+        LockedSet {
             base: hex::encode([base; 32]),
-            request: Asked {
+            request: PackageSpec {
                 docker: DockerSource::Debian,
                 docker_archive: None,
                 docker_key: None,
@@ -327,14 +334,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let mut lock = Lock::default();
-        lock.put(bake(2));
-        lock.put(bake(1));
+        lock.put(set(2));
+        lock.put(set(1));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(LOCK);
         assert_eq!(Lock::read(&path).unwrap(), Lock::default());
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path).unwrap(), lock);
-        assert_eq!(lock.bake(&hex::encode([1; 32])), Some(&bake(1)));
+        assert_eq!(lock.set_for(&hex::encode([1; 32])), Some(&set(1)));
         let before = fs::read(&path).unwrap();
         lock.write(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), before);
@@ -344,17 +351,17 @@ mod tests {
     #[test]
     fn a_base_has_one_list_of_packages() {
         let mut lock = Lock::default();
-        lock.put(bake(1));
-        let mut newer = bake(1);
+        lock.put(set(1));
+        let mut newer = set(1);
         newer.packages.clear();
         lock.put(newer.clone());
-        assert_eq!(lock.bakes, [newer]);
+        assert_eq!(lock.sets, [newer]);
     }
 
     #[test]
     fn what_is_no_lock_file_says_why() {
         let mut lock = Lock::default();
-        lock.put(bake(1));
+        lock.put(set(1));
         let good = lock.to_text().unwrap();
         for (text, why) in [
             ("format = 2\n".to_owned(), "format 2"),

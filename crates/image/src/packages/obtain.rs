@@ -1,4 +1,5 @@
-//! From what `kraken.toml` asks for to `.deb`s in the cache: by the lock file where it has them, else by asking the archives.
+//! Obtains the packages that `kraken.toml` asks for as `.deb`s in the cache: by the lock file where
+//! it has them, else from the archives.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,9 +8,9 @@ use std::sync::Arc;
 use url::Url;
 
 use super::docker;
-use super::lock::{Asked as LockedRequest, Bake, Lock, LockedArchive, LockedDeb, LockedPackage};
+use super::lock::{Lock, LockedArchive, LockedDeb, LockedPackage, LockedSet, PackageSpec};
 use super::obtain_error::PackagesError;
-use super::selection::Selection;
+use super::ready::ReadyPackages;
 use super::store::Store;
 use super::wanted::{architectures, usable_without};
 use crate::base::{Base, OsImage};
@@ -22,32 +23,35 @@ use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use kraken_fetch::{DownloadError, Downloads, Hash};
 use kraken_spec::Cluster;
 
-/// Room left beyond what the packages take, in bytes, so that what makes a cluster of a base with packages needs no second growth.
+/// Free space beyond what the packages need, in bytes, so that provisioning a base with packages
+/// does not need to grow it a second time.
 pub const SLACK: u64 = 32 << 20;
 
-/// The largest `.deb` of the user's own, in bytes.
+/// The largest `.deb` of the user, in bytes.
 const LARGEST_DEB: u64 = 4 << 30;
 
 /// What packages are obtained for.
 #[derive(Clone, Copy)]
-pub struct For<'a> {
-    /// The cluster, which says what is asked for.
+pub struct ObtainRequest<'a> {
+    /// The cluster, which determines what is requested.
     pub cluster: &'a Cluster,
-    /// The base image, which says which archives it trusts and what it has already.
+    /// The base image, which determines the trusted archives and the packages that are already
+    /// installed.
     pub base: &'a Base,
-    /// The lock file.
+    /// The path of the lock file.
     pub lock: &'a Path,
-    /// Ask the archives again, and move the lock file on to what they have.
+    /// Query the archives again, and update the lock file to what they have.
     pub update: bool,
-    /// The time by which signatures are judged: seconds since 1970-01-01 UTC.
+    /// The time at which signatures must be valid: seconds since 1970-01-01 UTC.
     pub now: u64,
 }
 
-/// What a cluster asks for; `None` when it is nothing. `hash` gives that of a package file.
-fn request(
+/// Returns what a cluster asks for; `None` when that is nothing. `hash` returns the hash of a
+/// package file.
+fn package_spec(
     cluster: &Cluster,
     hash: impl Fn(&Path) -> Result<Hash, DownloadError>,
-) -> Result<Option<LockedRequest>, PackagesError> {
+) -> Result<Option<PackageSpec>, PackagesError> {
     let mut debs = Vec::new();
     for deb in &cluster.system.debs {
         let hash = hash(&deb.path)?;
@@ -56,77 +60,82 @@ fn request(
             sha256: hex::encode(hash),
         });
     }
-    let request = LockedRequest::new(cluster, debs);
-    Ok((!request.is_empty()).then_some(request))
+    let spec = PackageSpec::new(cluster, debs);
+    Ok((!spec.is_empty()).then_some(spec))
 }
 
-/// What the lock file has for a base and a cluster, without asking anybody: for plans. `None` when it has nothing that still holds.
+/// Returns what the lock file has for a base and a cluster, without using the network: for plans.
+/// `None` when it has nothing that is still valid.
 ///
 /// # Errors
-/// [`PackagesError`] when the lock file is damaged, or a `.deb` of the user's cannot be read.
-pub fn locked(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Bake>, PackagesError> {
-    let Some(asked) = request(wanted.cluster, |file| downloads.hash(file))? else {
+/// [`PackagesError`] when the lock file is damaged, or a `.deb` of the user cannot be read.
+pub fn locked(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedSet>, PackagesError> {
+    let Some(spec) = package_spec(request.cluster, |file| downloads.hash(file))? else {
         return Ok(None);
     };
-    let lock = Lock::read(wanted.lock)?;
-    let bake = lock.bake(&wanted.base.raw_sha256);
-    Ok(bake.filter(|bake| bake.request == asked).cloned())
+    let lock = Lock::read(request.lock)?;
+    let set = lock.set_for(&request.base.raw_sha256);
+    Ok(set.filter(|set| set.request == spec).cloned())
 }
 
-/// Obtains the packages that a cluster asks for; `None` when it asks for none. What the lock file has is taken as it is; what it has not is
-/// chosen anew, and put into it.
+/// Obtains the packages that a cluster asks for; `None` when it asks for none. Packages in the lock
+/// file are taken as they are. If the request changed, packages are chosen again and locked.
 ///
 /// # Errors
-/// [`PackagesError`]; the lock file is then as it was.
-pub fn obtain(wanted: For<'_>, downloads: &Downloads<'_>) -> Result<Option<Selection>, PackagesError> {
+/// [`PackagesError`]; then the lock file is unchanged.
+pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<ReadyPackages>, PackagesError> {
     let keep = |file: &Path| Ok(downloads.keep(file, LARGEST_DEB)?.0);
-    let Some(asked) = request(wanted.cluster, keep)? else {
+    let Some(spec) = package_spec(request.cluster, keep)? else {
         return Ok(None);
     };
-    let mut lock = Lock::read(wanted.lock)?;
-    let known = lock.bake(&wanted.base.raw_sha256);
-    let store = Store::new(downloads, &wanted.cluster.apt.mirrors);
-    if let Some(bake) = known.filter(|bake| bake.request == asked && !wanted.update) {
-        let debs = fetch_all(bake, downloads, &store)?;
-        let bake = bake.clone();
-        return Ok(Some(Selection { bake, debs }));
+    let mut lock = Lock::read(request.lock)?;
+    let known = lock.set_for(&request.base.raw_sha256);
+    let store = Store::new(downloads, &request.cluster.apt.mirrors);
+    if let Some(set) = known.filter(|set| set.request == spec && !request.update) {
+        let debs = fetch_all(set, downloads, &store)?;
+        let locked = set.clone();
+        return Ok(Some(ReadyPackages { locked, debs }));
     }
     if downloads.is_offline() {
         return Err(PackagesError::Offline {
-            lock: wanted.lock.to_owned(),
+            lock: request.lock.to_owned(),
         });
     }
     let old = known.cloned();
-    let trees = trees(&wanted.base.raw)?;
-    let (mut bake, picks) = choose(wanted, asked, &trees, downloads, &store)?;
-    let debs = fetch_all(&bake, downloads, &store)?;
-    // What cannot be laid out must not get into the lock file.
+    let trees = open_trees(&request.base.raw)?;
+    let Choice {
+        mut set,
+        already_installed,
+    } = choose(request, spec, &trees, downloads, &store)?;
+    let debs = fetch_all(&set, downloads, &store)?;
+    // Packages that cannot be unpacked must not get into the lock file.
     let task = downloads.job().task("checking the packages", None);
-    let mut dry_run = DryRun::begin(&trees.1)?;
-    for (package, path) in bake.packages.iter_mut().zip(&debs) {
+    let mut dry_run = DryRun::begin(&trees.root)?;
+    for (package, path) in set.packages.iter_mut().zip(&debs) {
         downloads.job().interrupt.check()?;
         let need = dry_run.package(path).map_err(|error| of_package(package, error))?;
         (package.unpacked, package.inodes) = (need.bytes, need.inodes);
     }
     dry_run.end()?;
     drop(task);
-    say_what_changed(old.as_ref(), &bake, picks, wanted, downloads);
-    // Nor what the base has no room for, or cannot take at all.
-    let (bytes, inodes) = bake.need();
-    kraken_disk::can_take(&wanted.base.raw, bytes.saturating_add(SLACK), inodes).map_err(|source| {
+    report_changes(old.as_ref(), &set, already_installed, request.lock, downloads);
+    // Neither must packages for which the base has too little space, or which it cannot take at
+    // all.
+    let need = set.need();
+    kraken_disk::can_take(&request.base.raw, need.bytes.saturating_add(SLACK), need.inodes).map_err(|source| {
         PackagesError::Base {
-            path: wanted.base.raw.clone(),
+            path: request.base.raw.clone(),
             source: source.into(),
         }
     })?;
-    if old.as_ref() != Some(&bake) {
-        lock.put(bake.clone());
-        lock.write(wanted.lock)?;
+    if old.as_ref() != Some(&set) {
+        lock.put(set.clone());
+        lock.write(request.lock)?;
     }
-    Ok(Some(Selection { bake, debs }))
+    Ok(Some(ReadyPackages { locked: set, debs }))
 }
 
-/// The file in the cache is named by its hash only.
+/// Names the package in the error; its file in the cache is named by hash only.
 fn of_package(package: &LockedPackage, error: UnpackError) -> PackagesError {
     match error {
         UnpackError::Deb(source) => PackagesError::Package {
@@ -137,12 +146,19 @@ fn of_package(package: &LockedPackage, error: UnpackError) -> PackagesError {
     }
 }
 
-fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted: For<'_>, downloads: &Downloads<'_>) {
+/// Prints what is installed already and what the lock file now has.
+fn report_changes(
+    old: Option<&LockedSet>,
+    new: &LockedSet,
+    already_installed: Vec<String>,
+    lock: &Path,
+    downloads: &Downloads<'_>,
+) {
     let progress = downloads.job();
-    for name in already {
+    for name in already_installed {
         progress.note(&format!("{name} is in the base image already"));
     }
-    let file = wanted.lock.display();
+    let file = lock.display();
     let count = match new.packages.len() {
         1 => "1 package".to_owned(),
         count => format!("{count} packages"),
@@ -165,8 +181,22 @@ fn say_what_changed(old: Option<&Bake>, new: &Bake, already: Vec<String>, wanted
     }
 }
 
-/// The two volumes of the base.
-fn trees(path: &Path) -> Result<(FatTree, Ext4Tree), PackagesError> {
+/// The two volumes of a base.
+struct BaseTrees {
+    boot: FatTree,
+    root: Ext4Tree,
+}
+
+/// What was chosen from the archives.
+struct Choice {
+    /// What is to be locked.
+    set: LockedSet,
+    /// Name and version of each package that the base has already.
+    already_installed: Vec<String>,
+}
+
+/// Opens the two volumes of the base at `path`.
+fn open_trees(path: &Path) -> Result<BaseTrees, PackagesError> {
     type Cause = Box<dyn std::error::Error + Send + Sync>;
     let bad = |source: Cause| PackagesError::Base {
         path: path.to_owned(),
@@ -180,24 +210,24 @@ fn trees(path: &Path) -> Result<(FatTree, Ext4Tree), PackagesError> {
     let layout = Layout::detect(file.clone()).map_err(|error| bad(error.into()))?;
     let boot = layout.boot_tree(file.clone()).map_err(|error| bad(error.into()))?;
     let root = layout.root_tree(file).map_err(|error| bad(error.into()))?;
-    Ok((boot, root))
+    Ok(BaseTrees { boot, root })
 }
 
-/// Asks the archives. Besides what is to be locked, gives the names of what the base has already.
+/// Chooses packages from the archives.
 fn choose(
-    wanted: For<'_>,
-    asked: LockedRequest,
-    trees: &(FatTree, Ext4Tree),
+    request: ObtainRequest<'_>,
+    spec: PackageSpec,
+    trees: &BaseTrees,
     downloads: &Downloads<'_>,
     store: &Store<'_>,
-) -> Result<(Bake, Vec<String>), PackagesError> {
-    let (boot, root) = trees;
+) -> Result<Choice, PackagesError> {
+    let BaseTrees { boot, root } = trees;
     let os = OsImage::read(boot, root, 0).map_err(|source| PackagesError::Base {
-        path: wanted.base.raw.clone(),
+        path: request.base.raw.clone(),
         source: source.into(),
     })?;
     let mut image = ImageState::read(root)?;
-    if let Some(own) = docker::source(wanted.cluster, &os, store)? {
+    if let Some(own) = docker::source(request.cluster, &os, store)? {
         if let Some(note) = docker::note(&os) {
             downloads.job().note(note);
         }
@@ -207,11 +237,11 @@ fn choose(
         downloads.job().detail(note);
     }
     let mut wishes = Request {
-        recommends: asked.recommends,
+        recommends: spec.recommends,
         ..Request::default()
     };
-    // The user's own files first: nobody has to be asked for a mistake in them.
-    for (deb, local) in wanted.cluster.system.debs.iter().zip(&asked.debs) {
+    // The user's own files come first: a mistake in them is found without the network.
+    for (deb, local) in request.cluster.system.debs.iter().zip(&spec.debs) {
         let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
         wishes.debs.push(LocalDeb {
             named: local.file.clone(),
@@ -224,12 +254,12 @@ fn choose(
         });
     }
     let task = downloads.job().task("asking the package archives", None);
-    let (needed, welcome) = architectures(&image, &asked, &wishes.debs);
+    let indexes = architectures(&image, &spec, &wishes.debs);
     let architectures = Architectures {
-        needed: &needed,
-        welcome: &welcome,
+        needed: &indexes.needed,
+        welcome: &indexes.optional,
     };
-    let Loaded { archives, failed } = load_what_there_is(&image.sources, store, wanted.now, architectures);
+    let Loaded { archives, failed } = load_what_there_is(&image.sources, store, request.now, architectures);
     downloads.job().interrupt.check()?;
     let failed = usable_without(failed)?;
     for note in archives.iter().flat_map(|archive| &archive.notes) {
@@ -239,7 +269,7 @@ fn choose(
     for warning in warnings {
         downloads.job().note(&format!("warning: {warning}"));
     }
-    for name in &asked.packages {
+    for name in &spec.packages {
         let (name, needed) = match name.strip_suffix('?') {
             Some(name) => (name, false),
             None => (name.as_str(), true),
@@ -278,18 +308,18 @@ fn choose(
             archive.shown, archive.named_in, archive.error
         ));
     }
-    let bake = Bake {
-        base: wanted.base.raw_sha256.clone(),
-        request: asked,
+    let set = LockedSet {
+        base: request.base.raw_sha256.clone(),
+        request: spec,
         archives: archives.iter().map(locked_archive).collect(),
         packages: chosen.picks.iter().map(locked_package).collect(),
     };
-    let already = chosen
+    let already_installed = chosen
         .already
         .into_iter()
         .map(|(name, version)| format!("{name} {version}"))
         .collect();
-    Ok((bake, already))
+    Ok(Choice { set, already_installed })
 }
 
 fn exists(archives: &[Archive], name: &str) -> bool {
@@ -327,16 +357,17 @@ fn locked_package(pick: &Pick) -> LockedPackage {
     }
 }
 
-/// Where each package's file is; those that the cache lacks are fetched.
-fn fetch_all(bake: &Bake, downloads: &Downloads<'_>, store: &Store<'_>) -> Result<Vec<PathBuf>, PackagesError> {
-    let mut paths = Vec::with_capacity(bake.packages.len());
-    for package in &bake.packages {
+/// Returns the file of each package, after fetching those that the cache lacks.
+fn fetch_all(set: &LockedSet, downloads: &Downloads<'_>, store: &Store<'_>) -> Result<Vec<PathBuf>, PackagesError> {
+    let mut paths = Vec::with_capacity(set.packages.len());
+    for package in &set.packages {
         downloads.job().interrupt.check()?;
         let hash = package.hash().unwrap_or_default();
         let path = match &package.url {
             Some(url) => {
-                let url = Url::parse(url)
-                    .map_err(|error| PackagesError::Name(format!("{url} of the lock file is no address: {error}")))?;
+                let url = Url::parse(url).map_err(|error| {
+                    PackagesError::Name(format!("{url} of the lock file is not an address: {error}"))
+                })?;
                 store.file(&url, package.size, &hash)?
             }
             None => downloads.cached(&hash)?.ok_or_else(|| {

@@ -12,35 +12,35 @@ use kraken_foundation::interrupt::Interrupted;
 /// Why packages could not be obtained.
 #[derive(Debug, thiserror::Error)]
 pub enum PackagesError {
-    /// The lock file.
+    /// The lock file cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The network, or the cache.
+    /// The network or the cache failed.
     #[error(transparent)]
     Download(#[from] DownloadError),
-    /// The network, or the cache.
+    /// The network or the cache failed.
     #[error(transparent)]
     Fetch(#[from] FetchFailed),
     /// The base image cannot be read.
     #[error("reading the base image {}", path.display())]
     Base {
-        /// The image.
+        /// The image's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the image.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What the base image says of its packages and archives.
+    /// The image's lists of packages and archives cannot be read.
     #[error("reading which packages and archives the base image has: {0}")]
     Image(#[from] ImageError),
-    /// An archive cannot be proven.
+    /// An archive cannot be verified.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The key of Docker's own archive.
+    /// The key of Docker's own archive cannot be used.
     #[error("taking the key {named}: {source}; check [docker] key-file and key-fingerprint")]
     Key {
-        /// Where it is from.
+        /// The file or address of the key.
         named: String,
-        /// What is wrong with it.
+        /// What is wrong with the key.
         source: OpenPgpError,
     },
     /// A file cannot be read.
@@ -48,13 +48,13 @@ pub enum PackagesError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// What is asked for cannot be had.
+    /// The packages that were requested are not available.
     #[error("choosing packages: {0}")]
     Resolve(#[from] ResolveError),
-    /// Not one archive can be used.
+    /// No archive can be used.
     #[error("{why}; the base image names that archive, {archive}, in {named_in}")]
     NoArchive {
         /// The first archive's address and suite.
@@ -64,13 +64,13 @@ pub enum PackagesError {
         /// Why it could not be used.
         why: String,
     },
-    /// What is asked for cannot be had without an archive that cannot be used.
+    /// The request cannot be resolved without an archive that cannot be used.
     #[error(
         "choosing packages: {source}; and an archive that the base image names in {named_in}, {archive}, could not be asked: {why}; \
          if it is gone for good, set a mirror for it ([apt] mirrors), or take it out of the image"
     )]
     Incomplete {
-        /// Why not, without it.
+        /// Why it cannot be resolved without that archive.
         source: Box<ResolveError>,
         /// The archive's address and suite.
         archive: String,
@@ -79,7 +79,7 @@ pub enum PackagesError {
         /// Why it could not be used.
         why: String,
     },
-    /// A `.deb` is not what it should be.
+    /// A `.deb` cannot be used.
     #[error("{package} cannot be used: {source}")]
     Package {
         /// Its name and version, or its file.
@@ -87,18 +87,18 @@ pub enum PackagesError {
         /// What is wrong with it.
         source: DebError,
     },
-    /// They do not go together, or not with what the image has.
+    /// The packages conflict with one another or with the image.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
-    /// A name that is none.
+    /// A name or an address is not valid.
     #[error("choosing packages: {0}")]
     Name(String),
-    /// The image has no name for its release.
+    /// The image does not name its release.
     #[error(
         "asking Docker's own archive: the base image does not say which release it is (VERSION_CODENAME in /etc/os-release); use [docker] source = \"debian\""
     )]
     NoCodename,
-    /// Nothing may be asked, and nothing is known.
+    /// The network must not be used, and the lock file has nothing for this request.
     #[error(
         "choosing packages: {} has none for this base and this kraken.toml, and the network must not be used; run `kraken-flash fetch` first",
         lock.display()

@@ -1,5 +1,6 @@
-//! What an image says of the packages baked into it: `/var/lib/kraken-flash/packages.json`, written when they are laid out, read by `check`,
-//! and by `provision`, which has them configured on the first boot.
+//! An image's record of the packages baked into it: `/var/lib/kraken-flash/packages.json`. It is
+//! written when they are unpacked. `check` reads it, and so does `provision`, which makes the node
+//! configure the packages on its first boot.
 
 use std::io;
 
@@ -8,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use kraken_disk::{FileTree, TreeError};
 use kraken_overlay::{Entry, Kind, Overlay, Volume};
 
-/// Where it is on the root volume; mode 0644, root. It holds no secret.
+/// Its path on the root volume; mode 0644, owner root. It holds no secret.
 pub const RECORD: &str = "/var/lib/kraken-flash/packages.json";
-/// Its presence has the node configure its packages when it starts; the node removes it.
+/// While this file exists, the node configures its packages when it starts; the node then removes
+/// it.
 pub const MARK: &str = "/var/lib/kraken-flash/configure";
-/// The preinst scripts that are to be run first, a line each: name of the script in dpkg's `info`, package, architecture, arguments,
-/// with tabs between them.
+/// The preinst scripts to run first, one line each: name of the script in dpkg's `info`, package,
+/// architecture, arguments, separated by tabs.
 pub const PREINST: &str = "/var/lib/kraken-flash/preinst";
 
 /// The largest record that is read, in bytes.
@@ -25,7 +27,7 @@ const LIMIT: u64 = 256 << 20;
 pub struct PackagesRecord {
     /// The packages, sorted by name and architecture.
     pub packages: Vec<RecordedPackage>,
-    /// Files, links and folders, dpkg's own among them, sorted by path.
+    /// Files, links and folders, dpkg's own included, sorted by path.
     pub files: Vec<RecordedFile>,
 }
 
@@ -49,7 +51,7 @@ pub struct RecordedPackage {
 pub struct RecordedFile {
     /// Absolute path.
     pub path: String,
-    /// What it is.
+    /// What is at the path.
     #[serde(flatten)]
     pub what: Recorded,
     /// Permission bits, octal.
@@ -67,11 +69,11 @@ fn is_root(owner: &(u32, u32)) -> bool {
     *owner == (0, 0)
 }
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recorded {
-    /// A regular file, also under a second name.
+    /// A regular file; also under a second name.
     File {
         /// Size in bytes.
         size: u64,
@@ -80,7 +82,7 @@ pub enum Recorded {
     },
     /// A symbolic link to this target.
     Link(String),
-    /// A second name of the file at this path.
+    /// A second name (hard link) of the file at this path.
     Name(String),
     /// A folder.
     Folder,
@@ -89,18 +91,19 @@ pub enum Recorded {
 }
 
 impl PackagesRecord {
-    /// The record of these packages, laid out as `overlay` says.
+    /// Makes the record of these packages, with the files in `overlay`.
     pub fn new(packages: Vec<RecordedPackage>, overlay: &Overlay) -> Self {
         let files = overlay
             .iter()
-            // Of a folder that goes when it is empty nothing can be said.
+            // Whether a folder that is removed only when empty exists afterwards is not known.
             .filter(|(volume, _, entry)| *volume == Volume::Root && entry.kind != Kind::AbsentIfEmpty)
             .map(|(_, path, entry)| recorded(path.as_str(), entry))
             .collect();
         Self { packages, files }
     }
 
-    /// The file's content: JSON, one line for each package and file, so that two of them can be compared by eye.
+    /// Returns the file's content: JSON, with one line for each package and file, so that two
+    /// records can be compared by eye.
     ///
     /// # Errors
     /// Never for what [`PackagesRecord::new`] made.
@@ -113,10 +116,10 @@ impl PackagesRecord {
         Ok(text)
     }
 
-    /// Reads it from a root volume; `None` when no packages were baked in.
+    /// Reads the record from a root volume; `None` when no packages were baked in.
     ///
     /// # Errors
-    /// When the file system is damaged, or the file is no record.
+    /// When the file system is damaged, or the file is not a record.
     pub fn read(root: &dyn FileTree) -> Result<Option<Self>, TreeError> {
         let Some(bytes) = root.read(RECORD, LIMIT)? else {
             return Ok(None);
@@ -124,7 +127,7 @@ impl PackagesRecord {
         serde_json::from_slice(&bytes).map(Some).map_err(|error| TreeError {
             file_system: "ext4",
             path: RECORD.to_owned(),
-            why: format!("it is no record of packages ({error}); build the image again"),
+            why: format!("it is not a record of packages ({error}); build the image again"),
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Single packages of an image's archives, without what they depend on: files for a tool beside the image, never for the image itself.
+//! Single packages from an image's archives, without their dependencies: files for a tool beside
+//! the image, never for the image itself.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,16 +20,17 @@ use kraken_disk::FileTree;
 use kraken_fetch::{Downloads, Hash};
 use kraken_foundation::atomic;
 
-/// Which package is wanted.
+/// Which package to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Single<'a> {
-    /// The newest of this name.
+    /// The newest package of this name.
     Named(&'a str),
-    /// What the newest of a name depends on first, under a name that begins with this: the kernel that `linux-image-arm64` stands for.
+    /// The first dependency, of the newest package `meta`, whose name begins with `begins`: the
+    /// kernel that `linux-image-arm64` stands for.
     Behind {
         /// The package without files.
         meta: &'a str,
-        /// How the name begins.
+        /// The beginning of the dependency's name.
         begins: &'a str,
     },
 }
@@ -38,11 +40,11 @@ pub enum Single<'a> {
 pub struct Fetched {
     /// Its name and version.
     pub named: String,
-    /// Its `.deb`.
+    /// The path of its `.deb`.
     pub path: PathBuf,
 }
 
-/// What was chosen once, so that it need not be asked for again.
+/// A package that was chosen earlier, so that the archives need not be queried again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Chosen {
     name: String,
@@ -52,19 +54,21 @@ struct Chosen {
     sha256: String,
 }
 
-/// Fetches packages from the archives that the image in `root` trusts. What was chosen for such archives is kept in the cache and taken again
-/// while it is to be had, unless `refresh`; `now` (seconds since 1970) is what signatures are judged by.
+/// Fetches packages from the archives that the image in `root` trusts. The choice is kept in the
+/// cache and used again while its files are available, unless `refresh`. Signatures must be valid
+/// at `now` (seconds since 1970-01-01 UTC).
 ///
 /// # Errors
-/// [`PackagesError`]: an archive that cannot be proven, a package that none of them has, the network.
+/// [`PackagesError`]: an archive cannot be verified, no archive has a package, the network fails.
 pub fn singles(
     root: &dyn FileTree,
     wanted: &[Single<'_>],
     mirrors: &BTreeMap<String, String>,
-    (refresh, now): (bool, u64),
+    refresh: bool,
+    now: u64,
     downloads: &Downloads<'_>,
 ) -> Result<Vec<Fetched>, PackagesError> {
-    // Nothing goes into the image, so it does not matter whether it is a base or has packages that wait for its first boot.
+    // Nothing goes into the image, so it may also be one whose packages wait for its first boot.
     let (image, _) = ImageState::read_archives(root)?;
     let store = Store::new(downloads, mirrors);
     let record = record_of(downloads.folder(), &image, wanted);
@@ -88,7 +92,7 @@ pub fn singles(
     Ok(fetched)
 }
 
-/// One file for each set of archives, architecture and wish.
+/// Returns the record's path: one file for each set of archives, architecture and packages.
 fn record_of(cache: &Path, image: &ImageState, wanted: &[Single<'_>]) -> PathBuf {
     let archive = |source: &Source| {
         let Source {
@@ -103,7 +107,7 @@ fn record_of(cache: &Path, image: &ImageState, wanted: &[Single<'_>]) -> PathBuf
     cache.join("singles").join(format!("{name}.json"))
 }
 
-/// A record that cannot be read is none: the archives are asked.
+/// Reads a record. One that cannot be read counts as missing: the archives are then queried.
 fn read(record: &Path) -> Option<Vec<Chosen>> {
     serde_json::from_slice(&fs::read(record).ok()?).ok()
 }
@@ -164,7 +168,8 @@ fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Resul
     })
 }
 
-/// The newest of this name, whatever pins say: it is for no image.
+/// Returns the newest package of this name and its archive. Pins do not apply, since it does not go
+/// into an image.
 fn newest<'a>(archives: &'a [Archive], name: &str) -> Option<(&'a Archive, Entry<'a>)> {
     archives
         .iter()

@@ -1,4 +1,5 @@
-//! Brings what archives offer: over `base`'s downloads and cache, from mirrors where they are named.
+//! Fetches files of archives: through `kraken-fetch`'s downloads and cache, from mirrors where
+//! these are configured.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,14 +9,14 @@ use url::Url;
 use kraken_debian::{Fetch, FetchFailed};
 use kraken_fetch::{DownloadError, Downloads, FetchError};
 
-/// Where files come from.
+/// The source of an archive's files.
 pub(super) struct Store<'a> {
     downloads: &'a Downloads<'a>,
     mirrors: Vec<(String, String)>,
 }
 
 impl<'a> Store<'a> {
-    /// `mirrors`: the address of an archive → the address to use in its place.
+    /// `mirrors` maps the address of an archive to the address to use in its place.
     pub(super) fn new(downloads: &'a Downloads<'a>, mirrors: &BTreeMap<String, String>) -> Self {
         let tidy = |text: &String| text.trim_end_matches('/').to_owned();
         let mut mirrors: Vec<_> = mirrors.iter().map(|(from, to)| (tidy(from), tidy(to))).collect();
@@ -24,7 +25,7 @@ impl<'a> Store<'a> {
         Self { downloads, mirrors }
     }
 
-    /// The address on the mirror, where there is one for it.
+    /// Returns the address on the mirror, if there is one for it.
     fn on_mirror(&self, url: &Url) -> Result<Url, FetchFailed> {
         let text = url.as_str();
         for (from, to) in &self.mirrors {

@@ -2,17 +2,23 @@
 
 use kraken_debian::{FailedArchive, ImageState, LocalDeb};
 
-use super::lock::Asked;
+use super::lock::PackageSpec;
 use super::obtain_error::PackagesError;
 
-/// The architectures whose indexes must be there, and those whose indexes are read where they can be had. Of a foreign one (Raspberry
-/// Pi OS has armhf besides arm64) nothing is wanted unless somebody asks for it by name; packages of it that the image has may need
-/// to go along with an upgrade.
-pub(super) fn architectures<'a>(
-    image: &'a ImageState,
-    asked: &Asked,
-    debs: &[LocalDeb],
-) -> (Vec<&'a str>, Vec<&'a str>) {
+/// Architectures by how much their indexes are needed.
+#[derive(Default)]
+pub(super) struct NeededIndexes<'a> {
+    /// Their indexes must be there.
+    pub needed: Vec<&'a str>,
+    /// Their indexes are read where an archive has them.
+    pub optional: Vec<&'a str>,
+}
+
+/// Returns the architectures whose indexes must be there, and those whose indexes are read where
+/// available. Indexes of a foreign architecture (Raspberry Pi OS has armhf besides arm64) are
+/// needed only when the user names it; packages of it that the image has may have to be upgraded
+/// together with others.
+pub(super) fn architectures<'a>(image: &'a ImageState, spec: &PackageSpec, debs: &[LocalDeb]) -> NeededIndexes<'a> {
     let named = |arch: &str| {
         let in_deb = |deb: &LocalDeb| {
             let field = deb.control.lines().find_map(|line| line.strip_prefix("Architecture:"));
@@ -20,24 +26,24 @@ pub(super) fn architectures<'a>(
         };
         let suffix = format!(":{arch}");
         let with_version = format!(":{arch}=");
-        asked
-            .packages
+        spec.packages
             .iter()
             .any(|name| name.trim_end_matches('?').ends_with(&suffix) || name.contains(&with_version))
             || debs.iter().any(in_deb)
     };
-    let (mut needed, mut welcome) = (Vec::new(), Vec::new());
+    let mut indexes = NeededIndexes::default();
     for (number, arch) in image.architectures().into_iter().enumerate() {
         if number == 0 || named(arch) {
-            needed.push(arch);
+            indexes.needed.push(arch);
         } else if image.installed().any(|entry| entry.architecture() == arch) {
-            welcome.push(arch);
+            indexes.optional.push(arch);
         }
     }
-    (needed, welcome)
+    indexes
 }
 
-/// The archives that failed, when the others may be used without them: those that the image names. One that kraken.toml asks for is wanted.
+/// Returns the archives that failed, if the others may be used without them: those that the image
+/// names. An archive from kraken.toml is required.
 pub(super) fn usable_without(failed: Vec<FailedArchive>) -> Result<Vec<FailedArchive>, PackagesError> {
     let (of_image, mut own): (Vec<_>, Vec<_>) = failed
         .into_iter()

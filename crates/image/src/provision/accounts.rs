@@ -1,7 +1,9 @@
-//! The user's account, written straight into the image's passwd(5), shadow(5), group(5) and their kin.
+//! The user's account, written directly into the image's passwd(5), shadow(5), group(5) and related
+//! files.
 //!
-//! Straight, because a card must let its owner in even when cloud-init fails, and because Raspberry Pi OS answers an account
-//! made by cloud-init with its "rename user" wizard. cloud-init leaves an account alone that is there already.
+//! It is written directly because a card must let its user in even when cloud-init fails, and
+//! because Raspberry Pi OS answers an account made by cloud-init with its "rename user" wizard.
+//! cloud-init does not change an account that already exists.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +11,22 @@ use kraken_disk::FileTree;
 use kraken_overlay::Entry;
 use kraken_spec::{Cluster, Sudo, User};
 
-use super::home::{home_folder, home_place, is_home};
+use super::home::{Owner, home_folder, home_place, is_home};
 use super::image::{Draft, exists, first, text};
 use super::pi_account::PI;
 use super::{ProvisionError, docker, sudo};
 
 /// The ids that adduser(8) and login.defs(5) give to people.
 const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=59_999;
-/// The ids of groups of the system (login.defs(5)).
+/// The ids of system groups (login.defs(5)).
 const SYSTEM: std::ops::RangeInclusive<u32> = 100..=999;
-/// Its members may talk to dockerd.
+/// The group whose members may use dockerd.
 const DOCKER: &str = "docker";
-/// The first subordinate id, and how many each user gets (login.defs(5): SUB_UID_MIN, SUB_UID_COUNT).
+/// The first subordinate id, and how many each user gets (login.defs(5): SUB_UID_MIN,
+/// SUB_UID_COUNT).
 const SUB_ID_MIN: u64 = 100_000;
 const SUB_ID_COUNT: u64 = 65_536;
-/// Groups whose members may become root: left out when `sudo = "none"`.
+/// Groups whose members may become root; left out when `sudo = "none"`.
 const ROOT_GROUPS: [&str; 3] = ["sudo", "admin", "wheel"];
 
 /// The lines of one colon-separated table.
@@ -44,7 +47,7 @@ impl Table {
     fn needed(root: &dyn FileTree, path: &'static str) -> Result<Self, ProvisionError> {
         Self::read(root, path)?.ok_or_else(|| ProvisionError::Missing {
             what: path.to_owned(),
-            mend: "use an image of Raspberry Pi OS or Debian as the base",
+            help: "use an image of Raspberry Pi OS or Debian as the base",
         })
     }
 
@@ -63,7 +66,7 @@ impl Table {
         }
     }
 
-    /// A number in a column of every line.
+    /// Returns the numbers in a column of all lines.
     fn numbers(&self, column: usize) -> BTreeSet<u32> {
         self.lines
             .iter()
@@ -77,7 +80,7 @@ impl Table {
             .ok_or_else(|| ProvisionError::Image {
                 path: self.path.to_owned(),
                 why: format!(
-                    "the line of `{}` has no number where its id belongs; mend the base image",
+                    "the line of `{}` has no number where its id belongs; correct the base image",
                     row[0]
                 ),
             })
@@ -98,7 +101,8 @@ impl Table {
         }
     }
 
-    /// Takes a member out of the group of that name, in the last of four columns (group(5), gshadow(5)).
+    /// Removes a member from the group of that name, in the last of four columns (group(5),
+    /// gshadow(5)).
     fn leave(&mut self, group: &str, user: &str) {
         if let Some(mut row) = self.row(group).filter(|row| row.len() == 4) {
             let kept: Vec<&str> = row[3].split(',').filter(|member| *member != user).collect();
@@ -107,7 +111,8 @@ impl Table {
         }
     }
 
-    /// Adds the user to these groups; out of those that make root of one who may not be.
+    /// Adds the user to these groups, and removes a user who may not become root from the groups
+    /// that allow it.
     fn members(&mut self, groups: &[String], user: &User) {
         for name in groups {
             self.join(name, &user.name);
@@ -126,7 +131,8 @@ impl Table {
     }
 }
 
-/// The groups of the spec that the image has and that the user may be in; and `docker`, when that is asked for.
+/// Returns the groups of the spec that the image has and that the user may be in, and `docker` when
+/// requested.
 pub(super) fn groups(root: &dyn FileTree, cluster: &Cluster) -> Result<Vec<String>, ProvisionError> {
     let user = &cluster.user;
     let known = Table::needed(root, "/etc/group")?;
@@ -153,14 +159,14 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
 
     let mut passwd = Table::needed(root, "/etc/passwd")?;
     let mut group = Table::needed(root, "/etc/group")?;
-    let (uid, gid) = ids(&passwd, &group, &user.name)?;
+    let Owner { uid, gid } = ids(&passwd, &group, &user.name)?;
     let home = home_of(&passwd, &user.name);
     let place = home_place(root, &home)?;
     let shell = login_shell(root)?;
     let fields = [&user.name, "x", &uid.to_string(), &gid.to_string(), "", &home, shell];
     let mut row = passwd.row(&user.name).unwrap_or(fields.map(str::to_owned).to_vec());
     row.resize(fields.len(), String::new());
-    // Any other than `x` is a password, or none at all (passwd(5)).
+    // Any value other than `x` is a password, or no password at all (passwd(5)).
     row[1] = "x".to_owned();
     row[5] = home;
     if !gives_a_login(root, &row[6])? {
@@ -192,25 +198,27 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     }
     subordinate_ids(draft, "/etc/subuid", &user.name)?;
     subordinate_ids(draft, "/etc/subgid", &user.name)?;
-    home_folder(draft, user, &place, (uid, gid))?;
+    home_folder(draft, user, &place, Owner { uid, gid })?;
     sudo::sudoers(draft, user)
 }
 
-/// Shells of a login, the first that the image has; bash, when it has none at all.
+/// Returns the first login shell that the image has; bash when it has none.
 fn login_shell(root: &dyn FileTree) -> Result<&'static str, ProvisionError> {
     const SHELLS: [&str; 4] = ["/bin/bash", "/usr/bin/bash", "/bin/sh", "/usr/bin/sh"];
     Ok(first(root, &SHELLS)?.unwrap_or(SHELLS[0]))
 }
 
-/// Whether a user with this shell gets one: Raspberry Pi OS Trixie gives `pi` one that says no, and cloud-init does not change that of an
-/// account which is there. An empty field means `/bin/sh` (passwd(5)).
+/// Returns whether this shell gives a login. Raspberry Pi OS Trixie gives `pi` a shell that
+/// refuses, and cloud-init does not change the shell of an existing account. An empty field means
+/// `/bin/sh` (passwd(5)).
 fn gives_a_login(root: &dyn FileTree, shell: &str) -> Result<bool, ProvisionError> {
     const NONE: [&str; 6] = ["nologin", "false", "true", "sync", "halt", "shutdown"];
     let name = shell.rsplit('/').next().unwrap_or_default();
     Ok(shell.starts_with('/') && !NONE.contains(&name) && exists(root, shell)?)
 }
 
-/// `pi` of a Raspberry Pi OS is nobody's, when the user is another: whoever had set it up has no key any more, and no password ([`shadow`]).
+/// When the user is not `pi`, removes the keys of the `pi` of a Raspberry Pi OS, so that its
+/// earlier owner has no access; [`shadow`] removes its password.
 fn forget_pi(draft: &mut Draft<'_>, passwd: &Table, user: &User) -> Result<(), ProvisionError> {
     let home = match passwd.row(PI) {
         Some(row) if draft.ctx.os.raspberry_pi_os && user.name != PI => row.get(5).cloned().unwrap_or_default(),
@@ -224,32 +232,34 @@ fn forget_pi(draft: &mut Draft<'_>, passwd: &Table, user: &User) -> Result<(), P
     Ok(())
 }
 
-/// The spec has checked all this; a colon here would make another account, so it is checked where it matters, too.
+/// The spec already checks all of this. A colon here would make another account, so it is checked
+/// again where it matters.
 fn refuse_separators(user: &User) -> Result<(), ProvisionError> {
     let hash = user.password_hash.as_ref().map_or("", |hash| hash.reveal());
     let bad = |text: &str| text.contains(':') || text.chars().any(|c| c.is_control());
     if bad(&user.name) || user.name.contains(['/', ',']) || user.name.is_empty() || bad(hash) {
         return Err(ProvisionError::Image {
             path: "/etc/passwd".to_owned(),
-            why: "the user's name or password hash has a separator or control character; mend [user] in kraken.toml"
+            why: "the user's name or password hash has a separator or control character; correct [user] in kraken.toml"
                 .to_owned(),
         });
     }
     Ok(())
 }
 
-/// The ids the account has, or the first number from 1000 that is free as user and as group.
-fn ids(passwd: &Table, group: &Table, name: &str) -> Result<(u32, u32), ProvisionError> {
+/// Returns the ids of the account, or the first number from 1000 that is free as user and as group.
+fn ids(passwd: &Table, group: &Table, name: &str) -> Result<Owner, ProvisionError> {
     if let Some(row) = passwd.row(name) {
         let uid = passwd.number(&row, 2)?;
         if !PEOPLE.contains(&uid) {
-            // Its "home" may be /usr/sbin.
+            // The "home" of a system account may be /usr/sbin.
             return Err(ProvisionError::Image {
                 path: passwd.path.to_owned(),
                 why: format!("`{name}` is an account of the system there; choose another [user] name"),
             });
         }
-        return Ok((uid, passwd.number(&row, 3)?));
+        let gid = passwd.number(&row, 3)?;
+        return Ok(Owner { uid, gid });
     }
     let users = passwd.numbers(2);
     let groups = group.numbers(2);
@@ -258,7 +268,8 @@ fn ids(passwd: &Table, group: &Table, name: &str) -> Result<(u32, u32), Provisio
         None => None,
     };
     if let Some(gid) = own_group.filter(|gid| !PEOPLE.contains(gid)) {
-        // The account would have the rights of the system's group, as of `kvm` on its devices.
+        // The account would have the rights of the system group, such as those of `kvm` on its
+        // devices.
         return Err(ProvisionError::Image {
             path: group.path.to_owned(),
             why: format!(
@@ -271,10 +282,11 @@ fn ids(passwd: &Table, group: &Table, name: &str) -> Result<(u32, u32), Provisio
         path: passwd.path.to_owned(),
         why: "no user id from 1000 to 59999 is free; use a cleaner base image".to_owned(),
     })?;
-    Ok((uid, own_group.unwrap_or(uid)))
+    let gid = own_group.unwrap_or(uid);
+    Ok(Owner { uid, gid })
 }
 
-/// The number that groupadd(8) would give to a new group of the system: the highest that is free.
+/// Returns the number that groupadd(8) would give to a new system group: the highest free one.
 fn system_group(group: &Table) -> Result<u32, ProvisionError> {
     let taken = group.numbers(2);
     SYSTEM
@@ -286,7 +298,7 @@ fn system_group(group: &Table) -> Result<u32, ProvisionError> {
         })
 }
 
-/// The home that the account has, else the usual one.
+/// Returns the home of the account, else the default.
 fn home_of(passwd: &Table, name: &str) -> String {
     passwd
         .row(name)
@@ -295,8 +307,8 @@ fn home_of(passwd: &Table, name: &str) -> String {
         .unwrap_or_else(|| format!("/home/{name}"))
 }
 
-/// The password: the given hash, or none that could ever match. A `*`, not a `!`: sshd without PAM takes a `!` for an account
-/// that nobody may use, with a key neither (openssh, `LOCKED_PASSWD_PREFIX`).
+/// Sets the password: the given hash, or one that never matches. That is `*`, not `!`: sshd without
+/// PAM refuses an account with `!` even with a key (openssh, `LOCKED_PASSWD_PREFIX`).
 fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
     let mut shadow = Table::needed(draft.ctx.root, "/etc/shadow")?;
     let today = (draft.ctx.clock_floor / 86_400).max(1).to_string();
@@ -305,8 +317,9 @@ fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
         .row(&user.name)
         .filter(|row| row.len() == fresh.len())
         .unwrap_or(fresh.to_vec());
-    // Of an account that was there: not the password that somebody else has set, locked or not; and nothing that keeps its owner out, such as
-    // a change that is due (0), a password that ages, an account that has expired (shadow(5)).
+    // An existing account keeps neither a password set by another person, locked or not, nor
+    // anything that locks its user out: a change that is due (0), a password that ages, an expired
+    // account (shadow(5)).
     row[1] = user.password_hash.as_ref().map_or("*", |hash| hash.reveal()).to_owned();
     if row[2] == "0" {
         row[2] = today;
@@ -315,7 +328,7 @@ fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
         row[column].clone_from(&fresh[column]);
     }
     shadow.set(&row);
-    // Images before April 2022 have the account `pi` with a password that everybody knows.
+    // Images before April 2022 have the account `pi` with a publicly known password.
     if draft.ctx.os.raspberry_pi_os
         && user.name != PI
         && let Some(mut row) = shadow
@@ -328,7 +341,7 @@ fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
     shadow.write(draft, 0o640)
 }
 
-/// A range of ids for the user's containers, after all ranges there are (subuid(5)).
+/// Adds a range of ids for the user's containers, after all existing ranges (subuid(5)).
 fn subordinate_ids(draft: &mut Draft<'_>, path: &'static str, name: &str) -> Result<(), ProvisionError> {
     let Some(mut table) = Table::read(draft.ctx.root, path)? else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The templates and overlays: those inside the program, and those of the user's that take their place.
+//! The templates and overlays: the built-in ones, and those of the user that replace them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,8 @@ static OVERLAYS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../overlays");
 const YAML: [&str; 4] = ["user-data", "network-config", "meta-data", "zz_kraken-flash.cfg"];
 /// The largest template, in bytes.
 const MAX_TEMPLATE: u64 = 1 << 20;
-/// The largest file of an overlay folder, in bytes, and how many files one may have, and how deep.
+/// The largest file of an overlay folder, in bytes; the most files that it may have; and how deep
+/// it may be.
 const MAX_FILE: u64 = 256 << 20;
 const MAX_FILES: usize = 20_000;
 const MAX_DEPTH: usize = 32;
@@ -36,7 +37,8 @@ enum Item {
 
 type Items = BTreeMap<(Volume, EntryPath), Item>;
 
-/// Which overlay: `overlays/common`, `manager`, `worker`, or the folder that `[system] overlay` names.
+/// Which overlay: `overlays/common`, `manager`, `worker`, or the folder that `[system] overlay`
+/// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Common,
@@ -57,7 +59,7 @@ impl From<Role> for Part {
 /// The templates and overlays that images are made with.
 pub struct Assets {
     pub(super) renderer: Renderer,
-    /// The templates' texts by name, for [`Assets::digest`].
+    /// The texts of the templates by name, for [`Assets::digest`].
     templates: BTreeMap<String, String>,
     common: Items,
     manager: Items,
@@ -66,23 +68,25 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Those inside the program, and nothing else.
+    /// Loads the built-in templates and overlays only.
     ///
     /// # Errors
-    /// [`ProvisionError`] when they are broken, which a test keeps from happening.
+    /// [`ProvisionError`] when they are broken, which a test excludes.
     pub fn embedded() -> Result<Self, ProvisionError> {
         Self::load(None, None)
     }
 
-    /// Those inside the program, with the files of `templates/` and `overlays/{common,manager,worker}/{boot,root}/` in
-    /// `folder` (that of `kraken.toml`) in place of those of the same name, and `overlay`, the folder of `[system] overlay`
-    /// with its `boot/` and `root/`, over all.
+    /// Loads the built-in templates and overlays. The files of `templates/` and
+    /// `overlays/{common,manager,worker}/{boot,root}/` in `folder` (that of `kraken.toml`) replace
+    /// those of the same name. `overlay`, the folder of `[system] overlay` with its `boot/` and
+    /// `root/`, is laid over all of them.
     ///
-    /// In an image these files belong to root; a file is 0755 when its owner may execute it, else 0644. Symbolic links
-    /// stay links. A file that cannot be read, or that is neither file, folder nor link, is an error.
+    /// In an image these files belong to root; a file is 0755 when its owner may execute it, else
+    /// 0644. Symbolic links stay links. A file that cannot be read, or that is neither file, folder
+    /// nor link, is an error.
     ///
     /// # Errors
-    /// [`ProvisionError`], naming the file and the mend.
+    /// [`ProvisionError`], with the name of the file and what to do.
     pub fn load(folder: Option<&Path>, overlay: Option<&Path>) -> Result<Self, ProvisionError> {
         let mut templates: BTreeMap<String, String> = TEMPLATES
             .files()
@@ -124,7 +128,8 @@ impl Assets {
         Ok(assets)
     }
 
-    /// Refuses files that would replace one another on the boot volume of a node, whichever overlays they come from.
+    /// Refuses files that would replace one another on the boot volume of a node, whichever
+    /// overlays they come from.
     fn refuse_names_that_are_one(&self) -> Result<(), ProvisionError> {
         for role in [&self.manager, &self.worker] {
             let names = [&self.common, role, &self.user].into_iter().flatten();
@@ -140,7 +145,7 @@ impl Assets {
         Ok(())
     }
 
-    /// SHA-256 over all templates and overlays, in hexadecimal: what a manifest says of them.
+    /// Returns the SHA-256 over all templates and overlays, in hexadecimal, for the manifest.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         for (name, text) in &self.templates {
@@ -155,7 +160,7 @@ impl Assets {
         hex::encode(hash.finalize())
     }
 
-    /// The names of all templates, sorted.
+    /// Returns the names of all templates, sorted.
     pub fn template_names() -> Vec<&'static str> {
         let mut names: Vec<_> = TEMPLATES
             .files()
@@ -165,14 +170,14 @@ impl Assets {
         names
     }
 
-    /// Whether an overlay that all nodes get has something in this folder of the root volume.
+    /// Returns whether an overlay for all nodes has something in this folder of the root volume.
     pub(super) fn bring(&self, folder: &str) -> bool {
         let below = format!("{folder}/");
         let mut names = self.common.keys().chain(self.user.keys());
         names.any(|(volume, path)| *volume == Volume::Root && path.as_str().starts_with(&below))
     }
 
-    /// One part as an overlay whose entries all have this time.
+    /// Returns one part as an overlay whose entries all have this time.
     pub(super) fn part(&self, part: Part, mtime: i64) -> Overlay {
         let items = match part {
             Part::Common => &self.common,
@@ -207,7 +212,7 @@ fn refused(path: &Path, why: &str) -> ProvisionError {
     }
 }
 
-/// The entries of a folder, sorted by name; none when it is not there.
+/// Returns the entries of a folder, sorted by name; empty when the folder does not exist.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, ProvisionError> {
     let reader = match fs::read_dir(folder) {
         Ok(reader) => reader,
@@ -249,7 +254,8 @@ fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -
 
 fn refuse_unknown_parts(folder: &Path) -> Result<(), ProvisionError> {
     for (name, path) in entries(folder)? {
-        // A note beside the folders (a README) goes nowhere and does no harm; a folder of another name is a slip.
+        // A note beside the folders (a README) is not used and does no harm; a folder of another
+        // name is a mistake.
         if path.is_dir() && !name.starts_with('.') && !["common", "manager", "worker"].contains(&name.as_str()) {
             return Err(refused(
                 &path,
@@ -270,7 +276,8 @@ fn embedded_items(dir: &Dir<'_>, part: &str, items: &mut Items) -> Result<(), Pr
                 for (folder, volume) in [("boot", Volume::Boot), ("root", Volume::Root)] {
                     if let Some(inside) = below.strip_prefix(folder).ok().and_then(Path::to_str) {
                         let bytes = file.contents();
-                        // The program keeps no modes: a script is known by its first two bytes.
+                        // The program stores no modes: a script is recognised by its first two
+                        // bytes.
                         let mode = if bytes.starts_with(b"#!") { 0o755 } else { 0o644 };
                         let item = Item::File {
                             bytes: bytes.into(),
@@ -285,7 +292,7 @@ fn embedded_items(dir: &Dir<'_>, part: &str, items: &mut Items) -> Result<(), Pr
     Ok(())
 }
 
-/// Everything under `folder/boot` and `folder/root`.
+/// Reads everything under `folder/boot` and `folder/root`.
 fn folder_items(folder: &Path, items: &mut Items) -> Result<(), ProvisionError> {
     for (name, path) in entries(folder)? {
         let volume = match name.as_str() {
@@ -338,7 +345,7 @@ fn walk(folder: &Path, inside: &str, volume: Volume, depth: usize, items: &mut I
         } else {
             return Err(refused(&path, "it is a device, socket or pipe; take it away"));
         };
-        // A folder that is only on the way keeps the image's own mode and owner.
+        // A folder that only contains others keeps the image's own mode and owner.
         if meta.is_dir() {
             walk(&path, &place, volume, depth - 1, items)?;
             if entries(&path)?.is_empty() {

@@ -1,4 +1,5 @@
-//! What all nodes of a cluster have alike: the account, /etc/hosts, the SSH server, the clock's floor, time zone, keyboard.
+//! What all nodes of a cluster have in common: the account, /etc/hosts, the SSH server, the clock
+//! floor, time zone, keyboard.
 
 use serde_json::json;
 
@@ -10,7 +11,8 @@ use super::image::{BEGIN, Draft, END, exists, first, text, without_block};
 use super::network::enable;
 use super::{Assets, Context, ProvisionError, accounts, docker, keyboard, locale, network, packages, swarm, tell};
 
-/// What all nodes share: it goes into the golden image. The same for the same inputs, also over an image that has it already.
+/// Returns what all nodes share; it goes into the golden image. It is the same for the same inputs,
+/// also over an image that already has it.
 ///
 /// # Errors
 /// [`ProvisionError`] when the image lacks what the cluster needs, or a template is broken.
@@ -45,13 +47,14 @@ pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionEr
     Ok(overlay)
 }
 
-/// The SSH server starts with the first boot, whether or not anything else works; its host keys are made just before.
+/// Starts the SSH server on the first boot, whether or not anything else works; its host keys are
+/// made just before.
 fn ssh_server(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let units = ["/usr/lib/systemd/system/ssh.service", "/lib/systemd/system/ssh.service"];
     let Some(unit) = first(draft.ctx.root, &units)? else {
         return Err(ProvisionError::Missing {
             what: "SSH server (no ssh.service)".to_owned(),
-            mend: "use a base with the package openssh-server: without it nobody could log in",
+            help: "use a base with the package openssh-server: without it no user could log in",
         });
     };
     enable(draft, "ssh.service", "multi-user.target")?;
@@ -60,8 +63,9 @@ fn ssh_server(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     no_passwords(draft)
 }
 
-/// A password is for the console, whatever the base: sshd takes keys. What comes before it in sshd_config(5) wins, so cloud-init's own
-/// file (50, from `ssh_pwauth`) and an overlay's do. A server before 8.2 knows no such folder.
+/// Allows passwords on the console only: sshd accepts keys alone, whatever the base. In
+/// sshd_config(5) the first value wins, so cloud-init's own file (50, from `ssh_pwauth`) and that
+/// of an overlay take precedence. A server before 8.2 does not have this folder.
 fn no_passwords(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     const MAIN: &str = "/etc/ssh/sshd_config";
     const RULE: &str = "PasswordAuthentication no\nKbdInteractiveAuthentication no\n";
@@ -84,8 +88,9 @@ fn no_passwords(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     }
 }
 
-/// Every node of the cluster. The image's `127.0.1.1` line goes: a machine with a permanent address has that in its place
-/// (Debian Reference, §5.1.1), and a node must not tell its own containers that it is 127.0.1.1.
+/// Lists every node of the cluster in /etc/hosts. The image's `127.0.1.1` line is removed: a
+/// machine with a permanent address has that in its place (Debian Reference, §5.1.1), and a node
+/// must not report itself to its own containers as 127.0.1.1.
 fn hosts(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let cluster = draft.ctx.cluster;
     let values = json!({
@@ -107,8 +112,9 @@ fn hosts(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     draft.edited("/etc/hosts", new + &block, 0o644)
 }
 
-/// A Pi has no clock that runs without power. systemd never lets the clock start before the mtime of these files
-/// (systemd(1), `/usr/lib/clock-epoch`; systemd-timesyncd.service(8)); fake-hwclock(8) reads the text of its own.
+/// A Pi has no clock that runs without power. systemd never lets the clock start before the mtime
+/// of these files (systemd(1), `/usr/lib/clock-epoch`; systemd-timesyncd.service(8));
+/// fake-hwclock(8) reads the text of its own file.
 fn clock_floor(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let floor = draft.ctx.clock_floor;
     draft.file("/usr/lib/clock-epoch", "", 0o644)?;
@@ -124,7 +130,7 @@ fn clock_floor(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     if first(draft.ctx.root, &programs)?.is_some() {
         let time = jiff::Timestamp::from_second(floor).map_err(|_| ProvisionError::Image {
             path: "/etc/fake-hwclock.data".to_owned(),
-            why: "the clock floor is no time of any calendar; mend [system] clock-floor".to_owned(),
+            why: "the clock floor is not a valid time; correct [system] clock-floor".to_owned(),
         })?;
         draft.file(
             "/etc/fake-hwclock.data",
@@ -138,11 +144,11 @@ fn clock_floor(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
 fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     let zone = &draft.ctx.cluster.system.timezone;
     let place = format!("/usr/share/zoneinfo/{zone}");
-    // Without any file of that name the C library means UTC.
+    // Without a file of that name the C library uses UTC.
     let utc = ["Etc/UTC", "UTC", "Etc/GMT", "GMT", "Etc/Zulu", "Zulu"].contains(&zone.as_str());
     let escapes = zone.split('/').any(|part| matches!(part, "" | "." | "..")) || zone.chars().any(char::is_control);
     if escapes || (!utc && !exists(draft.ctx.root, &place)?) {
-        let mend = match exists(draft.ctx.root, "/usr/share/zoneinfo/Etc")? {
+        let help = match exists(draft.ctx.root, "/usr/share/zoneinfo/Etc")? {
             true => {
                 "correct [system] timezone (`timedatectl list-timezones` lists them); for an old name, such as US/Pacific, put \
                  \"tzdata-legacy\" into `packages` in [system], or write the city: America/Los_Angeles"
@@ -151,16 +157,18 @@ fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
         };
         return Err(ProvisionError::Missing {
             what: format!("time zone {zone:?}"),
-            mend,
+            help,
         });
     }
     draft.link("/etc/localtime", &place)?;
     draft.file("/etc/timezone", format!("{zone}\n"), 0o644)
 }
 
-/// Seven cards must not have one machine-id. An empty file gives each its own, and is no first boot (machine-id(5)); `uninitialized` is one.
-/// That is put where a unit of the image waits for it (Raspberry Pi OS from Trixie on grows its root file system then), and nowhere else: on a
-/// first boot systemd enables all that no preset forbids, and Bookworm and older have no presets.
+/// Cards must not share a machine-id. With an empty file each node makes its own, and that does not
+/// count as a first boot (machine-id(5)); with `uninitialized` it does. `uninitialized` is written
+/// only where a unit of the image waits for a first boot (Raspberry Pi OS from Trixie on then grows
+/// its root file system): on a first boot systemd enables all units that no preset forbids, and
+/// Bookworm and older have no presets.
 fn machine_id(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     const PATH: &str = "/etc/machine-id";
     const FIRST_BOOT: &str = "uninitialized";
@@ -174,7 +182,7 @@ fn machine_id(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     draft.edited(PATH, mark, 0o444)
 }
 
-/// Whether a unit that is not systemd's own runs on a first boot only.
+/// Returns whether a unit that is not systemd's own runs on a first boot only.
 fn waits_for_first_boot(root: &dyn FileTree) -> Result<bool, ProvisionError> {
     const UNIT_BYTES: u64 = 1 << 20;
     for folder in ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"] {
@@ -196,7 +204,7 @@ fn waits_for_first_boot(root: &dyn FileTree) -> Result<bool, ProvisionError> {
     Ok(false)
 }
 
-/// Packages on the first boot, where there is no cloud-init to do it.
+/// Installs packages on the first boot on an image without cloud-init, which otherwise does it.
 fn packages_on_first_boot(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let packages = &draft.ctx.cluster.system.packages_on_first_boot;
     if packages.is_empty() {
@@ -205,7 +213,7 @@ fn packages_on_first_boot(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), 
     if let Some(bad) = packages.iter().find(|name| !is_package_name(name)) {
         return Err(ProvisionError::Missing {
             what: format!("package {bad:?}, which is no package name"),
-            mend: "correct [system] packages-on-first-boot",
+            help: "correct [system] packages-on-first-boot",
         });
     }
     let values = json!({"packages": packages});
@@ -216,7 +224,8 @@ fn packages_on_first_boot(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), 
     enable(draft, "kraken-packages.service", "multi-user.target")
 }
 
-/// Package names (Debian Policy §5.6.7), with the `:arch`, `=version` and `/release` that apt-get(8) takes after one.
+/// Returns whether it is a package name (Debian Policy §5.6.7), possibly with the `:arch`,
+/// `=version` and `/release` that apt-get(8) accepts.
 fn is_package_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name
@@ -224,8 +233,9 @@ fn is_package_name(name: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "+-.:=/~_".contains(c))
 }
 
-/// Keeps Raspberry Pi OS from asking for a user name on its screen: what `cancel-rename` of userconf-pi does, and a mask, since
-/// a first boot may enable services anew. `userconf.txt` would do it too, but would put the password's hash on the FAT volume.
+/// Keeps Raspberry Pi OS from asking for a user name on its screen. This does what `cancel-rename`
+/// of userconf-pi does, and masks the units, since a first boot may enable services again.
+/// `userconf.txt` would do it too, but would put the password's hash on the FAT volume.
 fn no_wizard(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     draft.link("/etc/systemd/system/userconfig.service", "/dev/null")?;
     for leftover in [

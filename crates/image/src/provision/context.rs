@@ -1,4 +1,4 @@
-//! What there is to render from.
+//! The inputs of rendering.
 
 use super::membership::Rejoin;
 use crate::base::OsImage;
@@ -6,24 +6,26 @@ use kraken_disk::FileTree;
 use kraken_spec::Cluster;
 use kraken_swarm_state::ClusterKeys;
 
-/// What there is to render from.
+/// The inputs of rendering.
 pub struct Context<'a> {
     /// The cluster.
     pub cluster: &'a Cluster,
-    /// What is known of the image.
+    /// The facts about the image's system.
     pub os: &'a OsImage,
-    /// The image's boot volume as it is: base, golden, or an image already provisioned. Provisioning is idempotent, so that
-    /// `check` can ask "what would be written?" of a finished image and compare.
+    /// The image's boot volume as it is: base, golden, or an image that is already provisioned.
+    /// Provisioning is idempotent, so that `check` can compare a finished image with what would be
+    /// written to it.
     pub boot: &'a dyn FileTree,
     /// The image's root volume, likewise.
     pub root: &'a dyn FileTree,
-    /// The mtime of every file written, and the time before which no node's clock may start. Seconds since 1970-01-01 UTC.
+    /// The mtime of every file that is written, and the time before which no node's clock may
+    /// start. Seconds since 1970-01-01 UTC.
     pub clock_floor: i64,
-    /// SHA-256 of the raw base image, in hexadecimal; goes into what the image tells of itself.
+    /// SHA-256 of the raw base image, in hexadecimal; part of the image's record of itself.
     pub base_sha256: &'a str,
-    /// The cluster's keys, from which its swarm follows. Without them what would hold a secret is left out: enough to compare an
-    /// image with its spec, not to make one.
+    /// The cluster's keys, from which its swarm is derived. Without them everything secret is left
+    /// out: enough to compare an image with its spec, not to make one.
     pub keys: Option<&'a ClusterKeys>,
-    /// Whether the nodes join a running swarm again, in the place of cards that were.
+    /// Whether the nodes join a running swarm again, in place of earlier cards.
     pub rejoin: Rejoin<'a>,
 }

@@ -1,4 +1,5 @@
-//! Disks that are mounted over the folder in which a node's place in the swarm is baked: dockerd looks at the disk then, and finds no swarm.
+//! Finds disks that are mounted over the folder with a node's baked swarm state: dockerd then reads
+//! the disk and finds no swarm.
 
 use std::collections::BTreeSet;
 
@@ -9,19 +10,19 @@ use kraken_overlay::{Kind, Overlay, Volume};
 use kraken_spec::Cluster;
 
 const FSTAB: &str = "/etc/fstab";
-/// Where mount units lie, systemd.unit(5).
+/// The folders of mount units, systemd.unit(5).
 const UNITS: [&str; 4] = [
     "/etc/systemd/system",
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
-/// The largest of these files that is read, in bytes, and how many units are.
+/// The largest of these files that is read, in bytes, and the most units.
 const LARGEST: u64 = 1 << 20;
 const MOST: usize = 1000;
 
-/// What covers the place of a swarm's baked state on nodes of the cluster, a sentence each, with the mend: by the mounts of a base with
-/// this root volume, and of the overlays that are laid over it.
+/// Returns what hides a swarm's baked state on nodes of the cluster, one sentence each, with what
+/// to do: mounts of a base with this root volume, and of the overlays.
 pub fn covers_swarm(cluster: &Cluster, assets: &Assets, root: &dyn FileTree) -> Vec<String> {
     let mut found = BTreeSet::new();
     for node in &cluster.nodes {
@@ -37,7 +38,7 @@ pub fn covers_swarm(cluster: &Cluster, assets: &Assets, root: &dyn FileTree) -> 
     found.into_iter().collect()
 }
 
-/// What is mounted over a folder on the node that has this root volume, a sentence each.
+/// Returns what is mounted over a folder on the node with this root volume, one sentence each.
 pub fn covers(root: &dyn FileTree, state: &str) -> Vec<String> {
     let real = real_path(root, state).unwrap_or_else(|_| state.to_owned());
     let covers = |place: &str| is_at_or_above(place, state) || is_at_or_above(place, &real);
@@ -72,7 +73,8 @@ fn is_at_or_above(place: &str, folder: &str) -> bool {
     place.starts_with('/') && (place == folder || folder.starts_with(&format!("{place}/")))
 }
 
-/// Where a line of fstab(5) mounts something when the node starts, or when the place is used.
+/// Returns where a line of fstab(5) mounts something when the node starts, or when the mount point
+/// is used.
 fn mounted_by_fstab(line: &str) -> Option<String> {
     let mut fields = line.split_ascii_whitespace();
     let (device, place, kind) = (fields.next()?, fields.next()?, fields.next()?);
@@ -81,7 +83,7 @@ fn mounted_by_fstab(line: &str) -> Option<String> {
     (!device.starts_with('#') && kind != "swap" && !waits).then(|| unescaped(place))
 }
 
-/// Blanks and the like are octal there.
+/// Decodes blanks and similar characters, which are octal there.
 fn unescaped(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -97,7 +99,7 @@ fn unescaped(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Where a unit mounts something, systemd.mount(5).
+/// Returns where a unit mounts something, systemd.mount(5).
 fn mounted_by_unit(text: &str) -> Option<String> {
     let mut section = "";
     let mut place = None;
@@ -113,7 +115,8 @@ fn mounted_by_unit(text: &str) -> Option<String> {
     place
 }
 
-/// All mount units, each once: folders and units may be links. One that is masked is none.
+/// Returns all mount units, each once: folders and units may be symbolic links. A masked unit does
+/// not count.
 fn units(root: &dyn FileTree) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for folder in UNITS {
@@ -132,7 +135,7 @@ fn text(root: &dyn FileTree, path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What an image says of mounts, in memory, where overlays can be laid over it.
+/// Copies an image's mount configuration into memory, so that overlays can be laid over it.
 fn mounts_of(root: &dyn FileTree) -> MemoryTree {
     let mut tree = MemoryTree::new();
     for path in units(root).into_iter().chain([FSTAB.to_owned()]) {
@@ -228,13 +231,14 @@ mod tests {
         let mut masked = MemoryTree::new();
         masked.symlink(own, "/dev/null");
         assert_eq!(covers(&masked, STATE), Vec::<String>::new());
-        // A folder that is a link has each unit once; and what the state's path leads to counts, too.
+        // A folder that is a link counts each unit once, and the target of the state's path counts
+        // too.
         let mut linked = with("/usr/lib/systemd/system/srv.mount", "[Mount]\nWhere=/srv\n");
         linked
             .symlink("/lib", "usr/lib")
             .symlink("/var/lib/docker", "/srv/docker");
         assert_eq!(covers(&linked, STATE).len(), 1);
-        // What cannot be read covers nothing.
+        // A file that cannot be read hides nothing.
         let mut odd = with(FSTAB, &"x".repeat(2 << 20));
         odd.symlink(own, "var-lib-docker.mount");
         assert_eq!(covers(&odd, STATE), Vec::<String>::new());

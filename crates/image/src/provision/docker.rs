@@ -1,4 +1,5 @@
-//! What dockerd is told. IP forwarding is its own business: it closes FORWARD to the LAN only when it has switched forwarding on itself.
+//! The options of dockerd. IP forwarding is left to dockerd: it closes FORWARD to the LAN only when
+//! it has switched forwarding on itself.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +13,7 @@ use kraken_spec::{Cluster, DockerSource, LocalPool, SwarmMode};
 const DAEMON: &str = "daemon.json";
 const POOLS: &str = "default-address-pools";
 
-/// `/etc/docker/daemon.json`, where Docker is baked in.
+/// Writes `/etc/docker/daemon.json` when Docker is baked in.
 pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let docker = &draft.ctx.cluster.docker;
     if docker.source == DockerSource::None {
@@ -27,18 +28,19 @@ pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     draft.file("/etc/docker/daemon.json", text + "\n", 0o644)
 }
 
-/// What every node's dockerd is told: the template with [docker.daemon] and the chosen pools laid over it.
+/// Returns the options of every node's dockerd: the template, then [docker.daemon], then the chosen
+/// address pools.
 fn options(cluster: &Cluster, assets: &Assets) -> Result<Map<String, Value>, ProvisionError> {
     let rendered = assets.renderer.text(DAEMON, &json!({"cluster": cluster.name}))?;
     let mut options: Map<String, Value> =
-        serde_json::from_str(&rendered).map_err(|error| template(format!("it is no JSON object ({error})")))?;
+        serde_json::from_str(&rendered).map_err(|error| template(format!("it is not a JSON object ({error})")))?;
     lay_over(&mut options, &cluster.docker.daemon);
     lay_pools(&mut options, &cluster.docker.local_pools);
     Ok(options)
 }
 
-/// Why images with a dockerd of this version cannot be made of these options, each as making them says it; nothing where they can, or
-/// where no Docker is asked for.
+/// Returns why images with a dockerd of this version cannot be made with these options, each reason
+/// worded as when making them; empty when they can, or when no Docker is requested.
 pub fn docker_refuses(cluster: &Cluster, assets: &Assets, version: Version) -> Vec<ProvisionError> {
     if cluster.docker.source == DockerSource::None {
         return Vec::new();
@@ -56,7 +58,8 @@ fn template(why: String) -> ProvisionError {
     }
 }
 
-/// The pools that were chosen for local networks, unless somebody says which.
+/// Adds the address pools that were chosen for local networks, unless the options already have
+/// some.
 fn lay_pools(options: &mut Map<String, Value>, pools: &[LocalPool]) {
     if !pools.is_empty() && !options.contains_key(POOLS) {
         let list = pools
@@ -67,8 +70,9 @@ fn lay_pools(options: &mut Map<String, Value>, pools: &[LocalPool]) {
     }
 }
 
-/// What a dockerd of this version would not start with. What kraken.toml says was looked at when it was read; here it is together with
-/// the template, which may be the user's, and with the version.
+/// Returns the options with which a dockerd of this version would not start. kraken.toml's own
+/// options were checked when it was read; here they are checked together with the template, which
+/// may be the user's, and with the version.
 fn refusals(cluster: &Cluster, options: &Map<String, Value>, version: Option<Version>) -> Vec<ProvisionError> {
     let swarm = cluster.swarm.mode != SwarmMode::None;
     let around = Around {
@@ -94,7 +98,7 @@ fn refusals(cluster: &Cluster, options: &Map<String, Value>, version: Option<Ver
     refused
 }
 
-/// The version of the dockerd that is baked in, where the image says what is.
+/// Returns the version of the dockerd that is baked in, if the image has a record of its packages.
 fn version(draft: &Draft<'_>) -> Result<Option<Version>, ProvisionError> {
     let record = PackagesRecord::read(draft.ctx.root)?;
     let engine = record
@@ -104,8 +108,8 @@ fn version(draft: &Draft<'_>) -> Result<Option<Version>, ProvisionError> {
     Ok(engine.and_then(|package| Version::of_package(&package.version)))
 }
 
-/// Tables are merged, everything else is replaced. Options that a driver takes (`log-opts`) belong to that driver: with another
-/// driver the template's go.
+/// Merges tables and replaces everything else. The options of a driver (`log-opts`) belong to that
+/// driver: with another driver the template's are removed.
 fn lay_over(options: &mut Map<String, Value>, own: &Map<String, Value>) {
     for (driver, its) in [("log-driver", "log-opts"), ("storage-driver", "storage-opts")] {
         if own.get(driver).is_some_and(|name| Some(name) != options.get(driver)) {
@@ -122,13 +126,14 @@ fn lay_over(options: &mut Map<String, Value>, own: &Map<String, Value>) {
     }
 }
 
-/// Whether the image has the group `docker` from the start. `docker.socket` belongs to it, and may be started before the package, which
-/// would make the group (and takes one that is there), is configured.
+/// Returns whether the image needs the group `docker` from the start. `docker.socket` belongs to
+/// it, and may be started before the package is configured. The package would make the group, and
+/// uses an existing one.
 pub(super) fn has_group(cluster: &Cluster) -> bool {
     cluster.docker.source != DockerSource::None
 }
 
-/// Whether the user is to be in the group `docker`.
+/// Returns whether the user is to be in the group `docker`.
 pub(super) fn user_joins(cluster: &Cluster) -> bool {
     let docker = &cluster.docker;
     docker.source != DockerSource::None

@@ -1,20 +1,22 @@
-//! Names of overlays that are two in a folder and one on FAT, which knows no case and drops dots and spaces at a name's end: the last
-//! one written would win, and nobody would be told.
+//! Finds names of overlays that differ in a folder and are the same on FAT, which ignores case and
+//! drops dots and spaces at the end of a name. The file written last would replace the other one
+//! without a message.
 
 use std::collections::BTreeMap;
 
 use kraken_overlay::EntryPath;
 
-/// What kraken-flash itself writes to the boot volume of a node. An overlay may replace them, by the same name.
+/// What kraken-flash itself writes to the boot volume of a node. An overlay may replace these files
+/// by using the same name.
 const OWN: [&str; 4] = ["/cmdline.txt", "/meta-data", "/network-config", "/user-data"];
 
-/// One name of the boot volume.
+/// A name on the boot volume.
 pub(super) struct Named<'a> {
     pub path: &'a EntryPath,
     pub is_file: bool,
 }
 
-/// A path as FAT compares it.
+/// Returns a path as FAT compares it.
 fn folded(path: &str) -> String {
     let parts: Vec<_> = path
         .split('/')
@@ -23,9 +25,11 @@ fn folded(path: &str) -> String {
     parts.join("/")
 }
 
-/// Two names that are one on FAT, where one of them at least is a file's; folders in two spellings are one folder, and do no harm.
+/// Returns two names that are the same on FAT, of which at least one is a file's. Folders in two
+/// spellings become one folder, which does no harm.
 pub(super) fn clash<'a>(names: impl Iterator<Item = Named<'a>>) -> Option<[String; 2]> {
-    // Each path that is in use, a folder on the way too: how it is spelled, and whether it is a file.
+    // Each path that is in use, parent folders included: how it is spelled, and whether it is a
+    // file.
     let mut seen: BTreeMap<String, (String, bool)> =
         OWN.iter().map(|own| (folded(own), ((*own).to_owned(), true))).collect();
     for Named { path, is_file } in names {

@@ -1,5 +1,6 @@
-//! Debian's raspi-firmware writes `config.txt` and `cmdline.txt` anew with each new kernel or initramfs, from its own files under
-//! `/etc/default`: what stands in ours is put there, so that a node stays the same after its first upgrade.
+//! Debian's raspi-firmware writes `config.txt` and `cmdline.txt` again with each new kernel or
+//! initramfs, from its own files under `/etc/default`. This module puts our settings there, so that
+//! a node stays the same after its first upgrade.
 
 use kraken_overlay::{Entry, EntryPath, Kind, Overlay, Volume};
 
@@ -8,15 +9,16 @@ use super::image::{BEGIN, END, exists, text, without_block};
 use super::{Assets, Context, ProvisionError};
 
 const HOOK: &str = "/etc/kernel/postinst.d/z50-raspi-firmware";
-/// A shell script that the hook reads: ours is the last word in it.
+/// A shell script that the hook reads; our block is at its end.
 const SETTINGS: &str = "/etc/default/raspi-firmware";
-/// What the hook puts at the end of `cmdline.txt`.
+/// What the hook appends to `cmdline.txt`.
 const CMDLINE: &str = "/etc/default/raspi-extra-cmdline";
-/// What the hook puts at the end of `config.txt`.
+/// What the hook appends to `config.txt`.
 const CONFIG: &str = "/etc/default/raspi-firmware-custom";
 /// Words of the command line that the hook writes itself.
 const OF_HOOK: [&str; 4] = ["rw", "rootwait", "fsck.repair=yes", "net.ifnames=0"];
-/// Settings of `config.txt` that the hook writes itself, or for which its own kernel and initramfs stand.
+/// Settings of `config.txt` that the hook writes itself, or replaces by its own kernel and
+/// initramfs.
 const OF_HOOK_CONFIG: [&str; 6] = [
     "arm_64bit",
     "enable_uart",
@@ -26,7 +28,8 @@ const OF_HOOK_CONFIG: [&str; 6] = [
     "initramfs",
 ];
 
-/// Adds the files where the image has that hook. (Raspberry Pi OS has one of the same name that leaves both alone.)
+/// Adds the files when the image has that hook. (Raspberry Pi OS has a package of the same name
+/// that leaves both files alone.)
 pub(super) fn settings(ctx: &Context<'_>, assets: &Assets, overlay: &mut Overlay) -> Result<(), ProvisionError> {
     let knows_files = text(ctx.root, HOOK)?.is_some_and(|hook| hook.contains("raspi-extra-cmdline"));
     if !knows_files || !exists(ctx.root, "/usr/lib/raspi-firmware")? {
@@ -63,7 +66,7 @@ pub(super) fn settings(ctx: &Context<'_>, assets: &Assets, overlay: &mut Overlay
     Ok(())
 }
 
-/// Whether a word means itself to a shell.
+/// Returns whether a shell takes a word literally.
 fn is_plain(word: &str) -> bool {
     word.chars()
         .all(|c| c.is_ascii_alphanumeric() || "=-_./:,+".contains(c))
@@ -73,7 +76,8 @@ fn words(cmdline: &str) -> impl Iterator<Item = &str> {
     cmdline.lines().next().unwrap_or_default().split_ascii_whitespace()
 }
 
-/// The place of the root file system, and the consoles in their order: the last is the one of the system.
+/// Returns our block: the place of the root file system, and the consoles in their order; the last
+/// one is the system console.
 fn block(cmdline: &str) -> String {
     let value = |name: &str| -> Vec<&str> {
         words(cmdline)
@@ -103,7 +107,7 @@ fn extra_settings(config: &str) -> String {
         let name = line.split(['=', ' ']).next().unwrap_or_default();
         OF_HOOK_CONFIG.contains(&name)
     };
-    // What the hook has written of an earlier version of this file comes from it again.
+    // What the hook wrote from an earlier version of this file, it will write again.
     let own = config
         .split_once("\n# Inserted by ")
         .map_or(config, |(_, own)| own.split_once('\n').map_or("", |(_, own)| own));

@@ -1,4 +1,4 @@
-//! The user's home: where it may be, and what is in it.
+//! The user's home: where it may be, and its contents.
 
 use kraken_disk::{FileTree, NodeType, real_path};
 use kraken_overlay::Entry;
@@ -11,7 +11,8 @@ use super::image::Draft;
 const SKEL_DEPTH: usize = 8;
 const SKEL_FILES: usize = 1000;
 
-/// Whether a folder can be somebody's home: it becomes his, so it is none that the system needs.
+/// Returns whether a folder can be a user's home. It will belong to that user, so it must not be
+/// one that the system needs.
 pub(super) fn is_home(path: &str) -> bool {
     const SYSTEMS: [&str; 15] = [
         "bin",
@@ -37,7 +38,7 @@ pub(super) fn is_home(path: &str) -> bool {
         && !SYSTEMS.contains(&parts[0])
 }
 
-/// Where a home really is: it may be a link.
+/// Returns the real path of a home, which may be a symbolic link.
 pub(super) fn home_place(root: &dyn FileTree, home: &str) -> Result<String, ProvisionError> {
     let place = real_path(root, home)?;
     match is_home(&place) {
@@ -45,20 +46,23 @@ pub(super) fn home_place(root: &dyn FileTree, home: &str) -> Result<String, Prov
         false => Err(ProvisionError::Image {
             path: home.to_owned(),
             why: format!(
-                "it leads to {place}, which is nobody's home; mend the base image, or choose another [user] name"
+                "it leads to {place}, which cannot be a user's home; correct the base image, or choose another [user] name"
             ),
         }),
     }
 }
 
-/// The home: what `/etc/skel` has (a file already there stays as it is), and the authorised keys.
-pub(super) fn home_folder(
-    draft: &mut Draft<'_>,
-    user: &User,
-    home: &str,
-    owner: (u32, u32),
-) -> Result<(), ProvisionError> {
-    let (uid, gid) = owner;
+/// The numeric owner and group of files.
+#[derive(Clone, Copy)]
+pub(super) struct Owner {
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// Makes the home: the files of `/etc/skel` (an existing file stays as it is), and the authorised
+/// keys.
+pub(super) fn home_folder(draft: &mut Draft<'_>, user: &User, home: &str, owner: Owner) -> Result<(), ProvisionError> {
+    let Owner { uid, gid } = owner;
     let time = draft.ctx.clock_floor;
     let folder = |mode| Entry::directory(mode, time).owned_by(uid, gid);
     draft.root(home, folder(0o700))?;
@@ -80,14 +84,14 @@ pub(super) fn home_folder(
     draft.root(&format!("{home}/.ssh/authorized_keys"), file)
 }
 
-/// A file of so many bytes counts for one more file against the skeleton's budget.
+/// For every so many bytes, a file counts as one more file against the skeleton's budget.
 const SKEL_BYTES_A_FILE: usize = 16 << 10;
 
 fn copy_skel(
     draft: &mut Draft<'_>,
     from: &str,
     to: &str,
-    owner: (u32, u32),
+    owner: Owner,
     depth: usize,
     budget: &mut usize,
 ) -> Result<(), ProvisionError> {
@@ -98,10 +102,10 @@ fn copy_skel(
         if depth == 0 || *budget == 0 {
             return Err(ProvisionError::Image {
                 path: from.to_owned(),
-                why: "it has too many files or folders to be a skeleton; mend the base image".to_owned(),
+                why: "it has too many files or folders to be a skeleton; correct the base image".to_owned(),
             });
         }
-        // What the image already has at home is its own; otherwise the skeleton's.
+        // A file that the image already has in the home stays; otherwise the skeleton's is copied.
         let kept = if root.metadata(&target)?.is_some() {
             &target
         } else {
@@ -112,14 +116,15 @@ fn copy_skel(
         let entry = match meta.node {
             NodeType::Directory => Entry::directory(meta.mode, time),
             NodeType::File => {
-                // A skeleton is a handful of small texts. Sparse files and hard links could make it huge at no cost to the image.
+                // A skeleton is a handful of small texts. Sparse files and hard links could make it
+                // huge at no cost to the image.
                 *budget = budget.saturating_sub(usize::try_from(meta.size).unwrap_or(usize::MAX) / SKEL_BYTES_A_FILE);
                 Entry::file(root.read(kept, 4 << 20)?.unwrap_or_default(), meta.mode, time)
             }
             NodeType::Symlink => Entry::symlink(root.read_link(kept)?.unwrap_or_default(), time),
             NodeType::Other => continue,
         };
-        draft.root(&target, entry.owned_by(owner.0, owner.1))?;
+        draft.root(&target, entry.owned_by(owner.uid, owner.gid))?;
         if meta.node == NodeType::Directory {
             copy_skel(draft, &source, &target, owner, depth - 1, budget)?;
         }

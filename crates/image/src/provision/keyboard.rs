@@ -1,8 +1,9 @@
 //! The keyboard: which layouts and variants an image knows, by its own package xkb-data.
 //!
-//! setupcon(1) takes a name that it does not know for a keyboard of the United States, and says so nowhere. The lists are those of
-//! xkeyboard-config: `! layout` begins a section of `name description`, `! variant` one of `name layout: description`. What is rare
-//! stands in base.extras.xml only, so a name is looked for there and among the symbols, too, before it is refused.
+//! setupcon(1) takes an unknown name for a keyboard of the United States, and prints no message.
+//! The lists are those of xkeyboard-config: `! layout` begins a section of `name description`, `!
+//! variant` one of `name layout: description`. Rare layouts stand in base.extras.xml only, so a
+//! name is searched for there and among the symbols, too, before it is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,18 +14,18 @@ use super::{Assets, ProvisionError};
 use kraken_disk::{FileTree, real_path};
 use kraken_spec::{Cluster, KEYBOARDS_OF, is_listed_layout};
 
-/// Where the package has its files.
+/// The folder of the package.
 const XKB: &str = "/usr/share/X11/xkb";
 const LISTS: [&str; 2] = ["rules/base.lst", "rules/evdev.lst"];
 const EXTRAS: [&str; 2] = ["rules/base.extras.xml", "rules/evdev.extras.xml"];
 /// The largest of its files that is read, in bytes; base.extras.xml has 60 KiB.
 const LARGEST: u64 = 4 << 20;
-/// How many other names an error has.
+/// How many similar names an error lists.
 const NEAR: usize = 8;
-/// Words of a description that are shorter say nothing.
+/// Shorter words of a description are not compared.
 const SHORTEST_WORD: usize = 3;
 
-/// `/etc/default/keyboard`.
+/// Writes `/etc/default/keyboard`.
 pub(super) fn keyboard(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let cluster = draft.ctx.cluster;
     if let Some(error) = keyboard_refuses(cluster, assets, draft.ctx.root) {
@@ -34,10 +35,10 @@ pub(super) fn keyboard(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Pro
     draft.file("/etc/default/keyboard", text, 0o644)
 }
 
-/// Why an image with this root volume cannot have the cluster's keyboard; `None` where it can. An image's own list decides where it has
-/// one, this program's where it has none.
+/// Returns why an image with this root volume cannot have the cluster's keyboard; `None` when it
+/// can. The image's own list decides if it has one, else this program's.
 pub fn keyboard_refuses(cluster: &Cluster, assets: &Assets, root: &dyn FileTree) -> Option<ProvisionError> {
-    // Who brings files of the package in an overlay has keyboards of his own.
+    // An overlay with files of the package may bring keyboards of the user.
     if assets.bring(XKB) {
         return None;
     }
@@ -56,12 +57,12 @@ pub fn keyboard_refuses(cluster: &Cluster, assets: &Assets, root: &dyn FileTree)
     None
 }
 
-/// What an image knows.
+/// The layouts and variants that an image knows.
 struct Known<'a> {
     root: &'a dyn FileTree,
-    /// Layouts with their descriptions; empty where the image has no list that can be read.
+    /// Layouts with their descriptions; empty when the image has no readable list.
     layouts: BTreeMap<String, String>,
-    /// Of each layout.
+    /// The variants of each layout.
     variants: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -108,7 +109,7 @@ impl<'a> Known<'a> {
         self.layouts.contains_key(layout) || (is_name(layout) && self.is_extra(layout))
     }
 
-    /// Among the symbols are parts of keyboards as well (`ctrl`, `keypad`), so these alone prove nothing.
+    /// The symbols also contain parts of keyboards (`ctrl`, `keypad`), so they alone prove nothing.
     fn is_extra(&self, layout: &str) -> bool {
         let has_symbols = real_path(self.root, &symbols(layout))
             .and_then(|path| self.root.metadata(&path))
@@ -122,7 +123,8 @@ impl<'a> Known<'a> {
             return true;
         }
         let listed = self.variants.get(layout).is_some_and(|list| list.contains(variant));
-        // Nothing is known of a layout whose symbols cannot be read, and nothing is listed of the user's own.
+        // When the symbols of a layout cannot be read, nothing is known of it; and the user's own
+        // layouts are not listed.
         listed
             || match text(self.root, &format!("symbols/{layout}")) {
                 text if text.is_empty() => !self.variants.contains_key(layout),
@@ -134,11 +136,12 @@ impl<'a> Known<'a> {
         if self.layouts.is_empty() {
             return ProvisionError::Missing {
                 what: format!("keyboard layout {layout:?} (no list in {XKB}/rules, and none in {KEYBOARDS_OF})"),
-                mend: "correct layout in [system.keyboard], or put \"xkb-data\" into `packages` in [system], whose own list then decides",
+                help: "correct layout in [system.keyboard], or put \"xkb-data\" into `packages` in [system], whose own list then decides",
             };
         }
         let wanted = layout.to_ascii_lowercase();
-        // Who writes a language or a country means the layout that is called so, before those that are called so among other words.
+        // A user who writes a language or a country means the layout of exactly that name; layouts
+        // with that word among others come after it.
         let mut called: Vec<(&str, String)> = self
             .layouts
             .iter()
@@ -178,8 +181,8 @@ fn symbols(layout: &str) -> String {
     format!("{XKB}/symbols/{layout}")
 }
 
-/// A file of the package; empty where there is none, or none of it can be: then nobody is refused for it. Names are ASCII, whatever the
-/// descriptions are.
+/// Reads a file of the package; empty when it does not exist or cannot be read, and then no
+/// keyboard is refused because of it. Names are ASCII, whatever the descriptions are.
 fn text(root: &dyn FileTree, name: &str) -> String {
     let read = real_path(root, &format!("{XKB}/{name}")).and_then(|path| root.read(&path, LARGEST));
     read.ok()
@@ -187,7 +190,7 @@ fn text(root: &dyn FileTree, name: &str) -> String {
         .map_or_else(String::new, |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The most alike first.
+/// Returns the most similar names, the best first.
 fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let mut names: Vec<&str> = names.collect();
     names.sort_by(|one, other| {

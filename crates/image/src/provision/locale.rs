@@ -1,7 +1,8 @@
-//! The locale: set at once where the image has it, else made by the node itself.
+//! The locale: set directly when the image has it, else made by the node.
 //!
-//! cloud-init is never asked: it runs `locale-gen NAME`, and Debian's locale-gen(8) takes no name but reads /etc/locale.gen. So images
-//! with cloud-init and without it get the same: a line in that file, and a service that runs the image's own programs.
+//! cloud-init never sets it: it runs `locale-gen NAME`, and Debian's locale-gen(8) takes no name
+//! but reads /etc/locale.gen. So images with cloud-init and without it get the same: a line in that
+//! file, and a service that runs the image's own programs.
 
 use serde_json::json;
 
@@ -9,18 +10,19 @@ use super::image::{Draft, exists, first, text};
 use super::network::enable;
 use super::{Assets, ProvisionError};
 
-/// How many other locales an error names.
+/// How many similar locales an error lists.
 const NEAR: usize = 8;
 
-/// Where the package locales lists what it can make: a name and a charset on each line.
+/// The file in which the package locales lists what it can make: a name and a charset on each line.
 const SUPPORTED: &str = "/usr/share/i18n/SUPPORTED";
 
-/// Whether the C library has the locale built in (C.UTF-8: Debian always has it).
+/// Returns whether the C library has the locale built in (C.UTF-8: Debian always has it).
 fn is_builtin(locale: &str) -> bool {
     matches!(locale, "C" | "POSIX" | "C.UTF-8" | "C.utf8")
 }
 
-/// `ca_ES.UTF-8@valencia` without its charset: what its source in /usr/share/i18n/locales is called.
+/// Returns `ca_ES.UTF-8@valencia` without its charset: the name of its source in
+/// /usr/share/i18n/locales.
 fn source(locale: &str) -> String {
     let (name, modifier) = match locale.split_once('@') {
         Some((name, modifier)) => (name, format!("@{modifier}")),
@@ -30,7 +32,8 @@ fn source(locale: &str) -> String {
     place.to_owned() + &modifier
 }
 
-/// The name with another charset, spelled after the place: `ca_ES@valencia` and `UTF-8` give `ca_ES.UTF-8@valencia`.
+/// Returns the name with another charset, which stands after the place: `ca_ES@valencia` and
+/// `UTF-8` give `ca_ES.UTF-8@valencia`.
 fn with_charset(source: &str, charset: &str) -> String {
     match source.split_once('@') {
         Some((place, modifier)) => format!("{place}.{charset}@{modifier}"),
@@ -38,11 +41,11 @@ fn with_charset(source: &str, charset: &str) -> String {
     }
 }
 
-/// Sets a locale that the image has. Any other is made by the node, if the image knows how.
+/// Sets a locale that the image has. Any other is made by the node, if the image has its source.
 pub(super) fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let locale = draft.ctx.cluster.system.locale.clone();
     let source = source(&locale);
-    // What the package locales-all brings; the C library looks for the charset in this spelling.
+    // The package locales-all has this file; the C library expects the charset in this spelling.
     let compiled = format!("/usr/lib/locale/{}/LC_CTYPE", with_charset(&source, "utf8"));
     if is_builtin(&locale) || exists(draft.ctx.root, &compiled)? {
         return draft.edited("/etc/default/locale", format!("LANG={locale}\n"), 0o644);
@@ -50,7 +53,7 @@ pub(super) fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     if first(draft.ctx.root, &["/usr/sbin/locale-gen", "/sbin/locale-gen"])?.is_none() {
         return Err(ProvisionError::Missing {
             what: format!("means to make the locale {locale:?}"),
-            mend: "set [system] locale to C.UTF-8, or use a base with the package locales",
+            help: "set [system] locale to C.UTF-8, or use a base with the package locales",
         });
     }
     check_known(draft, &locale, &source)?;
@@ -71,7 +74,8 @@ pub(super) fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     enable(draft, "kraken-locale.service", "multi-user.target")
 }
 
-/// Refuses a locale that the image has no source of: the node's locale-gen would fail, on every boot.
+/// Refuses a locale that the image has no source of: the node's locale-gen would fail on every
+/// boot.
 fn check_known(draft: &Draft<'_>, locale: &str, wanted: &str) -> Result<(), ProvisionError> {
     let Some(list) = text(draft.ctx.root, SUPPORTED)? else {
         return match exists(draft.ctx.root, &format!("/usr/share/i18n/locales/{wanted}"))? {
@@ -80,7 +84,7 @@ fn check_known(draft: &Draft<'_>, locale: &str, wanted: &str) -> Result<(), Prov
                 what: format!(
                     "source of the locale {locale:?} (neither {SUPPORTED} nor /usr/share/i18n/locales/{wanted})"
                 ),
-                mend: "correct [system] locale, set it to C.UTF-8, or use a base with the whole package locales",
+                help: "correct [system] locale, set it to C.UTF-8, or use a base with the whole package locales",
             }),
         };
     };
@@ -100,7 +104,8 @@ fn check_known(draft: &Draft<'_>, locale: &str, wanted: &str) -> Result<(), Prov
     })
 }
 
-/// Locales to offer in place of one that does not exist: of its language, else of its country, else those of the most alike names.
+/// Returns locales to suggest in place of one that does not exist: of its language, else of its
+/// country, else those with the most similar names.
 fn near(wanted: &str, known: &[String]) -> String {
     let parts = |name: &str| {
         let place = name.split('@').next().unwrap_or_default();

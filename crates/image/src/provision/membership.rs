@@ -1,41 +1,43 @@
-//! How a card brings its node into the swarm, and whether that swarm runs already.
+//! How a card makes its node a member of the swarm, and whether that swarm already runs.
 
 use serde::{Deserialize, Serialize};
 
 use kraken_spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::Token;
 
-/// How a card brings its node into the swarm.
+/// How a card makes its node a member of the swarm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Membership {
-    /// Not at all.
+    /// Not at all: there is no swarm.
     #[default]
     None,
-    /// It is a member already.
+    /// The node is already a member.
     Baked,
-    /// It joins with a token.
+    /// The node joins with a token.
     Join,
-    /// It joins a running swarm again, in the place of a card that was, with the token of the cluster's keys.
+    /// The node joins a running swarm again, in place of an earlier card, with the token that
+    /// follows from the cluster's keys.
     Rejoin,
-    /// Likewise, with a token that the running swarm gave out.
+    /// Likewise, with a token that the running swarm issued.
     Admitted,
 }
 
-/// Whether cards join a running swarm, in the place of others.
+/// Whether cards join a running swarm, in place of earlier ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Rejoin<'a> {
     /// They do not.
     #[default]
     No,
-    /// With the token that follows from the cluster's keys.
+    /// They join with the token that follows from the cluster's keys.
     ByKeys,
-    /// With one that the running swarm gave out, which is all that is known of it after a rotation. `None` where no secret is needed.
+    /// They join with a token that the running swarm issued; after a rotation, this is all that is
+    /// known of the swarm. `None` when no secret is needed.
     ByToken(Option<&'a Token>),
 }
 
 impl Membership {
-    /// What a card of this kind was made with, secrets aside.
+    /// Returns how a card of this kind was made, without secrets.
     pub fn rejoin(self) -> Rejoin<'static> {
         match self {
             Self::None | Self::Baked | Self::Join => Rejoin::No,
@@ -44,7 +46,7 @@ impl Membership {
         }
     }
 
-    /// How the card of a cluster's node does it.
+    /// Returns how the card of a cluster's node makes it a member.
     pub fn of_node(cluster: &Cluster, node: &Node, rejoin: Rejoin<'_>) -> Self {
         let first = cluster.first_manager().is_some_and(|first| first.number == node.number);
         match (cluster.swarm.mode, rejoin) {

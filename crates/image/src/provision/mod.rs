@@ -1,4 +1,5 @@
-//! Templates and overlays → what a node needs on its first boot, as overlays: one that all nodes share, and one for each node.
+//! Templates and overlays → what a node needs on its first boot, as overlays: one that all nodes
+//! share, and one for each node.
 //!
 //! This module renders files. It never writes a byte to a disk.
 

@@ -1,10 +1,13 @@
-//! The node's static address, in the words of cloud-init, NetworkManager or systemd-networkd.
+//! The node's static address, in the format of cloud-init, NetworkManager or systemd-networkd.
 //!
-//! The udev `.link` files of `overlays/common` name the gigabit adapter `gigabit0`, the onboard port `onboard0`, and a slower adapter
-//! `adapter0`, whatever the order in which the kernel finds them. With `interface = "auto"` they are ports of the active-backup bond
-//! `kraken0`, which carries the address: it stays when an adapter is plugged in, pulled out, or was never there, and it is never on
-//! two interfaces. The bond has the MAC address of the port that is in use: one port's would go on being used when that port is pulled
-//! out and serves another node; and an adapter that speaks NCM may take no other address than its own. Raspberry Pi kernels have the bonding driver as a module (`CONFIG_BONDING=m` in bcm2711_defconfig).
+//! The udev `.link` files of `overlays/common` name the gigabit adapter `gigabit0`, the onboard
+//! port `onboard0`, and a slower adapter `adapter0`, whatever the order in which the kernel finds
+//! them. With `interface = "auto"` they are ports of the active-backup bond `kraken0`, which
+//! carries the address: it stays when an adapter is plugged in, pulled out, or was never there, and
+//! it is never on two interfaces. The bond has the MAC address of the port that is in use. A fixed
+//! one would still be in use here after its port is pulled out and serves another node, and an
+//! adapter that speaks NCM can have no other address than its own. Raspberry Pi kernels have the
+//! bonding driver as a module (`CONFIG_BONDING=m` in bcm2711_defconfig).
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -17,10 +20,10 @@ use super::{Assets, ProvisionError};
 
 /// The ports of the bond; the first is preferred while it has a link.
 const PORTS: [&str; 3] = ["gigabit0", "onboard0", "adapter0"];
-/// What dhcpcd would give addresses to, and die of when there are many: the interfaces of containers.
+/// Interfaces of containers: dhcpcd would give them addresses, and fails when there are many.
 const OF_DOCKER: [&str; 3] = ["veth*", "docker*", "br-*"];
 
-/// The interface that has the address.
+/// Returns the interface that has the address.
 fn interface(choice: InterfaceChoice) -> &'static str {
     match choice {
         InterfaceChoice::Auto => "kraken0",
@@ -30,8 +33,9 @@ fn interface(choice: InterfaceChoice) -> &'static str {
     }
 }
 
-/// Where NetworkManager has the network, it gives a further port an address by DHCP, which is a way in when all else fails. With its own
-/// metrics (100 for Ethernet, 300 for a bond) what the node sends would go out there, under that address.
+/// On images with NetworkManager, a further port gets an address by DHCP, which is a way in when
+/// all else fails. With NetworkManager's own metrics (100 for Ethernet, 300 for a bond) the node
+/// would send through that port, with that address.
 pub(super) fn preferred(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     match draft.ctx.os.network {
         NetworkStack::NetplanNetworkManager | NetworkStack::NetworkManager => {
@@ -39,12 +43,12 @@ pub(super) fn preferred(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Pr
             let file = assets.renderer.text("50-kraken-metric.conf", &values)?;
             draft.file("/etc/NetworkManager/conf.d/50-kraken-metric.conf", file, 0o644)
         }
-        // A static address has metric 0 there, before all of dhcpcd's.
+        // There a static address has metric 0, before all metrics of dhcpcd.
         NetworkStack::Networkd | NetworkStack::Dhcpcd => Ok(()),
     }
 }
 
-/// What the network templates show.
+/// Returns the values for the network templates.
 pub(super) fn values(draft: &Draft<'_>, node: &Node) -> Value {
     let network = &draft.ctx.cluster.network;
     let bond = network.interface == InterfaceChoice::Auto;
@@ -63,7 +67,7 @@ pub(super) fn values(draft: &Draft<'_>, node: &Node) -> Value {
     })
 }
 
-/// Netplan's name of what brings the network up; `None` leaves the choice to the image.
+/// Returns netplan's name of the network service; `None` leaves the choice to the image.
 fn renderer(stack: NetworkStack) -> Option<&'static str> {
     match stack {
         NetworkStack::NetplanNetworkManager | NetworkStack::NetworkManager => Some("NetworkManager"),
@@ -71,20 +75,21 @@ fn renderer(stack: NetworkStack) -> Option<&'static str> {
     }
 }
 
-/// The `.link` file that names the interface with the node's MAC address `lan0`, when the spec chooses by MAC.
+/// Writes the `.link` file that names the interface with the node's MAC address `lan0`, when the
+/// spec chooses by MAC.
 pub(super) fn link_by_mac(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -> Result<(), ProvisionError> {
     if draft.ctx.cluster.network.interface != InterfaceChoice::Mac {
         return Ok(());
     }
     let mac = node.mac.ok_or_else(|| ProvisionError::Missing {
         what: format!("MAC address for node {}", node.number),
-        mend: "give every [[node]] its mac, or choose another [network] interface",
+        help: "give every [[node]] its mac, or choose another [network] interface",
     })?;
     let file = assets.renderer.text("05-kraken-lan.link", &json!({"mac": mac}))?;
     draft.file("/etc/systemd/network/05-kraken-lan.link", file, 0o644)
 }
 
-/// The network of an image without cloud-init, as files of its own network service.
+/// Configures the network of an image without cloud-init, with files of its own network service.
 pub(super) fn without_cloud_init(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -> Result<(), ProvisionError> {
     let values = values(draft, node);
     match draft.ctx.os.network {
@@ -112,7 +117,8 @@ fn ports(values: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Keyfiles (nm-settings-keyfile(5)); NetworkManager reads them only when they are root's and 0600.
+/// Writes keyfiles (nm-settings-keyfile(5)); NetworkManager reads them only when they belong to
+/// root and have mode 0600.
 fn network_manager(draft: &mut Draft<'_>, assets: &Assets, node: &Node, values: &Value) -> Result<(), ProvisionError> {
     const FOLDER: &str = "/etc/NetworkManager/system-connections";
     let cluster = &draft.ctx.cluster.name;
@@ -150,7 +156,7 @@ fn uuid(name: &str) -> String {
     )
 }
 
-/// Files of systemd.network(5); networkd gets enabled, and dhcpcd keeps its hands off these interfaces.
+/// Writes files of systemd.network(5), enables networkd, and keeps dhcpcd off these interfaces.
 fn networkd(draft: &mut Draft<'_>, assets: &Assets, values: &Value) -> Result<(), ProvisionError> {
     const FOLDER: &str = "/etc/systemd/network";
     let interface = values["interface"].as_str().unwrap_or_default().to_owned();
@@ -171,14 +177,15 @@ fn networkd(draft: &mut Draft<'_>, assets: &Assets, values: &Value) -> Result<()
         taken.push(interface);
         taken.extend(OF_DOCKER.map(str::to_owned));
         dhcpcd_keeps_off(draft, &taken)?;
-        // No systemd-resolved there: the name servers of a .network file would reach nobody.
+        // systemd-resolved is not there, so name servers in a .network file would have no effect.
         let resolv = assets.renderer.text("resolv.conf", values)?;
         draft.file("/etc/resolv.conf", resolv, 0o644)?;
     }
     Ok(())
 }
 
-/// A block at the top of dhcpcd.conf(5): further down, an `interface` line would claim it for that interface alone.
+/// Puts a block at the top of dhcpcd.conf(5): further down, an `interface` line would apply it to
+/// that interface alone.
 fn dhcpcd_keeps_off(draft: &mut Draft<'_>, interfaces: &[String]) -> Result<(), ProvisionError> {
     const PATH: &str = "/etc/dhcpcd.conf";
     let old = text(draft.ctx.root, PATH)?.unwrap_or_default();

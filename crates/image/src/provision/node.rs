@@ -1,4 +1,5 @@
-//! What makes a node itself: its name, its address, its seed, its record. Few files and small: they are the patch.
+//! What belongs to one node: its name, its address, its seed, its record. These few small files
+//! become the patch.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -12,7 +13,8 @@ use super::membership::Membership;
 use super::record::NodeRecord;
 use super::{Assets, Context, ProvisionError, accounts, firmware, network, sudo, swarm};
 
-/// What one node has for itself: it goes into the patch. The same for the same inputs, also over an image that has it already.
+/// Returns what belongs to one node; it goes into the patch. It is the same for the same inputs,
+/// also over an image that already has it.
 ///
 /// # Errors
 /// [`ProvisionError`] when the image lacks what the node needs, or a template is broken.
@@ -62,8 +64,8 @@ pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay, 
     Ok(overlay)
 }
 
-/// Files of an overlay win over a node's own. They are in the golden image already: only those that the node's would hide
-/// go into its patch.
+/// Files of an overlay replace a node's own. They are already in the golden image, so only those
+/// that the node's own files would hide go into the patch.
 fn win(overlay: &mut Overlay, winner: &Overlay) {
     for (volume, path, entry) in winner.iter() {
         if overlay.get(volume, path).is_some() {
@@ -72,7 +74,7 @@ fn win(overlay: &mut Overlay, winner: &Overlay) {
     }
 }
 
-/// What the template `user-data` shows.
+/// Returns the values for the template `user-data`.
 fn user_data(ctx: &Context<'_>, node: &Node) -> Result<Value, ProvisionError> {
     let (user, system) = (&ctx.cluster.user, &ctx.cluster.system);
     let domain = ctx.cluster.network.search.first();
@@ -86,16 +88,18 @@ fn user_data(ctx: &Context<'_>, node: &Node) -> Result<Value, ProvisionError> {
         "sudo": sudo::rule(user.sudo),
         "lock_passwd": user.password_hash.is_none(),
         "ssh_keys": user.ssh_keys,
-        // Set or made by the image itself; see `locale`. It stays for templates of the user's own.
+        // The image itself sets or makes it; see `locale`. The value stays for the user's own
+        // templates.
         "locale": false,
         "packages": system.packages_on_first_boot,
     }))
 }
 
-/// A name for this content on this node: cloud-init does its first-boot work anew when it changes.
+/// Returns a name for this content on this node: when it changes, cloud-init runs its first-boot
+/// work again.
 fn instance_id(ctx: &Context<'_>, node: &Node, seed: &[&str]) -> String {
     let mut hash = Sha256::new();
-    // Hashed with their lengths, so that no two lists of texts look the same.
+    // Hashed with their lengths, so that two different lists of texts never give the same bytes.
     let spec = json!(node).to_string();
     for part in [spec.as_str()].iter().chain(seed) {
         hash.update((part.len() as u64).to_le_bytes());
@@ -105,10 +109,12 @@ fn instance_id(ctx: &Context<'_>, node: &Node, seed: &[&str]) -> String {
     format!("kraken-flash-{}-{}-{short}", ctx.cluster.name, node.number)
 }
 
-/// The kernel's command line with what the node needs; all else stays as it is and where it is (`resize`, `root=`, `init=`).
+/// Returns the kernel's command line with what the node needs; everything else keeps its value and
+/// place (`resize`, `root=`, `init=`).
 ///
-/// `ds=nocloud;i=…` tells cloud-init on every boot which instance it is: without it, its cache is thrown away each time.
-/// `cgroup_enable=memory` undoes the firmware's `cgroup_disable=memory`, for Docker's memory limits.
+/// `ds=nocloud;i=…` gives cloud-init the instance id on every boot: without it, its cache is
+/// discarded each time. `cgroup_enable=memory` undoes the firmware's `cgroup_disable=memory`, for
+/// Docker's memory limits.
 fn cmdline(old: &str, instance_id: Option<&str>) -> String {
     const MEMORY: &str = "cgroup_enable=memory";
     let mut words: Vec<&str> = old

@@ -10,7 +10,7 @@ use kraken_overlay::Entry;
 
 const UNIT: &str = "kraken-configure.service";
 
-/// Adds the unit and its script, where the image has packages baked in.
+/// Adds the unit and its script, if the image has packages baked in.
 pub(super) fn packages(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     if !exists(draft.ctx.root, RECORD)? {
         return Ok(());

@@ -1,5 +1,6 @@
-//! Puts an image that has been in use back as it was before its first boot: what belongs to one machine or one person goes, and what the
-//! first boot used up is there again. It is for a base; over what comes of it there is nothing left to do.
+//! Restores an image that has been in use to its state before its first boot: removes what belongs
+//! to one machine or one person, and puts back what the first boot used up. It is for a base; over
+//! an image made from that base it does nothing.
 
 use serde_json::json;
 
@@ -11,18 +12,20 @@ use super::image::{Draft, exists, first, text};
 use super::network::enable;
 use super::{Assets, Context, ProvisionError};
 
-/// How many files are taken out of one folder, and how deep.
+/// How many files are removed from one folder, and how deep.
 const MOST_FILES: usize = 20_000;
 const DEPTH: usize = 32;
-/// Where packages keep their units.
+/// The folders of packages' units.
 const UNITS: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
-/// Raspberry Pi OS Trixie: grows the file system on the first boot, after the initramfs has grown the partition for the word `resize`.
+/// Raspberry Pi OS Trixie: grows the file system on the first boot, after the initramfs has grown
+/// the partition because of the word `resize`.
 const RPI_RESIZE: &str = "rpi-resize.service";
-/// Raspberry Pi OS Bookworm: the first boot's init, and what grows partition and file system in the initramfs where it is on the command line.
+/// Raspberry Pi OS Bookworm: the init of the first boot. On the command line it also makes the
+/// initramfs grow partition and file system.
 const FIRSTBOOT: &str = "/usr/lib/raspberrypi-sys-mods/firstboot";
 const FIRSTBOOT_GROWS: &str = "/usr/share/initramfs-tools/scripts/local-premount/firstboot";
 
-/// What is to be taken out of a base, and put back into it.
+/// Returns what is to be removed from a base, and put back into it.
 ///
 /// # Errors
 /// [`ProvisionError`] when there is too much of it, or the image is damaged.
@@ -40,7 +43,7 @@ pub fn pristine(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, Provision
                 Place::File(path) => draft.root(path, Entry::absent())?,
                 Place::Tree(path) => empty(&mut draft, path, true)?,
                 Place::Files(path) => empty(&mut draft, path, false)?,
-                // With the whole command line, below.
+                // Handled with the whole command line, below.
                 Place::Word(_) => {}
             }
         }
@@ -64,7 +67,7 @@ pub fn pristine(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, Provision
     Ok(draft.overlay)
 }
 
-/// Takes out all that is in a folder, or its files and those below.
+/// Removes everything in a folder, or only its files and those below.
 fn empty(draft: &mut Draft<'_>, folder: &str, folders_too: bool) -> Result<(), ProvisionError> {
     let too_much = |path: &str, why: &str| ProvisionError::Image {
         path: path.to_owned(),
@@ -101,7 +104,8 @@ fn empty(draft: &mut Draft<'_>, folder: &str, folders_too: bool) -> Result<(), P
     Ok(())
 }
 
-/// Puts back what grows the root file system to its card on the first boot, and gives the word of the command line that it needs.
+/// Restores what grows the root file system to its card on the first boot, and returns the word of
+/// the command line that it needs.
 fn grow(draft: &mut Draft<'_>, assets: &Assets) -> Result<Option<&'static str>, ProvisionError> {
     let root = draft.ctx.root;
     if reenable(draft, RPI_RESIZE)? {
@@ -111,7 +115,7 @@ fn grow(draft: &mut Draft<'_>, assets: &Assets) -> Result<Option<&'static str>, 
     if exists(root, FIRSTBOOT)? && exists(root, FIRSTBOOT_GROWS)? {
         return Ok(Some("init=/usr/lib/raspberrypi-sys-mods/firstboot"));
     }
-    // cloud-init does it on each boot, where the tool for it is there.
+    // cloud-init does it on each boot, if the tool for it is installed.
     if draft.ctx.os.cloud_init.is_some() && first(root, &["/usr/bin/growpart"])?.is_some() {
         return Ok(None);
     }
@@ -124,7 +128,8 @@ fn grow(draft: &mut Draft<'_>, assets: &Assets) -> Result<Option<&'static str>, 
     Ok(None)
 }
 
-/// Enables a unit of a package as its `[Install]` section says; `false` when there is no such unit.
+/// Enables a unit of a package as its `[Install]` section says; returns `false` when there is no
+/// such unit.
 fn reenable(draft: &mut Draft<'_>, unit: &str) -> Result<bool, ProvisionError> {
     let root = draft.ctx.root;
     for folder in UNITS {
@@ -145,7 +150,8 @@ fn reenable(draft: &mut Draft<'_>, unit: &str) -> Result<bool, ProvisionError> {
     Ok(false)
 }
 
-/// The networks that wpa_supplicant knows, with their passwords, leave its configuration; the country and the rest stay.
+/// Removes the networks that wpa_supplicant knows, with their passwords, from its configuration;
+/// the country and the rest stay.
 fn wireless(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     const PATH: &str = "/etc/wpa_supplicant/wpa_supplicant.conf";
     let Some(old) = text(draft.ctx.root, PATH)? else {
@@ -159,7 +165,8 @@ fn wireless(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     draft.file(&real, new, 0o600)
 }
 
-/// A configuration of wpa_supplicant without its `network={ … }` blocks, each of which begins and ends on a line of its own.
+/// Returns a configuration of wpa_supplicant without its `network={ … }` blocks, each of which
+/// begins and ends on a line of its own.
 fn without_networks(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut inside = false;

@@ -1,4 +1,5 @@
-//! `/etc/kraken-flash/node.json`: what a card says of itself, so that `inspect` and `verify` know which node it is.
+//! `/etc/kraken-flash/node.json`: a card's record of itself, from which `inspect` and `verify` know
+//! which node it is.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -10,7 +11,7 @@ use kraken_spec::Role;
 
 use super::{Membership, ProvisionError};
 
-/// What a card says of itself. It holds no secret: everybody on the node may read it.
+/// A card's record of itself. It holds no secret: every user of the node may read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct NodeRecord {
@@ -22,14 +23,14 @@ pub struct NodeRecord {
     pub hostname: String,
     /// Its static address.
     pub address: Ipv4Addr,
-    /// Its place in the swarm.
+    /// Its role in the swarm.
     pub role: Role,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// How the card brings its node into the swarm.
+    /// How the card makes its node a member of the swarm.
     #[serde(default)]
     pub swarm: Membership,
-    /// The instance id that cloud-init was given; another one makes cloud-init run as on a first boot.
+    /// The instance id for cloud-init; another id makes cloud-init run as on a first boot.
     pub instance_id: String,
     /// SHA-256 of the raw base image, in hexadecimal.
     pub base_sha256: String,
@@ -38,19 +39,20 @@ pub struct NodeRecord {
 }
 
 impl NodeRecord {
-    /// Where it is on the root volume; mode 0644, root.
+    /// Its path on the root volume; mode 0644, owner root.
     pub const PATH: &'static str = "/etc/kraken-flash/node.json";
 
     /// The largest record that is read, in bytes.
     const MAX: u64 = 1 << 20;
 
-    /// The file's content: JSON, indented, with a newline at its end.
+    /// Returns the file's content: JSON, indented, with a newline at its end.
     pub fn to_json(&self) -> String {
         let value = serde_json::json!(self);
         format!("{value:#}\n")
     }
 
-    /// Reads it from a root volume; `None` when the volume has none, so was not made by kraken-flash.
+    /// Reads the record from a root volume; `None` when the volume has none, and so was not made by
+    /// kraken-flash.
     ///
     /// # Errors
     /// [`ProvisionError`] when the file system is damaged or the file is not a record.

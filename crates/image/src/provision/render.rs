@@ -1,4 +1,4 @@
-//! Renders templates so that no value can change the shape of the document it lands in.
+//! Renders templates so that no value can change the structure of the document around it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use super::ProvisionError;
 
-/// Renders the templates of YAML documents and of plain text files, each in its own way.
+/// Renders the templates of YAML documents and of plain text files, each with its own rules.
 pub(super) struct Renderer {
     yaml: Tera,
     text: Tera,
@@ -24,7 +24,7 @@ impl Renderer {
             yaml: Tera::default(),
             text: Tera::default(),
         };
-        // Every name ends with the empty string: all values are quoted.
+        // Every name ends with the empty string, so all values are quoted.
         renderer.yaml.autoescape_on(vec![""]);
         renderer.yaml.set_escape_fn(quote);
         renderer.yaml.register_filter("json", Json);
@@ -41,8 +41,9 @@ impl Renderer {
         Ok(renderer)
     }
 
-    /// A YAML mapping: each string that the template shows becomes one double-quoted scalar. The result is parsed and
-    /// refused when it is not one document with one mapping, or has a key twice.
+    /// Renders a YAML mapping: each string that the template shows becomes one double-quoted
+    /// scalar. The result is parsed, and refused when it is not one document with one mapping, or
+    /// has a key twice.
     pub(super) fn yaml(&self, name: &str, values: &Value) -> Result<String, ProvisionError> {
         let rendered = self
             .yaml
@@ -52,7 +53,8 @@ impl Renderer {
         Ok(rendered)
     }
 
-    /// A plain text file. A value with a control character is refused: such files cannot quote one.
+    /// Renders a plain text file. A value with a control character is refused: such files cannot
+    /// quote one.
     pub(super) fn text(&self, name: &str, values: &Value) -> Result<String, ProvisionError> {
         if let Some(value) = with_control(values, String::new()) {
             return Err(ProvisionError::Control {
@@ -84,13 +86,14 @@ fn template_error(name: &str, error: &tera::Error) -> ProvisionError {
     }
 }
 
-/// A string as a JSON scalar, which is a YAML double-quoted scalar too.
+/// Returns a string as a JSON scalar, which is a YAML double-quoted scalar too.
 fn quote(text: &str) -> String {
     printable(&Value::String(text.to_owned()).to_string())
 }
 
-/// Escapes what JSON may leave as it is but YAML may not (YAML 1.1, §5.1 and §5.4): DEL, C1, line and paragraph
-/// separators, byte-order mark, non-characters. In JSON text these can stand inside strings only.
+/// Escapes what JSON may leave as it is but YAML may not (YAML 1.1, §5.1 and §5.4): DEL, C1, line
+/// and paragraph separators, byte-order mark, non-characters. In JSON text these can stand inside
+/// strings only.
 fn printable(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -124,7 +127,7 @@ fn check_yaml(name: &str, rendered: &str) -> Result<(), ProvisionError> {
         why,
     };
     if name == "user-data" && rendered.lines().next() != Some("#cloud-config") {
-        // cloud-init passes over a user-data without it, and says nothing.
+        // cloud-init ignores a user-data without this line, without a message.
         return Err(wrong("its first line is not `#cloud-config`".to_owned()));
     }
     let documents =
@@ -136,7 +139,7 @@ fn check_yaml(name: &str, rendered: &str) -> Result<(), ProvisionError> {
     }
 }
 
-/// Where the first string with a control character is.
+/// Returns where the first string with a control character is.
 fn with_control(value: &Value, at: String) -> Option<String> {
     match value {
         Value::String(text) => text

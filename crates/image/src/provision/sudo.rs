@@ -1,4 +1,4 @@
-//! What the user may do as root, in the words of sudoers(5).
+//! What the user may do as root, in the format of sudoers(5).
 
 use kraken_overlay::Entry;
 use kraken_spec::{Sudo, User};
@@ -7,11 +7,11 @@ use super::ProvisionError;
 use super::image::{Draft, stat, text};
 use super::pi_account::PI;
 
-/// Where rules of sudo lie, and ours.
+/// The folder of sudo's rules, and the name of ours.
 const SUDOERS: &str = "/etc/sudoers.d";
 const RULE: &str = "/etc/sudoers.d/050_kraken-flash";
 
-/// The sudoers rule of the user; `None` when there is none.
+/// Returns the sudoers rule of the user; `None` when there is none.
 pub(super) fn rule(sudo: Sudo) -> Option<&'static str> {
     match sudo {
         Sudo::Nopasswd => Some("ALL=(ALL:ALL) NOPASSWD: ALL"),
@@ -20,11 +20,11 @@ pub(super) fn rule(sudo: Sudo) -> Option<&'static str> {
     }
 }
 
-/// Adds it to the draft, and takes out older ones that give more.
+/// Adds the rule to the draft, and removes older ones that allow more.
 pub(super) fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
     if user.sudo != Sudo::Nopasswd {
         if draft.ctx.os.raspberry_pi_os && user.name == PI {
-            // Raspberry Pi OS's own rule for `pi`, which asks no password.
+            // Raspberry Pi OS's own rule for `pi`, which asks for no password.
             draft.root("/etc/sudoers.d/010_pi-nopasswd", Entry::absent())?;
         }
         older_rules(draft, user)?;
@@ -35,13 +35,14 @@ pub(super) fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), Provisio
     if stat(draft.ctx.root, "/etc/sudoers")?.is_none() {
         return Err(ProvisionError::Missing {
             what: "sudo (no /etc/sudoers)".to_owned(),
-            mend: "set sudo = \"none\" in [user], or use a base with sudo",
+            help: "set sudo = \"none\" in [user], or use a base with sudo",
         });
     }
     draft.file(RULE, format!("{} {rule}\n", user.name), 0o440)
 }
 
-/// Rules of the image that would let the user become root without a password: userconf-pi and cloud-init leave such ones behind.
+/// Removes rules of the image that would let the user become root without a password: userconf-pi
+/// and cloud-init leave such rules behind.
 fn older_rules(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
     let root = draft.ctx.root;
     for name in root.list(SUDOERS)? {

@@ -1,4 +1,5 @@
-//! A node's place in the swarm: its state as `swarm` forges it, or what it joins with; and the script that looks after it on the node.
+//! A node's place in the swarm: its state as `kraken-swarm-state` writes it, or what it joins with;
+//! and the script that maintains the membership on the node.
 
 use std::net::Ipv4Addr;
 
@@ -14,28 +15,29 @@ use kraken_spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::{Forge, StateKind, Token};
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
-/// Asks the managers of a running swarm about the node.
+/// The script that asks the managers of a running swarm about the node.
 const ASK: &str = "/usr/local/lib/kraken-flash/swarm-ask";
-/// Looks after the swarm's other nodes, on managers.
+/// The script that watches the swarm's other nodes, on managers.
 const NODES: &str = "/usr/local/lib/kraken-flash/swarm-nodes";
 const UNIT: &str = "kraken-swarm.service";
 const NODES_UNIT: &str = "kraken-nodes.service";
 const DROP_IN: &str = "/etc/systemd/system/docker.service.d/10-kraken-swarm.conf";
-/// What the script knows of its node; no secret.
+/// The script's settings for its node; they hold no secret.
 const SETTINGS: &str = "/etc/kraken-flash/swarm.json";
-/// Which node of the swarm the card was made for.
+/// The id of the swarm's node that the card was made for.
 pub const NODE_ID: &str = "/etc/kraken-flash/swarm-node-id";
-/// The token that a node joins with: root's alone, removed once it has joined.
+/// The token that a node joins with: readable by root only, removed once it has joined.
 pub const JOIN_TOKEN: &str = "/var/lib/kraken-flash/join-token";
 
 impl Membership {
-    /// How this node's card does it.
+    /// Returns how this node's card makes it a member.
     pub(super) fn of(ctx: &Context<'_>, node: &Node) -> Self {
         Self::of_node(ctx.cluster, node, ctx.rejoin)
     }
 }
 
-/// What all nodes share: dockerd starts after the clock is set and, for a while, after the manager; somebody looks after it.
+/// Adds what all nodes share: dockerd starts after the clock is set and, within a time limit, after
+/// the manager; and the script maintains the membership.
 pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     if draft.ctx.cluster.swarm.mode == SwarmMode::None {
         return Ok(());
@@ -43,7 +45,7 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     if first(draft.ctx.root, &["/usr/bin/python3"])?.is_none() {
         return Err(ProvisionError::Missing {
             what: "python3, in which the swarm's script is written".to_owned(),
-            mend: "add \"python3\" to `packages` in [system], or set mode = \"none\" in [swarm]",
+            help: "add \"python3\" to `packages` in [system], or set mode = \"none\" in [swarm]",
         });
     }
     let values = json!({"cluster": draft.ctx.cluster.name});
@@ -58,11 +60,11 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
     let nodes = assets.renderer.text(NODES_UNIT, &values)?;
     draft.file(&format!("/etc/systemd/system/{NODES_UNIT}"), nodes, 0o644)?;
     enable(draft, UNIT, "multi-user.target")?;
-    // It begins anew with each start of Docker.
+    // It starts again with each start of Docker.
     enable(draft, NODES_UNIT, "docker.service")
 }
 
-/// What one node has for itself. Without keys ([`Context::keys`]) its secrets are left out.
+/// Adds what belongs to one node. Without keys ([`Context::keys`]) its secrets are left out.
 pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionError> {
     let ctx = draft.ctx;
     let membership = Membership::of(ctx, node);
@@ -77,7 +79,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
                 "other manager than {}, so no swarm that it could join again",
                 node.hostname
             ),
-            mend: "build it without --rejoin: its swarm begins anew, with the tasks of none (docs/operations.md)",
+            help: "build it without --rejoin: its swarm begins from scratch, with the tasks of none (docs/operations.md)",
         });
     }
     let mut settings = json!({
@@ -94,7 +96,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
         settings["docker-root"] = root.into();
     }
     if ctx.cluster.swarm.mode == SwarmMode::Join && !joins {
-        // Docker's join takes no labels: the first manager gives them to those who came.
+        // Docker's join takes no labels: the first manager gives them to the nodes that joined.
         settings["labels"] = others_labels(ctx.cluster, node);
     }
     if let Rejoin::ByToken(token) = ctx.rejoin {
@@ -118,12 +120,12 @@ fn join_token(draft: &mut Draft<'_>, token: &Token) -> Result<(), ProvisionError
     draft.file(JOIN_TOKEN, format!("{}\n", token.reveal()), 0o600)
 }
 
-/// Where a node's dockerd looks for the state of its swarm.
+/// Returns the folder in which a node's dockerd keeps its swarm state.
 pub fn state_folder(cluster: &Cluster) -> String {
     format!("{}/swarm", data_root(&cluster.docker.daemon))
 }
 
-/// The state in dockerd's folder, which is as dockerd makes it.
+/// Adds the state in dockerd's folder, in the form in which dockerd itself makes it.
 fn state(draft: &mut Draft<'_>, forge: &Forge<'_>, number: u32) -> Result<(), ProvisionError> {
     let floor = draft.ctx.clock_floor;
     let folder = state_folder(draft.ctx.cluster);
@@ -145,7 +147,8 @@ fn state(draft: &mut Draft<'_>, forge: &Forge<'_>, number: u32) -> Result<(), Pr
     Ok(())
 }
 
-/// The managers that a node turns to: any of them, the first one first, which alone is there on a first boot.
+/// Returns the managers that a node contacts: all of them, the first one first, since only that one
+/// runs on a first boot.
 fn other_managers(cluster: &Cluster, node: &Node) -> Vec<Ipv4Addr> {
     let others = cluster.managers().filter(|manager| manager.number != node.number);
     others.map(|manager| manager.address).collect()
@@ -161,7 +164,8 @@ fn others_labels(cluster: &Cluster, node: &Node) -> serde_json::Value {
         .collect()
 }
 
-/// The swarm in the terms of `swarm`. Where nodes join, it has only its first manager so far.
+/// Returns the swarm in the terms of `kraken-swarm-state`. When nodes join, it has only its first
+/// manager so far.
 fn swarm_spec(ctx: &Context<'_>, node: &Node) -> kraken_swarm_state::Spec {
     let cluster = ctx.cluster;
     let first = cluster.first_manager().map_or(node.number, |first| first.number);

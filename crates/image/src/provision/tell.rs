@@ -1,4 +1,5 @@
-//! How a node tells how far it is: the unit and the scripts that write to its consoles and set its green LED.
+//! How a node reports its progress: the unit and the scripts that write to its consoles and set its
+//! green LED.
 
 use serde_json::json;
 
@@ -9,16 +10,17 @@ use super::{Assets, ProvisionError};
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/tell";
 const LIGHT: &str = "/usr/local/lib/kraken-flash/light";
 const UNIT: &str = "kraken-tell.service";
-/// The line that holds now, while the unit runs (its `RuntimeDirectory`).
+/// The current line, while the unit runs (its `RuntimeDirectory`).
 const LINE: &str = "/run/kraken-flash/tell/line";
 
-/// What all nodes share, unless `[system] tell` is off: what is different on a node the script reads there.
+/// Adds what all nodes share, unless `[system] tell` is off. The script reads what differs between
+/// nodes on the node itself.
 pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let cluster = draft.ctx.cluster;
     if !cluster.system.tell {
         return Ok(());
     }
-    // The lines of all nodes stand below one another, as in a log of several.
+    // All nodes' lines are aligned, so that a log of several nodes is easy to read.
     let width = cluster.nodes.iter().map(|node| node.hostname.len()).max();
     let values = json!({"width": width.unwrap_or_default()});
     for (path, template, mode) in [
@@ -29,7 +31,8 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
         let text = assets.renderer.text(template, &values)?;
         draft.file(path, text, mode)?;
     }
-    // agetty(8) reads no issue in /run when there is one in /etc, but it follows links.
+    // agetty(8) does not read an issue file in /run when there is one in /etc, but it follows
+    // links.
     draft.link("/etc/issue.d/kraken-tell.issue", LINE)?;
     enable(draft, UNIT, "sysinit.target")
 }

@@ -1,4 +1,4 @@
-//! Runs the composing scripts in namespaces of their own and puts the result into the cache.
+//! Runs the scripts in namespaces of their own and puts the result into the cache.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -20,16 +20,17 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 use kraken_foundation::{Job, named};
 
-/// An `InRelease` is about 150 KiB; more than this is not one.
+/// The largest `InRelease` file, in bytes; real ones have about 150 KiB.
 const RELEASE_LIMIT: u64 = 4 << 20;
 /// How many of the log's last lines an error shows.
 const TAIL_LINES: usize = 20;
-/// The prefix of working folders, by which those of killed runs are known.
+/// The prefix of working folders, by which those of killed runs are recognised.
 const WORK_PREFIX: &str = ".work-";
 
-/// Composes the image in `folder` and renames it to `image`. The caller holds the lock of the folder.
+/// Composes the image in `folder` and renames it to `image`. The caller holds the lock of the
+/// folder.
 pub(super) fn run(release: &Release, folder: &Path, image: &Path, job: Job<'_>) -> Result<(), DebianError> {
-    // mmdebstrap hands its hooks to a shell, with the names of files in this folder in them.
+    // mmdebstrap passes its hooks to a shell, and they contain file names of this folder.
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+@:,=%".contains(byte);
     if !folder.as_os_str().as_encoded_bytes().iter().all(plain) {
         let why = "its path has a blank or a sign that shells read; name another cache folder with KRAKEN_FLASH_CACHE";
@@ -55,7 +56,7 @@ pub(super) fn run(release: &Release, folder: &Path, image: &Path, job: Job<'_>) 
     settle(&composition.result, image, folder)
 }
 
-/// Working folders of runs that were killed; whoever holds the lock knows that none of them is in use.
+/// Removes working folders of killed runs. The caller holds the lock, so none of them is in use.
 fn clear_left_overs(folder: &Path) -> Result<(), DebianError> {
     for entry in fs::read_dir(folder).map_err(io_error("reading", folder))?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(WORK_PREFIX) {
@@ -66,9 +67,10 @@ fn clear_left_overs(folder: &Path) -> Result<(), DebianError> {
     Ok(())
 }
 
-/// The newest `Date` of the suite's `InRelease` files: the time that is given to everything made while composing.
+/// Returns the newest `Date` of the suite's `InRelease` files. Everything that is made while
+/// composing gets this time.
 ///
-/// The signature is not looked at here: mmdebstrap checks it before it takes a package.
+/// The signature is not checked here: mmdebstrap checks it before it takes a package.
 fn newest_release(addresses: &[String], work: &Path, interrupt: &Interrupt) -> Result<i64, DebianError> {
     let mut newest = 0;
     for uri in addresses {
@@ -99,20 +101,21 @@ fn newest_release(addresses: &[String], work: &Path, interrupt: &Interrupt) -> R
     Ok(newest)
 }
 
-/// The `Date` field of an `InRelease` file, in seconds since 1970-01-01 UTC (deb822(5), Debian's RepositoryFormat).
+/// Returns the `Date` field of an `InRelease` file, in seconds since 1970-01-01 UTC (deb822(5),
+/// Debian's RepositoryFormat).
 fn release_date(text: &str) -> Result<i64, String> {
     let field = text
         .lines()
         .find_map(|line| line.strip_prefix("Date:"))
         .ok_or_else(|| "it has no Date".to_owned())?
         .trim();
-    // The archive writes UTC, which RFC 2822 does not know by that name.
+    // The archive writes UTC, a name that RFC 2822 does not have.
     let text = field
         .strip_suffix("UTC")
         .map_or_else(|| field.to_owned(), |rest| format!("{rest}+0000"));
     let date: Timestamp = DateTimeParser::new()
         .parse_timestamp(&text)
-        .map_err(|error| format!("its Date {field:?} is no date: {error}"))?;
+        .map_err(|error| format!("its Date {field:?} is not a date: {error}"))?;
     Ok(date.as_second())
 }
 
@@ -161,8 +164,8 @@ impl Composition {
         })
     }
 
-    /// `unshare` gives the scripts a mount and a process namespace of their own: when it is killed the kernel ends every
-    /// process in them and undoes every mount, whatever state they were in.
+    /// `unshare` gives the scripts a mount and a process namespace of their own. When it is killed,
+    /// the kernel ends every process in them and undoes every mount, whatever their state.
     fn start(&self, release: &Release) -> Result<Child, DebianError> {
         let temporary = self.work.join("tmp");
         fs::create_dir(&temporary).map_err(io_error("creating", &temporary))?;
@@ -195,7 +198,7 @@ impl Composition {
             })
     }
 
-    /// Shows the stages and waits for the end.
+    /// Shows the stages as progress and waits for the end.
     fn follow(&self, mut child: Child, job: Job<'_>) -> Result<(), DebianError> {
         let lines = self.read_stages(&mut child)?;
         let mut stage = "starting".to_owned();
@@ -211,7 +214,7 @@ impl Composition {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if let Err(interrupted) = job.check() {
-                // The child is gone already when it cannot be killed or waited for.
+                // When killing or waiting fails, the child has already ended.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(interrupted.into());
@@ -230,7 +233,8 @@ impl Composition {
         })
     }
 
-    /// Reads the child's output on a thread of its own: stages are handed on, the rest joins the log.
+    /// Reads the child's output on a separate thread: it sends on the names of stages and writes
+    /// all other lines to the log.
     fn read_stages(&self, child: &mut Child) -> Result<Receiver<String>, DebianError> {
         let (sender, receiver) = channel();
         let mut log = named::append(&self.log).map_err(io_error("opening", &self.log))?;
@@ -238,7 +242,7 @@ impl Composition {
             std::thread::spawn(move || {
                 for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
                     let line = String::from_utf8_lossy(&line).into_owned();
-                    // A log that cannot be written is no reason to stop.
+                    // A log that cannot be written is not a reason to stop.
                     let _ = writeln!(log, "{line}");
                     if let Some(stage) = line.strip_prefix("stage: ") {
                         let _ = sender.send(stage.to_owned());
@@ -258,7 +262,7 @@ fn tail(log: &Path) -> String {
     lines.get(start..).unwrap_or_default().join("\n")
 }
 
-/// Makes the result lasting, gives it its name, and everything new to the owner of the cache.
+/// Flushes the result, gives it its name, and gives everything new to the owner of the cache.
 fn settle(result: &Path, image: &Path, folder: &Path) -> Result<(), DebianError> {
     File::open(result)
         .and_then(|file| file.sync_all())
@@ -267,7 +271,8 @@ fn settle(result: &Path, image: &Path, folder: &Path) -> Result<(), DebianError>
     fs::rename(result, image).map_err(io_error("renaming to", image))
 }
 
-/// Under sudo the cache is an ordinary user's: what root made there becomes theirs, and nothing that a link of theirs leads to.
+/// Under sudo the cache belongs to an ordinary user. What root made there becomes that user's, but
+/// no target of a symbolic link does.
 fn give_to_owner_of_cache(result: &Path, folder: &Path) -> Result<(), DebianError> {
     let Some(cache) = folder.parent() else { return Ok(()) };
     let owner = fs::metadata(cache).map_err(io_error("reading", cache))?;
@@ -290,7 +295,7 @@ mod tests {
             ),
             ("Date: Thu, 01 Jan 1970 00:00:10 +0000\n", Ok(10)),
             ("Origin: Debian\n", Err("it has no Date")),
-            ("Date: yesterday\n", Err("its Date \"yesterday\" is no date")),
+            ("Date: yesterday\n", Err("its Date \"yesterday\" is not a date")),
         ] {
             match (release_date(text), want) {
                 (Ok(date), Ok(want)) => assert_eq!(date, want),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use kraken_foundation::interrupt::Interrupted;
 
-/// Names the Debian mirror to use (`http://mirror.example/debian`) where the host's apt configuration has none.
+/// The environment variable that names the Debian mirror (`http://mirror.example/debian`) when the
+/// host's apt configuration has none.
 pub const MIRROR_VARIABLE: &str = "KRAKEN_FLASH_DEBIAN_MIRROR";
 
 /// Why there is no `debian` base.
@@ -14,12 +15,12 @@ pub enum DebianError {
     /// Programs or keys are missing.
     #[error("composing the debian base: this machine lacks {}; install it with: apt-get install {}", .what.join(", "), .packages.join(" "))]
     Missing {
-        /// What was looked for and not found.
+        /// The names of what is missing.
         what: Vec<String>,
-        /// The Debian packages that have it.
+        /// The Debian packages that contain it.
         packages: Vec<String>,
     },
-    /// It is not there yet and the user is not root.
+    /// It is not in the cache yet, and the user is not root.
     #[error(
         "composing the debian base needs root (it installs packages into a tree of its own), once; after that it is taken from the \
          cache. Run as root with the same cache: sudo env KRAKEN_FLASH_CACHE={} kraken-flash fetch --base debian",
@@ -29,13 +30,13 @@ pub enum DebianError {
         /// This user's cache folder.
         cache: PathBuf,
     },
-    /// The host's apt knows no Debian archive.
+    /// The host's apt has no Debian archive.
     #[error(
         "composing the debian base: the apt configuration of this machine names no Debian archive; \
          name one with {MIRROR_VARIABLE}=http://HOST/debian"
     )]
     NoMirror,
-    /// A program of the host could not be asked.
+    /// A program of the host could not be queried.
     #[error("asking `{command}`: {why}")]
     Host {
         /// The command line.
@@ -43,12 +44,12 @@ pub enum DebianError {
         /// What went wrong.
         why: String,
     },
-    /// The archive could not be reached, or is not what it should be.
+    /// The archive could not be reached, or a file of it is not as expected.
     #[error(
         "reading the release date of the Debian archive at {uri}: {why}; check the network and the mirror, or run `apt-get update`"
     )]
     Archive {
-        /// The file asked for.
+        /// The address of the file.
         uri: String,
         /// What went wrong.
         why: String,
@@ -56,24 +57,24 @@ pub enum DebianError {
     /// The scripts failed.
     #[error("composing the debian base failed while {stage}; the end of its log, all of which is in {}:\n{tail}", .log.display())]
     Compose {
-        /// What was being done.
+        /// The stage that failed.
         stage: String,
-        /// The whole log.
+        /// The path of the whole log.
         log: PathBuf,
-        /// Its last lines.
+        /// The log's last lines.
         tail: String,
     },
     /// A file could not be read or written.
     #[error("{doing} {}: {source}", .path.display())]
     Io {
-        /// A gerund: "creating".
+        /// What was being done, as a gerund: "creating".
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The user asked to stop.
+    /// Stopped on request.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }

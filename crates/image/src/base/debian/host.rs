@@ -1,4 +1,5 @@
-//! What the host has to offer: the Debian mirror of its apt, apt's proxies, the archive's keys, the tools.
+//! What the host provides: the Debian mirror of its apt, apt's proxies, the archive's keys, the
+//! tools.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,12 +10,13 @@ use super::error::{DebianError, MIRROR_VARIABLE};
 /// The public keys of the Debian archive, from the package `debian-archive-keyring`.
 pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const TRIXIE_KEY: &str = "/usr/share/keyrings/debian-archive-trixie-stable.gpg";
-/// Registers the arm64 emulator with the kernel (binfmt.d(5)), from the package `qemu-user-static` or `qemu-user-binfmt`.
+/// Registers the arm64 emulator with the kernel (binfmt.d(5)), from the package `qemu-user-static`
+/// or `qemu-user-binfmt`.
 const EMULATOR: &str = "/usr/lib/binfmt.d/qemu-aarch64.conf";
 /// apt's downloader, which uses apt's own proxies and certificates.
 pub(super) const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 
-/// Programs, and the Debian packages they are in.
+/// Programs, and the Debian packages that contain them.
 const TOOLS: [(&str, &str); 14] = [
     ("apt-get", "apt"),
     ("apt-config", "apt"),
@@ -32,7 +34,8 @@ const TOOLS: [(&str, &str); 14] = [
     ("unshare", "util-linux"),
 ];
 
-/// Where administrators' programs are; an ordinary user's `PATH` may lack them.
+/// Returns a search path with the administrators' programs, which an ordinary user's `PATH` may
+/// lack.
 pub(super) fn search_path() -> String {
     let own = std::env::var("PATH").unwrap_or_default();
     format!("{own}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
@@ -47,7 +50,7 @@ pub(super) struct Missing {
 
 impl Missing {
     /// Looks for everything that composing needs.
-    pub(super) fn look() -> Self {
+    pub(super) fn find() -> Self {
         let path = search_path();
         let mut missing = Self::default();
         for (tool, package) in TOOLS {
@@ -86,20 +89,21 @@ impl From<Missing> for DebianError {
     }
 }
 
-/// The Debian archive, as the host's apt knows it.
+/// The Debian archive that the host's apt uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// Address of the main archive, no slash at its end.
+    /// Address of the main archive, without a slash at its end.
     pub archive: String,
-    /// Address of the archive of security updates, when the host uses one.
+    /// Address of the archive of security updates, if the host uses one.
     pub security: Option<String>,
 }
 
 impl Mirror {
-    /// Asks the host's apt, after the environment variable.
+    /// Returns the archive that the environment variable names, else that of the host's apt.
     ///
     /// # Errors
-    /// [`DebianError::NoMirror`] where neither names a Debian archive; [`DebianError::Host`] where apt cannot be asked.
+    /// [`DebianError::NoMirror`] when neither names a Debian archive; [`DebianError::Host`] when
+    /// apt cannot be queried.
     pub fn of_host() -> Result<Self, DebianError> {
         if let Some(archive) = std::env::var(MIRROR_VARIABLE).ok().filter(|text| !text.is_empty()) {
             let archive = checked(&archive).ok_or(DebianError::NoMirror)?;
@@ -120,12 +124,13 @@ impl Mirror {
         if let Some(mirror) = Self::from_index_targets(&targets) {
             return Ok(mirror);
         }
-        // Where the lists were cleared away apt knows no targets, but still what it would fetch.
+        // When its lists were removed, apt knows no targets, but it still knows what it would
+        // fetch.
         let addresses = ask("apt-get", &["update", "--print-uris"])?;
         Self::from_addresses(&addresses).ok_or(DebianError::NoMirror)
     }
 
-    /// Reads lines of `'ADDRESS' FILE SIZE` (apt-get(8), `--print-uris`).
+    /// Parses lines of `'ADDRESS' FILE SIZE` (apt-get(8), `--print-uris`).
     fn from_addresses(lines: &str) -> Option<Self> {
         let targets: String = lines
             .lines()
@@ -138,8 +143,9 @@ impl Mirror {
         Self::from_index_targets(&targets)
     }
 
-    /// Reads lines of `ORIGIN TAB REPO_URI TAB RELEASE` (apt-get(8), `indextargets`). ORIGIN stays an unexpanded
-    /// `$(ORIGIN)` where the lists were never fetched; then the address has to end as Debian archives' addresses do.
+    /// Parses lines of `ORIGIN TAB REPO_URI TAB RELEASE` (apt-get(8), `indextargets`). When the
+    /// lists were never fetched, ORIGIN stays an unexpanded `$(ORIGIN)`; then the address must end
+    /// as Debian archives' addresses do.
     fn from_index_targets(lines: &str) -> Option<Self> {
         let (mut archive, mut security) = (None, None);
         for line in lines.lines() {
@@ -161,7 +167,7 @@ impl Mirror {
         archive.map(|archive| Self { archive, security })
     }
 
-    /// One-line apt sources for a suite, with its updates.
+    /// Returns one-line apt sources for a suite, with its updates.
     pub(super) fn sources(&self, suite: &str) -> String {
         let components = "main non-free-firmware";
         self.suites(suite)
@@ -170,7 +176,7 @@ impl Mirror {
             .collect()
     }
 
-    /// The addresses of the suite's `InRelease` files.
+    /// Returns the addresses of the suite's `InRelease` files.
     pub(super) fn releases(&self, suite: &str) -> Vec<String> {
         self.suites(suite)
             .iter()
@@ -190,8 +196,9 @@ impl Mirror {
     }
 }
 
-/// An address that can stand in a source line: no blanks, no brackets, a scheme that apt fetches over. The credentials
-/// that an address may carry would land in the image, so such an address is not taken.
+/// Accepts an address that can stand in a source line: no blanks, no brackets, a scheme that apt
+/// supports. An address with credentials is not accepted, because the credentials would land in the
+/// image.
 fn checked(uri: &str) -> Option<String> {
     let uri = uri.trim_end_matches('/');
     let rest = ["http://", "https://"]
@@ -203,7 +210,8 @@ fn checked(uri: &str) -> Option<String> {
     (plain && !rest.is_empty()).then(|| uri.to_owned())
 }
 
-/// What of the host's apt configuration says how to reach an archive: proxies and certificates (apt-transport-http(1)).
+/// Returns the parts of the host's apt configuration that say how to reach an archive: proxies and
+/// certificates (apt-transport-http(1)).
 pub(super) fn proxy_settings() -> Result<String, DebianError> {
     Ok(only_proxies(&ask("apt-config", &["dump", "Acquire"])?))
 }

@@ -1,18 +1,19 @@
-//! Debian releases, as far as they can be composed.
+//! The Debian releases that can be composed.
 
-/// A release of Debian, and what of it makes a Raspberry Pi OS Lite.
+/// A release of Debian, and what makes it the counterpart of Raspberry Pi OS Lite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Release {
     /// Its code name, which is its name in the archive.
     pub suite: &'static str,
-    /// The packages that are installed; their dependencies follow.
+    /// The packages to install; their dependencies are added.
     pub packages: &'static [&'static str],
-    /// The version of its Python ("3.13"), where one of the packages brings it.
+    /// The version of its Python ("3.13"), if one of the packages brings it.
     pub python: Option<&'static str>,
 }
 
 impl Release {
-    /// As in Raspberry Pi OS Lite, as far as Debian has it; Wi-Fi, Bluetooth and desktop parts are left out.
+    /// The packages of Raspberry Pi OS Lite that Debian has, without Wi-Fi, Bluetooth and desktop
+    /// parts.
     pub const TRIXIE: Self = Self {
         suite: "trixie",
         packages: &[

@@ -1,4 +1,4 @@
-//! The scripts that compose the base, and the name of the image that they make.
+//! The scripts that compose the base, and the name of the resulting image.
 
 use std::path::{Path, PathBuf};
 
@@ -18,15 +18,16 @@ pub(super) const SCRIPTS: [(&str, &str); 8] = [
     ("native.sh", include_str!("native.sh")),
 ];
 
-/// Where the image is kept: `CACHE/debian/SUITE-KEY.img`. The key is a hash of the release and the scripts, so that a later version of
-/// this program with other scripts makes another image, and the same version works offline from what it has.
+/// Returns where the image is kept: `CACHE/debian/SUITE-KEY.img`. The key is a hash of the release
+/// and the scripts. A later version of this program with other scripts makes another image, and the
+/// same version works offline from its own image.
 pub fn cached_path(cache_dir: &Path, release: &Release) -> PathBuf {
     cache_dir
         .join("debian")
         .join(format!("{}-{}.img", release.suite, &key_of(release)[..16]))
 }
 
-/// What tells one release with these scripts from all others, in hexadecimal.
+/// Returns the key of a release with these scripts, in hexadecimal.
 pub(super) fn key_of(release: &Release) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {

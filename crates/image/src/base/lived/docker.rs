@@ -4,7 +4,7 @@ use kraken_disk::{FileTree, NodeType, TreeError};
 
 use crate::base::text::text;
 
-/// What dockerd keeps for its user.
+/// The numbers of objects in dockerd's state that belong to its user.
 #[derive(Clone, Copy, Default)]
 pub(super) struct DockerHolds {
     pub(super) images: usize,
@@ -18,14 +18,15 @@ impl DockerHolds {
     }
 }
 
-/// Where dockerd keeps its state: the usual folder, and the one that its configuration names.
+/// Returns where dockerd keeps its state: the default folder, and the one that its configuration
+/// names.
 pub(super) fn docker_folders(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
     let mut folders = vec!["/var/lib/docker".to_owned()];
     let config = text(root, "/etc/docker/daemon.json")?.unwrap_or_default();
     let config: serde_json::Value = serde_json::from_str(&config).unwrap_or_default();
     if let Some(named) = config["data-root"].as_str() {
         let named = named.trim_end_matches('/');
-        // At least two levels down, as a state folder is: never /etc or /.
+        // A state folder is at least two levels deep: never /etc or /.
         let plain = !named.split('/').any(|part| part == ".." || part == ".") && named.starts_with('/');
         if plain && named.matches('/').count() >= 2 && !named.starts_with("/usr/") && named != folders[0] {
             folders.push(named.to_owned());
@@ -34,7 +35,8 @@ pub(super) fn docker_folders(root: &dyn FileTree) -> Result<Vec<String>, TreeErr
     Ok(folders)
 }
 
-/// What is in a state folder of dockerd. Its images lie under the name of the storage driver.
+/// Returns what is in a state folder of dockerd. Its images lie under the name of the storage
+/// driver.
 pub(super) fn docker_holds(root: &dyn FileTree, folder: &str) -> Result<DockerHolds, TreeError> {
     let mut holds = DockerHolds {
         containers: root.list(&format!("{folder}/containers"))?.len(),

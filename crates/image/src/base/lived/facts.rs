@@ -1,18 +1,18 @@
-//! What a look at an image can find of a life before, one by one: what can be taken out, and where it is; and what stays.
+//! Traces of earlier use in an image: what can be removed, with its places, and what stays.
 
 use serde::Serialize;
 
-/// One kind of what belongs to one machine or one person.
+/// One kind of data that belongs to one machine or one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Leftover {
-    /// In words: `SSH host keys`.
+    /// Its name for the user: `SSH host keys`.
     pub what: &'static str,
-    /// Where it is.
+    /// The places where it was found.
     pub places: Vec<Place>,
 }
 
-/// Where something is that is to be taken out.
+/// The place of something that is to be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
@@ -22,7 +22,7 @@ pub enum Place {
     Word(String),
     /// A file or link of the root volume.
     File(String),
-    /// All that is in a folder of the root volume; the folder itself stays.
+    /// Everything in a folder of the root volume; the folder itself stays.
     Tree(String),
     /// The files in a folder of the root volume and below; folders stay.
     Files(String),
@@ -32,14 +32,15 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Stay {
-    /// In words: `the account bob (user id 1001), with a password`.
+    /// Its description for the user: `the account bob (user id 1001), with a password`.
     pub what: String,
-    /// The account, when it is one: it does no harm to the user who takes it over.
+    /// The name, when it is an account. An account does no harm when the cluster's user has the
+    /// same name and so takes it over.
     pub account: Option<String>,
 }
 
 impl Leftover {
-    /// Whether it is this word of the kernel's command line.
+    /// Returns whether it is this word of the kernel's command line.
     pub fn has_word(&self, word: &str) -> bool {
         self.places
             .iter()
@@ -47,7 +48,7 @@ impl Leftover {
     }
 }
 
-/// A name from an image, fit to be shown.
+/// Returns a name from an image in a form that can be shown safely.
 pub(super) fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
 }

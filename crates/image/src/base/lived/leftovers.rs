@@ -1,11 +1,13 @@
-//! What belongs to one machine or one person and can be taken out of an image: keys, seeds, leases, logs, the state of one node's Docker.
+//! Finds what belongs to one machine or one person and can be removed from an image: keys, seeds,
+//! leases, logs, the state of one node's Docker.
 
 use kraken_disk::{FileTree, NodeType, TreeError, real_path};
 
 use super::docker::{docker_folders, docker_holds};
 use super::facts::{Leftover, Place};
 
-/// Files of the boot volume by which a first boot is set up, in lower case: Raspberry Pi's documentation, userconf-pi, Imager 1.
+/// Files of the boot volume that set up a first boot, in lower case: Raspberry Pi's documentation,
+/// userconf-pi, Imager 1.
 pub(super) const BOOT_FILES: [&str; 8] = [
     "firstrun.sh",
     "custom.toml",
@@ -17,66 +19,69 @@ pub(super) const BOOT_FILES: [&str; 8] = [
     "wpa_supplicant.conf",
 ];
 
-/// How much of a tree is looked at to tell whether there is a file in it.
-const LOOKS: usize = 2000;
+/// The most files and folders of a tree that are examined to find out whether it contains a file.
+const MAX_NODES: usize = 2000;
 
-/// All there is, kind after kind.
+/// Returns everything that was found, by kind.
 pub(super) fn find(
-    (boot, root): (&dyn FileTree, &dyn FileTree),
+    boot: &dyn FileTree,
+    root: &dyn FileTree,
     cmdline: &str,
     booted: bool,
 ) -> Result<Vec<Leftover>, TreeError> {
-    let look = Look { root };
+    let search = Search { root };
     let mut first_boot = boot_files(boot)?;
     first_boot.extend(words(cmdline));
-    let mut connections = look.named("/etc/NetworkManager/system-connections", |name| {
+    let mut connections = search.named("/etc/NetworkManager/system-connections", |name| {
         !name.starts_with("kraken-")
     })?;
-    connections.extend(look.named("/etc/netplan", |name| {
+    connections.extend(search.named("/etc/netplan", |name| {
         name.starts_with("90-NM-") || name == "50-cloud-init.yaml"
     })?);
-    // NetworkManager.state and -intern.conf are settings: Raspberry Pi OS ships Wi-Fi switched off in the first.
-    let manager = look.named("/var/lib/NetworkManager", |name| {
+    // NetworkManager.state and -intern.conf are settings: Raspberry Pi OS ships Wi-Fi switched off
+    // in the first.
+    let manager = search.named("/var/lib/NetworkManager", |name| {
         !matches!(name, "NetworkManager.state" | "NetworkManager-intern.conf")
     })?;
-    let mut leases = look.named("/var/lib/dhcp", |name| name.contains(".lease"))?;
+    let mut leases = search.named("/var/lib/dhcp", |name| name.contains(".lease"))?;
     for folder in ["/var/lib/dhcpcd", "/var/lib/dhcpcd5"] {
-        leases.extend(look.named(folder, |_| true)?);
+        leases.extend(search.named(folder, |_| true)?);
     }
-    leases.extend(look.files(&["/etc/dhcpcd.duid", "/etc/dhcpcd.secret"])?);
-    let mut logs = look.tree("/var/log/journal")?;
+    leases.extend(search.files(&["/etc/dhcpcd.duid", "/etc/dhcpcd.secret"])?);
+    let mut logs = search.tree("/var/log/journal")?;
     if booted {
         logs.extend(
-            look.tree("/var/log")?
+            search
+                .tree("/var/log")?
                 .into_iter()
                 .map(|_| Place::Files("/var/log".into())),
         );
-        logs.extend(look.files(&["/var/lib/wtmpdb/wtmp.db", "/var/lib/lastlog/lastlog2.db"])?);
+        logs.extend(search.files(&["/var/lib/wtmpdb/wtmp.db", "/var/lib/lastlog/lastlog2.db"])?);
     }
     let kinds = [
         ("files and words that set up a first boot", first_boot),
         (
             "SSH host keys",
-            look.named("/etc/ssh", |name| name.starts_with("ssh_host_"))?,
+            search.named("/etc/ssh", |name| name.starts_with("ssh_host_"))?,
         ),
         (
             "the random seed",
-            look.files(&["/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed"])?,
+            search.files(&["/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed"])?,
         ),
-        ("the machine-id", look.machine_id()?),
+        ("the machine-id", search.machine_id()?),
         (
             "the key of systemd's credentials",
-            look.files(&["/var/lib/systemd/credential.secret"])?,
+            search.files(&["/var/lib/systemd/credential.secret"])?,
         ),
         ("network connections", connections),
         ("NetworkManager's secret key and leases", manager),
         ("DHCP leases", leases),
-        ("cloud-init's instance", look.cloud_init()?),
+        ("cloud-init's instance", search.cloud_init()?),
         ("logs", logs),
-        ("the swap file", look.files(&["/var/swap"])?),
-        ("the state of one node's Docker", look.docker()?),
-        ("a node's place in a swarm", look.node()?),
-        ("the identity in a virtual network", look.virtual_networks()?),
+        ("the swap file", search.files(&["/var/swap"])?),
+        ("the state of one node's Docker", search.docker()?),
+        ("a node's place in a swarm", search.node()?),
+        ("the identity in a virtual network", search.virtual_networks()?),
     ];
     Ok(kinds
         .into_iter()
@@ -97,8 +102,9 @@ fn boot_files(boot: &dyn FileTree) -> Result<Vec<Place>, TreeError> {
     Ok(found)
 }
 
-/// Words of the command line that run a script on the first boot (systemd-run-generator(8)), or give all nodes one identity, or keep them
-/// from writing anything (the overlay file system of raspi-config).
+/// Returns words of the command line that run a script on the first boot
+/// (systemd-run-generator(8)), give all nodes one identity, or keep them from writing anything (the
+/// overlay file system of raspi-config).
 fn words(cmdline: &str) -> Vec<Place> {
     cmdline
         .split_ascii_whitespace()
@@ -107,7 +113,7 @@ fn words(cmdline: &str) -> Vec<Place> {
         .collect()
 }
 
-/// Whether a word of the command line is one of those.
+/// Returns whether a word of the command line is one of those.
 fn is_leftover(word: &str) -> bool {
     ["systemd.run", "systemd.machine_id=", "systemd.hostname=", "overlayroot"]
         .iter()
@@ -115,13 +121,13 @@ fn is_leftover(word: &str) -> bool {
         || matches!(word, "systemd.unit=kernel-command-line.target" | "boot=overlay")
 }
 
-/// Looks at the root volume.
-struct Look<'t> {
+/// Searches the root volume.
+struct Search<'t> {
     root: &'t dyn FileTree,
 }
 
-impl Look<'_> {
-    /// Those of some files that are there; a folder of that name is none.
+impl Search<'_> {
+    /// Returns those of some files that exist. A folder of that name does not count.
     fn files(&self, paths: &[&str]) -> Result<Vec<Place>, TreeError> {
         let mut found = Vec::new();
         for path in paths {
@@ -136,7 +142,7 @@ impl Look<'_> {
         Ok(found)
     }
 
-    /// What is in a folder under such a name.
+    /// Returns what is in a folder under the wanted names.
     fn named(&self, folder: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Place>, TreeError> {
         let mut found = Vec::new();
         for name in self.root.list(folder)? {
@@ -152,8 +158,8 @@ impl Look<'_> {
         Ok(found)
     }
 
-    /// The folder, when there is a file in it or below. A link in its place is a file, and what it leads to is left alone: it may be
-    /// anything.
+    /// Returns the folder when it contains a file at any depth. A symbolic link in its place counts
+    /// as a file; its target is left alone, because it may be anything.
     fn tree(&self, path: &str) -> Result<Vec<Place>, TreeError> {
         match self.root.metadata(path)? {
             None => Ok(Vec::new()),
@@ -168,7 +174,7 @@ impl Look<'_> {
 
     fn holds_files(&self, path: &str) -> Result<bool, TreeError> {
         let mut todo = vec![path.to_owned()];
-        let mut looks = LOOKS;
+        let mut left = MAX_NODES;
         while let Some(folder) = todo.pop() {
             for name in self.root.list(&folder)? {
                 let inside = format!("{folder}/{name}");
@@ -176,8 +182,8 @@ impl Look<'_> {
                     .root
                     .metadata(&inside)?
                     .is_some_and(|meta| meta.node == NodeType::Directory);
-                looks = looks.saturating_sub(1);
-                if !is_folder || looks == 0 {
+                left = left.saturating_sub(1);
+                if !is_folder || left == 0 {
                     return Ok(true);
                 }
                 todo.push(inside);
@@ -186,7 +192,8 @@ impl Look<'_> {
         Ok(false)
     }
 
-    /// D-Bus has a copy of its own where it is not a link; the first of all is put back by itself.
+    /// D-Bus has its own copy where the file is not a link. `/etc/machine-id` itself is reset in
+    /// another place.
     fn machine_id(&self) -> Result<Vec<Place>, TreeError> {
         let path = "/var/lib/dbus/machine-id";
         let is_file = self
@@ -206,13 +213,14 @@ impl Look<'_> {
             found.extend(self.tree(folder)?);
         }
         if !found.is_empty() {
-            // Made by the same run, and made anew by the next.
+            // The same run made it, and the next one makes it again.
             found.extend(self.files(&["/etc/ssh/sshd_config.d/50-cloud-init.conf"])?);
         }
         Ok(found)
     }
 
-    /// Where nothing is in it that somebody may want, all of its state; else what makes it that one engine.
+    /// Returns the whole state when it contains nothing that a user may want; else only what
+    /// identifies this one engine.
     fn docker(&self) -> Result<Vec<Place>, TreeError> {
         let mut found = self.files(&["/etc/docker/key.json"])?;
         for folder in docker_folders(self.root)? {
@@ -230,7 +238,8 @@ impl Look<'_> {
         Ok(found)
     }
 
-    /// What makes an image of ours one node, and how far that came; the record of its packages and what is to be configured of them stay.
+    /// Returns what makes an image of kraken-flash one node, and the progress of that node. The
+    /// record of its packages and the list of packages to configure stay.
     fn node(&self) -> Result<Vec<Place>, TreeError> {
         let mut found = self.files(&[
             "/etc/kraken-flash/node.json",

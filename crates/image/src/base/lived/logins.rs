@@ -1,11 +1,11 @@
-//! Who can log in to an image, and who becomes root without being asked.
+//! Finds who can log in to an image, and who becomes root without a password.
 
 use kraken_disk::{FileTree, TreeError, real_path};
 
 use super::facts::{Stay, shown};
 use crate::base::text::text;
 
-/// The account that Raspberry Pi OS comes with. It is locked, or becomes so.
+/// The account that Raspberry Pi OS comes with. It is locked, or will be.
 const PI: &str = "pi";
 
 /// An account of passwd(5).
@@ -17,7 +17,7 @@ struct Account<'p> {
     shell: &'p str,
 }
 
-/// The files that tell who may do what.
+/// The files that say which user may do what.
 struct Files {
     passwd: String,
     shadow: String,
@@ -31,7 +31,8 @@ struct Rule {
     who: String,
 }
 
-/// The accounts that somebody can log in to, and the rules that make many root. `pi` of a Raspberry Pi OS is none of them.
+/// Returns the accounts that allow a login, and the rules that let many users become root. `pi` of
+/// a Raspberry Pi OS is not included.
 pub(super) fn find(root: &dyn FileTree, raspberry_pi_os: bool) -> Result<Vec<Stay>, TreeError> {
     let read = |path: &str| Ok::<_, TreeError>(text(root, path)?.unwrap_or_default());
     let files = Files {
@@ -75,7 +76,7 @@ pub(super) fn find(root: &dyn FileTree, raspberry_pi_os: bool) -> Result<Vec<Sta
 }
 
 impl Files {
-    /// How somebody logs in to an account; `None` when nobody can.
+    /// Describes how an account allows a login; `None` when it does not.
     fn login(&self, root: &dyn FileTree, account: &Account<'_>) -> Result<Option<String>, TreeError> {
         if account.shell.ends_with("/nologin") || account.shell.ends_with("/false") {
             return Ok(None);
@@ -92,7 +93,7 @@ impl Files {
             1 => ways.push("an SSH key".to_owned()),
             count => ways.push(format!("{count} SSH keys")),
         }
-        // Under another name, root is nobody's that anyone would look for.
+        // A root account under another name is always reported, since it is easily overlooked.
         let is_root = account.uid == Some(0);
         if ways.is_empty() && !(is_root && account.name != "root") {
             return Ok(None);
@@ -108,7 +109,7 @@ impl Files {
         }))
     }
 
-    /// The second field of shadow(5), or of passwd(5) where that has it itself.
+    /// Returns the second field of shadow(5), or of passwd(5) when that has the password itself.
     fn password<'s>(&'s self, account: &Account<'s>) -> Option<&'s str> {
         if account.password != "x" {
             return Some(account.password);
@@ -133,7 +134,7 @@ impl Files {
     }
 }
 
-/// How many keys may log in to an account with this home.
+/// Returns how many keys are authorised for an account with this home.
 fn keys(root: &dyn FileTree, home: &str) -> Result<usize, TreeError> {
     let mut count = 0;
     for file in ["authorized_keys", "authorized_keys2"] {
@@ -146,7 +147,8 @@ fn keys(root: &dyn FileTree, home: &str) -> Result<usize, TreeError> {
     Ok(count)
 }
 
-/// The rules with NOPASSWD of `/etc/sudoers` and of the files beside it that sudo reads: those without a dot or a tilde at the end.
+/// Returns the rules with NOPASSWD from `/etc/sudoers` and from the files beside it that sudo
+/// reads: those whose names have no dot and do not end in a tilde.
 fn rules(root: &dyn FileTree) -> Result<Vec<Rule>, TreeError> {
     let mut files = vec!["/etc/sudoers".to_owned()];
     for name in root.list("/etc/sudoers.d")? {

@@ -1,5 +1,5 @@
-//! Whether an image has been in use: was booted, was customised, belongs to somebody. What of that can be taken out of it again, and
-//! what cannot. Facts only: what is done about them is up to others.
+//! Finds out whether an image has been in use: was booted, was customised, holds data of a person;
+//! and which of these traces can be removed. It reports facts only; callers decide what to do.
 
 mod docker;
 mod facts;
@@ -16,41 +16,46 @@ use super::text::text;
 
 pub use facts::{Leftover, Place, Stay};
 
-/// What an image has of a life before.
+/// The traces of earlier use in an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Lived {
-    /// Whether a system ran from it: it has a machine-id, a random seed, a journal, or an instance of cloud-init.
+    /// Whether a system ran from it: it has a machine-id, a random seed, a journal, or an instance
+    /// of cloud-init.
     pub booted: bool,
-    /// Who prepared its first boot.
+    /// Which tool prepared its first boot.
     pub customised: Option<Customised>,
-    /// What its cloud-init seed sets (the keys of `user-data`), and which is replaced.
+    /// The keys of `user-data` in its cloud-init seed; kraken-flash replaces the seed.
     pub seed: Vec<String>,
-    /// What belongs to one machine or one person and can be taken out.
+    /// What belongs to one machine or one person and can be removed.
     pub leftovers: Vec<Leftover>,
-    /// What would be on every node and cannot be taken back.
+    /// What would be on every node and cannot be removed.
     pub stays: Vec<Stay>,
 }
 
-/// Who prepared the first boot of an image.
+/// Which tool prepared the first boot of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Customised {
-    /// Raspberry Pi Imager 1: `firstrun.sh` with words on the kernel's command line, or `custom.toml`.
+    /// Raspberry Pi Imager 1: `firstrun.sh` with words on the kernel's command line, or
+    /// `custom.toml`.
     Imager1,
     /// Raspberry Pi Imager 2: a cloud-init seed.
     Imager2,
-    /// Files on the boot volume, as Raspberry Pi OS has always read them: `userconf.txt`, `ssh`, `wpa_supplicant.conf`.
+    /// Files on the boot volume that every Raspberry Pi OS reads: `userconf.txt`, `ssh`,
+    /// `wpa_supplicant.conf`.
     Files,
 }
 
 impl Lived {
-    /// Reads it from the two volumes of an image; `cmdline` is its kernel command line, `raspberry_pi_os` whether it is one.
+    /// Reads the traces from the two volumes of an image. `cmdline` is its kernel command line;
+    /// `raspberry_pi_os` says whether it is Raspberry Pi OS.
     ///
     /// # Errors
     /// [`TreeError`] when a file system is damaged.
     pub(super) fn read(
-        (boot, root): (&dyn FileTree, &dyn FileTree),
+        boot: &dyn FileTree,
+        root: &dyn FileTree,
         cmdline: &str,
         raspberry_pi_os: bool,
     ) -> Result<Self, TreeError> {
@@ -60,19 +65,20 @@ impl Lived {
             booted,
             customised,
             seed,
-            leftovers: leftovers::find((boot, root), cmdline, booted)?,
+            leftovers: leftovers::find(boot, root, cmdline, booted)?,
             stays: stays::find(root, booted, raspberry_pi_os)?,
         })
     }
 
-    /// What cannot be taken back, for a cluster whose user has this name.
+    /// Returns what cannot be removed, for a cluster whose user has this name.
     pub fn stays_beside<'l>(&'l self, user: &'l str) -> impl Iterator<Item = &'l Stay> {
         self.stays
             .iter()
             .filter(move |stay| stay.account.as_deref() != Some(user))
     }
 
-    /// In words, to stand behind the system's name: `never booted`, `booted before, customised by Raspberry Pi Imager 1`.
+    /// Describes it, to stand after the system's name: `never booted`, `booted before, customised
+    /// by Raspberry Pi Imager 1`.
     pub fn in_words(&self) -> String {
         let booted = if self.booted { "booted before" } else { "never booted" };
         let customised = match self.customised {
@@ -85,13 +91,14 @@ impl Lived {
     }
 }
 
-/// Whether a text is a machine-id (machine-id(5)): 32 hexadecimal digits.
+/// Returns whether a text is a machine-id (machine-id(5)): 32 hexadecimal digits.
 fn is_machine_id(text: &str) -> bool {
     let text = text.trim();
     text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
-/// What only a running system makes. Not the clock of timesyncd, not fake-hwclock's: images have them from their making.
+/// Checks for files that only a running system makes. The clock files of timesyncd and fake-hwclock
+/// do not count: they are part of new images.
 fn booted(root: &dyn FileTree) -> Result<bool, TreeError> {
     if text(root, "/etc/machine-id")?.is_some_and(|id| is_machine_id(&id))
         || root.metadata("/var/lib/systemd/random-seed")?.is_some()
@@ -107,7 +114,7 @@ fn booted(root: &dyn FileTree) -> Result<bool, TreeError> {
     Ok(false)
 }
 
-/// Who prepared the first boot, and what the cloud-init seed sets.
+/// Returns which tool prepared the first boot, and the keys that the cloud-init seed sets.
 fn customised(boot: &dyn FileTree, cmdline: &str) -> Result<(Option<Customised>, Vec<String>), TreeError> {
     let names: Vec<String> = boot.list("/")?.iter().map(|name| name.to_ascii_lowercase()).collect();
     let has = |name: &str| names.iter().any(|other| other == name);
@@ -127,7 +134,7 @@ fn customised(boot: &dyn FileTree, cmdline: &str) -> Result<(Option<Customised>,
     Ok((customised, seed))
 }
 
-/// The keys at the left margin of a YAML mapping, without a parser: they are shown, nothing hangs on them.
+/// Returns the keys at the left margin of a YAML mapping, without a parser. They are only shown.
 fn seed_keys(text: &str) -> Vec<String> {
     let key = |line: &str| {
         let (key, _) = line.split_once(':')?;
@@ -152,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_id_is_told_from_the_marks_of_a_first_boot() {
+    fn a_machine_id_is_not_the_mark_of_a_first_boot() {
         for (text, want) in [
             ("0123456789abcdef0123456789abcdef\n", true),
             ("uninitialized\n", false),

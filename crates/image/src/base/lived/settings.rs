@@ -1,11 +1,12 @@
-//! Settings of an earlier owner that would stop a node, or lock its owner out: mounts that no node has, limits on who may log in, a firewall.
+//! Finds settings of an earlier owner that would stop a node or lock its user out: mounts that no
+//! node has, limits on who may log in, a firewall.
 
 use kraken_disk::{FileTree, TreeError};
 
 use super::facts::shown;
 use crate::base::text::text;
 
-/// All there is, in words.
+/// Returns a description of each setting.
 pub(super) fn find(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
     let fstab = text(root, "/etc/fstab")?.unwrap_or_default();
     let mut found: Vec<String> = fstab.lines().filter_map(foreign_mount).collect();
@@ -35,7 +36,8 @@ pub(super) fn find(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
     Ok(found)
 }
 
-/// A mount of fstab(5) that is none of the card's own two and must be there for the boot to go on.
+/// Returns a mount of fstab(5) that is neither of the card's own two and without which the boot
+/// does not continue.
 fn foreign_mount(line: &str) -> Option<String> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let &[device, place, kind, ..] = fields.as_slice() else {
@@ -50,7 +52,8 @@ fn foreign_mount(line: &str) -> Option<String> {
         .then(|| format!("the mount of {} on {} in /etc/fstab", shown(device), shown(place)))
 }
 
-/// Whether a line of sshd_config(5) keeps users out, or moves the server to where nobody looks for it.
+/// Returns whether a line of sshd_config(5) keeps users out, or moves the server to an unexpected
+/// address or port.
 fn limits_logins(line: &str) -> bool {
     let mut words = line
         .split(|c: char| c.is_ascii_whitespace() || c == '=')
@@ -68,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_that_a_node_waits_for_in_vain_are_told_from_its_own() {
+    fn only_foreign_mounts_that_block_the_boot_are_found() {
         for (line, foreign) in [
             ("proc /proc proc defaults 0 0", false),
             ("PARTUUID=1-01 /boot/firmware vfat defaults 0 2", false),
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_keep_users_out_are_told_from_those_of_a_fresh_image() {
+    fn only_lines_that_keep_users_out_are_found() {
         for line in [
             "AllowUsers alice",
             "denygroups=all",

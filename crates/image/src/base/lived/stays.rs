@@ -1,4 +1,5 @@
-//! What an image has that would be on every node and that nobody can take back for its owner: accounts, containers, services of his own.
+//! Finds what would be on every node and cannot be removed, since an earlier owner may want it:
+//! accounts, containers, services.
 
 use kraken_disk::{FileTree, NodeType, TreeError};
 
@@ -7,7 +8,8 @@ use super::facts::{Stay, shown};
 use super::{logins, settings};
 use crate::base::text::text;
 
-/// All there is. What only a machine that ran can have is looked for on such a one only: vendors make images of many kinds.
+/// Returns everything that was found. What only a machine that ran can have is searched only on
+/// images that were booted, since vendors make images of many kinds.
 pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> Result<Vec<Stay>, TreeError> {
     let mut found = logins::find(root, raspberry_pi_os)?;
     let mut add = |what: String| found.push(Stay { what, account: None });
@@ -49,7 +51,8 @@ pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> 
     Ok(found)
 }
 
-/// An image of this program, or a copy of a card that was written with one.
+/// Returns a description when the image is one of kraken-flash, or a copy of a card that was
+/// written with one.
 fn made_by_us(root: &dyn FileTree) -> Result<Option<String>, TreeError> {
     let Some(record) = text(root, "/etc/kraken-flash/node.json")? else {
         return Ok(None);
@@ -62,7 +65,8 @@ fn made_by_us(root: &dyn FileTree) -> Result<Option<String>, TreeError> {
     )))
 }
 
-/// Unit files of the administrator's own that something starts. What packages enable are links, and images of ours have services of ours.
+/// Returns unit files of the administrator that something starts. Units that packages enable are
+/// symbolic links, and images of kraken-flash have its own services.
 fn own_units(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
     const FOLDER: &str = "/etc/systemd/system";
     let mut wanted = std::collections::BTreeSet::new();

@@ -1,4 +1,5 @@
-//! One bake at a time in a cache folder: so two runs do not do the same work, and what a killed run left can be cleared.
+//! The lock of a cache folder: one bake at a time. Two runs do not do the same work, and the files
+//! of a killed run can be removed.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,11 +9,12 @@ use kraken_fetch::CACHE_VARIABLE;
 use kraken_foundation::Job;
 use kraken_foundation::lock::{self, LockError};
 
-/// Prefix and suffix of files that are not finished.
+/// Prefix and suffix of unfinished files.
 pub(super) const PREFIX: &str = ".golden-";
 pub(super) const SUFFIX: &str = ".part";
 
-/// Waits until no other run bakes in `folder`, and clears what a killed one left there. The turn ends when the file is dropped.
+/// Waits until no other run bakes in `folder`, and removes what a killed run left there. Dropping
+/// the returned file releases the lock.
 pub(super) fn take(folder: &Path, job: Job<'_>) -> Result<File, BakeError> {
     let lock = File::open(folder).map_err(BakeError::io("opening the folder", folder))?;
     let waiting = "waiting for another run that bakes a golden image";
@@ -25,7 +27,7 @@ pub(super) fn take(folder: &Path, job: Job<'_>) -> Result<File, BakeError> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
-            // It only takes up room; a run that cannot remove it can still bake.
+            // The file only takes up space; a run that cannot remove it can still bake.
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -1,4 +1,4 @@
-//! What is in an image before anything is baked into it, and the copy of it that is baked into.
+//! Inspects an image before anything is baked into it, and copies it.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupted;
 use kraken_spec::{Cluster, UsedImage};
 
-/// The file systems of an image and what is known of its system.
+/// The file systems of an image and the facts about its system.
 pub(super) struct Opened {
     pub(super) layout: Layout,
     pub(super) boot: FatTree,
@@ -36,23 +36,25 @@ pub(super) fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened, BakeErr
     Ok(Opened { layout, boot, root, os })
 }
 
-/// What system a base holds, and what it has of a life before.
+/// Returns which system a base holds, and what is left of earlier use.
 ///
 /// # Errors
-/// [`BakeError`] when the base cannot be read or is none that a Raspberry Pi could boot.
+/// [`BakeError`] when the base cannot be read, or is not one that a Raspberry Pi could boot.
 pub fn describe(base: &Base) -> Result<OsImage, BakeError> {
     Ok(open(&open_read(&base.raw)?, &base.raw)?.os)
 }
 
-/// Whether a base may become that of the cluster: before anything is fetched for it, or made.
+/// Checks, before anything is fetched or made for it, that a base can become that of the cluster.
 ///
 /// # Errors
-/// [`BakeError::Lived`] when it has what would be on every node and cannot be taken back; others when it cannot be read.
+/// [`BakeError::Lived`] when it has something that would be on every node and cannot be removed;
+/// other errors when it cannot be read.
 pub fn accepts(cluster: &Cluster, base: &Base) -> Result<(), BakeError> {
     refuse_used(cluster, &base.raw, &describe(base)?)
 }
 
-/// Why images of this base cannot have the cluster's keyboard, as far as the base itself tells; `None` where they can.
+/// Returns why images of this base cannot have the cluster's keyboard, judged by the base alone;
+/// `None` when they can.
 ///
 /// # Errors
 /// [`BakeError`] when it cannot be read.
@@ -64,7 +66,8 @@ pub fn keyboard_refuses(
     Ok(provision::keyboard_refuses(cluster, assets, &root_of(base)?))
 }
 
-/// Which mounts of this base and of the overlays hide a swarm's baked state on its node, a sentence each.
+/// Returns which mounts of this base and of the overlays hide a swarm's baked state on its node,
+/// one sentence each.
 ///
 /// # Errors
 /// [`BakeError`] when it cannot be read.
@@ -78,7 +81,8 @@ fn root_of(base: &Base) -> Result<Ext4Tree, BakeError> {
     trees(&file, &layout, &base.raw).map(|(_, root)| root)
 }
 
-/// Refuses a base with what would be on every node and cannot be taken back, unless the cluster takes it along.
+/// Refuses a base with something that would be on every node and cannot be removed, unless the
+/// cluster accepts that.
 pub(super) fn refuse_used(cluster: &Cluster, base: &Path, os: &OsImage) -> Result<(), BakeError> {
     let stays: Vec<_> = os.lived.stays_beside(&cluster.user.name).collect();
     if stays.is_empty() || cluster.image.used == UsedImage::Accept {
@@ -104,7 +108,7 @@ pub(super) fn detect(file: &Arc<ImageFile>, path: &Path) -> Result<Layout, BakeE
     })
 }
 
-/// The ranges in use.
+/// Returns the ranges in use.
 pub(super) fn used_by(file: &Arc<ImageFile>, path: &Path) -> Result<UsedMap, BakeError> {
     UsedMap::of(file.clone()).map_err(|source| BakeError::Used {
         path: path.into(),
@@ -124,7 +128,7 @@ fn trees(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<(FatTree
     Ok((boot, root))
 }
 
-/// The root file system's own dates: when it was made, or written last.
+/// Returns when the root file system was made or last written, whichever is later.
 fn made_at(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<i64, BakeError> {
     let slice = Slice::new(file.clone(), layout.root.start, layout.root.len).map_err(BakeError::io("reading", path))?;
     let info = Ext4Info::read(&slice).map_err(|source| BakeError::Superblock {
@@ -134,29 +138,47 @@ fn made_at(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<i64, B
     Ok(info.made_at.max(info.written_at))
 }
 
-/// The packages that an image says are baked in, with the SHA-256 of what says so.
-pub(super) fn recorded(root: &Ext4Tree) -> Result<(Vec<RecordedPackage>, Option<String>), kraken_disk::TreeError> {
-    let Some(record) = PackagesRecord::read(root)? else {
-        return Ok((Vec::new(), None));
-    };
-    let bytes = root.read(RECORD, u64::MAX)?.unwrap_or_default();
-    Ok((record.packages, Some(hex::encode(Sha256::digest(bytes)))))
+/// The packages that an image's own record lists.
+#[derive(Default)]
+pub(super) struct RecordedPackages {
+    pub(super) packages: Vec<RecordedPackage>,
+    /// SHA-256 of the record, in hexadecimal; `None` when the image has no record.
+    pub(super) record_sha256: Option<String>,
 }
 
-/// Copies the used blocks of the base at `from` into the empty file `to`, and tells which they are.
-pub(super) fn copy_base((base, from): (&Arc<ImageFile>, &Path), to: &Path, job: Job<'_>) -> Result<UsedMap, BakeError> {
-    let used = UsedMap::of(base.clone()).map_err(|source| BakeError::Used {
-        path: from.into(),
+/// Returns the packages that an image's record lists, none when it has no record.
+pub(super) fn recorded(root: &Ext4Tree) -> Result<RecordedPackages, kraken_disk::TreeError> {
+    let Some(record) = PackagesRecord::read(root)? else {
+        return Ok(RecordedPackages::default());
+    };
+    let bytes = root.read(RECORD, u64::MAX)?.unwrap_or_default();
+    Ok(RecordedPackages {
+        packages: record.packages,
+        record_sha256: Some(hex::encode(Sha256::digest(bytes))),
+    })
+}
+
+/// A base image, opened for reading.
+#[derive(Clone, Copy)]
+pub(super) struct OpenBase<'a> {
+    pub(super) file: &'a Arc<ImageFile>,
+    pub(super) path: &'a Path,
+}
+
+/// Copies the used blocks of the base into the empty file `to`, and returns these blocks.
+pub(super) fn copy_base(base: OpenBase<'_>, to: &Path, job: Job<'_>) -> Result<UsedMap, BakeError> {
+    let used = UsedMap::of(base.file.clone()).map_err(|source| BakeError::Used {
+        path: base.path.into(),
         source,
     })?;
     let task = job.task("copying the base image", Some(used.bytes()));
-    let from = File::open(from).map_err(BakeError::io("opening", from))?;
+    let from = File::open(base.path).map_err(BakeError::io("opening", base.path))?;
     let out = File::options()
         .write(true)
         .open(to)
         .map_err(BakeError::io("opening", to))?;
     // No reflink: a base may hold old data in its free blocks, a golden image holds zeros there.
-    match copy_used(&from, &out, base.size(), &used, false, &*task, job.interrupt) {
+    match copy_used(&from, &out, base.file.size(), &used, false, &*task, job.interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Interrupted.into()),
         result => result.map_err(BakeError::io("copying the base to", to))?,
     };

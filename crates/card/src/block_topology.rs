@@ -1,4 +1,5 @@
-//! What sits on what: disks, partitions, and all that the kernel builds on them.
+//! Which block device uses which: disks, partitions, and the devices that the kernel builds on
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,14 +11,23 @@ use super::{DeviceNumber, Host};
 /// One block device, whole or a partition.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    /// Its number.
+    /// The kernel's number for it.
     pub number: DeviceNumber,
-    /// Its folder in sysfs, links followed: where it is attached.
+    /// Its folder in sysfs with all links resolved. The path shows where the device is attached.
     pub folder: PathBuf,
-    /// Its device file.
+    /// Its device file, such as `/dev/sdb`.
     pub file: PathBuf,
-    /// The disk that it is a partition of, and its number there.
-    pub partition_of: Option<(String, u32)>,
+    /// The disk that it is a partition of; `None` for a whole device.
+    pub partition_of: Option<PartitionOf>,
+}
+
+/// Which partition a block device is.
+#[derive(Clone, Debug)]
+pub(super) struct PartitionOf {
+    /// The kernel's name of the disk.
+    pub disk: String,
+    /// The partition's number in the disk's table.
+    pub number: u32,
 }
 
 /// A mounted btrfs.
@@ -25,43 +35,43 @@ pub(super) struct Block {
 pub(super) struct Btrfs {
     pub uuid: String,
     pub label: Option<String>,
-    /// Names of its devices.
+    /// Kernel names of its devices.
     pub members: BTreeSet<String>,
 }
 
 /// All block devices of a host.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stack {
-    /// By the kernel's name.
+pub(super) struct BlockTopology {
+    /// The devices by their kernel names.
     pub blocks: BTreeMap<String, Block>,
-    /// From a device to what sits directly on it.
+    /// For each device, the devices directly on top of it.
     up: BTreeMap<String, BTreeSet<String>>,
-    /// Mounted btrfs.
+    /// All mounted btrfs file systems.
     pub btrfs: Vec<Btrfs>,
-    /// Devices of ZFS pools that are imported, by pool.
+    /// For each imported ZFS pool, its devices.
     pub pools: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Stack {
-    /// Reads it from sysfs; what loop devices and zram stand on is not known yet.
+impl BlockTopology {
+    /// Reads the topology from sysfs. Loop devices and zram are not linked yet.
     ///
     /// # Errors
     /// When the list of block devices cannot be read.
     pub fn read(host: &Host) -> io::Result<Self> {
-        let mut stack = Self::default();
+        let mut topology = Self::default();
         for name in host.try_names(Path::new("/sys/block"))? {
-            stack.add_disk(host, &name);
+            topology.add_disk(host, &name);
         }
-        stack.add_holders(host);
-        stack.btrfs = stack.read_btrfs(host);
-        stack.pools = stack.read_pools(host);
-        Ok(stack)
+        topology.add_holders(host);
+        topology.btrfs = topology.read_btrfs(host);
+        topology.pools = topology.read_pools(host);
+        Ok(topology)
     }
 
     fn add_disk(&mut self, host: &Host, name: &str) {
         let listed = Path::new("/sys/block").join(name);
         let folder = host.resolve(&listed).unwrap_or(listed);
-        // Paths of a multipath NVMe disk are hidden, and have no number.
+        // The paths of a multipath NVMe disk are hidden and have no number.
         if !self.add(host, name, &folder, None) {
             return;
         }
@@ -72,14 +82,22 @@ impl Stack {
             let path = folder.join(&part);
             let number = host.number(path.join("partition")).and_then(|n| u32::try_from(n).ok());
             if let Some(number) = number
-                && self.add(host, &part, &path, Some((name.to_owned(), number)))
+                && self.add(
+                    host,
+                    &part,
+                    &path,
+                    Some(PartitionOf {
+                        disk: name.to_owned(),
+                        number,
+                    }),
+                )
             {
                 self.link(name, &part);
             }
         }
     }
 
-    fn add(&mut self, host: &Host, name: &str, folder: &Path, partition_of: Option<(String, u32)>) -> bool {
+    fn add(&mut self, host: &Host, name: &str, folder: &Path, partition_of: Option<PartitionOf>) -> bool {
         let Some(number) = host
             .attribute(folder.join("dev"))
             .and_then(|text| DeviceNumber::parse(&text))
@@ -96,7 +114,8 @@ impl Stack {
         true
     }
 
-    /// Whatever a device's `holders` and the holders' own `slaves` name (Documentation/ABI/stable/sysfs-block).
+    /// Links what the `holders` of each device and the `slaves` of each holder name
+    /// (Documentation/ABI/stable/sysfs-block).
     fn add_holders(&mut self, host: &Host) {
         let names: Vec<(String, PathBuf)> = self
             .blocks
@@ -113,12 +132,12 @@ impl Stack {
         }
     }
 
-    /// Notes that `upper` sits on `lower`.
+    /// Records that `upper` uses `lower`.
     pub fn link(&mut self, lower: &str, upper: &str) {
         self.up.entry(lower.to_owned()).or_default().insert(upper.to_owned());
     }
 
-    /// Everything that sits on a device through any depth, itself included.
+    /// Returns all devices on top of a device, at any depth, and the device itself.
     pub fn above(&self, name: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::from([name.to_owned()]);
         let mut next = vec![name.to_owned()];
@@ -132,18 +151,19 @@ impl Stack {
         found
     }
 
-    /// Whether something is beneath a device.
+    /// Returns whether the device is on top of another one.
     pub fn stands_on_something(&self, name: &str) -> bool {
         self.up.values().any(|uppers| uppers.contains(name))
     }
 
-    /// The device with this number.
+    /// Returns the name of the device with this number.
     pub fn by_number(&self, number: DeviceNumber) -> Option<&str> {
         let found = self.blocks.iter().find(|(_, block)| block.number == number);
         found.map(|(name, _)| name.as_str())
     }
 
-    /// The device that a path names: by the name of its file, or by the number behind it.
+    /// Returns the name of the device that a path names: by its device file, or by the device
+    /// number of the path.
     pub fn by_file(&self, host: &Host, path: &Path) -> Option<&str> {
         let path = path.to_string_lossy();
         let path = Path::new(path.trim_end_matches(" (deleted)"));
@@ -155,7 +175,8 @@ impl Stack {
         }
         match host.node(path) {
             Ok(super::host::Node::Block(number)) => self.by_number(number),
-            // In a container the node may be missing; `/dev/mapper/NAME` is found by its name.
+            // In a container the device file may be missing; `/dev/mapper/NAME` is then found by
+            // its name.
             _ => {
                 let mapped = path.strip_prefix("/dev/mapper").ok()?.to_str()?;
                 let mut all = self.blocks.iter();
@@ -165,16 +186,17 @@ impl Stack {
         }
     }
 
-    /// The whole disk that a device is, or is a partition of.
+    /// Returns the whole disk of a partition; for any other device, the device itself.
     pub fn disk_of<'a>(&'a self, name: &'a str) -> &'a str {
         match self.blocks.get(name).and_then(|block| block.partition_of.as_ref()) {
-            Some((disk, _)) => disk,
+            Some(partition) => &partition.disk,
             None => name,
         }
     }
 
-    /// Mounted btrfs and their devices: `/sys/fs/btrfs/UUID/devices/*` (fs/btrfs/sysfs.c); the folder is there as long as it is mounted,
-    /// in whichever namespace.
+    /// Reads the mounted btrfs file systems and their devices: `/sys/fs/btrfs/UUID/devices/*`
+    /// (fs/btrfs/sysfs.c). The folder exists while the file system is mounted in any mount
+    /// namespace.
     fn read_btrfs(&self, host: &Host) -> Vec<Btrfs> {
         let all = Path::new("/sys/fs/btrfs");
         let systems = host.names(all).into_iter().map(|uuid| (all.join(&uuid), uuid));
@@ -188,7 +210,8 @@ impl Stack {
             .collect()
     }
 
-    /// Imported pools (`/proc/spl/kstat/zfs/POOL`) and the devices that udev knows as their members: the pool's name is the label.
+    /// Reads the imported pools (`/proc/spl/kstat/zfs/POOL`) and the devices that udev knows as
+    /// their members. The label of a member is the pool's name.
     fn read_pools(&self, host: &Host) -> BTreeMap<String, BTreeSet<String>> {
         let mut pools: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for pool in host.names("/proc/spl/kstat/zfs") {
@@ -215,7 +238,7 @@ impl Stack {
     }
 }
 
-/// `/dev/` and the kernel's DEVNAME; sysfs writes `!` for a slash in a name.
+/// Returns `/dev/` and the kernel's DEVNAME; sysfs writes `!` for a slash in a name.
 fn device_file(host: &Host, name: &str, folder: &Path) -> PathBuf {
     let uevent = host.attribute(folder.join("uevent")).unwrap_or_default();
     let devname = uevent.lines().find_map(|line| line.strip_prefix("DEVNAME="));

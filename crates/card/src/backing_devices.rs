@@ -1,45 +1,46 @@
-//! Which block devices carry a mount, a file or a swap area; and so, which carry the running system.
+//! Finds the block devices that back a mount, a file or a swap area, and so those that the running
+//! system needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::block_topology::BlockTopology;
 use super::mounts::{Mount, Swap, mount_of};
-use super::stack::Stack;
 use super::{Host, HostPath};
 
-/// What carries a mount.
+/// The block devices that back a mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Carriers {
-    /// Names of block devices; none for file systems in memory and on the network.
+pub(super) struct BackingDevices {
+    /// Kernel names of the devices. Empty for file systems in memory and on the network.
     pub blocks: BTreeSet<String>,
-    /// Why there may be others, which are not known.
+    /// Why the list may be incomplete; `None` when it is complete.
     pub unknown: Option<String>,
 }
 
-/// The block devices of a host, and what each of them carries.
+/// The block devices of a host, and what uses each of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
-    /// The devices; loop devices and zram stand on what their files lie on.
-    pub stack: Stack,
-    /// The files behind loop devices.
-    pub backing: BTreeMap<String, HostPath>,
-    /// The mounts, and what carries each.
-    pub mounts: Vec<(Mount, Carriers)>,
-    /// The swap areas, and what carries each.
+    /// The devices. A loop device or zram is linked to the device that its file lies on.
+    pub topology: BlockTopology,
+    /// For each loop device, the file behind it.
+    pub loop_files: BTreeMap<String, HostPath>,
+    /// The mounts, each with its backing devices.
+    pub mounts: Vec<(Mount, BackingDevices)>,
+    /// The swap areas, each with its backing devices.
     pub swaps: Vec<(HostPath, BTreeSet<String>)>,
-    /// Why it cannot be known what the system runs from.
+    /// Why the devices that the system runs from are not known; `None` when they are.
     pub unknown: Option<String>,
 }
 
 impl Usage {
-    /// Reads everything.
+    /// Reads devices, mounts and swap areas.
     ///
     /// # Errors
     /// When the list of block devices cannot be read.
     pub fn read(host: &Host) -> io::Result<Self> {
         let mut usage = Self {
-            stack: Stack::read(host)?,
+            topology: BlockTopology::read(host)?,
             ..Self::default()
         };
         let mounts = Mount::all(host);
@@ -62,37 +63,39 @@ impl Usage {
         Ok(usage)
     }
 
-    /// Finds the carriers of all mounts, notes which loop devices read files from which devices, and says why the system's own disk is not
-    /// known, if it is not.
+    /// Finds the backing devices of all mounts, links loop devices to the devices that their files
+    /// lie on, and adds to `unknown` why the system's own disk is not known.
     fn attach(&mut self, host: &Host, mounts: Vec<Mount>, unknown: &mut Vec<String>) {
         self.add_files(host, &mounts);
-        let found: Vec<Carriers> = (0..mounts.len())
-            .map(|index| of_mount(host, &self.stack, &mounts, index, 0))
+        let found: Vec<BackingDevices> = (0..mounts.len())
+            .map(|index| of_mount(host, &self.topology, &mounts, index, 0))
             .collect();
         self.mounts = mounts.into_iter().zip(found).collect();
         self.without_layers();
         let at = |point: &str| self.mounts.iter().rfind(|(mount, _)| mount.point == Path::new(point));
-        // Image-based systems mount the disk itself at /sysroot, whatever their root is composed of.
-        let sysroot = at("/sysroot").is_some_and(|(_, carriers)| !carriers.blocks.is_empty());
+        // Image-based systems mount the disk itself at /sysroot, whatever their root consists of.
+        let sysroot = at("/sysroot").is_some_and(|(_, backing)| !backing.blocks.is_empty());
         match at("/") {
             None => unknown.push("no mount of / is listed".to_owned()),
-            Some((_, carriers)) if !sysroot => unknown.extend(carriers.unknown.clone()),
+            Some((_, backing)) if !sysroot => unknown.extend(backing.unknown.clone()),
             Some(_) => (),
         }
-        // What a FUSE program or autofs serves is nobody's disk, and overlays over parts of a system that is known lie in memory.
+        // No disk is behind a FUSE program or autofs, and overlays over parts of a known system lie
+        // in memory.
         let no_disk = |kind: &str| matches!(kind, "overlay" | "autofs") || kind.starts_with("fuse");
         let parts = ["/usr", "/boot", "/boot/firmware", "/boot/efi", "/var", "/home"];
         let parts = parts
             .into_iter()
             .filter_map(at)
             .filter(|(mount, _)| !no_disk(&mount.kind));
-        unknown.extend(parts.filter_map(|(_, carriers)| carriers.unknown.clone()));
+        unknown.extend(parts.filter_map(|(_, backing)| backing.unknown.clone()));
     }
 
-    /// Loop devices and zram stand on the device that their file lies on, or on the device that they were given.
+    /// Links loop devices and zram to the device that their file lies on, or to the device that
+    /// they were given.
     fn add_files(&mut self, host: &Host, mounts: &[Mount]) {
         let names: Vec<(String, PathBuf)> = self
-            .stack
+            .topology
             .blocks
             .iter()
             .map(|(name, block)| (name.clone(), block.folder.clone()))
@@ -103,43 +106,45 @@ impl Usage {
                 .or_else(|| host.attribute(folder.join("backing_dev")).filter(|path| path != "none"));
             let Some(file) = file else { continue };
             let path = Path::new(file.trim_end_matches(" (deleted)"));
-            let beneath = match self.stack.by_file(host, path) {
+            let beneath = match self.topology.by_file(host, path) {
                 Some(block) => BTreeSet::from([block.to_owned()]),
-                None => of_path(host, &self.stack, mounts, path, 0).blocks,
+                None => of_path(host, &self.topology, mounts, path, 0).blocks,
             };
             for lower in beneath {
-                self.stack.link(&lower, &name);
+                self.topology.link(&lower, &name);
             }
-            self.backing.insert(name, HostPath::new(path));
+            self.loop_files.insert(name, HostPath::new(path));
         }
     }
 
-    /// Where layers of the root are hidden, a live system's medium is mounted all the same, and loop devices read its images. Without a
-    /// medium nothing is concluded: a loop device in a container may be anybody's.
+    /// Handles a live system whose root hides its layers: its medium is still mounted, and loop
+    /// devices read images from it. Without a mounted medium this changes nothing, because a loop
+    /// device in a container may belong to another system.
     fn without_layers(&mut self) {
         let media = self
             .mounts
             .iter()
             .filter(|(mount, _)| LIVE.iter().any(|medium| mount.point.starts_with(medium)));
-        let mut blocks: BTreeSet<String> = media
-            .flat_map(|(_, carriers)| carriers.blocks.iter().cloned())
-            .collect();
+        let mut blocks: BTreeSet<String> = media.flat_map(|(_, backing)| backing.blocks.iter().cloned()).collect();
         if blocks.is_empty() {
             return;
         }
-        let images = self.backing.keys().filter(|name| self.stack.stands_on_something(name));
+        let images = self
+            .loop_files
+            .keys()
+            .filter(|name| self.topology.stands_on_something(name));
         blocks.extend(images.cloned());
-        for (mount, carriers) in &mut self.mounts {
-            if mount.point == Path::new("/") && carriers.unknown.is_some() {
-                carriers.blocks.extend(blocks.iter().cloned());
-                carriers.unknown = None;
+        for (mount, backing) in &mut self.mounts {
+            if mount.point == Path::new("/") && backing.unknown.is_some() {
+                backing.blocks.extend(blocks.iter().cloned());
+                backing.unknown = None;
             }
         }
     }
 
-    /// What carries a swap area.
+    /// Returns the backing devices of a swap area.
     fn of_swap(&self, host: &Host, swap: &Swap) -> BTreeSet<String> {
-        if let Some(block) = self.stack.by_file(host, &swap.path) {
+        if let Some(block) = self.topology.by_file(host, &swap.path) {
             return BTreeSet::from([block.to_owned()]);
         }
         if !swap.file {
@@ -153,10 +158,11 @@ impl Usage {
     }
 }
 
-/// Overlays on overlays deeper than the kernel allows (FILESYSTEM_MAX_STACK_DEPTH is 2), with room.
+/// How deep overlays on overlays are followed. The kernel allows fewer levels
+/// (FILESYSTEM_MAX_STACK_DEPTH is 2).
 const DEPTH: usize = 8;
 
-/// Kinds of file systems that need no block device of this machine: in memory, on the network, on raw flash.
+/// File systems that need no block device of this machine: in memory, on the network, on raw flash.
 const BODILESS: &[&str] = &[
     "tmpfs",
     "ramfs",
@@ -176,8 +182,9 @@ const BODILESS: &[&str] = &[
 /// Where live systems mount the medium that they run from (live-boot, casper, dracut).
 const LIVE: &[&str] = &["/cdrom", "/isodevice", "/run/live", "/lib/live/mount", "/run/initramfs"];
 
-/// Mount points without which the running system is not whole, each with all below it or by itself. The media that live systems run from
-/// are among them (live-boot, casper, dracut).
+/// Mount points that the running system needs. `true`: the mount point and everything below it;
+/// `false`: the mount point alone. The list has the media that live systems run from (live-boot,
+/// casper, dracut).
 const SYSTEM: &[(&str, bool)] = &[
     ("/", false),
     ("/boot", true),
@@ -208,7 +215,7 @@ const SYSTEM: &[(&str, bool)] = &[
     ("/media/root-rw", true),
 ];
 
-/// Whether the running system needs what is mounted there.
+/// Returns whether the running system needs what is mounted at `point`.
 pub(super) fn is_system(point: &Path) -> bool {
     SYSTEM.iter().any(|(system, below)| match below {
         true => point.starts_with(system),
@@ -216,51 +223,51 @@ pub(super) fn is_system(point: &Path) -> bool {
     })
 }
 
-fn known(blocks: impl IntoIterator<Item = String>) -> Carriers {
-    Carriers {
+fn known(blocks: impl IntoIterator<Item = String>) -> BackingDevices {
+    BackingDevices {
         blocks: blocks.into_iter().collect(),
         unknown: None,
     }
 }
 
-fn unknown(why: impl Into<String>) -> Carriers {
-    Carriers {
+fn unknown(why: impl Into<String>) -> BackingDevices {
+    BackingDevices {
         blocks: BTreeSet::new(),
         unknown: Some(super::clean(&why.into())),
     }
 }
 
-/// What carries the file system that a path lies on.
-fn of_path(host: &Host, stack: &Stack, mounts: &[Mount], path: &Path, depth: usize) -> Carriers {
+/// Returns the backing devices of the file system that a path lies on.
+fn of_path(host: &Host, topology: &BlockTopology, mounts: &[Mount], path: &Path, depth: usize) -> BackingDevices {
     match mount_of(mounts, path) {
-        Some(index) if depth < DEPTH => of_mount(host, stack, mounts, index, depth + 1),
+        Some(index) if depth < DEPTH => of_mount(host, topology, mounts, index, depth + 1),
         _ => unknown(format!("nothing is mounted above {}", path.display())),
     }
 }
 
-fn of_mount(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth: usize) -> Carriers {
+fn of_mount(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: usize, depth: usize) -> BackingDevices {
     let mount = &mounts[index];
-    let source = || stack.by_file(host, &mount.source).map(str::to_owned);
+    let source = || topology.by_file(host, &mount.source).map(str::to_owned);
     if mount.number.major != 0 {
-        let Some(block) = stack.by_number(mount.number) else {
+        let Some(block) = topology.by_number(mount.number) else {
             return unknown(format!(
                 "{} is on device {}, which /sys does not list",
                 mount.point.display(),
                 mount.number
             ));
         };
-        // A journal or a real-time section on another device (xfs(5)).
+        // xfs can keep its journal or a real-time section on another device (xfs(5)).
         let others = ["logdev", "rtdev"].into_iter().flat_map(|name| mount.options(name));
-        let others = others.filter_map(|path| stack.by_file(host, &path).map(str::to_owned));
+        let others = others.filter_map(|path| topology.by_file(host, &path).map(str::to_owned));
         return known(others.chain([block.to_owned()]));
     }
     match mount.kind.as_str() {
-        kind if BODILESS.contains(&kind) => Carriers::default(),
-        "btrfs" => of_btrfs(stack, source(), &mount.point),
+        kind if BODILESS.contains(&kind) => BackingDevices::default(),
+        "btrfs" => of_btrfs(topology, source(), &mount.point),
         "zfs" => {
             let text = mount.source.to_string_lossy();
             let pool = text.split('/').next().unwrap_or_default();
-            match stack.pools.get(pool).filter(|members| !members.is_empty()) {
+            match topology.pools.get(pool).filter(|members| !members.is_empty()) {
                 Some(members) => known(members.iter().cloned()),
                 None => unknown(format!(
                     "{} is on the ZFS pool {pool}, whose disks cannot be seen",
@@ -272,10 +279,10 @@ fn of_mount(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth: u
             let text = mount.source.to_string_lossy();
             let members: Vec<Option<&str>> = text
                 .split(':')
-                .map(|path| stack.by_file(host, Path::new(path)))
+                .map(|path| topology.by_file(host, Path::new(path)))
                 .collect();
             let all = members.iter().all(Option::is_some);
-            Carriers {
+            BackingDevices {
                 unknown: (!all).then(|| {
                     format!(
                         "{} is on bcachefs, whose disks cannot all be seen",
@@ -285,12 +292,12 @@ fn of_mount(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth: u
                 ..known(members.into_iter().flatten().map(str::to_owned))
             }
         }
-        "overlay" => of_overlay(host, stack, mounts, index, depth),
+        "overlay" => of_overlay(host, topology, mounts, index, depth),
         kind => match source() {
             Some(block) => known([block]),
-            // eCryptfs and the like are mounted from a folder.
+            // eCryptfs and similar file systems are mounted from a folder.
             None if mount.source.starts_with("/") && mount_of(mounts, &mount.source) != Some(index) => {
-                of_path(host, stack, mounts, &mount.source, depth)
+                of_path(host, topology, mounts, &mount.source, depth)
             }
             None => unknown(format!(
                 "{} is on {kind}, whose device cannot be seen",
@@ -300,51 +307,57 @@ fn of_mount(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth: u
     }
 }
 
-/// A btrfs has a number of its own in the table of mounts; its devices are found by any one of them, or as all that could be it.
-fn of_btrfs(stack: &Stack, source: Option<String>, point: &Path) -> Carriers {
-    let whole = |block: &String| stack.btrfs.iter().find(|btrfs| btrfs.members.contains(block));
+/// Returns the devices of a btrfs. Its number in the mount table is not that of a block device.
+/// When one of its devices is known, all are; otherwise these are the devices of every mounted
+/// btrfs.
+fn of_btrfs(topology: &BlockTopology, source: Option<String>, point: &Path) -> BackingDevices {
+    let whole = |block: &String| topology.btrfs.iter().find(|btrfs| btrfs.members.contains(block));
     match source {
         Some(block) => match whole(&block) {
             Some(btrfs) => known(btrfs.members.iter().cloned()),
             None => known([block]),
         },
-        None if stack.btrfs.is_empty() => {
+        None if topology.btrfs.is_empty() => {
             unknown(format!("{} is on btrfs, whose devices cannot be seen", point.display()))
         }
-        None => known(stack.btrfs.iter().flat_map(|btrfs| btrfs.members.iter().cloned())),
+        None => known(topology.btrfs.iter().flat_map(|btrfs| btrfs.members.iter().cloned())),
     }
 }
 
-/// An overlay is carried by what carries its layers. Those that were mounted before the root was changed are not in the table.
-fn of_overlay(host: &Host, stack: &Stack, mounts: &[Mount], index: usize, depth: usize) -> Carriers {
+/// Returns the backing devices of an overlay: those of its layers. Layers that were mounted before
+/// the root was changed are not in the mount table.
+fn of_overlay(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: usize, depth: usize) -> BackingDevices {
     let point = mounts[index].point.display();
-    let mut all = Carriers::default();
+    let mut all = BackingDevices::default();
     let mut read_from = false;
     let layers = mounts[index].layers();
     if layers.is_empty() {
-        return unknown(format!("{point} is an overlay that does not tell its layers"));
+        return unknown(format!("{point} is an overlay whose layers are not listed"));
     }
     for (layer, writable) in layers {
         let own = mount_of(mounts, &layer);
         let in_memory =
             own.is_some_and(|own| mounts[own].number.major == 0 && BODILESS.contains(&mounts[own].kind.as_str()));
-        // In a container the path is the host's; what is mounted at it here, if anything, is something else.
+        // In a container the path is the host's; another file system may be mounted at the same
+        // path here.
         let gone = host.is_missing(&layer);
         let hidden = !layer.is_absolute() || own == Some(index) || gone || (in_memory && !writable);
         let found = match hidden {
-            // What is written may well go to memory; what is read comes from somewhere.
-            true if writable => Carriers::default(),
+            // A hidden writable layer may lie in memory; a hidden read-only layer must lie on some
+            // device.
+            true if writable => BackingDevices::default(),
             true => unknown(format!(
                 "{point} is an overlay whose layer {} cannot be seen",
                 layer.display()
             )),
-            false => of_path(host, stack, mounts, &layer, depth),
+            false => of_path(host, topology, mounts, &layer, depth),
         };
         read_from |= !writable && !found.blocks.is_empty();
         all.blocks.extend(found.blocks);
         all.unknown = all.unknown.or(found.unknown);
     }
-    // One layer that is read from a device tells the system's disk, as with composefs, whose other layer is hidden.
+    // One read-only layer on a known device is enough to know the system's disk, as with composefs,
+    // whose other layer is hidden.
     all.unknown = all.unknown.filter(|_| !read_from);
     all
 }
@@ -354,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn system_mount_points_are_told_from_others() {
+    fn system_mount_points_are_recognised() {
         for point in [
             "/",
             "/boot/firmware",

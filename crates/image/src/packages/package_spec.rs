@@ -1,10 +1,16 @@
-//! What a cluster asks for, as the lock file keeps it.
+//! Derives, from a cluster, the request that the lock file stores.
 
-use super::lock::{Asked, LockedDeb};
+use super::lock::{LockedDeb, PackageSpec};
 use kraken_spec::{Cluster, DockerSource};
 
-impl Asked {
-    /// What a cluster asks for; `debs`: its package files, with their hashes.
+/// Whether a cluster asks for packages. It does not where the base has all that it needs, and
+/// `packages` of `[docker]` is empty.
+pub fn are_asked_for(cluster: &Cluster) -> bool {
+    !PackageSpec::new(cluster, Vec::new()).is_empty() || !cluster.system.debs.is_empty()
+}
+
+impl PackageSpec {
+    /// Returns what a cluster asks for; `debs` are its package files with their hashes.
     pub(super) fn new(cluster: &Cluster, debs: Vec<LockedDeb>) -> Self {
         let docker = &cluster.docker;
         let usual: &[&str] = match docker.source {
@@ -33,12 +39,13 @@ impl Asked {
         }
     }
 
-    /// Whether nothing is asked for.
+    /// Returns whether nothing is requested.
     pub(super) fn is_empty(&self) -> bool {
         self.packages.is_empty() && self.debs.is_empty()
     }
 
-    /// Whether this is what the cluster asks for, as far as kraken.toml alone tells: package files are compared by name.
+    /// Returns whether this is what the cluster asks for, judged by kraken.toml alone: package
+    /// files are compared by name.
     pub fn is_of(&self, cluster: &Cluster) -> bool {
         let files = self.debs.iter().map(|deb| &deb.file);
         files.eq(cluster.system.debs.iter().map(|deb| &deb.written)) && *self == Self::new(cluster, self.debs.clone())
