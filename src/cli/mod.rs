@@ -29,6 +29,7 @@ mod known;
 mod lived;
 mod load;
 mod locked_docker;
+mod man;
 mod missing;
 mod owner;
 mod packages;
@@ -101,6 +102,7 @@ fn run_command(session: &Session, command: &Command, out: &mut dyn Write) -> Res
         Command::Inspect(args) => inspect::run(session, args, out),
         Command::Schema => schema::run(out),
         Command::Completions(args) => completions::run(args, arguments::definition(), out),
+        Command::Man(args) => man::run(args, arguments::definition(), out),
     }
 }
 
