@@ -1,7 +1,9 @@
 //! `cargo xtask`: what is done with the sources beside compiling them.
 
+mod command;
 mod layers;
 mod links;
+mod release;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +11,12 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other in a ring
-  links     check that the links of all Markdown pages lead somewhere";
+  links     check that the links of all Markdown pages lead somewhere
+  man       write all manual pages to target/man
+  completions
+            write the completions of bash, zsh and fish to target/completions
+  release [--only amd64|arm64] [--build-std] [--no-test]
+            make static programs, .debs and tarballs, and test them on Debian's releases (docs/release.md)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +25,9 @@ fn main() -> ExitCode {
     let result = match words[..] {
         ["layers"] => layers::run(&root),
         ["links"] => links::run(&root),
+        ["man"] => release::run_man(&root),
+        ["completions"] => release::run_completions(&root),
+        ["release", ..] => release::run_release(&root, &words[1..]),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
