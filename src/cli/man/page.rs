@@ -6,7 +6,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 const PROGRAM: &str = "kraken-flash";
-const EXAMPLES: &str = include_str!("examples.txt");
+const TEXTS: &str = include_str!("texts.txt");
 
 /// Exit codes, as docs/commands.md lists them.
 pub(super) const EXIT_CODES: [(&str, &str); 5] = [
@@ -77,17 +77,29 @@ pub(super) struct Example {
     pub(super) text: &'static str,
 }
 
+/// The lines of a command in `texts.txt`.
+fn lines(command: &str) -> impl Iterator<Item = &'static str> {
+    let lines = TEXTS.lines().filter(|line| !line.starts_with('#'));
+    let block = lines.skip_while(move |line| *line != command).skip(1);
+    block.take_while(|line| line.starts_with(' '))
+}
+
+/// Further paragraphs of the description of a command.
+fn paragraphs(command: &str) -> impl Iterator<Item = &'static str> {
+    lines(command)
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
+}
+
 /// The examples of a command, `-` for the program itself.
 pub(super) fn examples(command: &str) -> Vec<Example> {
-    let lines = EXAMPLES.lines().filter(|line| !line.starts_with('#'));
-    let block = lines.skip_while(|line| *line != command).skip(1);
     let mut examples = Vec::new();
     let mut next = Example::default();
-    for line in block.take_while(|line| line.starts_with(' ')) {
-        match line.strip_prefix("        ") {
-            None => next.lines.push(line.trim()),
+    for line in lines(command).filter_map(|line| line.strip_prefix("    ")) {
+        match line.strip_prefix("    ") {
+            None => next.lines.push(line),
             Some(text) => {
-                next.text = text.trim();
+                next.text = text;
                 examples.push(std::mem::take(&mut next));
             }
         }
@@ -130,6 +142,11 @@ pub(super) fn render(definition: clap::Command, command: Option<&str>, date: &st
     man.render_name_section(&mut out)?;
     man.render_synopsis_section(&mut out)?;
     man.render_description_section(&mut out)?;
+    for paragraph in paragraphs(command.unwrap_or("-")) {
+        let mut roff = Roff::new();
+        roff.control("PP", []);
+        roff.text([roman(paragraph)]).to_writer(&mut out)?;
+    }
     if command.is_none() {
         man.render_subcommands_section(&mut out)?;
     }

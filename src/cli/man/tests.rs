@@ -91,7 +91,7 @@ fn every_command_has_examples_that_the_program_takes() {
         let examples = page::examples(&command);
         assert!(
             !examples.is_empty(),
-            "{command}: write an example into src/cli/man/examples.txt"
+            "{command}: write an example into src/cli/man/texts.txt"
         );
         for line in examples.iter().flat_map(|example| &example.lines) {
             let typed = line.split(['|', '>']).next().unwrap();
