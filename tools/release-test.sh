@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs a package of ours in a clean Debian, uses it, and removes it again: tools/release-test.sh SUITE ARCHITECTURE FILE.deb
-# Needs mmdebstrap, and for another architecture than this machine's its emulator registered with the kernel (binfmt.d(5)); the
-# archive is the one that this machine's apt uses, or KRAKEN_FLASH_DEBIAN_MIRROR.
+# Needs mmdebstrap, and for arm64 on another machine its emulator (qemu-user-static, from Debian 13 on qemu-user-binfmt). The archive is
+# the one that this machine's apt uses, or KRAKEN_FLASH_DEBIAN_MIRROR.
 set -euo pipefail
 export LC_ALL=C
 [ $# -eq 3 ] || { echo "usage: tools/release-test.sh SUITE ARCHITECTURE FILE.deb" >&2; exit 2; }
@@ -16,6 +16,15 @@ command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing: tools/setup.sh 
 MIRROR=${KRAKEN_FLASH_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
   awk '$2 !~ /security|backports/ && $1 ~ /\/debian\/?$/ {print $1; exit}')}
 [ -n "$MIRROR" ] || fail "no Debian mirror in the apt configuration: set KRAKEN_FLASH_DEBIAN_MIRROR"
+
+# As binfmt.d(5) has it at the next start of the machine; in containers nothing else does it.
+if [ "$ARCHITECTURE" = arm64 ] && [ "$(dpkg --print-architecture)" != arm64 ] && ! arch-test -n arm64 >/dev/null 2>&1; then
+  RULE=/usr/lib/binfmt.d/qemu-aarch64.conf
+  [ -r $RULE ] || fail "the emulator of arm64 is missing: tools/setup.sh release"
+  [ "$(id -u)" -eq 0 ] || fail "the emulator of arm64 is not registered with the kernel: sudo systemctl restart systemd-binfmt"
+  unshare --mount bash -c "cd /proc/sys/fs/binfmt_misc; [ -e register ] || mount -t binfmt_misc binfmt_misc .
+    cd /proc/sys/fs/binfmt_misc; [ -e qemu-aarch64 ] || cat $RULE > register" || fail "the emulator of arm64 cannot be registered"
+fi
 
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT

@@ -30,7 +30,7 @@ case ${1:-} in
     bmap-tools nbdkit libnbd-bin fuse3 python3" ;;
   fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;
   book) PACKAGES="build-essential" ;;
-  release) PACKAGES="build-essential dpkg dpkg-dev gzip tar xz-utils git python3-venv mmdebstrap $EMULATOR debian-archive-keyring man-db lintian" ;;
+  release) PACKAGES="build-essential dpkg gzip tar xz-utils git python3-venv mmdebstrap arch-test $EMULATOR debian-archive-keyring man-db" ;;
   *) echo "usage: tools/setup.sh demo|test|lint|bench|fuzz|book|release" >&2; exit 2 ;;
 esac
 
