@@ -11,10 +11,11 @@ use std::process::Command;
 
 use super::target::Target;
 use super::{Release, licences, pages};
-use crate::command::run;
+use crate::command::{output, run};
 
 const CONTROL: &str = include_str!("debian/control");
 const COPYRIGHT: &str = include_str!("debian/copyright");
+const OVERRIDES: &str = include_str!("debian/lintian-overrides");
 const README: &str = include_str!("debian/README.Debian");
 
 /// Files of the program that every package has.
@@ -36,24 +37,43 @@ pub fn lay(release: &Release, target: &Target, parts: &Parts) -> Result<PathBuf,
     }
     let share = tree.join("usr/share");
     let (man, doc) = (share.join("man/man1"), share.join("doc/kraken-flash"));
-    for folder in [&tree.join("usr/bin"), &man, &doc] {
+    let lintian = share.join("lintian/overrides");
+    for folder in [&tree.join("usr/bin"), &man, &doc, &lintian] {
         fs::create_dir_all(folder)?;
     }
+    fs::write(lintian.join("kraken-flash"), OVERRIDES)?;
     fs::copy(parts.program, tree.join("usr/bin/kraken-flash"))?;
     pages::man(parts.here, &man, &release.epoch)?;
     pages::completions(parts.here, &share)?;
     fs::write(doc.join("README.Debian"), README)?;
     fs::write(doc.join("copyright"), COPYRIGHT)?;
     fs::copy(release.root.join("CHANGELOG.md"), doc.join("changelog"))?;
+    fs::write(doc.join("changelog.Debian"), changelog(release)?)?;
     fs::write(doc.join("THIRD-PARTY"), licences::texts(&release.root, target.triple)?)?;
     let mut packed: Vec<PathBuf> = fs::read_dir(&man)?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_, std::io::Error>>()?;
-    packed.extend([doc.join("changelog"), doc.join("THIRD-PARTY")]);
+    packed.extend(["changelog", "changelog.Debian", "THIRD-PARTY"].map(|name| doc.join(name)));
     // Without name and time in it: the same bytes each time.
     run(Command::new("gzip").args(["-9", "--no-name", "--force"]).args(&packed))?;
     set_modes(&tree)?;
     Ok(tree)
+}
+
+/// The changelog of the package, deb-changelog(5): one entry, which leads to the program's own.
+fn changelog(release: &Release) -> Result<String, Box<dyn Error>> {
+    let date = output(
+        Command::new("date")
+            .args(["--utc", "--rfc-email", "--date"])
+            .arg(format!("@{}", release.epoch)),
+    )?;
+    Ok(format!(
+        "kraken-flash ({}-1) stable; urgency=medium\n\n  * Release {}: see changelog.gz.\n\n -- {}  {}\n",
+        release.version,
+        release.version,
+        release.maintainer,
+        date.trim()
+    ))
 }
 
 /// Modes of a package, whatever this user's umask is.
@@ -90,7 +110,7 @@ pub fn deb(release: &Release, target: &Target, tree: &Path) -> Result<PathBuf, B
     set_modes(&control)?;
     let file = release
         .out
-        .join(format!("kraken-flash_{}_{}.deb", release.version, target.debian));
+        .join(format!("kraken-flash_{}-1_{}.deb", release.version, target.debian));
     run(Command::new("dpkg-deb")
         .args(["--root-owner-group", "-Zxz", "--build"])
         .args([tree, &file])
@@ -116,8 +136,14 @@ pub fn tarball(release: &Release, target: &Target, tree: &Path) -> Result<PathBu
     for page in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
         fs::copy(release.root.join(page), top.join(page))?;
     }
-    // It is about apt and polkit of Debian, and its place is the package.
-    fs::remove_file(top.join("share/doc/kraken-flash/README.Debian"))?;
+    // What is for Debian alone.
+    for path in [
+        "lintian",
+        "doc/kraken-flash/changelog.Debian.gz",
+        "doc/kraken-flash/README.Debian",
+    ] {
+        run(Command::new("rm").arg("-r").arg(top.join("share").join(path)))?;
+    }
     let file = release.out.join(format!("{name}.tar.xz"));
     run(Command::new("tar")
         .args([
