@@ -78,12 +78,16 @@ pub fn build(root: &Path, target: &Target, options: &Options) -> Result<PathBuf,
     // No path of this machine in the program: the same sources give the same bytes elsewhere.
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))?;
     let remap = |from: &str, to: &str| format!("--remap-path-prefix={from}={to}");
-    let flags = [
+    let mut flags = vec![
         "-Ctarget-feature=+crt-static".to_owned(),
         remap(&home, "cargo"),
         remap(&root.display().to_string(), "."),
         remap(&toolchain.display().to_string(), "rust"),
     ];
+    if options.build_std {
+        // Start files come with rustup's musl targets; where the standard library is compiled here, zig's own are taken.
+        flags.push("-Clink-self-contained=no".to_owned());
+    }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     run(&mut cargo)?;
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
