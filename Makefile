@@ -26,7 +26,7 @@ SECONDS := 60
 endif
 TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(sort $(wildcard fuzz/fuzz_targets/*.rs)))
 
-.PHONY: help demo base images build test test-stages test-full test-fast test-whole test-build test-examples test-base test-all test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz setup-demo setup-test setup-lint setup-fuzz setup-bench
+.PHONY: help demo base images build test test-stages test-full test-fast test-whole test-build test-examples test-base test-all test-images test-root test-swarm test-qemu lint clean bench bench-cards bench-swarm fuzz book release setup-demo setup-test setup-lint setup-fuzz setup-bench setup-book setup-release
 
 help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
@@ -37,9 +37,11 @@ help:
 	@echo "make bench-swarm  how soon seven nodes are a swarm, beside Docker's own commands (root)"
 	@echo "make bench-cards  how long a card takes, beside dd, xz | dd and bmaptool (root)"
 	@echo "make fuzz   run each fuzz target for SECONDS=60"
+	@echo "make book   docs/ as a site in target/book"
+	@echo "make release  static programs, .debs and tarballs, tested on Debian's releases (docs/release.md; RELEASE=\"--build-std\" and the like)"
 	@echo "make clean  remove what was built; caches in $(CACHE) stay"
 
-setup-demo setup-test setup-lint setup-bench setup-fuzz: setup-%:
+setup-demo setup-test setup-lint setup-bench setup-fuzz setup-book setup-release: setup-%:
 	@$(STAGE) "set-up for $*" tools/setup.sh $*
 
 build:
@@ -100,6 +102,7 @@ lint: setup-lint
 	@$(STAGE) formatting cargo fmt --all --check
 	@$(STAGE) clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow crates/guest/src/fallback/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap crates/testkit/src/own/look
+	@$(STAGE) "scripts of a release" shellcheck tools/rust-src.sh tools/release-test.sh tools/release-test-inside.sh
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) layers cargo xtask layers
 	@$(STAGE) links cargo xtask links
@@ -125,6 +128,12 @@ fuzz: setup-fuzz
 	  $(STAGE) "fuzz $$target" env -u CARGO_TARGET_DIR RUSTC_BOOTSTRAP=1 \
 	    cargo fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -len_control=0 -max_len=2000 -timeout=20 -rss_limit_mb=1024 -print_final_stats=1; \
 	done
+
+book: setup-book
+	@$(STAGE) book mdbook build
+
+release: setup-release
+	@$(STAGE) release cargo xtask release $(RELEASE)
 
 clean:
 	cargo clean

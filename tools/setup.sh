@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs from Debian packages what a set of targets needs: tools/setup.sh demo|test|lint|bench|fuzz
+# Installs from Debian packages what a set of targets needs: tools/setup.sh demo|test|lint|bench|fuzz|book|release
 # With everything there already it asks dpkg once and ends; nothing is downloaded.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
@@ -29,7 +29,9 @@ case ${1:-} in
   bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux mount fdisk e2fsprogs dpkg $EMULATOR mtools qemu-system-arm qemu-utils openssh-client
     bmap-tools nbdkit libnbd-bin fuse3 python3" ;;
   fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;
-  *) echo "usage: tools/setup.sh demo|test|lint|bench|fuzz" >&2; exit 2 ;;
+  book) PACKAGES="build-essential" ;;
+  release) PACKAGES="build-essential dpkg gzip tar xz-utils git python3-venv mmdebstrap arch-test $EMULATOR debian-archive-keyring man-db" ;;
+  *) echo "usage: tools/setup.sh demo|test|lint|bench|fuzz|book|release" >&2; exit 2 ;;
 esac
 
 as_root() {
@@ -63,12 +65,32 @@ backports_needed() {
   dpkg-query -W -f '${Version}' qemu-utils 2>/dev/null | grep -q '~bpo'
 }
 
-cargo_tool() { # cargo_tool COMMAND CRATE: installs a cargo sub-command once
+cargo_tool() { # cargo_tool COMMAND CRATE [OPTIONS…]: installs a cargo sub-command once
   cargo "$1" --version >/dev/null 2>&1 && return
-  echo "setup: building $2 (once, some minutes)"
-  # Unoptimised: it takes longer to build than all that it will ever do here.
-  cargo install --locked --quiet --debug "$2" || fail "$2 cannot be installed; the network or the crate registry may be out of reach"
+  build_tool "${@:2}"
 }
+
+build_tool() { # build_tool CRATE [OPTIONS…]
+  local crate=$1
+  shift
+  echo "setup: building $crate (once, some minutes)"
+  # Unoptimised: it takes longer to build than all that it will ever do here.
+  cargo install --locked --quiet --debug "$@" "$crate" || fail "$crate cannot be installed; the network or the crate registry may be out of reach"
+}
+
+# Zig is the C compiler and linker for musl, with musl and LLVM's libunwind inside; cargo-zigbuild has cargo use it. Both are pinned: another
+# one makes other bytes.
+release_tools() {
+  local folder
+  folder=$(dirname "$0")/../target/release-tools/zig
+  "$folder/bin/cargo-zigbuild" --version 2>/dev/null | grep -q "$ZIGBUILD" && "$folder/bin/python" -m ziglang version 2>/dev/null | grep -q "$ZIG" && return
+  echo "setup: installing zig $ZIG and cargo-zigbuild $ZIGBUILD into target/release-tools"
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check "ziglang==$ZIG" "cargo-zigbuild==$ZIGBUILD" ||
+    fail "zig cannot be installed; the network or the package index may be out of reach"
+}
+ZIG=0.17.1 ZIGBUILD=0.24.1
 
 WANTED=$(missing | tr '\n' ' ')
 if [ -n "$WANTED" ]; then
@@ -90,5 +112,8 @@ case $1 in
   test) cargo_tool nextest cargo-nextest ;;
   lint) cargo_tool deny cargo-deny ;;
   fuzz) cargo_tool fuzz cargo-fuzz ;;
+  # Without its web server.
+  book) command -v mdbook >/dev/null || build_tool mdbook --no-default-features --features search ;;
+  release) release_tools ;;
 esac
 echo "setup: everything for '$1' is there"

@@ -28,6 +28,7 @@ mod keys;
 mod known;
 mod lived;
 mod load;
+mod man;
 mod missing;
 mod owner;
 mod packages;
@@ -100,6 +101,7 @@ fn run_command(session: &Session, command: &Command, out: &mut dyn Write) -> Res
         Command::Inspect(args) => inspect::run(session, args, out),
         Command::Schema => schema::run(out),
         Command::Completions(args) => completions::run(args, arguments::definition(), out),
+        Command::Man(args) => man::run(args, arguments::definition(), out),
     }
 }
 

@@ -7,9 +7,11 @@
     reason = "it writes into the checkout that it is run in, and its tests may panic"
 )]
 
+mod command;
 mod keys;
 mod layers;
 mod links;
+mod release;
 mod words;
 
 use std::path::Path;
@@ -21,7 +23,12 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other
             in a ring, a file does not say what it is for, or docs/architecture.md lists other crates
   links     check that the links of all Markdown pages lead somewhere
-  words     fail when a replaced word comes back or a line of prose is too wide; --all: also in paths not brought over";
+  words     fail when a replaced word comes back or a line of prose is too wide; --all: also in paths not brought over
+  man       write all manual pages to target/man
+  completions
+            write the completions of bash, zsh and fish to target/completions
+  release [--only amd64|arm64] [--build-std] [--no-test]
+            make static programs, .debs and tarballs, and test them on Debian's releases (docs/release.md)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +40,9 @@ fn main() -> ExitCode {
         ["links"] => links::run(&root),
         ["words"] => words::run(&root, false),
         ["words", "--all"] => words::run(&root, true),
+        ["man"] => release::run_man(&root),
+        ["completions"] => release::run_completions(&root),
+        ["release", ..] => release::run_release(&root, &arguments[1..]),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

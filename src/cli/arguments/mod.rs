@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::global::{GENERAL, Global};
-use super::{build, cards, completions, devices, fetch, flash, flash_image, init, inspect, plan, token, verify};
+use super::{build, cards, completions, devices, fetch, flash, flash_image, init, inspect, man, plan, token, verify};
 use misfit::Misfit;
 
 /// Raspberry Pi images for a whole cluster, from one file.
@@ -72,6 +72,8 @@ pub(super) enum Command {
     Schema,
     /// Print completions for a shell
     Completions(completions::Args),
+    /// Print a manual page
+    Man(man::Args),
 }
 
 /// All of it as clap shows and parses it: of the general options, each command has those that mean something to it.
@@ -81,7 +83,7 @@ pub(super) fn definition() -> clap::Command {
         .cloned()
         .collect();
     let general_ids: Vec<clap::Id> = general.iter().map(|arg| arg.get_id().clone()).collect();
-    Cli::command()
+    man::with_names(Cli::command())
         .mut_args(|arg| match general_ids.contains(arg.get_id()) || arg.is_positional() {
             true => arg,
             // One heading for all that belongs to a card, wherever it is defined.
