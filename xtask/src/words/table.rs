@@ -85,12 +85,9 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     ("crates/disk/src/fat/repair.rs", &[Name]),
     // `Patience` is a public name.
     ("crates/fetch/src/download", &[Name]),
+    // The scripts are part of the key of a composed base in the cache.
+    ("crates/image/src/base/debian/customize.sh", &[Prose]),
     ("crates/spec/", ALL),
     // `looks_bootable` is a public name.
     ("crates/testkit/src/loops.rs", &[Name]),
-    // Crates that the modules of `src/` become.
-    ("crates/image/", ALL),
-    ("crates/verify/", ALL),
-    ("crates/guest/", ALL),
-    ("crates/boot-check/", ALL),
 ];
