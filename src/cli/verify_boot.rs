@@ -1,4 +1,4 @@
-//! `kraken-flash verify --boot`: boots the images in QEMU and shows what was proven.
+//! `kraken-flash verify --boot`: boots the images in QEMU and shows the results of the checks.
 
 use std::fs;
 use std::io::Write;
@@ -21,8 +21,8 @@ use super::{Failure, Session, boot_images, keys, known, say, text, verify_path};
 /// Arguments of `verify` that go with `--boot`.
 #[derive(Debug, clap::Args)]
 pub(super) struct BootArgs {
-    /// Boot the image in QEMU; of a folder, or of kraken.toml where no path is given, all nodes, as one cluster on a LAN of
-    /// their own. Nothing is written to the images
+    /// Boot the image in QEMU; of a folder, or of kraken.toml where no path is given, all nodes, as
+    /// one cluster on a LAN of their own. Nothing is written to the images
     #[arg(long, help_heading = "Proof by booting")]
     pub(super) boot: bool,
     /// Boot these nodes only
@@ -35,8 +35,8 @@ pub(super) struct BootArgs {
         help_heading = "Proof by booting"
     )]
     nodes: Vec<u32>,
-    /// Boot at most so many nodes at the same time [default: two for each core, as many as there is memory for].
-    /// Managers stay on, workers take turns
+    /// Boot at most so many nodes at the same time [default: two for each core, as many as there is
+    /// memory for]. Managers stay on, workers take turns
     #[arg(
         long,
         value_name = "N",
@@ -65,9 +65,10 @@ pub(super) struct BootArgs {
         help_heading = "Proof by booting"
     )]
     card_size: u64,
-    /// Cut a node's power while it comes up, as soon as its console prints TEXT, and give it again: of node NODE, or of each
-    /// that is booted (a TEXT that begins with a number and a colon needs NODE). Several times for several cuts, in this
-    /// order; a TEXT that is never printed is a failed check
+    /// Cut a node's power while it comes up, as soon as its console prints TEXT, and give it again:
+    /// of node NODE, or of each that is booted (a TEXT that begins with a number and a colon needs
+    /// NODE). Several times for several cuts, in this order; a TEXT that is never printed is a
+    /// failed check
     #[arg(
         long,
         value_name = "[NODE:]TEXT",
@@ -85,7 +86,8 @@ pub(super) struct BootArgs {
     /// Write the report as one HTML file, with picture, timeline and evidence
     #[arg(long, value_name = "FILE", requires = "boot", help_heading = "Proof by booting")]
     html: Option<PathBuf>,
-    /// Keep the consoles' logs here [default: those of nodes that failed, in consoles/ in the cache folder]
+    /// Keep the consoles' logs here [default: those of nodes that failed, in consoles/ in the cache
+    /// folder]
     #[arg(long, value_name = "DIR", requires = "boot", help_heading = "Proof by booting")]
     consoles: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Proof by booting")]
@@ -93,7 +95,7 @@ pub(super) struct BootArgs {
 }
 
 impl BootArgs {
-    /// A cut at a node that is not booted would never come.
+    /// Refuses a power cut at a node that is not booted: it would never happen.
     fn cuts_are_of(&self, booted: &[&Node]) -> Result<(), Failure> {
         let mut named = self.cut_power_at.iter().filter_map(|cut| cut.node);
         match named.find(|number| booted.iter().all(|node| node.number != *number)) {
@@ -104,7 +106,8 @@ impl BootArgs {
         }
     }
 
-    /// Of images that are there the base is not asked for; only `virt` may need something besides: a kernel for it.
+    /// Refuses options about the base when the images exist already. Only `virt` may need a
+    /// download: a kernel that it can boot.
     pub(super) fn check_with_path(&self) -> Result<(), String> {
         if self.base.replaces() {
             return Err("--base has no effect on images that are there: leave it out, or leave the path out".into());
@@ -139,7 +142,7 @@ fn machine(name: &str) -> Result<Machine, String> {
         })
 }
 
-/// Boots what `path` holds, or what kraken.toml describes.
+/// Boots the images at `path`, or those that kraken.toml describes.
 pub(super) fn run(
     session: &Session,
     args: &BootArgs,
@@ -164,7 +167,8 @@ pub(super) fn run(
         let (subjects, _unpacked) = match path.is_dir() {
             true => {
                 let images = FolderImages::read(path, cluster)?;
-                // Before guests start, which takes long: somebody may want to look into it first.
+                // Before guests start, which takes long: the user may want to check the folder
+                // first.
                 for stranger in images.strangers() {
                     say(session, &format!("warning: {stranger}"));
                 }
@@ -215,12 +219,12 @@ pub(super) fn run(
     boot(session, args, what, out)
 }
 
-/// What is booted.
+/// The images to boot.
 struct What<'a> {
     loaded: &'a Loaded,
     keys: Option<&'a ClusterKeys>,
     subjects: Vec<Subject<'a>>,
-    /// What is known of the folder that they are of.
+    /// The check of the folder that the images are in.
     set: Option<Check>,
     as_json: bool,
 }
@@ -234,7 +238,7 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
         as_json,
     } = what;
     let cluster = &loaded.project.workspace.cluster;
-    // Managers start first: the others look for them.
+    // Managers start first, because the others connect to them.
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
     let cache = Cache::open(None)?;
     let room = cache.root().join("boot");
@@ -274,7 +278,7 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
     show(session, args, &report, as_json, out)
 }
 
-/// Another kernel, where one of the cards has none for `virt`.
+/// Obtains the fallback kernel when one of the images has no kernel for `virt`.
 fn spare(
     session: &Session,
     args: &BootArgs,
@@ -315,7 +319,7 @@ fn show(
         false if session.global.quiet && report.is_good() => Ok(()),
         false => out.write_all(render::text(report).as_bytes()).map_err(Failure::from),
     };
-    // The verdict first: a reader that has seen enough does not make a wrong image right.
+    // The verdict first: a wrong image stays wrong when the reader of stdout closes it.
     match (report.interrupted, report.is_good(), shown) {
         (true, ..) => Err(Failure::from(kraken_foundation::interrupt::Interrupted)),
         (false, false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
@@ -346,7 +350,8 @@ fn tokens(keys: &ClusterKeys) -> Result<[String; 2], Failure> {
     ])
 }
 
-/// Files with private keys that open without a passphrase, and whose public keys the nodes have.
+/// Returns the files with private keys that open without a passphrase and whose public keys the
+/// nodes have.
 fn private_keys(keys: &LoginKeys, folder: &Path, cluster: &Cluster) -> Vec<PathBuf> {
     let mut candidates = Vec::new();
     if let LoginKeys::Made(path) | LoginKeys::ToBeMade(path) = keys {

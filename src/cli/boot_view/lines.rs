@@ -1,4 +1,5 @@
-//! Plain lines for a log: one for each stage and each check, with `--verbose` one for each line of a console, too.
+//! Plain lines for a log: one for each stage and each check, and with `--verbose` one for each line
+//! of a console as well.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +11,7 @@ use kraken_foundation::text;
 
 use super::state::{Booting, since};
 
-/// Who has something to say when no node does.
+/// The label of a line that is not about a node.
 const CLUSTER: &str = "cluster";
 
 pub(super) struct Lines {
@@ -67,7 +68,7 @@ impl Lines {
         };
         let (seconds, tenths, width) = (ms / 1000, ms % 1000 / 100, self.width);
         let line = format!("[{seconds:>5}.{tenths} s] {name:<width$}  {text}");
-        // When nobody reads it any more there is nobody left to tell.
+        // When stderr is closed, no reader is left for an error message either.
         let _ = writeln!(
             self.out.lock().unwrap_or_else(PoisonError::into_inner),
             "{}",
@@ -76,7 +77,7 @@ impl Lines {
     }
 }
 
-/// A check in a line.
+/// Returns a check as one line.
 fn said(check: &Check) -> String {
     let name = check.name;
     let first = |text: &str| text::lines(text).next().unwrap_or_default();
