@@ -1,4 +1,4 @@
-//! The wait for cards, on devices that are made up.
+//! The wait for cards, on invented devices.
 
 use std::fs;
 use std::io;
@@ -65,7 +65,7 @@ fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
         said.contains("was there before") && said.contains("--device /dev/sdb"),
         "{said}"
     );
-    // A card beside it is seen; another disk with the same name as well.
+    // A card beside it is seen, and so is another disk with the same name.
     let card = usb("sdc", 32, true);
     assert_eq!(
         path(&plugged_in(&before, vec![back(disk.clone()), card], false)),
@@ -73,7 +73,7 @@ fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
     );
     let other = holding(back(disk), "other");
     assert_eq!(path(&plugged_in(&before, vec![other], false)), Some("/dev/sdb"));
-    // A card that was in its reader all the time and is put in again is shown with a note.
+    // A card that was in its reader all the time and is inserted again is shown with a note.
     let card = holding(usb("sdc", 32, true), "card");
     let Found::Card { note, .. } = plugged_in(std::slice::from_ref(&card), vec![back(card.clone())], false) else {
         panic!("it was not taken");
