@@ -10,17 +10,18 @@ use kraken_foundation::progress::{Progress, Silent, Task};
 
 use super::failure::clean;
 
-/// Writes a line to stderr. When nobody reads it any more there is nobody left to tell.
+/// Writes a line to stderr. When stderr is closed, no reader is left for an error message either.
 macro_rules! line {
     ($($part:tt)*) => {{
         let _ = writeln!(std::io::stderr(), $($part)*);
     }};
 }
 
-/// Without a terminal, a task that takes longer says how far it is this often.
+/// How often a task that takes longer reports its progress when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// What the options and the terminal ask for. All of it goes to stderr.
+/// Returns the kind of progress that the options and the terminal ask for. All of it goes to
+/// stderr.
 pub(super) fn choose(quiet: bool, verbose: bool) -> Box<dyn Progress> {
     if quiet {
         Box::new(Silent)
@@ -95,7 +96,7 @@ impl Drop for Bar {
     }
 }
 
-/// A line when a task begins, and one now and then while it runs.
+/// Prints a line when a task begins, and one now and then while it runs.
 struct Lines {
     verbose: bool,
 }
