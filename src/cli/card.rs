@@ -9,7 +9,7 @@ use kraken_flash::card::{self, Contents, Receipt, Receipts, Source, WriteError, 
 
 use super::card_chosen::{CardArgs, Chosen};
 use super::card_held::held_by;
-use super::{Failure, Session, card_shown, door, say};
+use super::{Failure, Session, access, card_shown, say};
 
 /// Shows what will be lost and what each device becomes (`becomes`, a line for each), and asks.
 pub(super) fn confirm(
@@ -78,13 +78,14 @@ pub(super) struct Written {
 pub(super) fn write(
     session: &Session,
     card: &Chosen,
-    (source, what): (&mut dyn Source, Contents),
+    source: &mut dyn Source,
+    contents: Contents,
     name: &str,
     args: &CardArgs,
 ) -> Result<Written, Failure> {
     let path = &card.device.path;
-    door::unmount(session, card)?;
-    let opened = door::open(session, card)?;
+    access::unmount(session, card)?;
+    let opened = access::open(session, card)?;
     if let Some(hostname) = held_by(opened.target(), &card.held, session) {
         let text = format!(
             "{} holds the card of {hostname}, which is done: it was not written; take it out, and start again with another card, it goes on where it stopped",
@@ -119,7 +120,7 @@ pub(super) fn write(
         }
     })?;
     opened.release(args.ejects());
-    let receipt = Receipt::new(what, &card.device, &report);
+    let receipt = Receipt::new(contents, &card.device, &report);
     let kept = match Receipts::open().and_then(|receipts| receipts.keep(&receipt)) {
         Ok(path) => Some(path),
         Err(error) => {

@@ -14,7 +14,7 @@ use super::golden::{self, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs};
 use super::rejoin::RejoinArgs;
-use super::{Failure, Session, door, owner, text};
+use super::{Failure, Session, access, owner, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     // The guard first: it refuses a device before anything is made or downloaded.
     let judged = card_chosen::choose(&args.devices, &args.card, None)?;
     if !args.card.is_dry_run() {
-        door::may_write(&judged)?;
+        access::may_write(&judged)?;
     }
     let baked = golden::begin(session, &wanted)?.bake()?;
     let (golden, loaded, all) = (&baked.golden, &baked.loaded, baked.nodes()?);
@@ -177,7 +177,7 @@ pub(super) fn one(
     let image = golden.node(node)?;
     let mut source = ImageSource::of_node(&image)
         .map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))?;
-    let what = Contents {
+    let contents = Contents {
         cluster: Some(golden.inputs().cluster.name.clone()),
         node: Some(node.number),
         hostname: Some(node.hostname.clone()),
@@ -188,5 +188,5 @@ pub(super) fn one(
         swarm: from.swarm.map(|swarm| swarm.facts(node)),
     };
     let name = format!("{} → {}", node.hostname, chosen.device.path.display());
-    card::write(session, chosen, (&mut source, what), &name, args)
+    card::write(session, chosen, &mut source, contents, &name, args)
 }

@@ -16,7 +16,7 @@ use kraken_flash::card::{
 use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 
 use super::card_chosen::{self, CardArgs};
-use super::{Failure, Session, card, door, text};
+use super::{Failure, Session, access, card, text};
 
 /// The largest block map that is read, in bytes; a larger file is not a block map.
 const MAP_LIMIT: u64 = 256 << 20;
@@ -71,7 +71,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     let needed = size.or(Some(stream.least));
     let chosen = card_chosen::choose(std::slice::from_ref(&args.device), &args.card, needed)?;
     if !args.card.is_dry_run() {
-        door::may_write(&chosen)?;
+        access::may_write(&chosen)?;
     }
     let failed = |error| Failure::message(format!("reading {}: {error}", args.file.display()));
     let mut extents = map.as_ref().map(extents_of);
@@ -89,13 +89,13 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     if args.card.is_dry_run() {
         return Ok(());
     }
-    let what = Contents {
+    let contents = Contents {
         file: Some(args.file.clone()),
         ..Contents::default()
     };
     let write = |source: &mut dyn Source| {
         let label = format!("{name} → {}", chosen[0].device.path.display());
-        card::write(session, &chosen[0], (source, what.clone()), &label, &args.card)
+        card::write(session, &chosen[0], source, contents.clone(), &label, &args.card)
     };
     let written = match image {
         Some(image) => {

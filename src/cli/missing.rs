@@ -14,7 +14,7 @@ pub(super) struct Missing(Vec<PathBuf>);
 impl Missing {
     /// Finds the missing folders among all places where root may make some; `output` is a folder of
     /// images.
-    pub(super) fn look(output: Option<&Path>) -> Self {
+    pub(super) fn find(output: Option<&Path>) -> Self {
         if !rustix::process::geteuid().is_root() {
             return Self::default();
         }

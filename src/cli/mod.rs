@@ -3,6 +3,7 @@
 //! Data goes to stdout, progress and messages to stderr. Nothing here is logic that a user of the
 //! library would need.
 
+mod access;
 mod arguments;
 mod boot_images;
 mod boot_view;
@@ -15,7 +16,6 @@ mod cards;
 mod cards_wait;
 mod completions;
 mod devices;
-mod door;
 mod failure;
 mod fetch;
 mod flash;
@@ -73,7 +73,7 @@ pub fn run() -> ExitCode {
         progress: progress::choose(cli.global.quiet, cli.global.verbose),
         global: cli.global,
         interrupt,
-        missing: Missing::look(output),
+        missing: Missing::find(output),
     };
     let mut out = io::stdout().lock();
     let result = match &cli.command {

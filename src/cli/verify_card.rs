@@ -14,7 +14,7 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use rustix::fs::Access;
 
-use super::{Failure, Session, door, say};
+use super::{Failure, Session, access, say};
 
 const CHECK: &str = "receipt";
 /// Where ext4 has its superblock, in bytes from the start of its volume.
@@ -35,7 +35,7 @@ pub(super) fn may_read(path: &Path) -> Result<(), Failure> {
             "{} cannot be read by you: {}. As root it can:\n  {}",
             path.display(),
             io::Error::from(error),
-            door::as_root()
+            access::as_root()
         ))
     })
 }

@@ -15,13 +15,13 @@ use super::card_chosen::Chosen;
 use super::{Failure, Session};
 
 /// Allows one request to UDisks2 at a time, also when several cards are written.
-static ASKING: Mutex<()> = Mutex::new(());
+static REQUEST: Mutex<()> = Mutex::new(());
 
 /// A card that is open for this program alone.
 pub(super) struct Opened {
     target: BlockTarget,
     /// Whether UDisks2 opened it.
-    lent: bool,
+    is_from_udisks: bool,
     device: Device,
 }
 
@@ -36,7 +36,7 @@ impl Opened {
         // When this user may not do it, udev does it when the device is closed.
         let _ = self.target.reread_table();
         // Before the device is closed: a desktop would mount what it sees then.
-        if !eject || self.target.eject().unwrap_or(false) || !self.lent {
+        if !eject || self.target.eject().unwrap_or(false) || !self.is_from_udisks {
             return;
         }
         drop(self.target);
@@ -135,9 +135,9 @@ fn holder_of<'a>(device: &'a Device, mounted: &HostPath) -> &'a Path {
 /// Opens a card, if it is still the device that was shown.
 pub(super) fn open(session: &Session, card: &Chosen) -> Result<Opened, Failure> {
     let path = &card.device.path;
-    let (target, lent) = match BlockTarget::open(path) {
+    let (target, is_from_udisks) = match BlockTarget::open(path) {
         Ok(target) => (target, false),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (borrow(session, path, &error)?, true),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (open_by_udisks(session, path, &error)?, true),
         Err(error) => return Err(not_opened(path, &error)),
     };
     let now = card::find(&Host::system(), path)?;
@@ -153,13 +153,13 @@ pub(super) fn open(session: &Session, card: &Chosen) -> Result<Opened, Failure> 
     }
     Ok(Opened {
         target,
-        lent,
+        is_from_udisks,
         device: now,
     })
 }
 
 /// Has UDisks2 open a card that this user may not open.
-fn borrow(session: &Session, path: &Path, refused: &io::Error) -> Result<BlockTarget, Failure> {
+fn open_by_udisks(session: &Session, path: &Path, refused: &io::Error) -> Result<BlockTarget, Failure> {
     session.progress.note(&format!(
         "asking UDisks2 to open {}; it may ask for your password",
         path.display()
@@ -178,7 +178,7 @@ fn ask<T: Send + 'static>(
     what: impl FnOnce(&Udisks) -> Result<T, UdisksError> + Send + 'static,
 ) -> Result<Result<T, UdisksError>, Failure> {
     session.wait_for(|| {
-        let _alone = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = REQUEST.lock().unwrap_or_else(PoisonError::into_inner);
         Udisks::connect().and_then(|udisks| what(&udisks))
     })
 }
@@ -291,10 +291,10 @@ mod tests {
             let Err(Failure::Failed(error)) = unmount(&Session::silent(), &chosen) else {
                 panic!("it was unmounted");
             };
-            let said = error.to_string();
+            let message = error.to_string();
             assert!(
-                said.contains("something else is mounted over it") && said.contains("nothing was written"),
-                "{said}"
+                message.contains("something else is mounted over it") && message.contains("nothing was written"),
+                "{message}"
             );
             assert!(point.join("file").exists(), "the other mount is gone");
             run("umount", &[&point]);
