@@ -110,7 +110,7 @@ fn parse_with(definition: &clap::Command, arguments: impl IntoIterator<Item = Os
     };
     let mut cli = Cli::from_arg_matches(&matches).map_err(Misfit::Clap)?;
     if let Some((name, behind)) = matches.subcommand() {
-        places::in_front(definition, &matches, (name, behind)).map_err(Misfit::Usage)?;
+        places::in_front(definition, &matches, name, behind).map_err(Misfit::Usage)?;
         cli.global.take(behind);
     }
     cli.check(definition).map_err(Misfit::Usage)?;

@@ -53,7 +53,8 @@ pub(super) fn has(command: &str, option: &str) -> bool {
 pub(super) fn in_front(
     definition: &Command,
     front: &ArgMatches,
-    (name, behind): (&str, &ArgMatches),
+    name: &str,
+    behind: &ArgMatches,
 ) -> Result<(), String> {
     let Some(command) = definition.find_subcommand(name) else {
         return Ok(());

@@ -126,7 +126,7 @@ fn the_arguments_do_not_contradict_each_other() {
 }
 
 #[test]
-fn every_option_of_every_command_was_looked_at() {
+fn every_option_of_every_command_is_reviewed() {
     let reviewed: BTreeMap<String, BTreeSet<String>> = page()
         .into_iter()
         .map(|(command, rows)| (command, rows.into_iter().map(|row| row.option).collect()))
@@ -185,8 +185,8 @@ fn an_option_has_an_effect_or_is_a_usage_error_in_front_of_a_command_and_behind_
             let may = has && general.contains(*option);
             let taken = takes(&definition, &front);
             assert_eq!(taken.is_ok(), may, "{front:?}: {taken:?}");
-            let said = taken.err().unwrap_or_default();
-            assert!(may || said.contains(option), "{front:?}: {said}");
+            let message = taken.err().unwrap_or_default();
+            assert!(may || message.contains(option), "{front:?}: {message}");
             if may && has && !matches!(*option, "--identity") {
                 let twice = [row.words(), behind].concat();
                 assert!(
@@ -239,7 +239,7 @@ fn two_options_of_which_one_has_no_effect_beside_the_other_are_a_usage_error() {
 #[test]
 fn what_clap_takes_for_a_card_s_options_reaches_no_other_command() {
     let definition = definition();
-    for (words, said) in [
+    for (words, expected) in [
         ("build 3", "`build` takes no \"3\" by itself: write build --node 3"),
         ("build out", "write build --output out"),
         ("plan kraken.toml", "write plan --config kraken.toml"),
@@ -291,7 +291,7 @@ fn what_clap_takes_for_a_card_s_options_reaches_no_other_command() {
     ] {
         let given: Vec<&str> = words.split(' ').collect();
         let failed = takes(&definition, &given).expect_err(words);
-        assert!(failed.contains(said), "{words}: {failed}");
+        assert!(failed.contains(expected), "{words}: {failed}");
     }
     for words in [
         "--node 3 /dev/sda",

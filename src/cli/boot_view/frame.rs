@@ -167,9 +167,9 @@ fn node_row(state: &State, node: &Node, columns: &Columns, now: u64) -> Row {
     if !node.failed.is_empty() {
         row.push(Paint::Bad, format!("✗ {}{GAP}", node.failed.join(", ")));
     }
-    match (node.started, node.said.is_empty()) {
+    match (node.started, node.last_line.is_empty()) {
         (None, true) => row.push(Paint::Quiet, "waits for its turn"),
-        _ => row.push(Paint::Quiet, node.said.as_str()),
+        _ => row.push(Paint::Quiet, node.last_line.as_str()),
     }
     row
 }
@@ -230,7 +230,7 @@ fn others_row(state: &State, shown: &[usize]) -> Row {
                 .count(),
         ),
     ];
-    let said: Vec<String> = counts
+    let shown: Vec<String> = counts
         .iter()
         .filter(|(_, count)| *count > 0)
         .map(|(what, count)| format!("{count} {what}"))
@@ -238,7 +238,7 @@ fn others_row(state: &State, shown: &[usize]) -> Row {
     let mut row = Row::default();
     row.push(
         Paint::Quiet,
-        format!("… and {} more: {}", others().count(), said.join(", ")),
+        format!("… and {} more: {}", others().count(), shown.join(", ")),
     );
     row
 }

@@ -50,7 +50,7 @@ impl Lines {
             Event::Stage { node, stage } => self.line(stage.at_ms, Some(*node), &text::line(&stage.name)),
             Event::Checked { node, check } => {
                 if check.outcome != Outcome::NotApplicable || self.verbose {
-                    self.line(check.ended_ms, *node, &said(check));
+                    self.line(check.ended_ms, *node, &one_line(check));
                 }
             }
             Event::Doing { node, what } => self.line(now, *node, &text::line(what)),
@@ -78,7 +78,7 @@ impl Lines {
 }
 
 /// Returns a check as one line.
-fn said(check: &Check) -> String {
+fn one_line(check: &Check) -> String {
     let name = check.name;
     let first = |text: &str| text::lines(text).next().unwrap_or_default();
     match check.outcome {
@@ -86,17 +86,17 @@ fn said(check: &Check) -> String {
         Outcome::NotReached => format!("not reached: {name}"),
         Outcome::NotApplicable => format!("does not apply: {name}"),
         Outcome::Failed => {
-            let mut said = format!("FAILED {name}: {}", first(&check.title));
+            let mut line = format!("FAILED {name}: {}", first(&check.title));
             for (what, text) in [
                 ("expected", &check.expected),
                 ("seen", &Some(check.seen.clone())),
                 ("cause", &check.cause),
             ] {
                 if let Some(text) = text {
-                    said.push_str(&format!("; {what}: {}", first(text)));
+                    line.push_str(&format!("; {what}: {}", first(text)));
                 }
             }
-            said
+            line
         }
     }
 }

@@ -42,7 +42,7 @@ impl Live {
             term,
             color,
             shown: Vec::new(),
-            size: (0, 0),
+            size: Size::default(),
         };
         let drawing = std::thread::spawn({
             let shared = Arc::clone(&shared);
@@ -105,19 +105,36 @@ struct Painter {
     color: bool,
     /// The width of each row that is on the screen.
     shown: Vec<usize>,
-    /// Height and width of the terminal when the rows were drawn.
-    size: (u16, u16),
+    /// The size of the terminal when the rows were drawn.
+    size: Size,
+}
+
+/// The size of a terminal, in lines and columns.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Size {
+    height: usize,
+    width: usize,
+}
+
+impl Size {
+    fn of(term: &Term) -> Self {
+        let (height, width) = term.size();
+        Self {
+            height: usize::from(height),
+            width: usize::from(width),
+        }
+    }
 }
 
 impl Painter {
     fn draw(&mut self, state: &State, now: u64) -> io::Result<()> {
-        let size = self.term.size();
-        let (height, width) = (usize::from(size.0), usize::from(size.1));
+        let size = Size::of(&self.term);
+        let width = size.width.saturating_sub(1);
         // The last column stays free: a terminal in which it is filled may already have moved to
         // the next line.
-        let rows: Vec<String> = frame(state, now, width.saturating_sub(1), height)
+        let rows: Vec<String> = frame(state, now, width, size.height)
             .iter()
-            .map(|row| row.show(width.saturating_sub(1), self.color))
+            .map(|row| row.show(width, self.color))
             .collect();
         let mut text = self.up(size);
         if size != self.size {
@@ -135,20 +152,20 @@ impl Painter {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        let text = format!("{}\x1b[J", self.up(self.term.size()));
+        let text = format!("{}\x1b[J", self.up(Size::of(&self.term)));
         self.shown.clear();
         self.term.write_str(&text)
     }
 
     /// Returns the sequence that moves the cursor to the first row. In a window that became
     /// narrower the rows take more lines than before, because terminals wrap what is too long then.
-    fn up(&self, size: (u16, u16)) -> String {
-        let width = usize::from(size.1).max(1);
-        let lines: usize = match size.1 < self.size.1 {
+    fn up(&self, size: Size) -> String {
+        let width = size.width.max(1);
+        let lines: usize = match size.width < self.size.width {
             true => self.shown.iter().map(|row| row.div_ceil(width).max(1)).sum(),
             false => self.shown.len(),
         };
-        match lines.min(usize::from(size.0).saturating_sub(1)) {
+        match lines.min(size.height.saturating_sub(1)) {
             0 => "\r".into(),
             lines => format!("\r\x1b[{lines}A"),
         }

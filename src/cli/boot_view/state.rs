@@ -44,7 +44,7 @@ pub(super) struct Node {
     pub(super) reached: Vec<bool>,
     pub(super) failed: Vec<&'static str>,
     /// The last line of its console, or what is being done for it.
-    pub(super) said: String,
+    pub(super) last_line: String,
 }
 
 impl State {
@@ -61,7 +61,7 @@ impl State {
             up: None,
             reached: vec![false; stages.len()],
             failed: Vec::new(),
-            said: String::new(),
+            last_line: String::new(),
         };
         Self {
             nodes: nodes.iter().map(node).collect(),
@@ -96,10 +96,10 @@ impl State {
                 let line = one_line(line);
                 // A prompt that is drawn again, and blank lines, add nothing new.
                 if !line.trim().is_empty() {
-                    self.with(*node, |node| node.said = line);
+                    self.with(*node, |node| node.last_line = line);
                 }
             }
-            Event::Doing { node: Some(node), what } => self.with(*node, |node| node.said = one_line(what)),
+            Event::Doing { node: Some(node), what } => self.with(*node, |node| node.last_line = one_line(what)),
             Event::Doing { node: None, what } => self.doing = one_line(what),
             Event::Checked {
                 node: Some(node),

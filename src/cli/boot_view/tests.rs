@@ -278,7 +278,7 @@ fn the_end_leaves_what_stood_there_before_and_nothing_else() {
 }
 
 #[test]
-fn an_interrupt_is_said_while_the_work_stops() {
+fn an_interrupt_is_shown_while_the_work_stops() {
     let screen = Screen::new(12, 80, 4, false);
     screen.play(&recorded());
     screen.interrupt.set();
