@@ -29,7 +29,7 @@ pub(super) enum Failure {
     /// Several things failed; the exit code is that of the first.
     Several(Vec<Failure>),
     /// The reader of stdout closed it (`| head -1`), which is not an error.
-    NobodyReads,
+    StdoutClosed,
 }
 
 impl Failure {
@@ -74,7 +74,7 @@ impl Failure {
                 codes.for_each(drop);
                 first
             }
-            Failure::NobodyReads => ExitCode::SUCCESS,
+            Failure::StdoutClosed => ExitCode::SUCCESS,
         }
     }
 }
@@ -109,16 +109,16 @@ fn diagnosed(error: &dyn Diagnostic, color: bool) -> String {
 
 /// Returns an error with its causes, one on each line.
 fn plain(error: &(dyn Error + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut text = format!("error: {said}\n");
+    let mut shown = error.to_string();
+    let mut text = format!("error: {shown}\n");
     let mut cause = error.source();
     while let Some(error) = cause {
         let words = error.to_string();
         // Some errors already quote their cause.
-        if !said.contains(&words) {
+        if !shown.contains(&words) {
             text.push_str(&format!("  because: {words}\n"));
         }
-        said = words;
+        shown = words;
         cause = error.source();
     }
     text
@@ -133,7 +133,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
         {
-            return Failure::NobodyReads;
+            return Failure::StdoutClosed;
         }
         let stopped = Interrupted.to_string();
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);

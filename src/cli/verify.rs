@@ -50,8 +50,12 @@ impl Args {
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if args.boot.boot {
-        let what = (args.path.as_deref(), args.node, args.json);
-        return verify_boot::run(session, &args.boot, what, out);
+        let request = verify_boot::Request {
+            path: args.path.as_deref(),
+            node: args.node,
+            as_json: args.json,
+        };
+        return verify_boot::run(session, &args.boot, request, out);
     }
     let path = args.path.as_deref().unwrap_or(Path::new(known::IMAGES));
     is_there(path)?;
@@ -113,7 +117,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     };
     // The verdict first: a wrong image stays wrong when the reader of stdout closes it.
     match (report.is_good(), shown) {
-        (false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
+        (false, Ok(()) | Err(Failure::StdoutClosed)) => Err(Failure::Wrong),
         (_, shown) => shown,
     }
 }

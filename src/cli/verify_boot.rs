@@ -142,13 +142,24 @@ fn machine(name: &str) -> Result<Machine, String> {
         })
 }
 
-/// Boots the images at `path`, or those that kraken.toml describes.
+/// What `verify --boot` is to boot, and how it prints the result.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// An image or a folder of images; `None` for what kraken.toml describes.
+    pub(super) path: Option<&'a Path>,
+    /// The node that the one image should be.
+    pub(super) node: Option<u32>,
+    pub(super) as_json: bool,
+}
+
+/// Boots the requested images, or those that kraken.toml describes.
 pub(super) fn run(
     session: &Session,
     args: &BootArgs,
-    (path, node, as_json): (Option<&Path>, Option<u32>, bool),
+    request: Request<'_>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    let Request { path, node, as_json } = request;
     if let Some(path) = path {
         verify_path::is_there(path)?;
         let loaded = load::load(session, MissingKeys::Leave)?;
@@ -183,14 +194,14 @@ pub(super) fn run(
         let booted: Vec<&Node> = subjects.iter().map(|subject| subject.node).collect();
         args.cuts_are_of(&booted)?;
         boot_images::emulator_is_here()?;
-        let what = What {
+        let images = Images {
             loaded: &loaded,
             keys: keys.as_ref(),
             subjects,
             set,
             as_json,
         };
-        return boot(session, args, what, out);
+        return boot(session, args, images, out);
     }
     boot_images::emulator_is_here()?;
     let wanted = Wanted {
@@ -209,18 +220,18 @@ pub(super) fn run(
         let golden = baked.golden.image().path().to_owned();
         subjects.push(Subject::made(node, golden, image.patch().clone()));
     }
-    let what = What {
+    let images = Images {
         loaded: &baked.loaded,
         keys: baked.golden.inputs().admission.keys(),
         subjects,
         set: None,
         as_json,
     };
-    boot(session, args, what, out)
+    boot(session, args, images, out)
 }
 
 /// The images to boot.
-struct What<'a> {
+struct Images<'a> {
     loaded: &'a Loaded,
     keys: Option<&'a ClusterKeys>,
     subjects: Vec<Subject<'a>>,
@@ -229,14 +240,14 @@ struct What<'a> {
     as_json: bool,
 }
 
-fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write) -> Result<(), Failure> {
-    let What {
+fn boot(session: &Session, args: &BootArgs, images: Images<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    let Images {
         loaded,
         keys,
         mut subjects,
         set,
         as_json,
-    } = what;
+    } = images;
     let cluster = &loaded.project.workspace.cluster;
     // Managers start first, because the others connect to them.
     subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
@@ -244,11 +255,11 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
     let room = cache.root().join("boot");
     let _unpacked = boot_images::unpack(session, &mut subjects, &room)?;
     let booting: Vec<Booting> = subjects.iter().map(|subject| shown(cluster, subject.node)).collect();
-    let spare = spare(session, args, cluster, &subjects)?;
+    let fallback = fallback_kernel(session, args, cluster, &subjects)?;
     let plan = Plan {
         cluster,
         subjects,
-        spare,
+        spare: fallback,
         machine: args.machine,
         card: args.card_size.next_power_of_two() << 30,
         root: args.root.clone(),
@@ -279,7 +290,7 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
 }
 
 /// Obtains the fallback kernel when one of the images has no kernel for `virt`.
-fn spare(
+fn fallback_kernel(
     session: &Session,
     args: &BootArgs,
     cluster: &Cluster,
@@ -322,7 +333,7 @@ fn show(
     // The verdict first: a wrong image stays wrong when the reader of stdout closes it.
     match (report.interrupted, report.is_good(), shown) {
         (true, ..) => Err(Failure::from(kraken_foundation::interrupt::Interrupted)),
-        (false, false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
+        (false, false, Ok(()) | Err(Failure::StdoutClosed)) => Err(Failure::Wrong),
         (false, _, shown) => shown,
     }
 }
