@@ -7,7 +7,7 @@ use kraken_foundation::progress::Silent;
 use super::Session;
 
 /// How many extents of a node are compared on a card; more would add no certainty.
-const TELLING: usize = 16;
+const COMPARED: usize = 16;
 
 /// The extents by which a written card differs from an empty one and from those of other nodes.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ impl Held {
         });
         Self {
             hostname: hostname.to_owned(),
-            extents: own.take(TELLING).cloned().collect(),
+            extents: own.take(COMPARED).cloned().collect(),
         }
     }
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_is_told_by_the_pieces_that_are_its_own() {
+    fn the_extents_that_only_a_node_has_identify_it() {
         let extent = |start: u64, sum: &str| HashedExtent {
             start,
             end: start + 4096,

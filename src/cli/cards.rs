@@ -84,7 +84,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
 struct Place<'a> {
     node: &'a Node,
     /// The extents by which its card is recognised.
-    is: Held,
+    own: Held,
     has_card: bool,
 }
 
@@ -101,7 +101,7 @@ fn walk(
         let extents = hashed_extents(node, golden)?;
         all.push(Place {
             node,
-            is: Held::of(&node.hostname, &extents, golden.image().hashed_extents()),
+            own: Held::of(&node.hostname, &extents, golden.image().hashed_extents()),
             has_card: !args.again && has_card(args, node, golden, loaded, &extents),
         });
     }
@@ -151,10 +151,10 @@ fn walk(
         device: args.device.as_deref(),
         size: golden.image().size(),
         reader,
-        held: done.into_iter().map(|place| place.is).collect(),
-        said: None,
+        held: done.into_iter().map(|place| place.own).collect(),
+        last_message: None,
     };
-    for (index, Place { node, is, .. }) in left.iter().enumerate() {
+    for (index, Place { node, own, .. }) in left.iter().enumerate() {
         say(
             session,
             &format!(
@@ -175,7 +175,7 @@ fn walk(
         let written = flash::one(session, &args.card, &made_from, node, &chosen)?;
         out.write_all(card::done(&written, &node.hostname, &chosen.device.path).as_bytes())?;
         out.flush()?;
-        waiting.held.push(is.clone());
+        waiting.held.push(own.clone());
         if index + 1 < left.len() {
             say(session, &format!("Label it {}, and take it out …", node.hostname));
             waiting.until_gone(&chosen.device)?;

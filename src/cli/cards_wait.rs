@@ -12,7 +12,7 @@ use super::card_held::{Held, held_by};
 use super::{Failure, Session, say};
 
 /// How often the devices are polled.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+const POLL_EVERY: Duration = Duration::from_millis(300);
 /// The wait for one card after the other.
 pub(super) struct Waiting<'a> {
     pub(super) session: &'a Session,
@@ -26,7 +26,7 @@ pub(super) struct Waiting<'a> {
     /// The contents of the finished cards.
     pub(super) held: Vec<Held>,
     /// The last message, which is not repeated.
-    pub(super) said: Option<String>,
+    pub(super) last_message: Option<String>,
 }
 
 impl Waiting<'_> {
@@ -48,14 +48,14 @@ impl Waiting<'_> {
                 Found::No(why) => self.say_once(why),
                 Found::Card { path, note } => {
                     // A desktop mounts what is plugged in; it needs a moment for that.
-                    std::thread::sleep(LOOK_EVERY);
+                    std::thread::sleep(POLL_EVERY);
                     match self.choose(&path, note)? {
                         Ok(chosen) => return Ok(chosen),
                         Err(why) => self.say_once(why),
                     }
                 }
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_EVERY);
         }
     }
 
@@ -126,9 +126,9 @@ impl Waiting<'_> {
 
     /// Prints a message, unless it is the same as the last one.
     fn say_once(&mut self, text: String) {
-        if self.said.as_ref() != Some(&text) {
+        if self.last_message.as_ref() != Some(&text) {
             say(self.session, &text);
-            self.said = Some(text);
+            self.last_message = Some(text);
         }
     }
 
@@ -141,7 +141,7 @@ impl Waiting<'_> {
             if !list(&host)?.iter().any(|other| is_still(card, other)) {
                 return Ok(());
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_EVERY);
         }
     }
 }

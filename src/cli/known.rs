@@ -157,11 +157,11 @@ impl Past {
         let keys = place(&cluster.swarm.keys_file);
         let receipts: Vec<Written> = Receipts::open().map_or_else(|_| Vec::new(), |all| all.of_swarms().collect());
         let there: Vec<&Written> = receipts.iter().filter(|written| written.swarm.keys == keys).collect();
-        let told = id.or_else(|| there.iter().find_map(|written| written.swarm.id.as_deref()));
+        let swarm_id = id.or_else(|| there.iter().find_map(|written| written.swarm.id.as_deref()));
         let ours: Vec<&Written> = receipts
             .iter()
-            .filter(|written| match (told, &written.swarm.id) {
-                (Some(told), Some(other)) => told == other,
+            .filter(|written| match (swarm_id, &written.swarm.id) {
+                (Some(swarm_id), Some(other)) => swarm_id == other,
                 _ => written.swarm.keys == keys,
             })
             .collect();

@@ -142,14 +142,14 @@ mod tests {
         assert_eq!(ahead(now as i64, now), None);
         assert_eq!(ahead(now as i64 + day, now), None);
         assert_eq!(ahead(0, now), None);
-        let said = ahead(now as i64 + 4_000 * day, now).unwrap();
-        assert!(said.contains("4000 days ahead"), "{said}");
+        let warning = ahead(now as i64 + 4_000 * day, now).unwrap();
+        assert!(warning.contains("4000 days ahead"), "{warning}");
     }
 
     #[test]
-    fn a_node_is_a_number_and_a_host_name_is_told_its_own() {
+    fn a_node_is_a_number_and_a_host_name_is_answered_with_its_own() {
         assert_eq!(node_number("3"), Ok(3));
-        for (text, said) in [
+        for (text, expected) in [
             ("kraken-1", "1 for kraken-1"),
             ("kraken", "by its number, from 1 on"),
             ("-3", "by its number, from 1 on"),
@@ -160,7 +160,7 @@ mod tests {
             ("/dev/sda", "the number comes first"),
         ] {
             let error = node_number(text).unwrap_err();
-            assert!(error.contains(said), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 }

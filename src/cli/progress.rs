@@ -107,7 +107,7 @@ struct Line {
     done: AtomicU64,
     started: Instant,
     /// Seconds since `started` at which the last line was written.
-    said: AtomicU64,
+    last_line: AtomicU64,
 }
 
 impl Progress for Lines {
@@ -119,7 +119,7 @@ impl Progress for Lines {
             total: AtomicU64::new(total.unwrap_or(0)),
             done: AtomicU64::new(0),
             started: Instant::now(),
-            said: AtomicU64::new(0),
+            last_line: AtomicU64::new(0),
         })
     }
 
@@ -142,12 +142,12 @@ impl Task for Line {
     fn advance(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let now = self.started.elapsed().as_secs();
-        let said = self.said.load(Ordering::Relaxed);
-        let due = now >= said + LINE_EVERY.as_secs();
+        let last = self.last_line.load(Ordering::Relaxed);
+        let due = now >= last + LINE_EVERY.as_secs();
         if due
             && self
-                .said
-                .compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed)
+                .last_line
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         {
             let total = self.total.load(Ordering::Relaxed);
