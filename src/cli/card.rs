@@ -109,8 +109,8 @@ pub(super) fn write(
                 "interrupted; {} is empty at its beginning and does not boot: write it again",
                 path.display()
             )),
-            // The first size was known before the start, so the card was not touched. The second
-            // error says itself in what state the card is.
+            // A size that is known is checked before the card is touched, and `Left` says itself in
+            // what state it leaves the card: neither needs the sentence below.
             WriteError::TooSmall { .. } if size_is_known => Failure::message(format!("{}: {error}", path.display())),
             WriteError::Left(..) => Failure::message(format!("{}: {error}", path.display())),
             error => Failure::message(format!(
