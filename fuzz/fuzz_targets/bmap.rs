@@ -1,7 +1,7 @@
 //! Block maps: no panic; what is accepted is written back as it was read.
 #![no_main]
 
-use kraken_flash::output::Bmap;
+use kraken_image::output::Bmap;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &str| {

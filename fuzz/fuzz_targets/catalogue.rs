@@ -1,7 +1,7 @@
 //! Catalogues of operating systems: no panic, no hang, nothing found that is not there.
 #![no_main]
 
-use kraken_flash::base::catalogue::Document;
+use kraken_image::base::catalogue::Document;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &str| {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kraken_flash::base::OsImage;
+use kraken_image::base::OsImage;
 use kraken_disk::{Layout, PartitionTable, RamDisk, ReadAt, UsedMap};
 use libfuzzer_sys::fuzz_target;
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use kraken_fetch::{Cache, Format, recognise};
-use kraken_flash::boot_check::{self, EmulateError, Subject, Unpacking};
+use kraken_flash::boot_check::{self, BootError, BootTarget, Unpacking};
 use kraken_flash::verify::{self, FolderImages};
 use kraken_spec::{Cluster, Node};
 
@@ -15,8 +15,8 @@ pub(super) fn of_folder<'a>(
     images: &FolderImages,
     cluster: &'a Cluster,
     wanted: &[u32],
-) -> Result<Vec<Subject<'a>>, Failure> {
-    let mut subjects = Vec::new();
+) -> Result<Vec<BootTarget<'a>>, Failure> {
+    let mut targets = Vec::new();
     let mut missing = Vec::new();
     if let Some(number) = wanted
         .iter()
@@ -32,12 +32,12 @@ pub(super) fn of_folder<'a>(
             continue;
         }
         match images.of(node.number) {
-            Some(image) => subjects.push(Subject::file(node, image.to_owned())),
+            Some(image) => targets.push(BootTarget::file(node, image.to_owned())),
             None => missing.push(format!("{}.img", node.hostname)),
         }
     }
     match missing.is_empty() {
-        true => Ok(subjects),
+        true => Ok(targets),
         false => Err(Failure::message(format!(
             "{} has no {}: make them with `kraken-flash build`, or name the nodes that are there with --nodes",
             images.folder().display(),
@@ -55,9 +55,9 @@ pub(super) fn of_file<'a>(
     path: &Path,
     node: Option<u32>,
     cluster: &'a Cluster,
-) -> Result<(Subject<'a>, Option<Unpacking>), Failure> {
+) -> Result<(BootTarget<'a>, Option<Unpacking>), Failure> {
     if node.is_some() {
-        return Ok((Subject::file(chosen(path, node, cluster)?, path.to_owned()), None));
+        return Ok((BootTarget::file(chosen(path, node, cluster)?, path.to_owned()), None));
     }
     let is_packed = recognise(path).is_ok_and(|format| format != Format::Raw);
     let (raw, unpacking) = match is_packed {
@@ -87,11 +87,11 @@ pub(super) fn of_file<'a>(
         }
         _ => named,
     };
-    let mut subject = Subject::file(chosen(path, number, cluster)?, raw);
+    let mut target = BootTarget::file(chosen(path, number, cluster)?, raw);
     if unpacking.is_some() {
-        subject.packed = Some(path.to_owned());
+        target.packed = Some(path.to_owned());
     }
-    Ok((subject, unpacking))
+    Ok((target, unpacking))
 }
 
 /// Checks that the emulator is installed before images are made or unpacked for it, which takes
@@ -100,9 +100,9 @@ pub(super) fn emulator_is_here() -> Result<(), Failure> {
     boot_check::are_here().map_err(|error| Failure::Failed(Box::new(error)))
 }
 
-fn failed(error: EmulateError) -> Failure {
+fn failed(error: BootError) -> Failure {
     match error {
-        EmulateError::Interrupted(stopped) => Failure::from(stopped),
+        BootError::Interrupted(stopped) => Failure::from(stopped),
         error => Failure::Failed(Box::new(error)),
     }
 }
@@ -129,20 +129,20 @@ fn chosen<'a>(path: &Path, number: Option<u32>, cluster: &'a Cluster) -> Result<
 /// Unpacks packed images into a folder that exists as long as the returned value.
 pub(super) fn unpack(
     session: &Session,
-    subjects: &mut [Subject<'_>],
+    targets: &mut [BootTarget<'_>],
     room: &Path,
 ) -> Result<Option<Unpacking>, Failure> {
     let is_packed = |path: &PathBuf| path.extension().is_none_or(|extension| extension != "img");
     let mut unpacking = None;
-    for subject in subjects
+    for target in targets
         .iter_mut()
-        .filter(|subject| subject.patch.is_none() && subject.packed.is_none() && is_packed(&subject.image))
+        .filter(|target| target.patch.is_none() && target.packed.is_none() && is_packed(&target.image))
     {
         let unpacking = match &unpacking {
             Some(unpacking) => unpacking,
             None => unpacking.insert(Unpacking::new(room).map_err(failed)?),
         };
-        subject.unpack(unpacking, session.job()).map_err(failed)?;
+        target.unpack(unpacking, session.job()).map_err(failed)?;
     }
     Ok(unpacking)
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kraken_flash::packages::lock::Lock;
-use kraken_flash::verify::{self, Expectation, ImageReport, Report};
+use kraken_flash::verify::{self, Expectation, FolderExpectation, ImageReport, Report};
 use kraken_spec::workspace::{LoginKeys, MissingKeys};
 
 use super::verify_path::{is_there, node_by_name};
@@ -75,12 +75,13 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
                 "--node goes with one image; a folder is checked node by node anyway".into(),
             ));
         }
-        verify::verify_folder(
-            path,
-            (cluster, &loaded.project.assets),
-            (Some(&lock), keys.as_ref()),
-            session.job(),
-        )?
+        let expectation = FolderExpectation {
+            cluster,
+            assets: &loaded.project.assets,
+            lock: Some(&lock),
+            keys: keys.as_ref(),
+        };
+        verify::verify_folder(path, &expectation, session.job())?
     } else {
         let is_card = verify_card::is_card(path);
         if is_card {

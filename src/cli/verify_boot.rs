@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kraken_fetch::{Cache, Downloads};
-use kraken_flash::boot_check::{self, BootReport, Check, Machine, Plan, PowerCut, Spare, Subject, render};
+use kraken_flash::boot_check::{self, BootReport, BootTarget, Check, FallbackKernel, Machine, Plan, PowerCut, render};
 use kraken_flash::project;
 use kraken_flash::verify::FolderImages;
 use kraken_spec::workspace::{LoginKeys, MissingKeys};
@@ -175,7 +175,7 @@ pub(super) fn run(
             return Err(Failure::Usage("of a folder, nodes are picked with --nodes".into()));
         }
         let mut set = None;
-        let (subjects, _unpacked) = match path.is_dir() {
+        let (targets, _unpacked) = match path.is_dir() {
             true => {
                 let images = FolderImages::read(path, cluster)?;
                 // Before guests start, which takes long: the user may want to check the folder
@@ -187,17 +187,17 @@ pub(super) fn run(
                 (boot_images::of_folder(&images, cluster, &args.nodes)?, None)
             }
             false => {
-                let (subject, unpacked) = boot_images::of_file(session, path, node, cluster)?;
-                (vec![subject], unpacked)
+                let (target, unpacked) = boot_images::of_file(session, path, node, cluster)?;
+                (vec![target], unpacked)
             }
         };
-        let booted: Vec<&Node> = subjects.iter().map(|subject| subject.node).collect();
+        let booted: Vec<&Node> = targets.iter().map(|target| target.node).collect();
         args.cuts_are_of(&booted)?;
         boot_images::emulator_is_here()?;
         let images = Images {
             loaded: &loaded,
             keys: keys.as_ref(),
-            subjects,
+            targets,
             set,
             as_json,
         };
@@ -214,16 +214,16 @@ pub(super) fn run(
     let begun = golden::begin(session, &wanted)?;
     args.cuts_are_of(&begun.nodes()?)?;
     let baked = begun.bake()?;
-    let mut subjects = Vec::new();
+    let mut targets = Vec::new();
     for node in baked.nodes()? {
         let image = baked.golden.node(node)?;
         let golden = baked.golden.image().path().to_owned();
-        subjects.push(Subject::made(node, golden, image.patch().clone()));
+        targets.push(BootTarget::made(node, golden, image.patch().clone()));
     }
     let images = Images {
         loaded: &baked.loaded,
         keys: baked.golden.inputs().admission.keys(),
-        subjects,
+        targets,
         set: None,
         as_json,
     };
@@ -234,7 +234,7 @@ pub(super) fn run(
 struct Images<'a> {
     loaded: &'a Loaded,
     keys: Option<&'a ClusterKeys>,
-    subjects: Vec<Subject<'a>>,
+    targets: Vec<BootTarget<'a>>,
     /// The check of the folder that the images are in.
     set: Option<Check>,
     as_json: bool,
@@ -244,22 +244,22 @@ fn boot(session: &Session, args: &BootArgs, images: Images<'_>, out: &mut dyn Wr
     let Images {
         loaded,
         keys,
-        mut subjects,
+        mut targets,
         set,
         as_json,
     } = images;
     let cluster = &loaded.project.workspace.cluster;
     // Managers start first, because the others connect to them.
-    subjects.sort_by_key(|subject| (subject.node.role != Role::Manager, subject.node.number));
+    targets.sort_by_key(|target| (target.node.role != Role::Manager, target.node.number));
     let cache = Cache::open(None)?;
     let room = cache.root().join("boot");
-    let _unpacked = boot_images::unpack(session, &mut subjects, &room)?;
-    let booting: Vec<Booting> = subjects.iter().map(|subject| shown(cluster, subject.node)).collect();
-    let fallback = fallback_kernel(session, args, cluster, &subjects)?;
+    let _unpacked = boot_images::unpack(session, &mut targets, &room)?;
+    let booting: Vec<Booting> = targets.iter().map(|target| shown(cluster, target.node)).collect();
+    let fallback = fallback_kernel(session, args, cluster, &targets)?;
     let plan = Plan {
         cluster,
-        subjects,
-        spare: fallback,
+        targets,
+        fallback,
         machine: args.machine,
         card: args.card_size.next_power_of_two() << 30,
         root: args.root.clone(),
@@ -282,7 +282,7 @@ fn boot(session: &Session, args: &BootArgs, images: Images<'_>, out: &mut dyn Wr
     let report = {
         let view = View::new(session, &booting, boot_check::stages(cluster));
         boot_check::boot(&plan, &view, &session.interrupt).map_err(|error| match error {
-            boot_check::EmulateError::Interrupted(stopped) => Failure::from(stopped),
+            boot_check::BootError::Interrupted(stopped) => Failure::from(stopped),
             error => Failure::Failed(Box::new(error)),
         })?
     };
@@ -294,9 +294,9 @@ fn fallback_kernel(
     session: &Session,
     args: &BootArgs,
     cluster: &Cluster,
-    subjects: &[Subject<'_>],
-) -> Result<Option<Spare>, Failure> {
-    let Some(subject) = subjects.iter().find(|subject| subject.lacks_virtio()) else {
+    targets: &[BootTarget<'_>],
+) -> Result<Option<FallbackKernel>, Failure> {
+    let Some(target) = targets.iter().find(|target| target.lacks_virtio()) else {
         return Ok(None);
     };
     if args.machine != Machine::Virt {
@@ -304,10 +304,15 @@ fn fallback_kernel(
     }
     let options = args.base.options();
     let downloads = Downloads::open(&options, cluster.apt.proxy.as_deref(), session.job())?;
-    let fresh = (options.refresh, project::now());
-    Spare::fetch(subject, &cluster.apt.mirrors, fresh, &downloads)
-        .map(Some)
-        .map_err(|error| Failure::Failed(Box::new(error)))
+    FallbackKernel::fetch(
+        target,
+        &cluster.apt.mirrors,
+        options.refresh,
+        project::now(),
+        &downloads,
+    )
+    .map(Some)
+    .map_err(|error| Failure::Failed(Box::new(error)))
 }
 
 fn show(

@@ -170,7 +170,7 @@ fn images_that_are_none_of_the_set_are_named_with_what_to_do() {
     fs::write(world.at("images/other.img.xz"), b"x").unwrap();
     let said = world.ends(&["verify"], 3);
     assert!(
-        said.contains("copy.img is no image of this set: it is another image of kraken-1 (node 1); remove it")
+        said.contains("copy.img is not an image of this set: it is another image of kraken-1 (node 1); remove it")
             && !said.contains("other.img"),
         "{said}"
     );
@@ -180,7 +180,7 @@ fn images_that_are_none_of_the_set_are_named_with_what_to_do() {
     world.does(&["build"]);
     let said = world.ends(&["verify"], 3);
     assert!(
-        said.contains("kraken-2.img is no image of this set: it is kraken-2 (node 2), and the cluster has 1 nodes"),
+        said.contains("kraken-2.img is not an image of this set: it is kraken-2 (node 2), and the cluster has 1 nodes"),
         "{said}"
     );
     let renamed = toml.replace("nodes = 2", "name = \"hydra\"\nnodes = 2");
@@ -188,8 +188,8 @@ fn images_that_are_none_of_the_set_are_named_with_what_to_do() {
     world.does(&["build"]);
     let said = world.ends(&["verify"], 3);
     for words in [
-        "kraken-1.img is no image of this set: it is kraken-1 (node 1) of the cluster \"kraken\", and this one is \"hydra\"",
-        "kraken-2.img is no image of this set",
+        "kraken-1.img is not an image of this set: it is kraken-1 (node 1) of the cluster \"kraken\", and this one is \"hydra\"",
+        "kraken-2.img is not an image of this set",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
@@ -318,7 +318,7 @@ fn what_is_none_of_the_set_is_said_before_a_folder_is_booted() {
     fs::copy(world.at("aside.img"), world.at("images/kraken-1.img")).unwrap();
     let words = boots(&[]);
     assert!(
-        words.contains("kraken-1.img is no image of this set: it is another image of kraken-1 (node 1); remove it"),
+        words.contains("kraken-1.img is not an image of this set: it is another image of kraken-1 (node 1); remove it"),
         "{words}"
     );
     fs::remove_file(world.at("images/kraken-1.img")).unwrap();
@@ -326,7 +326,7 @@ fn what_is_none_of_the_set_is_said_before_a_folder_is_booted() {
     let toml = fs::read_to_string(world.at("kraken.toml")).unwrap();
     fs::write(world.at("kraken.toml"), toml.replace("nodes = 2", "nodes = 1")).unwrap();
     world.does(&["build"]);
-    let gone = "kraken-2.img is no image of this set: it is kraken-2 (node 2), and the cluster has 1 nodes";
+    let gone = "kraken-2.img is not an image of this set: it is kraken-2 (node 2), and the cluster has 1 nodes";
     for arguments in [&[][..], &["--nodes", "1"]] {
         let words = boots(arguments);
         let at = words.find(gone).unwrap_or_else(|| panic!("{words}"));

@@ -1,63 +1,65 @@
-//! A whole run, from its plan to its report.
+//! Runs a plan and makes the report.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::context::{Clock, Run, Turns};
+use super::context::{Clock, Run, StartSlots};
 use super::groups::Groups;
 use super::report::{BootReport, Event, Watcher};
-use super::{Plan, prove};
+use super::{Plan, run_checks};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::named;
-use kraken_guest::Janitor;
 use kraken_guest::OwnKey;
+use kraken_guest::Reaper;
 use kraken_guest::folder_in;
 use kraken_guest::io_error;
 use kraken_guest::limits::Limits;
-use kraken_guest::{EmulateError, Machine, Subject, calibrate, programs};
+use kraken_guest::{BootError, BootTarget, Machine, calibrate, programs};
 use kraken_lan::{Lan, LanConfig};
 use kraken_spec::Role;
 
-/// Boots the images, looks at them, and says what was seen. Nothing of it stays but the consoles' logs of what failed.
+/// Boots the images, runs the checks and returns the report. Of the files of the run, only the
+/// console logs of failed nodes are kept, or all if the plan says so.
 ///
 /// # Errors
-/// [`EmulateError`]: it could not be tried at all. What is wrong with the images stands in the report.
-pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Result<BootReport, EmulateError> {
+/// [`BootError`] if booting could not be tried at all. What is wrong with the images stands in the
+/// report.
+pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Result<BootReport, BootError> {
     programs::are_here()?;
     let started = now();
     let emulator = programs::version()?;
     let groups = Groups::of(plan)?;
     let room = folder_in(&plan.room)?;
     let short = folder_in(&std::env::temp_dir())?;
-    let janitor = Janitor::hire(&[room.path(), short.path()])
+    let reaper = Reaper::spawn(&[room.path(), short.path()])
         .map_err(io_error("starting a shell to clean up behind", room.path()))?;
-    let janitor = Arc::new(janitor);
+    let reaper = Arc::new(reaper);
     let prints: Vec<_> = plan
-        .subjects
+        .targets
         .iter()
-        .map(Subject::fingerprint)
+        .map(BootTarget::fingerprint)
         .collect::<Result<_, _>>()?;
     let clock = Clock::start();
     watcher.event(&Event::Doing {
         node: None,
         what: "measuring how fast this machine emulates".to_owned(),
     });
-    let slowness = measure(plan, room.path(), &janitor, interrupt)?;
+    let slowness = measure(plan, room.path(), &reaper, interrupt)?;
     watcher.event(&Event::Doing {
         node: None,
         what: "waiting for the nodes".to_owned(),
     });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let crowd = (groups.largest() as f64 / cores as f64).max(1.0);
-    let stretch = slowness * calibrate::weight(plan.machine) * crowd;
+    let timeout_factor = slowness * calibrate::weight(plan.machine) * crowd;
     let run = Run {
         plan,
         watcher,
         interrupt,
         clock,
         lan: lan(plan, short.path())?,
-        janitor,
+        reaper,
         key: OwnKey::make(short.path()).map_err(io_error("making an SSH key in", short.path()))?,
         folder: room.path(),
         short: short.path(),
@@ -67,15 +69,15 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
             cores.min(2)
         },
         managers_are_there: majority(plan),
-        limits: Limits::of(stretch),
-        stretch,
-        turns: Turns::slots(cores.max(1)),
+        limits: Limits::of(timeout_factor),
+        timeout_factor,
+        start_slots: StartSlots::new(cores.max(1)),
         groups,
     };
-    let proven = prove::prove(&run)?;
-    for (subject, print) in plan.subjects.iter().zip(&prints) {
-        if subject.fingerprint()? != *print {
-            return Err(EmulateError::Changed(subject.original().to_owned()));
+    let checked = run_checks::run_checks(&run)?;
+    for (target, print) in plan.targets.iter().zip(&prints) {
+        if target.fingerprint()? != *print {
+            return Err(BootError::Changed(target.original().to_owned()));
         }
     }
     Ok(BootReport {
@@ -85,42 +87,42 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
         started,
         took_ms: run.clock.ms(),
         slowness,
-        interrupted: proven.interrupted,
-        nodes: proven.nodes,
-        cluster_checks: plan.set.iter().cloned().chain(proven.cluster_checks).collect(),
+        interrupted: checked.interrupted,
+        nodes: checked.nodes,
+        cluster_checks: plan.set.iter().cloned().chain(checked.cluster_checks).collect(),
     })
 }
 
-/// RFC 3339, to the second.
+/// Returns the present time as RFC 3339, to the second.
 fn now() -> String {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// By the first kernel that is there to be read.
-fn measure(plan: &Plan<'_>, folder: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Result<f64, EmulateError> {
-    let own = || -> Result<Option<Vec<u8>>, EmulateError> {
-        for subject in &plan.subjects {
-            if let Ok(files) = subject.boot_files(Machine::Virt)? {
+/// Measures the slowness of this machine with the first kernel that can be read.
+fn measure(plan: &Plan<'_>, folder: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result<f64, BootError> {
+    let own = || -> Result<Option<Vec<u8>>, BootError> {
+        for target in &plan.targets {
+            if let Ok(files) = target.boot_files(Machine::Virt)? {
                 return Ok(Some(files.kernel));
             }
         }
         Ok(None)
     };
-    let bytes = match &plan.spare {
-        Some(spare) => Some(spare.kernel.clone()),
+    let bytes = match &plan.fallback {
+        Some(fallback) => Some(fallback.kernel.clone()),
         None => own()?,
     };
     let Some(bytes) = bytes else { return Ok(1.0) };
     let kernel = folder.join("kernel");
     named::write(&kernel, &calibrate::program(bytes)).map_err(io_error("writing", &kernel))?;
-    let slowness = calibrate::slowness(&kernel, janitor, interrupt)?;
+    let slowness = calibrate::slowness(&kernel, reaper, interrupt)?;
     let _ = fs::remove_file(&kernel);
     Ok(slowness)
 }
 
 fn majority(plan: &Plan<'_>) -> bool {
-    let is_booted = |number: u32| plan.subjects.iter().any(|subject| subject.node.number == number);
+    let is_booted = |number: u32| plan.targets.iter().any(|target| target.node.number == number);
     let managers: Vec<_> = plan
         .cluster
         .nodes
@@ -131,7 +133,7 @@ fn majority(plan: &Plan<'_>) -> bool {
     booted * 2 > managers.len()
 }
 
-fn lan(plan: &Plan<'_>, folder: &Path) -> Result<Lan, EmulateError> {
+fn lan(plan: &Plan<'_>, folder: &Path) -> Result<Lan, BootError> {
     let network = &plan.cluster.network;
     Ok(Lan::start(LanConfig {
         folder: folder.join("lan"),
@@ -139,6 +141,6 @@ fn lan(plan: &Plan<'_>, folder: &Path) -> Result<Lan, EmulateError> {
         gateway: Some(network.gateway),
         host: network.gateway,
         time: true,
-        guests: plan.subjects.len(),
+        guests: plan.targets.len(),
     })?)
 }

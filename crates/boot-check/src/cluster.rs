@@ -1,4 +1,5 @@
-//! What the nodes prove together: addresses, members, roles, tokens, a service on all of them, and that they come back.
+//! Checks the nodes together: addresses, members, roles, tokens, a service on all of them, and
+//! whether they come back after a power cut and a restart.
 
 mod absent;
 mod ask;
@@ -15,23 +16,23 @@ use super::judge::Verdict;
 use super::node::Running;
 use super::report::Check;
 use ask::{ask_manager, until};
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 use kraken_spec::{Role, SwarmMode};
 use report::{Report, decided};
 
-/// On the reference machine, with one guest for each core.
+/// Time limits on the reference machine, with one guest for each core.
 const READY: Duration = Duration::from_secs(240);
 const DOWN: Duration = Duration::from_secs(180);
 const BACK: Duration = Duration::from_secs(600);
 
-/// What was seen of groups that made room for others.
+/// What the groups that are off by now showed.
 #[derive(Default)]
 pub(super) struct Earlier {
-    /// The tables of those who were Ready.
+    /// The manager's table of members for each group.
     tables: Vec<String>,
-    /// Names of nodes that did not become members.
+    /// The host names of nodes that did not join the swarm.
     missing: Vec<String>,
-    /// When the first group was waited for.
+    /// When the run began to wait for the first group to be Ready.
     began_ms: Option<u64>,
 }
 
@@ -45,11 +46,12 @@ impl Earlier {
     }
 }
 
-/// Sees that those that are on now are Ready together, before some of them leave.
+/// Waits until the nodes that are on are Ready, before some of them are switched off for the next
+/// group. Notes the result in `earlier`.
 ///
 /// # Errors
-/// [`EmulateError`] when the run was stopped.
-pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Earlier) -> Result<(), EmulateError> {
+/// [`BootError`] if the user stopped the run.
+pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Earlier) -> Result<(), BootError> {
     if run.plan.cluster.swarm.mode == SwarmMode::None || !run.managers_are_there {
         return Ok(());
     }
@@ -68,18 +70,19 @@ pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Ear
     Ok(())
 }
 
-/// Makes the checks with those that are on, as far as there is something to check.
+/// Runs the checks that need several nodes, with those that are on. Stops early if the nodes do not
+/// form a swarm.
 ///
 /// # Errors
-/// [`EmulateError`] when the run was stopped, or a guest could not be started again.
-pub(super) fn prove(
+/// [`BootError`] if the user stopped the run, or if a guest could not be started again.
+pub(super) fn check_cluster(
     run: &Run<'_>,
     nodes: &mut [Running<'_>],
     earlier: Earlier,
     checks: &mut Vec<Check>,
-) -> Result<(), EmulateError> {
+) -> Result<(), BootError> {
     let mut report = Report { run, checks };
-    if run.plan.subjects.len() > 1 {
+    if run.plan.targets.len() > 1 {
         addresses(&mut report);
     }
     if run.plan.cluster.swarm.mode == SwarmMode::None || nodes.len() < 2 || !run.managers_are_there {
@@ -90,12 +93,13 @@ pub(super) fn prove(
     }
     roles(&mut report, nodes);
     tokens(&mut report, nodes);
-    service::prove(&mut report, nodes)?;
+    service::check_service(&mut report, nodes)?;
     power_cut(&mut report, nodes)?;
     manager_reboot(&mut report, nodes)
 }
 
-/// Two cards with one address would both come up, and neither would be reached.
+/// Checks that no address is claimed twice. Two nodes with the same address both come up, but
+/// neither can be reached.
 fn addresses(report: &mut Report<'_, '_>) {
     let began = report.run.clock.ms();
     let conflicts = report.run.lan.conflicts();
@@ -104,13 +108,13 @@ fn addresses(report: &mut Report<'_, '_>) {
         false => Verdict::Bad {
             expected: "each address claimed by one adapter".to_owned(),
             seen: conflicts.iter().map(|conflict| report.run.describe(conflict)).collect::<Vec<_>>().join("\n"),
-            cause: Some("two cards were made for one node, or for clusters with the same addresses; `kraken-flash inspect IMAGE` says who each is".to_owned()),
+            cause: Some("two cards were made for one node, or for clusters with the same addresses; `kraken-flash inspect IMAGE` says which node each one is".to_owned()),
         },
     };
     report.settle("addresses", "no two nodes have one address", began, verdict);
 }
 
-/// The members of the swarm: name, status, availability, place among the managers.
+/// Returns the members of the swarm as host name, status, availability and manager status.
 fn members(nodes: &mut [Running<'_>]) -> Result<Vec<[String; 4]>, String> {
     let text = ask_manager(nodes, "docker node ls --format '{{json .}}'")?;
     let rows = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -130,8 +134,9 @@ fn table(members: &[[String; 4]]) -> String {
         .join("\n")
 }
 
-/// Waits until those members that are on are Ready; gives the manager's list. Who is no member by its own word is not waited for.
-fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, String>, EmulateError> {
+/// Waits until the members among the running nodes are Ready. Returns the manager's table of
+/// members. A node whose own check of its membership failed is not waited for.
+fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, String>, BootError> {
     let members_on: Vec<String> = nodes
         .iter()
         .filter(|node| node.passed("swarm-node"))
@@ -147,16 +152,12 @@ fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, 
     Ok(verdict)
 }
 
-/// Whether all nodes that were booted are Ready, or were when it was their turn.
-fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Earlier) -> Result<bool, EmulateError> {
+/// Checks that all booted nodes are Ready, or were Ready while their group was on. Returns whether
+/// the check passed.
+fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Earlier) -> Result<bool, BootError> {
     let run = report.run;
     let began = earlier.began_ms.unwrap_or(run.clock.ms());
-    let expected: Vec<&str> = run
-        .plan
-        .subjects
-        .iter()
-        .map(|subject| &*subject.node.hostname)
-        .collect();
+    let expected: Vec<&str> = run.plan.targets.iter().map(|target| &*target.node.hostname).collect();
     let expected = format!("Ready: {}", expected.join(", "));
     earlier.note(nodes);
     let verdict = are_ready(run, nodes)?;
@@ -171,7 +172,7 @@ fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Ea
     let seen = match groups {
         1 => earlier.tables.concat(),
         _ => {
-            let count = run.plan.subjects.len();
+            let count = run.plan.targets.len();
             let tables = earlier.tables.iter().enumerate();
             let tables = tables.map(|(index, table)| format!("group {} of {groups}:\n{table}", index + 1));
             let summary = match is_ready {
@@ -202,7 +203,7 @@ fn roles(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) {
     let began = report.run.clock.ms();
     let wanted: Vec<(String, bool)> = nodes
         .iter()
-        .map(|node| (node.report.hostname.clone(), node.subject.node.role == Role::Manager))
+        .map(|node| (node.report.hostname.clone(), node.target.node.role == Role::Manager))
         .collect();
     let verdict = members(nodes).and_then(|rows| {
         let right =
@@ -259,16 +260,17 @@ fn tokens(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) {
     );
 }
 
-/// Pulls a worker's plug (a manager's, where there are enough of them), sees it missed, and plugs it in again.
-fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), EmulateError> {
+/// Cuts the power of a worker (or of a manager, if the others are still a majority), waits until
+/// the swarm reports it Down, and switches it on again.
+fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
     const TITLE: &str = "a node that loses its power is missed, and comes back";
     let managers = nodes
         .iter()
-        .filter(|node| node.subject.node.role == Role::Manager)
+        .filter(|node| node.target.node.role == Role::Manager)
         .count();
     let victim = nodes
         .iter()
-        .rposition(|node| node.subject.node.role == Role::Worker || managers > 2);
+        .rposition(|node| node.target.node.role == Role::Worker || managers > 2);
     let Some(victim) = victim else {
         let began = report.run.clock.ms();
         report.settle(
@@ -326,18 +328,19 @@ fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(
     Ok(())
 }
 
-/// Restarts a manager, and waits for the whole swarm.
-fn manager_reboot(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), EmulateError> {
+/// Restarts a manager and waits for the whole swarm.
+fn manager_reboot(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
     const TITLE: &str = "a manager restarts, and the swarm is whole again";
     const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
     let began = report.run.clock.ms();
-    let Some(manager) = nodes.iter().position(|node| node.subject.node.role == Role::Manager) else {
+    let Some(manager) = nodes.iter().position(|node| node.target.node.role == Role::Manager) else {
         return Ok(());
     };
     let name = nodes[manager].report.hostname.clone();
     let before = nodes[manager].ssh(BOOT).unwrap_or_default();
     report.doing(&format!("{name}: reboot"));
-    // The connection may break under the command, which is then no failure. Nor is it waited for: the emulator ends with the guest.
+    // The connection may break during the command, which is not a failure. The command does not
+    // wait for the restart, because the emulator ends with the guest.
     let _ = nodes[manager].ssh("systemctl --no-block reboot");
     let names: Vec<String> = nodes.iter().map(|node| node.report.hostname.clone()).collect();
     let (verdict, took) = until(report.run, nodes, BACK, |nodes| {

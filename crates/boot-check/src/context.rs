@@ -1,10 +1,10 @@
-//! What all nodes of a run share: its plan, its clock, its LAN, and who may start when.
+//! What all nodes of a run share: its plan, its clock, its LAN and its start slots.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Plan;
@@ -12,13 +12,13 @@ use super::groups::Groups;
 use super::judge::Verdict;
 use super::report::{Check, Outcome, Watcher};
 use kraken_foundation::interrupt::Interrupt;
-use kraken_guest::EmulateError;
-use kraken_guest::Janitor;
+use kraken_guest::BootError;
 use kraken_guest::OwnKey;
+use kraken_guest::Reaper;
 use kraken_guest::limits::Limits;
 use kraken_lan::{Conflict, Lan, Place};
 
-/// The run's clock, and when something last went forward.
+/// The clock of a run. It also knows when a node last made progress.
 pub(super) struct Clock {
     began: Instant,
     progress: AtomicU64,
@@ -37,12 +37,12 @@ impl Clock {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Something went forward, on some node.
+    /// Notes that a node has made progress.
     pub(super) fn progress(&self) {
         self.progress.store(self.ms(), Ordering::Relaxed);
     }
 
-    /// For how long nothing has.
+    /// Returns how long no node has made progress.
     pub(super) fn still_for(&self) -> Duration {
         Duration::from_millis(self.ms().saturating_sub(self.progress.load(Ordering::Relaxed)))
     }
@@ -55,98 +55,106 @@ pub(super) struct Run<'a> {
     pub(super) interrupt: &'a Interrupt,
     pub(super) clock: Clock,
     pub(super) lan: Lan,
-    pub(super) janitor: Arc<Janitor>,
+    pub(super) reaper: Arc<Reaper>,
     pub(super) key: OwnKey,
-    /// For disks and logs.
+    /// The folder for disks and logs.
     pub(super) folder: &'a Path,
-    /// For sockets: its path is short.
+    /// The folder for sockets, whose paths must be short.
     pub(super) short: &'a Path,
-    /// Of each guest.
+    /// The number of processors of each guest.
     pub(super) processors: usize,
     pub(super) managers_are_there: bool,
     pub(super) groups: Groups,
     pub(super) limits: Limits,
-    /// How much longer than on the reference machine things may take here.
-    pub(super) stretch: f64,
-    pub(super) turns: StartSlots,
+    /// How many times longer things may take here than on the reference machine.
+    pub(super) timeout_factor: f64,
+    pub(super) start_slots: StartSlots,
 }
 
-/// Who may start next, and a sign that this has changed.
-pub(super) type StartSlots = (Mutex<Turns>, Condvar);
+/// The start slots of a run: only so many guests start at the same time.
+pub(super) struct StartSlots {
+    slots: Mutex<Slots>,
+    /// Notified when `slots` has changed.
+    changed: Condvar,
+}
 
-/// Who may start next.
-pub(super) struct Turns {
-    /// How many may start beside those that do.
+/// Which nodes may start.
+struct Slots {
+    /// How many more guests may start now.
     free: usize,
-    /// Ports of the nodes of this group that have not started; the lowest is next: managers come before those who look for them.
+    /// LAN ports of the nodes of this group that have not started. The lowest starts next: managers
+    /// come before the nodes that look for them.
     waiting: BTreeSet<usize>,
 }
 
-impl Turns {
-    /// So many may start at once, and nothing waits yet.
-    pub(super) fn slots(free: usize) -> StartSlots {
-        let turns = Self {
+impl StartSlots {
+    /// `free` start slots, with no node waiting yet.
+    pub(super) fn new(free: usize) -> Self {
+        let slots = Slots {
             free,
             waiting: BTreeSet::new(),
         };
-        (Mutex::new(turns), Condvar::new())
+        Self {
+            slots: Mutex::new(slots),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Leave to start; given back when it is dropped.
-pub(super) struct Turn<'a>(&'a StartSlots);
+/// One start slot. Dropping it frees the slot.
+pub(super) struct StartSlot<'a>(&'a StartSlots);
 
-impl Drop for Turn<'_> {
+impl Drop for StartSlot<'_> {
     fn drop(&mut self) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).free += 1;
-        self.0.1.notify_all();
+        self.0.lock().free += 1;
+        self.0.changed.notify_all();
     }
 }
 
 impl<'a> Run<'a> {
-    /// The nodes at these ports may start, each in its turn.
+    /// Lets the nodes at these LAN ports start, each as soon as it gets a start slot.
     pub(super) fn may_start(&self, ports: &[usize]) {
-        let mut turns = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.waiting.extend(ports);
+        self.start_slots.lock().waiting.extend(ports);
     }
 
-    /// Waits until the node at this port may start: only so many do at once as there are cores. Calls `waits` if it must wait.
-    pub(super) fn turn(&'a self, port: usize, waits: impl FnOnce()) -> Result<Turn<'a>, EmulateError> {
-        let (turns, changed) = &self.turns;
-        let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Waits for a start slot for the node at this LAN port. There are as many slots as cores.
+    /// Calls `waits` once if the node must wait.
+    pub(super) fn start_slot(&'a self, port: usize, waits: impl FnOnce()) -> Result<StartSlot<'a>, BootError> {
+        let changed = &self.start_slots.changed;
+        let mut slots = self.start_slots.lock();
         let mut waits = Some(waits);
-        while turns.free == 0 || turns.waiting.first() != Some(&port) {
+        while slots.free == 0 || slots.waiting.first() != Some(&port) {
             self.interrupt.check()?;
             if let Some(waits) = waits.take() {
                 waits();
             }
-            (turns, _) = changed
-                .wait_timeout(turns, Duration::from_millis(200))
+            (slots, _) = changed
+                .wait_timeout(slots, Duration::from_millis(200))
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        turns.free -= 1;
-        turns.waiting.remove(&port);
+        slots.free -= 1;
+        slots.waiting.remove(&port);
         changed.notify_all();
-        Ok(Turn(&self.turns))
+        Ok(StartSlot(&self.start_slots))
     }
 
-    /// The node at this port will not start any more, or has: no other waits for it.
+    /// Removes the node at this LAN port from those that wait for a start slot: it has started, or
+    /// never will. No other node waits for it then.
     pub(super) fn is_past(&self, port: usize) {
-        self.turns
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .waiting
-            .remove(&port);
-        self.turns.1.notify_all();
+        self.start_slots.lock().waiting.remove(&port);
+        self.start_slots.changed.notify_all();
     }
 
-    /// A limit of the reference machine, stretched to this one.
-    pub(super) fn patience(&self, limit: Duration) -> Duration {
-        limit.mul_f64(self.stretch)
+    /// Returns the time limit `limit` of the reference machine, scaled to this machine.
+    pub(super) fn scaled_timeout(&self, limit: Duration) -> Duration {
+        limit.mul_f64(self.timeout_factor)
     }
 
-    /// A check that ended now. What is not decided has failed.
+    /// Returns a check that ends now. An undecided verdict counts as a failure.
     pub(super) fn check(&self, name: &'static str, title: &str, began_ms: u64, verdict: Verdict) -> Check {
         let outcome = verdict.outcome().unwrap_or(Outcome::Failed);
         let (expected, seen, cause) = match verdict {
@@ -173,7 +181,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// An address that the guest at this port wants, and another party, too.
+    /// Returns an address that the guest at this LAN port and another party both claim.
     pub(super) fn conflict_of(&self, port: usize) -> Option<Conflict> {
         let is_in = |conflict: &Conflict| {
             let mut places = conflict.parties.iter().map(|party| party.place);
@@ -182,7 +190,7 @@ impl<'a> Run<'a> {
         self.lan.conflicts().into_iter().find(is_in)
     }
 
-    /// Addresses of the subnet that the guest at this port says it has.
+    /// Returns the addresses of the subnet that the guest at this LAN port claims.
     pub(super) fn claims_of(&self, port: usize) -> Vec<Ipv4Addr> {
         let subnet = self.plan.cluster.network.subnet;
         let here = self.lan.seen().into_iter().filter(|neighbour| neighbour.guest == port);
@@ -198,11 +206,7 @@ impl<'a> Run<'a> {
             .map(|party| match party.place {
                 Place::Host => format!("the gateway ({})", party.mac),
                 Place::Guest(guest) => {
-                    let name = self
-                        .plan
-                        .subjects
-                        .get(guest)
-                        .map_or("?", |subject| &subject.node.hostname);
+                    let name = self.plan.targets.get(guest).map_or("?", |target| &target.node.hostname);
                     format!("{name} ({})", party.mac)
                 }
             })

@@ -1,4 +1,4 @@
-//! Power cuts that were asked for: at words on a node's console, while it comes up.
+//! Power cuts that the user asks for: at a text on a node's console, while the node comes up.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -8,23 +8,24 @@ use std::sync::Arc;
 use super::judge::Verdict;
 use kraken_guest::Fuse;
 
-/// The check of power cuts that were asked for.
+/// The name of the check of these power cuts.
 pub(super) const POWER_CUTS: &str = "power-cuts";
 pub(super) const POWER_CUTS_TITLE: &str = "it comes up though its power is cut while it does";
 
-/// Where power is cut: as soon as a console says something, once; then it is given again.
+/// A power cut: the power goes off once, as soon as a line of the console contains the text, and
+/// then comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PowerCut {
-    /// Of this node; of every node where none is named.
+    /// The number of the node; `None` means every node.
     pub node: Option<u32>,
-    /// What a line of the console has in it.
+    /// The text.
     pub text: String,
 }
 
 impl FromStr for PowerCut {
     type Err = Infallible;
 
-    /// Reads `NODE:TEXT` or `TEXT`.
+    /// Reads `NODE:TEXT` or `TEXT`. Every text is valid.
     fn from_str(words: &str) -> Result<Self, Infallible> {
         let named = words
             .split_once(':')
@@ -42,7 +43,7 @@ impl FromStr for PowerCut {
     }
 }
 
-/// The cuts of one node.
+/// The power cuts of one node.
 #[derive(Debug, Default)]
 pub(super) struct Cuts {
     left: VecDeque<String>,
@@ -52,7 +53,7 @@ pub(super) struct Cuts {
 }
 
 impl Cuts {
-    /// Those of `all` that this node has, in their order.
+    /// Returns those of `all` that apply to this node, in their order.
     pub(super) fn of(all: &[PowerCut], node: u32) -> Self {
         let own = all.iter().filter(|cut| cut.node.is_none_or(|wanted| wanted == node));
         Self {
@@ -61,19 +62,20 @@ impl Cuts {
         }
     }
 
-    /// The fuse for the next start.
+    /// Returns the fuse for the next start.
     pub(super) fn fuse(&mut self) -> Arc<Fuse> {
         let text = self.left.front().filter(|_| !self.are_over).cloned();
         self.fuse = Arc::new(Fuse::at(text));
         Arc::clone(&self.fuse)
     }
 
-    /// Whether the power is gone, and was not given again yet.
+    /// Returns whether the power is off and was not switched on again yet.
     pub(super) fn is_off(&self) -> bool {
         self.fuse.is_blown()
     }
 
-    /// Whether the power is gone; it is told once, and is to be given again.
+    /// Returns whether the power is off. It counts as switched on again from then on, so this is
+    /// true only once for each cut.
     pub(super) fn take(&mut self) -> bool {
         let is_off = self.is_off();
         if is_off {
@@ -83,24 +85,25 @@ impl Cuts {
         is_off
     }
 
-    /// How many were made.
+    /// Returns how many cuts were made.
     pub(super) fn made(&self) -> usize {
         self.done.len()
     }
 
-    /// From now on its power is cut no more. False when it is gone already.
+    /// Makes no more cuts from now on. Returns false if the power is off already.
     pub(super) fn end(&mut self) -> bool {
         let in_time = self.fuse.disarm();
         self.are_over |= in_time;
         in_time
     }
 
-    /// Whether there are any, made or not.
+    /// Returns whether the user asks for cuts of this node, made or not.
     pub(super) fn are_asked_for(&self) -> bool {
         !self.left.is_empty() || !self.done.is_empty()
     }
 
-    /// What came of them, for a node that came up after the last one, or did not; nothing where there were none.
+    /// Returns the verdict of the check `power-cuts`; `None` if there are no cuts. `came_up` is
+    /// whether the node came up after the last cut.
     pub(super) fn verdict(&self, came_up: bool) -> Option<Verdict> {
         let quoted = |texts: &mut dyn Iterator<Item = &String>| {
             texts
@@ -152,7 +155,7 @@ mod tests {
             let fuse = cuts.fuse();
             let blown = lines.iter().position(|line| fuse.blows_at(line));
             assert_eq!(blown.unwrap_or(usize::MAX), cut_at, "{lines:?}");
-            // Lines that were under way when the power went.
+            // Lines that were printed just before the power went off.
             assert!(!fuse.blows_at("Setting up a"));
             assert_eq!(cuts.take(), cut_at != usize::MAX);
             assert!(!cuts.take(), "it is given again once");

@@ -1,12 +1,13 @@
-//! What is known of a folder of images before one of them boots, as a check among the others.
+//! The check `set`: what is known of a folder of images before one of them boots.
 
 use super::report::{Check, Outcome};
 use kraken_verify::FolderImages;
 
-/// Its name.
+/// The name of the check.
 pub(super) const SET: &str = "set";
 
-/// Whether there is nothing in the folder that is none of the cluster's. It holds for the folder, whichever nodes are booted.
+/// Checks that the folder holds only images of the cluster. The result applies to the whole folder,
+/// whichever nodes are booted.
 pub fn set_check(images: &FolderImages) -> Check {
     let folder = images.folder().display();
     let strangers = images.strangers();

@@ -1,56 +1,61 @@
-//! Which nodes run at the same time, where there are not the memory and the cores for all of them.
+//! Divides the nodes into groups if this machine has too little memory or too few cores for all of
+//! them at the same time.
 //!
-//! Managers stay on, since workers are nothing without them; workers come in groups, each of which makes room for the next.
+//! Managers stay on, since workers cannot do without them. Workers come in groups, and each group
+//! is switched off before the next one starts.
 
 use super::Plan;
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 use kraken_spec::{Role, SwarmMode};
 
-/// What QEMU takes beside its guest's memory, in MiB: translated code and itself (measured, QEMU 10.0, tb-size=256).
+/// The memory that QEMU takes besides its guest's, in MiB: its translated code and itself
+/// (measured, QEMU 10.0, tb-size=256).
 const EMULATOR: u64 = 280;
 
-/// So many guests for each core at most, where the user says nothing else. A node of a swarm is never idle: with seven on two cores (measured)
-/// the last takes three times as long to come up as the first, and a service on all of them never settles, since dispatcher and gossip
-/// take nodes for lost that are only slow, and begin anew.
+/// The largest number of guests for each core, unless the user gives a number. A node of a swarm is
+/// never idle. Measured with seven nodes on two cores: the last one takes three times as long to
+/// come up as the first, and a service on all of them never settles, since dispatcher and gossip
+/// take slow nodes for lost ones and begin again.
 const PER_CORE: usize = 2;
 
-/// Nodes by their place in [`Plan::subjects`].
+/// Which nodes are on together. Nodes are given by their index in [`Plan::targets`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Groups {
-    /// Those that stay on from the first group to the end.
+    /// The nodes that stay on from the first group to the end.
     stay: Vec<usize>,
-    /// Those that start together; `stay` are in the first.
+    /// The nodes that start together, group by group. The first group includes `stay`.
     start: Vec<Vec<usize>>,
 }
 
 impl Groups {
-    /// All at once where that is possible and not forbidden.
+    /// Puts all nodes into one group if the memory and the user's limit allow it.
     ///
     /// # Errors
-    /// [`EmulateError::Memory`] and [`EmulateError::Places`]: not even the smallest group has room.
-    pub(super) fn of(plan: &Plan<'_>) -> Result<Self, EmulateError> {
+    /// [`BootError::Memory`] or [`BootError::Places`] if not even the smallest group is possible.
+    pub(super) fn of(plan: &Plan<'_>) -> Result<Self, BootError> {
         let each = plan.machine.memory() + EMULATOR;
         let free = available();
         let fit = free.map_or(usize::MAX, |free| usize::try_from(free / each).unwrap_or(usize::MAX));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let is_manager: Vec<bool> = plan
-            .subjects
+            .targets
             .iter()
-            .map(|subject| plan.cluster.swarm.mode != SwarmMode::None && subject.node.role == Role::Manager)
+            .map(|target| plan.cluster.swarm.mode != SwarmMode::None && target.node.role == Role::Manager)
             .collect();
         let managers = is_manager.iter().filter(|is_manager| **is_manager).count();
         let places = plan.at_once.unwrap_or((cores * PER_CORE).max(managers + 1));
         Self::divide(&is_manager, places.min(fit)).map_err(|needed| match free {
-            Some(free) if fit < needed => EmulateError::Memory {
+            Some(free) if fit < needed => BootError::Memory {
                 nodes: needed,
                 needed: needed as u64 * each,
                 free,
             },
-            _ => EmulateError::Places { places, needed },
+            _ => BootError::Places { places, needed },
         })
     }
 
-    /// An error says how many places are needed.
+    /// Divides the nodes so that at most `places` are on at the same time. The error is the
+    /// smallest possible number of places.
     fn divide(is_manager: &[bool], places: usize) -> Result<Self, usize> {
         let all = 0..is_manager.len();
         if places >= is_manager.len() {
@@ -64,7 +69,8 @@ impl Groups {
         if most == 0 {
             return Err(stay.len() + usize::from(!come.is_empty()));
         }
-        // Of about one size, so that the last one, with whom the cluster is proven, is not a remnant.
+        // The groups are of about equal size, so that the last one, on which the cluster is
+        // checked, is not a small remainder.
         let count = come.len().div_ceil(most);
         let mut start: Vec<Vec<usize>> = come
             .chunks(come.len().div_ceil(count).max(1))
@@ -76,29 +82,30 @@ impl Groups {
         Ok(Self { stay, start })
     }
 
-    /// How many there are.
+    /// Returns the number of groups.
     pub(super) fn count(&self) -> usize {
         self.start.len()
     }
 
-    /// Who starts, group by group.
+    /// Returns the nodes that start, group by group.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[usize]> {
         self.start.iter().map(Vec::as_slice)
     }
 
-    /// Whether this node is on until the end, whatever its group.
+    /// Returns whether this node stays on until the end.
     pub(super) fn stays(&self, node: usize) -> bool {
         self.stay.contains(&node)
     }
 
-    /// How many nodes are on at the same time at most.
+    /// Returns how many nodes are on at the same time at most.
     pub(super) fn largest(&self) -> usize {
         let later = self.start.iter().skip(1).map(|group| group.len() + self.stay.len());
         later.chain(self.start.first().map(Vec::len)).max().unwrap_or(0)
     }
 }
 
-/// What the kernel could give away, in MiB (proc_meminfo(5): MemAvailable); nothing where nobody says.
+/// Returns the available memory in MiB (proc_meminfo(5): MemAvailable); `None` if the kernel does
+/// not report it.
 fn available() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

@@ -1,8 +1,10 @@
-//! Proof by booting: images run in QEMU, and what they do is watched from outside.
+//! Proof by booting: images run in QEMU, and this crate watches them from outside.
 //!
-//! [`boot`] takes a [`Plan`] (nodes, each an image or a golden image with a patch) and returns a [`BootReport`]. Each node is polled over SSH
-//! or its console; what a poll prints is judged by pure functions, one for each check. Then the nodes are checked together: addresses,
-//! members, roles, a service on all of them, and whether they come back. [`render`] turns a report into text, JSON, JUnit XML and HTML.
+//! [`boot`] takes a [`Plan`] (nodes, each an image or a golden image with a patch) and returns a
+//! [`BootReport`]. Each node is polled over SSH or its console, and pure functions, one for each
+//! check, judge what a probe prints. Then the nodes are checked together: addresses, members,
+//! roles, a service on all of them, and whether they come back. [`render`] turns a report into
+//! text, JSON, JUnit XML and HTML.
 //!
 //! Images are never changed: guests write to overlays. This crate never prints.
 //!
@@ -29,18 +31,18 @@ mod context;
 mod cuts;
 mod folder;
 mod groups;
-mod inspect;
 mod judge;
 mod node;
 mod plan;
-mod prove;
+mod probe;
 pub mod render;
 mod report;
+mod run_checks;
 
 pub use boot::boot;
 pub use cuts::PowerCut;
 pub use folder::set_check;
 pub use kraken_guest::programs::are_here;
-pub use kraken_guest::{EmulateError, FirmwareError, Machine, Spare, Subject, Unpacking};
+pub use kraken_guest::{BootError, BootTarget, FallbackKernel, FirmwareError, Machine, Unpacking};
 pub use plan::{Plan, stages};
 pub use report::{BootReport, Check, Event, NodeReport, Outcome, Stage, Watcher};

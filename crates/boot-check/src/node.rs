@@ -1,7 +1,8 @@
-//! One node: from its files to a system that was looked at, and that goes on running for the checks of the cluster.
+//! One node: from its image to a system that passed its checks and keeps running for the checks of
+//! the cluster.
 
 mod arrive;
-mod look;
+mod poll;
 mod power;
 
 use std::io::{self, Write};
@@ -9,59 +10,61 @@ use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::context::{Run, Turn};
+use super::context::{Run, StartSlot};
 use super::cuts::{Cuts, POWER_CUTS, POWER_CUTS_TITLE};
-use super::inspect::{self, Findings};
 use super::judge::{RULES, Verdict};
+use super::probe::{self, ProbeOutput};
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
 use kraken_disk::ApplyError;
 use kraken_foundation::named;
 use kraken_guest::Guest;
-use kraken_guest::console::Omen;
-use kraken_guest::{EmulateError, Subject};
+use kraken_guest::console::FailurePattern;
+use kraken_guest::{BootError, BootTarget};
 use kraken_guest::{Login, Shell};
 use kraken_spec::SwarmMode;
 
-/// Between two looks at a console.
+/// The pause between two reads of a console.
 const GLANCE: Duration = Duration::from_millis(100);
-/// Limits on the reference machine, for `virt` and one guest for each core; see [`Run::patience`].
+/// Time limits on the reference machine, for `virt` and one guest for each core; see
+/// [`Run::scaled_timeout`].
 const CONNECT: Duration = Duration::from_secs(40);
-const LOOK: Duration = Duration::from_secs(90);
-/// How the first line of a look begins where looks are noted.
-const LOOK_AT: &str = "@@@ ";
+const PROBE: Duration = Duration::from_secs(90);
+/// Begins the first line of a probe in the file with the outputs of the probes.
+const PROBE_AT: &str = "@@@ ";
 
 /// A node that is booted.
 pub(super) struct Running<'a> {
     run: &'a Run<'a>,
-    pub(super) subject: &'a Subject<'a>,
+    pub(super) target: &'a BootTarget<'a>,
     pub(super) report: NodeReport,
     pub(super) mac: String,
     /// The overlay over its card.
     disk: PathBuf,
     log: PathBuf,
-    /// What looks at it printed.
-    looks: PathBuf,
+    /// The file with the outputs of its probes.
+    probes: PathBuf,
     guest: Option<Guest>,
     lines: Option<Receiver<String>>,
     shell: Option<Shell>,
-    /// How often it has been started, so that nothing of an earlier start is taken for one of this.
+    /// How often it has been started. Names contain this number, so that nothing of an earlier
+    /// start is mistaken for a part of the present one.
     starts: u32,
     /// How often it has restarted by itself.
     restarts: u32,
     /// Why it could not be started again.
     stuck: Option<String>,
-    /// Its place among those that may start at once.
-    turn: Option<Turn<'a>>,
-    omens: Vec<Omen>,
-    /// Where its power is cut, and was.
+    /// Its start slot, while it has one.
+    start_slot: Option<StartSlot<'a>>,
+    failure_patterns: Vec<FailurePattern>,
+    /// The power cuts that the user asks for.
     cuts: Cuts,
     kept_out: Option<ApplyError>,
 }
 
 impl<'a> Running<'a> {
-    /// Nothing done yet.
-    pub(super) fn new(run: &'a Run<'a>, subject: &'a Subject<'a>) -> Self {
-        let node = subject.node;
+    /// A node that is not started yet.
+    pub(super) fn new(run: &'a Run<'a>, target: &'a BootTarget<'a>) -> Self {
+        let node = target.node;
         let role = match run.plan.cluster.swarm.mode {
             SwarmMode::None => "none".to_owned(),
             _ => node.role.to_string(),
@@ -69,19 +72,19 @@ impl<'a> Running<'a> {
         let [high, low] = [(node.number >> 8) as u8, node.number as u8];
         let mac = match &node.mac {
             Some(mac) => mac.to_string(),
-            // Of QEMU's own range.
+            // An address of QEMU's own range.
             None => format!("52:54:00:6b:{high:02x}:{low:02x}"),
         };
         let mac = run.plan.machine.mac(&mac);
         Self {
             run,
-            subject,
+            target,
             report: NodeReport {
                 node: node.number,
                 hostname: node.hostname.clone(),
                 address: node.address,
                 role,
-                image: subject.named(),
+                image: target.named(),
                 ephemeral_key: false,
                 stages: Vec::new(),
                 checks: Vec::new(),
@@ -91,30 +94,31 @@ impl<'a> Running<'a> {
             mac,
             disk: run.folder.join(format!("{}-disk.qcow2", node.hostname)),
             log: run.folder.join(format!("console-{}.log", node.hostname)),
-            looks: run.folder.join(format!("looks-{}.txt", node.hostname)),
+            probes: run.folder.join(format!("looks-{}.txt", node.hostname)),
             guest: None,
             lines: None,
             shell: None,
             starts: 0,
             restarts: 0,
             stuck: None,
-            turn: None,
-            omens: Vec::new(),
+            start_slot: None,
+            failure_patterns: Vec::new(),
             cuts: Cuts::of(&run.plan.power_cuts, node.number),
             kept_out: None,
         }
     }
 
-    /// From nothing to all that a look can tell. An error is one of this machine; what is wrong with the card stands in the report.
-    pub(super) fn prove(&mut self) -> Result<(), EmulateError> {
-        let result = self.prove_in_turn();
-        // Whatever came of it, others may start now.
-        self.turn = None;
+    /// Starts the node and runs its checks. An error is one of this machine; what is wrong with the
+    /// card stands in the report.
+    pub(super) fn run_checks(&mut self) -> Result<(), BootError> {
+        let result = self.run_checks_in_slot();
+        // Whatever the result is, other nodes may start now.
+        self.start_slot = None;
         self.run.is_past(self.port());
         result
     }
 
-    fn prove_in_turn(&mut self) -> Result<(), EmulateError> {
+    fn run_checks_in_slot(&mut self) -> Result<(), BootError> {
         let began = self.run.clock.ms();
         self.make_card()?;
         let found = match self.read_card()? {
@@ -139,25 +143,29 @@ impl<'a> Running<'a> {
         if !self.has_room()? {
             return Ok(());
         }
-        self.turn = Some(self.run.turn(self.port(), || self.doing("waiting for its turn"))?);
+        self.start_slot = Some(
+            self.run
+                .start_slot(self.port(), || self.doing("waiting for its turn"))?,
+        );
         self.start()?;
         if !self.kernel()? || !self.login()? {
-            // The others can use its processor. One that only its SSH server fails may be the manager whom they look for.
+            // The other nodes can use its processor. If only its SSH server fails, it stays on: it
+            // may be the manager that they look for.
             if self.report.checks.last().is_none_or(|check| check.name != "ssh") {
                 self.off();
             }
             return Ok(());
         }
-        self.look()
+        self.poll()
     }
 
-    /// Its port on the LAN.
+    /// Returns its port on the LAN.
     pub(super) fn port(&self) -> usize {
         let number = self.report.node;
-        let subjects = &self.run.plan.subjects;
-        subjects
+        let targets = &self.run.plan.targets;
+        targets
             .iter()
-            .position(|subject| subject.node.number == number)
+            .position(|target| target.node.number == number)
             .unwrap_or_default()
     }
 
@@ -183,15 +191,15 @@ impl<'a> Running<'a> {
         });
     }
 
-    /// Puts a verdict into the report; one that is not decided yet counts as wrong.
+    /// Adds a verdict to the report. An undecided verdict counts as a failure.
     pub(super) fn settle(&mut self, name: &'static str, title: &str, began_ms: u64, verdict: Verdict) {
         let mut check = self.run.check(name, title, began_ms, verdict);
         if check.outcome == Outcome::Failed && check.cause.is_none() {
             check.cause = self
-                .omens
+                .failure_patterns
                 .iter()
-                .find(|omen| omen.check == name)
-                .map(|omen| omen.cause.to_owned());
+                .find(|pattern| pattern.check == name)
+                .map(|pattern| pattern.cause.to_owned());
         }
         self.run.watcher.event(&Event::Checked {
             node: Some(self.report.node),
@@ -201,7 +209,7 @@ impl<'a> Running<'a> {
         self.run.clock.progress();
     }
 
-    fn wait(&mut self, time: Duration) -> Result<(), EmulateError> {
+    fn wait(&mut self, time: Duration) -> Result<(), BootError> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.run.interrupt.check()?;
@@ -212,7 +220,7 @@ impl<'a> Running<'a> {
     }
 
     fn login_as(&self, user: &str, key: PathBuf) -> Result<Login, String> {
-        let at = std::net::SocketAddrV4::new(self.subject.node.address, 22);
+        let at = std::net::SocketAddrV4::new(self.target.node.address, 22);
         let at = self.run.lan.forward(at).map_err(|error| error.to_string())?;
         Ok(Login {
             at,
@@ -221,7 +229,7 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Opens the connection that is kept, if it is not open.
+    /// Opens the connection that all probes share, unless it is open.
     fn open(&mut self) -> Result<(), String> {
         if self.shell.as_mut().is_some_and(Shell::is_open) {
             return Ok(());
@@ -229,47 +237,49 @@ impl<'a> Running<'a> {
         self.shell = None;
         let login = self.login_as("root", self.run.key.file.clone())?;
         let socket = self.run.short.join(format!("ssh{}-{}", self.port(), self.starts));
-        let limit = self.run.patience(CONNECT);
+        let limit = self.run.scaled_timeout(CONNECT);
         self.shell = Some(Shell::open(
             &login,
             socket,
-            &self.run.janitor,
+            &self.run.reaper,
             limit,
             self.run.interrupt,
         )?);
         Ok(())
     }
 
-    /// Runs a script as root.
+    /// Runs a script as root. Returns what it printed, or why it could not run.
     pub(super) fn ssh(&mut self, script: &str) -> Result<String, String> {
         self.open()?;
-        let limit = self.run.patience(LOOK);
+        let limit = self.run.scaled_timeout(PROBE);
         let Some(shell) = &self.shell else {
             return Err("no connection".to_owned());
         };
         shell.run(script, limit, self.run.interrupt)
     }
 
-    /// One look, as findings; nothing when it could not be taken, with the reason.
-    pub(super) fn findings(&mut self) -> Result<Findings, String> {
+    /// Runs the probe once. Returns its output, or why it could not run.
+    pub(super) fn probe(&mut self) -> Result<ProbeOutput, String> {
         let network = &self.run.plan.cluster.network;
-        let script = inspect::script(&self.run.plan.cluster.user.name, network.gateway);
-        self.look_with(&script)
+        let script = probe::script(&self.run.plan.cluster.user.name, network.gateway);
+        self.run_probe(&script)
     }
 
-    /// Runs a script that looks. What it printed is noted beside the console's log: it is what a verdict rests on.
-    fn look_with(&mut self, script: &str) -> Result<Findings, String> {
+    /// Runs the script of a probe. The output is also written to a file beside the console's log,
+    /// since the verdicts are based on it.
+    fn run_probe(&mut self, script: &str) -> Result<ProbeOutput, String> {
         let text = self.ssh(script)?;
         let note = || -> io::Result<()> {
-            let mut file = named::append(&self.looks)?;
-            write!(file, "{LOOK_AT}{} ms\n{text}\n", self.run.clock.ms())
+            let mut file = named::append(&self.probes)?;
+            write!(file, "{PROBE_AT}{} ms\n{text}\n", self.run.clock.ms())
         };
-        // A disk that is full here makes no node wrong.
+        // The node is not at fault if this machine's disk is full.
         let _ = note();
-        Ok(Findings::parse(&text))
+        Ok(ProbeOutput::parse(&text))
     }
 
-    /// Ends it: what was not reached stands in the report, with the console's last lines.
+    /// Switches the node off. Adds the checks that were not reached to the report, and the last
+    /// lines of the console.
     pub(super) fn finish(mut self) -> NodeReport {
         self.off();
         let now = self.run.clock.ms();
@@ -285,7 +295,7 @@ impl<'a> Running<'a> {
                 title: title.to_owned(),
                 outcome: Outcome::NotReached,
                 expected: None,
-                seen: "not looked at: what comes before it failed, or the run was stopped".to_owned(),
+                seen: "not checked: an earlier check failed, or the run was stopped".to_owned(),
                 cause: None,
                 began_ms: now,
                 ended_ms: now,
@@ -294,14 +304,14 @@ impl<'a> Running<'a> {
         self.report
     }
 
-    /// Whether a check of its was passed.
+    /// Returns whether one of its checks has passed.
     pub(super) fn passed(&self, name: &str) -> bool {
         let passed = |check: &Check| check.name == name && check.outcome == Outcome::Passed;
         self.report.checks.iter().any(passed)
     }
 
-    /// Where its console is written, and what looks at it printed.
+    /// Returns the files with its console and with the output of its probes.
     pub(super) fn logs(&self) -> [PathBuf; 2] {
-        [self.log.clone(), self.looks.clone()]
+        [self.log.clone(), self.probes.clone()]
     }
 }

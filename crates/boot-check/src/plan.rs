@@ -1,45 +1,48 @@
-//! What is to be booted, and how; and by which stages a node comes up.
+//! The plan of a run: what is booted and how, and the stages of a node.
 
 use std::path::PathBuf;
 
 use super::cuts::PowerCut;
 use super::report::Check;
-use kraken_guest::{Machine, Spare, Subject};
+use kraken_guest::{BootTarget, FallbackKernel, Machine};
 use kraken_spec::{Cluster, SwarmMode};
 
-/// What is to be booted, and how.
+/// What is booted, and how.
 pub struct Plan<'a> {
-    /// The cluster that the images are of.
+    /// The cluster that the images belong to.
     pub cluster: &'a Cluster,
     /// The nodes that are booted.
-    pub subjects: Vec<Subject<'a>>,
-    /// On which machine.
+    pub targets: Vec<BootTarget<'a>>,
+    /// The machine to emulate.
     pub machine: Machine,
-    /// How large the emulated cards are, in bytes, at least; an image that is larger keeps its size. A power of two for boards.
+    /// The smallest size of the emulated cards in bytes; a larger image keeps its size. It must be
+    /// a power of two for boards.
     pub card: u64,
-    /// A root device in the place of the one in cmdline.txt, where that is asked for.
+    /// The root device to use instead of the one in cmdline.txt, if the user asks for one.
     pub root: Option<String>,
-    /// Where the power of nodes is cut while they come up.
+    /// The power cuts while nodes come up.
     pub power_cuts: Vec<PowerCut>,
-    /// A kernel for cards whose own does not know `virt`, where there are such: [`Subject::lacks_virtio`].
-    pub spare: Option<Spare>,
-    /// Where the overlays may grow: a folder with space for what the guests write, some GiB.
+    /// The kernel for cards whose own kernel does not support `virt`, if there are any:
+    /// [`BootTarget::lacks_virtio`].
+    pub fallback: Option<FallbackKernel>,
+    /// The folder for the overlays. It needs some GiB of free space for what the guests write.
     pub room: PathBuf,
-    /// Where the consoles' logs go.
+    /// The folder for the console logs that are kept.
     pub consoles: PathBuf,
-    /// Whether they are kept when nothing failed, too.
+    /// Whether to keep the console logs even if nothing failed.
     pub keep_consoles: bool,
-    /// Files with private keys whose public keys are configured.
+    /// Private key files that belong to the configured public keys.
     pub logins: Vec<PathBuf>,
-    /// How many nodes are on at the same time at most; two for each core, and as many as the memory is enough for, where that is not said.
+    /// How many nodes may be on at the same time. Without it: two for each core, as far as the
+    /// memory allows.
     pub at_once: Option<usize>,
-    /// The tokens of managers and workers that the cluster's keys give, where the keys are at hand.
+    /// The worker and the manager token of the cluster's keys, if the keys are available.
     pub tokens: Option<[String; 2]>,
-    /// What is known of the folder of images before anything boots, where they are of one: [`super::set_check`].
+    /// The check of the folder of images, if they come from one: [`super::set_check`].
     pub set: Option<Check>,
 }
 
-/// The stages of a node, in order, the last of which says that it is up.
+/// Returns the stages of a node, in order. A node that reaches the last one is up.
 pub fn stages(cluster: &Cluster) -> &'static [&'static str] {
     match cluster.swarm.mode {
         SwarmMode::None => &["kernel", "root", "ssh", "cloud-init", "packages", "docker"],

@@ -1,4 +1,4 @@
-//! What was proven by booting, as data: nodes, checks with their evidence and times.
+//! The result of a run as data: nodes, and checks with their evidence and times.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -9,35 +9,36 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It is as it should be.
+    /// Everything is as expected.
     Passed,
-    /// It is not, or did not come to be in time.
+    /// Something is wrong, or did not come about in time.
     Failed,
-    /// It could not be looked at, since something before it failed or the run was stopped.
+    /// The check could not be made, because an earlier one failed or the run was stopped.
     NotReached,
-    /// It does not apply to this image (Docker, on a node without Docker).
+    /// The check does not apply to this image (such as Docker on a node without Docker).
     NotApplicable,
 }
 
-/// One thing that was looked at, from outside the guest.
+/// One check, made from outside of the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Check {
-    /// Its name, stable for programs: `kernel`, `root`, `cloud-init`, `ssh-login`, `swarm-node`, …
+    /// The name, stable for programs: `kernel`, `root`, `cloud-init`, `ssh-login`, `swarm-node`, …
     pub name: &'static str,
-    /// What it proves, in words: `cloud-init finished without errors`.
+    /// What the check verifies, in words: `cloud-init finished without errors`.
     pub title: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was expected, when it failed.
+    /// What was expected, if the check failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What was seen: the evidence, some lines at most. Text of a guest, already cleaned of control characters.
+    /// What was seen: the evidence, a few lines at most. It is text of a guest, without control
+    /// characters.
     pub seen: String,
-    /// The likely cause, when it failed and one is known; what to do about it.
+    /// The likely cause, and what the user can do, if the check failed and a cause is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// When it was begun to be looked at, in milliseconds from the start of the run.
+    /// When the check began, in milliseconds from the start of the run.
     pub began_ms: u64,
     /// When it ended, in milliseconds from the start of the run.
     pub ended_ms: u64,
@@ -47,44 +48,45 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Stage {
-    /// Its name, as a column of the live view shows it.
+    /// The name, as a column of the live view shows it.
     pub name: String,
-    /// When it was reached, in milliseconds from the start of the run.
+    /// When the stage was reached, in milliseconds from the start of the run.
     pub at_ms: u64,
 }
 
-/// One node.
+/// The result of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct NodeReport {
-    /// Its number.
+    /// The number of the node.
     pub node: u32,
-    /// Its name.
+    /// The host name.
     pub hostname: String,
-    /// Its address.
+    /// The address on the cluster's network.
     pub address: Ipv4Addr,
     /// `manager`, `worker`, or `none` without a swarm.
     pub role: String,
-    /// The image that was booted; `None` when it was made of golden image and patch.
+    /// The image file; `None` if the node was made of a golden image and a patch.
     pub image: Option<PathBuf>,
-    /// Whether a key of the emulator's own was put beside the configured ones, in the emulator's overlay only.
+    /// Whether a key of the emulator was added to the configured ones, in the emulator's overlay
+    /// only.
     pub ephemeral_key: bool,
-    /// The stages that it reached.
+    /// The stages that the node reached.
     pub stages: Vec<Stage>,
-    /// Its checks, in the order in which they were made.
+    /// The checks, in the order in which they were made.
     pub checks: Vec<Check>,
-    /// The last lines of its console.
+    /// The last lines of the console.
     pub console_tail: Vec<String>,
-    /// Its whole console, kept when something failed.
+    /// The file with the whole console, which is kept if something failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console: Option<PathBuf>,
 }
 
-/// What was proven of a set of images.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BootReport {
-    /// The cluster's name.
+    /// The name of the cluster.
     pub cluster: String,
     /// The emulated machine: `virt`, `raspi3b`, …
     pub machine: String,
@@ -92,20 +94,22 @@ pub struct BootReport {
     pub emulator: String,
     /// When the run began (RFC 3339).
     pub started: String,
-    /// How long it took, in milliseconds.
+    /// How long the run took, in milliseconds.
     pub took_ms: u64,
-    /// How much slower than the reference machine this one is with this load, from the calibration run.
+    /// How many times slower than the reference machine this one is with this load, from the
+    /// calibration run.
     pub slowness: f64,
-    /// Whether it was stopped before its end.
+    /// Whether the run was stopped before its end.
     pub interrupted: bool,
     /// The nodes, in order.
     pub nodes: Vec<NodeReport>,
-    /// What was proven of them together.
+    /// The checks of all nodes together.
     pub cluster_checks: Vec<Check>,
 }
 
 impl BootReport {
-    /// Whether everything that was looked at is right, and the run came to its end. A node of which nothing was looked at is not.
+    /// Returns whether all checks have passed and the run came to its end. A node without any
+    /// passed check is not good.
     pub fn is_good(&self) -> bool {
         let looked_at = |node: &NodeReport| node.checks.iter().any(|check| check.outcome == Outcome::Passed);
         !self.interrupted
@@ -116,7 +120,7 @@ impl BootReport {
                 .all(|check| check.outcome != Outcome::Failed && check.outcome != Outcome::NotReached)
     }
 
-    /// All checks, of the nodes and of the cluster.
+    /// Returns all checks, of the nodes and of the cluster.
     pub fn checks(&self) -> impl Iterator<Item = &Check> {
         self.nodes
             .iter()
@@ -125,10 +129,10 @@ impl BootReport {
     }
 }
 
-/// Something that happened while nodes boot, for who shows it.
+/// Something that happened while nodes boot, for display.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A node's emulator was started.
+    /// The emulator of a node was started.
     Started {
         /// The node's number.
         node: u32,
@@ -147,24 +151,24 @@ pub enum Event {
         /// The line.
         line: String,
     },
-    /// A check ended; `None` for one of the whole cluster.
+    /// A check ended; `None` for the node means a check of the whole cluster.
     Checked {
         /// The node's number.
         node: Option<u32>,
         /// The check.
         check: Check,
     },
-    /// Something is being done that is no check: `calibrating`, `waiting for memory`.
+    /// An activity that is not a check: `calibrating`, `waiting for memory`.
     Doing {
-        /// The node's number, where it is one's.
+        /// The node's number, if the activity belongs to a node.
         node: Option<u32>,
-        /// In words.
+        /// The activity in words.
         what: String,
     },
 }
 
-/// Who shows what happens. Called from several threads.
+/// Shows what happens. It is called from several threads.
 pub trait Watcher: Send + Sync {
-    /// Something happened.
+    /// Called when something happened.
     fn event(&self, event: &Event);
 }

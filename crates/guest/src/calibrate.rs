@@ -1,24 +1,28 @@
-//! How fast this machine emulates, now, with what else it does: all time limits hang on it.
+//! Measures how fast this machine emulates at this moment, with its present load. All time limits
+//! depend on the result.
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::janitor::Janitor;
 use super::programs::QEMU;
-use super::{EmulateError, Machine};
+use super::reaper::Reaper;
+use super::{BootError, Machine};
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
 
-/// How long the run below takes on the reference machine: two cores of an x86-64 server of 2.6 GHz, QEMU 10.0, nothing else to do.
+/// How long the calibration run takes on the reference machine: two cores of an x86-64 server of
+/// 2.6 GHz, QEMU 10.0, no other load.
 const REFERENCE: Duration = Duration::from_millis(2200);
-/// A run that has not ended by then tells nothing but that this machine is very slow, or that the kernel is none.
+/// The longest that the calibration run may take. If it has not ended by then, either this machine
+/// is very slow or the file is not a kernel.
 const LIMIT: Duration = Duration::from_secs(120);
-/// Without an end to the run, the limits are those of a machine so many times slower.
+/// The slowness that is assumed when the calibration run does not end.
 const UNKNOWN: f64 = 4.0;
 
-/// A program that takes as long on the reference machine as a kernel of 64 bits does up to its panic, for cards with one of 32 bits, which
-/// does not start on `virt`: it counts down from 0x4600_0000 and asks the firmware to switch off (PSCI, Arm DEN 0022: SYSTEM_OFF by `hvc`).
+/// A program that takes as long on the reference machine as a 64-bit kernel takes to panic. It
+/// stands in for 32-bit kernels, which do not start on `virt`. It counts down from 0x4600_0000 and
+/// asks the firmware to switch off (PSCI, Arm DEN 0022: SYSTEM_OFF by `hvc`).
 const COUNTDOWN: [u32; 7] = [
     0xd2a8_c000, // movz x0, #0x4600, lsl #16
     0xf100_0400, // subs x0, x0, #1
@@ -29,18 +33,26 @@ const COUNTDOWN: [u32; 7] = [
     0x1400_0000, // b .
 ];
 
-/// What is started to measure, for cards with this kernel.
+/// Returns the program that the calibration starts for a card with this kernel: the kernel itself,
+/// or [`COUNTDOWN`] in place of a 32-bit kernel.
 pub fn program(kernel: Vec<u8>) -> Vec<u8> {
-    // zImage, arch/arm/boot/compressed/head.S: the magic number.
+    // The magic number of a zImage (arch/arm/boot/compressed/head.S).
     match kernel.get(0x24..0x28) == Some(&0x016f_2818_u32.to_le_bytes()) {
         true => COUNTDOWN.iter().flat_map(|word| word.to_le_bytes()).collect(),
         false => kernel,
     }
 }
 
-/// How many times slower than the reference machine this one emulates; at least 1, since limits are never tightened. What
-/// [`program`] gave is started without a disk: a kernel ends in a panic, upon which the emulator ends.
-pub fn slowness(kernel: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Result<f64, EmulateError> {
+/// Returns how many times slower this machine emulates than the reference machine. The result is at
+/// least 1, since limits are never tightened.
+///
+/// `kernel` is a file with what [`program`] returned. It starts without a disk: a kernel panics,
+/// and then the emulator ends.
+///
+/// # Errors
+/// [`BootError::Tool`] if QEMU does not start, [`BootError::Interrupted`] if the user stops the
+/// run.
+pub fn slowness(kernel: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result<f64, BootError> {
     let mut command = tool(QEMU);
     command
         .args([
@@ -74,11 +86,11 @@ pub fn slowness(kernel: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Resu
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let began = Instant::now();
-    let mut process = command.spawn().map_err(|error| EmulateError::Tool {
+    let mut process = command.spawn().map_err(|error| BootError::Tool {
         program: QEMU,
         said: error.to_string(),
     })?;
-    janitor.mind(process.id());
+    reaper.watch(process.id());
     let ended = loop {
         match process.try_wait() {
             Ok(Some(status)) => break status.success(),
@@ -86,21 +98,22 @@ pub fn slowness(kernel: &Path, janitor: &Janitor, interrupt: &Interrupt) -> Resu
                 std::thread::sleep(Duration::from_millis(20));
             }
             _ => {
-                // It may have ended just now.
+                // The process may have ended just now.
                 let _ = process.kill();
                 let _ = process.wait();
                 break false;
             }
         }
     };
-    janitor.forget(process.id());
+    reaper.forget(process.id());
     interrupt.check()?;
     let times = began.elapsed().as_secs_f64() / REFERENCE.as_secs_f64();
     Ok(if ended && times > 0.1 { times.max(1.0) } else { UNKNOWN })
 }
 
-/// How many times longer than on `virt` a board takes: its devices are emulated down to their registers (measured: 820 seconds of processor
-/// time to 210 from start to swarm).
+/// Returns how many times longer a board takes than `virt`: QEMU emulates a board's devices down to
+/// their registers (measured from start to swarm: 820 seconds of processor time for a board, 210
+/// for `virt`).
 pub fn weight(machine: Machine) -> f64 {
     if machine.is_board() { 4.0 } else { 1.0 }
 }

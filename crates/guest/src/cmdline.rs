@@ -1,10 +1,12 @@
-//! The kernel's command line in the emulator: the card's own, with only what the emulator needs replaced.
+//! Builds the kernel command line for the emulator: the card's own, with only the parts replaced
+//! that the emulator needs.
 
 use super::limits::Limits;
 use super::{Machine, devicetree};
 
-/// What makes a start quick where nothing is gained by waiting: checks against processor faults that are not there, devices that no
-/// emulator has, timers that would begin to work in the middle of it.
+/// Words that make a start faster where waiting has no use: they switch off checks for processor
+/// faults that the emulator does not have, drivers for devices that no emulator has, and timers
+/// that would fire during the run.
 const EMULATED: &[&str] = &[
     "mitigations=off",
     "selinux=0",
@@ -12,8 +14,8 @@ const EMULATED: &[&str] = &[
     "audit=0",
     "nokaslr",
     "loglevel=6",
-    // `cdc_subset` would take the data interface of QEMU's usb-net from `cdc_ether` when it happens to be loaded first: a card without a
-    // link, with another address at each start.
+    // If `cdc_subset` is loaded before `cdc_ether`, it takes the data interface of QEMU's usb-net.
+    // The card would then have no link, and another address at each start.
     "modprobe.blacklist=vc4,snd_bcm2835,bcm2835_v4l2,hci_uart,brcmfmac,cdc_subset",
     "systemd.mask=apt-daily.timer",
     "systemd.mask=apt-daily-upgrade.timer",
@@ -23,20 +25,20 @@ const EMULATED: &[&str] = &[
     "systemd.mask=getty@tty1.service",
 ];
 
-/// What of a command line is the emulator's, not the card's.
+/// The parts of a command line that belong to the emulator, not to the card.
 #[derive(Clone, Copy, Debug)]
 pub struct Emulator<'a> {
     /// The machine that QEMU emulates.
     pub machine: Machine,
-    /// The device tree, on a board.
+    /// The device tree, if the machine is a board.
     pub tree: Option<&'a [u8]>,
-    /// What replaces the card's root device, where that is asked for.
+    /// The root device that replaces the card's, if the user asks for one.
     pub root: Option<&'a str>,
-    /// The time limits of units.
+    /// The time limits of the guest's units.
     pub limits: Limits,
 }
 
-/// The emulator's command line for a card with this one.
+/// Returns the emulator's command line for a card whose own command line is `card`.
 pub fn for_emulator(card: &str, emulator: Emulator<'_>) -> String {
     let Emulator {
         machine,
@@ -57,13 +59,15 @@ pub fn for_emulator(card: &str, emulator: Emulator<'_>) -> String {
     words.extend(EMULATED);
     let eased = limits.words();
     words.extend(eased.iter().map(String::as_str));
-    // A start without the file systems' check shows less: only a card that was damaged would need it, and that was proven before.
+    // The file system check is skipped. Only a damaged card would need it, and the static
+    // verification has already ruled that out.
     words.push("fsck.mode=skip");
     words.join(" ")
 }
 
-/// Where the kernel's console is. The mini UART's number depends on the device tree's aliases: `ttyS1` in Linux's own, `ttyS0` in Raspberry
-/// Pi's. It must be the right one: of two `ttyS` the driver tries the first, and none after it.
+/// Returns the name of the kernel's console device. The number of the mini UART depends on the
+/// aliases in the device tree: Linux's own trees call it `ttyS1`, Raspberry Pi's call it `ttyS0`.
+/// The number must be right, because the driver tries only the first `ttyS` of a command line.
 fn console(machine: Machine, tree: Option<&[u8]>) -> String {
     match machine.has_bluetooth() {
         false => "ttyAMA0".to_owned(),
@@ -116,14 +120,14 @@ mod tests {
         let pi = devicetree::tests::tree(&[("serial0", "/soc/serial@7e215040")]);
         assert!(line(card, Machine::Raspi4b, Some(&pi), None).contains(" console=ttyS0,115200 mitigations"));
         assert!(line(card, Machine::Raspi2b, Some(&pi), None).contains(" console=ttyAMA0,115200 mitigations"));
-        // A card without a root device is left without one: a Pi would not find it either.
+        // A card without a root device keeps none: a Pi would not find it either.
         assert!(!line("rootwait", Machine::Virt, None, None).contains("root="));
     }
 
     #[test]
     fn a_guest_keeps_the_limits_of_the_card_where_it_is_fast_enough() {
-        let with = |stretch| {
-            let limits = Limits::of(stretch);
+        let with = |factor| {
+            let limits = Limits::of(factor);
             let emulator = Emulator {
                 machine: Machine::Virt,
                 tree: None,

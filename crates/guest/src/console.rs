@@ -1,18 +1,19 @@
-//! A guest's console: its lines, as they come, and what is known by them.
+//! A guest's console: splits its output into lines, keeps the last of them, and recognises known
+//! failures.
 
 use std::collections::VecDeque;
 
 use kraken_foundation::text;
 
-/// Of a line without an end so many bytes are kept.
+/// How many bytes of one line are kept.
 const LINE_LIMIT: usize = 2000;
-/// So many lines are remembered for reports.
-const REMEMBERED: usize = 200;
+/// How many lines are kept for reports.
+const KEPT_LINES: usize = 200;
 
-/// How a kernel that panics says so (kernel/panic.c).
+/// The line with which a panicking kernel begins (kernel/panic.c).
 const PANIC: &str = "Kernel panic - not syncing";
 
-/// Lines out of the bytes of a serial port.
+/// Splits the bytes of a serial port into lines and keeps the last of them.
 #[derive(Debug, Default)]
 pub struct Console {
     unfinished: Vec<u8>,
@@ -21,12 +22,13 @@ pub struct Console {
 }
 
 impl Console {
-    /// Takes what came; gives the lines that it finished, cleaned of all that a terminal would act upon.
+    /// Takes the next bytes. Returns the lines that are complete now, without control sequences for
+    /// a terminal.
     pub fn take(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut finished = Vec::new();
         for &byte in bytes {
             if byte != b'\n' {
-                // A line without an end is no line.
+                // A line that never ends is cut off at the limit.
                 if self.unfinished.len() < LINE_LIMIT {
                     self.unfinished.push(byte);
                 }
@@ -37,12 +39,13 @@ impl Console {
                 continue;
             }
             self.first.get_or_insert_with(|| line.clone());
-            // As on a terminal, one takes the other's place: what was said before the wait would be gone else.
+            // A line that reports a wait replaces the one before it, as on a terminal. Otherwise
+            // hundreds of them would push out the lines from before the wait.
             if is_a_wait(&line) && self.lines.back().is_some_and(|last| is_a_wait(last)) {
                 self.lines.pop_back();
             }
             self.lines.push_back(line.clone());
-            if self.lines.len() > REMEMBERED {
+            if self.lines.len() > KEPT_LINES {
                 self.lines.pop_front();
             }
             finished.push(line);
@@ -50,7 +53,9 @@ impl Console {
         finished
     }
 
-    /// The last lines, oldest first. A kernel that panics goes on with registers and calls: what led to it stands before its first word.
+    /// Returns the last `count` lines, oldest first. After a panic, these are the lines up to the
+    /// first line of the panic: the kernel prints registers and calls after it, but the reason
+    /// stands before it.
     pub fn tail(&self, count: usize) -> Vec<String> {
         let panics = |line: &String| line.contains(PANIC) && !line.contains("---[ end");
         let panic = self.lines.iter().rposition(panics);
@@ -60,34 +65,36 @@ impl Console {
         self.lines.range(start..end).cloned().collect()
     }
 
-    /// Whether the kernel's last words are that it switches the machine off (kernel/reboot.c), not that it restarts it.
+    /// Returns whether the last lines of the kernel report that it switches the machine off
+    /// (kernel/reboot.c) rather than restarts it.
     pub fn says_off(&self) -> bool {
         let mut last = self.lines.iter().rev().take(8);
         last.any(|line| line.contains("reboot: Power down") || line.contains("reboot: System halted"))
     }
 
-    /// The first line, if there was one.
+    /// Returns the first line, if the guest has printed one.
     pub fn first(&self) -> Option<String> {
         self.first.clone()
     }
 }
 
-/// Why a guest will not come up, seen on its console.
+/// A known failure that shows on the console, and what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Omen {
-    /// The check that it fails.
+pub struct FailurePattern {
+    /// The name of the check that fails because of it.
     pub check: &'static str,
-    /// The likely cause, and what to do.
+    /// The likely cause, and what the user can do.
     pub cause: &'static str,
-    /// Whether nothing can be expected of the guest any more.
+    /// Whether the guest cannot come up any more.
     pub fatal: bool,
 }
 
-/// What lines of kernels, initramfs-tools, systemd, cloud-init, Docker and this program's own units mean.
-const OMENS: &[(&str, Omen)] = &[
+/// Texts in lines of kernels, initramfs-tools, systemd, cloud-init, Docker and the node's own
+/// units, with the failures that they report.
+const FAILURE_PATTERNS: &[(&str, FailurePattern)] = &[
     (
         "VFS: Unable to mount root fs",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: NO_ROOT,
             fatal: true,
@@ -95,7 +102,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Kernel panic",
-        Omen {
+        FailurePattern {
             check: "kernel",
             cause: "the kernel panicked: it does not fit the board, or its root file system or init is not there",
             fatal: true,
@@ -103,7 +110,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Gave up waiting for root",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: NO_ROOT,
             fatal: true,
@@ -111,7 +118,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "does not exist.  Dropping to a shell",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: NO_ROOT,
             fatal: true,
@@ -119,7 +126,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "No init found",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: "there is no system on the root partition: flash the card again",
             fatal: true,
@@ -127,7 +134,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "You are in emergency mode",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: "systemd fell into emergency mode: a file system of /etc/fstab is not there or damaged; compare its PARTUUIDs with the card's",
             fatal: true,
@@ -135,7 +142,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Give root password for maintenance",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: "systemd fell into emergency mode: a file system of /etc/fstab is not there or damaged; compare its PARTUUIDs with the card's",
             fatal: true,
@@ -143,7 +150,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Failed to start ssh",
-        Omen {
+        FailurePattern {
             check: "ssh",
             cause: "the SSH server does not start: its host keys could not be made, or its configuration is wrong",
             fatal: true,
@@ -151,7 +158,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "EXT4-fs error",
-        Omen {
+        FailurePattern {
             check: "root",
             cause: "the root file system is damaged: build the image again",
             fatal: false,
@@ -159,7 +166,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "No space left on device",
-        Omen {
+        FailurePattern {
             check: "room",
             cause: "the root file system is full: a larger card, or a base with room",
             fatal: false,
@@ -167,7 +174,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Out of memory: Killed process",
-        Omen {
+        FailurePattern {
             check: "memory",
             cause: "the guest ran out of memory",
             fatal: false,
@@ -175,15 +182,15 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "Failed loading yaml blob",
-        Omen {
+        FailurePattern {
             check: "cloud-init",
-            cause: "user-data is no YAML: look at templates/user-data",
+            cause: "user-data is not valid YAML: look at templates/user-data",
             fatal: false,
         },
     ),
     (
         "Invalid cloud-config provided",
-        Omen {
+        FailurePattern {
             check: "cloud-init",
             cause: "user-data does not follow cloud-init's schema: look at templates/user-data",
             fatal: false,
@@ -191,7 +198,7 @@ const OMENS: &[(&str, Omen)] = &[
     ),
     (
         "duplicate address",
-        Omen {
+        FailurePattern {
             check: "address",
             cause: "another node has this address: see the addresses in kraken.toml",
             fatal: false,
@@ -202,23 +209,25 @@ const OMENS: &[(&str, Omen)] = &[
 const NO_ROOT: &str =
     "the kernel finds no root device: root= in cmdline.txt names another PARTUUID than the card has, or none";
 
-/// What a line means.
-pub fn omen(line: &str) -> Option<Omen> {
-    OMENS
+/// Returns the failure that a line reports, if it is a known one.
+pub fn failure_pattern(line: &str) -> Option<FailurePattern> {
+    FAILURE_PATTERNS
         .iter()
         .find(|(words, _)| line.contains(words))
-        .map(|(_, omen)| *omen)
+        .map(|(_, pattern)| *pattern)
 }
 
-/// Whether a line is of the system on the root file system: systemd has begun.
+/// Returns whether a line comes from the system on the root file system, which means that systemd
+/// has started.
 pub fn is_of_the_system(line: &str) -> bool {
     ["systemd[1]: ", "[  OK  ] ", "Welcome to "]
         .iter()
         .any(|words| line.contains(words))
 }
 
-/// Whether systemd says by it, several times a second, what it waits for: "[ ***  ] (1 of 2) Job x.mount/start running (5s / 1min 30s)", in
-/// older releases "[ ***  ] A start job is running for …".
+/// Returns whether systemd reports in this line what it is waiting for. It prints such lines
+/// several times a second: `[ ***  ] (1 of 2) Job x.mount/start running (5s / 1min 30s)`, and in
+/// older releases `[ ***  ] A start job is running for …`.
 fn is_a_wait(line: &str) -> bool {
     let Some((stars, words)) = line
         .trim_start()
@@ -235,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_in_pieces_and_without_what_a_terminal_obeys() {
+    fn lines_come_in_pieces_and_without_control_sequences() {
         let mut console = Console::default();
         assert_eq!(console.first(), None);
         assert!(console.take(b"[    0.0] Linux ver").is_empty());
@@ -254,11 +263,11 @@ mod tests {
         for number in 0..1000 {
             console.take(format!("line {number}\n").as_bytes());
         }
-        assert_eq!(console.tail(1000).len(), REMEMBERED);
+        assert_eq!(console.tail(1000).len(), KEPT_LINES);
     }
 
     #[test]
-    fn of_a_panic_what_led_to_it_is_remembered() {
+    fn the_lines_before_a_panic_are_kept() {
         let mut console = Console::default();
         console.take(
             b"firstboot: line 7: reboot: not found\n[    6.0] Kernel panic - not syncing: Attempted to kill init!\n",
@@ -274,13 +283,13 @@ mod tests {
                 "[    6.0] Kernel panic - not syncing: Attempted to kill init!"
             ]
         );
-        // It may start again by itself.
+        // The guest may restart by itself.
         console.take(b"[    0.0] Linux version 6\nup\n");
         assert_eq!(console.tail(1), ["up"]);
     }
 
     #[test]
-    fn of_a_wait_the_last_word_is_remembered() {
+    fn only_the_last_line_of_a_wait_is_kept() {
         let mut console = Console::default();
         console.take(b"         Mounting boot-firmware.mount - /boot/firmware...\n");
         for second in 1..500 {
@@ -304,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_of_the_known_ways_to_fail_are_read() {
+    fn known_failures_are_recognised() {
         for (line, check, fatal) in [
             (
                 "Gave up waiting for root file system device.  Common problems:",
@@ -329,10 +338,10 @@ mod tests {
             ("You are in emergency mode. After logging in,", "root", true),
             ("cp: error writing '/x': No space left on device", "room", false),
         ] {
-            let omen = omen(line).unwrap();
-            assert_eq!((omen.check, omen.fatal), (check, fatal), "{line}");
+            let pattern = failure_pattern(line).unwrap();
+            assert_eq!((pattern.check, pattern.fatal), (check, fatal), "{line}");
         }
-        assert_eq!(omen("[    1.0] random: crng init done"), None);
+        assert_eq!(failure_pattern("[    1.0] random: crng init done"), None);
         assert!(is_of_the_system(
             "[  OK  ] Reached target local-fs.target - Local File Systems."
         ));

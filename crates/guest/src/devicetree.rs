@@ -1,5 +1,6 @@
-//! The little that is asked of a flattened device tree (Devicetree Specification v0.4, chapter 5): which number an alias gives a device, and
-//! that a USB controller is a host.
+//! Reads and changes the few things of a flattened device tree (Devicetree Specification v0.4,
+//! chapter 5) that the emulator needs: the number that an alias gives to a device, and whether a
+//! USB controller is a host.
 
 use std::ops::{ControlFlow, Range};
 
@@ -8,8 +9,9 @@ const END: u32 = 2;
 const PROPERTY: u32 = 3;
 const NOTHING: u32 = 4;
 
-/// The number that the aliases beginning with `prefix` give the device whose path ends with `unit`: 1 for `serial1 = "/soc/serial@7e215040"`.
-/// Nothing where there is no such alias, or what should be a device tree is none.
+/// Returns the number that an alias gives to a device: 1 for `serial1 = "/soc/serial@7e215040"`.
+/// The name of the alias begins with `prefix`, the path of the device ends with `unit`. Returns
+/// `None` if there is no such alias, or if `tree` is not a device tree.
 pub fn alias(tree: &[u8], prefix: &str, unit: &str) -> Option<u32> {
     let mut found = None;
     properties(tree, |path, name, value| {
@@ -29,8 +31,8 @@ pub fn alias(tree: &[u8], prefix: &str, unit: &str) -> Option<u32> {
     found
 }
 
-/// Makes the USB controller named `unit` a host that is in use, where it is a peripheral or not in use
-/// (Linux: Documentation/devicetree/bindings/usb/usb-drd.yaml). Gives whether something was changed.
+/// Makes the USB controller named `unit` an enabled host if it is a peripheral or disabled (Linux:
+/// Documentation/devicetree/bindings/usb/usb-drd.yaml). Returns whether something changed.
 pub fn make_host(tree: &mut [u8], unit: &str) -> bool {
     let mut changes: Vec<(Range<usize>, &[u8])> = Vec::new();
     properties(tree, |path, name, value| {
@@ -40,7 +42,8 @@ pub fn make_host(tree: &mut [u8], unit: &str) -> bool {
             _ => return ControlFlow::Continue(()),
         };
         let old = tree.get(value.clone()).unwrap_or_default();
-        // What the string leaves of its room stays there, as empty strings behind it.
+        // The new string may be shorter than its place. The rest of the place becomes empty
+        // strings.
         let is_right = old.split(|byte| *byte == 0).next() == Some(wanted) || old == b"ok\0";
         if path.last() == Some(&unit.as_bytes()) && !is_right && old.len() > wanted.len() {
             changes.push((value, wanted));
@@ -56,8 +59,9 @@ pub fn make_host(tree: &mut [u8], unit: &str) -> bool {
     !changes.is_empty()
 }
 
-/// Shows each property: the names of the nodes that lead to it, its own, where its value is. Ends early when told to, and where what should be
-/// a device tree is none.
+/// Calls `show` for each property with the names of the nodes on the path to it, its own name, and
+/// the range of its value. Ends early when `show` breaks. Returns `None` if `tree` is not a device
+/// tree.
 fn properties(tree: &[u8], mut show: impl FnMut(&[&[u8]], &[u8], Range<usize>) -> ControlFlow<()>) -> Option<()> {
     let mut at = usize::try_from(word(tree, 8)?).ok()?;
     let names = usize::try_from(word(tree, 12)?).ok()?;
@@ -85,19 +89,19 @@ fn properties(tree: &[u8], mut show: impl FnMut(&[&[u8]], &[u8], Range<usize>) -
                 }
             }
             NOTHING => {}
-            // The end, or nothing that this format has.
+            // The end token, or a token that the format does not have.
             _ => return None,
         }
     }
 }
 
-/// A big-endian word.
+/// Returns the big-endian word at `at`.
 fn word(tree: &[u8], at: usize) -> Option<u32> {
     let bytes = tree.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(bytes.try_into().ok()?))
 }
 
-/// Up to the next NUL.
+/// Returns the string from `at` up to the next NUL.
 fn string(tree: &[u8], at: usize) -> Option<&[u8]> {
     let rest = tree.get(at..)?;
     let end = rest.iter().position(|byte| *byte == 0)?;
@@ -112,7 +116,7 @@ fn aligned(at: usize) -> Option<usize> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A tree with these aliases.
+    /// Returns a device tree with these aliases.
     pub fn tree(aliases: &[(&str, &str)]) -> Vec<u8> {
         let mut body = Vec::new();
         let mut names = Vec::new();
@@ -133,7 +137,7 @@ pub(crate) mod tests {
                 body.extend(path.as_bytes());
                 body.push(0);
                 pad(&mut body);
-                // Of the folder that is not asked, other names.
+                // The node that is not asked about has other property names.
                 names.extend(if node == "soc" { "serial9" } else { name }.as_bytes());
                 names.push(0);
             }
@@ -173,7 +177,7 @@ pub(crate) mod tests {
         assert!(changed.len() == peripheral.len());
         let has = |tree: &[u8], words: &[u8]| tree.windows(words.len()).any(|window| window == words);
         assert!(has(&changed, b"host\0\0\0\0\0\0\0") && has(&changed, b"okay\0\0\0\0\0"));
-        // Of another node the same properties stay.
+        // The properties of another node stay as they are.
         assert!(!make_host(&mut changed, "aliases"), "it is one already");
         for good in [&[("dr_mode", "host"), ("status", "okay")][..], &[("status", "ok")], &[]] {
             let mut tree = tree(good);
@@ -182,7 +186,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_tree_has_no_aliases_and_does_no_harm() {
+    fn a_damaged_tree_has_no_aliases_and_does_no_harm() {
         let whole = tree(&[("serial1", "/soc/serial@7e215040")]);
         for length in 0..whole.len() - 1 {
             let _ = alias(&whole[..length], "serial", "serial@7e215040");

@@ -1,4 +1,5 @@
-//! Why booting could not be tried at all. A card that does not boot is no error: it is a check that failed.
+//! The reasons why booting could not be tried at all. A card that does not boot is not an error: it
+//! is a check that failed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,11 @@ use kraken_lan::LanError;
 /// Why booting could not be tried.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum EmulateError {
-    /// Programs are missing.
+pub enum BootError {
+    /// Some programs are not installed.
     #[error("booting images needs {}, which {} not here; {}", names.join(", "), if names.len() == 1 { "is" } else { "are" }, install)]
     Missing {
-        /// Their names.
+        /// The names of the programs.
         names: Vec<String>,
         /// How to install them.
         install: String,
@@ -22,75 +23,76 @@ pub enum EmulateError {
     /// A file could not be read or written.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// As a gerund.
+        /// What was being done, as a gerund such as `reading`.
         doing: &'static str,
-        /// What.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A program failed.
     #[error("{program} failed: {said}")]
     Tool {
-        /// Its name.
+        /// The name of the program.
         program: &'static str,
-        /// What it said.
+        /// The message of the program.
         said: String,
     },
-    /// An image has no partitions of the kind that a card has.
+    /// An image does not have the partitions of a card.
     #[error("looking at {}: {source}", path.display())]
     Layout {
         /// The image.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault in its partition table.
         source: LayoutError,
     },
     /// A packed image cannot be unpacked.
     #[error(transparent)]
     Packed(#[from] kraken_fetch::UnpackError),
-    /// There is no kernel to be had in the place of the card's own.
+    /// No fallback kernel can be fetched.
     #[error("fetching a kernel for `virt`, since that of {} has no drivers for it: {source}; a board needs none (--machine raspi3b, or raspi2b for a 32-bit image)", image.display())]
-    Spare {
-        /// The image, or the package.
+    FallbackKernel {
+        /// The image that needs the kernel, or the package that should contain it.
         image: PathBuf,
-        /// What is wrong.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The virtual network could not be made.
+    /// The virtual network could not be started.
     #[error("making the virtual network: {0}")]
     Lan(#[from] LanError),
-    /// There is not enough memory, not even for one node at a time beside the managers.
+    /// The free memory is too small even for the managers and one more node.
     #[error(
         "booting {nodes} at the same time, the fewest that show something, takes about {needed} MiB of memory, and {free} MiB are free: free some, or boot some of the nodes alone (--nodes 1)"
     )]
     Memory {
-        /// How many.
+        /// The smallest number of nodes that can be booted together.
         nodes: usize,
-        /// MiB.
+        /// The memory that they need, in MiB.
         needed: u64,
-        /// MiB.
+        /// The free memory, in MiB.
         free: u64,
     },
-    /// Fewer nodes may be on at the same time than show something.
+    /// The user allows fewer nodes at the same time than a run needs.
     #[error(
         "{places} at once are too few: the managers that are booted stay on, and beside them there must be a place for one more; {needed} are enough"
     )]
     Places {
-        /// As many may be.
+        /// How many nodes the user allows.
         places: usize,
-        /// As many must be.
+        /// How many nodes a run needs.
         needed: usize,
     },
-    /// An image was changed while it ran.
-    #[error("{} changed while it was booted, by somebody else: what was seen is worth nothing, start again", .0.display())]
+    /// Another program changed an image during the run.
+    #[error("another program changed {} while it was booted, so the results are not valid: start again", .0.display())]
     Changed(PathBuf),
-    /// Stopped on request.
+    /// The user stopped the run.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
 
-/// Makes an error of what the system says: `doing` is a gerund, such as "reading".
-pub fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EmulateError {
+/// Returns a function that makes an error out of one of the operating system. `doing` is a gerund,
+/// such as `reading`.
+pub fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BootError {
     let path = path.to_owned();
-    move |source| EmulateError::Io { doing, path, source }
+    move |source| BootError::Io { doing, path, source }
 }

@@ -1,28 +1,30 @@
-//! What a Raspberry Pi's firmware would read of a card: kernel, initramfs, device tree and command line, as config.txt says.
+//! Reads from a card what a Raspberry Pi's firmware would read: kernel, initramfs, device tree and
+//! command line, as config.txt says.
 //!
-//! documentation/computers/config_txt and computers/configuration of Raspberry Pi: `kernel`, `initramfs`, `auto_initramfs`, `cmdline`,
-//! `device_tree`, `os_prefix`, `arm_64bit` and the sections in brackets. The firmware itself is not emulated.
+//! The rules come from Raspberry Pi's documentation (documentation/computers/config_txt and
+//! computers/configuration): `kernel`, `initramfs`, `auto_initramfs`, `cmdline`, `device_tree`,
+//! `os_prefix`, `arm_64bit` and the sections in brackets. The firmware itself is not emulated.
 
 use super::Machine;
 use kraken_disk::{FatError, FileTree, TreeError};
 
-/// A kernel larger than this is none, in bytes; so are initramfs and device tree.
+/// The largest kernel, initramfs or device tree, in bytes.
 const LIMIT: u64 = 256 << 20;
-/// Text files of the boot partition, in bytes.
+/// The largest text file of the boot partition, in bytes.
 const TEXT_LIMIT: u64 = 64 << 10;
 
-/// The files that a start needs.
+/// The files with which a Pi starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootFiles {
     /// The kernel.
     pub kernel: Vec<u8>,
     /// The initramfs, if the card uses one.
     pub initramfs: Option<Vec<u8>>,
-    /// The device tree, on a board.
+    /// The device tree, if the machine is a board.
     pub device_tree: Option<Vec<u8>>,
-    /// The command line as it stands on the card.
+    /// The first line of the file with the command line, as it stands on the card.
     pub cmdline: String,
-    /// The names of all of them, for the report.
+    /// The names of all these files, for the report.
     pub names: Vec<String>,
 }
 
@@ -33,27 +35,27 @@ pub enum FirmwareError {
     /// A file is not there.
     #[error("there is no {name} on the boot partition, which config.txt or the board asks for")]
     Missing {
-        /// Its name.
+        /// The name of the file.
         name: String,
     },
-    /// None of several files is there.
-    #[error("there is no device tree for this board on the boot partition ({})", names.join(" or "))]
+    /// The card has no device tree for the board.
+    #[error("there is not a device tree for this board on the boot partition ({})", names.join(" or "))]
     NoDeviceTree {
-        /// Their names.
+        /// The names that the firmware looks for.
         names: Vec<String>,
     },
-    /// A file has nothing in it, or is cut short.
-    #[error("{name} on the boot partition is no {what}")]
+    /// A file is empty, truncated or of another kind.
+    #[error("{name} on the boot partition is not a {what}")]
     NotWhat {
-        /// Its name.
+        /// The name of the file.
         name: String,
-        /// What it should be.
+        /// What the file should be.
         what: &'static str,
     },
     /// The boot partition cannot be read.
     #[error("reading the boot partition: {0}")]
     Tree(#[from] TreeError),
-    /// There is no boot partition that can be read.
+    /// The boot partition cannot be opened.
     #[error("opening the boot partition: {0}")]
     Boot(#[from] FatError),
     /// There is no boot partition.
@@ -61,7 +63,7 @@ pub enum FirmwareError {
     NoBootPartition,
 }
 
-/// What config.txt says of the things that an emulator needs.
+/// The settings of config.txt that an emulator needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Config {
     kernel: Option<String>,
@@ -73,10 +75,11 @@ struct Config {
     wide: Option<bool>,
 }
 
-/// Reads what the firmware of `machine` would.
+/// Returns the files that the firmware of `machine` would read.
 ///
 /// # Errors
-/// [`FirmwareError`]: the Pi would show a rainbow, or blink its LED.
+/// [`FirmwareError`] if the firmware would not start a kernel: the Pi would show a rainbow, or
+/// blink its LED.
 pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles, FirmwareError> {
     let text = |name: &str| -> Result<Option<String>, FirmwareError> {
         let bytes = boot.read(&format!("/{name}"), TEXT_LIMIT)?;
@@ -91,7 +94,8 @@ pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles, Fi
         names.push(name.clone());
         bytes.ok_or(FirmwareError::Missing { name })
     };
-    // `arm_64bit=1` is the default on boards that can (config_txt, "arm_64bit").
+    // `arm_64bit=1` is the default on boards that have a 64-bit processor (config_txt,
+    // "arm_64bit").
     let wide = config
         .wide
         .unwrap_or(!matches!(machine, Machine::Raspi0 | Machine::Raspi2b));
@@ -130,7 +134,7 @@ pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles, Fi
         kernel,
         initramfs,
         device_tree,
-        // The firmware takes the first line only.
+        // The firmware reads the first line only.
         cmdline: cmdline.lines().next().unwrap_or_default().trim().to_owned(),
         names,
     })
@@ -149,7 +153,7 @@ fn device_tree(
     for name in &wanted {
         let name = format!("{}{name}", config.prefix);
         if let Some(bytes) = boot.read(&format!("/{name}"), LIMIT)? {
-            // Devicetree Specification, 5.2: the magic of a flattened tree.
+            // The magic number of a flattened device tree (Devicetree Specification, 5.2).
             if !bytes.starts_with(&[0xd0, 0x0d, 0xfe, 0xed]) {
                 return Err(FirmwareError::NotWhat {
                     name,
@@ -163,7 +167,8 @@ fn device_tree(
     Err(FirmwareError::NoDeviceTree { names: wanted })
 }
 
-/// The initramfs that goes with a kernel when `auto_initramfs` is set: `kernel8.img` has `initramfs8`.
+/// Returns the initramfs that belongs to a kernel if `auto_initramfs` is set: `initramfs8` for
+/// `kernel8.img`.
 fn initramfs_of(kernel: &str) -> Option<String> {
     let stem = kernel.strip_suffix(".img")?.strip_prefix("kernel")?;
     Some(format!("initramfs{stem}"))
@@ -181,7 +186,7 @@ fn read_config(text: &str, machine: Machine) -> Config {
         if !here || line.starts_with('#') {
             continue;
         }
-        // The one setting without an equals sign: `initramfs initramfs8 followkernel`.
+        // The only setting without an equals sign: `initramfs initramfs8 followkernel`.
         if let Some(rest) = line.strip_prefix("initramfs ") {
             config.initramfs = rest.split_whitespace().next().map(str::to_owned);
             continue;
@@ -284,12 +289,12 @@ mod tests {
             (
                 "device_tree=config.txt",
                 Machine::Raspi3b,
-                "config.txt on the boot partition is no device tree",
+                "config.txt on the boot partition is not a device tree",
             ),
             (
                 "kernel=initramfs8",
                 Machine::Virt,
-                "initramfs8 on the boot partition is no kernel",
+                "initramfs8 on the boot partition is not a kernel",
             ),
             ("", Machine::Raspi4b, "bcm2711-rpi-4-b.dtb"),
         ] {

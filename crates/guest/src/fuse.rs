@@ -1,10 +1,11 @@
-//! Words on a guest's console at which its power is cut.
+//! Cuts a guest's power at a text on its console.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The words at which the power of one start of a guest is cut.
+/// The text at which the power of one start of a guest is cut.
 ///
-/// The thread that reads the console cuts it: the thread that watches the guest may be waiting for an answer of the guest just then.
+/// The thread that reads the console cuts the power, since the thread that watches the guest may be
+/// waiting for an answer of the guest at that moment.
 #[derive(Debug, Default)]
 pub struct Fuse(Mutex<Wire>);
 
@@ -15,7 +16,8 @@ struct Wire {
 }
 
 impl Fuse {
-    /// A fuse that blows at the first line with `text` in it; one that never does where there is no text.
+    /// Returns a fuse that blows at the first line that contains `text`, or never if there is no
+    /// text.
     #[must_use]
     pub fn at(text: Option<String>) -> Self {
         Self(Mutex::new(Wire { text, is_blown: false }))
@@ -25,7 +27,7 @@ impl Fuse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether the power is to be cut at this line: true once.
+    /// Returns whether the power must be cut at this line. This is true only once.
     pub fn blows_at(&self, line: &str) -> bool {
         let mut wire = self.wire();
         let blows = !wire.is_blown && wire.text.as_ref().is_some_and(|text| line.contains(text));
@@ -39,7 +41,7 @@ impl Fuse {
         self.wire().is_blown
     }
 
-    /// From now on it does not blow any more. Returns false when it has blown already.
+    /// Makes sure that the fuse does not blow from now on. Returns false if it has already blown.
     pub fn disarm(&self) -> bool {
         let mut wire = self.wire();
         if wire.is_blown {

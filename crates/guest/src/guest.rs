@@ -1,4 +1,4 @@
-//! A running emulator: started, read, cut off.
+//! A running emulator: starts it, reads its console, cuts its power.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,40 +10,42 @@ use std::thread::JoinHandle;
 
 use super::console::Console;
 use super::fuse::Fuse;
-use super::janitor::Janitor;
 use super::programs::QEMU;
+use super::reaper::Reaper;
 use kraken_disk::tool;
 use kraken_foundation::named;
 use kraken_foundation::text;
 
-/// What is kept of what the emulator says of itself, in bytes.
+/// How many bytes of the emulator's own messages are kept.
 const WORDS: u64 = 4096;
 
 /// How an emulator ended by itself.
 pub struct End {
-    /// Whether the guest restarts: with `-no-reboot` the emulator ends well then. So it does when the guest switches off, which its kernel says.
+    /// Whether the guest restarts. With `-no-reboot` the emulator exits successfully then. It also
+    /// does when the guest switches off, but then the kernel says so on the console.
     pub restarts: bool,
-    /// In words.
+    /// The exit status and the emulator's own message, for the report.
     pub said: String,
 }
 
-/// A guest. Dropping it takes its power away.
+/// A running guest. Dropping it cuts its power.
 pub struct Guest {
     process: Arc<Mutex<Child>>,
     id: u32,
-    janitor: Arc<Janitor>,
+    reaper: Arc<Reaper>,
     console: Arc<Mutex<Console>>,
     said: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
 }
 
 impl Guest {
-    /// Starts the emulator with these arguments; the console's bytes are put behind those in `log`. Each line goes to
-    /// `lines`, as long as somebody takes them. At the line at which `fuse` blows it is killed.
+    /// Starts the emulator with these arguments. The console's bytes are appended to `log`, and its
+    /// lines are sent to `lines` while there is a receiver. The guest is killed at the line at
+    /// which `fuse` blows.
     pub fn start(
         arguments: &[String],
         log: &Path,
-        janitor: &Arc<Janitor>,
+        reaper: &Arc<Reaper>,
         lines: SyncSender<String>,
         fuse: Arc<Fuse>,
     ) -> io::Result<Self> {
@@ -55,7 +57,7 @@ impl Guest {
             .stderr(Stdio::piped())
             .spawn()?;
         let (id, output, errors) = (process.id(), process.stdout.take(), process.stderr.take());
-        janitor.mind(id);
+        reaper.watch(id);
         let process = Arc::new(Mutex::new(process));
         let console = Arc::new(Mutex::new(Console::default()));
         let said = Arc::new(Mutex::new(String::new()));
@@ -65,10 +67,10 @@ impl Guest {
             let process = Arc::clone(&process);
             let hear = move |line: String| {
                 if fuse.blows_at(&line) {
-                    // It may have ended by itself.
+                    // The process may have ended by itself.
                     let _ = lock(&process).kill();
                 }
-                // Who is flooded sees some lines less; the console has them.
+                // If the receiver is too slow, it misses some lines. The console still has them.
                 let _ = lines.try_send(line);
             };
             readers.push(std::thread::spawn(move || {
@@ -80,7 +82,7 @@ impl Guest {
             readers.push(std::thread::spawn(move || {
                 let mut text = Vec::new();
                 let mut errors = errors;
-                // What could be read is what there is to say.
+                // If reading fails, the part that was read is kept.
                 let _ = errors.by_ref().take(WORDS).read_to_end(&mut text);
                 *lock(&said) = text::line(&String::from_utf8_lossy(&text));
                 let _ = io::copy(&mut errors, &mut io::sink());
@@ -89,22 +91,22 @@ impl Guest {
         Ok(Self {
             process,
             id,
-            janitor: Arc::clone(janitor),
+            reaper: Arc::clone(reaper),
             console,
             said,
             readers,
         })
     }
 
-    /// The console.
+    /// Returns the guest's console.
     pub fn console(&self) -> MutexGuard<'_, Console> {
         lock(&self.console)
     }
 
-    /// Whether the emulator has ended by itself, and how.
+    /// Returns how the emulator ended, if it has ended by itself.
     pub fn ended(&mut self) -> Option<End> {
         let status = lock(&self.process).try_wait().ok().flatten()?;
-        // What it said last may still be on its way.
+        // The last output may not have been read yet.
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
@@ -121,12 +123,12 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let mut process = lock(&self.process);
         let _ = process.kill();
         let _ = process.wait();
         drop(process);
-        self.janitor.forget(self.id);
+        self.reaper.forget(self.id);
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
@@ -136,7 +138,7 @@ impl Drop for Guest {
 fn follow(output: &mut impl Read, mut log: File, console: &Mutex<Console>, hear: impl Fn(String)) {
     let mut bytes = [0; 4096];
     while let Ok(count @ 1..) = output.read(&mut bytes) {
-        // A log that cannot be written is missed when it is kept; the lines are at hand all the same.
+        // If the log cannot be written, it is incomplete. The lines are still in memory.
         let _ = log.write_all(&bytes[..count]);
         let lines = lock(console).take(&bytes[..count]);
         lines.into_iter().for_each(&hear);

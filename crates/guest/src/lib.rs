@@ -1,16 +1,20 @@
-//! A card booted in QEMU: what a Pi's firmware would read from it, the machine, its console and SSH.
+//! A card booted in QEMU: what a Pi's firmware would read from it, the machine, its console and
+//! SSH.
 //!
-//! A [`Subject`] is an image, or a golden image with a patch. It reads what the firmware would read and makes the overlay that the guest
-//! writes to, so no image is ever changed. [`Machine`] knows the boards and QEMU's arguments, [`Guest`] is a running QEMU with its console,
-//! [`Shell`] an SSH connection into it. [`Spare`] is a kernel for cards whose own knows only a Pi. A [`Janitor`] ends guests and removes
-//! folders, whatever becomes of this program.
+//! A [`BootTarget`] is an image, or a golden image with a patch. It reads what the firmware would
+//! read, and makes the overlay that the guest writes to, so that no image is ever changed.
+//! [`Machine`] knows the boards and QEMU's arguments, [`Guest`] is a running QEMU with its console,
+//! and [`Shell`] is an SSH connection into it. [`FallbackKernel`] is a kernel for cards whose own
+//! kernel supports only a Pi. A [`Reaper`] kills guests and removes folders, however this program
+//! ends.
 //!
-//! This crate does not judge what it sees, and knows one guest at a time, never a cluster.
+//! This crate does not judge what it sees. It knows one guest at a time, never a cluster.
 //!
 //! ```
 //! use kraken_guest::Machine;
 //!
-//! assert_eq!("raspi3b".parse::<Machine>().map(Machine::is_board), Ok(true));
+//! assert_eq!(Machine::Raspi3b.name(), "raspi3b");
+//! assert!(Machine::Raspi3b.is_board());
 //! assert!(!Machine::Virt.is_board());
 //! ```
 
@@ -29,29 +33,29 @@ pub mod cmdline;
 pub mod console;
 pub mod devicetree;
 mod error;
+mod fallback;
 pub mod firmware;
 mod fuse;
 mod guest;
-mod janitor;
 pub mod limits;
 mod machine;
 mod packed;
 pub mod programs;
+mod reaper;
 mod scratch;
-mod spare;
 mod ssh;
-mod subject;
+mod target;
 mod virtio;
 pub mod written;
 
-pub use error::{EmulateError, io_error};
+pub use error::{BootError, io_error};
+pub use fallback::FallbackKernel;
 pub use firmware::FirmwareError;
 pub use fuse::Fuse;
 pub use guest::{End, Guest};
-pub use janitor::Janitor;
 pub use machine::{Machine, Parts};
 pub use packed::Unpacking;
+pub use reaper::Reaper;
 pub use scratch::folder_in;
-pub use spare::Spare;
 pub use ssh::{Login, OwnKey, Shell};
-pub use subject::{Fingerprint, Subject};
+pub use target::{BootTarget, Fingerprint};

@@ -1,29 +1,33 @@
-//! The time limits of a card's units: guests keep them where they are fast enough; where they are not, they get longer ones, and the card's are
-//! judged from the times that the guest took (the check `time-limits`).
+//! The time limits of a guest's units. A guest that is fast enough keeps the limits of the card. A
+//! slower one gets longer limits, and the check `time-limits` compares the times of the guest with
+//! the limits of the card.
 
-/// What systemd takes where nothing else is said, in seconds: `DefaultTimeoutStartSec=` and `DefaultDeviceTimeoutSec=` of
-/// systemd-system.conf(5).
+/// systemd's default limits, in seconds: `DefaultTimeoutStartSec=` and `DefaultDeviceTimeoutSec=`
+/// of systemd-system.conf(5).
 pub const DEFAULT: u64 = 90;
-/// Up to so many times slower than the reference machine a guest keeps the card's limits. The reference machine boots about as fast as a Pi 3B
-/// does, and no unit of a right card comes near to half of its limit there.
+/// A guest keeps the card's limits if it is at most so many times slower than the reference
+/// machine. The reference machine boots about as fast as a Pi 3B, and there no unit of a good card
+/// uses even half of its limit.
 const NEAR: f64 = 1.5;
-/// The limit of a guest that does not, in seconds, at least. No round number: a unit with just this limit has the default's.
+/// The shortest limit of a slower guest, in seconds. It is an odd number, so that a unit with
+/// exactly this limit is known to have the default.
 const EASED: u64 = 907;
 
-/// Which limits the units of a guest have.
+/// The time limits of a guest's units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// How many times longer than on the card everything may take in the guest; at least 1.
+    /// How many times longer everything may take in the guest than on the card; at least 1.
     pub slowness: f64,
-    /// The default limits of the guest in seconds, where it does not keep the card's.
+    /// The default limits of the guest in seconds, if it does not keep those of the card.
     pub eased: Option<u64>,
 }
 
 impl Limits {
-    /// For guests that are so many times slower than the reference machine.
-    pub fn of(stretch: f64) -> Self {
-        let slowness = stretch.max(1.0);
-        // Twice what the card's limit is here: what exceeds it is to be seen, and to end.
+    /// Returns the limits for guests that are `factor` times slower than the reference machine.
+    pub fn of(factor: f64) -> Self {
+        let slowness = factor.max(1.0);
+        // Twice the card's limit on this machine: a unit that exceeds the limit must be seen to do
+        // so, but must also end.
         let scaled = (DEFAULT as f64 * slowness * 2.0).ceil() as u64;
         Self {
             slowness,
@@ -31,7 +35,8 @@ impl Limits {
         }
     }
 
-    /// For the kernel's command line (kernel-command-line(7)): nothing where the guest keeps the card's limits.
+    /// Returns words for the kernel's command line (kernel-command-line(7)); none if the guest
+    /// keeps the card's limits.
     pub fn words(self) -> Vec<String> {
         let keys = ["default_device_timeout_sec", "default_timeout_start_sec"];
         let eased = self.eased.into_iter();
@@ -47,7 +52,7 @@ mod tests {
 
     #[test]
     fn only_a_slow_guest_has_other_limits_than_its_card() {
-        for (stretch, eased) in [
+        for (factor, eased) in [
             (0.5, None),
             (1.0, None),
             (1.5, None),
@@ -55,7 +60,7 @@ mod tests {
             (4.0, Some(907)),
             (8.0, Some(1440)),
         ] {
-            assert_eq!(Limits::of(stretch).eased, eased, "{stretch}");
+            assert_eq!(Limits::of(factor).eased, eased, "{factor}");
         }
         assert_eq!(Limits::of(0.5).slowness, 1.0);
         assert_eq!(Limits::of(1.0).words(), [""; 0]);

@@ -1,6 +1,8 @@
-//! The emulated boards: what QEMU calls them, what they have, and what the firmware of the real ones would read.
+//! The emulated machines: QEMU's names for them, their hardware, and what the firmware of the real
+//! boards would read.
 //!
-//! QEMU 10.0, docs/system/arm/raspi.rst and virt.rst. What a board of QEMU's lacks is said where it matters to a check.
+//! Source: QEMU 10.0, docs/system/arm/raspi.rst and virt.rst. The checks that are affected by what
+//! QEMU's boards lack say so.
 
 use std::fmt;
 use std::path::Path;
@@ -11,7 +13,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Machine {
-    /// No board, and fast: virtio disk and network, a clock, as many processors as wanted.
+    /// Not a board, but fast: virtio disk and network, a clock, any number of processors.
     #[default]
     Virt,
     /// Raspberry Pi Zero: ARMv6, 512 MiB.
@@ -24,27 +26,27 @@ pub enum Machine {
     Raspi4b,
 }
 
-/// What the guest is made of, as files.
+/// The files and values that a guest is started with.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
     /// The kernel.
     pub kernel: &'a Path,
-    /// The initramfs, where the card has one.
+    /// The initramfs, if the card has one.
     pub initramfs: Option<&'a Path>,
-    /// The device tree, on a board.
+    /// The device tree, if the machine is a board.
     pub device_tree: Option<&'a Path>,
     /// The kernel's command line.
     pub cmdline: &'a str,
-    /// The overlay over the card, qcow2.
+    /// The overlay over the card, in qcow2 format.
     pub disk: &'a Path,
-    /// The socket of the virtual network's port.
+    /// The socket of its port on the virtual network.
     pub network: &'a Path,
-    /// The adapter's MAC address.
+    /// The MAC address of its network adapter.
     pub mac: &'a str,
 }
 
 impl Machine {
-    /// All of them.
+    /// All machines.
     pub const ALL: [Machine; 5] = [
         Machine::Virt,
         Machine::Raspi0,
@@ -53,7 +55,7 @@ impl Machine {
         Machine::Raspi4b,
     ];
 
-    /// QEMU's name for it.
+    /// Returns QEMU's name for the machine.
     pub fn name(self) -> &'static str {
         match self {
             Machine::Virt => "virt",
@@ -64,17 +66,19 @@ impl Machine {
         }
     }
 
-    /// Whether it is a board, with a device tree of its own.
+    /// Returns whether it is a board with a device tree of its own.
     pub fn is_board(self) -> bool {
         self != Machine::Virt
     }
 
-    /// Whether its PL011 belongs to Bluetooth, so that the console is the mini UART, the second one.
+    /// Returns whether Bluetooth uses its PL011. The console is then the second UART, the mini
+    /// UART.
     pub fn has_bluetooth(self) -> bool {
         matches!(self, Machine::Raspi3b | Machine::Raspi4b)
     }
 
-    /// The MAC address that its adapter has when QEMU is asked for `wanted`: the first byte of `usb-net` is always 0x40 (hw/usb/dev-network.c).
+    /// Returns the MAC address that its adapter has if QEMU is asked for `wanted`. The first byte
+    /// of a `usb-net` address is always 0x40 (hw/usb/dev-network.c).
     pub fn mac(self, wanted: &str) -> String {
         match self.is_board() {
             true => format!("40{}", wanted.get(2..).unwrap_or_default()),
@@ -82,17 +86,17 @@ impl Machine {
         }
     }
 
-    /// Why a kernel may say nothing on it, and what to do.
+    /// Returns why a kernel may print nothing on this machine, and what the user can do.
     pub fn why_silent(self) -> &'static str {
         match self {
             Machine::Raspi4b => {
-                "QEMU's Pi 4 lacks devices without which Debian's kernel panics before it has a console: prove the card with `--machine virt`"
+                "QEMU's Pi 4 lacks devices without which Debian's kernel panics before it has a console: verify the card with `--machine virt`"
             }
-            _ => "the file is no kernel for this board, or is damaged: build the image again",
+            _ => "the file is not a kernel for this board, or is damaged: build the image again",
         }
     }
 
-    /// Its memory in MiB. Boards have what they have.
+    /// Returns its memory in MiB. The memory of a board is fixed.
     pub fn memory(self) -> u64 {
         match self {
             Machine::Raspi0 => 512,
@@ -101,8 +105,9 @@ impl Machine {
         }
     }
 
-    /// The kernel that its firmware takes when config.txt names none (documentation/computers/config_txt, "kernel"): the 64-bit one where
-    /// `wide`, as `arm_64bit` says.
+    /// Returns the kernel that its firmware starts if config.txt names none
+    /// (documentation/computers/config_txt, "kernel"). `wide` is the setting `arm_64bit`: true asks
+    /// for the 64-bit kernel.
     pub fn default_kernel(self, wide: bool) -> &'static str {
         match self {
             Machine::Raspi0 => "kernel.img",
@@ -113,7 +118,7 @@ impl Machine {
         }
     }
 
-    /// The device trees that its firmware looks for, the first that is there being taken.
+    /// Returns the device trees that its firmware looks for. The first one that exists is used.
     pub fn device_trees(self) -> &'static [&'static str] {
         match self {
             Machine::Virt => &[],
@@ -124,7 +129,8 @@ impl Machine {
         }
     }
 
-    /// The sections of config.txt that are for it, besides `[all]`. `virt` counts as a Pi 3.
+    /// Returns the sections of config.txt that apply to it besides `[all]`. `virt` counts as a Pi
+    /// 3.
     pub fn config_sections(self) -> &'static [&'static str] {
         match self {
             Machine::Raspi0 => &["pi0"],
@@ -134,15 +140,17 @@ impl Machine {
         }
     }
 
-    /// QEMU's arguments for it. `processors` counts on `virt` only.
+    /// Returns QEMU's arguments. `processors` has an effect on `virt` only.
     pub fn arguments(self, parts: &Parts<'_>, processors: usize) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         let mut all: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| all.extend(words.iter().map(|word| (*word).to_owned()));
-        // A guest that restarts ends the emulator: at each start the firmware reads the card anew, which QEMU would not.
+        // The emulator ends when the guest restarts, because the firmware reads the card again at
+        // each start and QEMU would not.
         add(&["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot"]);
         add(&["-chardev", "stdio,id=console,signal=off"]);
-        // A Pi has no clock: what it shows before it has asked is long past.
+        // A Pi has no battery-backed clock: until it has asked a time server, it shows a time long
+        // ago.
         add(&["-rtc", "base=2019-01-01T00:00:00"]);
         match self {
             Machine::Virt => {
@@ -183,12 +191,13 @@ impl Machine {
     }
 }
 
-/// The overlay. What the guest says is on the disk is on the disk, also when its power is cut; the host's power is not.
+/// Returns the option for the overlay. Data that the guest has flushed survives a power cut of the
+/// guest, but not one of the host.
 fn drive(disk: &Path) -> String {
     format!("file={},format=qcow2,cache=writeback", escaped(disk))
 }
 
-/// A path among options that commas part (qemu(1): a comma is doubled).
+/// Escapes a path in a list of options that commas separate (qemu(1): a comma is doubled).
 fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }

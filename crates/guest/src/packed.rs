@@ -1,44 +1,47 @@
-//! Packed images, unpacked for one run.
+//! Unpacks packed images for one run.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::EmulateError;
+use super::BootError;
 use super::error::io_error;
-use super::janitor::Janitor;
+use super::reaper::Reaper;
 use super::scratch::folder_in;
 use kraken_fetch::{Format, Limits, recognise, unpack};
 use kraken_foundation::Job;
 use kraken_image::output::UNPACKED_LIMIT;
 
-/// Where packed images are unpacked; gone, with all that is in it, when it is dropped or the program ends in any way.
+/// A folder for unpacked images. The folder and its files are removed when this value is dropped,
+/// or when the program ends in any way.
 #[derive(Debug)]
 pub struct Unpacking {
-    // First the janitor, who is done when the folder is gone.
-    _janitor: Janitor,
+    // The reaper is dropped first: it removes the folder.
+    _reaper: Reaper,
     folder: tempfile::TempDir,
 }
 
 impl Unpacking {
-    /// A folder in `room`, which has the space: some GiB for each image.
+    /// Makes a folder in `room`, which needs some GiB of free space for each image.
     ///
     /// # Errors
-    /// [`EmulateError::Io`] when it cannot be made.
-    pub fn new(room: &Path) -> Result<Self, EmulateError> {
+    /// [`BootError::Io`] if the folder cannot be made.
+    pub fn new(room: &Path) -> Result<Self, BootError> {
         let folder = folder_in(room)?;
-        let janitor =
-            Janitor::hire(&[folder.path()]).map_err(io_error("starting a shell to clean up behind", folder.path()))?;
+        let reaper =
+            Reaper::spawn(&[folder.path()]).map_err(io_error("starting a shell to clean up behind", folder.path()))?;
         Ok(Self {
-            _janitor: janitor,
+            _reaper: reaper,
             folder,
         })
     }
 
-    /// The raw image in a packed file, no larger than those that `verify` takes; a raw image itself. What is neither is left for the run to judge.
+    /// Returns the raw image of a packed file, which may be as large as those that `verify`
+    /// accepts. For a raw image, or a file of unknown format, returns `image` itself; the run then
+    /// reports what is wrong with it.
     ///
     /// # Errors
-    /// [`EmulateError`] when the file cannot be read or is damaged, or there is no room.
-    pub fn raw(&self, image: &Path, job: Job<'_>) -> Result<PathBuf, EmulateError> {
+    /// [`BootError`] if the file cannot be read or is damaged, or if the disk is full.
+    pub fn raw(&self, image: &Path, job: Job<'_>) -> Result<PathBuf, BootError> {
         let format = recognise(image).unwrap_or(Format::Raw);
         if format == Format::Raw {
             return Ok(image.to_owned());
@@ -69,12 +72,12 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::Subject;
+    use crate::BootTarget;
     use kraken_foundation::interrupt::Interrupt;
     use kraken_foundation::progress::Silent;
 
     #[test]
-    fn what_is_booted_is_a_copy_and_what_is_watched_is_the_file_that_was_named() {
+    fn a_copy_is_booted_and_the_named_file_is_watched() {
         let room = tempfile::tempdir().unwrap();
         let mut image = vec![0; 1 << 20];
         image[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -85,22 +88,20 @@ mod tests {
 
         let unpacking = Unpacking::new(&room.path().join("boot")).unwrap();
         let cluster = testkit::images::kraken();
-        let mut subject = Subject::file(&cluster.nodes[0], packed.clone());
-        subject
-            .unpack(&unpacking, Job::new(&Silent, &Interrupt::new()))
-            .unwrap();
-        assert_eq!(fs::read(&subject.image).unwrap(), image);
-        assert_eq!(subject.named(), Some(packed.clone()));
+        let mut target = BootTarget::file(&cluster.nodes[0], packed.clone());
+        target.unpack(&unpacking, Job::new(&Silent, &Interrupt::new())).unwrap();
+        assert_eq!(fs::read(&target.image).unwrap(), image);
+        assert_eq!(target.named(), Some(packed.clone()));
 
-        let before = subject.fingerprint().unwrap();
-        fs::write(&subject.image, "another").unwrap();
+        let before = target.fingerprint().unwrap();
+        fs::write(&target.image, "another").unwrap();
         assert!(
-            subject.fingerprint().unwrap() == before,
-            "the copy is nobody's business"
+            target.fingerprint().unwrap() == before,
+            "a change of the copy does not count"
         );
         fs::write(&packed, "another").unwrap();
-        assert!(subject.fingerprint().unwrap() != before);
-        let copy = subject.image.clone();
+        assert!(target.fingerprint().unwrap() != before);
+        let copy = target.image.clone();
         drop(unpacking);
         assert!(!copy.exists());
     }

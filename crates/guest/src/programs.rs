@@ -1,18 +1,19 @@
-//! The programs that booting needs: whether they are here, and how to install them; how one is run with a time limit.
+//! The programs that booting needs: finds out whether they are installed, and runs them with a time
+//! limit.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::EmulateError;
+use super::BootError;
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
 
-/// The emulator.
+/// The name of the emulator.
 pub const QEMU: &str = "qemu-system-aarch64";
 
-/// Programs, and Debian's, Fedora's, Arch's and Alpine's packages of them.
+/// Programs, and the packages of Debian, Fedora, Arch and Alpine that contain them.
 const NEEDED: &[(&str, [&str; 4])] = &[
     (
         QEMU,
@@ -31,7 +32,7 @@ const NEEDED: &[(&str, [&str; 4])] = &[
     ),
 ];
 
-/// Package managers, in the order of the packages above.
+/// Package managers, in the order of the packages in [`NEEDED`].
 const MANAGERS: [(&str, &str); 4] = [
     ("apt-get", "sudo apt-get install"),
     ("dnf", "sudo dnf install"),
@@ -39,11 +40,11 @@ const MANAGERS: [(&str, &str); 4] = [
     ("apk", "sudo apk add"),
 ];
 
-/// Whether all that booting needs is here.
+/// Checks that all programs that booting needs are installed.
 ///
 /// # Errors
-/// [`EmulateError::Missing`] with the line that installs what is not.
-pub fn are_here() -> Result<(), EmulateError> {
+/// [`BootError::Missing`] with the command that installs the missing ones.
+pub fn are_here() -> Result<(), BootError> {
     let missing: Vec<_> = NEEDED.iter().filter(|(name, _)| !is_here(name)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -58,7 +59,7 @@ pub fn are_here() -> Result<(), EmulateError> {
         }
         None => "install QEMU 7.2 or later for ARM guests, with its tools, and OpenSSH's client".to_owned(),
     };
-    Err(EmulateError::Missing { names, install })
+    Err(BootError::Missing { names, install })
 }
 
 fn is_here(name: &str) -> bool {
@@ -68,19 +69,19 @@ fn is_here(name: &str) -> bool {
     folders.iter().any(|folder| folder.join(name).is_file())
 }
 
-/// The emulator's name and version: `QEMU emulator version 10.0.2`.
-pub fn version() -> Result<String, EmulateError> {
+/// Returns the emulator's name and version: `QEMU emulator version 10.0.2`.
+pub fn version() -> Result<String, BootError> {
     let output = run(QEMU, &["--version"], b"")?;
     let text = String::from_utf8_lossy(&output);
     let line = text.lines().next().unwrap_or_default();
     Ok(line.split(" (").next().unwrap_or(line).to_owned())
 }
 
-/// Runs a program that must succeed; gives what it printed.
-pub fn run(program: &'static str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, EmulateError> {
+/// Runs a program that must succeed. Returns what it printed.
+pub fn run(program: &'static str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, BootError> {
     let mut command = tool(program);
     command.args(arguments);
-    let failed = |said: String| EmulateError::Tool { program, said };
+    let failed = |said: String| BootError::Tool { program, said };
     let output = run_for(&mut command, input, Duration::from_secs(300), &Interrupt::new())
         .map_err(|error| failed(error.to_string()))?;
     match output.status.success() {
@@ -93,7 +94,8 @@ pub fn run(program: &'static str, arguments: &[&str], input: &[u8]) -> Result<Ve
     }
 }
 
-/// Runs a command until it ends, its time is over, or the interrupt is set; then it is killed (`TimedOut`, `Interrupted`).
+/// Runs a command until it ends. If `limit` is exceeded or the interrupt is set, the command is
+/// killed and the error is `TimedOut` or `Interrupted`.
 pub fn run_for(command: &mut Command, input: &[u8], limit: Duration, interrupt: &Interrupt) -> io::Result<Output> {
     let end = Instant::now() + limit;
     let mut child = command
@@ -105,7 +107,7 @@ pub fn run_for(command: &mut Command, input: &[u8], limit: Duration, interrupt: 
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            // What does not listen is no failure of ours.
+            // A program that does not read its input has not failed for that.
             let _ = stdin.as_mut().map(|stdin| stdin.write_all(input));
             drop(stdin);
         });
@@ -134,24 +136,24 @@ pub fn run_for(command: &mut Command, input: &[u8], limit: Duration, interrupt: 
     })
 }
 
-/// A guest may print without an end: so much of it is read, in bytes.
+/// How many bytes of a program's output are read: a guest may print without end.
 const READ_LIMIT: u64 = 16 << 20;
 
 fn drain(from: Option<&mut impl Read>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(from) = from {
-        // What was read until it broke is what there is.
+        // If reading fails, the part that was read is kept.
         let _ = from.take(READ_LIMIT).read_to_end(&mut bytes);
         let _ = io::copy(from, &mut io::sink());
     }
     bytes
 }
 
-/// As an argument.
-pub fn text(path: &Path) -> Result<&str, EmulateError> {
-    path.to_str().ok_or_else(|| EmulateError::Io {
+/// Returns a path as text, for use as an argument.
+pub fn text(path: &Path) -> Result<&str, BootError> {
+    path.to_str().ok_or_else(|| BootError::Io {
         doing: "naming",
         path: path.to_owned(),
-        source: io::Error::other("its name is no UTF-8"),
+        source: io::Error::other("its name is not UTF-8"),
     })
 }

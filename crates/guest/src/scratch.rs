@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use super::EmulateError;
+use super::BootError;
 use super::error::io_error;
 
-/// A folder with a name of its own in `parent`, which is made where it is missing; gone once it is dropped.
-pub fn folder_in(parent: &Path) -> Result<tempfile::TempDir, EmulateError> {
+/// Makes a folder with a unique name in `parent`, and `parent` if it is missing. The folder is
+/// removed when the result is dropped.
+pub fn folder_in(parent: &Path) -> Result<tempfile::TempDir, BootError> {
     fs::create_dir_all(parent).map_err(io_error("making", parent))?;
     tempfile::Builder::new()
         .prefix("kf-")

@@ -1,4 +1,4 @@
-//! Logging in to a guest with OpenSSH, through the virtual LAN: one connection that many commands share.
+//! Logs in to a guest with OpenSSH, through the virtual LAN. Many commands share one connection.
 
 use std::fs::{self};
 use std::io;
@@ -8,21 +8,22 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::janitor::Janitor;
 use super::programs::run_for;
+use super::reaper::Reaper;
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::named;
 use kraken_foundation::text;
 
-/// Who logs in, where, with what.
+/// How to log in to a guest: where, as which account, with which key.
 #[derive(Clone, Debug)]
 pub struct Login {
     /// The loopback address that leads to the guest's port 22.
     pub at: SocketAddrV4,
     /// The account.
     pub user: String,
-    /// The private key; without one, those that OpenSSH finds by itself, agents among them.
+    /// The private key file. Without one, OpenSSH uses the keys that it finds by itself, including
+    /// those of agents.
     pub key: Option<PathBuf>,
 }
 
@@ -32,7 +33,8 @@ impl Login {
         command.args(["-F", "none", "-p", &self.at.port().to_string()]);
         for option in [
             "BatchMode=yes",
-            // The guest is known by its place on the LAN, and its keys are new on the first start.
+            // The guest is identified by its place on the LAN, and its host keys are new at the
+            // first start.
             "StrictHostKeyChecking=no",
             "UserKnownHostsFile=/dev/null",
             "GlobalKnownHostsFile=/dev/null",
@@ -55,7 +57,8 @@ impl Login {
         format!("{}@{}", self.user, self.at.ip())
     }
 
-    /// Logs in anew and runs one command; says what kept it from that.
+    /// Opens a new connection and runs one command. Returns what the command printed, or why it
+    /// failed.
     pub fn once(&self, script: &str, limit: Duration, interrupt: &Interrupt) -> Result<String, String> {
         let mut command = self.command();
         command
@@ -67,21 +70,22 @@ impl Login {
     }
 }
 
-/// A connection that is kept.
+/// A connection that stays open.
 #[derive(Debug)]
 pub struct Shell {
     login: Login,
     master: Child,
     socket: PathBuf,
-    janitor: Arc<Janitor>,
+    reaper: Arc<Reaper>,
 }
 
 impl Shell {
-    /// Logs in. `socket` is where the connection is shared: a short path, not there yet.
+    /// Logs in. OpenSSH shares the connection at `socket`, which must be a short path that does not
+    /// exist yet.
     pub fn open(
         login: &Login,
         socket: PathBuf,
-        janitor: &Arc<Janitor>,
+        reaper: &Arc<Reaper>,
         limit: Duration,
         interrupt: &Interrupt,
     ) -> Result<Self, String> {
@@ -96,12 +100,12 @@ impl Shell {
             .stdout(Stdio::null())
             .stderr(file);
         let master = command.spawn().map_err(|error| words(&error))?;
-        janitor.mind(master.id());
+        reaper.watch(master.id());
         let mut shell = Self {
             login: login.clone(),
             master,
             socket,
-            janitor: Arc::clone(janitor),
+            reaper: Arc::clone(reaper),
         };
         let end = Instant::now() + limit;
         while !shell.socket.exists() {
@@ -117,10 +121,10 @@ impl Shell {
         Ok(shell)
     }
 
-    /// Runs a shell script in the guest; gives what it printed, or what went wrong.
+    /// Runs a shell script in the guest. Returns what it printed, or why it failed.
     pub fn run(&self, script: &str, limit: Duration, interrupt: &Interrupt) -> Result<String, String> {
         let mut command = self.login.command();
-        // Never a connection of its own: it would hang where the guest is gone.
+        // This must not open a connection of its own, which would hang if the guest is gone.
         command
             .args(["-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-S"])
             .arg(&self.socket)
@@ -130,7 +134,7 @@ impl Shell {
         said(output)
     }
 
-    /// Whether the connection is still there, as far as this end knows.
+    /// Returns whether the connection is open, as far as this side knows.
     pub fn is_open(&mut self) -> bool {
         matches!(self.master.try_wait(), Ok(None))
     }
@@ -138,15 +142,15 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // It may have ended with its guest.
+        // The process may have ended with its guest.
         let _ = self.master.kill();
         let _ = self.master.wait();
-        self.janitor.forget(self.master.id());
+        self.reaper.forget(self.master.id());
         let _ = fs::remove_file(&self.socket);
     }
 }
 
-/// What a command printed, or what it complained of.
+/// Returns what a command printed, or its error message.
 fn said(output: Output) -> Result<String, String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
@@ -169,17 +173,17 @@ fn words(error: &io::Error) -> String {
     }
 }
 
-/// A key that only this run has, in files that go with its folder.
+/// A key pair of one run, in files that are removed with their folder.
 #[derive(Debug)]
 pub struct OwnKey {
     /// The private key's file, mode 0600.
     pub file: PathBuf,
-    /// The public key's line.
+    /// The line with the public key, for `authorized_keys`.
     pub line: String,
 }
 
 impl OwnKey {
-    /// Makes one in this folder.
+    /// Makes a key pair in this folder.
     pub fn make(folder: &Path) -> io::Result<Self> {
         use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
         let failed = |error: ssh_key::Error| io::Error::other(format!("making an SSH key: {error}"));

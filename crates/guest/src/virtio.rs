@@ -1,11 +1,11 @@
-//! Whether the kernels of an image have a driver for the disk of `virt`.
+//! Finds out whether the kernels of an image have a driver for the disk of `virt`.
 
 use kraken_disk::{FileTree, TreeError, real_path};
 
-/// Lists of modules of one kernel, in bytes.
+/// The largest list of modules of one kernel, in bytes.
 const LIST_LIMIT: u64 = 16 << 20;
 
-/// Whether the kernels in this root have modules, and none of them one for the disk of `virt`.
+/// Returns whether the kernels in this root have modules, but none for the disk of `virt`.
 pub(crate) fn lacks_virtio(root: &dyn FileTree) -> Result<bool, TreeError> {
     let folder = real_path(root, "/lib/modules")?;
     if root.metadata(&folder)?.is_none() {
@@ -23,7 +23,8 @@ pub(crate) fn lacks_virtio(root: &dyn FileTree) -> Result<bool, TreeError> {
             }
         }
     }
-    // Without any module the card is wrong, and should be seen to be.
+    // A card without any module list is faulty. It boots with its own kernel, so that the run shows
+    // the fault.
     Ok(seen)
 }
 
@@ -33,7 +34,7 @@ mod tests {
     use kraken_disk::MemoryTree;
 
     #[test]
-    fn kernels_without_virtio_are_told_from_those_that_are_not_there() {
+    fn kernels_without_virtio_differ_from_missing_kernels() {
         let with = |files: &[(&str, &str)]| {
             let mut tree = MemoryTree::default();
             for (path, text) in files {

@@ -1,5 +1,5 @@
-//! The card as it is now: the image, and over it what guests have written into the overlay. Read while no guest runs, as a Pi's firmware
-//! reads its card anew at each start.
+//! The card as it is now: the image, and over it what guests have written into the overlay. It is
+//! read while no guest runs, as a Pi's firmware reads its card at each start.
 
 use std::io;
 use std::path::Path;
@@ -7,43 +7,45 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::EmulateError;
+use super::BootError;
 use super::error::io_error;
 use super::firmware::FirmwareError;
 use super::programs::{run, text};
 use kraken_disk::{FatTree, FileTree, ImageFile, Partition, PartitionTable, ReadAt};
 
-/// A run of bytes, as `qemu-img map --output=json` (qemu-img(1)) lists it: it leaves no gap between two.
+/// A run of bytes, as `qemu-img map --output=json` (qemu-img(1)) lists it. There are no gaps
+/// between runs.
 #[derive(Debug, Deserialize)]
 struct Extent {
     start: u64,
     length: u64,
-    /// 0 in the overlay, 1 in the image under it.
+    /// 0 if the bytes are in the overlay, 1 if they are in the image under it.
     depth: u32,
-    /// Whether it reads as zeros.
+    /// Whether the bytes are all zero.
     zero: bool,
-    /// Where its bytes are in that file; not there for zeros, nor for what is compressed, which no guest writes.
+    /// The position of the bytes in that file. It is missing for zeros and for compressed data,
+    /// which no guest writes.
     offset: Option<u64>,
 }
 
-/// An overlay with its image under it, for reading.
+/// An overlay and the image under it, for reading.
 pub struct Written {
     files: [ImageFile; 2],
     extents: Vec<Extent>,
 }
 
 impl Written {
-    /// Opens the overlay at `overlay`, which has `image` under it.
+    /// Opens the overlay at `overlay`, which lies over `image`.
     ///
     /// # Errors
-    /// [`EmulateError`] when one of them cannot be read.
-    pub fn open(overlay: &Path, image: &Path) -> Result<Self, EmulateError> {
+    /// [`BootError`] if one of them cannot be read.
+    pub fn open(overlay: &Path, image: &Path) -> Result<Self, BootError> {
         let map = run(
             "qemu-img",
             &["map", "--output=json", "-f", "qcow2", text(overlay)?],
             b"",
         )?;
-        let extents = extents(&map).map_err(|said| EmulateError::Tool {
+        let extents = extents(&map).map_err(|said| BootError::Tool {
             program: "qemu-img",
             said,
         })?;
@@ -55,7 +57,7 @@ impl Written {
     }
 }
 
-/// The runs, which begin at 0 and leave no gap.
+/// Parses the runs of a map. They begin at 0 and have no gaps.
 fn extents(map: &[u8]) -> Result<Vec<Extent>, String> {
     let extents: Vec<Extent> =
         serde_json::from_slice(map).map_err(|error| format!("its map of an overlay cannot be read: {error}"))?;
@@ -99,15 +101,15 @@ impl ReadAt for Written {
     }
 }
 
-/// The partitions that a kernel finds on a disk; none where it has no table that can be read.
+/// Returns the partitions that a kernel finds on a disk; none if the disk has no readable table.
 pub fn partitions(disk: &Arc<dyn ReadAt>) -> Vec<Partition> {
     PartitionTable::read(disk)
         .map(|table| table.partitions)
         .unwrap_or_default()
 }
 
-/// The partition that the firmware starts from: the first FAT volume with a `config.txt` or a `cmdline.txt`. What is in the others, and whether
-/// they were unmounted, the firmware does not look at.
+/// Opens the partition that the firmware starts from: the first FAT volume with a `config.txt` or a
+/// `cmdline.txt`. The firmware ignores the content of the others, and whether they were unmounted.
 pub fn boot_tree(disk: &Arc<dyn ReadAt>) -> Result<FatTree, FirmwareError> {
     let mut fault = None;
     for partition in partitions(disk) {
@@ -141,7 +143,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [image, overlay] = ["image", "overlay"].map(|name| folder.path().join(name));
         fs::write(&image, [1; 8192]).unwrap();
-        // As qemu-img 10.0 writes it of a card of 16 KiB, whose second half the image does not have; older ones leave out some keys.
+        // As qemu-img 10.0 prints it for a card of 16 KiB over an image of half that size. Older
+        // releases leave out some keys.
         fs::write(&overlay, [[2; 4096], [3; 4096]].concat()).unwrap();
         let map = br#"[{ "start": 0, "length": 2048, "depth": 1, "present": true, "zero": false, "data": true, "compressed": false, "offset": 0},
             { "start": 2048, "length": 2048, "depth": 0, "zero": false, "data": true, "offset": 4096},

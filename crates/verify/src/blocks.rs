@@ -16,15 +16,20 @@ use kraken_image::output::Bmap;
 const CHECK: &str = "blocks";
 /// How many wrong ranges are named.
 const SHOWN: usize = 5;
-/// A block map larger than this is not one of ours, in bytes.
+/// The largest block map, in bytes. A larger file was not written by this program.
 const TEXT_LIMIT: u64 = 256 << 20;
-/// Bytes in a block of the map.
+/// The size of a block of the map, in bytes.
 const BLOCK: u64 = 4096;
 
-/// Compares every range of the map at `map` with the raw image at `image`, and the map with what the image's own file systems
-/// say is in use. `required`: a missing map is a finding.
+/// Compares every range of the block map at `map` with the raw image at `image`, and checks that
+/// the map covers all blocks that the image's file systems use. If `required` is true, a missing
+/// map is a finding.
+///
+/// # Errors
+/// [`CheckError`] if the image or the map cannot be read, or if the user stops the run.
 pub fn verify(
-    (image, map): (&Path, &Path),
+    image: &Path,
+    map: &Path,
     required: bool,
     report: &mut ImageReport,
     job: Job<'_>,
@@ -93,7 +98,8 @@ pub fn verify(
     Ok(())
 }
 
-/// Whether the map has every block that the image's file systems use: one that is left out would not be written to a card.
+/// Checks that the map covers every block that the image's file systems use. A block that is left
+/// out would not be written to a card.
 fn complete(map: &Bmap, file: &Arc<ImageFile>, report: &mut ImageReport) {
     let used = match UsedMap::of(file.clone()) {
         Ok(used) => used,
@@ -135,7 +141,8 @@ fn hash(file: &ImageFile, start: u64, end: u64) -> io::Result<String> {
     Ok(hex::encode(sum.finalize()))
 }
 
-/// Where `build` puts the map of an image: beside it, named after the raw image whether that is packed or not.
+/// Returns where `build` puts the block map of an image: beside the image, with the name of the raw
+/// image even if the image is packed.
 pub fn map_of(image: &Path) -> PathBuf {
     let name = image.file_name().unwrap_or_default().to_string_lossy();
     let raw = name

@@ -1,15 +1,17 @@
-//! What must hold in every image that is to boot and to be logged in to, whatever made it. These rules come from here alone: they do
-//! not ask `provision`, which reads the image that is under test.
+//! Rules for every image that must boot and accept a login, whatever program made it. They are
+//! independent of `provision`, which bases its work on the image under test.
 
 use super::report::ImageReport;
+use super::volumes::Trees;
 use kraken_disk::{FileTree, Layout, NodeType, TreeError};
 use kraken_image::base::OsImage;
 use kraken_spec::Cluster;
 
 const CHECK: &str = "boot";
-/// No text file looked at here is larger, in bytes.
+/// The largest text file that is read here, in bytes.
 const LIMIT: u64 = 1 << 20;
-/// What may stand behind `init=`: systemd, and the first-boot script of Raspberry Pi OS Bookworm and older (it removes itself).
+/// The allowed values of `init=`: systemd, and the first-boot script of Raspberry Pi OS Bookworm
+/// and older (it removes itself).
 const INITS: &[&str] = &[
     "/sbin/init",
     "/lib/systemd/systemd",
@@ -19,13 +21,7 @@ const INITS: &[&str] = &[
 ];
 
 /// Checks what the firmware, the kernel and the login need.
-pub fn verify(
-    layout: &Layout,
-    os: &OsImage,
-    cluster: &Cluster,
-    (boot, root): (&dyn FileTree, &dyn FileTree),
-    report: &mut ImageReport,
-) {
+pub fn verify(layout: &Layout, os: &OsImage, cluster: &Cluster, trees: Trees<'_>, report: &mut ImageReport) {
     report.begin(CHECK);
     if !layout.table.firmware_reads(&layout.boot) {
         report.find(
@@ -38,8 +34,8 @@ pub fn verify(
         );
     }
     cmdline(layout, &os.cmdline, report);
-    firmware(boot, report);
-    let read = |path: &'static str, report: &mut ImageReport| match text(root, path) {
+    firmware(trees.boot, report);
+    let read = |path: &'static str, report: &mut ImageReport| match text(trees.root, path) {
         Ok(text) => text,
         Err(error) => {
             report.find(CHECK, format!("root:{path}"), error.to_string());
@@ -52,7 +48,7 @@ pub fn verify(
     }
     match read("/etc/passwd", report) {
         Some(passwd) => accounts(cluster, &passwd, report),
-        None => report.find(CHECK, "root:/etc/passwd", "is missing: nobody could log in"),
+        None => report.find(CHECK, "root:/etc/passwd", "is missing: no user could log in"),
     }
 }
 
@@ -62,7 +58,7 @@ fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>, TreeError> {
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Whether the kernel will find its root file system, and start the system.
+/// Checks that the kernel finds its root file system and starts the system.
 fn cmdline(layout: &Layout, cmdline: &str, report: &mut ImageReport) {
     const PLACE: &str = "boot:/cmdline.txt";
     let words: Vec<&str> = cmdline.split_ascii_whitespace().collect();
@@ -84,8 +80,9 @@ fn cmdline(layout: &Layout, cmdline: &str, report: &mut ImageReport) {
     }
 }
 
-/// Whether a device as cmdline.txt and fstab(5) name it is the partition with this PARTUUID and number.
-/// Labels and file-system UUIDs are not looked into.
+/// Checks that a device, as cmdline.txt and fstab(5) name it, is the partition with this PARTUUID
+/// and number. Labels and file system UUIDs are accepted without a check. The error says what is
+/// wrong.
 fn device_is(device: &str, partuuid: &str, number: u32) -> Result<(), String> {
     if let Some(id) = device.strip_prefix("PARTUUID=") {
         return match id.eq_ignore_ascii_case(partuuid) {
@@ -104,7 +101,7 @@ fn device_is(device: &str, partuuid: &str, number: u32) -> Result<(), String> {
     match given {
         Some(given) if given == number => Ok(()),
         Some(_) => Err(format!("the partition has the number {number}")),
-        None => Err("it is no partition of a card".into()),
+        None => Err("it is not a partition of a card".into()),
     }
 }
 
@@ -128,7 +125,7 @@ fn firmware(boot: &dyn FileTree, report: &mut ImageReport) {
     }
 }
 
-/// Whether the system will mount its own two partitions.
+/// Checks that the system mounts its own two partitions.
 fn mounts(layout: &Layout, os: &OsImage, fstab: &str, report: &mut ImageReport) {
     const PLACE: &str = "root:/etc/fstab";
     for (mount, partition) in [("/", &layout.root), (os.boot_mount.as_str(), &layout.boot)] {
@@ -152,7 +149,7 @@ fn mounts(layout: &Layout, os: &OsImage, fstab: &str, report: &mut ImageReport) 
     }
 }
 
-/// Whether the configured user can log in, and nobody else is root.
+/// Checks that the configured user can log in, and that no other account is root.
 fn accounts(cluster: &Cluster, passwd: &str, report: &mut ImageReport) {
     const PLACE: &str = "root:/etc/passwd";
     let user = &cluster.user.name;
@@ -179,7 +176,7 @@ fn accounts(cluster: &Cluster, passwd: &str, report: &mut ImageReport) {
             }
         }
     }
-    // cloud-init could make the account, but every image of ours has it already.
+    // cloud-init could create the account, but every image of this program already contains it.
     if !found {
         report.find(CHECK, PLACE, format!("has no user {user}"));
     }
@@ -190,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_told_from_others() {
+    fn devices_are_compared_with_the_partition() {
         for (device, good) in [
             ("PARTUUID=A1B2C3D4-02", true),
             ("PARTUUID=a1b2c3d4-01", false),

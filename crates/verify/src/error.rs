@@ -1,26 +1,27 @@
-//! Why an image could not be checked at all.
+//! The reasons why an image could not be checked at all.
 
 use std::path::PathBuf;
 
 use kraken_foundation::interrupt::Interrupted;
 
-/// Why a check could not be made at all. An image that is wrong is not an error but a [`super::Finding`].
+/// Why a check could not be made at all. A fault of an image is not an error but a
+/// [`super::Finding`].
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// Stopped on request.
+    /// The user stopped the run.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// A file could not be read.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// What was being done, as a gerund.
+        /// What was being done, as a gerund such as `reading`.
         doing: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The folder has nothing to check.
+    /// The folder contains no image of the cluster.
     #[error("{} has no images of this cluster ({expected}); make them with `kraken-flash build`, or name another folder", path.display())]
     NoImages {
         /// The folder.
@@ -34,39 +35,40 @@ pub enum CheckError {
         /// The file.
         path: PathBuf,
     },
-    /// A tool that does part of the check is missing.
+    /// A program that does a part of the check is not installed.
     #[error("running {tool}: {source}; install it (Debian: apt-get install {package})")]
     Tool {
         /// The program.
         tool: &'static str,
-        /// Debian's package that has it.
+        /// The Debian package that contains it.
         package: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A tool that does part of the check failed by itself; that says nothing of the image.
+    /// A program that does a part of the check failed. This does not say anything about the image.
     #[error("running {tool}: it ended with {status}: {said}")]
     ToolFailed {
         /// The program.
         tool: &'static str,
-        /// How it ended.
+        /// How the program ended.
         status: String,
-        /// The last line it wrote.
+        /// The last line that it printed.
         said: String,
     },
-    /// A report could not be made into a page.
+    /// The HTML page of a report could not be made.
     #[error("making the HTML report: {why}; this is a fault of the program, the other reports have the same findings")]
     Page {
-        /// What the template engine said.
+        /// The message of the template engine.
         why: String,
     },
-    /// What the image should hold could not be worked out.
+    /// The intended content of the image could not be worked out.
     #[error("working out what the image should hold")]
     Provision(#[from] kraken_image::provision::ProvisionError),
 }
 
 impl CheckError {
-    /// Makes an error of what the system says: `doing` is a gerund, such as "reading".
+    /// Returns a function that makes an error out of one of the operating system. `doing` is a
+    /// gerund, such as `reading`.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| CheckError::Io { doing, path, source }

@@ -1,4 +1,4 @@
-//! What is on an image, for `inspect`: nothing is compared, nothing is judged.
+//! Reads what is on an image, for `inspect`. Nothing is compared with kraken.toml.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::CheckError;
 use super::packages::{self, Against};
 use super::report::ImageReport;
+use super::volumes::ImageVolume;
 use kraken_disk::{Ext4Info, Ext4Tree, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
 use kraken_fetch::{Format, recognise};
 use kraken_foundation::interrupt::Interrupt;
@@ -15,13 +16,13 @@ use kraken_image::base::OsImage;
 use kraken_image::packages::RecordedPackage;
 use kraken_image::provision::NodeRecord;
 
-/// What an image says of itself. What could not be read is `None`, and `problems` says why.
+/// What is known of an image. What could not be read is `None`, and `problems` says why.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Facts {
     /// Size in bytes.
     pub size: u64,
-    /// `mbr` or `gpt`, with the disk's identifier.
+    /// The kind of the partition table (`mbr` or `gpt`) with the disk's identifier.
     pub table: Option<String>,
     /// The partitions.
     pub partitions: Vec<PartitionFacts>,
@@ -29,9 +30,9 @@ pub struct Facts {
     pub used_bytes: Option<u64>,
     /// The system.
     pub system: Option<OsImage>,
-    /// The packages baked in.
+    /// The packages that were baked in.
     pub packages: Vec<RecordedPackage>,
-    /// The node it was made for.
+    /// The node that the image was made for.
     pub node: Option<NodeRecord>,
     /// What could not be read, one line each.
     pub problems: Vec<String>,
@@ -41,28 +42,28 @@ pub struct Facts {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PartitionFacts {
-    /// Its number in the table.
+    /// The number in the table.
     pub number: u32,
-    /// Where it begins, in bytes.
+    /// The start in bytes.
     pub start: u64,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// Its type: two hexadecimal digits (MBR) or a GUID (GPT).
+    /// The type: two hexadecimal digits (MBR) or a GUID (GPT).
     pub kind: String,
     /// `boot`, `root`, or empty.
     pub purpose: &'static str,
-    /// Its PARTUUID.
+    /// The PARTUUID.
     pub partuuid: String,
-    /// Free bytes of its file system.
+    /// The free bytes of the file system.
     pub free: Option<u64>,
 }
 
-/// Reads what there is to know of a raw image.
+/// Reads everything that is known of a raw image.
 ///
 /// # Errors
-/// [`CheckError`] when the file cannot be opened.
+/// [`CheckError`] if the file cannot be opened, or is packed.
 pub fn inspect(path: &Path, interrupt: &Interrupt) -> Result<Facts, CheckError> {
-    // What is not recognised at all is shown as far as it goes.
+    // A file of unknown format is shown as far as it can be read.
     if recognise(path).is_ok_and(|format| format != Format::Raw) {
         return Err(CheckError::Packed { path: path.into() });
     }
@@ -103,7 +104,7 @@ pub fn inspect(path: &Path, interrupt: &Interrupt) -> Result<Facts, CheckError> 
     match Layout::detect(file.clone()) {
         Ok(layout) => {
             if let Some(root) = inspect_volumes(&file, &layout, &mut facts) {
-                inspect_packages((path, &layout), &root, &mut facts, interrupt)?;
+                inspect_packages(path, &layout, &root, &mut facts, interrupt)?;
             }
         }
         Err(error) => facts.problems.push(error.to_string()),
@@ -169,16 +170,21 @@ fn inspect_volumes(file: &Arc<ImageFile>, layout: &Layout, facts: &mut Facts) ->
     Some(root)
 }
 
-/// The packages, and what is wrong with their files by dpkg's sums and by our record; what a cluster laid over them is not known here.
+/// Reads the packages and compares their files with dpkg's sums and with the record. Files that a
+/// cluster laid over them count as faults, since the cluster is not known here.
 fn inspect_packages(
-    (path, layout): (&Path, &Layout),
+    path: &Path,
+    layout: &Layout,
     root: &Ext4Tree,
     facts: &mut Facts,
     interrupt: &Interrupt,
 ) -> Result<(), CheckError> {
     let mut report = ImageReport::default();
-    let image = (path, layout.root.start);
-    facts.packages = packages::verify(image, root, Against::default(), &mut report, interrupt)?;
+    let volume = ImageVolume {
+        image: path,
+        offset: layout.root.start,
+    };
+    facts.packages = packages::verify(volume, root, Against::default(), &mut report, interrupt)?;
     facts.problems.extend(
         report
             .findings

@@ -1,4 +1,4 @@
-//! Checks files: one image, or a folder of images, each by itself and all of them as the cluster.
+//! Checks files: one image, or a folder of images, each by itself and all of them as a cluster.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,16 +21,31 @@ use kraken_image::provision::Assets;
 use kraken_spec::Cluster;
 use kraken_swarm_state::ClusterKeys;
 
-/// Checks the images of `cluster` in `folder`: those that the manifest lists, and those that lie there besides.
+/// What the images of a folder are compared with.
+#[derive(Clone, Copy)]
+pub struct FolderExpectation<'a> {
+    /// The cluster that they should belong to.
+    pub cluster: &'a Cluster,
+    /// The templates and overlays that they should have been made from.
+    pub assets: &'a Assets,
+    /// The packages that should be in them; with `None` they are not compared with a list.
+    pub lock: Option<&'a Lock>,
+    /// The cluster's keys. Without them the secrets on the cards are only compared with each other.
+    pub keys: Option<&'a ClusterKeys>,
+}
+
+/// Checks the images of a cluster in `folder`: those that the manifest lists, and others that are
+/// there.
 ///
 /// # Errors
-/// [`CheckError`] when a check could not be made; a wrong image is a finding of the report.
-pub fn verify_folder(
-    folder: &Path,
-    (cluster, assets): (&Cluster, &Assets),
-    (lock, keys): (Option<&Lock>, Option<&ClusterKeys>),
-    job: Job<'_>,
-) -> Result<Report, CheckError> {
+/// [`CheckError`] if a check could not be made. A fault of an image is a finding of the report.
+pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'_>) -> Result<Report, CheckError> {
+    let FolderExpectation {
+        cluster,
+        assets,
+        lock,
+        keys,
+    } = *expected;
     let mut report = Report::default();
     let (images, manifest) = set::listed(folder, cluster, &mut report)?;
     strangers::find(folder, cluster, &images, &mut report)?;
@@ -87,10 +102,10 @@ pub fn verify_folder(
     Ok(report)
 }
 
-/// Checks one image, raw or packed, and compares it with the block map beside it, when there is one.
+/// Checks one image, raw or packed, and compares it with the block map beside it, if there is one.
 ///
 /// # Errors
-/// [`CheckError`] when the image or the map cannot be read, or a tool is missing.
+/// [`CheckError`] if the image or the map cannot be read, or if a program is missing.
 pub fn verify_file(path: &Path, expected: &Expectation<'_>, job: Job<'_>) -> Result<ImageReport, CheckError> {
     let image = ListedImage {
         number: 0,
@@ -103,14 +118,16 @@ pub fn verify_file(path: &Path, expected: &Expectation<'_>, job: Job<'_>) -> Res
 
 fn verify_listed(image: &ListedImage, expected: &Expectation<'_>, job: Job<'_>) -> Result<ImageReport, CheckError> {
     let map = blocks::map_of(&image.path);
-    // What is not even recognised is judged as a raw image: its table will say what is wrong.
+    // A file of unknown format is checked as a raw image. The check of its partition table will
+    // report what is wrong.
     let format = recognise(&image.path).unwrap_or(Format::Raw);
     if format == Format::Raw {
         let mut report = verify_image(&image.path, expected, job.interrupt)?;
-        blocks::verify((&image.path, &map), image.listed, &mut report, job)?;
+        blocks::verify(&image.path, &map, image.listed, &mut report, job)?;
         return Ok(report);
     }
-    // Beside the packed file, where there was room for it before; a later `build` clears what a killed run leaves.
+    // The image is unpacked beside the packed file, where there was room for it when it was built.
+    // A later `build` removes what a killed run leaves behind.
     let folder = image
         .path
         .parent()
@@ -139,7 +156,7 @@ fn verify_listed(image: &ListedImage, expected: &Expectation<'_>, job: Job<'_>) 
         }
     };
     let mut report = verify_image(raw.path(), expected, job.interrupt)?;
-    blocks::verify((raw.path(), &map), image.listed, &mut report, job)?;
+    blocks::verify(raw.path(), &map, image.listed, &mut report, job)?;
     report.path.clone_from(&image.path);
     if image
         .raw_sha256

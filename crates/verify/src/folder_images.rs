@@ -1,4 +1,5 @@
-//! Where a folder has each node's image, and what else lies there: for those who boot a folder.
+//! Finds each node's image in a folder, and images that do not belong there, for a run that boots
+//! the folder.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use super::set::{self, ListedImage};
 use super::strangers;
 use kraken_spec::Cluster;
 
-/// As which a node's image may lie in a folder, the first one first.
+/// The endings of the image files of a node, in the order of preference.
 const ENDS: [&str; 5] = ["img", "img.xz", "img.zst", "img.gz", "img.zip"];
 
 /// The images of a cluster in a folder.
@@ -19,13 +20,14 @@ pub struct FolderImages {
 }
 
 impl FolderImages {
-    /// Looks for the images of all nodes, also of those that nobody asked for: these are no strangers. The file that the manifest lists
-    /// for a node is its image; another one of that node is of another build.
+    /// Finds the images of all nodes, including those that the user did not ask for: these belong
+    /// to the set as well. If the manifest lists a file for a node, that file is its image, and
+    /// another image of the node is of another build.
     ///
     /// # Errors
-    /// [`CheckError`] when the folder or its manifest cannot be read.
+    /// [`CheckError`] if the folder or its manifest cannot be read.
     pub fn read(folder: &Path, cluster: &Cluster) -> Result<Self, CheckError> {
-        // What the manifest says besides is for `verify`: an image boots without it.
+        // The other problems of the manifest matter to `verify` only: an image boots without it.
         let (mut images, _) = set::listed(folder, cluster, &mut Report::default())?;
         for node in &cluster.nodes {
             if images.iter().any(|image| image.number == node.number) {
@@ -48,12 +50,12 @@ impl FolderImages {
         })
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A node's image; `None` when it is not there.
+    /// Returns a node's image; `None` if there is none.
     pub fn of(&self, node: u32) -> Option<&Path> {
         self.images
             .iter()
@@ -61,7 +63,8 @@ impl FolderImages {
             .map(|image| image.path.as_path())
     }
 
-    /// What of the folder is no image of the set, a sentence each, with the mend: as `verify` says it of the folder.
+    /// Returns a sentence, with a help, for each image in the folder that is not of the set, as
+    /// `verify` reports it.
     pub fn strangers(&self) -> &[String] {
         &self.strangers
     }

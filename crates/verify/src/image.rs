@@ -1,12 +1,13 @@
-//! Everything that can be said of one image without booting it.
+//! Checks one image in all ways that are possible without booting it.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::packages::Against;
 use super::report::ImageReport;
+use super::volumes::{ImageVolume, Trees};
 use super::{CheckError, boot, daemon, modules, overlay, packages, pristine, swarm, tools};
-use kraken_disk::{FileTree, ImageFile, Layout, Slice};
+use kraken_disk::{ImageFile, Layout, Slice};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_image::base::OsImage;
 use kraken_image::packages::lock::Lock;
@@ -17,26 +18,29 @@ use kraken_swarm_state::ClusterKeys;
 /// What an image is compared with.
 #[derive(Clone, Copy)]
 pub struct Expectation<'a> {
-    /// The cluster it should belong to.
+    /// The cluster that it should belong to.
     pub cluster: &'a Cluster,
-    /// Templates and overlays it should have been made from.
+    /// The templates and overlays that it should have been made from.
     pub assets: &'a Assets,
-    /// The node it should be; `None` for whichever node it says it is.
+    /// The node that it should be; `None` accepts the node that the image names.
     pub node: Option<u32>,
-    /// The cluster's keys; without them the secrets on the card are checked among themselves only.
+    /// The cluster's keys. Without them the secrets on the card are only compared with each other.
     pub keys: Option<&'a ClusterKeys>,
-    /// SHA-256 of the base it should have been made from, in hexadecimal, when somebody else knows it.
+    /// The SHA-256 of the base that it should have been made from, in hexadecimal, if a manifest
+    /// names it.
     pub base_sha256: Option<&'a str>,
-    /// The packages that should be in it, by its base; `None`: they are not compared with a list.
+    /// The packages that should be in it, by its base; with `None` they are not compared with a
+    /// list.
     pub lock: Option<&'a Lock>,
-    /// SHA-256 of its record of packages, in hexadecimal, when somebody else knows it.
+    /// The SHA-256 of its record of packages, in hexadecimal, if a manifest names it.
     pub packages_sha256: Option<&'a str>,
 }
 
-/// Checks one raw image. Each check that fails adds findings; a check that cannot be made because an earlier one failed is left out.
+/// Checks one raw image. Each failed check adds findings. A check that an earlier failure makes
+/// impossible is left out.
 ///
 /// # Errors
-/// [`CheckError`] when the image cannot be read at all or a tool is missing.
+/// [`CheckError`] if the image cannot be read at all, or if a program is missing.
 pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interrupt) -> Result<ImageReport, CheckError> {
     let mut report = ImageReport {
         path: path.into(),
@@ -72,21 +76,29 @@ pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interru
         }
     };
     match layout.root_tree(file) {
-        Ok(root) => verify_trees((path, &layout), (&boot, &root), expected, &mut report, interrupt)?,
+        Ok(root) => {
+            let trees = Trees {
+                boot: &boot,
+                root: &root,
+            };
+            verify_trees(path, &layout, trees, expected, &mut report, interrupt)?;
+        }
         Err(error) => report.find("ext4", "", error.to_string()),
     }
     Ok(report)
 }
 
 fn verify_trees(
-    (path, layout): (&Path, &Layout),
-    (boot, root): (&dyn FileTree, &dyn FileTree),
+    path: &Path,
+    layout: &Layout,
+    trees: Trees<'_>,
     expected: &Expectation<'_>,
     report: &mut ImageReport,
     interrupt: &Interrupt,
 ) -> Result<(), CheckError> {
+    let Trees { boot, root } = trees;
     report.begin("system");
-    // The image's age matters to `bake` only; here the record says which floor was baked in.
+    // The image's age matters to `bake` only. Here, the record says which clock floor was baked in.
     let os = match OsImage::read(boot, root, 0) {
         Ok(os) => os,
         Err(error) => {
@@ -112,7 +124,7 @@ fn verify_trees(
     };
     report.node = Some(record.number);
     report.hostname = Some(record.hostname.clone());
-    boot::verify(layout, &os, expected.cluster, (boot, root), report);
+    boot::verify(layout, &os, expected.cluster, trees, report);
     modules::verify(root, expected.cluster, report);
     inputs(&record, expected, report);
     let Some(node) = which_node(&record, expected, report) else {
@@ -128,7 +140,8 @@ fn verify_trees(
         keys: expected.keys,
         rejoin: record.swarm.rejoin(),
     };
-    // An image so damaged that nothing can be planned from it is wrong; that is a finding, and no reason to stop.
+    // If the image is so damaged that its intended content cannot be planned, that is a finding,
+    // not an error.
     let mut wanted = match provision::common(&context, expected.assets) {
         Ok(overlay) => overlay,
         Err(error) => {
@@ -144,7 +157,7 @@ fn verify_trees(
         }
     }
     overlay::compare(&wanted, boot, root, report);
-    pristine::verify((boot, root), (expected.cluster, &record), &wanted, report);
+    pristine::verify(trees, expected.cluster, &record, &wanted, report);
     let against = Against {
         lock: expected.lock.map(|lock| lock.set_for(&record.base_sha256)),
         record_sha256: expected.packages_sha256,
@@ -152,27 +165,31 @@ fn verify_trees(
         overlay: Some(&wanted),
     };
     if expected.cluster.swarm.mode != SwarmMode::None || record.swarm != Membership::None {
-        swarm::verify(root, &record, (expected.cluster, node), report);
+        swarm::verify(root, &record, expected.cluster, node, report);
     }
     if record.swarm == Membership::Baked {
         report.warnings = provision::covers(root, &provision::state_folder(expected.cluster));
     }
-    report.packages = packages::verify((path, layout.root.start), root, against, report, interrupt)?;
+    let volume = ImageVolume {
+        image: path,
+        offset: layout.root.start,
+    };
+    report.packages = packages::verify(volume, root, against, report, interrupt)?;
     interrupt.check()?;
     let locked = expected
         .lock
         .is_some_and(|lock| lock.set_for(&record.base_sha256).is_some());
-    let subject = daemon::Subject {
+    let target = daemon::DaemonTarget {
         root,
         architecture: &os.architecture,
         swarm: record.swarm != Membership::None,
         trusted: locked && !report.findings.iter().any(|finding| finding.check == "packages"),
     };
-    daemon::verify(&subject, report);
+    daemon::verify(&target, report);
     Ok(())
 }
 
-/// Whether the inputs that the image names are those that others know of.
+/// Checks that the inputs that the image names are the expected ones.
 fn inputs(record: &NodeRecord, expected: &Expectation<'_>, report: &mut ImageReport) {
     if let Some(wanted) = expected.base_sha256.filter(|wanted| *wanted != record.base_sha256) {
         let message = format!("it names the base {}, the manifest {wanted}", record.base_sha256);
@@ -188,7 +205,8 @@ fn inputs(record: &NodeRecord, expected: &Expectation<'_>, report: &mut ImageRep
     }
 }
 
-/// The node of the cluster that the image should be, and whether it says so itself.
+/// Returns the node of the cluster that the image should be, and checks that the image names the
+/// same node.
 fn which_node<'a>(record: &NodeRecord, expected: &Expectation<'a>, report: &mut ImageReport) -> Option<&'a Node> {
     let cluster = expected.cluster;
     if record.cluster != cluster.name {

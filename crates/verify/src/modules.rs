@@ -1,5 +1,5 @@
-//! Whether the kernels of an image have what Docker and a swarm need of them: a node whose kernel lacks one of these starts, joins, and
-//! runs no container, or none that another node reaches.
+//! Checks that the kernels of an image have the modules that Docker and a swarm need. Without one
+//! of these, a node starts and joins, but runs no container, or none that another node can reach.
 
 use kraken_disk::{FileTree, TreeError};
 use kraken_spec::{Cluster, DockerSource, SwarmMode};
@@ -7,22 +7,22 @@ use kraken_spec::{Cluster, DockerSource, SwarmMode};
 use super::report::ImageReport;
 
 const CHECK: &str = "kernel";
-/// No list of modules is larger, in bytes.
+/// The largest list of modules, in bytes.
 const LIMIT: u64 = 16 << 20;
-/// What the name of a module's file may end with.
+/// The possible endings of a module's file.
 const ENDINGS: &[&str] = &[".ko", ".ko.xz", ".ko.gz", ".ko.zst"];
 
-/// A module, where kernels have it, and what it is for.
+/// The name of a module, the places where kernels have it, and its purpose.
 struct Need(&'static str, &'static [&'static str], &'static str);
 
-/// What every Docker uses.
+/// Modules that every Docker uses.
 const DOCKER: &[Need] = &[
     Need("overlay", &["fs/overlayfs"], "the layers of images (overlay2)"),
     Need("bridge", &["net/bridge"], "the networks of containers"),
     Need("br_netfilter", &["net/bridge"], "rules between containers"),
     Need("veth", &["drivers/net"], "the containers' ends of networks"),
 ];
-/// What a swarm uses besides.
+/// Modules that a swarm uses as well.
 const SWARM: &[Need] = &[
     Need("vxlan", &["drivers/net/vxlan", "drivers/net"], "networks across nodes"),
     Need(
@@ -32,14 +32,16 @@ const SWARM: &[Need] = &[
     ),
 ];
 
-/// Checks every kernel of the image that has modules; one without (all in its file, or made by hand) tells nothing.
+/// Checks every kernel of the image that has modules. A kernel without modules (all of them built
+/// in, or made by hand) cannot be checked.
 pub(super) fn verify(root: &dyn FileTree, cluster: &Cluster, report: &mut ImageReport) {
     let swarm = cluster.swarm.mode != SwarmMode::None;
     if !swarm && cluster.docker.source == DockerSource::None {
         return;
     }
     let mut begun = false;
-    // /lib is a link to usr/lib on all but the oldest images: the first that has any has all.
+    // /lib is a link to usr/lib on all but the oldest images. The first folder with any modules
+    // contains all of them.
     for folder in ["/usr/lib/modules", "/lib/modules"] {
         let kernels = match root.list(folder) {
             Ok(kernels) => kernels,
@@ -70,7 +72,8 @@ pub(super) fn verify(root: &dyn FileTree, cluster: &Cluster, report: &mut ImageR
     }
 }
 
-/// What the kernel with the modules in `place` lacks; `None` where nothing tells what it has built in.
+/// Returns what the kernel with the modules in `place` lacks; `None` if there is no list of what is
+/// built into it.
 fn missing(root: &dyn FileTree, place: &str, swarm: bool) -> Result<Option<Vec<&'static Need>>, TreeError> {
     let text = |name: &str| -> Result<Option<String>, TreeError> {
         let bytes = root.read(&format!("{place}/{name}"), LIMIT)?;
@@ -79,7 +82,7 @@ fn missing(root: &dyn FileTree, place: &str, swarm: bool) -> Result<Option<Vec<&
     let Some(builtin) = text("modules.builtin")? else {
         return Ok(None);
     };
-    // Paths as depmod(8) has them. It may not have run yet, so the usual places are looked at, too.
+    // Paths as depmod(8) lists them. It may not have run yet, so the usual places are checked, too.
     let listed = text("modules.dep")?.unwrap_or_default();
     let mut missing = Vec::new();
     for need in DOCKER.iter().chain(if swarm { SWARM } else { &[] }) {
@@ -113,7 +116,7 @@ fn missing(root: &dyn FileTree, place: &str, swarm: bool) -> Result<Option<Vec<&
     Ok(Some(missing))
 }
 
-/// The module that a path is the file of; the kernel makes no difference between `-` and `_`.
+/// Returns the name of the module in a file. The kernel does not distinguish `-` from `_`.
 fn module(path: &str) -> Option<String> {
     let name = path.trim().rsplit('/').next()?;
     let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending))?;
@@ -137,7 +140,7 @@ mod tests {
         let mut tree = MemoryTree::new();
         let at = |path: &str| format!("{PLACE}/{path}");
         tree.file(&at("kernel/net/bridge/bridge.ko.xz"), *b"x");
-        assert_eq!(named(&tree, true), None, "nothing tells what is built in");
+        assert_eq!(named(&tree, true), None, "there is no list of what is built in");
         tree.file(
             &at("modules.builtin"),
             *b"kernel/fs/overlayfs/overlay.ko\nkernel/drivers/net/veth.ko\n",
@@ -150,7 +153,7 @@ mod tests {
                 &at("modules.dep"),
                 *b"updates/ip-vs.ko.zst: kernel/x.ko\nkernel/drivers/net/vxlan/vxlan.ko.xz:\nkernel/net/ip_vs_rr.ko:\n",
             );
-        // In the list, and its file is gone.
+        // The list names a file that does not exist.
         assert_eq!(named(&tree, true).unwrap(), ["vxlan"]);
         tree.file(&at("kernel/drivers/net/vxlan/vxlan.ko.xz"), *b"x");
         assert_eq!(named(&tree, true).unwrap(), [""; 0]);

@@ -1,15 +1,15 @@
-//! Compares the files of an image with the overlay they should have come from.
+//! Compares the files of an image with the overlay that they should have come from.
 
 use super::report::ImageReport;
 use kraken_disk::{FileTree, NodeType, TreeError};
 use kraken_overlay::{Content, Entry, EntryPath, Kind, Overlay, Volume};
 
-/// The check's name.
+/// The name of the check.
 const CHECK: &str = "files";
-/// FAT keeps times in steps of two seconds (Microsoft's FAT specification, `DIR_WrtTime`).
+/// FAT stores times in steps of two seconds (Microsoft's FAT specification, `DIR_WrtTime`).
 const FAT_TIME_STEP: u64 = 2;
 
-/// Compares every entry of `expected` with what the trees hold, adding a finding for each difference.
+/// Compares every entry of `expected` with the two trees. Adds a finding for each difference.
 pub fn compare(expected: &Overlay, boot: &dyn FileTree, root: &dyn FileTree, report: &mut ImageReport) {
     report.begin(CHECK);
     for (volume, path, entry) in expected.iter() {
@@ -40,7 +40,7 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
                 _ => vec![],
             });
         }
-        // It may be there, with something in it.
+        // The folder may exist if it is not empty.
         Kind::AbsentIfEmpty => return Ok(vec![]),
         Kind::File(_) | Kind::HardLink(_) => NodeType::File,
         Kind::Directory | Kind::DirectoryIfMissing => NodeType::Directory,
@@ -116,7 +116,7 @@ fn content(path: &str, wanted: &Content, size: u64, tree: &dyn FileTree) -> Resu
         .filter(|byte| **byte == b'\n')
         .count()
         + 1;
-    // The bytes themselves are not shown: they may be a secret.
+    // The bytes themselves are not shown, because they may be a secret.
     Ok(Some(format!("has another content, first at byte {at} (line {line})")))
 }
 

@@ -1,13 +1,13 @@
-//! The packages baked into an image: whether they are those of `kraken.lock`, whether dpkg knows them, and whether every file of them is what
-//! our record and dpkg's own md5sums say.
+//! Checks the packages baked into an image: they must be those of `kraken.lock`, dpkg must know
+//! them, and each of their files must match the image's record and dpkg's own md5sums.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use super::report::ImageReport;
+use super::volumes::ImageVolume;
 use super::{CheckError, xattrs};
 use kraken_debian::PathFilter;
 use kraken_debian::control::{Paragraph, paragraphs};
@@ -19,7 +19,7 @@ use kraken_overlay::{EntryPath, Overlay, Volume};
 use kraken_spec::Cluster;
 
 const CHECK: &str = "packages";
-/// No text of dpkg's is larger, in bytes.
+/// The largest text file of dpkg, in bytes.
 const TEXT: u64 = 64 << 20;
 /// How many wrong files are named.
 const SHOWN: usize = 20;
@@ -27,18 +27,20 @@ const SHOWN: usize = 20;
 /// What the packages of an image are compared with.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Against<'a> {
-    /// What `kraken.lock` has for this base. Outer `None`: nobody has a lock file to compare with.
+    /// The packages of `kraken.lock` for this base. The outer `None` means that there is no lock
+    /// file to compare with.
     pub(super) lock: Option<Option<&'a LockedSet>>,
-    /// SHA-256 of the record as the manifest has it.
+    /// The SHA-256 of the record, as the manifest has it.
     pub(super) record_sha256: Option<&'a str>,
-    /// The cluster of kraken.toml, which asks for packages or not.
+    /// The cluster of kraken.toml, which may ask for packages.
     pub(super) cluster: Option<&'a Cluster>,
-    /// Files that were laid over the packages' own; they are compared elsewhere.
+    /// Files that were laid over the packages' own. They are compared elsewhere.
     pub(super) overlay: Option<&'a Overlay>,
 }
 
-/// Whether an image without packages lacks some. The base can have everything that is asked for, which the lock file tells; but one that
-/// was made for another kraken.toml tells nothing.
+/// Returns whether an image without packages lacks some. The base may already contain everything
+/// that the cluster asks for, which the lock file shows. But a lock file that was made for another
+/// kraken.toml does not show anything.
 fn none_baked_is_wrong(lock: Option<&LockedSet>, cluster: Option<&Cluster>) -> bool {
     match (lock, cluster) {
         (Some(bake), Some(cluster)) if !bake.request.is_of(cluster) => are_asked_for(cluster),
@@ -47,9 +49,9 @@ fn none_baked_is_wrong(lock: Option<&LockedSet>, cluster: Option<&Cluster>) -> b
     }
 }
 
-/// Checks the packages; gives the list of them.
+/// Checks the packages. Returns the list of them.
 pub(super) fn verify(
-    (image, offset): (&Path, u64),
+    volume: ImageVolume<'_>,
     root: &dyn FileTree,
     against: Against<'_>,
     report: &mut ImageReport,
@@ -81,7 +83,7 @@ pub(super) fn verify(
     if let Err(error) = files(root, &record, against.overlay, report, interrupt)? {
         report.find(CHECK, "", error.to_string());
     }
-    xattrs::compare((image, offset), &record, report)?;
+    xattrs::compare(volume, &record, report)?;
     Ok(record.packages)
 }
 
@@ -89,7 +91,7 @@ fn place(path: &str) -> String {
     format!("{}:{path}", Volume::Root)
 }
 
-/// Whether the packages are those that were locked.
+/// Checks that the packages are those of the lock file.
 fn compare_lock(record: &PackagesRecord, against: Against<'_>, report: &mut ImageReport) {
     let Some(lock) = against.lock else { return };
     let Some(bake) = lock else {
@@ -129,7 +131,7 @@ fn compare_lock(record: &PackagesRecord, against: Against<'_>, report: &mut Imag
     }
 }
 
-/// Findings of which only the first are named.
+/// Adds findings, but names only the first [`SHOWN`] of them.
 struct Few<'a> {
     report: &'a mut ImageReport,
     count: usize,
@@ -144,7 +146,7 @@ impl Few<'_> {
     }
 }
 
-/// Every recorded file, and every file of dpkg's own lists.
+/// Checks every recorded file, and every file of dpkg's own lists.
 fn files(
     root: &dyn FileTree,
     record: &PackagesRecord,
@@ -187,10 +189,10 @@ fn files(
         if hidden(&path) {
             continue;
         }
-        match content(root, &path) {
-            Ok(Some((_, found))) if found == sum => {}
+        match hashes(root, &path) {
+            Ok(Some(found)) if found.md5 == sum => {}
             Ok(Some(_)) => few.find(&path, "is not what dpkg's md5sums say".into()),
-            // dpkg's lists name also what the image's dpkg is set to leave out.
+            // dpkg's lists also name files that the image's dpkg is set to leave out.
             Ok(None) if left_out(&path) => {}
             Ok(None) => few.find(&path, "is missing, and dpkg's md5sums list it".into()),
             Err(error) => few.find(&path, error.to_string()),
@@ -215,12 +217,12 @@ fn differences(root: &dyn FileTree, file: &RecordedFile, sum: Option<&str>) -> R
         (Recorded::File { size, .. }, NodeType::File) if *size != found.size => {
             Some(format!("has {} bytes and should have {size}", found.size))
         }
-        (Recorded::File { sha256, .. }, NodeType::File) => match content(root, &file.path)? {
-            Some((hash, _)) if hash != *sha256 => Some("has another content than was baked in".into()),
-            Some((_, md5)) if sum.is_some_and(|sum| sum != md5) => Some("is not what dpkg's md5sums say".into()),
+        (Recorded::File { sha256, .. }, NodeType::File) => match hashes(root, &file.path)? {
+            Some(found) if found.sha256 != *sha256 => Some("has another content than was baked in".into()),
+            Some(found) if sum.is_some_and(|sum| sum != found.md5) => Some("is not what dpkg's md5sums say".into()),
             _ => None,
         },
-        (Recorded::Name(other), NodeType::File) => match (content(root, &file.path)?, content(root, other)?) {
+        (Recorded::Name(other), NodeType::File) => match (hashes(root, &file.path)?, hashes(root, other)?) {
             (Some(one), Some(two)) if one == two => None,
             _ => Some(format!("should be a second name of {other}")),
         },
@@ -228,7 +230,7 @@ fn differences(root: &dyn FileTree, file: &RecordedFile, sum: Option<&str>) -> R
             let seen = root.read_link(&file.path)?.unwrap_or_default();
             (seen != *target).then(|| format!("points to {seen:?} and should point to {target:?}"))
         }
-        // A link to a folder does for a folder, as in dpkg.
+        // As in dpkg, a link to a folder may stand in place of a folder.
         (Recorded::Folder, NodeType::Directory | NodeType::Symlink) => None,
         _ => Some("is of another kind than what was baked in".into()),
     };
@@ -252,14 +254,24 @@ fn differences(root: &dyn FileTree, file: &RecordedFile, sum: Option<&str>) -> R
     Ok(None)
 }
 
-/// SHA-256 and MD5 of a file, in hexadecimal; `None` when there is none.
-fn content(root: &dyn FileTree, path: &str) -> Result<Option<(String, String)>, TreeError> {
-    let bytes = root.read(path, u64::MAX)?;
-    Ok(bytes.map(|bytes| (hex::encode(Sha256::digest(&bytes)), hex::encode(Md5::digest(&bytes)))))
+/// The hashes of a file, in hexadecimal.
+#[derive(PartialEq, Eq)]
+struct Hashes {
+    sha256: String,
+    md5: String,
 }
 
-/// What dpkg's own lists say of the packages' files: absolute path → MD5 in hexadecimal. Diverted files, and
-/// conffiles, are under their other name.
+/// Returns the hashes of a file; `None` if there is no such file.
+fn hashes(root: &dyn FileTree, path: &str) -> Result<Option<Hashes>, TreeError> {
+    let bytes = root.read(path, u64::MAX)?;
+    Ok(bytes.map(|bytes| Hashes {
+        sha256: hex::encode(Sha256::digest(&bytes)),
+        md5: hex::encode(Md5::digest(&bytes)),
+    }))
+}
+
+/// Returns the sums of the packages' files from dpkg's own lists: absolute path → MD5 in
+/// hexadecimal. Diverted files and conffiles are listed under their other name.
 fn md5sums(root: &dyn FileTree, record: &PackagesRecord) -> Result<BTreeMap<String, String>, TreeError> {
     let diversions = text(root, "/var/lib/dpkg/diversions")?;
     let lines: Vec<&str> = diversions.lines().collect();
@@ -281,7 +293,8 @@ fn md5sums(root: &dyn FileTree, record: &PackagesRecord) -> Result<BTreeMap<Stri
                 .find(|entry| entry[0] == path && entry[2] != name)
                 .map(|entry| entry[1].to_owned());
             let path = diverted.unwrap_or(path);
-            // A conffile waits under this name until it is configured; beside it can be one of another version.
+            // A conffile has this name until its package is configured. A conffile of another
+            // version may exist beside it.
             let waiting = format!("{path}.dpkg-new");
             let is_waiting = recorded.contains(waiting.as_str());
             sums.insert(if is_waiting { waiting } else { path }, sum.to_owned());
@@ -290,13 +303,13 @@ fn md5sums(root: &dyn FileTree, record: &PackagesRecord) -> Result<BTreeMap<Stri
     Ok(sums)
 }
 
-/// A text of the image; empty when there is none.
+/// Returns a text file of the image; empty if there is none.
 fn text(root: &dyn FileTree, path: &str) -> Result<String, TreeError> {
     let bytes = root.read(path, TEXT)?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether dpkg's status has each package in its version, unpacked and waiting to be configured.
+/// Checks that dpkg's status lists each package in its version, unpacked but not configured yet.
 fn known_to_dpkg(root: &dyn FileTree, record: &PackagesRecord, report: &mut ImageReport) -> Result<(), TreeError> {
     const STATUS: &str = "/var/lib/dpkg/status";
     let status = text(root, STATUS)?;

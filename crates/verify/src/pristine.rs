@@ -1,55 +1,52 @@
-//! What no image may have: things that belong to one machine or one person, and would be the same on every node. These rules come from here
-//! alone: what `base` finds in an image that has been in use, and takes out of it, is under test.
+//! Checks that an image contains nothing that belongs to one machine or one person and would be the
+//! same on every node. These rules are independent of `base`: what `base` finds in a used image and
+//! removes from it is under test here.
 
 use super::report::ImageReport;
+use super::volumes::Trees;
 use kraken_disk::{FileTree, NodeType, TreeError};
 use kraken_image::provision::{Membership, NodeRecord};
 use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_spec::{Cluster, Role, UsedImage};
 
-/// The check's name. A card that has been booted is none of these any more.
+/// The name of the check. It does not apply to a card that has already been booted.
 pub const PRISTINE: &str = "pristine";
-/// No text file looked at here is larger, in bytes.
+/// The largest text file that is read here, in bytes.
 const LIMIT: u64 = 4 << 20;
-/// How deep a tree is looked through for a file.
+/// How deep a tree is searched for a file.
 const DEPTH: usize = 8;
 
-/// What is looked at.
-struct Look<'a> {
+/// The state of the check.
+struct PristineCheck<'a> {
     boot: &'a dyn FileTree,
     root: &'a dyn FileTree,
-    /// What should be in the image: the user's own overlay may bring any of this.
+    /// The intended content of the image. The user's own overlay may contain any of these files.
     wanted: &'a Overlay,
     report: &'a mut ImageReport,
 }
 
-/// Checks that nothing of one machine or of another person is in the image.
-pub fn verify(
-    (boot, root): (&dyn FileTree, &dyn FileTree),
-    (cluster, record): (&Cluster, &NodeRecord),
-    wanted: &Overlay,
-    report: &mut ImageReport,
-) {
+/// Checks that nothing of another machine or another person is in the image.
+pub fn verify(trees: Trees<'_>, cluster: &Cluster, record: &NodeRecord, wanted: &Overlay, report: &mut ImageReport) {
     report.begin(PRISTINE);
-    let mut look = Look {
-        boot,
-        root,
+    let mut check = PristineCheck {
+        boot: trees.boot,
+        root: trees.root,
         wanted,
         report,
     };
     let checks = [
-        look.machine(),
-        look.network(),
-        look.first_boot(),
-        look.docker(cluster, record),
-        look.logins(cluster),
+        check.machine(),
+        check.network(),
+        check.first_boot(),
+        check.docker(cluster, record),
+        check.logins(cluster),
     ];
     for error in checks.into_iter().filter_map(Result::err) {
-        look.report.find(PRISTINE, "", error.to_string());
+        check.report.find(PRISTINE, "", error.to_string());
     }
 }
 
-impl Look<'_> {
+impl PristineCheck<'_> {
     fn find(&mut self, volume: Volume, path: &str, message: &str) {
         let brought = EntryPath::new(path)
             .ok()
@@ -60,7 +57,7 @@ impl Look<'_> {
         }
     }
 
-    /// A file that should not be there.
+    /// Reports a file that should not exist.
     fn file(&mut self, path: &str, message: &str) -> Result<(), TreeError> {
         let there = self
             .root
@@ -72,7 +69,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Files of a folder that should not be there.
+    /// Reports files of a folder whose names are `wrong`.
     fn named(&mut self, folder: &str, message: &str, wrong: impl Fn(&str) -> bool) -> Result<(), TreeError> {
         for name in self.root.list(folder)? {
             if wrong(&name) {
@@ -82,7 +79,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// The first file in a folder or below it, where none should be.
+    /// Reports the first file in a folder or below it, if there is any.
     fn tree(&mut self, folder: &str, message: &str) -> Result<(), TreeError> {
         if let Some(path) = first_file(self.root, folder, DEPTH)? {
             self.find(Volume::Root, &path, message);
@@ -90,7 +87,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Keys and seeds.
+    /// Checks for keys and seeds of a machine.
     fn machine(&mut self) -> Result<(), TreeError> {
         self.named("/etc/ssh", "is a host key: all nodes would have the same one", |name| {
             name.starts_with("ssh_host_")
@@ -144,7 +141,7 @@ impl Look<'_> {
         self.named("/etc/netplan", connection, |name| name.starts_with("90-NM-"))
     }
 
-    /// What others have prepared for the first boot.
+    /// Checks for files that another person prepared for the first boot.
     fn first_boot(&mut self) -> Result<(), TreeError> {
         const FILES: [&str; 7] = [
             "firstrun.sh",
@@ -160,7 +157,7 @@ impl Look<'_> {
                 self.find(
                     Volume::Boot,
                     &format!("/{name}"),
-                    "would set the node up for somebody else on its first boot",
+                    "would set the node up for another person on its first boot",
                 );
             }
         }
@@ -170,7 +167,7 @@ impl Look<'_> {
             let runs = word.starts_with("systemd.run") || word == "systemd.unit=kernel-command-line.target";
             if runs || word.starts_with("systemd.machine_id=") {
                 let what = if runs {
-                    "would run a script of somebody else's"
+                    "would run a script of another person"
                 } else {
                     "would give all nodes one machine-id"
                 };
@@ -184,7 +181,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// The state of another engine, or of a swarm that is not the node's.
+    /// Checks for the state of another engine, or of a swarm that the node is not in.
     fn docker(&mut self, cluster: &Cluster, record: &NodeRecord) -> Result<(), TreeError> {
         self.file(
             "/var/lib/docker/engine-id",
@@ -199,14 +196,14 @@ impl Look<'_> {
             return self.tree("/var/lib/docker/swarm", foreign);
         }
         let first = cluster.first_manager().map(|node| node.number);
-        // Only the first manager begins with a log.
+        // Only the first manager starts with a log.
         if record.role == Role::Worker || first != Some(record.number) {
             self.tree("/var/lib/docker/swarm/raft", foreign)?;
         }
         Ok(())
     }
 
-    /// Whether somebody else could log in.
+    /// Checks that no other person can log in.
     fn logins(&mut self, cluster: &Cluster) -> Result<(), TreeError> {
         if cluster.image.used == UsedImage::Accept {
             return Ok(());
@@ -234,7 +231,7 @@ impl Look<'_> {
             }
             self.file(
                 &format!("{home}/.ssh/authorized_keys"),
-                &format!("lets somebody log in as {name:?}, which is not the user's account"),
+                &format!("lets another person log in as {name:?}, which is not the user's account"),
             )?;
         }
         Ok(())

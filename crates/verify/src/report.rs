@@ -1,4 +1,4 @@
-//! What a check found, for people and for programs.
+//! The results of checks, for people and for programs.
 
 use std::path::PathBuf;
 
@@ -7,46 +7,46 @@ use serde::Serialize;
 use kraken_image::packages::RecordedPackage;
 use kraken_swarm_check::{JoinToken, NodeState};
 
-/// One thing that is wrong.
+/// A fault that a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
-    /// Which check found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`, `blocks`, `boot`, `pristine`, `packages`, `docker`,
-    /// `swarm`, `receipt`.
+    /// The check that found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`,
+    /// `blocks`, `boot`, `pristine`, `packages`, `docker`, `swarm`, `receipt`.
     pub check: &'static str,
-    /// Where: a path inside the image with its volume (`root:/etc/hostname`), or empty.
+    /// The place: a path inside the image with its volume (`root:/etc/hostname`), or empty.
     pub place: String,
-    /// What is wrong, one line.
+    /// What is wrong, in one line.
     pub message: String,
 }
 
-/// What was found in one image.
+/// The result for one image.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImageReport {
     /// The file.
     pub path: PathBuf,
-    /// The node it says it is.
+    /// The node that the image names.
     pub node: Option<u32>,
-    /// Its host name.
+    /// The host name that the image names.
     pub hostname: Option<String>,
-    /// Which checks were made, in order.
+    /// The checks that were made, in order.
     pub checks: Vec<&'static str>,
-    /// The packages baked in.
+    /// The packages that were baked in.
     pub packages: Vec<RecordedPackage>,
-    /// Its swarm's state, for comparison with the other images.
+    /// The state of its swarm, to compare it with the other images.
     #[serde(skip)]
     pub(super) swarm: Option<NodeState>,
-    /// The token that it joins a swarm with.
+    /// The token with which it joins a swarm.
     #[serde(skip)]
     pub(super) swarm_token: Option<JoinToken>,
     /// How many files were compared.
     pub files_compared: usize,
-    /// What is wrong; empty when the image is right.
+    /// The faults; empty if the image is good.
     pub findings: Vec<Finding>,
-    /// What could not be looked at, and why.
+    /// What could not be checked, and why.
     pub notes: Vec<String>,
-    /// What is as kraken.toml asks for, and will not do what is meant; with the mend.
+    /// Settings that match kraken.toml but will not have the intended effect, with a help.
     pub warnings: Vec<String>,
 }
 
@@ -67,24 +67,24 @@ impl ImageReport {
         self.notes.push(note.into());
     }
 
-    /// Whether nothing is wrong.
+    /// Returns whether there are no findings.
     pub fn is_good(&self) -> bool {
         self.findings.is_empty()
     }
 }
 
-/// What was found in all images of a run.
+/// The result for all images of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
     /// The images.
     pub images: Vec<ImageReport>,
-    /// What is wrong with the set as a whole: a missing image, two of one node.
+    /// Faults of the set as a whole: a missing image, two images of one node.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    /// Whether nothing is wrong.
+    /// Returns whether there are no findings, of the images or of the set.
     pub fn is_good(&self) -> bool {
         self.findings.is_empty() && self.images.iter().all(ImageReport::is_good)
     }

@@ -1,4 +1,5 @@
-//! What a folder of images says of itself: the manifest, the sums, and whether the files are those that it lists.
+//! Reads what a folder of images says about itself: the manifest and the sums. Checks that the
+//! files match them.
 
 use std::fs;
 use std::io;
@@ -9,29 +10,30 @@ use super::report::{Finding, Report};
 use kraken_image::output::{MANIFEST, Manifest, SUMS};
 use kraken_spec::Cluster;
 
-/// A manifest or list of sums larger than this is not one of ours, in bytes.
+/// The largest manifest or list of sums, in bytes. A larger file was not written by this program.
 const TEXT_LIMIT: u64 = 64 << 20;
 
-/// One image to look at.
+/// One image to check.
 pub struct ListedImage {
-    /// The node it should be.
+    /// The node that it should be.
     pub number: u32,
     /// The file.
     pub path: PathBuf,
-    /// Whether the manifest lists it, and so promises a block map.
+    /// Whether the manifest lists it, which means that it must have a block map.
     pub listed: bool,
-    /// SHA-256 of the raw image in a packed file, as the manifest has it.
+    /// The SHA-256 of the raw image in a packed file, as the manifest has it.
     pub raw_sha256: Option<String>,
 }
 
-/// The images of `cluster` in `folder`, and the manifest. What does not fit together is added to the report.
+/// Returns the images of `cluster` in `folder`, and the manifest. Contradictions are added to the
+/// report.
 pub fn listed(
     folder: &Path,
     cluster: &Cluster,
     report: &mut Report,
 ) -> Result<(Vec<ListedImage>, Option<Manifest>), CheckError> {
     let manifest = read_manifest(folder, report)?;
-    // A build that was killed leaves one that lists nothing, or none.
+    // A build that was killed leaves an empty manifest, or none.
     let lists = manifest.as_ref().is_some_and(|manifest| !manifest.nodes.is_empty());
     let mut images = Vec::new();
     for node in &cluster.nodes {
@@ -56,7 +58,8 @@ pub fn listed(
             }
             continue;
         };
-        // A name from a file: only its last component, or it could lead out of the folder.
+        // Only the last component of a name from a file is used. Otherwise the name could lead out
+        // of the folder.
         let path = folder.join(Path::new(&entry.file).file_name().unwrap_or_default());
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {
@@ -139,7 +142,8 @@ fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>,
     }
 }
 
-/// The list of sums must say what the manifest says; whether the files have these sums, `sha256sum -c` tells.
+/// Checks that the list of sums matches the manifest. Whether the files have these sums can be
+/// checked with `sha256sum -c`.
 fn sums(folder: &Path, manifest: &Manifest, report: &mut Report) -> Result<(), CheckError> {
     let path = folder.join(SUMS);
     let (found, wanted) = (read(&path)?, manifest.sums());

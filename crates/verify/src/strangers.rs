@@ -1,4 +1,5 @@
-//! Images in a folder that are none of the cluster's: of a node that is gone, of another cluster, of an earlier build.
+//! Finds images in a folder that do not belong to the cluster: of a removed node, of another
+//! cluster, or of an earlier build.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,20 +13,21 @@ use kraken_disk::{ImageFile, Layout};
 use kraken_image::provision::NodeRecord;
 use kraken_spec::Cluster;
 
-/// More files than this are not looked at.
+/// The largest number of files that are checked.
 const MOST: usize = 10_000;
-/// How images are packed.
+/// The endings of packed images.
 const PACKED: [&str; 4] = ["xz", "zst", "gz", "zip"];
 
-/// The node that a raw image says it is; `None` when it says none, or cannot be read.
+/// Returns the node that a raw image names; `None` if it names none or cannot be read.
 pub fn node_of(image: &Path) -> Option<NodeRecord> {
     let file = Arc::new(ImageFile::open_read(image).ok()?);
     let layout = Layout::detect(file.clone()).ok()?;
     NodeRecord::read(&layout.root_tree(file).ok()?).ok()?
 }
 
-/// Names the images in `folder` that are not among `listed` and were made by this program. Who writes one of them to a card has a node that does
-/// not belong. Others' images, such as the base, are nobody's business.
+/// Reports the images in `folder` that this program made but that are not among `listed`. A card
+/// with one of them would become a node that does not belong to the cluster. Images that other
+/// programs made, such as the base, are not reported.
 pub fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &mut Report) -> Result<(), CheckError> {
     let ours: BTreeSet<&Path> = listed.iter().map(|image| image.path.as_path()).collect();
     let mut images = Vec::new();
@@ -45,7 +47,7 @@ pub fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &m
                 check: "set",
                 place: String::new(),
                 message: format!(
-                    "{} is no image of this set: it is {what}; remove it, with its .bmap, or it ends up on a card",
+                    "{} is not an image of this set: it is {what}; remove it, with its .bmap, or it ends up on a card",
                     image.display()
                 ),
             });
@@ -54,7 +56,7 @@ pub fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &m
     Ok(())
 }
 
-/// The name of the raw image, where a file is called as an image is.
+/// Returns the name of the raw image if the file has the name of an image.
 fn raw_name(path: &Path) -> Option<PathBuf> {
     let ends = |path: &Path, end: &str| path.extension().is_some_and(|extension| extension == end);
     let raw = match PACKED.iter().any(|end| ends(path, end)) {
@@ -64,11 +66,13 @@ fn raw_name(path: &Path) -> Option<PathBuf> {
     ends(&raw, "img").then_some(raw)
 }
 
-/// What an image is that is not of the set; `None` for one that this program did not make.
+/// Returns what an image is that does not belong to the set; `None` if this program did not make
+/// it.
 fn stranger(image: &Path, cluster: &Cluster, listed: &[ListedImage]) -> Option<String> {
     let raw = raw_name(image)?;
     if raw != image {
-        // To look into it, it would have to be unpacked: a block map beside it tells whose it is, and so does a name of the cluster.
+        // The image would have to be unpacked to read it. A block map beside it, or a name of the
+        // cluster, shows where it comes from.
         let named = cluster
             .nodes
             .iter()
@@ -79,7 +83,7 @@ fn stranger(image: &Path, cluster: &Cluster, listed: &[ListedImage]) -> Option<S
                 "another image of {}, of an earlier build or packed otherwise",
                 node.hostname
             )),
-            // Nobody says what it should be: it may be all that was copied.
+            // There is no statement of what it should be: perhaps the user copied only this image.
             Some(_) => None,
             None => map.is_file().then(|| "of no node of this cluster".to_owned()),
         };

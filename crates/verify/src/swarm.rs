@@ -1,5 +1,6 @@
-//! Whether a card brings its node into the swarm: its state is read by `swarm`'s independent reader, and compared with `kraken.toml` and
-//! with the other cards.
+//! Checks that a card brings its node into the swarm. The swarm's state is read with the
+//! independent reader (`kraken_swarm_check`) and compared with `kraken.toml` and with the other
+//! cards.
 
 use std::io;
 
@@ -11,16 +12,16 @@ use kraken_spec::{Availability, Cluster, Node, Role};
 use kraken_swarm_check::{JoinToken, Mode, NodeObject, NodeState, RaftState, StateFiles};
 
 const CHECK: &str = "swarm";
-/// A token has 85 characters.
+/// The largest token file, in bytes. A token has 85 characters.
 const TOKEN_LIMIT: u64 = 1024;
-/// A node's ID has 25.
+/// The largest file with a node's ID, in bytes. An ID has 25 characters.
 const ID_LIMIT: u64 = 256;
 
-/// What dockerd is told.
+/// The file with dockerd's options.
 const DAEMON: &str = "/etc/docker/daemon.json";
 const DAEMON_LIMIT: u64 = 1 << 20;
 
-/// The state's files on a root volume, in a folder of it.
+/// The files of the swarm's state in a folder of a root volume.
 struct OnCard<'a> {
     root: &'a dyn FileTree,
     folder: &'a str,
@@ -35,14 +36,16 @@ impl OnCard<'_> {
     }
 }
 
-/// Where the card's own dockerd looks for the state, whatever kraken.toml says. A file that cannot be read is found wrong elsewhere.
-fn looks_in(root: &dyn FileTree) -> String {
+/// Returns where the card's own dockerd looks for the state, whatever kraken.toml says. Another
+/// check reports a file that cannot be read.
+fn state_place(root: &dyn FileTree) -> String {
     let text = root.read(DAEMON, DAEMON_LIMIT).ok().flatten().unwrap_or_default();
     let options: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();
     format!("{}/swarm", daemon::data_root(&options))
 }
 
-/// States that lie where dockerd does not look: it would be in no swarm, or another program of the card in an old one.
+/// Reports swarm states that lie where dockerd does not look. The node would be in no swarm, or
+/// another program of the card would be in an old one.
 fn strays(root: &dyn FileTree, cluster: &Cluster, folder: &str, report: &mut ImageReport) {
     let mut others = vec![state_folder(cluster), format!("{DATA_ROOT}/swarm")];
     others.dedup();
@@ -81,11 +84,12 @@ impl StateFiles for OnCard<'_> {
 pub(super) fn verify(
     root: &dyn FileTree,
     record: &NodeRecord,
-    (cluster, node): (&Cluster, &Node),
+    cluster: &Cluster,
+    node: &Node,
     report: &mut ImageReport,
 ) {
     report.begin(CHECK);
-    let folder = looks_in(root);
+    let folder = state_place(root);
     strays(root, cluster, &folder, report);
     let on_card = OnCard { root, folder: &folder };
     let state = match kraken_swarm_check::read(&on_card) {
@@ -113,13 +117,14 @@ pub(super) fn verify(
     }
     match record.swarm {
         Membership::None | Membership::Baked => {}
-        // What the running swarm gave out need not be of the keys any more, nor of the CA that they had.
+        // A token that the running swarm issued may belong to neither the cluster's keys nor their
+        // CA.
         Membership::Admitted => drop(token(root, report)),
         Membership::Join | Membership::Rejoin => report.swarm_token = token(root, report),
     }
 }
 
-/// What a node joins with.
+/// Reads and checks the token with which a node joins.
 fn token(root: &dyn FileTree, report: &mut ImageReport) -> Option<JoinToken> {
     let mut find = |message: String| report.find(CHECK, format!("root:{JOIN_TOKEN}"), message);
     if let Ok(Some(metadata)) = root.metadata(JOIN_TOKEN)
@@ -141,11 +146,11 @@ fn token(root: &dyn FileTree, report: &mut ImageReport) -> Option<JoinToken> {
     JoinToken::parse(&text).map_err(|error| find(error.to_string())).ok()
 }
 
-/// Whether the certificate is that of the node which the card was made for.
+/// Checks that the certificate belongs to the node that the card was made for.
 fn whose(root: &dyn FileTree, state: &NodeState, report: &mut ImageReport) {
     let mut find = |message: String| report.find(CHECK, format!("root:{NODE_ID}"), message);
     match root.read(NODE_ID, ID_LIMIT) {
-        // That it is missing is said by the comparison of all files.
+        // The comparison of all files reports a missing file.
         Ok(None) => {}
         Ok(Some(bytes)) if bytes.trim_ascii() == state.id().as_bytes() => {}
         Ok(Some(bytes)) => find(format!(
@@ -157,11 +162,11 @@ fn whose(root: &dyn FileTree, state: &NodeState, report: &mut ImageReport) {
     }
 }
 
-/// What the state says of this node and, where there is a store, of all nodes.
+/// Compares the state with kraken.toml: for this node and, if there is a store, for all nodes.
 fn compare(folder: &str, state: &NodeState, cluster: &Cluster, node: &Node, report: &mut ImageReport) {
     let mut find = |message: String| report.find(CHECK, format!("root:{folder}"), message);
     if state.is_manager() != (node.role == Role::Manager) {
-        find(format!("its certificate is no {}'s", node.role));
+        find(format!("its certificate is not that of a {}", node.role));
     }
     if state.docker_state.local_addr != node.address.to_string() {
         find(format!(
@@ -211,7 +216,8 @@ fn compare(folder: &str, state: &NodeState, cluster: &Cluster, node: &Node, repo
     }
 }
 
-/// Where the swarm's networks get their subnets, as its store has it, as dockerd is started with it, and as kraken.toml wants it.
+/// Compares where the swarm's networks get their subnets in its store, in the options of dockerd
+/// and in kraken.toml.
 fn networks(raft: &RaftState, state: &NodeState, cluster: &Cluster) -> Vec<String> {
     let wanted = &cluster.swarm;
     let pools: Vec<String> = wanted.address_pools.iter().map(ToString::to_string).collect();
@@ -261,7 +267,8 @@ fn difference(object: &NodeObject, node: &Node) -> Option<&'static str> {
     .find_map(|(differs, what)| differs.then_some(what))
 }
 
-/// Whether the cards of a folder belong to one swarm. Cards of some nodes only are compared as far as they go.
+/// Checks that the cards of a folder belong to one swarm. Cards of only some nodes are compared as
+/// far as possible.
 pub(super) fn together(cluster: &Cluster, report: &mut Report) {
     let named = |image: &ImageReport| {
         let name = image.hostname.clone().unwrap_or_default();
@@ -275,7 +282,7 @@ pub(super) fn together(cluster: &Cluster, report: &mut Report) {
     let whole = report.images.len() == cluster.nodes.len();
     let mut messages: Vec<String> = kraken_swarm_check::belong_together(&borrowed)
         .into_iter()
-        // Without the first manager's card nobody has a log.
+        // Only the first manager's card has a log, and it may be missing here.
         .filter(|problem| whole || *problem != kraken_swarm_check::Problem::NoRaft)
         .map(|problem| problem.to_string())
         .collect();

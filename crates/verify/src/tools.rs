@@ -1,21 +1,22 @@
-//! The opinion of e2fsck(8), which knows ext4 better than any library.
+//! Runs e2fsck(8), which knows ext4 better than any library.
 
 use std::path::{Path, PathBuf};
 
 use super::CheckError;
 use kraken_disk::tool;
 
-/// How many of its lines are worth repeating.
+/// How many of its lines are repeated.
 const LINES: usize = 12;
 
-/// Lets `e2fsck -fn` look at the file system that begins at `offset` bytes of `image`; the image is only read.
-/// Returns what it complains of, nothing when it is content.
+/// Runs `e2fsck -fn` on the file system that begins at `offset` bytes of `image`. The image is only
+/// read. Returns the complaints of e2fsck; none if the file system is good.
 ///
 /// # Errors
-/// [`CheckError::Tool`] when it is not installed.
+/// [`CheckError::Tool`] if e2fsck is not installed, [`CheckError::ToolFailed`] if it fails by
+/// itself.
 pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
-    // The syntax of libext2fs for a file system inside a file (unix_io.c) cuts the name at its first `?`, so that a path with one
-    // of its own needs a link without.
+    // libext2fs (unix_io.c) cuts the name of a file that contains a file system at its first `?`.
+    // If the path itself contains one, a link without it is needed.
     let link = needs_link(image).map_err(|source| CheckError::Io {
         doing: "linking to",
         path: image.into(),
@@ -37,7 +38,8 @@ pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
         })?;
     match output.status.code() {
         Some(0) => return Ok(Vec::new()),
-        // e2fsck(8): 4 is "errors left uncorrected". 8 and more are trouble of the program itself, no word about the image.
+        // e2fsck(8): 4 means "errors left uncorrected". With 8 and more the program itself has
+        // failed, which does not say anything about the image.
         Some(code) if code & !7 == 0 => {}
         _ => {
             return Err(CheckError::ToolFailed {
@@ -69,7 +71,7 @@ pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
     Ok(lines)
 }
 
-/// A temporary folder with a link to the image, when its own path has a `?`.
+/// Returns a temporary folder with a link to the image, if the image's own path contains a `?`.
 fn needs_link(image: &Path) -> std::io::Result<Option<(tempfile::TempDir, PathBuf)>> {
     if !image.as_os_str().as_encoded_bytes().contains(&b'?') {
         return Ok(None);

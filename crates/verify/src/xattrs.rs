@@ -1,4 +1,5 @@
-//! Extended attributes (a program's capabilities), as debugfs(8) reads them: no reader of ours has them.
+//! Compares extended attributes (such as the capabilities of a program). debugfs(8) reads them,
+//! since the ext4 reader does not.
 
 use std::fs;
 use std::io::{self, Write};
@@ -7,6 +8,7 @@ use std::process::Stdio;
 
 use super::CheckError;
 use super::report::ImageReport;
+use super::volumes::ImageVolume;
 use kraken_disk::tool;
 use kraken_image::packages::PackagesRecord;
 
@@ -16,13 +18,14 @@ const CHECK: &str = "packages";
 struct Wanted<'a> {
     path: &'a str,
     name: &'a str,
-    /// In hexadecimal.
+    /// The value in hexadecimal.
     value: &'a str,
 }
 
-/// Compares the extended attributes that the record names with those in the file system that begins at `offset` bytes of `image`.
+/// Compares the extended attributes of the record with those of the file system `volume`. Adds a
+/// finding for each difference.
 pub(super) fn compare(
-    (image, offset): (&Path, u64),
+    volume: ImageVolume<'_>,
     record: &PackagesRecord,
     report: &mut ImageReport,
 ) -> Result<(), CheckError> {
@@ -44,7 +47,7 @@ pub(super) fn compare(
     if wanted.is_empty() {
         return Ok(());
     }
-    for (wanted, found) in wanted.iter().zip(values((image, offset), &wanted)?) {
+    for (wanted, found) in wanted.iter().zip(values(volume, &wanted)?) {
         let what = match found {
             Some(value) if value == wanted.value => continue,
             Some(_) => "has another value of the extended attribute",
@@ -60,18 +63,20 @@ pub(super) fn compare(
 }
 
 impl Wanted<'_> {
-    /// A quotation mark or line break could make another request of it.
+    /// Returns whether a request to debugfs can name the attribute. A quotation mark or a line
+    /// break could turn it into another request.
     fn can_be_asked_for(&self) -> bool {
         let plain = |text: &str| !text.contains(|c: char| c == '"' || c.is_control());
         plain(self.path) && plain(self.name) && !self.name.contains(char::is_whitespace)
     }
 }
 
-/// The values of these attributes in hexadecimal, in their order; `None` for a file that has none of that name.
-fn values((image, offset): (&Path, u64), wanted: &[Wanted<'_>]) -> Result<Vec<Option<String>>, CheckError> {
+/// Returns the values of these attributes in hexadecimal, in the same order; `None` for an
+/// attribute that does not exist.
+fn values(volume: ImageVolume<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Option<String>>, CheckError> {
     let io = |source| CheckError::Io {
         doing: "reading extended attributes from",
-        path: image.into(),
+        path: volume.image.into(),
         source,
     };
     let folder = tempfile::tempdir().map_err(io)?;
@@ -83,10 +88,10 @@ fn values((image, offset): (&Path, u64), wanted: &[Wanted<'_>]) -> Result<Vec<Op
             format!("ea_get -f \"{}\" \"{path}\" {name}\n", to.display())
         })
         .collect();
-    ask((image, offset), folder.path(), &requests, io)?;
+    ask(volume, folder.path(), &requests, io)?;
     (0..wanted.len())
         .map(|index| match fs::read(folder.path().join(index.to_string())) {
-            // debugfs makes the file also for an attribute that is not there.
+            // debugfs creates the file even if the attribute does not exist.
             Ok(bytes) if bytes.is_empty() => Ok(None),
             Ok(bytes) => Ok(Some(hex::encode(bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -95,23 +100,25 @@ fn values((image, offset): (&Path, u64), wanted: &[Wanted<'_>]) -> Result<Vec<Op
         .collect()
 }
 
-/// Has debugfs do what `requests` say, a line each. What it cannot do with a file is seen by what it leaves in `scratch`.
+/// Lets debugfs execute `requests`, one on each line. The files that it leaves in `scratch` show
+/// what it could do.
 fn ask(
-    (image, offset): (&Path, u64),
+    volume: ImageVolume<'_>,
     scratch: &Path,
     requests: &str,
     io: impl Fn(io::Error) -> CheckError,
 ) -> Result<(), CheckError> {
-    // debugfs cuts a name at its first `?` itself, so the image is named by a link without one.
+    // debugfs cuts a name at its first `?`, so a link without one names the image.
     let link = scratch.join("image");
-    std::os::unix::fs::symlink(image.canonicalize().map_err(&io)?, &link).map_err(&io)?;
-    // A file, not a pipe: whoever writes to one has to read at the same time what debugfs says.
+    std::os::unix::fs::symlink(volume.image.canonicalize().map_err(&io)?, &link).map_err(&io)?;
+    // The requests are in a file, not in a pipe: a program that writes to a pipe must at the same
+    // time read the output of debugfs.
     let mut asked = tempfile::tempfile_in(scratch).map_err(&io)?;
     asked.write_all(requests.as_bytes()).map_err(&io)?;
     io::Seek::rewind(&mut asked).map_err(&io)?;
     let output = tool("debugfs")
         .args(["-f", "-"])
-        .arg(format!("{}?offset={offset}", link.display()))
+        .arg(format!("{}?offset={}", link.display(), volume.offset))
         .stdin(Stdio::from(asked))
         .output()
         .map_err(|source| CheckError::Tool {

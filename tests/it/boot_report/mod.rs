@@ -96,7 +96,7 @@ fn a_report_is_good_only_when_something_was_proven_of_every_node() {
 fn an_image_that_is_none_of_the_set_is_in_every_report_and_none_of_them_is_good() {
     let report = reports::with_a_stranger();
     assert!(!report.is_good());
-    let said = "images/kraken-3.img is no image of this set";
+    let said = "images/kraken-3.img is not an image of this set";
     let text = render::text(&report);
     golden("stranger.txt", &text);
     assert!(text.contains(said) && !text.contains("not right together"), "{text}");
@@ -108,8 +108,8 @@ fn an_image_that_is_none_of_the_set_is_in_every_report_and_none_of_them_is_good(
     let page = render::html(&report).unwrap();
     assert!(
         // The page escapes slashes.
-        page.contains("kraken-3.img is no image of this set")
-            && page.contains("the folder has images that are none of this set"),
+        page.contains("kraken-3.img is not an image of this set")
+            && page.contains("the folder has images that do not belong to this set"),
         "{page}"
     );
     let json = serde_json::to_value(render::json(&report)).unwrap();
@@ -122,7 +122,9 @@ fn an_image_that_is_none_of_the_set_is_in_every_report_and_none_of_them_is_good(
     both.cluster_checks[2].outcome = Outcome::Failed;
     let text = render::text(&both);
     assert!(
-        text.contains("the nodes are not right together: swarm-nodes; the folder has images that are none of this set"),
+        text.contains(
+            "the nodes are not right together: swarm-nodes; the folder has images that do not belong to this set"
+        ),
         "{text}"
     );
 }

@@ -314,7 +314,7 @@ fn not_reached(check: &mut Check) {
 /// All nodes are right, and beside their images lay another one.
 pub fn with_a_stranger() -> BootReport {
     let mut report = good(2, 1);
-    let seen = "images/kraken-3.img is no image of this set: it is kraken-3 (node 3), and the cluster has 2 nodes; \
+    let seen = "images/kraken-3.img is not an image of this set: it is kraken-3 (node 3), and the cluster has 2 nodes; \
                 remove it, with its .bmap, or it ends up on a card";
     let mut set = passed(
         "set",

@@ -109,7 +109,7 @@ fn cards_that_make_no_swarm_are_named() {
     let cases: Vec<(&str, &[&str], Change<'_>)> = vec![
         (
             "a worker with the manager's identity",
-            &["its certificate is no worker's", "have the same node ID"],
+            &["its certificate is not that of a worker", "have the same node ID"],
             Box::new(|card| hand_over(&card(1), &card(2), &[CERTIFICATE, KEY])),
         ),
         (

@@ -84,7 +84,7 @@ fn full_boot_names_what_is_wrong_with_each_of_eight_cards() {
     assert_fails(checks(1), "ssh-login", &["Permission denied"]);
     assert_fails(checks(2), "boot-files", &["kernel8.img"]);
     assert_fails(checks(3), "root", &["deadbeef", "PARTUUID"]);
-    assert_fails(checks(4), "cloud-init", &["no valid cloud-config"]);
+    assert_fails(checks(4), "cloud-init", &["not a valid cloud-config"]);
     assert_fails(checks(5), "room", &["MiB free", "full"]);
     assert_fails(checks(6), "address", &["192.168.3.11 is claimed by", "one address"]);
     for number in [7, 8] {

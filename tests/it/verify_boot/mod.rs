@@ -1,11 +1,11 @@
 //! `verify --boot`, in QEMU: a good cluster, a board, and what is left behind.
 
 mod broken;
+mod fallback;
 mod kept_out;
 mod limits;
 mod reports;
 mod set;
-mod spare;
 mod stand_in;
 
 use std::collections::BTreeMap;

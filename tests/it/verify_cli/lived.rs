@@ -260,7 +260,7 @@ fn what_no_image_may_have_is_named() {
         put(
             &["/root", "/root/.ssh"],
             "/root/.ssh/authorized_keys",
-            &["lets somebody log in as \"root\""],
+            &["lets another person log in as \"root\""],
         ),
         case("firstrun.sh", &["boot:/firstrun.sh would set the node up"], |image| {
             image.put_boot("/firstrun.sh", b"#!/bin/sh\n");

@@ -1,28 +1,30 @@
-//! Why nodes that are up are not Ready: what the manager notes of them, and what their own Docker says.
+//! Finds out why running nodes are not Ready: from the manager's notes about them, and from their
+//! own Docker.
 
 use serde_json::Value;
 
 use super::super::node::Running;
 use super::ask::ask_manager;
 
-/// The words of a leader that waited in vain for a node (swarmkit, `manager/dispatcher`).
+/// The message of a leader that waited for a node in vain (swarmkit, `manager/dispatcher`).
 const GIVEN_UP: &str = "in \"unknown\" state";
-/// What is asked of a manager for each node: its name, its state, and what is noted beside it.
+/// The command for a manager. It prints each node's name, state and message.
 const STATES: &str = "docker node ls -q | xargs docker node inspect --format '{{json .}}'";
-/// The end of what Docker says on the node itself.
+/// The command for the node itself. It prints the last messages of its Docker.
 const OWN_WORDS: &str = "docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}' 2>&1
 journalctl --boot --unit docker --quiet --no-pager --output cat --lines 6";
 
-/// What was found.
+/// What was found out about nodes that are not Ready.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Why {
     /// Lines for the evidence.
     pub(super) seen: Vec<String>,
-    /// What they mean, where it is known.
+    /// Their cause, if it is known.
     pub(super) cause: Option<String>,
 }
 
-/// Asks a manager about those nodes that are on and members by their own word, and then these themselves.
+/// Asks a manager about the running members of the swarm that are not Ready, and then these nodes
+/// themselves.
 pub(super) fn ask(nodes: &mut [Running<'_>]) -> Why {
     let notes = match ask_manager(nodes, STATES) {
         Ok(text) => text,
@@ -56,7 +58,7 @@ struct Absent {
     message: String,
 }
 
-/// Those of the nodes that are `on` that are not Ready, by a manager's notes.
+/// Returns those of the running nodes `on` that are not Ready according to a manager's notes.
 fn absent(notes: &str, on: &[String]) -> Vec<Absent> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let nodes = notes
@@ -82,7 +84,7 @@ fn of(absent: &[Absent]) -> Why {
             let names = given_up.join(", ");
             format!(
                 "the leader gave up {names}; one that registers in that very moment is held for down from then on. kraken-nodes.service on \
-                 the managers mends that, `sudo systemctl restart docker` on {names} at once"
+                 the managers repairs that, `sudo systemctl restart docker` on {names} at once"
             )
         }),
     }

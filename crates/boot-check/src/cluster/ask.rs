@@ -1,19 +1,19 @@
-//! How the nodes of a cluster are asked: one manager after the other, and again and again.
+//! Runs scripts on the managers of a cluster, and repeats them until the answer is good.
 
 use std::time::{Duration, Instant};
 
 use super::super::context::Run;
 use super::super::node::Running;
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 use kraken_spec::Role;
 
-/// Between two answers.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// The first manager that answers, asked with a script.
+/// Runs a script on the first manager that answers. Returns what the script printed.
 pub(super) fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<String, String> {
     let mut said = "no manager was booted".to_owned();
-    for node in nodes.iter_mut().filter(|node| node.subject.node.role == Role::Manager) {
+    for node in nodes.iter_mut().filter(|node| node.target.node.role == Role::Manager) {
         node.hear();
         match node.ssh(script) {
             Ok(text) => return Ok(text),
@@ -23,21 +23,22 @@ pub(super) fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<Str
     Err(said)
 }
 
-/// Asks again and again until the answer is good; gives it or the last bad one, and how long it took.
+/// Calls `probe` until its result is good or the scaled `limit` is exceeded. Returns the good
+/// result or the last bad one, and how long it took.
 pub(super) fn until<'a>(
     run: &Run<'_>,
     nodes: &mut [Running<'a>],
     limit: Duration,
-    mut look: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
-) -> Result<(Result<String, String>, Duration), EmulateError> {
+    mut probe: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
+) -> Result<(Result<String, String>, Duration), BootError> {
     let since = Instant::now();
-    let limit = run.patience(limit);
+    let limit = run.scaled_timeout(limit);
     loop {
         run.interrupt.check()?;
         for node in nodes.iter_mut() {
             node.hear();
         }
-        let seen = look(nodes);
+        let seen = probe(nodes);
         let took = since.elapsed();
         match seen {
             Ok(seen) => return Ok((Ok(seen), took)),
@@ -47,7 +48,7 @@ pub(super) fn until<'a>(
     }
 }
 
-fn pause(run: &Run<'_>, time: Duration) -> Result<(), EmulateError> {
+fn pause(run: &Run<'_>, time: Duration) -> Result<(), BootError> {
     let end = Instant::now() + time;
     while Instant::now() < end {
         run.interrupt.check()?;

@@ -1,10 +1,10 @@
-//! Where the checks of the cluster go.
+//! Collects the results of the checks of the cluster.
 
 use super::super::context::Run;
 use super::super::judge::Verdict;
 use super::super::report::{Check, Event, Outcome};
 
-/// Where the checks go.
+/// The run, and the list that its cluster checks are added to.
 pub(super) struct Report<'r, 'a> {
     pub(super) run: &'r Run<'a>,
     pub(super) checks: &'r mut Vec<Check>,
@@ -31,7 +31,8 @@ impl Report<'_, '_> {
     }
 }
 
-/// An answer as a verdict: the good one is good as it is.
+/// Returns a good result as a good verdict, and a bad one as a failure with the expectation and the
+/// cause.
 pub(super) fn decided(verdict: Result<String, String>, expected: String, cause: Option<&str>) -> Verdict {
     match verdict {
         Ok(seen) => Verdict::Good(seen),

@@ -1,4 +1,5 @@
-//! A test service: a task on every node, each reached through every node, from outside.
+//! The check `service`: starts a test service with a task on every node, and reaches each task
+//! through every node from outside.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -9,20 +10,22 @@ use super::ask::{ask_manager, until};
 use super::report::{Report, decided};
 use crate::node::Running;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 
-/// On the reference machine, with one guest for each core.
+/// The time limit on the reference machine, with one guest for each core.
 const LIMIT: Duration = Duration::from_secs(300);
-/// So long an answer is waited for, and so long until it is looked whether somebody wants to stop.
+/// How long to wait for an answer, and how often to check meanwhile whether the user wants to stop.
 const ANSWER: Duration = Duration::from_secs(30);
 const GLANCE: Duration = Duration::from_millis(300);
-/// Where it is published.
+/// The published port.
 const PORT: u16 = 18_080;
-/// Its name, and its image's: of a registry that is not there, so that nobody waits for one.
+/// The names of the service and of its image. The image's registry does not exist, so that no node
+/// tries to download from it.
 const SERVICE: &str = "kraken-flash-proof";
 const IMAGE: &str = "127.0.0.1:1/kraken-flash-proof:1";
 
-/// An image of links into the node's own /usr, which is mounted into the container: nothing is fetched.
+/// Returns the script that makes the image. It consists of links into the node's own /usr, which is
+/// mounted into the container, so nothing is downloaded.
 fn make_image() -> String {
     format!(
         "set -e; d=$(mktemp -d); cd $d; mkdir usr etc proc sys dev tmp; \
@@ -31,7 +34,8 @@ fn make_image() -> String {
     )
 }
 
-/// What runs in it: answers every request with its node's name.
+/// Returns the command that starts the service. Its program answers every request with its node's
+/// name.
 fn create() -> String {
     let program = "import http.server,socket\n\
         class A(http.server.BaseHTTPRequestHandler):\n\
@@ -44,7 +48,7 @@ fn create() -> String {
     )
 }
 
-pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), EmulateError> {
+pub(super) fn check_service(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
     const TITLE: &str = "a service runs on every node, and is reached through each";
     let began = report.run.clock.ms();
     let expected = format!("a task on every node, each reached through port {PORT} of every node");
@@ -64,7 +68,7 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
     }
     let run = report.run;
     let names: BTreeSet<String> = nodes.iter().map(|node| node.report.hostname.clone()).collect();
-    // Of whom each node has led to whom, so far.
+    // For each node, the nodes whose tasks it has led to so far.
     let mut reached: Vec<BTreeSet<String>> = vec![BTreeSet::new(); nodes.len()];
     let (verdict, _) = until(run, nodes, LIMIT, |nodes| {
         let mut trouble = String::new();
@@ -75,7 +79,7 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
                 }
                 match run
                     .lan
-                    .forward(SocketAddrV4::new(node.subject.node.address, PORT))
+                    .forward(SocketAddrV4::new(node.target.node.address, PORT))
                     .map_err(|error| error.to_string())
                     .and_then(|at| fetch(at, run.interrupt))
                 {
@@ -120,12 +124,12 @@ pub(super) fn prove(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> R
     let cause =
         "the nodes' overlay network or the ingress does not work: look at data-port and address-pools under [swarm]";
     report.settle("service", TITLE, began, decided(verdict, expected, Some(cause)));
-    // It goes with the overlay in any case.
+    // A failure does not matter: the service is removed with the overlays.
     let _ = ask_manager(nodes, &format!("docker service rm {SERVICE}"));
     Ok(())
 }
 
-/// What answers there: the name of the node whose task it is.
+/// Returns the answer at `at`, which is the name of the node that the task runs on.
 fn fetch(at: SocketAddrV4, interrupt: &Interrupt) -> Result<String, String> {
     let answer = || -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(at)?;
@@ -148,7 +152,7 @@ fn fetch(at: SocketAddrV4, interrupt: &Interrupt) -> Result<String, String> {
         }
         _ if text.is_empty() => Err("the connection was closed".to_owned()),
         _ => Err(format!(
-            "an answer that is none: {}",
+            "an answer that is not valid: {}",
             kraken_foundation::text::line(&text)
         )),
     }

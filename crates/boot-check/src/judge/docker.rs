@@ -1,19 +1,19 @@
-//! Checks of Docker and of the node's place in the swarm.
+//! The checks of Docker and of the node's place in the swarm.
 
 use serde_json::Value;
 
-use super::verdict::{Subject, Verdict, lines, seen};
-use crate::inspect::Findings;
+use super::verdict::{NodeView, Verdict, lines, seen};
+use crate::probe::ProbeOutput;
 use kraken_spec::{Role, SwarmMode};
 
-pub(super) fn docker(findings: &Findings, subject: &Subject<'_>) -> Verdict {
+pub(super) fn docker(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let expected = "docker.service active, and an answer from its API";
-    if subject.cluster.docker.packages.as_ref().is_some_and(Vec::is_empty) {
+    if view.cluster.docker.packages.as_ref().is_some_and(Vec::is_empty) {
         return Verdict::Nothing("kraken.toml asks for no Docker".to_owned());
     }
-    match findings.unit("docker.service", "ActiveState") {
+    match probe.unit("docker.service", "ActiveState") {
         Some("failed") => {
-            let result = findings.unit("docker.service", "Result").unwrap_or("?");
+            let result = probe.unit("docker.service", "Result").unwrap_or("?");
             return Verdict::bad(
                 expected,
                 format!("docker.service failed: {result}"),
@@ -22,11 +22,11 @@ pub(super) fn docker(findings: &Findings, subject: &Subject<'_>) -> Verdict {
                 ),
             );
         }
-        Some(state) if state != "active" => return held_back(findings, subject, expected, state),
+        Some(state) if state != "active" => return held_back(probe, view, expected, state),
         None => return Verdict::not_yet(expected, "there is no docker.service"),
         Some(_) => {}
     }
-    match findings.json("docker") {
+    match probe.json("docker") {
         Some(info)
             if info["ServerVersion"]
                 .as_str()
@@ -40,14 +40,15 @@ pub(super) fn docker(findings: &Findings, subject: &Subject<'_>) -> Verdict {
                 text("Architecture")
             ))
         }
-        _ => Verdict::not_yet(expected, seen(findings, "docker")),
+        _ => Verdict::not_yet(expected, seen(probe, "docker")),
     }
 }
 
-/// Of a Docker that is not there: whether it is kept from a swarm that would suffer from this card, or only until a manager answers.
-fn held_back(findings: &Findings, subject: &Subject<'_>, expected: &str, state: &str) -> Verdict {
-    match findings.text("held") {
-        Some("") if !subject.managers_are_there => {
+/// Judges a Docker that is not running: the node may hold it back until a manager answers, or
+/// because a running swarm would suffer from this card.
+fn held_back(probe: &ProbeOutput, view: &NodeView<'_>, expected: &str, state: &str) -> Verdict {
+    match probe.text("held") {
+        Some("") if !view.managers_are_there => {
             Verdict::Good("docker.service waits for another manager; too few are booted".to_owned())
         }
         Some("") | None => Verdict::not_yet(expected, format!("docker.service is {state}")),
@@ -59,39 +60,39 @@ fn held_back(findings: &Findings, subject: &Subject<'_>, expected: &str, state: 
     }
 }
 
-pub(super) fn swarm_node(findings: &Findings, subject: &Subject<'_>) -> Verdict {
-    if subject.cluster.swarm.mode == SwarmMode::None {
+pub(super) fn swarm_node(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
+    if view.cluster.swarm.mode == SwarmMode::None {
         return Verdict::Nothing("kraken.toml asks for no swarm".to_owned());
     }
-    let role = subject.node.role;
-    let expected = match subject.managers_are_there {
+    let role = view.node.role;
+    let expected = match view.managers_are_there {
         true => format!("an active {role} of the swarm"),
-        false => format!("a {role} of the swarm that waits for its managers, who are not booted"),
+        false => format!("a {role} of the swarm that waits for its managers, which are not booted"),
     };
-    let failed = findings.unit("kraken-swarm.service", "ActiveState") == Some("failed");
-    let Some(info) = findings.json("docker") else {
-        if !subject.managers_are_there && findings.text("held") == Some("") {
+    let failed = probe.unit("kraken-swarm.service", "ActiveState") == Some("failed");
+    let Some(info) = probe.json("docker") else {
+        if !view.managers_are_there && probe.text("held") == Some("") {
             return Verdict::Good("it waits for another manager; too few are booted".to_owned());
         }
         return Verdict::not_yet(expected, "Docker does not answer yet");
     };
     let swarm = &info["Swarm"];
     let shown = describe(swarm);
-    let made = findings.text("node-id").filter(|id| !id.is_empty());
+    let made = probe.text("node-id").filter(|id| !id.is_empty());
     let text = |key: &str| swarm[key].as_str().unwrap_or_default();
     if let Some(made) = made.filter(|made| !text("NodeID").is_empty() && *made != text("NodeID")) {
         return Verdict::bad(
             format!("node {made}, whose certificate was baked into the image"),
             shown,
             Some(
-                "the baked certificate, key or state did not serve, and the node joined anew by token: build the image again",
+                "the baked certificate, key or state could not be used, and the node joined again by token: build the image again",
             ),
         );
     }
     let is_manager = swarm["ControlAvailable"].as_bool().unwrap_or(false);
     match text("LocalNodeState") {
-        "active" if is_manager == (role == Role::Manager) || !subject.managers_are_there => Verdict::Good(shown),
-        "pending" if !subject.managers_are_there => Verdict::Good(format!("{shown}; its managers are not booted")),
+        "active" if is_manager == (role == Role::Manager) || !view.managers_are_there => Verdict::Good(shown),
+        "pending" if !view.managers_are_there => Verdict::Good(format!("{shown}; its managers are not booted")),
         "locked" => Verdict::bad(
             expected,
             shown,
@@ -108,7 +109,8 @@ pub(super) fn swarm_node(findings: &Findings, subject: &Subject<'_>) -> Verdict 
     }
 }
 
-/// `active manager, node abc…, managers 192.168.3.11:2377`, and what Docker complains of.
+/// Returns `active manager, node abc…, managers 192.168.3.11:2377` and Docker's error message, if
+/// there is one.
 fn describe(swarm: &Value) -> String {
     let text = |key: &str| swarm[key].as_str().unwrap_or_default();
     let role = if swarm["ControlAvailable"].as_bool().unwrap_or(false) {

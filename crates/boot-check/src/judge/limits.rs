@@ -1,28 +1,30 @@
-//! The check `time-limits`: whether units became active within the limits that they have on the card, by the times that the guest took. A guest
-//! that is slower than a card has longer limits (`super::super::limits`), so that systemd itself may not have said a word.
+//! The check `time-limits`: whether the units became active within the limits that they have on the
+//! card. It uses the times of the guest. A guest that is slower than a card has longer limits
+//! ([`kraken_guest::limits`]), so systemd itself may not have complained.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::verdict::{Subject, Verdict, lines, seen};
-use crate::inspect::Findings;
+use super::verdict::{NodeView, Verdict, lines, seen};
+use crate::probe::ProbeOutput;
 use kraken_guest::limits::{DEFAULT, Limits};
 
 #[cfg(test)]
 #[path = "limits_tests.rs"]
 pub(super) mod limits_tests;
 
-const GONE: &str = "while a unit runs nothing of it may be removed: when systemd reads its units anew (`systemctl daemon-reload`, which packages do, too), \
+const GONE: &str = "while a unit runs nothing of it may be removed: when systemd reads its units again (`systemctl daemon-reload`, which packages do, too), \
     the unit's own limits are gone with its file, and after 90 s it is killed; remove it on a later start";
 const LATE: &str = "on a card systemd would kill it at its limit: give the unit a TimeoutStartSec= that a slow card keeps, or let it do less";
 
-/// The messages of systemd's manager that say how a start went (sd-messages.h): begun, ended well, ended ill.
+/// The IDs of systemd's messages about a start (sd-messages.h): begun, finished, failed.
 const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
 const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 const FAILED: &str = "be02cf6855d2428ba40df7e9d022f03d";
-/// What it says when it ends a unit at a limit of its start (service.c, mount.c, swap.c, job.c).
+/// The messages with which systemd kills a unit that exceeds a limit of its start (service.c,
+/// mount.c, swap.c, job.c).
 const KILLED: [&str; 6] = [
     ": start operation timed out",
     ": start-pre operation timed out",
@@ -32,8 +34,8 @@ const KILLED: [&str; 6] = [
     "/start timed out",
 ];
 
-/// Judges what `inspect::limits_script` shows.
-pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict {
+/// Judges the output of [`crate::probe::LIMITS`].
+pub(super) fn time_limits(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let expected = "every unit up within the limit that it has on the card";
     let parts = [
         "limits-manager",
@@ -42,10 +44,10 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
         "limits-units",
         "limits-journal",
     ];
-    if let Some(missing) = parts.iter().find(|part| findings.text(part).is_none()) {
-        return Verdict::not_yet(expected, format!("{missing}: {}", seen(findings, missing)));
+    if let Some(missing) = parts.iter().find(|part| probe.text(part).is_none()) {
+        return Verdict::not_yet(expected, format!("{missing}: {}", seen(probe, missing)));
     }
-    let [manager, conf, line, units, journal] = parts.map(|part| findings.text(part).unwrap_or_default());
+    let [manager, conf, line, units, journal] = parts.map(|part| probe.text(part).unwrap_or_default());
     let units: Vec<Unit<'_>> = units
         .split("\n\n")
         .map(Unit)
@@ -60,22 +62,22 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
             line,
             "DefaultTimeoutStartSec",
             "default_timeout_start_sec",
-            subject.limits,
+            view.limits,
         ),
         device: default(
             conf,
             line,
             "DefaultDeviceTimeoutSec",
             "default_device_timeout_sec",
-            subject.limits,
+            view.limits,
         ),
-        limits: subject.limits,
+        limits: view.limits,
         userspace: micros(Unit(manager).value("UserspaceTimestampMonotonic")),
     };
-    let told = Told::read(journal);
-    let mut faults = lost(&told, &units);
+    let journal = Journal::read(journal);
+    let mut faults = lost(&journal, &units);
     let cause = if faults.is_empty() { LATE } else { GONE };
-    for fault in killed(told, &units, subject.limits) {
+    for fault in killed(journal, &units, view.limits) {
         if !faults.iter().any(|known| known.unit == fault.unit) {
             faults.push(fault);
         }
@@ -83,7 +85,7 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
     let mut longest: Option<(f64, String)> = None;
     for unit in &units {
         for wait in card.waits(unit) {
-            let share = wait.took.as_secs_f64() / (wait.limit.as_secs_f64() * subject.limits.slowness);
+            let share = wait.took.as_secs_f64() / (wait.limit.as_secs_f64() * view.limits.slowness);
             if share > 1.0 && !faults.iter().any(|known| known.unit == unit.id()) {
                 faults.push(Fault {
                     unit: unit.id().to_owned(),
@@ -95,9 +97,9 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
             }
         }
     }
-    let measured = match subject.limits.eased {
+    let measured = match view.limits.eased {
         None => "with the card's own limits".to_owned(),
-        Some(_) => format!("by the guest's times, divided by {:.1}", subject.limits.slowness),
+        Some(_) => format!("by the guest's times, divided by {:.1}", view.limits.slowness),
     };
     if faults.is_empty() {
         let longest = longest.map_or_else(
@@ -117,13 +119,13 @@ pub(super) fn time_limits(findings: &Findings, subject: &Subject<'_>) -> Verdict
     )
 }
 
-/// What is wrong with a unit.
+/// A fault of a unit.
 struct Fault {
     unit: String,
     said: String,
 }
 
-/// What `systemctl show` prints of a unit.
+/// The properties of a unit, as `systemctl show` prints them.
 #[derive(Clone, Copy)]
 struct Unit<'a>(&'a str);
 
@@ -139,7 +141,8 @@ impl<'a> Unit<'a> {
         self.value("Id")
     }
 
-    /// Commands of these kinds: each has the limit for itself.
+    /// Returns the number of commands of these kinds, at least 1. The time limit applies to each
+    /// command on its own.
     fn commands(self, kinds: &[&str]) -> u32 {
         let is_one = |line: &&str| {
             let kind = line.split_once("={ ").map(|(kind, _)| kind);
@@ -151,7 +154,7 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// A wait that has a limit.
+/// A wait with a time limit.
 struct Wait {
     took: Duration,
     limit: Duration,
@@ -163,17 +166,18 @@ impl std::fmt::Display for Wait {
     }
 }
 
-/// The limits that the card gives where a unit has none of its own.
+/// The card's time limits for units that have none of their own.
 struct Card {
     start: Option<Duration>,
     device: Option<Duration>,
     limits: Limits,
-    /// When the system's first process began.
+    /// When the first process of the system started.
     userspace: Option<Duration>,
 }
 
 impl Card {
-    /// A limit as the guest has it, as the card would: that of the emulator stands for the default.
+    /// Returns the card's limit for a limit of the guest. The emulator's default stands for the
+    /// card's default.
     fn limit(&self, shown: &str, default: Option<Duration>) -> Option<Duration> {
         let limit = span(shown)?;
         match self.limits.eased {
@@ -182,7 +186,7 @@ impl Card {
         }
     }
 
-    /// How long a unit took for what has a limit, the last time it started.
+    /// Returns the waits with a limit of the unit's last start.
     fn waits(&self, unit: &Unit<'_>) -> Vec<Wait> {
         let at = |key| micros(unit.value(key));
         let (begun, active) = (
@@ -196,7 +200,7 @@ impl Card {
         };
         let id = unit.id();
         if id.ends_with(".device") {
-            // Only those that something waits for.
+            // Only devices that a mount or a swap waits for count.
             let users = format!("{} {}", unit.value("BoundBy"), unit.value("RequiredBy"));
             let is_waited_for = users
                 .split_whitespace()
@@ -212,7 +216,8 @@ impl Card {
         }
         let limit = self.limit(unit.value("TimeoutStartUSec"), self.start);
         let main = at("ExecMainStartTimestampMonotonic");
-        // A oneshot is up when its commands have ended; whether it stays active then is another matter.
+        // A oneshot unit is up when its commands have ended, whether or not it stays active
+        // afterwards.
         let up = match unit.value("Type") {
             "oneshot" => at("ExecMainExitTimestampMonotonic"),
             _ => active,
@@ -226,7 +231,8 @@ impl Card {
     }
 }
 
-/// The card's default for `key` of system.conf, or `word` of its command line, the last that is said counting; nothing for one without an end.
+/// Returns the card's default for `key` of system.conf, or for `word` of its command line; the last
+/// setting counts. Returns `None` for an infinite limit.
 fn default(conf: &str, line: &str, key: &str, word: &str, limits: Limits) -> Option<Duration> {
     let eased = limits.eased.map(|seconds| seconds.to_string());
     let said = line
@@ -244,26 +250,28 @@ fn default(conf: &str, line: &str, key: &str, word: &str, limits: Limits) -> Opt
     }
 }
 
-/// How a unit's start ended, by systemd's journal, which knows units of which nothing is left, too.
+/// The end of a unit's start. It comes from systemd's journal, which also knows units that no
+/// longer exist.
 struct Start {
     unit: String,
-    /// What systemd called it when it began.
+    /// systemd's name of the unit when the start began.
     begin: String,
-    /// What systemd called it when it had ended.
+    /// systemd's name of the unit when the start ended.
     end: String,
 }
 
-/// What the journal tells of starts: those that ended, and the units that systemd killed at a limit, with its words.
-struct Told {
+/// What the journal says of starts: those that ended, and the units that systemd killed at a limit,
+/// with its messages.
+struct Journal {
     starts: Vec<Start>,
     killed: Vec<Fault>,
 }
 
-impl Told {
-    /// Reads what `journalctl --output=json` printed.
+impl Journal {
+    /// Parses the output of `journalctl --output=json`.
     fn read(journal: &str) -> Self {
         let mut begun: BTreeMap<String, String> = BTreeMap::new();
-        let mut told = Told {
+        let mut read = Journal {
             starts: Vec::new(),
             killed: Vec::new(),
         };
@@ -280,21 +288,22 @@ impl Told {
                 STARTED | FAILED => {
                     if let Some(begin) = begun.remove(&unit) {
                         let end = named(message).to_owned();
-                        told.starts.push(Start { unit, begin, end });
+                        read.starts.push(Start { unit, begin, end });
                     }
                 }
                 _ if KILLED.iter().any(|words| message.contains(words)) => {
                     let said = message.to_owned();
-                    told.killed.push(Fault { unit, said });
+                    read.killed.push(Fault { unit, said });
                 }
                 _ => {}
             }
         }
-        told
+        read
     }
 }
 
-/// `a.service - What it does`, or `a.service` alone where systemd knows no more of it, in one of its messages.
+/// Returns the name of the unit in one of systemd's messages: `a.service - What it does`, or just
+/// `a.service` if systemd no longer knows its description.
 fn named(message: &str) -> &str {
     let verbs = ["Starting ", "Started ", "Finished ", "Failed to start "];
     let rest = verbs
@@ -304,9 +313,9 @@ fn named(message: &str) -> &str {
     rest.trim_end_matches(['.', '…'])
 }
 
-/// Units whose file went away while they ran.
-fn lost(told: &Told, units: &[Unit<'_>]) -> Vec<Fault> {
-    let ended = told
+/// Returns the units whose file was removed while they ran.
+fn lost(journal: &Journal, units: &[Unit<'_>]) -> Vec<Fault> {
+    let ended = journal
         .starts
         .iter()
         .filter(|start| start.end == start.unit && start.begin != start.unit);
@@ -341,18 +350,20 @@ fn lost(told: &Told, units: &[Unit<'_>]) -> Vec<Fault> {
     all
 }
 
-/// Units that systemd killed at a limit. In a guest with eased limits one that is up all the same was late by the emulator's fault alone.
-fn killed(told: Told, units: &[Unit<'_>], limits: Limits) -> impl Iterator<Item = Fault> {
+/// Returns the units that systemd killed at a limit. If the guest has longer limits and such a unit
+/// is up now, only the slowness of the emulator made it late, so it is left out.
+fn killed(journal: Journal, units: &[Unit<'_>], limits: Limits) -> impl Iterator<Item = Fault> {
     let active: Vec<String> = units
         .iter()
         .filter(|unit| unit.value("ActiveState") == "active")
         .map(|unit| unit.id().to_owned())
         .collect();
     let is_late_only = move |fault: &Fault| limits.eased.is_some() && active.contains(&fault.unit);
-    told.killed.into_iter().filter(move |fault| !is_late_only(fault))
+    journal.killed.into_iter().filter(move |fault| !is_late_only(fault))
 }
 
-/// A time as systemd prints it: microseconds since the kernel began; 0 for what has not been.
+/// Parses a time as systemd prints it: microseconds since the kernel started, or 0 if there is
+/// none.
 fn micros(text: &str) -> Option<Duration> {
     text.parse()
         .ok()
@@ -360,7 +371,8 @@ fn micros(text: &str) -> Option<Duration> {
         .map(Duration::from_micros)
 }
 
-/// A time span as systemd prints and reads it (systemd.time(7)): `1min 30s`, `90`, `2.5s`; nothing for `infinity`, and for what is none.
+/// Parses a time span as systemd prints and reads it (systemd.time(7)): `1min 30s`, `90`, `2.5s`.
+/// Returns `None` for `infinity` and for other text.
 fn span(text: &str) -> Option<Duration> {
     let mut seconds = 0.0;
     let mut is_one = false;

@@ -1,9 +1,10 @@
-//! What systemd shows of units and their starts, and what that proves of the limits they have on a card.
+//! Tests of the check `time-limits` with the properties and messages of systemd.
 
 use super::super::tests::cluster;
 use super::*;
 
-/// As systemd 257 shows a right node, whose packages took 204 s to configure: shortened to the properties that count.
+/// The units of a good node whose packages took 204 s to configure, as systemd 257 prints them,
+/// shortened to the properties that count.
 const UNITS: &[&str] = &[
     "Id=docker.service\nLoadState=loaded\nActiveState=active\nSubState=running\nType=notify\nTimeoutStartUSec=1min 30s\nNeedDaemonReload=no\n\
      InactiveExitTimestampMonotonic=300000000\nExecMainStartTimestampMonotonic=300100000\nActiveEnterTimestampMonotonic=324100000\n\
@@ -44,7 +45,7 @@ const STARTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What a probe of a right node shows.
+/// The parts of a probe of a good node.
 pub(in super::super) fn good() -> Vec<(&'static str, String)> {
     probe(
         &UNITS.join("\n\n"),
@@ -71,23 +72,23 @@ fn probe(units: &str, starts: &[(&str, &str, &str)], conf: &str, line: &str) -> 
     ]
 }
 
-/// Judges a probe in a guest that is so many times slower than its card.
+/// Judges a probe of a guest that is `slowness` times slower than its card.
 fn judge(probe: &[(&'static str, String)], slowness: f64) -> Verdict {
     let text = probe.iter().fold(String::new(), |text, (name, content)| {
         format!("{text}\n@@ {name}\n{content}\n\n@@= 0\n")
     });
     let cluster = cluster();
-    let subject = Subject {
+    let view = NodeView {
         cluster: &cluster,
         node: &cluster.nodes[2],
         mac: "",
         managers_are_there: true,
         limits: Limits::of(slowness),
     };
-    time_limits(&Findings::parse(&text), &subject)
+    time_limits(&ProbeOutput::parse(&text), &view)
 }
 
-/// The units, with text of them replaced.
+/// Returns the units with some of their text replaced.
 fn units(changes: &[(&str, &str)]) -> String {
     changes.iter().fold(UNITS.join("\n\n"), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
@@ -133,7 +134,7 @@ fn a_unit_whose_file_goes_while_it_starts_is_wrong_however_quick_it_was() {
     for (id, message) in ends {
         let mut starts = STARTS.to_vec();
         starts[2] = (id, "kraken-configure.service", message);
-        // Nothing is left of it in systemd's memory.
+        // systemd has forgotten the unit completely.
         let rest = [UNITS[0], UNITS[2], UNITS[3]].join("\n\n");
         for slowness in [1.0, 5.0] {
             let verdict = judge(&probe(&rest, &starts, "", ""), slowness);
@@ -164,7 +165,7 @@ fn a_unit_that_runs_without_its_file_is_wrong() {
     ] {
         assert_bad(&of_units(&changes, 1.0), &["docker.service", "file"], "removed");
     }
-    // One that is over may go, and a file may change under one that is up.
+    // A unit that has ended may be removed, and the file of a running unit may change.
     assert_good(
         &of_units(
             &[(
@@ -201,7 +202,7 @@ fn a_unit_that_systemd_ended_at_its_limit_is_wrong() {
         &["docker.service: start operation timed out"],
         "TimeoutStartSec",
     );
-    // It was late because the emulator is slow, and has come up since.
+    // The unit was late because the emulator is slow, and it is up now.
     assert_good(&killed(&[], 4.0), "divided by 4.0");
     for message in [
         "x.mount: Mounting timed out. Terminating.",
@@ -214,7 +215,7 @@ fn a_unit_that_systemd_ended_at_its_limit_is_wrong() {
 
 #[test]
 fn a_slow_guest_is_judged_by_the_limits_of_its_card() {
-    // 24 s of 90 s, on a guest that gave 907 s and is three times slower.
+    // 24 s of 90 s on a guest with limits of 907 s that is three times slower.
     let up_at = |micros: &'static str| {
         [
             ("TimeoutStartUSec=1min 30s", "TimeoutStartUSec=15min 7s"),
@@ -232,7 +233,7 @@ fn a_slow_guest_is_judged_by_the_limits_of_its_card() {
         &["divided by 3.0", "docker.service: 271.0 s of 90 s"],
         "a card systemd would kill",
     );
-    // A limit of the unit's own.
+    // The unit has a limit of its own.
     let own = [
         ("TimeoutStartUSec=1min 30s", "TimeoutStartUSec=5s"),
         (
@@ -264,7 +265,7 @@ fn the_card_says_what_its_default_is() {
         &["400.0 s of 90 s"],
         "",
     );
-    // Without an end there is nothing to keep.
+    // There is nothing to check without a limit.
     assert_good(
         &with("DefaultTimeoutStartSec=infinity\n", ""),
         "longest for its limit: dev-disk",
@@ -278,14 +279,14 @@ fn a_device_that_a_mount_waits_for_has_a_limit() {
         "ActiveEnterTimestampMonotonic=100000000",
     );
     assert_bad(&of_units(&[late], 1.0), &["a1b2c3d4", "91.0 s of 90 s"], "");
-    let nobody = [
+    let unused = [
         late,
         (
             "BoundBy=boot-firmware.mount\nRequiredBy=boot-firmware.mount",
             "BoundBy=\nRequiredBy=",
         ),
     ];
-    assert_good(&of_units(&nobody, 1.0), "docker.service");
+    assert_good(&of_units(&unused, 1.0), "docker.service");
 }
 
 #[test]
@@ -335,20 +336,21 @@ fn time_spans_are_read_as_systemd_writes_them() {
     }
 }
 
-/// What a guest of QEMU's showed, twice as slow as a card, whose packages took 190 s to configure, by the script of version 0.1.0: it removed
-/// its unit's file and had systemd read its units anew, before it started Docker. (Shortened to what is judged.)
+/// The output of a QEMU guest, twice as slow as a card, whose packages took 190 s to configure with
+/// the script of version 0.1.0. The script removed its unit's file and made systemd read its units
+/// again before it started Docker. The output is shortened to what is judged.
 const RECORDED: &str = include_str!("limits_probe.txt");
 
 fn judge_recorded(text: &str) -> Verdict {
     let cluster = cluster();
-    let subject = Subject {
+    let view = NodeView {
         cluster: &cluster,
         node: &cluster.nodes[0],
         mac: "",
         managers_are_there: true,
         limits: Limits::of(2.0),
     };
-    time_limits(&Findings::parse(text), &subject)
+    time_limits(&ProbeOutput::parse(text), &view)
 }
 
 #[test]
@@ -363,7 +365,7 @@ fn a_script_that_removed_its_own_unit_is_found_though_the_emulator_let_it_end() 
         unreachable!()
     };
     assert_eq!(seen.lines().count(), 2, "nothing else is wrong: {seen}");
-    // The same node, had its unit kept its file.
+    // The same node if its unit had kept its file.
     let kept = RECORDED.replace(
         "Started kraken-configure.service.",
         "Finished kraken-configure.service - Configure the packages that were baked into this image.",

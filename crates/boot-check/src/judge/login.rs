@@ -2,15 +2,16 @@
 
 use super::verdict::Verdict;
 
-/// What sshd and login programs say of an account that will not get in, however long one waits.
+/// Messages of sshd and login programs about an account that will never be let in.
 const FOR_GOOD: [&str; 3] = [
     "Permission denied (",
     "account is currently not available",
     "Too many authentication failures",
 ];
 
-/// What a login as `user` shows, made `with` some key, that was to say who it is, and who it is by sudo. While packages are configured a login can
-/// take longer than anybody waits, so it is "not yet" until the node `rests`.
+/// Judges a login as `user` with the key that `with` describes. The commands of the login print the
+/// account's name, and its name under sudo. A login may be very slow while packages are being
+/// configured, so a failure is "not yet" until the node `rests`.
 pub(crate) fn login(answer: Result<String, String>, user: &str, with: &str, rests: bool) -> Verdict {
     let expected = format!("{user}, and root by sudo");
     match answer {
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_time_mends_is_wrong_at_once() {
+    fn a_refusal_for_good_is_wrong_at_once() {
         for words in [
             "kraken@127.0.0.1: Permission denied (publickey).",
             "This account is currently not available.",

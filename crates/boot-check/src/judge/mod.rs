@@ -1,4 +1,4 @@
-//! What a look at a guest proves: one pure function for each check.
+//! Judges the output of probes: one pure function for each check.
 
 mod docker;
 mod limits;
@@ -13,22 +13,22 @@ mod verdict;
 
 pub(super) use login::login;
 pub(super) use system::ROOM;
-pub(super) use verdict::{Subject, Verdict};
+pub(super) use verdict::{NodeView, Verdict};
 
-use super::inspect::Findings;
+use super::probe::ProbeOutput;
 
-/// A check that a look can decide.
+/// A check that a probe can decide.
 pub(super) struct Rule {
-    /// Its stable name.
+    /// The stable name of the check.
     pub(super) name: &'static str,
-    /// What it proves.
+    /// What the check verifies, in words.
     pub(super) title: &'static str,
-    /// The stage that is reached when it is settled well.
+    /// The stage that the node reaches when the check passes.
     pub(super) stage: Option<&'static str>,
-    pub(super) judge: fn(&Findings, &Subject<'_>) -> Verdict,
+    pub(super) judge: fn(&ProbeOutput, &NodeView<'_>) -> Verdict,
 }
 
-/// All of them, in the order in which a report has them.
+/// All checks, in the order of the report.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "root",
@@ -116,5 +116,6 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The check that is looked at once all others are settled, since that takes the guest some seconds, with `inspect::limits_script`.
+/// The check that comes last, because its probe ([`super::probe::LIMITS`]) takes the guest some
+/// seconds.
 pub(super) const TIME_LIMITS: &str = "time-limits";

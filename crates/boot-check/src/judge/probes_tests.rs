@@ -1,4 +1,5 @@
-//! Looks as real guests printed them (`tests/fixtures/probes/`, each with the command that it is from), and what every check says of them.
+//! Tests the judges with recorded output of real guests (`tests/fixtures/probes/`; each file names
+//! the command that recorded it).
 
 use super::tests::cluster;
 use super::*;
@@ -14,7 +15,7 @@ macro_rules! probes {
     };
 }
 
-/// Name, look, and what is said of it: a line for each check.
+/// The name of each recording, the recording, and the expected verdicts, a line for each check.
 const PROBES: [(&str, &str, &str); 9] = probes![
     "manager-right",
     "worker-right",
@@ -27,29 +28,30 @@ const PROBES: [(&str, &str, &str); 9] = probes![
     "manager-key-gone",
 ];
 
-/// What a line at the probe's head says.
+/// Returns the value of a line at the head of a recording.
 fn head<'a>(probe: &'a str, name: &str) -> &'a str {
     let start = format!("# {name}: ");
     let line = probe.lines().find_map(|line| line.strip_prefix(&start));
     line.unwrap_or_else(|| panic!("the probe does not say its {name}"))
 }
 
-/// Each check with how its verdict begins (`good`, `bad`, `not yet`, `nothing`) and what was seen, in one line.
+/// Returns a line for each check: the kind of its verdict (`good`, `bad`, `not yet`, `nothing`) and
+/// what was seen.
 fn verdicts(probe: &str) -> Vec<String> {
     let mut cluster = cluster();
     cluster.user.ssh_keys = vec![head(probe, "key").to_owned()];
     let number: usize = head(probe, "node").parse().unwrap();
     let mac = format!("52:54:00:6b:00:0{number}");
-    let subject = Subject {
+    let view = NodeView {
         cluster: &cluster,
         node: &cluster.nodes[number - 1],
         mac: &mac,
         managers_are_there: true,
         limits: Limits::of(1.0),
     };
-    let findings = Findings::parse(probe);
+    let probe = ProbeOutput::parse(probe);
     let line = |rule: &Rule| {
-        let (what, seen) = match (rule.judge)(&findings, &subject) {
+        let (what, seen) = match (rule.judge)(&probe, &view) {
             Verdict::Good(seen) => ("good", seen),
             Verdict::Bad { seen, cause, .. } => ("bad", format!("{seen} <- {}", cause.unwrap_or_default())),
             Verdict::NotYet { seen, .. } => ("not yet", seen),
@@ -70,7 +72,7 @@ fn every_check_says_of_each_what_it_shows() {
 }
 
 #[test]
-fn every_probe_that_was_recorded_is_looked_at() {
+fn every_recorded_probe_is_judged() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/probes");
     let files = std::fs::read_dir(folder).unwrap();
     assert_eq!(files.count(), 2 * PROBES.len());

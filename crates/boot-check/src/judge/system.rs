@@ -1,17 +1,18 @@
-//! Checks of the system: file systems, name, cloud-init, account, packages, units.
+//! The checks of the system: file systems, name, cloud-init, account, packages, units.
 
 use serde_json::Value;
 
-use super::verdict::{self, Subject, Verdict, lines, seen};
-use crate::inspect::Findings;
+use super::verdict::{self, NodeView, Verdict, lines, seen};
+use crate::probe::ProbeOutput;
 
-/// Less room than this on the root file system, in KiB, and neither Docker nor a log has a future.
+/// The smallest free space on the root file system, in KiB, with which Docker and the logs can go
+/// on.
 pub(crate) const ROOM: u64 = 64 * 1024;
 
-pub(super) fn root(findings: &Findings, _: &Subject<'_>) -> Verdict {
+pub(super) fn root(probe: &ProbeOutput, _: &NodeView<'_>) -> Verdict {
     let expected = "/ mounted read-write";
-    let Some(mount) = findings.text("root") else {
-        return Verdict::not_yet(expected, seen(findings, "root"));
+    let Some(mount) = probe.text("root") else {
+        return Verdict::not_yet(expected, seen(probe, "root"));
     };
     let options = mount.split_whitespace().nth(2).unwrap_or_default();
     match options.split(',').next() {
@@ -24,10 +25,10 @@ pub(super) fn root(findings: &Findings, _: &Subject<'_>) -> Verdict {
     }
 }
 
-pub(super) fn room(findings: &Findings, _: &Subject<'_>) -> Verdict {
+pub(super) fn room(probe: &ProbeOutput, _: &NodeView<'_>) -> Verdict {
     let expected = format!("at least {} MiB free on /", ROOM / 1024);
-    let Some(table) = findings.text("room") else {
-        return Verdict::not_yet(expected, seen(findings, "room"));
+    let Some(table) = probe.text("room") else {
+        return Verdict::not_yet(expected, seen(probe, "room"));
     };
     let line = table.lines().last().unwrap_or_default();
     match line.split_whitespace().nth(3).and_then(|word| word.parse::<u64>().ok()) {
@@ -43,11 +44,11 @@ pub(super) fn room(findings: &Findings, _: &Subject<'_>) -> Verdict {
     }
 }
 
-pub(super) fn hostname(findings: &Findings, subject: &Subject<'_>) -> Verdict {
-    let expected = subject.node.hostname.as_str();
+pub(super) fn hostname(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
+    let expected = view.node.hostname.as_str();
     let (running, file) = (
-        findings.text("hostname").unwrap_or_default(),
-        findings.text("hostname-file").unwrap_or_default(),
+        probe.text("hostname").unwrap_or_default(),
+        probe.text("hostname-file").unwrap_or_default(),
     );
     if running == expected && file == expected {
         return Verdict::Good(format!("{expected}, in the kernel and in /etc/hostname"));
@@ -55,9 +56,9 @@ pub(super) fn hostname(findings: &Findings, subject: &Subject<'_>) -> Verdict {
     Verdict::not_yet(expected, lines(&format!("{running}; in /etc/hostname: {file}"), 2))
 }
 
-pub(super) fn cloud_init(findings: &Findings, _: &Subject<'_>) -> Verdict {
+pub(super) fn cloud_init(probe: &ProbeOutput, _: &NodeView<'_>) -> Verdict {
     let expected = "cloud-init through, with no errors";
-    match findings.text("cloud-init").unwrap_or_default() {
+    match probe.text("cloud-init").unwrap_or_default() {
         "" => return Verdict::not_yet(expected, "cloud-init has not begun"),
         "absent" => return Verdict::Nothing("this system has no cloud-init".to_owned()),
         seed if seed.starts_with("absent") => {
@@ -73,8 +74,8 @@ pub(super) fn cloud_init(findings: &Findings, _: &Subject<'_>) -> Verdict {
         marks if marks.ends_with("disabled") => return Verdict::Nothing("cloud-init is switched off".to_owned()),
         _ => {}
     }
-    let Some(result) = findings.json("cloud-init-result") else {
-        let status = findings.json("cloud-init-status").unwrap_or_default();
+    let Some(result) = probe.json("cloud-init-result") else {
+        let status = probe.json("cloud-init-status").unwrap_or_default();
         let stage = status["v1"]["stage"]
             .as_str()
             .unwrap_or("between two stages")
@@ -82,7 +83,7 @@ pub(super) fn cloud_init(findings: &Findings, _: &Subject<'_>) -> Verdict {
         return Verdict::not_yet(expected, format!("not through: {stage}"));
     };
     let mut complaints: Vec<String> = texts(&result["v1"]["errors"]).collect();
-    let status = findings.json("cloud-init-status").unwrap_or_default();
+    let status = probe.json("cloud-init-status").unwrap_or_default();
     complaints.extend(recoverable(&status));
     if complaints.is_empty() {
         let source = result["v1"]["datasource"].as_str().unwrap_or("?");
@@ -93,12 +94,12 @@ pub(super) fn cloud_init(findings: &Findings, _: &Subject<'_>) -> Verdict {
     let schema = ["chema", "yaml", "cloud-config", "user-data", "userdata"]
         .iter()
         .any(|word| said.contains(word));
-    let cause = schema.then_some("user-data is no valid cloud-config: look at templates/user-data and what overlays it (cloud-init schema -c FILE checks one)");
+    let cause = schema.then_some("user-data is not a valid cloud-config: look at templates/user-data and what overlays it (cloud-init schema -c FILE checks one)");
     Verdict::bad(expected, lines(&said, 8), cause)
 }
 
-/// Warnings and errors that did not stop cloud-init. Deprecations are none; nor is what every Raspberry Pi OS says (`netplan_nm_patch` hangs
-/// in the air there; facts of Raspberry Pi OS, trixie).
+/// Returns warnings and errors that did not stop cloud-init. Deprecations are left out, and so is a
+/// message of every Raspberry Pi OS: that the unit `netplan_nm_patch` is dangling (seen on trixie).
 fn recoverable(status: &Value) -> Vec<String> {
     let stages = status["v1"].as_object().into_iter().flatten();
     let mut said = Vec::new();
@@ -123,12 +124,12 @@ fn texts(value: &Value) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-pub(super) fn user(findings: &Findings, subject: &Subject<'_>) -> Verdict {
-    let user = &subject.cluster.user;
-    let Some(entry) = findings.text("passwd").filter(|entry| !entry.is_empty()) else {
+pub(super) fn user(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
+    let user = &view.cluster.user;
+    let Some(entry) = probe.text("passwd").filter(|entry| !entry.is_empty()) else {
         return Verdict::not_yet(format!("an account {}", user.name), "there is none");
     };
-    let groups = findings.text("groups").unwrap_or_default();
+    let groups = probe.text("groups").unwrap_or_default();
     let has = |group: &str| groups.split_whitespace().any(|name| name == group);
     if user.groups.iter().any(|group| group == "sudo") && !has("sudo") {
         return Verdict::not_yet("groups with sudo among them", lines(groups, 1));
@@ -136,17 +137,11 @@ pub(super) fn user(findings: &Findings, subject: &Subject<'_>) -> Verdict {
     Verdict::Good(lines(&format!("{entry}; groups {groups}"), 2))
 }
 
-pub(super) fn ssh_key(findings: &Findings, subject: &Subject<'_>) -> Verdict {
-    let wanted: Vec<&str> = subject
-        .cluster
-        .user
-        .ssh_keys
-        .iter()
-        .map(|line| material(line))
-        .collect();
-    let expected = || shown(&subject.cluster.user.ssh_keys);
-    let Some(file) = findings.text("keys") else {
-        return Verdict::not_yet(expected(), format!("no authorized_keys: {}", seen(findings, "keys")));
+pub(super) fn ssh_key(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
+    let wanted: Vec<&str> = view.cluster.user.ssh_keys.iter().map(|line| material(line)).collect();
+    let expected = || shown(&view.cluster.user.ssh_keys);
+    let Some(file) = probe.text("keys") else {
+        return Verdict::not_yet(expected(), format!("no authorized_keys: {}", seen(probe, "keys")));
     };
     let present: Vec<String> = file
         .lines()
@@ -161,20 +156,20 @@ pub(super) fn ssh_key(findings: &Findings, subject: &Subject<'_>) -> Verdict {
             expected(),
             shown(&present),
             Some(
-                "the image was made with other SSH keys than kraken.toml names now: build it again, or nobody can log in",
+                "the image was made with other SSH keys than kraken.toml names now: build it again, or you cannot log in",
             ),
         ),
     }
 }
 
-/// Type and key of a line in OpenSSH's format, without options and comment.
+/// Returns the type and the key of a line in OpenSSH's format, without options and comment.
 fn material(line: &str) -> &str {
     line.split_whitespace()
         .find(|word| word.starts_with("AAAA"))
         .unwrap_or(line)
 }
 
-/// Fingerprints, as ssh-keygen -l shows them.
+/// Returns the fingerprints of keys as `ssh-keygen -l` prints them.
 fn shown(keys: &[String]) -> String {
     let lines: Vec<String> = keys
         .iter()
@@ -189,15 +184,15 @@ fn shown(keys: &[String]) -> String {
     }
 }
 
-pub(super) fn packages(findings: &Findings, _: &Subject<'_>) -> Verdict {
+pub(super) fn packages(probe: &ProbeOutput, _: &NodeView<'_>) -> Verdict {
     let expected = "every package configured (dpkg's state ii)";
-    let marks = findings.text("marks").unwrap_or_default();
+    let marks = probe.text("marks").unwrap_or_default();
     let waits = marks.split_whitespace().any(|mark| mark == "configure");
-    let unit = findings.unit("kraken-configure.service", "ActiveState");
-    let Some(left) = findings.text("packages") else {
-        return Verdict::not_yet(expected, seen(findings, "packages"));
+    let unit = probe.unit("kraken-configure.service", "ActiveState");
+    let Some(left) = probe.text("packages") else {
+        return Verdict::not_yet(expected, seen(probe, "packages"));
     };
-    if findings.unit("kraken-packages.service", "ActiveState") == Some("activating") {
+    if probe.unit("kraken-packages.service", "ActiveState") == Some("activating") {
         return Verdict::not_yet(expected, "packages are being installed over the network");
     }
     match (left.is_empty(), waits, unit) {
@@ -221,13 +216,13 @@ pub(super) fn packages(findings: &Findings, _: &Subject<'_>) -> Verdict {
     }
 }
 
-pub(super) fn units(findings: &Findings, subject: &Subject<'_>) -> Verdict {
+pub(super) fn units(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let expected = "multi-user.target reached, no failed unit";
-    // Until then, units of packages that are not configured fail, and are started anew afterwards.
-    let under_way =
-        packages(findings, subject).outcome().is_none() || super::docker::docker(findings, subject).outcome().is_none();
-    let target = findings.unit("multi-user.target", "ActiveState").unwrap_or("not there");
-    match findings.text("failed") {
+    // Units of packages that are not configured yet fail, and are started again after the
+    // configuration.
+    let under_way = packages(probe, view).outcome().is_none() || super::docker::docker(probe, view).outcome().is_none();
+    let target = probe.unit("multi-user.target", "ActiveState").unwrap_or("not there");
+    match probe.text("failed") {
         Some(failed) if under_way || target != "active" => Verdict::not_yet(
             expected,
             format!("multi-user.target is {target}; failed: {}", lines(failed, 8)),
@@ -238,6 +233,6 @@ pub(super) fn units(findings: &Findings, subject: &Subject<'_>) -> Verdict {
             lines(failed, 8),
             Some("see `systemctl status` of the unit, and the console's log"),
         ),
-        None => Verdict::not_yet(expected, seen(findings, "failed")),
+        None => Verdict::not_yet(expected, seen(probe, "failed")),
     }
 }

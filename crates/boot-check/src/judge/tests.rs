@@ -1,4 +1,4 @@
-//! Looks as guests give them, and what they prove.
+//! Tests the judges with output as guests print it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::*;
 use kraken_guest::limits::Limits;
 use kraken_spec::{Cluster, DefaultKeys, Files};
 
-/// No file is there, but for a key.
+/// File access that finds no file except for a key.
 struct Nothing;
 
 impl Files for Nothing {
@@ -35,14 +35,14 @@ const MAC: &str = "52:54:00:6b:00:03";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfgHGqEcc8TkOEqYV8pn4XrXyxv0bQO2YXkQmLFIkc one";
 const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBQhvu8IEBkB2Vn4x0k1mFHj3oHzE1rr0T3QfZVQ8U0d two";
 
-/// The default cluster.
+/// Returns the default cluster.
 pub(in super::super) fn cluster() -> Cluster {
     let mut cluster = kraken_spec::load("kraken.toml", "", &Nothing).unwrap();
     cluster.user.ssh_keys = vec![KEY.to_owned()];
     cluster
 }
 
-/// A look at kraken-3 that finds everything right.
+/// The probe output of a kraken-3 without any fault.
 const GOOD: &[(&str, &str)] = &[
     ("hostname", "kraken-3"),
     ("hostname-file", "kraken-3"),
@@ -90,8 +90,8 @@ const GOOD: &[(&str, &str)] = &[
     ),
 ];
 
-/// The good look, with some parts otherwise.
-fn look(changes: &[(&str, &str)]) -> Findings {
+/// Returns the good output with some parts replaced.
+fn probe(changes: &[(&str, &str)]) -> ProbeOutput {
     let mut text = String::new();
     for (name, content) in GOOD {
         let content = changes
@@ -108,17 +108,17 @@ fn look(changes: &[(&str, &str)]) -> Findings {
     for (name, content) in super::limits::limits_tests::good() {
         text.push_str(&format!("\n@@ {name}\n{content}\n\n@@= 0\n"));
     }
-    Findings::parse(&text)
+    ProbeOutput::parse(&text)
 }
 
-fn judge(rule: &str, findings: &Findings) -> Verdict {
-    judge_among(rule, findings, true)
+fn judge(rule: &str, probe: &ProbeOutput) -> Verdict {
+    judge_among(rule, probe, true)
 }
 
-fn judge_among(rule: &str, findings: &Findings, managers_are_there: bool) -> Verdict {
+fn judge_among(rule: &str, probe: &ProbeOutput, managers_are_there: bool) -> Verdict {
     let cluster = cluster();
     let node = &cluster.nodes[2];
-    let subject = Subject {
+    let view = NodeView {
         cluster: &cluster,
         node,
         mac: MAC,
@@ -126,12 +126,12 @@ fn judge_among(rule: &str, findings: &Findings, managers_are_there: bool) -> Ver
         limits: Limits::of(1.0),
     };
     let rule = RULES.iter().find(|known| known.name == rule).unwrap();
-    (rule.judge)(findings, &subject)
+    (rule.judge)(probe, &view)
 }
 
 #[test]
 fn a_good_node_passes_every_check() {
-    let good = look(&[]);
+    let good = probe(&[]);
     for rule in RULES {
         let verdict = judge(rule.name, &good);
         assert!(matches!(verdict, Verdict::Good(_)), "{}: {verdict:?}", rule.name);
@@ -140,7 +140,7 @@ fn a_good_node_passes_every_check() {
 
 #[test]
 fn nothing_seen_passes_nothing() {
-    let nothing = Findings::parse("");
+    let nothing = ProbeOutput::parse("");
     for rule in RULES {
         let verdict = judge(rule.name, &nothing);
         assert!(matches!(verdict, Verdict::NotYet { .. }), "{}: {verdict:?}", rule.name);
@@ -170,7 +170,7 @@ fn what_is_wrong_for_good_is_named_with_its_cause() {
             "cloud-init-status",
             r#"{"v1":{"init":{"recoverable_errors":{"WARNING":["Failed loading yaml blob. Invalid format at line 3"],"DEPRECATED":["old"]}}}}"#,
             "WARNING: Failed loading yaml blob",
-            "no valid cloud-config",
+            "not a valid cloud-config",
         ),
         (
             "cloud-init",
@@ -206,7 +206,7 @@ fn what_is_wrong_for_good_is_named_with_its_cause() {
             "docker",
             r#"{"ServerVersion":"26","Swarm":{"NodeID":"other","LocalNodeState":"active"}}"#,
             "node other",
-            "joined anew by token",
+            "joined again by token",
         ),
         (
             "swarm-node",
@@ -223,7 +223,7 @@ fn what_is_wrong_for_good_is_named_with_its_cause() {
             "something else than the network adapter",
         ),
     ] {
-        match judge(rule, &look(&[(part, content)])) {
+        match judge(rule, &probe(&[(part, content)])) {
             Verdict::Bad {
                 seen: found,
                 cause: why,
@@ -239,7 +239,7 @@ fn what_is_wrong_for_good_is_named_with_its_cause() {
 
 #[test]
 fn a_system_without_cloud_init_does_not_wait_for_it() {
-    let verdict = judge("cloud-init", &look(&[("cloud-init", "absent")]));
+    let verdict = judge("cloud-init", &probe(&[("cloud-init", "absent")]));
     assert!(matches!(verdict, Verdict::Nothing(_)), "{verdict:?}");
 }
 
@@ -278,7 +278,7 @@ fn what_may_still_come_is_waited_for() {
             "Id=multi-user.target\nLoadState=loaded\nActiveState=inactive",
         ),
     ] {
-        let verdict = judge(rule, &look(&[(part, content)]));
+        let verdict = judge(rule, &probe(&[(part, content)]));
         assert!(
             matches!(verdict, Verdict::NotYet { .. }),
             "{rule} with {content}: {verdict:?}"
@@ -290,7 +290,7 @@ fn what_may_still_come_is_waited_for() {
 fn an_adapter_in_a_bond_is_found() {
     let bond = r#"[{"ifname":"enp0s3","operstate":"UP","link_type":"ether","address":"52:54:00:6b:00:03","master":"kraken0","addr_info":[]},
         {"ifname":"kraken0","operstate":"UP","link_type":"ether","address":"52:54:00:6b:00:03","addr_info":[{"local":"192.168.3.13","prefixlen":24}]}]"#;
-    let Verdict::Good(seen) = judge("nic", &look(&[("addresses", bond)])) else {
+    let Verdict::Good(seen) = judge("nic", &probe(&[("addresses", bond)])) else {
         panic!("not good")
     };
     assert_eq!(seen, "kraken0 over enp0s3: link UP, MAC 52:54:00:6b:00:03");
@@ -299,19 +299,19 @@ fn an_adapter_in_a_bond_is_found() {
         r#""address":"02:00:00:00:00:01","addr_info":[{"#,
     );
     assert!(
-        matches!(judge("nic", &look(&[("addresses", &other)])), Verdict::Good(_)),
+        matches!(judge("nic", &probe(&[("addresses", &other)])), Verdict::Good(_)),
         "a bond with a MAC of its own"
     );
     let apart = other.replace(r#""master":"kraken0","#, "");
     assert!(matches!(
-        judge("nic", &look(&[("addresses", &apart)])),
+        judge("nic", &probe(&[("addresses", &apart)])),
         Verdict::Bad { .. }
     ));
 }
 
 #[test]
 fn a_worker_without_its_managers_may_wait_for_them() {
-    let waits = look(&[(
+    let waits = probe(&[(
         "docker",
         r#"{"ServerVersion":"26","Swarm":{"NodeID":"abc","LocalNodeState":"pending"}}"#,
     )]);
@@ -326,7 +326,7 @@ fn a_worker_without_its_managers_may_wait_for_them() {
 fn a_word_that_every_raspberry_pi_os_says_is_no_error() {
     let status = r#"{"v1":{"init-local":{"recoverable_errors":{"WARNING":["Unit netplan_nm_patch is dangling"]}}}}"#;
     assert!(matches!(
-        judge("cloud-init", &look(&[("cloud-init-status", status)])),
+        judge("cloud-init", &probe(&[("cloud-init-status", status)])),
         Verdict::Good(_)
     ));
 }
@@ -334,7 +334,7 @@ fn a_word_that_every_raspberry_pi_os_says_is_no_error() {
 #[test]
 fn a_docker_that_is_held_back_is_wrong_where_the_swarm_says_why_and_waits_where_no_manager_is_there() {
     const OFF: &str = "Id=docker.service\nLoadState=loaded\nActiveState=inactive\nResult=success";
-    let held = |why| look(&[("units", OFF), ("docker", ""), ("held", why)]);
+    let held = |why| probe(&[("units", OFF), ("docker", ""), ("held", why)]);
     let refused = held("the swarm at 192.168.3.11 has this node as a worker: make its card with --rejoin");
     for managers in [true, false] {
         match judge_among("docker", &refused, managers) {
@@ -350,7 +350,7 @@ fn a_docker_that_is_held_back_is_wrong_where_the_swarm_says_why_and_waits_where_
             matches!(judge_among(rule, &held(""), false), Verdict::Good(_)),
             "{rule}"
         );
-        let waits = [held(""), look(&[("units", OFF), ("docker", "")])];
+        let waits = [held(""), probe(&[("units", OFF), ("docker", "")])];
         for waits in waits {
             let verdict = judge_among(rule, &waits, true);
             assert!(matches!(verdict, Verdict::NotYet { .. }), "{rule}: {verdict:?}");

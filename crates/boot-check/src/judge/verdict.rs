@@ -1,37 +1,37 @@
-//! What a check is made of: a node, and a look at it; and what it says of them.
+//! The input and the result of a judge: what is known of a node, and the verdict on it.
 
-use super::super::inspect::Findings;
+use super::super::probe::ProbeOutput;
 use super::super::report::Outcome;
 use kraken_guest::limits::Limits;
 use kraken_spec::{Cluster, Node};
 
-/// What is known of a node that is looked at.
+/// What the judges know of a node besides the output of the probe.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Subject<'a> {
+pub(in super::super) struct NodeView<'a> {
     pub(in super::super) cluster: &'a Cluster,
     pub(in super::super) node: &'a Node,
-    /// The adapter's address, as the emulator was told.
+    /// The MAC address that the emulator gives to the adapter.
     pub(in super::super) mac: &'a str,
-    /// Whether a majority of its managers is booted with it: without them no swarm can be.
+    /// Whether a majority of the swarm's managers is booted. A swarm needs one.
     pub(in super::super) managers_are_there: bool,
     /// The time limits of the guest's units.
     pub(in super::super) limits: Limits,
 }
 
-/// What one look says of one check.
+/// What the output of one probe means for one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum Verdict {
-    /// It is as it should be.
+    /// Everything is as expected.
     Good(String),
-    /// It is not, and will not be.
+    /// Something is wrong and will stay wrong.
     Bad {
         expected: String,
         seen: String,
         cause: Option<String>,
     },
-    /// It is not yet.
+    /// Something is missing that may still come.
     NotYet { expected: String, seen: String },
-    /// It does not apply.
+    /// The check does not apply.
     Nothing(String),
 }
 
@@ -51,7 +51,7 @@ impl Verdict {
         }
     }
 
-    /// How the check ended, if it has.
+    /// Returns how the check ended, if it has.
     pub(in super::super) fn outcome(&self) -> Option<Outcome> {
         match self {
             Verdict::Good(_) => Some(Outcome::Passed),
@@ -62,7 +62,7 @@ impl Verdict {
     }
 }
 
-/// The first so many lines, so that evidence stays evidence.
+/// Returns the first `most` lines of a text, to keep the evidence short.
 pub(super) fn lines(text: &str, most: usize) -> String {
     let all: Vec<String> = kraken_foundation::text::lines(text)
         .filter(|line| !line.is_empty())
@@ -74,9 +74,9 @@ pub(super) fn lines(text: &str, most: usize) -> String {
     shown
 }
 
-/// What a part says, or that it says nothing.
-pub(super) fn seen(findings: &Findings, name: &str) -> String {
-    match findings.part(name) {
+/// Returns the output of a part, or a note that it is empty.
+pub(super) fn seen(probe: &ProbeOutput, name: &str) -> String {
+    match probe.part(name) {
         Some(part) if !part.text.trim().is_empty() => lines(&part.text, 8),
         Some(part) => format!("nothing (exit {})", part.status),
         None => "nothing".to_owned(),

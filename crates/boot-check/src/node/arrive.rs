@@ -1,23 +1,34 @@
-//! From its power to a login: what the image, the console and the LAN say when a node does not come as far.
+//! From power-on to a login: what the image, the console and the LAN show if a node does not get
+//! that far.
 
 use std::time::{Duration, Instant};
 
 use super::super::judge::{self, Verdict};
 use super::{GLANCE, Running};
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 
-/// Limits on the reference machine, for `virt` and one guest for each core; see [`super::super::context::Run::patience`].
+/// Time limits on the reference machine, for `virt` and one guest for each core; see
+/// [`super::super::context::Run::scaled_timeout`].
 const KERNEL: Duration = Duration::from_secs(60);
 const LOGIN: Duration = Duration::from_secs(420);
 
 const TWO_CARDS: &str =
     "two cards have one address: was one of them made for the other's number, or from another kraken.toml?";
 
+/// Why a node cannot come up any more.
+pub(super) struct Lost {
+    /// The check that fails.
+    pub(super) check: &'static str,
+    pub(super) seen: String,
+    pub(super) cause: Option<&'static str>,
+}
+
 impl Running<'_> {
-    /// A system without room does not get as far as a login, and cannot say why: that is seen beforehand.
-    pub(super) fn has_room(&mut self) -> Result<bool, EmulateError> {
+    /// Checks the free space before the start. A system without free space does not get as far as a
+    /// login, and cannot report why.
+    pub(super) fn has_room(&mut self) -> Result<bool, BootError> {
         let began = self.run.clock.ms();
-        let Some(room) = self.subject.room(self.run.plan.card)? else {
+        let Some(room) = self.target.room(self.run.plan.card)? else {
             return Ok(true);
         };
         if room >= judge::ROOM * 1024 {
@@ -35,14 +46,23 @@ impl Running<'_> {
         Ok(false)
     }
 
-    /// Why nothing more is to be expected of it: its emulator ended, or its console says so.
-    pub(super) fn lost(&mut self) -> Option<(&'static str, String, Option<&'static str>)> {
+    /// Returns why the node cannot come up any more, if it cannot: its emulator has ended, or its
+    /// console shows a fatal failure.
+    pub(super) fn lost(&mut self) -> Option<Lost> {
         self.hear();
-        if let Some(omen) = self.omens.iter().find(|omen| omen.fatal) {
-            let (check, cause) = (omen.check, omen.cause);
-            return Some((check, self.last_words(), Some(cause)));
+        if let Some(pattern) = self.failure_patterns.iter().find(|pattern| pattern.fatal) {
+            let (check, cause) = (pattern.check, pattern.cause);
+            return Some(Lost {
+                check,
+                seen: self.last_words(),
+                cause: Some(cause),
+            });
         }
-        Some(("kernel", self.is_dark()?, None))
+        Some(Lost {
+            check: "kernel",
+            seen: self.is_dark()?,
+            cause: None,
+        })
     }
 
     fn last_words(&self) -> String {
@@ -57,11 +77,11 @@ impl Running<'_> {
         }
     }
 
-    pub(super) fn kernel(&mut self) -> Result<bool, EmulateError> {
+    pub(super) fn kernel(&mut self) -> Result<bool, BootError> {
         const TITLE: &str = "the kernel starts";
         let began = self.run.clock.ms();
         let expected = "its first words on the console".to_owned();
-        let limit = self.run.patience(KERNEL);
+        let limit = self.run.scaled_timeout(KERNEL);
         let since = Instant::now();
         loop {
             self.run.interrupt.check()?;
@@ -74,7 +94,7 @@ impl Running<'_> {
             }
             let over = since.elapsed() > limit;
             if lost.is_some() || over {
-                let seen = lost.map_or_else(|| format!("nothing within {} s", limit.as_secs()), |(_, seen, _)| seen);
+                let seen = lost.map_or_else(|| format!("nothing within {} s", limit.as_secs()), |lost| lost.seen);
                 let cause = Some(self.run.plan.machine.why_silent().to_owned());
                 self.settle("kernel", TITLE, began, Verdict::Bad { expected, seen, cause });
                 return Ok(false);
@@ -83,19 +103,19 @@ impl Running<'_> {
         }
     }
 
-    /// Logs in as root, with the run's own key: what everything else is looked at through.
-    pub(super) fn login(&mut self) -> Result<bool, EmulateError> {
+    /// Logs in as root with the run's own key. All probes use this connection.
+    pub(super) fn login(&mut self) -> Result<bool, BootError> {
         let began = self.run.clock.ms();
-        let limit = self.run.patience(LOGIN);
+        let limit = self.run.scaled_timeout(LOGIN);
         let (mut since, mut starts) = (Instant::now(), self.starts);
         let mut said = "no answer yet".to_owned();
         loop {
             self.run.interrupt.check()?;
-            // One that restarts on its first boot has as long again.
+            // A node that restarts on its first boot gets the whole time again.
             if self.starts != starts {
                 (since, starts) = (Instant::now(), self.starts);
             }
-            if let Some((check, seen, cause)) = self.lost() {
+            if let Some(Lost { check, seen, cause }) = self.lost() {
                 let (check, title) = match check {
                     "root" => ("root", "the root file system is mounted read-write"),
                     "ssh" => ("ssh", "the SSH server answers"),
@@ -115,7 +135,7 @@ impl Running<'_> {
                 return Ok(false);
             }
             if let Some(verdict) = self.is_elsewhere() {
-                // Whose address it is shall be looked at without it.
+                // The real owner of the address must be checked without this node on the LAN.
                 let _ = self.run.lan.cut(self.port());
                 self.settle("address", "the node has its address", began, verdict);
                 return Ok(false);
@@ -129,7 +149,7 @@ impl Running<'_> {
             }
             if since.elapsed() > limit {
                 let seen = format!("within {} s: {said}; {}", limit.as_secs(), self.last_words());
-                let expected = format!("an SSH server at {}", self.subject.node.address);
+                let expected = format!("an SSH server at {}", self.target.node.address);
                 let cause = Some(match (&self.kept_out, self.run.conflict_of(self.port())) {
                     (_, Some(conflict)) => format!("{}: {TWO_CARDS}", self.run.describe(&conflict)),
                     (Some(error), None) => {
@@ -149,9 +169,10 @@ impl Running<'_> {
         }
     }
 
-    /// What the LAN says against it: the node has, or wants, another address than its own. Who wants this node's is at fault himself.
+    /// Checks on the LAN whether the node has or wants another address than its own. If another
+    /// node wants this node's address, the fault is with that node.
     fn is_elsewhere(&self) -> Option<Verdict> {
-        let own = self.subject.node.address;
+        let own = self.target.node.address;
         if let Some(conflict) = self
             .run
             .conflict_of(self.port())

@@ -1,5 +1,6 @@
-//! A node's power: given, taken away, and what happens when it restarts. At each start the card is read anew, as a Pi's firmware reads it: a
-//! system may have given its disk another id since, or taken words off its command line (Raspberry Pi OS does both on its first boot).
+//! A node's power: switches it on and off, and starts a node again that restarts. The card is read
+//! again at each start, as a Pi's firmware reads it: the system may have given its disk another ID,
+//! or removed words from its command line (Raspberry Pi OS does both on its first boot).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,47 +15,54 @@ use kraken_guest::Parts;
 use kraken_guest::cmdline::{self, Emulator};
 use kraken_guest::firmware::{self, BootFiles, FirmwareError};
 use kraken_guest::io_error;
-use kraken_guest::{EmulateError, Machine, console, devicetree, written};
+use kraken_guest::{BootError, Machine, console, devicetree, written};
 
-/// So many lines of a console wait to be looked at; a guest that prints faster loses some.
+/// How many lines of a console wait to be read. If a guest prints faster, some are lost.
 const LINES: usize = 4096;
-/// So many lines of the console are quoted.
+/// How many lines of the console the report quotes.
 const TAIL: usize = 20;
-/// So often a node may restart by itself before it counts as one that never comes up. Raspberry Pi OS does so once on its first boot, and once
-/// more where it was customised.
+/// How often a node may restart by itself before it counts as one that never comes up. Raspberry Pi
+/// OS restarts once on its first boot, and once more if it was customised.
 const RESTARTS: u32 = 5;
-/// The node of the device tree that is the controller which all emulated boards have (DWC2).
+/// The device tree node of the USB controller that all emulated boards have (DWC2).
 const USB_CONTROLLER: &str = "usb@7e980000";
 
 /// What the firmware found on the card.
 pub(super) struct Start {
-    /// In words.
+    /// A description for the report.
     pub(super) found: String,
     /// QEMU's arguments.
     arguments: Vec<String>,
 }
 
+/// The files that a card starts with.
+struct Found {
+    files: BootFiles,
+    /// A description for the report.
+    words: String,
+}
+
 impl Running<'_> {
     /// Makes the card: an overlay over the image.
-    pub(super) fn make_card(&mut self) -> Result<(), EmulateError> {
+    pub(super) fn make_card(&mut self) -> Result<(), BootError> {
         let run = self.run;
-        self.kept_out = self.subject.overlay(&self.disk, run.plan.card, &run.key.line)?;
+        self.kept_out = self.target.overlay(&self.disk, run.plan.card, &run.key.line)?;
         self.report.ephemeral_key = self.kept_out.is_none();
         Ok(())
     }
 
-    /// Reads the card as the firmware does, as it is now; gives what to start.
-    pub(super) fn read_card(&self) -> Result<Result<Start, FirmwareError>, EmulateError> {
+    /// Reads the card in its present state as the firmware does. Returns what to start.
+    pub(super) fn read_card(&self) -> Result<Result<Start, FirmwareError>, BootError> {
         let run = self.run;
         let machine = run.plan.machine;
-        let disk = self.subject.written(&self.disk)?;
+        let disk = self.target.written(&self.disk)?;
         let files = written::boot_tree(&disk).and_then(|boot| firmware::boot_files(&boot, machine));
         let files = match files {
             Ok(files) => files,
             Err(error) => return Ok(Err(error)),
         };
-        let (files, found) = self.started_with(files, &disk)?;
-        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, EmulateError> {
+        let Found { files, words: found } = self.started_with(files, &disk)?;
+        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, BootError> {
             let path = run.folder.join(format!("{}-{name}", self.report.hostname));
             named::write(&path, bytes).map_err(io_error("writing", &path))?;
             Ok(path)
@@ -83,31 +91,34 @@ impl Running<'_> {
         Ok(Ok(Start { found, arguments }))
     }
 
-    /// The files to start with: the card's own, but for a kernel without drivers for `virt`, and a USB controller that is no host.
-    /// With the words for the report.
-    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<(BootFiles, String), EmulateError> {
+    /// Returns the files to start with, and a description for the report. They are the card's own,
+    /// except that a kernel without drivers for `virt` is replaced, and a USB controller that is
+    /// not a host becomes one.
+    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<Found, BootError> {
         let plan = self.run.plan;
         let mut found = files.names.join(", ");
-        // The network adapter of an emulated board is one for USB; of this controller QEMU has the host only. A Pi 4's tree has it as a
-        // peripheral, since its own adapter, which QEMU lacks, is elsewhere.
+        // The network adapter of an emulated board is a USB device, and QEMU has this controller as
+        // a host only. A Pi 4's device tree has it as a peripheral, since the real board's adapter,
+        // which QEMU lacks, is not connected to it.
         let tree = files.device_tree.as_mut();
         if tree.is_some_and(|tree| devicetree::make_host(tree, USB_CONTROLLER)) {
             found.push_str("; the emulator has its network adapter at the USB controller, which is made a host");
         }
-        let spare = plan.spare.as_ref().filter(|_| plan.machine == Machine::Virt);
-        let Some(spare) = spare.filter(|_| self.subject.lacks_virtio()) else {
-            return Ok((files, found));
+        let fallback = plan.fallback.as_ref().filter(|_| plan.machine == Machine::Virt);
+        let Some(fallback) = fallback.filter(|_| self.target.lacks_virtio()) else {
+            return Ok(Found { files, words: found });
         };
-        let archive = spare.initramfs(&written::partitions(disk));
+        let archive = fallback.initramfs(&written::partitions(disk));
         files.initramfs = Some(archive.map_err(io_error("making an initramfs for", &self.log))?);
-        files.kernel.clone_from(&spare.kernel);
-        let named = &spare.named;
-        let found = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
-        Ok((files, found))
+        files.kernel.clone_from(&fallback.kernel);
+        let named = &fallback.named;
+        let words = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
+        Ok(Found { files, words })
     }
 
-    /// Gives it its power, for the first time or again. A card on which the firmware finds nothing to start stays dark.
-    pub(in super::super) fn start(&mut self) -> Result<(), EmulateError> {
+    /// Switches the power on, for the first time or again. A card on which the firmware finds
+    /// nothing to start stays off.
+    pub(in super::super) fn start(&mut self) -> Result<(), BootError> {
         self.starts += 1;
         let start = match self.read_card()? {
             Ok(start) => start,
@@ -120,7 +131,7 @@ impl Running<'_> {
             }
         };
         let (sender, receiver) = mpsc::sync_channel(LINES);
-        let guest = Guest::start(&start.arguments, &self.log, &self.run.janitor, sender, self.cuts.fuse())
+        let guest = Guest::start(&start.arguments, &self.log, &self.run.reaper, sender, self.cuts.fuse())
             .map_err(io_error("starting QEMU with its console in", &self.log))?;
         self.guest = Some(guest);
         self.lines = Some(receiver);
@@ -128,14 +139,14 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Takes its power away, as pulling the plug does.
+    /// Switches the power off without a shutdown, as pulling the plug does.
     pub(in super::super) fn cut(&mut self) {
         self.shell = None;
         self.guest = None;
         self.lines = None;
     }
 
-    /// Takes its power away for good; its console's last lines are kept for the report.
+    /// Switches the power off for good. The report keeps the last lines of the console.
     pub(super) fn off(&mut self) {
         self.cuts.end();
         self.take_lines();
@@ -145,8 +156,8 @@ impl Running<'_> {
         self.cut();
     }
 
-    /// Hears what the console says: stages, signs of trouble, lines for who watches. A node that restarts is started, and so is one whose
-    /// power is cut because it was asked for.
+    /// Reads the console: reports stages and lines to the watcher, and notes known failures. Starts
+    /// the node again if it restarts, or if its power was cut because the user asked for that.
     pub(in super::super) fn hear(&mut self) {
         self.take_lines();
         if self.cuts.take() {
@@ -179,8 +190,8 @@ impl Running<'_> {
     fn take_lines(&mut self) {
         let heard: Vec<String> = self.lines.iter().flat_map(Receiver::try_iter).collect();
         for line in heard {
-            if let Some(omen) = console::omen(&line) {
-                self.omens.push(omen);
+            if let Some(pattern) = console::failure_pattern(&line) {
+                self.failure_patterns.push(pattern);
             }
             if console::is_of_the_system(&line) {
                 self.reach("root");
@@ -192,7 +203,7 @@ impl Running<'_> {
         }
     }
 
-    /// Why its emulator does not run, though its power was not cut.
+    /// Returns why its emulator does not run, unless its power was cut.
     pub(super) fn is_dark(&mut self) -> Option<String> {
         if let Some(words) = &self.stuck {
             return Some(words.clone());

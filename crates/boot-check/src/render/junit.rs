@@ -1,7 +1,8 @@
 //! A boot report as JUnit XML, as Jenkins, GitLab and Maven Surefire read it.
 //!
-//! The format has no owner; this is what is common to the schemas of Jenkins's xUnit plugin (`junit-10.xsd`) and of Surefire
-//! (`surefire-test-report.xsd`): `testsuites` of `testsuite` of `testcase`, each with at most one of `skipped`, `error`, `failure`.
+//! The format has no owner; this is what is common to the schemas of Jenkins's xUnit plugin
+//! (`junit-10.xsd`) and of Surefire (`surefire-test-report.xsd`): `testsuites` of `testsuite` of
+//! `testcase`, each with at most one of `skipped`, `error`, `failure`.
 
 use std::fmt::Write as _;
 
@@ -23,11 +24,11 @@ struct Case {
     name: String,
     ms: u64,
     kind: Kind,
-    /// Of what did not pass: one line.
+    /// One line, if the check did not pass.
     message: String,
-    /// Of what did not pass: all that is known.
+    /// All that is known, if the check did not pass.
     text: String,
-    /// Of what passed: the evidence.
+    /// The evidence, if the check passed.
     seen: String,
 }
 
@@ -40,8 +41,8 @@ struct Suite {
     console: Vec<String>,
 }
 
-/// The report for a CI server: a suite for each node, and one, `cluster`, for all of them. It has a failure or an error exactly when
-/// [`BootReport::is_good`] says no.
+/// Returns the report for a CI server: a suite for each node, and the suite `cluster` for all of
+/// them. It contains a failure or an error exactly if [`BootReport::is_good`] is false.
 pub fn junit(report: &BootReport) -> String {
     let mut suites: Vec<Suite> = report.nodes.iter().map(|node| node_suite(report, node)).collect();
     suites.push(cluster_suite(report));
@@ -83,7 +84,7 @@ fn node_suite(report: &BootReport, node: &NodeReport) -> Suite {
         .max();
     let mut cases: Vec<Case> = node.checks.iter().map(|check| case(report, check)).collect();
     if node.checks.iter().all(|check| check.outcome == Outcome::NotApplicable) {
-        cases.push(unproven("boot", "nothing was looked at on this node"));
+        cases.push(unproven("boot", "nothing was checked on this node"));
     }
     Suite {
         name: node.hostname.clone(),
@@ -94,7 +95,8 @@ fn node_suite(report: &BootReport, node: &NodeReport) -> Suite {
     }
 }
 
-/// The cluster's checks, and the run itself: one that was stopped is an error even when all that it came to is right.
+/// Returns the suite with the cluster's checks and the run itself. A run that was stopped is an
+/// error even if all checks that it made have passed.
 fn cluster_suite(report: &BootReport) -> Suite {
     let mut cases: Vec<Case> = report.cluster_checks.iter().map(|check| case(report, check)).collect();
     cases.push(match (report.interrupted, report.nodes.is_empty()) {
@@ -174,7 +176,7 @@ fn case(report: &BootReport, check: &Check) -> Case {
     }
 }
 
-/// A failure in a line, as lists of failures show it.
+/// Returns a failure in one line, as lists of failures show it.
 fn failure_line(check: &Check) -> String {
     let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
     match &check.expected {
@@ -245,19 +247,20 @@ fn counted<'a>(cases: impl Iterator<Item = &'a Case>, kind: Kind) -> usize {
     cases.filter(|case| case.kind == kind).count()
 }
 
-/// Seconds as `xs:decimal`.
+/// Formats seconds as `xs:decimal`.
 fn time(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
-/// `xs:dateTime` in UTC without a zone, which is all that every schema takes; `None` for what is no time.
+/// Formats a time as `xs:dateTime` in UTC without a zone, the only form that every schema accepts;
+/// `None` if it is not a time.
 fn timestamp(started: &str) -> Option<String> {
     let time: jiff::Timestamp = started.parse().ok()?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
-/// Text for an element or an attribute in double quotes. Each line is cleaned, which leaves no character that XML 1.0 forbids (§2.2): what
-/// was one is U+FFFD.
+/// Escapes text for an element or an attribute in double quotes. Each line is cleaned first, so
+/// that no character remains that XML 1.0 forbids (§2.2); such characters become U+FFFD.
 fn escape(text: &str) -> String {
     let cleaned: Vec<String> = text::lines(text).collect();
     let mut escaped = String::with_capacity(text.len());
@@ -265,7 +268,7 @@ fn escape(text: &str) -> String {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
-            // Only `]]>` must be, but who reads it may not know.
+            // Only `]]>` must be escaped, but not every reader knows that.
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             c => escaped.push(c),

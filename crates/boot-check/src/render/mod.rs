@@ -1,7 +1,8 @@
-//! A boot report for people and for machines: text, JSON, JUnit XML, HTML.
+//! A boot report for people and for programs: text, JSON, JUnit XML, HTML.
 //!
-//! Pure functions of the report: no clock, no terminal, the same report gives the same bytes. All that a guest or a name could have put into
-//! it is cleaned ([`kraken_foundation::text`]) and escaped here once more, whatever the report's maker did.
+//! These are pure functions of the report: they use no clock and no terminal, and the same report
+//! gives the same bytes. All text that may come from a guest or a name is cleaned
+//! ([`kraken_foundation::text`]) and escaped here, even if it was cleaned before.
 
 mod html;
 mod json;

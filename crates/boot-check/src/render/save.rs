@@ -1,4 +1,4 @@
-//! Writes a rendering to the file that a user named, whole or not at all.
+//! Writes a rendering to a file that the user named, completely or not at all.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,11 +7,12 @@ use std::{fs, io};
 use kraken_foundation::atomic;
 use kraken_verify::CheckError;
 
-/// Writes `text` to `path` under a temporary name beside it, and renames it when all is on the disk. A link is followed; a pipe or a terminal
-/// (`/dev/stdout`) is written to as it is. Permissions are those of any new file.
+/// Writes `text` to `path` under a temporary name beside it, and renames it when all of it is on
+/// the disk. A link is followed. A pipe or a terminal (`/dev/stdout`) is written to directly. The
+/// permissions are those of any new file.
 ///
 /// # Errors
-/// [`CheckError::Io`]: the folder is missing or may not be written, the disk is full.
+/// [`CheckError::Io`] if the folder is missing or not writable, or if the disk is full.
 pub fn save(path: &Path, text: &str) -> Result<(), CheckError> {
     let failed = CheckError::io("writing the report", path);
     match fs::metadata(path) {
@@ -41,7 +42,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
         assert!(link.is_symlink());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "something was left");
-        // Readable by whoever may read new files here.
+        // The file has the permissions of any new file here.
         fs::write(folder.path().join("other"), "").unwrap();
         let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode("report.xml"), mode("other"));

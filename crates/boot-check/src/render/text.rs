@@ -1,4 +1,5 @@
-//! A boot report as text, as `verify` prints its others: a line for what is right, all that is known of what is not.
+//! A boot report as text, in the style of `verify`'s other reports: one line for what is right, all
+//! details for what is wrong.
 
 use std::fmt::Write as _;
 
@@ -6,11 +7,11 @@ use super::super::{BootReport, Check, NodeReport, Outcome};
 use super::words::{QUOTED, State, count, names, seconds, up_ms, verdict, with};
 use kraken_foundation::text;
 
-/// Before the name and the text of what a failed check says.
+/// The indentation of the fields of a failed check.
 const NAME: &str = "         ";
 const MORE: &str = "           ";
 
-/// The report for people. Ends with a line feed.
+/// Returns the report for people. It ends with a line feed.
 pub fn text(report: &BootReport) -> String {
     let widths = Widths::of(report);
     let mut shown = String::new();
@@ -24,7 +25,7 @@ pub fn text(report: &BootReport) -> String {
     shown
 }
 
-/// How wide the columns of the nodes are, so that they stand below each other.
+/// The widths of the columns of the nodes.
 struct Widths {
     name: usize,
     role: usize,
@@ -49,7 +50,7 @@ impl Widths {
     }
 }
 
-/// The role, where there is a swarm.
+/// Returns the role; empty without a swarm.
 fn role(node: &NodeReport) -> String {
     match node.role.as_str() {
         "none" => String::new(),
@@ -86,7 +87,7 @@ fn show_node(node: &NodeReport, widths: &Widths, shown: &mut String) {
         ),
         (State::Right, None, _) => write!(line, "  checked {}", names(with(&node.checks, Outcome::Passed))),
         (_, Some(up), Some(last)) => write!(line, "  came as far as {}, in {}", text::line(&last.name), seconds(up)),
-        _ => write!(line, "  came to nothing that was looked for"),
+        _ => write!(line, "  reached no stage"),
     };
     let _ = writeln!(shown, "{}", line.trim_end());
     if state == State::Right {
@@ -113,7 +114,8 @@ fn show_cluster(report: &BootReport, widths: &Widths, shown: &mut String) {
     }
 }
 
-/// Every check that failed with all that is known, and the names of those that were not reached.
+/// Adds every failed check with all that is known of it, and the names of the checks that were not
+/// reached.
 fn show_checks(checks: &[Check], shown: &mut String) {
     for check in with(checks, Outcome::Failed) {
         let took = seconds(check.ended_ms.saturating_sub(check.began_ms));
@@ -133,7 +135,7 @@ fn show_checks(checks: &[Check], shown: &mut String) {
     }
 }
 
-/// `expected  text`, with further lines of it below the first.
+/// Adds `expected  text`, with the further lines of the text aligned below the first.
 fn show_field(name: &str, text: Option<&str>, shown: &mut String) {
     let mut name = name;
     for line in text.into_iter().flat_map(text::lines).filter(|line| !line.is_empty()) {

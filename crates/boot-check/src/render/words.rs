@@ -1,25 +1,26 @@
-//! What all renderings say in the same words: times, states, the verdict.
+//! Words that all renderings share: times, states, the verdict.
 
 use super::super::folder::SET;
 use super::super::{BootReport, Check, NodeReport, Outcome};
 use kraken_foundation::text;
 
-/// How many of a console's last lines are quoted.
+/// How many of the last lines of a console are quoted.
 pub(super) const QUOTED: usize = 15;
 
-/// What is known of a node, or of the cluster.
+/// The state of a node or of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// All that was looked at is right.
+    /// All checks have passed.
     Right,
-    /// Something is wrong.
+    /// A check has failed.
     Wrong,
-    /// Nothing is known to be wrong, but something could not be looked at.
+    /// No check has failed, but some could not be made.
     Unproven,
 }
 
 impl State {
-    /// The state that checks add up to. No check proves nothing.
+    /// Returns the state that follows from these checks. Without any passed check it is
+    /// [`State::Unproven`].
     pub(super) fn of(checks: &[Check]) -> Self {
         let has = |outcome| checks.iter().any(|check| check.outcome == outcome);
         if has(Outcome::Failed) {
@@ -31,7 +32,8 @@ impl State {
         }
     }
 
-    /// What is proven of all nodes together. A single node has nothing to prove with others.
+    /// Returns the state of the checks of all nodes together. A single node has no such checks, and
+    /// counts as right.
     pub(super) fn of_cluster(report: &BootReport) -> Self {
         if report
             .cluster_checks
@@ -45,44 +47,45 @@ impl State {
     }
 }
 
-/// Checks of one outcome.
+/// Returns the checks with this outcome.
 pub(super) fn with(checks: &[Check], outcome: Outcome) -> impl Iterator<Item = &Check> {
     checks.iter().filter(move |check| check.outcome == outcome)
 }
 
-/// Their names: `kernel, root`.
+/// Returns the names of the checks: `kernel, root`.
 pub(super) fn names<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
     checks.map(|check| check.name).collect::<Vec<_>>().join(", ")
 }
 
-/// A time for people: `4.2 s`, `93 s`.
+/// Formats a time for people: `4.2 s`, `93 s`.
 pub(super) fn seconds(ms: u64) -> String {
     match ms {
-        // What would round up to ten is written without a decimal, too.
+        // A time that would be rounded up to ten is also written without a decimal.
         ..9_950 => format!("{}.{} s", (ms + 50) / 1000, (ms + 50) % 1000 / 100),
         _ => format!("{} s", (ms + 500) / 1000),
     }
 }
 
-/// When a node's own start began: nodes may have to wait for memory before theirs. The first that was looked at begins with the emulator.
+/// Returns when a node's own start began. Nodes may have to wait for memory before that. The first
+/// check begins with the emulator.
 pub(super) fn began_ms(node: &NodeReport) -> u64 {
     let stages = node.stages.iter().map(|stage| stage.at_ms);
     let checks = node.checks.iter().filter(|check| happened(check));
     stages.chain(checks.map(|check| check.began_ms)).min().unwrap_or(0)
 }
 
-/// How long a node took to its last stage.
+/// Returns how long a node took to reach its last stage.
 pub(super) fn up_ms(node: &NodeReport) -> Option<u64> {
     let last = node.stages.iter().map(|stage| stage.at_ms).max()?;
     Some(last - began_ms(node).min(last))
 }
 
-/// Whether a check was made, so that its times mean something.
+/// Returns whether a check was made, so that its times have a meaning.
 pub(super) fn happened(check: &Check) -> bool {
     matches!(check.outcome, Outcome::Passed | Outcome::Failed)
 }
 
-/// `2 nodes`, `1 node`.
+/// Returns `2 nodes` or `1 node`.
 pub(super) fn count(number: usize, one: &str) -> String {
     match number {
         1 => format!("1 {one}"),
@@ -90,7 +93,7 @@ pub(super) fn count(number: usize, one: &str) -> String {
     }
 }
 
-/// The report in a sentence.
+/// Returns the report in one sentence.
 pub(super) fn verdict(report: &BootReport) -> String {
     let all = report.nodes.len();
     let of = |state| {
@@ -127,7 +130,7 @@ pub(super) fn verdict(report: &BootReport) -> String {
                 parts.push(format!("the nodes are not right together: {}", names(together)));
             }
             if failed().any(|check| check.name == SET) {
-                parts.push("the folder has images that are none of this set".into());
+                parts.push("the folder has images that do not belong to this set".into());
             }
         }
         State::Unproven if unproven.is_empty() && wrong.is_empty() => {

@@ -208,7 +208,7 @@ mod tests {
         assert!(with("  <Range", "\t<Range").is_ok());
         for (from, to, why) in [
             (format!(" chksum=\"{a}\""), String::new(), "no checksums"),
-            (a.clone(), "a".repeat(40), "no SHA-256"),
+            (a.clone(), "a".repeat(40), "not a SHA-256"),
             ("> sha256 <".into(), "> sha1 <".into(), "type sha256"),
             ("> 2-15 <".into(), "> 2-14 <".into(), "as many blocks"),
             ("> 2-15 <".into(), "> 2- <".into(), "cannot be read"),

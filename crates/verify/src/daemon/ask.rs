@@ -1,7 +1,9 @@
-//! Asks the dockerd of an image what it thinks of its options: `dockerd --validate`, under user-mode emulation.
+//! Asks the dockerd of an image whether it accepts its options: `dockerd --validate`, under
+//! user-mode emulation.
 //!
-//! Only the program and the libraries that its loader asks for are taken out of the image, into a folder of their own. It runs without
-//! privileges and without a name of root, opens no socket, and is ended when it takes too long.
+//! Only the program and the libraries that its loader asks for are copied out of the image, into a
+//! folder of their own. The program runs without privileges and not as root, opens no socket, and
+//! is killed if it takes too long.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,33 +17,33 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::subject::{OPTIONS, Subject, is_there};
+use super::target::{DaemonTarget, OPTIONS, is_there};
 use super::unit;
 use kraken_disk::{real_path, tool};
 use kraken_foundation::named;
 use kraken_foundation::text;
 
-/// What it said.
+/// The answer of dockerd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It takes them.
+    /// It accepts its options.
     Right,
-    /// It does not start with them.
+    /// It would not start with its options. The text is its message.
     Wrong(String),
-    /// It could not be asked.
+    /// It could not be asked. The text is the reason.
     NotAsked(String),
 }
 
-/// How an architecture's programs run here.
+/// How programs of one architecture run on this machine.
 struct Runner {
-    /// In Debian's words.
+    /// The architecture, as Debian names it.
     architecture: &'static str,
-    /// In Rust's.
+    /// The architecture, as Rust names it.
     native: &'static str,
     emulators: [&'static str; 2],
-    /// The loader, as programs name it (their ABIs say where it is).
+    /// The loader, at the path that the architecture's ABI fixes.
     loader: &'static str,
-    /// Where Debian has libraries of it.
+    /// The folder of its libraries on Debian.
     libraries: &'static str,
 }
 
@@ -69,17 +71,18 @@ const RUNNERS: [Runner; 3] = [
     },
 ];
 
-/// The largest program or library that is taken out, in bytes: dockerd has 100 MB and less.
+/// The largest program or library that is copied, in bytes. A dockerd has at most 100 MB.
 const LARGEST: u64 = 256 << 20;
-/// More libraries than any dockerd had (13).
+/// More libraries than any known dockerd needs (13).
 const MOST_LIBRARIES: usize = 64;
-/// How long one run may take. Emulated, on a busy machine, it was 8 s.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How much of its words is kept, in bytes.
+/// How long one run may take. Emulated on a busy machine it took 8 s.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
+/// How much of its output is kept, in bytes.
 const WORDS: u64 = 64 << 10;
-/// nobody.
-const NOBODY: &str = "65534";
-/// What the card has and the folder lacks, so that dockerd would look for it in vain: its file is another's to check.
+/// The ID of the unprivileged user and group, which Debian calls `nobody` and `nogroup`.
+const UNPRIVILEGED: &str = "65534";
+/// Options that name a file which the card has and the folder lacks. dockerd would not find it.
+/// Other checks compare these files.
 const ELSEWHERE: [&str; 6] = [
     "userland-proxy-path",
     "tls",
@@ -89,12 +92,13 @@ const ELSEWHERE: [&str; 6] = [
     "tlskey",
 ];
 
-/// All images of a cluster have one Docker and the same options: they are asked about once.
+/// The answers so far. All images of a cluster have the same Docker and the same options, so
+/// dockerd is asked only once.
 static ANSWERS: Mutex<BTreeMap<[u8; 32], Answer>> = Mutex::new(BTreeMap::new());
 
-/// Asks it. `options` is the content of `daemon.json`.
-pub(super) fn dockerd(subject: &Subject<'_>, program: &str, mut options: Map<String, Value>) -> Answer {
-    if !subject.trusted {
+/// Asks dockerd. `options` is the content of `daemon.json`.
+pub(super) fn dockerd(target: &DaemonTarget<'_>, program: &str, mut options: Map<String, Value>) -> Answer {
+    if !target.trusted {
         return Answer::NotAsked(
             "its files are not known to be those of kraken.lock, and no other program of an image is run".to_owned(),
         );
@@ -102,8 +106,8 @@ pub(super) fn dockerd(subject: &Subject<'_>, program: &str, mut options: Map<Str
     for key in ELSEWHERE {
         options.remove(key);
     }
-    let arguments = unit::arguments(subject.root);
-    let key = match identity(subject, program, &options, &arguments) {
+    let arguments = unit::arguments(target.root);
+    let key = match identity(target, program, &options, &arguments) {
         Ok(key) => key,
         Err(why) => return Answer::NotAsked(why),
     };
@@ -111,21 +115,22 @@ pub(super) fn dockerd(subject: &Subject<'_>, program: &str, mut options: Map<Str
     if let Some(answer) = answers.get(&key) {
         return answer.clone();
     }
-    let answer = ask(subject, program, &options, &arguments).unwrap_or_else(Answer::NotAsked);
+    let answer = ask(target, program, &options, &arguments).unwrap_or_else(Answer::NotAsked);
     answers.insert(key, answer.clone());
     answer
 }
 
-/// What the answer depends on. That the program is what its package has is known by now; so size and time tell it apart.
+/// Returns the hash of everything that the answer depends on. At this point the program is known to
+/// be the one of its package, so its size and time are enough to identify it.
 fn identity(
-    subject: &Subject<'_>,
+    target: &DaemonTarget<'_>,
     program: &str,
     options: &Map<String, Value>,
     arguments: &[String],
 ) -> Result<[u8; 32], String> {
-    let real = real_path(subject.root, program).map_err(words)?;
-    let metadata = subject.root.metadata(&real).map_err(words)?;
-    let known = format!("{} {metadata:?} {options:?} {arguments:?}", subject.architecture);
+    let real = real_path(target.root, program).map_err(words)?;
+    let metadata = target.root.metadata(&real).map_err(words)?;
+    let known = format!("{} {metadata:?} {options:?} {arguments:?}", target.architecture);
     Ok(Sha256::digest(known).into())
 }
 
@@ -134,22 +139,22 @@ fn words(error: impl std::fmt::Display) -> String {
 }
 
 fn ask(
-    subject: &Subject<'_>,
+    target: &DaemonTarget<'_>,
     program: &str,
     options: &Map<String, Value>,
     arguments: &[String],
 ) -> Result<Answer, String> {
     let runner = RUNNERS
         .iter()
-        .find(|runner| runner.architecture == subject.architecture)
-        .ok_or_else(|| format!("programs of {} are not run here", subject.architecture))?;
+        .find(|runner| runner.architecture == target.architecture)
+        .ok_or_else(|| format!("programs of {} are not run here", target.architecture))?;
     let folder = tempfile::Builder::new()
         .prefix("kraken-docker-")
         .tempdir()
         .map_err(words)?;
     open(folder.path())?;
     let room = Room {
-        subject,
+        target,
         runner,
         folder: folder.path(),
         emulator: emulator(runner)?,
@@ -157,7 +162,7 @@ fn ask(
     room.put(program, &room.path("bin/dockerd"))?;
     room.put(runner.loader, &room.path("loader"))?;
     room.libraries()?;
-    // dockerd looks for it, and starts it much later.
+    // dockerd checks that this program exists, but starts it only much later.
     named::write(&room.path("bin/docker-proxy"), b"#!/bin/sh\n").map_err(words)?;
     open(&room.path("bin/docker-proxy"))?;
     let file = room.path("daemon.json");
@@ -174,9 +179,9 @@ fn ask(
     Ok(judge(&end, &file))
 }
 
-/// A folder with what of the image is run.
+/// A folder with the files of the image that run here.
 struct Room<'a> {
-    subject: &'a Subject<'a>,
+    target: &'a DaemonTarget<'a>,
     runner: &'a Runner,
     folder: &'a Path,
     emulator: Option<PathBuf>,
@@ -187,9 +192,9 @@ impl Room<'_> {
         self.folder.join(name)
     }
 
-    /// Takes a file out of the image.
+    /// Copies a file out of the image.
     fn put(&self, from: &str, to: &Path) -> Result<(), String> {
-        let root = self.subject.root;
+        let root = self.target.root;
         let bytes = real_path(root, from)
             .and_then(|path| root.read(&path, LARGEST))
             .map_err(words)?;
@@ -201,7 +206,7 @@ impl Room<'_> {
         open(to)
     }
 
-    /// Takes the libraries out that dockerd needs. The loader names one that it misses, then the next.
+    /// Copies the libraries that dockerd needs. The loader reports one missing library at a time.
     fn libraries(&self) -> Result<(), String> {
         for _ in 0..MOST_LIBRARIES {
             let mut command = self.loaded();
@@ -225,14 +230,14 @@ impl Room<'_> {
             let from = places
                 .iter()
                 .map(|place| format!("{place}/{name}"))
-                .find(|path| is_there(self.subject.root, path));
+                .find(|path| is_there(self.target.root, path));
             let from = from.ok_or_else(|| format!("the image has no {name}, which it needs"))?;
             self.put(&from, &to)?;
         }
         Err(format!("it needs more than {MOST_LIBRARIES} libraries"))
     }
 
-    /// The image's loader, which is to run what comes behind.
+    /// Returns the command of the image's loader, to which the program to run is appended.
     fn loaded(&self) -> Command {
         let mut command = unprivileged();
         if let Some(emulator) = &self.emulator {
@@ -253,14 +258,15 @@ impl Room<'_> {
     }
 }
 
-/// setpriv(1): whatever runs gets no more rights than it has, and root's are taken from it.
+/// Returns a setpriv(1) command: the program that it runs cannot gain privileges, and loses those
+/// of root.
 fn unprivileged() -> Command {
     let mut command = tool("setpriv");
     command.arg("--no-new-privs");
     if rustix::process::geteuid().is_root() {
         command
-            .arg(format!("--reuid={NOBODY}"))
-            .arg(format!("--regid={NOBODY}"))
+            .arg(format!("--reuid={UNPRIVILEGED}"))
+            .arg(format!("--regid={UNPRIVILEGED}"))
             .arg("--clear-groups")
             .arg("--bounding-set=-all");
     }
@@ -268,12 +274,12 @@ fn unprivileged() -> Command {
     command
 }
 
-/// Lets everybody read (and run) it: whoever runs it may be nobody.
+/// Makes a file readable and executable for every user, because the program may run as `nobody`.
 fn open(path: &Path) -> Result<(), String> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(words)
 }
 
-/// Nothing where the machine itself runs such programs.
+/// Returns the path of the emulator; `None` if this machine can run the programs itself.
 fn emulator(runner: &Runner) -> Result<Option<PathBuf>, String> {
     if runner.native == std::env::consts::ARCH {
         return Ok(None);
@@ -293,7 +299,7 @@ fn emulator(runner: &Runner) -> Result<Option<PathBuf>, String> {
 /// How a program ended.
 struct End {
     code: Option<i32>,
-    /// What it wrote.
+    /// Its output.
     said: String,
 }
 
@@ -306,7 +312,8 @@ fn run(mut command: Command) -> Result<End, String> {
         .spawn()
         .map_err(|error| format!("setpriv (of util-linux) cannot be run: {error}"))?;
     let pipe = child.stderr.take();
-    // It is read beside the wait: who writes more than a pipe holds would never end.
+    // The output is read during the wait: a program that writes more than a pipe holds would
+    // otherwise never end.
     let reader = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
@@ -319,10 +326,10 @@ fn run(mut command: Command) -> Result<End, String> {
     let status = loop {
         match child.try_wait().map_err(words)? {
             Some(status) => break status,
-            None if begin.elapsed() > PATIENCE => {
+            None if begin.elapsed() > TIME_LIMIT => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("it did not answer within {} s", PATIENCE.as_secs()));
+                return Err(format!("it did not answer within {} s", TIME_LIMIT.as_secs()));
             }
             None => std::thread::sleep(Duration::from_millis(20)),
         }
@@ -334,14 +341,15 @@ fn run(mut command: Command) -> Result<End, String> {
     })
 }
 
-/// The library that glibc's loader misses.
+/// Returns the library that glibc's loader reports as missing.
 fn missing(said: &str) -> Option<&str> {
     let rest = said.split_once("error while loading shared libraries: ")?.1;
     rest.split_once(": cannot open shared object file")
         .map(|(name, _)| name)
 }
 
-/// What the end means. Whatever is neither yes nor a word about the options says nothing of them.
+/// Returns what the end means. An end that is neither a success nor a message about the options
+/// does not say anything about them.
 fn judge(end: &End, file: &Path) -> Answer {
     if end.code == Some(0) {
         return Answer::Right;

@@ -1,4 +1,4 @@
-//! What the card's dockerd and its loader said, and what is made of it.
+//! Tests with messages of a card's dockerd and its loader.
 
 use super::*;
 use kraken_disk::{FileTree, MemoryTree};
@@ -14,7 +14,7 @@ fn end(code: i32, said: &str) -> End {
 fn only_a_word_about_the_options_makes_them_wrong() {
     let file = Path::new("/tmp/x/daemon.json");
     assert_eq!(judge(&end(0, "configuration OK\n"), file), Answer::Right);
-    // As dockerd 26.1.5 wrote it.
+    // A message of dockerd 26.1.5.
     let said = "unable to configure the Docker daemon with file /tmp/x/daemon.json: the following directives don't match any configuration option: log-levle\n";
     let Answer::Wrong(words) = judge(&end(1, said), file) else {
         panic!("{said}")
@@ -23,7 +23,7 @@ fn only_a_word_about_the_options_makes_them_wrong() {
         words.contains("with file /etc/docker/daemon.json") && words.contains("log-levle"),
         "{words}"
     );
-    // As dockerd 20.10.24 wrote it.
+    // A message of dockerd 20.10.24.
     let old = judge(
         &end(
             1,
@@ -57,7 +57,7 @@ fn who_takes_too_much_or_too_little_is_ended_in_order() {
     assert!(run(tool("/nowhere/at/all")).is_err());
 }
 
-/// A tree in which a program of this machine stands in the place of dockerd.
+/// Returns a tree with a program of this machine in place of dockerd.
 fn with(program: &str, options: &str) -> (MemoryTree, &'static Runner) {
     let runner = RUNNERS
         .iter()
@@ -75,25 +75,25 @@ fn with(program: &str, options: &str) -> (MemoryTree, &'static Runner) {
 
 fn report(tree: &MemoryTree, runner: &Runner, trusted: bool) -> crate::ImageReport {
     let mut report = crate::ImageReport::default();
-    let subject = Subject {
+    let target = DaemonTarget {
         root: tree,
         architecture: runner.architecture,
         swarm: true,
         trusted,
     };
-    super::super::verify(&subject, &mut report);
+    super::super::verify(&target, &mut report);
     report
 }
 
 #[test]
 fn the_program_of_the_image_is_run_with_its_own_libraries_and_the_units_arguments() {
-    // It takes whatever it is given.
+    // This program accepts all arguments.
     let (tree, runner) = with("/usr/bin/true", "{\"debug\": true}");
     let found = report(&tree, runner, true);
     assert!(found.is_good() && found.notes.is_empty(), "{found:?}");
     assert_eq!(found.checks, ["docker"]);
 
-    // It refuses `-H`, in the words of a program that knows no such option.
+    // This program rejects `-H` with the message of a program that does not know the option.
     let (tree, runner) = with("/usr/bin/env", "{\"debug\": true}");
     let found = report(&tree, runner, true);
     let said = &found.findings[0].message;
@@ -102,7 +102,7 @@ fn the_program_of_the_image_is_run_with_its_own_libraries_and_the_units_argument
         "{found:?}"
     );
 
-    // A unit without arguments, and a drop-in that has others: `env --validate` is no such option either.
+    // A unit without arguments, and a drop-in with others: `env` does not know `--validate` either.
     let (mut tree, runner) = with("/usr/bin/env", "{\"debug\": false}");
     tree.file(
         "/usr/lib/systemd/system/docker.service",
@@ -132,7 +132,7 @@ fn what_cannot_be_asked_is_said_and_the_tables_speak() {
     assert!(
         report(&tree, runner, true).findings[0]
             .message
-            .contains("no JSON object")
+            .contains("not a JSON object")
     );
 
     let (tree, runner) = with("/usr/bin/true", "{\"mtu\": 1400}");
@@ -143,6 +143,6 @@ fn what_cannot_be_asked_is_said_and_the_tables_speak() {
     );
     let found = report(&without, runner, true);
     assert!(found.is_good() && found.notes[0].contains(runner.loader), "{found:?}");
-    // An image without Docker is none of this check's business.
+    // The check does not apply to an image without Docker.
     assert!(report(&MemoryTree::new(), runner, true).checks.is_empty());
 }

@@ -1,10 +1,10 @@
-//! Whether the card's dockerd starts with the card's options: by the tables of `spec::daemon`, and, where its program can run here, by
-//! its own word.
+//! Checks that the card's dockerd starts with the card's options: with the tables of
+//! `spec::daemon`, and with the program itself if it can run on this machine.
 //!
-//! The options are read from the image, so that what an overlay put in their place counts.
+//! The options are read from the image, so that a file which an overlay put there is checked.
 
 mod ask;
-mod subject;
+mod target;
 mod unit;
 
 use serde_json::{Map, Value};
@@ -13,23 +13,23 @@ use super::report::ImageReport;
 use kraken_disk::{FileTree, real_path};
 use kraken_image::packages::PackagesRecord;
 use kraken_spec::daemon::{self, Around, Version};
-use subject::{OPTIONS, is_there};
+use target::{OPTIONS, is_there};
 
-pub(super) use subject::Subject;
+pub(super) use target::DaemonTarget;
 
 const CHECK: &str = "docker";
 /// The largest file of options that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
-/// Where packages put dockerd: Docker's own, and Debian's.
+/// The places where Docker's and Debian's packages put dockerd.
 const PROGRAMS: [&str; 2] = ["/usr/bin/dockerd", "/usr/sbin/dockerd"];
 
-/// Checks one image that has dockerd in it; says nothing of others.
-pub(super) fn verify(subject: &Subject<'_>, report: &mut ImageReport) {
-    let Some(program) = PROGRAMS.into_iter().find(|path| is_there(subject.root, path)) else {
+/// Checks one image that contains dockerd. Does nothing for other images.
+pub(super) fn verify(target: &DaemonTarget<'_>, report: &mut ImageReport) {
+    let Some(program) = PROGRAMS.into_iter().find(|path| is_there(target.root, path)) else {
         return;
     };
     report.begin(CHECK);
-    let bytes = match real_path(subject.root, OPTIONS).and_then(|path| subject.root.read(&path, LIMIT)) {
+    let bytes = match real_path(target.root, OPTIONS).and_then(|path| target.root.read(&path, LIMIT)) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => b"{}".to_vec(),
         Err(error) => return report.find(CHECK, place(), error.to_string()),
@@ -40,22 +40,22 @@ pub(super) fn verify(subject: &Subject<'_>, report: &mut ImageReport) {
             return report.find(
                 CHECK,
                 place(),
-                format!("it is no JSON object ({error}): dockerd does not start with it"),
+                format!("it is not a JSON object ({error}): dockerd does not start with it"),
             );
         }
     };
     let around = Around {
-        swarm: subject.swarm,
-        version: version(subject.root),
+        swarm: target.swarm,
+        version: version(target.root),
         log_driver: None,
     };
     let faults = daemon::faults(&options, &around);
     for fault in &faults {
         report.find(CHECK, place(), format!("{}: {}; {}", fault.path, fault.why, fault.mend));
     }
-    match ask::dockerd(subject, program, options) {
+    match ask::dockerd(target, program, options) {
         ask::Answer::Right => {}
-        // Said already, with the mend.
+        // The tables have already reported it, with a help.
         ask::Answer::Wrong(_) if !faults.is_empty() => {}
         ask::Answer::Wrong(said) => report.find(CHECK, place(), format!("the card's own dockerd refuses it: {said}")),
         ask::Answer::NotAsked(why) => report.note(format!("{CHECK}: the card's own dockerd was not asked: {why}")),

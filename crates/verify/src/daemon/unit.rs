@@ -1,8 +1,9 @@
-//! The arguments with which systemd starts dockerd on the node: an option that is given there as well keeps dockerd from starting.
+//! Finds the arguments with which systemd starts dockerd on the node. An option that `daemon.json`
+//! sets as well keeps dockerd from starting.
 
 use kraken_disk::{FileTree, real_path};
 
-/// Units, the administrator's first (systemd.unit(5)).
+/// The possible places of the unit, the administrator's first (systemd.unit(5)).
 const UNITS: [&str; 3] = [
     "/etc/systemd/system/docker.service",
     "/usr/lib/systemd/system/docker.service",
@@ -10,10 +11,11 @@ const UNITS: [&str; 3] = [
 ];
 const DROP_INS: &str = "/etc/systemd/system/docker.service.d";
 const LIMIT: u64 = 1 << 20;
-/// What is given when no unit can be read.
+/// The arguments to assume if no unit can be read.
 const USUAL: [&str; 3] = ["-H", "fd://", "--containerd=/run/containerd/containerd.sock"];
 
-/// dockerd's arguments, without its name. A word that begins with a dollar sign stands for what nobody knows here.
+/// Returns dockerd's arguments, without its name. Words that begin with a dollar sign are left out,
+/// since their values are not known here.
 pub(super) fn arguments(root: &dyn FileTree) -> Vec<String> {
     let unit = UNITS.iter().find_map(|path| text(root, path));
     let drop_ins = real_path(root, DROP_INS)

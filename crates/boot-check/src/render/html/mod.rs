@@ -1,7 +1,9 @@
-//! A boot report as one HTML file: no script, no request, no clock; light and dark, for a screen, a phone and paper.
+//! A boot report as one HTML file: no script, no request, no clock; light and dark, for a screen, a
+//! phone and paper.
 //!
-//! What is shown is worked out here and in this folder's other files; how it is written is in the templates beside them, which escape every
-//! value. A policy in the file's head forbids scripts and requests to whatever should get past that.
+//! This folder's files compute what is shown. The templates beside them lay it out and escape every
+//! value. A policy in the head of the file forbids scripts and requests in case something gets past
+//! that.
 
 mod picture;
 mod shown;
@@ -28,7 +30,7 @@ const TEMPLATES: [(&str, &str); 4] = [
 ];
 const STYLE: &str = include_str!("report.css");
 
-/// All that the page shows.
+/// All values of the page.
 #[derive(Serialize)]
 struct Page {
     style: &'static str,
@@ -52,10 +54,10 @@ struct Tally {
     text: String,
 }
 
-/// The report as a page of its own.
+/// Returns the report as a complete page.
 ///
 /// # Errors
-/// [`CheckError::Page`]: a fault of the embedded templates, which no report should bring about.
+/// [`CheckError::Page`] if an embedded template has a fault, which no report should cause.
 pub fn html(report: &BootReport) -> Result<String, CheckError> {
     let page = Page::new(report);
     let render = || -> tera::Result<String> {
@@ -112,7 +114,7 @@ fn facts(report: &BootReport) -> Vec<Fact> {
     ]
 }
 
-/// RFC 3339 for people; what is no time stays as it is.
+/// Formats an RFC 3339 time for people. Other text is returned unchanged.
 fn when(started: &str) -> String {
     match started.parse::<jiff::Timestamp>() {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),

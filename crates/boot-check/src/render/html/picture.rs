@@ -1,4 +1,5 @@
-//! The picture of the cluster: a switch in the middle, the nodes on both sides of it, a cable from each.
+//! The picture of the cluster: a switch in the middle, nodes on both sides of it, a cable to each
+//! node.
 
 use serde::Serialize;
 
@@ -7,13 +8,40 @@ use super::super::words::{State, count, with};
 use super::shown::Shown;
 use kraken_foundation::text;
 
-/// How large things are, in the picture's own units, which are pixels where there is room.
+/// A width and a height.
+struct Size {
+    width: u32,
+    height: u32,
+}
+
+/// A place in the picture.
+#[derive(Clone, Copy, Serialize)]
+struct Point {
+    x: u32,
+    y: u32,
+}
+
+/// Two opposite edges of the switch: their heights, or their distances from the left.
+struct Edges {
+    first: u32,
+    last: u32,
+}
+
+/// A cable, and where it ends.
+struct Cable {
+    /// The cable as an SVG path.
+    path: String,
+    /// The middle of its port in the switch.
+    port: Point,
+}
+
+/// The sizes of things in units of the picture, which are pixels if the screen is large enough.
 struct Sizes {
-    card: (u32, u32),
-    gap: (u32, u32),
-    /// How thick the switch is.
+    card: Size,
+    gap: Size,
+    /// The thickness of the switch.
     switch: u32,
-    /// How far the switch is from the nearest cards.
+    /// The distance from the switch to the nearest cards.
     cable: u32,
     /// How many characters of a name fit.
     name: usize,
@@ -22,22 +50,25 @@ struct Sizes {
 }
 
 const WIDE: Sizes = Sizes {
-    card: (180, 84),
-    gap: (28, 30),
+    card: Size { width: 180, height: 84 },
+    gap: Size { width: 28, height: 30 },
     switch: 44,
     cable: 40,
     name: 17,
     narrow: false,
 };
 const TALL: Sizes = Sizes {
-    card: (152, 104),
-    gap: (0, 16),
+    card: Size {
+        width: 152,
+        height: 104,
+    },
+    gap: Size { width: 0, height: 16 },
     switch: 36,
     cable: 22,
     name: 14,
     narrow: true,
 };
-/// The most cards beside each other.
+/// The largest number of cards in a row.
 const COLUMNS: usize = 5;
 const MARGIN: u32 = 8;
 
@@ -46,7 +77,7 @@ pub(super) struct Picture {
     class: &'static str,
     width: u32,
     height: u32,
-    /// What is to be seen, for who does not see it.
+    /// A description of the picture for readers who cannot see it.
     description: String,
     switch: Switch,
     cards: Vec<Card>,
@@ -58,8 +89,8 @@ struct Switch {
     y: u32,
     width: u32,
     height: u32,
-    /// Where its name is.
-    centre: (u32, u32),
+    /// The place of its name.
+    centre: Point,
     upright: bool,
     label: String,
 }
@@ -78,71 +109,86 @@ struct Card {
     manager: bool,
     state: Shown,
     word: String,
-    /// Where its state stands: beside the role where there is room, else below it.
-    state_at: (u32, u32),
+    /// The place of its state: beside the role if there is room, otherwise below it.
+    state_at: Point,
     state_anchor: &'static str,
     /// The cable, as an SVG path.
     cable: String,
-    /// The port in the switch: its middle.
-    port: (u32, u32),
+    /// The middle of its port in the switch.
+    port: Point,
 }
 
 impl Picture {
-    /// For a screen: the switch lies, nodes above and below, in as many rows as they need.
+    /// Returns the picture for a screen: a horizontal switch, with the nodes above and below in as
+    /// many rows as they need.
     pub(super) fn wide(report: &BootReport) -> Self {
         let sizes = &WIDE;
         let all = report.nodes.len();
         let rows_beside = all.div_ceil(2 * COLUMNS).max(1);
         let rows = share(all, 2 * rows_beside);
         let columns = rows.first().copied().unwrap_or(0).max(2);
-        // The cables of outer rows end beside the last column.
-        let aside = if rows_beside > 1 { sizes.gap.0 / 2 } else { 0 };
-        let width = 2 * (MARGIN + aside) + number(columns) * (sizes.card.0 + sizes.gap.0);
-        let side = number(rows_beside) * (sizes.card.1 + sizes.gap.1) - sizes.gap.1 + sizes.cable;
-        let switch = (MARGIN + side, MARGIN + side + sizes.switch);
+        // The cables of the outer rows end beside the last column.
+        let aside = if rows_beside > 1 { sizes.gap.width / 2 } else { 0 };
+        let width = 2 * (MARGIN + aside) + number(columns) * (sizes.card.width + sizes.gap.width);
+        let side = number(rows_beside) * (sizes.card.height + sizes.gap.height) - sizes.gap.height + sizes.cable;
+        let edges = Edges {
+            first: MARGIN + side,
+            last: MARGIN + side + sizes.switch,
+        };
         let below = rows[rows_beside..].iter().filter(|cards| **cards > 0).count();
         let height = match below {
-            0 => switch.1 + MARGIN,
-            below => switch.1 + sizes.cable + number(below) * (sizes.card.1 + sizes.gap.1) - sizes.gap.1 + MARGIN,
+            0 => edges.last + MARGIN,
+            below => {
+                edges.last + sizes.cable + number(below) * (sizes.card.height + sizes.gap.height) - sizes.gap.height
+                    + MARGIN
+            }
         };
         let mut nodes = report.nodes.iter();
         let mut cards = Vec::new();
         for (row, count) in rows.iter().enumerate() {
-            // Alone on its side a row stands in the middle; others keep to columns, so that cables pass between the cards.
-            let spare = number(columns - count) * (sizes.card.0 + sizes.gap.0) / 2;
-            let indent = if rows_beside == 1 { spare } else { 0 };
+            // The only row of a side is centred. Several rows keep to columns, so that cables can
+            // pass between the cards.
+            let unused = number(columns - count) * (sizes.card.width + sizes.gap.width) / 2;
+            let indent = if rows_beside == 1 { unused } else { 0 };
             for (column, node) in nodes.by_ref().take(*count).enumerate() {
-                let x = MARGIN + aside + sizes.gap.0 / 2 + indent + number(column) * (sizes.card.0 + sizes.gap.0);
+                let x = MARGIN
+                    + aside
+                    + sizes.gap.width / 2
+                    + indent
+                    + number(column) * (sizes.card.width + sizes.gap.width);
                 let place = if row < rows_beside {
-                    let y = MARGIN + number(row) * (sizes.card.1 + sizes.gap.1);
+                    let y = MARGIN + number(row) * (sizes.card.height + sizes.gap.height);
                     Place {
                         x,
                         y,
-                        edge: y + sizes.card.1,
-                        switch: switch.0,
+                        edge: y + sizes.card.height,
+                        switch: edges.first,
                         distance: rows_beside - 1 - row,
                     }
                 } else {
                     let distance = row - rows_beside;
-                    let y = switch.1 + sizes.cable + number(distance) * (sizes.card.1 + sizes.gap.1);
+                    let y = edges.last + sizes.cable + number(distance) * (sizes.card.height + sizes.gap.height);
                     Place {
                         x,
                         y,
                         edge: y,
-                        switch: switch.1,
+                        switch: edges.last,
                         distance,
                     }
                 };
-                let (cable, port) = place.cable(sizes);
-                cards.push(Card::new(node, sizes, (x, place.y), cable, port));
+                let at = Point { x, y: place.y };
+                cards.push(Card::new(node, sizes, at, place.cable(sizes)));
             }
         }
         let switch = Switch {
             x: MARGIN,
-            y: switch.0,
+            y: edges.first,
             width: width - 2 * MARGIN,
             height: sizes.switch,
-            centre: (width / 2, switch.0 + sizes.switch / 2),
+            centre: Point {
+                x: width / 2,
+                y: edges.first + sizes.switch / 2,
+            },
             upright: false,
             label: label(report),
         };
@@ -156,36 +202,43 @@ impl Picture {
         }
     }
 
-    /// For a phone: the switch stands, nodes left and right.
+    /// Returns the picture for a phone: a vertical switch, with the nodes left and right.
     pub(super) fn tall(report: &BootReport) -> Self {
         let sizes = &TALL;
         let rows = number(report.nodes.len().div_ceil(2)).max(1);
-        let height = 2 * MARGIN + rows * (sizes.card.1 + sizes.gap.1);
-        let switch = (
-            MARGIN + sizes.card.0 + sizes.cable,
-            MARGIN + sizes.card.0 + sizes.cable + sizes.switch,
-        );
+        let height = 2 * MARGIN + rows * (sizes.card.height + sizes.gap.height);
+        let edges = Edges {
+            first: MARGIN + sizes.card.width + sizes.cable,
+            last: MARGIN + sizes.card.width + sizes.cable + sizes.switch,
+        };
         let cards = report
             .nodes
             .iter()
             .enumerate()
             .map(|(index, node)| {
-                let y = MARGIN + sizes.gap.1 / 2 + number(index / 2) * (sizes.card.1 + sizes.gap.1);
-                let middle = y + sizes.card.1 / 2;
+                let y = MARGIN + sizes.gap.height / 2 + number(index / 2) * (sizes.card.height + sizes.gap.height);
+                let middle = y + sizes.card.height / 2;
                 let (x, edge, port) = match index % 2 {
-                    0 => (MARGIN, MARGIN + sizes.card.0, switch.0),
-                    _ => (switch.1 + sizes.cable, switch.1 + sizes.cable, switch.1),
+                    0 => (MARGIN, MARGIN + sizes.card.width, edges.first),
+                    _ => (edges.last + sizes.cable, edges.last + sizes.cable, edges.last),
                 };
-                Card::new(node, sizes, (x, y), format!("M{edge} {middle}H{port}"), (port, middle))
+                let cable = Cable {
+                    path: format!("M{edge} {middle}H{port}"),
+                    port: Point { x: port, y: middle },
+                };
+                Card::new(node, sizes, Point { x, y }, cable)
             })
             .collect();
-        let width = switch.1 + sizes.cable + sizes.card.0 + MARGIN;
+        let width = edges.last + sizes.cable + sizes.card.width + MARGIN;
         let switch = Switch {
-            x: switch.0,
+            x: edges.first,
             y: MARGIN,
             width: sizes.switch,
             height: height - 2 * MARGIN,
-            centre: (switch.0 + sizes.switch / 2, height / 2),
+            centre: Point {
+                x: edges.first + sizes.switch / 2,
+                y: height / 2,
+            },
             upright: true,
             label: if rows > 1 { label(report) } else { "LAN".into() },
         };
@@ -200,52 +253,59 @@ impl Picture {
     }
 }
 
-/// Where a card is, and how far from the switch.
+/// The place of a card, and its distance from the switch.
 struct Place {
     x: u32,
     y: u32,
-    /// The height at which its cable leaves it, and that at which it enters the switch.
+    /// The height at which the cable leaves the card, and the height at which it enters the switch.
     edge: u32,
     switch: u32,
-    /// How many rows of cards are between it and the switch.
+    /// The number of rows of cards between the card and the switch.
     distance: usize,
 }
 
 impl Place {
-    /// Straight where nothing is between, else around the corner and down between the columns.
-    fn cable(&self, sizes: &Sizes) -> (String, (u32, u32)) {
+    /// Returns the cable, which is straight if no card is in the way and otherwise runs around the
+    /// corner and between the columns, and the place of its port.
+    fn cable(&self, sizes: &Sizes) -> Cable {
         let (edge, switch) = (self.edge, self.switch);
         if self.distance == 0 {
-            let x = self.x + sizes.card.0 / 2;
-            return (format!("M{x} {edge}V{switch}"), (x, switch));
+            let x = self.x + sizes.card.width / 2;
+            return Cable {
+                path: format!("M{x} {edge}V{switch}"),
+                port: Point { x, y: switch },
+            };
         }
         const ROUND: u32 = 7;
-        let from = self.x + sizes.card.0 - 30;
-        // Cables of the same column lie beside each other, as far as there is room.
+        let from = self.x + sizes.card.width - 30;
+        // The cables of one column run beside each other, as far as there is room.
         let aside = number(self.distance - 1).min(3) * 4;
-        let gutter = self.x + sizes.card.0 + sizes.gap.0 / 2 - 6 + aside;
+        let gutter = self.x + sizes.card.width + sizes.gap.width / 2 - 6 + aside;
         let down = switch > edge;
         let turn = if down {
-            edge + sizes.gap.1 / 2
+            edge + sizes.gap.height / 2
         } else {
-            edge - sizes.gap.1 / 2
+            edge - sizes.gap.height / 2
         };
         let (before, after) = if down {
             (turn - ROUND, turn + ROUND)
         } else {
             (turn + ROUND, turn - ROUND)
         };
-        let cable = format!(
+        let path = format!(
             "M{from} {edge}V{before}Q{from} {turn} {} {turn}H{}Q{gutter} {turn} {gutter} {after}V{switch}",
             from + ROUND,
             gutter - ROUND
         );
-        (cable, (gutter, switch))
+        Cable {
+            path,
+            port: Point { x: gutter, y: switch },
+        }
     }
 }
 
 impl Card {
-    fn new(node: &NodeReport, sizes: &Sizes, at: (u32, u32), cable: String, port: (u32, u32)) -> Self {
+    fn new(node: &NodeReport, sizes: &Sizes, at: Point, cable: Cable) -> Self {
         let state = State::of(&node.checks);
         let full = text::line(&node.hostname);
         let name = match full.chars().count() > sizes.name {
@@ -257,14 +317,26 @@ impl Card {
             state => Shown::from(state).word.to_owned(),
         };
         let (state_at, state_anchor) = match sizes.narrow {
-            true => ((at.0 + 14, at.1 + 89), "start"),
-            false => ((at.0 + sizes.card.0 - 12, at.1 + 68), "end"),
+            true => (
+                Point {
+                    x: at.x + 14,
+                    y: at.y + 89,
+                },
+                "start",
+            ),
+            false => (
+                Point {
+                    x: at.x + sizes.card.width - 12,
+                    y: at.y + 68,
+                },
+                "end",
+            ),
         };
         Self {
-            x: at.0,
-            y: at.1,
-            width: sizes.card.0,
-            height: sizes.card.1,
+            x: at.x,
+            y: at.y,
+            width: sizes.card.width,
+            height: sizes.card.height,
             number: node.node,
             name,
             full,
@@ -279,13 +351,13 @@ impl Card {
             word,
             state_at,
             state_anchor,
-            cable,
-            port,
+            cable: cable.path,
+            port: cable.port,
         }
     }
 }
 
-/// Shares cards out to rows, as evenly as can be, the fuller rows first.
+/// Distributes cards over rows as evenly as possible, the fuller rows first.
 fn share(cards: usize, rows: usize) -> Vec<usize> {
     (0..rows)
         .map(|row| cards / rows + usize::from(row < cards % rows))
@@ -314,7 +386,7 @@ fn description(report: &BootReport) -> String {
 }
 
 fn number(count: usize) -> u32 {
-    // A picture of more nodes than this is none; its numbers are still numbers.
+    // A picture with more nodes than this is unreadable, but its numbers stay valid.
     u32::try_from(count.min(100_000)).unwrap_or(0)
 }
 

@@ -1,11 +1,12 @@
-//! What several parts of the page show in one way: states and outcomes, and facts with a name.
+//! Parts of the page that several sections share: states, outcomes, and named facts.
 
 use serde::Serialize;
 
 use super::super::super::Outcome;
 use super::super::words::State;
 
-/// A state or an outcome: as a class for its colour, as a sign, and in words, since a colour alone says nothing to many.
+/// A state or an outcome: a class for its colour, a sign, and a word, since many readers cannot
+/// tell colours apart.
 #[derive(Clone, Serialize)]
 pub(super) struct Shown {
     pub(super) class: &'static str,

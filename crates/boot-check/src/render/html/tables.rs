@@ -1,4 +1,4 @@
-//! The tables of the page: every check with its evidence, and what failed once more at the top.
+//! The tables of the page: every check with its evidence, and the failures once more at the top.
 
 use serde::Serialize;
 
@@ -7,10 +7,10 @@ use super::super::words::{QUOTED, State, count, happened, names, seconds, up_ms,
 use super::shown::{Fact, Shown};
 use kraken_foundation::text;
 
-/// Evidence up to so many characters stands in the table; what is longer is folded away.
+/// Evidence of up to so many characters stands in the table. Longer evidence is folded away.
 const SHORT: usize = 90;
 
-/// A check that failed, with whose it is.
+/// A failed check, and the node or cluster that it belongs to.
 #[derive(Serialize)]
 pub(super) struct Failure {
     who: String,
@@ -24,14 +24,14 @@ pub(super) struct Row {
     outcome: Shown,
     name: &'static str,
     title: String,
-    /// From when to when; empty when it was not made.
+    /// The begin and the end of the check; empty if it was not made.
     span: String,
     took: String,
     expected: String,
     seen: String,
     cause: String,
     failed: bool,
-    /// The first line of folded evidence; empty when all of it is short enough to stand open.
+    /// The first line of folded evidence; empty if the evidence is short enough to be shown.
     fold: String,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct NodeTable {
     console_file: String,
 }
 
-/// What failed, nodes first.
+/// Returns the failures, those of nodes first.
 pub(super) fn failures(report: &BootReport) -> Vec<Failure> {
     let nodes = report
         .nodes
@@ -75,12 +75,12 @@ pub(super) fn failures(report: &BootReport) -> Vec<Failure> {
         .collect()
 }
 
-/// Checks in their order.
+/// Returns the rows of a table, in the order of the checks.
 pub(super) fn rows(checks: &[Check]) -> Vec<Row> {
     checks.iter().map(Row::new).collect()
 }
 
-/// A text of several lines, each cleaned.
+/// Returns a text of several lines without control characters.
 fn text(text: &str) -> String {
     text::lines(text).collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
@@ -149,7 +149,7 @@ fn summary(node: &NodeReport, state: State) -> String {
         (State::Unproven, Some(up), Some(last)) => {
             format!("came as far as {}, in {}", text::line(&last.name), seconds(up))
         }
-        (State::Unproven, ..) => "came to nothing that was looked for".into(),
+        (State::Unproven, ..) => "reached no stage".into(),
         (State::Right, ..) => count(with(&node.checks, Outcome::Passed).count(), "check"),
     }
 }

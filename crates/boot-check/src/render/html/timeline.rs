@@ -1,6 +1,7 @@
-//! The timeline: for each node its stages as marks and its checks as bars, all on one axis of time.
+//! The timeline: the stages of each node as marks and its checks as bars, all on one axis of time.
 //!
-//! Places along the axis are in per cent and heights in pixels, so that it fits a phone as well as a wall, and text keeps its size.
+//! Positions along the axis are in per cent and heights are in pixels, so that the timeline fits a
+//! phone as well as a wall, and text keeps its size.
 
 use serde::Serialize;
 
@@ -9,13 +10,14 @@ use super::super::words::{State, happened, names, seconds, with};
 use super::shown::Shown;
 use kraken_foundation::text;
 
-/// How wide the axis is on an ordinary screen and how wide a letter of a label is there, in pixels: only where labels go depends on them.
+/// The width of the axis and of a letter on an ordinary screen, in pixels. Only the places of
+/// labels depend on them.
 const SCREEN: f64 = 780.0;
 const LETTER: f64 = 6.4;
 /// Heights, in pixels.
 const STAGES: u32 = 26;
 const LANE: u32 = 18;
-/// Bars are never so short that they cannot be seen, in per cent.
+/// The smallest length of a bar, in per cent, so that it can be seen.
 const SHORTEST: f64 = 0.5;
 
 #[derive(Serialize)]
@@ -38,8 +40,8 @@ struct Track {
     anchor: String,
     state: Shown,
     height: u32,
-    /// From the first to the last moment that is known of it.
-    rail: (String, String),
+    /// The first and the last known moment.
+    rail: Rail,
     marks: Vec<Mark>,
     bars: Vec<Bar>,
     /// The stages in words: `kernel 3.1 s`.
@@ -47,12 +49,19 @@ struct Track {
     failed: String,
 }
 
+/// A line along the axis.
+#[derive(Serialize)]
+struct Rail {
+    from: String,
+    to: String,
+}
+
 /// A stage.
 #[derive(Serialize)]
 struct Mark {
     at: String,
     title: String,
-    /// Its name, where there is room for it.
+    /// Its name, if there is room for it.
     label: String,
     anchor: &'static str,
 }
@@ -115,20 +124,20 @@ impl Timeline {
     }
 }
 
-/// From the run's start to its end.
+/// The axis, from the start of the run to its end.
 struct Axis {
-    /// In milliseconds.
+    /// The end in milliseconds.
     end: u64,
 }
 
 impl Axis {
-    /// Where a time is, in per cent.
+    /// Returns the position of a time, in per cent.
     fn at(&self, ms: u64) -> f64 {
-        // Exact enough up to some thousand years.
+        // The result is exact enough for some thousand years.
         ms.min(self.end) as f64 * 100.0 / self.end as f64
     }
 
-    /// Round times, some eight of them at most.
+    /// Returns ticks at round times, about eight of them at most.
     fn ticks(&self) -> Vec<Tick> {
         let steps = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800].map(|seconds| seconds * 1000);
         let step = steps
@@ -162,8 +171,9 @@ impl Axis {
                 .map(|stage| stage.at_ms)
                 .chain(made().map(|check| check.began_ms))
         };
-        let rail = (times().min(), times().chain(made().map(|check| check.ended_ms)).max());
-        // A name and its time stay on one line.
+        let begin = times().min();
+        let end = times().chain(made().map(|check| check.ended_ms)).max();
+        // No line break separates a name from its time.
         let word =
             |stage: &Stage| format!("{} {}", text::line(&stage.name), seconds(stage.at_ms)).replace(' ', "\u{a0}");
         Track {
@@ -171,10 +181,10 @@ impl Axis {
             anchor,
             state: state.into(),
             height: top + lanes * LANE + 4,
-            rail: (
-                per_cent(self.at(rail.0.unwrap_or(0))),
-                per_cent(self.at(rail.1.unwrap_or(0))),
-            ),
+            rail: Rail {
+                from: per_cent(self.at(begin.unwrap_or(0))),
+                to: per_cent(self.at(end.unwrap_or(0))),
+            },
             marks: self.marks(stages),
             bars,
             words: stages.iter().map(word).collect(),
@@ -182,7 +192,8 @@ impl Axis {
         }
     }
 
-    /// From the last one backwards: that a node is ready is the name that matters most.
+    /// Returns the marks of the stages. Labels are placed from the last stage backwards: that a
+    /// node is ready is the most important one.
     fn marks(&self, stages: &[Stage]) -> Vec<Mark> {
         let mut free = 100.0;
         let mut marks: Vec<Mark> = stages
@@ -211,7 +222,8 @@ impl Axis {
         marks
     }
 
-    /// Checks of the same time lie in lanes below each other. Gives the bars and how many lanes there are.
+    /// Returns the bars of the checks, in lanes below each other where they overlap in time, and
+    /// the number of lanes.
     fn bars(&self, checks: &[Check], top: u32) -> (Vec<Bar>, u32) {
         let mut made: Vec<&Check> = checks.iter().filter(|check| happened(check)).collect();
         made.sort_by_key(|check| (check.began_ms, check.ended_ms));
@@ -225,11 +237,11 @@ impl Axis {
                 Outcome::Failed => format!("✗ {}", check.name),
                 _ => check.name.to_owned(),
             };
-            let (room, label_at, label_anchor) = place_label(from, to, wide(&label));
-            let lane = lanes.iter().position(|free| *free <= room.0).unwrap_or(lanes.len());
+            let place = place_label(from, to, wide(&label));
+            let lane = lanes.iter().position(|free| *free <= place.from).unwrap_or(lanes.len());
             match lanes.get_mut(lane) {
-                Some(free) => *free = room.1 + 0.4,
-                None => lanes.push(room.1 + 0.4),
+                Some(free) => *free = place.to + 0.4,
+                None => lanes.push(place.to + 0.4),
             }
             bars.push(Bar {
                 at: per_cent(from),
@@ -238,26 +250,52 @@ impl Axis {
                 outcome: check.outcome.into(),
                 title: format!("{}, {} – {}", label, seconds(check.began_ms), seconds(check.ended_ms)),
                 label,
-                label_at: per_cent(label_at),
-                label_anchor,
+                label_at: per_cent(place.at),
+                label_anchor: place.anchor,
             });
         }
         (bars, u32::try_from(lanes.len()).unwrap_or(0))
     }
 }
 
-/// Where the label of a bar goes: in it, else behind it, else before it. Gives the room that both take, and the label's place.
-fn place_label(from: f64, to: f64, width: f64) -> ((f64, f64), f64, &'static str) {
+/// The place of a bar's label, in per cent.
+struct Label {
+    /// Where the bar and its label together begin.
+    from: f64,
+    /// Where they end.
+    to: f64,
+    /// Where the text begins, or ends if the anchor says so.
+    at: f64,
+    anchor: &'static str,
+}
+
+/// Returns where the label of a bar goes: into it, else behind it, else before it.
+fn place_label(from: f64, to: f64, width: f64) -> Label {
     if width + 1.0 <= to - from {
-        ((from, to), from + 0.6, "start")
+        Label {
+            from,
+            to,
+            at: from + 0.6,
+            anchor: "start",
+        }
     } else if to + width + 0.6 <= 100.0 {
-        ((from, to + width + 0.6), to + 0.5, "start")
+        Label {
+            from,
+            to: to + width + 0.6,
+            at: to + 0.5,
+            anchor: "start",
+        }
     } else {
-        (((from - width - 0.6).max(0.0), to), from - 0.5, "end")
+        Label {
+            from: (from - width - 0.6).max(0.0),
+            to,
+            at: from - 0.5,
+            anchor: "end",
+        }
     }
 }
 
-/// How wide a label is, in per cent of the axis on an ordinary screen.
+/// Returns the width of a label in per cent of the axis on an ordinary screen.
 fn wide(label: &str) -> f64 {
     label.chars().count() as f64 * LETTER * 100.0 / SCREEN
 }

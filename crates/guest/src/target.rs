@@ -1,4 +1,5 @@
-//! What is booted: an image file, or golden image and patch; and the overlay over it, which takes all that the guest writes.
+//! What is booted: an image file, or a golden image with a patch. Makes the overlay over it, which
+//! takes everything that the guest writes.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,32 +12,32 @@ use super::error::io_error;
 use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
 use super::written::{self, Written};
-use super::{EmulateError, Machine, Unpacking, virtio};
+use super::{BootError, Machine, Unpacking, virtio};
 use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
 use kraken_foundation::Job;
 use kraken_foundation::named;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use kraken_spec::Node;
 
-/// What is booted as one node.
+/// An image that is booted as one node.
 #[derive(Clone)]
-pub struct Subject<'a> {
-    /// The node that it should be.
+pub struct BootTarget<'a> {
+    /// The node of the cluster that the image should be.
     pub node: &'a Node,
-    /// The raw image: that of the node, or the golden image under its patch.
+    /// The raw image: the node's own, or the golden image if there is a patch.
     pub image: PathBuf,
-    /// The file that the user named, where `image` was unpacked from it.
+    /// The file that the user named, if `image` was unpacked from it.
     pub packed: Option<PathBuf>,
-    /// What the node's image has otherwise than the golden image.
+    /// The difference between the golden image and the node's image.
     pub patch: Option<Patch>,
 }
 
-/// An image as it was.
+/// The size and the time of change of an image, to see whether another program changes it.
 #[derive(PartialEq, Eq)]
 pub struct Fingerprint(u64, Option<SystemTime>);
 
-impl<'a> Subject<'a> {
-    /// An image file.
+impl<'a> BootTarget<'a> {
+    /// A target that is an image file.
     pub fn file(node: &'a Node, image: PathBuf) -> Self {
         Self {
             node,
@@ -46,7 +47,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// A golden image and a node's patch, without an image file of the node's.
+    /// A target that is a golden image with a node's patch. No file of the node's own image is
+    /// needed.
     pub fn made(node: &'a Node, golden: PathBuf, patch: Patch) -> Self {
         Self {
             node,
@@ -56,11 +58,12 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Boots what is in the image, where that is packed; see [`Unpacking::raw`].
+    /// Unpacks the image if it is packed (see [`Unpacking::raw`]), so that the unpacked one is
+    /// booted.
     ///
     /// # Errors
-    /// [`EmulateError`] when it cannot be unpacked.
-    pub fn unpack(&mut self, unpacking: &Unpacking, job: Job<'_>) -> Result<(), EmulateError> {
+    /// [`BootError`] if it cannot be unpacked.
+    pub fn unpack(&mut self, unpacking: &Unpacking, job: Job<'_>) -> Result<(), BootError> {
         let raw = unpacking.raw(&self.image, job)?;
         if raw != self.image {
             self.packed = Some(std::mem::replace(&mut self.image, raw));
@@ -68,28 +71,29 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    /// The image's name for who reads it; nothing for what is no file of its own.
+    /// Returns the path of the image for the report; `None` if the node has no image file of its
+    /// own.
     pub fn named(&self) -> Option<PathBuf> {
         self.patch.is_none().then(|| self.original().to_owned())
     }
 
-    /// The file that is somebody else's: nobody may change it while it is booted.
+    /// Returns the file that the user owns. It must not change while the target is booted.
     pub fn original(&self) -> &Path {
         self.packed.as_ref().unwrap_or(&self.image)
     }
 
-    /// What the file is now.
+    /// Returns the present fingerprint of that file.
     ///
     /// # Errors
-    /// [`EmulateError::Io`] when it is gone.
-    pub fn fingerprint(&self) -> Result<Fingerprint, EmulateError> {
+    /// [`BootError::Io`] if the file is gone.
+    pub fn fingerprint(&self) -> Result<Fingerprint, BootError> {
         let file = self.original();
         let metadata = fs::metadata(file).map_err(io_error("looking at", file))?;
         Ok(Fingerprint(metadata.len(), metadata.modified().ok()))
     }
 
-    /// The whole disk, as the card would have it.
-    fn disk(&self) -> Result<Arc<CowView<ImageFile>>, EmulateError> {
+    /// Opens the whole disk as it would be on the card.
+    fn disk(&self) -> Result<Arc<CowView<ImageFile>>, BootError> {
         let file = ImageFile::open_read(&self.image).map_err(io_error("opening", &self.image))?;
         Ok(Arc::new(match &self.patch {
             Some(patch) => CowView::with_patch(file, patch.clone()),
@@ -97,15 +101,15 @@ impl<'a> Subject<'a> {
         }))
     }
 
-    fn layout(&self, disk: &Arc<CowView<ImageFile>>) -> Result<Layout, EmulateError> {
-        Layout::detect(disk.clone()).map_err(|source| EmulateError::Layout {
+    fn layout(&self, disk: &Arc<CowView<ImageFile>>) -> Result<Layout, BootError> {
+        Layout::detect(disk.clone()).map_err(|source| BootError::Layout {
             path: self.image.clone(),
             source,
         })
     }
 
-    /// The root volume.
-    pub fn root(&self) -> Result<Ext4Tree, EmulateError> {
+    /// Opens the root volume.
+    pub fn root(&self) -> Result<Ext4Tree, BootError> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         layout
@@ -113,26 +117,29 @@ impl<'a> Subject<'a> {
             .map_err(|error| io_error("reading the root volume of", &self.image)(io::Error::other(error)))
     }
 
-    /// Whether `virt` needs another kernel than the card's, whose drivers are all for a Pi. Of a root that cannot be read the card's own
-    /// kernel shall tell.
+    /// Returns whether `virt` needs another kernel than the card's, because all of the card's
+    /// drivers are for a Pi. If the root volume cannot be read, the result is false: the card's own
+    /// kernel will then show what is wrong.
     pub fn lacks_virtio(&self) -> bool {
         self.root()
             .is_ok_and(|root| virtio::lacks_virtio(&root).unwrap_or(false))
     }
 
-    /// What the firmware would read of the card as it was made.
-    pub fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles, FirmwareError>, EmulateError> {
+    /// Returns what the firmware would read from the card as it was made.
+    pub fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles, FirmwareError>, BootError> {
         let disk: Arc<dyn ReadAt> = self.disk()?;
         Ok(written::boot_tree(&disk).and_then(|boot| firmware::boot_files(&boot, machine)))
     }
 
-    /// The card as it is now: with what was written into the overlay at `overlay`.
-    pub fn written(&self, overlay: &Path) -> Result<Arc<dyn ReadAt>, EmulateError> {
+    /// Opens the card as it is now, with what guests have written into the overlay file at
+    /// `overlay`.
+    pub fn written(&self, overlay: &Path) -> Result<Arc<dyn ReadAt>, BootError> {
         Ok(Arc::new(Written::open(overlay, &self.image)?))
     }
 
-    /// The room on the root volume once it has grown to a card of `card` bytes, in bytes; nothing where that cannot be told beforehand.
-    pub fn room(&self, card: u64) -> Result<Option<u64>, EmulateError> {
+    /// Returns the free space in bytes on the root volume after it has grown to a card of `card`
+    /// bytes; `None` if that cannot be known beforehand.
+    pub fn room(&self, card: u64) -> Result<Option<u64>, BootError> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         let growth = card.saturating_sub(disk.size());
@@ -141,10 +148,11 @@ impl<'a> Subject<'a> {
             .map(|space| space.root + growth))
     }
 
-    /// Makes the overlay at `at`: over the image, as large as a card of `card` bytes, with the patch, and with a key for root that the
-    /// emulator alone has.
-    /// Gives what kept that key out; the card is booted without it then.
-    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<ApplyError>, EmulateError> {
+    /// Makes the overlay file at `at`: over the image, as large as a card of `card` bytes, with the
+    /// patch, and with the public key `key` for root.
+    ///
+    /// If the key cannot be added, returns the reason. The card is then booted without it.
+    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<ApplyError>, BootError> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         let size = disk.size().max(card);
@@ -165,7 +173,7 @@ impl<'a> Subject<'a> {
         let disk = Arc::into_inner(disk).ok_or_else(|| still_open(at))?;
         let patch = match (&kept_out, &self.patch) {
             (None, _) => disk.into_patch().map_err(io_error("reading", &self.image))?,
-            // Half a key may be in the view.
+            // The view may hold half of a key, so it is not used.
             (Some(_), Some(patch)) => patch.clone(),
             (Some(_), None) => return Ok(kept_out),
         };
@@ -174,15 +182,15 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn still_open(path: &Path) -> EmulateError {
-    EmulateError::Io {
+fn still_open(path: &Path) -> BootError {
+    BootError::Io {
         doing: "closing",
         path: path.to_owned(),
         source: io::Error::other("its image is still being read"),
     }
 }
 
-/// Puts the emulator's own key where root's keys are: in the overlay, never in the image.
+/// Adds the emulator's own key to root's authorized keys: in the overlay, never in the image.
 fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> Result<(), ApplyError> {
     const FILE: &str = "/root/.ssh/authorized_keys";
     let mut overlay = Overlay::new();
@@ -197,7 +205,7 @@ fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> Result<
         ("/root/.ssh", Entry::directory(0o700, 0)),
         (FILE, Entry::file(text, 0o600, 0)),
     ] {
-        // Both names are right.
+        // Both paths are valid.
         if let Ok(path) = EntryPath::new(path) {
             overlay.insert(Volume::Root, path, entry);
         }
@@ -205,8 +213,9 @@ fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> Result<
     kraken_disk::apply(disk, layout, &overlay)
 }
 
-/// Writes a patch into an overlay, by qemu-io(1): runs of blocks out of files beside it.
-fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), EmulateError> {
+/// Writes a patch into an overlay with qemu-io(1). Each run of adjacent blocks goes through a file
+/// beside the overlay.
+fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), BootError> {
     let folder = tempfile::tempdir_in(overlay.parent().unwrap_or(Path::new(".")))
         .map_err(io_error("making a folder beside", overlay))?;
     let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
@@ -225,12 +234,12 @@ fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), EmulateError> {
     script.push_str("flush\nquit\n");
     let said = run("qemu-io", &["-f", "qcow2", text(overlay)?], script.as_bytes())?;
     let said = String::from_utf8_lossy(&said);
-    // It says what failed, and ends well all the same.
+    // qemu-io prints what failed, but exits successfully.
     match said
         .lines()
         .find(|line| line.contains("failed") || line.contains("rror"))
     {
-        Some(line) => Err(EmulateError::Tool {
+        Some(line) => Err(BootError::Tool {
             program: "qemu-io",
             said: line.to_owned(),
         }),

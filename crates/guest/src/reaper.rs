@@ -1,12 +1,14 @@
-//! Somebody who cleans up behind this program, however it ends: also when it is killed on the spot, no emulator and no file stays.
+//! A process that cleans up after this program, however it ends: even if this program is killed, no
+//! emulator and no temporary file stays behind.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-/// Reads what is to be done until its standard input ends, which it does with this program; then does it. `+PID` is a process to be
-/// killed, `-PID` one that ended by itself. It is in a process group of its own: Ctrl-C is not meant for it.
+/// The reaper's script. It reads its standard input until the end, which comes when this program
+/// ends, and then cleans up. `+PID` names a process to kill, `-PID` one that has ended by itself.
+/// The script runs in a process group of its own, so that Ctrl-C does not reach it.
 const SCRIPT: &str = r#"trap '' INT TERM HUP
 pids=' '
 while read -r word; do
@@ -19,20 +21,20 @@ done
 rm -rf -- "$@"
 "#;
 
-/// The janitor, until it is dropped.
+/// A reaper process. Dropping it makes it clean up, and waits for that.
 #[derive(Debug)]
-pub struct Janitor {
+pub struct Reaper {
     process: Mutex<Child>,
 }
 
-impl Janitor {
-    /// Hires one for these folders.
+impl Reaper {
+    /// Starts a reaper that will remove these folders.
     ///
     /// # Errors
-    /// When there is no shell.
-    pub fn hire(folders: &[&Path]) -> io::Result<Self> {
+    /// If there is no shell.
+    pub fn spawn(folders: &[&Path]) -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", SCRIPT, "kraken-flash-janitor"]).args(folders);
+        command.args(["-c", SCRIPT, "kraken-flash-reaper"]).args(folders);
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let process = command
@@ -45,26 +47,26 @@ impl Janitor {
         })
     }
 
-    /// A process to be killed when all ends.
-    pub fn mind(&self, pid: u32) {
-        self.tell(&format!("+{pid}\n"));
+    /// Registers a process that is to be killed at the end.
+    pub fn watch(&self, pid: u32) {
+        self.send(&format!("+{pid}\n"));
     }
 
-    /// A process that ended: its number may be somebody else's soon.
+    /// Removes a process that has ended. Its number may soon belong to another process.
     pub fn forget(&self, pid: u32) {
-        self.tell(&format!("-{pid}\n"));
+        self.send(&format!("-{pid}\n"));
     }
 
-    fn tell(&self, line: &str) {
+    fn send(&self, line: &str) {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stdin) = &mut process.stdin {
-            // Without a janitor, dropping cleans up all the same.
+            // If the reaper has died, the guests and folders still clean up when they are dropped.
             let _ = stdin.write_all(line.as_bytes());
         }
     }
 }
 
-impl Drop for Janitor {
+impl Drop for Reaper {
     fn drop(&mut self) {
         let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner);
         drop(process.stdin.take());
@@ -82,15 +84,15 @@ mod tests {
         let (swept, kept) = (folder.path().join("swept"), folder.path().join("kept"));
         std::fs::create_dir_all(swept.join("within")).unwrap();
         std::fs::create_dir(&kept).unwrap();
-        let mut minded = Command::new("sleep").arg("100").spawn().unwrap();
+        let mut watched = Command::new("sleep").arg("100").spawn().unwrap();
         let mut forgotten = Command::new("sleep").arg("100").spawn().unwrap();
-        let janitor = Janitor::hire(&[&swept]).unwrap();
-        janitor.mind(minded.id());
-        janitor.mind(forgotten.id());
-        janitor.forget(forgotten.id());
-        drop(janitor);
+        let reaper = Reaper::spawn(&[&swept]).unwrap();
+        reaper.watch(watched.id());
+        reaper.watch(forgotten.id());
+        reaper.forget(forgotten.id());
+        drop(reaper);
         assert!(!swept.exists() && kept.exists());
-        assert_eq!(minded.wait().unwrap().code(), None, "it was not killed");
+        assert_eq!(watched.wait().unwrap().code(), None, "it was not killed");
         assert!(forgotten.try_wait().unwrap().is_none(), "it was killed");
         forgotten.kill().unwrap();
         forgotten.wait().unwrap();

@@ -1,4 +1,4 @@
-//! From images to a report: group after group, then what those that are on prove together.
+//! Runs all checks: boots group after group, and then checks the nodes that are on together.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,26 +11,26 @@ use super::cluster::{self, Earlier};
 use super::context::Run;
 use super::node::Running;
 use super::report::{Check, Event, NodeReport, Outcome};
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 use kraken_guest::io_error;
 
-/// Between two looks at the console of a node that is settled.
+/// The pause between two reads of the console of a node whose checks are settled.
 const HEAR: Duration = Duration::from_millis(200);
 
-/// What was seen.
-pub(super) struct Proven {
+/// The results of a run.
+pub(super) struct Checked {
     pub(super) nodes: Vec<NodeReport>,
     pub(super) cluster_checks: Vec<Check>,
-    /// Whether it was stopped before its end.
+    /// Whether the run was stopped before its end.
     pub(super) interrupted: bool,
 }
 
 /// A node that is off for good.
 struct Ended {
-    /// Its place among the subjects.
+    /// Its index among the targets.
     port: usize,
     report: NodeReport,
-    /// Its console's log, and what looks at it printed.
+    /// The files with its console and with the output of its probes.
     logs: [PathBuf; 2],
 }
 
@@ -44,11 +44,11 @@ impl Ended {
     }
 }
 
-/// Boots all nodes, as many at a time as there is room for.
+/// Boots all nodes in groups and runs their checks, and then those of the cluster.
 ///
 /// # Errors
-/// What this machine cannot do; what is wrong with the images stands in the report.
-pub(super) fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
+/// What this machine cannot do. What is wrong with the images stands in the report.
+pub(super) fn run_checks(run: &Run<'_>) -> Result<Checked, BootError> {
     let mut on: Vec<Running<'_>> = Vec::new();
     let mut ended: Vec<Ended> = Vec::new();
     let mut earlier = Earlier::default();
@@ -61,7 +61,7 @@ pub(super) fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
             }
         }
         let newcomers = on.len();
-        on.extend(group.iter().map(|node| Running::new(run, &run.plan.subjects[*node])));
+        on.extend(group.iter().map(|node| Running::new(run, &run.plan.targets[*node])));
         run.may_start(group);
         let (old, new) = on.split_at_mut(newcomers);
         interrupted = boot(old, new)?;
@@ -69,7 +69,7 @@ pub(super) fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
             break;
         }
         if index + 1 == run.groups.count() {
-            interrupted = stopped(cluster::prove(run, &mut on, earlier, &mut checks))?;
+            interrupted = stopped(cluster::check_cluster(run, &mut on, earlier, &mut checks))?;
             break;
         }
         interrupted = stopped(cluster::gather(run, &mut on, &mut earlier))?;
@@ -84,14 +84,14 @@ pub(super) fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
         ended.extend(leave.into_iter().map(Ended::of));
     }
     ended.extend(on.into_iter().map(Ended::of));
-    // Those whose turn never came.
-    for (port, subject) in run.plan.subjects.iter().enumerate() {
+    // Nodes that were never started.
+    for (port, target) in run.plan.targets.iter().enumerate() {
         if !ended.iter().any(|other| other.port == port) {
-            ended.push(Ended::of(Running::new(run, subject)));
+            ended.push(Ended::of(Running::new(run, target)));
         }
     }
     ended.sort_by_key(|node| node.port);
-    Ok(Proven {
+    Ok(Checked {
         nodes: with_consoles(run.plan, ended, run.plan.keep_consoles || failed(&checks))?,
         cluster_checks: checks,
         interrupted,
@@ -100,13 +100,14 @@ pub(super) fn prove(run: &Run<'_>) -> Result<Proven, EmulateError> {
 
 fn say(run: &Run<'_>, port: usize, what: &str) {
     run.watcher.event(&Event::Doing {
-        node: Some(run.plan.subjects[port].node.number),
+        node: Some(run.plan.targets[port].node.number),
         what: what.to_owned(),
     });
 }
 
-/// Proves the `newcomers`, each in a thread of its own, until all are settled; those that are on go on being heard meanwhile.
-fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool, EmulateError> {
+/// Runs the checks of the `newcomers`, each in a thread of its own, until all are settled. The
+/// consoles of the other nodes are read meanwhile. Returns whether the run was stopped.
+fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool, BootError> {
     let unsettled = &AtomicUsize::new(newcomers.len());
     let hear = |node: &mut Running<'_>| {
         while unsettled.load(Ordering::Relaxed) > 0 {
@@ -114,7 +115,7 @@ fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool, 
             std::thread::sleep(HEAR);
         }
     };
-    let results: Vec<Result<(), EmulateError>> = std::thread::scope(|scope| {
+    let results: Vec<Result<(), BootError>> = std::thread::scope(|scope| {
         for node in old {
             scope.spawn(move || hear(node));
         }
@@ -122,9 +123,10 @@ fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool, 
             .iter_mut()
             .map(|node| {
                 scope.spawn(move || {
-                    // Also when it panics: the others must not wait for it.
+                    // This is dropped even if the thread panics, so that the others do not wait for
+                    // it.
                     let settled = Settled(unsettled);
-                    let result = node.prove();
+                    let result = node.run_checks();
                     drop(settled);
                     hear(node);
                     result
@@ -143,7 +145,7 @@ fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool, 
     Ok(interrupted)
 }
 
-/// One node fewer to wait for, once it is dropped.
+/// Counts one node as settled when it is dropped.
 struct Settled<'a>(&'a AtomicUsize);
 
 impl Drop for Settled<'_> {
@@ -152,11 +154,12 @@ impl Drop for Settled<'_> {
     }
 }
 
-/// Whether it was stopped on request, which is no error: the report says what was seen until then.
-fn stopped(result: Result<(), EmulateError>) -> Result<bool, EmulateError> {
+/// Returns whether the user stopped the run. This is not an error: the report says what was seen
+/// until then.
+fn stopped(result: Result<(), BootError>) -> Result<bool, BootError> {
     match result {
         Ok(()) => Ok(false),
-        Err(EmulateError::Interrupted(_)) => Ok(true),
+        Err(BootError::Interrupted(_)) => Ok(true),
         Err(error) => Err(error),
     }
 }
@@ -165,23 +168,24 @@ fn failed(checks: &[Check]) -> bool {
     checks.iter().any(|check| check.outcome == Outcome::Failed)
 }
 
-/// The reports, with the consoles kept of nodes that failed, or of `all`.
-fn with_consoles(plan: &Plan<'_>, ended: Vec<Ended>, all: bool) -> Result<Vec<NodeReport>, EmulateError> {
+/// Returns the reports. The consoles of failed nodes are kept, or those of all nodes if `all` is
+/// true.
+fn with_consoles(plan: &Plan<'_>, ended: Vec<Ended>, all: bool) -> Result<Vec<NodeReport>, BootError> {
     ended
         .into_iter()
         .map(|node| {
             let Ended { mut report, logs, .. } = node;
             if all || failed(&report.checks) {
-                let [console, looks] = logs;
+                let [console, probes] = logs;
                 report.console = keep(&console, plan)?;
-                keep(&looks, plan)?;
+                keep(&probes, plan)?;
             }
             Ok(report)
         })
         .collect()
 }
 
-fn keep(log: &Path, plan: &Plan<'_>) -> Result<Option<PathBuf>, EmulateError> {
+fn keep(log: &Path, plan: &Plan<'_>) -> Result<Option<PathBuf>, BootError> {
     let Some(name) = log.file_name().filter(|_| log.exists()) else {
         return Ok(None);
     };
@@ -191,7 +195,8 @@ fn keep(log: &Path, plan: &Plan<'_>) -> Result<Option<PathBuf>, EmulateError> {
     Ok(Some(kept))
 }
 
-/// Copies a file to a name that can be foreseen: what has that name is replaced, and never written to, as a link would have it.
+/// Copies a file to a name that other users can predict. An existing file of that name is replaced
+/// and never written to, so a link there is not followed.
 fn copy_plain(from: &Path, to: &Path) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("."));
     let mut copy = tempfile::NamedTempFile::new_in(folder)?;

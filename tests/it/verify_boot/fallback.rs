@@ -1,4 +1,4 @@
-//! Images whose kernel is none for the machine.
+//! Images whose kernel has no drivers for the machine.
 
 use crate::verify_boot::Bench;
 use crate::verify_boot::reports::{SYSTEM, assert_all_passed, assert_grew, checks as listed, node};

@@ -1,4 +1,5 @@
-//! The initramfs: an archive in cpio's `newc` format (Documentation/driver-api/early-userspace/buffer-format of the kernel).
+//! Builds the initramfs, an archive in cpio's `newc` format
+//! (Documentation/driver-api/early-userspace/buffer-format of the kernel).
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -6,29 +7,29 @@ use std::io;
 
 use cpio::newc::{Builder, trailer};
 
-use super::Spare;
+use super::FallbackKernel;
 use kraken_disk::Partition;
 
-/// What is run first.
+/// The first process, a shell script.
 const INIT: &[u8] = include_bytes!("init");
 const FILE: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 const DEVICE: u32 = 0o020_000;
 
-impl Spare {
-    /// The initramfs for a card with these partitions, which `virt` shows as `/dev/vda`.
+impl FallbackKernel {
+    /// Returns the initramfs for a card with these partitions, which `virt` shows as `/dev/vda`.
     pub fn initramfs(&self, partitions: &[Partition]) -> io::Result<Vec<u8>> {
         build(self, partitions)
     }
 }
 
-fn build(spare: &Spare, partitions: &[Partition]) -> io::Result<Vec<u8>> {
+fn build(fallback: &FallbackKernel, partitions: &[Partition]) -> io::Result<Vec<u8>> {
     let mut archive = Archive {
         bytes: Vec::new(),
         inode: 1,
         folders: BTreeSet::new(),
     };
-    // Before the kernel has mounted anything, the first process needs somewhere to write.
+    // The first process needs a console to write to before the kernel has mounted anything.
     archive.folder("dev")?;
     archive.add(
         Builder::new("dev/console")
@@ -38,12 +39,12 @@ fn build(spare: &Spare, partitions: &[Partition]) -> io::Result<Vec<u8>> {
         &[],
     )?;
     archive.file("init", INIT, 0o755)?;
-    archive.file("bin/busybox", &spare.busybox, 0o755)?;
-    archive.file("bin/sh", &spare.busybox, 0o755)?;
-    archive.file("first", lines(&spare.first).as_bytes(), 0o644)?;
+    archive.file("bin/busybox", &fallback.busybox, 0o755)?;
+    archive.file("bin/sh", &fallback.busybox, 0o755)?;
+    archive.file("first", lines(&fallback.first).as_bytes(), 0o644)?;
     archive.file("partitions", table(partitions).as_bytes(), 0o644)?;
     archive.file("last", last(partitions).as_bytes(), 0o644)?;
-    for (path, bytes) in &spare.files {
+    for (path, bytes) in &fallback.files {
         archive.file(&format!("modules/{path}"), bytes, 0o644)?;
     }
     trailer(archive.bytes)
@@ -68,7 +69,7 @@ impl Archive {
         Ok(())
     }
 
-    /// A folder, and those above it, once.
+    /// Adds a folder and those above it. Folders that the archive already has are not added again.
     fn folder(&mut self, path: &str) -> io::Result<()> {
         if let Some((above, _)) = path.rsplit_once('/') {
             self.folder(above)?;
@@ -94,7 +95,8 @@ fn lines(list: &[String]) -> String {
     })
 }
 
-/// What each partition is called, for the init script: shells cannot read tables.
+/// Returns a line for each partition with its PARTUUID and its device. The init script looks
+/// partitions up here, since a shell cannot read partition tables.
 fn table(partitions: &[Partition]) -> String {
     partitions.iter().fold(String::new(), |mut text, partition| {
         let _ = writeln!(text, "PARTUUID={} /dev/vda{}", partition.partuuid, partition.number);
@@ -102,10 +104,11 @@ fn table(partitions: &[Partition]) -> String {
     })
 }
 
-/// The number of the partition that reaches furthest, where it has one of the four entries of a master boot record; else nothing.
+/// Returns the number of the last partition on the disk, if one of the four entries of a master
+/// boot record describes it; otherwise an empty string.
 fn last(partitions: &[Partition]) -> String {
     let last = partitions.iter().max_by_key(|partition| partition.start);
-    // On a GPT disk types are longer.
+    // The partition types of a GPT disk are longer than two characters.
     match last.filter(|last| last.kind.len() == 2 && last.number <= 4) {
         Some(last) => format!("{}\n", last.number),
         None => String::new(),
@@ -121,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_archive_is_one_that_cpio_reads() {
-        let spare = Spare {
+        let fallback = FallbackKernel {
             named: String::new(),
             kernel: Vec::new(),
             busybox: b"a shell".to_vec(),
@@ -135,7 +138,7 @@ mod tests {
             kind: "83".to_owned(),
             partuuid: "a1b2c3d4-02".to_owned(),
         };
-        let archive = build(&spare, &[root]).unwrap();
+        let archive = build(&fallback, &[root]).unwrap();
         let mut listing = Vec::new();
         let mut rest = &archive[..];
         loop {
@@ -191,7 +194,8 @@ mod tests {
         assert_eq!(is_last(&[partition(1, 512, guid), partition(2, 1024, guid)]), "");
     }
 
-    /// Runs the script's own function on a file in the place of the card, by this machine's shell and tools.
+    /// Runs the script's own function with the shell and the tools of this machine, on a file in
+    /// place of the card.
     #[test]
     fn the_last_partition_grows_to_the_end_of_the_card() {
         let folder = tempfile::tempdir().unwrap();
@@ -207,7 +211,8 @@ mod tests {
             "busybox() {{ if [ \"$1\" = blockdev ]; then : ; else \"$@\"; fi; }}\ngrow_last() {{{body}\n}}\ngrow_last"
         );
         let grow = |card_sectors: u64, size: u32| -> [u8; 512] {
-            // Disk id, an entry of a boot partition, one of Linux: the specification of master boot records.
+            // A master boot record with a disk ID, an entry for a boot partition, and one for a
+            // Linux partition.
             let mut table = [0_u8; 512];
             table[440..444].copy_from_slice(&[0xd4, 0xc3, 0xb2, 0xa1]);
             let entry = |kind: u8, start: u32, len: u32| {

@@ -1,42 +1,43 @@
-//! What is looked at over SSH, again and again, until all of it is settled.
+//! Polls a node over SSH until all of its checks are settled.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::cuts::{POWER_CUTS, POWER_CUTS_TITLE};
-use super::super::inspect::{self, Findings};
 use super::super::judge::{self, RULES, Rule, TIME_LIMITS, Verdict};
+use super::super::probe::{self, ProbeOutput};
 use super::super::report::{NodeReport, Outcome};
+use super::arrive::Lost;
 use super::{CONNECT, Running};
-use kraken_guest::EmulateError;
+use kraken_guest::BootError;
 
-/// Between two looks over SSH: each costs the guest some seconds of its processor.
+/// The pause between two probes. Each probe costs the guest some seconds of its processor.
 const PAUSE: Duration = Duration::from_secs(4);
-/// So long nothing may change, on any node, before what is not yet as it should be counts as wrong: on the reference machine, see
-/// [`super::super::context::Run::patience`].
+/// How long no node may make progress before the open checks count as failed: on the reference
+/// machine, see [`super::super::context::Run::scaled_timeout`].
 const STANDSTILL: Duration = Duration::from_secs(300);
 
-/// How far the login of the configured account is.
+/// The state of the login as the configured account.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Login {
     Untried,
-    /// It did not come about yet.
+    /// A try has failed, but a later one may succeed.
     Open,
     Settled,
 }
 
 impl Running<'_> {
-    /// Looks until all is settled, and all anew where its power is cut meanwhile.
-    pub(super) fn look(&mut self) -> Result<(), EmulateError> {
+    /// Polls until all checks are settled. If the power is cut meanwhile, all checks start again.
+    pub(super) fn poll(&mut self) -> Result<(), BootError> {
         let (began, before) = (self.run.clock.ms(), self.report.checks.len());
         let came_up = loop {
             let starts = self.starts;
-            let came_up = self.look_until_settled(began)?;
+            let came_up = self.poll_until_settled(began)?;
             self.hear();
             if self.starts == starts && self.cuts.end() {
                 break came_up;
             }
-            // What was seen before it is no proof of what comes after it.
+            // The results from before a power cut do not prove anything about the time after it.
             self.report.checks.truncate(before);
         };
         if let Some(verdict) = self.cuts.verdict(came_up) {
@@ -45,9 +46,9 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Looks again and again until all is settled, or nothing changes any more, or it was started anew because its power was cut. False when it
-    /// does not run any more.
-    fn look_until_settled(&mut self, began: u64) -> Result<bool, EmulateError> {
+    /// Polls until all checks are settled, no node makes progress any more, or a power cut has
+    /// restarted the node. Returns false if the node has stopped running.
+    fn poll_until_settled(&mut self, began: u64) -> Result<bool, BootError> {
         let cuts = self.cuts.made();
         let mut open: Vec<(&Rule, Verdict)> = RULES
             .iter()
@@ -68,14 +69,14 @@ impl Running<'_> {
                 return Ok(true);
             }
             let limits_are_left = !open.is_empty() && open.iter().all(|(rule, _)| rule.name == TIME_LIMITS);
-            let findings = match limits_are_left {
-                true => self.look_with(inspect::LIMITS),
-                false => self.findings(),
+            let output = match limits_are_left {
+                true => self.run_probe(probe::LIMITS),
+                false => self.probe(),
             };
-            match findings {
-                Ok(findings) => self.judge(&findings, &mut open, began),
+            match output {
+                Ok(output) => self.judge(&output, &mut open, began),
                 Err(words) => {
-                    if let Some((_, seen, cause)) = self.lost() {
+                    if let Some(Lost { seen, cause, .. }) = self.lost() {
                         let expected = "a system that goes on running".to_owned();
                         let verdict = Verdict::Bad {
                             expected,
@@ -93,18 +94,18 @@ impl Running<'_> {
                 login = self.user_logs_in(!is_open("units", &open));
             }
             if !is_open("docker", &open) && !is_open("packages", &open) {
-                // What is left waits for other nodes.
-                self.turn = None;
+                // The remaining checks wait for other nodes.
+                self.start_slot = None;
             }
             if open.is_empty() && login != Login::Open {
                 break;
             }
-            let limit = self.run.patience(STANDSTILL);
+            let limit = self.run.scaled_timeout(STANDSTILL);
             if self.run.clock.still_for() > limit {
-                // Why nothing goes on may be that systemd has killed what should have gone on.
-                if let Ok(findings) = self.look_with(inspect::LIMITS) {
+                // The reason for the standstill may be that systemd has killed a unit.
+                if let Ok(output) = self.run_probe(probe::LIMITS) {
                     let (mut limits, rest) = open.into_iter().partition(|(rule, _)| rule.name == TIME_LIMITS);
-                    self.judge(&findings, &mut limits, began);
+                    self.judge(&output, &mut limits, began);
                     open = rest;
                     open.append(&mut limits);
                 }
@@ -120,12 +121,12 @@ impl Running<'_> {
         Ok(true)
     }
 
-    fn judge(&mut self, findings: &Findings, open: &mut Vec<(&Rule, Verdict)>, began: u64) {
+    fn judge(&mut self, output: &ProbeOutput, open: &mut Vec<(&Rule, Verdict)>, began: u64) {
         let plan = self.run.plan;
         let mac = self.mac.clone();
-        let subject = judge::Subject {
+        let view = judge::NodeView {
             cluster: plan.cluster,
-            node: self.subject.node,
+            node: self.target.node,
             mac: &mac,
             managers_are_there: self.run.managers_are_there,
             limits: self.run.limits,
@@ -137,8 +138,8 @@ impl Running<'_> {
                 .any(|check| check.name == name && check.outcome == Outcome::Failed)
         };
         for (rule, _) in std::mem::take(open) {
-            let verdict = (rule.judge)(findings, &subject);
-            // Without Docker there is no swarm to wait for.
+            let verdict = (rule.judge)(output, &view);
+            // There is no swarm to wait for without Docker.
             let hopeless = rule.name == "swarm-node" && failed(&self.report, "docker");
             match verdict.outcome() {
                 None if hopeless => self.settle(rule.name, rule.title, began, verdict),
@@ -153,13 +154,13 @@ impl Running<'_> {
         }
     }
 
-    /// A real login as the configured account: with a private key that is at hand, else with the run's own. What does not come about before the
-    /// node rests is tried again.
+    /// Logs in as the configured account: with a configured private key if there is one, otherwise
+    /// with the run's own key. A failed login is tried again until the node rests.
     fn user_logs_in(&mut self, rests: bool) -> Login {
         let began = self.run.clock.ms();
         let run = self.run;
         let user = run.plan.cluster.user.name.clone();
-        let limit = run.patience(CONNECT);
+        let limit = run.scaled_timeout(CONNECT);
         let try_with = |node: &Self, key: PathBuf| {
             let login = node.login_as(&user, key)?;
             login.once("id -un && sudo -n id -un", limit, run.interrupt)

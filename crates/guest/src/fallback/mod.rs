@@ -1,5 +1,6 @@
-//! A kernel for cards whose own has no drivers for `virt`, as Raspberry Pi OS's has none: Debian's, from the archives that the image trusts,
-//! with an initramfs that does no more than mount the card's root. What the card's own kernel would do, only a board shows.
+//! A kernel for cards whose own kernel has no drivers for `virt`, such as that of Raspberry Pi OS.
+//! It is Debian's kernel, from the archives that the image trusts, with an initramfs that only
+//! mounts the card's root. How the card's own kernel behaves can be seen on an emulated board only.
 
 mod initramfs;
 mod modules;
@@ -9,42 +10,44 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::error::io_error;
-use super::{EmulateError, Subject};
+use super::{BootError, BootTarget};
 use kraken_debian::deb::{Body, DataEntry, Deb, DebError, Scratch};
 use kraken_fetch::Downloads;
 use kraken_image::packages::{Fetched, PackagesError, Single, singles};
 use kraken_overlay::Content;
 
-/// A module larger than this is none, unpacked, in bytes.
+/// The largest unpacked module, in bytes.
 const MODULE_LIMIT: u64 = 64 << 20;
-/// A kernel with drivers for `virt`, and what its initramfs is made of.
-pub struct Spare {
-    /// The packages, in words.
+/// A kernel with drivers for `virt`, and the parts of its initramfs.
+pub struct FallbackKernel {
+    /// The names and versions of the packages, for the report.
     pub named: String,
-    /// The kernel image's bytes.
+    /// The kernel image.
     pub kernel: Vec<u8>,
     busybox: Vec<u8>,
-    /// Path below `/lib/modules/RELEASE` → bytes, unpacked.
+    /// The files below `/lib/modules/RELEASE`, unpacked, by their path.
     files: BTreeMap<String, Vec<u8>>,
-    /// Those that are loaded first, in order.
+    /// The paths of the modules that are loaded first, in the order of loading.
     first: Vec<String>,
 }
 
-impl Spare {
-    /// Fetches it as the image of `subject` would: from its archives, proven by its keys; `mirrors` and `fresh` (ask the archives again; seconds
-    /// since 1970) as for packages that go into images.
+impl FallbackKernel {
+    /// Fetches the kernel as the image of `target` would: from the image's archives, verified with
+    /// the image's keys. `mirrors`, `refresh` (whether to ask the archives again, and the time in
+    /// seconds since 1970) mean the same as for packages that go into images.
     ///
     /// # Errors
-    /// [`EmulateError`].
+    /// [`BootError::FallbackKernel`] if the packages cannot be fetched or read, or lack a part.
     pub fn fetch(
-        subject: &Subject<'_>,
+        target: &BootTarget<'_>,
         mirrors: &BTreeMap<String, String>,
-        fresh: (bool, u64),
+        refresh: bool,
+        now: u64,
         downloads: &Downloads<'_>,
-    ) -> Result<Self, EmulateError> {
-        let root = subject.root()?;
-        let failed = |source: PackagesError| EmulateError::Spare {
-            image: subject.image.clone(),
+    ) -> Result<Self, BootError> {
+        let root = target.root()?;
+        let failed = |source: PackagesError| BootError::FallbackKernel {
+            image: target.image.clone(),
             source: Box::new(source),
         };
         let wanted = [
@@ -54,18 +57,18 @@ impl Spare {
             },
             Single::Named("busybox-static"),
         ];
-        let fetched = singles(&root, &wanted, mirrors, fresh.0, fresh.1, downloads).map_err(failed)?;
+        let fetched = singles(&root, &wanted, mirrors, refresh, now, downloads).map_err(failed)?;
         let [kernel, busybox] = &fetched[..] else {
-            return Err(EmulateError::Spare {
-                image: subject.image.clone(),
+            return Err(BootError::FallbackKernel {
+                image: target.image.clone(),
                 source: "one package of two is missing".into(),
             });
         };
         Self::read(kernel, busybox, downloads.folder())
     }
 
-    /// Takes it out of the two packages; what is large is put into `scratch` for the time.
-    fn read(kernel: &Fetched, busybox: &Fetched, scratch: &Path) -> Result<Self, EmulateError> {
+    /// Takes the kernel out of the two packages. Large files are unpacked into `scratch`.
+    fn read(kernel: &Fetched, busybox: &Fetched, scratch: &Path) -> Result<Self, BootError> {
         let mut image = None;
         let mut packed = BTreeMap::new();
         files_of(kernel, scratch, &mut |path, content| {
@@ -84,19 +87,19 @@ impl Spare {
                 shell = Some(content);
             }
         })?;
-        let lacks = |package: &Fetched, what: &str| EmulateError::Spare {
+        let lacks = |package: &Fetched, what: &str| BootError::FallbackKernel {
             image: package.path.clone(),
             source: format!("{} has no {what}", package.named).into(),
         };
         let image = image.ok_or_else(|| lacks(kernel, "kernel"))?;
         let shell = shell.ok_or_else(|| lacks(busybox, "busybox"))?;
-        let bytes = |content: &Content| -> Result<Vec<u8>, EmulateError> {
+        let bytes = |content: &Content| -> Result<Vec<u8>, BootError> {
             content
                 .read()
                 .map(std::borrow::Cow::into_owned)
                 .map_err(io_error("reading a package laid out in", scratch))
         };
-        let (files, first) = choose(&packed, &kernel.path, &bytes)?;
+        let Modules { files, first } = choose(&packed, &kernel.path, &bytes)?;
         Ok(Self {
             named: format!("{} and {}", kernel.named, busybox.named),
             kernel: bytes(&image)?,
@@ -107,14 +110,21 @@ impl Spare {
     }
 }
 
-type Chosen = (BTreeMap<String, Vec<u8>>, Vec<String>);
+/// The modules of the initramfs.
+struct Modules {
+    /// The unpacked files, by their path below `/lib/modules/RELEASE`.
+    files: BTreeMap<String, Vec<u8>>,
+    /// The paths of those that are loaded first, in the order of loading.
+    first: Vec<String>,
+}
 
-/// The modules that are wanted, with all that they need, unpacked and under names without an ending for the packing; and which are loaded first.
+/// Returns the modules that are wanted and all modules that these need, unpacked and without the
+/// ending of the compression in their names, and the paths of those that are loaded first.
 fn choose(
     packed: &BTreeMap<String, Content>,
     package: &Path,
-    bytes: &dyn Fn(&Content) -> Result<Vec<u8>, EmulateError>,
-) -> Result<Chosen, EmulateError> {
+    bytes: &dyn Fn(&Content) -> Result<Vec<u8>, BootError>,
+) -> Result<Modules, BootError> {
     let by_name: BTreeMap<String, &String> = packed
         .keys()
         .filter_map(|path| Some((modules::name_of(path)?, path)))
@@ -143,16 +153,16 @@ fn choose(
         .filter_map(|name| unpacked.get(name).map(|(path, _)| path.clone()))
         .collect();
     let mut files: BTreeMap<String, Vec<u8>> = unpacked.into_values().collect();
-    // depmod(8) wants to know what is built in.
+    // depmod(8) needs the lists of what is built in.
     for list in ["modules.builtin", "modules.builtin.modinfo"] {
         if let Some(content) = packed.get(list) {
             files.insert(list.to_owned(), bytes(content)?);
         }
     }
-    Ok((files, first))
+    Ok(Modules { files, first })
 }
 
-/// A module, unpacked by the ending of its name.
+/// Unpacks a module by the ending of its name.
 fn unpack(path: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let reader: Box<dyn Read> = match path.rsplit('.').next() {
         Some("xz") => Box::new(liblzma::read::XzDecoder::new(&bytes[..])),
@@ -165,9 +175,9 @@ fn unpack(path: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(module)
 }
 
-/// The regular files of a package.
-fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Content)) -> Result<(), EmulateError> {
-    let failed = |source: DebError| EmulateError::Spare {
+/// Calls `take` with the path and the content of each regular file of a package.
+fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Content)) -> Result<(), BootError> {
+    let failed = |source: DebError| BootError::FallbackKernel {
         image: package.path.clone(),
         source: Box::new(source),
     };
@@ -203,7 +213,7 @@ mod tests {
             Content::Bytes(b"kernel/lib/crc16.ko\n"[..].into()),
         );
         let bytes = |content: &Content| Ok(content.read().unwrap().into_owned());
-        let (files, first) = choose(&packed, Path::new("x.deb"), &bytes).unwrap();
+        let Modules { files, first } = choose(&packed, Path::new("x.deb"), &bytes).unwrap();
         assert_eq!(
             files.keys().collect::<Vec<_>>(),
             [

@@ -1,8 +1,9 @@
-//! Kernel modules: which are wanted, what each needs before it, and in which order they are loaded.
+//! Chooses kernel modules: which are wanted, which modules each one needs, and in which order they
+//! are loaded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Folders whose modules a system with Docker and swarm may ask for, below `kernel/`.
+/// Folders below `kernel/` with modules that a system with Docker and a swarm may load.
 const FOLDERS: &[&str] = &[
     "drivers/virtio/",
     "drivers/net/bonding/",
@@ -28,7 +29,7 @@ const FOLDERS: &[&str] = &[
     "net/ipv4/esp4",
     "net/packet/",
 ];
-/// Modules besides those of the folders.
+/// Wanted modules outside of these folders.
 const NAMES: &[&str] = &[
     "virtio_blk",
     "virtio_net",
@@ -44,7 +45,8 @@ const NAMES: &[&str] = &[
     "binfmt_misc",
     "dm_mod",
 ];
-/// What the root file system needs: loaded before it is looked for. Those that the kernel has built in are passed over.
+/// Modules that the root file system needs, which are loaded before it is mounted. Those that are
+/// built into the kernel are skipped.
 const FIRST: &[&str] = &[
     "virtio_pci",
     "virtio_mmio",
@@ -54,7 +56,8 @@ const FIRST: &[&str] = &[
     "ext4",
 ];
 
-/// A module as the kernel calls it: file names may have hyphens.
+/// Returns the name that the kernel gives to a module: it has underscores where the file name has
+/// hyphens.
 pub(super) fn name_of(path: &str) -> Option<String> {
     let file = path.rsplit('/').next()?;
     let stem = file
@@ -65,13 +68,14 @@ pub(super) fn name_of(path: &str) -> Option<String> {
     Some(stem.replace('-', "_"))
 }
 
-/// Whether a module is wanted for itself; `path` is that below `kernel/`.
+/// Returns whether a module is wanted for itself. `path` is relative to `kernel/`.
 pub(super) fn is_wanted(path: &str) -> bool {
     let named = name_of(path).is_some_and(|name| NAMES.contains(&name.as_str()));
     named || FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
-/// What a module needs before it, by its `.modinfo` (strings that NUL ends: `depends=` and `softdep=pre:`).
+/// Returns the modules that a module needs, from its `.modinfo` (NUL-terminated strings: `depends=`
+/// and `softdep=pre:`).
 pub(super) fn needs(module: &[u8]) -> Vec<String> {
     let mut names = Vec::new();
     let text = |rest: &[u8]| -> String { String::from_utf8_lossy(rest).into_owned() };
@@ -81,7 +85,7 @@ pub(super) fn needs(module: &[u8]) -> Vec<String> {
         } else if let Some(rest) = word.strip_prefix(b"softdep=pre: ") {
             let rest = text(rest);
             let before = rest.split(" post:").next().unwrap_or_default();
-            // `crypto-crc32c` is an alias; the plain implementation has this name.
+            // `crypto-crc32c` is an alias. The generic implementation has this name.
             names.extend(
                 before
                     .split_whitespace()
@@ -98,14 +102,15 @@ pub(super) fn needs(module: &[u8]) -> Vec<String> {
     names
 }
 
-/// All that these modules need, themselves included, each after what it needs. Names that nobody has are built into the kernel.
+/// Returns these modules and all modules that they need, each one after those that it needs. A name
+/// without a module is built into the kernel.
 pub(super) fn in_order<'a>(
     wanted: impl Iterator<Item = &'a str>,
     needs: &BTreeMap<String, Vec<String>>,
 ) -> Vec<String> {
     fn visit(name: &str, needs: &BTreeMap<String, Vec<String>>, seen: &mut BTreeSet<String>, order: &mut Vec<String>) {
         let Some(before) = needs.get(name) else { return };
-        // Seen first: a circle ends here.
+        // The module is marked before its needs are visited, so that a circle ends here.
         if !seen.insert(name.to_owned()) {
             return;
         }
@@ -121,7 +126,8 @@ pub(super) fn in_order<'a>(
     order
 }
 
-/// The order in which the initramfs loads what the root file system needs.
+/// Returns the modules that the root file system needs, in the order in which the initramfs loads
+/// them.
 pub(super) fn first(needs: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     in_order(FIRST.iter().copied(), needs)
 }
@@ -160,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_are_told_by_their_paths() {
+    fn modules_are_chosen_by_their_paths() {
         assert_eq!(
             name_of("kernel/drivers/char/hw_random/virtio-rng.ko.xz").unwrap(),
             "virtio_rng"

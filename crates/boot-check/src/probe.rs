@@ -1,21 +1,22 @@
-//! One look at a guest over SSH: plain commands, whose output is taken apart and judged out here.
+//! Probes a guest over SSH. The script consists of plain commands; their output is parsed and
+//! judged on this side.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-/// What a command printed, and how it ended.
+/// The output and the exit status of one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) text: String,
     pub(super) status: i32,
 }
 
-/// What was seen in one look, by the name of the part.
+/// The output of one probe, by the names of its parts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Findings(BTreeMap<String, Part>);
+pub(super) struct ProbeOutput(BTreeMap<String, Part>);
 
-impl Findings {
-    /// Takes apart what the script printed.
+impl ProbeOutput {
+    /// Parses what the script printed. A part without an end is left out.
     pub(super) fn parse(text: &str) -> Self {
         let mut parts = BTreeMap::new();
         let mut open: Option<(String, String)> = None;
@@ -36,24 +37,25 @@ impl Findings {
         Self(parts)
     }
 
-    /// A part's output, if its command succeeded.
+    /// Returns the output of a part if its command succeeded.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.part(name)
             .filter(|part| part.status == 0)
             .map(|part| part.text.trim())
     }
 
-    /// A part.
+    /// Returns a part, whether or not its command succeeded.
     pub(super) fn part(&self, name: &str) -> Option<&Part> {
         self.0.get(name)
     }
 
-    /// A part as JSON.
+    /// Returns a part that is valid JSON.
     pub(super) fn json(&self, name: &str) -> Option<serde_json::Value> {
         serde_json::from_str(self.text(name)?).ok()
     }
 
-    /// A property of a unit: `unit("docker.service", "ActiveState")`. Nothing for units that are not there.
+    /// Returns a property of a unit: `unit("docker.service", "ActiveState")`; `None` if the unit
+    /// does not exist.
     pub(super) fn unit(&self, id: &str, property: &str) -> Option<&str> {
         for block in self.text("units")?.split("\n\n") {
             let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -65,8 +67,8 @@ impl Findings {
     }
 }
 
-/// The commands, for a guest whose account is `user` and whose gateway is `gateway`. Both come out of a checked spec: a name of letters,
-/// digits, `-` and `_`, and an address.
+/// Returns the script for a guest with the account `user` and the gateway `gateway`. Both come from
+/// a validated spec: a name of letters, digits, `-` and `_`, and an address.
 pub(super) fn script(user: &str, gateway: Ipv4Addr) -> String {
     format!(
         r#"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -98,8 +100,9 @@ if systemctl -q is-active docker.service; then part docker docker info --format 
     )
 }
 
-/// What `judge::time_limits` judges: systemd's own words on its manager, its configuration, its units and their starts. The globs are
-/// systemctl's, for all units that it knows.
+/// The script whose output `judge::limits` judges: systemd's data on its manager, its
+/// configuration, its units and their starts. The globs are for systemctl, which expands them to
+/// all units that it knows.
 pub(super) const LIMITS: &str = r#"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 part() { printf '\n@@ %s\n' "$1"; shift; timeout 120 "$@" 2>/dev/null; printf '\n@@= %s\n' "$?"; }
 part limits-manager systemctl show --property=UserspaceTimestampMonotonic
@@ -114,20 +117,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_printed_is_taken_apart() {
-        let findings = Findings::parse(
+    fn the_output_is_split_into_parts() {
+        let output = ProbeOutput::parse(
             "\n@@ hostname\nkraken-3\n\n@@= 0\n\n@@ ping\nunreachable\n\n@@= 1\n\n@@ units\nId=docker.service\nLoadState=loaded\n\
              ActiveState=active\nResult=success\n\nId=kraken-swarm.service\nLoadState=not-found\nActiveState=inactive\n\n@@= 0\n@@ cut\nhalf",
         );
-        assert_eq!(findings.text("hostname"), Some("kraken-3"));
-        assert_eq!(findings.text("ping"), None);
-        assert_eq!(findings.part("ping").unwrap().text, "unreachable");
-        assert_eq!(findings.unit("docker.service", "ActiveState"), Some("active"));
+        assert_eq!(output.text("hostname"), Some("kraken-3"));
+        assert_eq!(output.text("ping"), None);
+        assert_eq!(output.part("ping").unwrap().text, "unreachable");
+        assert_eq!(output.unit("docker.service", "ActiveState"), Some("active"));
         assert_eq!(
-            findings.unit("kraken-swarm.service", "ActiveState"),
+            output.unit("kraken-swarm.service", "ActiveState"),
             None,
             "it is not there"
         );
-        assert!(findings.part("cut").is_none(), "half a part is none");
+        assert!(output.part("cut").is_none(), "half a part is none");
     }
 }
