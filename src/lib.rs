@@ -1,7 +1,7 @@
 //! The library behind `kraken-flash`: from `kraken.toml` to images that boot as a cluster.
 //!
-//! It is made of the crates under `crates/`, which are listed layer by layer in `docs/architecture.md`; what a user of the library needs of
-//! them is here under one name each.
+//! It is made of the crates under `crates/`, which `docs/architecture.md` lists layer by layer.
+//! What a user of the library needs of them has one name each here.
 
 pub mod project;
 

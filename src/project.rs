@@ -1,4 +1,4 @@
-//! A cluster's folder, from `kraken.toml` to a golden image: the way that every command takes.
+//! A cluster's folder, from `kraken.toml` to a golden image: the steps that every command takes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use kraken_spec::workspace::{MissingKeys, Surroundings, Workspace, WorkspaceErro
 use kraken_spec::{Cluster, Node};
 use sha2::{Digest, Sha256};
 
-/// Why a project cannot be opened, or no image be made of it.
+/// Why a project cannot be opened, or an image cannot be made of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProjectError {
     /// `kraken.toml` is wrong, or a file that it names cannot be read.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// `kraken.toml` cannot be read once more, for its hash.
+    /// `kraken.toml` cannot be read a second time, for its hash.
     #[error("reading {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// Templates or overlays are wrong.
@@ -41,29 +41,30 @@ pub enum ProjectError {
     /// Downloads cannot begin.
     #[error(transparent)]
     Downloads(#[from] DownloadError),
-    /// The base image cannot be had.
+    /// The base image cannot be obtained.
     #[error(transparent)]
     Base(#[from] BaseError),
-    /// The packages cannot be had.
+    /// The packages cannot be obtained.
     #[error(transparent)]
     Packages(#[from] PackagesError),
     /// The golden image cannot be made.
     #[error(transparent)]
     Bake(#[from] BakeError),
-    /// The Docker that is locked for the base does not take what `kraken.toml` says of it; a line for each reason.
+    /// The Docker that is locked for the base does not accept what `kraken.toml` says of it; a line
+    /// for each reason.
     #[error("{}", .0.join("\n"))]
     Docker(Vec<String>),
     /// There is no such node.
     #[error("there is no node {number}: the cluster has nodes 1 to {count}")]
     NoNode {
-        /// The number that was asked for.
+        /// The number that the caller asked for.
         number: u32,
         /// How many nodes there are.
         count: usize,
     },
 }
 
-/// A cluster with all that its images are rendered from.
+/// A cluster with everything that its images are rendered from.
 pub struct Project {
     /// `kraken.toml`, resolved, and its folder.
     pub workspace: Workspace,
@@ -75,7 +76,8 @@ pub struct Project {
     pub lock: PathBuf,
 }
 
-/// A project with its base and its packages in the cache: all that a golden image is made from.
+/// A project with its base and its packages in the cache: everything that a golden image is made
+/// from.
 pub struct Prepared {
     inputs: Inputs,
     golden: PathBuf,
@@ -85,9 +87,10 @@ pub struct Prepared {
 pub struct Wanted<'a> {
     /// Where the base and the packages come from.
     pub options: &'a Options,
-    /// Whether the lock file is moved on to what the archives have now.
+    /// Whether the lock file is updated to what the archives have now.
     pub update: bool,
-    /// Whether images are made of them: what cannot become one is refused before its packages are fetched.
+    /// Whether images are made of them. If so, a set that cannot become an image is refused before
+    /// its packages are fetched.
     pub makes_images: bool,
 }
 
@@ -113,7 +116,8 @@ impl Project {
         &self.workspace.cluster
     }
 
-    /// The nodes with these numbers in the cluster's order, each once; all of them when no number is given.
+    /// Returns the nodes with these numbers in the cluster's order, each once; all of them when no
+    /// number is given.
     ///
     /// # Errors
     /// [`ProjectError::NoNode`].
@@ -128,7 +132,7 @@ impl Project {
         Ok(nodes.iter().filter(is_wanted).collect())
     }
 
-    /// Brings the base image into the cache.
+    /// Obtains the base image and keeps it in the cache.
     ///
     /// # Errors
     /// [`ProjectError::Base`].
@@ -136,7 +140,8 @@ impl Project {
         Ok(base::obtain(&self.cluster().image, options, job)?)
     }
 
-    /// Brings the packages that the cluster asks for into the cache; `None` when it asks for none.
+    /// Obtains the packages that the cluster asks for and keeps them in the cache; `None` when it
+    /// asks for none.
     ///
     /// # Errors
     /// [`ProjectError`].
@@ -170,7 +175,8 @@ impl Project {
         Ok(selection)
     }
 
-    /// Before anything is made of packages: making the images would fail at the end for the same reasons.
+    /// Refuses packages before anything is made of them: the build of the images would fail at the
+    /// end for the same reasons.
     fn refuse(&self, bake: &LockedSet) -> Result<(), ProjectError> {
         let refused = docker_refuses(self.cluster(), &self.assets, bake);
         match refused.is_empty() {
@@ -179,8 +185,8 @@ impl Project {
         }
     }
 
-    /// Brings base and packages into the cache, and checks that images can be made of them. `admission` says how the nodes come into their
-    /// swarm.
+    /// Obtains base and packages, and checks that images can be made of them. `admission` says how
+    /// the nodes join their swarm.
     ///
     /// # Errors
     /// [`ProjectError`].
@@ -223,8 +229,8 @@ impl Prepared {
     }
 }
 
-/// Why no image can be made of this cluster with the Docker that is locked for its base; a sentence each. Empty where none is locked: its
-/// version is not known then.
+/// Returns why no image can be made of this cluster with the Docker that is locked for its base; a
+/// sentence each. Empty when none is locked, because its version is not known then.
 pub fn docker_refuses(cluster: &Cluster, assets: &Assets, bake: &LockedSet) -> Vec<String> {
     let Some(engine) = bake.engine() else {
         return Vec::new();
@@ -238,7 +244,7 @@ pub fn docker_refuses(cluster: &Cluster, assets: &Assets, bake: &LockedSet) -> V
         .collect()
 }
 
-/// Where the lock file of a workspace is, or will be.
+/// Returns where the lock file of a workspace is, or will be.
 pub fn lock_of(workspace: &Workspace) -> PathBuf {
     match workspace.folder.as_path() {
         folder if folder == Path::new(".") => PathBuf::from(LOCK),
@@ -246,7 +252,8 @@ pub fn lock_of(workspace: &Workspace) -> PathBuf {
     }
 }
 
-/// The time in seconds since 1970, by which signatures are judged; nothing of it goes into an image.
+/// Returns the time in seconds since 1970, by which signatures are judged; it never goes into an
+/// image.
 pub fn now() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs())

@@ -1,4 +1,5 @@
-//! The images that `verify --boot` boots: one file, or a folder's, raw or packed; and whether what boots them is here.
+//! The images that `verify --boot` boots: one file or those of a folder, raw or packed. Also checks
+//! that the emulator is installed.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use kraken_spec::{Cluster, Node};
 
 use super::{Failure, Session, say, verify_path};
 
-/// The nodes' images among those of a folder: of the nodes that are wanted, of all when none is named.
+/// Returns the images in a folder of the nodes that are wanted, or of all nodes when none is named.
 pub(super) fn of_folder<'a>(
     images: &FolderImages,
     cluster: &'a Cluster,
@@ -45,8 +46,10 @@ pub(super) fn of_folder<'a>(
     }
 }
 
-/// One image, of the node that `--node` names; else of the one that the image says it is, as `verify` reads it; else of the one that its file is
-/// named after, or of the only one. To be asked, a packed image is unpacked, into what is returned.
+/// Returns one image with its node. The node is the one that `--node` names; else the one that the
+/// image names itself, as `verify` reads it; else the one after which the file is named; else the
+/// cluster's only one. A packed image is unpacked in order to read its node; the second value keeps
+/// the unpacked file.
 pub(super) fn of_file<'a>(
     session: &Session,
     path: &Path,
@@ -91,7 +94,8 @@ pub(super) fn of_file<'a>(
     Ok((target, unpacking))
 }
 
-/// Asked before images are made or unpacked for it, which takes its time.
+/// Checks that the emulator is installed before images are made or unpacked for it, which takes
+/// long.
 pub(super) fn emulator_is_here() -> Result<(), Failure> {
     boot_check::are_here().map_err(|error| Failure::Failed(Box::new(error)))
 }
@@ -103,7 +107,7 @@ fn failed(error: BootError) -> Failure {
     }
 }
 
-/// The node of that number, or the only one.
+/// Returns the node with that number, or the only one.
 fn chosen<'a>(path: &Path, number: Option<u32>, cluster: &'a Cluster) -> Result<&'a Node, Failure> {
     let node: Option<&Node> = match number {
         Some(number) => cluster.nodes.iter().find(|node| node.number == number),
@@ -122,7 +126,7 @@ fn chosen<'a>(path: &Path, number: Option<u32>, cluster: &'a Cluster) -> Result<
     })
 }
 
-/// Unpacks what is packed, into a folder that lasts as long as what is returned.
+/// Unpacks packed images into a folder that exists as long as the returned value.
 pub(super) fn unpack(
     session: &Session,
     targets: &mut [BootTarget<'_>],

@@ -1,4 +1,4 @@
-//! `kraken-flash build`: images for all nodes, or some.
+//! `kraken-flash build`: makes images for all nodes, or for some.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ enum Pack {
 }
 
 impl Args {
-    /// Where images go.
+    /// The folder into which the images are written.
     pub(super) fn output(&self) -> &std::path::Path {
         &self.output
     }
@@ -71,12 +71,12 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         no_sums: args.no_sums,
     };
     let begun = golden::begin(session, &wanted)?;
-    // The folder first: a name that cannot be written to is found before minutes of downloading.
+    // The folder first: a folder that cannot be written to is found before minutes of downloading.
     let folder = Folder::open(&args.output)?;
     let baked = begun.bake()?;
     let facts = ManifestInputs::new(&baked.golden, baked.loaded.project.config_sha256.clone());
     let written = folder.write(&baked.golden, &baked.nodes()?, facts, options, session.job())?;
-    // Another run may use the folder and the cache while this one's reader takes its time.
+    // Another run may use the folder and the cache while the reader of this run's output is slow.
     let shown = if args.json {
         let mut json = Vec::new();
         text::json(&mut json, &written.iter().map(|image| &image.node).collect::<Vec<_>>())?;

@@ -1,4 +1,5 @@
-//! What every command that writes cards does with the devices that were chosen: shows what will be lost, asks, writes, and says how it went.
+//! What every command that writes cards does with the chosen devices: it shows what will be lost,
+//! asks, writes, and reports the result.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -8,9 +9,9 @@ use kraken_flash::card::{self, Contents, Receipt, Receipts, Source, WriteError, 
 
 use super::card_chosen::{CardArgs, Chosen};
 use super::card_held::held_by;
-use super::{Failure, Session, card_shown, door, say};
+use super::{Failure, Session, access, card_shown, say};
 
-/// Shows what will be lost and what will be there instead (`becomes`, a line for each), and asks.
+/// Shows what will be lost and what each device becomes (`becomes`, a line for each), and asks.
 pub(super) fn confirm(
     session: &Session,
     chosen: &[Chosen],
@@ -44,7 +45,7 @@ pub(super) fn confirm(
             "there is no terminal to ask on, and --yes was not given; nothing was written",
         ));
     }
-    // Also with --quiet: nobody can agree to what is not shown.
+    // Also with --quiet: a user cannot agree to what is not shown.
     let mut err = io::stderr().lock();
     write!(err, "{shown}\nWrite? Type yes: ")?;
     err.flush()?;
@@ -55,7 +56,8 @@ pub(super) fn confirm(
     }
 }
 
-/// A line from the terminal. Ctrl-C ends the wait: by itself, reading would begin again after a signal.
+/// Reads a line from the terminal. Ctrl-C ends the wait; a plain read would begin again after the
+/// signal.
 fn read_answer(session: &Session) -> Result<String, Failure> {
     let line = session.wait_for(|| {
         let mut line = String::new();
@@ -64,24 +66,26 @@ fn read_answer(session: &Session) -> Result<String, Failure> {
     Ok(line?)
 }
 
-/// How it went with one card.
+/// The result of writing one card.
 pub(super) struct Written {
     pub(super) receipt: Receipt,
     pub(super) kept: Option<PathBuf>,
 }
 
-/// Writes one card: opens it for this program alone, makes sure that it is still the one that was shown, writes, reads back, ejects,
-/// keeps the receipt. `name` is what progress calls it.
+/// Writes one card: opens it for this program alone, makes sure that it is still the one that was
+/// shown, writes, reads back, ejects, and keeps the receipt. `name` is the label of its progress
+/// bar.
 pub(super) fn write(
     session: &Session,
     card: &Chosen,
-    (source, what): (&mut dyn Source, Contents),
+    source: &mut dyn Source,
+    contents: Contents,
     name: &str,
     args: &CardArgs,
 ) -> Result<Written, Failure> {
     let path = &card.device.path;
-    door::unmount(session, card)?;
-    let opened = door::open(session, card)?;
+    access::unmount(session, card)?;
+    let opened = access::open(session, card)?;
     if let Some(hostname) = held_by(opened.target(), &card.held, session) {
         let text = format!(
             "{} holds the card of {hostname}, which is done: it was not written; take it out, and start again with another card, it goes on where it stopped",
@@ -90,7 +94,7 @@ pub(super) fn write(
         opened.release(args.ejects());
         return Err(Failure::message(text));
     }
-    // Later than this the card is touched.
+    // From here on the card is changed.
     session.interrupt.check()?;
     let size_is_known = source.size().is_some();
     let options = WriteOptions {
@@ -105,7 +109,8 @@ pub(super) fn write(
                 "interrupted; {} is empty at its beginning and does not boot: write it again",
                 path.display()
             )),
-            // Known beforehand, so nothing was touched; and of what is left in an unknown state the error tells.
+            // A size that is known is checked before the card is touched, and `Left` says itself in
+            // what state it leaves the card: neither needs the sentence below.
             WriteError::TooSmall { .. } if size_is_known => Failure::message(format!("{}: {error}", path.display())),
             WriteError::Left(..) => Failure::message(format!("{}: {error}", path.display())),
             error => Failure::message(format!(
@@ -115,7 +120,7 @@ pub(super) fn write(
         }
     })?;
     opened.release(args.ejects());
-    let receipt = Receipt::new(what, &card.device, &report);
+    let receipt = Receipt::new(contents, &card.device, &report);
     let kept = match Receipts::open().and_then(|receipts| receipts.keep(&receipt)) {
         Ok(path) => Some(path),
         Err(error) => {
@@ -135,7 +140,7 @@ fn nonce() -> Result<u64, Failure> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// A line for people about a card that was written.
+/// Returns a line for people about a card that was written.
 pub(super) fn done(written: &Written, name: &str, path: &Path) -> String {
     let receipt = &written.receipt;
     let rate = |seconds: f64| match seconds > 0.0 {

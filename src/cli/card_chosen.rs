@@ -1,4 +1,5 @@
-//! The devices that cards are written to: how mildly the options let them be judged, and which of them pass the guard.
+//! The devices that cards are written to: which warnings the options allow, and which devices pass
+//! the guard.
 
 use std::path::PathBuf;
 
@@ -44,51 +45,51 @@ impl CardArgs {
         }
     }
 
-    /// Whether a device is judged more mildly than without options.
+    /// Returns whether an option makes the guard less strict.
     pub(super) fn are_mild(&self) -> bool {
         self.unmount || self.i_know_this_is_not_removable || self.allow_large
     }
 
-    /// Whether --yes was given: no question is asked.
+    /// Returns whether --yes was given: the program asks no question.
     pub(super) fn is_agreed(&self) -> bool {
         self.yes
     }
 
-    /// Whether devices that are no cards may be written.
+    /// Returns whether devices that are not cards may be written.
     pub(super) fn allows_fixed(&self) -> bool {
         self.i_know_this_is_not_removable
     }
 
-    /// Whether what was written is read back.
+    /// Returns whether the program reads back what it wrote.
     pub(super) fn reads_back(&self) -> bool {
         !self.no_verify
     }
 
-    /// Whether a card is ejected once it is written.
+    /// Returns whether a card is ejected after it is written.
     pub(super) fn ejects(&self) -> bool {
         !self.no_eject
     }
 
-    /// Whether nothing is to be written.
+    /// Returns whether nothing is to be written.
     pub(super) fn is_dry_run(&self) -> bool {
         self.dry_run
     }
 }
 
-/// A device that passed the guard, and who it was then.
+/// A device that passed the guard, and its identity at that time.
 pub(super) struct Chosen {
     pub(super) device: Device,
     pub(super) identity: Identity,
-    /// What to think of, in words.
+    /// What the user should consider, in words.
     pub(super) warnings: Vec<String>,
-    /// What the guard warns of.
+    /// The guard's warnings.
     pub(super) reasons: Vec<Reason>,
-    /// Cards that are done: one that holds the bytes of one of them is not written.
+    /// Finished cards: a card that holds the bytes of one of them is not written.
     pub(super) held: Vec<Held>,
     pub(super) unmount: Vec<HostPath>,
 }
 
-/// Finds and judges the devices, all of them before any is touched.
+/// Finds and judges all devices before any of them is touched.
 pub(super) fn choose(paths: &[PathBuf], args: &CardArgs, needed: Option<u64>) -> Result<Vec<Chosen>, Failure> {
     let host = Host::system();
     let mut chosen: Vec<Chosen> = Vec::new();

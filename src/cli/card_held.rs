@@ -1,4 +1,4 @@
-//! Which node's card a device holds already: it is told by the extents that are this node's own.
+//! Which node's card a device holds already. The extents that only this node has identify it.
 
 use kraken_flash::bake::HashedExtent;
 use kraken_flash::card::{self as devices, Target};
@@ -6,10 +6,10 @@ use kraken_foundation::progress::Silent;
 
 use super::Session;
 
-/// Pieces of a node that are looked for on a card: more would prove nothing more.
-const TELLING: usize = 16;
+/// How many extents of a node are compared on a card; more would add no certainty.
+const COMPARED: usize = 16;
 
-/// What tells a card that was written from an empty one and from those of other nodes.
+/// The extents by which a written card differs from an empty one and from those of other nodes.
 #[derive(Clone)]
 pub(super) struct Held {
     hostname: String,
@@ -17,7 +17,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Of a node's extents, those that are its own.
+    /// Keeps those extents of a node that differ from the golden image.
     pub(super) fn of(hostname: &str, node: &[HashedExtent], golden: &[HashedExtent]) -> Self {
         let mut shared = golden.iter().peekable();
         let own = node.iter().filter(|extent| {
@@ -26,12 +26,12 @@ impl Held {
         });
         Self {
             hostname: hostname.to_owned(),
-            extents: own.take(TELLING).cloned().collect(),
+            extents: own.take(COMPARED).cloned().collect(),
         }
     }
 }
 
-/// The node whose very bytes a card has, if it is one of these.
+/// Returns the host name of the node whose very bytes a card has, if it is one of these.
 pub(super) fn held_by<'h>(target: &dyn Target, held: &'h [Held], session: &Session) -> Option<&'h str> {
     let fits = |held: &&Held| {
         let last = held.extents.last();
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_is_told_by_the_pieces_that_are_its_own() {
+    fn the_extents_that_only_a_node_has_identify_it() {
         let extent = |start: u64, sum: &str| HashedExtent {
             start,
             end: start + 4096,

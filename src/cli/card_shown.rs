@@ -1,13 +1,13 @@
-//! A device and what is on it, for people: what is shown before all of it is lost.
+//! A device and its contents in words, which the user sees before all of it is lost.
 
 use std::fmt::Write as _;
 
 use kraken_flash::card::{Device, Partition, decimal_size};
 
-/// Lines about a device: which it is, and what it holds.
+/// Returns lines about a device: which one it is, and what it holds.
 pub(super) fn device(device: &Device) -> String {
     let mut shown = format!("  {}  {}", device.path.display(), decimal_size(device.size));
-    // Names are clean already.
+    // The names contain no control characters already.
     let title = device.title();
     if !title.is_empty() {
         let _ = write!(shown, "  {title}");
@@ -20,7 +20,8 @@ pub(super) fn device(device: &Device) -> String {
     shown
 }
 
-/// Everything that is known to be on it. That nothing is known is said only where it was looked.
+/// Returns all that is known of its contents. It says that nothing is known only where the program
+/// could read the device.
 fn holds(device: &Device) -> String {
     let mut parts: Vec<String> = device.partitions.iter().map(partition).collect();
     if let Some(kind) = &device.volume.file_system {
@@ -60,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    /// A stick without partitions, of which nothing is known.
+    /// A stick without partitions, with unknown contents.
     fn stick() -> Device {
         let root = tempfile::tempdir().unwrap();
         let disk = root.path().join("sys/block/sdb");

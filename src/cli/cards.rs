@@ -1,4 +1,5 @@
-//! `kraken-flash cards`: walks through the cluster with one reader, card after card, and goes on where it stopped.
+//! `kraken-flash cards`: writes the cards of the whole cluster one after the other with one reader,
+//! and continues where it stopped.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,8 @@ pub(super) struct Args {
     /// Only this node; may be given several times [default: all nodes that have no card yet]
     #[arg(long = "node", value_name = "N", value_parser = load::node_number)]
     pub(super) nodes: Vec<u32>,
-    /// The reader that the cards go into, with or without a card in it yet [default: wherever one is plugged in]; --yes needs it
+    /// The reader that the cards go into, with or without a card in it yet [default: wherever one
+    /// is plugged in]; --yes needs it
     #[arg(long, value_name = "DEVICE", conflicts_with = "dry_run")]
     device: Option<PathBuf>,
     /// Write nodes again that have a card with these very bytes already
@@ -39,9 +41,9 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// What clap cannot say of these options.
+    /// Checks what clap cannot express about these options.
     pub(super) fn check(&self) -> Result<(), String> {
-        // A dry run says which cards are left, and looks at none.
+        // A dry run lists which cards are left, and reads none.
         if self.card.is_dry_run() && self.card.are_mild() {
             return Err(
                 "`cards --dry-run` says which cards are left to be written and looks at none: \
@@ -68,9 +70,9 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         images: Path::new(IMAGES),
     };
     let reader = match args.device.as_deref().map(|device| find(&Host::system(), device)) {
-        // As it is before the bake: what has its name afterwards may be another one.
+        // Recorded before the bake: afterwards another device may have its name.
         Some(Ok(device)) => Some(Reader::of(&device)),
-        // What is no device would be waited for in vain.
+        // A wait for a path that is not a device would never end.
         Some(Err(error)) if !is_waited_for(&error) => return Err(error.into()),
         _ => None,
     };
@@ -78,11 +80,11 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     walk(session, args, &baked, reader, out)
 }
 
-/// A node of the walk.
+/// A node whose card this command writes.
 struct Place<'a> {
     node: &'a Node,
-    /// By what its card is known again.
-    is: Held,
+    /// The extents by which its card is recognised.
+    own: Held,
     has_card: bool,
 }
 
@@ -99,14 +101,15 @@ fn walk(
         let extents = hashed_extents(node, golden)?;
         all.push(Place {
             node,
-            is: Held::of(&node.hostname, &extents, golden.image().hashed_extents()),
+            own: Held::of(&node.hostname, &extents, golden.image().hashed_extents()),
             has_card: !args.again && has_card(args, node, golden, loaded, &extents),
         });
     }
     let inputs = golden.inputs();
     let life = |standing: Option<&Standing>| standing.map_or(0, Standing::life);
     let before = life(loaded.swarm.as_ref());
-    // A new cluster that was begun and is not whole goes on; otherwise what has its card has one of the old cluster.
+    // A new cluster that was begun and is incomplete continues. Otherwise a node that has its card
+    // has one of the old cluster.
     let goes_on = before > 0 && all.iter().any(|place| !place.has_card);
     let asked: Vec<&Node> = all
         .iter()
@@ -122,7 +125,7 @@ fn walk(
         &asked,
         Path::new(IMAGES),
     )?;
-    // Where a new cluster begins with this run, no card of the old one counts.
+    // When a new cluster begins with this run, no card of the old one counts.
     let begins = life(swarm.as_ref()) != before;
     let (done, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|place| place.has_card && !begins);
     if !done.is_empty() {
@@ -140,7 +143,7 @@ fn walk(
         config_sha256: loaded.project.config_sha256.as_deref(),
         swarm: swarm.as_ref(),
     };
-    // Before the long wait: a run that is killed leaves nothing of root's.
+    // Before the long wait: a run that is killed then leaves no files that belong to root.
     owner::give_back(session, None);
     let mut waiting = Waiting {
         session,
@@ -148,10 +151,10 @@ fn walk(
         device: args.device.as_deref(),
         size: golden.image().size(),
         reader,
-        held: done.into_iter().map(|place| place.is).collect(),
-        said: None,
+        held: done.into_iter().map(|place| place.own).collect(),
+        last_message: None,
     };
-    for (index, Place { node, is, .. }) in left.iter().enumerate() {
+    for (index, Place { node, own, .. }) in left.iter().enumerate() {
         say(
             session,
             &format!(
@@ -172,7 +175,7 @@ fn walk(
         let written = flash::one(session, &args.card, &made_from, node, &chosen)?;
         out.write_all(card::done(&written, &node.hostname, &chosen.device.path).as_bytes())?;
         out.flush()?;
-        waiting.held.push(is.clone());
+        waiting.held.push(own.clone());
         if index + 1 < left.len() {
             say(session, &format!("Label it {}, and take it out …", node.hostname));
             waiting.until_gone(&chosen.device)?;
@@ -186,13 +189,14 @@ fn walk(
     Ok(())
 }
 
-/// The bytes of a node's card, in extents.
+/// Returns the extents of a node's card with their hashes.
 fn hashed_extents(node: &Node, golden: &Golden) -> Result<Vec<HashedExtent>, Failure> {
     let extents = golden.node(node)?.hashed_extents();
     extents.map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))
 }
 
-/// Whether a card was written with these very bytes for this node, since the cluster began, and read back if that is asked for.
+/// Returns whether a card was written with these very bytes for this node since the cluster began,
+/// and was read back if the options ask for that.
 fn has_card(args: &Args, node: &Node, golden: &Golden, loaded: &Loaded, extents: &[HashedExtent]) -> bool {
     let life = loaded.swarm.as_ref().map_or(0, Standing::life);
     let same = |receipt: &Receipt| {

@@ -1,5 +1,6 @@
-//! Waits for the next card: in the reader that was named, else in whatever is plugged in; and until it is taken out again. What was there
-//! before, came back, or holds what was just written is not the next card.
+//! Waits for the next card, in the reader that the user named or in whatever is plugged in, and
+//! until the user removes it again. A card that was there before, came back, or holds what was just
+//! written is not the next card.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,22 +11,22 @@ use super::card_chosen::{self, CardArgs, Chosen};
 use super::card_held::{Held, held_by};
 use super::{Failure, Session, say};
 
-/// How often it is looked whether a card came or went.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// How often the devices are polled.
+const POLL_EVERY: Duration = Duration::from_millis(300);
 /// The wait for one card after the other.
 pub(super) struct Waiting<'a> {
     pub(super) session: &'a Session,
     pub(super) args: &'a CardArgs,
-    /// The reader that was named.
+    /// The reader that the user named.
     pub(super) device: Option<&'a Path>,
-    /// Bytes that a card needs.
+    /// How many bytes a card must have.
     pub(super) size: u64,
     /// The reader, as it was when it was first seen.
     pub(super) reader: Option<Reader>,
-    /// What cards hold that are done.
+    /// The contents of the finished cards.
     pub(super) held: Vec<Held>,
-    /// What was said last.
-    pub(super) said: Option<String>,
+    /// The last message, which is not repeated.
+    pub(super) last_message: Option<String>,
 }
 
 impl Waiting<'_> {
@@ -46,19 +47,19 @@ impl Waiting<'_> {
                 Found::Nothing => {}
                 Found::No(why) => self.say_once(why),
                 Found::Card { path, note } => {
-                    // Desktops mount what is plugged in: what is on it settles for a moment.
-                    std::thread::sleep(LOOK_EVERY);
+                    // A desktop mounts what is plugged in; it needs a moment for that.
+                    std::thread::sleep(POLL_EVERY);
                     match self.choose(&path, note)? {
                         Ok(chosen) => return Ok(chosen),
                         Err(why) => self.say_once(why),
                     }
                 }
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_EVERY);
         }
     }
 
-    /// What is in the reader that was named.
+    /// Returns what is in the reader that the user named.
     fn in_reader(&mut self, found: Result<Device, FindError>) -> Result<Found, Failure> {
         let device = match found {
             Ok(device) => device,
@@ -88,7 +89,7 @@ impl Waiting<'_> {
         }
     }
 
-    /// The card, if the guard and what it holds let it be written; else why not.
+    /// Returns the card, or why the guard or its contents forbid to write it.
     fn choose(&self, path: &Path, note: Option<String>) -> Result<Result<Chosen, String>, Failure> {
         let chosen = match card_chosen::choose(&[path.to_owned()], self.args, Some(self.size)) {
             Ok(mut chosen) => chosen.pop(),
@@ -100,7 +101,7 @@ impl Waiting<'_> {
         let Some(mut chosen) = chosen else {
             return Ok(Err(format!("{}: it is gone again", path.display())));
         };
-        // Where this user may not read it, it is looked at once it is opened for writing.
+        // When this user may not read the card, it is checked after it is opened for writing.
         if let Ok(target) = BlockTarget::open_read(path)
             && let Some(hostname) = held_by(&target, &self.held, self.session)
         {
@@ -123,16 +124,16 @@ impl Waiting<'_> {
         Ok(Ok(chosen))
     }
 
-    /// Says something, if it is not what was said last.
+    /// Prints a message, unless it is the same as the last one.
     fn say_once(&mut self, text: String) {
-        if self.said.as_ref() != Some(&text) {
+        if self.last_message.as_ref() != Some(&text) {
             say(self.session, &text);
-            self.said = Some(text);
+            self.last_message = Some(text);
         }
     }
 
-    /// Waits until a card was taken out: until its reader is seen empty, or gone. A new sequence number alone says nothing: readers announce a
-    /// card anew after they let go of it.
+    /// Waits until the user removed a card: until its reader is empty, or gone. A new sequence
+    /// number alone proves nothing: readers announce a card again after they released it.
     pub(super) fn until_gone(&self, card: &Device) -> Result<(), Failure> {
         let host = Host::system();
         loop {
@@ -140,29 +141,30 @@ impl Waiting<'_> {
             if !list(&host)?.iter().any(|other| is_still(card, other)) {
                 return Ok(());
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_EVERY);
         }
     }
 }
 
-/// What a look for the next card gave.
+/// The result of one poll for the next card.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
-    /// Nothing that could be taken, and why.
+    /// There is no card that may be written, and why.
     No(String),
     Card {
         path: PathBuf,
-        /// What is to be thought of.
+        /// What the user should consider.
         note: Option<String>,
     },
 }
 
-/// A reader, by what does not change with the card in it.
+/// A reader, described by what does not change with the card in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reader {
     bus: Bus,
-    /// Vendor, model, serial number, WWN; in an SD slot these are the card's.
+    /// Vendor, model, serial number, WWN. They stay empty for an SD slot, where they would be the
+    /// card's.
     names: Vec<String>,
 }
 
@@ -189,7 +191,7 @@ impl std::fmt::Display for Reader {
     }
 }
 
-/// Whether a named reader may come, or get a card, while it is waited for.
+/// Returns whether a named reader may still appear, or get a card, during the wait.
 pub(super) fn is_waited_for(error: &FindError) -> bool {
     match error {
         FindError::NoCard { .. } | FindError::Unknown { .. } => true,
@@ -199,11 +201,11 @@ pub(super) fn is_waited_for(error: &FindError) -> bool {
     }
 }
 
-/// The one card that was plugged in since `before`.
+/// Returns the one card that was plugged in since `before`.
 fn plugged_in(before: &[Device], now: Vec<Device>, allow_fixed: bool) -> Found {
     let here = |device: &Device| (device.number, device.diskseq, device.size);
     let came = now.into_iter().filter(|device| {
-        // Volumes that a desktop opens and loop devices of packages come as well.
+        // Volumes that a desktop opens, and loop devices of packages, appear as well.
         device.media
             && (device.is_removable() || (allow_fixed && device.bus != Bus::Dm))
             && !before.iter().any(|other| here(other) == here(device))
@@ -212,7 +214,8 @@ fn plugged_in(before: &[Device], now: Vec<Device>, allow_fixed: bool) -> Found {
     let mut new = Vec::new();
     for device in came {
         let again = before.iter().any(|other| is_again(other, &device));
-        // A card that was in its reader all the time may be meant; a disk that lost its connection for a moment is not.
+        // A card that was in its reader all the time may be the right one; a disk that lost its
+        // connection for a moment is not.
         match again && !(device.removable || device.bus.is_for_cards()) {
             true => back = Some(device),
             false => new.push((device, again)),
@@ -249,8 +252,9 @@ fn title(device: &Device) -> String {
     }
 }
 
-/// Whether a device is one that was seen before, by what it is and what it holds; its number and the kernel's count of disks change
-/// whenever a connection fails for a moment. Where neither holds anything they cannot be told apart, and nothing can be lost.
+/// Returns whether a device is one that was seen before, by its identity and its contents. Its
+/// number and the kernel's count of disks change whenever a connection fails for a moment. Two
+/// empty devices cannot be distinguished, and no data can be lost on them.
 fn is_again(before: &Device, now: &Device) -> bool {
     let facts = |device: &Device| {
         let Device {
@@ -281,7 +285,7 @@ fn is_again(before: &Device, now: &Device) -> bool {
     before.media && facts(before) == facts(now) && !contents(now).is_empty() && contents(before) == contents(now)
 }
 
-/// Whether the card that was written is still in its reader.
+/// Returns whether the card that was written is still in its reader.
 fn is_still(card: &Device, now: &Device) -> bool {
     now.media
         && now.number == card.number
@@ -289,7 +293,7 @@ fn is_still(card: &Device, now: &Device) -> bool {
         && (&now.serial, &now.cid, &now.wwn) == (&card.serial, &card.cid, &card.wwn)
 }
 
-/// Whether a warning says that somebody's data may be lost.
+/// Returns whether a warning says that data may be lost.
 fn is_about_data(reason: &Reason) -> bool {
     !matches!(reason, Reason::LittleSpace { .. })
 }

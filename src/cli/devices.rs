@@ -25,7 +25,7 @@ pub(super) struct Args {
 struct Judged {
     #[serde(flatten)]
     device: Device,
-    /// With no option given; `lifted-by` names the one that would help.
+    /// The guard's verdict without any option; `lifted-by` names the option that would change it.
     verdict: Verdict,
 }
 
@@ -64,13 +64,13 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
 }
 
 impl Judged {
-    /// Whether nothing stands in the way but what is mounted.
+    /// Returns whether only mounted file systems prevent the writing.
     fn is_fit(&self) -> bool {
         let mounted = |reason: &Reason| matches!(reason, Reason::Mounted { lifted: true, .. });
         self.verdict.refusals.iter().all(mounted)
     }
 
-    /// In a word or two, for the table.
+    /// Returns the state in a word or two, for the table.
     fn state(&self) -> String {
         let mounts: Vec<String> = self.device.mounts().iter().rev().map(ToString::to_string).collect();
         let notes = match self.verdict.warnings.len() {
@@ -85,7 +85,8 @@ impl Judged {
     }
 }
 
-/// What fits, a row each, and what to think of beneath.
+/// Returns the table of devices that may be written, a row each, and below it what the user should
+/// consider.
 fn table(fit: &[&Judged]) -> String {
     let rows = fit.iter().map(|judged| {
         let device = &judged.device;
@@ -107,7 +108,7 @@ fn table(fit: &[&Judged]) -> String {
     shown
 }
 
-/// Model and serial number; enough to know the reader or the stick by.
+/// Returns model and serial number, by which the user recognises the reader or the stick.
 fn title(device: &Device) -> String {
     let title = device.title();
     let serial = device.serial.as_deref().unwrap_or_default();
@@ -119,7 +120,7 @@ fn title(device: &Device) -> String {
     }
 }
 
-/// What is on it: labels, else kinds of file systems.
+/// Returns what is on it: labels, else the kinds of file systems.
 fn contents(device: &Device) -> String {
     let labels = device.labels();
     if !labels.is_empty() {
@@ -140,7 +141,7 @@ fn contents(device: &Device) -> String {
     }
 }
 
-/// The others, each with its reasons in words.
+/// Returns the other devices, each with its reasons in words.
 fn render_others(others: &[&Judged]) -> String {
     let mut shown = String::new();
     for Judged { device, verdict } in others.iter().copied() {
@@ -161,7 +162,7 @@ fn render_others(others: &[&Judged]) -> String {
     shown
 }
 
-/// What to do when nothing fits.
+/// Returns what to do when no device may be written.
 fn advice(others: &[&Judged]) -> String {
     let empty: Vec<String> = others
         .iter()
@@ -189,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    /// A machine that runs from the network, with a reader at `sdb` that has or has not a card.
+    /// A machine that runs from the network, with a reader at `sdb` that has a card or none.
     fn reader(root: &Path, sectors: u64) -> Vec<Judged> {
         let disk = root.join("sys/block/sdb");
         fs::create_dir_all(disk.join("device")).unwrap();

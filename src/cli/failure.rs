@@ -9,36 +9,36 @@ use kraken_foundation::interrupt::Interrupted;
 use kraken_spec::workspace::WorkspaceError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-/// Exit code when the arguments do not fit.
+/// Exit code when the arguments are wrong.
 const EXIT_USAGE: u8 = 2;
-/// Exit code when a check found an image or card wrong.
+/// Exit code when a check found a fault in an image or card.
 const EXIT_WRONG: u8 = 3;
 
 /// Why a command did not succeed.
 pub(super) enum Failure {
-    /// It could not be done: exit code 1.
+    /// The command failed: exit code 1.
     Failed(Box<dyn Error + Send + Sync>),
-    /// The arguments do not fit: exit code 2, as clap's own.
+    /// The arguments are wrong: exit code 2, as clap's own.
     Usage(String),
-    /// A check found something wrong; what, is already printed: exit code 3.
+    /// A check found a fault, which is already printed: exit code 3.
     Wrong,
     /// Stopped by a signal: exit code 130.
     Interrupted,
-    /// Stopped by a signal, and something is to be said about that: exit code 130.
+    /// Stopped by a signal, with a message about it: exit code 130.
     Stopped(String),
-    /// Several things could not be done; the exit code is that of the first.
+    /// Several things failed; the exit code is that of the first.
     Several(Vec<Failure>),
-    /// Whoever reads stdout has seen enough (`| head -1`): no mistake.
-    NobodyReads,
+    /// The reader of stdout closed it (`| head -1`), which is not an error.
+    StdoutClosed,
 }
 
 impl Failure {
-    /// A failure with a plain sentence.
+    /// Returns a failure with a plain sentence.
     pub(super) fn message(text: impl Into<String>) -> Self {
         Failure::Failed(text.into().into())
     }
 
-    /// Prints what there is to say on stderr; gives the exit code.
+    /// Prints the messages on stderr and returns the exit code.
     pub(super) fn report(self, color: bool) -> ExitCode {
         match self {
             Failure::Failed(error) => {
@@ -50,7 +50,7 @@ impl Failure {
                     Some(diagnostic) => diagnosed(diagnostic, color),
                     None => clean(&plain(&*error)),
                 };
-                // Nobody is left to be told when stderr is closed.
+                // When stderr is closed there is no place left for a message.
                 let _ = io::stderr().write_all(text.as_bytes());
                 ExitCode::from(1)
             }
@@ -74,12 +74,13 @@ impl Failure {
                 codes.for_each(drop);
                 first
             }
-            Failure::NobodyReads => ExitCode::SUCCESS,
+            Failure::StdoutClosed => ExitCode::SUCCESS,
         }
     }
 }
 
-/// Words of which some may be foreign (a catalogue's, a package's, an image's), fit for a terminal. What has several lines keeps them.
+/// Makes a text safe to print on a terminal that may contain foreign words (of a catalogue, a
+/// package, an image). Line breaks stay.
 pub(super) fn clean(text: &str) -> String {
     let mut shown = kraken_foundation::text::lines(text).collect::<Vec<_>>().join("\n");
     if text.ends_with('\n') {
@@ -88,7 +89,7 @@ pub(super) fn clean(text: &str) -> String {
     shown
 }
 
-/// An error with the place in the spec where it has one.
+/// Returns an error with its place in the spec, where it has one.
 fn diagnosed(error: &dyn Diagnostic, color: bool) -> String {
     let theme = if color {
         GraphicalTheme::unicode()
@@ -106,24 +107,25 @@ fn diagnosed(error: &dyn Diagnostic, color: bool) -> String {
     }
 }
 
-/// An error with its causes, a line each.
+/// Returns an error with its causes, one on each line.
 fn plain(error: &(dyn Error + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut text = format!("error: {said}\n");
+    let mut shown = error.to_string();
+    let mut text = format!("error: {shown}\n");
     let mut cause = error.source();
     while let Some(error) = cause {
         let words = error.to_string();
         // Some errors already quote their cause.
-        if !said.contains(&words) {
+        if !shown.contains(&words) {
             text.push_str(&format!("  because: {words}\n"));
         }
-        said = words;
+        shown = words;
         cause = error.source();
     }
     text
 }
 
-/// Every room's error becomes a failure; an interrupt anywhere in its chain of causes makes it one of that kind.
+/// Any crate's error becomes a failure; an interrupt anywhere in its chain of causes makes it
+/// [`Failure::Interrupted`].
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let error: Box<dyn Error + Send + Sync> = Box::new(error);
@@ -131,12 +133,12 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
         {
-            return Failure::NobodyReads;
+            return Failure::StdoutClosed;
         }
         let stopped = Interrupted.to_string();
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
         while let Some(error) = cause {
-            // `#[error(transparent)]` hides the inner error from `source()`; its words are the last trace of it.
+            // `#[error(transparent)]` hides the inner error from `source()`; only its text remains.
             if error.is::<Interrupted>() || error.to_string() == stopped {
                 return Failure::Interrupted;
             }

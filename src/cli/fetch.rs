@@ -1,4 +1,4 @@
-//! `kraken-flash fetch`: gets everything that a later `build` needs, so that it works offline.
+//! `kraken-flash fetch`: downloads everything that a later `build` needs, so that it works offline.
 
 use std::io::Write;
 
@@ -32,7 +32,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         makes_images: false,
     };
     let selection = project.packages(&base, &wanted, session.job())?;
-    // Another version may be what is wanted, or other options: what was fetched stays.
+    // The user may want another version, or other options, so what was fetched stays.
     for refused in selection
         .iter()
         .flat_map(|ready| project::docker_refuses(project.cluster(), &project.assets, &ready.locked))

@@ -14,7 +14,7 @@ use super::golden::{self, Wanted};
 use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs};
 use super::rejoin::RejoinArgs;
-use super::{Failure, Session, door, owner, text};
+use super::{Failure, Session, access, owner, text};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// Whether each node has a device, each one only once.
+    /// Checks that each node has a device and occurs only once.
     pub(super) fn check(&self) -> Result<(), String> {
         let pairs = (self.nodes.len(), self.devices.len());
         if pairs.0 != pairs.1 {
@@ -74,19 +74,20 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         making: Some(Making::Cards),
         images: Path::new(IMAGES),
     };
-    // The guard first: what may not be written is said before anything is made or downloaded.
+    // The guard first: it refuses a device before anything is made or downloaded.
     let judged = card_chosen::choose(&args.devices, &args.card, None)?;
     if !args.card.is_dry_run() {
-        door::may_write(&judged)?;
+        access::may_write(&judged)?;
     }
     let baked = golden::begin(session, &wanted)?.bake()?;
     let (golden, loaded, all) = (&baked.golden, &baked.loaded, baked.nodes()?);
-    // Nodes come in the cluster's order, devices in the command line's.
+    // Nodes are in the cluster's order, devices in that of the command line.
     let by_number = |number: &u32| all.iter().find(|node| node.number == *number).copied();
     let nodes: Vec<&Node> = args.nodes.iter().filter_map(by_number).collect();
     let chosen = card_chosen::choose(&args.devices, &args.card, Some(golden.image().size()))?;
     if args.card.is_agreed() {
-        // Nobody looks at it again: what was judged before the bake is what is written.
+        // With --yes the user does not see the devices again: those that were judged before the
+        // bake must be the ones that are written.
         for (before, now) in judged.iter().zip(&chosen) {
             before.identity.check(&now.device)?;
         }
@@ -95,7 +96,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         .iter()
         .map(|node| format!("{}, {}, {}", node.hostname, node.address, node.role))
         .collect();
-    // Before minutes of writing: a run that is killed leaves nothing of root's.
+    // Before minutes of writing: a run that is killed then leaves no files that belong to root.
     owner::give_back(session, None);
     card::confirm(session, &chosen, &becomes, &args.card)?;
     if args.card.is_dry_run() {
@@ -152,12 +153,12 @@ fn write_all(
     if failures.is_empty() {
         return Ok(shown);
     }
-    // What went well is said first, and then what did not.
+    // Print the successes first, and then the failures.
     std::io::stdout().lock().write_all(&shown)?;
     Err(Failure::Several(failures))
 }
 
-/// What cards are made from, and what is written down of that.
+/// What cards are made from, and what the receipts record of that.
 pub(super) struct MadeFrom<'a> {
     pub(super) golden: &'a Golden,
     pub(super) config_sha256: Option<&'a str>,
@@ -176,7 +177,7 @@ pub(super) fn one(
     let image = golden.node(node)?;
     let mut source = ImageSource::of_node(&image)
         .map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))?;
-    let what = Contents {
+    let contents = Contents {
         cluster: Some(golden.inputs().cluster.name.clone()),
         node: Some(node.number),
         hostname: Some(node.hostname.clone()),
@@ -187,5 +188,5 @@ pub(super) fn one(
         swarm: from.swarm.map(|swarm| swarm.facts(node)),
     };
     let name = format!("{} → {}", node.hostname, chosen.device.path.display());
-    card::write(session, chosen, (&mut source, what), &name, args)
+    card::write(session, chosen, &mut source, contents, &name, args)
 }

@@ -1,4 +1,5 @@
-//! `kraken-flash flash-image FILE DEVICE`: writes any image of a disk, packed or not, with the same guard.
+//! `kraken-flash flash-image FILE DEVICE`: writes any disk image, packed or not, with the same
+//! guard.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,9 +16,9 @@ use kraken_flash::card::{
 use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 
 use super::card_chosen::{self, CardArgs};
-use super::{Failure, Session, card, door, text};
+use super::{Failure, Session, access, card, text};
 
-/// A block map larger than this is not one of ours, in bytes.
+/// The largest block map that is read, in bytes; a larger file is not a block map.
 const MAP_LIMIT: u64 = 256 << 20;
 
 /// Arguments.
@@ -37,7 +38,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// Whether the image is named before the card.
+    /// Checks that the image is named before the card.
     pub(super) fn check(&self) -> Result<(), String> {
         let is_device = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());
         match is_device(&self.file) && !is_device(&self.device) {
@@ -65,15 +66,16 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
             map.image_size
         )));
     }
-    // Not every packing says how large the image is; its partition table says how large at least.
+    // Not every packed format records the image's size; the partition table says how large it is at
+    // least.
     let needed = size.or(Some(stream.least));
     let chosen = card_chosen::choose(std::slice::from_ref(&args.device), &args.card, needed)?;
     if !args.card.is_dry_run() {
-        door::may_write(&chosen)?;
+        access::may_write(&chosen)?;
     }
     let failed = |error| Failure::message(format!("reading {}: {error}", args.file.display()));
     let mut extents = map.as_ref().map(extents_of);
-    // What can be read anywhere is compared with its map before anybody is asked.
+    // An image that can be read at any position is compared with its map before the user is asked.
     let image = match stream.format {
         Format::Raw => Some(Arc::new(ImageFile::open_read(&args.file).map_err(failed)?)),
         _ => None,
@@ -87,13 +89,13 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     if args.card.is_dry_run() {
         return Ok(());
     }
-    let what = Contents {
+    let contents = Contents {
         file: Some(args.file.clone()),
         ..Contents::default()
     };
     let write = |source: &mut dyn Source| {
         let label = format!("{name} → {}", chosen[0].device.path.display());
-        card::write(session, &chosen[0], (source, what.clone()), &label, &args.card)
+        card::write(session, &chosen[0], source, contents.clone(), &label, &args.card)
     };
     let written = match image {
         Some(image) => {
@@ -124,7 +126,8 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     Ok(())
 }
 
-/// Compares a raw image with its map, and adds to the map's parts what the image's own file systems use besides.
+/// Compares a raw image with its map, and adds to the map's ranges those that the image's own file
+/// systems use besides.
 fn fit_map(
     session: &Session,
     args: &Args,
@@ -151,7 +154,7 @@ fn fit_map(
     Ok(())
 }
 
-/// Says that a map leaves out what is there.
+/// Prints a note when a map leaves out ranges that contain data.
 fn say_besides(session: &Session, bytes: u64) {
     if bytes > 0 {
         session.progress.note(&format!(
@@ -161,13 +164,15 @@ fn say_besides(session: &Session, bytes: u64) {
     }
 }
 
-/// What is in use, by the image's own file systems; all of it where that cannot be told.
+/// Returns the ranges that the image's own file systems use, or the whole image where that is
+/// unknown.
 fn used(image: Arc<ImageFile>) -> UsedMap {
     let all = 0..image.size();
     UsedMap::of(image).unwrap_or_else(|_| UsedMap::from_ranges([all]))
 }
 
-/// The block map beside an image, or beside the raw image that a packed one has in it.
+/// Reads the block map beside an image, or the one beside the raw image that a packed file
+/// contains.
 fn block_map(image: &Path) -> Result<Option<Bmap>, Failure> {
     let name = image.as_os_str().to_string_lossy().into_owned();
     let raw = [".xz", ".zst", ".gz", ".zip"]
@@ -193,7 +198,7 @@ fn block_map(image: &Path) -> Result<Option<Bmap>, Failure> {
     }
     let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
     let map = Bmap::parse(&text).map_err(|error| failed(error.to_string()))?;
-    // The beginning of the card would be empty.
+    // Without it the beginning of the card would stay empty.
     match map.ranges.first().is_some_and(|range| range.first == 0) {
         true => Ok(Some(map)),
         false => Err(failed(

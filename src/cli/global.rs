@@ -12,7 +12,8 @@ pub(super) const GENERAL: &str = "General options";
 /// Options of more than one command; which ones, `has` in `arguments/places.rs` says.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Global {
-    /// The cluster's description [default: ./kraken.toml, or the seven-node default when there is none]
+    /// The cluster's description [default: ./kraken.toml, or the seven-node default when there is
+    /// none]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Say nothing but errors, and what the command is there to print
@@ -21,7 +22,8 @@ pub(super) struct Global {
     /// Say more: where things are taken from, how they are done
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// A file with the passphrase of the cluster's keys, where they are encrypted with one [default: ask]
+    /// A file with the passphrase of the cluster's keys, where they are encrypted with one
+    /// [default: ask]
     #[arg(long, value_name = "FILE")]
     pub(super) passphrase_file: Option<PathBuf>,
     /// A file with an age identity that opens the cluster's keys; may be given several times
@@ -41,7 +43,7 @@ pub(super) enum Color {
 }
 
 impl Global {
-    /// Takes what stands behind the command's name.
+    /// Takes over the options that stand behind the command's name.
     pub(super) fn take(&mut self, behind: &ArgMatches) {
         let file = |id| behind.get_one::<PathBuf>(id).cloned();
         if is_given(behind, "config") {
@@ -64,13 +66,15 @@ impl Global {
     }
 }
 
-/// Whether an option was written on the command line. Not every command has every option.
+/// Returns whether the user wrote an option on the command line. Not every command has every
+/// option.
 pub(super) fn is_given(matches: &ArgMatches, id: &str) -> bool {
     matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
 }
 
 impl Color {
-    /// Whether what goes to stderr is coloured. `--color` wins over NO_COLOR (no-color.org), that over the terminal.
+    /// Returns whether stderr is coloured. `--color` overrides NO_COLOR (no-color.org), which
+    /// overrides the terminal.
     pub(super) fn on_stderr(self) -> bool {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         match self {
@@ -80,7 +84,7 @@ impl Color {
         }
     }
 
-    /// Tells the library that draws the progress bars.
+    /// Passes the choice to the library that draws the progress bars.
     pub(super) fn apply(self) {
         console::set_colors_enabled_stderr(self.on_stderr());
     }

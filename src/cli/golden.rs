@@ -1,4 +1,5 @@
-//! What `build` and the flashing of cards begin with: cluster, keys, base and packages, and the golden image that comes of them.
+//! What `build` and the flashing of cards begin with: cluster, keys, base and packages, and the
+//! golden image that is made from them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,27 +17,29 @@ use super::{Failure, Session, keys, known};
 
 /// What to bake.
 pub(super) struct Wanted<'a> {
-    /// Numbers of nodes; none for all.
+    /// Numbers of nodes; empty for all nodes.
     pub(super) nodes: &'a [u32],
     pub(super) base: &'a BaseArgs,
     pub(super) rejoin: &'a RejoinArgs,
-    /// What is made of all nodes that are wanted; none where it shows later which of them are.
+    /// What is made of all wanted nodes; `None` when a later step decides for which of them.
     pub(super) making: Option<Making>,
     /// Where images may lie that were built before.
     pub(super) images: &'a Path,
 }
 
-/// A run that knows its nodes and has judged what it may do, as far as that needs no keys; nothing that takes long was done.
+/// A run that knows its nodes and has judged what it may do, as far as that needs no keys. Nothing
+/// that takes long has been done yet.
 pub(super) struct Begun<'a> {
     session: &'a Session,
     wanted: &'a Wanted<'a>,
     loaded: Loaded,
-    /// Where the keys exist already.
+    /// `Some` when the keys exist already.
     admission: Option<Admission>,
 }
 
-/// Reads the cluster, picks the nodes and judges what is to be made of them. What may have to be opened (a folder, a device) is opened
-/// between this and [`Begun::bake`]: what is refused here leaves nothing behind, not even an empty folder.
+/// Reads the cluster, picks the nodes and judges what is to be made of them. The caller opens
+/// folders and devices between this and [`Begun::bake`]: a run that is refused here leaves nothing
+/// behind, not even an empty folder.
 pub(super) fn begin<'a>(session: &'a Session, wanted: &'a Wanted<'a>) -> Result<Begun<'a>, Failure> {
     let mut loaded = load::load(session, MissingKeys::Make)?;
     wanted.base.apply(&mut loaded.project.workspace.cluster.image)?;
@@ -48,14 +51,14 @@ pub(super) fn begin<'a>(session: &'a Session, wanted: &'a Wanted<'a>) -> Result<
     };
     begun.nodes()?;
     if !wanted.rejoin.rejoin && !begun.cluster().swarm.keys_file.exists() {
-        // Keys that are made now would be in the way of the old ones: so it is judged before.
+        // Judged before, because keys that are made now would hide that the old ones are lost.
         begun.judge(None, wanted.making.unwrap_or(Making::Cards), &begun.nodes()?)?;
         return Ok(begun);
     }
     let admission = begun.admission()?;
     let swarm = match wanted.making {
         Some(making) => begun.judge(admission.keys(), making, &begun.nodes()?)?,
-        // It is judged when it shows which nodes are left.
+        // The caller judges the nodes once it knows which of them are left.
         None => begun.judge(admission.keys(), Making::Cards, &[])?,
     };
     begun.loaded.swarm = swarm;
@@ -68,7 +71,7 @@ impl Begun<'_> {
         self.loaded.project.cluster()
     }
 
-    /// The nodes that are wanted, in the cluster's order.
+    /// Returns the wanted nodes, in the cluster's order.
     pub(super) fn nodes(&self) -> Result<Vec<&Node>, Failure> {
         chosen(&self.loaded, self.wanted.nodes)
     }
@@ -78,7 +81,7 @@ impl Begun<'_> {
         known::check(self.session, self.cluster(), keys, rejoin, making, nodes, images)
     }
 
-    /// How the nodes come into their swarm; makes the cluster's keys where a new swarm has none.
+    /// Returns how the nodes join their swarm; makes the cluster's keys where a new swarm has none.
     fn admission(&self) -> Result<Admission, Failure> {
         let (session, cluster, rejoin) = (self.session, self.cluster(), self.wanted.rejoin);
         Ok(match (rejoin.rejoin, &rejoin.token_file) {
@@ -86,13 +89,13 @@ impl Begun<'_> {
                 Some(keys) => Admission::New(Arc::new(keys)),
                 None => Admission::None,
             },
-            // New keys would have tokens that no running swarm knows.
+            // The tokens of new keys would be unknown to a running swarm.
             (true, None) => Admission::ByKeys(Arc::new(keys::required(session, cluster)?)),
             (true, Some(file)) => Admission::ByToken(Arc::new(given_token(file, cluster, &self.nodes()?)?)),
         })
     }
 
-    /// Brings base and packages, and makes the golden image or takes it from the cache.
+    /// Obtains base and packages, and makes the golden image or takes it from the cache.
     pub(super) fn bake(mut self) -> Result<Baked, Failure> {
         let job = self.session.job();
         let admission = match self.admission.take() {
@@ -123,19 +126,19 @@ pub(super) struct Baked {
 }
 
 impl Baked {
-    /// The nodes that are wanted, in the cluster's order.
+    /// Returns the wanted nodes, in the cluster's order.
     pub(super) fn nodes(&self) -> Result<Vec<&Node>, Failure> {
         chosen(&self.loaded, &self.numbers)
     }
 }
 
-/// The nodes asked for, in order, each once; all when none was named.
+/// Returns the nodes with these numbers, in order, each once; all nodes when there are no numbers.
 fn chosen<'a>(loaded: &'a Loaded, numbers: &[u32]) -> Result<Vec<&'a Node>, Failure> {
     let nodes = loaded.project.nodes(numbers);
     nodes.map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// The token in the file, for nodes that all have the role which it gives.
+/// Reads the token in a file. All nodes must have the one role for which a token is valid.
 fn given_token(file: &Path, cluster: &Cluster, nodes: &[&Node]) -> Result<Token, Failure> {
     if cluster.swarm.mode == SwarmMode::None {
         return Err(keys::no_swarm());

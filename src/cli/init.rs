@@ -20,7 +20,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// Whether the passphrase that a file has is asked for.
+    /// Checks that a passphrase file is named only when a passphrase is used.
     pub(super) fn check(&self, global: &Global) -> Result<(), String> {
         match global.passphrase_file.is_some() && !self.passphrase {
             true => Err("--passphrase-file goes with --passphrase: without it, the keys are not encrypted".into()),
@@ -29,8 +29,8 @@ impl Args {
     }
 }
 
-/// Writes the file that `--config` names, or `./kraken.toml`, never over another, and the keys, unless there are some. With both
-/// there already there is nothing to do, which is said as an error.
+/// Writes the file that `--config` names, or `./kraken.toml`, never over another, and the keys,
+/// unless there are some. When both exist already there is nothing to do, which is an error.
 pub(super) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let encrypt = if args.passphrase {
         Encrypt::Passphrase(keys::new_passphrase(&session.global)?)
@@ -41,7 +41,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
             .map_err(|text| Failure::Usage(format!("{text:?} is no age recipient; `age-keygen -y FILE` prints one")))?
     };
     let path = session.global.config.as_deref().unwrap_or(Path::new(CONFIG));
-    // A spec that is there already is enough: then the keys are what is missing.
+    // A spec that exists already is enough: then only the keys are missing.
     let written = match workspace::init(path) {
         Ok(()) => {
             say(

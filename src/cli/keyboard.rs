@@ -1,12 +1,12 @@
-//! What `plan` says of the keyboard before an image says which ones it knows.
+//! What `plan` prints about the keyboard before an image shows which layouts it knows.
 
 use kraken_flash::packages::lock::LockedSet;
 use kraken_spec::{Cluster, KEYBOARDS_OF, is_listed_layout};
 
-/// The package with the lists.
+/// The package that contains the lists.
 const PACKAGE: &str = "xkb-data";
 
-/// What is said of layouts that this program does not know: it may be that they are newer.
+/// Returns the warning about layouts that this program does not know: they may be newer than it.
 pub(super) fn unlisted(cluster: &Cluster) -> Option<String> {
     let layouts: Vec<String> = cluster
         .system
@@ -25,11 +25,12 @@ pub(super) fn unlisted(cluster: &Cluster) -> Option<String> {
     })
 }
 
-/// Whether the images will have the lists of their base, and not those of a package that is baked in.
+/// Returns whether the images will have the lists of their base, and not those of a package that is
+/// baked in.
 pub(super) fn is_the_bases(cluster: &Cluster, bake: Option<&LockedSet>) -> bool {
     match bake {
         Some(bake) => bake.packages.iter().all(|package| package.name != PACKAGE),
-        // What packages bring along is not known yet; Docker alone brings no keyboards.
+        // The dependencies of packages are not known yet; Docker alone brings no keyboards.
         None => cluster.system.packages.is_empty() && cluster.system.debs.is_empty(),
     }
 }

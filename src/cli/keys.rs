@@ -1,4 +1,5 @@
-//! The cluster's keys, as commands need them: read, opened with what the user gives, made when they are missing.
+//! The cluster's keys, as commands need them: read, opened with the user's passphrase or identity,
+//! made when they are missing.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use kraken_swarm_state::ClusterKeys;
 use super::global::Global;
 use super::{Failure, Session, owner, say};
 
-/// Opens an encrypted key file with what stands on the command line, or asks on the terminal.
+/// Opens an encrypted key file with what the command line names, or asks on the terminal.
 struct Opener<'a>(&'a Global);
 
 impl Unlock for Opener<'_> {
@@ -25,7 +26,8 @@ impl Unlock for Opener<'_> {
     }
 }
 
-/// The passphrase from the file that `--passphrase-file` names, or from the terminal; `None` when there is neither.
+/// Returns the passphrase from the file that `--passphrase-file` names, or from the terminal;
+/// `None` when there is neither.
 fn passphrase(global: &Global, prompt: &str) -> Result<Option<SecretString>, String> {
     if let Some(path) = &global.passphrase_file {
         let text = workspace::read_secret(path)
@@ -42,7 +44,7 @@ fn passphrase(global: &Global, prompt: &str) -> Result<Option<SecretString>, Str
         .map_err(|error| format!("asking for the passphrase: {error}"))
 }
 
-/// A new passphrase, typed twice where it is typed.
+/// Returns a new passphrase; on a terminal the user types it twice.
 pub(super) fn new_passphrase(global: &Global) -> Result<SecretString, Failure> {
     use age::secrecy::ExposeSecret;
     let ask = |prompt| {
@@ -62,7 +64,7 @@ pub(super) fn new_passphrase(global: &Global) -> Result<SecretString, Failure> {
     Ok(first)
 }
 
-/// The keys; `None` when the cluster is no swarm, or they are not there.
+/// Reads the keys; `None` when the cluster is not a swarm, or has no keys yet.
 pub(super) fn read(session: &Session, cluster: &Cluster) -> Result<Option<ClusterKeys>, Failure> {
     match cluster.swarm.mode {
         SwarmMode::None => Ok(None),
@@ -73,12 +75,12 @@ pub(super) fn read(session: &Session, cluster: &Cluster) -> Result<Option<Cluste
     }
 }
 
-/// What is asked for needs a swarm.
+/// The error when a command needs a swarm and the cluster is not one.
 pub(super) fn no_swarm() -> Failure {
     Failure::message("this cluster is no swarm: `mode` in [swarm] is \"none\", or no Docker is baked in")
 }
 
-/// The keys of a cluster that is a swarm and has some.
+/// Reads the keys of a cluster that must be a swarm and have keys.
 pub(super) fn required(session: &Session, cluster: &Cluster) -> Result<ClusterKeys, Failure> {
     if cluster.swarm.mode == SwarmMode::None {
         return Err(no_swarm());
@@ -91,7 +93,7 @@ pub(super) fn required(session: &Session, cluster: &Cluster) -> Result<ClusterKe
     })
 }
 
-/// The keys, made when they are not there; `None` when the cluster is no swarm.
+/// Reads the keys, or makes them when they are missing; `None` when the cluster is not a swarm.
 pub(super) fn read_or_make(session: &Session, cluster: &Cluster) -> Result<Option<ClusterKeys>, Failure> {
     if let Some(keys) = read(session, cluster)? {
         return Ok(Some(keys));
@@ -102,7 +104,7 @@ pub(super) fn read_or_make(session: &Session, cluster: &Cluster) -> Result<Optio
     }
 }
 
-/// Makes the keys, and says so.
+/// Makes the keys and prints where they are.
 pub(super) fn make(session: &Session, cluster: &Cluster, encrypt: &Encrypt) -> Result<ClusterKeys, Failure> {
     let path = &cluster.swarm.keys_file;
     let keys = workspace::make_cluster_keys(path, &cluster.name, encrypt)?;

@@ -1,4 +1,5 @@
-//! What is known of the cluster's swarm from receipts and from the images' manifest, and what is said of it before anything is made.
+//! What receipts and the images' manifest record of the cluster's swarm, and the warnings that
+//! follow from it before anything is made.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,10 @@ use kraken_swarm_state::ClusterKeys;
 use super::rejoin::RejoinArgs;
 use super::{Failure, Session, say};
 
-/// Where `build` puts images, unless told otherwise.
+/// Where `build` puts images by default.
 pub(super) const IMAGES: &str = "images";
 
-/// What goes onto the receipts of cards that are written now.
+/// What the receipts of cards that are written now record of the swarm.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     facts: SwarmFacts,
@@ -26,7 +27,7 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// What is written down of this node's card.
+    /// Returns what the receipt of this node's card records.
     pub(super) fn facts(&self, node: &Node) -> SwarmFacts {
         let membership = self.places.get(&node.number).copied().unwrap_or_default();
         SwarmFacts {
@@ -42,8 +43,9 @@ impl Standing {
     }
 }
 
-/// Judges what is to be made, before anything is. Says what is to be known; what would harm a swarm that may run is refused, unless the
-/// user said --rejoin or --new-cluster. `images`: where images may lie that were built before.
+/// Judges what is to be made before anything is made. Prints notes, and refuses what would harm a
+/// swarm that may be running, unless the user passed --rejoin or --new-cluster. `images` is the
+/// folder where images may lie that were built before.
 pub(super) fn check(
     session: &Session,
     cluster: &Cluster,
@@ -79,7 +81,7 @@ pub(super) fn check(
     if !refused.is_empty() && !args.new_cluster {
         return Err(refusal(&refused, making));
     }
-    // The only manager's card is never refused, but with it the swarm begins anew all the same.
+    // The only manager's card is never refused, but with it a new swarm begins all the same.
     let begins = making == Making::Cards && remarks.iter().any(|remark| remark.harm == Harm::BeginsAgain);
     if args.new_cluster && (begins || !refused.is_empty()) {
         life += 1;
@@ -109,7 +111,7 @@ pub(super) fn check(
     }))
 }
 
-/// What `plan` says: of each node, what would be refused of its card.
+/// Returns for `plan` what would be refused about each node's card.
 pub(super) fn planned(cluster: &Cluster) -> Vec<Remark> {
     if cluster.swarm.mode == SwarmMode::None {
         return Vec::new();
@@ -141,7 +143,7 @@ fn refusal(refused: &[&Remark], making: Making) -> Failure {
     ))
 }
 
-/// What receipts and manifest tell.
+/// What receipts and manifest record.
 struct Past {
     known: Known,
     life: u32,
@@ -149,16 +151,17 @@ struct Past {
 }
 
 impl Past {
-    /// `id`: that of the swarm, where its keys were read. Without it, the swarm is the newest one whose keys lay in the same place.
+    /// Reads receipts and manifest. `id` is that of the swarm, where its keys were read. Without
+    /// it, the swarm is the newest one whose keys lay in the same place.
     fn read(cluster: &Cluster, id: Option<&str>, images: &Path) -> Self {
         let keys = place(&cluster.swarm.keys_file);
         let receipts: Vec<Written> = Receipts::open().map_or_else(|_| Vec::new(), |all| all.of_swarms().collect());
         let there: Vec<&Written> = receipts.iter().filter(|written| written.swarm.keys == keys).collect();
-        let told = id.or_else(|| there.iter().find_map(|written| written.swarm.id.as_deref()));
+        let swarm_id = id.or_else(|| there.iter().find_map(|written| written.swarm.id.as_deref()));
         let ours: Vec<&Written> = receipts
             .iter()
-            .filter(|written| match (told, &written.swarm.id) {
-                (Some(told), Some(other)) => told == other,
+            .filter(|written| match (swarm_id, &written.swarm.id) {
+                (Some(swarm_id), Some(other)) => swarm_id == other,
                 _ => written.swarm.keys == keys,
             })
             .collect();
@@ -168,7 +171,7 @@ impl Past {
         let other_keys = match (lost, id) {
             (true, _) if !there.is_empty() => Some(Evidence::Cards),
             (true, _) if images.is_some() => Some(Evidence::Images),
-            // Images of the new keys: the user said so already.
+            // The images were made with the new keys, so the user has agreed to those already.
             (false, Some(id)) if images.as_ref().is_some_and(|images| images.id == id) => None,
             (false, Some(_)) if ours.is_empty() && !there.is_empty() => Some(Evidence::Cards),
             (false, Some(id)) if ours.is_empty() && images.as_ref().is_some_and(|images| images.id != id) => {
@@ -180,7 +183,7 @@ impl Past {
         let mut cards: BTreeMap<u32, KnownCard> = BTreeMap::new();
         let now: Vec<&Written> = ours.into_iter().filter(|written| written.swarm.life == life).collect();
         for written in &now {
-            // The newest first.
+            // The newest receipt comes first.
             cards.entry(written.node).or_insert_with(|| KnownCard {
                 written: written.written.clone(),
                 by_token: by_token(written),
@@ -228,7 +231,7 @@ fn roles(members: &[MemberFacts]) -> Members {
     members.iter().map(|member| (member.number, member.role)).collect()
 }
 
-/// A path that means the same file from everywhere, whether the file is there or not.
+/// Returns a path that means the same file from every folder, whether the file exists or not.
 fn place(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or_else(|| Path::new("."));

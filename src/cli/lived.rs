@@ -1,9 +1,9 @@
-//! What `inspect` and `plan` say of a base that has been in use.
+//! What `inspect` and `plan` print about a base that has been in use.
 
 use kraken_flash::base::{Lived, Stay};
 use kraken_spec::{Cluster, UsedImage};
 
-/// What is taken out of it, and what is not, each line with a label of one word.
+/// Returns what the build removes from it and what stays, each line with a label of one word.
 pub(super) fn lines(lived: &Lived) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let leftovers: Vec<&str> = lived.leftovers.iter().map(|leftover| leftover.what).collect();
@@ -17,7 +17,7 @@ pub(super) fn lines(lived: &Lived) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// What of it is refused, for this cluster.
+/// Returns which traces of its use are refused for this cluster.
 pub(super) fn refused<'l>(lived: &'l Lived, cluster: &'l Cluster) -> Vec<&'l Stay> {
     match cluster.image.used {
         UsedImage::Accept => Vec::new(),
@@ -25,7 +25,7 @@ pub(super) fn refused<'l>(lived: &'l Lived, cluster: &'l Cluster) -> Vec<&'l Sta
     }
 }
 
-/// What becomes of it in this cluster, a sentence each.
+/// Returns what becomes of these traces in this cluster, a sentence each.
 pub(super) fn becomes(lived: &Lived, cluster: &Cluster) -> Vec<String> {
     let mut lines = Vec::new();
     let leftovers: Vec<&str> = lived.leftovers.iter().map(|leftover| leftover.what).collect();

@@ -1,4 +1,5 @@
-//! What several commands begin with: the cluster, its templates and overlays, where the base comes from.
+//! What several commands begin with: the cluster, its templates and overlays, and where the base
+//! comes from.
 
 use std::path::Path;
 
@@ -9,14 +10,14 @@ use kraken_spec::{BaseRef, Cluster, Image};
 use super::known::Standing;
 use super::{Failure, Session, say};
 
-/// A project with what is written down of its cards.
+/// A project with what receipts record of its cards.
 pub(super) struct Loaded {
     pub(super) project: Project,
-    /// What is written down of each card's place in the swarm.
+    /// The recorded place of each card in the swarm.
     pub(super) swarm: Option<Standing>,
 }
 
-/// Reads the cluster, and says when a key pair was made for it.
+/// Reads the cluster, and prints a note when a key pair was made for it.
 pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Failure> {
     let project = Project::open(session.global.config.as_deref(), &Surroundings::here(), missing)?;
     if let LoginKeys::Made(path) = &project.workspace.keys {
@@ -29,7 +30,8 @@ pub(super) fn load(session: &Session, missing: MissingKeys) -> Result<Loaded, Fa
     Ok(Loaded { project, swarm: None })
 }
 
-/// A floor in the future is a clock that is wrong on every node until it has found a time server, and rightly may not turn back.
+/// Warns of a clock floor in the future. With it the clock of every node is wrong until the node
+/// has found a time server, which by design may not set it back.
 pub(super) fn warn_of_clock(session: &Session, cluster: &Cluster) {
     if let Some(warning) = cluster
         .system
@@ -40,7 +42,8 @@ pub(super) fn warn_of_clock(session: &Session, cluster: &Cluster) {
     }
 }
 
-/// What is said of a clock floor so many days ahead of the time now; a day is the difference of two time zones.
+/// Returns the warning about a clock floor that is more than a day ahead of `now`, in seconds since
+/// 1970. A difference of one day may come from time zones.
 fn ahead(floor: i64, now: u64) -> Option<String> {
     let days = (floor - i64::try_from(now).ok()?) / 86_400;
     (days > 1).then(|| {
@@ -66,17 +69,18 @@ pub(super) struct BaseArgs {
 }
 
 impl BaseArgs {
-    /// Whether any of them is given.
+    /// Returns whether any of these options is given.
     pub(super) fn are_given(&self) -> bool {
         self.base.is_some() || self.offline || self.refresh
     }
 
-    /// Whether a base is named.
+    /// Returns whether `--base` is given.
     pub(super) fn replaces(&self) -> bool {
         self.base.is_some()
     }
 
-    /// Puts the base named here in the place of the spec's. The hash that the spec gives is that of its own base.
+    /// Replaces the spec's base by the one that `--base` names. The hash in the spec is that of the
+    /// spec's own base, so it is dropped.
     pub(super) fn apply(&self, image: &mut Image) -> Result<(), Failure> {
         replace_base(image, self.base.as_deref())?;
         match (&image.base, self.refresh) {
@@ -88,7 +92,7 @@ impl BaseArgs {
         }
     }
 
-    /// How to get it.
+    /// Returns the options for obtaining the base.
     pub(super) fn options(&self) -> kraken_fetch::Options {
         kraken_fetch::Options {
             offline: self.offline,
@@ -98,10 +102,12 @@ impl BaseArgs {
     }
 }
 
-/// Puts the base of `--base` in the place of the spec's. The hash that the spec gives is that of its own base.
+/// Replaces the spec's base by `written`, the value of `--base`. The hash in the spec is that of
+/// the spec's own base, so it is dropped.
 pub(super) fn replace_base(image: &mut Image, written: Option<&str>) -> Result<(), Failure> {
     if let Some(written) = written {
-        // On the command line a file that is there is meant, whatever its name looks like.
+        // On the command line, a name of an existing file means that file, whatever else the name
+        // could mean.
         let file = Path::new(written).is_file() && !written.contains('/');
         let written = if file { &format!("./{written}") } else { written };
         image.base = kraken_spec::base_ref(written, &|text| text.into())
@@ -111,7 +117,7 @@ pub(super) fn replace_base(image: &mut Image, written: Option<&str>) -> Result<(
     Ok(())
 }
 
-/// The number of a node, of which people may know the host name only.
+/// Parses the number of a node. The error helps users who know only the host name.
 pub(super) fn node_number(text: &str) -> Result<u32, String> {
     let name_ends = text.rsplit('-').next().and_then(|end| end.parse::<u32>().ok());
     match (text.parse::<u32>(), name_ends) {
@@ -136,14 +142,14 @@ mod tests {
         assert_eq!(ahead(now as i64, now), None);
         assert_eq!(ahead(now as i64 + day, now), None);
         assert_eq!(ahead(0, now), None);
-        let said = ahead(now as i64 + 4_000 * day, now).unwrap();
-        assert!(said.contains("4000 days ahead"), "{said}");
+        let warning = ahead(now as i64 + 4_000 * day, now).unwrap();
+        assert!(warning.contains("4000 days ahead"), "{warning}");
     }
 
     #[test]
-    fn a_node_is_a_number_and_a_host_name_is_told_its_own() {
+    fn a_node_is_a_number_and_a_host_name_is_answered_with_its_own() {
         assert_eq!(node_number("3"), Ok(3));
-        for (text, said) in [
+        for (text, expected) in [
             ("kraken-1", "1 for kraken-1"),
             ("kraken", "by its number, from 1 on"),
             ("-3", "by its number, from 1 on"),
@@ -154,7 +160,7 @@ mod tests {
             ("/dev/sda", "the number comes first"),
         ] {
             let error = node_number(text).unwrap_err();
-            assert!(error.contains(said), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 }

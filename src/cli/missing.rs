@@ -1,4 +1,5 @@
-//! Which folders are not there when the program begins: of these, what root makes is given to the owner of the folder around them.
+//! Which folders do not exist when the program begins. When root makes one of them, it later
+//! belongs to the owner of its parent folder.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,13 +7,14 @@ use std::path::{Path, PathBuf};
 use kraken_fetch::Cache;
 use kraken_flash::card::Receipts;
 
-/// Folders that were not there when the program began, the outer ones first.
+/// Folders that did not exist when the program began, parents first.
 #[derive(Debug, Default)]
 pub(super) struct Missing(Vec<PathBuf>);
 
 impl Missing {
-    /// Of all places where root may make folders; `output` is a folder of images.
-    pub(super) fn look(output: Option<&Path>) -> Self {
+    /// Finds the missing folders among all places where root may make some; `output` is a folder of
+    /// images.
+    pub(super) fn find(output: Option<&Path>) -> Self {
         if !rustix::process::geteuid().is_root() {
             return Self::default();
         }
@@ -25,7 +27,7 @@ impl Missing {
         {
             let is_missing = |folder: &&Path| matches!(folder.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
             let mut folders: Vec<PathBuf> = place.ancestors().take_while(is_missing).map(Path::to_owned).collect();
-            // `a/..` is no folder of its own.
+            // `a/..` is not a folder of its own.
             folders.retain(|folder| folder.file_name().is_some());
             folders.reverse();
             missing.append(&mut folders);
@@ -33,7 +35,7 @@ impl Missing {
         Self(missing)
     }
 
-    /// The folders, the outer ones first.
+    /// The folders, parents first.
     pub(super) fn folders(&self) -> &[PathBuf] {
         &self.0
     }

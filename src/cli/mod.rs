@@ -1,7 +1,9 @@
 //! The command line: arguments, progress, tables, exit codes; one file per command.
 //!
-//! Data goes to stdout, progress and messages to stderr. Nothing here is logic that a library user would need.
+//! Data goes to stdout, progress and messages to stderr. Nothing here is logic that a user of the
+//! library would need.
 
+mod access;
 mod arguments;
 mod boot_images;
 mod boot_view;
@@ -14,7 +16,6 @@ mod cards;
 mod cards_wait;
 mod completions;
 mod devices;
-mod door;
 mod failure;
 mod fetch;
 mod flash;
@@ -55,7 +56,7 @@ use failure::Failure;
 use missing::Missing;
 use session::{Session, say};
 
-/// Parses the arguments, runs the command, reports what went wrong; returns the exit code.
+/// Parses the arguments, runs the command, prints its errors, and returns the exit code.
 pub fn run() -> ExitCode {
     let cli = match arguments::parse(std::env::args_os()) {
         Ok(cli) => cli,
@@ -73,7 +74,7 @@ pub fn run() -> ExitCode {
         progress: progress::choose(cli.global.quiet, cli.global.verbose),
         global: cli.global,
         interrupt,
-        missing: Missing::look(output),
+        missing: Missing::find(output),
     };
     let mut out = io::stdout().lock();
     let result = match &cli.command {
@@ -105,11 +106,12 @@ fn run_command(session: &Session, command: &Command, out: &mut dyn Write) -> Res
     }
 }
 
-/// The first SIGINT, SIGTERM or SIGHUP asks the work to stop and clean up; a second one ends the program at once.
+/// The first SIGINT, SIGTERM or SIGHUP asks the work to stop and clean up; a second one ends the
+/// program at once.
 fn catch_signals(interrupt: &Interrupt) {
     use signal_hook::{consts, flag};
     for (signal, code) in [(consts::SIGINT, 130), (consts::SIGTERM, 143), (consts::SIGHUP, 129)] {
-        // In this order: the shutdown is armed only by a flag that was set before this signal.
+        // The order matters: only a flag that was set before this signal arms the shutdown.
         let caught = flag::register_conditional_shutdown(signal, code, interrupt.flag())
             .and_then(|_| flag::register(signal, interrupt.flag()));
         if let Err(error) = caught {

@@ -1,5 +1,6 @@
-//! Whose files are: as root, the cache, the project, the receipts and the images may lie in an ordinary user's folders (sudo, doas, su, a
-//! container). What root made there becomes that user's, who could not go on otherwise; what was there before is not given away.
+//! The owners of files: as root, the cache, the project, the receipts and the images may lie in an
+//! ordinary user's folders (sudo, doas, su, a container). What root made there is given to that
+//! user, who could not continue otherwise. What existed before keeps its owner.
 
 use std::ffi::{CStr, OsStr};
 use std::io;
@@ -28,11 +29,12 @@ const IN_CACHE: &[&str] = &[
     "boot",
     "consoles",
 ];
-/// Folders in folders at most.
+/// The largest depth of folders that is followed.
 const DEPTH: u32 = 8;
 
-/// Gives what root made to the owners of the folders that it lies in; does nothing for anybody else than root. `output` is a folder of
-/// images. What goes wrong is said: nothing else depends on it.
+/// Gives what root made to the owners of the folders that it lies in; does nothing when the user is
+/// not root. `output` is a folder of images. An error is only a warning: nothing else depends on
+/// it.
 pub(super) fn give_back(session: &Session, output: Option<&Path>) {
     if !rustix::process::geteuid().is_root() {
         return;
@@ -61,7 +63,7 @@ pub(super) fn give_back(session: &Session, output: Option<&Path>) {
                 .iter()
                 .try_for_each(|name| entry(dir, OsStr::new(name), owner, DEPTH))
         };
-        // These are this program's own, also when an earlier run of root's has made them.
+        // These folders belong to this program, also when an earlier run of root's has made them.
         let whole = || {
             hand_on(&folder.canonicalize()?)?;
             give(folder, all)
@@ -70,19 +72,19 @@ pub(super) fn give_back(session: &Session, output: Option<&Path>) {
     }
 }
 
-/// The files that `build` made in a folder, by its manifest.
+/// Returns the files that `build` made in a folder, by its manifest.
 fn images(output: &Path) -> Vec<String> {
     let mut names = vec![MANIFEST.to_owned(), SUMS.to_owned()];
     for node in Manifest::read(output).into_iter().flat_map(|manifest| manifest.nodes) {
         names.push(format!("{}.img.bmap", node.hostname));
         names.push(node.file);
     }
-    // Names from a file: they must not lead anywhere else.
+    // The names come from a file: they must not lead to another folder.
     names.retain(|name| !name.contains('/'));
     names
 }
 
-/// The same for one file that was just made.
+/// Does the same for one file that was just made.
 pub(super) fn give_back_file(session: &Session, file: &Path) {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
         return;
@@ -107,7 +109,7 @@ fn report(session: &Session, folder: &Path, result: io::Result<()>) {
     }
 }
 
-/// Whom things belong to.
+/// The user and the group that own something.
 #[derive(Clone, Copy)]
 struct Owner {
     uid: Uid,
@@ -115,7 +117,7 @@ struct Owner {
 }
 
 impl Owner {
-    /// Whose a folder is; none where it is root's.
+    /// Returns the owner of a folder; `None` where it is root.
     fn of(dir: &OwnedFd) -> io::Result<Option<Self>> {
         let own = rustix::fs::fstat(dir)?;
         Ok((own.st_uid != 0).then(|| Self {
@@ -125,9 +127,9 @@ impl Owner {
     }
 }
 
-/// Does something for the owner of a folder, unless that is root.
+/// Calls `what` with a folder and its owner, unless that is root.
 fn give(folder: &Path, what: impl FnOnce(&OwnedFd, Owner) -> io::Result<()>) -> io::Result<()> {
-    // The folder itself may be reached by a link of its owner's; nothing in it is.
+    // A link of the owner's may lead to the folder itself; inside the folder no link is followed.
     let dir = open(CWD, folder.as_os_str(), OFlags::empty())?;
     match Owner::of(&dir)? {
         Some(owner) => what(&dir, owner),
@@ -135,7 +137,7 @@ fn give(folder: &Path, what: impl FnOnce(&OwnedFd, Owner) -> io::Result<()>) -> 
     }
 }
 
-/// Gives a folder of root's to the owner of the one that it lies in.
+/// Gives a folder of root's to the owner of its parent folder.
 fn hand_on(folder: &Path) -> io::Result<()> {
     let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
         return Ok(());
@@ -154,11 +156,12 @@ fn open(dir: impl AsFd, name: &OsStr, more: OFlags) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(dir, name, flags, Mode::empty())?)
 }
 
-/// An entry of a folder with all that is in it, if it is root's. A file with a second name could be anybody's, and is left alone.
+/// Gives away an entry of a folder with all that it contains, if it belongs to root. A file with a
+/// second name may belong to another user, and keeps its owner.
 fn entry(dir: &OwnedFd, name: &OsStr, owner: Owner, depth: u32) -> io::Result<()> {
     let stat = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
-        // Not made, or gone again.
+        // It was not made, or was removed again.
         Err(rustix::io::Errno::NOENT) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -178,7 +181,8 @@ fn entry(dir: &OwnedFd, name: &OsStr, owner: Owner, depth: u32) -> io::Result<()
     }
 }
 
-/// All that is in a folder, but what is being worked on by this or another run: such names begin with a dot.
+/// Gives away all that is in a folder, except what this or another run is still working on: such
+/// names begin with a dot.
 fn inside(dir: &OwnedFd, owner: Owner, depth: u32) -> io::Result<()> {
     for found in Dir::read_from(dir)? {
         let found = found?;

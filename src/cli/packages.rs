@@ -1,4 +1,4 @@
-//! What `plan` says of Docker, of packages, and of the card they need.
+//! What `plan` prints about Docker, about packages, and about the card that they need.
 
 use kraken_disk::MemoryTree;
 use kraken_fetch::Downloads;
@@ -16,24 +16,25 @@ use kraken_spec::{Cluster, DockerSource, SwarmMode};
 
 use super::{Session, keyboard, text};
 
-/// As much as is known without asking anybody.
+/// What is known without the network.
 pub(super) struct Planned {
-    /// What the lock file has.
+    /// The content of the lock file.
     pub(super) bake: Option<LockedSet>,
-    /// The smallest card that will do, in bytes.
+    /// The size of the smallest card that is large enough, in bytes.
     pub(super) card: Option<u64>,
     /// What the base is.
     pub(super) system: Option<OsImage>,
-    /// Why `build` will refuse this, as far as the templates, the overlays and the lock file tell; a sentence each.
+    /// Why `build` will refuse this, as far as the templates, the overlays and the lock file show;
+    /// a sentence each.
     pub(super) refused: Vec<String>,
-    /// What may not be as it is meant, and is not refused.
+    /// What may not be what the user means, but is not refused.
     pub(super) warnings: Vec<String>,
-    /// Whether packages are asked for.
+    /// Whether the cluster asks for packages.
     asked: bool,
 }
 
 impl Planned {
-    /// For the table.
+    /// Returns the sentence about the card for the table.
     pub(super) fn sentence(&self) -> String {
         let margin = text::size(kraken_disk::ROOT_MARGIN);
         match (self.card, &self.bake) {
@@ -53,7 +54,8 @@ impl Planned {
     }
 }
 
-/// Looks into the cache and the lock file. What cannot be had there is simply not known: a plan asks nobody, and never fails for it.
+/// Reads the cache and the lock file. What is missing there stays unknown: a plan downloads nothing
+/// and never fails for that.
 pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     let cluster = &workspace.cluster;
     let asked = packages::are_asked_for(cluster);
@@ -78,7 +80,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
         ..kraken_fetch::Options::default()
     };
     let Ok(base) = base::obtain(&cluster.image, &options, Job::new(&Silent, &session.interrupt)) else {
-        // The overlays alone may cover what is baked.
+        // The overlays alone may replace files that are baked in.
         let nothing_there = MemoryTree::new();
         let covers = |assets| provision::covers_swarm(cluster, assets, &nothing_there);
         nothing.warnings.extend(assets.as_ref().map(covers).unwrap_or_default());
@@ -128,7 +130,7 @@ pub(super) fn planned(session: &Session, workspace: &Workspace) -> Planned {
     }
 }
 
-/// Where Docker comes from.
+/// Returns where Docker comes from.
 pub(super) fn docker(cluster: &Cluster) -> String {
     let docker = &cluster.docker;
     let which = |usual: &str| {
@@ -145,7 +147,7 @@ pub(super) fn docker(cluster: &Cluster) -> String {
     from + &networks(cluster) + &folder(cluster)
 }
 
-/// The pools of each node's own networks, when they are not Docker's.
+/// Returns the pools of each node's own networks, when they are not Docker's.
 fn networks(cluster: &Cluster) -> String {
     let pools: Vec<String> = cluster
         .docker
@@ -159,7 +161,7 @@ fn networks(cluster: &Cluster) -> String {
     }
 }
 
-/// Where dockerd keeps everything, when that is moved.
+/// Returns where dockerd keeps its data, when that is not the default.
 fn folder(cluster: &Cluster) -> String {
     let root = daemon::data_root(&cluster.docker.daemon);
     if root == daemon::DATA_ROOT {
@@ -175,7 +177,7 @@ fn folder(cluster: &Cluster) -> String {
     format!("\neverything of Docker's lies in {root} on the card{swarm}")
 }
 
-/// What else is baked in; `None` for nothing.
+/// Returns which other packages are baked in; `None` when there are none.
 pub(super) fn others(cluster: &Cluster) -> Option<String> {
     let system = &cluster.system;
     let debs = system.debs.iter().map(|deb| deb.written.as_str());

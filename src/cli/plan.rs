@@ -81,23 +81,25 @@ struct Plan<'a> {
     cluster: &'a Cluster,
     /// SHA-256 fingerprints of the keys that may log in.
     ssh_key_fingerprints: Vec<String>,
-    /// What the base is, and what it has of a life before; null when it is not here yet.
+    /// What the base is, and what it has of an earlier use; null when it is not in the cache yet.
     base: Option<&'a OsImage>,
     /// Why `build` will refuse the base, if it will.
     base_refused: Vec<&'a str>,
-    /// Why `build` will refuse the templates, the overlays, the lock file, or what Docker is told: the Docker of the lock file does not
-    /// know it.
+    /// Why `build` will refuse the templates, the overlays, the lock file, or an option for Docker
+    /// which the version in the lock file does not know.
     refused: &'a [String],
-    /// What may not be as it is meant, and is not refused.
+    /// What may not be what the user means, but is not refused.
     warnings: &'a [String],
     /// The packages of the lock file; null when it has none for this base and this spec.
     packages: Option<&'a [LockedPackage]>,
-    /// The smallest card that will do, in bytes; null when the base or the packages are not known yet.
+    /// The size of the smallest card that is large enough, in bytes; null when the base or the
+    /// packages are not known yet.
     card_bytes: Option<u64>,
-    /// The private key that `build` will make because there is no other key; null when there is one.
+    /// The private key that `build` will make because there is no other key; null when there is
+    /// one.
     ssh_key_to_be_made: Option<&'a Path>,
-    /// What of this would harm a swarm whose cards or images were made before: its nodes' cards are refused without --rejoin or
-    /// --new-cluster.
+    /// What of this would harm a swarm whose cards or images were made before. Its nodes' cards are
+    /// refused without --rejoin or --new-cluster.
     swarm_warnings: Vec<String>,
 }
 
@@ -131,7 +133,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// What all nodes share, a line for each section.
+/// Returns the table of what all nodes share, a row for each section.
 fn common(workspace: &Workspace, planned: &Planned, width: Option<u16>) -> Table {
     let cluster = &workspace.cluster;
     let mut table = new_table(width);
@@ -229,7 +231,7 @@ fn keys(workspace: &Workspace) -> String {
     lines.join("\n")
 }
 
-/// How the nodes become a swarm, and what is unwise about it.
+/// Returns how the nodes become a swarm, and what is unwise about it.
 fn swarm(cluster: &Cluster) -> String {
     let swarm = &cluster.swarm;
     let how = match swarm.mode {
@@ -253,7 +255,8 @@ fn swarm(cluster: &Cluster) -> String {
     text
 }
 
-/// Where overlay networks get their subnets, when it is not where Docker would take them from, and what is narrow about it.
+/// Returns where overlay networks get their subnets, when that is not Docker's default, and a
+/// warning when the space is small.
 fn overlay_networks(cluster: &Cluster) -> String {
     let swarm = &cluster.swarm;
     let mut text = String::new();
@@ -300,7 +303,8 @@ fn system(cluster: &Cluster) -> String {
     text
 }
 
-/// The nodes; the columns for MAC addresses and labels only when there are any.
+/// Returns the table of the nodes; it has columns for MAC addresses and labels only when there are
+/// any.
 fn node_table(nodes: &[Node], width: Option<u16>) -> Table {
     let macs = nodes.iter().any(|node| node.mac.is_some());
     let labels = nodes.iter().any(|node| !node.labels.is_empty());
@@ -336,7 +340,7 @@ fn node_table(nodes: &[Node], width: Option<u16>) -> Table {
     table
 }
 
-/// A path without the `./` before it.
+/// Returns a path without the `./` before it.
 fn tidy(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }

@@ -10,17 +10,18 @@ use kraken_foundation::progress::{Progress, Silent, Task};
 
 use super::failure::clean;
 
-/// Writes a line to stderr. When nobody reads it any more there is nobody left to tell.
+/// Writes a line to stderr. When stderr is closed, no reader is left for an error message either.
 macro_rules! line {
     ($($part:tt)*) => {{
         let _ = writeln!(std::io::stderr(), $($part)*);
     }};
 }
 
-/// Without a terminal, a task that takes longer says how far it is this often.
+/// How often a task that takes longer reports its progress when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// What the options and the terminal ask for. All of it goes to stderr.
+/// Returns the kind of progress that the options and the terminal ask for. All of it goes to
+/// stderr.
 pub(super) fn choose(quiet: bool, verbose: bool) -> Box<dyn Progress> {
     if quiet {
         Box::new(Silent)
@@ -95,7 +96,7 @@ impl Drop for Bar {
     }
 }
 
-/// A line when a task begins, and one now and then while it runs.
+/// Prints a line when a task begins, and one now and then while it runs.
 struct Lines {
     verbose: bool,
 }
@@ -106,7 +107,7 @@ struct Line {
     done: AtomicU64,
     started: Instant,
     /// Seconds since `started` at which the last line was written.
-    said: AtomicU64,
+    last_line: AtomicU64,
 }
 
 impl Progress for Lines {
@@ -118,7 +119,7 @@ impl Progress for Lines {
             total: AtomicU64::new(total.unwrap_or(0)),
             done: AtomicU64::new(0),
             started: Instant::now(),
-            said: AtomicU64::new(0),
+            last_line: AtomicU64::new(0),
         })
     }
 
@@ -141,12 +142,12 @@ impl Task for Line {
     fn advance(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let now = self.started.elapsed().as_secs();
-        let said = self.said.load(Ordering::Relaxed);
-        let due = now >= said + LINE_EVERY.as_secs();
+        let last = self.last_line.load(Ordering::Relaxed);
+        let due = now >= last + LINE_EVERY.as_secs();
         if due
             && self
-                .said
-                .compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed)
+                .last_line
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         {
             let total = self.total.load(Ordering::Relaxed);

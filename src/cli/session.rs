@@ -1,4 +1,5 @@
-//! What every command has at hand: the general options, progress, the flag that Ctrl-C sets, and how a sentence is said.
+//! What every command uses: the general options, progress, the flag that Ctrl-C sets, and the
+//! function that prints a message.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use super::failure::Failure;
 use super::global::Global;
 use super::missing::Missing;
 
-/// How often a wait looks whether it was interrupted.
+/// How often a wait checks whether it was interrupted.
 const LISTEN_EVERY: Duration = Duration::from_millis(100);
 
-/// What a command has at hand.
+/// What every command uses.
 pub(super) struct Session {
     pub(super) global: Global,
     pub(super) progress: Box<dyn Progress>,
@@ -23,12 +24,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// What long work is handed.
+    /// Returns the progress and the interrupt flag that long work needs.
     pub(super) fn job(&self) -> Job<'_> {
         Job::new(&*self.progress, &self.interrupt)
     }
 
-    /// Does something that may wait for a person. Ctrl-C ends the wait, and what is waited for is left alone.
+    /// Does something that may wait for a person. Ctrl-C ends the wait; the work itself continues
+    /// in its thread.
     pub(super) fn wait_for<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
         let (give, answer) = mpsc::channel();
         std::thread::spawn(move || {
@@ -50,7 +52,7 @@ impl Session {
     }
 }
 
-/// Says a sentence on stderr, unless the user wants silence.
+/// Prints a sentence on stderr, except with --quiet.
 pub(super) fn say(session: &Session, line: &str) {
     if !session.global.quiet {
         session.progress.note(line);
@@ -59,7 +61,7 @@ pub(super) fn say(session: &Session, line: &str) {
 
 #[cfg(test)]
 impl Session {
-    /// One that says nothing.
+    /// Returns a session that prints nothing.
     pub(super) fn silent() -> Self {
         Self {
             global: Global {

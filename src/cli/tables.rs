@@ -4,7 +4,7 @@ use std::io;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// A table of these rows, in this form, as wide as the terminal that stdout is.
+/// Returns a table of these rows as wide as the terminal that stdout is.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = new_table(stdout_width());
     table.set_header(header.to_vec());
@@ -12,7 +12,8 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     trimmed(&table)
 }
 
-/// A table without lines; as wide as the terminal, or as it needs when it goes into a file or a pipe.
+/// Returns a table without lines, as wide as the terminal, or as wide as it needs when stdout is a
+/// file or a pipe.
 pub(super) fn new_table(width: Option<u16>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -24,7 +25,8 @@ pub(super) fn new_table(width: Option<u16>) -> Table {
     table
 }
 
-/// The text of a table, without the blanks at the ends of its lines and before its first column.
+/// Returns the text of a table, without the blanks at the ends of its lines and before its first
+/// column.
 pub(super) fn trimmed(table: &Table) -> String {
     let lines: Vec<String> = table
         .lines()
@@ -33,7 +35,7 @@ pub(super) fn trimmed(table: &Table) -> String {
     lines.join("\n")
 }
 
-/// How wide stdout is, when it is a terminal.
+/// Returns the width of stdout in columns, when it is a terminal.
 pub(super) fn stdout_width() -> Option<u16> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0)
 }

@@ -1,10 +1,10 @@
-//! Words that several commands print.
+//! Texts that several commands print.
 
 use std::io::Write;
 
 use super::Failure;
 
-/// A size for people, in binary units: `1.9 GiB`.
+/// Returns a size for people, in binary units: `1.9 GiB`.
 pub(super) fn size(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
 }
@@ -16,7 +16,8 @@ pub(super) fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> Result
     Ok(())
 }
 
-/// A name from an image, fit to be printed: no control characters, no marks that change the direction of text.
+/// Makes a name from an image safe to print: without control characters and without marks that
+/// change the direction of text.
 pub(super) fn printable(text: &str) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()

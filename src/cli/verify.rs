@@ -1,4 +1,4 @@
-//! `kraken-flash verify`: proves images against kraken.toml.
+//! `kraken-flash verify`: compares images with kraken.toml.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -14,10 +14,12 @@ use super::{Failure, Session, keys, known, load, text, verify_boot, verify_card}
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An image, raw or packed, a folder of images, or a card [default: images; with --boot, what kraken.toml describes]
+    /// An image, raw or packed, a folder of images, or a card [default: images; with --boot, what
+    /// kraken.toml describes]
     #[arg(value_name = "IMAGE|DIR|DEVICE")]
     path: Option<PathBuf>,
-    /// The node that the image should be [default: the one that its file is named after, else any; with --boot, the one that it says it is]
+    /// The node that the image should be [default: the one that its file is named after, else any;
+    /// with --boot, the one that it says it is]
     #[arg(long, value_name = "N", value_parser = load::node_number, requires = "path", conflicts_with = "nodes")]
     node: Option<u32>,
     /// The receipt to compare a card with [default: the newest one of its node]
@@ -31,7 +33,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// Whether the options of --boot have something to do.
+    /// Checks that the options of --boot have an effect.
     pub(super) fn check(&self) -> Result<(), String> {
         if !self.boot.boot && self.boot.base.are_given() {
             return Err(
@@ -48,8 +50,12 @@ impl Args {
 
 pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if args.boot.boot {
-        let what = (args.path.as_deref(), args.node, args.json);
-        return verify_boot::run(session, &args.boot, what, out);
+        let request = verify_boot::Request {
+            path: args.path.as_deref(),
+            node: args.node,
+            as_json: args.json,
+        };
+        return verify_boot::run(session, &args.boot, request, out);
     }
     let path = args.path.as_deref().unwrap_or(Path::new(known::IMAGES));
     is_there(path)?;
@@ -110,9 +116,9 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     } else {
         Ok(())
     };
-    // The verdict first: a reader that has seen enough does not make a wrong image right.
+    // The verdict first: a wrong image stays wrong when the reader of stdout closes it.
     match (report.is_good(), shown) {
-        (false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
+        (false, Ok(()) | Err(Failure::StdoutClosed)) => Err(Failure::Wrong),
         (_, shown) => shown,
     }
 }
@@ -176,7 +182,7 @@ fn render_image(image: &ImageReport, shown: &mut String) {
     notes(image, shown);
 }
 
-/// What could not be looked at, and what is right and yet not well.
+/// Prints what could not be checked, and warnings about what is correct but unwise.
 fn notes(image: &ImageReport, shown: &mut String) {
     for warning in &image.warnings {
         let _ = writeln!(shown, "         warning: {}", text::printable(warning));

@@ -1,4 +1,4 @@
-//! `kraken-flash verify --boot`: boots the images in QEMU and shows what was proven.
+//! `kraken-flash verify --boot`: boots the images in QEMU and shows the results of the checks.
 
 use std::fs;
 use std::io::Write;
@@ -21,8 +21,8 @@ use super::{Failure, Session, boot_images, keys, known, say, text, verify_path};
 /// Arguments of `verify` that go with `--boot`.
 #[derive(Debug, clap::Args)]
 pub(super) struct BootArgs {
-    /// Boot the image in QEMU; of a folder, or of kraken.toml where no path is given, all nodes, as one cluster on a LAN of
-    /// their own. Nothing is written to the images
+    /// Boot the image in QEMU; of a folder, or of kraken.toml where no path is given, all nodes, as
+    /// one cluster on a LAN of their own. Nothing is written to the images
     #[arg(long, help_heading = "Proof by booting")]
     pub(super) boot: bool,
     /// Boot these nodes only
@@ -35,8 +35,8 @@ pub(super) struct BootArgs {
         help_heading = "Proof by booting"
     )]
     nodes: Vec<u32>,
-    /// Boot at most so many nodes at the same time [default: two for each core, as many as there is memory for].
-    /// Managers stay on, workers take turns
+    /// Boot at most so many nodes at the same time [default: two for each core, as many as there is
+    /// memory for]. Managers stay on, workers take turns
     #[arg(
         long,
         value_name = "N",
@@ -65,9 +65,10 @@ pub(super) struct BootArgs {
         help_heading = "Proof by booting"
     )]
     card_size: u64,
-    /// Cut a node's power while it comes up, as soon as its console prints TEXT, and give it again: of node NODE, or of each
-    /// that is booted (a TEXT that begins with a number and a colon needs NODE). Several times for several cuts, in this
-    /// order; a TEXT that is never printed is a failed check
+    /// Cut a node's power while it comes up, as soon as its console prints TEXT, and give it again:
+    /// of node NODE, or of each that is booted (a TEXT that begins with a number and a colon needs
+    /// NODE). Several times for several cuts, in this order; a TEXT that is never printed is a
+    /// failed check
     #[arg(
         long,
         value_name = "[NODE:]TEXT",
@@ -85,7 +86,8 @@ pub(super) struct BootArgs {
     /// Write the report as one HTML file, with picture, timeline and evidence
     #[arg(long, value_name = "FILE", requires = "boot", help_heading = "Proof by booting")]
     html: Option<PathBuf>,
-    /// Keep the consoles' logs here [default: those of nodes that failed, in consoles/ in the cache folder]
+    /// Keep the consoles' logs here [default: those of nodes that failed, in consoles/ in the cache
+    /// folder]
     #[arg(long, value_name = "DIR", requires = "boot", help_heading = "Proof by booting")]
     consoles: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Proof by booting")]
@@ -93,7 +95,7 @@ pub(super) struct BootArgs {
 }
 
 impl BootArgs {
-    /// A cut at a node that is not booted would never come.
+    /// Refuses a power cut at a node that is not booted: it would never happen.
     fn cuts_are_of(&self, booted: &[&Node]) -> Result<(), Failure> {
         let mut named = self.cut_power_at.iter().filter_map(|cut| cut.node);
         match named.find(|number| booted.iter().all(|node| node.number != *number)) {
@@ -104,7 +106,8 @@ impl BootArgs {
         }
     }
 
-    /// Of images that are there the base is not asked for; only `virt` may need something besides: a kernel for it.
+    /// Refuses options about the base when the images exist already. Only `virt` may need a
+    /// download: a kernel that it can boot.
     pub(super) fn check_with_path(&self) -> Result<(), String> {
         if self.base.replaces() {
             return Err("--base has no effect on images that are there: leave it out, or leave the path out".into());
@@ -139,13 +142,24 @@ fn machine(name: &str) -> Result<Machine, String> {
         })
 }
 
-/// Boots what `path` holds, or what kraken.toml describes.
+/// What `verify --boot` is to boot, and how it prints the result.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// An image or a folder of images; `None` for what kraken.toml describes.
+    pub(super) path: Option<&'a Path>,
+    /// The node that the one image should be.
+    pub(super) node: Option<u32>,
+    pub(super) as_json: bool,
+}
+
+/// Boots the requested images, or those that kraken.toml describes.
 pub(super) fn run(
     session: &Session,
     args: &BootArgs,
-    (path, node, as_json): (Option<&Path>, Option<u32>, bool),
+    request: Request<'_>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    let Request { path, node, as_json } = request;
     if let Some(path) = path {
         verify_path::is_there(path)?;
         let loaded = load::load(session, MissingKeys::Leave)?;
@@ -164,7 +178,8 @@ pub(super) fn run(
         let (targets, _unpacked) = match path.is_dir() {
             true => {
                 let images = FolderImages::read(path, cluster)?;
-                // Before guests start, which takes long: somebody may want to look into it first.
+                // Before guests start, which takes long: the user may want to check the folder
+                // first.
                 for stranger in images.strangers() {
                     say(session, &format!("warning: {stranger}"));
                 }
@@ -179,14 +194,14 @@ pub(super) fn run(
         let booted: Vec<&Node> = targets.iter().map(|target| target.node).collect();
         args.cuts_are_of(&booted)?;
         boot_images::emulator_is_here()?;
-        let what = What {
+        let images = Images {
             loaded: &loaded,
             keys: keys.as_ref(),
             targets,
             set,
             as_json,
         };
-        return boot(session, args, what, out);
+        return boot(session, args, images, out);
     }
     boot_images::emulator_is_here()?;
     let wanted = Wanted {
@@ -205,42 +220,42 @@ pub(super) fn run(
         let golden = baked.golden.image().path().to_owned();
         targets.push(BootTarget::made(node, golden, image.patch().clone()));
     }
-    let what = What {
+    let images = Images {
         loaded: &baked.loaded,
         keys: baked.golden.inputs().admission.keys(),
         targets,
         set: None,
         as_json,
     };
-    boot(session, args, what, out)
+    boot(session, args, images, out)
 }
 
-/// What is booted.
-struct What<'a> {
+/// The images to boot.
+struct Images<'a> {
     loaded: &'a Loaded,
     keys: Option<&'a ClusterKeys>,
     targets: Vec<BootTarget<'a>>,
-    /// What is known of the folder that they are of.
+    /// The check of the folder that the images are in.
     set: Option<Check>,
     as_json: bool,
 }
 
-fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write) -> Result<(), Failure> {
-    let What {
+fn boot(session: &Session, args: &BootArgs, images: Images<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    let Images {
         loaded,
         keys,
         mut targets,
         set,
         as_json,
-    } = what;
+    } = images;
     let cluster = &loaded.project.workspace.cluster;
-    // Managers start first: the others look for them.
+    // Managers start first, because the others connect to them.
     targets.sort_by_key(|target| (target.node.role != Role::Manager, target.node.number));
     let cache = Cache::open(None)?;
     let room = cache.root().join("boot");
     let _unpacked = boot_images::unpack(session, &mut targets, &room)?;
     let booting: Vec<Booting> = targets.iter().map(|target| shown(cluster, target.node)).collect();
-    let fallback = fallback(session, args, cluster, &targets)?;
+    let fallback = fallback_kernel(session, args, cluster, &targets)?;
     let plan = Plan {
         cluster,
         targets,
@@ -274,8 +289,8 @@ fn boot(session: &Session, args: &BootArgs, what: What<'_>, out: &mut dyn Write)
     show(session, args, &report, as_json, out)
 }
 
-/// Another kernel, where one of the cards has none for `virt`.
-fn fallback(
+/// Obtains the fallback kernel when one of the images has no kernel for `virt`.
+fn fallback_kernel(
     session: &Session,
     args: &BootArgs,
     cluster: &Cluster,
@@ -320,10 +335,10 @@ fn show(
         false if session.global.quiet && report.is_good() => Ok(()),
         false => out.write_all(render::text(report).as_bytes()).map_err(Failure::from),
     };
-    // The verdict first: a reader that has seen enough does not make a wrong image right.
+    // The verdict first: a wrong image stays wrong when the reader of stdout closes it.
     match (report.interrupted, report.is_good(), shown) {
         (true, ..) => Err(Failure::from(kraken_foundation::interrupt::Interrupted)),
-        (false, false, Ok(()) | Err(Failure::NobodyReads)) => Err(Failure::Wrong),
+        (false, false, Ok(()) | Err(Failure::StdoutClosed)) => Err(Failure::Wrong),
         (false, _, shown) => shown,
     }
 }
@@ -351,7 +366,8 @@ fn tokens(keys: &ClusterKeys) -> Result<[String; 2], Failure> {
     ])
 }
 
-/// Files with private keys that open without a passphrase, and whose public keys the nodes have.
+/// Returns the files with private keys that open without a passphrase and whose public keys the
+/// nodes have.
 fn private_keys(keys: &LoginKeys, folder: &Path, cluster: &Cluster) -> Vec<PathBuf> {
     let mut candidates = Vec::new();
     if let LoginKeys::Made(path) | LoginKeys::ToBeMade(path) = keys {

@@ -1,4 +1,5 @@
-//! What `verify` does for a card besides what it does for an image: the receipt of its writing is compared, past every cache.
+//! What `verify` does for a card in addition to what it does for an image: it compares the card
+//! with the receipt of its writing, and bypasses every cache.
 
 use std::fs;
 use std::io;
@@ -13,33 +14,35 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use rustix::fs::Access;
 
-use super::{Failure, Session, door, say};
+use super::{Failure, Session, access, say};
 
 const CHECK: &str = "receipt";
 /// Where ext4 has its superblock, in bytes from the start of its volume.
 const SUPERBLOCK_AT: u64 = 1024;
-/// How many wrong ranges are named.
+/// How many wrong ranges are listed.
 const SHOWN: usize = 5;
 
-/// Whether a path is a card and no file.
+/// Returns whether a path is a card and not a file.
 pub(super) fn is_card(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device())
 }
 
-/// Whether this user may read a card; what to type when not. UDisks2 is no help here: the tools that check file systems open it themselves.
+/// Checks that this user may read a card; the error names the command to run otherwise. UDisks2
+/// does not help here: the tools that check file systems open the card themselves.
 pub(super) fn may_read(path: &Path) -> Result<(), Failure> {
     rustix::fs::access(path, Access::READ_OK).map_err(|error| {
         Failure::message(format!(
             "{} cannot be read by you: {}. As root it can:\n  {}",
             path.display(),
             io::Error::from(error),
-            door::as_root()
+            access::as_root()
         ))
     })
 }
 
-/// Compares a card with the receipt at `named`, else with the newest one of its node. A card that has been booted is not what was
-/// written any more; that is said, and nothing is compared.
+/// Compares a card with the receipt at `named`, else with the newest one of its node. A card that
+/// has been booted is not what was written any more; then a message says so, and nothing is
+/// compared.
 pub(super) fn compare(
     session: &Session,
     path: &Path,
@@ -52,10 +55,10 @@ pub(super) fn compare(
         Some(file) => Some((file.to_owned(), Receipt::read(file)?)),
         None => Receipts::open()?.newest(cluster, report.hostname.as_deref(), &device),
     };
-    // What no image may have is what every node makes for itself.
+    // A node makes for itself the very files that no image may have.
     let forgive = |report: &mut ImageReport| report.findings.retain(|finding| finding.check != PRISTINE);
     let Some((file, receipt)) = found else {
-        // Without a receipt a machine-id is all there is to tell a card that ran.
+        // Without a receipt, only a machine-id shows that a card has been booted.
         if has_run(path).is_some_and(|run| run.has_id) {
             forgive(report);
         }
@@ -112,8 +115,9 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// Whether a system ran from this card: it has a machine-id or host keys, which no image has; and mounting changed the root file system's
-/// superblock. An image that has them wrongly is not taken for a card that ran.
+/// Returns whether a system ran from this card: it has a machine-id or host keys, which no image
+/// has, and mounting changed the superblock of the root file system. An image that has them by
+/// mistake does not count as a card that ran.
 fn was_booted(path: &Path, receipt: &Receipt) -> bool {
     has_run(path).is_some_and(|run| (run.has_id || run.has_keys) && !holds_at(path, receipt, run.superblock))
 }
@@ -122,11 +126,11 @@ fn was_booted(path: &Path, receipt: &Receipt) -> bool {
 struct Traces {
     has_id: bool,
     has_keys: bool,
-    /// Where the root file system's superblock is, in bytes.
+    /// Where the root file system's superblock is, in bytes from the start of the card.
     superblock: u64,
 }
 
-/// Whether there is a machine-id, and whether there are host keys.
+/// Returns the traces: whether there is a machine-id, and whether there are host keys.
 fn has_run(path: &Path) -> Option<Traces> {
     const MACHINE_ID: &str = "/etc/machine-id";
     let file = Arc::new(ImageFile::open_read(path).ok()?);
@@ -143,7 +147,8 @@ fn has_run(path: &Path) -> Option<Traces> {
     })
 }
 
-/// Whether the extent of a receipt that has this byte is on the card as it was written.
+/// Returns whether the extent of a receipt that contains byte `at` is on the card as it was
+/// written.
 fn holds_at(path: &Path, receipt: &Receipt, at: u64) -> bool {
     let extent = receipt
         .extents

@@ -1,4 +1,5 @@
-//! The path that `verify` is given, with and without `--boot`: whether something is there, and which node its name means.
+//! The path that `verify` gets, with and without `--boot`: whether it exists, and which node its
+//! name means.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use kraken_spec::Cluster;
 
 use super::Failure;
 
-/// Nothing else is said of a path where there is nothing.
+/// Checks that the path exists; nothing else is reported about a path that does not.
 pub(super) fn is_there(path: &Path) -> Result<(), Failure> {
     std::fs::metadata(path).map(drop).map_err(|error| {
         Failure::message(format!(
@@ -16,7 +17,7 @@ pub(super) fn is_there(path: &Path) -> Result<(), Failure> {
     })
 }
 
-/// `kraken-3.img` should be kraken-3.
+/// Returns the node after which a file is named: `kraken-3.img` should be kraken-3.
 pub(super) fn node_by_name(path: &Path, cluster: &Cluster) -> Option<u32> {
     let stem = path
         .file_name()?

@@ -1,19 +1,20 @@
-//! Why arguments are not taken, or help that was asked for; and how it is said.
+//! Why the program refuses its arguments, or the help that the user asked for; and how it is
+//! printed.
 
 use std::process::ExitCode;
 
 use super::super::failure::Failure;
 
-/// Why arguments are not taken, or help that was asked for.
+/// Why the program refuses its arguments, or the help that the user asked for.
 pub(in super::super) enum Misfit {
-    /// As clap says it.
+    /// clap's own error, or its help.
     Clap(clap::Error),
-    /// In a sentence.
+    /// A sentence of this program.
     Usage(String),
 }
 
 impl Misfit {
-    /// Prints it; gives the exit code.
+    /// Prints it and returns the exit code.
     pub(in super::super) fn report(self) -> ExitCode {
         match self {
             Misfit::Clap(error) => error.exit(),

@@ -1,7 +1,9 @@
-//! The arguments of the program, as clap defines them, and the rule over them: an option is taken only where it has an effect.
+//! The arguments of the program, as clap defines them, and the rule over them: the program accepts
+//! an option only where it has an effect.
 //!
-//! The options in front of a command are the general ones and those of writing a node's card, which is done without a command. clap
-//! takes them all in front of any command; what the command does not have itself is refused here (see [`places`]), never dropped.
+//! The options in front of a command are the general ones and those of writing a node's card, which
+//! needs no command. clap accepts all of them in front of any command; this module refuses what the
+//! command does not have itself (see [`places`]) and never drops it.
 
 mod misfit;
 mod places;
@@ -17,10 +19,10 @@ use misfit::Misfit;
 
 /// Raspberry Pi images for a whole cluster, from one file.
 ///
-/// Describe the cluster in kraken.toml (`kraken-flash init` writes one to begin with), look at it with `plan`,
-/// write a card with `--node 1 /dev/sdX` (`devices` lists what could be written), or make images with `build`; prove
-/// both with `verify`. Without a kraken.toml you get the default: seven nodes,
-/// kraken-1 to kraken-7, 192.168.3.11 to .17, the first one the manager.
+/// Describe the cluster in kraken.toml (`kraken-flash init` writes one to begin with), look at it
+/// with `plan`, write a card with `--node 1 /dev/sdX` (`devices` lists what could be written), or
+/// make images with `build`; prove both with `verify`. Without a kraken.toml you get the default:
+/// seven nodes, kraken-1 to kraken-7, 192.168.3.11 to .17, the first one the manager.
 #[derive(Debug, Parser)]
 #[command(
     name = "kraken-flash",
@@ -76,7 +78,8 @@ pub(super) enum Command {
     Man(man::Args),
 }
 
-/// All of it as clap shows and parses it: of the general options, each command has those that mean something to it.
+/// Returns the whole definition as clap shows and parses it. Each command gets those of the general
+/// options that have an effect on it.
 pub(super) fn definition() -> clap::Command {
     let general: Vec<clap::Arg> = Global::augment_args(clap::Command::new("general").next_help_heading(GENERAL))
         .get_arguments()
@@ -86,7 +89,7 @@ pub(super) fn definition() -> clap::Command {
     man::with_names(Cli::command())
         .mut_args(|arg| match general_ids.contains(arg.get_id()) || arg.is_positional() {
             true => arg,
-            // One heading for all that belongs to a card, wherever it is defined.
+            // All options about a card share one heading, wherever they are defined.
             false => arg.help_heading(CARD),
         })
         .mut_subcommands(|command| {
@@ -96,7 +99,7 @@ pub(super) fn definition() -> clap::Command {
         })
 }
 
-/// Takes the arguments apart, the program's name first, and makes sure that each has an effect.
+/// Parses the arguments, which begin with the program's name, and checks that each has an effect.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Misfit> {
     parse_with(&definition(), arguments)
 }
@@ -109,7 +112,7 @@ fn parse_with(definition: &clap::Command, arguments: impl IntoIterator<Item = Os
     };
     let mut cli = Cli::from_arg_matches(&matches).map_err(Misfit::Clap)?;
     if let Some((name, behind)) = matches.subcommand() {
-        places::in_front(definition, &matches, (name, behind)).map_err(Misfit::Usage)?;
+        places::in_front(definition, &matches, name, behind).map_err(Misfit::Usage)?;
         cli.global.take(behind);
     }
     cli.check(definition).map_err(Misfit::Usage)?;
@@ -117,7 +120,8 @@ fn parse_with(definition: &clap::Command, arguments: impl IntoIterator<Item = Os
 }
 
 impl Cli {
-    /// What clap cannot say: combinations over several groups of options of which one would have no effect.
+    /// Checks what clap cannot express: combinations over several groups of options in which one
+    /// option would have no effect.
     fn check(&self, definition: &clap::Command) -> Result<(), String> {
         if self.global.quiet && self.global.verbose {
             return Err("--quiet and --verbose contradict each other".into());

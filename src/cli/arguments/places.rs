@@ -1,4 +1,4 @@
-//! Where an option belongs, and what is said when it stands elsewhere.
+//! Which option belongs to which command, and the message when the user writes it elsewhere.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use super::super::global::{GENERAL, is_given};
 use super::super::text::printable;
 use super::misfit::Misfit;
 
-/// How alike a word and a command's name are when one is taken for the other.
+/// The Jaro-Winkler similarity above which a word counts as a mistyped name of a command.
 const ALIKE: f64 = 0.8;
 
-/// What is typed by those who know other programs, and the command that does it here.
+/// Words that users of other programs type, and the command that does it here.
 const OTHER_WORDS: [(&str, &str); 16] = [
     ("burn", "flash-image"),
     ("check", "verify"),
@@ -32,7 +32,8 @@ const OTHER_WORDS: [(&str, &str); 16] = [
     ("write", "flash-image"),
 ];
 
-/// Whether a command has a general option. A new command has the ones of how the program speaks, and no other, until it is named here.
+/// Returns whether a command has a general option. A new command has only those about the program's
+/// output until this function names it.
 pub(super) fn has(command: &str, option: &str) -> bool {
     match option {
         "config" => matches!(
@@ -41,17 +42,19 @@ pub(super) fn has(command: &str, option: &str) -> bool {
         ),
         "passphrase_file" => matches!(command, "init" | "build" | "verify" | "cards" | "token"),
         "identity" => matches!(command, "build" | "verify" | "cards" | "token"),
-        // It says which card to put in: who does not hear that waits in vain.
+        // `cards` prints which card to insert; a user who does not see that waits in vain.
         "quiet" => command != "cards",
         _ => true,
     }
 }
 
-/// Refuses what stands in front of a command that has it not, or has it behind its name, too.
+/// Refuses an option in front of a command that does not have it, or that has it behind its name as
+/// well.
 pub(super) fn in_front(
     definition: &Command,
     front: &ArgMatches,
-    (name, behind): (&str, &ArgMatches),
+    name: &str,
+    behind: &ArgMatches,
 ) -> Result<(), String> {
     let Some(command) = definition.find_subcommand(name) else {
         return Ok(());
@@ -82,7 +85,7 @@ pub(super) fn in_front(
     Ok(())
 }
 
-/// An option that is not known where it stands, but somewhere else: the place is named.
+/// Names the right place of an option that is unknown where it stands but known elsewhere.
 pub(super) fn elsewhere(definition: &Command, error: clap::Error) -> Misfit {
     let Some(ContextValue::String(written)) = error.get(ContextKind::InvalidArg) else {
         return Misfit::Clap(error);
@@ -110,7 +113,8 @@ pub(super) fn elsewhere(definition: &Command, error: clap::Error) -> Misfit {
     }
 }
 
-/// A word without an option's name, where a command takes none: the option that it was meant for.
+/// Returns which option was probably meant by a word without an option's name where a command takes
+/// none.
 fn bare(definition: &Command, error: &clap::Error, word: &str) -> Option<String> {
     let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else {
         return None;
@@ -145,12 +149,13 @@ pub(super) fn devices(definition: &Command, nodes: &[u32], devices: &[PathBuf]) 
     })
 }
 
-/// What was given for a device and is a plain word, of which there is no file.
+/// Returns the text that the user gave as a device if it is a plain word and there is no such file.
 fn plain(path: &Path) -> Option<&str> {
     path.to_str().filter(|text| !text.contains('/') && !path.exists())
 }
 
-/// A word that stands where a device is expected, and is none: what it may have been meant to be.
+/// Returns the message for a word that stands where a device is expected and is not a device: it
+/// names the commands that the user may have meant.
 fn no_command(definition: &Command, word: &str) -> String {
     let names: Vec<&str> = definition.get_subcommands().map(Command::get_name).collect();
     if names.contains(&word) {
@@ -181,7 +186,7 @@ fn no_command(definition: &Command, word: &str) -> String {
     )
 }
 
-/// Whether two options of different commands are called the same.
+/// Returns whether two options of different commands have the same name.
 fn is_same(one: &Arg, other: &Arg) -> bool {
     match (one.get_long(), other.get_long()) {
         (Some(one), Some(other)) => one == other,
@@ -189,7 +194,7 @@ fn is_same(one: &Arg, other: &Arg) -> bool {
     }
 }
 
-/// An option as it is typed.
+/// Returns an option as the user types it.
 fn shown(arg: &Arg) -> String {
     match arg.get_long() {
         Some(long) => format!("--{long}"),
@@ -197,7 +202,7 @@ fn shown(arg: &Arg) -> String {
     }
 }
 
-/// Where an option has an effect, in words.
+/// Returns where an option has an effect, in words.
 fn homes(definition: &Command, arg: &Arg) -> String {
     let commands: Vec<String> = definition
         .get_subcommands()

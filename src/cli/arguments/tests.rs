@@ -1,4 +1,5 @@
-//! Every option of every command, in both places and beside every other: it has an effect, or it is a usage error.
+//! Every option of every command, in both places and together with every other option: each has an
+//! effect, or it is a usage error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -6,10 +7,10 @@ use std::path::PathBuf;
 use super::super::global::Color;
 use super::*;
 
-/// The page that says where an option has an effect, reviewed by people.
+/// The table of where each option has an effect, which people review.
 const EFFECTS: &str = include_str!("effects.txt");
 
-/// What the page says of one option of one command.
+/// The entry of the table for one option of one command.
 #[derive(Debug, Default)]
 struct Row {
     option: String,
@@ -19,7 +20,7 @@ struct Row {
 }
 
 impl Row {
-    /// The words to type.
+    /// The words that a user types for it.
     fn words(&self) -> Vec<&str> {
         let value = self.value.as_deref();
         match self.is_positional() {
@@ -57,7 +58,7 @@ fn page() -> BTreeMap<String, Vec<Row>> {
     page
 }
 
-/// An option's name on the page.
+/// An option's name in the table.
 fn name(arg: &clap::Arg) -> String {
     match arg.get_long() {
         Some(long) => format!("--{long}"),
@@ -65,7 +66,7 @@ fn name(arg: &clap::Arg) -> String {
     }
 }
 
-/// The commands of the definition, `-` for none, with what each of them takes.
+/// The commands of the definition (`-` for none) with the options of each.
 fn defined() -> BTreeMap<String, BTreeSet<String>> {
     let definition = definition();
     let options = |command: &clap::Command| command.get_arguments().map(name).collect::<BTreeSet<_>>();
@@ -89,7 +90,7 @@ fn takes(definition: &clap::Command, words: &[&str]) -> Result<(), String> {
     }
 }
 
-/// A command with these options, and what it and they cannot do without.
+/// A command line with these options and with what they and the command require.
 fn line<'a>(command: &'a str, rows: &'a [Row], wanted: &[&'a str]) -> Vec<&'a str> {
     let required: &[&str] = match command {
         "-" => &["--node", "<devices>"],
@@ -110,7 +111,7 @@ fn line<'a>(command: &'a str, rows: &'a [Row], wanted: &[&'a str]) -> Vec<&'a st
     let mut seen = BTreeSet::new();
     options.retain(|option| seen.insert(*option));
     let mut words: Vec<&str> = (command != "-").then_some(command).into_iter().collect();
-    // In the order of the page: of arguments without a name it is the order of the definition.
+    // In the order of the table: for arguments without a name that is the order of the definition.
     words.extend(
         rows.iter()
             .filter(|row| seen.contains(row.option.as_str()))
@@ -125,7 +126,7 @@ fn the_arguments_do_not_contradict_each_other() {
 }
 
 #[test]
-fn every_option_of_every_command_was_looked_at() {
+fn every_option_of_every_command_is_reviewed() {
     let reviewed: BTreeMap<String, BTreeSet<String>> = page()
         .into_iter()
         .map(|(command, rows)| (command, rows.into_iter().map(|row| row.option).collect()))
@@ -175,7 +176,7 @@ fn an_option_has_an_effect_or_is_a_usage_error_in_front_of_a_command_and_behind_
             if command == "-" {
                 continue;
             }
-            // What the option needs stands behind, the option itself in front.
+            // The option itself stands in front of the command, what it requires stands behind.
             let mut rest = behind.clone();
             if let Some(at) = rest.iter().position(|word| word == option) {
                 rest.drain(at..at + row.words().len());
@@ -184,8 +185,8 @@ fn an_option_has_an_effect_or_is_a_usage_error_in_front_of_a_command_and_behind_
             let may = has && general.contains(*option);
             let taken = takes(&definition, &front);
             assert_eq!(taken.is_ok(), may, "{front:?}: {taken:?}");
-            let said = taken.err().unwrap_or_default();
-            assert!(may || said.contains(option), "{front:?}: {said}");
+            let message = taken.err().unwrap_or_default();
+            assert!(may || message.contains(option), "{front:?}: {message}");
             if may && has && !matches!(*option, "--identity") {
                 let twice = [row.words(), behind].concat();
                 assert!(
@@ -217,7 +218,7 @@ fn two_options_of_which_one_has_no_effect_beside_the_other_are_a_usage_error() {
                     other.option
                 );
                 assert_eq!(takes(&definition, &words).is_err(), clash, "{words:?}");
-                // Without what one of them needs, it is not taken.
+                // Without what one of them requires, the pair is refused.
                 let needed = one
                     .needs
                     .iter()
@@ -238,7 +239,7 @@ fn two_options_of_which_one_has_no_effect_beside_the_other_are_a_usage_error() {
 #[test]
 fn what_clap_takes_for_a_card_s_options_reaches_no_other_command() {
     let definition = definition();
-    for (words, said) in [
+    for (words, expected) in [
         ("build 3", "`build` takes no \"3\" by itself: write build --node 3"),
         ("build out", "write build --output out"),
         ("plan kraken.toml", "write plan --config kraken.toml"),
@@ -290,7 +291,7 @@ fn what_clap_takes_for_a_card_s_options_reaches_no_other_command() {
     ] {
         let given: Vec<&str> = words.split(' ').collect();
         let failed = takes(&definition, &given).expect_err(words);
-        assert!(failed.contains(said), "{words}: {failed}");
+        assert!(failed.contains(expected), "{words}: {failed}");
     }
     for words in [
         "--node 3 /dev/sda",

@@ -1,13 +1,14 @@
-//! The picture that is drawn on a terminal: a row for each node, one for the cluster, cut to the terminal's width and height.
+//! The picture that the view draws on a terminal: a row for each node and one for the cluster, cut
+//! to the terminal's width and height.
 
 use console::{Style, measure_text_width, truncate_str};
 
 use super::state::{Node, State};
 
-/// How wide a terminal must be for roles, and for the names of stages.
+/// How many columns a terminal needs before roles are shown, and before the names of stages are.
 const ROLES: usize = 70;
 const STAGE_NAMES: usize = 60;
-/// What is left for the console before stages are written as words.
+/// How many columns the console keeps before stages are written as words.
 const CONSOLE: usize = 30;
 const GAP: &str = "  ";
 const CLUSTER: &str = "cluster";
@@ -21,7 +22,7 @@ enum Paint {
     Quiet,
 }
 
-/// A row: pieces of text, each in one colour. No piece has a control character.
+/// A row: parts of a text, each in one colour. No part contains a control character.
 #[derive(Default)]
 pub(super) struct Row(Vec<(String, Paint)>);
 
@@ -30,7 +31,8 @@ impl Row {
         self.0.push((text.into(), paint));
     }
 
-    /// At most so wide, as a terminal counts; with escape sequences only for colours, and these only when asked for.
+    /// Returns the row, at most `width` columns wide as a terminal counts them. Escape sequences
+    /// only set colours, and appear only when `color` is set.
     pub(super) fn show(&self, width: usize, color: bool) -> String {
         let mut left = width;
         let mut shown = String::new();
@@ -61,11 +63,11 @@ impl Row {
     }
 }
 
-/// How wide the columns are.
+/// The widths of the columns.
 struct Columns {
     name: usize,
     role: usize,
-    /// How stages are written.
+    /// The form in which stages are written.
     stages: Stages,
 }
 
@@ -73,7 +75,7 @@ struct Columns {
 enum Stages {
     /// `✓ kernel  ✓ root  · docker`
     Words,
-    /// `✓✓·` and the name of the last one, in so many columns.
+    /// `✓✓·` and the name of the last stage, in this many columns.
     Marks(usize),
 }
 
@@ -110,7 +112,8 @@ impl Columns {
     }
 }
 
-/// The rows for a terminal of `width` columns and `height` lines, at `now`. The last line is left for the cursor.
+/// Returns the rows for a terminal of `width` columns and `height` lines, at `now` in milliseconds.
+/// The last line stays free for the cursor.
 pub(super) fn frame(state: &State, now: u64, width: usize, height: usize) -> Vec<Row> {
     let columns = Columns::of(state, width);
     let room = height.saturating_sub(2);
@@ -129,7 +132,8 @@ pub(super) fn frame(state: &State, now: u64, width: usize, height: usize) -> Vec
     rows
 }
 
-/// Which nodes have a row when there are more of them than rows: first those that failed, then those that are on their way.
+/// Chooses which nodes get a row when there are more nodes than rows: first those that failed, then
+/// those that are still booting.
 fn choose(state: &State, room: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..state.nodes.len()).collect();
     if order.len() > room {
@@ -163,9 +167,9 @@ fn node_row(state: &State, node: &Node, columns: &Columns, now: u64) -> Row {
     if !node.failed.is_empty() {
         row.push(Paint::Bad, format!("✗ {}{GAP}", node.failed.join(", ")));
     }
-    match (node.started, node.said.is_empty()) {
+    match (node.started, node.last_line.is_empty()) {
         (None, true) => row.push(Paint::Quiet, "waits for its turn"),
-        _ => row.push(Paint::Quiet, node.said.as_str()),
+        _ => row.push(Paint::Quiet, node.last_line.as_str()),
     }
     row
 }
@@ -226,7 +230,7 @@ fn others_row(state: &State, shown: &[usize]) -> Row {
                 .count(),
         ),
     ];
-    let said: Vec<String> = counts
+    let shown: Vec<String> = counts
         .iter()
         .filter(|(_, count)| *count > 0)
         .map(|(what, count)| format!("{count} {what}"))
@@ -234,7 +238,7 @@ fn others_row(state: &State, shown: &[usize]) -> Row {
     let mut row = Row::default();
     row.push(
         Paint::Quiet,
-        format!("… and {} more: {}", others().count(), said.join(", ")),
+        format!("… and {} more: {}", others().count(), shown.join(", ")),
     );
     row
 }
@@ -260,7 +264,7 @@ fn cluster_row(state: &State, columns: &Columns, now: u64) -> Row {
     row
 }
 
-/// A text in a column: cut, or filled up with blanks.
+/// Returns a text for a column: cut, or padded with blanks.
 fn fit(text: &str, width: usize) -> String {
     let cut = truncate_str(text, width, "…");
     let blanks = width.saturating_sub(measure_text_width(&cut));

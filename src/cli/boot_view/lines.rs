@@ -1,4 +1,5 @@
-//! Plain lines for a log: one for each stage and each check, with `--verbose` one for each line of a console, too.
+//! Plain lines for a log: one for each stage and each check, and with `--verbose` one for each line
+//! of a console as well.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +11,7 @@ use kraken_foundation::text;
 
 use super::state::{Booting, since};
 
-/// Who has something to say when no node does.
+/// The label of a line that is not about a node.
 const CLUSTER: &str = "cluster";
 
 pub(super) struct Lines {
@@ -49,7 +50,7 @@ impl Lines {
             Event::Stage { node, stage } => self.line(stage.at_ms, Some(*node), &text::line(&stage.name)),
             Event::Checked { node, check } => {
                 if check.outcome != Outcome::NotApplicable || self.verbose {
-                    self.line(check.ended_ms, *node, &said(check));
+                    self.line(check.ended_ms, *node, &one_line(check));
                 }
             }
             Event::Doing { node, what } => self.line(now, *node, &text::line(what)),
@@ -67,7 +68,7 @@ impl Lines {
         };
         let (seconds, tenths, width) = (ms / 1000, ms % 1000 / 100, self.width);
         let line = format!("[{seconds:>5}.{tenths} s] {name:<width$}  {text}");
-        // When nobody reads it any more there is nobody left to tell.
+        // When stderr is closed, no reader is left for an error message either.
         let _ = writeln!(
             self.out.lock().unwrap_or_else(PoisonError::into_inner),
             "{}",
@@ -76,8 +77,8 @@ impl Lines {
     }
 }
 
-/// A check in a line.
-fn said(check: &Check) -> String {
+/// Returns a check as one line.
+fn one_line(check: &Check) -> String {
     let name = check.name;
     let first = |text: &str| text::lines(text).next().unwrap_or_default();
     match check.outcome {
@@ -85,17 +86,17 @@ fn said(check: &Check) -> String {
         Outcome::NotReached => format!("not reached: {name}"),
         Outcome::NotApplicable => format!("does not apply: {name}"),
         Outcome::Failed => {
-            let mut said = format!("FAILED {name}: {}", first(&check.title));
+            let mut line = format!("FAILED {name}: {}", first(&check.title));
             for (what, text) in [
                 ("expected", &check.expected),
                 ("seen", &Some(check.seen.clone())),
                 ("cause", &check.cause),
             ] {
                 if let Some(text) = text {
-                    said.push_str(&format!("; {what}: {}", first(text)));
+                    line.push_str(&format!("; {what}: {}", first(text)));
                 }
             }
-            said
+            line
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What is seen while images boot: a row for each node on a terminal, plain lines elsewhere, nothing with `--quiet`. All of it goes to stderr.
+//! What the user sees while images boot: a row for each node on a terminal, plain lines elsewhere,
+//! nothing with `--quiet`. All of it goes to stderr.
 
 mod frame;
 mod lines;
@@ -19,7 +20,8 @@ use painter::Live;
 pub(super) use state::Booting;
 use state::State;
 
-/// Shows what happens until it is dropped; then a terminal is as it was before. Nothing else may write to the terminal meanwhile.
+/// Shows what happens until it is dropped; then the terminal is as it was before. Meanwhile nothing
+/// else may write to the terminal.
 pub(super) struct View(Kind);
 
 enum Kind {
@@ -29,7 +31,8 @@ enum Kind {
 }
 
 impl View {
-    /// For the nodes in their order, and the stages that they go through, the last of which says that a node is up.
+    /// Makes the view for the nodes in their order and the stages that they go through. A node is
+    /// up when it reaches the last stage.
     pub(super) fn new(session: &Session, nodes: &[Booting], stages: &[&str]) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self(if session.global.quiet {

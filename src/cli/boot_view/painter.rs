@@ -1,4 +1,5 @@
-//! Draws the rows on a terminal, a few times in a second at most, over those that it drew before.
+//! Draws the rows on a terminal, over the rows that it drew before, at most a few times in a
+//! second.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,10 +13,11 @@ use kraken_foundation::interrupt::Interrupt;
 use super::frame::frame;
 use super::state::{State, since};
 
-/// However many events there are, it is drawn this often.
+/// How often the view is drawn, however many events there are.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// The live view. A thread of its own draws it, so that seconds go on when nothing happens, and an event costs next to nothing.
+/// The live view. A thread of its own draws it, so that the seconds go on when nothing happens and
+/// an event costs next to nothing.
 pub(super) struct Live {
     shared: Arc<Shared>,
     began: Instant,
@@ -40,7 +42,7 @@ impl Live {
             term,
             color,
             shown: Vec::new(),
-            size: (0, 0),
+            size: Size::default(),
         };
         let drawing = std::thread::spawn({
             let shared = Arc::clone(&shared);
@@ -63,14 +65,15 @@ impl Drop for Live {
         *lock(&self.shared.ended) = true;
         self.shared.end.notify_all();
         if let Some(drawing) = self.drawing.take() {
-            // A fault while drawing is no fault of what was drawn.
+            // A panic while drawing does not change the result of the run.
             let _ = drawing.join();
         }
     }
 }
 
 impl Shared {
-    /// Until the end, or until the terminal is gone. Then the rows are taken away: what they said, the result says better.
+    /// Draws until the view ends or the terminal is closed. Then it removes the rows: the result
+    /// says the same in more detail.
     fn draw(&self, mut painter: Painter, began: Instant, interrupt: &Interrupt) {
         let mut ended = lock(&self.ended);
         while !*ended {
@@ -90,34 +93,52 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        // When nobody looks any more there is nothing to tidy up for.
+        // When the terminal is closed there is nothing to clear.
         let _ = painter.clear();
     }
 }
 
-/// A terminal and what is on it. The cursor stays to be seen, on the line below the rows: nothing has to be put right when the program is
-/// killed.
+/// A terminal and what is on it. The cursor stays visible, on the line below the rows, so that
+/// nothing has to be restored when the program is killed.
 struct Painter {
     term: Term,
     color: bool,
-    /// How wide each row is that stands there.
+    /// The width of each row that is on the screen.
     shown: Vec<usize>,
-    /// Height and width when it was drawn.
-    size: (u16, u16),
+    /// The size of the terminal when the rows were drawn.
+    size: Size,
+}
+
+/// The size of a terminal, in lines and columns.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Size {
+    height: usize,
+    width: usize,
+}
+
+impl Size {
+    fn of(term: &Term) -> Self {
+        let (height, width) = term.size();
+        Self {
+            height: usize::from(height),
+            width: usize::from(width),
+        }
+    }
 }
 
 impl Painter {
     fn draw(&mut self, state: &State, now: u64) -> io::Result<()> {
-        let size = self.term.size();
-        let (height, width) = (usize::from(size.0), usize::from(size.1));
-        // The last column stays free: a terminal that has filled it may already be on the next line.
-        let rows: Vec<String> = frame(state, now, width.saturating_sub(1), height)
+        let size = Size::of(&self.term);
+        let width = size.width.saturating_sub(1);
+        // The last column stays free: a terminal in which it is filled may already have moved to
+        // the next line.
+        let rows: Vec<String> = frame(state, now, width, size.height)
             .iter()
-            .map(|row| row.show(width.saturating_sub(1), self.color))
+            .map(|row| row.show(width, self.color))
             .collect();
         let mut text = self.up(size);
         if size != self.size {
-            // Rows that wrap are of no use to draw over.
+            // The program cannot draw over rows that wrap.
             text.push_str("\x1b[J");
         }
         for row in &rows {
@@ -131,19 +152,20 @@ impl Painter {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        let text = format!("{}\x1b[J", self.up(self.term.size()));
+        let text = format!("{}\x1b[J", self.up(Size::of(&self.term)));
         self.shown.clear();
         self.term.write_str(&text)
     }
 
-    /// To the first row. In a window that became narrower they take more lines than they did: terminals wrap what is too long then.
-    fn up(&self, size: (u16, u16)) -> String {
-        let width = usize::from(size.1).max(1);
-        let lines: usize = match size.1 < self.size.1 {
+    /// Returns the sequence that moves the cursor to the first row. In a window that became
+    /// narrower the rows take more lines than before, because terminals wrap what is too long then.
+    fn up(&self, size: Size) -> String {
+        let width = size.width.max(1);
+        let lines: usize = match size.width < self.size.width {
             true => self.shown.iter().map(|row| row.div_ceil(width).max(1)).sum(),
             false => self.shown.len(),
         };
-        match lines.min(usize::from(size.0).saturating_sub(1)) {
+        match lines.min(size.height.saturating_sub(1)) {
             0 => "\r".into(),
             lines => format!("\r\x1b[{lines}A"),
         }

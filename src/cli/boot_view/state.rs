@@ -1,14 +1,14 @@
-//! What is known of the nodes while they boot: what of all events a row has to show.
+//! What the view knows of the nodes while they boot: that part of all events which a row shows.
 
 use std::time::Instant;
 
 use kraken_flash::boot_check::{Check, Event, Outcome};
 use kraken_foundation::text;
 
-/// No terminal shows more of a line.
+/// The longest text that is kept of a line, in characters; no terminal shows more.
 const LONGEST: usize = 500;
 
-/// A node that is going to be booted.
+/// A node that will be booted.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Booting {
     pub(in super::super) number: u32,
@@ -17,7 +17,7 @@ pub(in super::super) struct Booting {
     pub(in super::super) role: String,
 }
 
-/// Of all nodes.
+/// The state of all nodes.
 pub(super) struct State {
     pub(super) nodes: Vec<Node>,
     /// The stages, in the order in which they are reached.
@@ -27,11 +27,11 @@ pub(super) struct State {
     /// What is being done for all nodes.
     pub(super) doing: String,
     pub(super) interrupted: bool,
-    /// Nothing is shown before the first event.
+    /// Whether there was an event; nothing is shown before the first one.
     pub(super) begun: bool,
 }
 
-/// Of one node. Times are in milliseconds since the view was made.
+/// The state of one node. Times are in milliseconds since the view was made.
 pub(super) struct Node {
     pub(super) number: u32,
     pub(super) hostname: String,
@@ -44,7 +44,7 @@ pub(super) struct Node {
     pub(super) reached: Vec<bool>,
     pub(super) failed: Vec<&'static str>,
     /// The last line of its console, or what is being done for it.
-    pub(super) said: String,
+    pub(super) last_line: String,
 }
 
 impl State {
@@ -61,7 +61,7 @@ impl State {
             up: None,
             reached: vec![false; stages.len()],
             failed: Vec::new(),
-            said: String::new(),
+            last_line: String::new(),
         };
         Self {
             nodes: nodes.iter().map(node).collect(),
@@ -74,7 +74,7 @@ impl State {
         }
     }
 
-    /// Takes in what happened at `now`.
+    /// Updates the state by an event that happened at `now`.
     pub(super) fn take(&mut self, event: &Event, now: u64) {
         self.begun = true;
         match event {
@@ -83,7 +83,7 @@ impl State {
                 let at = self.stages.iter().position(|known| *known == stage.name);
                 let last = self.stages.len().checked_sub(1);
                 self.with(*node, |node| {
-                    // One that nobody announced has no place in the row.
+                    // A stage that was not announced has no place in the row.
                     if let Some(reached) = at.and_then(|at| node.reached.get_mut(at)) {
                         *reached = true;
                     }
@@ -94,12 +94,12 @@ impl State {
             }
             Event::Console { node, line } => {
                 let line = one_line(line);
-                // A prompt that is drawn again and blank lines say nothing new.
+                // A prompt that is drawn again, and blank lines, add nothing new.
                 if !line.trim().is_empty() {
-                    self.with(*node, |node| node.said = line);
+                    self.with(*node, |node| node.last_line = line);
                 }
             }
-            Event::Doing { node: Some(node), what } => self.with(*node, |node| node.said = one_line(what)),
+            Event::Doing { node: Some(node), what } => self.with(*node, |node| node.last_line = one_line(what)),
             Event::Doing { node: None, what } => self.doing = one_line(what),
             Event::Checked {
                 node: Some(node),
@@ -122,19 +122,19 @@ fn note(check: &Check, passed: &mut Vec<&'static str>, failed: &mut Vec<&'static
         Outcome::Failed => (failed, passed),
         Outcome::NotReached | Outcome::NotApplicable => return,
     };
-    // A check that is made again counts as it ended last.
+    // When a check is made again, its last outcome counts.
     other.retain(|name| *name != check.name);
     if !list.contains(&check.name) {
         list.push(check.name);
     }
 }
 
-/// Fit for a terminal, and no longer than any.
+/// Returns a line that is safe to print on a terminal, cut to [`LONGEST`].
 fn one_line(text: &str) -> String {
     text::line(text).trim_start().chars().take(LONGEST).collect()
 }
 
-/// Milliseconds since a moment.
+/// Returns the milliseconds since a moment.
 pub(super) fn since(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

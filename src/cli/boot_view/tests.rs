@@ -1,4 +1,5 @@
-//! The view in a pseudo terminal of a given size: what is on the screen, what was written to it, and what is left of it.
+//! The view in a pseudo terminal of a given size: what is on the screen, what was written to it,
+//! and what is left of it at the end.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -58,7 +59,7 @@ fn checked(node: Option<u32>, name: &'static str, outcome: Outcome) -> Event {
     }
 }
 
-/// Node 1 is up, node 2 failed at its login, node 3 is on its way, further ones wait.
+/// Node 1 is up, node 2 failed at its login, node 3 is still booting, further nodes wait.
 fn recorded() -> Vec<Event> {
     let mut events: Vec<Event> = (1..=3).map(|node| Event::Started { node }).collect();
     events.extend(
@@ -94,7 +95,7 @@ fn recorded() -> Vec<Event> {
     events
 }
 
-/// A terminal: its screen, and every byte that came to it.
+/// A terminal: its screen, and every byte that was written to it.
 struct Screen {
     view: Option<View>,
     slave: OwnedFd,
@@ -165,7 +166,7 @@ impl Screen {
         self.parser.lock().unwrap().screen().contents()
     }
 
-    /// The screen, as soon as it is as it should be.
+    /// Returns the text of the screen as soon as it fits.
     fn when(&self, fits: impl Fn(&str) -> bool) -> String {
         let began = Instant::now();
         loop {
@@ -182,7 +183,7 @@ impl Screen {
     }
 }
 
-/// Seconds differ from run to run.
+/// Replaces the seconds, which differ from run to run.
 fn timeless(text: &str) -> String {
     let mut words: Vec<String> = text.split(' ').map(String::from).collect();
     for at in 1..words.len() {
@@ -240,7 +241,7 @@ fn consoles_cannot_write_to_the_terminal() {
         screen.play(&recorded());
         screen.when(|text| text.contains("EXT4-fs (vda2)"));
         let so_far = || String::from_utf8(screen.written.lock().unwrap().clone()).unwrap();
-        // What failed may come in a later frame than the last line of the console.
+        // The failed check may come in a later frame than the last line of the console.
         let end = Instant::now() + Duration::from_secs(10);
         while color && !so_far().contains("\u{1b}[31m") && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(10));
@@ -277,7 +278,7 @@ fn the_end_leaves_what_stood_there_before_and_nothing_else() {
 }
 
 #[test]
-fn an_interrupt_is_said_while_the_work_stops() {
+fn an_interrupt_is_shown_while_the_work_stops() {
     let screen = Screen::new(12, 80, 4, false);
     screen.play(&recorded());
     screen.interrupt.set();
@@ -354,7 +355,7 @@ fn without_a_terminal_stages_and_checks_are_lines() {
             view.event(&event);
         }
         let got = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
-        // What has no time of its own is as old as the view, and that is young.
+        // An event without a time of its own has the age of the view, which is less than a second.
         assert_eq!(got.replace("[    0.1 s]", "[    0.0 s]"), golden);
     }
 }

@@ -1,4 +1,4 @@
-//! The wait for cards, on devices that are made up.
+//! The wait for cards, on invented devices.
 
 use std::fs;
 use std::io;
@@ -58,14 +58,14 @@ fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
     let disk = holding(usb("sdb", 16, false), "backup");
     let before = [disk.clone()];
     assert_eq!(plugged_in(&before, vec![disk.clone()], false), Found::Nothing);
-    let Found::No(said) = plugged_in(&before, vec![back(disk.clone())], false) else {
+    let Found::No(why) = plugged_in(&before, vec![back(disk.clone())], false) else {
         panic!("it was taken");
     };
     assert!(
-        said.contains("was there before") && said.contains("--device /dev/sdb"),
-        "{said}"
+        why.contains("was there before") && why.contains("--device /dev/sdb"),
+        "{why}"
     );
-    // A card beside it is seen; another disk with the same name as well.
+    // A card beside it is seen, and so is another disk with the same name.
     let card = usb("sdc", 32, true);
     assert_eq!(
         path(&plugged_in(&before, vec![back(disk.clone()), card], false)),
@@ -73,7 +73,7 @@ fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
     );
     let other = holding(back(disk), "other");
     assert_eq!(path(&plugged_in(&before, vec![other], false)), Some("/dev/sdb"));
-    // A card that was in its reader all the time and is put in again is shown with a note.
+    // A card that was in its reader all the time and is inserted again is shown with a note.
     let card = holding(usb("sdc", 32, true), "card");
     let Found::Card { note, .. } = plugged_in(std::slice::from_ref(&card), vec![back(card.clone())], false) else {
         panic!("it was not taken");
@@ -84,12 +84,12 @@ fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
 #[test]
 fn of_two_that_come_at_once_neither_is_taken_and_what_is_no_card_does_not_count() {
     let (card, stick) = (usb("sdb", 16, true), usb("sdc", 32, true));
-    let Found::No(said) = plugged_in(&[], vec![card.clone(), stick], false) else {
+    let Found::No(why) = plugged_in(&[], vec![card.clone(), stick], false) else {
         panic!("one was taken");
     };
     assert!(
-        said.contains("/dev/sdb") && said.contains("/dev/sdc") && said.contains("--device"),
-        "{said}"
+        why.contains("/dev/sdb") && why.contains("/dev/sdc") && why.contains("--device"),
+        "{why}"
     );
     for bus in [Bus::Dm, Bus::Loop, Bus::Nvme] {
         let mut other = usb("dm-3", 48, false);
@@ -102,11 +102,11 @@ fn of_two_that_come_at_once_neither_is_taken_and_what_is_no_card_does_not_count(
 }
 
 #[test]
-fn a_card_is_gone_when_its_reader_is_empty_and_not_when_it_is_announced_anew() {
+fn a_card_is_gone_when_its_reader_is_empty_and_not_when_it_is_announced_again() {
     let card = holding(usb("sdb", 16, true), "card");
-    let mut anew = card.clone();
-    anew.diskseq = Some(4711);
-    assert!(is_still(&card, &anew));
+    let mut again = card.clone();
+    again.diskseq = Some(4711);
+    assert!(is_still(&card, &again));
     let mut empty = card.clone();
     (empty.media, empty.size) = (false, 0);
     assert!(!is_still(&card, &empty));
@@ -144,14 +144,14 @@ fn another_device_that_took_the_name_of_the_reader_is_not_written() {
         size: 0,
         reader: Some(Reader::of(&reader("4711", "old"))),
         held: Vec::new(),
-        said: None,
+        last_message: None,
     };
     let found = waiting.in_reader(Ok(reader("4711", "new"))).ok().unwrap();
     assert_eq!(path(&found), Some("/dev/sdb"));
-    let Found::No(said) = waiting.in_reader(Ok(reader("1147", "new"))).ok().unwrap() else {
+    let Found::No(why) = waiting.in_reader(Ok(reader("1147", "new"))).ok().unwrap() else {
         panic!("it was taken");
     };
-    assert!(said.contains("is another device now than it was"), "{said}");
+    assert!(why.contains("is another device now than it was"), "{why}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How a card is opened: by this user, or by UDisks2 for a user who may not; and how it is given back.
+//! Opens a card, directly or through UDisks2 when this user may not, and releases it afterwards.
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,14 +14,14 @@ use rustix::fs::Access;
 use super::card_chosen::Chosen;
 use super::{Failure, Session};
 
-/// One question of the desktop at a time, also when several cards are written.
-static ASKING: Mutex<()> = Mutex::new(());
+/// Allows one request to UDisks2 at a time, also when several cards are written.
+static REQUEST: Mutex<()> = Mutex::new(());
 
 /// A card that is open for this program alone.
 pub(super) struct Opened {
     target: BlockTarget,
     /// Whether UDisks2 opened it.
-    lent: bool,
+    is_from_udisks: bool,
     device: Device,
 }
 
@@ -30,13 +30,13 @@ impl Opened {
         &self.target
     }
 
-    /// Shows the system what is on it now, closes it, and has the drive let go of it. One that cannot be ejected is safe to pull out
-    /// all the same: all of it is on the medium.
+    /// Has the kernel read the new partition table, closes the card, and ejects it. A card that
+    /// cannot be ejected is safe to remove all the same: all data is on the medium.
     pub(super) fn release(self, eject: bool) {
-        // Where this user may not, udev does it when the device is closed.
+        // When this user may not do it, udev does it when the device is closed.
         let _ = self.target.reread_table();
-        // Before it is closed: a desktop would mount what it sees then.
-        if !eject || self.target.eject().unwrap_or(false) || !self.lent {
+        // Before the device is closed: a desktop would mount what it sees then.
+        if !eject || self.target.eject().unwrap_or(false) || !self.is_from_udisks {
             return;
         }
         drop(self.target);
@@ -44,7 +44,8 @@ impl Opened {
     }
 }
 
-/// Whether this user may write the devices, or UDisks2 may be asked to open them; what to type when not.
+/// Checks that this user may write the devices, or that UDisks2 can be asked to open them; the
+/// error names the command to run otherwise.
 pub(super) fn may_write(chosen: &[Chosen]) -> Result<(), Failure> {
     for card in chosen {
         let path = &card.device.path;
@@ -58,7 +59,7 @@ pub(super) fn may_write(chosen: &[Chosen]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Unmounts what the guard said must be unmounted.
+/// Unmounts what the guard listed.
 pub(super) fn unmount(session: &Session, card: &Chosen) -> Result<(), Failure> {
     for mounted in &card.unmount {
         let failed = |why: String| {
@@ -83,7 +84,8 @@ pub(super) fn unmount(session: &Session, card: &Chosen) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether what the kernel would unmount at this place is of this device: of several mounts there it takes the last one.
+/// Returns whether the kernel would unmount a file system of this device at this mount point: of
+/// several mounts there it takes the last one.
 fn is_on_top(device: &Device, mounted: &HostPath) -> bool {
     let holder = holder_of(device, mounted);
     let number = device
@@ -97,19 +99,21 @@ fn is_on_top(device: &Device, mounted: &HostPath) -> bool {
     }
 }
 
-/// The same, of a text like `/proc/self/mountinfo` (proc(5)); of the device with this number or this name.
+/// Does the same with a text like `/proc/self/mountinfo` (proc(5)), for the device with this number
+/// or this name.
 fn top_is_of(mounts: &[u8], place: &Path, number: &str, holder: &Path) -> bool {
     let place = escaped(place);
     let fields = |line: &[u8]| -> Vec<Vec<u8>> { line.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect() };
     let mut at_place = mounts.split(|byte| *byte == b'\n').map(fields);
     let last = at_place.rfind(|fields| fields.get(4) == Some(&place));
-    // A btrfs has a number of its own; it is named by its device.
+    // A btrfs has a device number of its own; its line names the device.
     last.is_none_or(|fields| {
         fields[2] == number.as_bytes() || fields.iter().any(|field| *field == holder.as_os_str().as_bytes())
     })
 }
 
-/// As the kernel writes a mount point: with blanks, tabs, line ends and backslashes in octal (proc(5)).
+/// Returns a mount point as the kernel writes it: with blanks, tabs, line ends and backslashes in
+/// octal (proc(5)).
 fn escaped(path: &Path) -> Vec<u8> {
     let bytes = path.as_os_str().as_bytes().iter();
     let escape = |byte: &u8| match byte {
@@ -119,7 +123,7 @@ fn escaped(path: &Path) -> Vec<u8> {
     bytes.flat_map(escape).collect()
 }
 
-/// The partition that is mounted there, or the device itself.
+/// Returns the partition that is mounted there, or the device itself.
 fn holder_of<'a>(device: &'a Device, mounted: &HostPath) -> &'a Path {
     let partition = device
         .partitions
@@ -131,9 +135,9 @@ fn holder_of<'a>(device: &'a Device, mounted: &HostPath) -> &'a Path {
 /// Opens a card, if it is still the device that was shown.
 pub(super) fn open(session: &Session, card: &Chosen) -> Result<Opened, Failure> {
     let path = &card.device.path;
-    let (target, lent) = match BlockTarget::open(path) {
+    let (target, is_from_udisks) = match BlockTarget::open(path) {
         Ok(target) => (target, false),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (borrow(session, path, &error)?, true),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (open_by_udisks(session, path, &error)?, true),
         Err(error) => return Err(not_opened(path, &error)),
     };
     let now = card::find(&Host::system(), path)?;
@@ -149,13 +153,13 @@ pub(super) fn open(session: &Session, card: &Chosen) -> Result<Opened, Failure> 
     }
     Ok(Opened {
         target,
-        lent,
+        is_from_udisks,
         device: now,
     })
 }
 
-/// Has UDisks2 open a card that this user may not.
-fn borrow(session: &Session, path: &Path, refused: &io::Error) -> Result<BlockTarget, Failure> {
+/// Has UDisks2 open a card that this user may not open.
+fn open_by_udisks(session: &Session, path: &Path, refused: &io::Error) -> Result<BlockTarget, Failure> {
     session.progress.note(&format!(
         "asking UDisks2 to open {}; it may ask for your password",
         path.display()
@@ -168,13 +172,13 @@ fn borrow(session: &Session, path: &Path, refused: &io::Error) -> Result<BlockTa
     BlockTarget::from_file(file).map_err(|error| not_opened(path, &error))
 }
 
-/// Asks UDisks2 for something. Ctrl-C ends the wait for its answer.
+/// Sends a request to UDisks2. Ctrl-C ends the wait for its answer.
 fn ask<T: Send + 'static>(
     session: &Session,
     what: impl FnOnce(&Udisks) -> Result<T, UdisksError> + Send + 'static,
 ) -> Result<Result<T, UdisksError>, Failure> {
     session.wait_for(|| {
-        let _alone = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = REQUEST.lock().unwrap_or_else(PoisonError::into_inner);
         Udisks::connect().and_then(|udisks| what(&udisks))
     })
 }
@@ -189,7 +193,8 @@ fn not_opened(path: &Path, error: &io::Error) -> Failure {
     Failure::message(format!("opening {}: {what}", path.display()))
 }
 
-/// Neither this user nor UDisks2 for this user may write a card: why, and what to type.
+/// The error when neither this user nor UDisks2 for this user may write a card: why, and the
+/// command to run.
 fn not_by_you(path: &Path, refused: &str, no: &str) -> Failure {
     Failure::message(format!(
         "{} cannot be written by you: {refused}; {no}. As root it can:\n  {}",
@@ -198,7 +203,7 @@ fn not_by_you(path: &Path, refused: &str, no: &str) -> Failure {
     ))
 }
 
-/// This very command, for root, with the folders that are this user's.
+/// Returns this very command for root, with this user's folders.
 pub(super) fn as_root() -> String {
     let mut line = "sudo env".to_owned();
     let cache = kraken_fetch::Cache::open(None).map(|cache| cache.root().to_owned());
@@ -221,7 +226,7 @@ pub(super) fn as_root() -> String {
     line
 }
 
-/// As a shell takes it.
+/// Returns an argument quoted for a shell.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,+@".contains(c);
     match !text.is_empty() && text.chars().all(plain) {
@@ -286,17 +291,17 @@ mod tests {
             let Err(Failure::Failed(error)) = unmount(&Session::silent(), &chosen) else {
                 panic!("it was unmounted");
             };
-            let said = error.to_string();
+            let message = error.to_string();
             assert!(
-                said.contains("something else is mounted over it") && said.contains("nothing was written"),
-                "{said}"
+                message.contains("something else is mounted over it") && message.contains("nothing was written"),
+                "{message}"
             );
             assert!(point.join("file").exists(), "the other mount is gone");
             run("umount", &[&point]);
             assert!(unmount(&Session::silent(), &chosen).is_ok());
             assert!(card::find(&Host::system(), path).unwrap().volume.mounts.is_empty());
         });
-        // Whatever is mounted there still, from above.
+        // Unmounts whatever is still mounted there, from the top.
         while Command::new("umount").arg(&point).output().unwrap().status.success() {}
         run("losetup", &[word("--detach"), path]);
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
