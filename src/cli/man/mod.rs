@@ -1,6 +1,7 @@
 //! `kraken-flash man`: manual pages, from the same definition as the arguments.
 //!
-//! Packages install them (`cargo xtask man` writes all of them); who has only the program reads them with `man -l -`.
+//! Packages install them (`cargo xtask man` writes all of them); who has only the program reads
+//! them with `man -l -`.
 
 mod page;
 

@@ -1,4 +1,5 @@
-//! One manual page in roff, man(7): what clap knows of a command, and the sections that it does not know.
+//! One manual page in roff, man(7): what clap knows of a command, and the sections that it does not
+//! know.
 
 use std::io;
 
@@ -115,13 +116,15 @@ pub(super) fn names(definition: &clap::Command) -> Vec<String> {
         .collect()
 }
 
-/// A number of seconds since 1970 as the date that stands at a page's foot; `None` for what is not one.
+/// A number of seconds since 1970 as the date that stands at a page's foot; `None` for what is not
+/// one.
 pub(super) fn date(seconds: &str) -> Option<String> {
     let seconds = jiff::Timestamp::from_second(seconds.parse().ok()?).ok()?;
     Some(seconds.to_string().split('T').next()?.to_owned())
 }
 
-/// The page of a command, or of the program itself. `date` is that of the release, `YYYY-MM-DD`, or empty.
+/// The page of a command, or of the program itself. `date` is that of the release, `YYYY-MM-DD`, or
+/// empty.
 ///
 /// # Errors
 /// None that a buffer in memory does not give.
@@ -201,7 +204,8 @@ fn see_also(own: &str, names: &[String]) -> Roff {
     roff
 }
 
-/// Sets in bold what stands between backticks, which roff would print as quotation marks, and writes in ASCII what is not.
+/// Sets in bold what stands between backticks, which roff would print as quotation marks, and
+/// writes in ASCII what is not.
 fn emphasised(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {

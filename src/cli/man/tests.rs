@@ -1,4 +1,5 @@
-//! The pages are current: every command, option, example, exit code and variable is what the program really has.
+//! The pages are current: every command, option, example, exit code and variable is what the
+//! program really has.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -131,13 +132,13 @@ fn exit_codes_are_those_of_the_page_of_commands() {
 }
 
 /// Variables that are the system's business, or of no use to a user.
-const UNTOLD: [&str; 4] = ["HOME", "PATH", "SUDO_UID", "KRAKEN_SYSTEMCTL"];
+const UNDOCUMENTED: [&str; 4] = ["HOME", "PATH", "SUDO_UID", "KRAKEN_SYSTEMCTL"];
 
 #[test]
-fn every_variable_that_the_program_reads_is_told() {
+fn every_variable_that_the_program_reads_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut told: BTreeSet<&str> = ENVIRONMENT.iter().flat_map(|(names, _)| names.split(", ")).collect();
-    told.extend(UNTOLD);
+    let mut documented: BTreeSet<&str> = ENVIRONMENT.iter().flat_map(|(names, _)| names.split(", ")).collect();
+    documented.extend(UNDOCUMENTED);
     let mut folders = vec![root.join("src"), root.join("crates")];
     let mut seen = BTreeSet::new();
     while let Some(folder) = folders.pop() {
@@ -169,6 +170,6 @@ fn every_variable_that_the_program_reads_is_told() {
         seen.contains("KRAKEN_FLASH_CACHE") && seen.contains("NO_COLOR"),
         "{seen:?}"
     );
-    let untold: Vec<_> = seen.iter().filter(|name| !told.contains(name.as_str())).collect();
+    let untold: Vec<_> = seen.iter().filter(|name| !documented.contains(name.as_str())).collect();
     assert!(untold.is_empty(), "say on the manual pages what these do: {untold:?}");
 }
