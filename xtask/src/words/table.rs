@@ -78,7 +78,6 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     ("tools/", ALL),
     ("build.rs", ALL),
     ("CONTRIBUTING.md", ALL),
-    ("docs/architecture.md", ALL),
     ("docs/kraken-toml.md", ALL),
     ("crates/", &[Message]),
     // `mend_fat` is a public name.
