@@ -1,9 +1,11 @@
 //! `kraken.toml` → a resolved, validated [`Cluster`]; and the folder around it.
 //!
-//! [`load`] parses a text and checks it, with the bytes of the files that it names handed in by the caller ([`Files`]): every error names
-//! line and column, and what to do. The way through it: `read` walks the TOML and takes the known keys out ([`RawConfig`]), `resolve` fills
-//! in the defaults and checks all of it, with `names`, `ssh` and `crypt`; both note what is wrong and go on, so that everything is reported
-//! at once. [`workspace`] does the reading and writing: it finds `kraken.toml`, SSH keys and the cluster's keys, and makes what is missing.
+//! [`load`] parses a text and checks it, with the bytes of the files that it names handed in by the
+//! caller ([`Files`]): every error names line and column, and what to do. The way through it:
+//! `read` walks the TOML and takes the known keys out ([`RawConfig`]), `resolve` fills in the
+//! defaults and checks all of it, with `names`, `ssh` and `crypt`; both note what is wrong and go
+//! on, so that everything is reported at once. [`workspace`] does the reading and writing: it finds
+//! `kraken.toml`, SSH keys and the cluster's keys, and makes what is missing.
 //!
 //! This crate opens no image and no connection. But for [`workspace`] it touches no disk.
 //!
@@ -81,11 +83,12 @@ pub fn parse(name: &str, text: &str) -> Result<RawConfig, SpecErrors> {
     }
 }
 
-/// Reads the text of a spec, fills in the defaults and checks all of it. The empty text is the default cluster.
+/// Reads the text of a spec, fills in the defaults and checks all of it. The empty text is the
+/// default cluster.
 ///
 /// # Errors
-/// Everything that is wrong, at once: unknown keys, wrong types, and all that `kraken.toml`'s own rules forbid. Only a syntax
-/// error hides the rest, because what follows it would be guesswork.
+/// Everything that is wrong, at once: unknown keys, wrong types, and all that `kraken.toml`'s own
+/// rules forbid. Only a syntax error hides the rest, because what follows it would be guesswork.
 pub fn load(name: &str, text: &str, files: &dyn Files) -> Result<Cluster, SpecErrors> {
     let mut problems = problem::Problems::default();
     let raw = read::config(text, &mut problems);

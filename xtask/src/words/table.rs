@@ -84,7 +84,8 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     ("crates/disk/src/fat/repair.rs", &[Name]),
     // `Patience` is a public name.
     ("crates/fetch/src/download", &[Name]),
-    ("crates/spec/", ALL),
+    // The users' reference text, whose lines are a little wider.
+    ("crates/spec/src/raw.rs", &[Prose]),
     // `looks_bootable` is a public name.
     ("crates/testkit/src/loops.rs", &[Name]),
     // Crates that the modules of `src/` become.

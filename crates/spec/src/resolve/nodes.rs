@@ -1,4 +1,4 @@
-//! `[cluster] nodes` and `[[node]]`: how many nodes there are, what each one is, and that no two collide.
+//! `[cluster] nodes` and `[[node]]`: how many nodes there are, and what each of them is.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
@@ -19,7 +19,7 @@ use crate::raw::{RawConfig, RawNode};
 
 const MOST_LABELS: usize = 64;
 
-/// What `[swarm]` says of nodes that do not say it themselves.
+/// What `[swarm]` sets for nodes that do not set it themselves.
 #[derive(Clone, Copy)]
 struct Defaults {
     managers: u32,
@@ -35,7 +35,7 @@ impl Defaults {
     }
 }
 
-/// All nodes; `None` when one of them is wrong, or what they depend on is.
+/// Returns all nodes; `None` when one of them is wrong, or something that they depend on.
 pub(super) fn nodes(
     raw: &RawConfig,
     cluster_name: Option<&str>,
@@ -69,7 +69,8 @@ pub(super) fn nodes(
     Some(nodes)
 }
 
-/// The `[[node]]` sections by number; notes those without one, and those that say it twice.
+/// Returns the `[[node]]` sections by number. Notes those without a number, and those with the
+/// number of another one.
 fn by_number<'a>(raw: &'a [At<RawNode>], problems: &mut Problems) -> BTreeMap<u32, &'a RawNode> {
     let mut map: BTreeMap<u32, &RawNode> = BTreeMap::new();
     for At { value: node, span, .. } in raw {
@@ -108,8 +109,8 @@ fn by_number<'a>(raw: &'a [At<RawNode>], problems: &mut Problems) -> BTreeMap<u3
     map
 }
 
-/// How many nodes there are: `nodes`; without it seven, or as many as the highest number of a `[[node]]` when the numbers
-/// from eight on follow each other without a gap.
+/// Returns how many nodes there are: `nodes`; without it seven, or as many as the highest number of
+/// a `[[node]]` when the numbers from eight on follow each other without a gap.
 fn count(raw: &RawConfig, overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) -> Option<u32> {
     match &raw.cluster.nodes {
         Field::Wrong => None,
@@ -155,7 +156,8 @@ fn count_from_overrides(overrides: &BTreeMap<u32, &RawNode>, problems: &mut Prob
     count
 }
 
-/// Notes once, not for each node, that the addresses counted up from the first run out of the subnet or over the gateway.
+/// Notes once, not for each node, that the addresses counted up from the first one leave the subnet
+/// or include the gateway.
 fn check_room(
     count: u32,
     field: &Field<u32>,
@@ -210,7 +212,7 @@ fn check_room(
     }
 }
 
-/// One node; `None` when it is wrong.
+/// Returns one node; `None` when it is wrong.
 fn node(
     number: u32,
     raw: &RawNode,
@@ -271,24 +273,25 @@ fn address(number: u32, raw: &RawNode, addresses: &Addresses, problems: &mut Pro
         problems.push(
             Problem::new(format!("{address} cannot be a node's address: {why}"))
                 .at(at.span.clone(), why)
-                .help(addresses.mend()),
+                .help(addresses.help()),
         );
         return None;
     }
     Some(address)
 }
 
-/// A unicast MAC address: six pairs of hexadecimal digits with colons or hyphens between them.
+/// Reads a unicast MAC address: six pairs of hexadecimal digits with colons or hyphens between
+/// them.
 fn parse_mac(text: &str) -> Check<Mac> {
-    let mend = "write six pairs of hexadecimal digits, for example \"b8:27:eb:12:34:56\"";
+    let help = "write six pairs of hexadecimal digits, for example \"b8:27:eb:12:34:56\"";
     let parts: Vec<&str> = text.split([':', '-']).collect();
     let mut bytes = [0_u8; 6];
     if parts.len() != bytes.len() {
-        return wrong("this is no MAC address", mend);
+        return wrong("this is no MAC address", help);
     }
     for (byte, part) in bytes.iter_mut().zip(&parts) {
         if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return wrong("this is no MAC address", mend);
+            return wrong("this is no MAC address", help);
         }
         *byte = u8::from_str_radix(part, 16).unwrap_or_default();
     }
@@ -354,7 +357,8 @@ fn check_unique(nodes: &[Option<Node>], overrides: &BTreeMap<u32, &RawNode>, pro
     twice("MAC address", macs, |number| at(number, |raw| raw.mac.span()), problems);
 }
 
-/// Notes what is in the list twice. A value that the spec gives is pointed at before one that is a default.
+/// Notes what is in the list twice. The problem points at a value that the spec sets before one
+/// that is a default.
 fn twice<T: Eq + Hash + Copy + Display>(
     what: &str,
     values: impl Iterator<Item = (u32, T)>,
@@ -378,7 +382,7 @@ fn twice<T: Eq + Hash + Copy + Display>(
     }
 }
 
-/// With `interface = "mac"`, notes which nodes have none.
+/// With `interface = "mac"`, notes which nodes have no `mac`.
 fn check_macs(raw: &RawConfig, nodes: &[Option<Node>], overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) {
     let Field::Given(interface) = &raw.network.interface else {
         return;
@@ -405,7 +409,7 @@ fn check_macs(raw: &RawConfig, nodes: &[Option<Node>], overrides: &BTreeMap<u32,
     );
 }
 
-/// More managers than nodes cannot be.
+/// Notes that there are more managers than nodes.
 fn check_managers(raw: &RawConfig, count: u32, problems: &mut Problems) {
     if let Field::Given(at) = &raw.swarm.managers
         && at.value > count
@@ -421,7 +425,7 @@ fn check_managers(raw: &RawConfig, count: u32, problems: &mut Problems) {
     }
 }
 
-/// A swarm without a manager is none.
+/// Notes that no node is a manager: a swarm needs one.
 fn check_manager(nodes: &[Node], overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) {
     if nodes.iter().any(|node| node.role == Role::Manager) {
         return;

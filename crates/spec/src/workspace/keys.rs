@@ -1,4 +1,5 @@
-//! The SSH key pair beside `kraken.toml`: made once when there is no other key, used by every later run.
+//! The SSH key pair beside `kraken.toml`: made once when there is no other key, and used by every
+//! later run.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,8 @@ pub const PRIVATE_KEY: &str = "kraken_ed25519";
 /// The public key, in OpenSSH's one-line format.
 pub const PUBLIC_KEY: &str = "kraken_ed25519.pub";
 
-/// The public key of the pair in `folder`, and the file it is from; `None` when there is no pair. When the public half is
-/// missing it is derived from the private one.
+/// Returns the public key of the pair in `folder`, and the file it is from; `None` when there is no
+/// pair. When the public half is missing it is derived from the private one.
 pub(super) fn existing(folder: &Path) -> Result<Option<(PathBuf, String)>, WorkspaceError> {
     let public = beside(folder, PUBLIC_KEY);
     let bad = |path: &Path, why: String| WorkspaceError::BadKey {
@@ -43,8 +44,9 @@ pub(super) fn existing(folder: &Path) -> Result<Option<(PathBuf, String)>, Works
     }
 }
 
-/// Makes an ed25519 pair in `folder` and returns its public key. Neither file is there before it is whole; neither
-/// overwrites another. The private key goes first: a public key alone would be a lock without a key.
+/// Makes an ed25519 pair in `folder` and returns its public key. Each file appears only when it is
+/// complete, and neither overwrites another. The private key is written first: a public key alone
+/// would let no user log in.
 pub(super) fn make(folder: &Path, cluster: &str) -> Result<String, WorkspaceError> {
     let made = |source| WorkspaceError::MakeKey { source };
     let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(made)?;
@@ -65,6 +67,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Work
             source,
         },
     };
-    // The temporary file behind it is made with O_EXCL and mode 0600: its bytes are never open to others.
+    // The temporary file that it is written to is made with O_EXCL and mode 0600: other users can
+    // never read its bytes.
     atomic::write_new(path, mode, bytes).map_err(failed)
 }
