@@ -6,8 +6,9 @@
 //! serde's own derive does not read the sections, because it stops at the first mistake and forgets
 //! where a value stood.
 
-use super::cluster::{Availability, Board, DockerSource, InterfaceChoice, Role, Sudo, SwarmMode, UsedImage};
+use super::cluster::{DockerSource, InterfaceChoice, Sudo, SwarmMode, UsedImage};
 use super::field::{At, Field, Moment, Pairs};
+use super::node::{Availability, Board, Role};
 use super::options::Options;
 use super::section::Section;
 use super::tree::{Holds, Name};

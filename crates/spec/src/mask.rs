@@ -55,16 +55,16 @@ pub(super) fn paint_over(text: &str, hidden: &[Range<usize>]) -> String {
     }
 }
 
-/// Returns the start of the first PEM private key at or after `from`, and the end of its begin
-/// line.
-fn private_pem(text: &str, from: usize) -> Option<(usize, usize)> {
+/// Returns the begin line of the first PEM private key at or after `from`, without its final
+/// hyphens.
+fn private_pem(text: &str, from: usize) -> Option<Range<usize>> {
     let mut at = from;
     while let Some(found) = text.get(at..)?.find(PEM_BEGIN) {
         let start = at + found;
         let label = start + PEM_BEGIN.len();
         let line_end = text[label..].find(['\n', '-']).map_or(text.len(), |end| label + end);
         if text[label..line_end].contains(PEM_PRIVATE) {
-            return Some((start, line_end));
+            return Some(start..line_end);
         }
         at = label;
     }
@@ -74,12 +74,12 @@ fn private_pem(text: &str, from: usize) -> Option<(usize, usize)> {
 fn private_keys(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut at = 0;
-    while let Some((start, label_end)) = private_pem(text, at) {
+    while let Some(line) = private_pem(text, at) {
         // Without an end line, everything that follows may be the key.
-        let end = text[label_end..]
+        let end = text[line.end..]
             .find("-----END ")
-            .map_or(text.len(), |end| label_end + end);
-        spans.push(start..end);
+            .map_or(text.len(), |end| line.end + end);
+        spans.push(line.start..end);
         at = end;
     }
     if let Some(start) = text.find(PUTTY_BEGIN) {

@@ -42,7 +42,11 @@ impl Options {
 const DEEPEST: usize = 16;
 
 /// The place of a value that JSON cannot hold, and why it cannot.
-pub(super) type Unfit = (Range<usize>, &'static str);
+pub(super) struct Unfit {
+    pub(super) span: Range<usize>,
+    /// A clause: "it is too large a number".
+    pub(super) why: &'static str,
+}
 
 /// Returns a table as JSON, with the place of each value.
 pub(super) fn table(table: &DeTable<'_>) -> Result<Options, Unfit> {
@@ -73,7 +77,7 @@ impl Reader<'_> {
         path: &str,
         depth: usize,
     ) -> Result<Value, Unfit> {
-        let unfit = |why| (item.span(), why);
+        let unfit = |why| Unfit { span: item.span(), why };
         let Some(depth) = depth.checked_sub(1) else {
             return Err(unfit("it is too deep inside other values"));
         };

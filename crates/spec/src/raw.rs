@@ -14,12 +14,11 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::cluster::{
-    Apt, Availability, Board, Docker, DockerSource, InterfaceChoice, Keyboard, Role, Sudo, SwarmMode, UsedImage,
-};
+use super::cluster::{Apt, Docker, DockerSource, InterfaceChoice, Keyboard, Sudo, SwarmMode, UsedImage};
 use super::declare::section;
 use super::defaults;
 use super::field::{At, Field, Moment, Pairs};
+use super::node::{Availability, Board, Role};
 use super::options::Options;
 
 section! {

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::field::{At, Field, Moment, Pair, Pairs};
 use super::hints::{is_secret_name, printable, quoted, suggestion, unknown_key};
-use super::options::Options;
+use super::options::{Options, Unfit};
 use super::problem::{Problem, Problems};
 use super::tree::Name;
 
@@ -213,7 +213,7 @@ impl<'t, 'p> Section<'t, 'p> {
         };
         match super::options::table(table) {
             Ok(options) => Field::Given(at(key, value, options)),
-            Err((span, why)) => {
+            Err(Unfit { span, why }) => {
                 self.problems.push(
                     Problem::new(format!("a value in `{key}` cannot be written as JSON: {why}"))
                         .at(span, why)

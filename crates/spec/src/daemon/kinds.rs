@@ -57,7 +57,7 @@ fn fields(keys: &'static [Key], map: &serde_json::Map<String, Value>, path: &str
 
 /// Returns what is wrong with a value that has no other values inside it.
 fn simple(kind: &Kind, value: &Value, path: &str) -> Option<Fault> {
-    let (want, example) = form(kind);
+    let Form { want, example } = form(kind);
     let fault = |why: String, help: String| {
         Some(Fault {
             path: path.to_owned(),
@@ -116,9 +116,17 @@ fn shown(path: &str) -> String {
     }
 }
 
+/// What a value must be.
+struct Form {
+    /// In words: "a whole number, without quotes".
+    want: &'static str,
+    /// An example in TOML.
+    example: &'static str,
+}
+
 /// Returns a type in words, and an example in TOML.
-fn form(kind: &Kind) -> (&'static str, &'static str) {
-    match kind {
+fn form(kind: &Kind) -> Form {
+    let (want, example) = match kind {
         Kind::Bool => ("true or false, without quotes", "true"),
         Kind::Whole(..) => ("a whole number, without quotes", "5"),
         Kind::Text | Kind::Any => ("a text, in quotes", "\"10\""),
@@ -154,7 +162,8 @@ fn form(kind: &Kind) -> (&'static str, &'static str) {
         Kind::ApiVersion => ("a version of the API, in quotes", "\"1.44\""),
         Kind::List(_) => ("a list", "[\"…\"]"),
         Kind::Map(_) | Kind::Fields(_) => ("a table", "{ name = \"…\" }"),
-    }
+    };
+    Form { want, example }
 }
 
 fn fits(kind: &Kind, text: &str) -> bool {

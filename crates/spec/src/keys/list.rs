@@ -103,7 +103,7 @@ impl Schema {
     fn key(&self, section: &Value, name: &'static str) -> Key {
         let property = &section["properties"][name];
         let content = self.follow(property);
-        let (about, default_rule) = without_default(&text(&property["description"]));
+        let Description { about, default_rule } = without_default(&text(&property["description"]));
         let choices = content["oneOf"].as_array().into_iter().flatten().map(|choice| Choice {
             value: text(&choice["const"]),
             about: text(&choice["description"]),
@@ -153,11 +153,23 @@ fn kind(content: &Value) -> String {
     }
 }
 
+/// The description of a key, in two parts.
+struct Description {
+    about: String,
+    default_rule: Option<String>,
+}
+
 /// Splits a description into its text and the words after `Default:` in its last paragraph.
-fn without_default(description: &str) -> (String, Option<String>) {
+fn without_default(description: &str) -> Description {
     let (about, last) = description.rsplit_once("\n\n").unwrap_or(("", description));
     match last.strip_prefix("Default: ") {
-        Some(rule) => (about.to_owned(), Some(rule.to_owned())),
-        None => (description.to_owned(), None),
+        Some(rule) => Description {
+            about: about.to_owned(),
+            default_rule: Some(rule.to_owned()),
+        },
+        None => Description {
+            about: description.to_owned(),
+            default_rule: None,
+        },
     }
 }

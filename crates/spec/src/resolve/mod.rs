@@ -16,6 +16,7 @@ mod field;
 mod image;
 mod network;
 mod nodes;
+mod nodes_together;
 mod pools;
 mod swarm;
 mod system;

@@ -137,7 +137,7 @@ fn needed(
         .into_iter()
         .flat_map(|network| &network.dns)
         .map(|server| (*server, servers.clone()));
-    let containers = given(daemon, "dns").filter_map(|(text, span)| Some((text.parse().ok()?, Some(span))));
+    let containers = given(daemon, "dns").filter_map(|given| Some((given.text.parse().ok()?, Some(given.span))));
     for (server, span) in own.chain(containers) {
         let IpAddr::V4(server) = server else { continue };
         // Docker's own resolver answers on loopback.
@@ -153,13 +153,19 @@ fn needed(
     list
 }
 
+/// A text of an option, and its place in the spec.
+struct Given<'a> {
+    text: &'a str,
+    span: Range<usize>,
+}
+
 fn own_local(daemon: &Field<Options>) -> Vec<Taken> {
     let taken = |key: &'static str| {
-        move |(text, span): (&str, Range<usize>)| {
+        move |given: Given<'_>| {
             Some(Taken {
-                net: text.parse::<Ipv4Net>().ok()?.trunc(),
+                net: given.text.parse::<Ipv4Net>().ok()?.trunc(),
                 why: format!("`{key}` in [docker.daemon] gives it to Docker's local networks"),
-                span: Some(span),
+                span: Some(given.span),
             })
         }
     };
@@ -170,7 +176,7 @@ fn own_local(daemon: &Field<Options>) -> Vec<Taken> {
 }
 
 /// Returns the texts of an option, which may be one or a list, with their places.
-fn given<'a>(daemon: &'a Field<Options>, key: &'static str) -> impl Iterator<Item = (&'a str, Range<usize>)> {
+fn given<'a>(daemon: &'a Field<Options>, key: &'static str) -> impl Iterator<Item = Given<'a>> {
     let options = match daemon {
         Field::Given(at) => Some(&at.value),
         Field::Absent | Field::Wrong => None,
@@ -183,14 +189,16 @@ fn given<'a>(daemon: &'a Field<Options>, key: &'static str) -> impl Iterator<Ite
         };
         let many = matches!(options.values.get(key), Some(Value::Array(_)));
         let place = move |index: usize| if many { format!("{key}/{index}") } else { key.to_owned() };
-        values
-            .into_iter()
-            .enumerate()
-            .filter_map(move |(index, value)| Some((value.as_str()?, options.value_span(&place(index))?)))
+        values.into_iter().enumerate().filter_map(move |(index, value)| {
+            Some(Given {
+                text: value.as_str()?,
+                span: options.value_span(&place(index))?,
+            })
+        })
     })
 }
 
-fn given_bases(daemon: &Field<Options>) -> impl Iterator<Item = (&str, Range<usize>)> {
+fn given_bases(daemon: &Field<Options>) -> impl Iterator<Item = Given<'_>> {
     let options = match daemon {
         Field::Given(at) => Some(&at.value),
         Field::Absent | Field::Wrong => None,
@@ -199,7 +207,10 @@ fn given_bases(daemon: &Field<Options>) -> impl Iterator<Item = (&str, Range<usi
         let list = options.values.get("default-address-pools").and_then(Value::as_array);
         list.into_iter().flatten().enumerate().filter_map(|(index, pool)| {
             let place = format!("default-address-pools/{index}/base");
-            Some((pool.get("base")?.as_str()?, options.value_span(&place)?))
+            Some(Given {
+                text: pool.get("base")?.as_str()?,
+                span: options.value_span(&place)?,
+            })
         })
     })
 }

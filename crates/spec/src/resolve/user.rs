@@ -7,10 +7,11 @@ use super::field::{bad_file, checked, checked_list, value_or};
 use crate::cluster::{SecretText, Sudo, User};
 use crate::defaults::{GROUPS, NAME};
 use crate::field::{At, Field};
+use crate::names::{self, Check, Wrong};
 use crate::problem::{Problem, Problems};
 use crate::raw::RawUser;
 use crate::ssh::{self, KeyError};
-use crate::{DefaultKeys, Files, crypt, mask, names};
+use crate::{DefaultKeys, Files, crypt, mask};
 
 const MOST_GROUPS: usize = 64;
 const MOST_KEYS: usize = 256;
@@ -124,7 +125,7 @@ fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Optio
     let path = files.locate(&at.value);
     match read_keys(&path, files.read(&path)) {
         Ok(keys) => Some(keys),
-        Err((why, help)) => {
+        Err(Wrong { why, help }) => {
             problems.push(bad_file(at, &path, "SSH key", why, help));
             None
         }
@@ -132,10 +133,11 @@ fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Optio
 }
 
 /// Returns the keys in the content of a file, or why there are none and what to do.
-fn read_keys(path: &Path, read: io::Result<Vec<u8>>) -> Result<Vec<String>, (String, String)> {
+fn read_keys(path: &Path, read: io::Result<Vec<u8>>) -> Check<Vec<String>> {
     let bytes = read.map_err(|error| {
+        let why = error.to_string();
         let help = "check the name and the permissions; `ssh-keygen -t ed25519` makes a key".to_owned();
-        (error.to_string(), help)
+        Wrong { why, help }
     })?;
     ssh::public_keys(&bytes).map_err(|error| {
         let help = match (&error, path.extension()) {
@@ -150,7 +152,8 @@ fn read_keys(path: &Path, read: io::Result<Vec<u8>>) -> Result<Vec<String>, (Str
             }
             _ => error.help(),
         };
-        (error.to_string(), help)
+        let why = error.to_string();
+        Wrong { why, help }
     })
 }
 
@@ -171,7 +174,7 @@ fn default_keys(files: &dyn Files, problems: &mut Problems) -> Option<Vec<String
     for (path, read) in found {
         match read_keys(&path, read) {
             Ok(more) => add_once(&mut keys, more),
-            Err((why, help)) => {
+            Err(Wrong { why, help }) => {
                 good = false;
                 problems.push(
                     Problem::new(format!("reading the SSH key {}: {why}", path.display()))

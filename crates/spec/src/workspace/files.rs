@@ -59,6 +59,22 @@ fn home_of(uid: &str, passwd: &str) -> Option<PathBuf> {
     home.starts_with('/').then(|| PathBuf::from(home))
 }
 
+/// The public key of the pair beside the spec.
+pub(super) struct PublicHalf {
+    /// The file that it was read from.
+    pub(super) path: PathBuf,
+    /// The key, in OpenSSH's one-line format.
+    pub(super) key: String,
+}
+
+/// A file that was read whole.
+#[derive(Debug)]
+pub(super) struct SmallFile {
+    pub(super) bytes: Vec<u8>,
+    /// Its type and permission bits (`st_mode`, inode(7)).
+    pub(super) mode: u32,
+}
+
 /// Reads the files of the spec in one folder.
 pub(super) struct DiskFiles<'a> {
     /// The folder of the spec.
@@ -66,7 +82,7 @@ pub(super) struct DiskFiles<'a> {
     /// The user's home.
     pub(super) home: Option<&'a Path>,
     /// The public key of the pair beside the spec, when there is one.
-    pub(super) pair: Option<(PathBuf, String)>,
+    pub(super) pair: Option<PublicHalf>,
 }
 
 impl DiskFiles<'_> {
@@ -77,7 +93,7 @@ impl DiskFiles<'_> {
             .iter()
             .map(|name| home.join(".ssh").join(name))
             .map(|path| {
-                let read = read_small(&path).map(|(bytes, _)| bytes);
+                let read = read_small(&path).map(|file| file.bytes);
                 (path, read)
             })
             .filter(|(_, read)| !matches!(read, Err(error) if error.kind() == io::ErrorKind::NotFound))
@@ -86,7 +102,7 @@ impl DiskFiles<'_> {
 
     /// Returns the files with the keys that may log in when the spec names no key.
     pub(super) fn default_key_files(&self) -> Vec<PathBuf> {
-        let pair = self.pair.iter().map(|(path, _)| path.clone());
+        let pair = self.pair.iter().map(|pair| pair.path.clone());
         pair.chain(self.home_keys().into_iter().map(|(path, _)| path)).collect()
     }
 }
@@ -100,11 +116,11 @@ impl Files for DiskFiles<'_> {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        read_small(path).map(|(bytes, _)| bytes)
+        read_small(path).map(|file| file.bytes)
     }
 
     fn read_secret(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let (bytes, mode) = read_small(path)?;
+        let SmallFile { bytes, mode } = read_small(path)?;
         if mode & EVERYBODY_READS != 0 {
             let why = format!("everybody can read it (mode {:04o})", mode & 0o7777);
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
@@ -122,8 +138,8 @@ impl Files for DiskFiles<'_> {
 
     fn default_ssh_keys(&self) -> DefaultKeys {
         let mut found = Vec::new();
-        if let Some((path, key)) = &self.pair {
-            found.push((path.clone(), Ok(key.clone().into_bytes())));
+        if let Some(pair) = &self.pair {
+            found.push((pair.path.clone(), Ok(pair.key.clone().into_bytes())));
         }
         found.extend(self.home_keys());
         if found.is_empty() {
@@ -146,7 +162,7 @@ pub(super) fn beside(folder: &Path, name: &str) -> PathBuf {
 
 /// Returns the content and the mode of a regular file of at most [`LARGEST`] bytes. Opening never
 /// waits for a pipe's writer.
-pub(super) fn read_small(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+pub(super) fn read_small(path: &Path) -> io::Result<SmallFile> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
     let metadata = file.metadata()?;
@@ -158,7 +174,10 @@ pub(super) fn read_small(path: &Path) -> io::Result<(Vec<u8>, u32)> {
     if bytes.len() as u64 > LARGEST {
         return Err(io::Error::other("it is larger than 8 MiB"));
     }
-    Ok((bytes, metadata.mode()))
+    Ok(SmallFile {
+        bytes,
+        mode: metadata.mode(),
+    })
 }
 
 #[cfg(test)]

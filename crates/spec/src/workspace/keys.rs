@@ -2,13 +2,13 @@
 //! later run.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use super::error::WorkspaceError;
-use super::files::{beside, read_small};
+use super::files::{PublicHalf, beside, read_small};
 use kraken_foundation::atomic;
 
 /// The private key, in OpenSSH's format, mode 0600.
@@ -18,26 +18,32 @@ pub const PUBLIC_KEY: &str = "kraken_ed25519.pub";
 
 /// Returns the public key of the pair in `folder`, and the file it is from; `None` when there is no
 /// pair. When the public half is missing it is derived from the private one.
-pub(super) fn existing(folder: &Path) -> Result<Option<(PathBuf, String)>, WorkspaceError> {
+pub(super) fn existing(folder: &Path) -> Result<Option<PublicHalf>, WorkspaceError> {
     let public = beside(folder, PUBLIC_KEY);
     let bad = |path: &Path, why: String| WorkspaceError::BadKey {
         path: path.to_owned(),
         why,
     };
     match read_small(&public) {
-        Ok((bytes, _)) => {
-            let keys = crate::public_keys(&bytes).map_err(|error| bad(&public, error.to_string()))?;
-            return Ok(Some((public, keys.join("\n"))));
+        Ok(file) => {
+            let keys = crate::public_keys(&file.bytes).map_err(|error| bad(&public, error.to_string()))?;
+            return Ok(Some(PublicHalf {
+                path: public,
+                key: keys.join("\n"),
+            }));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(bad(&public, error.to_string())),
     }
     let private = beside(folder, PRIVATE_KEY);
     match read_small(&private) {
-        Ok((bytes, _)) => {
-            let key = PrivateKey::from_openssh(&bytes).and_then(|key| key.public_key().to_openssh());
+        Ok(file) => {
+            let key = PrivateKey::from_openssh(&file.bytes).and_then(|key| key.public_key().to_openssh());
             let line = key.map_err(|_| bad(&private, "it is not a private key in OpenSSH's format".to_owned()))?;
-            Ok(Some((private, line)))
+            Ok(Some(PublicHalf {
+                path: private,
+                key: line,
+            }))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(bad(&private, error.to_string())),

@@ -113,7 +113,8 @@ impl Workspace {
 
 /// Returns the text of the spec; `None` when it does not exist and the user did not name it.
 fn read_config(path: &Path, named: bool) -> Result<Option<String>, WorkspaceError> {
-    let read = files::read_small(path).and_then(|(bytes, _)| {
+    let read = files::read_small(path).and_then(|file| {
+        let bytes = file.bytes;
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is text in UTF-16"));
         }
