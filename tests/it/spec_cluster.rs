@@ -167,12 +167,12 @@ fn nodes_tell_their_stages_unless_one_line_says_no() {
     for wrong in ["[system]\ntell = \"no\"\n", "[system]\ntell = 0\n"] {
         let errors = kraken_spec::load("x", wrong, &Nothing).unwrap_err();
         assert!(
-            errors.problems()[0].mend().unwrap().contains("tell = true"),
+            errors.problems()[0].hint().unwrap().contains("tell = true"),
             "{errors:?}"
         );
     }
     let elsewhere = kraken_spec::load("x", "tell = false\n", &Nothing).unwrap_err();
-    assert_eq!(elsewhere.problems()[0].mend(), Some("`tell` belongs in [system]"));
+    assert_eq!(elsewhere.problems()[0].hint(), Some("`tell` belongs in [system]"));
 }
 
 #[test]

@@ -1,22 +1,23 @@
-//! The resolved cluster: what every other room works from. All defaults are filled in, all checks are passed.
+//! The resolved cluster, which all other crates work from. All defaults are filled in, and all
+//! values are checked.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
-use kraken_foundation::mac::Mac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::nets::{LocalPool, addresses_in};
+use super::node::{Node, Role};
 
 /// A whole cluster, valid by construction.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cluster {
-    /// The cluster's name, an RFC 1123 label; also the stem of the default host names (`kraken` → `kraken-1`).
+    /// The cluster's name, an RFC 1123 label; also the stem of the default host names (`kraken` →
+    /// `kraken-1`).
     pub name: String,
     /// Addresses and interfaces.
     pub network: Network,
@@ -24,25 +25,25 @@ pub struct Cluster {
     pub image: Image,
     /// The account made on every node.
     pub user: User,
-    /// What all nodes have set alike.
+    /// Settings that are the same on all nodes.
     pub system: System,
     /// Docker inside the images.
     pub docker: Docker,
-    /// How packages are got.
+    /// Where packages come from.
     pub apt: Apt,
-    /// The swarm that the nodes are.
+    /// The swarm that the nodes form.
     pub swarm: Swarm,
     /// The nodes, numbered 1, 2, 3, … without a gap.
     pub nodes: Vec<Node>,
 }
 
 impl Cluster {
-    /// Its managers, by number.
+    /// The cluster's managers, by number.
     pub fn managers(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| node.role == Role::Manager)
     }
 
-    /// The manager that the swarm begins with.
+    /// The manager that the swarm starts with.
     pub fn first_manager(&self) -> Option<&Node> {
         self.managers().next()
     }
@@ -68,7 +69,8 @@ pub struct Network {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InterfaceChoice {
-    /// The USB gigabit adapter if there is one with a link, else the onboard port; the address is the same.
+    /// The USB gigabit adapter if there is one with a link, else the onboard port; the address is
+    /// the same.
     #[default]
     Auto,
     /// The onboard Ethernet port.
@@ -85,18 +87,21 @@ pub enum InterfaceChoice {
 pub struct Image {
     /// Where the base image comes from.
     pub base: BaseRef,
-    /// SHA-256 that the base must have, of the file as downloaded or of the raw image in it: either match is good.
+    /// SHA-256 that the base must have, of the file as downloaded or of the raw image in it: one
+    /// match is enough.
     #[serde(serialize_with = "hex_option")]
     pub sha256: Option<[u8; 32]>,
     /// Address of the catalogue of OS images; `None` for Raspberry Pi's own.
     pub catalogue: Option<String>,
-    /// A mirror: replaces scheme and host (and is put before the path) of the addresses that a catalogue names.
+    /// A mirror: its scheme and host replace those of the addresses that a catalogue names, and its
+    /// path is put before theirs.
     pub mirror: Option<String>,
-    /// What becomes of a base that somebody has used.
+    /// What happens to a base that was in use before.
     pub used: UsedImage,
 }
 
-/// `[image] used`: what becomes of a base that was in use before, where not all of it can be taken back.
+/// `[image] used`: what becomes of a base that was in use before, where not all of it can be taken
+/// back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UsedImage {
@@ -134,11 +139,13 @@ pub enum BaseRef {
 pub struct User {
     /// Account name, `[a-z][a-z0-9-]*`, at most 32 characters, not `root`.
     pub name: String,
-    /// Supplementary groups; those that the image does not have are left out by `provision`.
+    /// Supplementary groups; `provision` leaves out those that the image does not have.
     pub groups: Vec<String>,
-    /// Public keys in OpenSSH's one-line format, comment included. Never empty, except in a plan made before there is a key.
+    /// Public keys in OpenSSH's one-line format, comment included. Never empty, except in a plan
+    /// made before there is a key.
     pub ssh_keys: Vec<String>,
-    /// The hash for `/etc/shadow` (crypt(5) format), from `password-hash-file`. Without one the password is locked.
+    /// The hash for `/etc/shadow` (crypt(5) format), from `password-hash-file`. Without one the
+    /// password is locked.
     pub password_hash: Option<SecretText>,
     /// What the user may do as root.
     pub sudo: Sudo,
@@ -153,7 +160,7 @@ impl SecretText {
     pub fn new(text: String) -> Self {
         Self(text)
     }
-    /// The secret itself, for the one place that must write it.
+    /// Returns the secret itself, for the one place that must write it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -192,7 +199,7 @@ pub struct System {
     pub timezone: String,
     /// A locale (`en_GB.UTF-8`); `C.UTF-8` by default, which needs no generation.
     pub locale: String,
-    /// Console keyboard.
+    /// The console keyboard.
     pub keyboard: Keyboard,
     /// Packages that are baked into the images: `NAME` or `NAME=VERSION`.
     pub packages: Vec<String>,
@@ -200,20 +207,23 @@ pub struct System {
     pub debs: Vec<DebRef>,
     /// Packages that the node itself installs over the network on its first boot.
     pub packages_on_first_boot: Vec<String>,
-    /// A folder with `boot/` and `root/` whose files are laid over every node, joined with the folder of `kraken.toml`.
+    /// A folder with `boot/` and `root/` whose files are laid over every node, joined with the
+    /// folder of `kraken.toml`.
     pub overlay: Option<PathBuf>,
-    /// The clock of a node never shows an earlier time than this (seconds since 1970-01-01 UTC). `None`: the base's own age.
+    /// The clock of a node never shows an earlier time than this (seconds since 1970-01-01 UTC).
+    /// `None`: the base's own age.
     pub clock_floor: Option<i64>,
-    /// Whether each node tells how far it is, on its consoles and by its green LED.
+    /// Whether each node reports its progress, on its consoles and by its green LED.
     pub tell: bool,
 }
 
 /// A package file of `[system] debs`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DebRef {
-    /// As the spec writes it: this, and no path of this machine, goes into the lock file.
+    /// As the spec writes it. This goes into the lock file, and no path of this machine does.
     pub written: String,
-    /// Where it is: absolute, or relative to the folder of `kraken.toml` and already joined with it.
+    /// Where it is: absolute, or relative to the folder of `kraken.toml` and already joined with
+    /// it.
     #[serde(skip)]
     pub path: PathBuf,
 }
@@ -222,23 +232,24 @@ pub struct DebRef {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Docker {
-    /// Where it comes from.
+    /// Where Docker comes from.
     pub source: DockerSource,
-    /// The packages to bake in; `None` for those that the source is known to need.
+    /// The packages to bake in; `None`: those that the source is known to need.
     pub packages: Option<Vec<String>>,
-    /// Docker's own archive, without the distribution at its end and without a slash there.
+    /// The address of Docker's own archive, without the distribution at its end and without a slash
+    /// there.
     pub archive: String,
-    /// A file with the key of Docker's own archive; `None`: it is fetched from there.
+    /// A file with the key of Docker's own archive; `None`: the key is fetched from the archive.
     pub key_file: Option<PathBuf>,
     /// The fingerprint that this key must have.
     #[serde(serialize_with = "hex_text")]
     pub key_fingerprint: [u8; 20],
     /// Whether the user is in the group `docker`.
     pub user_in_group: bool,
-    /// Options of dockerd that are laid over the template's.
+    /// Options of dockerd that are laid over those of the template.
     pub daemon: serde_json::Map<String, serde_json::Value>,
-    /// Pools for the networks that each node has for itself, where Docker's own would overlap with what the nodes need or with
-    /// `[swarm] address-pools`; empty: Docker's own.
+    /// Pools for the networks that each node has for itself, where Docker's own would overlap with
+    /// what the nodes need or with `[swarm] address-pools`; empty: Docker's own.
     pub local_pools: Vec<LocalPool>,
 }
 
@@ -282,23 +293,25 @@ pub enum DockerSource {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Swarm {
-    /// How the nodes become one.
+    /// How the nodes become one swarm.
     pub mode: SwarmMode,
     /// The file with the cluster's keys.
     pub keys_file: PathBuf,
     /// Pools from which overlay networks get their subnets; empty: Docker's default, 10.0.0.0/8.
     pub address_pools: Vec<Ipv4Net>,
-    /// What of Docker's default is taken already, when `address-pools` was chosen for that.
+    /// What already uses a part of Docker's default, when `address-pools` was chosen for that
+    /// reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool_avoids: Option<String>,
-    /// Prefix length of those subnets.
+    /// Prefix length of the overlay networks' subnets.
     pub subnet_size: u8,
     /// UDP port of the overlay networks' VXLAN.
     pub data_port: u16,
 }
 
 impl Swarm {
-    /// How many containers have an address in an overlay network, each node's own end of it counted.
+    /// Returns how many containers can have an address in an overlay network, with one for each
+    /// node's own end of it.
     pub fn addresses_in_subnet(&self) -> u32 {
         addresses_in(self.subnet_size)
     }
@@ -311,33 +324,21 @@ pub enum SwarmMode {
     /// Each node's membership is in its image.
     #[default]
     Baked,
-    /// That of the first manager is; the others join through Docker's own interface, with a token that is in their
-    /// images.
+    /// That of the first manager is; the others join through Docker's own interface, with a token
+    /// that is in their images.
     Join,
     /// No swarm.
     None,
-}
-
-/// `[[node]] availability`, in Docker's words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Availability {
-    /// It takes tasks.
-    #[default]
-    Active,
-    /// It takes no new tasks.
-    Pause,
-    /// It has no tasks.
-    Drain,
 }
 
 /// `[apt]`.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Apt {
-    /// The address of an archive as the base image names it → the address to use in its place.
+    /// Maps the address of an archive as the base image names it to the address to use in its
+    /// place.
     pub mirrors: std::collections::BTreeMap<String, String>,
-    /// A proxy for packages; `None`: what the environment says.
+    /// A proxy for packages; `None`: the one that the environment names.
     pub proxy: Option<String>,
     /// Whether recommended packages are baked in, too.
     pub recommends: bool,
@@ -362,82 +363,5 @@ impl Default for Keyboard {
             layout: "us".into(),
             variant: String::new(),
         }
-    }
-}
-
-/// One Raspberry Pi of the cluster.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Node {
-    /// Its number, from 1.
-    pub number: u32,
-    /// RFC 1123 label, unique in the cluster.
-    pub hostname: String,
-    /// Its static address, inside the subnet, unique in the cluster.
-    pub address: Ipv4Addr,
-    /// What it is in the swarm.
-    pub role: Role,
-    /// Which board it is.
-    pub board: Board,
-    /// MAC address of its network interface, when known.
-    pub mac: Option<Mac>,
-    /// Free-form labels, for the swarm's placement constraints.
-    pub labels: BTreeMap<String, String>,
-    /// Whether it takes the swarm's tasks.
-    pub availability: Availability,
-}
-
-/// `[[node]] role`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// It takes part in the swarm's raft.
-    Manager,
-    /// It runs services only.
-    Worker,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Role::Manager => "manager",
-            Role::Worker => "worker",
-        })
-    }
-}
-
-/// `[[node]] board`. It guides checks (an arm64 image on a board that cannot run it), never what is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Board {
-    /// Raspberry Pi Zero W or 1: ARMv6, 32 bit only.
-    Pi1,
-    /// Raspberry Pi 2: ARMv7, 32 bit only (v1.1).
-    Pi2,
-    /// Raspberry Pi 3 (A+, B, B+) and Zero 2 W.
-    #[default]
-    Pi3,
-    /// Raspberry Pi 4, 400, CM4.
-    Pi4,
-    /// Raspberry Pi 5, 500, CM5.
-    Pi5,
-}
-
-impl Board {
-    /// Whether the board runs 64-bit (arm64) systems.
-    pub fn is_64_bit(self) -> bool {
-        matches!(self, Board::Pi3 | Board::Pi4 | Board::Pi5)
-    }
-}
-
-impl fmt::Display for Board {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Board::Pi1 => "pi1",
-            Board::Pi2 => "pi2",
-            Board::Pi3 => "pi3",
-            Board::Pi4 => "pi4",
-            Board::Pi5 => "pi5",
-        })
     }
 }

@@ -1,18 +1,19 @@
-//! Password hashes: whether a text has the shape of a strong hash of crypt(5). It is never quoted.
+//! Password hashes: checks whether a text has the shape of a strong hash of crypt(5). The text is
+//! never quoted.
 
 /// Why a text is not a usable password hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HashError {
-    /// Not the shape of any hash.
+    /// It does not have the shape of any hash.
     #[error("what is in the file is not a password hash")]
     NotAHash,
-    /// A hash of a method that is too weak.
+    /// It is a hash of a method that is too weak.
     #[error("the hash is of a method that is too weak (MD5 or DES)")]
     Weak,
 }
 
-/// Whether `text` is a hash of one of the methods that crypt(5) of Debian calls acceptable for new hashes:
-/// yescrypt, gost-yescrypt, scrypt, bcrypt, sha512crypt, sha256crypt.
+/// Checks whether `text` is a hash of one of the methods that crypt(5) of Debian calls acceptable
+/// for new hashes: yescrypt, gost-yescrypt, scrypt, bcrypt, sha512crypt, sha256crypt.
 pub(super) fn check(text: &str) -> Result<(), HashError> {
     let parts: Vec<&str> = text.split('$').collect();
     let strong = match parts.as_slice() {

@@ -1,13 +1,14 @@
-//! `section!` declares a section of `kraken.toml` as a struct, each key as a field of it. All else
-//! follows from the field: its name (`first_address` is written `first-address`), its type with the
-//! reader for it, its doc comment and its schemars attributes with the schema, the commented file of
-//! `kraken-flash init` and the table in `docs/kraken-toml.md` (`keys`).
+//! `section!` declares a section of `kraken.toml` as a struct, and each key as a field of it.
+//! Everything else follows from the field: its name (`first_address` is written `first-address`);
+//! from its type the reader; from its doc comment and its schemars attributes the schema, the
+//! commented file of `kraken-flash init` and the table in `docs/kraken-toml.md` (`keys`).
 //!
 //! serde's own derive does not read the sections, because it stops at the first mistake and forgets
 //! where a value stood.
 
-use super::cluster::{Availability, Board, DockerSource, InterfaceChoice, Role, Sudo, SwarmMode, UsedImage};
+use super::cluster::{DockerSource, InterfaceChoice, Sudo, SwarmMode, UsedImage};
 use super::field::{At, Field, Moment, Pairs};
+use super::node::{Availability, Board, Role};
 use super::options::Options;
 use super::section::Section;
 use super::tree::{Holds, Name};
@@ -23,16 +24,16 @@ pub(super) trait Keyed: Default {
 
 /// The type of a field of a section.
 pub(super) trait Entry: Sized {
-    /// What it holds.
+    /// What the key holds.
     const HOLDS: Holds;
 
-    /// Takes it out of the table that it is in.
+    /// Takes the field out of the table that it is in.
     fn take(section: &mut Section<'_, '_>, key: &'static str) -> Self;
 }
 
 /// The type of a value.
 pub(super) trait Content: Sized {
-    /// Takes it out of the table that it is in.
+    /// Takes the value out of the table that it is in.
     fn take(section: &mut Section<'_, '_>, key: &'static str) -> Field<Self>;
 }
 
@@ -52,7 +53,7 @@ impl<T: Keyed> Entry for Vec<At<T>> {
     }
 }
 
-/// Which method of a section reads a type.
+/// Maps a type to the method of a section that reads it.
 macro_rules! read_by {
     ($($type:ty: $method:ident,)+) => {
         $(impl Content for $type {
@@ -81,7 +82,7 @@ read_by! {
     UsedImage: choice,
 }
 
-/// The name of a field with hyphens: `first_address` → `first-address`.
+/// Returns the name of a field with hyphens: `first_address` → `first-address`.
 pub(super) const fn with_hyphens<const LENGTH: usize>(name: &str) -> [u8; LENGTH] {
     let name = name.as_bytes();
     let mut key = [0; LENGTH];
@@ -96,7 +97,7 @@ pub(super) const fn with_hyphens<const LENGTH: usize>(name: &str) -> [u8; LENGTH
     key
 }
 
-/// The key that a field declares, as it is written.
+/// The key that a field declares, as it is written in the file.
 macro_rules! key {
     ($field:ident) => {
         const {

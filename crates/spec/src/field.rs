@@ -6,32 +6,32 @@ use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-/// A value and its place in the text, in bytes.
+/// A value and its place in the text, as a range of bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct At<T> {
-    /// The key that it is the value of, or that the list or table with it is the value of.
+    /// The key whose value it is, or whose value is the list or table that contains it.
     pub key: &'static str,
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Where the value stands.
     pub span: Range<usize>,
 }
 
 /// The value of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Field<T> {
-    /// The key is not there: its default holds.
+    /// The key is absent: its default holds.
     #[default]
     Absent,
-    /// It is there with a value that cannot be it; that was reported. What depends on it is not
+    /// The key is there, but its value cannot be used; that was reported. What depends on it is not
     /// checked.
     Wrong,
-    /// It is there.
+    /// The key is there with a usable value.
     Given(At<T>),
 }
 
 impl<T> Field<T> {
-    /// The place of the value, when there is a usable one.
+    /// Returns the place of the value, when there is a usable one.
     pub fn span(&self) -> Option<Range<usize>> {
         match self {
             Field::Given(at) => Some(at.span.clone()),
@@ -39,7 +39,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether the key is there, with a usable value or not.
+    /// Returns whether the key is there, with a usable value or not.
     pub fn is_set(&self) -> bool {
         !matches!(self, Field::Absent)
     }
@@ -58,9 +58,9 @@ impl AsRef<str> for Moment {
 /// One line of a table of strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pair {
-    /// What stands before the `=`.
+    /// The text before the `=`.
     pub name: At<String>,
-    /// What stands after it.
+    /// The text after the `=`.
     pub value: At<String>,
 }
 
@@ -68,7 +68,7 @@ pub struct Pair {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs(pub Vec<Pair>);
 
-/// In the schema a type is what it is written as: places are no part of the format.
+/// In the schema a type is what the user writes: places are not part of the format.
 macro_rules! schema_of {
     ($content:ty => $($type:tt)+) => {
         impl $($type)+ {

@@ -1,8 +1,8 @@
-//! What to tell somebody who wrote a key or a name that we do not have.
+//! Hints for a user who wrote a key or a name that does not exist.
 
 use super::tree::{Name, SectionNames, sections};
 
-/// Whether a key that we do not know is likely to hold a secret.
+/// Returns whether an unknown key is likely to hold a secret.
 pub(super) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["pass", "secret", "token", "private", "hash", "psk"]
@@ -10,13 +10,13 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-/// What to do about a key that its section does not have. `here` are the keys of the section, `root`
-/// those of the whole file.
+/// Returns what to do about a key that its section does not have. `here` are the keys of the
+/// section, `root` those of the whole file.
 pub(super) fn unknown_key(name: &str, here: &[Name], root: &'static [Name]) -> String {
     let kebab = name.to_ascii_lowercase().replace('_', "-");
     let known: Vec<&str> = here.iter().map(|name| name.key).collect();
     let near = suggestion(name, known.iter().copied());
-    // Written with underscores or capitals, it is a near miss and nothing else.
+    // If it is written with underscores or capitals, it is a near miss and needs no other hint.
     let is_here = known.contains(&kebab.as_str());
     let (meant, home) = match is_here {
         true => (None, None),
@@ -30,7 +30,8 @@ pub(super) fn unknown_key(name: &str, here: &[Name], root: &'static [Name]) -> S
     }
 }
 
-/// What names mean that are no keys, and which of several keys with the same name is most likely meant.
+/// Returns what is meant by names that are not keys, and which of several keys with the same name
+/// is most likely meant.
 fn meant(name: &str) -> Option<&'static str> {
     Some(match name {
         "address" => "`address` belongs in a [[node]]; all nodes are counted up from `first-address` in [network]",
@@ -51,10 +52,10 @@ fn meant(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The section with a key of this name, when it is the only one.
+/// Returns the section with a key of this name, when only one section has it.
 fn home(name: &str, root: &'static [Name]) -> Option<String> {
     let has = |section: &SectionNames| section.names.iter().any(|known| known.key == name);
-    // A section at the top of the file has no home.
+    // A section at the top of the file is not in another section.
     let mut homes = sections(root)
         .into_iter()
         .filter(|section| !section.path.is_empty() && has(section));
@@ -66,7 +67,7 @@ fn home(name: &str, root: &'static [Name]) -> Option<String> {
     Some(format!("`{name}` belongs in {article}{}", home.header()))
 }
 
-/// "did you mean …?" for a near miss.
+/// Returns "did you mean …?" for a near miss.
 pub(super) fn suggestion<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     if given.len() > 64 {
         return None;
@@ -79,7 +80,7 @@ pub(super) fn suggestion<'a>(given: &str, known: impl Iterator<Item = &'a str>) 
         .map(|(_, name)| format!("did you mean `{name}`?"))
 }
 
-/// At most 60 characters, none of them a control character.
+/// Returns at most 60 characters of the text, none of them a control character.
 pub(super) fn printable(text: &str) -> String {
     let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
     if text.chars().nth(60).is_some() {
@@ -88,7 +89,7 @@ pub(super) fn printable(text: &str) -> String {
     shown
 }
 
-/// The names in quotes, with commas between them.
+/// Returns the names in quotes, with commas between them.
 pub(super) fn quoted(names: &[&str]) -> String {
     let names: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
     names.join(", ")
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_told_its_section_and_its_near_miss() {
+    fn the_error_of_an_unknown_key_names_its_section_or_its_near_miss() {
         for (text, want) in [
             ("[swarm]\nmode_ = \"baked\"\n", "did you mean `mode`?"),
             ("[user]\nssh_keys = []\n", "did you mean `ssh-keys`?"),
@@ -129,7 +130,7 @@ mod tests {
             ("[apt]\nname = \"x\"\n", "known here: mirrors, proxy, recommends"),
         ] {
             let errors = crate::parse("x", text).unwrap_err();
-            assert_eq!(errors.problems()[0].mend(), Some(want), "{text}");
+            assert_eq!(errors.problems()[0].hint(), Some(want), "{text}");
         }
     }
 

@@ -1,8 +1,9 @@
-//! Which keyboards there are, as far as this program knows: the image that they are for has its own list, and that decides (`provision`).
+//! The keyboard layouts that this program knows. An image has its own list, and that list decides
+//! (`provision`).
 
 use super::names::{Check, Wrong, wrong};
 
-/// Whose layouts are listed here (rules/base.xml and base.extras.xml).
+/// The source of the layouts that are listed here (rules/base.xml and base.extras.xml).
 pub const KEYBOARDS_OF: &str = "xkeyboard-config 2.35.1";
 
 /// Names of layouts, sorted.
@@ -11,7 +12,8 @@ const LAYOUTS: &str = "\
     gr hr hu id ie il in iq ir is it jp jv ke kg kh kr kz la latam lk lt lv ma mao md me mk ml mm mn mt mv my ng nl no np ph pk pl pt \
     ro rs ru se si sk sn sy tg th tj tm tr trans tw tz ua us uz vn za";
 
-/// What is written for a layout by those who think of a language, of a country as the Internet calls it, or of a variant.
+/// What users write for a layout when they think of a language, of a country's Internet domain, or
+/// of a variant.
 const MEANT: &[(&str, &str)] = &[
     ("bg-phonetic", "layout = \"bg\" with variant = \"phonetic\""),
     ("colemak", "layout = \"us\" with variant = \"colemak\""),
@@ -36,7 +38,7 @@ const MEANT: &[(&str, &str)] = &[
     ("zh", "\"cn\" (Chinese)"),
 ];
 
-/// A value of keyboard(5): goes between quotes into a file that a shell reads.
+/// Checks a value of keyboard(5), which is put between quotes into a file that a shell reads.
 pub(super) fn value(text: &str) -> Check {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b',');
     if text.len() <= 64 && text.bytes().all(good) {
@@ -48,8 +50,8 @@ pub(super) fn value(text: &str) -> Check {
     )
 }
 
-/// A layout, or several with commas between them. What is no layout of any image is refused; a name that is only not listed here may be
-/// of a newer one.
+/// Checks a layout, or several with commas between them. A text that cannot be a layout of any
+/// image is refused; a name that is only absent from this list may be a layout of a newer image.
 pub(super) fn layout(text: &str) -> Check {
     value(text)?;
     for layout in text.split(',') {
@@ -60,7 +62,7 @@ pub(super) fn layout(text: &str) -> Check {
 
 fn slip(layout: &str) -> Check {
     let lower = layout.to_ascii_lowercase();
-    let mend = match MEANT.iter().find(|(written, _)| *written == lower) {
+    let help = match MEANT.iter().find(|(written, _)| *written == lower) {
         Some((_, meant)) => format!("write {meant}"),
         None if layout.is_empty() => "write the letters of the country, for example \"gb\", \"de\" or \"us\"; \
              /usr/share/X11/xkb/rules/base.lst lists all of them"
@@ -68,10 +70,10 @@ fn slip(layout: &str) -> Check {
         None if lower != layout => format!("write \"{lower}\""),
         None => return Ok(()),
     };
-    wrong(format!("there is no keyboard layout {layout:?}"), mend)
+    wrong(format!("there is no keyboard layout {layout:?}"), help)
 }
 
-/// Variants, each that of the layout at its place.
+/// Checks variants, each of which belongs to the layout at the same position.
 pub(super) fn variants(text: &str, layout: &str) -> Check {
     value(text)?;
     let count = layout.split(',').count();
@@ -79,14 +81,14 @@ pub(super) fn variants(text: &str, layout: &str) -> Check {
         None => Ok(()),
         Some(further) => Err(Wrong {
             why: format!("there is no layout to which {further:?} could belong"),
-            mend: "variants stand in the order of their layouts, with a comma for each that has none: layout = \"us,de\" with \
+            help: "variants stand in the order of their layouts, with a comma for each that has none: layout = \"us,de\" with \
                    variant = \",neo\""
                 .to_owned(),
         }),
     }
 }
 
-/// Whether this program's list has a layout.
+/// Returns whether this program's list has a layout.
 pub fn is_listed_layout(name: &str) -> bool {
     LAYOUTS.split_whitespace().any(|layout| layout == name)
 }
@@ -99,7 +101,7 @@ mod tests {
     fn what_is_no_layout_of_any_image_is_refused() {
         let names: Vec<&str> = LAYOUTS.split_whitespace().collect();
         assert!(names.is_sorted_by(|one, other| one < other), "{names:?}");
-        // The last one is listed nowhere here: an image that is newer may know it.
+        // The last one is not in the list: a newer image may know it.
         for good in ["us", "gb", "us,ru", "latam", "eu", "custom", "klingon"] {
             assert_eq!(layout(good), Ok(()), "{good}");
         }
@@ -114,7 +116,7 @@ mod tests {
             ("u s", "base.lst"),
         ] {
             let wrong = layout(bad).unwrap_err();
-            assert!(wrong.mend.contains(said), "{bad}: {wrong:?}");
+            assert!(wrong.help.contains(said), "{bad}: {wrong:?}");
         }
         assert!(layout("us,uk").unwrap_err().why.contains("\"uk\""));
         for (written, _) in MEANT {
@@ -135,7 +137,7 @@ mod tests {
         }
         let wrong = variants("intl,neo", "us").unwrap_err();
         assert!(
-            wrong.why.contains("\"neo\"") && wrong.mend.contains("variant = \",neo\""),
+            wrong.why.contains("\"neo\"") && wrong.help.contains("variant = \",neo\""),
             "{wrong:?}"
         );
         assert!(variants("in tl", "us").is_err());

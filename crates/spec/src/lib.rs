@@ -1,11 +1,13 @@
 //! `kraken.toml` → a resolved, validated [`Cluster`]; and the folder around it.
 //!
-//! [`load`] parses a text and checks it, with the bytes of the files that it names handed in by the caller ([`Files`]): every error names
-//! line and column, and what to do. The way through it: `read` walks the TOML and takes the known keys out ([`RawConfig`]), `resolve` fills
-//! in the defaults and checks all of it, with `names`, `ssh` and `crypt`; both note what is wrong and go on, so that everything is reported
-//! at once. [`workspace`] does the reading and writing: it finds `kraken.toml`, SSH keys and the cluster's keys, and makes what is missing.
+//! [`load`] parses a text and checks it. The caller reads the files that the text names
+//! ([`Files`]). Every error contains line and column, and what to do. The steps: `read` walks the
+//! TOML and takes the known keys out ([`RawConfig`]); `resolve` fills in the defaults and checks
+//! all of it, with `names`, `ssh` and `crypt`. Both note what is wrong and go on, so that
+//! everything is reported at once. [`workspace`] does the reading and writing: it finds
+//! `kraken.toml`, SSH keys and the cluster's keys, and makes what is missing.
 //!
-//! This crate opens no image and no connection. But for [`workspace`] it touches no disk.
+//! This crate opens no image and no connection. Apart from [`workspace`] it touches no disk.
 //!
 //! ```
 //! assert!(kraken_spec::parse("kraken.toml", "[cluster]\nnodes = 3\n").is_ok());
@@ -37,6 +39,7 @@ pub mod keys;
 mod mask;
 mod names;
 mod nets;
+mod node;
 mod options;
 mod problem;
 mod raw;
@@ -49,13 +52,14 @@ mod tree;
 pub mod workspace;
 
 pub use cluster::{
-    Apt, Availability, BaseRef, Board, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard,
-    Network, Node, Role, SecretText, Sudo, Swarm, SwarmMode, System, UsedImage, User,
+    Apt, BaseRef, Cluster, DebRef, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Network, SecretText, Sudo,
+    Swarm, SwarmMode, System, UsedImage, User,
 };
 pub use field::{At, Field, Moment, Pair, Pairs};
 pub use files::{DefaultKeys, Files};
 pub use keyboard::{KEYBOARDS_OF, is_listed_layout};
 pub use nets::LocalPool;
+pub use node::{Availability, Board, Node, Role};
 pub use options::{Options, Place};
 pub use problem::{Problem, SpecErrors};
 pub use raw::{
@@ -65,9 +69,9 @@ pub use raw::{
 pub use resolve::base_ref;
 pub use ssh::{KeyError, fingerprint, public_keys};
 
-/// Reads the text of a spec without looking at what its values mean.
+/// Reads the text of a spec without checking what its values mean.
 ///
-/// `name` is what the text is called in errors, usually `kraken.toml`.
+/// `name` is the name of the text in errors, usually `kraken.toml`.
 ///
 /// # Errors
 /// All syntax errors; when there are none, all unknown keys and all values of a wrong type.
@@ -81,11 +85,13 @@ pub fn parse(name: &str, text: &str) -> Result<RawConfig, SpecErrors> {
     }
 }
 
-/// Reads the text of a spec, fills in the defaults and checks all of it. The empty text is the default cluster.
+/// Reads the text of a spec, fills in the defaults and checks all of it. The empty text is the
+/// default cluster.
 ///
 /// # Errors
-/// Everything that is wrong, at once: unknown keys, wrong types, and all that `kraken.toml`'s own rules forbid. Only a syntax
-/// error hides the rest, because what follows it would be guesswork.
+/// Everything that is wrong, at once: unknown keys, wrong types, and everything that the rules of
+/// `kraken.toml` forbid. Only a syntax error hides the rest, because the parser guesses what
+/// follows it.
 pub fn load(name: &str, text: &str, files: &dyn Files) -> Result<Cluster, SpecErrors> {
     let mut problems = problem::Problems::default();
     let raw = read::config(text, &mut problems);

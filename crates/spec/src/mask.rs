@@ -1,22 +1,24 @@
-//! Paints secrets over before a piece of the spec is shown: private keys, password hashes, passwords in addresses.
+//! Masks secrets before a part of the spec is shown: private keys, password hashes, passwords in
+//! addresses.
 
 use std::ops::Range;
 
 use kraken_foundation::text;
 
-/// Begins a private key in PEM or OpenSSH form (RFC 7468; `PROTOCOL.key` of OpenSSH).
+/// The text that begins a private key in PEM or OpenSSH form (RFC 7468; `PROTOCOL.key` of OpenSSH).
 const PEM_BEGIN: &str = "-----BEGIN ";
-/// What a PEM label of a private key ends with.
+/// The end of the PEM label of a private key.
 const PEM_PRIVATE: &str = "PRIVATE KEY";
-/// Begins a private key of PuTTY.
+/// The text that begins a private key of PuTTY.
 const PUTTY_BEGIN: &str = "PuTTY-User-Key-File";
 
-/// Whether a text holds a private key, in any of the forms that SSH tools write.
+/// Returns whether a text holds a private key, in any of the forms that SSH tools write.
 pub(super) fn has_private_key(text: &str) -> bool {
     text.contains(PUTTY_BEGIN) || private_pem(text, 0).is_some()
 }
 
-/// Characters that would steer the terminal, or hide something on it. A mark of UTF-8 at the beginning is none of them.
+/// Returns the characters that would control the terminal, or hide something on it, except a UTF-8
+/// byte order mark at the beginning.
 fn steering(text: &str) -> Vec<Range<usize>> {
     let deceiving = text
         .char_indices()
@@ -24,8 +26,8 @@ fn steering(text: &str) -> Vec<Range<usize>> {
     deceiving.map(|(at, c)| at..at + c.len_utf8()).collect()
 }
 
-/// The text with the secrets in it, and the `hidden` parts, replaced by asterisks. The length in bytes and the line
-/// breaks stay, so that places in the text stay right.
+/// Returns the text with its secrets and the `hidden` parts replaced by asterisks. The length in
+/// bytes and the line breaks stay the same, so that places in the text stay right.
 pub(super) fn paint_over(text: &str, hidden: &[Range<usize>]) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let spans = private_keys(text)
@@ -41,7 +43,8 @@ pub(super) fn paint_over(text: &str, hidden: &[Range<usize>]) -> String {
             }
         }
     }
-    // Whole characters are replaced, byte by byte; a span that cuts one leaves a stray byte, which is replaced here.
+    // Whole characters are replaced, byte by byte. A span that cuts through a character leaves a
+    // stray byte, which is replaced here.
     match String::from_utf8(bytes) {
         Ok(shown) => shown,
         Err(error) => error
@@ -52,15 +55,16 @@ pub(super) fn paint_over(text: &str, hidden: &[Range<usize>]) -> String {
     }
 }
 
-/// The first PEM private key at or after `from`: its start, and where its begin line ends.
-fn private_pem(text: &str, from: usize) -> Option<(usize, usize)> {
+/// Returns the begin line of the first PEM private key at or after `from`, without its final
+/// hyphens.
+fn private_pem(text: &str, from: usize) -> Option<Range<usize>> {
     let mut at = from;
     while let Some(found) = text.get(at..)?.find(PEM_BEGIN) {
         let start = at + found;
         let label = start + PEM_BEGIN.len();
         let line_end = text[label..].find(['\n', '-']).map_or(text.len(), |end| label + end);
         if text[label..line_end].contains(PEM_PRIVATE) {
-            return Some((start, line_end));
+            return Some(start..line_end);
         }
         at = label;
     }
@@ -70,12 +74,12 @@ fn private_pem(text: &str, from: usize) -> Option<(usize, usize)> {
 fn private_keys(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut at = 0;
-    while let Some((start, label_end)) = private_pem(text, at) {
-        // Without an end line everything that follows may be the key.
-        let end = text[label_end..]
+    while let Some(line) = private_pem(text, at) {
+        // Without an end line, everything that follows may be the key.
+        let end = text[line.end..]
             .find("-----END ")
-            .map_or(text.len(), |end| label_end + end);
-        spans.push(start..end);
+            .map_or(text.len(), |end| line.end + end);
+        spans.push(line.start..end);
         at = end;
     }
     if let Some(start) = text.find(PUTTY_BEGIN) {
@@ -84,7 +88,7 @@ fn private_keys(text: &str) -> Vec<Range<usize>> {
     spans
 }
 
-/// Everything that looks like `$id$…` of crypt(5).
+/// Returns the places of everything that has the form `$id$…` of crypt(5).
 fn crypt_hashes(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut at = 0;
@@ -102,7 +106,7 @@ fn crypt_hashes(text: &str) -> Vec<Range<usize>> {
     spans
 }
 
-/// The `user:password` of addresses.
+/// Returns the places of `user:password` in addresses.
 fn url_passwords(text: &str) -> Vec<Range<usize>> {
     text.match_indices("://")
         .filter_map(|(found, _)| {

@@ -1,44 +1,46 @@
-//! Which names are good: hosts, users, groups, packages, time zones, locales, keyboards, labels. Each check says why not, and the mend.
+//! Checks names: hosts, users, groups, packages, time zones, locales, labels. Each check returns
+//! why a name is refused and what to write instead.
 
 use super::system_names;
 
-/// Why a text is not what it should be, and what to write instead.
+/// Why a text is refused, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub(super) struct Wrong {
     /// A clause: "it has a space".
     pub why: String,
-    /// A sentence.
-    pub mend: String,
+    /// A sentence that says what to write instead.
+    pub help: String,
 }
 
-/// A check of one value.
+/// The result of a check of one value.
 pub(super) type Check<T = ()> = Result<T, Wrong>;
 
 /// Makes a [`Wrong`].
-pub(super) fn wrong<T>(why: impl Into<String>, mend: impl Into<String>) -> Check<T> {
+pub(super) fn wrong<T>(why: impl Into<String>, help: impl Into<String>) -> Check<T> {
     Err(Wrong {
         why: why.into(),
-        mend: mend.into(),
+        help: help.into(),
     })
 }
 
 /// Longest label of a host name (RFC 1123 section 2.1, RFC 1035 section 2.3.4).
 pub(super) const LONGEST_LABEL: usize = 63;
 
-/// A host name: one RFC 1123 label. Lower case is demanded, not made: what is written is what the node is called.
+/// Checks a host name: one RFC 1123 label. Upper case is refused, not converted: the node is called
+/// exactly what the user wrote.
 pub(super) fn hostname(text: &str) -> Check {
-    let mend = format!("write for example \"{}\"", as_label(text));
+    let help = format!("write for example \"{}\"", as_label(text));
     if text.contains('.') {
         return wrong(
             "a host name has no dots",
             format!(
                 "{}; the domain goes into `search` in [network]",
-                mend.split('.').next().unwrap_or_default()
+                help.split('.').next().unwrap_or_default()
             ),
         );
     }
-    label(text).map_err(|why| Wrong { why: why.into(), mend })?;
+    label(text).map_err(|why| Wrong { why: why.into(), help })?;
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return wrong(
             "a name of digits only is read as an address",
@@ -51,19 +53,19 @@ pub(super) fn hostname(text: &str) -> Check {
     Ok(())
 }
 
-/// A domain: RFC 1123 labels with dots between them.
+/// Checks a domain: RFC 1123 labels with dots between them.
 pub(super) fn domain(text: &str) -> Check {
-    let mend = "write a domain, for example \"home.arpa\"";
+    let help = "write a domain, for example \"home.arpa\"";
     if text.len() > 253 {
-        return wrong("it is longer than 253 characters", mend);
+        return wrong("it is longer than 253 characters", help);
     }
     text.split('.').try_for_each(label).map_err(|why| Wrong {
         why: why.into(),
-        mend: mend.into(),
+        help: help.into(),
     })
 }
 
-/// One label of a host name, lower case.
+/// Checks one label of a host name, in lower case.
 fn label(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
     let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
@@ -77,7 +79,7 @@ fn label(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// A label as near to `text` as can be.
+/// Returns a valid label that is as close to `text` as possible.
 fn as_label(text: &str) -> String {
     let near: String = text
         .split('.')
@@ -99,17 +101,18 @@ fn as_label(text: &str) -> String {
     }
 }
 
-/// An account: `[a-z][a-z0-9-]*`, at most 32 characters (the rule of Raspberry Pi OS's userconf-pi).
+/// Checks an account: `[a-z][a-z0-9-]*`, at most 32 characters (the rule of Raspberry Pi OS's
+/// userconf-pi).
 pub(super) fn user(text: &str) -> Check {
-    let mend = "write lower-case letters, digits and hyphens, a letter first, for example \"kraken\"";
+    let help = "write lower-case letters, digits and hyphens, a letter first, for example \"kraken\"";
     if text.is_empty() || text.len() > 32 {
-        return wrong("a user name has 1 to 32 characters", mend);
+        return wrong("a user name has 1 to 32 characters", help);
     }
     let good = text
         .bytes()
         .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !good || !text.starts_with(|c: char| c.is_ascii_lowercase()) {
-        return wrong("only a to z, 0 to 9 and hyphens can be in it, a letter first", mend);
+        return wrong("only a to z, 0 to 9 and hyphens can be in it, a letter first", help);
     }
     if system_names::is_taken(text) {
         return wrong(
@@ -120,7 +123,7 @@ pub(super) fn user(text: &str) -> Check {
     Ok(())
 }
 
-/// A group: adduser's default rule, at most 32 characters.
+/// Checks a group: adduser's default rule, at most 32 characters.
 pub(super) fn group(text: &str) -> Check {
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
     let first = |c: char| c.is_ascii_lowercase() || c == '_';
@@ -133,7 +136,7 @@ pub(super) fn group(text: &str) -> Check {
     )
 }
 
-/// A package: Debian Policy section 5.6.1.
+/// Checks a package: Debian Policy section 5.6.1.
 pub(super) fn package(text: &str) -> Check {
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.');
     let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -146,7 +149,7 @@ pub(super) fn package(text: &str) -> Check {
     )
 }
 
-/// A package to bake in: `NAME` or `NAME=VERSION` (deb-version(7)).
+/// Checks a package to bake in: `NAME` or `NAME=VERSION` (deb-version(7)).
 pub(super) fn baked_package(text: &str) -> Check {
     let (name, version) = text.split_once('=').unwrap_or((text, "1"));
     let good = |b: u8| b.is_ascii_alphanumeric() || b".+-:~".contains(&b);
@@ -159,7 +162,7 @@ pub(super) fn baked_package(text: &str) -> Check {
     package(name)
 }
 
-/// A name of the time-zone database, by its shape (the database itself is in the image).
+/// Checks a name of the time-zone database, by its shape (the database itself is in the image).
 pub(super) fn timezone(text: &str) -> Check {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-');
     let part = |part: &str| !part.is_empty() && part.bytes().all(good) && !part.starts_with(['-', '+']);
@@ -172,7 +175,7 @@ pub(super) fn timezone(text: &str) -> Check {
     )
 }
 
-/// A locale with the charset UTF-8: `C.UTF-8`, `en_GB.UTF-8`, `ca_ES.UTF-8@valencia`.
+/// Checks a locale with the charset UTF-8: `C.UTF-8`, `en_GB.UTF-8`, `ca_ES.UTF-8@valencia`.
 pub(super) fn locale(text: &str) -> Check {
     let (name, modifier) = text
         .split_once('@')
@@ -201,7 +204,7 @@ fn is_word(text: &str, length: std::ops::RangeInclusive<usize>, good: impl Fn(&u
     length.contains(&text.len()) && text.as_bytes().iter().all(good)
 }
 
-/// The key of a swarm node label, in the form Docker recommends for labels.
+/// Checks the key of a swarm node label, in the form that Docker recommends for labels.
 pub(super) fn label_key(text: &str) -> Check {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/');
     let edge = |c: char| c.is_ascii_alphanumeric();
@@ -214,7 +217,7 @@ pub(super) fn label_key(text: &str) -> Check {
     )
 }
 
-/// The value of a swarm node label.
+/// Checks the value of a swarm node label.
 pub(super) fn label_value(text: &str) -> Check {
     if text.len() <= 256 && !text.chars().any(char::is_control) {
         return Ok(());
@@ -229,7 +232,7 @@ pub(super) fn label_value(text: &str) -> Check {
 mod tests {
     use super::*;
 
-    /// A check with texts it must take and texts it must refuse.
+    /// A check, with texts that it must accept and texts that it must refuse.
     type Case<'a> = (&'a str, fn(&str) -> Check, &'a [&'a str], &'a [&'a str]);
 
     #[test]
@@ -333,11 +336,11 @@ mod tests {
     }
 
     #[test]
-    fn the_mend_of_a_host_name_is_a_good_host_name() {
+    fn the_help_for_a_host_name_is_a_good_host_name() {
         for given in ["Kraken_1", "-x-", "ä", "", "a.example.org", "A.B", "UPPER", "#"] {
-            let mend = hostname(given).unwrap_err().mend;
-            let offered = mend.split('"').nth(1).unwrap();
-            assert_eq!(hostname(offered), Ok(()), "{given:?} → {mend}");
+            let help = hostname(given).unwrap_err().help;
+            let offered = help.split('"').nth(1).unwrap();
+            assert_eq!(hostname(offered), Ok(()), "{given:?} → {help}");
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The networks that Docker makes, as far as a cluster is sized by them.
+//! The networks that Docker makes, as far as they limit the size of a cluster.
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-/// Networks that Docker may take on a node: subnets of `size` in `base`. dockerd's `default-address-pools` has them in this form.
+/// Networks that Docker may make on a node: subnets with the prefix length `size` in `base`.
+/// dockerd's `default-address-pools` has them in this form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LocalPool {
     /// The pool.
@@ -12,10 +13,10 @@ pub struct LocalPool {
     pub size: u8,
 }
 
-/// What no container has of a subnet: the two addresses at its ends, and its gateway.
+/// How many addresses of a subnet no container can have: the two at its ends, and its gateway.
 const NOT_FOR_CONTAINERS: u32 = 3;
 
-/// How many containers have an address in a subnet of this prefix length.
+/// Returns how many containers can have an address in a subnet of this prefix length.
 pub(super) fn addresses_in(size: u8) -> u32 {
     let all = 1_u32
         .checked_shl(32_u32.saturating_sub(size.into()))

@@ -12,7 +12,8 @@ use toml::de::{DeTable, DeValue};
 pub struct Options {
     /// The options, as JSON.
     pub values: serde_json::Map<String, serde_json::Value>,
-    /// The place of each value inside, by its path: keys and numbers of list items, with `/` between them.
+    /// The place of each value inside, by its path: keys and numbers of list items, with `/`
+    /// between them.
     pub places: BTreeMap<String, Place>,
 }
 
@@ -26,24 +27,28 @@ pub struct Place {
 }
 
 impl Options {
-    /// The place of a value, by its path.
+    /// Returns the place of a value, by its path.
     pub fn value_span(&self, path: &str) -> Option<Range<usize>> {
         self.places.get(path).map(|place| place.value.clone())
     }
 
-    /// The place of a key, by its path.
+    /// Returns the place of a key, by its path.
     pub fn key_span(&self, path: &str) -> Option<Range<usize>> {
         self.places.get(path).map(|place| place.key.clone())
     }
 }
 
-/// How deep tables and lists may be in one another: far more than any program's options are.
+/// How deep tables and lists may be nested: far deeper than the options of any program are.
 const DEEPEST: usize = 16;
 
-/// Where a value stands that JSON cannot hold, and why it cannot.
-pub(super) type Unfit = (Range<usize>, &'static str);
+/// The place of a value that JSON cannot hold, and why it cannot.
+pub(super) struct Unfit {
+    pub(super) span: Range<usize>,
+    /// A clause: "it is too large a number".
+    pub(super) why: &'static str,
+}
 
-/// A table as JSON, with the place of each value.
+/// Returns a table as JSON, with the place of each value.
 pub(super) fn table(table: &DeTable<'_>) -> Result<Options, Unfit> {
     let mut places = BTreeMap::new();
     let values = Reader { places: &mut places }.table(table, "", DEEPEST)?;
@@ -72,7 +77,7 @@ impl Reader<'_> {
         path: &str,
         depth: usize,
     ) -> Result<Value, Unfit> {
-        let unfit = |why| (item.span(), why);
+        let unfit = |why| Unfit { span: item.span(), why };
         let Some(depth) = depth.checked_sub(1) else {
             return Err(unfit("it is too deep inside other values"));
         };
@@ -104,7 +109,7 @@ impl Reader<'_> {
     }
 }
 
-/// The path of what lies in a table or a list.
+/// Returns the path of an entry of a table or a list.
 pub(super) fn below(path: &str, name: &str) -> String {
     match path {
         "" => name.to_owned(),

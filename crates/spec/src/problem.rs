@@ -1,4 +1,4 @@
-//! What is wrong with a spec: every mistake at once, each with its place in the text and the mend.
+//! The mistakes in a spec: all of them at once, each with its place in the text and a help text.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,17 +7,18 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 use super::mask;
 
-/// More than this many mistakes are counted, not listed.
+/// Mistakes beyond this number are counted, not listed.
 const LISTED: usize = 100;
 
-/// A place in the text and what is to be said about it.
+/// A place in the text, and what to say about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Label {
     span: Range<usize>,
     text: String,
 }
 
-/// One mistake: a sentence, the place, the mend. A struct and not an enum of kinds, since it is read by people only.
+/// One mistake: a sentence, the place, the help text. It is a struct and not an enum of kinds,
+/// since only people read it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
@@ -27,7 +28,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A mistake that has no place in the text yet.
+    /// Makes a mistake that has no place in the text yet.
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -46,7 +47,7 @@ impl Problem {
         self
     }
 
-    /// Points at `span` if there is one: what comes from a default has none.
+    /// Points at `span` if there is one: a value that comes from a default has none.
     #[must_use]
     pub(super) fn at_some(self, span: Option<Range<usize>>, label: impl Into<String>) -> Self {
         match span {
@@ -55,20 +56,20 @@ impl Problem {
         }
     }
 
-    /// Says how to mend it.
+    /// Says how to correct it.
     #[must_use]
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The place of the mistake, in bytes of the text, when it has one.
+    /// Returns the place of the mistake, in bytes of the text, when it has one.
     pub fn span(&self) -> Option<Range<usize>> {
         self.labels.first().map(|label| label.span.clone())
     }
 
-    /// How to mend it.
-    pub fn mend(&self) -> Option<&str> {
+    /// Returns how to correct it.
+    pub fn hint(&self) -> Option<&str> {
         self.help.as_deref()
     }
 }
@@ -103,7 +104,7 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    /// Notes one more mistake.
+    /// Adds one more mistake.
     pub(super) fn push(&mut self, problem: Problem) {
         if self.list.len() < LISTED {
             self.list.push(problem);
@@ -112,17 +113,18 @@ impl Problems {
         }
     }
 
-    /// Never shows this part of the text.
+    /// Marks a part of the text that must never be shown.
     pub(super) fn hide(&mut self, span: Range<usize>) {
         self.hidden.push(span);
     }
 
-    /// Whether nothing is wrong.
+    /// Returns whether nothing is wrong.
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// The mistakes in the order of the text, those without a place last, with secrets in the text painted over.
+    /// Returns the mistakes in the order of the text, those without a place last, with secrets in
+    /// the text masked.
     pub(super) fn into_errors(mut self, name: &str, text: &str) -> SpecErrors {
         self.list
             .sort_by_key(|problem| problem.span().map_or(usize::MAX, |span| span.start));
@@ -136,7 +138,8 @@ impl Problems {
     }
 }
 
-/// Everything that is wrong with a spec, ready to be shown with its source text. Secrets in the text are painted over.
+/// Everything that is wrong with a spec, ready to be shown with its source text. Secrets in the
+/// text are masked.
 #[derive(Clone)]
 pub struct SpecErrors(Box<Inner>);
 
@@ -149,7 +152,7 @@ struct Inner {
 }
 
 impl SpecErrors {
-    /// The mistakes, in the order of the text (the first hundred of them).
+    /// Returns the mistakes, in the order of the text (the first hundred of them).
     pub fn problems(&self) -> &[Problem] {
         &self.0.list
     }

@@ -1,24 +1,24 @@
-//! `kraken.toml` as it is written: the one declaration of each key. The reader, the JSON schema, the
-//! commented file of `kraken-flash init` and the reference page follow from it (`declare`, `keys`).
+//! `kraken.toml` as it is written: the one declaration of each key. The reader, the JSON schema,
+//! the commented file of `kraken-flash init` and the reference page follow from it (`declare`,
+//! `keys`).
 //!
-//! Of each key stand here:
-//! - its doc comment: what it is, in text that fits all four. Where the default is not one value, the
-//!   last paragraph says what it is, and begins with `Default:`.
-//! - `default`: the value that it has in a cluster without a kraken.toml. The commented file shows it.
-//! - `example`: what the commented file shows where there is no `default`.
-//! - what its values must be, as far as a schema can say it. What else is asked of them is in
-//!   `resolve`.
+//! A declaration of a key consists of:
+//! - its doc comment: what the key is, in text that fits all four. When the default is not one
+//!   value, the last paragraph describes it, and begins with `Default:`.
+//! - `default`: the value that it has in a cluster without a kraken.toml. The commented file shows
+//!   it.
+//! - `example`: what the commented file shows when there is no `default`.
+//! - what its values must be, as far as a schema can say it. `resolve` checks everything else.
 
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::cluster::{
-    Apt, Availability, Board, Docker, DockerSource, InterfaceChoice, Keyboard, Role, Sudo, SwarmMode, UsedImage,
-};
+use super::cluster::{Apt, Docker, DockerSource, InterfaceChoice, Keyboard, Sudo, SwarmMode, UsedImage};
 use super::declare::section;
 use super::defaults;
 use super::field::{At, Field, Moment, Pairs};
+use super::node::{Availability, Board, Role};
 use super::options::Options;
 
 section! {

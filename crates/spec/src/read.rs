@@ -1,4 +1,5 @@
-//! Reads the text of `kraken.toml`; everything that is wrong is noted instead of stopping at the first.
+//! Reads the text of `kraken.toml`. It notes everything that is wrong instead of stopping at the
+//! first mistake.
 
 use toml::de::DeTable;
 
@@ -11,7 +12,8 @@ use super::section::Section;
 pub(super) fn config(text: &str, problems: &mut Problems) -> RawConfig {
     let (document, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
-        // What was recovered is a guess; more mistakes found in a guess would mislead.
+        // After a syntax error the parser guesses how to continue; mistakes found in that part
+        // would mislead.
         for error in syntax {
             let span = error.span().unwrap_or(text.len()..text.len());
             let problem = Problem::new(format!("this is not TOML: {}", error.message()));

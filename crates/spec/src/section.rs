@@ -1,4 +1,5 @@
-//! Takes the known keys out of one table of the parsed TOML, and notes wrong types and unknown keys with their places.
+//! Takes the known keys out of one table of the parsed TOML, and notes wrong types and unknown keys
+//! with their places.
 
 use std::fmt;
 
@@ -8,11 +9,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::field::{At, Field, Moment, Pair, Pairs};
 use super::hints::{is_secret_name, printable, quoted, suggestion, unknown_key};
-use super::options::Options;
+use super::options::{Options, Unfit};
 use super::problem::{Problem, Problems};
 use super::tree::Name;
 
-/// Strings longer than this are no name, address or key.
+/// A longer string cannot be a name, an address or a key.
 const LONGEST_STRING: usize = 16 * 1024;
 
 /// A table of the document while it is read.
@@ -61,7 +62,7 @@ impl<'t, 'p> Section<'t, 'p> {
         Field::Wrong
     }
 
-    /// A string.
+    /// Reads a string.
     pub(super) fn string(&mut self, key: &'static str) -> Field<String> {
         match self.take(key) {
             None => Field::Absent,
@@ -69,7 +70,7 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A string value; notes what is wrong with the value of `key` when it is something else.
+    /// Reads a string value; notes what is wrong with the value of `key` when it is something else.
     fn text(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
         match value.get_ref() {
             DeValue::String(text) if text.len() <= LONGEST_STRING => Some(text.clone().into_owned()),
@@ -88,7 +89,7 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A string in a list.
+    /// Reads a string in a list.
     fn item(&mut self, key: &'static str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
         if matches!(value.get_ref(), DeValue::String(_)) {
             return self.text(key, value).map(|text| at(key, value, text));
@@ -97,7 +98,7 @@ impl<'t, 'p> Section<'t, 'p> {
         None
     }
 
-    /// A list of strings.
+    /// Reads a list of strings.
     pub(super) fn strings(&mut self, key: &'static str) -> Field<Vec<At<String>>> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
@@ -109,7 +110,7 @@ impl<'t, 'p> Section<'t, 'p> {
         given(key, value, items.into_iter().collect())
     }
 
-    /// A whole number that is not negative.
+    /// Reads a whole number that is not negative.
     pub(super) fn number(&mut self, key: &'static str) -> Field<u32> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
@@ -130,7 +131,7 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A date or time, written as TOML's own type or as a string.
+    /// Reads a date or time, written as TOML's own type or as a string.
     pub(super) fn moment(&mut self, key: &'static str) -> Field<Moment> {
         match self.take(key) {
             None => Field::Absent,
@@ -142,7 +143,7 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// One of the names of an enumeration, as its `Deserialize` knows them.
+    /// Reads one of the names of an enumeration, as its `Deserialize` knows them.
     pub(super) fn choice<T: DeserializeOwned>(&mut self, key: &'static str) -> Field<T> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
@@ -166,7 +167,7 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A table of strings.
+    /// Reads a table of strings.
     pub(super) fn pairs(&mut self, key: &'static str) -> Field<Pairs> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
@@ -191,7 +192,7 @@ impl<'t, 'p> Section<'t, 'p> {
         given(key, value, items.into_iter().collect::<Option<_>>().map(Pairs))
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn boolean(&mut self, key: &'static str) -> Field<bool> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
@@ -202,7 +203,7 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A table of any values, for a program that knows what they mean: what JSON can say of it.
+    /// Reads a table of any values that JSON can express, for a program that knows their meaning.
     pub(super) fn options(&mut self, key: &'static str) -> Field<Options> {
         let Some(value) = self.take(key) else {
             return Field::Absent;
@@ -212,7 +213,7 @@ impl<'t, 'p> Section<'t, 'p> {
         };
         match super::options::table(table) {
             Ok(options) => Field::Given(at(key, value, options)),
-            Err((span, why)) => {
+            Err(Unfit { span, why }) => {
                 self.problems.push(
                     Problem::new(format!("a value in `{key}` cannot be written as JSON: {why}"))
                         .at(span, why)
@@ -223,7 +224,8 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A section below this one, which has the keys `known`; its defaults when it is not there.
+    /// Reads a section below this one, which has the keys `known`; returns its defaults when it is
+    /// absent.
     pub(super) fn section<T: Default>(
         &mut self,
         key: &'static str,
@@ -247,7 +249,7 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
-    /// A list of sections, each with its place.
+    /// Reads a list of sections, each with its place.
     pub(super) fn sections<T>(
         &mut self,
         key: &'static str,
@@ -314,7 +316,7 @@ impl<'t, 'p> Section<'t, 'p> {
     }
 }
 
-/// What was read of the value of a key, with its place.
+/// Returns a value that was read for a key, with its place.
 fn at<T>(key: &'static str, read: &Spanned<DeValue<'_>>, value: T) -> At<T> {
     At {
         key,
@@ -323,7 +325,8 @@ fn at<T>(key: &'static str, read: &Spanned<DeValue<'_>>, value: T) -> At<T> {
     }
 }
 
-/// What was read of the value of a key; `None` when it is wrong, which was noted then.
+/// Returns the field for a value that was read for a key; `None` is a wrong value, which was noted
+/// then.
 fn given<T>(key: &'static str, read: &Spanned<DeValue<'_>>, value: Option<T>) -> Field<T> {
     value.map_or(Field::Wrong, |value| Field::Given(at(key, read, value)))
 }
@@ -340,7 +343,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// serde's answer to a name that an enumeration does not have: the names that it has.
+/// serde's error for a name that an enumeration does not have. It holds the names that it has.
 #[derive(Debug)]
 struct NotAChoice(&'static [&'static str]);
 

@@ -1,27 +1,30 @@
-//! SSH public keys: reads the one-line format of OpenSSH, several to a file, and refuses what nobody could log in with.
+//! SSH public keys: reads the one-line format of OpenSSH, several to a file, and refuses keys with
+//! which no user could log in.
 
 use ssh_key::{HashAlg, PublicKey};
 
 use super::mask;
 
-/// OpenSSH's sshd refuses shorter RSA keys (`RequiredRSASize` of sshd_config(5)), in bits.
+/// The shortest RSA key that OpenSSH's sshd accepts (`RequiredRSASize` of sshd_config(5)), in bits.
 const SHORTEST_RSA: usize = 1024;
-/// More keys than this in one file are no key file.
+/// A file with more keys than this is not a key file.
 const MOST_KEYS: usize = 256;
 
-/// Why something is not a usable public key. It never quotes what was read: that may be a private key.
+/// Why a text is not a usable public key. It never quotes the text, because that may be a private
+/// key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// A private key was given.
+    /// The text is a private key.
     #[error("this is a PRIVATE key: it must never leave the machine it was made on, and nothing of it was used")]
     Private,
     /// The text is not a public key.
     #[error("this is not a public SSH key")]
     NotAKey,
-    /// It is a public key, and sshd reads another form: with the options of `ssh-keygen -i` that read this one.
+    /// It is a public key in a form that sshd does not read. The error has the options with which
+    /// `ssh-keygen -i` reads this form.
     #[error("this is a public key in {0}, and sshd reads only that of OpenSSH")]
     OtherForm(&'static str, &'static str),
-    /// Text in which each character has two bytes.
+    /// The text has two bytes for each character.
     #[error("this is text in UTF-16, and sshd reads UTF-8")]
     Utf16,
     /// There is an `authorized_keys` option before the key.
@@ -39,9 +42,9 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// What to do.
-    pub fn mend(&self) -> String {
-        let mend = match self {
+    /// Returns what to do.
+    pub fn help(&self) -> String {
+        let help = match self {
             KeyError::OtherForm(_, options) => {
                 return format!(
                     "`ssh-keygen -i{options} -f FILE > FILE.pub` writes it in the other form; name FILE.pub here"
@@ -58,11 +61,12 @@ impl KeyError {
             KeyError::TooWeak(_) => "make a new key: ssh-keygen -t ed25519",
             KeyError::TooMany => "name a file with the keys of those who may log in",
         };
-        mend.to_owned()
+        help.to_owned()
     }
 }
 
-/// Marks of other forms of public keys, their names, and how `ssh-keygen -i` is told of them.
+/// Marks of other forms of public keys, the names of these forms, and the options of `ssh-keygen
+/// -i` for them.
 const OTHER_FORMS: &[(&str, &str, &str)] = &[
     ("---- BEGIN SSH2 PUBLIC KEY ----", "the form of PuTTY (RFC 4716)", ""),
     ("-----BEGIN PUBLIC KEY-----", "the form of OpenSSL (PEM)", " -m PKCS8"),
@@ -73,14 +77,15 @@ const OTHER_FORMS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Whether a text of `ssh-keys` is meant as a key and not as the name of a file.
+/// Returns whether a text of `ssh-keys` is meant as a key and not as the name of a file.
 pub(super) fn is_literal(text: &str) -> bool {
     let text = text.trim_start();
     let mut words = text.split_whitespace();
     let kind = words.next().unwrap_or_default();
     let is_kind = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| word.starts_with(prefix));
     let named = is_kind(kind);
-    // Options of authorized_keys(5) before the key: the key's base64 begins with its kind's length, three zero bytes.
+    // There are options of authorized_keys(5) before the key: the key's base64 begins with its
+    // kind's length, three zero bytes.
     let pairs = text.split_whitespace().zip(text.split_whitespace().skip(1));
     let later = pairs
         .into_iter()
@@ -88,16 +93,18 @@ pub(super) fn is_literal(text: &str) -> bool {
     (named && words.next().is_some()) || later || text.contains('\n') || mask::has_private_key(text)
 }
 
-/// The public keys of a file or of a literal: one on each line, with empty lines and `#` comments between them (the format of
-/// `authorized_keys`, sshd(8), without options). Each is returned in its canonical one-line form, comment included.
+/// Returns the public keys of a file or of a literal: one on each line, with empty lines and `#`
+/// comments between them (the format of `authorized_keys`, sshd(8), without options). Each is
+/// returned in its canonical one-line form, comment included.
 ///
 /// # Errors
-/// [`KeyError`]: one bad line spoils the whole.
+/// [`KeyError`]: with one bad line the whole text is refused.
 pub fn public_keys(bytes: &[u8]) -> Result<Vec<String>, KeyError> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(KeyError::Utf16);
     }
-    // Windows' editors mark UTF-8, too; sshd would take the mark for a part of the key.
+    // Editors on Windows put a byte order mark before UTF-8, too; sshd would read it as a part of
+    // the key.
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| KeyError::NotAKey)?;
     if mask::has_private_key(text) {
@@ -145,7 +152,8 @@ fn public_key(line: &str) -> Result<String, KeyError> {
     key.to_openssh().map_err(|_| KeyError::NotAKey)
 }
 
-/// The fingerprint of a key in OpenSSH's one-line format, as `ssh-keygen -l` prints it (`SHA256:…`); `None` if it is none.
+/// Returns the fingerprint of a key in OpenSSH's one-line format, as `ssh-keygen -l` prints it
+/// (`SHA256:…`); `None` if the text is not a key.
 pub fn fingerprint(key: &str) -> Option<String> {
     let key = PublicKey::from_openssh(key).ok()?;
     Some(key.fingerprint(HashAlg::Sha256).to_string())
@@ -202,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_file_names_are_told_apart() {
+    fn keys_and_file_names_are_distinguished() {
         for text in [ED25519, "ssh-rsa x", "-----BEGIN RSA PRIVATE KEY-----", "a\nb"] {
             assert!(is_literal(text), "{text}");
         }

@@ -1,6 +1,8 @@
-//! Accounts and groups of the system: of Debian's base-passwd, of systemd and udev, and of Raspberry Pi OS with and without a desktop.
+//! Accounts and groups of the system: those of Debian's base-passwd, of systemd and udev, and of
+//! Raspberry Pi OS with and without a desktop.
 
-/// Sorted. An image may have more of them: when an account is made, the image's own tables are asked, too.
+/// Sorted. An image may have more of them: when an account is made, the image's own tables are
+/// read, too.
 const TAKEN: &str = "\
     adm audio avahi backup bin bluetooth cdrom clock colord crontab daemon dhcpcd dialout dip disk dnsmasq docker fax floppy \
     fwupd-refresh games gdm geoclue gpio i2c input irc kmem kvm lightdm list lp lpadmin mail man messagebus netdev news nobody \
@@ -8,7 +10,7 @@ const TAKEN: &str = "\
     sgx shadow spi src ssh sshd ssl-cert staff statd sudo sync sys systemd-coredump systemd-journal systemd-network \
     systemd-resolve systemd-timesync tape tss tty users utmp uucp uuidd video voice www-data";
 
-/// Whether a user of that name would meet an account or a group that is there already.
+/// Returns whether an account or a group of that name exists already.
 pub(super) fn is_taken(name: &str) -> bool {
     TAKEN.split_whitespace().any(|taken| taken == name)
 }

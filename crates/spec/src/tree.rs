@@ -3,7 +3,7 @@
 /// A key, and what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// As it is written.
+    /// The key as it is written.
     pub(super) key: &'static str,
     /// What is below it.
     pub(super) holds: Holds,
@@ -14,7 +14,7 @@ pub(super) struct Name {
 pub(super) enum Holds {
     /// A value.
     Value,
-    /// Other keys: a section.
+    /// A section with these keys.
     Keys(&'static [Name]),
     /// Any number of sections, each with these keys.
     List(&'static [Name]),
@@ -32,7 +32,7 @@ pub(super) struct SectionNames {
 }
 
 impl SectionNames {
-    /// Its headline: `[system.keyboard]`, `[[node]]`.
+    /// Returns its headline: `[system.keyboard]`, `[[node]]`.
     pub(super) fn header(&self) -> String {
         let path = self.path.join(".");
         match self.is_list {
@@ -42,7 +42,7 @@ impl SectionNames {
     }
 }
 
-/// The file itself and all its sections, each before those below it.
+/// Returns the file itself and all its sections, each before those below it.
 pub(super) fn sections(root: &'static [Name]) -> Vec<SectionNames> {
     let mut list = Vec::new();
     let file = SectionNames {

@@ -81,7 +81,6 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     ("tools/", ALL),
     ("build.rs", ALL),
     ("CONTRIBUTING.md", ALL),
-    ("docs/architecture.md", ALL),
     ("docs/kraken-toml.md", ALL),
     ("crates/", &[Message]),
     // `mend_fat` is a public name.
@@ -90,7 +89,8 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     ("crates/fetch/src/download", &[Name]),
     // The scripts are part of the key of a composed base in the cache.
     ("crates/image/src/base/debian/customize.sh", &[Prose]),
-    ("crates/spec/", ALL),
+    // The users' reference text, whose lines are a little wider.
+    ("crates/spec/src/raw.rs", &[Prose]),
     // `looks_bootable` is a public name.
     ("crates/testkit/src/loops.rs", &[Name]),
 ];

@@ -85,7 +85,7 @@ fn refusals(cluster: &Cluster, options: &Map<String, Value>, version: Option<Ver
         .map(|fault| {
             template(format!(
                 "with [docker.daemon] laid over it, at {}: {}; {}",
-                fault.path, fault.why, fault.mend
+                fault.path, fault.why, fault.help
             ))
         })
         .collect();

@@ -1,13 +1,13 @@
-//! What is known of a daemon beside its options: its swarm, its version, its log driver.
+//! What is known about a daemon besides its options: its swarm, its version, its log driver.
 
-/// What else is known of the daemon.
+/// What is known about the daemon besides its options.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around<'a> {
     /// Whether its node is in a swarm.
     pub swarm: bool,
-    /// Its version, where it is known.
+    /// Its version, if it is known.
     pub version: Option<Version>,
-    /// The log driver where the options name none.
+    /// The log driver that holds when the options name none.
     pub log_driver: Option<&'a str>,
 }
 
@@ -16,10 +16,10 @@ pub struct Around<'a> {
 pub struct Version(pub u32);
 
 impl Version {
-    /// The oldest that is baked: Debian 11 and 12.
+    /// The oldest version that is baked: Debian 11 and 12.
     pub const OLDEST: Self = Self(20);
 
-    /// Of a Debian package: `5:28.5.2-1~debian.13~trixie`, `26.1.5+dfsg1-9`.
+    /// Reads the version of a Debian package: `5:28.5.2-1~debian.13~trixie`, `26.1.5+dfsg1-9`.
     pub fn of_package(version: &str) -> Option<Self> {
         let upstream = version.split_once(':').map_or(version, |(_, rest)| rest);
         let digits: String = upstream.chars().take_while(char::is_ascii_digit).collect();

@@ -1,14 +1,15 @@
-//! What a key of `daemon.json` is: its name, the type of its value, and the versions that know it.
+//! What a key of `daemon.json` consists of: its name, the type of its value, and the versions that
+//! know it.
 
 use super::around::Version;
 
-/// A key that some version knows.
+/// A key that at least one version knows.
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// The first version that knows it, where that is not the oldest.
+    /// The first version that knows it, unless that is the oldest.
     pub(super) since: Option<Version>,
-    /// The first that does not any more.
+    /// The first version that does not know it any more.
     pub(super) until: Option<Version>,
 }
 
@@ -33,15 +34,15 @@ impl Key {
     }
 }
 
-/// What an option must be.
+/// The type of an option's value.
 pub(super) enum Kind {
     /// `true` or `false`.
     Bool,
-    /// A whole number, from and to.
+    /// A whole number, with the smallest and the largest value.
     Whole(i64, i64),
     /// Any text.
     Text,
-    /// One of these.
+    /// One of these texts.
     OneOf(&'static [&'static str]),
     /// An absolute path.
     Path,
@@ -52,7 +53,7 @@ pub(super) enum Kind {
     /// A network, `10.20.0.0/16`.
     Net4,
     Net6,
-    /// An address with the length of its network, `172.30.0.1/24`.
+    /// An address with the prefix length of its network, `172.30.0.1/24`.
     HostNet,
     HostNet6,
     /// A number of bytes, `64M`, as text.
@@ -71,14 +72,14 @@ pub(super) enum Kind {
     HostPort,
     /// A firewall mark, `1/2` or `0x10`.
     Mark,
-    /// `1.24`.
+    /// A version of the API, `1.24`.
     ApiVersion,
     /// A list.
     List(&'static Kind),
-    /// A table with names of its own.
+    /// A table whose keys the user chooses.
     Map(&'static Kind),
-    /// A table with these keys, all of which it may lack.
+    /// A table with these keys; each of them may be absent.
     Fields(&'static [Key]),
-    /// Whatever it is.
+    /// Any value.
     Any,
 }

@@ -105,9 +105,9 @@ const KEYS: &[Key] = &[
     key("userns-remap", Text),
 ];
 
-/// One of `default-address-pools`.
+/// The keys of an item of `default-address-pools`.
 const POOL: &[Key] = &[key("base", Net4), key("size", Whole(1, 30))];
-/// One of `default-ulimits`.
+/// The keys of an item of `default-ulimits`.
 const ULIMIT: &[Key] = &[
     key("Name", Text),
     key("Hard", Whole(-1, i64::MAX)),
@@ -118,39 +118,41 @@ const PROXIES: &[Key] = &[
     key("https-proxy", Proxy),
     key("no-proxy", Text),
 ];
-/// One of `runtimes`; `runtimeType` and `options` for those that containerd has a shim for.
+/// The keys of an item of `runtimes`; `runtimeType` and `options` are for the runtimes that
+/// containerd has a shim for.
 const RUNTIME: &[Key] = &[
     key("path", Text),
     key("runtimeArgs", List(&Text)),
     key("runtimeType", Text).since(23),
     key("options", Any).since(23),
 ];
-/// BuildKit's own.
+/// The keys of BuildKit.
 const BUILDER: &[Key] = &[key("gc", Any), key("entitlements", Any), key("history", Any).since(25)];
 
-/// The key of this name.
+/// Returns the key of this name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// All keys, sorted by name.
+/// Returns all keys, sorted by name.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     KEYS.iter()
 }
 
-/// Their names, for suggestions.
+/// Returns the names of all keys, for suggestions.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     all().map(|key| key.name)
 }
 
-/// What to do about names that people know: dockerd's flags, which its file takes and then does not read, and keys of other places.
+/// Returns what to do about well-known names that are not keys here: dockerd's flags, which its
+/// file accepts and then ignores, and keys of other files.
 pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
     Some(match name {
         "add-runtime" | "runtime" => "its name in daemon.json is `runtimes`, a table",
         "authorization-plugin" => "its name in daemon.json is `authorization-plugins`, a list",
         "cdi-spec-dir" => "its name in daemon.json is `cdi-spec-dirs`, a list",
         "config-file" => "kraken-flash writes this file; leave it out",
-        // The file has it under one name, the flag under another, and dockerd compares the names.
+        // The file and the flag have different names for it, and dockerd compares the names.
         "containerd-plugin-namespace" | "containerd-plugins-namespace" => {
             "dockerd does not take it from this file; leave it out"
         }

@@ -1,4 +1,4 @@
-//! The types of options, and what dockerd takes as a value of each.
+//! The types of options, and the values that dockerd accepts for each.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +12,7 @@ use crate::mask;
 use crate::names;
 use crate::options::below;
 
-/// Notes what is wrong with a value and with the values in it.
+/// Notes what is wrong with a value and with the values inside it.
 pub(super) fn check(kind: &Kind, value: &Value, path: &str, faults: &mut Vec<Fault>) {
     match (kind, value) {
         (Kind::Any, _) => {}
@@ -47,7 +47,7 @@ fn fields(keys: &'static [Key], map: &serde_json::Map<String, Value>, path: &str
             path,
             on_key: true,
             why: format!("dockerd knows no `{}` there", printable(name)),
-            mend: suggestion(name, known()).unwrap_or_else(|| {
+            help: suggestion(name, known()).unwrap_or_else(|| {
                 let known: Vec<_> = known().collect();
                 format!("known there: {}", known.join(", "))
             }),
@@ -55,15 +55,15 @@ fn fields(keys: &'static [Key], map: &serde_json::Map<String, Value>, path: &str
     }
 }
 
-/// What is wrong with a value that has no others in it.
+/// Returns what is wrong with a value that has no other values inside it.
 fn simple(kind: &Kind, value: &Value, path: &str) -> Option<Fault> {
-    let (want, example) = form(kind);
-    let fault = |why: String, mend: String| {
+    let Form { want, example } = form(kind);
+    let fault = |why: String, help: String| {
         Some(Fault {
             path: path.to_owned(),
             on_key: false,
             why,
-            mend,
+            help,
         })
     };
     let key = shown(path);
@@ -91,9 +91,9 @@ fn simple(kind: &Kind, value: &Value, path: &str) -> Option<Fault> {
         if choices.contains(&text.as_str()) {
             return None;
         }
-        let mend =
+        let help =
             suggestion(text, choices.iter().copied()).unwrap_or_else(|| format!("choose one of {}", quoted(choices)));
-        return fault(format!("\"{}\" is no {key}", printable(text)), mend);
+        return fault(format!("\"{}\" is no {key}", printable(text)), help);
     }
     if fits(kind, text) {
         return None;
@@ -105,7 +105,7 @@ fn simple(kind: &Kind, value: &Value, path: &str) -> Option<Fault> {
     )
 }
 
-/// A value's name in a sentence: its key, and the key of the table that it is in.
+/// Returns a value's name for a sentence: its key, and the key of the table that it is in.
 fn shown(path: &str) -> String {
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let mut keys = path.split('/').filter(|part| !is_number(part));
@@ -116,9 +116,17 @@ fn shown(path: &str) -> String {
     }
 }
 
-/// A type in words, and an example in TOML.
-fn form(kind: &Kind) -> (&'static str, &'static str) {
-    match kind {
+/// What a value must be.
+struct Form {
+    /// In words: "a whole number, without quotes".
+    want: &'static str,
+    /// An example in TOML.
+    example: &'static str,
+}
+
+/// Returns a type in words, and an example in TOML.
+fn form(kind: &Kind) -> Form {
+    let (want, example) = match kind {
         Kind::Bool => ("true or false, without quotes", "true"),
         Kind::Whole(..) => ("a whole number, without quotes", "5"),
         Kind::Text | Kind::Any => ("a text, in quotes", "\"10\""),
@@ -154,7 +162,8 @@ fn form(kind: &Kind) -> (&'static str, &'static str) {
         Kind::ApiVersion => ("a version of the API, in quotes", "\"1.44\""),
         Kind::List(_) => ("a list", "[\"…\"]"),
         Kind::Map(_) | Kind::Fields(_) => ("a table", "{ name = \"…\" }"),
-    }
+    };
+    Form { want, example }
 }
 
 fn fits(kind: &Kind, text: &str) -> bool {
@@ -193,7 +202,8 @@ fn fits(kind: &Kind, text: &str) -> bool {
     }
 }
 
-/// As go-units reads bytes: a number, and k, m, g, t or p, with `b` or `ib` behind it.
+/// Returns whether go-units reads the text as a number of bytes: a number, and k, m, g, t or p,
+/// followed by `b` or `ib` or nothing.
 pub(super) fn is_size(text: &str) -> bool {
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
@@ -225,7 +235,7 @@ fn is_registry(text: &str) -> bool {
     text.parse::<ipnet::IpNet>().is_ok() || text.parse::<IpAddr>().is_ok() || is_host_port(text, false)
 }
 
-/// `host:port`, or a host alone.
+/// Returns whether the text is `host:port`, or a host alone.
 fn is_host_port(text: &str, with_port: bool) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),

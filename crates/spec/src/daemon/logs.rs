@@ -1,4 +1,5 @@
-//! `log-driver` and `log-opts`: dockerd does not start with an option that the driver does not know.
+//! `log-driver` and `log-opts`: dockerd does not start with an option that the driver does not
+//! know.
 
 use serde_json::{Map, Value};
 
@@ -11,17 +12,17 @@ use crate::options::below;
 /// A log driver that is built in.
 struct Driver {
     name: &'static str,
-    /// Its own options.
+    /// The options that only this driver has.
     own: &'static [&'static str],
-    /// Whether it takes labels, environment and tag, and from which version on.
+    /// The first version in which it accepts labels, environment and tag; `None` if it never does.
     common: Option<Version>,
-    /// The first version that has it no more.
+    /// The first version that does not have it any more.
     until: Option<Version>,
 }
 
-/// What most drivers take.
+/// The options that most drivers accept.
 const COMMON: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
-/// What dockerd itself takes, whatever the driver.
+/// The options that dockerd itself accepts, with any driver.
 const BUILT_IN: [&str; 6] = [
     "mode",
     "max-buffer-size",
@@ -147,7 +148,7 @@ pub(super) fn check(options: &Map<String, Value>, around: &Around<'_>, faults: &
         return;
     };
     let name = match own {
-        // Whatever stands there, dockerd ignores it.
+        // dockerd ignores the options of this driver.
         Some("none") => return,
         Some(name) => Some(name),
         None => around.log_driver,
@@ -180,7 +181,7 @@ fn find(name: &str, version: Option<Version>, faults: &mut Vec<Fault>) -> Option
                 "dockerd has no log driver \"{}\" when a node starts for the first time, and does not start with it",
                 printable(name)
             ),
-            mend: suggestion(name, known()).unwrap_or_else(|| {
+            help: suggestion(name, known()).unwrap_or_else(|| {
                 let known: Vec<_> = known().collect();
                 format!(
                     "choose one of {}; a plugin can be given to single services once it is installed",
@@ -192,12 +193,14 @@ fn find(name: &str, version: Option<Version>, faults: &mut Vec<Fault>) -> Option
     found
 }
 
-/// Notes what is wrong with one option. Without a driver it must be an option of any.
+/// Notes what is wrong with one option. If the driver is not known, at least one driver must have
+/// the option.
 fn option(key: &str, value: &Value, driver: Option<&Driver>, version: Option<Version>, faults: &mut Vec<Fault>) {
     let path = below("log-opts", key);
     let takes_common = |driver: &Driver| match (driver.common, version) {
         (Some(since), Some(version)) => version >= since,
-        // Not known yet which it will be: what one of them does not take keeps Docker away.
+        // The version is not known yet. If one of the possible versions does not accept the option,
+        // Docker would not start.
         (Some(since), None) => since == Version::OLDEST,
         (None, _) => false,
     };
@@ -224,7 +227,7 @@ fn option(key: &str, value: &Value, driver: Option<&Driver>, version: Option<Ver
             Some(_) => format!("{whose} know `{}`, and dockerd does not start with it", printable(key)),
             None => format!("{whose} knows `{}`, and dockerd does not start with it", printable(key)),
         };
-        let mend = suggestion(key, names()).unwrap_or_else(|| match driver {
+        let help = suggestion(key, names()).unwrap_or_else(|| match driver {
             Some(_) if DRIVERS.iter().any(knows) => {
                 let others: Vec<_> = DRIVERS
                     .iter()
@@ -242,7 +245,7 @@ fn option(key: &str, value: &Value, driver: Option<&Driver>, version: Option<Ver
             path,
             on_key: true,
             why,
-            mend,
+            help,
         });
         return;
     }
@@ -251,7 +254,7 @@ fn option(key: &str, value: &Value, driver: Option<&Driver>, version: Option<Ver
             path,
             on_key: false,
             why: format!("`{key}` in log-opts must be a text, in quotes, whatever it means"),
-            mend: format!("for example: {key} = \"{}\"", example(key)),
+            help: format!("for example: {key} = \"{}\"", example(key)),
         });
     };
     if !means(key, text) {
@@ -259,7 +262,7 @@ fn option(key: &str, value: &Value, driver: Option<&Driver>, version: Option<Ver
             path,
             on_key: false,
             why: format!("\"{}\" cannot be `{key}` in log-opts", printable(text)),
-            mend: format!("for example: {key} = \"{}\"", example(key)),
+            help: format!("for example: {key} = \"{}\"", example(key)),
         });
     }
 }
@@ -274,13 +277,13 @@ fn example(key: &str) -> &'static str {
     }
 }
 
-/// Whether a value of an option that has a form of its own can be read.
+/// Returns whether a value can be read, for the options whose values have a form of their own.
 fn means(key: &str, text: &str) -> bool {
     match key {
         "max-size" => text == "-1" || is_size(text),
         "max-buffer-size" | "cache-max-size" => is_size(text),
         "max-file" | "cache-max-file" => text.parse::<u32>().is_ok_and(|count| count >= 1),
-        // Go's strconv.ParseBool.
+        // As Go's strconv.ParseBool reads it.
         "compress" | "cache-disabled" | "cache-compress" => matches!(
             text,
             "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False"
@@ -298,7 +301,7 @@ fn buffer(given: &Map<String, Value>, faults: &mut Vec<Fault>) {
             on_key: true,
             why: "`max-buffer-size` goes with mode = \"non-blocking\" only, and dockerd does not start without that"
                 .to_owned(),
-            mend: "add mode = \"non-blocking\" to log-opts, or leave it out".to_owned(),
+            help: "add mode = \"non-blocking\" to log-opts, or leave it out".to_owned(),
         });
     }
 }

@@ -1,8 +1,9 @@
-//! What dockerd can be told in `daemon.json`: keys, types and values of the versions that can be baked, and what fights the unit or a
-//! swarm.
+//! The options that `daemon.json` can set in dockerd: keys, types and values of the versions that
+//! can be baked, and what conflicts with the unit or a swarm.
 //!
-//! dockerd does not start with a key that it does not know, so one slip keeps Docker away from every node. The tables follow moby's
-//! `daemon/config`, `daemon/logger` and `daemon/graphdriver` of 20.10, 26.1, 28 and 29.
+//! dockerd does not start with a key that it does not know, so one mistake keeps Docker away from
+//! every node. The tables follow moby's `daemon/config`, `daemon/logger` and `daemon/graphdriver`
+//! of 20.10, 26.1, 28 and 29.
 
 mod around;
 mod fault;
@@ -25,10 +26,11 @@ pub use fault::Fault;
 pub use schema::schema;
 pub use storage::{DATA_ROOT, data_root};
 
-/// Packages that hold dockerd.
+/// Packages that contain dockerd.
 pub const ENGINES: [&str; 2] = ["docker.io", "docker-ce"];
 
-/// Everything that is wrong with the options; nothing where dockerd starts with them and does what is meant.
+/// Returns everything that is wrong with the options; nothing when dockerd starts with them and
+/// does what is meant.
 pub fn faults(options: &Map<String, Value>, around: &Around<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (name, value) in options {
@@ -40,7 +42,7 @@ pub fn faults(options: &Map<String, Value>, around: &Around<'_>) -> Vec<Fault> {
                     faults.push(fault);
                 }
                 kinds::check(&key.kind, value, name, &mut faults);
-                // A value of the wrong type has no meaning that a rule could judge.
+                // The rules cannot judge a value of the wrong type.
                 if faults.len() == before {
                     rules::one(name, value, around, &mut faults);
                 }
@@ -49,7 +51,7 @@ pub fn faults(options: &Map<String, Value>, around: &Around<'_>) -> Vec<Fault> {
     }
     logs::check(options, around, &mut faults);
     rules::together(options, around, &mut faults);
-    // A second word on the same value only hides the first.
+    // A second message about the same value would only hide the first.
     let mut seen: Vec<Fault> = Vec::with_capacity(faults.len());
     for fault in faults {
         if !seen.iter().any(|other| other.path == fault.path) {
@@ -61,7 +63,7 @@ pub fn faults(options: &Map<String, Value>, around: &Around<'_>) -> Vec<Fault> {
 
 fn unknown(name: &str) -> Fault {
     let shown = printable(name);
-    let mend = keys::elsewhere(name)
+    let help = keys::elsewhere(name)
         .map(str::to_owned)
         .or_else(|| suggestion(name, names()))
         .unwrap_or_else(|| {
@@ -71,11 +73,11 @@ fn unknown(name: &str) -> Fault {
         path: name.to_owned(),
         on_key: true,
         why: format!("dockerd has no option `{shown}`, and does not start with it"),
-        mend,
+        help,
     }
 }
 
-/// What of a key's life leaves the version out.
+/// Returns a fault when the key does not exist in this version.
 fn lifetime(key: &Key, version: Option<Version>) -> Option<Fault> {
     let version = version?;
     let why = match (key.since, key.until) {
@@ -89,7 +91,7 @@ fn lifetime(key: &Key, version: Option<Version>) -> Option<Fault> {
         path: key.name.to_owned(),
         on_key: true,
         why,
-        mend: "leave it out, or bake another Docker: `source` in [docker]".to_owned(),
+        help: "leave it out, or bake another Docker: `source` in [docker]".to_owned(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What fights the unit that starts dockerd, the swarm, or another option.
+//! Options that conflict with the unit that starts dockerd, with the swarm, or with another option.
 
 use serde_json::{Map, Value};
 
@@ -8,22 +8,22 @@ use super::storage;
 use crate::hints::printable;
 use crate::options::below;
 
-/// When a value is refused.
+/// With which values an option is refused.
 enum When {
-    /// Whatever it is.
+    /// With any value.
     Set,
-    /// When it is this.
+    /// With this value only.
     Is(bool),
 }
 
-/// One option that does not go here.
+/// An option that must not be set here.
 struct Rule {
     key: &'static str,
     when: When,
-    /// Only on nodes of a swarm.
+    /// Whether the rule holds only on nodes of a swarm.
     in_swarm: bool,
     why: &'static str,
-    mend: &'static str,
+    help: &'static str,
 }
 
 const RULES: &[Rule] = &[
@@ -32,95 +32,95 @@ const RULES: &[Rule] = &[
         when: When::Set,
         in_swarm: false,
         why: "docker.service starts dockerd with `-H fd://`, and dockerd does not start when `hosts` is set as well",
-        mend: "leave it out; from elsewhere, DOCKER_HOST=ssh://USER@NODE reaches Docker without a further port",
+        help: "leave it out; from elsewhere, DOCKER_HOST=ssh://USER@NODE reaches Docker without a further port",
     },
     Rule {
         key: "containerd",
         when: When::Set,
         in_swarm: false,
         why: "docker.service starts dockerd with `--containerd`, and dockerd does not start when `containerd` is set as well",
-        mend: "leave it out",
+        help: "leave it out",
     },
     Rule {
         key: "rootless",
         when: When::Is(true),
         in_swarm: false,
         why: "docker.service runs dockerd as root, and a rootless one knows no overlay network",
-        mend: "leave it out",
+        help: "leave it out",
     },
     Rule {
         key: "cluster-store",
         when: When::Set,
         in_swarm: false,
         why: "`cluster-store` is of the Swarm that Docker had before 1.12, and dockerd does not know it any more",
-        mend: "leave it out; the swarm is [swarm]",
+        help: "leave it out; the swarm is [swarm]",
     },
     Rule {
         key: "cluster-advertise",
         when: When::Set,
         in_swarm: false,
         why: "`cluster-advertise` is of the Swarm that Docker had before 1.12, and dockerd does not know it any more",
-        mend: "leave it out; the swarm is [swarm]",
+        help: "leave it out; the swarm is [swarm]",
     },
     Rule {
         key: "cluster-store-opts",
         when: When::Set,
         in_swarm: false,
         why: "`cluster-store-opts` is of the Swarm that Docker had before 1.12, and dockerd does not know it any more",
-        mend: "leave it out; the swarm is [swarm]",
+        help: "leave it out; the swarm is [swarm]",
     },
     Rule {
         key: "graph",
         when: When::Set,
         in_swarm: false,
         why: "`graph` is the old name of `data-root`, and newer dockerds do not start with it",
-        mend: "write data-root",
+        help: "write data-root",
     },
     Rule {
         key: "authorization-plugins",
         when: When::Set,
         in_swarm: false,
         why: "no new node has such a plugin, and without it Docker denies every request",
-        mend: "leave it out, install the plugin on the nodes, and add it to /etc/docker/daemon.json there",
+        help: "leave it out, install the plugin on the nodes, and add it to /etc/docker/daemon.json there",
     },
     Rule {
         key: "live-restore",
         when: When::Is(true),
         in_swarm: true,
         why: "Docker's `live-restore` and a swarm exclude each other",
-        mend: "leave live-restore out, or set mode = \"none\" in [swarm]",
+        help: "leave live-restore out, or set mode = \"none\" in [swarm]",
     },
     Rule {
         key: "iptables",
         when: When::Is(false),
         in_swarm: true,
         why: "without `iptables` no published port of the swarm leads to a container",
-        mend: "leave it out, or set mode = \"none\" in [swarm]",
+        help: "leave it out, or set mode = \"none\" in [swarm]",
     },
     Rule {
         key: "ip-forward",
         when: When::Is(false),
         in_swarm: true,
         why: "without `ip-forward` no published port of the swarm leads to a container",
-        mend: "leave it out, or set mode = \"none\" in [swarm]",
+        help: "leave it out, or set mode = \"none\" in [swarm]",
     },
     Rule {
         key: "swarm-default-advertise-addr",
         when: When::Set,
         in_swarm: true,
         why: "each node is baked with its own address, and this one would be that of all",
-        mend: "leave it out; `subnet` and `first-address` in [network] give the nodes their addresses",
+        help: "leave it out; `subnet` and `first-address` in [network] give the nodes their addresses",
     },
     Rule {
         key: "userns-remap",
         when: When::Set,
         in_swarm: true,
         why: "with `userns-remap` dockerd keeps everything in a folder named after the remapped user, and does not find the swarm that is baked in",
-        mend: "leave it out, or set mode = \"none\" in [swarm]",
+        help: "leave it out, or set mode = \"none\" in [swarm]",
     },
 ];
 
-/// What one option is up against by itself.
+/// Notes what one option alone conflicts with.
 pub(super) fn one(name: &str, value: &Value, around: &Around<'_>, faults: &mut Vec<Fault>) {
     let meets = |rule: &&Rule| {
         let applies = match rule.when {
@@ -130,7 +130,7 @@ pub(super) fn one(name: &str, value: &Value, around: &Around<'_>, faults: &mut V
         rule.key == name && applies && (around.swarm || !rule.in_swarm)
     };
     if let Some(rule) = RULES.iter().find(meets) {
-        faults.push(fault(name, true, rule.why, rule.mend));
+        faults.push(fault(name, true, rule.why, rule.help));
     }
     match name {
         "storage-driver" => storage::driver(value, around.version, faults),
@@ -143,7 +143,7 @@ pub(super) fn one(name: &str, value: &Value, around: &Around<'_>, faults: &mut V
     }
 }
 
-/// The only option for containers' runtime that Linux has.
+/// Checks `exec-opts`: Linux has only one option for the runtime of containers.
 fn exec_opts(value: &Value, faults: &mut Vec<Fault>) {
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         let Some((name, driver)) = item.as_str().and_then(|text| text.split_once('=')) else {
@@ -206,7 +206,7 @@ fn seccomp(value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-/// dockerd's own, which cannot be made anew.
+/// dockerd's own runtime, which cannot be defined again.
 const STOCK: &str = "runc";
 
 fn runtimes(value: &Value, faults: &mut Vec<Fault>) {
@@ -230,11 +230,11 @@ fn runtimes(value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-/// What two options are together.
+/// Notes options that conflict with each other.
 pub(super) fn together(options: &Map<String, Value>, around: &Around<'_>, faults: &mut Vec<Fault>) {
     let on = |key: &str| options.get(key).and_then(Value::as_bool);
     let text = |key: &str| options.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let mut find = |key: &str, why: &str, mend: &str| faults.push(fault(key, true, why, mend));
+    let mut find = |key: &str, why: &str, help: &str| faults.push(fault(key, true, why, help));
     if text("bridge").is_some() && text("bip").is_some() {
         find(
             "bip",
@@ -315,7 +315,7 @@ fn runtime(options: &Map<String, Value>, faults: &mut Vec<Fault>) {
     }
 }
 
-/// With systemd's control groups, which all systems here have by default, a parent is a slice.
+/// With systemd's control groups, which all systems here use by default, a parent is a slice.
 fn slice(options: &Map<String, Value>, faults: &mut Vec<Fault>) {
     let Some(name) = options.get("cgroup-parent").and_then(Value::as_str) else {
         return;
@@ -338,7 +338,7 @@ fn slice(options: &Map<String, Value>, faults: &mut Vec<Fault>) {
     }
 }
 
-/// A gateway lies in docker0's own network.
+/// Notes a gateway that is not in docker0's own network.
 fn gateway(options: &Map<String, Value>, faults: &mut Vec<Fault>) {
     let text = |key: &str| options.get(key).and_then(Value::as_str);
     let bip = text("bip").and_then(|text| text.parse::<ipnet::Ipv4Net>().ok());

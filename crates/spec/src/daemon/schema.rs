@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::key::{Key, Kind};
 use super::keys::all;
 
-/// The whole table.
+/// Returns the schema of the whole table.
 pub fn schema() -> Value {
     fields(&mut all())
 }

@@ -1,4 +1,5 @@
-//! Where and how dockerd keeps images and containers: `storage-driver`, `storage-opts`, `data-root`.
+//! Where and how dockerd keeps images and containers: `storage-driver`, `storage-opts`,
+//! `data-root`.
 
 use serde_json::{Map, Value};
 
@@ -7,10 +8,10 @@ use super::fault::{Fault, fault};
 use crate::hints::{printable, suggestion};
 use crate::options::below;
 
-/// Where dockerd keeps everything when it is not told.
+/// Where dockerd keeps everything unless an option names another folder.
 pub const DATA_ROOT: &str = "/var/lib/docker";
 
-/// A storage driver, and the first version that has it no more.
+/// The storage drivers, each with the first version that does not have it any more.
 const STORAGE: [(&str, Option<Version>); 5] = [
     ("overlay2", None),
     ("fuse-overlayfs", None),
@@ -18,7 +19,7 @@ const STORAGE: [(&str, Option<Version>); 5] = [
     ("btrfs", None),
     ("zfs", None),
 ];
-/// What was there once; moby removed these in 23 to 25.
+/// Drivers that existed once; moby removed them in 23 to 25.
 const GONE: [&str; 4] = ["aufs", "devicemapper", "overlay", "lcow"];
 
 /// Notes a driver that dockerd does not have.
@@ -27,7 +28,7 @@ pub(super) fn driver(value: &Value, version: Option<Version>, faults: &mut Vec<F
     let lives =
         |until: &Option<Version>| !matches!((until, version), (Some(until), Some(version)) if version >= *until);
     let known = || STORAGE.iter().filter(|(_, until)| lives(until)).map(|(name, _)| *name);
-    // The image store of containerd has snapshotters in the place of drivers.
+    // The image store of containerd has snapshotters instead of drivers.
     let snapshotter = matches!(name, "overlayfs" | "native") && version.is_none_or(|version| version >= Version(29));
     if name.is_empty() || known().any(|known| known == name) || snapshotter {
         return;
@@ -39,14 +40,15 @@ pub(super) fn driver(value: &Value, version: Option<Version>, faults: &mut Vec<F
             printable(name)
         ),
     };
-    let mend = match GONE.contains(&name) {
+    let help = match GONE.contains(&name) {
         true => "leave it out: \"overlay2\" is used".to_owned(),
         false => suggestion(name, known()).unwrap_or_else(|| "leave it out: \"overlay2\" is used".to_owned()),
     };
-    faults.push(fault("storage-driver", false, why, mend));
+    faults.push(fault("storage-driver", false, why, help));
 }
 
-/// Drivers whose disk the root of a Raspberry Pi is not, and options of other drivers.
+/// Notes drivers that need another disk than the root file system of a Raspberry Pi, and options of
+/// other drivers.
 pub(super) fn together(options: &Map<String, Value>, faults: &mut Vec<Fault>) {
     let driver = options
         .get("storage-driver")
@@ -102,11 +104,11 @@ pub(super) fn together(options: &Map<String, Value>, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Folders of the system in which Docker's own would be lost or would do harm.
+/// Folders of the system in which Docker's own folder would be lost or would do harm.
 const SYSTEM: [&str; 14] = [
     "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr",
 ];
-/// Of these, all that is below them is lost with the power, or is no disk.
+/// Of these folders, everything below them is lost when the power goes, or is not on a disk.
 const LOST: [&str; 6] = ["/boot", "/dev", "/proc", "/run", "/sys", "/tmp"];
 
 /// Notes a folder that cannot be dockerd's own.
@@ -136,7 +138,7 @@ pub(super) fn root(value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-/// The folder in which dockerd keeps everything, swarm and images among it.
+/// Returns the folder in which dockerd keeps everything, swarm and images included.
 pub fn data_root(options: &Map<String, Value>) -> &str {
     match options.get("data-root").and_then(Value::as_str) {
         Some(root) if !root.is_empty() => root,

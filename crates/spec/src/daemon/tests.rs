@@ -1,4 +1,4 @@
-//! Values that dockerd takes and values that keep it from starting, option by option.
+//! Values that dockerd accepts and values that keep it from starting, option by option.
 
 use super::*;
 
@@ -34,9 +34,9 @@ fn refused(text: &str, around: &Around<'_>, path: &str, words: &str) {
         panic!("{text}: {found:?}");
     };
     assert_eq!(fault.path, path, "{text}: {fault:?}");
-    let said = format!("{}; {}", fault.why, fault.mend);
+    let said = format!("{}; {}", fault.why, fault.help);
     assert!(said.contains(words), "{text}: {said}");
-    assert!(!fault.mend.is_empty() && !fault.why.is_empty(), "{text}: {fault:?}");
+    assert!(!fault.help.is_empty() && !fault.why.is_empty(), "{text}: {fault:?}");
 }
 
 #[test]
@@ -255,7 +255,8 @@ fn log_options_belong_to_their_driver() {
         "choose one of",
     );
     taken("log-driver = \"logentries\"", &around(20));
-    // Where the template is somebody's own, its driver is not known: what no driver takes is refused all the same.
+    // If the user replaces the template, its driver is not known. Options that no driver accepts
+    // are refused all the same.
     let unknown = Around {
         log_driver: None,
         ..IN_SWARM

@@ -1,5 +1,5 @@
-//! The list of all keys with what is declared of them: names and their order come from the
-//! declaration's tree of names, all else from its JSON schema.
+//! The list of all keys with their declarations: names and order come from the declaration's tree
+//! of names, everything else from its JSON schema.
 
 use serde_json::Value;
 
@@ -12,11 +12,11 @@ use crate::tree;
 pub struct Section {
     /// Its headline: `[network]`, `[system.keyboard]`, `[[node]]`.
     pub header: String,
-    /// Whether there may be any number of it: one for each node.
+    /// Whether there may be any number of it, such as one for each node.
     pub is_list: bool,
     /// What it is for.
     pub about: String,
-    /// Its keys, in the order of the declaration; those of sections below it are not among them.
+    /// Its keys, in the order of the declaration, without those of sections below it.
     pub keys: Vec<Key>,
 }
 
@@ -29,13 +29,13 @@ pub struct Key {
     pub about: String,
     /// What values it takes: `list of strings`.
     pub kind: String,
-    /// The values that it can have, when only these are possible.
+    /// The possible values, when only these are possible.
     pub choices: Vec<Choice>,
-    /// Whether a section without it is an error.
+    /// Whether it is an error to leave it out of the section.
     pub is_required: bool,
     /// Its value in a cluster without a `kraken.toml`.
     pub default: Option<Value>,
-    /// Where that depends on other keys: what it is then, in words.
+    /// In words, when the default depends on other keys.
     pub default_rule: Option<String>,
     /// A value that shows its form.
     pub example: Option<Value>,
@@ -51,18 +51,18 @@ pub struct Choice {
 }
 
 impl Key {
-    /// The value to show in the commented file, as TOML: the default, or else the example.
+    /// Returns the value to show in the commented file, as TOML: the default, or else the example.
     pub fn shown(&self) -> Option<String> {
         self.default.as_ref().or(self.example.as_ref()).and_then(toml_text)
     }
 }
 
-/// A value as TOML, on one line; `None` for what TOML does not have.
+/// Returns a value as TOML, on one line; `None` for what TOML cannot express.
 pub(super) fn toml_text(value: &Value) -> Option<String> {
     Some(toml::Value::try_from(value).ok()?.to_string())
 }
 
-/// All sections with their keys, each section before those below it.
+/// Returns all sections with their keys, each section before those below it.
 pub fn sections() -> Vec<Section> {
     let schema = Schema(declared().to_value());
     tree::sections(RawConfig::NAMES)
@@ -103,7 +103,7 @@ impl Schema {
     fn key(&self, section: &Value, name: &'static str) -> Key {
         let property = &section["properties"][name];
         let content = self.follow(property);
-        let (about, default_rule) = without_default(&text(&property["description"]));
+        let Description { about, default_rule } = without_default(&text(&property["description"]));
         let choices = content["oneOf"].as_array().into_iter().flatten().map(|choice| Choice {
             value: text(&choice["const"]),
             about: text(&choice["description"]),
@@ -122,7 +122,7 @@ impl Schema {
         }
     }
 
-    /// What a part of the schema refers to, or the part itself.
+    /// Returns what a part of the schema refers to, or the part itself.
     fn follow<'a>(&'a self, part: &'a Value) -> &'a Value {
         let place = part["$ref"].as_str().and_then(|place| place.strip_prefix('#'));
         place.and_then(|place| self.0.pointer(place)).unwrap_or(part)
@@ -133,7 +133,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// What a key takes, in words; `kraken.toml`'s types are few.
+/// Returns the type of a key in words; `kraken.toml` has few types.
 fn kind(content: &Value) -> String {
     if content["oneOf"].is_array() {
         return "one of".to_owned();
@@ -153,11 +153,23 @@ fn kind(content: &Value) -> String {
     }
 }
 
-/// A description, and the words after `Default:` in its last paragraph.
-fn without_default(description: &str) -> (String, Option<String>) {
+/// The description of a key, in two parts.
+struct Description {
+    about: String,
+    default_rule: Option<String>,
+}
+
+/// Splits a description into its text and the words after `Default:` in its last paragraph.
+fn without_default(description: &str) -> Description {
     let (about, last) = description.rsplit_once("\n\n").unwrap_or(("", description));
     match last.strip_prefix("Default: ") {
-        Some(rule) => (about.to_owned(), Some(rule.to_owned())),
-        None => (description.to_owned(), None),
+        Some(rule) => Description {
+            about: about.to_owned(),
+            default_rule: Some(rule.to_owned()),
+        },
+        None => Description {
+            about: description.to_owned(),
+            default_rule: None,
+        },
     }
 }

@@ -1,4 +1,4 @@
-//! All keys of `kraken.toml` with what is declared of them, and what is made of that: the commented
+//! All keys of `kraken.toml` with their declarations, and what is made from them: the commented
 //! file of `kraken-flash init`, and the reference page.
 
 mod list;

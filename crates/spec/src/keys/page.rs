@@ -2,14 +2,15 @@
 
 use super::list::{Key, Section, sections, toml_text};
 
-/// The headline of what is made from the declaration; all before it is written by hand.
+/// The headline of the part that is made from the declaration; everything before it is written by
+/// hand.
 const HEADLINE: &str = "\n## All keys\n";
 
 /// The note below the headline.
 const NOTE: &str = "`cargo xtask keys` writes this part of the page from `crates/spec/src/raw.rs`.\n";
 
-/// The page with its reference brought up to date. `page` is the page as it is; what is written by
-/// hand is kept.
+/// Returns the page with its reference brought up to date. `page` is the page as it is; the part
+/// that is written by hand is kept.
 pub fn page(page: &str) -> String {
     let by_hand = page.split_once(HEADLINE).map_or(page, |(by_hand, _)| by_hand);
     let mut text = format!("{}\n{HEADLINE}\n{NOTE}", by_hand.trim_end());
@@ -19,7 +20,7 @@ pub fn page(page: &str) -> String {
     text
 }
 
-/// A section as Markdown.
+/// Returns a section as Markdown.
 fn table(section: &Section) -> String {
     let mut text = format!(
         "\n### `{}`\n\n{}\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n",
@@ -37,7 +38,7 @@ fn table(section: &Section) -> String {
     text
 }
 
-/// Its type; the values where only some are possible.
+/// Returns the type of a key, or its values when only some are possible.
 fn kind(key: &Key) -> String {
     if key.choices.is_empty() {
         return key.kind.clone();
@@ -62,7 +63,7 @@ fn default(key: &Key) -> String {
     rule.or_else(value).unwrap_or_default()
 }
 
-/// What the key is; below that what each of its values means, or an example.
+/// Returns what the key is, and below that the meaning of each of its values, or an example.
 fn meaning(key: &Key) -> String {
     let mut lines = vec![key.about.clone()];
     lines.extend(
@@ -76,7 +77,7 @@ fn meaning(key: &Key) -> String {
     lines.join("\n\n")
 }
 
-/// Text fit for a cell of a table.
+/// Returns the text in a form that fits into a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace("\n\n", "<br>")
 }

@@ -4,7 +4,7 @@ use textwrap::Options;
 
 use super::list::{Key, Section, sections, toml_text};
 
-/// What the file begins with.
+/// The text that the file begins with.
 const HEAD: &str = "\
 # A cluster of Raspberry Pis, for kraken-flash.
 #
@@ -13,18 +13,18 @@ const HEAD: &str = "\
 # changes nothing.
 ";
 
-/// The key that the file sets: only `init` reads a clock, so that the images depend on this file
+/// The key that the file sets. Only `init` reads a clock, so that the images depend on this file
 /// alone.
 const SET_BY_INIT: &str = "clock-floor";
 
-/// The rule of a key that has no default: an example says enough.
+/// The default of a key that has none; the example explains enough.
 const NO_DEFAULT: &str = "none.";
 
 /// Comments are wrapped at this column.
 const WIDTH: usize = 100;
 
-/// The commented file of a day (`2026-11-23`): every section, and every key with its default or an
-/// example.
+/// Returns the commented file for a day (`2026-11-23`): every section, and every key with its
+/// default or an example.
 pub fn template(today: &str) -> String {
     let mut file = HEAD.to_owned();
     for section in sections() {
@@ -37,7 +37,7 @@ pub fn template(today: &str) -> String {
     file
 }
 
-/// A section that is there once.
+/// Writes a section that can be there once.
 fn push_section(section: &Section, today: &str, file: &mut String) {
     push_comment(&section.about, "# ", "# ", file);
     push_line(&section.header, file);
@@ -56,8 +56,8 @@ fn push_section(section: &Section, today: &str, file: &mut String) {
     }
 }
 
-/// A section that there may be any number of: an example, all of it in comments, so that an editor
-/// can take the `# ` off.
+/// Writes a section of which there may be any number: an example, all of it in comments, so that an
+/// editor can remove the `# `.
 fn push_example(section: &Section, file: &mut String) {
     push_comment(&section.about, "# ", "# ", file);
     push_line("#", file);
@@ -74,7 +74,7 @@ fn push_example(section: &Section, file: &mut String) {
     }
 }
 
-/// What a key is, what its values mean, and its default where that is not one value.
+/// Writes what a key is, what its values mean, and its default when that is not one value.
 fn push_about(key: &Key, margin: &str, file: &mut String) {
     let comment = format!("{margin}# ");
     push_comment(&key.about, &comment, &comment, file);
@@ -91,7 +91,7 @@ fn push_about(key: &Key, margin: &str, file: &mut String) {
     }
 }
 
-/// Paragraphs, wrapped; the first line of each begins with `first`, the others with `next`.
+/// Writes paragraphs, wrapped; the first line of each begins with `first`, the others with `next`.
 fn push_comment(text: &str, first: &str, next: &str, file: &mut String) {
     let options = Options::new(WIDTH)
         .initial_indent(first)

@@ -1,4 +1,4 @@
-//! The list of keys of each test is that of the declaration.
+//! Tests that take their list of keys from the declaration.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::list::toml_text;
 use super::{Key, Section, page, sections, template};
 use crate::raw::declared;
 
-/// All keys, each with the section that it is in.
+/// Returns all keys, each with the section that it is in.
 fn keys() -> Vec<(Section, Key)> {
     let keys = sections()
         .into_iter()
@@ -14,7 +14,7 @@ fn keys() -> Vec<(Section, Key)> {
     keys.collect()
 }
 
-/// A spec with one key.
+/// Returns a spec with one key.
 fn spec(section: &Section, line: &str) -> String {
     format!("{}\n{line}\n", section.header)
 }
@@ -32,7 +32,7 @@ fn the_reader_takes_each_key_with_the_values_that_are_shown() {
             let text = spec(&section, &format!("{} = \"{}\"", key.name, choice.value));
             assert!(crate::parse("x", &text).is_ok(), "{text}");
         }
-        // A value of no key's type: the reader knows the key, and looks at its type.
+        // No key has this type of value: the reader knows the key, and checks its type.
         let text = spec(&section, &format!("{} = 0.5", key.name));
         let errors = crate::parse("x", &text).unwrap_err();
         let want = format!("`{}` must be ", key.name);
@@ -49,7 +49,7 @@ fn a_section_of_the_schema_has_the_keys_that_the_reader_knows_and_no_others() {
     for section in sections() {
         let text = spec(&section, "qqqqqq = 1");
         let errors = crate::parse("x", &text).unwrap_err();
-        let help = errors.problems()[0].mend().unwrap();
+        let help = errors.problems()[0].hint().unwrap();
         let mut known: Vec<&str> = help.strip_prefix("known here: ").unwrap().split(", ").collect();
         known.sort_unstable();
         let is_it = |definition: &&Value| {
@@ -78,8 +78,8 @@ fn a_section_of_the_schema_has_the_keys_that_the_reader_knows_and_no_others() {
 }
 
 #[test]
-fn a_key_in_the_wrong_section_is_told_the_right_one() {
-    let mut told = 0;
+fn the_error_of_a_key_in_the_wrong_section_names_the_right_one() {
+    let mut checked = 0;
     for (home, key) in keys() {
         let has = |section: &&Section| section.keys.iter().any(|other| other.name == key.name);
         if sections().iter().filter(has).count() > 1 {
@@ -90,12 +90,12 @@ fn a_key_in_the_wrong_section_is_told_the_right_one() {
         for other in sections().iter().filter(|section| section.header != home.header) {
             let text = spec(other, &format!("{} = 1", key.name));
             let errors = crate::parse("x", &text).unwrap_err();
-            let help = errors.problems()[0].mend().unwrap();
+            let help = errors.problems()[0].hint().unwrap();
             assert!(help.contains(&want), "{text}{help}");
-            told += 1;
+            checked += 1;
         }
     }
-    assert!(told > 300, "{told}");
+    assert!(checked > 300, "{checked}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `[apt]`: mirrors and a proxy for packages, and whether recommended ones come along.
+//! `[apt]`: mirrors and a proxy for packages, and whether recommended packages are installed, too.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::field::Field;
 use crate::problem::Problems;
 use crate::raw::RawApt;
 
-/// The whole section.
+/// Resolves the whole section.
 pub(super) fn apt(raw: &RawApt, problems: &mut Problems) -> Option<Apt> {
     let mirrors = match &raw.mirrors {
         Field::Absent => Some(BTreeMap::new()),

@@ -1,4 +1,4 @@
-//! `[docker]`: where Docker comes from, which packages, what dockerd is told.
+//! `[docker]`: where Docker comes from, which packages, and the options of dockerd.
 
 use super::field::{check_text, checked_list, parsed, value_or};
 use super::pools::{self, Nets};
@@ -14,7 +14,7 @@ use super::image::check_url;
 
 const MOST_PACKAGES: usize = 100;
 
-/// The whole section.
+/// Resolves the whole section.
 pub(super) fn docker(
     config: &RawConfig,
     files: &dyn Files,
@@ -84,12 +84,13 @@ pub(super) fn docker(
     })
 }
 
-/// The user's own file in the place of the template with the options that all nodes have.
+/// The user's file that replaces the template with the options of all nodes.
 const TEMPLATE: &str = "templates/daemon.json";
-/// The log driver of the template that is built in.
+/// The log driver of the built-in template.
 const LOG_DRIVER: &str = "local";
 
-/// Whether the nodes are to be a swarm, where there is a Docker: also when something else of the section is wrong.
+/// Returns whether the nodes are to be a swarm, provided that there is a Docker: also when
+/// something else in the section is wrong.
 fn wants_swarm(config: &RawConfig) -> bool {
     match &config.swarm.mode {
         Field::Absent => true,
@@ -98,8 +99,9 @@ fn wants_swarm(config: &RawConfig) -> bool {
     }
 }
 
-/// Notes with what dockerd would not start, or not be in the swarm. Which version it will be is not known here: a key must be known
-/// to any; `provision` looks again, at the version that is in the image.
+/// Notes the options with which dockerd would not start, or would not be in the swarm. The version
+/// of dockerd is not known here, so at least one version must know each key; `provision` checks
+/// again, with the version that is in the image.
 fn check_daemon(config: &RawConfig, files: &dyn Files, problems: &mut Problems) {
     let Field::Given(at) = &config.docker.daemon else {
         return;
@@ -118,12 +120,12 @@ fn check_daemon(config: &RawConfig, files: &dyn Files, problems: &mut Problems) 
         problems.push(
             Problem::new(fault.why)
                 .at(span.unwrap_or_else(|| at.span.clone()), "set here")
-                .help(fault.mend),
+                .help(fault.help),
         );
     }
 }
 
-/// A swarm needs dockerd, so one of the packages must hold it when they are named one by one.
+/// A swarm needs dockerd, so if the packages are named one by one, one of them must contain it.
 fn check_engine(config: &RawConfig, problems: &mut Problems) {
     let Field::Given(packages) = &config.docker.packages else {
         return;
@@ -139,7 +141,7 @@ fn check_engine(config: &RawConfig, problems: &mut Problems) {
         .into_iter()
         .chain(texts(&config.system.packages))
         .map(|name| name.split(['=', ':']).next().unwrap_or_default().to_owned())
-        // The name of a package file begins with that of its package.
+        // The name of a package file begins with the name of its package.
         .chain(texts(&config.system.debs).into_iter().filter_map(|path| {
             let file = path.rsplit('/').next()?;
             Some(file.split('_').next()?.to_owned())
@@ -158,7 +160,8 @@ fn check_engine(config: &RawConfig, problems: &mut Problems) {
     );
 }
 
-/// An OpenPGP version 4 fingerprint (RFC 9580, 5.5.4.2): 20 bytes, in hexadecimal; blanks between the groups are left out.
+/// Reads an OpenPGP version 4 fingerprint (RFC 9580, 5.5.4.2): 20 bytes, in hexadecimal; blanks
+/// between the groups are left out.
 fn fingerprint(text: &str) -> Check<[u8; 20]> {
     let digits: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let mut bytes = [0; 20];

@@ -1,4 +1,4 @@
-//! One field: its value or its default, checked, with a note of what is wrong.
+//! Resolves one field: returns its value or its default, checked, and notes what is wrong.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -9,7 +9,8 @@ use crate::mask;
 use crate::names::{Check, Wrong};
 use crate::problem::{Problem, Problems};
 
-/// The text of a field, or its default; `None` when it is wrong. What `check` finds is noted.
+/// Returns the text of a field, or its default; `None` when it is wrong. What `check` finds is
+/// noted.
 pub(super) fn checked(
     field: &Field<String>,
     default: &str,
@@ -32,7 +33,7 @@ pub(super) fn check_text(
     parsed(at, |text| check(text).map(|()| text.to_owned()), problems)
 }
 
-/// Makes something of a text, or notes why that cannot be.
+/// Parses a text, or notes why that is not possible.
 pub(super) fn parsed<T>(
     at: &At<impl AsRef<str>>,
     parse: impl FnOnce(&str) -> Check<T>,
@@ -41,19 +42,19 @@ pub(super) fn parsed<T>(
     let text = at.value.as_ref();
     match parse(text) {
         Ok(value) => Some(value),
-        Err(Wrong { why, mend }) => {
+        Err(Wrong { why, help }) => {
             let shown = printable(&mask::paint_over(text, &[]));
             problems.push(
                 Problem::new(format!("\"{shown}\" cannot be `{}`: {why}", at.key))
                     .at(at.span.clone(), why)
-                    .help(mend),
+                    .help(help),
             );
             None
         }
     }
 }
 
-/// A field or its default; `None` when it is wrong.
+/// Returns a field or its default; `None` when it is wrong.
 pub(super) fn value_or<T: Clone>(field: &Field<T>, default: T) -> Option<T> {
     match field {
         Field::Absent => Some(default),
@@ -62,7 +63,8 @@ pub(super) fn value_or<T: Clone>(field: &Field<T>, default: T) -> Option<T> {
     }
 }
 
-/// A list of checked texts, without repetitions, or its default. More than `most` of them are refused.
+/// Returns a list of checked texts, without repetitions, or its default. More than `most` of them
+/// are refused.
 pub(super) fn checked_list(
     field: &Field<Vec<At<String>>>,
     most: usize,
@@ -94,15 +96,15 @@ pub(super) fn checked_list(
     Some(kept)
 }
 
-/// Notes that a file which the spec names cannot be used.
+/// Returns the mistake that a file which the spec names cannot be used.
 pub(super) fn bad_file(
     at: &At<String>,
     path: &Path,
     what: &str,
     why: impl Display,
-    mend: impl Into<String>,
+    help: impl Into<String>,
 ) -> Problem {
     Problem::new(format!("reading the {what} {}: {why}", path.display()))
         .at(at.span.clone(), "named here")
-        .help(mend)
+        .help(help)
 }

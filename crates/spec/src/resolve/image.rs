@@ -13,10 +13,10 @@ use crate::names::{Check, wrong};
 use crate::problem::Problems;
 use crate::raw::RawImage;
 
-/// What the name of an image file ends in.
+/// Endings of the names of image files.
 const SUFFIXES: &[&str] = &[".img", ".raw", ".iso", ".xz", ".zst", ".gz", ".zip"];
 
-/// The whole section.
+/// Resolves the whole section.
 pub(super) fn image(raw: &RawImage, files: &dyn Files, problems: &mut Problems) -> Option<Image> {
     let base = match &raw.base {
         Field::Absent => Some(BaseRef::Catalogue(BASE.to_owned())),
@@ -49,7 +49,8 @@ pub(super) fn image(raw: &RawImage, files: &dyn Files, problems: &mut Problems) 
     })
 }
 
-/// `debian`, an address, a file (by its form: it is not looked for), else a name of the catalogue.
+/// Reads `debian`, an address, a file (recognised by the form of the name; it need not exist), else
+/// a name of the catalogue.
 pub(super) fn parse_base(text: &str, locate: &dyn Fn(&str) -> PathBuf) -> Check<BaseRef> {
     if text.is_empty() || text.len() > 2048 || text.chars().any(char::is_control) {
         return wrong(

@@ -1,4 +1,4 @@
-//! Fills in the defaults and checks every value, noting what is wrong and going on.
+//! Fills in the defaults and checks every value. It notes what is wrong and goes on.
 
 use std::path::PathBuf;
 
@@ -16,12 +16,13 @@ mod field;
 mod image;
 mod network;
 mod nodes;
+mod nodes_together;
 mod pools;
 mod swarm;
 mod system;
 mod user;
 
-/// The cluster; `None` when something is wrong, which was noted then.
+/// Returns the cluster; `None` when something is wrong, which was noted then.
 pub(super) fn cluster(raw: &RawConfig, files: &dyn Files, problems: &mut Problems) -> Option<Cluster> {
     let name = cluster_name(&raw.cluster, problems);
     let addresses = network::Addresses::new(&raw.network, problems);
@@ -48,15 +49,15 @@ pub(super) fn cluster(raw: &RawConfig, files: &dyn Files, problems: &mut Problem
     })
 }
 
-/// A base as `[image] base` or `--base` writes it; `locate` says where a file is.
+/// Reads a base as `[image] base` or `--base` writes it; `locate` returns the path of a file.
 ///
 /// # Errors
-/// What is wrong with it and the mend, in one sentence.
+/// What is wrong with it and how to correct it, in one sentence.
 pub fn base_ref(text: &str, locate: &dyn Fn(&str) -> PathBuf) -> Result<BaseRef, String> {
-    image::parse_base(text, locate).map_err(|Wrong { why, mend }| format!("{why}; {mend}"))
+    image::parse_base(text, locate).map_err(|Wrong { why, help }| format!("{why}; {help}"))
 }
 
-/// The cluster's name: a label that leaves room for `-` and a number.
+/// Returns the cluster's name: a label that leaves room for `-` and a number.
 fn cluster_name(raw: &RawCluster, problems: &mut Problems) -> Option<String> {
     let with_number = |text: &str| {
         let longest = names::LONGEST_LABEL - "-10000".len();

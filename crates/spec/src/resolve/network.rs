@@ -13,14 +13,15 @@ use crate::names::{self, Check, wrong};
 use crate::problem::{Problem, Problems};
 use crate::raw::RawNetwork;
 
-/// Node 1 has the subnet's eleventh address when the spec does not say.
+/// Node 1 has the subnet's eleventh address unless the spec sets another.
 const DEFAULT_FIRST: u32 = 11;
-/// glibc's resolver uses three name servers, systemd-resolved any number; this is more than anybody has.
+/// The largest number of name servers, more than any network has. glibc's resolver uses three,
+/// systemd-resolved any number.
 const MOST_SERVERS: usize = 16;
 const MOST_DOMAINS: usize = 32;
 
-/// What the nodes' addresses depend on. A part is `None` when it is wrong, which was noted then; what depends on it is
-/// not checked.
+/// What the nodes' addresses depend on. A part is `None` when it is wrong, which was noted then;
+/// what depends on it is not checked.
 pub(super) struct Addresses {
     pub(super) subnet: Option<Ipv4Net>,
     pub(super) gateway: Option<Ipv4Addr>,
@@ -31,7 +32,7 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// Reads the three, and checks the gateway and the first address against the subnet.
+    /// Reads the three keys, and checks the gateway and the first address against the subnet.
     pub(super) fn new(raw: &RawNetwork, problems: &mut Problems) -> Self {
         let subnet = match &raw.subnet {
             Field::Absent => Some(SUBNET),
@@ -59,7 +60,7 @@ impl Addresses {
         addresses
     }
 
-    /// Why an address cannot be a host of the subnet; `None` when it can.
+    /// Returns why an address cannot be a host of the subnet; `None` when it can.
     pub(super) fn why_no_host(&self, address: Ipv4Addr) -> Option<String> {
         let subnet = self.subnet?;
         if !subnet.contains(&address) {
@@ -73,8 +74,8 @@ impl Addresses {
         }
     }
 
-    /// "write an address from … to …".
-    pub(super) fn mend(&self) -> String {
+    /// Returns "write an address from … to …".
+    pub(super) fn help(&self) -> String {
         let ends = self
             .subnet
             .and_then(|subnet| Some((subnet, nth(subnet, 1)?, last_host(subnet)?)));
@@ -92,7 +93,7 @@ impl Addresses {
             problems.push(
                 Problem::new(format!("{gateway} cannot be the gateway: {why}"))
                     .at(span, "no host of the subnet")
-                    .help(self.mend()),
+                    .help(self.help()),
             );
         }
     }
@@ -106,12 +107,13 @@ impl Addresses {
             problems.push(
                 Problem::new(format!("{first} cannot be the first node's address: {why}"))
                     .at(span, "no host of the subnet")
-                    .help(self.mend()),
+                    .help(self.help()),
             );
         }
     }
 
-    /// The subnet has no eleventh address, and the spec does not say where to start.
+    /// Reports that the subnet has no eleventh address, and that the spec does not set the first
+    /// one.
     fn report_no_default(&self, problems: &mut Problems) {
         let (Some(subnet), None) = (self.subnet, &self.first_span) else {
             return;
@@ -125,18 +127,19 @@ impl Addresses {
     }
 }
 
-/// The `number`th host of a subnet, from 1; `None` when it has fewer.
+/// Returns the `number`th host of a subnet, from 1; `None` when it has fewer.
 pub(super) fn nth(subnet: Ipv4Net, number: u32) -> Option<Ipv4Addr> {
     let address = Ipv4Addr::from(u32::from(subnet.network()).checked_add(number)?);
     (subnet.contains(&address) && address != subnet.broadcast()).then_some(address)
 }
 
-/// The last host of a subnet.
+/// Returns the last host of a subnet.
 pub(super) fn last_host(subnet: Ipv4Net) -> Option<Ipv4Addr> {
     u32::from(subnet.broadcast()).checked_sub(1).map(Ipv4Addr::from)
 }
 
-/// A subnet in which hosts can be: /8 to /30, host bits clear, not loopback, link-local, multicast or reserved.
+/// Reads a subnet that can have hosts: /8 to /30, host bits clear, not loopback, link-local,
+/// multicast or reserved.
 fn parse_subnet(text: &str) -> Check<Ipv4Net> {
     let Ok(subnet) = text.parse::<Ipv4Net>() else {
         let why = if text.contains(':') {
@@ -168,7 +171,7 @@ fn parse_subnet(text: &str) -> Check<Ipv4Net> {
     Ok(subnet)
 }
 
-/// An IPv4 address in dotted decimal.
+/// Reads an IPv4 address in dotted decimal.
 pub(super) fn parse_address(text: &str) -> Check<Ipv4Addr> {
     match text.parse() {
         Ok(address) => Ok(address),
@@ -196,7 +199,7 @@ fn check_server(text: &str) -> Check {
     }
 }
 
-/// The whole section.
+/// Resolves the whole section.
 pub(super) fn network(raw: &RawNetwork, addresses: &Addresses, problems: &mut Problems) -> Option<Network> {
     let servers = checked_list(&raw.dns, MOST_SERVERS, &[], check_server, problems);
     let search = checked_list(&raw.search, MOST_DOMAINS, &[], names::domain, problems);

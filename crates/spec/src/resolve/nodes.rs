@@ -1,41 +1,42 @@
-//! `[cluster] nodes` and `[[node]]`: how many nodes there are, what each one is, and that no two collide.
+//! `[cluster] nodes` and `[[node]]`: how many nodes there are, and what each of them is.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
-use std::hash::Hash;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::ops::Range;
 
 use super::field::{check_text, checked, parsed, value_or};
-use super::network::{Addresses, last_host, parse_address};
+use super::network::{Addresses, parse_address};
+use super::nodes_together::{check_macs, check_manager, check_managers, check_room, check_unique};
 use kraken_foundation::mac::Mac;
 
-use crate::cluster::{Availability, Board, InterfaceChoice, Node, Role};
 use crate::defaults::{DRAIN_MANAGERS, MANAGERS, MOST_NODES, NODES};
 use crate::field::{At, Field, Pairs};
 use crate::names::{self, Check, wrong};
+use crate::node::{Availability, Board, Node, Role};
 use crate::problem::{Problem, Problems};
 use crate::raw::{RawConfig, RawNode};
 
 const MOST_LABELS: usize = 64;
 
-/// What `[swarm]` says of nodes that do not say it themselves.
+/// What `[cluster]` and `[swarm]` set for nodes that do not set it themselves.
 #[derive(Clone, Copy)]
-struct Defaults {
+struct Defaults<'a> {
+    /// The cluster's name; `None` when it is wrong.
+    cluster_name: Option<&'a str>,
     managers: u32,
     drain_managers: bool,
 }
 
-impl Defaults {
-    fn new(raw: &RawConfig) -> Self {
+impl<'a> Defaults<'a> {
+    fn new(raw: &RawConfig, cluster_name: Option<&'a str>) -> Self {
         Self {
+            cluster_name,
             managers: value_or(&raw.swarm.managers, MANAGERS).unwrap_or(MANAGERS),
             drain_managers: value_or(&raw.swarm.drain_managers, DRAIN_MANAGERS).unwrap_or(DRAIN_MANAGERS),
         }
     }
 }
 
-/// All nodes; `None` when one of them is wrong, or what they depend on is.
+/// Returns all nodes; `None` when one of them is wrong, or something that they depend on.
 pub(super) fn nodes(
     raw: &RawConfig,
     cluster_name: Option<&str>,
@@ -45,11 +46,11 @@ pub(super) fn nodes(
     let overrides = by_number(&raw.node, problems);
     let count = count(raw, &overrides, problems);
     let none = RawNode::default();
-    let defaults = Defaults::new(raw);
+    let defaults = Defaults::new(raw, cluster_name);
     if count.is_none() {
         // The nodes cannot be made, but their keys can be checked.
         for raw in &raw.node {
-            node(1, &raw.value, (cluster_name, defaults), addresses, problems);
+            node(1, &raw.value, defaults, addresses, problems);
         }
         return None;
     }
@@ -58,7 +59,7 @@ pub(super) fn nodes(
     let nodes: Vec<Option<Node>> = (1..=count)
         .map(|number| {
             let raw = overrides.get(&number).copied().unwrap_or(&none);
-            node(number, raw, (cluster_name, defaults), addresses, problems)
+            node(number, raw, defaults, addresses, problems)
         })
         .collect();
     check_unique(&nodes, &overrides, problems);
@@ -69,7 +70,8 @@ pub(super) fn nodes(
     Some(nodes)
 }
 
-/// The `[[node]]` sections by number; notes those without one, and those that say it twice.
+/// Returns the `[[node]]` sections by number. Notes those without a number, and those with the
+/// number of another one.
 fn by_number<'a>(raw: &'a [At<RawNode>], problems: &mut Problems) -> BTreeMap<u32, &'a RawNode> {
     let mut map: BTreeMap<u32, &RawNode> = BTreeMap::new();
     for At { value: node, span, .. } in raw {
@@ -108,8 +110,8 @@ fn by_number<'a>(raw: &'a [At<RawNode>], problems: &mut Problems) -> BTreeMap<u3
     map
 }
 
-/// How many nodes there are: `nodes`; without it seven, or as many as the highest number of a `[[node]]` when the numbers
-/// from eight on follow each other without a gap.
+/// Returns how many nodes there are: `nodes`; without it seven, or as many as the highest number of
+/// a `[[node]]` when the numbers from eight on follow each other without a gap.
 fn count(raw: &RawConfig, overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) -> Option<u32> {
     match &raw.cluster.nodes {
         Field::Wrong => None,
@@ -155,70 +157,15 @@ fn count_from_overrides(overrides: &BTreeMap<u32, &RawNode>, problems: &mut Prob
     count
 }
 
-/// Notes once, not for each node, that the addresses counted up from the first run out of the subnet or over the gateway.
-fn check_room(
-    count: u32,
-    field: &Field<u32>,
-    overrides: &BTreeMap<u32, &RawNode>,
-    addresses: &Addresses,
-    problems: &mut Problems,
-) {
-    let (Some(subnet), Some(first)) = (addresses.subnet, addresses.first) else {
-        return;
-    };
-    let counted = |number: &u32| !overrides.get(number).is_some_and(|raw| raw.address.is_set());
-    let Some(last) = (1..=count).rev().find(counted) else {
-        return;
-    };
-    if addresses.why_no_host(first).is_some() {
-        return;
-    }
-    let room = last_host(subnet).map_or(0, |host| u32::from(host).saturating_sub(u32::from(first)) + 1);
-    if last > room {
-        problems.push(
-            Problem::new(format!(
-                "{count} nodes do not fit: from {first} on, {subnet} has room for {room}"
-            ))
-            .at_some(
-                field
-                    .span()
-                    .or(addresses.first_span.clone())
-                    .or(addresses.subnet_span.clone()),
-                "too many for the subnet",
-            )
-            .help("set a larger subnet, a lower first-address, or fewer nodes"),
-        );
-        return;
-    }
-    let Some(gateway) = addresses.gateway else { return };
-    let number = u32::from(gateway)
-        .checked_sub(u32::from(first))
-        .and_then(|gap| gap.checked_add(1));
-    if let Some(number) = number.filter(|number| *number <= count && counted(number)) {
-        problems.push(
-            Problem::new(format!("node {number} would have the gateway's address {gateway}"))
-                .at_some(
-                    addresses
-                        .first_span
-                        .clone()
-                        .or(addresses.gateway_span.clone())
-                        .or(addresses.subnet_span.clone()),
-                    format!("{count} nodes are counted up from {first}"),
-                )
-                .help("set another first-address, so that the gateway is not among the nodes, or another gateway"),
-        );
-    }
-}
-
-/// One node; `None` when it is wrong.
+/// Returns one node; `None` when it is wrong.
 fn node(
     number: u32,
     raw: &RawNode,
-    (cluster_name, defaults): (Option<&str>, Defaults),
+    defaults: Defaults<'_>,
     addresses: &Addresses,
     problems: &mut Problems,
 ) -> Option<Node> {
-    let hostname = match cluster_name {
+    let hostname = match defaults.cluster_name {
         None if !raw.hostname.is_set() => None,
         name => {
             let default = format!("{}-{number}", name.unwrap_or_default());
@@ -271,24 +218,25 @@ fn address(number: u32, raw: &RawNode, addresses: &Addresses, problems: &mut Pro
         problems.push(
             Problem::new(format!("{address} cannot be a node's address: {why}"))
                 .at(at.span.clone(), why)
-                .help(addresses.mend()),
+                .help(addresses.help()),
         );
         return None;
     }
     Some(address)
 }
 
-/// A unicast MAC address: six pairs of hexadecimal digits with colons or hyphens between them.
+/// Reads a unicast MAC address: six pairs of hexadecimal digits with colons or hyphens between
+/// them.
 fn parse_mac(text: &str) -> Check<Mac> {
-    let mend = "write six pairs of hexadecimal digits, for example \"b8:27:eb:12:34:56\"";
+    let help = "write six pairs of hexadecimal digits, for example \"b8:27:eb:12:34:56\"";
     let parts: Vec<&str> = text.split([':', '-']).collect();
     let mut bytes = [0_u8; 6];
     if parts.len() != bytes.len() {
-        return wrong("this is no MAC address", mend);
+        return wrong("this is no MAC address", help);
     }
     for (byte, part) in bytes.iter_mut().zip(&parts) {
         if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return wrong("this is no MAC address", mend);
+            return wrong("this is no MAC address", help);
         }
         *byte = u8::from_str_radix(part, 16).unwrap_or_default();
     }
@@ -329,109 +277,4 @@ fn labels(field: &Field<Pairs>, problems: &mut Problems) -> Option<BTreeMap<Stri
         })
         .collect();
     pairs.into_iter().collect()
-}
-
-/// Notes every address, host name and MAC that two nodes have.
-fn check_unique(nodes: &[Option<Node>], overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) {
-    let at =
-        |number: u32, field: fn(&RawNode) -> Option<Range<usize>>| overrides.get(&number).and_then(|raw| field(raw));
-    let all = || nodes.iter().flatten();
-    let hosts = all().map(|node| (node.number, node.hostname.as_str()));
-    twice(
-        "host name",
-        hosts,
-        |number| at(number, |raw| raw.hostname.span()),
-        problems,
-    );
-    let addresses = all().map(|node| (node.number, node.address));
-    twice(
-        "address",
-        addresses,
-        |number| at(number, |raw| raw.address.span()),
-        problems,
-    );
-    let macs = all().filter_map(|node| Some((node.number, node.mac?)));
-    twice("MAC address", macs, |number| at(number, |raw| raw.mac.span()), problems);
-}
-
-/// Notes what is in the list twice. A value that the spec gives is pointed at before one that is a default.
-fn twice<T: Eq + Hash + Copy + Display>(
-    what: &str,
-    values: impl Iterator<Item = (u32, T)>,
-    place: impl Fn(u32) -> Option<Range<usize>>,
-    problems: &mut Problems,
-) {
-    let mut seen: HashMap<T, u32> = HashMap::new();
-    for (number, value) in values {
-        let Some(first) = seen.get(&value).copied() else {
-            seen.insert(value, number);
-            continue;
-        };
-        let mut problem = Problem::new(format!("nodes {first} and {number} have the same {what} {value}"));
-        for (node, text) in [(number, "again here"), (first, "given here")] {
-            problem = problem.at_some(place(node), format!("node {node}, {text}"));
-        }
-        problems.push(problem.help(match what {
-            "MAC address" => "every network interface has its own: read it off the board".to_owned(),
-            _ => format!("give node {number} or node {first} another one; without one it is counted up by number"),
-        }));
-    }
-}
-
-/// With `interface = "mac"`, notes which nodes have none.
-fn check_macs(raw: &RawConfig, nodes: &[Option<Node>], overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) {
-    let Field::Given(interface) = &raw.network.interface else {
-        return;
-    };
-    if interface.value != InterfaceChoice::Mac {
-        return;
-    }
-    let has = |number: &u32| overrides.get(number).is_some_and(|raw| raw.mac.is_set());
-    let missing: Vec<u32> = (1_u32..).take(nodes.len()).filter(|number| !has(number)).collect();
-    let Some(first) = missing.first() else { return };
-    let mut list: Vec<String> = missing.iter().take(10).map(u32::to_string).collect();
-    if missing.len() > list.len() {
-        list.push(format!("{} more", missing.len() - list.len()));
-    }
-    problems.push(
-        Problem::new(format!(
-            "interface = \"mac\" needs the `mac` of every node; there is none for {}",
-            list.join(", ")
-        ))
-        .at(interface.span.clone(), "chosen here")
-        .help(format!(
-            "add a [[node]] with number = {first} and its mac, or choose interface = \"auto\""
-        )),
-    );
-}
-
-/// More managers than nodes cannot be.
-fn check_managers(raw: &RawConfig, count: u32, problems: &mut Problems) {
-    if let Field::Given(at) = &raw.swarm.managers
-        && at.value > count
-    {
-        problems.push(
-            Problem::new(format!(
-                "{} managers are more than the {count} nodes that there are",
-                at.value
-            ))
-            .at(at.span.clone(), "too many")
-            .help("write a smaller odd number, or more `nodes` in [cluster]"),
-        );
-    }
-}
-
-/// A swarm without a manager is none.
-fn check_manager(nodes: &[Node], overrides: &BTreeMap<u32, &RawNode>, problems: &mut Problems) {
-    if nodes.iter().any(|node| node.role == Role::Manager) {
-        return;
-    }
-    problems.push(
-        Problem::new("no node is a manager")
-            .at_some(
-                overrides.get(&1).and_then(|raw| raw.role.span()),
-                "node 1 would have been the manager",
-            )
-            .help("give at least one [[node]] role = \"manager\""),
-    );
 }

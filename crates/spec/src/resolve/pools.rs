@@ -1,8 +1,10 @@
-//! Which networks Docker makes on the nodes: none of them may hold an address that the nodes need, nor one of another's.
+//! Which networks Docker makes on the nodes: none of them may contain an address that the nodes
+//! need, nor overlap with another one.
 //!
-//! Docker gives a container network its subnet out of pools: overlay networks, `ingress` first, out of the swarm's, all others
-//! (`docker0`, `docker_gwbridge`) out of each node's own. It compares neither with the LAN in all cases: overlay networks never,
-//! the others only with the routes that are there when they are made, and a node whose cable is out has none.
+//! Docker takes the subnet of a container network from pools: for overlay networks, `ingress`
+//! first, from the swarm's pools; for all others (`docker0`, `docker_gwbridge`) from each node's
+//! own. Docker does not always compare them with the LAN: overlay networks never, the others only
+//! with the routes that exist when they are made, and a node whose cable is out has none.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
@@ -20,8 +22,9 @@ use crate::raw::RawConfig;
 
 /// Docker's own pool for overlay networks (moby, `libnetwork/ipamutils`).
 pub(super) const DOCKERS_POOL: Ipv4Net = net([10, 0, 0, 0], 8);
-/// Where a pool for overlay networks is looked for, in this order. The second and the third leave Docker's own pools of local
-/// networks most of their room; the last two are no private networks of RFC 1918, but no home has them.
+/// Where a pool for overlay networks is searched, in this order. The second and the third leave
+/// Docker's own pools of local networks most of their space; the last two are not private networks
+/// of RFC 1918, but no home network uses them.
 const SPACES: [Ipv4Net; 5] = [
     DOCKERS_POOL,
     net([172, 24, 0, 0], 13),
@@ -29,7 +32,8 @@ const SPACES: [Ipv4Net; 5] = [
     net([100, 64, 0, 0], 10),
     net([198, 18, 0, 0], 15),
 ];
-/// Docker's own pools for local networks (moby, `libnetwork/ipamutils`), in its order: `docker0` has the first that is free.
+/// Docker's own pools for local networks (moby, `libnetwork/ipamutils`), in its order: `docker0`
+/// gets the first that is free.
 const DOCKERS_LOCAL: [LocalPool; 7] = [
     local([172, 17, 0, 0], 16, 16),
     local([172, 18, 0, 0], 16, 16),
@@ -39,12 +43,13 @@ const DOCKERS_LOCAL: [LocalPool; 7] = [
     local([172, 28, 0, 0], 14, 16),
     LAST_LOCAL,
 ];
-/// The last of them is come to after fifteen networks. By then the node has its routes, and Docker takes no subnet that one of
-/// them leads to, nor one with a name server.
+/// The last of Docker's own pools, which it uses only after fifteen networks. By then the node has
+/// its routes, and Docker takes no subnet that one of them leads to, nor one with a name server.
 const LAST_LOCAL: LocalPool = local([192, 168, 0, 0], 16, 20);
-/// Prefix length of a local network where nothing of Docker's own pools is left.
+/// Prefix length of a local network when nothing of Docker's own pools is left.
 const LOCAL_SIZE: u8 = 20;
-/// So many subnets (as a power of two) a pool that is chosen here should hold; and so many it must.
+/// How many subnets (as a power of two) a pool that is chosen here should contain, and how many it
+/// must contain.
 const ROOM: [u8; 2] = [4, 1];
 
 const fn net([a, b, c, d]: [u8; 4], length: u8) -> Ipv4Net {
@@ -58,18 +63,18 @@ const fn local(address: [u8; 4], length: u8, size: u8) -> LocalPool {
     }
 }
 
-/// A network that is spoken for.
+/// A network that is in use.
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
     /// The network, or one address.
     pub(super) net: Ipv4Net,
-    /// Why no other may overlap with it, as the end of a sentence.
+    /// Why no other network may overlap with it, as the end of a sentence.
     pub(super) why: String,
-    /// Where the spec says so.
+    /// Where the spec names it.
     pub(super) span: Option<Range<usize>>,
 }
 
-/// A network, or the address alone where it is one.
+/// Returns a network as text, or the address alone when it is only one.
 fn shown(net: &Ipv4Net) -> String {
     match net.prefix_len() {
         32 => net.addr().to_string(),
@@ -77,7 +82,7 @@ fn shown(net: &Ipv4Net) -> String {
     }
 }
 
-/// Whether two networks have an address in common.
+/// Returns whether two networks have an address in common.
 pub(super) fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
     one.contains(other) || other.contains(one)
 }
@@ -86,16 +91,18 @@ fn host(address: Ipv4Addr) -> Ipv4Net {
     Ipv4Net::from(address)
 }
 
-/// All networks that the spec speaks of.
+/// All networks that the spec names.
 pub(super) struct Nets {
-    /// What the nodes and their containers must reach: the LAN, which has the gateway, and name servers elsewhere.
+    /// What the nodes and their containers must reach: the LAN, which contains the gateway, and
+    /// name servers elsewhere.
     pub(super) needed: Vec<Taken>,
-    /// What `[docker.daemon]` gives to local networks.
+    /// The networks that `[docker.daemon]` gives to Docker's local networks.
     pub(super) own_local: Vec<Taken>,
 }
 
 impl Nets {
-    /// Collects them. What is no address or network is left out: it is reported elsewhere.
+    /// Collects them. Texts that are not an address or a network are left out: they are reported
+    /// elsewhere.
     pub(super) fn new(raw: &RawConfig, addresses: &Addresses, network: Option<&Network>) -> Self {
         let nothing = Field::Absent;
         let without = matches!(&raw.docker.source, Field::Given(at) if at.value == DockerSource::None);
@@ -106,7 +113,7 @@ impl Nets {
         }
     }
 
-    /// What overlay networks must stay clear of.
+    /// Returns the networks that overlay networks must not overlap with.
     pub(super) fn all(&self) -> impl Iterator<Item = &Taken> {
         self.needed.iter().chain(&self.own_local)
     }
@@ -130,10 +137,10 @@ fn needed(
         .into_iter()
         .flat_map(|network| &network.dns)
         .map(|server| (*server, servers.clone()));
-    let containers = given(daemon, "dns").filter_map(|(text, span)| Some((text.parse().ok()?, Some(span))));
+    let containers = given(daemon, "dns").filter_map(|given| Some((given.text.parse().ok()?, Some(given.span))));
     for (server, span) in own.chain(containers) {
         let IpAddr::V4(server) = server else { continue };
-        // Docker's own resolver is asked on loopback.
+        // Docker's own resolver answers on loopback.
         if server.is_loopback() || list.iter().any(|taken| taken.net.contains(&server)) {
             continue;
         }
@@ -146,13 +153,19 @@ fn needed(
     list
 }
 
+/// A text of an option, and its place in the spec.
+struct Given<'a> {
+    text: &'a str,
+    span: Range<usize>,
+}
+
 fn own_local(daemon: &Field<Options>) -> Vec<Taken> {
     let taken = |key: &'static str| {
-        move |(text, span): (&str, Range<usize>)| {
+        move |given: Given<'_>| {
             Some(Taken {
-                net: text.parse::<Ipv4Net>().ok()?.trunc(),
+                net: given.text.parse::<Ipv4Net>().ok()?.trunc(),
                 why: format!("`{key}` in [docker.daemon] gives it to Docker's local networks"),
-                span: Some(span),
+                span: Some(given.span),
             })
         }
     };
@@ -162,8 +175,8 @@ fn own_local(daemon: &Field<Options>) -> Vec<Taken> {
     bip.chain(fixed).chain(pools).collect()
 }
 
-/// The texts of an option, which may be one or a list, with their places.
-fn given<'a>(daemon: &'a Field<Options>, key: &'static str) -> impl Iterator<Item = (&'a str, Range<usize>)> {
+/// Returns the texts of an option, which may be one or a list, with their places.
+fn given<'a>(daemon: &'a Field<Options>, key: &'static str) -> impl Iterator<Item = Given<'a>> {
     let options = match daemon {
         Field::Given(at) => Some(&at.value),
         Field::Absent | Field::Wrong => None,
@@ -176,14 +189,16 @@ fn given<'a>(daemon: &'a Field<Options>, key: &'static str) -> impl Iterator<Ite
         };
         let many = matches!(options.values.get(key), Some(Value::Array(_)));
         let place = move |index: usize| if many { format!("{key}/{index}") } else { key.to_owned() };
-        values
-            .into_iter()
-            .enumerate()
-            .filter_map(move |(index, value)| Some((value.as_str()?, options.value_span(&place(index))?)))
+        values.into_iter().enumerate().filter_map(move |(index, value)| {
+            Some(Given {
+                text: value.as_str()?,
+                span: options.value_span(&place(index))?,
+            })
+        })
     })
 }
 
-fn given_bases(daemon: &Field<Options>) -> impl Iterator<Item = (&str, Range<usize>)> {
+fn given_bases(daemon: &Field<Options>) -> impl Iterator<Item = Given<'_>> {
     let options = match daemon {
         Field::Given(at) => Some(&at.value),
         Field::Absent | Field::Wrong => None,
@@ -192,12 +207,15 @@ fn given_bases(daemon: &Field<Options>) -> impl Iterator<Item = (&str, Range<usi
         let list = options.values.get("default-address-pools").and_then(Value::as_array);
         list.into_iter().flatten().enumerate().filter_map(|(index, pool)| {
             let place = format!("default-address-pools/{index}/base");
-            Some((pool.get("base")?.as_str()?, options.value_span(&place)?))
+            Some(Given {
+                text: pool.get("base")?.as_str()?,
+                span: options.value_span(&place)?,
+            })
         })
     })
 }
 
-/// Notes what of `[docker.daemon]` overlaps with what the nodes need.
+/// Notes the networks of `[docker.daemon]` that overlap with what the nodes need.
 pub(super) fn check_own_local(nets: &Nets, problems: &mut Problems) {
     for one in &nets.own_local {
         let Some(other) = nets.needed.iter().find(|other| overlap(&one.net, &other.net)) else {
@@ -217,7 +235,8 @@ pub(super) fn check_own_local(nets: &Nets, problems: &mut Problems) {
     }
 }
 
-/// The parts of a network that overlap with nothing taken, each as large as it can be, in order.
+/// Returns the parts of a network that overlap with no network in use, each as large as possible,
+/// in order.
 fn free(space: Ipv4Net, taken: &[Ipv4Net]) -> Vec<Ipv4Net> {
     if !taken.iter().any(|one| overlap(one, &space)) {
         return vec![space];
@@ -231,13 +250,14 @@ fn free(space: Ipv4Net, taken: &[Ipv4Net]) -> Vec<Ipv4Net> {
     }
 }
 
-/// The largest of networks; of equal ones the last, for routers give out low addresses.
+/// Returns the largest of the networks; of equal ones the last, because routers assign low
+/// addresses.
 fn largest(nets: Vec<Ipv4Net>) -> Option<Ipv4Net> {
     nets.into_iter()
         .max_by_key(|net| (32 - net.prefix_len(), net.network()))
 }
 
-/// The first space that has a free part for subnets of this size.
+/// Returns a free part for subnets of this size, from the first space that has one.
 fn chosen(size: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
     ROOM.iter().find_map(|bits| {
         SPACES
@@ -251,13 +271,13 @@ fn chosen(size: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
 pub(super) enum Choice {
     /// Docker's own.
     Dockers,
-    /// Another, and what is in Docker's.
+    /// Another pool, and what is in Docker's own.
     Beside(Ipv4Net, String),
-    /// None has room.
+    /// No space has room for one.
     Nothing,
 }
 
-/// Chooses it. `size` is the prefix length of a subnet.
+/// Chooses the pool. `size` is the prefix length of a subnet.
 pub(super) fn swarm_pool(size: u8, nets: &Nets) -> Choice {
     let taken: Vec<Ipv4Net> = nets.all().map(|taken| taken.net).collect();
     let in_dockers = nets.all().find(|taken| overlap(&taken.net, &DOCKERS_POOL));
@@ -268,7 +288,8 @@ pub(super) fn swarm_pool(size: u8, nets: &Nets) -> Choice {
     }
 }
 
-/// The pools of local networks that dockerd must be told; none where its own will do. `overlay` is what overlay networks have.
+/// Returns the pools of local networks that dockerd must get as an option; none when its own are
+/// free. `overlay` are the pools of overlay networks.
 pub(super) fn local_pools(needed: &[Taken], overlay: &[Ipv4Net]) -> Vec<LocalPool> {
     let lan = |base: &Ipv4Net| needed.iter().any(|taken| overlap(&taken.net, base));
     let others = |base: &Ipv4Net| overlay.iter().any(|pool| overlap(pool, base));

@@ -1,4 +1,4 @@
-//! Whatever the LAN is: no network of Docker's overlaps with it, nor with another one.
+//! With any LAN, no network of Docker's overlaps with it, nor with another network.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,8 @@ fn cluster(text: &str) -> Cluster {
     read(text).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"))
 }
 
-/// What overlay networks may have, and what local ones come from that are made before a node has routes.
+/// Returns the pools of overlay networks, and those of the local networks that are made before a
+/// node has routes.
 fn overlay(cluster: &Cluster) -> Vec<Ipv4Net> {
     match cluster.swarm.address_pools.as_slice() {
         [] => vec![DOCKERS_POOL],
@@ -97,7 +98,7 @@ fn check(text: &str) {
 #[test]
 fn home_lans_have_docker_beside_them() {
     for (lan, overlay, local) in [
-        // The ones that most routers have are clear of Docker's own pools.
+        // The networks that most routers use do not overlap with Docker's own pools.
         ("192.168.3.0/24", "", ""),
         ("192.168.0.0/16", "", ""),
         ("10.0.0.0/24", "10.128.0.0/9", ""),
@@ -221,12 +222,12 @@ fn own_networks_that_overlap_are_refused_with_their_place() {
         let problem = &errors.problems()[0];
         assert_eq!(&text[problem.span().unwrap()], place, "{errors:?}");
         assert!(problem.to_string().contains(why), "{errors:?}");
-        assert!(problem.mend().is_some(), "{errors:?}");
+        assert!(problem.hint().is_some(), "{errors:?}");
         assert_eq!(errors.problems().len(), 1, "{errors:?}");
     }
     let errors = read("[network]\nsubnet = \"10.0.0.0/24\"\n[swarm]\naddress-pools = [\"10.0.0.0/16\"]\n").unwrap_err();
     assert!(
-        errors.problems()[0].mend().unwrap().contains("10.128.0.0/9"),
+        errors.problems()[0].hint().unwrap().contains("10.128.0.0/9"),
         "{errors:?}"
     );
 }
@@ -260,7 +261,7 @@ fn a_subnet_has_room_for_all_nodes_and_a_pool_for_several_subnets() {
         assert_eq!(errors.problems().len(), 1, "{errors:?}");
         let problem = &errors.problems()[0];
         assert_eq!(&text[problem.span().unwrap()], place, "{errors:?}");
-        assert!(problem.mend().unwrap().contains(help), "{errors:?}");
+        assert!(problem.hint().unwrap().contains(help), "{errors:?}");
     }
     cluster("[swarm]\naddress-pools = [\"10.20.0.0/24\", \"10.21.0.0/24\"]\n");
 }
@@ -285,7 +286,7 @@ proptest! {
         let text = format!(
             "[network]\nsubnet = \"{subnet}\"\nfirst-address = \"{first}\"\ndns = [{}]\n{size}", servers.join(", "),
         );
-        // What no host can have is refused elsewhere.
+        // An address that no host can have is refused elsewhere.
         if read(&text).is_ok() {
             check(&text);
         } else {

@@ -17,7 +17,7 @@ use crate::problem::{Problem, Problems};
 use crate::raw::RawConfig;
 
 const MOST_POOLS: usize = 100;
-/// Ports among them that others listen on, on every node.
+/// UDP ports in the allowed range that other programs use on every node.
 const OTHERS_PORTS: [(u16, &str); 4] = [
     (2377, "the managers listen on it"),
     (5353, "multicast DNS has it, which Raspberry Pi OS runs"),
@@ -25,7 +25,7 @@ const OTHERS_PORTS: [(u16, &str); 4] = [
     (7946, "the nodes tell one another there who is up (Docker's gossip)"),
 ];
 
-/// The whole section. `nodes` is their count, where it is known.
+/// Resolves the whole section. `nodes` is their number, if it is known.
 pub(super) fn swarm(
     config: &RawConfig,
     files: &dyn Files,
@@ -60,13 +60,13 @@ pub(super) fn swarm(
     })
 }
 
-/// What a cluster should have in each subnet: every node takes one address in `ingress`, every published service another; and a
-/// service of one task on each node wants as many once more.
+/// Returns how many addresses each subnet should have: every node needs one address in `ingress`,
+/// and every published service one more; a service with one task on each node needs as many again.
 fn wanted(nodes: u32) -> u32 {
     nodes.saturating_mul(2).saturating_add(8)
 }
 
-/// Docker's default, or less where so many nodes would not find room.
+/// Returns Docker's default prefix length, or a shorter one when so many nodes would not fit.
 fn size_for(nodes: u32) -> u8 {
     (LARGEST_SUBNET..=SUBNET_SIZE)
         .rev()
@@ -74,7 +74,8 @@ fn size_for(nodes: u32) -> u8 {
         .unwrap_or(LARGEST_SUBNET)
 }
 
-/// `ingress` has a subnet of this size, too: each node needs one address there, and each published service.
+/// Notes a size that is too small. `ingress` has a subnet of this size, too: each node needs one
+/// address in it, and so does each published service.
 fn check_size(field: &Field<u32>, size: Option<u8>, nodes: u32, problems: &mut Problems) {
     let (Some(size), Some(span)) = (size, field.span()) else {
         return;
@@ -102,7 +103,7 @@ fn check_port(field: &Field<u32>, problems: &mut Problems) {
     }
 }
 
-/// Without Docker there is no swarm, unless somebody asks for one.
+/// Without Docker there is no swarm, unless the user asks for one.
 fn mode(config: &RawConfig, problems: &mut Problems) -> Option<SwarmMode> {
     let source = value_or(&config.docker.source, DockerSource::default())?;
     let without = source == DockerSource::None;
@@ -123,7 +124,7 @@ fn mode(config: &RawConfig, problems: &mut Problems) -> Option<SwarmMode> {
     }
 }
 
-/// A number in a range, or its default.
+/// Returns a number in a range, or its default.
 fn number<T>(field: &Field<u32>, default: T, range: std::ops::RangeInclusive<T>, problems: &mut Problems) -> Option<T>
 where
     T: TryFrom<u32> + PartialOrd + std::fmt::Display + Copy,
@@ -146,7 +147,7 @@ where
     }
 }
 
-/// The pools, and what is taken of Docker's own when they were chosen for that.
+/// The pools, and what uses a part of Docker's own when they were chosen for that reason.
 struct Pools {
     list: Vec<Ipv4Net>,
     avoids: Option<String>,
@@ -198,7 +199,7 @@ fn pools(config: &RawConfig, subnet_size: Option<u8>, nets: &Nets, problems: &mu
     })
 }
 
-/// Docker's own, or one beside what is taken of it.
+/// Returns Docker's own pool, or one that does not overlap with what uses a part of it.
 fn default_pools(config: &RawConfig, size: u8, nets: &Nets, problems: &mut Problems) -> Option<Pools> {
     let (list, avoids) = match swarm_pool(size, nets) {
         Choice::Dockers => (Vec::new(), None),
@@ -218,33 +219,33 @@ fn default_pools(config: &RawConfig, size: u8, nets: &Nets, problems: &mut Probl
 }
 
 fn parse_pool(text: &str, subnet_size: Option<u8>, nets: &Nets, others: &[Ipv4Net]) -> Check<Ipv4Net> {
-    let mend = "write a private network of no node, for example \"10.20.0.0/16\"";
+    let help = "write a private network of no node, for example \"10.20.0.0/16\"";
     let Ok(pool) = text.parse::<Ipv4Net>() else {
-        return wrong("this is no IPv4 network", mend);
+        return wrong("this is no IPv4 network", help);
     };
     if pool != pool.trunc() {
-        return wrong(format!("its host bits are set: the network is {}", pool.trunc()), mend);
+        return wrong(format!("its host bits are set: the network is {}", pool.trunc()), help);
     }
     if subnet_size.is_some_and(|size| pool.prefix_len() > size) {
-        return wrong("it is smaller than one subnet of `subnet-size`", mend);
+        return wrong("it is smaller than one subnet of `subnet-size`", help);
     }
     if let Some(taken) = nets.all().find(|taken| overlap(&taken.net, &pool)) {
-        let mend = match swarm_pool(subnet_size.unwrap_or(SUBNET_SIZE), nets) {
+        let help = match swarm_pool(subnet_size.unwrap_or(SUBNET_SIZE), nets) {
             Choice::Beside(free, _) => {
                 format!("leave the line out for {free}, which is free, or write another network")
             }
-            Choice::Dockers | Choice::Nothing => mend.to_owned(),
+            Choice::Dockers | Choice::Nothing => help.to_owned(),
         };
-        return wrong(taken.why.clone(), mend);
+        return wrong(taken.why.clone(), help);
     }
     if others.iter().any(|other| overlap(other, &pool)) {
-        return wrong("it overlaps another pool", mend);
+        return wrong("it overlaps another pool", help);
     }
     let octets = pool.network().octets();
     if octets[0] == 0 || octets[0] == 127 || octets[0] >= 224 || (octets[0] == 169 && octets[1] == 254) {
         return wrong(
             "no containers can be there (loopback, link-local, multicast or reserved)",
-            mend,
+            help,
         );
     }
     Ok(pool)

@@ -1,4 +1,5 @@
-//! `[system]`: time zone, locale, keyboard, packages, the extra overlay, the clock floor, the telling of stages.
+//! `[system]`: time zone, locale, keyboard, packages, the extra overlay, the clock floor, the
+//! report of stages.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -14,12 +15,12 @@ use crate::raw::{RawKeyboard, RawSystem};
 use crate::{Files, keyboard};
 
 const MOST_PACKAGES: usize = 1000;
-/// 2000-01-01 UTC: FAT has no times before 1980, and nobody made an image for a Pi before 2012.
+/// 2000-01-01 UTC: FAT has no times before 1980, and no image for a Pi is older than 2012.
 const EARLIEST_FLOOR: i64 = 946_684_800;
-/// 2038-01-01 UTC: what a 32-bit `time_t` can still hold.
+/// 2038-01-01 UTC: a 32-bit `time_t` can still hold it.
 const LATEST_FLOOR: i64 = 2_145_916_800;
 
-/// The whole section.
+/// Resolves the whole section.
 pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems) -> Option<System> {
     let timezone = checked(&raw.timezone, TIMEZONE, names::timezone, problems);
     let locale = checked(&raw.locale, LOCALE, names::locale, problems);
@@ -68,7 +69,7 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
     })
 }
 
-/// Package files, each a file that is there.
+/// Returns the package files, each of which must exist.
 fn debs(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Problems) -> Option<Vec<DebRef>> {
     let list = match field {
         Field::Absent => return Some(Vec::new()),
@@ -117,9 +118,9 @@ fn keyboard(raw: &RawKeyboard, problems: &mut Problems) -> Option<Keyboard> {
     })
 }
 
-/// A date (its midnight, UTC) or an RFC 3339 time, in seconds since 1970-01-01 UTC.
+/// Reads a date (its midnight, UTC) or an RFC 3339 time, and returns seconds since 1970-01-01 UTC.
 fn parse_time(text: &str) -> Check<i64> {
-    let mend = "write a date (\"2026-11-23\") or a time with its offset (\"2026-11-23T12:00:00Z\")";
+    let help = "write a date (\"2026-11-23\") or a time with its offset (\"2026-11-23T12:00:00Z\")";
     let midnight = |date: Date| TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
     let time = if text.len() == "2026-11-23".len() {
         text.parse::<Date>().and_then(midnight)
@@ -128,7 +129,7 @@ fn parse_time(text: &str) -> Check<i64> {
     };
     match time.map(Timestamp::as_second) {
         Ok(seconds) if (EARLIEST_FLOOR..=LATEST_FLOOR).contains(&seconds) => Ok(seconds),
-        Ok(_) => wrong("it is not between 2000 and 2037", mend),
-        Err(_) => wrong("this is no date and no RFC 3339 time", mend),
+        Ok(_) => wrong("it is not between 2000 and 2037", help),
+        Err(_) => wrong("this is no date and no RFC 3339 time", help),
     }
 }

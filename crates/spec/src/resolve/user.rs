@@ -1,4 +1,4 @@
-//! `[user]`: the account, its keys and its password hash. Neither is ever quoted.
+//! `[user]`: the account, its keys and its password hash. Neither keys nor hash are ever quoted.
 
 use std::io;
 use std::path::Path;
@@ -7,15 +7,16 @@ use super::field::{bad_file, checked, checked_list, value_or};
 use crate::cluster::{SecretText, Sudo, User};
 use crate::defaults::{GROUPS, NAME};
 use crate::field::{At, Field};
+use crate::names::{self, Check, Wrong};
 use crate::problem::{Problem, Problems};
 use crate::raw::RawUser;
 use crate::ssh::{self, KeyError};
-use crate::{DefaultKeys, Files, crypt, mask, names};
+use crate::{DefaultKeys, Files, crypt, mask};
 
 const MOST_GROUPS: usize = 64;
 const MOST_KEYS: usize = 256;
 
-/// The whole section.
+/// Resolves the whole section.
 pub(super) fn user(raw: &RawUser, files: &dyn Files, problems: &mut Problems) -> Option<User> {
     let name = checked(&raw.name, NAME, names::user, problems);
     let sudo = value_or(&raw.sudo, Sudo::default());
@@ -56,7 +57,7 @@ fn groups(raw: &RawUser, sudo: Option<Sudo>, problems: &mut Problems) -> Option<
     Some(groups)
 }
 
-/// The keys that may log in, each once, in the order of the spec.
+/// Returns the keys that may log in, each once, in the order of the spec.
 fn ssh_keys(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Problems) -> Option<Vec<String>> {
     let list = match field {
         Field::Wrong => return None,
@@ -97,7 +98,7 @@ fn add_once(keys: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// The keys of one entry of `ssh-keys`: a literal, or a file.
+/// Returns the keys of one entry of `ssh-keys`: a literal, or a file.
 fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Option<Vec<String>> {
     if ssh::is_literal(&at.value) {
         let keys = ssh::public_keys(at.value.as_bytes());
@@ -107,7 +108,7 @@ fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Optio
                 problems.push(
                     Problem::new(error.to_string())
                         .at(at.span.clone(), "given here")
-                        .help(error.mend()),
+                        .help(error.help()),
                 );
             })
             .ok();
@@ -117,40 +118,42 @@ fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Optio
         problems.push(
             Problem::new("this is neither an SSH key nor the name of a file")
                 .at(at.span.clone(), "given here")
-                .help(KeyError::NotAKey.mend()),
+                .help(KeyError::NotAKey.help()),
         );
         return None;
     }
     let path = files.locate(&at.value);
     match read_keys(&path, files.read(&path)) {
         Ok(keys) => Some(keys),
-        Err((why, mend)) => {
-            problems.push(bad_file(at, &path, "SSH key", why, mend));
+        Err(Wrong { why, help }) => {
+            problems.push(bad_file(at, &path, "SSH key", why, help));
             None
         }
     }
 }
 
-/// The keys in what was read from a file, or why there are none and the mend.
-fn read_keys(path: &Path, read: io::Result<Vec<u8>>) -> Result<Vec<String>, (String, String)> {
+/// Returns the keys in the content of a file, or why there are none and what to do.
+fn read_keys(path: &Path, read: io::Result<Vec<u8>>) -> Check<Vec<String>> {
     let bytes = read.map_err(|error| {
-        let mend = "check the name and the permissions; `ssh-keygen -t ed25519` makes a key".to_owned();
-        (error.to_string(), mend)
+        let why = error.to_string();
+        let help = "check the name and the permissions; `ssh-keygen -t ed25519` makes a key".to_owned();
+        Wrong { why, help }
     })?;
     ssh::public_keys(&bytes).map_err(|error| {
-        let mend = match (&error, path.extension()) {
+        let help = match (&error, path.extension()) {
             (KeyError::Private, None) => format!("name the public key instead: {}.pub", path.display()),
             (KeyError::OtherForm(..), _) => {
                 let file = path.display().to_string();
                 let other = path.with_extension("openssh.pub");
                 error
-                    .mend()
+                    .help()
                     .replace("FILE.pub", &other.display().to_string())
                     .replace("FILE", &file)
             }
-            _ => error.mend(),
+            _ => error.help(),
         };
-        (error.to_string(), mend)
+        let why = error.to_string();
+        Wrong { why, help }
     })
 }
 
@@ -171,11 +174,11 @@ fn default_keys(files: &dyn Files, problems: &mut Problems) -> Option<Vec<String
     for (path, read) in found {
         match read_keys(&path, read) {
             Ok(more) => add_once(&mut keys, more),
-            Err((why, mend)) => {
+            Err(Wrong { why, help }) => {
                 good = false;
                 problems.push(
                     Problem::new(format!("reading the SSH key {}: {why}", path.display()))
-                        .help(format!("{mend}; or name the right keys in `ssh-keys` in [user]")),
+                        .help(format!("{help}; or name the right keys in `ssh-keys` in [user]")),
                 );
             }
         }
@@ -190,7 +193,7 @@ fn password_hash(field: &Field<String>, files: &dyn Files, problems: &mut Proble
         Field::Given(at) => at,
     };
     if at.value.starts_with('$') || at.value.chars().any(char::is_control) || mask::has_private_key(&at.value) {
-        // Somebody wrote the hash itself, or worse.
+        // The user wrote the hash itself, or even a private key.
         problems.hide(at.span.clone());
         problems.push(
             Problem::new("`password-hash-file` is the name of a file, and this is none")
@@ -204,8 +207,8 @@ fn password_hash(field: &Field<String>, files: &dyn Files, problems: &mut Proble
     let bytes = match read {
         Ok(bytes) => bytes,
         Err(error) => {
-            let mend = format!("mkpasswd > {0}; chmod 600 {0}", path.display());
-            problems.push(bad_file(at, &path, "password hash", error, mend));
+            let help = format!("mkpasswd > {0}; chmod 600 {0}", path.display());
+            problems.push(bad_file(at, &path, "password hash", error, help));
             return None;
         }
     };
@@ -214,8 +217,8 @@ fn password_hash(field: &Field<String>, files: &dyn Files, problems: &mut Proble
     match crypt::check(hash) {
         Ok(()) => Some(Some(SecretText::new(hash.to_owned()))),
         Err(error) => {
-            let mend = "the file holds one line, as `mkpasswd` prints it (\"$y$…\")";
-            problems.push(bad_file(at, &path, "password hash", error, mend));
+            let help = "the file holds one line, as `mkpasswd` prints it (\"$y$…\")";
+            problems.push(bad_file(at, &path, "password hash", error, help));
             None
         }
     }

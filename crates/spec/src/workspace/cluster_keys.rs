@@ -1,5 +1,6 @@
-//! The file with the cluster's keys: made once, never overwritten, taken only when nobody else can read it. It may be encrypted
-//! with age (age-encryption.org/v1), for a passphrase or for recipients; `age` itself reads and writes the same file.
+//! The file with the cluster's keys. It is made once, never overwritten, and refused when other
+//! users can read it. It may be encrypted with age (age-encryption.org/v1), for a passphrase or for
+//! recipients; `age` itself reads and writes the same file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,19 +17,19 @@ use super::error::WorkspaceError;
 use super::keys::write_new;
 use kraken_swarm_state::ClusterKeys;
 
-/// Larger files are no key files, in bytes.
+/// The largest size of a key file, in bytes.
 const LARGEST: u64 = 64 * 1024;
-/// Longer passphrases nobody types, in bytes.
+/// The longest passphrase, in bytes. No user types a longer one.
 const LONGEST_SECRET: usize = 4096;
-/// The permission bits of everybody but the owner (inode(7)).
+/// The permission bits of all users but the owner (inode(7)).
 const OTHERS: u32 = 0o077;
-/// How an age file begins, and an armoured one.
+/// The beginning of an age file, and of an armoured one.
 const AGE: [&str; 2] = ["age-encryption.org/", "-----BEGIN AGE ENCRYPTED FILE-----"];
 
 /// How a new key file is encrypted.
 #[derive(Clone)]
 pub enum Encrypt {
-    /// Not at all: the file's mode protects it.
+    /// It is not encrypted: the file's mode protects it.
     Plain,
     /// For a passphrase.
     Passphrase(SecretString),
@@ -37,10 +38,10 @@ pub enum Encrypt {
 }
 
 impl Encrypt {
-    /// For recipients as `age-keygen` prints them.
+    /// Reads recipients as `age-keygen` prints them.
     ///
     /// # Errors
-    /// The text that is none.
+    /// The text that is not a recipient.
     pub fn recipients(texts: &[String]) -> Result<Self, String> {
         let parse = |text: &String| x25519::Recipient::from_str(text).map_err(|_| text.clone());
         texts
@@ -51,27 +52,28 @@ impl Encrypt {
     }
 }
 
-/// Who opens an encrypted key file.
+/// Opens an encrypted key file.
 pub trait Unlock {
-    /// The passphrase of this file; `None` when nobody can be asked.
+    /// Returns the passphrase of this file; `None` when there is no user to ask.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why the passphrase is not available.
     fn passphrase(&self, file: &Path) -> Result<Option<SecretString>, String>;
 
-    /// Files with age identities (`AGE-SECRET-KEY-1…`), to be tried in order.
+    /// Returns files with age identities (`AGE-SECRET-KEY-1…`), to be tried in order.
     fn identities(&self) -> Vec<PathBuf>;
 }
 
-/// Reads the keys; `None` when there is no such file.
+/// Reads the keys; returns `None` when there is no such file.
 ///
 /// # Errors
-/// [`WorkspaceError::ClusterKeys`] when others can read the file, it is no key file, or it cannot be opened.
+/// [`WorkspaceError::ClusterKeys`] when other users can read the file, it is not a key file, or it
+/// cannot be opened.
 pub fn read_cluster_keys(path: &Path, unlock: &dyn Unlock) -> Result<Option<ClusterKeys>, WorkspaceError> {
-    let bad = |why: String, mend: &'static str| WorkspaceError::ClusterKeys {
+    let bad = |why: String, help: &'static str| WorkspaceError::ClusterKeys {
         path: path.to_owned(),
         why,
-        mend,
+        help,
     };
     let bytes = match read_own(path) {
         Ok(bytes) => bytes,
@@ -107,7 +109,7 @@ pub fn make_cluster_keys(path: &Path, cluster: &str, encrypt: &Encrypt) -> Resul
     let failed = |why: String| WorkspaceError::ClusterKeys {
         path: path.to_owned(),
         why,
-        mend: "try again; if it goes on, the system lacks randomness or memory",
+        help: "try again; if it goes on, the system lacks randomness or memory",
     };
     let keys = ClusterKeys::generate().map_err(|error| failed(error.to_string()))?;
     let text = keys.to_text(cluster);
@@ -133,7 +135,7 @@ fn seal(text: &str, encrypt: &Encrypt) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(sealed))
 }
 
-/// The text of an encrypted file.
+/// Returns the text of an encrypted file.
 fn decrypt(path: &Path, bytes: &[u8], unlock: &dyn Unlock) -> Result<Zeroizing<Vec<u8>>, String> {
     let say = |error: age::DecryptError| format!("it is encrypted, and cannot be opened: {error}");
     let decryptor = Decryptor::new_buffered(ArmoredReader::new(bytes)).map_err(say)?;
@@ -163,10 +165,11 @@ fn decrypt(path: &Path, bytes: &[u8], unlock: &dyn Unlock) -> Result<Zeroizing<V
     Ok(text)
 }
 
-/// The text of a file with a passphrase. It may be a pipe, as a shell makes one; a regular file must be the user's own.
+/// Returns the text of a file with a passphrase. The file may be a pipe, as a shell makes one; a
+/// regular file must be the user's own.
 ///
 /// # Errors
-/// When it cannot be read, others can read it, or it is larger than any passphrase.
+/// When it cannot be read, other users can read it, or it is larger than any passphrase.
 pub fn read_secret(path: &Path) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
     if file.metadata()?.is_file() {
@@ -183,7 +186,7 @@ pub fn read_secret(path: &Path) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// The identities in these files: one a line, comments left out (age(1)).
+/// Returns the identities in these files: one a line, comments left out (age(1)).
 fn identities(files: &[PathBuf]) -> Result<Vec<x25519::Identity>, String> {
     let mut found = Vec::new();
     for file in files {
@@ -201,7 +204,8 @@ fn identities(files: &[PathBuf]) -> Result<Vec<x25519::Identity>, String> {
     Ok(found)
 }
 
-/// A small file that its owner alone can read, opened so that nothing can block, and checked on what was opened.
+/// Reads a small file that only its owner can read. The file is opened so that nothing can block,
+/// and the checks are made on the open file.
 pub(super) fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::options()
         .read(true)
@@ -213,7 +217,7 @@ pub(super) fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// A regular file, small, that nobody but its owner can read or write.
+/// Checks that the file is regular and small, and that only its owner can read or write it.
 fn check_own(file: &File) -> io::Result<()> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {

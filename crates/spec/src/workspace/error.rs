@@ -1,4 +1,4 @@
-//! What can go wrong around `kraken.toml`.
+//! Errors in `kraken.toml` and with the files around it.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use miette::Diagnostic;
 
 use crate::SpecErrors;
 
-/// Why a workspace cannot be used, with the mend as the diagnostic's help.
+/// Why a workspace cannot be used, with what to do as the diagnostic's help.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum WorkspaceError {
-    /// The spec is wrong; all its mistakes.
+    /// The spec is wrong; holds all its mistakes.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Spec(#[from] SpecErrors),
@@ -23,7 +23,7 @@ pub enum WorkspaceError {
         /// Why not.
         source: io::Error,
     },
-    /// The spec is text of another kind.
+    /// The spec is a text of another encoding.
     #[error("reading {}: {source}", path.display())]
     #[diagnostic(help(
         "save it as UTF-8: in Windows' Notepad with \"Save as\" (PowerShell's `>` writes UTF-16), elsewhere with `iconv -f UTF-16 -t UTF-8`"
@@ -34,7 +34,7 @@ pub enum WorkspaceError {
         /// What it is instead.
         source: io::Error,
     },
-    /// `init` never writes over a file.
+    /// There is a file already: `init` never writes over a file.
     #[error("{} is there already, and was not touched", path.display())]
     #[diagnostic(help("edit it, or move it away first if another one is to be made"))]
     Exists {
@@ -59,14 +59,14 @@ pub enum WorkspaceError {
     },
     /// The cluster's keys cannot be used.
     #[error("using the cluster's keys {}: {why}", path.display())]
-    #[diagnostic(help("{mend}"))]
+    #[diagnostic(help("{help}"))]
     ClusterKeys {
         /// The file.
         path: PathBuf,
         /// Why not; never its content.
         why: String,
         /// What to do.
-        mend: &'static str,
+        help: &'static str,
     },
     /// The key pair beside the spec is damaged.
     #[error("reading the SSH key {}: {why}", path.display())]

@@ -1,4 +1,5 @@
-//! Reads the files that a spec names: small regular files only, nothing that could block or never end.
+//! Reads the files that a spec names: small regular files only, nothing that could block or never
+//! end.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{DefaultKeys, Files};
 
-/// Larger files are no keys, hashes or specs, in bytes. A spec of ten thousand nodes stays below it.
+/// The largest size of a file with keys, hashes or a spec, in bytes. A spec of ten thousand nodes
+/// is smaller.
 pub(super) const LARGEST: u64 = 8 * 1024 * 1024;
-/// The permission bit that lets everybody read (`S_IROTH`, inode(7)).
+/// The permission bit that lets all users read (`S_IROTH`, inode(7)).
 const EVERYBODY_READS: u32 = 0o004;
 /// The public halves of the identities that ssh(1) tries by itself.
 const DEFAULT_KEYS: &[&str] = &[
@@ -20,7 +22,7 @@ const DEFAULT_KEYS: &[&str] = &[
     "id_ecdsa_sk.pub",
 ];
 
-/// Where the user is: what relative names and `~/` mean.
+/// Where the user is: the meaning of relative names and of `~/`.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// The folder that names on the command line start at; empty for the current one.
@@ -30,7 +32,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// The current folder and `$HOME`. Under sudo(8), the home of the user who called it: that is where the keys are.
+    /// Returns the current folder and `$HOME`. Under sudo(8), it returns the home of the user who
+    /// called it, because the keys are there.
     pub fn here() -> Self {
         let own = || directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
         Self {
@@ -40,7 +43,7 @@ impl Surroundings {
     }
 }
 
-/// The home of the user who called sudo(8), from `SUDO_UID` and passwd(5).
+/// Returns the home of the user who called sudo(8), from `SUDO_UID` and passwd(5).
 fn caller_of_sudo() -> Option<PathBuf> {
     let uid = std::env::var("SUDO_UID").ok()?;
     if !rustix::process::geteuid().is_root() || uid == "0" {
@@ -49,11 +52,27 @@ fn caller_of_sudo() -> Option<PathBuf> {
     home_of(&uid, &fs::read_to_string("/etc/passwd").ok()?)
 }
 
-/// The home of a user in the text of passwd(5), by numeric user id.
+/// Returns the home of a user from the text of passwd(5), by numeric user id.
 fn home_of(uid: &str, passwd: &str) -> Option<PathBuf> {
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(uid))?;
     let home = line.split(':').nth(5)?;
     home.starts_with('/').then(|| PathBuf::from(home))
+}
+
+/// The public key of the pair beside the spec.
+pub(super) struct PublicHalf {
+    /// The file that it was read from.
+    pub(super) path: PathBuf,
+    /// The key, in OpenSSH's one-line format.
+    pub(super) key: String,
+}
+
+/// A file that was read whole.
+#[derive(Debug)]
+pub(super) struct SmallFile {
+    pub(super) bytes: Vec<u8>,
+    /// Its type and permission bits (`st_mode`, inode(7)).
+    pub(super) mode: u32,
 }
 
 /// Reads the files of the spec in one folder.
@@ -63,27 +82,27 @@ pub(super) struct DiskFiles<'a> {
     /// The user's home.
     pub(super) home: Option<&'a Path>,
     /// The public key of the pair beside the spec, when there is one.
-    pub(super) pair: Option<(PathBuf, String)>,
+    pub(super) pair: Option<PublicHalf>,
 }
 
 impl DiskFiles<'_> {
-    /// The public keys of `~/.ssh` that ssh(1) would use, with what is in them.
+    /// Returns the public keys of `~/.ssh` that ssh(1) would use, with their content.
     fn home_keys(&self) -> Vec<(PathBuf, io::Result<Vec<u8>>)> {
         let Some(home) = self.home else { return Vec::new() };
         DEFAULT_KEYS
             .iter()
             .map(|name| home.join(".ssh").join(name))
             .map(|path| {
-                let read = read_small(&path).map(|(bytes, _)| bytes);
+                let read = read_small(&path).map(|file| file.bytes);
                 (path, read)
             })
             .filter(|(_, read)| !matches!(read, Err(error) if error.kind() == io::ErrorKind::NotFound))
             .collect()
     }
 
-    /// The files that log in when the spec names no key.
+    /// Returns the files with the keys that may log in when the spec names no key.
     pub(super) fn default_key_files(&self) -> Vec<PathBuf> {
-        let pair = self.pair.iter().map(|(path, _)| path.clone());
+        let pair = self.pair.iter().map(|pair| pair.path.clone());
         pair.chain(self.home_keys().into_iter().map(|(path, _)| path)).collect()
     }
 }
@@ -97,11 +116,11 @@ impl Files for DiskFiles<'_> {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        read_small(path).map(|(bytes, _)| bytes)
+        read_small(path).map(|file| file.bytes)
     }
 
     fn read_secret(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let (bytes, mode) = read_small(path)?;
+        let SmallFile { bytes, mode } = read_small(path)?;
         if mode & EVERYBODY_READS != 0 {
             let why = format!("everybody can read it (mode {:04o})", mode & 0o7777);
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
@@ -119,8 +138,8 @@ impl Files for DiskFiles<'_> {
 
     fn default_ssh_keys(&self) -> DefaultKeys {
         let mut found = Vec::new();
-        if let Some((path, key)) = &self.pair {
-            found.push((path.clone(), Ok(key.clone().into_bytes())));
+        if let Some(pair) = &self.pair {
+            found.push((pair.path.clone(), Ok(pair.key.clone().into_bytes())));
         }
         found.extend(self.home_keys());
         if found.is_empty() {
@@ -131,7 +150,8 @@ impl Files for DiskFiles<'_> {
     }
 }
 
-/// A file in the folder of the spec, without a `./` that nobody wrote.
+/// Returns the path of a file in the folder of the spec, without a `./` that the user did not
+/// write.
 pub(super) fn beside(folder: &Path, name: &str) -> PathBuf {
     if folder == Path::new(".") {
         PathBuf::from(name)
@@ -140,8 +160,9 @@ pub(super) fn beside(folder: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// The content and the mode of a regular file of at most [`LARGEST`] bytes. Opening never waits for a pipe's writer.
-pub(super) fn read_small(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+/// Returns the content and the mode of a regular file of at most [`LARGEST`] bytes. Opening never
+/// waits for a pipe's writer.
+pub(super) fn read_small(path: &Path) -> io::Result<SmallFile> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
     let metadata = file.metadata()?;
@@ -153,7 +174,10 @@ pub(super) fn read_small(path: &Path) -> io::Result<(Vec<u8>, u32)> {
     if bytes.len() as u64 > LARGEST {
         return Err(io::Error::other("it is larger than 8 MiB"));
     }
-    Ok((bytes, metadata.mode()))
+    Ok(SmallFile {
+        bytes,
+        mode: metadata.mode(),
+    })
 }
 
 #[cfg(test)]

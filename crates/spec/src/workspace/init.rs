@@ -10,16 +10,17 @@ use super::error::WorkspaceError;
 use super::keys::write_new;
 use crate::keys;
 
-/// Writes a commented spec to `path`, never over another file. Only here is the clock read: today's date becomes the spec's
-/// `clock-floor`, so that builds themselves depend on the spec alone.
+/// Writes a commented spec to `path`, never over another file. The clock is read only here: today's
+/// date becomes the spec's `clock-floor`, so that builds themselves depend on the spec alone.
 ///
 /// # Errors
-/// [`WorkspaceError::Exists`] when there is a file already, [`WorkspaceError::Write`] when it cannot be written.
+/// [`WorkspaceError::Exists`] when there is a file already, [`WorkspaceError::Write`] when it
+/// cannot be written.
 pub fn init(path: &Path) -> Result<(), WorkspaceError> {
     write_new(path, keys::template(&today()).as_bytes(), 0o644)
 }
 
-/// Today's date in UTC.
+/// Returns today's date in UTC.
 fn today() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(now.as_secs()).unwrap_or_default();

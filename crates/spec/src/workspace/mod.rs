@@ -1,6 +1,8 @@
-//! The folder of `kraken.toml`: reads the files that the spec names, and makes what is missing (an SSH key pair, the cluster's keys).
+//! The folder of `kraken.toml`: reads the files that the spec names, and makes what is missing (an
+//! SSH key pair, the cluster's keys).
 //!
-//! The rest of this crate only parses; this module does its reading and writing. It never opens an image.
+//! The rest of this crate only parses; this module does its reading and writing. It never opens an
+//! image.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,51 +21,56 @@ pub use keys::{PRIVATE_KEY, PUBLIC_KEY};
 
 use crate::Cluster;
 
-/// The spec's name when none is given.
+/// The name of the spec when the user gives none.
 pub const CONFIG: &str = "kraken.toml";
 
-/// What to do when the spec names no SSH key and there is none to be found.
+/// What to do when the spec names no SSH key and none is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingKeys {
     /// Make a pair beside the spec.
     Make,
-    /// Change nothing; `ssh_keys` of the cluster is left empty, and no image must be built from it.
+    /// Change nothing. `ssh_keys` of the cluster is left empty, and no image must be built from it.
     Leave,
 }
 
-/// Whose keys can log in.
+/// The source of the keys that can log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginKeys {
-    /// Those that the spec names.
+    /// The spec names them.
     Configured,
-    /// None was named; these files were found.
+    /// The spec names none; these files were found.
     Found(Vec<PathBuf>),
-    /// None was named or found, so a pair was made now: its private key.
+    /// The spec names none and none was found, so a pair was made now. Holds the path of its
+    /// private key.
     Made(PathBuf),
-    /// None was named or found; a pair will be made here ([`MissingKeys::Leave`]).
+    /// The spec names none and none was found; a pair will be made here ([`MissingKeys::Leave`]).
     ToBeMade(PathBuf),
 }
 
-/// A cluster and the folder it lives in.
+/// A cluster and the folder that its files are in.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    /// The folder of `kraken.toml`; the current one when there is none. Overriding templates and overlays are in it.
+    /// The folder of `kraken.toml`; the current one when there is none. It holds the templates and
+    /// overlays that override the built-in ones.
     pub folder: PathBuf,
     /// The spec; `None` for the default cluster.
     pub config: Option<PathBuf>,
     /// What the spec says.
     pub cluster: Cluster,
-    /// Whose keys can log in. When it is [`LoginKeys::Made`] the user must be told.
+    /// The source of the keys that can log in. When it is [`LoginKeys::Made`], the caller must
+    /// report that to the user.
     pub keys: LoginKeys,
 }
 
 impl Workspace {
-    /// Reads `config`, or `kraken.toml` of the current folder, or takes the default cluster when that is not there.
+    /// Reads `config`, or `kraken.toml` of the current folder, or returns the default cluster when
+    /// that file does not exist.
     ///
-    /// A key pair is made only when the spec is right in every other way.
+    /// A key pair is made only when everything else in the spec is right.
     ///
     /// # Errors
-    /// When a named `config` cannot be read, when the spec is wrong, or when a key pair cannot be made.
+    /// When a named `config` cannot be read, when the spec is wrong, or when a key pair cannot be
+    /// made.
     pub fn load(config: Option<&Path>, around: &Surroundings, missing: MissingKeys) -> Result<Self, WorkspaceError> {
         let path = around.folder.join(config.unwrap_or(Path::new(CONFIG)));
         let text = read_config(&path, config.is_some())?;
@@ -104,9 +111,10 @@ impl Workspace {
     }
 }
 
-/// The text of the spec; `None` when it is not there and nobody asked for it by name.
+/// Returns the text of the spec; `None` when it does not exist and the user did not name it.
 fn read_config(path: &Path, named: bool) -> Result<Option<String>, WorkspaceError> {
-    let read = files::read_small(path).and_then(|(bytes, _)| {
+    let read = files::read_small(path).and_then(|file| {
+        let bytes = file.bytes;
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is text in UTF-16"));
         }

@@ -51,7 +51,7 @@ pub(super) fn verify(target: &DaemonTarget<'_>, report: &mut ImageReport) {
     };
     let faults = daemon::faults(&options, &around);
     for fault in &faults {
-        report.find(CHECK, place(), format!("{}: {}; {}", fault.path, fault.why, fault.mend));
+        report.find(CHECK, place(), format!("{}: {}; {}", fault.path, fault.why, fault.help));
     }
     match ask::dockerd(target, program, options) {
         ask::Answer::Right => {}
