@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use kraken_swarm_state::{Availability, ClusterKeys, Forge, Member, Role, Spec};
+use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, Member, Role, Spec};
 use testkit::cards::{Card, Cluster, On};
 use testkit::swarm::{Bench, Engine, Node};
 
@@ -106,7 +106,7 @@ fn write(nodes: u32) {
         created: 1_795_000_000,
     };
     let begun = Instant::now();
-    let forge = Forge::new(&keys, &spec).unwrap();
+    let forge = StateWriter::new(&keys, &spec).unwrap();
     let mut log = 0;
     for number in 1..=nodes {
         let state = forge.node(number).unwrap();

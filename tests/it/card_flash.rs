@@ -195,7 +195,7 @@ fn root_several_cards_at_once_and_one_that_fails_does_not_stop_the_others() {
             "{said}"
         );
         good.holds(&world.at("images/kraken-1.img"));
-        assert!(!bad.looks_bootable());
+        assert!(!bad.is_bootable());
         assert_eq!(
             names(&world.at("state/receipts")).len(),
             1,
@@ -258,7 +258,7 @@ fn root_nothing_is_written_that_nobody_agreed_to() {
     let small = LoopDevice::used(&world.at("small"), 100 << 20);
     let said = world.ends(&flash("1", &small), 1);
     assert!(said.contains("nothing was written"), "{said}");
-    assert!(small.looks_bootable(), "its old content is there");
+    assert!(small.is_bootable(), "its old content is there");
     run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&small.path));
     let point = world.at("point");
     fs::create_dir(&point).unwrap();
@@ -310,7 +310,7 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
             assert_eq!(status.code(), Some(130), "{rest}");
             assert!(rest.contains("does not boot: write it again"), "{rest}");
         }
-        if card.looks_bootable() {
+        if card.is_bootable() {
             // Killed when all was on the card, and only the last words were missing.
             assert_eq!(signal, "-KILL", "round {round}");
             card.holds(&image);
@@ -434,7 +434,7 @@ fn root_a_terminal_shows_what_will_be_lost_and_only_yes_loses_it() {
             assert!(screen.contains(words), "{keys:?}: {words:?} is not in:\n{screen}");
         }
         assert_eq!(ended, Some(code), "{keys:?}: {screen}");
-        assert!(card.looks_bootable(), "{keys:?}: the card was touched");
+        assert!(card.is_bootable(), "{keys:?}: the card was touched");
     }
     let (ended, screen) = typed(&world, &asked, "Yes\n");
     assert_eq!(ended, Some(0), "{screen}");

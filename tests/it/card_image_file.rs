@@ -91,7 +91,7 @@ fn root_an_image_file_of_any_packing_arrives() {
             said.contains("reading the image") && said.contains("not bootable"),
             "{file}: {said}"
         );
-        assert!(!card.looks_bootable(), "{file}");
+        assert!(!card.is_bootable(), "{file}");
     }
     let mut all = vec!["flash-image", "kraken.toml", text(&card.path)];
     all.extend(LOOP);
@@ -110,7 +110,7 @@ fn root_what_does_not_fit_is_found_in_a_packed_file_before_the_card_is_touched()
         all.extend(LOOP);
         let said = world.ends(&all, 1);
         assert!(said.contains("it is too small: 67.1 MB"), "{end}: {said}");
-        assert!(small.looks_bootable(), "{end}: the card was touched");
+        assert!(small.is_bootable(), "{end}: the card was touched");
     }
     // Packed twice, or cut short before it was packed: no image, and no card of one.
     let card = LoopDevice::used(&world.at("card"), CARD);
@@ -122,7 +122,7 @@ fn root_what_does_not_fit_is_found_in_a_packed_file_before_the_card_is_touched()
         said.contains("there is another xz file in it, and no disk image"),
         "{said}"
     );
-    assert!(card.looks_bootable(), "the card was touched");
+    assert!(card.is_bootable(), "the card was touched");
     let short = world.at("short.img");
     fs::write(&short, &fs::read(&image).unwrap()[..64 << 20]).unwrap();
     let short = pack(&short, ".gz");
@@ -133,7 +133,7 @@ fn root_what_does_not_fit_is_found_in_a_packed_file_before_the_card_is_touched()
         said.contains("it has 67108864 bytes, and its partition table reaches to"),
         "{said}"
     );
-    assert!(!card.looks_bootable());
+    assert!(!card.is_bootable());
 }
 
 /// The map that bmaptool would make: what follows without a gap is one range, of any length, with one hash.
@@ -196,13 +196,13 @@ fn root_a_block_map_that_is_not_of_this_image_is_found_whatever_its_ranges() {
         said.contains("do not belong together") && said.contains("nothing was written"),
         "{said}"
     );
-    assert!(card.looks_bootable(), "the card was touched");
+    assert!(card.is_bootable(), "the card was touched");
     let said = flash("a.img.gz", 1);
     assert!(
         said.contains("do not belong together") && said.contains("not bootable"),
         "{said}"
     );
-    assert!(!card.looks_bootable());
+    assert!(!card.is_bootable());
     // The map lacks what the image has: it arrives, and is told of.
     write(&right);
     let mut less = map.clone();

@@ -47,7 +47,7 @@ fn arguments(card: &LoopDevice) -> Vec<&str> {
 
 /// The card as it was before.
 fn is_untouched(card: &LoopDevice) {
-    assert!(card.looks_bootable(), "the card was touched");
+    assert!(card.is_bootable(), "the card was touched");
 }
 
 #[test]

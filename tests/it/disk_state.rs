@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kraken_disk::{
     CowView, Ext4Info, FileTree, ImageFile, Layout, ReadAt, Slice, TableKind, UsedMap, WriteAt, apply, check_fat,
-    grow_root, mend_fat, shortfall,
+    grow_root, repair_fat, shortfall,
 };
 use kraken_overlay::{Entry, Overlay, Volume};
 use testkit::lay::{TIME, bake, check, open, overlay, patched, path, root_is_right};
@@ -217,9 +217,9 @@ fn small_faults_of_a_fat_volume_are_put_right_as_fsck_does() {
             }
             // By itself, and on the way of a writer.
             check(&patched(&broken, &bake(&broken, &overlay())), &layout);
-            assert!(!mend_fat(&disk, &layout.boot).unwrap().is_empty(), "{name}");
+            assert!(!repair_fat(&disk, &layout.boot).unwrap().is_empty(), "{name}");
             check(&broken, &layout);
-            assert_eq!(mend_fat(&disk, &layout.boot).unwrap(), Vec::<String>::new(), "{name}");
+            assert_eq!(repair_fat(&disk, &layout.boot).unwrap(), Vec::<String>::new(), "{name}");
         }
         // A file longer than its clusters cannot be put right without a loss.
         let disk = CowView::new(open(&image));
@@ -229,7 +229,7 @@ fn small_faults_of_a_fat_volume_are_put_right_as_fsck_does() {
             at += 32;
         }
         disk.write_at(at - 4, &9_000_000u32.to_le_bytes()).unwrap();
-        let error = mend_fat(&disk, &layout.boot).unwrap_err().to_string();
+        let error = repair_fat(&disk, &layout.boot).unwrap_err().to_string();
         assert!(error.contains("CONFIG.TXT") && error.contains("fsck.fat"), "{error}");
     }
 }

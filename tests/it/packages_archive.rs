@@ -8,7 +8,7 @@ use std::path::Path;
 use kraken_debian::openpgp::{self, Keyring};
 use kraken_debian::{
     Architectures, Archive, Fetch, FetchFailed, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError,
-    Source, load, load_what_there_is, resolve,
+    Source, load, load_available, resolve,
 };
 use kraken_disk::MemoryTree;
 use kraken_fetch::{Downloads, Options};
@@ -322,7 +322,7 @@ fn an_archive_that_cannot_be_had_leaves_the_others_usable() {
         needed: &["arm64"],
         welcome: &[],
     };
-    let loaded = load_what_there_is(&state.sources, &web, time, arm64);
+    let loaded = load_available(&state.sources, &web, time, arm64);
     assert_eq!(loaded.failed.len(), 2);
     for failed in &loaded.failed {
         assert_eq!(failed.named_in, "/etc/apt/sources.list.d/x.list");
@@ -355,7 +355,7 @@ fn indexes_that_nothing_needs_may_be_missing_and_stale() {
         (Architectures { needed: &[], welcome }, true),
     ] {
         // By hash, both names of an index end elsewhere; the plain name is what is left out here.
-        let loaded = load_what_there_is(&state.sources, &stale, time, architectures);
+        let loaded = load_available(&state.sources, &stale, time, architectures);
         assert_eq!(loaded.archives.len(), usize::from(usable), "{:?}", loaded.failed);
         assert_eq!(loaded.failed.is_empty(), usable);
         if usable {

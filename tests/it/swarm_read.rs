@@ -3,7 +3,7 @@
 use crate::swarm_support::{Files, SEGMENT};
 use kraken_swarm_check::{
     Availability, IssuanceState, JoinToken, Kind, Membership, Mode, NodeState, Object, Problem, ReadError, Role,
-    belong_together,
+    check_cluster,
 };
 
 const KEY: &str = "certificates/swarm-node.key";
@@ -47,7 +47,7 @@ fn a_manager_just_after_init() {
         assert_eq!(raft.members.len(), 1);
         assert_eq!(raft.members[&raft.member.raft_id].addr, "192.168.3.11:2377");
         assert_eq!(
-            (raft.snapshot, &raft.passed_over, &raft.refused),
+            (raft.snapshot, &raft.skipped_snapshots, &raft.refused),
             (None, &vec![], &vec![])
         );
         let cluster = raft.store.cluster().unwrap();
@@ -69,7 +69,7 @@ fn a_manager_just_after_init() {
                 .networks()
                 .any(|network| network.ingress && network.name == "ingress")
         );
-        assert_eq!(belong_together(&[("m1", &node)]), []);
+        assert_eq!(check_cluster(&[("m1", &node)]), []);
     }
 }
 
@@ -99,7 +99,7 @@ fn a_cluster_of_two_managers_and_a_worker() {
     assert_eq!(w1.remotes.len(), 2);
 
     // Killed in the middle of updates, one of them may be an entry behind.
-    let mut problems = belong_together(&[("m1", &m1), ("m2", &m2), ("w1", &w1)]);
+    let mut problems = check_cluster(&[("m1", &m1), ("m2", &m2), ("w1", &w1)]);
     problems.retain(|problem| !matches!(problem, Problem::Behind { .. }));
     assert_eq!(problems, []);
 }
@@ -109,7 +109,7 @@ fn after_the_root_ca_was_replaced() {
     let [m1, w1] = ["m1", "w1"].map(|name| Files::fixture(&format!("26.1.5/cluster/{name}")).node());
     let cluster = m1.raft.as_ref().unwrap().store.cluster().unwrap().clone();
     assert!(!cluster.rotating);
-    assert_eq!(belong_together(&[("m1", &m1), ("w1", &w1)]), []);
+    assert_eq!(check_cluster(&[("m1", &m1), ("w1", &w1)]), []);
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn a_snapshot_gives_what_the_log_from_its_beginning_gives() {
         }
         let mut without = files.clone();
         without.files.retain(|path, _| !snapshots.contains(path));
-        for (files, passed_over) in [(damaged, snapshots.len()), (without, 0)] {
+        for (files, skipped_snapshots) in [(damaged, snapshots.len()), (without, 0)] {
             let node = files.node();
             let raft = node.raft.as_ref().unwrap();
-            assert_eq!((raft.snapshot, raft.passed_over.len()), (None, passed_over), "{name}");
+            assert_eq!((raft.snapshot, raft.skipped_snapshots.len()), (None, skipped_snapshots), "{name}");
             assert!(raft.entries > with.entries);
             assert_eq!(raft.store, with.store, "{name}");
             assert_eq!((&raft.members, raft.commit), (&with.members, with.commit), "{name}");
@@ -385,7 +385,7 @@ fn states_that_make_no_cluster() {
     let [m1, m2, w1] = ["m1", "m2", "w1"].map(|name| Files::fixture(&format!("20.10.24/cluster/{name}")).node());
     let other = Files::fixture("26.1.5/init/m1").node();
     let said = |states: &[(&str, &NodeState)]| {
-        let mut problems = belong_together(states);
+        let mut problems = check_cluster(states);
         problems.retain(|problem| !matches!(problem, Problem::Behind { .. }));
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         lines.join("\n")
@@ -422,7 +422,7 @@ fn states_that_make_no_cluster() {
     assert!(said(&[("m1", &m1), ("m2", &changed)]).contains("the stores or raft members of"));
     let mut behind = m1.clone();
     behind.raft.as_mut().unwrap().commit -= 1;
-    let problems = belong_together(&[("m1", &m1), ("old", &behind)]);
+    let problems = check_cluster(&[("m1", &m1), ("old", &behind)]);
     assert!(
         problems
             .iter()

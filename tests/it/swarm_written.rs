@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 
 use crate::swarm_support::{Files, SEGMENT};
 use kraken_swarm_check::Mode;
-use kraken_swarm_state::{Availability, ClusterKeys, Forge, ForgeError, Member, Role, Spec, StateKind};
+use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, StateError, Member, Role, Spec, StateKind};
 
 const SEED: [u8; 32] = [7; 32];
 const KEY: &str = "certificates/swarm-node.key";
@@ -47,7 +47,7 @@ fn seven() -> Spec {
 }
 
 /// A node's state in memory, as root lays it onto a card.
-fn lay(forge: &Forge<'_>, number: u32) -> Files {
+fn lay(forge: &StateWriter<'_>, number: u32) -> Files {
     let mut files = Files::default();
     for entry in forge.node(number).unwrap() {
         let mode = Mode {
@@ -76,7 +76,7 @@ fn lay(forge: &Forge<'_>, number: u32) -> Files {
 
 /// The states of all nodes, by their numbers.
 fn all(keys: &ClusterKeys, spec: &Spec) -> BTreeMap<u32, Files> {
-    let forge = Forge::new(keys, spec).unwrap();
+    let forge = StateWriter::new(keys, spec).unwrap();
     let numbers = spec.nodes.iter().map(|node| node.number);
     numbers.map(|number| (number, lay(&forge, number))).collect()
 }
@@ -124,8 +124,8 @@ fn what_can_be_no_swarm_is_an_error() {
     leaderless.nodes.remove(0);
     let mut twice = good.clone();
     twice.nodes[3].number = 2;
-    assert!(matches!(Forge::new(&keys, &leaderless), Err(ForgeError::NoManager)));
-    assert!(matches!(Forge::new(&keys, &twice), Err(ForgeError::Twice(2))));
-    let forge = Forge::new(&keys, &good).unwrap();
-    assert!(matches!(forge.node(8), Err(ForgeError::NoNode(8))));
+    assert!(matches!(StateWriter::new(&keys, &leaderless), Err(StateError::NoManager)));
+    assert!(matches!(StateWriter::new(&keys, &twice), Err(StateError::Twice(2))));
+    let forge = StateWriter::new(&keys, &good).unwrap();
+    assert!(matches!(forge.node(8), Err(StateError::NoNode(8))));
 }

@@ -1,6 +1,6 @@
 //! Cleans names that come from devices, so that they can be shown safely.
 
-use kraken_foundation::text::deceives;
+use kraken_foundation::text::is_deceptive;
 
 /// The longest name that is shown, in characters. No honest model, serial number or label is longer
 /// (ext4: 16 bytes, GPT: 36 characters, NVMe model: 40, btrfs label: 255).
@@ -16,7 +16,7 @@ pub fn clean(text: &str) -> String {
     let mut shown = String::with_capacity(text.len().min(4 * LONGEST));
     let mut blank = false;
     let mut count = 0;
-    for c in text.chars().filter(|c| !deceives(*c)) {
+    for c in text.chars().filter(|c| !is_deceptive(*c)) {
         if c.is_whitespace() {
             blank = count > 0;
             continue;

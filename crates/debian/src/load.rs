@@ -41,7 +41,7 @@ pub fn load(
         needed: architectures,
         welcome: &[],
     };
-    let loaded = load_what_there_is(sources, fetch, now, all);
+    let loaded = load_available(sources, fetch, now, all);
     match loaded.failed.into_iter().next() {
         Some(failed) => Err(failed.error),
         None => Ok(loaded.archives),
@@ -51,7 +51,7 @@ pub fn load(
 /// Reads all sources, as apt does: one that cannot be verified is left out as a whole, and the
 /// others are still read. After a host did not answer at all, it is not asked again: each attempt
 /// would take as long.
-pub fn load_what_there_is(sources: &[Source], fetch: &dyn Fetch, now: u64, architectures: Architectures<'_>) -> Loaded {
+pub fn load_available(sources: &[Source], fetch: &dyn Fetch, now: u64, architectures: Architectures<'_>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut silent: Vec<String> = Vec::new();
     for source in sources {

@@ -7,7 +7,7 @@ use url::Url;
 
 /// A requested package: `name`, `name:arch`, `name=version` or `name:arch=version`, as for apt-get.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestedPackage {
     /// Its name; it may be a virtual one that a single package provides.
     pub name: String,
     /// Its architecture; without one, the image's own.
@@ -16,7 +16,7 @@ pub struct Asked {
     pub version: Option<String>,
 }
 
-impl FromStr for Asked {
+impl FromStr for RequestedPackage {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -46,7 +46,7 @@ impl FromStr for Asked {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for RequestedPackage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         if let Some(architecture) = &self.architecture {
@@ -76,7 +76,7 @@ pub struct LocalDeb {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// Packages from the archives.
-    pub packages: Vec<Asked>,
+    pub packages: Vec<RequestedPackage>,
     /// The user's own packages.
     pub debs: Vec<LocalDeb>,
     /// Whether recommended packages are installed, too.
@@ -145,12 +145,12 @@ mod tests {
             "libstdc++6:arm64=14.2.0-19",
             "0ad",
         ] {
-            assert_eq!(text.parse::<Asked>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<RequestedPackage>().unwrap().to_string(), text);
         }
         for text in [
             "", "Docker", "a b", "-y", "a/trixie", "a=", "a:", "../x", "a;b", "a=1/2",
         ] {
-            let error = text.parse::<Asked>().unwrap_err();
+            let error = text.parse::<RequestedPackage>().unwrap_err();
             assert!(error.contains("is no package"), "{text}");
         }
     }

@@ -59,7 +59,7 @@ mod used;
 pub use apply::{ApplyError, apply, apply_clean};
 pub use cow::{CowView, PATCH_BLOCK, Patch};
 pub use ext4::{Attributes, Ext4Error, Ext4Info, Ext4InfoError, Ext4Tree, Ext4Write, Ext4Writer};
-pub use fat::{CleanFat, FatError, FatTree, FatWriter, check_fat, mend_fat};
+pub use fat::{CleanFat, FatError, FatTree, FatWriter, check_fat, repair_fat};
 pub use file::ImageFile;
 pub use follow::real_path;
 pub use grow::{GrowError, can_take, grow_root};

@@ -29,7 +29,7 @@ const HEADWAY: u64 = 64 << 10;
 
 /// How often to try, and how long to wait in between.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Attempts in a row without progress, at least 1.
     pub attempts: u32,
     /// The pause after the first failed attempt; it doubles with each.
@@ -91,7 +91,7 @@ struct Transfer<'a> {
 /// the disk.
 pub fn download(
     client: &Client,
-    patience: Patience,
+    patience: RetryPolicy,
     wanted: &Wanted<'_>,
     part: &Path,
     job: Job<'_>,
@@ -112,7 +112,7 @@ pub fn download(
 /// Fetches a text of at most `most` bytes.
 pub fn text(
     client: &Client,
-    patience: Patience,
+    patience: RetryPolicy,
     url: &Url,
     most: u64,
     interrupt: &Interrupt,
@@ -124,7 +124,7 @@ pub fn text(
 /// Fetches a document of at most `most` bytes into memory.
 pub fn bytes(
     client: &Client,
-    patience: Patience,
+    patience: RetryPolicy,
     url: &Url,
     most: u64,
     interrupt: &Interrupt,
@@ -230,7 +230,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Makes attempts until the file is complete.
-    fn run(&mut self, patience: Patience) -> Result<(), FetchError> {
+    fn run(&mut self, patience: RetryPolicy) -> Result<(), FetchError> {
         let mut failed = 0;
         let mut furthest = self.length;
         while self.length == 0 || self.note.total != Some(self.length) {
@@ -411,7 +411,7 @@ fn note_path(part: &Path) -> PathBuf {
 
 fn give_up_or_pause(
     url: &Url,
-    patience: Patience,
+    patience: RetryPolicy,
     failed: u32,
     why: String,
     interrupt: &Interrupt,

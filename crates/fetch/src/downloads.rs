@@ -9,7 +9,7 @@ use url::Url;
 
 use super::address::shown;
 use super::cache::{self, Cache, CacheError};
-use super::download::{self, Patience, Wanted};
+use super::download::{self, RetryPolicy, Wanted};
 use super::fetch_error::FetchError;
 use super::hash::Hash;
 use super::http::Client;
@@ -181,8 +181,8 @@ impl<'a> Downloads<'a> {
         }
     }
 
-    fn patience(&self) -> Patience {
-        Patience {
+    fn patience(&self) -> RetryPolicy {
+        RetryPolicy {
             attempts: self.options.attempts.max(1),
             pause: self.options.pause,
         }

@@ -8,7 +8,7 @@ const LONGEST: usize = 2000;
 /// Whether a character moves or hides its neighbours or itself. Unicode 16: `Bidi_Control`,
 /// `Default_Ignorable_Code_Point`, the separators of lines, the interlinear marks, private use
 /// (shown differently everywhere) and non-characters.
-pub fn deceives(c: char) -> bool {
+pub fn is_deceptive(c: char) -> bool {
     let point = u32::from(c);
     // A tab or a line feed separates words; as a blank it is harmless.
     (c.is_control() && !c.is_whitespace())
@@ -22,7 +22,7 @@ pub fn deceives(c: char) -> bool {
 
 /// Returns a line of a console or of evidence, cleaned. Escape sequences (ECMA-48) are removed
 /// completely, so that `\x1b[32mOK\x1b[0m` reads `OK`. Every blank, also a tab or a line end,
-/// becomes one space. A run of characters that could deceive (see [`deceives`]) becomes one
+/// becomes one space. A run of characters that could deceive (see [`is_deceptive`]) becomes one
 /// `\u{fffd}`, which shows that something was there. Blanks at the end are removed; those at the
 /// start are the line's shape and stay. At most 2000 characters are kept, then `…`.
 pub fn line(text: &str) -> String {
@@ -35,7 +35,7 @@ pub fn line(text: &str) -> String {
                 skip_sequence(c, &mut chars);
                 continue;
             }
-            c if deceives(c) => '\u{fffd}',
+            c if is_deceptive(c) => '\u{fffd}',
             c if c.is_whitespace() => ' ',
             c => c,
         };
@@ -132,7 +132,7 @@ mod tests {
         use proptest::prelude::*;
         proptest!(|(text in "\\PC*|.*|[\u{0}-\u{a0}\\[\\]a-z;0-9\u{202e}]*")| {
             let shown = line(&text);
-            prop_assert!(shown.chars().all(|c| !c.is_control() && (c == '\u{fffd}' || !deceives(c))), "{shown:?}");
+            prop_assert!(shown.chars().all(|c| !c.is_control() && (c == '\u{fffd}' || !is_deceptive(c))), "{shown:?}");
             prop_assert_eq!(line(&shown), shown);
         });
     }

@@ -195,12 +195,12 @@ impl Lan {
 
     /// Pulls a guest's cable: when this returns, nothing from or to it passes. The guest does not
     /// notice it; from its view, the others are gone.
-    pub fn cut(&self, guest: usize) -> Result<(), LanError> {
+    pub fn unplug(&self, guest: usize) -> Result<(), LanError> {
         self.plug(guest, false)
     }
 
     /// Plugs a guest's cable in again.
-    pub fn join(&self, guest: usize) -> Result<(), LanError> {
+    pub fn plug(&self, guest: usize) -> Result<(), LanError> {
         self.plug(guest, true)
     }
 

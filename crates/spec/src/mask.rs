@@ -22,7 +22,7 @@ pub(super) fn has_private_key(text: &str) -> bool {
 fn steering(text: &str) -> Vec<Range<usize>> {
     let deceiving = text
         .char_indices()
-        .filter(|(at, c)| text::deceives(*c) && (*at, *c) != (0, '\u{feff}'));
+        .filter(|(at, c)| text::is_deceptive(*c) && (*at, *c) != (0, '\u{feff}'));
     deceiving.map(|(at, c)| at..at + c.len_utf8()).collect()
 }
 

@@ -3,7 +3,7 @@
 //!
 //! [`read()`] takes the files of one node's `/var/lib/docker/swarm` from a [`StateFiles`] (a
 //! folder, an image, memory) and checks them as far as one node's state can be checked;
-//! [`belong_together`] compares the states of several nodes.
+//! [`check_cluster`] compares the states of several nodes.
 //!
 //! Sources of the format: moby/swarmkit (`api/*.proto`, `ca/`, `manager/state/raft/`), moby
 //! (`daemon/cluster/`), and etcd-io/etcd (`server/storage/wal`, `server/etcdserver/api/snap`). None
@@ -74,5 +74,5 @@ pub use read::read;
 pub use remotes::Remote;
 pub use secret::Secret;
 pub use store::{RefusedAction, Store};
-pub use together::{Problem, belong_together};
+pub use together::{Problem, check_cluster};
 pub use token::{JoinToken, TokenError};

@@ -43,7 +43,7 @@ pub struct RaftState {
     /// The index of the snapshot it begins with.
     pub snapshot: Option<u64>,
     /// Newer snapshots that are damaged and therefore skipped.
-    pub passed_over: Vec<String>,
+    pub skipped_snapshots: Vec<String>,
     /// The cluster's objects.
     pub store: Store,
     /// Entries without effect.
@@ -57,7 +57,7 @@ impl RaftState {
         if names.is_empty() {
             return Ok(None);
         }
-        let (snapshot, passed_over) = snapshot::newest(files, keys)?;
+        let (snapshot, skipped_snapshots) = snapshot::newest(files, keys)?;
         let from = snapshot.as_ref().map_or((0, 0), |from| (from.index, from.term));
         let log = Log::read(files, &names, from)?;
         let member = Member::read(&log.metadata).map_err(ReadError::message(log.last_path(), "its manager"))?;
@@ -70,7 +70,7 @@ impl RaftState {
             last: log.entries.last().map_or(from.0, |entry| entry.index),
             entries: log.entries.len(),
             snapshot: snapshot.as_ref().map(|from| from.index),
-            passed_over,
+            skipped_snapshots,
             store: Store::default(),
             refused: Vec::new(),
         };

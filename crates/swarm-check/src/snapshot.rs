@@ -37,19 +37,19 @@ pub(super) fn newest(
         .filter_map(|name| Some((two_numbers(&name, ".snap")?, name)))
         .collect();
     names.sort();
-    let mut passed_over = Vec::new();
+    let mut skipped_snapshots = Vec::new();
     for (numbers, name) in names.into_iter().rev() {
         let path = format!("{FOLDER}/{name}");
         let bytes = files.read(&path, LARGEST).map_err(ReadError::io(&path))?;
         let bytes = bytes.ok_or_else(|| ReadError::missing(&path))?;
         match unpack(&bytes) {
             Some(outer) if (outer.term, outer.index) == numbers => {
-                return Ok((Some(open(&path, &outer, keys)?), passed_over));
+                return Ok((Some(open(&path, &outer, keys)?), skipped_snapshots));
             }
-            _ => passed_over.push(path),
+            _ => skipped_snapshots.push(path),
         }
     }
-    Ok((None, passed_over))
+    Ok((None, skipped_snapshots))
 }
 
 /// `raftpb.Snapshot`

@@ -124,7 +124,7 @@ pub enum Problem {
 ///
 /// The raft log may be on one manager only, which the others then enter, and the states may be
 /// those of some nodes of the cluster only.
-pub fn belong_together(states: &[(&str, &NodeState)]) -> Vec<Problem> {
+pub fn check_cluster(states: &[(&str, &NodeState)]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Some((first, rest)) = states.split_first() else {
         return vec![Problem::NoRaft];

@@ -56,7 +56,7 @@ impl std::fmt::Debug for StateKind {
 
 /// Why a swarm's state cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub enum ForgeError {
+pub enum StateError {
     /// There is no manager to lead it.
     #[error("the swarm has no manager; give a node the role manager")]
     NoManager,
@@ -80,8 +80,8 @@ pub enum ForgeError {
 /// Returns the token with which a node joins the swarm of these keys.
 ///
 /// # Errors
-/// [`ForgeError`] when the root certificate cannot be made.
-pub fn token(keys: &ClusterKeys, role: Role) -> Result<Token, ForgeError> {
+/// [`StateError`] when the root certificate cannot be made.
+pub fn token(keys: &ClusterKeys, role: Role) -> Result<Token, StateError> {
     Ok(token_for(keys, role, &Authority::new(keys)?))
 }
 
@@ -99,7 +99,7 @@ pub fn cluster_id(keys: &ClusterKeys) -> String {
 }
 
 /// Writes the state of a swarm's nodes.
-pub struct Forge<'a> {
+pub struct StateWriter<'a> {
     keys: &'a ClusterKeys,
     spec: &'a Spec,
     first: &'a Member,
@@ -109,16 +109,16 @@ pub struct Forge<'a> {
     manager: Token,
 }
 
-impl<'a> Forge<'a> {
+impl<'a> StateWriter<'a> {
     /// Prepares the parts that all nodes have in common.
     ///
     /// # Errors
-    /// [`ForgeError`] when the swarm is impossible.
-    pub fn new(keys: &'a ClusterKeys, spec: &'a Spec) -> Result<Self, ForgeError> {
-        let first = spec.first_manager().ok_or(ForgeError::NoManager)?;
+    /// [`StateError`] when the swarm is impossible.
+    pub fn new(keys: &'a ClusterKeys, spec: &'a Spec) -> Result<Self, StateError> {
+        let first = spec.first_manager().ok_or(StateError::NoManager)?;
         let mut numbers = BTreeSet::new();
         if let Some(twice) = spec.nodes.iter().find(|node| !numbers.insert(node.number)) {
-            return Err(ForgeError::Twice(twice.number));
+            return Err(StateError::Twice(twice.number));
         }
         let authority = Authority::new(keys)?;
         Ok(Self {
@@ -158,9 +158,9 @@ impl<'a> Forge<'a> {
     /// Returns the state of one node: each folder comes before its contents.
     ///
     /// # Errors
-    /// [`ForgeError`] when there is no such node, or a library refuses.
-    pub fn node(&self, number: u32) -> Result<Vec<StateEntry>, ForgeError> {
-        let node = self.spec.node(number).ok_or(ForgeError::NoNode(number))?;
+    /// [`StateError`] when there is no such node, or a library refuses.
+    pub fn node(&self, number: u32) -> Result<Vec<StateEntry>, StateError> {
+        let node = self.spec.node(number).ok_or(StateError::NoNode(number))?;
         let carries_log = number == self.first.number;
         let (key, certificate) = self.authority.issue(self.keys, &self.ids, number, node.role)?;
         let dek = self.keys.bytes::<32>(&format!("raft dek {number}"));
@@ -208,7 +208,7 @@ impl<'a> Forge<'a> {
     }
 
     /// Returns the raft log of the first manager.
-    fn log(&self, node: &Member, dek: &[u8; 32]) -> Result<Vec<u8>, ForgeError> {
+    fn log(&self, node: &Member, dek: &[u8; 32]) -> Result<Vec<u8>, StateError> {
         let raft_id = id::raft_id(self.keys, node.number);
         let member = RaftMember {
             raft_id,
@@ -230,7 +230,7 @@ impl<'a> Forge<'a> {
             worker: &self.worker,
             manager: &self.manager,
         };
-        let request = objects.request().ok_or(ForgeError::Seal)?;
+        let request = objects.request().ok_or(StateError::Seal)?;
         let entries = [
             (CONF_CHANGE, Zeroizing::new(change.encode_to_vec())),
             (0, Zeroizing::new(request.encode_to_vec())),
@@ -243,7 +243,7 @@ impl<'a> Forge<'a> {
                 kind: Some(kind),
                 term: Some(TERM),
                 index: Some(index),
-                data: Some(sealed::seal(dek, &plain).ok_or(ForgeError::Seal)?),
+                data: Some(sealed::seal(dek, &plain).ok_or(StateError::Seal)?),
             });
         }
         wal.state(&HardState {

@@ -2,7 +2,7 @@
 //! raft log of the first manager.
 //!
 //! [`ClusterKeys`] and a [`Spec`] determine, byte for byte, the contents of `/var/lib/docker/swarm`
-//! on each node ([`Forge`]). With them dockerd starts as a member of a swarm for which
+//! on each node ([`StateWriter`]). With them dockerd starts as a member of a swarm for which
 //! `docker swarm init` was never run. The crate `kraken-swarm-check` reads such a folder with other
 //! libraries than those that write it here.
 //!
@@ -48,7 +48,7 @@ mod wal;
 
 pub use authority::{NOT_AFTER, NOT_BEFORE};
 pub use docker_state::MANAGER_PORT;
-pub use forge::{Forge, ForgeError, StateEntry, StateKind, cluster_id, token};
+pub use forge::{StateWriter, StateError, StateEntry, StateKind, cluster_id, token};
 pub use keys::{ClusterKeys, KeysError};
 pub use spec::{Availability, Member, Role, Spec};
 pub use token::Token;

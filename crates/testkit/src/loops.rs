@@ -86,7 +86,7 @@ impl LoopDevice {
     }
 
     /// Whether a machine that searches for something to boot would find it.
-    pub fn looks_bootable(&self) -> bool {
+    pub fn is_bootable(&self) -> bool {
         let card = fs::read(&self.file).unwrap();
         let end = card.len() - 512;
         card[510..512] == [0x55, 0xaa] || &card[512..520] == b"EFI PART" || &card[end..end + 8] == b"EFI PART"

@@ -280,7 +280,7 @@ pub(super) fn together(cluster: &Cluster, report: &mut Report) {
     }
     let borrowed: Vec<(&str, &NodeState)> = states.iter().map(|(name, state)| (name.as_str(), state)).collect();
     let whole = report.images.len() == cluster.nodes.len();
-    let mut messages: Vec<String> = kraken_swarm_check::belong_together(&borrowed)
+    let mut messages: Vec<String> = kraken_swarm_check::check_cluster(&borrowed)
         .into_iter()
         // Only the first manager's card has a log, and it may be missing here.
         .filter(|problem| whole || *problem != kraken_swarm_check::Problem::NoRaft)

@@ -45,7 +45,7 @@ fn nothing_of_a_guest_moves_colours_or_hides_text() {
     ] {
         let bad: Vec<char> = shown
             .chars()
-            .filter(|c| (c.is_control() && *c != '\n') || (*c != '\u{fffd}' && kraken_foundation::text::deceives(*c)))
+            .filter(|c| (c.is_control() && *c != '\n') || (*c != '\u{fffd}' && kraken_foundation::text::is_deceptive(*c)))
             .collect();
         assert!(bad.is_empty(), "{name}: {bad:?}");
         assert!(shown.contains("gnp.exe"), "{name}: the evidence is gone");

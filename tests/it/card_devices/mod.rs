@@ -251,8 +251,8 @@ proptest! {
             for device in devices {
                 let verdict = card::judge(&device, &Policy::default());
                 let text = format!("{}{}", serde_json::to_string(&device).unwrap(), serde_json::to_string(&verdict).unwrap());
-                let deceives = text.chars().any(|c| c.is_control() || c == '\u{202e}');
-                prop_assert!(!deceives);
+                let is_deceptive = text.chars().any(|c| c.is_control() || c == '\u{202e}');
+                prop_assert!(!is_deceptive);
                 let _ = card::find(&machine.host(), &device.path);
             }
         }

@@ -45,7 +45,7 @@ fn run(card: &Card, image: &(RamDisk, UsedMap), options: WriteOptions) -> Result
 }
 
 /// Whether firmware or kernel would find a table there.
-fn looks_bootable(card: &[u8]) -> bool {
+fn is_bootable(card: &[u8]) -> bool {
     let end = card.len() - 512;
     card[510..512] == [0x55, 0xaa] || &card[512..520] == b"EFI PART" || &card[end..end + 8] == b"EFI PART"
 }
@@ -137,7 +137,7 @@ fn whatever_fails_at_any_moment_is_no_success_and_does_not_look_bootable() {
                 // right any more: then it is as it was, or whole.
                 let gone = matches!(fault, Fault::Gone(_) | Fault::Power(_));
                 assert!(
-                    !looks_bootable(&medium) || old() || (gone && first_step(&card, &medium, &image)),
+                    !is_bootable(&medium) || old() || (gone && first_step(&card, &medium, &image)),
                     "round {round}, {fault:?}, seed {seed}: {error}, and it looks bootable"
                 );
             }
@@ -201,7 +201,7 @@ fn a_card_that_is_smaller_than_it_says_is_found_before_it_is_written() {
             card.inside.lock().unwrap().writes < 40,
             "{fault:?}: much was written before"
         );
-        assert!(!looks_bootable(&card.pulled_out()), "{fault:?}");
+        assert!(!is_bootable(&card.pulled_out()), "{fault:?}");
     }
 }
 
@@ -221,7 +221,7 @@ fn an_image_that_does_not_fit_or_is_none_leaves_the_card_alone() {
     let empty = (RamDisk::new(4 << 20), UsedMap::from_ranges([0..HEAD, 2 << 20..3 << 20]));
     let error = run(&card, &empty, OPTIONS).unwrap_err();
     assert!(matches!(error, WriteError::NoHead), "{error}");
-    assert!(!looks_bootable(&card.pulled_out()));
+    assert!(!is_bootable(&card.pulled_out()));
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn what_was_read_back_wrong_is_named_by_its_place() {
     assert_eq!(differences.len(), 1);
     assert_eq!(differences[0].range, 5 << 20..(5 << 20) + (256 << 10));
     assert!(error.to_string().contains("bytes 5242880 to 5505024"), "{error}");
-    assert!(!looks_bootable(&card.0.pulled_out()));
+    assert!(!is_bootable(&card.0.pulled_out()));
     // Unasked, it goes unseen: that is what reading back is for.
     let mut source = ImageSource::of_image(&image.0, &image.1);
     let options = WriteOptions {

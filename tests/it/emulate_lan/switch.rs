@@ -115,7 +115,7 @@ fn a_cut_cable_carries_nothing_until_it_is_put_back() {
     let lan = lan(2);
     let mut peers: [Peer; 2] = peers(&lan);
     introduce(&mut peers);
-    lan.cut(1).unwrap();
+    lan.unplug(1).unwrap();
     let [mut near, mut far] = peers;
     let lost = near.frame(BROADCAST, KIND, b"lost");
     near.send(&lost);
@@ -123,12 +123,12 @@ fn a_cut_cable_carries_nothing_until_it_is_put_back() {
     far.send(&also_lost);
     assert_eq!((near.receive(MOMENT), far.receive(MOMENT)), (None, None));
     assert!(lan.port(1).unwrap().cut);
-    lan.join(1).unwrap();
+    lan.plug(1).unwrap();
     let frame = near.frame(BROADCAST, KIND, b"found");
     near.send(&frame);
     assert_eq!(far.receive(MOMENT).unwrap(), frame);
     assert!(!lan.port(1).unwrap().cut);
-    let said = lan.cut(7).unwrap_err().to_string();
+    let said = lan.unplug(7).unwrap_err().to_string();
     assert_eq!(
         said,
         "the LAN has no guest 7: they are numbered from 0, and there are 2"

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 use kraken_spec::{Cluster, DefaultKeys, Files};
-use kraken_swarm_state::{Availability, ClusterKeys, Forge, Member, Role, Spec, StateKind};
+use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, Member, Role, Spec, StateKind};
 
 use super::MINUTE;
 use testkit::swarm::{Bench, Engine, Node};
@@ -55,7 +55,7 @@ fn lay(cluster: &Cluster, address: Ipv4Addr, folder: &Path) {
         created: 1_700_000_000,
     };
     let keys = ClusterKeys::from_seed([5; 32]);
-    for entry in Forge::new(&keys, &spec).unwrap().node(1).unwrap() {
+    for entry in StateWriter::new(&keys, &spec).unwrap().node(1).unwrap() {
         let path = folder.join(entry.path);
         match entry.kind {
             StateKind::Folder => fs::create_dir_all(&path).unwrap(),

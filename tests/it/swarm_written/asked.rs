@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use kraken_swarm_check::{NodeState, belong_together};
-use kraken_swarm_state::{Availability, ClusterKeys, Forge, Member, NOT_AFTER, NOT_BEFORE, Role, Spec};
+use kraken_swarm_check::{NodeState, check_cluster};
+use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, Member, NOT_AFTER, NOT_BEFORE, Role, Spec};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
@@ -79,7 +79,7 @@ fn read_availability(availability: Availability) -> kraken_swarm_check::Availabi
 }
 
 /// What the files of one node say, but for the store.
-fn is_the_node(state: &NodeState, forge: &Forge<'_>, spec: &Spec, node: &Member) {
+fn is_the_node(state: &NodeState, forge: &StateWriter<'_>, spec: &Spec, node: &Member) {
     let first = spec.first_manager().unwrap();
     let manager = node.role == Role::Manager;
     let endpoint = |node: &Member| format!("{}:2377", node.address);
@@ -148,7 +148,7 @@ proptest! {
     #[test]
     fn the_reader_finds_what_was_asked_for(seed in any::<[u8; 32]>(), spec in specs()) {
         let keys = ClusterKeys::from_seed(seed);
-        let forge = Forge::new(&keys, &spec).unwrap();
+        let forge = StateWriter::new(&keys, &spec).unwrap();
         let first = spec.first_manager().unwrap();
         let mut states = Vec::new();
         for node in &spec.nodes {
@@ -160,13 +160,13 @@ proptest! {
             states.push((node.number.to_string(), state));
         }
         let named: Vec<(&str, &NodeState)> = states.iter().map(|(name, state)| (name.as_str(), state)).collect();
-        prop_assert_eq!(belong_together(&named), []);
+        prop_assert_eq!(check_cluster(&named), []);
         let ids: BTreeSet<&str> = named.iter().map(|(_, state)| state.id()).collect();
         prop_assert_eq!(ids.len(), spec.nodes.len());
 
         let raft = states.iter().find_map(|(_, state)| state.raft.as_ref()).unwrap();
         prop_assert_eq!((raft.members.len(), raft.term, raft.commit, raft.last), (1, 1, 2, 2));
-        prop_assert_eq!((&raft.refused[..], &raft.passed_over[..], raft.snapshot), (&[][..], &[][..], None));
+        prop_assert_eq!((&raft.refused[..], &raft.skipped_snapshots[..], raft.snapshot), (&[][..], &[][..], None));
         prop_assert_eq!(&raft.member.node_id, &forge.node_id(first.number));
         prop_assert_eq!(&raft.member.addr, &format!("{}:2377", first.address));
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use kraken_swarm_state::{ClusterKeys, Forge, NOT_AFTER, NOT_BEFORE, Role};
+use kraken_swarm_state::{ClusterKeys, StateWriter, NOT_AFTER, NOT_BEFORE, Role};
 
 use super::{KEY, bare, keys, lay, seven};
 use crate::swarm_support::Files;
@@ -60,7 +60,7 @@ fn certificates_have_the_names_dates_and_uses_that_swarmkit_gives_them() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let keys = keys();
-    let forge = Forge::new(&keys, &spec).unwrap();
+    let forge = StateWriter::new(&keys, &spec).unwrap();
     let in_all = [
         "Version: 3 (0x2)",
         "Signature Algorithm: ecdsa-with-SHA256 Issuer: CN=swarm-ca Validity",
@@ -111,10 +111,10 @@ fn openssl_verifies_each_node_by_its_own_root_through_the_whole_century() {
     let spec = seven();
     for (seed, name) in [(super::SEED, "root"), ([8; 32], "other")] {
         let keys = ClusterKeys::from_seed(seed);
-        fs::write(at.join(name), Forge::new(&keys, &spec).unwrap().root_certificate()).unwrap();
+        fs::write(at.join(name), StateWriter::new(&keys, &spec).unwrap().root_certificate()).unwrap();
     }
     let keys = keys();
-    let forge = Forge::new(&keys, &spec).unwrap();
+    let forge = StateWriter::new(&keys, &spec).unwrap();
     for number in [1, 2] {
         let files = lay(&forge, number);
         assert_eq!(files.files[ROOT], forge.root_certificate().as_bytes());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use kraken_swarm_state::{Availability, ClusterKeys, Forge, Role, Spec, StateKind};
+use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, Role, Spec, StateKind};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -60,7 +60,7 @@ fn the_same_inputs_give_the_same_bytes_and_others_change_the_first_managers_log_
     let before = all(&keys(), &seven());
     assert_eq!(differences(&before, &all(&keys(), &seven())), []);
     let (keys, spec) = (keys(), seven());
-    let digest = |spec: &Spec, number| digest(&Forge::new(&keys, spec).unwrap(), number);
+    let digest = |spec: &Spec, number| digest(&StateWriter::new(&keys, spec).unwrap(), number);
     assert_eq!(digest(&spec, 1), digest(&spec, 1));
     for (name, changed) in changes() {
         let after = all(&keys, &changed);
@@ -165,7 +165,7 @@ fn no_nonce_serves_two_contents() {
     ]);
     let count = specs.len();
     for (name, spec) in specs {
-        let entries = sealed(&lay(&Forge::new(&keys(), &spec).unwrap(), 1).files[SEGMENT]);
+        let entries = sealed(&lay(&StateWriter::new(&keys(), &spec).unwrap(), 1).files[SEGMENT]);
         assert_eq!(entries.len(), 2, "{name}");
         for entry in entries {
             assert_eq!((entry.algorithm, entry.nonce.len()), (1, 24), "{name}");
@@ -179,7 +179,7 @@ fn no_nonce_serves_two_contents() {
 }
 
 /// SHA-256 over all that a node's state is: equal digests, equal bytes.
-fn digest(forge: &Forge<'_>, number: u32) -> String {
+fn digest(forge: &StateWriter<'_>, number: u32) -> String {
     let mut hash = Sha256::new();
     for entry in forge.node(number).unwrap() {
         hash.update(format!("{} {:o} ", entry.path, entry.mode));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hkdf::Hkdf;
-use kraken_swarm_state::{Forge, Role};
+use kraken_swarm_state::{StateWriter, Role};
 use p256::SecretKey;
 use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use sha2::Sha256;
@@ -44,7 +44,7 @@ fn no_card_but_the_owners_holds_a_secret() {
     let mut spec = seven();
     spec.nodes[1].role = Role::Manager;
     let keys = keys();
-    let forge = Forge::new(&keys, &spec).unwrap();
+    let forge = StateWriter::new(&keys, &spec).unwrap();
     let all = all(&keys, &spec);
 
     let authority = SecretKey::from_slice(&derived::<32>("ca key 0")).unwrap();

@@ -83,14 +83,8 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     ("CONTRIBUTING.md", ALL),
     ("docs/kraken-toml.md", ALL),
     ("crates/", &[Message]),
-    // `mend_fat` is a public name.
-    ("crates/disk/src/fat/repair.rs", &[Name]),
-    // `Patience` is a public name.
-    ("crates/fetch/src/download", &[Name]),
     // The scripts are part of the key of a composed base in the cache.
     ("crates/image/src/base/debian/customize.sh", &[Prose]),
     // The users' reference text, whose lines are a little wider.
     ("crates/spec/src/raw.rs", &[Prose]),
-    // `looks_bootable` is a public name.
-    ("crates/testkit/src/loops.rs", &[Name]),
 ];

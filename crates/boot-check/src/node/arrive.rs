@@ -136,7 +136,7 @@ impl Running<'_> {
             }
             if let Some(verdict) = self.is_elsewhere() {
                 // The real owner of the address must be checked without this node on the LAN.
-                let _ = self.run.lan.cut(self.port());
+                let _ = self.run.lan.unplug(self.port());
                 self.settle("address", "the node has its address", began, verdict);
                 return Ok(false);
             }

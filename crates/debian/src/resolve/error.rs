@@ -1,6 +1,6 @@
 //! Why a request cannot be fulfilled.
 
-use crate::pick::Asked;
+use crate::pick::RequestedPackage;
 
 /// Why a request cannot be fulfilled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,19 +11,19 @@ pub enum ResolveError {
     )]
     NoSuchPackage {
         /// The request.
-        asked: Asked,
+        asked: RequestedPackage,
     },
     /// The package exists, but is not available.
     #[error("the package {asked} cannot be had: the archives have none, or a pin of the image keeps it away")]
     NoCandidate {
         /// The request.
-        asked: Asked,
+        asked: RequestedPackage,
     },
     /// The version is not available.
     #[error("there is no version {asked}; to be had are: {}", versions.join(", "))]
     NoSuchVersion {
         /// The request.
-        asked: Asked,
+        asked: RequestedPackage,
         /// The versions, newest first.
         versions: Vec<String>,
     },
@@ -39,7 +39,7 @@ pub enum ResolveError {
     #[error("{asked} is a virtual package; name one that provides it: {}", providers.join(", "))]
     Virtual {
         /// The request.
-        asked: Asked,
+        asked: RequestedPackage,
         /// Packages that provide it.
         providers: Vec<String>,
     },

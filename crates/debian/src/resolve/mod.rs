@@ -24,7 +24,7 @@ mod universe;
 use super::archive::Archive;
 use super::image::ImageState;
 use super::index::Index;
-use super::pick::{Asked, Request, Resolution};
+use super::pick::{RequestedPackage, Request, Resolution};
 use super::version::Version;
 pub use error::ResolveError;
 use id::{PackageId, VersionId};
@@ -112,7 +112,7 @@ fn local_version(
 }
 
 /// Returns the version that a name in the request refers to.
-fn choose(plan: &Plan<'_, '_>, asked: &Asked) -> Result<VersionId, ResolveError> {
+fn choose(plan: &Plan<'_, '_>, asked: &RequestedPackage) -> Result<VersionId, ResolveError> {
     let universe = plan.universe;
     let arch = match asked.architecture.as_deref() {
         None | Some("native" | "all") => universe.native,
@@ -151,7 +151,7 @@ fn choose(plan: &Plan<'_, '_>, asked: &Asked) -> Result<VersionId, ResolveError>
 }
 
 /// Returns the only package that provides a virtual one.
-fn choose_provider(plan: &Plan<'_, '_>, asked: &Asked, arch: &str) -> Result<VersionId, ResolveError> {
+fn choose_provider(plan: &Plan<'_, '_>, asked: &RequestedPackage, arch: &str) -> Result<VersionId, ResolveError> {
     let universe = plan.universe;
     let provides = universe.provides(&asked.name);
     let mut found: Vec<VersionId> = provides

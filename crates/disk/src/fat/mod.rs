@@ -16,7 +16,7 @@ mod write;
 
 pub use check::{CleanFat, check_fat};
 pub use error::FatError;
-pub use repair::mend_fat;
+pub use repair::repair_fat;
 pub use tree::FatTree;
 pub use write::FatWriter;
 

@@ -14,14 +14,14 @@ use crate::table::Partition;
 /// # Errors
 /// [`FatError::Damaged`] when it is unsafe to walk, or a file is longer than its clusters. Then
 /// nothing is changed.
-pub fn mend_fat(disk: &dyn WriteAt, partition: &Partition) -> Result<Vec<String>, FatError> {
+pub fn repair_fat(disk: &dyn WriteAt, partition: &Partition) -> Result<Vec<String>, FatError> {
     let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
     let survey = Survey::take(&slice)?;
     settle(&slice, &survey)?;
     Ok(survey.findings)
 }
 
-/// As [`mend_fat`], for a volume that was surveyed.
+/// As [`repair_fat`], for a volume that was surveyed.
 pub(super) fn settle(volume: &dyn WriteAt, survey: &Survey) -> Result<(), FatError> {
     survey.sound()?;
     if let Some(finding) = &survey.beyond_repair {

@@ -25,7 +25,7 @@ pub struct FatWriter {
 
 impl FatWriter {
     /// Opens the volume in a partition of a disk. First repairs faults, where no byte of a file is
-    /// lost ([`super::mend_fat`]).
+    /// lost ([`super::repair_fat`]).
     ///
     /// # Errors
     /// [`FatError`] when there is no FAT volume or it is unsafe to walk.

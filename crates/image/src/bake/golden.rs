@@ -260,7 +260,7 @@ fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, jo
     job.check()?;
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
-    for fault in kraken_disk::mend_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
+    for fault in kraken_disk::repair_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
         path: base.path.into(),
         source,
     })? {

@@ -19,7 +19,7 @@ use kraken_fetch::Options;
 use kraken_fetch::UnpackError;
 use kraken_fetch::address::{self, shown};
 use kraken_fetch::cache::{self, Cache, CacheError};
-use kraken_fetch::download::{self, Patience, Wanted};
+use kraken_fetch::download::{self, RetryPolicy, Wanted};
 use kraken_fetch::http::Client;
 use kraken_fetch::prune;
 use kraken_foundation::Job;
@@ -356,8 +356,8 @@ impl Work<'_> {
         }
     }
 
-    fn timeouts(&self) -> Patience {
-        Patience {
+    fn timeouts(&self) -> RetryPolicy {
+        RetryPolicy {
             attempts: self.options.attempts.max(1),
             pause: self.options.pause,
         }

@@ -17,8 +17,8 @@ use crate::base::{Base, OsImage};
 use kraken_debian::DryRun;
 use kraken_debian::Fetch;
 use kraken_debian::deb;
-use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, load_what_there_is, resolve};
-use kraken_debian::{Asked, LocalDeb, Pick, PickFrom, Request};
+use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, load_available, resolve};
+use kraken_debian::{RequestedPackage, LocalDeb, Pick, PickFrom, Request};
 use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use kraken_fetch::{DownloadError, Downloads, Hash};
 use kraken_spec::Cluster;
@@ -259,7 +259,7 @@ fn choose(
         needed: &indexes.needed,
         welcome: &indexes.optional,
     };
-    let Loaded { archives, failed } = load_what_there_is(&image.sources, store, request.now, architectures);
+    let Loaded { archives, failed } = load_available(&image.sources, store, request.now, architectures);
     downloads.job().interrupt.check()?;
     let failed = usable_without(failed)?;
     for note in archives.iter().flat_map(|archive| &archive.notes) {
@@ -277,7 +277,7 @@ fn choose(
         if needed || exists(&archives, name) {
             wishes
                 .packages
-                .push(name.parse::<Asked>().map_err(PackagesError::Name)?);
+                .push(name.parse::<RequestedPackage>().map_err(PackagesError::Name)?);
         }
     }
     let chosen = resolve(&image, &archives, &wishes);

@@ -12,7 +12,7 @@ use super::{Assets, Context, ProvisionError};
 use kraken_overlay::Entry;
 use kraken_spec::daemon::{DATA_ROOT, data_root};
 use kraken_spec::{Cluster, Node, SwarmMode};
-use kraken_swarm_state::{Forge, StateKind, Token};
+use kraken_swarm_state::{StateWriter, StateKind, Token};
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
 /// The script that asks the managers of a running swarm about the node.
@@ -105,7 +105,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
         }
     } else if let Some(keys) = ctx.keys {
         let spec = swarm_spec(ctx, node);
-        let forge = Forge::new(keys, &spec)?;
+        let forge = StateWriter::new(keys, &spec)?;
         if joins {
             join_token(draft, forge.token(role(node.role)))?;
         } else {
@@ -126,7 +126,7 @@ pub fn state_folder(cluster: &Cluster) -> String {
 }
 
 /// Adds the state in dockerd's folder, in the form in which dockerd itself makes it.
-fn state(draft: &mut Draft<'_>, forge: &Forge<'_>, number: u32) -> Result<(), ProvisionError> {
+fn state(draft: &mut Draft<'_>, forge: &StateWriter<'_>, number: u32) -> Result<(), ProvisionError> {
     let floor = draft.ctx.clock_floor;
     let folder = state_folder(draft.ctx.cluster);
     draft.root(
