@@ -101,7 +101,7 @@ test-full: test
 lint: setup-lint
 	@$(STAGE) formatting cargo fmt --all --check
 	@$(STAGE) clippy cargo clippy --locked --workspace --all-targets -- -D warnings
-	@$(STAGE) "scripts that tell on a node" shellcheck --shell=sh templates/kraken-tell templates/kraken-light templates/kraken-configure templates/kraken-grow crates/guest/src/fallback/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap crates/testkit/src/own/look
+	@$(STAGE) "scripts of a node" shellcheck --shell=sh templates/kraken-status templates/kraken-led templates/kraken-configure templates/kraken-grow crates/guest/src/fallback/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap crates/testkit/src/own/look
 	@$(STAGE) "scripts of a release" shellcheck tools/rust-src.sh tools/release-test.sh tools/release-test-inside.sh
 	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
 	@$(STAGE) layers cargo xtask layers

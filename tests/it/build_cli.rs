@@ -299,14 +299,14 @@ fn a_second_build_takes_the_golden_image_from_the_cache_and_gives_the_same_bytes
 #[test]
 fn an_image_has_what_tells_of_its_node_and_by_one_line_nothing_of_it() {
     const FILES: [&str; 5] = [
-        "/usr/local/lib/kraken-flash/tell",
-        "/usr/local/lib/kraken-flash/light",
-        "/etc/systemd/system/kraken-tell.service",
-        "/etc/systemd/system/sysinit.target.wants/kraken-tell.service",
-        "/etc/issue.d/kraken-tell.issue",
+        "/usr/local/lib/kraken-flash/status",
+        "/usr/local/lib/kraken-flash/led",
+        "/etc/systemd/system/kraken-status.service",
+        "/etc/systemd/system/sysinit.target.wants/kraken-status.service",
+        "/etc/issue.d/kraken-status.issue",
     ];
     let world = World::new(1, trixie());
-    for (line, there) in [("", true), ("[system]\ntell = false\n", false), ("", true)] {
+    for (line, there) in [("", true), ("[system]\nstatus = false\n", false), ("", true)] {
         world.spec(1, line);
         world.does(&["build"]);
         let image = Image::open(&world.at("images/kraken-1.img"));

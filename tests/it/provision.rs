@@ -92,7 +92,7 @@ fn systemd_and_sudo_take_our_files() {
             "sudo",
         );
         assert!(ok, "{text}");
-        for script in ["packages", "tell", "light"] {
+        for script in ["packages", "status", "led"] {
             let script = at(&format!("usr/local/lib/kraken-flash/{script}"));
             let (ok, text) = run("dash", &["-n".as_ref(), &script], "dash");
             assert!(ok, "{text}");
@@ -123,7 +123,7 @@ fn provisioning_a_provisioned_image_changes_nothing() {
 fn telling_is_off_by_one_line_and_then_nothing_of_it_is_there() {
     let names = |overlay: &Overlay| -> Vec<String> { overlay.iter().map(|(_, path, _)| path.to_string()).collect() };
     let mut silent = kraken();
-    silent.system.tell = false;
+    silent.system.status = false;
     for disk in [trixie(), bookworm(), bullseye()] {
         let (told, node) = make(&disk, &kraken(), 3);
         let (untold, untold_node) = make(&disk, &silent, 3);
@@ -132,11 +132,11 @@ fn telling_is_off_by_one_line_and_then_nothing_of_it_is_there() {
         assert_eq!(
             more,
             [
-                "/etc/issue.d/kraken-tell.issue",
-                "/etc/systemd/system/kraken-tell.service",
-                "/etc/systemd/system/sysinit.target.wants/kraken-tell.service",
-                "/usr/local/lib/kraken-flash/light",
-                "/usr/local/lib/kraken-flash/tell",
+                "/etc/issue.d/kraken-status.issue",
+                "/etc/systemd/system/kraken-status.service",
+                "/etc/systemd/system/sysinit.target.wants/kraken-status.service",
+                "/usr/local/lib/kraken-flash/led",
+                "/usr/local/lib/kraken-flash/status",
             ]
         );
         assert_eq!(told.iter().count(), untold.len() + more.len());
@@ -150,7 +150,7 @@ fn the_lines_of_all_nodes_stand_below_one_another() {
         let mut cluster = kraken();
         cluster.nodes[4].hostname = hostname.to_owned();
         let (common, _) = make(&trixie(), &cluster, 1);
-        let script = text(&common, Volume::Root, "/usr/local/lib/kraken-flash/tell");
+        let script = text(&common, Volume::Root, "/usr/local/lib/kraken-flash/status");
         assert!(
             script.contains(&format!("printf '%-{width}s  %-15s  %s'")),
             "{hostname}"

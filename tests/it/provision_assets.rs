@@ -59,6 +59,9 @@ fn the_users_own_files_win() {
 fn folders_that_cannot_go_on_a_card_are_refused() {
     type Prepare = fn(&std::path::Path);
     let cases: [(&str, Prepare); 6] = [
+        ("this template is called `kraken-status` now", |at| {
+            write(at, "templates/kraken-tell", "#!/bin/sh\n");
+        }),
         ("there is no template of that name", |at| {
             write(at, "templates/userdata", "x")
         }),

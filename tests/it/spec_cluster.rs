@@ -156,23 +156,26 @@ fn the_clock_floor_is_a_date_or_a_time() {
 }
 
 #[test]
-fn nodes_tell_their_stages_unless_one_line_says_no() {
-    for (text, tell) in [
+fn nodes_show_their_stages_unless_one_line_says_no() {
+    for (text, status) in [
         ("", true),
-        ("[system]\ntell = true\n", true),
-        ("[system]\ntell = false\n", false),
+        ("[system]\nstatus = true\n", true),
+        ("[system]\nstatus = false\n", false),
     ] {
-        assert_eq!(cluster(text).system.tell, tell, "{text}");
+        assert_eq!(cluster(text).system.status, status, "{text}");
     }
-    for wrong in ["[system]\ntell = \"no\"\n", "[system]\ntell = 0\n"] {
+    for wrong in ["[system]\nstatus = \"no\"\n", "[system]\nstatus = 0\n"] {
         let errors = kraken_spec::load("x", wrong, &Nothing).unwrap_err();
         assert!(
-            errors.problems()[0].hint().unwrap().contains("tell = true"),
+            errors.problems()[0].hint().unwrap().contains("status = true"),
             "{errors:?}"
         );
     }
-    let elsewhere = kraken_spec::load("x", "tell = false\n", &Nothing).unwrap_err();
-    assert_eq!(elsewhere.problems()[0].hint(), Some("`tell` belongs in [system]"));
+    let elsewhere = kraken_spec::load("x", "status = false\n", &Nothing).unwrap_err();
+    assert_eq!(elsewhere.problems()[0].hint(), Some("`status` belongs in [system]"));
+    // Its name before 0.1.0.
+    let old = kraken_spec::load("x", "[system]\ntell = false\n", &Nothing).unwrap_err();
+    assert_eq!(old.problems()[0].hint(), Some("`tell` is called `status` now, in [system]"));
 }
 
 #[test]

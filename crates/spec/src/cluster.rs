@@ -214,7 +214,7 @@ pub struct System {
     /// `None`: the base's own age.
     pub clock_floor: Option<i64>,
     /// Whether each node reports its progress, on its consoles and by its green LED.
-    pub tell: bool,
+    pub status: bool,
 }
 
 /// A package file of `[system] debs`.

@@ -26,7 +26,7 @@ pub(super) const TIMEZONE: &str = "Etc/UTC";
 /// The default locale, which needs no generation.
 pub(super) const LOCALE: &str = "C.UTF-8";
 /// Whether each node reports its progress by default.
-pub(super) const TELL: bool = true;
+pub(super) const STATUS: bool = true;
 /// The default number of managers.
 pub(super) const MANAGERS: u32 = 1;
 /// The largest number of managers: more only make a swarm slower (Docker's documentation,

@@ -47,6 +47,7 @@ fn meant(name: &str) -> Option<&'static str> {
         "password-hash" => {
             "a hash is never written here: put it into a file and name it in `password-hash-file` in [user]"
         }
+        "tell" => "`tell` is called `status` now, in [system]",
         "ssh-authorized-keys" => "SSH keys are `ssh-keys` in [user]",
         _ => return None,
     })

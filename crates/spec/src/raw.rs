@@ -188,8 +188,8 @@ section! {
         pub clock_floor: Field<Moment>,
         /// Whether each node shows how far it is: a line for each stage on its screen and its serial
         /// line, a pattern on its green LED.
-        #[schemars(extend("default" = defaults::TELL))]
-        pub tell: Field<bool>,
+        #[schemars(extend("default" = defaults::STATUS))]
+        pub status: Field<bool>,
     }
 }
 

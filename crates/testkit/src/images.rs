@@ -305,7 +305,7 @@ pub fn kraken() -> Cluster {
             packages_on_first_boot: Vec::new(),
             overlay: None,
             clock_floor: Some(FLOOR),
-            tell: true,
+            status: true,
         },
         docker: Docker {
             source: DockerSource::None,

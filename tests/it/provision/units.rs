@@ -127,7 +127,7 @@ fn systemd_takes_all_units_and_none_waits_for_itself() {
         for unit in [
             "kraken-configure.service",
             "kraken-swarm.service",
-            "kraken-tell.service",
+            "kraken-status.service",
             "kraken-host-keys.service",
         ] {
             assert!(folder.path().join(unit).is_file(), "{unit}");

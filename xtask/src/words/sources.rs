@@ -278,7 +278,7 @@ fn prose_words(lines: &[(usize, String)]) -> Vec<Word> {
     words
 }
 
-/// `kraken-tell`, `/usr/door` and `tell.md` are words of their own, which are in no table.
+/// `kraken-status`, `/usr/door` and `status.md` are words of their own, which are in no table.
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '\'')
 }

@@ -232,12 +232,22 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, ProvisionError> {
     Ok(entries)
 }
 
+/// Names that templates had before, and have now.
+const RENAMED: [(&str, &str); 3] = [
+    ("kraken-tell", "kraken-status"),
+    ("kraken-tell.service", "kraken-status.service"),
+    ("kraken-light", "kraken-led"),
+];
+
 fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -> Result<(), ProvisionError> {
     for (name, path) in entries(folder)? {
         if name.starts_with('.') || name.ends_with('~') {
             continue; // an editor's or a version control's own
         }
         let Some(template) = templates.get_mut(&name) else {
+            if let Some((_, now)) = RENAMED.iter().find(|(old, _)| *old == name) {
+                return Err(refused(&path, &format!("this template is called `{now}` now: rename the file")));
+            }
             return Err(ProvisionError::UnknownTemplate {
                 path,
                 known: Assets::template_names().join(", "),

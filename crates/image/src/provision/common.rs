@@ -9,7 +9,7 @@ use kraken_overlay::{Entry, Overlay};
 use super::assets::Part;
 use super::image::{BEGIN, Draft, END, exists, first, text, without_block};
 use super::network::enable;
-use super::{Assets, Context, ProvisionError, accounts, docker, keyboard, locale, network, packages, swarm, tell};
+use super::{Assets, Context, ProvisionError, accounts, docker, keyboard, locale, network, packages, status, swarm};
 
 /// Returns what all nodes share; it goes into the golden image. It is the same for the same inputs,
 /// also over an image that already has it.
@@ -30,7 +30,7 @@ pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionEr
     docker::docker(&mut draft, assets)?;
     packages::packages(&mut draft, assets)?;
     swarm::common(&mut draft, assets)?;
-    tell::common(&mut draft, assets)?;
+    status::common(&mut draft, assets)?;
     if ctx.os.cloud_init.is_some() {
         let values = json!({"seed": format!("file://{}/", ctx.os.boot_mount)});
         let config = assets.renderer.yaml("zz_kraken-flash.cfg", &values)?;

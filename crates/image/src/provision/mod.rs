@@ -26,7 +26,7 @@ mod record;
 mod render;
 mod sudo;
 mod swarm;
-mod tell;
+mod status;
 
 pub use assets::Assets;
 pub use common::common;

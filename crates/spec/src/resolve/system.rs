@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::field::{checked, checked_list, parsed, value_or};
 use crate::cluster::{DebRef, Keyboard, System};
-use crate::defaults::{LOCALE, TELL, TIMEZONE};
+use crate::defaults::{LOCALE, STATUS, TIMEZONE};
 use crate::field::{At, Field};
 use crate::names::{self, Check, wrong};
 use crate::problem::{Problem, Problems};
@@ -65,7 +65,7 @@ pub(super) fn system(raw: &RawSystem, files: &dyn Files, problems: &mut Problems
         packages_on_first_boot: packages_on_first_boot?,
         overlay: overlay?,
         clock_floor: clock_floor?,
-        tell: value_or(&raw.tell, TELL)?,
+        status: value_or(&raw.status, STATUS)?,
     })
 }
 

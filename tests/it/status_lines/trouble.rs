@@ -378,9 +378,9 @@ fn nothing_is_written_but_to_memory() {
     node.tells("ready", "docker up  swarm Ready");
     node.stop();
     assert_eq!(listing(&node), before);
-    let state: Vec<_> = fs::read_dir(node.path("run/kraken-flash/tell")).unwrap().collect();
+    let state: Vec<_> = fs::read_dir(node.path("run/kraken-flash/status")).unwrap().collect();
     assert_eq!(state.len(), 1, "{state:?}");
-    assert!(node.path("run/kraken-flash/tell/line").exists());
+    assert!(node.path("run/kraken-flash/status/line").exists());
 }
 
 #[test]

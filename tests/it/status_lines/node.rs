@@ -93,16 +93,16 @@ impl Node {
         }
         fs::create_dir_all(made.path("run")).unwrap();
         made.program(
-            "usr/local/lib/kraken-flash/light",
-            "echo \"$1\" >> \"$KRAKEN_TELL_ROOT/lights\"",
+            "usr/local/lib/kraken-flash/led",
+            "echo \"$1\" >> \"$KRAKEN_STATUS_ROOT/lights\"",
         );
         made.program(
             "bin/systemctl",
-            "[ ! -e \"$KRAKEN_TELL_ROOT/hang\" ] || exec sleep 600\nexec cat \"$KRAKEN_TELL_ROOT/units\"",
+            "[ ! -e \"$KRAKEN_STATUS_ROOT/hang\" ] || exec sleep 600\nexec cat \"$KRAKEN_STATUS_ROOT/units\"",
         );
         made.program(
             "bin/ip",
-            &format!("[ \"$*\" = '-4 -o addr show to {address}' ] || exit 1\ncat \"$KRAKEN_TELL_ROOT/ip\" 2>/dev/null"),
+            &format!("[ \"$*\" = '-4 -o addr show to {address}' ] || exit 1\ncat \"$KRAKEN_STATUS_ROOT/ip\" 2>/dev/null"),
         );
         for unit in UNITS {
             made.unit(unit, "inactive");
@@ -259,11 +259,11 @@ impl Node {
             .open(self.path("journal"))
             .unwrap();
         let child = Command::new("dash")
-            .arg(self.path("usr/local/lib/kraken-flash/tell"))
+            .arg(self.path("usr/local/lib/kraken-flash/status"))
             .env_clear()
             .env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display()))
-            .env("KRAKEN_TELL_ROOT", self.folder.path())
-            .env("KRAKEN_TELL_PAUSE", "0.05")
+            .env("KRAKEN_STATUS_ROOT", self.folder.path())
+            .env("KRAKEN_STATUS_PAUSE", "0.05")
             .env("KRAKEN_SWARM_SETTINGS", self.path("etc/kraken-flash/swarm.json"))
             .env("KRAKEN_DOCKER_SOCKET", self.path("docker.sock"))
             .env("KRAKEN_SWARM_TOKEN", self.path("var/lib/kraken-flash/join-token"))

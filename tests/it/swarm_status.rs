@@ -17,8 +17,8 @@ for folder in etc usr var; do ln -sfn /$folder /run/tell/$folder; done
 echo ttyAMA0 > /run/tell/sys/class/tty/console/active
 echo 1 > /run/tell/sys/class/net/eth0/carrier
 : >> /run/tell/dev/ttyAMA0
-export KRAKEN_TELL_ROOT=/run/tell KRAKEN_TELL_PAUSE=0.2 PATH=/usr/local/test:$PATH
-exec /usr/local/lib/kraken-flash/tell
+export KRAKEN_STATUS_ROOT=/run/tell KRAKEN_STATUS_PAUSE=0.2 PATH=/usr/local/test:$PATH
+exec /usr/local/lib/kraken-flash/status
 ";
 
 /// There is no systemd on the bench: docker.service is active when it answers, as systemd has it (`Type=notify`).

@@ -10,9 +10,9 @@ use super::node::{self, Node, swarm};
 use super::{MANAGER, READY, WAITING, ready_worker};
 use testkit::images::kraken;
 
-/// Compares with `tests/golden/tell/NAME.txt`.
+/// Compares with `tests/golden/status/NAME.txt`.
 fn golden(name: &str, got: &[String]) {
-    testkit::golden::golden(&format!("tests/golden/tell/{name}.txt"), &(got.join("\n") + "\n"));
+    testkit::golden::golden(&format!("tests/golden/status/{name}.txt"), &(got.join("\n") + "\n"));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_worker_tells_each_stage_falls_out_and_comes_back() {
     let journal: Vec<String> = node.read("journal").lines().map(str::to_owned).collect();
     assert_eq!(journal, lines, "the journal has the lines, and nothing else");
     assert_eq!(
-        node.read("run/kraken-flash/tell/line"),
+        node.read("run/kraken-flash/status/line"),
         format!("{}\n", lines.last().unwrap())
     );
 }

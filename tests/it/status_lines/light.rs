@@ -44,13 +44,13 @@ impl Board {
         let (common, _) = make(&trixie(), &kraken(), 3);
         board.put(
             "light",
-            &text(&common, Volume::Root, "/usr/local/lib/kraken-flash/light"),
+            &text(&common, Volume::Root, "/usr/local/lib/kraken-flash/led"),
         );
-        let trigger = format!("$KRAKEN_TELL_ROOT/sys/class/leds/{led}/trigger");
+        let trigger = format!("$KRAKEN_STATUS_ROOT/sys/class/leds/{led}/trigger");
         board.put(
             "bin/modprobe",
             &format!(
-                "#!/bin/sh\necho \"$*\" >> \"$KRAKEN_TELL_ROOT/modprobe\"\nname=${{2#ledtrig-}}\n\
+                "#!/bin/sh\necho \"$*\" >> \"$KRAKEN_STATUS_ROOT/modprobe\"\nname=${{2#ledtrig-}}\n\
                  case ' {modules} ' in *\" $name \"*) echo \"$(cat \"{trigger}\") $name\" > \"{trigger}\" ;; *) exit 1 ;; esac\n"
             ),
         );
@@ -82,7 +82,7 @@ impl Board {
             .arg(argument)
             .env_clear()
             .env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display()))
-            .env("KRAKEN_TELL_ROOT", self.folder.path())
+            .env("KRAKEN_STATUS_ROOT", self.folder.path())
             .output()
             .unwrap_or_else(|error| panic!("dash cannot be run ({error}): apt-get install dash"));
         assert_eq!(String::from_utf8_lossy(&done.stdout), "");
@@ -192,7 +192,7 @@ fn the_led_goes_back_to_whom_it_belonged() {
         assert_eq!(board.light("off"), Some(0));
         assert_eq!(board.of("ACT", "trigger"), owner);
         assert_eq!(board.of("ACT", "brightness"), "0", "it claims nothing");
-        assert!(!board.path("run/kraken-flash/tell/trigger").exists());
+        assert!(!board.path("run/kraken-flash/status/trigger").exists());
     }
 }
 

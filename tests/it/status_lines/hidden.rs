@@ -164,7 +164,7 @@ fn what_to_type_is_on_the_console_and_told_until_it_is_done() {
     );
     node.program(
         "bin/systemctl",
-        "[ ! -e \"$KRAKEN_TELL_ROOT/hang\" ] || exec sleep 600\nexec cat \"$KRAKEN_TELL_ROOT/units\"",
+        "[ ! -e \"$KRAKEN_STATUS_ROOT/hang\" ] || exec sleep 600\nexec cat \"$KRAKEN_STATUS_ROOT/units\"",
     );
     let why = "a disk that is mounted at /var/lib/docker hides this node's place in the swarm, which lies on the card";
     node.put("run/kraken-flash/swarm-trouble", why);
