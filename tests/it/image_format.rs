@@ -11,7 +11,7 @@ use crate::packages_cli::raw::raw_deb;
 use testkit::world::World;
 
 /// [`IMAGE_FORMAT`] for which the hashes below are right.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// SHA-256 of images of this format.
 const PINNED: [(&str, &str); 4] = [
     (

@@ -58,7 +58,7 @@ fn the_users_own_files_win() {
 #[test]
 fn folders_that_cannot_go_on_a_card_are_refused() {
     type Prepare = fn(&std::path::Path);
-    let cases: [(&str, Prepare); 6] = [
+    let cases: [(&str, Prepare); 7] = [
         ("this template is called `kraken-status` now", |at| {
             write(at, "templates/kraken-tell", "#!/bin/sh\n");
         }),
