@@ -135,22 +135,65 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
         {
             return Failure::StdoutClosed;
         }
-        let stopped = Interrupted.to_string();
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
-        while let Some(error) = cause {
-            // `#[error(transparent)]` hides the inner error from `source()`; only its text remains.
-            if error.is::<Interrupted>() || error.to_string() == stopped {
-                return Failure::Interrupted;
-            }
-            cause = error.source();
+        match is_interrupted(&*error) {
+            true => Failure::Interrupted,
+            false => Failure::Failed(error),
         }
-        Failure::Failed(error)
     }
+}
+
+/// Returns whether an interrupt is in the chain of causes. Readers and writers report it as an I/O
+/// error of that kind; the standard library itself tries again when a signal ends a system call.
+fn is_interrupted(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let is_io = |error: &io::Error| {
+            // An I/O error hides from `source()` what it is made of.
+            let is_inside = error.get_ref().is_some_and(|inside| inside.is::<Interrupted>());
+            is_inside || error.kind() == io::ErrorKind::Interrupted
+        };
+        if error.is::<Interrupted>() || error.downcast_ref::<io::Error>().is_some_and(is_io) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interrupt_is_found_however_deep_it_is() {
+        use kraken_fetch::{CacheError, DownloadError, FetchError, UnpackError};
+        use kraken_flash::bake::BakeError;
+        use kraken_flash::base::BaseError;
+        use kraken_flash::boot_check::BootError;
+        use kraken_flash::output::OutputError;
+        use kraken_flash::verify::CheckError;
+        let stopped: Vec<Failure> = vec![
+            Interrupted.into(),
+            io::Error::other(Interrupted).into(),
+            io::Error::from(io::ErrorKind::Interrupted).into(),
+            CacheError::from(Interrupted).into(),
+            FetchError::from(Interrupted).into(),
+            UnpackError::from(Interrupted).into(),
+            DownloadError::from(FetchError::from(Interrupted)).into(),
+            ProjectError::from(DownloadError::from(CacheError::from(Interrupted))).into(),
+            ProjectError::from(BaseError::from(CacheError::from(Interrupted))).into(),
+            ProjectError::from(BakeError::from(Interrupted)).into(),
+            OutputError::from(Interrupted).into(),
+            CheckError::from(Interrupted).into(),
+            BootError::from(Interrupted).into(),
+        ];
+        for (number, failure) in stopped.iter().enumerate() {
+            assert!(matches!(failure, Failure::Interrupted), "number {number}");
+        }
+        // The word alone is not one.
+        let said = Failure::from(io::Error::other("interrupted"));
+        assert!(matches!(said, Failure::Failed(_)));
+    }
 
     #[test]
     fn what_others_wrote_cannot_steer_the_terminal() {

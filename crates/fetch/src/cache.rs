@@ -56,7 +56,7 @@ pub enum CacheError {
         path: PathBuf,
     },
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 

@@ -80,7 +80,7 @@ pub enum FetchError {
         source: io::Error,
     },
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 

@@ -101,7 +101,7 @@ pub enum UnpackError {
         source: io::Error,
     },
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 

@@ -20,7 +20,7 @@ pub enum LockError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The wait was stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 

@@ -86,7 +86,7 @@ pub enum BootError {
     #[error("another program changed {} while it was booted, so the results are not valid: start again", .0.display())]
     Changed(PathBuf),
     /// The user stopped the run.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 

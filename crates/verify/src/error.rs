@@ -9,7 +9,7 @@ use kraken_foundation::interrupt::Interrupted;
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The user stopped the run.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
     /// A file could not be read.
     #[error("{doing} {}: {source}", path.display())]

@@ -12,7 +12,7 @@ use kraken_foundation::interrupt::Interrupted;
 #[non_exhaustive]
 pub enum WriteError {
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
     /// Stopped on request before anything was written.
     #[error("nothing was written")]

@@ -98,7 +98,7 @@ pub enum UnpackError {
         path: String,
     },
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 

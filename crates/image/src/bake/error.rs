@@ -10,7 +10,7 @@ use kraken_foundation::interrupt::Interrupted;
 #[derive(Debug, thiserror::Error)]
 pub enum BakeError {
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
     /// A file could not be read or written.
     #[error("{doing} {}: {source}", path.display())]

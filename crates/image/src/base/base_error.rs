@@ -54,7 +54,7 @@ pub enum BaseError {
         raw: String,
     },
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 

@@ -9,7 +9,7 @@ use kraken_foundation::interrupt::Interrupted;
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
     /// A file could not be read or written.
     #[error("{doing} {}: {source}{}", path.display(), hint(source))]

@@ -108,6 +108,6 @@ pub enum PackagesError {
         lock: PathBuf,
     },
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }

@@ -75,7 +75,7 @@ pub enum DebianError {
         source: io::Error,
     },
     /// Stopped on request.
-    #[error(transparent)]
+    #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 
