@@ -202,8 +202,8 @@ fn fits(kind: &Kind, text: &str) -> bool {
     }
 }
 
-/// Returns whether go-units reads the text as a number of bytes: a number, and k, m, g, t or p,
-/// followed by `b` or `ib` or nothing.
+/// Returns whether go-units reads the text as a number of bytes: a number, then k, m, g, t or p or
+/// none of them, then `b` or `ib` or nothing.
 pub(super) fn is_size(text: &str) -> bool {
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
