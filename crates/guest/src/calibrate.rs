@@ -34,7 +34,7 @@ const COUNTDOWN: [u32; 7] = [
 ];
 
 /// Returns the program that the calibration starts for a card with this kernel: the kernel itself,
-/// or [`COUNTDOWN`] in place of a 32-bit kernel.
+/// or `COUNTDOWN` in place of a 32-bit kernel.
 pub fn program(kernel: Vec<u8>) -> Vec<u8> {
     // The magic number of a zImage (arch/arm/boot/compressed/head.S).
     match kernel.get(0x24..0x28) == Some(&0x016f_2818_u32.to_le_bytes()) {

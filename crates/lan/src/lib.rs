@@ -196,15 +196,15 @@ impl Lan {
     /// Pulls a guest's cable: when this returns, nothing from or to it passes. The guest does not
     /// notice it; from its view, the others are gone.
     pub fn unplug(&self, guest: usize) -> Result<(), LanError> {
-        self.plug(guest, false)
+        self.set_plugged(guest, false)
     }
 
     /// Plugs a guest's cable in again.
     pub fn plug(&self, guest: usize) -> Result<(), LanError> {
-        self.plug(guest, true)
+        self.set_plugged(guest, true)
     }
 
-    fn plug(&self, guest: usize, joined: bool) -> Result<(), LanError> {
+    fn set_plugged(&self, guest: usize, joined: bool) -> Result<(), LanError> {
         if guest >= self.guests {
             return Err(LanError::NoGuest {
                 guest,
