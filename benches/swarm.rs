@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, Member, Role, Spec};
+use kraken_swarm_state::{Availability, ClusterKeys, Member, Role, Spec, StateWriter};
 use testkit::cards::{Card, Cluster, On};
 use testkit::swarm::{Bench, Engine, Node};
 

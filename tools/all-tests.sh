@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs all tests of `make test` at once, and says what each stage's tests took: tools/all-tests.sh
+# Runs all tests of `make test` at the same time, and prints how long each stage's tests took.
 # Stages overlap, so these are sums of the tests' own times.
 set -uo pipefail
 REPORT="${CARGO_TARGET_DIR:-target}/nextest/ci/junit.xml"

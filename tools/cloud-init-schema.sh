@@ -1,8 +1,16 @@
 #!/bin/sh
-# Checks rendered cloud-init files with cloud-init's own schema and its own reading of the network, of Debian's current release, unpacked, never installed.
-#   cloud-init-schema.sh FOLDER    FOLDER/<case>/{user-data,network-config}; exit 0 when every file is valid without a warning.
-# Needs apt-get, dpkg-deb and Debian's python3-jsonschema python3-yaml python3-configobj python3-jinja2 python3-requests
-# python3-oauthlib python3-serial python3-jsonpatch. The package is fetched once, through the host's own mirror.
+# Checks rendered cloud-init files with cloud-init's own schema and its own parser of network
+# configurations. Both are those of Debian's current release; the package is unpacked, not
+# installed.
+#
+#   cloud-init-schema.sh FOLDER
+#
+# FOLDER has FOLDER/<case>/{user-data,network-config}. The script exits with 0 when every file is
+# valid without a warning.
+#
+# It needs apt-get, dpkg-deb and Debian's python3-jsonschema python3-yaml python3-configobj
+# python3-jinja2 python3-requests python3-oauthlib python3-serial python3-jsonpatch. It downloads
+# the package once, from the host's own mirror.
 set -eu
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin LC_ALL=C.UTF-8
 SUITE=trixie
@@ -16,7 +24,7 @@ done
 
 fetch() {
     site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' | sort -u | grep -v security | head -n 1)
-    # Where the lists were cleared away apt still knows what it would fetch.
+    # When the package lists were deleted, apt can still print the addresses that it would fetch.
     [ -n "$site" ] || site=$(apt-get update --print-uris | sed -n "s|^'\\(.*/debian\\)/dists/[^/]*/InRelease'.*|\\1|p" | head -n 1)
     [ -n "$site" ] || die "no Debian mirror in the host's apt sources: run apt-get update"
     keys=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -45,13 +53,15 @@ C
     mv "$work/out" "$CACHE"
 }
 mkdir -p "$(dirname "$CACHE")"
-# Two checks at once would fetch twice, and the second would pull the folder from under the first.
+# Two checks at the same time would download the package twice, and the second would delete the
+# folder that the first one uses.
 exec 9> "$CACHE.lock"
 flock 9
 [ -e "$CACHE/usr/lib/python3/dist-packages/cloudinit/config/schema.py" ] || fetch
 exec 9>&-
 
-# cloud-init's own entry to `cloud-init schema`, in one process for all files: a start takes a second.
+# Calls the function behind `cloud-init schema`, in one process for all files: a start takes a
+# second.
 PYTHONPATH="$CACHE/usr/lib/python3/dist-packages" exec python3 -W ignore - "$1" <<'P'
 import pathlib
 import sys
@@ -60,7 +70,8 @@ import yaml
 from cloudinit.config import schema
 from cloudinit.net import netplan, network_state
 
-# With netplan on the host, cloud-init would hand the network to it and check nothing itself.
+# If the host has netplan, cloud-init would leave the network configuration to it, and check
+# nothing.
 netplan.available = lambda *_, **__: False
 schema.netplan_validate_network_schema = lambda *_, **__: False
 
@@ -79,11 +90,11 @@ for case in sorted(pathlib.Path(sys.argv[1]).iterdir()):
             if name == "network-config":
                 config = config["network"]
                 rules = schema.get_schema(schema.SchemaType.NETWORK_CONFIG_V2)
-            # strict: deprecated keys are errors, too; today's warning is the next release's failure.
+            # strict: deprecated keys are errors, too, because they fail in a later release.
             if schema.validate_cloudconfig_schema(config, rules, kind, strict=True) is False:
                 raise ValueError("cloud-init could not check it")
             if name == "network-config":
-                # The schema lets pass what cloud-init's own renderers fail on.
+                # The schema accepts some files on which cloud-init's own renderers fail.
                 state = network_state.parse_net_config_data(config, skip_broken=False)
                 if not list(state.iter_interfaces()):
                     raise ValueError("cloud-init sees no interface in it")

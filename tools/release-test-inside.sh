@@ -1,19 +1,21 @@
 #!/bin/bash
-# What tools/release-test.sh does inside of the clean tree, as its root. The package and a small base lie beside this script.
+# The part of tools/release-test.sh that runs inside the clean tree, as its root. The package and a
+# small base image are beside this script.
 set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
 fail() { echo "release-test: $*" >&2; exit 1; }
 installed() { dpkg-query -W -f '${Package}\n' | LC_ALL=C sort; }
-# All that is there, but for what dpkg, apt and man-db write whatever package comes and goes.
+# Prints all paths, except those that dpkg, apt and man-db write for every package.
 everything() {
   find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /test -o -path /tmp -o -path /run -o -path /var/lib/dpkg -o -path /var/log \
     -o -path /var/cache -o -path /var/lib/apt \) -prune -o -print | LC_ALL=C sort
 }
-# As a user of the machine, in her own folder.
+# Runs a command as an ordinary user, in the user's home directory.
 as_user() { (cd "$HOME_OF_USER" && setpriv --reuid=1000 --regid=1000 --clear-groups env HOME="$HOME_OF_USER" "$@"); }
 
-# What the package depends on goes first: Debian 13 keeps some of it, of priority "required", whatever needed it.
+# The dependency of the package is installed first: Debian 13 keeps a package of priority "required"
+# even when no other package needs it.
 apt-get -qq install --no-install-recommends e2fsprogs >/dev/null
 installed > /test/packages-before
 everything > /test/before

@@ -1,7 +1,11 @@
 #!/bin/bash
-# Installs a package of ours in a clean Debian, uses it, and removes it again: tools/release-test.sh SUITE ARCHITECTURE FILE.deb
-# Needs mmdebstrap, and for arm64 on another machine its emulator (qemu-user-static, from Debian 13 on qemu-user-binfmt). The archive is
-# the one that this machine's apt uses, or KRAKEN_FLASH_DEBIAN_MIRROR.
+# Installs kraken-flash's package in a clean Debian, uses it, and removes it again.
+#
+#   tools/release-test.sh SUITE ARCHITECTURE FILE.deb
+#
+# It needs mmdebstrap, and for arm64 on another machine its emulator (qemu-user-static, from Debian
+# 13 on qemu-user-binfmt). The archive is KRAKEN_FLASH_DEBIAN_MIRROR, or the one that this machine's
+# apt uses.
 set -euo pipefail
 export LC_ALL=C
 [ $# -eq 3 ] || { echo "usage: tools/release-test.sh SUITE ARCHITECTURE FILE.deb" >&2; exit 2; }
@@ -17,7 +21,8 @@ MIRROR=${KRAKEN_FLASH_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI
   awk '$2 !~ /security|backports/ && $1 ~ /\/debian\/?$/ {print $1; exit}')}
 [ -n "$MIRROR" ] || fail "no Debian mirror in the apt configuration: set KRAKEN_FLASH_DEBIAN_MIRROR"
 
-# As binfmt.d(5) has it at the next start of the machine; in containers nothing else does it.
+# Registers the emulator with the kernel, as binfmt.d(5) describes for the next start of the
+# machine. In a container no other program does it.
 if [ "$ARCHITECTURE" = arm64 ] && [ "$(dpkg --print-architecture)" != arm64 ] && ! arch-test -n arm64 >/dev/null 2>&1; then
   RULE=/usr/lib/binfmt.d/qemu-aarch64.conf
   [ -r $RULE ] || fail "the emulator of arm64 is missing: tools/setup.sh release"
@@ -31,7 +36,7 @@ trap 'rm -rf "$WORK"' EXIT
 cp "$PACKAGE" "$WORK/kraken-flash.deb"
 cp tests/fixtures/image-format/base.img.zst tools/release-test-inside.sh "$WORK"
 
-# Ways out of this network, as apt has them here.
+# The proxies and certificates that this machine's apt uses.
 PROXIES=()
 while IFS= read -r line; do PROXIES+=("--aptopt=$line"); done \
   < <(apt-config dump Acquire | grep -iE '^Acquire::https?::.*(proxy|cainfo|capath)' || true)

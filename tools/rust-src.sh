@@ -1,12 +1,18 @@
 #!/bin/bash
-# Where rustup can give neither the musl targets nor the component rust-src: makes a copy of this machine's toolchain, with the sources of
-# the standard library of Debian's package rust-src of the very same version, for `cargo xtask release --build-std`.
-# tools/rust-src.sh [FOLDER], which is target/release-tools/toolchain when it is not given. The toolchain itself is not changed.
+# Makes a copy of this machine's toolchain for `cargo xtask release --build-std`, where rustup can
+# install neither the musl targets nor the component rust-src. The copy has the sources of the
+# standard library from Debian's package rust-src of exactly the same version.
+#
+#   tools/rust-src.sh [FOLDER]
+#
+# FOLDER is target/release-tools/toolchain when it is not given. The script does not change the
+# toolchain itself.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
 FOLDER=${1:-target/release-tools/toolchain}
-# Where newer Rust comes to Debian. What is expired is what a mirror that stands still has: the packages are signed all the same.
+# The suites in which Debian has newer Rust. Expired lists are accepted, because a mirror may no
+# longer be updated; its packages are signed all the same.
 SUITES="trixie-backports forky sid"
 
 fail() { echo "rust-src: $*" >&2; exit 1; }
@@ -22,7 +28,7 @@ MIRROR=${KRAKEN_FLASH_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI
 
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
-# An apt of its own, so that the machine's stays as it is.
+# Uses apt with its own folders, so that the machine's lists and settings do not change.
 mkdir -p "$WORK"/{lists/partial,cache/archives/partial,etc/preferences.d}
 touch "$WORK/status"
 for suite in $SUITES; do
@@ -35,7 +41,7 @@ apt_here() { # apt_here get|cache WORDS...
     -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferencesparts="$WORK/etc/preferences.d" -o Acquire::Check-Valid-Until=false \
     -o Acquire::Languages=none -o APT::Sandbox::User=root "$@"
 }
-# A suite that a mirror does not have is no reason to stop.
+# The script goes on when a mirror does not have one of the suites.
 apt_here get update > "$WORK/log" 2>&1 || true
 OFFERED=$(apt_here cache madison rust-src | awk '{print $3}' | sort -uV)
 FOUND=$(awk -v wanted="$VERSION+" 'index($1, wanted) == 1' <<< "$OFFERED" | tail -n 1)

@@ -1,6 +1,9 @@
 #!/bin/bash
-# Installs from Debian packages what a set of targets needs: tools/setup.sh demo|test|lint|bench|fuzz|book|release
-# With everything there already it asks dpkg once and ends; nothing is downloaded.
+# Installs the Debian packages that a set of targets needs.
+#
+#   tools/setup.sh demo|test|lint|bench|fuzz|book|release
+#
+# When everything is installed already, it asks dpkg once and ends, and downloads nothing.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -49,7 +52,8 @@ missing() {
   done
 }
 
-# Where qemu-utils came from backports, its sister must come from there, too; the address is that of the host's own mirror.
+# Adds backports, from the host's own mirror. When qemu-utils comes from backports, qemu-system-arm
+# must come from there, too.
 add_backports() {
   local suite="$VERSION_CODENAME-backports" mirror list=/etc/apt/sources.list.d/kraken-flash-backports.list
   apt-get indextargets --format '$(RELEASE)' 'Created-By: Packages' | grep -qx "$suite" && return
@@ -74,12 +78,12 @@ build_tool() { # build_tool CRATE [OPTIONS…]
   local crate=$1
   shift
   echo "setup: building $crate (once, some minutes)"
-  # Unoptimised: it takes longer to build than all that it will ever do here.
+  # It is built without optimisation: building it takes longer than all of its runs.
   cargo install --locked --quiet --debug "$@" "$crate" || fail "$crate cannot be installed; the network or the crate registry may be out of reach"
 }
 
-# Zig is the C compiler and linker for musl, with musl and LLVM's libunwind inside; cargo-zigbuild has cargo use it. Both are pinned: another
-# one makes other bytes.
+# Installs Zig, which is the C compiler and linker for musl and contains musl and LLVM's libunwind,
+# and cargo-zigbuild, with which cargo uses Zig. Both are pinned: other versions make other bytes.
 release_tools() {
   local folder
   folder=$(dirname "$0")/../target/release-tools/zig
@@ -112,7 +116,7 @@ case $1 in
   test) cargo_tool nextest cargo-nextest ;;
   lint) cargo_tool deny cargo-deny ;;
   fuzz) cargo_tool fuzz cargo-fuzz ;;
-  # Without its web server.
+  # mdbook is built without its web server.
   book) command -v mdbook >/dev/null || build_tool mdbook --no-default-features --features search ;;
   release) release_tools ;;
 esac

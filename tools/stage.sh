@@ -1,5 +1,9 @@
 #!/bin/bash
-# Runs one stage and says how long it took: tools/stage.sh NAME COMMAND... NAME has no quotes in it (see stages.sh).
+# Runs one stage and prints how long it took.
+#
+#   tools/stage.sh NAME COMMAND...
+#
+# NAME must not contain quotes (see stages.sh).
 set -uo pipefail
 NAME=$1
 shift

@@ -1,6 +1,10 @@
 #!/bin/bash
-# Runs a command, and says at its end how long each of its stages took: tools/stages.sh NAME COMMAND...
-# The table is also written as JSON, to target/stages/NAME.json. Inside another run of this script, that one says it.
+# Runs a command, and prints at its end how long each of its stages took.
+#
+#   tools/stages.sh NAME COMMAND...
+#
+# It also writes the table as JSON to target/stages/NAME.json. Inside another run of this script,
+# only the outer one prints and writes the table.
 set -uo pipefail
 NAME=$1
 shift

@@ -1,4 +1,5 @@
-//! Bases by a name of the catalogue: nested documents, mirrors, announced sizes and hashes. All on loopback.
+//! Bases by a name of the catalogue: nested documents, mirrors, announced sizes and hashes. All
+//! servers are on loopback.
 
 use crate::base_support::{Desk, Server, assert_is, disk_image, hex_sha256, image, pack};
 use kraken_flash::base::BaseError;
@@ -16,7 +17,7 @@ struct World {
     image: Image,
 }
 
-/// A server with an image, and its entry for a catalogue, which is not put up yet.
+/// A server with an image, and its entry for a catalogue that the server does not have yet.
 fn set_up() -> World {
     let desk = Desk::new();
     let server = Server::start();

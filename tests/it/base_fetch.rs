@@ -1,4 +1,5 @@
-//! Bases from the network: what is resumed, what is tried again, what is refused, and what is left behind. All on loopback.
+//! Bases from the network: what is resumed, retried, refused, and what remains. All servers are on
+//! loopback.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +9,10 @@ use kraken_spec::BaseRef;
 
 const SIZE: usize = 3 << 20;
 
-/// What it is called, the page's ETag, what goes wrong, and the ranges that are then asked for.
+/// A name, the page's ETag, the faults, and the ranges that the program then requests.
 type PassingFault<'a> = (&'a str, Option<&'a str>, &'a [Fault], &'a [&'a str]);
 
-/// A desk, a server, a raw image and the same in gzip.
+/// A workspace, a server, a raw image and the same image in gzip.
 fn set_up() -> (Desk, Server, Vec<u8>, Vec<u8>) {
     let desk = Desk::new();
     let raw = disk_image(SIZE);

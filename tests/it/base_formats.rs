@@ -1,4 +1,5 @@
-//! Bases from files: every format, made by the tool that users pack with, whole, cut short, damaged, and hostile.
+//! Bases from files: every format, made by the tool that users pack with; complete, cut short,
+//! damaged, and hostile.
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -32,7 +33,7 @@ fn every_way_of_packing_gives_the_same_sparse_image_once() {
     for (name, command) in PACKERS {
         let desk = Desk::new();
         let packed = pack(&desk.write("disk.img", &raw), command);
-        // The name says nothing: content decides.
+        // The name does not matter: the content decides.
         let path = desk.write("base", &packed);
         let base = desk
             .obtain(BaseRef::Path(path.clone()))
@@ -73,7 +74,7 @@ fn bytes_behind_what_is_packed_are_left_out() {
             std::io::Read::read_to_end(&mut stream.bytes, &mut streamed)
                 .unwrap_or_else(|error| panic!("{name}, {} bytes: {error}", behind.len()));
             assert!(streamed == raw, "{name}");
-            // What a zip archive holds is found from its end, and so has no end of its own.
+            // A zip archive is read from its end, so it does not know where its data should end.
             let told = stream.tail.words(stream.format).is_some();
             assert_eq!(told, behind[0] != 0 && *name != "zip", "{name}, {} bytes", behind.len());
         }
@@ -151,7 +152,8 @@ fn a_flipped_bit_never_passes_unseen() {
             let desk = Desk::new();
             let path = desk.write("base", &damaged);
             match desk.obtain(BaseRef::Path(path)) {
-                // A bit in a time stamp, a name or an unused flag of the container changes nothing of the image.
+                // A bit in a time stamp, a name or an unused flag of the container does not change
+                // the image.
                 Ok(base) => assert_is(&base, &raw),
                 Err(error) => {
                     assert!(matches!(error, BaseError::Unpack(_)), "{name} at {at}: {error}");
@@ -286,7 +288,7 @@ fn what_is_whole_and_packed_in_a_rare_way_is_said_with_what_to_do() {
     ] {
         let desk = Desk::new();
         let path = desk.write("base", &bytes);
-        // As a base, and as what `flash-image` writes.
+        // As a base, and as the input of `flash-image`.
         let streamed = kraken_fetch::stream(&path).err().expect(words[0]).to_string();
         let error = desk.obtain(BaseRef::Path(path)).expect_err(words[0]).to_string();
         for said in [&streamed, &error] {

@@ -1,4 +1,5 @@
-//! Seven images of the real Debian base: sound, right, the same from two builds, and every tampering is named.
+//! Seven images of the real Debian base: they are sound and correct, two builds are equal, and
+//! every change is reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +11,15 @@ use testkit::run;
 use testkit::tamper::{Bed, every_tampering};
 use testkit::world::{Image, World};
 
-/// The base that was composed before; a test does not do that by itself, since it takes minutes and root.
+/// The base that was composed before. A test does not compose it, because that takes minutes and
+/// root.
 fn debian_base() -> PathBuf {
     let path = debian::cached_path(Cache::open(None).unwrap().root(), &debian::Release::TRIXIE);
     assert!(path.is_file(), "there is no {}: run `make test-base`", path.display());
     path
 }
 
-/// A cluster whose `base.img` is that base, by name only.
+/// A cluster whose `base.img` is that base, by its name only.
 fn world(nodes: u32) -> World {
     let world = World::without_base(nodes);
     std::os::unix::fs::symlink(debian_base(), world.at("base.img")).unwrap();
@@ -53,7 +55,7 @@ fn base_seven_images_are_sound_and_right_and_the_same_again() {
             "{network}"
         );
     }
-    // The sums are of the files as they lie there.
+    // The checksums are those of the files as they are on the disk.
     for name in ["manifest.json", "SHA256SUMS", "kraken-7.img.bmap"] {
         same(&here.at("images").join(name), &there.at("other").join(name));
     }

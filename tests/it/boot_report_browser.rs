@@ -1,4 +1,5 @@
-//! The HTML report in a real browser, Chromium without a screen: it loads without a complaint, asks for nothing, and is to be seen.
+//! The HTML report in a real browser, Chromium without a screen: it loads without an error,
+//! requests nothing, and is visible.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -10,7 +11,8 @@ use kraken_flash::boot_check::{BootReport, render};
 
 use crate::boot_report::reports;
 
-/// What the browser asks its proxy for; the proxy has the page under one address, and nothing else.
+/// The requests of the browser to its proxy. The proxy has the page under one address, and nothing
+/// else.
 struct Served {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
@@ -50,7 +52,7 @@ fn answer(stream: &mut std::net::TcpStream, html: &str, log: &Mutex<Vec<String>>
         .unwrap_or_default()
         .to_owned();
     if line.is_empty() {
-        return; // A connection that was opened ahead and not used.
+        return; // The browser opened the connection in advance and did not use it.
     }
     let (status, body) = match line.starts_with(&format!("GET {PAGE} ")) {
         true => ("200 OK", html),
@@ -66,7 +68,7 @@ fn answer(stream: &mut std::net::TcpStream, html: &str, log: &Mutex<Vec<String>>
         .and_then(|()| stream.write_all(body.as_bytes()));
 }
 
-/// Runs Chromium on the page; gives what it wrote to stdout, and what the page said on its console.
+/// Runs Chromium on the page; returns its output on stdout, and the page's messages on its console.
 fn chromium(served: &Served, arguments: &[&str]) -> (String, Vec<String>) {
     let profile = tempfile::tempdir().unwrap();
     let mut command = Command::new("chromium");
@@ -78,7 +80,7 @@ fn chromium(served: &Served, arguments: &[&str]) -> (String, Vec<String>) {
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
         ])
-        // All that it asks for on its own behalf.
+        // Switches off all requests that Chromium makes for itself.
         .args([
             "--disable-background-networking",
             "--disable-component-update",
@@ -110,14 +112,14 @@ fn chromium(served: &Served, arguments: &[&str]) -> (String, Vec<String>) {
     (String::from_utf8(done.stdout).unwrap(), console)
 }
 
-/// The screenshots stay here to be looked at.
+/// The screenshots stay here for inspection.
 fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("boot-report");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Takes a picture of so many pixels; gives its bytes.
+/// Takes a screenshot of this many pixels; returns its bytes.
 fn screenshot(served: &Served, name: &str, size: (u32, u32), arguments: &[&str]) -> Vec<u8> {
     let path = folder().join(name);
     let _ = std::fs::remove_file(&path);
@@ -173,7 +175,7 @@ fn the_page_loads_without_a_complaint_and_asks_for_nothing() {
             assert!(dom.contains(text), "{name}: {text:?} is not in the page:\n{dom}");
         }
         assert_eq!(console, Vec::<String>::new(), "{name}: the page complains");
-        // What Chromium wants of its maker, whatever the page, ends at the proxy too.
+        // Chromium's requests to its vendor, whatever the page, end at the proxy, too.
         let own = |line: &String| {
             [".googleapis.com", ".google.com", ".gvt1.com"]
                 .iter()
@@ -207,7 +209,7 @@ fn the_page_is_to_be_seen_light_dark_and_on_a_phone() {
             screenshot(&served, &format!("{name}-dark.png"), (1200, 5200), &[dark]),
             screenshot(&served, &format!("{name}-phone.png"), (390, 3000), &[light]),
         ];
-        // A blank page packs to a few KiB.
+        // A blank page compresses to a few KiB.
         assert!(
             shots.iter().all(|png| png.len() > 40_000),
             "{name}: {:?}",

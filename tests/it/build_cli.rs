@@ -1,4 +1,5 @@
-//! `build` as a user runs it, over bases of every shape: what lies in the folder afterwards, seen with the tools of the distribution.
+//! `build` as a user runs it, over bases of every kind: the resulting folder, read with the tools
+//! of the distribution.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +26,7 @@ fn hashes(folder: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The image is that of node `number`, and says so through mtools and debugfs.
+/// Checks with mtools and debugfs that the image is that of node `number`.
 fn is_node(image: &Image, number: u32, cloud_init: bool) {
     let name = format!("kraken-{number}");
     assert_eq!(image.root_file("/etc/hostname"), format!("{name}\n").as_bytes());
@@ -57,8 +58,8 @@ fn is_node(image: &Image, number: u32, cloud_init: bool) {
     }
 }
 
-/// bmaptool, which knows nothing of us, checks every hash of the map while it writes the mapped ranges into an empty file:
-/// the same bytes as the image come out only when all that is not mapped is zero.
+/// bmaptool, an independent program, checks every hash of the map while it writes the mapped ranges
+/// into an empty file. The result equals the image only when everything that is not mapped is zero.
 fn block_map_is_right(image: &Path) {
     require(&[("bmaptool", "bmap-tools")]);
     let scratch = tempfile::tempdir().unwrap();
@@ -144,7 +145,7 @@ fn a_packed_base_gives_the_images_of_the_raw_one() {
         ("base.img.zst", "zstd -q -1 base.img"),
         ("base.img.gz", "gzip -k -1 base.img"),
         ("base.zip", "zip -q -1 base.zip base.img"),
-        // The content tells what it is, not the name.
+        // The content decides, not the name.
         ("disguised.img", "xz -k -T1 -1 -c base.img > disguised.img"),
     ] {
         run(Command::new("sh").current_dir(world.path()).args(["-c", command]));

@@ -1,4 +1,4 @@
-//! What goes wrong during `build` is said, and leaves nothing that looks finished.
+//! Failures during `build` are reported, and leave nothing that looks finished.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -18,12 +18,12 @@ fn images(folder: &Path) -> (Vec<String>, Vec<String>) {
     names(folder).into_iter().partition(|name| !name.ends_with(".part"))
 }
 
-/// A base that is quick to read, since these tests build from it again and again.
+/// A base that is fast to read, because these tests build from it many times.
 fn small() -> TestImage {
     trixie().fat_mib(40)
 }
 
-/// A base with so much on it that writing an image takes a while.
+/// A base with so much data that writing an image takes a while.
 fn heavy() -> World {
     World::new(6, small().root_mib(448).file("var/ballast", noise(224 << 20)))
 }
@@ -39,7 +39,7 @@ fn noise(len: usize) -> Vec<u8> {
     (0..len / 8).flat_map(|_| next()).collect()
 }
 
-/// Starts a build and waits until it says that it does `stage`.
+/// Starts a build and waits until it prints that it does `stage`.
 fn begin(world: &World, stage: &str, more: &[&str]) -> Killed {
     let mut child = Killed::spawn(
         world
@@ -56,7 +56,7 @@ fn begin(world: &World, stage: &str, more: &[&str]) -> Killed {
         line.lines().any(|line| line.starts_with(stage)),
         "never began {stage:?}: {line}"
     );
-    // What comes after must not block the program.
+    // Its later output must not block the program.
     std::thread::spawn(move || reader.read_to_end(&mut Vec::new()));
     child
 }
@@ -78,7 +78,8 @@ fn signal(child: &Child, name: &str) {
     run(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]));
 }
 
-/// Every file in the folder that bears a final name is whole: images are clean and are those of their block maps.
+/// Checks that every file in the folder with a final name is complete: images are clean and match
+/// their block maps.
 fn what_is_there_is_whole(folder: &Path) {
     let (finished, unfinished) = images(folder);
     assert_eq!(unfinished, Vec::<String>::new());
@@ -162,7 +163,7 @@ fn two_builds_into_one_folder_do_not_mix() {
     let first = begin(&world, "copying the base image", &[]);
     let said = world.ends(&["build"], 1);
     assert!(said.contains("in use by another kraken-flash"), "{said}");
-    // Into another folder they go at the same time, over one cache.
+    // Into another folder, both run at the same time, with one cache.
     world.does(&["build", "-o", "other"]);
     assert!(ends_soon(first).success());
     for folder in ["images", "other"] {
@@ -204,7 +205,8 @@ fn a_manifest_of_something_else_is_not_overwritten() {
 fn a_file_size_limit_is_an_error_that_leaves_nothing() {
     let world = World::new(2, small());
     let program = world.program();
-    // 64 MiB, in blocks of 512 bytes; the golden image needs more. Ignored, the signal becomes an error of the write.
+    // 64 MiB, in blocks of 512 bytes; the golden image needs more. When the signal is ignored, the
+    // write fails with an error.
     let script = format!(
         "trap '' XFSZ; ulimit -f 131072; exec '{}' build",
         program.get_program().display()
@@ -223,7 +225,8 @@ fn a_file_size_limit_is_an_error_that_leaves_nothing() {
     world.does(&["build"]);
 }
 
-/// Builds from a damaged base: it works, or it says why not; and what comes out under a final name is a whole image.
+/// Builds from a damaged base: it succeeds, or it prints why not. A file with a final name is
+/// always a complete image.
 fn survives(world: &World, what: &str) -> bool {
     let output = world
         .program()
@@ -281,7 +284,8 @@ fn a_truncated_base_is_refused() {
 fn a_base_with_flipped_bits_is_refused_or_built_never_worse() {
     let world = World::new(1, small());
     let image = Image::open(&world.at("base.img"));
-    // Where a flipped bit is likeliest to hurt: table, boot sector and FATs, superblock and group descriptors, inode tables.
+    // The places where a flipped bit most likely does damage: partition table, boot sector and
+    // FATs, superblock and group descriptors, inode tables.
     let regions = [
         (0, 512),
         (image.boot.0, 512),
@@ -333,7 +337,7 @@ fn a_damaged_archive_is_refused_and_not_kept() {
             fs::write(world.at("bad"), bytes).unwrap();
             let output = world.kraken(&["build", "--base", "./bad"]);
             if how == "flipped" && output.status.success() {
-                // A bit that no reader needs: then the image is the right one all the same.
+                // No reader needs this bit: the image is correct all the same.
                 let right = format!(
                     "{}.img",
                     hex::encode(Sha256::digest(fs::read(world.at("base.img")).unwrap()))
@@ -379,7 +383,7 @@ fn small_faults_of_a_base_are_told_and_are_in_no_image() {
     assert!(!said.contains("problem"), "{said}");
 }
 
-/// A disk that rots changes bytes and no dates: only their hashes tell.
+/// A failing disk changes bytes and no dates, so only the hashes show it.
 #[test]
 fn a_cached_image_that_rotted_is_noticed_and_made_anew() {
     use std::os::unix::fs::MetadataExt;

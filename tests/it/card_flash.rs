@@ -1,4 +1,4 @@
-//! Cards written by the program, on real block devices.
+//! The program writes cards, on real block devices.
 
 mod meanwhile;
 mod walk;
@@ -33,7 +33,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// The command that writes a node's card without asking.
+/// The command that writes a node's card without a question.
 fn flash<'a>(node: &'a str, device: &'a LoopDevice) -> Vec<&'a str> {
     let mut all = vec!["--node", node, text(&device.path)];
     all.extend(LOOP);
@@ -59,7 +59,7 @@ fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
     on_card.is_clean();
     assert_eq!(on_card.root_file("/etc/hostname"), b"kraken-2\n");
 
-    // The receipt, for its owner alone, without a secret's name in it.
+    // The receipt: only its owner can read it, and it has no name of a secret.
     let receipts = world.at("state/receipts");
     let kept = names(&receipts);
     assert!(
@@ -86,7 +86,7 @@ fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
         said.contains("receipt\n") && said.contains("kraken-2 (node 2)"),
         "{said}"
     );
-    // A block that no file check would see.
+    // A block that no check of files would find.
     let at = receipt["pieces"].as_array().unwrap().last().unwrap()["start"]
         .as_u64()
         .unwrap();
@@ -98,7 +98,7 @@ fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
     drop(bytes);
     let said = world.ends(&["verify", text(&card.path)], 3);
     assert!(said.contains(&format!("receipt: bytes {at} to")), "{said}");
-    // Another card's receipt proves nothing.
+    // Another card's receipt does not verify this one.
     let mut other = receipt.clone();
     other["device"]["size"] = Value::from(CARD + 4096);
     fs::write(world.at("other.json"), other.to_string()).unwrap();
@@ -108,14 +108,15 @@ fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
     let said = world.ends(&["verify", text(&card.path), "--receipt", "none.json"], 1);
     assert!(said.contains("none.json"), "{said}");
 
-    // A card on which a system ran is not what was written any more.
+    // A card on which a system ran differs from what was written.
     on_card.change(&["write /dev/null /etc/ssh/ssh_host_ed25519_key".to_owned()]);
     let said = said_of(&world, &["verify", text(&card.path)]);
     assert!(
         said.contains("has been booted") && !said.contains("receipt: bytes"),
         "{said}"
     );
-    // Host keys that were written with it, from a base that had them, do not make a card one that ran.
+    // Host keys that were written with the card, from a base that had them, do not mean that the
+    // card ran.
     let mut with_keys = receipt.clone();
     let bytes = File::open(&card.path).unwrap();
     for piece in with_keys["pieces"].as_array_mut().unwrap() {
@@ -132,7 +133,7 @@ fn root_a_card_holds_what_build_makes_and_is_proven_by_its_receipt() {
     );
 }
 
-/// What tells a card that ran is a fault of an image that never did.
+/// Signs that a card ran are faults in an image, which never ran.
 #[test]
 fn root_a_machine_id_that_was_written_with_the_image_is_named_and_one_that_a_node_made_is_not() {
     const WRONG: &str = "pristine: root:/etc/machine-id is set: all nodes would have the same one";
@@ -153,11 +154,11 @@ fn root_a_machine_id_that_was_written_with_the_image_is_named_and_one_that_a_nod
     let said = world.ends(&verify, 3);
     assert!(said.contains(WRONG) && !said.contains("has been booted"), "{said}");
     assert!(!said.contains("receipt: "), "{said}");
-    // Mounted since, as a system does that starts from it: the node's own.
+    // It was mounted since, as by a system that boots from it: the node's own.
     Image::open(&card.path).change(&["set_super_value mnt_count 7".to_owned()]);
     let said = said_of(&world, &verify);
     assert!(said.contains("has been booted") && !said.contains("pristine"), "{said}");
-    // Without a receipt nobody can tell.
+    // Without a receipt the program cannot know.
     let said = said_of(&world, &["verify", text(&card.path)]);
     assert!(
         said.contains("there is no receipt") && !said.contains("pristine"),
@@ -178,7 +179,7 @@ fn root_several_cards_at_once_and_one_that_fails_does_not_stop_the_others() {
     run(Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"])
         .arg(&small));
-    // Its medium is full long before its size is reached.
+    // The medium is full long before its announced size.
     let bad_file = small.join("card");
     File::create(&bad_file).unwrap().set_len(CARD).unwrap();
     let result = std::panic::catch_unwind(|| {
@@ -254,7 +255,8 @@ fn root_nothing_is_written_that_nobody_agreed_to() {
     }
     assert!(fs::read(&card.file).unwrap() == before, "the card was written");
 
-    // One that is too small is refused before anything on it is touched; so is one in use, however much one insists.
+    // A card that is too small is refused before anything on it is changed; so is one in use,
+    // whatever options are given.
     let small = LoopDevice::used(&world.at("small"), 100 << 20);
     let said = world.ends(&flash("1", &small), 1);
     assert!(said.contains("nothing was written"), "{said}");
@@ -289,7 +291,8 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped()),
         );
-        // Counted from the moment when it begins to write; the baking before that is no matter.
+        // Counted from the start of the writing; the time for the image before that does not
+        // matter.
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         lines
             .by_ref()
@@ -311,7 +314,8 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
             assert!(rest.contains("does not boot: write it again"), "{rest}");
         }
         if card.is_bootable() {
-            // Killed when all was on the card, and only the last words were missing.
+            // Killed when everything was on the card, and only the last lines of output were
+            // missing.
             assert_eq!(signal, "-KILL", "round {round}");
             card.holds(&image);
         }
@@ -320,7 +324,8 @@ fn root_a_killed_run_leaves_a_card_that_is_whole_or_plainly_not_bootable() {
     assert!(killed >= 3, "only {killed} of 16 were stopped in time");
 }
 
-/// Through the library: the guard refuses devices of 4096-byte blocks, on which the image's partition table would mean other places.
+/// Through the library: the guard refuses devices with blocks of 4096 bytes, on which the image's
+/// partition table would mean other places.
 #[test]
 fn root_the_writer_writes_a_ram_disk_of_the_kernel_as_well() {
     let number = fs::read_to_string("/sys/class/zram-control/hot_add").expect("the kernel's zram: modprobe zram");
@@ -336,7 +341,7 @@ fn root_the_writer_writes_a_ram_disk_of_the_kernel_as_well() {
         let file = Arc::new(ImageFile::open_read(&image).unwrap());
         let used = UsedMap::of(file.clone()).unwrap();
         let target = BlockTarget::open(&device).unwrap();
-        // It is this program's alone now.
+        // Now only this program uses it.
         assert_eq!(
             BlockTarget::open(&device).unwrap_err().kind(),
             std::io::ErrorKind::ResourceBusy
@@ -370,7 +375,8 @@ fn root_the_writer_writes_a_ram_disk_of_the_kernel_as_well() {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
 }
 
-/// Runs the program in a terminal (script(1) makes one), with somebody who types; gives exit code and screen.
+/// Runs the program in a terminal, which script(1) makes, with typed input; returns exit code and
+/// screen.
 fn typed(world: &World, arguments: &[&str], keys: &str) -> (Option<i32>, String) {
     let program = world.program();
     let line: Vec<&str> = std::iter::once(program.get_program().to_str().unwrap())
@@ -400,7 +406,8 @@ fn typed(world: &World, arguments: &[&str], keys: &str) -> (Option<i32>, String)
     let mut output = terminal.stdout.take().unwrap();
     let mut screen = Vec::new();
     let mut byte = [0];
-    // Nothing is typed before it is asked for: what is in the line then would be thrown away, or worse.
+    // Nothing is typed before the program asks: input that is already in the line would be
+    // discarded, or worse.
     while !screen.ends_with(b"Write? Type yes: ") && output.read(&mut byte).unwrap() == 1 {
         screen.push(byte[0]);
     }

@@ -1,4 +1,4 @@
-//! `flash-image`: image files of any packing, written to real block devices.
+//! `flash-image`: image files in every format, written to real block devices.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -25,7 +25,7 @@ fn built() -> World {
     world
 }
 
-/// Packs a file with a program that leaves it where it is; gives the packed one.
+/// Packs a file with a program that keeps it; returns the packed file.
 fn pack(image: &Path, end: &str) -> std::path::PathBuf {
     let program: &[&str] = match end {
         ".xz" => &["xz", "--keep", "-0", "-T0"],
@@ -67,7 +67,7 @@ fn root_an_image_file_of_any_packing_arrives() {
             assert_eq!(all_of_it, !with_map && !end.is_empty(), "{end} {with_map}: {receipt}");
             fs::write(&map, &kept).unwrap();
             card.holds(&image);
-            // Gone, so that the next one has to bring it.
+            // It is removed, so that the next command has to write it.
             File::options()
                 .write(true)
                 .open(&card.path)
@@ -76,7 +76,8 @@ fn root_an_image_file_of_any_packing_arrives() {
                 .unwrap();
         }
     }
-    // A file that is damaged, or no image, is an error, and no card comes of it.
+    // A file that is damaged, or is not an image, is an error, and the card does not become
+    // bootable.
     let damaged = fs::read(packed(".xz")).unwrap();
     fs::write(world.at("half.img.xz"), &damaged[..damaged.len() / 2]).unwrap();
     let mut wrong = damaged.clone();
@@ -112,7 +113,8 @@ fn root_what_does_not_fit_is_found_in_a_packed_file_before_the_card_is_touched()
         assert!(said.contains("it is too small: 67.1 MB"), "{end}: {said}");
         assert!(small.is_bootable(), "{end}: the card was touched");
     }
-    // Packed twice, or cut short before it was packed: no image, and no card of one.
+    // Packed twice, or cut short before it was packed: it is not an image, and does not become a
+    // card.
     let card = LoopDevice::used(&world.at("card"), CARD);
     let twice = pack(&world.at("alone.img.xz"), ".gz");
     let mut all = vec!["flash-image", text(&twice), text(&card.path)];
@@ -136,7 +138,8 @@ fn root_what_does_not_fit_is_found_in_a_packed_file_before_the_card_is_touched()
     assert!(!card.is_bootable());
 }
 
-/// The map that bmaptool would make: what follows without a gap is one range, of any length, with one hash.
+/// The map that bmaptool would make: everything without a gap is one range, of any length, with one
+/// hash.
 fn as_bmaptool(map: &Bmap, image: &[u8]) -> Bmap {
     let mut ranges: Vec<BmapRange> = Vec::new();
     for range in &map.ranges {
@@ -186,7 +189,7 @@ fn root_a_block_map_that_is_not_of_this_image_is_found_whatever_its_ranges() {
         all.extend(LOOP);
         world.ends(&all, code)
     };
-    // Yesterday's map beside today's image.
+    // The map of yesterday beside the image of today.
     fs::write(&beside, map.render()).unwrap();
     let mut other = right.clone();
     other[((long.first + long.last) / 2 * BMAP_BLOCK) as usize + 77] ^= 1;
@@ -203,7 +206,7 @@ fn root_a_block_map_that_is_not_of_this_image_is_found_whatever_its_ranges() {
         "{said}"
     );
     assert!(!card.is_bootable());
-    // The map lacks what the image has: it arrives, and is told of.
+    // The map lacks a range that the image has: it is written, and reported.
     write(&right);
     let mut less = map.clone();
     let data = |range: &BmapRange| {
@@ -232,7 +235,7 @@ fn root_a_block_map_that_is_not_of_this_image_is_found_whatever_its_ranges() {
         assert!(!said.contains("leaves out"), "{name}: {said}");
         card.holds(&image);
     }
-    // A map that says nothing of what it names.
+    // A map that does not describe its ranges.
     let none = map.render().replace("sha256", "sha1");
     fs::write(&beside, none).unwrap();
     let said = flash("a.img", 1);

@@ -1,6 +1,8 @@
-//! The guard before devices that this machine really has: loop devices mounted, swapped to, stacked, hidden in another namespace.
+//! The guard, with devices that this machine really has: loop devices that are mounted, used as
+//! swap, stacked, hidden in another namespace.
 //!
-//! Needs root, loop devices, btrfs, XFS, and Debian's e2fsprogs, btrfs-progs, xfsprogs, fdisk, util-linux. Where a kernel has no zram, that test says so.
+//! Needs root, loop devices, btrfs, XFS, and Debian's e2fsprogs, btrfs-progs, xfsprogs, fdisk,
+//! util-linux. Where a kernel has no zram, that test prints so.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -11,7 +13,7 @@ use kraken_flash::card::{self, Bus, Device, FindError, HolderKind, Host, Identit
 use tempfile::TempDir;
 use testkit::{output, run};
 
-/// All that can be allowed.
+/// All permissions that options can give.
 const EVERYTHING: Policy = Policy {
     needed: None,
     allow_fixed: true,
@@ -19,7 +21,8 @@ const EVERYTHING: Policy = Policy {
     unmount: true,
 };
 
-/// Something to undo, whatever happens; the latest first, as fields of a test go.
+/// An action that is undone in every case, the latest first, in the order in which fields of a test
+/// are dropped.
 struct Undo(Vec<String>);
 
 impl Undo {
@@ -37,7 +40,8 @@ impl Drop for Undo {
     }
 }
 
-/// A scratch folder, and what was made in it; undone from the last to the first.
+/// A scratch folder, and the things that were made in it; they are undone from the last to the
+/// first.
 struct Bench {
     undo: Vec<Undo>,
     folder: TempDir,
@@ -69,7 +73,7 @@ impl Bench {
         path
     }
 
-    /// A loop device over a file, or over a device.
+    /// Makes a loop device over a file, or over a device.
     fn attach(&mut self, file: &Path, options: &[&str]) -> PathBuf {
         let said = run(Command::new("losetup")
             .args(["--find", "--show"])
@@ -94,7 +98,7 @@ impl Bench {
         self.undo.push(Undo::with(&["swapoff", area.to_str().unwrap()]));
     }
 
-    /// Undoes the last thing now.
+    /// Undoes the last action now.
     fn undo(&mut self) {
         self.undo.pop();
     }
@@ -108,7 +112,7 @@ fn judged(path: &Path) -> Verdict {
     card::judge(&find(path), &EVERYTHING)
 }
 
-/// The kinds of the refusals when everything is allowed.
+/// Returns the kinds of the refusals when everything is allowed.
 fn refused(path: &Path) -> Vec<&'static str> {
     judged(path).refusals.iter().map(card::Reason::kind).collect()
 }
@@ -175,7 +179,7 @@ fn root_both_devices_of_a_mounted_btrfs_are_refused() {
     run(Command::new("mkfs.btrfs")
         .args(["-q", "-f", "-L", "pair"])
         .args([&first, &second]));
-    // Without udev nobody tells the kernel of the second one.
+    // Without udev the kernel does not learn of the second one.
     let both = format!("device={},device={}", first.display(), second.display());
     let point = bench.mount(&first, "pair", &["-o", &both]);
     for (device, other) in [(&first, &second), (&second, &first)] {
@@ -232,7 +236,8 @@ fn root_a_btrfs_that_is_mounted_in_another_namespace_is_seen() {
     assert!(judged(&device).is_good());
 }
 
-/// The limit of all that can be read, and the kernel's own answer to it: an exclusive opening, which whoever writes must do.
+/// The limit of what can be read, and the kernel's own answer: an exclusive opening, which every
+/// writer must do.
 #[test]
 fn root_an_ext4_in_another_namespace_is_found_by_the_exclusive_opening_only() {
     use std::os::unix::fs::OpenOptionsExt;
@@ -271,7 +276,8 @@ fn root_a_partitioned_device_shows_its_table_and_what_holds_it() {
         .stdin(File::open(&script).unwrap()));
     let device = bench.attach(&file, &["-P"]);
     let part = |number: u32| PathBuf::from(format!("{}p{number}", device.display()));
-    // A kernel without partition tables of its own is told of the partitions.
+    // A kernel that does not read partition tables itself gets the list of partitions from the
+    // test.
     if !part(2).exists() {
         run(Command::new("partx").arg("--add").arg(&device));
     }
@@ -393,7 +399,8 @@ fn root_the_systems_own_disk_is_refused_whatever_is_allowed() {
     );
 }
 
-/// As in a container or a live system: the root is an overlay, and the table of mounts does not have what it is made of.
+/// As in a container or a live system: the root is an overlay, and the table of mounts does not
+/// list its devices.
 #[test]
 fn root_under_an_overlay_whose_layers_are_hidden_the_systems_disk_is_not_taken_for_free() {
     if !fs::read_to_string("/proc/filesystems").unwrap().contains("\toverlay\n") {

@@ -1,4 +1,5 @@
-//! Cards of users who may not open them: UDisks2 does, where the machine's rules allow it; else the reason and what to type.
+//! Cards of users who may not open them: UDisks2 opens them where the machine's rules allow it;
+//! otherwise the program prints the reason and the command to type.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -25,13 +26,13 @@ fn built() -> (World, LoopDevice) {
     }
     let world = World::new(3, trixie());
     world.does(&["build", "--node", "2"]);
-    // Users may look into it.
+    // Users may read it.
     run(Command::new("chmod").arg("755").arg(world.path()));
     let card = LoopDevice::used(&world.at("card"), CARD);
     (world, card)
 }
 
-/// Runs a command that must end with this code; gives what it said.
+/// Runs a command that must end with this code; returns its output.
 fn ends(command: &mut Command, arguments: &[&str], code: i32) -> String {
     let output = command.args(arguments).output().unwrap();
     let said = said(&output);
@@ -45,7 +46,7 @@ fn arguments(card: &LoopDevice) -> Vec<&str> {
     all
 }
 
-/// The card as it was before.
+/// Restores the card as it was before.
 fn is_untouched(card: &LoopDevice) {
     assert!(card.is_bootable(), "the card was touched");
 }
@@ -62,14 +63,14 @@ fn root_a_user_whom_polkit_allows_it_writes_a_card() {
     ] {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
     }
-    // Block for block what root would have written, and the user's own receipt of it.
+    // Every block is as root would have written it, and the receipt belongs to the user.
     card.holds(&world.at("images/kraken-2.img"));
     let receipts = world.at("state/receipts");
     let kept = names(&receipts);
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!(fs::metadata(receipts.join(&kept[0])).unwrap().uid(), USER);
 
-    // Who has it open has it alone, whoever asks for it.
+    // A process that has opened the device has it exclusively.
     let holder = File::open(&card.path).unwrap();
     let held = kraken_flash::card::BlockTarget::open(&card.path).unwrap();
     let said = ends(&mut desktop.program(&world), &arguments(&card), 1);
@@ -94,7 +95,7 @@ fn root_a_user_whom_polkit_refuses_it_is_told_the_action_and_the_sudo_line() {
     }
     is_untouched(&card);
 
-    // A device that is not the user's to open is no device that UDisks2 lends, either, when it does not know it.
+    // UDisks2 does not open a device, either, that it does not know.
     let other = LoopDevice::used(&world.at("other"), CARD);
     let said = ends(&mut desktop.program(&world), &arguments(&other), 1);
     assert!(
@@ -136,7 +137,7 @@ fn root_without_a_desktop_the_sudo_line_is_said_before_anything_is_baked() {
     is_untouched(&card);
 }
 
-/// Everything in a folder, with all that is below.
+/// Returns everything in a folder and below.
 fn all_in(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -152,7 +153,7 @@ fn root_what_root_makes_in_a_users_folders_is_the_users() {
     let world = World::new(3, trixie());
     let program = world.at("kraken-flash");
     fs::copy(assert_cmd::cargo::cargo_bin("kraken-flash"), &program).unwrap();
-    // No key anywhere: a pair is made.
+    // There is no key, so a pair is made.
     let text = fs::read_to_string(world.at("kraken.toml")).unwrap();
     let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("ssh-keys")).collect();
     fs::write(world.at("kraken.toml"), text.join("\n")).unwrap();
@@ -160,7 +161,7 @@ fn root_what_root_makes_in_a_users_folders_is_the_users() {
     run(Command::new("chown")
         .args(["-R", &format!("{USER}:{USER}")])
         .arg(world.path()));
-    // A file of root's with a second name is not anybody's to give away.
+    // A file of root's with a second name must not be given to another user.
     fs::create_dir_all(world.at("cache/index")).unwrap();
     fs::write(world.at("home/secret"), "root's").unwrap();
     fs::hard_link(world.at("home/secret"), world.at("cache/index/second-name")).unwrap();
@@ -189,7 +190,7 @@ fn root_what_root_makes_in_a_users_folders_is_the_users() {
         assert_eq!(owner == USER, is_ours, "{}", path.display());
     }
     assert_eq!(fs::metadata("/etc/passwd").unwrap().uid(), 0);
-    // The user goes on: bakes into the same cache, and knows the card.
+    // The user continues: builds with the same cache, and finds the card's receipt.
     let mut command = Command::new("env");
     as_user(&mut command, &program, &world);
     ends(&mut command, &["build"], 0);

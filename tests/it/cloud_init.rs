@@ -1,4 +1,5 @@
-//! The seed in the eyes of others: cloud-init's own schema, netplan's own generator, for every option.
+//! The seed, checked by other programs: cloud-init's own schema and netplan's own generator, for
+//! every option.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The base `debian`: composed once (from the cache afterwards), sound, and like Raspberry Pi OS where it matters.
+//! The base `debian`: composed once (then taken from the cache), sound, and like Raspberry Pi OS
+//! where it matters.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ fn base() -> PathBuf {
     .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Runs a checker of the host, which has to find nothing.
+/// Runs a checker of the host, which must find nothing.
 fn clean(program: &str, arguments: &[&str], file: &Path) {
     let output = Command::new(program)
         .env("PATH", std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin")
@@ -36,7 +37,7 @@ fn clean(program: &str, arguments: &[&str], file: &Path) {
     assert!(output.status.success(), "{program}: {}\n{said}", output.status);
 }
 
-/// Cuts a file system out of the image, holes kept.
+/// Copies a file system out of the image, with its holes.
 fn cut(image: &Path, to: &Path, skip_mib: u64, count_mib: u64) {
     let status = Command::new("dd")
         .arg(format!("if={}", image.display()))
@@ -54,7 +55,7 @@ fn cut(image: &Path, to: &Path, skip_mib: u64, count_mib: u64) {
         .unwrap();
 }
 
-/// Asks debugfs(8).
+/// Runs a command of debugfs(8).
 fn debugfs(file_system: &Path, request: &str) -> String {
     let output = Command::new("debugfs")
         .env("PATH", std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin")

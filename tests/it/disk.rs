@@ -1,4 +1,5 @@
-//! What is written to a disk image, read back through other libraries and the file systems' own checkers.
+//! Files that are written to a disk image, read back with other libraries and the file systems' own
+//! checkers.
 
 use std::process::Command;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Damaged and malicious images: every door gives an answer or a clear error, and never a panic or an endless walk.
+//! Damaged and malicious images: every function returns an answer or a clear error, and never
+//! panics or runs endlessly.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ fn overlay() -> Overlay {
     o
 }
 
-/// Reads a tree, at most so many entries of it.
+/// Reads a tree, up to this many of its entries.
 fn walk(tree: &dyn FileTree) {
     let mut queue = vec![String::new()];
     let mut left = 500;
@@ -65,7 +66,7 @@ fn walk(tree: &dyn FileTree) {
     }
 }
 
-/// Opens every door of a disk, and says whether it could be written.
+/// Calls every function of a disk, and returns whether it could be written.
 fn try_everything(view: Arc<CowView<Arc<ImageFile>>>, known: &Layout) -> bool {
     let _ = UsedMap::of(view.clone());
     let layout = Layout::detect(view.clone()).unwrap_or_else(|_| known.clone());
@@ -83,7 +84,8 @@ fn try_everything(view: Arc<CowView<Arc<ImageFile>>>, known: &Layout) -> bool {
 }
 
 fn used_metadata(image: &Path, part: (u64, u64)) -> Vec<u64> {
-    // The 4 KiB blocks of a partition that hold something: its metadata, in a volume as small as this.
+    // The 4 KiB blocks of a partition that are not empty: its metadata, in a volume as small as
+    // this.
     let disk = ImageFile::open_read(image).unwrap();
     let mut block = [0; 4096];
     (part.0..part.0 + part.1)
@@ -111,7 +113,8 @@ fn flip(seeds: std::ops::Range<u64>, flips: u64, ext4: &[&str], boot: bool) {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1));
         let view = Arc::new(CowView::new(file.clone()));
         for _ in 0..flips {
-            // One flip in eight hits the first two blocks, where the numbers that rule all others are.
+            // One flip in eight hits the first two blocks, which have the numbers on which all
+            // others depend.
             let index = if random.below(8) == 0 {
                 random.below(2)
             } else {

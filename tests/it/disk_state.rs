@@ -1,4 +1,5 @@
-//! What a disk image is found to be: its used blocks, its faults, and its size after growth, against the file systems' own tools.
+//! The findings about a disk image: its used blocks, its faults, and its size after growth, against
+//! the file systems' own tools.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -79,7 +80,7 @@ fn the_used_map_has_exactly_the_blocks_that_dumpe2fs_calls_used() {
     }
 }
 
-/// The block size and the free blocks of a volume as dumpe2fs lists them.
+/// Returns the block size and the free blocks of a volume as dumpe2fs lists them.
 fn free_blocks(volume: &Path) -> (u64, std::collections::BTreeSet<u64>) {
     let text = run(Command::new("dumpe2fs").arg(volume));
     let mut free = std::collections::BTreeSet::new();
@@ -172,10 +173,11 @@ fn a_stale_dirty_bit_is_read_past_and_cleared_by_a_write() {
     check(&out, &layout);
 }
 
-/// Bytes, and where on the disk they go.
+/// Bytes, and their place on the disk.
 type Writes = Vec<(u64, Vec<u8>)>;
 
-/// Where the first copy of the allocation table is, and how long one is, in bytes from the volume's start.
+/// Returns where the first copy of the allocation table is, and its length, in bytes from the
+/// volume's start.
 fn tables(disk: &dyn ReadAt, start: u64) -> (u64, u64) {
     let mut b = [0; 512];
     disk.read_at(start, &mut b).unwrap();
@@ -215,13 +217,13 @@ fn small_faults_of_a_fat_volume_are_put_right_as_fsck_does() {
             for (at, bytes) in &writes {
                 disk.write_at(*at, bytes).unwrap();
             }
-            // By itself, and on the way of a writer.
+            // By itself, and during a write.
             check(&patched(&broken, &bake(&broken, &overlay())), &layout);
             assert!(!repair_fat(&disk, &layout.boot).unwrap().is_empty(), "{name}");
             check(&broken, &layout);
             assert_eq!(repair_fat(&disk, &layout.boot).unwrap(), Vec::<String>::new(), "{name}");
         }
-        // A file longer than its clusters cannot be put right without a loss.
+        // A file longer than its clusters cannot be repaired without a loss.
         let disk = CowView::new(open(&image));
         let (mut sector, mut at) = ([0; 32], start + fat + 2 * length);
         while sector[..11] != *b"CONFIG  TXT" {
@@ -234,7 +236,7 @@ fn small_faults_of_a_fat_volume_are_put_right_as_fsck_does() {
     }
 }
 
-/// Real file systems, since what mkfs makes of an option decides.
+/// Real file systems, because the result of an option depends on mkfs.
 #[test]
 fn shapes_of_ext4_that_are_not_supported_are_named_with_the_mend() {
     let dir = tempfile::tempdir().unwrap();
@@ -298,7 +300,7 @@ fn an_ext4_volume_that_needs_recovery_is_not_written() {
     assert!(error.contains("e2fsck"), "{error}");
 }
 
-/// An image, and where the partition of its root lies.
+/// An image, and where the partition of its root is.
 fn image_with(dir: &Path, features: &[&str]) -> (PathBuf, Range<u64>) {
     std::fs::create_dir_all(dir).unwrap();
     let image = TestImage::builder().ext4_features(features).build(dir);
@@ -361,7 +363,7 @@ fn a_volume_whose_bitmaps_contradict_its_descriptors_is_in_use_as_a_whole() {
         let mut raw = [0; 4];
         open(&image).read_at(table, &mut raw).unwrap();
         let bitmap = root.start + u64::from(u32::from_le_bytes(raw)) * block;
-        // Only a checksum sees a block that is free in place of another one.
+        // Only a checksum shows a block that is free instead of another one.
         let mut bits = [0; 1];
         open(&image).read_at(bitmap, &mut bits).unwrap();
         let view = Arc::new(CowView::new(open(&image)));
@@ -370,7 +372,7 @@ fn a_volume_whose_bitmaps_contradict_its_descriptors_is_in_use_as_a_whole() {
         if features.contains(&"^metadata_csum,^uninit_bg") {
             continue;
         }
-        // The count of directories, which nothing else here looks at.
+        // The count of directories, which no other check here reads.
         let view = Arc::new(CowView::new(open(&image)));
         view.write_at(table + 0x10, &[0xee]).unwrap();
         assert!(is_whole(view, &root), "{features:?}: descriptor");
@@ -385,7 +387,7 @@ fn a_fat_volume_is_in_use_as_a_whole_only_where_its_table_is_not_to_be_believed(
     let boot = layout.boot.start..layout.boot.start + layout.boot.len;
     let fat = boot.start + 32 * 512;
     for (at, bytes, whole) in [
-        // No journal: the table is all there is.
+        // There is no journal: the table has all information.
         (boot.start + 65, vec![1], false),
         // The copies differ.
         (fat + 4 * 5000, vec![0xff, 0xff, 0xff, 0x0f], true),

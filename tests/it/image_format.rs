@@ -1,4 +1,5 @@
-//! What is baked from a fixed base has the bytes that are pinned here, so that no change of the code leaves old bytes in a cache unnoticed.
+//! An image of a fixed base has the bytes that are pinned here, so that a change of the code cannot
+//! leave old bytes in a cache unnoticed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::packages_cli::raw::raw_deb;
 use testkit::world::World;
 
-/// [`IMAGE_FORMAT`] for which the hashes below are right.
+/// The [`IMAGE_FORMAT`] to which the hashes below belong.
 const FORMAT: u32 = 4;
 /// SHA-256 of images of this format.
 const PINNED: [(&str, &str); 4] = [
@@ -32,7 +33,8 @@ const PINNED: [(&str, &str); 4] = [
     ),
 ];
 
-/// A small base, the same bytes on every machine: it is kept in the tree, since mkfs.ext4 and mkfs.vfat write other bytes in other versions.
+/// A small base with the same bytes on every machine: the repository has it, because mkfs.ext4 and
+/// mkfs.vfat write other bytes in other versions.
 fn base() -> PathBuf {
     PathBuf::from(concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -40,7 +42,7 @@ fn base() -> PathBuf {
     ))
 }
 
-/// The hashes of the images of two nodes.
+/// Returns the hashes of the images of two nodes.
 fn bake(more: &str) -> Vec<String> {
     let world = World::without_base(2);
     fs::write(

@@ -1,4 +1,4 @@
-//! The library as a user of it sees it: `examples/bake.rs` bakes images that the program verifies.
+//! The library as its user sees it: `examples/bake.rs` makes images that the program verifies.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use assert_cmd::Command;
 
 use testkit::world::World;
 
-/// Examples are compiled with the tests, beside the program.
+/// Cargo compiles examples with the tests, beside the program.
 fn example() -> PathBuf {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_kraken-flash"));
     program.with_file_name("examples").join("bake")

@@ -175,7 +175,10 @@ fn nodes_show_their_stages_unless_one_line_says_no() {
     assert_eq!(elsewhere.problems()[0].hint(), Some("`status` belongs in [system]"));
     // Its name before 0.1.0.
     let old = kraken_spec::load("x", "[system]\ntell = false\n", &Nothing).unwrap_err();
-    assert_eq!(old.problems()[0].hint(), Some("`tell` is called `status` now, in [system]"));
+    assert_eq!(
+        old.problems()[0].hint(),
+        Some("`tell` is called `status` now, in [system]")
+    );
 }
 
 #[test]

@@ -134,7 +134,11 @@ fn a_snapshot_gives_what_the_log_from_its_beginning_gives() {
         for (files, skipped_snapshots) in [(damaged, snapshots.len()), (without, 0)] {
             let node = files.node();
             let raft = node.raft.as_ref().unwrap();
-            assert_eq!((raft.snapshot, raft.skipped_snapshots.len()), (None, skipped_snapshots), "{name}");
+            assert_eq!(
+                (raft.snapshot, raft.skipped_snapshots.len()),
+                (None, skipped_snapshots),
+                "{name}"
+            );
             assert!(raft.entries > with.entries);
             assert_eq!(raft.store, with.store, "{name}");
             assert_eq!((&raft.members, raft.commit), (&with.members, with.commit), "{name}");

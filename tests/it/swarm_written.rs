@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 
 use crate::swarm_support::{Files, SEGMENT};
 use kraken_swarm_check::Mode;
-use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, StateError, Member, Role, Spec, StateKind};
+use kraken_swarm_state::{Availability, ClusterKeys, Member, Role, Spec, StateError, StateKind, StateWriter};
 
 const SEED: [u8; 32] = [7; 32];
 const KEY: &str = "certificates/swarm-node.key";
@@ -124,7 +124,10 @@ fn what_can_be_no_swarm_is_an_error() {
     leaderless.nodes.remove(0);
     let mut twice = good.clone();
     twice.nodes[3].number = 2;
-    assert!(matches!(StateWriter::new(&keys, &leaderless), Err(StateError::NoManager)));
+    assert!(matches!(
+        StateWriter::new(&keys, &leaderless),
+        Err(StateError::NoManager)
+    ));
     assert!(matches!(StateWriter::new(&keys, &twice), Err(StateError::Twice(2))));
     let forge = StateWriter::new(&keys, &good).unwrap();
     assert!(matches!(forge.node(8), Err(StateError::NoNode(8))));

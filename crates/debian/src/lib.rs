@@ -50,7 +50,7 @@ pub use fetch::{Fetch, FetchFailed};
 pub use image::{ImageError, ImageState};
 pub use load::{FailedArchive, Loaded, load, load_available};
 pub use openpgp::OpenPgpError;
-pub use pick::{RequestedPackage, LocalDeb, Pick, PickFrom, Request, Resolution};
+pub use pick::{LocalDeb, Pick, PickFrom, Request, RequestedPackage, Resolution};
 pub use resolve::{ResolveError, resolve};
 pub use sources::{KeyFile, SignedBy, Source};
 pub use unpack::{DryRun, PathFilter, Preinst, UnpackError, Unpacked, unpack};

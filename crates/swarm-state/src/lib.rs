@@ -48,7 +48,7 @@ mod wal;
 
 pub use authority::{NOT_AFTER, NOT_BEFORE};
 pub use docker_state::MANAGER_PORT;
-pub use forge::{StateWriter, StateError, StateEntry, StateKind, cluster_id, token};
+pub use forge::{StateEntry, StateError, StateKind, StateWriter, cluster_id, token};
 pub use keys::{ClusterKeys, KeysError};
 pub use spec::{Availability, Member, Role, Spec};
 pub use token::Token;

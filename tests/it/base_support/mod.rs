@@ -1,4 +1,5 @@
-//! What the tests of `base` share: a small disk image, real packers, and a web server on loopback that misbehaves on demand.
+//! Shared by the tests of `base`: a small disk image, real packers, and a web server on loopback
+//! with faults on demand.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::{HashMap, VecDeque};
@@ -34,7 +35,7 @@ pub fn disk_image(size: usize) -> Vec<u8> {
     image[446 + 8..446 + 12].copy_from_slice(&2048u32.to_le_bytes());
     image[446 + 12..446 + 16].copy_from_slice(&((size / 512) as u32 - 2048).to_le_bytes());
     image[510..512].copy_from_slice(&[0x55, 0xaa]);
-    // No signature of something else by chance.
+    // It must not have the signature of another format by chance.
     image[0..2].fill(0);
     image[512..520].fill(0);
     image[1080..1082].fill(0);
@@ -49,7 +50,8 @@ pub fn hex_sha256(bytes: &[u8]) -> String {
     hex::encode(sha256(bytes))
 }
 
-/// Packs the file at `path` with a command line (`FILE` stands for it) whose output goes to stdout; returns that.
+/// Packs the file at `path` with a command line (`FILE` stands for it) whose output goes to stdout;
+/// returns that output.
 pub fn pack(path: &Path, command: &str) -> Vec<u8> {
     let line = command.replace("FILE", &format!("'{}'", path.display()));
     let output = Command::new("sh").arg("-c").arg(&line).output().expect("running sh");
@@ -61,7 +63,7 @@ pub fn pack(path: &Path, command: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// Every way of packing that the tests know: name and command line.
+/// Every way of packing that the tests use: name and command line.
 pub const PACKERS: &[(&str, &str)] = &[
     ("xz", "xz -1 -c FILE"),
     ("xz of several blocks", "xz -1 -T2 --block-size=1MiB -c FILE"),
@@ -82,7 +84,7 @@ pub const PACKERS: &[(&str, &str)] = &[
     ("zip", "cd $(dirname FILE) && zip -q -1 - $(basename FILE)"),
 ];
 
-/// A folder with a cache in it, and the means to obtain bases from it.
+/// A folder with a cache in it, and a function to obtain bases from it.
 pub struct Desk {
     pub folder: tempfile::TempDir,
     pub options: Options,
@@ -120,7 +122,7 @@ impl Desk {
         obtain(image, &self.options, Job::new(&Silent, &self.interrupt))
     }
 
-    /// Names in a folder of the cache, sorted.
+    /// Returns the names in a folder of the cache, sorted.
     pub fn cached(&self, folder: &str) -> Vec<String> {
         let folder = self.folder.path().join("cache").join(folder);
         let Ok(entries) = std::fs::read_dir(folder) else {
@@ -132,7 +134,8 @@ impl Desk {
         names
     }
 
-    /// The cache must hold nothing that looks finished, nor anything half-made but a part to be resumed.
+    /// Checks that the cache has no file that looks finished, and nothing unfinished except a part
+    /// that can be resumed.
     #[track_caller]
     pub fn assert_nothing_finished(&self) {
         assert_eq!(self.cached("raw"), Vec::<String>::new());
@@ -159,24 +162,24 @@ pub fn assert_is(base: &Base, raw: &[u8]) {
     assert!(std::fs::read(&base.raw).expect("raw image") == raw, "the bytes differ");
 }
 
-/// What goes wrong with one answer.
+/// A fault of one answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The connection breaks after so many bytes of body.
+    /// The connection breaks after this many bytes of the body.
     Drop(usize),
-    /// So many bytes of body come, then nothing.
+    /// This many bytes of the body arrive, then nothing more.
     Hang(usize),
-    /// `Range` is passed over.
+    /// `Range` is ignored.
     NoRange,
-    /// A status and nothing else.
+    /// Only a status.
     Status(u16),
     /// A redirect.
     Redirect(String),
-    /// The body comes in pieces of so many bytes, each after a pause in milliseconds.
+    /// The body arrives in parts of this many bytes, each after a pause in milliseconds.
     Trickle(usize, u64),
     /// The body never ends.
     Endless,
-    /// `Content-Length` is left out.
+    /// There is no `Content-Length`.
     NoLength,
 }
 
@@ -216,7 +219,7 @@ impl Server {
         Self { address, site }
     }
 
-    /// Puts a page up, with faults for the requests to come, one each.
+    /// Adds a page, with one fault for each of the next requests.
     pub fn put(&self, path: &str, body: &[u8], etag: Option<&str>, faults: &[Fault]) -> String {
         let page = Page {
             body: body.to_vec(),
@@ -227,7 +230,7 @@ impl Server {
         format!("{}{path}", self.address)
     }
 
-    /// One line a request: path, and `Range` if there was one.
+    /// Returns one line per request: the path, and `Range` if there was one.
     pub fn log(&self) -> Vec<String> {
         self.site.lock().expect("site").log.clone()
     }

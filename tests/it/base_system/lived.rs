@@ -1,4 +1,5 @@
-//! Images that have been in use: what of it is seen, what is taken out, what is named.
+//! Images that have run on a card: which traces are found, which are removed, and which are
+//! reported.
 
 use kraken_disk::FileTree;
 use kraken_flash::base::Customised;
@@ -6,7 +7,7 @@ use kraken_overlay::{EntryPath, Kind, Volume};
 
 use testkit::images::{Disk, MACHINES_OWN, bookworm, bullseye, kraken, make, pristine, text, trixie};
 
-/// The three stand-ins with what a fresh Raspberry Pi OS has and that looks like a life.
+/// The three stand-ins, with files of a fresh Raspberry Pi OS that look like traces of use.
 fn fresh() -> [Disk; 3] {
     [trixie(), bookworm(), bullseye()].map(|mut disk| {
         disk.root
@@ -116,7 +117,7 @@ fn the_mark_of_a_first_boot_is_that_of_the_release() {
     const ID: &[u8] = b"0123456789abcdef0123456789abcdef\n";
     for (id, waits, want) in [
         (ID, true, "uninitialized\n"),
-        (b"".as_slice(), true, "uninitialized\n"), // a Trixie that somebody cleaned
+        (b"".as_slice(), true, "uninitialized\n"), // a Trixie that the user cleaned
         (b"uninitialized\n".as_slice(), true, "uninitialized\n"),
         (b"uninitialized\n".as_slice(), false, "uninitialized\n"),
         (ID, false, ""),
@@ -141,7 +142,7 @@ fn the_mark_of_a_first_boot_is_that_of_the_release() {
 #[test]
 fn the_root_file_system_grows_again() {
     let at = |path: &str| EntryPath::new(path).unwrap();
-    // Trixie: the word for the initramfs, and the unit where its own section says.
+    // Trixie: the word for the initramfs, and the unit where its own [Install] section puts it.
     let mut disk = trixie().lived();
     disk.boot.file(
         "/cmdline.txt",
@@ -165,7 +166,7 @@ fn the_root_file_system_grows_again() {
         "{cmdline}"
     );
     assert_eq!(text(&common, Volume::Root, "/etc/machine-id"), "uninitialized\n");
-    // Bookworm: its own init once more.
+    // Bookworm: its own init again.
     let mut disk = bookworm().lived();
     disk.boot.file("/cmdline.txt", *b"root=PARTUUID=1-02 rootwait\n");
     disk.root
@@ -181,7 +182,7 @@ fn the_root_file_system_grows_again() {
     );
     let grows = at("/etc/systemd/system/multi-user.target.wants/kraken-grow.service");
     assert!(overlay.get(Volume::Root, &grows).is_none());
-    // Bullseye used its script up; a Debian with cloud-init has growpart.
+    // Bullseye removed its script after use; a Debian with cloud-init has growpart.
     assert!(
         pristine(&bullseye().lived(), &kraken())
             .get(Volume::Root, &grows)
@@ -191,7 +192,8 @@ fn the_root_file_system_grows_again() {
     assert!(pristine(&disk, &kraken()).get(Volume::Root, &grows).is_some());
     disk.root.file("/usr/bin/growpart", *b"#!/bin/sh\n");
     assert!(pristine(&disk, &kraken()).get(Volume::Root, &grows).is_none());
-    // A fresh image is left as it is, also one without the word: somebody wants a small root file system.
+    // A fresh image is not changed, even one without the word: its user wants a small root file
+    // system.
     let mut disk = trixie();
     disk.boot.file("/cmdline.txt", *b"root=PARTUUID=1-02 rootwait\n");
     assert!(pristine(&disk, &kraken()).is_empty());
@@ -298,7 +300,7 @@ fn what_cannot_be_taken_back_is_named() {
                     *b"# his\nssh-ed25519 A a\n\nssh-ed25519 B b\n",
                 );
             }
-            // Nobody can log in to it.
+            // No account can log in to it.
             2 => drop(
                 disk.append("/etc/passwd", bob)
                     .append("/etc/shadow", "bob:!:20000:0:99999:7:::\n"),

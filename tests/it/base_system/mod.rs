@@ -1,4 +1,4 @@
-//! What an image says of itself, from images in memory.
+//! The facts that an image contains about itself, from images in memory.
 
 mod lived;
 

@@ -1,4 +1,4 @@
-//! The HTML report, read as XHTML: what is in it, and that nothing hostile becomes a part of the page.
+//! The HTML report, read as XHTML: its content, and that no hostile text becomes part of the page.
 
 use std::collections::BTreeSet;
 
@@ -77,7 +77,8 @@ fn every_node_is_in_picture_timeline_and_tables_and_links_lead_somewhere() {
     }
 }
 
-/// Cards are inside the picture, none lies on another or on the switch, and no cable runs through a card.
+/// Checks that cards are inside the picture, that none overlaps another or the switch, and that no
+/// cable crosses a card.
 #[test]
 fn pictures_of_one_to_forty_nodes_have_room_for_all() {
     for nodes in 1..=40 {
@@ -124,7 +125,8 @@ fn pictures_of_one_to_forty_nodes_have_room_for_all() {
     }
 }
 
-/// Points along a path of `M x y`, `V y`, `H x` and `Q x y x y`, close enough to each other to hit every card on the way.
+/// Returns points along a path of `M x y`, `V y`, `H x` and `Q x y x y`, close enough to each other
+/// to hit every card on the way.
 fn points(path: &str) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = Vec::new();
     let starts: Vec<usize> = path

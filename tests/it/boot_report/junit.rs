@@ -1,4 +1,5 @@
-//! The JUnit XML: what the schemas of Jenkins and Surefire ask for, and that CI comes to the same verdict as the program.
+//! The JUnit XML: it follows the schemas of Jenkins and Surefire, and CI comes to the same verdict
+//! as the program.
 
 use kraken_flash::boot_check::{BootReport, Outcome, render};
 use proptest::prelude::*;
@@ -104,8 +105,9 @@ proptest! {
     }
 }
 
-/// What `junit-10.xsd` of Jenkins's xUnit plugin and `surefire-test-report.xsd` both ask for: which elements stand where and in which order,
-/// which attributes they have and must have, of which types; and that the counts are those of the cases.
+/// The rules that `junit-10.xsd` of Jenkins's xUnit plugin and `surefire-test-report.xsd` share:
+/// the elements, their order, their required and optional attributes with types; and that the
+/// counts are those of the cases.
 fn obeys_the_schemas(xml: &str) {
     let document = Document::parse(xml).unwrap_or_else(|error| panic!("{error}:\n{xml}"));
     let root = document.root_element();
@@ -165,7 +167,7 @@ fn count(node: Node, name: &str) -> usize {
     node.attribute(name).unwrap().parse().unwrap()
 }
 
-/// No attribute but these, of their types.
+/// Checks that there are no attributes but these, with these types.
 fn attributes(node: Node, needed: &[&str], allowed: &[&str]) {
     for name in needed {
         assert!(node.has_attribute(*name), "{node:?} has no {name}");
@@ -186,7 +188,7 @@ fn attributes(node: Node, needed: &[&str], allowed: &[&str]) {
     }
 }
 
-/// Elements in this order and no others.
+/// Checks that there are these elements in this order, and no others.
 fn in_order(node: Node, order: &[&str]) {
     let places: Vec<usize> = node
         .children()

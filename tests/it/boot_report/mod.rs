@@ -1,4 +1,4 @@
-//! A boot report as text, JSON, JUnit XML and HTML: what a user, a CI server and a browser get of it.
+//! A boot report as text, JSON, JUnit XML and HTML: what a user, a CI server and a browser receive.
 
 mod html;
 mod junit;
@@ -24,7 +24,7 @@ fn the_text_says_what_is_right_in_a_line_and_all_of_what_is_not() {
     }
 }
 
-/// A single node, without a swarm: nothing to prove of several.
+/// A single node without a swarm: there is nothing to check between nodes.
 fn single() -> BootReport {
     let mut report = reports::good(1, 0);
     report.nodes[0].role = "none".into();
@@ -45,7 +45,9 @@ fn nothing_of_a_guest_moves_colours_or_hides_text() {
     ] {
         let bad: Vec<char> = shown
             .chars()
-            .filter(|c| (c.is_control() && *c != '\n') || (*c != '\u{fffd}' && kraken_foundation::text::is_deceptive(*c)))
+            .filter(|c| {
+                (c.is_control() && *c != '\n') || (*c != '\u{fffd}' && kraken_foundation::text::is_deceptive(*c))
+            })
             .collect();
         assert!(bad.is_empty(), "{name}: {bad:?}");
         assert!(shown.contains("gnp.exe"), "{name}: the evidence is gone");
@@ -117,7 +119,7 @@ fn an_image_that_is_none_of_the_set_is_in_every_report_and_none_of_them_is_good(
         (&json["good"], &json["cluster-checks"][0]["name"]),
         (&false.into(), &"set".into())
     );
-    // What is wrong with the nodes together is said beside it.
+    // The faults between nodes are reported beside it.
     let mut both = report;
     both.cluster_checks[2].outcome = Outcome::Failed;
     let text = render::text(&both);

@@ -1,4 +1,5 @@
-//! Made-up boot reports: one that is good, one with several failures, one that was interrupted, a hostile one.
+//! Invented boot reports: a good one, one with several failures, one that was interrupted, a
+//! hostile one.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::net::Ipv4Addr;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 
 use kraken_flash::boot_check::{BootReport, Check, NodeReport, Outcome, Stage};
 
-/// The checks of a node: name, what it proves, evidence, how long it takes in milliseconds.
+/// The checks of a node: name, what it checks, evidence, how long it takes in milliseconds.
 const CHECKS: [(&str, &str, &str, u64); 9] = [
     (
         "kernel",
@@ -59,7 +60,7 @@ const CHECKS: [(&str, &str, &str, u64); 9] = [
     ),
 ];
 
-/// A report of `nodes` nodes that are all right; the first `managers` are managers.
+/// Returns a report of `nodes` nodes that all pass; the first `managers` are managers.
 pub fn good(nodes: u8, managers: u8) -> BootReport {
     let nodes: Vec<NodeReport> = (1..=nodes).map(|number| node(number, number <= managers)).collect();
     let ready = nodes
@@ -106,7 +107,7 @@ pub fn good(nodes: u8, managers: u8) -> BootReport {
     }
 }
 
-/// Several things are wrong: a login on node 3, all of node 5, and so the swarm.
+/// Several faults: a login on node 3, everything on node 5, and so the swarm.
 pub fn failing() -> BootReport {
     let mut report = good(7, 3);
     let third = &mut report.nodes[2];
@@ -163,7 +164,7 @@ pub fn failing() -> BootReport {
     report
 }
 
-/// Ctrl-C after half a minute: one node came far, one just began, one never did.
+/// Ctrl-C after half a minute: one node had passed most checks, one had just started, one had not.
 pub fn interrupted() -> BootReport {
     let mut report = good(3, 1);
     report.interrupted = true;
@@ -180,7 +181,7 @@ pub fn interrupted() -> BootReport {
     report
 }
 
-/// What markup, terminals and readers may be deceived with.
+/// Text that may deceive markup, terminals and readers.
 pub const HOSTILE: [&str; 6] = [
     "</script><script>alert(1)</script><svg onload=\"alert(2)\"><img src=http://evil.example/x.png onerror=alert(3)>",
     "]]></system-out></testsuite><!-- &lt; &amp; &#0; \u{0}\u{1}\u{b}\u{fffe}",
@@ -190,7 +191,7 @@ pub const HOSTILE: [&str; 6] = [
     "</style></title></pre></details><base href=\"http://evil.example/\"><meta http-equiv=\"refresh\" content=\"0;url=http://evil.example/\">",
 ];
 
-/// As [`failing`], with hostile text wherever a guest, a name or a path could have put it.
+/// Like [`failing`], with hostile text wherever a guest, a name or a path could contain it.
 pub fn hostile() -> BootReport {
     let all = HOSTILE.join(" ");
     let mut report = failing();
@@ -231,7 +232,7 @@ fn passed(name: &'static str, title: &str, seen: &str, began_ms: u64, took_ms: u
     }
 }
 
-/// Nodes start one second after the other, and each is somewhat slower than the one before.
+/// Nodes start one second after each other, and each is a little slower than the one before.
 fn node(number: u8, manager: bool) -> NodeReport {
     let mut at = u64::from(number) * 1_000;
     let (mut checks, mut stages) = (Vec::new(), Vec::new());
@@ -285,7 +286,7 @@ fn node(number: u8, manager: bool) -> NodeReport {
     }
 }
 
-/// Lets a check fail after a time; those after it are not reached.
+/// Makes a check fail after a time; later checks are not reached.
 fn fail(node: &mut NodeReport, name: &str, expected: &str, seen: &str, cause: Option<&str>, after_ms: u64) {
     let at = node
         .checks
@@ -311,7 +312,7 @@ fn not_reached(check: &mut Check) {
     (check.began_ms, check.ended_ms) = (0, 0);
 }
 
-/// All nodes are right, and beside their images lay another one.
+/// All nodes pass, and another image is beside theirs.
 pub fn with_a_stranger() -> BootReport {
     let mut report = good(2, 1);
     let seen = "images/kraken-3.img is not an image of this set: it is kraken-3 (node 3), and the cluster has 2 nodes; \

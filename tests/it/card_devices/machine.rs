@@ -1,6 +1,7 @@
-//! Machines written down: a short text becomes a tree of sysfs, procfs, udev's database and device nodes.
+//! Machines as text: a short description becomes a tree of sysfs, procfs, udev's database and
+//! device nodes.
 //!
-//! The form is described in `tests/fixtures/devices/README.md`.
+//! `tests/fixtures/devices/README.md` describes the format.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,10 +11,10 @@ use std::path::{Path, PathBuf};
 use kraken_flash::card::{Host, Policy};
 use tempfile::TempDir;
 
-/// A question to the guard: a path, and what the user allows.
+/// A request to the guard: a path, and what the user allows.
 pub struct Ask {
     pub path: PathBuf,
-    /// The options as they stand in the text.
+    /// The options as they are in the text.
     pub options: String,
     pub policy: Policy,
 }
@@ -36,7 +37,7 @@ struct Builder {
     /// Folders of devices by name, below the root.
     folders: BTreeMap<String, PathBuf>,
     holders: Vec<(String, String)>,
-    /// The device, and the partition of it, that indented lines speak of.
+    /// The device, and its partition, to which indented lines belong.
     disk: Option<(String, String)>,
     part: Option<(String, String)>,
 }
@@ -104,7 +105,7 @@ impl Builder {
                 None => true,
                 Some(word) if word.starts_with('#') => {
                     let title = line.trim_start_matches(['#', ' ']);
-                    // The first line of the situation itself; not that of what it includes.
+                    // The first line of the situation itself, not of the one that it includes.
                     if index == 0 && self.title.is_none() {
                         self.title = Some(title.into());
                     }
@@ -117,7 +118,7 @@ impl Builder {
         }
     }
 
-    /// A line that stands by itself.
+    /// Reads a line that is not indented.
     fn entry(&mut self, words: &[&str], line: &str) -> bool {
         match *words {
             ["with", other] => {
@@ -167,7 +168,7 @@ impl Builder {
         true
     }
 
-    /// An indented line, about the disk or the partition above it.
+    /// Reads an indented line, about the disk or the partition above it.
     fn detail(&mut self, words: &[&str], line: &str) -> bool {
         let Some((disk, _)) = self.disk.clone() else {
             return false;
@@ -228,7 +229,7 @@ impl Builder {
             self.place(format!("sys/block/{name}")),
         )
         .unwrap();
-        // As the kernel has them: `device` leads to what the disk belongs to.
+        // As in the kernel: `device` leads to the device that the disk belongs to.
         if !place.starts_with("virtual/block") {
             let device = if place.ends_with("/block") { "../.." } else { ".." };
             symlink(device, self.place(folder.join("device"))).unwrap();
@@ -277,7 +278,7 @@ impl Builder {
         }
     }
 
-    /// Where a path is in the tree, its folder made.
+    /// Returns where a path is in the tree, and makes its folder.
     fn place(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         let place = self.root.join(path.strip_prefix("/").unwrap_or(path));
@@ -294,7 +295,7 @@ impl Builder {
     }
 }
 
-/// The subsystem of a part of a path in sysfs, by its form.
+/// Returns the subsystem of a part of a path in sysfs, by its form.
 fn subsystem(part: &str) -> Option<&'static str> {
     let numbered = |prefix: &str| {
         part.strip_prefix(prefix)
@@ -316,7 +317,7 @@ fn subsystem(part: &str) -> Option<&'static str> {
     }
 }
 
-/// `\u{202e}` for what cannot be seen in a text file; `\n` for a line feed.
+/// Replaces `\u{202e}` by that invisible character, and `\n` by a line feed.
 fn unescaped(value: &str) -> String {
     let mut plain = String::new();
     let mut rest = value;

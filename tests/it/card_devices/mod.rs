@@ -1,4 +1,5 @@
-//! Which devices are cards, and which are never written: machines written down, golden sentences, hostile text.
+//! Which devices are cards, and which are never written: machines as text, golden sentences,
+//! hostile text.
 
 mod machine;
 
@@ -65,7 +66,7 @@ fn every_situation_has_its_verdict_and_its_sentences() {
     golden("tests/golden/devices.txt", &got.join("\n"));
 }
 
-/// What no option may open: tried with all of them.
+/// Refusals that no option may lift: tried with all options.
 #[test]
 fn no_option_opens_what_carries_the_system_or_is_in_use() {
     let everything = Policy {
@@ -161,7 +162,7 @@ fn names_that_turn_text_around_are_defused_in_words_and_json() {
             .find(|c| c.is_control() || ('\u{200b}'..='\u{202e}').contains(c) || ('\u{2066}'..='\u{2069}').contains(c));
         assert_eq!(bad, None, "{text}");
     }
-    // For the system call it is the path that it is.
+    // The system call accepts the path as it is.
     assert!(card.mounts()[0].path().to_str().unwrap().contains('\u{202e}'));
 }
 
@@ -230,7 +231,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
-    /// Whatever stands in the files, there is an answer, and nothing in it can deceive.
+    /// For every content of the files there is an answer, and nothing in it can deceive.
     #[test]
     fn hostile_text_in_every_file_never_panics(
         which in 0usize..1000,
@@ -242,7 +243,7 @@ proptest! {
         let mut all = Vec::new();
         files(machine.root(), &mut all);
         for (index, file) in all.iter().enumerate() {
-            // All of them, or one in a few: what is whole leads deeper.
+            // All of them, or a few: valid files lead deeper.
             if index % some == 0 {
                 fs::write(file, &bytes[index % bytes.len()]).unwrap();
             }
@@ -258,7 +259,8 @@ proptest! {
         }
     }
 
-    /// One line of a table of mounts broken at a time: the kernel's own words with a hostile name in them.
+    /// Breaks one line of a table of mounts at a time: the kernel's own words with a hostile name
+    /// in them.
     #[test]
     fn hostile_tables_of_mounts_never_panic(line in "[0-9:/ \\\\a-z,=\\-]{0,120}", place in 0usize..8) {
         let machine = Machine::load("live-debian");

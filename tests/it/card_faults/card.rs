@@ -9,7 +9,7 @@ use kraken_flash::card::Target;
 use kraken_foundation::interrupt::Interrupt;
 pub use random::Random;
 
-/// A small generator with a seed, so that a run that failed can be had again.
+/// A small generator with a seed, so that a failed run can be repeated.
 mod random {
     /// splitmix64.
     pub struct Random(pub u64);
@@ -33,31 +33,32 @@ const BLOCK: u64 = 512;
 /// The card's size in bytes.
 pub const CARD: u64 = 20 << 20;
 
-/// What goes wrong with a card, and when.
+/// The fault of a card, and when it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     Nothing,
     /// The n-th write fails, once.
     Write(u64),
-    /// The n-th write fails with the card being full.
+    /// The n-th write fails because the card is full.
     Full(u64),
-    /// The n-th write puts down half of what it got, and says that all went well.
+    /// The n-th write stores half of its data and reports success.
     Short(u64),
     /// The n-th read fails, once.
     Read(u64),
-    /// The n-th read gives one bit turned over.
+    /// The n-th read returns one flipped bit.
     Flip(u64),
-    /// A bit on the card turns over after the n-th write.
+    /// A bit on the card flips after the n-th write.
     Rot(u64),
     /// The card is gone from the n-th request on.
     Gone(u64),
-    /// The power goes at the n-th request: what was not flushed may be there, in part, or not.
+    /// The power fails at the n-th request: data that was not flushed may be there, in part, or
+    /// not.
     Power(u64),
-    /// Flushing fails, once, at the n-th time, and what was not flushed is lost.
+    /// The n-th flush fails, once, and data that was not flushed is lost.
     Flush(u64),
-    /// What is written beyond this many bytes lands further down.
+    /// Data beyond this many bytes is written to an earlier place.
     Wraps(u64),
-    /// What is written beyond this many bytes is lost, and reads as zeros.
+    /// Data beyond this many bytes is lost, and reads as zeros.
     Ends(u64),
     /// The user asks to stop at the n-th request.
     Interrupt(u64),
@@ -65,9 +66,9 @@ pub enum Fault {
 
 #[derive(Default)]
 pub struct Inside {
-    /// What is on the medium.
+    /// The content of the medium.
     pub medium: Vec<u8>,
-    /// What the card took and did not put down yet: it may do so in any order.
+    /// Data that the card has accepted and not stored yet: it may store it in any order.
     taken: BTreeMap<u64, Vec<u8>>,
     pub requests: u64,
     pub writes: u64,
@@ -107,7 +108,7 @@ impl Card {
         self.random.lock().unwrap().below(most)
     }
 
-    /// Counts a request; an error when the card is not there any more.
+    /// Counts a request; returns an error when the card is gone.
     fn request(&self, inside: &mut Inside) -> io::Result<()> {
         inside.requests += 1;
         match self.fault {
@@ -115,7 +116,8 @@ impl Card {
             Fault::Gone(at) if inside.requests >= at => inside.dead = true,
             Fault::Power(at) if inside.requests >= at && !inside.dead => {
                 inside.dead = true;
-                // Of what it had taken, the card puts down some blocks, in any order, and one of them in part.
+                // The card stores some of the blocks that it had accepted, in any order, and one of
+                // them in part.
                 for (offset, bytes) in std::mem::take(&mut inside.taken) {
                     for (index, block) in bytes.chunks(BLOCK as usize).enumerate() {
                         if self.random(2) == 0 {
@@ -138,7 +140,7 @@ impl Card {
         }
     }
 
-    /// What is on the card when it is put into a Pi.
+    /// Returns the content of the card when it is put into a Pi.
     pub fn pulled_out(&self) -> Vec<u8> {
         let mut inside = self.inside.lock().unwrap();
         if !inside.dead {
@@ -185,7 +187,7 @@ impl Target for Card {
             Fault::Ends(end) if offset >= end => return Ok(()),
             _ => {}
         }
-        // What is taken later covers what was taken before.
+        // Later data covers earlier data.
         Self::settle(&mut inside);
         inside.taken.insert(offset, bytes);
         if let Fault::Rot(at) = self.fault
@@ -240,7 +242,7 @@ impl Target for Card {
         let mut inside = self.inside.lock().unwrap();
         self.request(&mut inside)?;
         Self::settle(&mut inside);
-        // What was discarded reads as anything: here, as the old system.
+        // Discarded blocks may read as anything: here, as the old system.
         let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
         inside.medium[range.clone()].fill(0x5d);
         let old = Self::new(Fault::Nothing, 0).inside.into_inner().unwrap().medium;

@@ -1,4 +1,5 @@
-//! Cards that fail in every way, at any moment: what was not written and proven is never called a success, and never looks bootable.
+//! Cards that fail in every way, at any moment: a card that was not written and verified is never
+//! reported as a success, and never looks bootable.
 
 mod card;
 
@@ -15,7 +16,7 @@ use proptest::prelude::*;
 
 const IMAGE: u64 = 16 << 20;
 
-/// An image with a boot sector, used ranges here and there, and old noise in between that nobody needs.
+/// An image with a boot sector, some used ranges, and old data in between that is not needed.
 fn image(seed: u64) -> (RamDisk, UsedMap) {
     let mut random = Random(seed);
     let mut bytes: Vec<u8> = (0..IMAGE / 8).flat_map(|_| random.next().to_le_bytes()).collect();
@@ -44,13 +45,13 @@ fn run(card: &Card, image: &(RamDisk, UsedMap), options: WriteOptions) -> Result
     write(&mut source, card, "a card", options, Job::new(&Silent, &card.interrupt))
 }
 
-/// Whether firmware or kernel would find a table there.
+/// Returns whether firmware or kernel would find a table there.
 fn is_bootable(card: &[u8]) -> bool {
     let end = card.len() - 512;
     card[510..512] == [0x55, 0xaa] || &card[512..520] == b"EFI PART" || &card[end..end + 8] == b"EFI PART"
 }
 
-/// Whether every used byte of the image is there.
+/// Returns whether every used byte of the image is there.
 fn is_whole(card: &[u8], image: &(RamDisk, UsedMap)) -> bool {
     let bytes = image.0.to_bytes();
     image.1.ranges().iter().all(|range| {
@@ -72,7 +73,7 @@ fn a_good_card_holds_the_image_and_nothing_of_what_was_there() {
     assert_eq!(report.image_size, IMAGE);
     let end = CARD as usize - 512;
     assert_ne!(&medium[end..end + 8], b"EFI PART", "the copy of the old GPT is gone");
-    // Every range that was written is told of, with its hash.
+    // Every written range is reported with its hash.
     let told: u64 = report.extents.iter().map(|extent| extent.end - extent.start).sum();
     assert_eq!(told, image.1.bytes());
 }
@@ -87,7 +88,8 @@ fn an_image_with_many_small_ranges_arrives() {
     assert!(is_whole(&card.pulled_out(), &image));
 }
 
-/// The requests of a run in which nothing goes wrong, so that faults fall into it and not behind its end.
+/// Returns the number of requests of a run without a fault, so that faults happen during the run
+/// and not after it.
 fn of_a_good_run(image: &(RamDisk, UsedMap)) -> (u64, u64, u64, u64) {
     let card = Card::new(Fault::Nothing, 0);
     run(&card, image, OPTIONS).unwrap();
@@ -110,7 +112,8 @@ fn whatever_fails_at_any_moment_is_no_success_and_does_not_look_bootable() {
             2 => Fault::Short(at(writes)),
             3 => Fault::Read(at(reads)),
             4 => Fault::Flip(at(reads)),
-            // The last two are the first MiB, after all else was proven: what rots then, rots in a drawer.
+            // The last two write the first MiB, after everything else was verified. Later faults
+            // happen after the run.
             5 => Fault::Rot(at(writes - 2)),
             6 => Fault::Gone(at(requests)),
             7 => Fault::Power(at(requests)),
@@ -121,7 +124,8 @@ fn whatever_fails_at_any_moment_is_no_success_and_does_not_look_bootable() {
         let result = run(&card, &image, OPTIONS);
         let medium = card.pulled_out();
         match result {
-            // A fault may hit what nobody needs: half a write of zeros, a bit of a free block, a test that is over.
+            // A fault may not matter: half of a write of zeros, a bit of a free block, a check that
+            // has ended.
             Ok(_) => assert!(
                 is_whole(&medium, &image),
                 "round {round}, {fault:?}, seed {seed}: a bad card passed"
@@ -133,8 +137,8 @@ fn whatever_fails_at_any_moment_is_no_success_and_does_not_look_bootable() {
                     "{error}"
                 );
                 let old = || medium == Card::new(Fault::Nothing, 0).inside.lock().unwrap().medium;
-                // Where the card is gone before anything was done, or with the very last block on its way, nothing can be put
-                // right any more: then it is as it was, or whole.
+                // When the card is gone before anything was done, or during the very last block,
+                // nothing can be repaired any more: the card is then as it was, or complete.
                 let gone = matches!(fault, Fault::Gone(_) | Fault::Power(_));
                 assert!(
                     !is_bootable(&medium) || old() || (gone && first_step(&card, &medium, &image)),
@@ -146,7 +150,7 @@ fn whatever_fails_at_any_moment_is_no_success_and_does_not_look_bootable() {
     assert!(failed > 900, "{failed} of 1200 runs failed: the faults do not hit");
 }
 
-/// A card that went away: either while the first emptying was on its way, or when all of the image was there.
+/// A card that was removed: either during the first emptying, or when all of the image was there.
 fn first_step(card: &Card, medium: &[u8], image: &(RamDisk, UsedMap)) -> bool {
     let flushed = card.inside.lock().unwrap().flushes;
     flushed == 0 || is_whole(medium, image)
@@ -174,7 +178,7 @@ fn a_card_that_could_not_be_emptied_after_a_failure_is_not_called_harmless() {
     ] {
         assert!(said.contains(words), "{words:?} is not in: {said}");
     }
-    // One that failed only once was emptied.
+    // A card that failed only once was emptied.
     let error = run(&Card::new(Fault::Write(20), 1), &image, OPTIONS).unwrap_err();
     assert!(matches!(error, WriteError::Card { .. }), "{error}");
 }
@@ -240,7 +244,7 @@ fn what_was_read_back_wrong_is_named_by_its_place() {
         }
         fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
             self.0.read(offset, bytes)?;
-            // Two sectors at 5 MiB that never hold what they should.
+            // Two sectors at 5 MiB that never store the right data.
             let bad = 5 << 20;
             for (index, byte) in bytes.iter_mut().enumerate() {
                 if (bad..bad + 1024).contains(&(offset + index as u64)) {
@@ -278,7 +282,7 @@ fn what_was_read_back_wrong_is_named_by_its_place() {
     assert_eq!(differences[0].range, 5 << 20..(5 << 20) + (256 << 10));
     assert!(error.to_string().contains("bytes 5242880 to 5505024"), "{error}");
     assert!(!is_bootable(&card.0.pulled_out()));
-    // Unasked, it goes unseen: that is what reading back is for.
+    // Without verification the fault is not found: that is why cards are read back.
     let mut source = ImageSource::of_image(&image.0, &image.1);
     let options = WriteOptions {
         verify: false,

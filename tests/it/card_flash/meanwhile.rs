@@ -1,4 +1,5 @@
-//! What was judged before the images are baked is what is written afterwards: with `--yes` nobody looks at it again.
+//! The device that was judged before the images are built is the one that is written afterwards:
+//! with `--yes` no user checks it again.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -9,13 +10,13 @@ use super::{CARD, text, world};
 use testkit::child::Killed;
 use testkit::loops::{LOOP, LoopDevice};
 
-/// As after a moment without power on a hub: names are given anew, in another order.
+/// As after a short power failure of a hub: devices get their names again, in another order.
 #[test]
 fn root_another_device_that_took_the_name_during_the_bake_is_not_written() {
     let world = world();
     let golden = world.at("cache/golden");
     fs::create_dir_all(&golden).unwrap();
-    // Whoever has this lock bakes; the program waits for it.
+    // The process with this lock builds images; the program waits for it.
     let turn = File::open(&golden).unwrap();
     turn.lock().unwrap();
     let (card, disk) = (

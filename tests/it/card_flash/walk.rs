@@ -1,4 +1,4 @@
-//! `cards`: from one card to the next, with one reader.
+//! `cards`: writes one card after the other, with one reader.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -29,12 +29,12 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
             .stdout(Stdio::piped());
         command
     };
-    // Nobody sees which device would be taken.
+    // No user sees which device would be used.
     let said = world.ends(&["cards", LOOP[0], LOOP[1]], 2);
     assert!(said.contains("name the reader with --device"), "{said}");
-    // The reader is empty at first. The first two cards; then the user has enough.
+    // The reader is empty at first. Two cards are written; then the user stops.
     reader.take_out();
-    // One that outlives its test would write the next test's card.
+    // A program that outlives its test would write the next test's card.
     let mut child = Killed::spawn(&mut walk());
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let (mut taken_out, mut exchanged) = (0, false);
@@ -43,9 +43,9 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
             std::thread::sleep(Duration::from_millis(700));
             reader.put_in(&files[0]);
         }
-        // Only now it has seen that the reader is empty, however busy the machine is.
+        // Only now the program has seen that the reader is empty, however busy the machine is.
         if line.contains("insert the card for kraken-2") {
-            // The reader announces the card anew that was just written, at once or after a while.
+            // The reader announces the written card again, immediately or after a while.
             reader.put_in(&files[0]);
             std::thread::sleep(Duration::from_millis(700));
             reader.take_out();
@@ -68,7 +68,7 @@ fn root_cards_walks_through_the_cluster_and_goes_on_where_it_stopped() {
         }
     }
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    // Another day.
+    // On another day.
     reader.put_in(&files[2]);
     let output = walk().output().unwrap();
     let said = testkit::said(&output);

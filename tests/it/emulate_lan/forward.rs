@@ -1,4 +1,4 @@
-//! Ports of 127.0.0.1 that lead to guests.
+//! Ports of 127.0.0.1 that are forwarded to guests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
@@ -26,14 +26,14 @@ fn connect(lan: &Net, guest: u8) -> TcpStream {
     stream
 }
 
-/// Bytes that are out of place when one is lost.
+/// Bytes that are in the wrong place when one is lost.
 fn bytes(seed: usize, length: usize) -> Vec<u8> {
     (0..length)
         .map(|n| ((n * 31 + seed * 7 + n / 251) % 256) as u8)
         .collect()
 }
 
-/// Sends all, ends, and reads all that comes back meanwhile.
+/// Sends everything, ends, and reads everything that arrives meanwhile.
 fn echoed(mut stream: TcpStream, sent: &[u8]) -> Vec<u8> {
     let mut writer = stream.try_clone().unwrap();
     std::thread::scope(|scope| {
@@ -217,7 +217,8 @@ fn a_client_that_breaks_off_makes_room_at_the_guest() {
         let mut stream = connect(&lan, 0);
         stream.write_all(b"hello").unwrap();
         stream.read_exact(&mut [0; 5]).unwrap();
-        // The guest serves one at a time: the next is refused unless it hears that this one is gone.
+        // The guest serves one connection at a time: the next is refused unless the guest learns
+        // that this one has ended.
         rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
         drop(stream);
         std::thread::sleep(Duration::from_millis(200 + n));

@@ -1,4 +1,4 @@
-//! A guest with a TCP/IP stack of its own, smoltcp, in a thread, and servers that it runs.
+//! A guest with a TCP/IP stack of its own, smoltcp, in a thread, and its servers.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -19,15 +19,17 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 /// What a guest does with a connection to its port.
 #[derive(Clone, Copy)]
 pub enum Server {
-    /// Sends back what comes, and ends when the other side has.
+    /// Sends back what it receives, and ends when the other side has ended.
     Echo,
-    /// Says a greeting at once, ends its own half, and counts what comes; it sends nothing more.
+    /// Sends a greeting at once, ends its own half, and counts what it receives; it sends nothing
+    /// more.
     GreetAndClose,
     /// Accepts, and neither reads nor writes.
     Mute,
-    /// Says a greeting at once, ends its own half, and resets the connection when a byte comes all the same.
+    /// Sends a greeting at once, ends its own half, and resets the connection when a byte arrives
+    /// all the same.
     GreetAndLeave,
-    /// Resets the connection when the first byte comes.
+    /// Resets the connection when the first byte arrives.
     Reset,
 }
 
@@ -43,7 +45,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// A guest that serves so many connections at once at [`PORT`].
+    /// Starts a guest that serves this many connections at the same time at [`PORT`].
     pub fn start(socket: &Path, mac: [u8; 6], address: Ipv4Addr, server: Server, connections: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let came = Arc::new(AtomicUsize::new(0));
@@ -54,7 +56,7 @@ impl Guest {
         Self { stop, came, thread }
     }
 
-    /// How many bytes have come in.
+    /// Returns how many bytes were received.
     pub fn came(&self) -> usize {
         self.came.load(Ordering::Relaxed)
     }
@@ -160,7 +162,7 @@ fn act(server: Server, socket: &mut tcp::Socket<'_>, greeted: &mut bool) -> usiz
     }
 }
 
-/// The guest's card: frames with their lengths on a socket.
+/// The guest's network card: frames with their lengths on a socket.
 struct Card {
     stream: UnixStream,
     inbox: Vec<u8>,
@@ -168,7 +170,7 @@ struct Card {
 }
 
 impl Card {
-    /// Sends what waits and reads what there is; `false` when the LAN hung up.
+    /// Sends waiting frames and reads available ones; `false` when the LAN closed the connection.
     fn exchange(&mut self) -> bool {
         while let Some(frame) = self.outbox.pop_front() {
             let length = u32::try_from(frame.len()).unwrap().to_be_bytes();

@@ -1,4 +1,4 @@
-//! The host on the LAN: it has the gateway's address, tells the time, and leads nowhere.
+//! The host on the LAN: it has the gateway's address, serves the time, and forwards nothing.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -81,7 +81,7 @@ fn a_host_that_was_not_asked_to_tell_the_time_refuses() {
     });
 }
 
-/// A SYN to a port, without the checksum's help of a stack.
+/// Returns a SYN to a port, made without a stack.
 fn syn(peer: &Peer, router: [u8; 6], target: (Ipv4Addr, u16)) -> Vec<u8> {
     let mut bytes = vec![0; 20];
     let mut packet = TcpPacket::new_unchecked(&mut bytes);
@@ -96,7 +96,8 @@ fn syn(peer: &Peer, router: [u8; 6], target: (Ipv4Addr, u16)) -> Vec<u8> {
     peer.ipv4(router, address(0), target.0, IpProtocol::Tcp, &bytes)
 }
 
-/// What a guest sends to the gateway for somebody else reaches nobody: neither the loopback, nor this machine's own addresses, nor others.
+/// A guest's packets to the gateway for another address arrive nowhere: not at the loopback, not at
+/// this machine's own addresses, not at others.
 #[test]
 fn nothing_leads_out() {
     let lan = lan(2);
@@ -123,8 +124,8 @@ fn nothing_leads_out() {
             peer.send(&frame);
         }
     }
-    // All that comes back within a moment: the host's own refusals and answers to pings, the gateway's word that there is no way to the
-    // others, and nothing in anybody else's name.
+    // Everything that arrives within a moment: the host's own refusals and answers to pings, the
+    // gateway's messages that the others are unreachable, and nothing under another name.
     let (mut refused, mut no_way) = (0, 0);
     while let Some(frame) = peer.receive(Duration::from_millis(700)) {
         let Some((from, _, protocol, payload)) = ipv4(&frame) else {

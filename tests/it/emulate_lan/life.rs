@@ -1,4 +1,4 @@
-//! The beginning and the end of a LAN.
+//! The start and the end of a LAN.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -77,7 +77,8 @@ fn woken_in_a_second() -> u64 {
     switches(&thread) - before
 }
 
-/// The kernel's folder of a thread of this process. Each test has a process of its own, so there is one LAN.
+/// Returns the kernel's folder of a thread of this process. Each test has a process of its own, so
+/// there is one LAN.
 fn thread_named(name: &str) -> std::path::PathBuf {
     let tasks = fs::read_dir("/proc/self/task")
         .unwrap()
@@ -86,7 +87,7 @@ fn thread_named(name: &str) -> std::path::PathBuf {
     tasks.into_iter().find(named).unwrap()
 }
 
-/// How often a thread went to sleep or was put to sleep.
+/// Returns how often a thread went to sleep or was put to sleep.
 fn switches(task: &std::path::Path) -> u64 {
     let status = fs::read_to_string(task.join("status")).unwrap();
     let lines = status.lines().filter_map(|line| line.split_once("ctxt_switches:"));

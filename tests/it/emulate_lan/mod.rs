@@ -1,4 +1,5 @@
-//! The LAN of guests, from outside: peers speak QEMU's stream protocol over its sockets, clients come through 127.0.0.1. No root, no QEMU.
+//! The LAN of guests, from outside: peers use QEMU's stream protocol over its sockets, clients
+//! connect through 127.0.0.1. No root, no QEMU.
 
 mod forward;
 mod guest;
@@ -15,19 +16,19 @@ use std::time::{Duration, Instant};
 
 use kraken_lan::{Lan, LanConfig};
 
-/// The cluster's gateway, which the host is.
+/// The cluster's gateway, whose address the host has.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 42, 0, 1);
 /// The host's own address.
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 42, 0, 250);
 
-/// A LAN with so many guests, and the folder that holds its sockets.
+/// A LAN with this many guests, and the folder with its sockets.
 struct Net {
     lan: Lan,
     folder: tempfile::TempDir,
 }
 
 impl Net {
-    /// Waits until the switch has let in whoever knocks at this port: it hears nothing before.
+    /// Waits until the switch has accepted the connection at this port: it receives nothing before.
     fn lets_in(&self, port: usize) {
         until("a port is connected", || self.port(port).filter(|port| port.connected));
     }
@@ -58,17 +59,17 @@ fn lan(guests: usize) -> Net {
     Net { lan, folder }
 }
 
-/// The address of a guest.
+/// Returns the address of a guest.
 fn address(guest: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 42, 0, 10 + guest)
 }
 
-/// The card of a guest.
+/// Returns the MAC address of a guest.
 fn mac(guest: u8) -> [u8; 6] {
     [0x52, 0x54, 0, 0, 0, 10 + guest]
 }
 
-/// Waits until something is so; fails with its name when that takes too long.
+/// Waits until a condition is true; fails with its name when that takes too long.
 fn until<T>(what: &str, mut so: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! A peer that sends and reads frames made by hand, as QEMU puts them on the socket.
+//! A peer that sends and reads hand-made frames, as QEMU writes them to the socket.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ use smoltcp::wire::{
 
 pub const BROADCAST: [u8; 6] = [0xff; 6];
 
-/// A card without a system behind it.
+/// A network card without a system behind it.
 pub struct Peer {
     pub stream: UnixStream,
     pub mac: [u8; 6],
@@ -26,18 +26,19 @@ impl Peer {
         Self { stream, mac }
     }
 
-    /// Sends a frame with its length before it.
+    /// Sends a frame, preceded by its length.
     pub fn send(&mut self, frame: &[u8]) {
         let length = u32::try_from(frame.len()).unwrap().to_be_bytes();
         self.stream.write_all(&[&length, frame].concat()).unwrap();
     }
 
-    /// A frame from this card.
+    /// Returns a frame from this card.
     pub fn frame(&self, to: [u8; 6], kind: u16, payload: &[u8]) -> Vec<u8> {
         [&to[..], &self.mac, &kind.to_be_bytes(), payload].concat()
     }
 
-    /// The next frame; `None` when none comes within this time, or the LAN hung up.
+    /// Returns the next frame; `None` when none arrives within this time, or the LAN closed the
+    /// connection.
     pub fn receive(&mut self, within: Duration) -> Option<Vec<u8>> {
         let mut length = [0; 4];
         self.stream.set_read_timeout(Some(within)).unwrap();
@@ -53,7 +54,7 @@ impl Peer {
         Some(frame)
     }
 
-    /// The first frame that is as wanted; others are passed over.
+    /// Returns the first frame that fulfils the condition; others are ignored.
     pub fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&[u8]) -> Option<T>) -> T {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(10) {
@@ -64,12 +65,12 @@ impl Peer {
         panic!("no frame came: {what}");
     }
 
-    /// Waits for this very frame.
+    /// Waits for exactly this frame.
     pub fn expect(&mut self, frame: &[u8]) {
         self.wait_for("one that was sent to it", |got| (got == frame).then_some(()));
     }
 
-    /// Whether the LAN hung up within ten seconds.
+    /// Returns whether the LAN closed the connection within ten seconds.
     pub fn is_closed(&mut self) -> bool {
         self.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut bytes = [0; 4096];
@@ -82,7 +83,7 @@ impl Peer {
         }
     }
 
-    /// An ARP request of this card.
+    /// Returns an ARP request of this card.
     pub fn arp_request(&self, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
         self.arp(ArpOperation::Request, sender, target)
     }
@@ -100,7 +101,7 @@ impl Peer {
         self.frame(BROADCAST, 0x0806, &bytes)
     }
 
-    /// Asks by ARP, and waits for the MAC that has the address.
+    /// Sends an ARP request, and waits for the MAC address with this IP address.
     pub fn resolve(&mut self, own: Ipv4Addr, target: Ipv4Addr) -> [u8; 6] {
         let request = self.arp_request(own, target);
         self.send(&request);
@@ -115,7 +116,7 @@ impl Peer {
         })
     }
 
-    /// An IPv4 packet of this card.
+    /// Returns an IPv4 packet of this card.
     pub fn ipv4(&self, to: [u8; 6], from: Ipv4Addr, target: Ipv4Addr, protocol: IpProtocol, payload: &[u8]) -> Vec<u8> {
         let header = Ipv4Repr {
             src_addr: from,
@@ -131,7 +132,7 @@ impl Peer {
         self.frame(to, 0x0800, &bytes)
     }
 
-    /// A UDP datagram of this card.
+    /// Returns a UDP datagram of this card.
     pub fn udp(&self, to: [u8; 6], from: (Ipv4Addr, u16), target: (Ipv4Addr, u16), payload: &[u8]) -> Vec<u8> {
         let header = UdpRepr {
             src_port: from.1,
@@ -149,7 +150,7 @@ impl Peer {
         self.ipv4(to, from.0, target.0, IpProtocol::Udp, &bytes)
     }
 
-    /// An echo request of this card.
+    /// Returns an echo request of this card.
     pub fn ping(&self, to: [u8; 6], from: Ipv4Addr, target: Ipv4Addr, data: &[u8]) -> Vec<u8> {
         let request = Icmpv4Repr::EchoRequest {
             ident: 7,
@@ -165,14 +166,14 @@ impl Peer {
     }
 }
 
-/// The ARP packet in a frame.
+/// Returns the ARP packet in a frame.
 pub fn arp(frame: &[u8]) -> Option<ArpRepr> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     let packet = (frame.ethertype() == EthernetProtocol::Arp).then(|| frame.payload())?;
     ArpRepr::parse(&ArpPacket::new_checked(packet).ok()?).ok()
 }
 
-/// What an IPv4 packet in a frame carries: from, to, protocol, payload.
+/// Returns the parts of an IPv4 packet in a frame: from, to, protocol, payload.
 pub fn ipv4(frame: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr, IpProtocol, Vec<u8>)> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     let packet = (frame.ethertype() == EthernetProtocol::Ipv4).then(|| frame.payload())?;

@@ -1,4 +1,4 @@
-//! A real QEMU, without an image, plugs itself in.
+//! A real QEMU without an image connects itself.
 
 use std::process::{Command, Stdio};
 

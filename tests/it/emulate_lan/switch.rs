@@ -9,18 +9,18 @@ use proptest::prelude::*;
 use crate::emulate_lan::peers::{BROADCAST, Peer};
 use crate::emulate_lan::{GATEWAY, address, lan, mac, until};
 
-/// A type of frame that is for experiments (IEEE 802), so that nobody answers.
+/// A type of frame that is for experiments (IEEE 802), so that no guest answers.
 const KIND: u16 = 0x88b5;
 const MOMENT: Duration = Duration::from_millis(300);
 
-/// Peers that the switch has let in: what one sends before is not heard by the others.
+/// Peers that the switch has accepted: the others do not receive what a peer sends before.
 fn peers<const N: usize>(lan: &crate::emulate_lan::Net) -> [Peer; N] {
     let peers = std::array::from_fn(|n| Peer::connect(lan.socket(n), mac(n as u8)));
     (0..N).for_each(|n| lan.lets_in(n));
     peers
 }
 
-/// Has the switch hear of a peer: it says hello, and all others hear it.
+/// Makes the switch learn a peer: it sends a broadcast, and all others receive it.
 fn introduce(peers: &mut [Peer]) {
     for n in 0..peers.len() {
         let hello = peers[n].frame(BROADCAST, KIND, &[n as u8; 50]);
@@ -74,7 +74,7 @@ fn who_does_not_read_loses_frames_and_holds_up_nobody() {
     let lan = lan(3);
     let mut peers: [Peer; 3] = peers(&lan);
     introduce(&mut peers);
-    // Some 40 MiB for one who reads none of it.
+    // Some 40 MiB for a peer that reads nothing.
     let flood = peers[0].frame(mac(2), KIND, &vec![1; 60_000]);
     for _ in 0..700 {
         peers[0].send(&flood);
@@ -84,7 +84,7 @@ fn who_does_not_read_loses_frames_and_holds_up_nobody() {
     peers[1].expect(&frame);
     let port = lan.port(2).unwrap();
     assert!(port.connected && port.dropped > 500, "{port:?}");
-    // What it reads in the end is whole frames.
+    // What it reads in the end are complete frames.
     let [_, _, mut slow] = peers;
     let mut read = 0;
     while let Some(frame) = slow.receive(MOMENT) {
@@ -105,7 +105,7 @@ fn a_length_that_no_frame_has_closes_the_port_of_him_who_sent_it() {
     let frame = peers[1].frame(mac(2), KIND, b"the others go on");
     peers[1].send(&frame);
     peers[2].expect(&frame);
-    // And he may come back.
+    // The peer may connect again.
     let mut again = Peer::connect(lan.socket(0), mac(0));
     again.resolve(address(0), GATEWAY);
 }
@@ -146,7 +146,8 @@ fn whatever_bytes_one_sends_the_others_go_on() {
         ..Default::default()
     });
     let bytes = prop::collection::vec(any::<u8>(), 0..3000);
-    // Half of them with a true length, so that the bytes are frames to the switch, the watcher and the host.
+    // Half of them have a true length, so that the bytes are frames for the switch, the watcher and
+    // the host.
     let garbage = (bytes, any::<bool>(), 0_usize..4).prop_map(|(mut bytes, framed, kind)| {
         if !framed {
             return bytes;
@@ -165,7 +166,7 @@ fn whatever_bytes_one_sends_the_others_go_on() {
     let good = RefCell::new((good, 0_u32));
     let outcome = runner.run(&garbage, |garbage| {
         let mut bad = Peer::connect(lan.socket(2), mac(2));
-        // It fails when the LAN has hung up on an impossible length already.
+        // It fails when the LAN has already closed the connection because of an impossible length.
         let _ = bad.stream.write_all(&garbage);
         let (good, count) = &mut *good.borrow_mut();
         *count += 1;

@@ -1,4 +1,4 @@
-//! What the LAN tells of those on it.
+//! What the LAN reports about its guests.
 
 use std::net::Ipv4Addr;
 
@@ -82,7 +82,7 @@ fn a_guest_with_the_gateways_address_is_in_conflict_with_the_host() {
 fn a_node_that_asks_for_an_address_by_dhcp_is_counted() {
     let lan = lan(1);
     let mut peer = Peer::connect(lan.socket(0), mac(0));
-    // A BOOTREQUEST, then a reply, which is none.
+    // A BOOTREQUEST, then a reply, which does not count.
     for operation in [1, 1, 2] {
         let message = [&[operation, 1, 6, 0][..], &[0; 236]].concat();
         let frame = peer.udp(BROADCAST, (NOBODY, 68), (Ipv4Addr::BROADCAST, 67), &message);

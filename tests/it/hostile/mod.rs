@@ -1,4 +1,4 @@
-//! A small image, and packages that it must not take.
+//! A small image, and packages that it must not accept.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::fs;
@@ -10,7 +10,7 @@ use kraken_foundation::interrupt::Interrupt;
 
 use testkit::deb::{Item, Package, ar, pack, tar};
 
-/// A small Debian: dpkg itself, one other package, links as in every Debian of today.
+/// A small Debian: dpkg itself, one other package, and links as in every current Debian.
 pub fn root() -> MemoryTree {
     let stanza = |name: &str, more: &str| {
         format!(
@@ -43,7 +43,7 @@ pub fn root() -> MemoryTree {
     root
 }
 
-/// Folders of a test: packages, and what is unpacked on the way.
+/// A test's folders: packages, and the unpacked files.
 pub struct Place {
     pub folder: tempfile::TempDir,
 }
@@ -68,7 +68,7 @@ impl Place {
         result.map_err(|error| error.to_string())
     }
 
-    /// Unpacking these bytes is refused, with all of these words.
+    /// Checks that unpacking these bytes is refused, with all of these words.
     pub fn refuses(&self, what: &str, bytes: &[u8], words: &[&str]) {
         let path = self.write("hostile.deb", bytes);
         let said = match self.unpack(std::slice::from_ref(&path)) {
@@ -80,12 +80,12 @@ impl Place {
             assert!(said.contains(word), "{what}: {word:?} is not in: {said}");
         }
         assert!(said.len() < 1500 && !said.contains('\0'), "{what}: {said:?}");
-        // Whoever only wants to know sizes sees no panic, either.
+        // A caller that only asks for sizes sees no panic, either.
         let _ = (deb::measure(&path), deb::control_text(&path));
     }
 }
 
-/// A package called `hostile` with these raw entries, not made right on the way.
+/// Returns a package called `hostile` with these raw entries, without corrections.
 pub fn with_entries(items: &[Item]) -> Vec<u8> {
     let package = Package::new("hostile", "1");
     deb_of(&package.control_tar(), &tar(items))

@@ -1,5 +1,5 @@
-//! The first boot's configuring of packages, with real dpkg on a tree of its own: cut at each step, with a package that fails, and with a
-//! card on which nothing can be made.
+//! Configuring packages on the first boot, with the real dpkg on a tree of its own: cut at each
+//! step, with a package that fails, and with a card on which no file can be made.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ const POLICY: &str = "usr/sbin/policy-rc.d";
 const WANTS: &str = "etc/systemd/system/multi-user.target.wants";
 const UNIT: &str = "etc/systemd/system/kraken-configure.service";
 const SCRIPT: &str = "usr/local/lib/kraken-flash/configure";
-/// Packages that wait to be configured, and what they depend on.
+/// Packages that wait to be configured, and their dependencies.
 const PACKAGES: [(&str, &str); 4] = [
     ("broken", ""),
     ("containerd", ""),
@@ -22,14 +22,15 @@ const PACKAGES: [(&str, &str); 4] = [
     ("late", ""),
 ];
 const DOCKER: [&str; 3] = ["containerd.service", "docker.socket", "docker.service"];
-/// A package's service that is no Docker's: it is started because the package wanted to.
+/// A package's service that is not one of Docker's: it is started because the package asked for it.
 const LATE: &str = "late.service";
 
-/// What a command of the script's does before its work: it counts, and ends everything at the step that is asked for.
+/// What a stub of a command does before its work: it counts the step, and ends everything at the
+/// chosen step.
 const STEP: &str = "read -r n < \"$R/count\"\necho $((n + 1)) > \"$R/count\"\necho \"${0##*/} $*\" >> \"$R/steps\"\n\
     [ $((n + 1)) -ne \"${CUT:-0}\" ] || kill -9 0\n";
 
-/// A node's tree as it comes from the card.
+/// A node's tree as it is on a new card.
 struct Node {
     folder: TempDir,
 }
@@ -87,12 +88,12 @@ impl Node {
         self.executable(path);
     }
 
-    /// Those that change something count as steps. dpkg is the real one, kept to the tree.
+    /// Commands that change something count as steps. dpkg is the real one, limited to the tree.
     fn commands(&self) {
         for name in ["mkdir", "mv", "ln", "rm"] {
             self.program(&format!("bin/{name}"), &format!("{STEP}exec /bin/{name} \"$@\""));
         }
-        // What was written is safe when all is synced.
+        // After a sync of everything, all written files are safe.
         let sync = "[ $# -gt 0 ] || : > \"$R/unsynced\"";
         self.program("bin/sync", &format!("{STEP}{sync}"));
         let force = "--force-script-chrootless,not-root,unsafe-io,bad-path";
@@ -118,7 +119,8 @@ impl Node {
         );
     }
 
-    /// dpkg's database: four packages that are unpacked, one with a preinst that is still to run.
+    /// dpkg's database: four packages that are unpacked, one of them with a preinst that has not
+    /// run yet.
     fn packages(&self) {
         let mut status = String::new();
         let installed = [("dpkg", "installed", ""), ("base", "installed", "")];
@@ -137,7 +139,8 @@ impl Node {
         }
         self.put("var/lib/dpkg/status", &status);
         for (name, _) in PACKAGES {
-            // As debhelper's scripts do: enable, then start, unless policy-rc.d forbids it. To start Docker now would block for ever.
+            // As debhelper's scripts do: enable, then start, unless policy-rc.d forbids it.
+            // Starting Docker now would block forever.
             let starts: String = DOCKER
                 .iter()
                 .filter(|unit| unit.starts_with(name.trim_end_matches(".io")))
@@ -149,7 +152,8 @@ impl Node {
                 })
                 .collect();
             let starts = match name {
-                // By way of an older script's name, and of invoke-rc.d, which hands its own --quiet on.
+                // Through an older script's name, and through invoke-rc.d, which passes its own
+                // --quiet on.
                 "late" => format!(
                     "ln -sf /lib/systemd/system/{LATE} \"$R/{WANTS}/{LATE}\"\n\
                      ! \"$R/{POLICY}\" --quiet late start || echo \"{LATE} is started by its package\" >> \"$R/faults\"\n"
@@ -171,7 +175,7 @@ impl Node {
         self.put("var/lib/kraken-flash/preinst", "late.preinst\tlate\tall\tinstall\n");
     }
 
-    /// Runs the script; whether it came to a good end. `cut` is the step at which everything ends.
+    /// Runs the script; returns whether it succeeded. `cut` is the step at which everything ends.
     fn run(&self, word: &str, cut: usize) -> bool {
         let args: &[&str] = if word.is_empty() { &[] } else { &[word] };
         let output = Command::new("dash")
@@ -194,11 +198,13 @@ impl Node {
         output.status.success()
     }
 
-    /// A boot as systemd does it: the work if there is the mark, and, whatever becomes of it, the end. Whether all went well.
+    /// Boots as systemd does: it runs the script if the marker file exists, and in every case the
+    /// end part. Returns whether all succeeded.
     fn boot(&self, cut: usize) -> bool {
         let is_enabled = |unit: &&str| self.path(WANTS).join(unit).is_symlink();
         let start = |unit: &str| self.put("run/started", &(self.read("run/started") + unit + "\n"));
-        // What is enabled is started like everything else; Docker's where nothing is to be configured any more.
+        // Enabled units are started like all others; Docker's only when no package is left to be
+        // configured.
         Some(LATE)
             .iter()
             .filter(|unit| is_enabled(unit))
@@ -221,7 +227,8 @@ impl Node {
         self.read("steps").lines().count()
     }
 
-    /// Power is away for a moment: memory is empty, and what packages' scripts wrote without a sync is empty files.
+    /// Cuts the power for a moment: memory is empty, and files that packages' scripts wrote without
+    /// a sync are empty.
     fn power_cut(&self) {
         fs::remove_dir_all(self.path("run")).unwrap();
         fs::create_dir(self.path("run")).unwrap();
@@ -244,7 +251,8 @@ impl Node {
         DOCKER.iter().all(|unit| started.lines().any(|line| line == *unit))
     }
 
-    /// All is configured, and nothing of it is left but the unit, which does not run again.
+    /// Checks that everything is configured, and that nothing is left of it but the unit, which
+    /// does not run again.
     fn is_done(&self, what: &str) {
         let said = self.read("said");
         for (name, _) in PACKAGES {
@@ -273,7 +281,7 @@ impl Node {
     }
 }
 
-/// dpkg syncs much, and hundreds of its runs are to take seconds.
+/// dpkg syncs often, and hundreds of its runs must take only seconds.
 fn in_memory() -> TempDir {
     let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() {
@@ -334,7 +342,7 @@ fn a_script_that_is_killed_leaves_nothing_forbidden_and_starts_docker_if_it_can(
         if node.steps() < cut {
             break;
         }
-        // systemd goes on with what stands behind ExecStopPost=.
+        // systemd continues with ExecStopPost=.
         let what = format!("killed at step {cut}, {}", node.read("steps").lines().last().unwrap());
         assert!(node.run("end", 0), "{what}");
         assert!(
@@ -347,7 +355,7 @@ fn a_script_that_is_killed_leaves_nothing_forbidden_and_starts_docker_if_it_can(
         if cut % 4 > 0 {
             continue;
         }
-        // Somebody starts the unit again, without a boot between.
+        // The user starts the unit again, without a boot in between.
         assert!(node.boot(0), "{what}: {}", node.read("said"));
         node.is_done(&what);
     }
@@ -370,7 +378,7 @@ fn a_package_that_fails_keeps_docker_away_from_nobody() {
     assert!(node.docker_is_started(), "{said}");
     assert!(node.path(MARK).exists(), "the next start tries again");
     assert_eq!(node.read("faults"), "");
-    // A restart is no power cut: what is configured stays so.
+    // A restart is not a power cut: configured packages stay so.
     node.put("said", "");
     node.put("unsynced", "");
     node.power_cut();
@@ -383,7 +391,7 @@ fn a_package_that_fails_keeps_docker_away_from_nobody() {
     );
     node.is_done("a start after a failure");
 
-    // Docker's own package fails: it is not started by us, and what else was to start is.
+    // Docker's own package fails: the script does not start Docker, but starts the other services.
     let node = Node::new();
     node.program("var/lib/dpkg/info/docker.io.postinst", "exit 1");
     assert!(!node.boot(0));

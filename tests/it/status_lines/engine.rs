@@ -1,4 +1,4 @@
-//! Docker's Engine API on a socket, as far as it speaks of the swarm.
+//! The part of Docker's Engine API that is about the swarm, on a socket.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// What it says to whom asks.
+/// The answers to requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Says {
     /// LocalNodeState: active, pending, error, locked, inactive.
     pub state: &'static str,
     /// `manager` or `worker`.
     pub role: &'static str,
-    /// What is wrong.
+    /// The error.
     pub error: &'static str,
-    /// The states of the swarm's nodes, `late` being the one of a node for which its leader waited in vain; none: there is no leader.
+    /// The states of the swarm's nodes; `late` is that of a node whose heartbeat the leader did not
+    /// receive in time. None: there is no leader.
     pub nodes: Option<&'static [&'static str]>,
-    /// Whether it is older than 23.0, whose /_ping does not speak of the swarm.
+    /// Whether it is older than 23.0, whose /_ping does not report the swarm's state.
     pub old: bool,
 }
 
@@ -36,18 +37,18 @@ impl Default for Says {
     }
 }
 
-/// How a Docker that is stopped, restarted or killed breaks off, just when it is asked for something.
+/// How a Docker that is stopped, restarted or killed breaks off during a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Break {
     /// Before its answer.
     Mute,
     /// In the middle of its answer.
     Half,
-    /// It answers what is no HTTP.
+    /// It answers with something that is not HTTP.
     Garbage,
 }
 
-/// A Docker; `None`: it takes questions and leaves them unanswered.
+/// A Docker; `None`: it accepts requests and does not answer them.
 pub struct Engine {
     breaks: Arc<Mutex<Option<(&'static str, Break)>>>,
     says: Arc<Mutex<Option<Says>>>,
@@ -77,22 +78,22 @@ impl Engine {
         }
     }
 
-    /// From now on.
+    /// Changes the state from now on.
     pub fn says(&self, says: Says) {
         *self.says.lock().unwrap() = Some(says);
     }
 
-    /// From now on.
+    /// Changes the managers' answers from now on.
     pub fn hangs(&self) {
         *self.says.lock().unwrap() = None;
     }
 
-    /// From now on, whenever it is asked for this path; with none of them it is whole again.
+    /// Breaks off from now on, whenever it is asked for this path; with no path it works again.
     pub fn breaks_off(&self, how: Option<(&'static str, Break)>) {
         *self.breaks.lock().unwrap() = how;
     }
 
-    /// What it was asked since this was asked for.
+    /// Returns the requests since the last call of this function.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }

@@ -1,4 +1,5 @@
-//! Whether a manager's card may enter a swarm (`swarm wait`): what the other managers say of it, and what comes of that.
+//! Whether a manager's card may enter a swarm (`swarm wait`): what the other managers answer, and
+//! the result.
 
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -16,14 +17,14 @@ const LET_IN: &str =
 const MEMBER: &str = r#"{"known": true, "role": "manager", "leader": "192.168.3.13:2377", "list-role": "manager", "member": true, "managers": [{"node_id": "third", "addr": "192.168.3.13:2377"}]}"#;
 const LEADERLESS: &str = r#"{"undecided": "status 2", "leader": "", "list-role": "manager", "member": true}"#;
 
-/// What a card is, and what is there already.
+/// A card, and what exists already.
 #[derive(Clone, Copy, Default)]
 struct Card {
     worker: bool,
     log: bool,
     begun: bool,
     gone: bool,
-    /// It takes no file any more.
+    /// The card accepts no new file.
     full: bool,
 }
 
@@ -36,10 +37,10 @@ const FURTHER: Card = Card {
 };
 const FIRST: Card = Card { log: true, ..FURTHER };
 
-/// What came of the wait: let in, or why Docker is not started.
+/// The result of the wait: accepted, or the reason why Docker is not started.
 fn wait(place: u8, card: Card, answer: Option<&str>) -> (Result<(), String>, Node) {
     let node = Node::new(&swarm(), 2);
-    // A manager of its own for each case: its port is always the same.
+    // Each case has a manager of its own: its port is always the same.
     let address = format!("127.23.77.{place}");
     let _listener = answer.map(|_| TcpListener::bind((address.as_str(), 2377)).unwrap());
     let role = if card.worker { "swarm-worker" } else { "swarm-manager" };
@@ -127,17 +128,19 @@ fn a_managers_card_enters_only_a_swarm_that_does_not_suffer_from_it() {
         ),
         (FURTHER, Some(worker), held("has this node as a worker")),
         (FURTHER, Some(MEMBER), held("has had this node as a manager")),
-        // It was let in before: the power failed while it entered.
+        // The swarm accepted it before: the power failed while it entered.
         (known, Some(MEMBER), Ok(())),
         (known, Some(worker), held("has this node as a worker")),
-        // Another swarm's manager, and one of a release that answers no longer: Docker says itself what is wrong.
+        // A manager of another swarm, and one of a release that no longer answers: Docker itself
+        // reports the error.
         (FURTHER, Some(r#"{"stranger": "self-signed certificate"}"#), Ok(())),
         (FURTHER, Some(mute), Ok(())),
-        // Nobody answers, or nobody leads: without a word nobody enters.
+        // No manager answers, or there is no leader: without an answer no node enters.
         (FURTHER, None, held("\n")),
         (FURTHER, Some(r#"{"silent": "it did not answer in time"}"#), held("\n")),
         (FURTHER, Some(LEADERLESS), held("\n")),
-        // A worker is told by its managers if it comes to nothing; it harms nobody, unless it was promoted before its card was new.
+        // Managers report it to a worker when it cannot join. It does no harm, unless it was
+        // promoted before its card was new.
         (demoted, Some(worker), Ok(())),
         (demoted, Some(r#"{"known": false}"#), Ok(())),
         (demoted, Some(r#"{"undecided": "status 2"}"#), Ok(())),
@@ -147,15 +150,15 @@ fn a_managers_card_enters_only_a_swarm_that_does_not_suffer_from_it() {
             held("has this node as a manager, and this card makes it a worker"),
         ),
         (Card { begun: true, ..demoted }, Some(promoted), Ok(())),
-        // Who went to another swarm is not asked.
+        // A node that moved to another swarm is not asked.
         (left, Some(unknown), Ok(())),
-        // The first one begins the swarm, but not beside others that remember it.
+        // The first manager starts the swarm, but not beside others that remember it.
         (FIRST, None, Ok(())),
         (FIRST, Some(MEMBER), held("has had this node as a manager")),
         (FIRST, Some(LEADERLESS), held("has had this node as a manager")),
         (FIRST, Some(unknown), held("does not know this node")),
         (Card { begun: true, ..FIRST }, Some(MEMBER), Ok(())),
-        // Without a note of it, one that was let in would be refused at its next start.
+        // Without a note of it, an accepted card would be refused at its next start.
         (full, Some(LET_IN), held("takes no file")),
         (Card { log: true, ..full }, None, held("takes no file")),
         (
@@ -167,7 +170,7 @@ fn a_managers_card_enters_only_a_swarm_that_does_not_suffer_from_it() {
             Some(MEMBER),
             Ok(()),
         ),
-        // What has a log and began long ago goes its way.
+        // A node that has a log and started long ago is not delayed.
         (Card { begun: true, ..FIRST }, None, Ok(())),
     ];
     for (place, (card, answer, wanted)) in (1..).zip(rows) {

@@ -1,4 +1,5 @@
-//! A disk that is mounted over the folder in which a node's place in the swarm was baked: what is said, and what to type.
+//! A disk that is mounted over the folder with a node's place in the swarm: the messages, and the
+//! commands to type.
 
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -13,12 +14,14 @@ const INACTIVE: Says = Says {
     ..WAITING
 };
 
-/// What a namespace shows of the card: the state beneath, nothing, or nothing at all because it cannot be had.
+/// What a namespace shows of the card: the state beneath, nothing, or an error because there is no
+/// namespace.
 const BENEATH: &str = "0";
 const NOT_BENEATH: &str = "1";
 const UNSEEN: &str = "2";
 
-/// The node's script, on its tree. What is mounted stands in `mounts`, what lies beneath says `bin/unshare`.
+/// The node's script, on its tree. `mounts` lists what is mounted; `bin/unshare` reports what is
+/// beneath.
 fn script(node: &Node, verb: &str) -> Command {
     let mut command = Command::new("python3");
     command
@@ -50,7 +53,7 @@ fn node(mounts: &[&str], beneath: &str) -> Node {
         text += &format!("36 21 8:1 / {place} rw,relatime shared:1 - ext4 /dev/sda1 rw\n");
     }
     node.put("mounts", &text);
-    // A manager that is never there, and nobody outside of this machine is asked.
+    // A manager that never answers; no request leaves this machine.
     let settings = node.read("etc/kraken-flash/swarm.json");
     node.put(
         "etc/kraken-flash/swarm.json",
@@ -91,7 +94,7 @@ fn docker_starts_at_once_and_it_is_said_why_it_has_no_swarm() {
                 output.status.success() && words.contains(&wanted),
                 "{mounts:?}: {words}"
             );
-            // Nothing is left of the look beneath.
+            // Nothing is left of the check of the card beneath.
             assert!(!node.path("run/kraken-flash/card").exists());
         }
     }
@@ -104,10 +107,10 @@ fn what_is_not_hidden_is_not_said_to_be() {
     for (mounts, beneath, file) in [
         // The card has nothing there.
         (&["var/lib/docker"][..], NOT_BENEATH, ""),
-        // Nothing is mounted over it: nothing has to be looked at.
+        // Nothing is mounted over it, so nothing has to be checked.
         (&[], BENEATH, ""),
         (&["mnt", "var/lib/dock", "var/lib/docker/overlay2"], BENEATH, ""),
-        // It was copied, or the node left the swarm that it was in from this disk.
+        // It was copied, or the node left the swarm that it joined from this disk.
         (&["var/lib/docker"], BENEATH, state),
         (&["var/lib/docker"], BENEATH, begun),
     ] {
@@ -120,7 +123,7 @@ fn what_is_not_hidden_is_not_said_to_be() {
         assert!(!words.contains(WITHOUT), "{mounts:?} {file}: {words}");
         assert!(words.contains("no manager answers"), "{mounts:?} {file}: {words}");
     }
-    // A card that joins by token has its place on whatever disk it joined from.
+    // A card that joins by token has its state on the disk from which it joined.
     let node = node(&["var/lib/docker"], BENEATH);
     let settings = node.read("etc/kraken-flash/swarm.json");
     let joins = settings.replace("\"membership\": \"baked\"", "\"membership\": \"join\"");
@@ -156,7 +159,7 @@ fn what_to_type_is_on_the_console_and_told_until_it_is_done() {
         "{words}"
     );
 
-    // What `tell` asks, and what comes of it on all consoles.
+    // What `status` asks, and the result on all consoles.
     let asked = said(&script(&node, "state").output().unwrap());
     assert!(
         asked.contains("state error\n") && asked.contains("error a disk that is mounted at "),
@@ -183,7 +186,7 @@ fn what_to_type_is_on_the_console_and_told_until_it_is_done() {
 fn a_state_that_is_gone_is_said_as_before() {
     let node = node(&["var/lib/docker"], NOT_BENEATH);
     node.docker.says(INACTIVE);
-    // What was in the way earlier is not the reason.
+    // An earlier problem is not the reason.
     node.put("run/kraken-flash/swarm-trouble", "the swarm does not know this node");
     let output = script(&node, "watch").output().unwrap();
     let words = said(&output);
@@ -195,7 +198,7 @@ fn a_state_that_is_gone_is_said_as_before() {
     assert!(asked.contains("state inactive\n"), "{asked}");
 }
 
-/// With a real disk in the memory over the real folder, in a mount namespace of its own.
+/// With a real disk in memory over the real folder, in a mount namespace of its own.
 #[test]
 fn root_a_state_is_found_beneath_a_real_mount() {
     for (baked, hidden) in [(true, true), (false, false)] {
@@ -231,7 +234,7 @@ fn root_a_state_is_found_beneath_a_real_mount() {
             "{words}"
         );
         assert_eq!(words.contains(WITHOUT), hidden, "{words}");
-        // The look left no mount behind, and the card as it was.
+        // The check left no mount behind, and did not change the card.
         assert_eq!(node.path("var/lib/docker/swarm/docker-state.json").exists(), baked);
         assert!(!node.path("run/kraken-flash/card").exists());
     }

@@ -1,4 +1,5 @@
-//! What a node's green LED shows: the card's own script under dash, on LEDs as the kernel shows them in /sys.
+//! What a node's green LED shows: the card's own script under dash, on LEDs like those that the
+//! kernel shows in /sys.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +11,8 @@ use tempfile::TempDir;
 
 use testkit::images::{kraken, make, text, trixie};
 
-/// What the kernel offers on a Pi 3B with Raspberry Pi OS, and on one with Debian before any module is loaded.
+/// The triggers of the kernel on a Pi 3B with Raspberry Pi OS, and on one with Debian before any
+/// module is loaded.
 const RASPBERRY: &str = "none rc-feedback kbd-scrolllock kbd-numlock usb-gadget timer oneshot heartbeat backlight gpio cpu cpu0 default-on \
     input panic actpwr [mmc0] mmc1 rfkill-any rfkill-none";
 const DEBIAN: &str = "none kbd-scrolllock disk-activity mtd nand-disk [heartbeat] cpu cpu0 panic mmc0 rfkill-any";
@@ -21,8 +23,8 @@ struct Board {
 }
 
 impl Board {
-    /// A board with this LED, these triggers, and these that modprobe brings. All of the LED's files are there from the start, also those that a
-    /// kernel shows only while they mean something.
+    /// A board with this LED, these triggers, and these that modprobe adds. All of the LED's files
+    /// exist from the start, also those that a kernel shows only while they have an effect.
     fn new(led: &str, triggers: &str, modules: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let board = Self {
@@ -42,10 +44,7 @@ impl Board {
             }
         }
         let (common, _) = make(&trixie(), &kraken(), 3);
-        board.put(
-            "light",
-            &text(&common, Volume::Root, "/usr/local/lib/kraken-flash/led"),
-        );
+        board.put("light", &text(&common, Volume::Root, "/usr/local/lib/kraken-flash/led"));
         let trigger = format!("$KRAKEN_STATUS_ROOT/sys/class/leds/{led}/trigger");
         board.put(
             "bin/modprobe",
@@ -75,7 +74,7 @@ impl Board {
             .to_owned()
     }
 
-    /// Runs the script; its exit code.
+    /// Runs the script; returns its exit code.
     fn light(&self, argument: &str) -> Option<i32> {
         let done = Command::new("dash")
             .arg(self.path("light"))
@@ -89,7 +88,7 @@ impl Board {
         done.status.code()
     }
 
-    /// What the LED does, in words.
+    /// Returns the LED's state in words.
     fn shows(&self) -> String {
         let of = |file| self.of(&self.led, file);
         match of("trigger").as_str() {
@@ -105,7 +104,7 @@ impl Board {
 fn each_stage_has_a_pattern_of_its_own_as_far_as_the_kernel_can() {
     const FLASHES: &str = "pattern 255 150 255 0 0 200 0 0 255 150 255 0 0 1500 0 0";
     let kernels = [
-        // Triggers, modules, and what booting, waiting, ready and failed look like.
+        // Triggers, modules, and the patterns of booting, waiting, ready and failed.
         (
             RASPBERRY,
             "pattern",
@@ -144,7 +143,7 @@ fn each_stage_has_a_pattern_of_its_own_as_far_as_the_kernel_can() {
             let board = Board::new("ACT", triggers, modules);
             assert_eq!(board.light(stage), Some(0));
             assert_eq!(board.shows(), wanted, "{stage} with {triggers} and {modules:?}");
-            // Only the LED that was meant.
+            // Only the chosen LED changes.
             for other in ["PWR", "led1", "mmc1::"] {
                 assert_eq!(board.of(other, "trigger"), triggers, "{other}");
                 assert_eq!(board.of(other, "brightness"), "7", "{other}");
@@ -186,7 +185,8 @@ fn the_led_goes_back_to_whom_it_belonged() {
     for (triggers, owner) in [(RASPBERRY, "mmc0"), (DEBIAN, "heartbeat"), ("[none] mmc0", "none")] {
         let board = Board::new("ACT", triggers, "");
         board.light("booting");
-        // The kernel's list has another mark by now; whose it was is not asked again.
+        // The kernel's list now has another mark; the script does not ask again for the former
+        // trigger.
         board.put("sys/class/leds/ACT/trigger", "none mmc0 [timer] heartbeat\n");
         board.light("ready");
         assert_eq!(board.light("off"), Some(0));

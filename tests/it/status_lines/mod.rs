@@ -1,4 +1,5 @@
-//! How a node tells how far it is: the card's own scripts under dash, on trees of files in the place of /proc, /sys and /run.
+//! How a node reports its state: the card's own scripts under dash, on trees of files in the place
+//! of /proc, /sys and /run.
 
 mod configure;
 mod engine;

@@ -1,5 +1,6 @@
-//! A node as far as `tell` looks at it: a tree of files in the place of /proc, /sys and /run, stubs of systemctl and ip, a Docker that
-//! answers on its socket as it is told to. The scripts are those that provisioning puts on a card.
+//! The parts of a node that `status` reads: a tree of files in the place of /proc, /sys and /run,
+//! stubs of systemctl and ip, and a Docker with chosen answers on its socket. The scripts are those
+//! that provisioning writes to a card.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,10 +18,10 @@ use tempfile::TempDir;
 use super::engine::Engine;
 use testkit::images::{Disk, kraken, make, trixie};
 
-/// How long a line may take on a machine that has other things to do. Between two looks pass 50 ms.
+/// How long a line may take on a busy machine. Two polls are 50 ms apart.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Units that every node has, as they are before anything is started.
+/// Units that every node has, in their states before anything is started.
 const UNITS: [&str; 4] = [
     "network.target",
     "multi-user.target",
@@ -28,7 +29,7 @@ const UNITS: [&str; 4] = [
     "cloud-final.service",
 ];
 
-/// The first manager, before it was ever seen.
+/// The first manager, before it was ever up.
 pub const MANAGER: &str = "0B03A8C0:0949";
 
 /// A node that can be switched on.
@@ -47,7 +48,7 @@ pub fn swarm() -> Cluster {
     cluster
 }
 
-/// An image with python3, as all have that have cloud-init.
+/// An image with python3; all images with cloud-init have it.
 pub fn disk() -> Disk {
     let mut disk = trixie();
     disk.root.file("/usr/bin/python3", *b"ELF");
@@ -55,7 +56,7 @@ pub fn disk() -> Disk {
 }
 
 impl Node {
-    /// Node `number` of a cluster, its network and its consoles there, nothing started.
+    /// Returns node `number` of a cluster, with its network and its consoles, and nothing started.
     pub fn new(cluster: &Cluster, number: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (common, node) = make(&disk(), cluster, number);
@@ -102,7 +103,9 @@ impl Node {
         );
         made.program(
             "bin/ip",
-            &format!("[ \"$*\" = '-4 -o addr show to {address}' ] || exit 1\ncat \"$KRAKEN_STATUS_ROOT/ip\" 2>/dev/null"),
+            &format!(
+                "[ \"$*\" = '-4 -o addr show to {address}' ] || exit 1\ncat \"$KRAKEN_STATUS_ROOT/ip\" 2>/dev/null"
+            ),
         );
         for unit in UNITS {
             made.unit(unit, "inactive");
@@ -116,12 +119,12 @@ impl Node {
         made
     }
 
-    /// A path of the node.
+    /// Returns a path of the node.
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    /// A file, whole from one moment to the next.
+    /// Writes a file atomically.
     pub fn put(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -138,13 +141,14 @@ impl Node {
         fs::read_to_string(self.path(path)).unwrap_or_default()
     }
 
-    /// A program, as the lines of a shell script.
+    /// Writes a program, given as the lines of a shell script.
     pub fn program(&self, path: &str, lines: &str) {
         self.put(path, &format!("#!/bin/sh\n{lines}\n"));
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// A unit's ActiveState; then, after slashes, its SubState, its Result, its UnitFileState and its job where they matter.
+    /// Sets a unit's ActiveState; then, after slashes, its SubState, Result, UnitFileState and job
+    /// where they matter.
     pub fn unit(&mut self, name: &str, state: &str) {
         let mut words = state.split('/');
         let mut word = |default: &str| {
@@ -162,7 +166,7 @@ impl Node {
             word(""),
         ];
         self.units.insert(name.to_owned(), state);
-        // As systemctl 257 shows them, in its order; a unit that is not there has an entry, too.
+        // As systemctl 257 prints them, in its order; a unit that does not exist has an entry, too.
         let mut text = "Result=success\nId=cloud-init.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n".to_owned();
         for (name, [active, sub, result, file, job]) in &self.units {
             let load = if file == "masked" { "masked" } else { "loaded" };
@@ -178,7 +182,7 @@ impl Node {
         self.put("units", &text);
     }
 
-    /// The node's address is on its port, or is not yet.
+    /// Sets whether the node's address is on its port.
     pub fn network(&self, up: bool) {
         match up {
             true => self.put("ip", &self.read("ip.up")),
@@ -186,14 +190,15 @@ impl Node {
         }
     }
 
-    /// The cable of the only port that there is.
+    /// Sets whether the only port's cable has a link.
     pub fn cable(&self, plugged: bool) {
         let carrier = if plugged { "1\n" } else { "0\n" };
         self.put("sys/class/net/onboard0/carrier", carrier);
         self.put("sys/class/net/kraken0/carrier", carrier);
     }
 
-    /// Connections of the node as the kernel lists them: this end, the other, the state (01 open, 02 tried).
+    /// Sets the node's connections as the kernel lists them: this end, the other, the state (01
+    /// open, 02 tried).
     pub fn connections(&self, list: &[(&str, &str, &str)]) {
         let mut text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             \x20  0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9371 1 0000000000000000 100 0 0 10 0\n"
@@ -206,7 +211,7 @@ impl Node {
         self.put("proc/net/tcp", &text);
     }
 
-    /// A worker's lasting connection to the first manager, or none.
+    /// Sets whether a worker has a lasting connection to the first manager.
     pub fn linked(&self, there: bool) {
         match there {
             true => self.connections(&[("0D03A8C0:A556", MANAGER, "01")]),
@@ -214,7 +219,7 @@ impl Node {
         }
     }
 
-    /// cloud-init has begun; then, with what it noted, it is through.
+    /// Starts cloud-init; with a result, cloud-init has finished.
     pub fn cloud_init(&self, errors: Option<&str>) {
         match errors {
             None => self.put("run/cloud-init/enabled", ""),
@@ -227,7 +232,8 @@ impl Node {
         }
     }
 
-    /// One of the swarm's programs, ready to be started: what it says is put behind the file `said`.
+    /// Returns one of the swarm's programs, ready to be started; its output is appended to the file
+    /// `said`.
     pub fn swarm_program(&self, name: &str) -> Command {
         let log = File::options()
             .create(true)
@@ -251,7 +257,7 @@ impl Node {
         command
     }
 
-    /// Starts the unit's program, under dash, which is Debian's sh.
+    /// Starts the unit's program under dash, which is Debian's sh.
     pub fn start(&mut self) {
         let journal = File::options()
             .create(true)
@@ -286,7 +292,8 @@ impl Node {
         child.wait().unwrap();
     }
 
-    /// All lines of a console so far. What a login prompt or a carriage return leaves is no line.
+    /// Returns all lines of a console so far. What a login prompt or a carriage return leaves is
+    /// not a line.
     pub fn console(&self, name: &str) -> Vec<String> {
         let text = self.read(&format!("dev/{name}"));
         text.split(['\r', '\n'])
@@ -295,7 +302,7 @@ impl Node {
             .collect()
     }
 
-    /// Waits until this is what the node tells, on its serial line and by its LED.
+    /// Waits until the node shows this on its serial line and its LED.
     pub fn tells(&mut self, light: &str, text: &str) {
         let begun = Instant::now();
         loop {
@@ -320,7 +327,7 @@ impl Node {
         }
     }
 
-    /// Waits for so many looks at the units: what could happen would have happened.
+    /// Waits for this many polls of the units: whatever could happen has happened then.
     pub fn looks(&self, count: u32) {
         std::thread::sleep(Duration::from_millis(150) * count);
     }
@@ -332,7 +339,7 @@ impl Drop for Node {
     }
 }
 
-/// The files of ours that a card's root volume has.
+/// The files of kraken-flash that a card's root volume has.
 fn lay(overlay: &Overlay, folder: &Path) {
     for (volume, path, entry) in overlay.iter() {
         let path = path.as_str();

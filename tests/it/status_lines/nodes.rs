@@ -1,4 +1,5 @@
-//! What a manager does for the swarm's other nodes (`swarm-nodes`), with a Docker and an iptables that say what they are told to say.
+//! What a manager does for the swarm's other nodes (`swarm-nodes`), with a Docker and an iptables
+//! whose answers the test chooses.
 
 use std::net::TcpListener;
 use std::process::{Child, ExitStatus};
@@ -11,7 +12,8 @@ use super::engine::Says;
 use super::node::{Node, swarm};
 use super::{MANAGER, READY};
 
-/// Keeps the rules of INPUT in a file, and notes each change in another; where the file `broken` is it does nothing but complain.
+/// Keeps the rules of INPUT in a file, and writes each change to another; where the file `broken`
+/// exists, it only prints an error.
 const IPTABLES: &str = r#"cd "${0%/*}/.."
 if [ -e broken ]; then echo "iptables: no chain by that name" >&2; exit 1; fi
 [ "$1 $2" = "-w 10" ] || exit 2
@@ -31,7 +33,7 @@ struct Nodes {
 }
 
 impl Nodes {
-    /// On a node whose Docker says this.
+    /// Starts it on a node whose Docker answers this.
     fn new(says: Says, prepare: impl FnOnce(&Node)) -> Self {
         let node = Node::new(&swarm(), 1);
         node.program("bin/iptables", IPTABLES);
@@ -46,7 +48,7 @@ impl Nodes {
         Self { node, child }
     }
 
-    /// On a manager whose swarm has these nodes.
+    /// Starts it on a manager whose swarm has these nodes.
     fn manager(nodes: &'static [&'static str]) -> Self {
         Self::new(among(nodes), |_| ())
     }
@@ -63,7 +65,7 @@ impl Nodes {
         self.waits_for(text, |node| node.read("said").contains(text));
     }
 
-    /// Lets it look some times more.
+    /// Waits for some more polls.
     fn looks(&self) {
         self.node.docker.asked();
         let mut looks = 0;
@@ -73,7 +75,7 @@ impl Nodes {
         });
     }
 
-    /// As systemd stops it.
+    /// Stops it as systemd does.
     fn stops(&mut self) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.child.wait().unwrap()
@@ -102,7 +104,7 @@ fn rule(address: &str) -> String {
 
 #[test]
 fn a_node_that_is_up_and_held_for_down_is_made_to_register_anew() {
-    // Of these, one is up; one is not; one is down for another reason.
+    // Of these, one is up, one is not, and one is down for another reason.
     let _up = TcpListener::bind("127.77.0.2:7946").unwrap();
     let _other = TcpListener::bind("127.77.0.4:7946").unwrap();
     let mut nodes = Nodes::manager(&["ready", "late", "late", "down"]);
@@ -128,7 +130,7 @@ fn a_node_that_stays_down_is_given_up_with_what_to_type() {
     assert_eq!(said.matches("are refused").count(), 3, "{said}");
     assert_eq!(said.matches("restart docker").count(), 1, "{said}");
     assert_eq!(nodes.node.read("rules"), "");
-    // It was seen to, and comes to grief again.
+    // It was connected again, and fails again.
     nodes.node.docker.says(among(&["ready"]));
     nodes.looks();
     nodes
@@ -203,7 +205,7 @@ fn one_that_is_stopped_or_killed_in_the_middle_cuts_nobody_off_for_good() {
     nodes.waits_for("a rule", |node| node.read("rules").contains("127.77.0.7"));
     nodes.child.kill().unwrap();
     nodes.child.wait().unwrap();
-    // What systemd runs then.
+    // What systemd runs at the end.
     let cleared = nodes
         .node
         .swarm_program("swarm-nodes")

@@ -48,7 +48,8 @@ fn a_worker_tells_each_stage_falls_out_and_comes_back() {
     node.cloud_init(Some(""));
     node.tells("ready", "docker up  swarm Ready");
 
-    // Docker goes on calling the node active: what tells is that its connection to a manager is gone.
+    // Docker still reports the node as active; only its lost connection to a manager shows the
+    // change.
     node.linked(false);
     node.tells("waiting", "docker up  swarm waiting  for a manager at 192.168.3.11");
     node.linked(true);
@@ -133,7 +134,7 @@ fn a_connection_that_comes_or_goes_is_a_reason_to_ask_docker_and_time_seldom_is(
 #[test]
 fn attempts_that_lead_to_nothing_are_no_connection() {
     let mut node = ready_worker();
-    // Each look sees another one.
+    // Each poll finds another connection.
     let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
     let waiting = "swarm waiting  for a manager at 192.168.3.11";
     let mut port = 0x1000;
@@ -144,7 +145,7 @@ fn attempts_that_lead_to_nothing_are_no_connection() {
         node.connections(&[(&near, node::MANAGER, "01")]);
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    // A manager's answer on an IPv6 socket is one.
+    // A manager's answer on an IPv6 socket counts, too.
     let mapped = "0000000000000000FFFF0000";
     node.connections(&[(
         &format!("{mapped}0D03A8C0:9999"),
@@ -168,7 +169,7 @@ fn a_node_tells_the_stages_that_it_has() {
     node.unit("docker.service", "active/running");
     node.tells("ready", "docker up  Ready");
     assert_eq!(node.docker.asked(), [""; 0], "nobody needs an answer");
-    // Docker that somebody has switched off.
+    // The user has switched Docker off.
     node.stop();
     node.unit("docker.service", "inactive/dead/success/disabled");
     node.unit("multi-user.target", "active/active");

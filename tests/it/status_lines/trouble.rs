@@ -1,4 +1,5 @@
-//! What fails on a node, and what must not: a Docker or a systemd that hangs, a console that takes nothing, a script that begins anew.
+//! What fails on a node, and what must not: a Docker or a systemd that hangs, a console that
+//! accepts nothing, a script that starts again.
 
 use std::fs;
 use std::process::Command;
@@ -105,7 +106,7 @@ fn what_fails_is_told_in_words_with_what_to_do() {
                 });
             },
         ),
-        // Somebody is at it.
+        // Another process has a job for it.
         ("docker up  swarm waiting  x509: it has expired", |node| {
             node.unit("docker.service", "active/running");
             node.unit("kraken-swarm.service", "active/running");
@@ -164,7 +165,7 @@ fn a_docker_that_nobody_will_start_is_told_of_and_one_that_is_about_to_be_starte
         node.unit("multi-user.target", "active/active");
         node.tells(light, text);
     }
-    // Only when all is started that the boot brings.
+    // Only when the boot has started all of its units.
     let mut node = Node::new(&swarm(), 3);
     node.network(true);
     node.start();
@@ -262,7 +263,7 @@ fn a_docker_before_23_is_asked_the_long_way() {
 fn a_docker_that_hangs_hangs_nobody_else() {
     let mut node = ready_worker();
     node.docker.hangs();
-    // It is asked when connections change, and its silence is no news at once.
+    // Docker is asked when connections change, and its silence is not reported at once.
     node.connections(&[("0D03A8C0:BBBB", node::MANAGER, "01")]);
     node.looks(2);
     node.linked(false);
@@ -285,7 +286,7 @@ fn a_systemd_that_does_not_answer_leaves_all_as_it_was() {
     assert!(node.console("ttyAMA0").last().unwrap().ends_with("swarm Ready"));
     node.put("units", &units);
     node.tells("waiting", "docker up  no network  no cable has a link");
-    // A question without an end has one.
+    // A request without an end has a time limit.
     node.put("hang", "");
     node.looks(3);
     node.cable(true);

@@ -1,4 +1,5 @@
-//! Who looks after Docker and the swarm on a node (`swarm watch`), with a systemctl and a Docker that say what they are told to say.
+//! How Docker and the swarm are watched on a node (`swarm watch`), with a systemctl and a Docker
+//! whose answers the test chooses.
 
 use std::net::TcpListener;
 use std::process::Child;
@@ -10,8 +11,9 @@ use super::engine::{Break, Says};
 use super::node::{Node, swarm};
 use super::{MANAGER, READY, WAITING};
 
-/// Notes what is wanted of it. `docker.service` in a file of that name has its state; a start or a restart makes it active, but where
-/// the file `refuses` is: that is what systemd does when it was started too often.
+/// Records its calls. `docker.service`, a file of that name, has its state. A start or a restart
+/// makes it active, except where the file `refuses` exists: that is what systemd does when it was
+/// started too often.
 const SYSTEMCTL: &str = r#"cd "${0%/*}/.."
 echo "$*" >> wanted
 case $1 in
@@ -46,7 +48,7 @@ impl Watched {
         Self { node, child }
     }
 
-    /// Waits until it said this.
+    /// Waits until it has printed this.
     fn says(&mut self, text: &str) {
         let begun = Instant::now();
         while !self.node.read("said").contains(text) {
@@ -61,7 +63,7 @@ impl Watched {
         }
     }
 
-    /// Waits until it has done what it is for.
+    /// Waits until it has done its work and ended.
     fn ends_well(&mut self) {
         let begun = Instant::now();
         let status = loop {
@@ -74,14 +76,14 @@ impl Watched {
         assert!(status.success(), "{status}: {}", self.node.read("said"));
     }
 
-    /// What it wanted of systemd but to be told, so far.
+    /// Returns its calls of systemctl so far, except queries.
     fn wanted(&self) -> Vec<String> {
         let wanted = self.node.read("wanted");
         let acts = wanted.lines().filter(|line| !line.starts_with("show"));
         acts.map(str::to_owned).collect()
     }
 
-    /// Lets it look some times more.
+    /// Waits for some more polls.
     fn looks(&self) {
         let count = || self.node.read("wanted").lines().count();
         let before = count();
@@ -198,7 +200,7 @@ fn a_docker_that_is_stopped_while_it_is_watched_stays_stopped() {
 #[test]
 fn each_restart_begins_with_a_new_count_and_its_failure_is_said() {
     let mut watched = Watched::new(["active", "enabled", "success"], |node| {
-        // A first manager has nobody to wait for.
+        // A first manager does not wait for another.
         set(node, &[("managers", json!([]))]);
         node.put("refuses", "");
         node.docker.says(Says {
@@ -221,7 +223,7 @@ fn a_docker_that_breaks_off_in_the_middle_of_a_join_ends_no_watch() {
         state: "inactive",
         ..READY
     };
-    // What is left of a join that failed is left first.
+    // The remains of a failed join are removed first.
     let failed = Says {
         state: "error",
         error: "a join that failed",
@@ -234,7 +236,7 @@ fn a_docker_that_breaks_off_in_the_middle_of_a_join_ends_no_watch() {
         (failed, "/swarm/leave?force=1", Break::Mute),
     ];
     for (place, (says, path, how)) in (1..).zip(cases) {
-        // A manager of its own for each case: its port is always the same.
+        // Each case has a manager of its own: its port is always the same.
         let address = format!("127.23.78.{place}");
         let _listener = TcpListener::bind((address.as_str(), 2377)).unwrap();
         let mut watched = Watched::new(ACTIVE, |node| {
@@ -267,7 +269,7 @@ fn a_docker_that_breaks_off_in_the_middle_of_a_join_ends_no_watch() {
 #[test]
 fn a_card_that_takes_no_file_ends_no_watch_of_a_node_that_is_in() {
     let mut watched = Watched::new(ACTIVE, |node| {
-        // What cannot be removed, whoever tries it.
+        // A file that no user can remove, not even root.
         node.put(&format!("{TOKEN}/there"), "");
         node.docker.says(MANAGER);
     });

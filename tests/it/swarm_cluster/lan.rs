@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 use kraken_spec::{Cluster, DefaultKeys, Files};
-use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, Member, Role, Spec, StateKind};
+use kraken_swarm_state::{Availability, ClusterKeys, Member, Role, Spec, StateKind, StateWriter};
 
 use super::MINUTE;
 use testkit::swarm::{Bench, Engine, Node};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use kraken_swarm_check::{NodeState, check_cluster};
-use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, Member, NOT_AFTER, NOT_BEFORE, Role, Spec};
+use kraken_swarm_state::{Availability, ClusterKeys, Member, NOT_AFTER, NOT_BEFORE, Role, Spec, StateWriter};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 

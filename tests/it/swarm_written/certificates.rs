@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use kraken_swarm_state::{ClusterKeys, StateWriter, NOT_AFTER, NOT_BEFORE, Role};
+use kraken_swarm_state::{ClusterKeys, NOT_AFTER, NOT_BEFORE, Role, StateWriter};
 
 use super::{KEY, bare, keys, lay, seven};
 use crate::swarm_support::Files;
@@ -111,7 +111,11 @@ fn openssl_verifies_each_node_by_its_own_root_through_the_whole_century() {
     let spec = seven();
     for (seed, name) in [(super::SEED, "root"), ([8; 32], "other")] {
         let keys = ClusterKeys::from_seed(seed);
-        fs::write(at.join(name), StateWriter::new(&keys, &spec).unwrap().root_certificate()).unwrap();
+        fs::write(
+            at.join(name),
+            StateWriter::new(&keys, &spec).unwrap().root_certificate(),
+        )
+        .unwrap();
     }
     let keys = keys();
     let forge = StateWriter::new(&keys, &spec).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use kraken_swarm_state::{Availability, ClusterKeys, StateWriter, Role, Spec, StateKind};
+use kraken_swarm_state::{Availability, ClusterKeys, Role, Spec, StateKind, StateWriter};
 use prost::Message;
 use sha2::{Digest, Sha256};
 

@@ -24,7 +24,7 @@ mod universe;
 use super::archive::Archive;
 use super::image::ImageState;
 use super::index::Index;
-use super::pick::{RequestedPackage, Request, Resolution};
+use super::pick::{Request, RequestedPackage, Resolution};
 use super::version::Version;
 pub use error::ResolveError;
 use id::{PackageId, VersionId};

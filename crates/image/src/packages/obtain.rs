@@ -18,7 +18,7 @@ use kraken_debian::DryRun;
 use kraken_debian::Fetch;
 use kraken_debian::deb;
 use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, load_available, resolve};
-use kraken_debian::{RequestedPackage, LocalDeb, Pick, PickFrom, Request};
+use kraken_debian::{LocalDeb, Pick, PickFrom, Request, RequestedPackage};
 use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use kraken_fetch::{DownloadError, Downloads, Hash};
 use kraken_spec::Cluster;

@@ -246,7 +246,10 @@ fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -
         }
         let Some(template) = templates.get_mut(&name) else {
             if let Some((_, now)) = RENAMED.iter().find(|(old, _)| *old == name) {
-                return Err(refused(&path, &format!("this template is called `{now}` now: rename the file")));
+                return Err(refused(
+                    &path,
+                    &format!("this template is called `{now}` now: rename the file"),
+                ));
             }
             return Err(ProvisionError::UnknownTemplate {
                 path,

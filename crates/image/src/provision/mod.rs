@@ -24,9 +24,9 @@ mod pi_account;
 mod pristine;
 mod record;
 mod render;
+mod status;
 mod sudo;
 mod swarm;
-mod status;
 
 pub use assets::Assets;
 pub use common::common;

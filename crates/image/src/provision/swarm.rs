@@ -12,7 +12,7 @@ use super::{Assets, Context, ProvisionError};
 use kraken_overlay::Entry;
 use kraken_spec::daemon::{DATA_ROOT, data_root};
 use kraken_spec::{Cluster, Node, SwarmMode};
-use kraken_swarm_state::{StateWriter, StateKind, Token};
+use kraken_swarm_state::{StateKind, StateWriter, Token};
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/swarm";
 /// The script that asks the managers of a running swarm about the node.

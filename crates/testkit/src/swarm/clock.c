@@ -1,10 +1,12 @@
 // Runs a program whose clock is wrong: clock OFFSET-FILE PROGRAM [ARGUMENT...]
 //
-// CLOCK_REALTIME is off by as many seconds as the file says at the moment that the program asks. Only the program itself is
-// deceived, not the ones that it starts, and only where it asks by clock_gettime(2), as Go and the C library do.
+// CLOCK_REALTIME is off by the number of seconds that the file contains at the moment when the
+// program asks. This affects only the program itself, not the programs that it starts, and only
+// where it uses clock_gettime(2), as Go and the C library do.
 //
-// Programs read the clock from the vDSO, without a system call. So the program is stopped as it starts and its auxiliary vector
-// is made to name no vDSO; the system calls that it makes instead are handed to a supervisor (seccomp_unotify(2)).
+// Programs read the clock from the vDSO, without a system call. So this program stops the other one
+// as it starts and removes the vDSO from its auxiliary vector; a supervisor then receives the
+// system calls that it makes instead (seccomp_unotify(2)).
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -42,7 +44,7 @@ static void check(int good, const char *what) {
   exit(125);
 }
 
-// Installs the filter; returns the descriptor at which its questions arrive.
+// Installs the filter; returns the descriptor on which its requests arrive.
 static int filter(void) {
   struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
@@ -59,7 +61,8 @@ static int filter(void) {
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
 
-// Takes the vDSO's address from the new stack of a program that stands at its first instruction.
+// Removes the vDSO's address from the new stack of a program that is stopped at its first
+// instruction.
 static void hide_vdso(pid_t program) {
   struct user_regs_struct registers;
   struct iovec vector = {&registers, sizeof registers};
@@ -75,7 +78,7 @@ static void hide_vdso(pid_t program) {
   }
 }
 
-// Answers questions as long as there is somebody to ask.
+// Answers requests as long as a process exists that can send them.
 static void answer(int listener, int offset_file) {
   long long offset = 0;
   for (;;) {
@@ -84,7 +87,7 @@ static void answer(int listener, int offset_file) {
     if (!(ready.revents & POLLIN)) return;
     struct seccomp_notif question;
     memset(&question, 0, sizeof question);
-    // The one who asked may be dead by now.
+    // The process that asked may have ended by now.
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &question) != 0) continue;
     char text[32];
     ssize_t length = pread(offset_file, text, sizeof text - 1, 0);

@@ -1,11 +1,11 @@
 #!/bin/sh
 # The first process of a machine, in mount, network, UTS, IPC and PID namespaces of its own.
-# NAME is its host name, TREE the root file system that it shares with others, FILES what is laid over that, DISK its disk;
-# SCRATCH is an empty folder.
+# NAME is its host name, TREE the root file system that it shares with others, FILES the files that
+# are laid over that, DISK its disk; SCRATCH is an empty folder.
 set -eu
 
 hostname "$NAME"
-# What a machine writes outside of its disk is gone with the power: that lies in memory.
+# A machine's files outside of its disk are lost in a power cut: they are in memory.
 mount -t tmpfs -o mode=755 scratch "$SCRATCH"
 cd "$SCRATCH"
 mkdir upper work root
@@ -28,7 +28,7 @@ ln -s /proc/self/fd dev/fd
 mount --bind "$DISK" var/lib/docker
 echo "$NAME" > etc/hostname
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$NAME" > etc/hosts
-# No name server: a name that is not known is not asked for.
+# There is no name server: unknown names are not looked up.
 rm -f etc/resolv.conf
 : > etc/resolv.conf
 
