@@ -17,19 +17,19 @@ const FORMAT: u32 = 4;
 const PINNED: [(&str, &str); 4] = [
     (
         "with packages, node 1",
-        "60eb61fd345212403be3831f596523d5402428e039f515f4d0c564cc5e533b24",
+        "8166825971e6024fd4f5a676845ab6521c10865e16c3e2a0a62e41bd0e597475",
     ),
     (
         "with packages, node 2",
-        "71e32a2fc7d7aff9fd8959e7a8663a7e4df474cb01d97c18970612e490464580",
+        "81ed0cdffcb8b3ee20bd50af2b0c700d5a186f9abf4ce2d9b5e186fbfd5b5905",
     ),
     (
         "with a swarm, manager",
-        "565cac370672acd4a4f5c0c815c1d45dc91277177f2b5787cbe07810baa3f92e",
+        "995e962b5065e7ba0ff48b29b618922ab349f8804e6653f2d551374c7a2f9516",
     ),
     (
         "with a swarm, worker",
-        "60f5058921961b6138ac7e78ffdc64ba44f92f7badc3fd8573a37c76ab0cfbca",
+        "6f13a551a43d10ddee287d134e0802d4f0dcdbd872fbc7beaf4dafade73724f1",
     ),
 ];
 
