@@ -27,7 +27,7 @@ fn with_package(work: &str) -> Bench {
     bench
 }
 
-/// Docker starts though a package takes so many seconds to be configured.
+/// Docker starts although a package takes this many seconds to be configured.
 fn docker_starts_after(seconds: u32) {
     let bench = with_package(&format!("sleep {seconds}"));
     let (code, report) = bench.boot(&["--base", "debian"]);
