@@ -47,7 +47,8 @@ fn root_files_that_packages_take_over() {
     bench.compare(&debs);
 }
 
-/// Triggers that are declared in the image and in the run, activated by name and by file, before and after.
+/// Triggers that are declared in the image and in the run, activated by name and by file, before
+/// and after.
 #[test]
 fn root_triggers() {
     let bench = Bench::new();

@@ -1,4 +1,5 @@
-//! Real packages, unpacked by the image's own dpkg and by this crate: equal in every entry, and in dpkg's database.
+//! Real packages, unpacked by the image's own dpkg and by this crate: equal in every entry, and in
+//! dpkg's database.
 //!
 //! The oracle is the image's own dpkg, in the mounted image; `tests/it/oracle/image.rs` describes
 //! why no scripts run, and `tests/it/oracle/compare.rs` what is compared, with the list of

@@ -55,7 +55,7 @@ fn a_data_root_takes_the_place_in_the_swarm_along() {
         "{said}"
     );
 
-    // dockerd is told to use another folder than the one with the state.
+    // dockerd's options name another folder than the one with the state.
     let text = String::from_utf8(card(&world, 2).root_file(OPTIONS)).unwrap();
     let elsewhere = text.replace("/mnt/ssd/docker", "/srv/docker");
     card(&world, 2).put_root(OPTIONS, elsewhere.as_bytes(), 0o644, 0);

@@ -71,7 +71,7 @@ fn full_boot_names_what_is_wrong_with_each_of_eight_cards() {
         .put_boot("user-data", b"#cloud-config\nusers: [\n  - name: }\n");
     // No free space, and no space for growth.
     fill(&bench.image(5), &bench.path("fill"));
-    // Another of the manager's cards.
+    // A second copy of the manager's card.
     fs::copy(bench.image_path(1), bench.image_path(6)).unwrap();
     bench.image(7).change(&[format!("rm {CERTIFICATES}/swarm-node.key")]);
     damaged_certificate(&bench.image(8));

@@ -1,4 +1,5 @@
-//! First boots that take longer than a unit may take by default, and cards on which a unit loses its file while it runs.
+//! First boots that take longer than a unit may take by default, and cards on which a unit loses
+//! its file while it runs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
