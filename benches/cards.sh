@@ -1,9 +1,11 @@
 #!/bin/bash
-# `make bench-cards`: how long a card takes, beside the tools that one would take instead. As root: loop devices.
+# `make bench-cards`: how long a card takes, compared with the tools that a user would use instead.
+# It needs root, for loop devices.
 #
-# Two kinds of card: a loop device on tmpfs (as fast as memory: what the programs themselves cost) and one that is held to the speed of
-# an SD card, whoever writes (nbdkit's rate filter, brought into the file tree by nbdfuse, under a loop device). Arguments choose what is
-# measured: "fast slow many". SPEED is in MB/s (20).
+# Two kinds of card: a loop device on tmpfs (as fast as memory, so it shows the cost of the programs
+# themselves), and one that is limited to the speed of an SD card for every writer (nbdkit's rate
+# filter, mounted as a file by nbdfuse, under a loop device). The arguments choose what is measured:
+# "fast slow many". SPEED is in MB/s (20).
 set -euo pipefail
 FLASH=${1:?the program}
 shift
@@ -15,7 +17,8 @@ DEVICES=()
 
 finish() {
   for device in "${DEVICES[@]}"; do losetup --detach "$device" 2>/dev/null || true; done
-  # Unmounted, nbdfuse ends, and with it its nbdkit; a loop device may hold on to it for a moment.
+  # When it is unmounted, nbdfuse ends, and with it its nbdkit; a loop device may keep it open for a
+  # moment.
   for drive in "$WORK"/drive-*; do
     for _ in $(seq 50); do mountpoint -q "$drive" || break; fusermount3 -u "$drive" 2>/dev/null || sleep 0.1; done
   done
@@ -24,7 +27,7 @@ finish() {
 }
 trap finish EXIT
 
-# What is written: node 3 of the default cluster.
+# The image that is written: node 3 of the default cluster.
 cd "$WORK"
 printf '[user]\nssh-keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@desk"]\n' > kraken.toml
 "$FLASH" build --quiet --base debian --node 3 --no-sums -o images
@@ -43,14 +46,17 @@ fast_card() { # a name
 
 slow_card() { # a name
   mkdir -p "drive-$1"
-  # Both ways are held back, each by itself; memory, so that nothing else is.
+  # Reads and writes are limited separately; the file is in memory, so that nothing else limits
+  # them.
   nbdfuse "drive-$1/card" --command nbdkit --exit-with-parent -s --filter=rate memory "$CARD" "rate=$((SPEED * 8))M" >/dev/null 2>&1 &
   for _ in $(seq 100); do [ -e "drive-$1/card" ] && break; sleep 0.1; done
-  # Past the memory of the file system below, too: else what is read back comes from there.
+  # Bypasses also the memory of the file system below: otherwise the data that is read back comes
+  # from there.
   losetup --direct-io=on --find --show "drive-$1/card"
 }
 
-# Runs a command: seconds, CPU seconds, largest process in MiB, bytes that went to the device.
+# Runs a command and prints: seconds, CPU seconds, largest process in MiB, bytes that were written
+# to the device.
 measure() { # what, device, command...
   local what=$1 device=$2 before after
   shift 2
@@ -73,7 +79,7 @@ PYTHON
 
 OURS="--i-know-this-is-not-removable --yes --no-eject --quiet"
 
-# Caligula, when it is installed (cargo install caligula): it always reads back.
+# Caligula, when it is installed (cargo install caligula): it always reads the card back.
 caligula_burn() { # what, device, image, packing
   command -v caligula >/dev/null || return 0
   measure "$1" "$2" "caligula burn $3 -o $2 -z $4 -s skip --interactive never -f --root never"

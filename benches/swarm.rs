@@ -1,5 +1,5 @@
-//! `make bench-swarm`: how soon seven nodes are Ready, beside the scripted way; and how long their state takes to write. As root, for the
-//! machines that real dockerds run on.
+//! `make bench-swarm`: how soon seven nodes are Ready, compared with a script; and how long it
+//! takes to write their state. It needs root, for the machines on which real dockerds run.
 
 #![allow(
     clippy::disallowed_methods,
@@ -47,7 +47,7 @@ fn main() {
     }
 }
 
-/// Medians: from the last dockerd's start, and from the first's (which the others wait for).
+/// Medians: from the last dockerd's start, and from the first's (for which the others wait).
 fn median(mut measure: impl FnMut() -> [Duration; 2]) -> [f64; 2] {
     let rounds: Vec<[Duration; 2]> = (0..ROUNDS).map(|_| measure()).collect();
     [0, 1].map(|which| {
@@ -57,7 +57,7 @@ fn median(mut measure: impl FnMut() -> [Duration; 2]) -> [f64; 2] {
     })
 }
 
-/// Until seven are Ready.
+/// Measures until seven are Ready.
 fn from_cards(engine: &Engine, cards: &[Card]) -> [Duration; 2] {
     let bench = Bench::new(engine);
     let nodes: Vec<_> = cards.iter().map(|card| card.put_into(&bench)).collect();
@@ -68,7 +68,7 @@ fn from_cards(engine: &Engine, cards: &[Card]) -> [Duration; 2] {
     [last, begun.elapsed()]
 }
 
-/// The same, by Docker's own commands, run as soon as each dockerd answers.
+/// The same with Docker's own commands, run as soon as each dockerd answers.
 fn by_script(engine: &Engine) -> [Duration; 2] {
     let bench = Bench::new(engine);
     let node = |number: u8| bench.node(&format!("kraken-{number}"), &format!("192.168.3.{}", 10 + number), None);

@@ -1,4 +1,5 @@
-//! From a compressed base to seven images with nothing cached, against decompressing it; and peak memory.
+//! From a compressed base to seven images with nothing cached, compared with decompressing it; and
+//! peak memory.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,7 @@ use super::rounds::{Contestant, medians};
 use super::setting::{Setting, build, fresh, run, warm};
 use super::table::{Table, seconds};
 
-/// Peak memory allowed, in MiB.
+/// The most peak memory that is allowed, in MiB.
 const MEMORY: u64 = 256;
 
 /// Measures the cold run, and memory cold and warm.
@@ -72,7 +73,7 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     fresh(&folder)
 }
 
-/// A path for sh(1).
+/// Returns a path for sh(1).
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

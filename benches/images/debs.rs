@@ -1,4 +1,4 @@
-//! Docker's packages, locked, and copied out of the user's cache: the same files for both sides.
+//! Docker's packages, locked, and copied from the user's cache: the same files for both sides.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use kraken_flash::packages::lock::{LOCK, Lock, LockedSet};
 use super::Result;
 use super::setting::{PROGRAM, Setting, run};
 
-/// What is baked, and where it lies.
+/// The packages that are built into an image, and where they are.
 pub struct Debs {
-    /// As `kraken.lock` has it.
+    /// As in `kraken.lock`.
     pub bake: LockedSet,
     /// The packages as files with names, for dpkg.
     pub files: Vec<PathBuf>,
 }
 
-/// Has `kraken-flash fetch` write the lock file of the cluster in `folder` and fill the user's cache, where they are not there yet; this alone
-/// may need the network. The packages are then put into `cache` (by their hashes, for `build --offline`) and into `folder/debs` (by
-/// their names).
+/// Runs `kraken-flash fetch`, which writes the lock file of the cluster in `folder` and fills the
+/// user's cache with missing packages; only this may need the network. Then copies the packages
+/// into `cache` (by their hashes, for `build --offline`) and into `folder/debs` (by their names).
 ///
 /// # Errors
-/// When fetching fails, or the cache lacks what it should have.
+/// When the download fails, or the cache lacks a package.
 pub fn fetch(setting: &Setting, folder: &Path, cache: &Path) -> Result<Debs> {
     let users = Cache::open(None)?.root().join("downloads");
     let mut fetch = Command::new(PROGRAM);

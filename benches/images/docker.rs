@@ -1,4 +1,4 @@
-//! Baking Docker into the base, against doing it by root with a loop mount and dpkg.
+//! Building Docker into the base, compared with doing it as root with a loop mount and dpkg.
 
 use std::fs;
 use std::path::Path;
@@ -15,12 +15,14 @@ use super::rounds::{Contestant, medians};
 use super::setting::{Setting, build, fresh, run, warm, write_cluster};
 use super::table::{Table, seconds};
 
-/// What the peer does: a copy of the base, its root partition in a loop mount, dpkg into it. The mount is in a namespace of its own, so
-/// that it goes with the script. The arguments: base, image, the root partition's number, where it begins and how long it is (bytes), by how
-/// many bytes to enlarge it, an option for dpkg, and the packages.
+/// The steps of the other side: a copy of the base, its root partition in a loop mount, and dpkg,
+/// which unpacks into it. The mount is in a namespace of its own, so that it ends with the script.
+/// The arguments: base, image, the root partition's number, its start and its length (bytes), the
+/// number of bytes by which to enlarge it, an option for dpkg, and the packages.
 ///
-/// Of Docker's packages one has a preinst, and dpkg runs it in the mounted tree: under the kernel's arm64 emulator, which is what one needs for
-/// this way in any case. (kraken-flash leaves the preinst to the first boot.) Triggers wait for the first boot on both sides.
+/// One of Docker's packages has a preinst, and dpkg runs it in the mounted tree, with the kernel's
+/// arm64 emulator, which this way needs in any case. (kraken-flash runs the preinst on the first
+/// boot.) Triggers wait for the first boot on both sides.
 const PEER: &str = r#"
 set -eu
 base=$1 image=$2 number=$3 start=$4 length=$5 more=$6 option=$7
@@ -61,7 +63,8 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     let plain = setting.cluster("plain", 1)?;
     let (cache, out, image) = (folder.join("cache"), folder.join("out"), folder.join("peer.img"));
     let debs = debs::fetch(setting, &folder, &cache)?;
-    // So that neither the hash of the base nor those of the packages are taken in a turn: they are known from then on.
+    // This run hashes the base and the packages, so that no measured run does: the hashes are
+    // cached from then on.
     ours(&folder, &cache, setting, &out, run)?;
     let (mut with, mut with_peer) = (0, 0);
     let times = {
@@ -133,7 +136,7 @@ fn peer(
 ) -> Result<()> {
     let file = Arc::new(ImageFile::open_read(&setting.base)?);
     let layout = Layout::detect(file.clone())?;
-    // The same room for both.
+    // The same space for both.
     let more = bake::growth_for_packages(&file, &layout, debs.bake.need())?.unwrap_or(0);
     let root = &layout.root;
     let mut command = Command::new("unshare");

@@ -1,4 +1,5 @@
-//! From power-on to a running dockerd, in QEMU: Docker baked in, against the same packages installed by dpkg on the first boot.
+//! From power-on to a running dockerd, in QEMU: Docker in the image, compared with the same
+//! packages installed by dpkg on the first boot.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -14,12 +15,13 @@ use testkit::tools::require;
 
 /// The node that is booted.
 const NODE: &str = "3";
-/// Where the peer's packages lie on its card.
+/// Where the other side's packages are on its card.
 const DEBS: &str = "usr/local/share/bench";
 const INSTALLER: &str = "bench-install";
 const CLOCK: &str = "bench-clock";
 
-/// What people write for it. It starts no later than our own unit does; dpkg starts dockerd at the end.
+/// The usual script for it. It starts no later than our own unit does; dpkg starts dockerd at the
+/// end.
 const INSTALL_UNIT: &str = "\
 [Unit]
 Description=Install the packages on this card
@@ -49,7 +51,8 @@ sync
 echo \"bench: packages installed in $(awk -v from=\"$before\" '{ printf \"%d\", $1 - from }' /proc/uptime) s\"
 ";
 
-/// Says when dockerd was ready, which systemd learns from dockerd itself (`Type=notify`). It looks seldom: what it takes is taken from the work.
+/// Prints when dockerd was ready, which systemd learns from dockerd itself (`Type=notify`). It
+/// polls rarely, because it takes CPU time from the measured work.
 const CLOCK_UNIT: &str = "\
 [Unit]
 Description=Say when Docker is there
@@ -71,15 +74,15 @@ until [ \"$(systemctl is-active docker.service)\" = active ]; do sleep 5; done
 echo \"bench: dockerd ready at $(systemctl show --property=ActiveEnterTimestampMonotonic --value docker.service) us\"
 ";
 
-/// What a first boot took.
+/// The times of a first boot.
 struct Boot {
     /// From the kernel's start until dockerd was ready, by the guest's clock.
     ready: Duration,
-    /// How long the unit that configures or installs the packages said it took.
+    /// How long the unit that configures or installs the packages took, as it printed.
     unit: Duration,
 }
 
-/// Boots both, once each, one after the other.
+/// Boots each once, one after the other.
 ///
 /// # Errors
 /// When an image cannot be made.
@@ -127,7 +130,7 @@ fn spec(folder: &Path, rest: &str) -> Result<()> {
     Ok(fs::write(folder.join("kraken.toml"), rest)?)
 }
 
-/// A unit that runs a script once, as files that an overlay puts on the card.
+/// Returns a unit that runs a script once, as files that an overlay puts on the card.
 fn write_unit(root: &Path, name: &str, unit: &str, text: &str) -> Result<()> {
     let script = root.join("usr/local/sbin").join(name);
     let file = format!("etc/systemd/system/{name}.service");
@@ -141,7 +144,7 @@ fn write_unit(root: &Path, name: &str, unit: &str, text: &str) -> Result<()> {
     Ok(symlink(format!("/{file}"), wanted)?)
 }
 
-/// Packages, and what installs them.
+/// Packages, and the script that installs them.
 fn write_installer(root: &Path, debs: &Debs) -> Result<()> {
     fs::create_dir_all(root.join(DEBS))?;
     for deb in &debs.files {
@@ -154,7 +157,8 @@ fn image(setting: &Setting, folder: &Path, cache: &Path) -> Result<()> {
     run(build(folder, cache, &setting.base, &folder.join("images")).args(["--no-sums", "--node", NODE]))
 }
 
-/// Boots the image in a folder with `verify --boot`, and takes the times from its console; `line` is how the unit's last line begins.
+/// Boots the image in a folder with `verify --boot`, and reads the times from its console; `line`
+/// is the start of the unit's last line.
 fn boot(folder: &Path, line: &str) -> Result<Boot> {
     eprintln!("bench:   booting {}, load {}", folder.display(), load());
     let consoles = folder.join("consoles");
@@ -175,7 +179,7 @@ fn boot(folder: &Path, line: &str) -> Result<Boot> {
     Ok(boot)
 }
 
-/// The number after `line`.
+/// Returns the number after `line`.
 fn number_after(console: &str, line: &str) -> Option<u64> {
     let rest = console.split(line).nth(1)?;
     rest.split(' ').next()?.parse().ok()

@@ -1,8 +1,10 @@
-//! `make bench`: how fast images are made, each measurement beside the tool that a user would take instead.
+//! `make bench`: how fast images are made, each measurement compared with the tool that a user
+//! would use instead.
 //!
-//! Arguments choose parts by name (`make bench PARTS="raw patches"`); without any, all are measured that need no emulator. Environment:
-//! `KRAKEN_BENCH_BASE` a raw base image (else the cached `debian` base), `KRAKEN_BENCH_DIR` where to work (some 20 times the
-//! base's size in used bytes; else the target folder), `KRAKEN_BENCH_ROUNDS` how often (else 3).
+//! Arguments choose parts by name (`make bench PARTS="raw patches"`); without any, all parts that
+//! need no emulator are measured. Environment: `KRAKEN_BENCH_BASE` is a raw base image (else the
+//! cached `debian` base), `KRAKEN_BENCH_DIR` the folder to work in (some 20 times the base's size
+//! in used bytes; else the target folder), `KRAKEN_BENCH_ROUNDS` the number of rounds (else 3).
 
 #![allow(
     clippy::disallowed_methods,
@@ -29,7 +31,7 @@ use std::process::ExitCode;
 use setting::Setting;
 use table::Table;
 
-/// Errors of a benchmark are read by the person who runs it, as text.
+/// The errors of a benchmark are text for the person who runs it.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 type Part = fn(&Setting, &mut Table) -> Result<()>;
@@ -43,7 +45,8 @@ const PARTS: &[(&str, Part)] = &[
     ("first-boot", first_boot::measure),
 ];
 
-/// Parts that are measured only when they are named: emulators take many minutes, and want a quiet machine.
+/// Parts that are measured only when they are named: emulators take many minutes, and need a
+/// machine without other work.
 const ONLY_BY_NAME: &[&str] = &["first-boot"];
 
 fn main() -> ExitCode {

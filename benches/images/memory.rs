@@ -1,4 +1,4 @@
-//! Runs a command and watches how much memory it takes.
+//! Runs a command and measures how much memory it uses.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::Result;
 
-/// Runs a command to its end and raises `most` to the peak resident memory, in KiB, of the largest of its processes. What a program says is
-/// lost, except on stderr.
+/// Runs a command to its end and raises `most` to the peak resident memory, in KiB, of the largest
+/// of its processes. The command's output is discarded, except on stderr.
 ///
 /// # Errors
 /// When it cannot be started, or fails.
@@ -26,8 +26,8 @@ pub fn peak(command: &mut Command, most: &mut u64) -> Result<()> {
     }
 }
 
-/// The high-water mark of a process or of any that it started, in KiB. The kernel keeps the maximum (VmHWM, proc_pid_status(5)); only what
-/// happens after the last look is missed.
+/// Returns the high-water mark of a process or of any that it started, in KiB. The kernel keeps the
+/// maximum (VmHWM, proc_pid_status(5)); only memory that is used after the last poll is missed.
 fn largest(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();

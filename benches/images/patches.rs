@@ -1,4 +1,4 @@
-//! Patches alone, in memory: what one more node costs.
+//! Patches alone, in memory: the cost of one more node.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Seven images of a cached golden image, against seven copies of it with cp(1).
+//! Seven images of a cached golden image, compared with seven copies of it by cp(1).
 
 use std::path::Path;
 use std::process::Command;
@@ -58,7 +58,7 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     fresh(&folder)
 }
 
-/// Seven copies, one after the other, as a loop in a shell makes them.
+/// Makes seven copies, one after the other, like a loop in a shell.
 ///
 /// # Errors
 /// When cp(1) fails.

@@ -1,4 +1,4 @@
-//! The same on file systems that share blocks, in a loop mount.
+//! The same measurements on file systems that share blocks, in a loop mount.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use super::rounds::{Contestant, medians};
 use super::setting::{NO_DOCKER, Setting, build, fresh, golden_of, run, warm, write_cluster};
 use super::table::{Table, seconds};
 
-/// Room for the golden image, seven whole copies of it, and the file system's own: in bytes, a sparse file.
+/// Space for the golden image, seven full copies of it, and the file system's own data: in bytes, a
+/// sparse file.
 const SIZE: u64 = 24 << 30;
 
 /// Measures on btrfs and on XFS.

@@ -1,14 +1,14 @@
-//! Takes times: several contestants in turn, round after round, medians at the end.
+//! Measures times: several contestants alternate, round after round, with medians at the end.
 
 use std::time::{Duration, Instant};
 
 use super::Result;
 
-/// Somebody who does the work that is timed. It is called once a round, with the round's number.
+/// The timed work of one contestant. It is called once per round, with the round's number.
 pub type Contestant<'a> = Box<dyn FnMut(usize) -> Result<()> + 'a>;
 
-/// Lets the contestants take turns, the first one of a round begins the next one last, and returns the median time of each.
-/// `between` clears up before each turn and is not timed.
+/// Runs the contestants alternately; the first one of a round is the last of the next. Returns the
+/// median time of each. `between` cleans up before each run and is not timed.
 ///
 /// # Errors
 /// The first error of any contestant.

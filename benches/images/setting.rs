@@ -1,4 +1,5 @@
-//! Where the measurements take place: the work folder, the base image, the cluster, and how programs are run.
+//! The conditions of the measurements: the work folder, the base image, the cluster, and how
+//! programs are run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,16 +13,16 @@ use super::Result;
 /// The program itself, built with the same profile as the benchmark.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kraken-flash");
 
-/// In a spec: no Docker, where something else is measured.
+/// In a spec: no Docker, where other things are measured.
 pub const NO_DOCKER: &str = "[docker]\nsource = \"none\"\n";
 
-/// What all measurements share.
+/// The values that all measurements share.
 pub struct Setting {
     /// The folder to work in, removed at the end.
     folder: tempfile::TempDir,
     /// The raw base image; it is only read.
     pub base: PathBuf,
-    /// How often each time is taken.
+    /// How often each time is measured.
     pub rounds: usize,
 }
 
@@ -57,12 +58,13 @@ impl Setting {
         Ok(Self { folder, base, rounds })
     }
 
-    /// The work folder.
+    /// Returns the work folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A fresh folder below the work folder, with the spec of a cluster of `nodes` nodes without Docker in it.
+    /// Returns a new folder below the work folder, with the spec of a cluster of `nodes` nodes
+    /// without Docker in it.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -70,10 +72,10 @@ impl Setting {
         write_cluster(&self.folder().join(name), nodes, NO_DOCKER)
     }
 
-    /// Machine, base and conditions, as lines of text.
+    /// Returns the machine, the base and the conditions, as lines of text.
     ///
     /// # Errors
-    /// When the machine cannot be asked.
+    /// When the machine's facts cannot be read.
     pub fn describe(&self) -> Result<String> {
         let cpu = fs::read_to_string("/proc/cpuinfo")?;
         let model = cpu
@@ -114,12 +116,13 @@ pub fn write_cluster(folder: &Path, nodes: usize, rest: &str) -> Result<PathBuf>
     Ok(folder.to_owned())
 }
 
-/// `kraken-flash build` for the cluster in `folder`, with its cache in `cache`, ready to be started.
+/// Returns the command `kraken-flash build` for the cluster in `folder`, with its cache in `cache`,
+/// ready to be started.
 pub fn build(folder: &Path, cache: &Path, base: &Path, output: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command
         .current_dir(folder)
-        // No keys of the user: a pair is made in the folder.
+        // The user's keys are not used: a pair is made in the folder.
         .env("HOME", folder)
         .env_remove("SUDO_UID")
         .env("KRAKEN_FLASH_CACHE", cache)
@@ -152,7 +155,8 @@ pub fn run(command: &mut Command) -> Result<()> {
     .into())
 }
 
-/// Empties a folder, or makes it, and waits until nothing is left to write: the next turn begins with a quiet disk.
+/// Empties a folder, or makes it, and waits until everything is written: the next run begins with
+/// an idle disk.
 ///
 /// # Errors
 /// When a file cannot be removed.
@@ -171,14 +175,15 @@ pub fn fresh(folder: &Path) -> Result<()> {
 /// When it cannot be read.
 pub fn warm(path: &Path) -> Result<()> {
     std::io::copy(&mut fs::File::open(path)?, &mut std::io::sink())?;
-    // `copy` may splice without reading where the sink is known; a read through a buffer is sure.
+    // `copy` may splice without reading where the sink is known; a read through a buffer always
+    // reads.
     let mut file = fs::File::open(path)?;
     let mut buffer = vec![0; 1 << 20];
     while std::io::Read::read(&mut file, &mut buffer)? > 0 {}
     Ok(())
 }
 
-/// The one `.img` file in the golden cache.
+/// Returns the one `.img` file in the golden cache.
 ///
 /// # Errors
 /// When there is none.
@@ -189,7 +194,7 @@ pub fn golden_of(cache: &Path) -> Result<PathBuf> {
         .ok_or_else(|| "the program left no golden image in its cache".into())
 }
 
-/// The load averages.
+/// Returns the load averages.
 pub fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")

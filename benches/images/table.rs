@@ -1,4 +1,4 @@
-//! The table of results, in Markdown, so that it can go into docs/performance.md as it is.
+//! The table of results, in Markdown, so that it can be copied into docs/performance.md.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// A row: what was measured, ours, the peer's, how they compare, and the goal with whether it was met (`None`: no goal).
+    /// Adds a row: the measurement, our time, the other side's, the comparison, and the goal with
+    /// whether it was met (`None`: no goal).
     pub fn row(&mut self, what: &str, ours: String, peer: String, ratio: String, goal: Option<(&str, bool)>) {
         let goal = match goal {
             None => String::new(),
@@ -20,12 +21,12 @@ impl Table {
         self.rows.push([what.into(), ours, peer, ratio, goal]);
     }
 
-    /// Says why something was not measured.
+    /// Adds the reason why a measurement was not made.
     pub fn not_measured(&mut self, what: &str, why: &str) {
         self.row(what, format!("not measured: {why}"), String::new(), String::new(), None);
     }
 
-    /// The whole table.
+    /// Returns the whole table.
     pub fn render(&self) -> String {
         let mut text = String::from("| what | kraken-flash | peer | ratio | goal |\n| --- | --- | --- | --- | --- |\n");
         for row in &self.rows {
@@ -35,7 +36,7 @@ impl Table {
     }
 }
 
-/// Seconds, with as many digits as they deserve.
+/// Returns seconds, with as many digits as are significant.
 pub fn seconds(time: std::time::Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 1.0 {

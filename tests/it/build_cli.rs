@@ -369,7 +369,8 @@ fn fetch_unpacks_the_base_so_that_an_offline_build_needs_nothing_else() {
 #[test]
 fn a_base_that_was_not_unmounted_cleanly_becomes_clean_images() {
     let world = World::new(2, trixie());
-    // Bit 0 of BS_Reserved1 of FAT32 says "dirty" (dosfstools, boot.h); the boot volume begins at 8 MiB.
+    // Bit 0 of BS_Reserved1 of FAT32 says "dirty" (dosfstools, boot.h); the boot volume begins at
+    // 8 MiB.
     let base = fs::File::options().write(true).open(world.at("base.img")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&base, &[1], (8 << 20) + 0x41).unwrap();
     drop(base);

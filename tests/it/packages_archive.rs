@@ -1,4 +1,5 @@
-//! Archives are proven before anything of them is used: signatures by real gpg, dates, hashes, and every way to cheat.
+//! Archives are verified before anything in them is used: signatures by the real gpg, dates,
+//! hashes, and every way to cheat.
 
 mod trust;
 
@@ -21,7 +22,7 @@ use testkit::web::Web;
 
 const KEY: &str = "/usr/share/keyrings/test.asc";
 
-/// An image whose only archive is this one.
+/// Returns an image with this archive only.
 fn image(archive: &TestArchive, status: &str) -> ImageState {
     let mut tree = MemoryTree::new();
     let dpkg = "Package: dpkg\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1\nEssential: yes\n\n";
@@ -31,7 +32,7 @@ fn image(archive: &TestArchive, status: &str) -> ImageState {
     ImageState::read(&tree).unwrap()
 }
 
-/// Loads the archives of an image; the folder must outlive what was loaded from it.
+/// Loads the archives of an image; the folder must outlive the result.
 fn load_for(image: &ImageState, folder: &Path, now: i64) -> Result<Vec<Archive>, String> {
     let web = Web::new(folder.join("web"));
     let now = u64::try_from(now).unwrap();
@@ -104,7 +105,7 @@ fn single_packages_come_without_what_they_need_and_the_second_time_without_askin
         error.contains("none of the image's archives has gone for arm64"),
         "{error}"
     );
-    // Nobody is there any more, and nobody is asked.
+    // The server is gone, and no request is sent.
     archive.stop();
     assert_eq!(fetch(&wanted, false).unwrap(), fetched);
     assert!(fetch(&wanted, true).is_err(), "nobody was asked for news");
@@ -284,7 +285,7 @@ fn a_deb_at_hand_is_taken_whatever_the_archive_has() {
     }
 }
 
-/// The network, where everything with a word in its path cannot be had.
+/// A network on which no path with a given word can be downloaded.
 struct Without<'a>(&'a Web, &'a str);
 
 impl Fetch for Without<'_> {
@@ -354,7 +355,7 @@ fn indexes_that_nothing_needs_may_be_missing_and_stale() {
         (Architectures { needed, welcome: &[] }, false),
         (Architectures { needed: &[], welcome }, true),
     ] {
-        // By hash, both names of an index end elsewhere; the plain name is what is left out here.
+        // With by-hash, both names of an index have another end; here the plain name is missing.
         let loaded = load_available(&state.sources, &stale, time, architectures);
         assert_eq!(loaded.archives.len(), usize::from(usable), "{:?}", loaded.failed);
         assert_eq!(loaded.failed.is_empty(), usable);

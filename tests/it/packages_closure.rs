@@ -16,7 +16,8 @@ use testkit::apt::Apt;
 use testkit::tools::require;
 use testkit::web::Web;
 
-/// What apt says of a package that it would unpack: size and hash, by name, version and architecture.
+/// apt's answer for a package that it would unpack: size and hash, by name, version and
+/// architecture.
 type Closure = BTreeMap<(String, String, String), u64>;
 
 /// The root file system of the composed base, and its archives.
@@ -65,7 +66,7 @@ impl Bench {
         bench
     }
 
-    /// Copies what apt reads out of the image, and lets real apt fetch its lists.
+    /// Copies the files that apt reads out of the image, and makes real apt download its lists.
     fn prepare_apt(&self) {
         for path in [
             "/etc/apt",
@@ -103,7 +104,7 @@ impl Bench {
         }
     }
 
-    /// What real apt-get would unpack, or what it says instead.
+    /// Returns what real apt-get would unpack, or its error.
     fn apt_closure(&self, packages: &[&str], recommends: bool) -> Result<Closure, String> {
         let recommends = if recommends {
             "--install-recommends"
@@ -142,7 +143,8 @@ impl Bench {
         Ok(resolution.picks.into_iter().map(key).collect())
     }
 
-    /// One line of the table: how many picks, and whether they are apt's.
+    /// Returns one line of the table: how many packages are chosen, and whether apt chooses the
+    /// same.
     fn compare(&self, packages: &[&str], recommends: bool) -> (String, bool) {
         let start = Instant::now();
         let ours = self.our_closure(packages, recommends);
@@ -182,7 +184,7 @@ impl Bench {
     }
 }
 
-/// Packages with dependencies that are awkward in one way or another.
+/// Packages with dependencies that are difficult in various ways.
 const ALONE: &[&str] = &[
     "docker.io",
     "exim4",
@@ -280,7 +282,7 @@ fn base_docker_is_a_real_closure() {
     assert_eq!(bench.apt_closure(&["docker.io"], false).unwrap(), ours);
 }
 
-/// Versions as they are published, against dpkg itself.
+/// Published versions, compared with dpkg itself.
 #[test]
 fn base_versions_are_ordered_as_dpkg_orders_them() {
     let bench = Bench::new();
@@ -294,7 +296,7 @@ fn base_versions_are_ordered_as_dpkg_orders_them() {
     versions.sort_unstable();
     versions.dedup();
     assert!(versions.len() > 20_000, "{}", versions.len());
-    // Neighbours in the alphabet are the hard pairs; far ones are in it, too.
+    // Neighbours in the alphabet are the difficult pairs; distant ones are checked, too.
     let near = versions
         .windows(2)
         .step_by(versions.len() / 2_000)

@@ -1,4 +1,5 @@
-//! dpkg's database after packages are laid out. Every expectation is what dpkg 1.22 itself leaves in the same case: `packages_made.rs` asks it.
+//! dpkg's database after packages are unpacked. Every expectation is what dpkg 1.22 itself writes
+//! in the same case: `packages_made.rs` checks it.
 
 use std::path::PathBuf;
 
@@ -113,7 +114,7 @@ fn what_the_images_dpkg_leaves_out_is_left_out() {
         kind(&unpacked, "/usr/share/doc/new/copyright"),
         Some(Kind::File(_))
     ));
-    // Links come last in the list, and what is left out is in it.
+    // Links are last in the list, which also has the files that are left out.
     assert_eq!(
         text(&unpacked, "/var/lib/dpkg/info/new.list"),
         "/.\n/usr\n/usr/lib\n/usr/lib/b-file\n/usr/lib/c-name\n/usr/share\n/usr/share/doc\n/usr/share/doc/new\n\

@@ -1,4 +1,5 @@
-//! Packages that are damaged or made to do harm: each is refused with an error that says which package and what, and leaves nothing behind.
+//! Packages that are damaged or malicious: each is refused with an error that names the package and
+//! the fault, and leaves nothing behind.
 
 use std::io::Write;
 
@@ -249,7 +250,8 @@ fn containers_that_are_none() {
     ] {
         place.refuses(what, &bytes, &[]);
     }
-    // Cut off anywhere, and one byte changed anywhere: an error or a package, never a panic. Cut off inside: always an error.
+    // Cut off anywhere, and one byte changed anywhere: an error or a package, never a panic. Cut
+    // off inside a member: always an error.
     for end in 0..sound.len() - 1 {
         place.refuses(&format!("cut off after {end}"), &sound[..end], &[]);
     }
@@ -261,7 +263,7 @@ fn containers_that_are_none() {
     }
 }
 
-/// A member whose header says that it is longer than the file, or longer than any file.
+/// A member whose header announces more bytes than the file has, or than any file has.
 #[test]
 fn sizes_that_are_not_true() {
     let place = Place::new();
@@ -279,7 +281,8 @@ fn sizes_that_are_not_true() {
     }
 }
 
-/// Zeros without end, packed in every way: in the control tar, and behind the end of the data tar.
+/// Zeros without end, compressed in every way: in the control tar, and after the end of the data
+/// tar.
 #[test]
 fn bombs() {
     let place = Place::new();

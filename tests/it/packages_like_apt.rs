@@ -1,4 +1,5 @@
-//! What is chosen is what real apt-get chooses, in made-up archives full of alternatives, providers, conflicts and upgrades.
+//! The chosen packages are those that real apt-get chooses, in invented archives full of
+//! alternatives, providers, conflicts and upgrades.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use testkit::apt::{Apt, Simulated};
 use testkit::archive::{TestArchive, now};
 use testkit::web::Web;
 
-/// The same image and archive, before our eyes and before apt's.
+/// The same image and archive, for this program and for apt.
 struct Pair {
     apt: Apt,
     image: ImageState,
@@ -77,13 +78,15 @@ impl Pair {
             .collect())
     }
 
-    /// Nothing when both agree, else a line that says how they differ. Where apt would remove something, we must refuse.
+    /// Returns nothing when both agree, else a line that describes the difference. Where apt would
+    /// remove a package, the program must refuse.
     fn difference(&self, packages: &[&str], recommends: bool) -> Option<String> {
         let ours = self.ours(packages, recommends);
         let theirs = self.apt.simulate(packages, recommends);
         let same = match (&ours, &theirs) {
             (Ok(ours), Ok(Simulated { installs, removes })) => removes.is_empty() && ours == installs,
-            // apt-get asks the user, or wants --allow-change-held-packages; a simulation does neither.
+            // apt-get asks the user, or requires --allow-change-held-packages; a simulation does
+            // neither.
             (Err(ResolveError::Held { .. }), Ok(_)) => true,
             (Err(_), Ok(Simulated { removes, .. })) => !removes.is_empty(),
             (Err(_), Err(_)) => true,
@@ -106,7 +109,7 @@ impl Pair {
             .collect()
     }
 
-    /// Both refuse, or apt would remove something.
+    /// Both refuse, or apt would remove a package.
     #[track_caller]
     fn refused(&self, packages: &[&str], want: &str) {
         if let Some(difference) = self.difference(packages, false) {
@@ -171,7 +174,7 @@ impl Dice {
         (0..count).map(|_| self.group()).collect::<Vec<_>>().join(", ")
     }
 
-    /// The relations of a version, as fields.
+    /// Returns the relations of a version, as fields.
     fn fields(&mut self) -> String {
         let mut text = String::new();
         let mut put = |name: &str, value: String| {
@@ -212,14 +215,14 @@ impl Dice {
 
 const COUNT: u64 = 40;
 
-/// A made-up archive, and a status in which everything that is installed works.
+/// Returns an invented archive, and a status in which every installed package works.
 fn made_up(seed: u64) -> Pair {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let (mut builder, mut status) = (TestArchive::builder(), String::new());
     let mut there: Vec<String> = Vec::new();
     for number in 0..COUNT {
         let name = format!("p{number}");
-        // What is installed is in the archive as it is, or it is older than anything there.
+        // An installed package is in the archive as it is, or is older than all versions there.
         let is_there = dice.chance(30);
         let old = is_there && dice.chance(40);
         let mut first = dice.fields();
@@ -259,7 +262,8 @@ fn in_made_up_archives_all_choices_are_those_of_apt() {
                     continue;
                 };
                 let line = format!("seed {seed}: {difference}");
-                // apt's problem resolver searches on where we say why not; that may be rare, and a wrong choice never is.
+                // apt's problem resolver continues to search where the program prints why not; that
+                // may happen rarely, but a wrong choice must never happen.
                 match pair.ours(&[&name], recommends) {
                     Err(_) => gave_up.push(line),
                     Ok(_) => wrong.push(line),
@@ -290,7 +294,7 @@ fn seeds() -> u64 {
         .unwrap_or(6)
 }
 
-/// A base that nothing was made up for: each rule by itself, with its name.
+/// A base without invented packages: each rule by itself, with its name.
 fn pair(archive: &[(&str, &str, &str)], status: &str) -> Pair {
     let add = |builder: testkit::archive::Builder, (name, version, more): &(&str, &str, &str)| {
         builder.package(name, version, more)

@@ -1,4 +1,5 @@
-//! Packages made for the hard cases, unpacked by the image's own dpkg and by this crate: equal, as in `packages_unpack.rs`.
+//! Packages made for the difficult cases, unpacked by the image's own dpkg and by this crate:
+//! equal, as in `packages_unpack.rs`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -8,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::oracle::Bench;
 use testkit::deb::{Item, MADE, Package};
 
-/// Changes a file as somebody would, at a time that any tree can tell: a whole second.
+/// Changes a file as a user would, at a time that every tree can store: a whole second.
 fn change(path: &Path) {
     fs::write(path, "changed by the user").unwrap();
     let file = fs::File::options().write(true).open(path).unwrap();
@@ -19,7 +20,7 @@ fn long(letter: char) -> String {
     String::from(letter).repeat(120)
 }
 
-/// Types, modes, owners by name, names of all lengths, folders and links that are there already.
+/// Types, modes, owners by name, names of all lengths, folders and links that exist already.
 #[test]
 fn root_files_of_all_kinds() {
     let bench = Bench::new();
@@ -130,7 +131,7 @@ fn root_files_of_all_kinds() {
     bench.compare(&debs);
 }
 
-/// What control files say, in the status; scripts and other files of the control tar.
+/// The fields of control files in the status; scripts and other files of the control tar.
 #[test]
 fn root_control_files_of_all_kinds() {
     let bench = Bench::new();
@@ -176,7 +177,8 @@ fn root_control_files_of_all_kinds() {
     );
 }
 
-/// Diversions of others, of the package itself and of nobody; overrides of owners and modes.
+/// Diversions by other packages, by the package itself and by no package; overrides of owners and
+/// modes.
 #[test]
 fn root_diversions_and_overrides() {
     let bench = Bench::new();
@@ -217,7 +219,7 @@ fn root_diversions_and_overrides() {
     bench.compare(&bench.write(&[diverted]));
 }
 
-/// Upgrades, reinstallations, and packages of which the conffiles are left.
+/// Upgrades, reinstallations, and packages of which only the conffiles are left.
 #[test]
 fn root_upgrades_and_what_is_left_of_packages() {
     let bench = Bench::new();

@@ -1,4 +1,5 @@
-//! Packages that say too little or too much of themselves, and those that do not go together: each is refused, with the reason.
+//! Packages that contain too few or too many fields, and those that do not fit together: each is
+//! refused, with the reason.
 
 use std::path::{Path, PathBuf};
 
@@ -79,7 +80,7 @@ fn control_files_that_say_too_little_or_too_much() {
     for (what, text, words) in cases {
         place.refuses(what, &with_control(&text), words);
     }
-    // The status is dpkg's: what a package says of its own state does not get in.
+    // Only dpkg writes the status: a package's own statement about its state is ignored.
     let path = place.write("hostile.deb", &with_control(&format!("{CONTROL}Status: install ok installed\nConfig-Version: 9\nConffiles:\n /etc/passwd 0\nTriggers-Pending: x\nTriggers-Awaited: dpkg\n")));
     if let Ok(unpacked) = place.unpack(&[path]) {
         let status = text(&unpacked, "/var/lib/dpkg/status");
@@ -218,13 +219,14 @@ fn control_tars_with_more_than_control_files() {
     for (what, items, words) in cases {
         place.refuses(what, &deb_of(&tar(&items), &data), words);
     }
-    // Checksums of files that it has not are only ever read by who asks for a check.
+    // Checksums of files that the package does not have are read only when the user asks for a
+    // check.
     let sums = Item::file("./md5sums", "0123456789abcdef0123456789abcdef  ../../etc/passwd\n");
     let path = place.write("hostile.deb", &deb_of(&tar(&[control(), sums]), &data));
     assert!(place.unpack(&[path]).is_ok());
 }
 
-/// What packages do to one another.
+/// Conflicts between packages.
 #[test]
 fn packages_against_packages() {
     let place = Place::new();
@@ -245,7 +247,7 @@ fn packages_against_packages() {
     let links = Package::new("links", "1").symlink("/usr/lib/planted", "/etc");
     let below = Package::new("below", "1").file("/usr/lib/planted/passwd", "x");
     fails(&place, &[links.clone(), below.clone()], &["below", "/usr/lib/planted"]);
-    // The other way round, the folder is there first, and stays.
+    // The other way round, the folder exists first, and stays.
     let debs = [below, links].map(|package| package.write(place.folder.path()));
     let unpacked = place.unpack(&debs).unwrap();
     let planted = EntryPath::new("/usr/lib/planted").unwrap();
@@ -257,7 +259,7 @@ fn packages_against_packages() {
     fails(&place, &[file, folder], &["folder", "/usr/lib/x"]);
     let foreign = Package::new("foreign", "1").architecture("armhf");
     fails(&place, &[foreign], &["foreign", "armhf"]);
-    // The same library of two architectures may share a file only when it is one file.
+    // Two architectures of the same library may share a file only when it is the same file.
     let mut with_foreign = Vec::new();
     for (architecture, bytes) in [("arm64", "1"), ("armhf", "2")] {
         let package = Package::new("lib", "1")

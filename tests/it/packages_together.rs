@@ -1,10 +1,11 @@
-//! Packages that take files of others over, and triggers, unpacked by the image's own dpkg and by this crate: equal, as in `packages_unpack.rs`.
+//! Packages that take over files of others, and triggers, unpacked by the image's own dpkg and by
+//! this crate: equal, as in `packages_unpack.rs`.
 
 use crate::oracle::Bench;
 use tar::EntryType;
 use testkit::deb::{Item, Package};
 
-/// Files that go from one package to another: of the image, and within one run, in both orders.
+/// Files that move from one package to another: of the image, and within one run, in both orders.
 #[test]
 fn root_files_that_packages_take_over() {
     let bench = Bench::new();
@@ -27,7 +28,7 @@ fn root_files_that_packages_take_over() {
         .file("/usr/share/kraken/ab", "of the first")
         .file("/usr/share/kraken/first", "x");
     let second = replaces("kraken-second", "kraken-first").file("/usr/share/kraken/ab", "of the second");
-    // The one that gives comes after the one that takes: what was taken stays so.
+    // The former owner comes after the new one: the file stays with the new one.
     let early = replaces("kraken-early", "kraken-late").file("/usr/share/kraken/ba", "of the early");
     let late = Package::new("kraken-late", "1")
         .file("/usr/share/kraken/ba", "of the late")
@@ -46,7 +47,8 @@ fn root_files_that_packages_take_over() {
     bench.compare(&debs);
 }
 
-/// Triggers that are declared in the image and in the run, activated by name and by file, before and after.
+/// Triggers that are declared in the image and in the run, activated by name and by file, before
+/// and after.
 #[test]
 fn root_triggers() {
     let bench = Bench::new();

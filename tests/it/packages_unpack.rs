@@ -1,7 +1,9 @@
-//! Real packages, unpacked by the image's own dpkg and by this crate: equal in every entry, and in dpkg's database.
+//! Real packages, unpacked by the image's own dpkg and by this crate: equal in every entry, and in
+//! dpkg's database.
 //!
-//! The oracle is the image's own dpkg, in the mounted image; see `tests/it/oracle/image.rs` for how scripts are kept from running, and
-//! `tests/it/oracle/compare.rs` for what is compared and for the list of all that may differ.
+//! The oracle is the image's own dpkg, in the mounted image; `tests/it/oracle/image.rs` describes
+//! why no scripts run, and `tests/it/oracle/compare.rs` what is compared, with the list of
+//! everything that may differ.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,8 @@ fn root_docker_is_unpacked_as_dpkg_does() {
     assert_eq!(preinsts, [("docker.io.preinst", "install")]);
 }
 
-/// Hard links, set-id programs, file triggers, conffiles by the dozen, a foreign architecture beside the image's own.
+/// Hard links, set-id programs, file triggers, dozens of conffiles, a foreign architecture beside
+/// the image's own.
 #[test]
 fn root_a_bag_of_packages_is_unpacked_as_dpkg_does() {
     let bench = Bench::new();
@@ -50,7 +53,7 @@ fn root_a_bag_of_packages_is_unpacked_as_dpkg_does() {
     );
 }
 
-/// Packages of the image in a higher version, with conffiles that somebody changed or removed.
+/// Packages of the image in a higher version, with conffiles that the user changed or removed.
 #[test]
 fn root_upgrades_of_packages_in_the_image_are_unpacked_as_dpkg_does() {
     let bench = Bench::new();
@@ -79,7 +82,7 @@ fn root_upgrades_of_packages_in_the_image_are_unpacked_as_dpkg_does() {
     assert!(upgrade.arguments.starts_with("upgrade 25."), "{}", upgrade.arguments);
 }
 
-/// The same package in a higher version.
+/// Returns the same package in a higher version.
 fn raised(deb: &Path, folder: &Path) -> PathBuf {
     let tree = tempfile::tempdir().unwrap();
     run(Command::new("dpkg-deb").arg("-R").arg(deb).arg(tree.path()));

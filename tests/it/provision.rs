@@ -1,4 +1,5 @@
-//! What lands on a card, from images in memory: golden files, fixed points, hostile values, the programs that read them.
+//! The files on a card, from images in memory: golden files, repeated runs, hostile values, and the
+//! programs that read them.
 
 mod keyboard;
 mod units;
@@ -54,7 +55,7 @@ fn the_files_of_the_default_cluster_are_these() {
     }
 }
 
-/// Lays the root volume's files into a folder of the host.
+/// Copies the root volume's files into a folder of the host.
 fn lay_out(overlay: &Overlay, folder: &std::path::Path) {
     for (volume, path, entry) in overlay.iter() {
         if let (Volume::Root, Kind::File(bytes)) = (volume, &entry.kind) {
@@ -268,7 +269,8 @@ fn what_an_image_lacks_is_said_with_the_mend() {
     escape.system.timezone = "../../../etc/shadow".to_owned();
     let mut old_zone = kraken();
     old_zone.system.timezone = "US/Pacific".to_owned();
-    // A group of the system that no list of ours has: its members have rights that nobody gave them.
+    // A group of the system that is not in our list: its members have rights that no user gave
+    // them.
     let mut with_group = trixie();
     let groups = "root:x:0:\nsudo:x:27:\nzigbee:x:997:\n";
     with_group.root.file("/etc/group", groups.as_bytes().to_vec());
@@ -292,7 +294,8 @@ fn what_an_image_lacks_is_said_with_the_mend() {
     }
 }
 
-/// Debian's locale-gen takes no name, which cloud-init gives it: the image's own means are told the same way on every base.
+/// Debian's locale-gen does not accept a name, which cloud-init passes to it: on every base, the
+/// image's own programs are called the same way.
 #[test]
 fn a_locale_is_made_by_the_node_itself_with_cloud_init_and_without() {
     let mut cluster = kraken();

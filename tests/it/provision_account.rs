@@ -1,4 +1,5 @@
-//! The account on a card: nothing lost, nothing readable that must not be, nobody asked.
+//! The account on a card: nothing is lost, nothing secret is readable, and the first boot asks no
+//! question.
 
 use kraken_disk::FileTree;
 use kraken_flash::provision::{self, Assets};
@@ -29,7 +30,8 @@ fn the_group_docker_is_there_before_its_package_is_configured() {
             };
             let member = if joins { "kraken" } else { "" };
             let wanted = source != DockerSource::None;
-            // The number that a package's addgroup --system would take; `docker.socket` asks for the name.
+            // The number that a package's addgroup --system would use; `docker.socket` refers to
+            // the name.
             assert_eq!(
                 line("/etc/group"),
                 wanted.then(|| format!("docker:x:999:{member}")),
@@ -59,7 +61,8 @@ fn a_password_is_for_the_console_on_every_base() {
                 .get(Volume::Root, &EntryPath::new("/etc/ssh/sshd_config").unwrap())
                 .is_none()
         );
-        // A server that reads no such folder has it at the top of its own file, once.
+        // A server that does not read such a folder has the settings at the top of its own file,
+        // once.
         disk.root.file("/etc/ssh/sshd_config", *b"PasswordAuthentication yes\n");
         let (common, _) = make(&disk, &cluster, 1);
         let main = text(&common, Volume::Root, "/etc/ssh/sshd_config");
@@ -146,7 +149,7 @@ fn an_account_that_is_there_keeps_its_ids() {
     );
 }
 
-/// The line of an account in one of the tables.
+/// Returns the line of an account in one of the tables.
 fn line(common: &kraken_overlay::Overlay, path: &str, name: &str) -> String {
     let table = text(common, Volume::Root, path);
     let mine = |line: &&str| line.split(':').next() == Some(name);
@@ -161,7 +164,7 @@ fn line(common: &kraken_overlay::Overlay, path: &str, name: &str) -> String {
 fn an_account_of_the_image_gets_what_a_login_needs() {
     const TODAY: &str = "20454";
     let long = format!("pi:{HASH}:20000:0:99999:7:::");
-    // What the image has of it in passwd and shadow, and what the card must have.
+    // The image's lines in passwd and shadow, and those that the card must have.
     for (passwd, shadow, want, want_shadow) in [
         // Raspberry Pi OS Trixie since April 2026.
         (
@@ -176,7 +179,7 @@ fn an_account_of_the_image_gets_what_a_login_needs() {
             "/home/pi:/bin/bash",
             "*:20000:0:99999:7:::",
         ),
-        // A shell that was removed since, one that is there, and none, which is /bin/sh.
+        // A shell that was removed since, one that exists, and none, which means /bin/sh.
         (
             "pi:x:1000:1000::/home/pi:/usr/bin/fish",
             "pi:*:20000:0:99999:7:::",
@@ -195,7 +198,7 @@ fn an_account_of_the_image_gets_what_a_login_needs() {
             "/home/pi:/bin/bash",
             "*:20000:0:99999:7:::",
         ),
-        // A password that must be changed, that ages; an account that expired; somebody's password.
+        // A password that must be changed, that ages; an account that expired; a user's password.
         (
             "pi:x:1000:1000::/home/pi:/bin/bash",
             "pi:!:0:0:90:7:14:18000:",
@@ -214,7 +217,7 @@ fn an_account_of_the_image_gets_what_a_login_needs() {
             "/home/pi:/bin/bash",
             "*:20000:0:99999:7:::",
         ),
-        // Homes that are none.
+        // Homes that are not usable.
         (
             "pi:x:1000:1000:::/bin/bash",
             "",
@@ -407,7 +410,7 @@ fn a_broken_account_file_is_an_error_not_a_panic() {
     ] {
         let mut disk = trixie();
         disk.root.file(path, content.as_bytes());
-        // Either it can be mended or it is said; it never panics.
+        // Either it can be repaired or it is reported; it never panics.
         let result = disk.with(&kraken(), |ctx| provision::common(ctx, &assets));
         assert!(result.is_err() || path == "/etc/shadow", "{path}: {content:?}");
     }
@@ -475,7 +478,7 @@ proptest! {
         let mut disk = bullseye();
         disk.root.file(FILES[which], format!("{prefix}{text}").into_bytes());
         if kraken_flash::base::OsImage::read(&disk.boot, &disk.root, 0).is_err() {
-            return Ok(()); // said already: there is nothing to provision
+            return Ok(()); // reported already: there is nothing to provision
         }
         let cluster = kraken();
         let assets = Assets::embedded().unwrap();

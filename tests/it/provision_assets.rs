@@ -1,4 +1,4 @@
-//! Folders beside kraken.toml: whose file wins, and what cannot go on a card.
+//! Folders beside kraken.toml: which file takes precedence, and what cannot be on a card.
 
 use kraken_flash::provision::{self, Assets};
 use kraken_overlay::{EntryPath, Kind, Volume};
@@ -119,8 +119,9 @@ fn a_users_template_must_still_be_cloud_config() {
     }
 }
 
-/// The name that the `.link` files give to an interface with this driver and these udev properties: the first file that matches wins
-/// (systemd.link(5)). Of patterns only `[a-b]` at the end occurs.
+/// Returns the name that the `.link` files give to an interface with this driver and these udev
+/// properties: the first file that matches decides (systemd.link(5)). Of patterns, only `[a-b]` at
+/// the end occurs.
 fn named(links: &[(String, String)], driver: &str, properties: &[(&str, &str)]) -> Option<String> {
     let values = |text: &str, key: &str| -> Vec<String> {
         let line = text.lines().find_map(|line| line.strip_prefix(key));
@@ -208,7 +209,7 @@ fn telephones_and_modems_get_no_name_and_adapters_do() {
     }
 }
 
-/// A base with Debian's hook, as far as it is looked for.
+/// A base with Debian's hook, as far as the program checks for it.
 fn with_hook() -> testkit::images::Disk {
     let mut disk = trixie();
     disk.root
@@ -230,7 +231,7 @@ fn a_new_kernel_keeps_the_words_of_the_command_line() {
     let mut disk = with_hook();
     let (common, node) = testkit::images::make(&disk, &kraken(), 3);
     let root = |path: &str| text(&node, Volume::Root, path);
-    // As the hook does it: the settings are a shell script, the last word is ours.
+    // As in the hook: the settings are a shell script, and our assignment is the last one.
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "settings", &root("/etc/default/raspi-firmware"));
     let read = std::process::Command::new("dash")
@@ -260,11 +261,11 @@ fn a_new_kernel_keeps_the_words_of_the_command_line() {
         "{written}"
     );
     assert_eq!(root("/etc/default/raspi-firmware-custom"), "# Ours\ndtparam=audio=on\n");
-    // Over the node's image all is the same.
+    // For the node's image everything is the same.
     disk.lay(&common);
     disk.lay(&node);
     assert_eq!(testkit::images::make(&disk, &kraken(), 3).1, node);
-    // The user's own boot files are what is kept.
+    // The user's own boot files are kept.
     let folder = tempfile::tempdir().unwrap();
     write(
         folder.path(),

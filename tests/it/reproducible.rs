@@ -1,4 +1,5 @@
-//! The same inputs give the same bytes: another folder, cache, umask, time zone, locale, clock and age of the files change nothing.
+//! The same inputs produce the same bytes: another folder, cache, umask, time zone, locale, clock
+//! and age of the files change nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +20,7 @@ fn hashes(folder: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The library that shows a program another clock; its folder differs with the architecture.
+/// The library that gives a program another clock; its folder depends on the architecture.
 fn faketime() -> PathBuf {
     require(&[("faketime", "faketime")]);
     let said = run(Command::new("dpkg-query").args(["-L", "libfaketime"]));
@@ -27,7 +28,7 @@ fn faketime() -> PathBuf {
     line.expect("libfaketimeMT.so.1 in the package libfaketime").into()
 }
 
-/// Builds raw, xz and zstd images; `how` is put before the program on a shell's command line.
+/// Builds raw, xz and zstd images; `how` precedes the program on a shell's command line.
 fn build(world: &World, how: &str, environment: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for (folder, more) in [
@@ -62,7 +63,7 @@ fn same_everywhere(base: fn() -> TestImage) {
     let here = World::new(2, base());
     let there = World::without_base(2);
     fs::copy(here.at("base.img"), there.at("base.img")).unwrap();
-    // As if it had come here years ago.
+    // As if it had been copied here years ago.
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
     for name in ["base.img", "kraken.toml"] {
         let file = fs::File::options().write(true).open(there.at(name)).unwrap();
@@ -70,7 +71,8 @@ fn same_everywhere(base: fn() -> TestImage) {
     }
     let first = build(&here, "umask 022;", &[("TZ", "UTC"), ("LC_ALL", "C")]);
     let clock = clock.to_str().unwrap();
-    // Ten years from now, on the other side of the world, in a locale that writes numbers and sorts names in its own way.
+    // Ten years from now, on the other side of the world, in a locale that writes numbers and sorts
+    // names differently.
     let second = build(
         &there,
         "umask 077;",

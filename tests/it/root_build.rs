@@ -1,4 +1,4 @@
-//! `build` where root sets the scene: a full disk, and an ordinary user who has no rights at all.
+//! `build` in conditions that need root: a full disk, and an ordinary user without any rights.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -24,7 +24,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // The folder goes with the test's own; only the mount must not stay.
+        // The folder is deleted with the test's own; only the mount must not stay.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -46,7 +46,8 @@ fn root_a_full_disk_is_said_and_leaves_whole_images_only() {
     let folder = small.0.join("images");
     let left = names(&folder);
     assert!(!left.iter().any(|name| name.ends_with(".part")), "{left:?}");
-    // An image may have been whole before the disk was full; the manifest lists what is whole, and nothing lists nothing.
+    // An image may have been complete before the disk was full; the manifest lists the complete
+    // ones, or does not exist.
     let listed = left.iter().any(|name| name == "manifest.json");
     assert_eq!(listed, !finished(&folder).is_empty(), "{left:?}");
     for name in finished(&folder) {
@@ -87,7 +88,7 @@ fn root_an_ordinary_user_builds_and_verifies() {
     give(world.path());
     give(&world.at("home"));
     give(&world.at("kraken.toml"));
-    // The build folder may be closed to others; a copy of the program is not.
+    // Others may not be able to read the build folder, but they can read a copy of the program.
     let program = world.at("kraken-flash");
     fs::copy(world.program().get_program(), &program).unwrap();
     let work = |arguments: &[&str]| {
@@ -170,7 +171,7 @@ fn root_what_build_makes_in_a_users_folders_is_the_users_and_what_was_there_is_n
             .unwrap();
         assert!(output.status.success(), "{}", testkit::said(&output));
     };
-    // Every folder that it made on the way.
+    // Every folder that it made.
     build("new/../newer/deep/images");
     for made in [
         "new",
@@ -186,7 +187,7 @@ fn root_what_build_makes_in_a_users_folders_is_the_users_and_what_was_there_is_n
     all_in("newer/deep/images", &[USER]);
     all_in("far/away/cache", &[USER]);
 
-    // In a folder of the user's, what root has put there before.
+    // Files that root has put into a folder of the user's before.
     fs::create_dir_all(world.at("there/roots/deeper")).unwrap();
     chown(world.at("there"), Some(USER), Some(USER)).unwrap();
     let before = [

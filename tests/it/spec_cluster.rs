@@ -1,4 +1,5 @@
-//! From text to cluster: the defaults, what is counted up, the largest clusters, and arbitrary text.
+//! From text to cluster: the defaults, numbers that are counted up, the largest clusters, and
+//! arbitrary text.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -66,7 +67,7 @@ fn the_empty_spec_is_the_kraken_of_seven() {
     }
 }
 
-/// The text of `init` with its `#key = value` lines brought to life.
+/// Returns the text of `init` with its `#key = value` lines made active.
 fn uncommented(text: &str) -> String {
     let alive = |line: &str| match line.strip_prefix('#') {
         Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{rest}\n"),
@@ -192,7 +193,8 @@ fn large_clusters_are_resolved_at_once() {
     }
     let start = Instant::now();
     assert_eq!(cluster(&text).nodes.len(), 10_000);
-    // Generous for a busy machine and an unoptimised build; comparing each with each would take minutes.
+    // Generous for a busy machine and an unoptimised build; comparing each node with each other
+    // would take minutes.
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
@@ -232,7 +234,7 @@ proptest! {
     }
 }
 
-/// Loads a spec and, when it is wrong, shows why.
+/// Loads a spec, and shows why when it is wrong.
 fn render(text: &str) {
     if let Err(errors) = kraken_spec::load("x", text, &Nothing) {
         let mut shown = String::new();
@@ -243,7 +245,7 @@ fn render(text: &str) {
     }
 }
 
-/// A TOML basic string.
+/// Returns a TOML basic string.
 fn toml_string(text: &str) -> String {
     let escaped: String = text.chars().map(|c| format!("\\U{:08X}", u32::from(c))).collect();
     format!("\"{escaped}\"")

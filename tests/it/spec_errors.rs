@@ -1,6 +1,6 @@
 //! What a user sees when `kraken.toml` is wrong: each `tests/golden/spec/*.toml` with its `*.err`.
 //!
-//! `SNAPSHOTS=overwrite` writes the `.err` files anew; read the difference before committing it.
+//! `SNAPSHOTS=overwrite` writes the `.err` files again; read the difference before committing it.
 
 use std::fs;
 use std::io;

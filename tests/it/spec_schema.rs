@@ -1,5 +1,5 @@
-//! What is made from the declaration of `kraken.toml`'s keys is that of the program: the published
-//! schema, the commented file, the reference page.
+//! Everything that is made from the declaration of `kraken.toml`'s keys matches the program: the
+//! published schema, the commented file, the reference page.
 //!
 //! `cargo xtask keys` writes the schema and the page, `SNAPSHOTS=overwrite` all three.
 

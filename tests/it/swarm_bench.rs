@@ -1,4 +1,5 @@
-//! The bench for swarms itself: a swarm that is made as the manual says, on nodes that fail and come back, and nothing left of it afterwards.
+//! The test bench for swarms itself: a swarm that is made as in the manual, on nodes that fail and
+//! come back, and nothing left of it afterwards.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,7 +26,7 @@ fn started(bench: &Bench, count: usize) -> Vec<Node> {
     nodes
 }
 
-/// Makes a swarm of them by hand: the first is the manager.
+/// Makes a swarm of them manually: the first is the manager.
 fn join(nodes: &[Node]) {
     let manager = &nodes[0];
     manager.docker(&["swarm", "init", "--advertise-addr", manager.address()]);
@@ -40,7 +41,7 @@ fn worker_token(manager: &Node) -> String {
     manager.docker(&["swarm", "join-token", "-q", "worker"])
 }
 
-/// The nodes on which tasks of a service run.
+/// Returns the nodes on which tasks of a service run.
 fn where_it_runs(manager: &Node, service: &str) -> BTreeSet<String> {
     let format = "{{.Node}} {{.CurrentState}}";
     let tasks = manager.docker(&[
@@ -65,7 +66,7 @@ fn host_links() -> String {
     run(Command::new("ip").args(["-o", "link"]))
 }
 
-/// What of a bench that had this folder is still there.
+/// Returns what is left of a bench that had this folder.
 fn left_overs(folder: &Path) -> Vec<String> {
     let name = folder.file_name().unwrap().to_str().unwrap();
     let mut left = Vec::new();
@@ -116,10 +117,10 @@ fn swarm_nodes_join_serve_fail_and_come_back() {
     assert_eq!(nodes[1].info()["ContainersRunning"], 1);
     println!("3 containers run after {:?}", begun.elapsed());
 
-    // The containers know each other by name, and reach each other.
+    // The containers resolve each other's names, and reach each other.
     bench.wait_containers_reach(manager, "sleepers", 3);
 
-    // The power of one fails: the manager notices, and takes it back as it was.
+    // The power of one fails: the manager notices it, and accepts the node again when it is back.
     let id = nodes[2].info()["Swarm"]["NodeID"].clone();
     nodes[2].kill();
     assert!(!nodes[2].is_running());
@@ -133,7 +134,7 @@ fn swarm_nodes_join_serve_fail_and_come_back() {
     );
     assert_eq!(nodes[2].info()["Swarm"]["NodeID"], id);
 
-    // So does its cable.
+    // The same with its cable.
     nodes[1].link_down();
     bench.wait_for("the loss of a node", MINUTE, || {
         is_down(manager, "kraken-2").then_some(())
@@ -141,7 +142,7 @@ fn swarm_nodes_join_serve_fail_and_come_back() {
     nodes[1].link_up();
     bench.wait_ready(manager, 3, MINUTE);
 
-    // A dockerd that ends by itself says goodbye, and comes back.
+    // A dockerd that ends by itself leaves the swarm properly, and comes back.
     nodes[1].restart();
     nodes[1].wait_api(MINUTE);
     bench.wait_ready(manager, 3, MINUTE);
@@ -211,7 +212,7 @@ fn swarm_programs_run_on_a_machine_beside_its_dockerd() {
         assert!(said.contains(want), "{want:?} in {said}");
     }
 
-    // It reaches a port of the other machine as soon as somebody listens.
+    // It reaches a port of the other machine as soon as a program listens there.
     two.boot();
     let reach = |one: &Node| {
         let mut dial = one.command("bash");
@@ -240,7 +241,8 @@ fn swarm_programs_run_on_a_machine_beside_its_dockerd() {
     two.link_up();
     bench.wait_for("a port", MINUTE, || reach(&one).then_some(()));
 
-    // A watcher that was started before dockerd finds it; a power cut ends them both, and what is new in the root file system is gone.
+    // A watcher that was started before dockerd finds it; a power cut ends both, and new files in
+    // the root file system are lost.
     one.put(
         "/usr/local/lib/test/watch",
         "#!/bin/sh\nuntil docker version >/run/seen; do sleep 0.1; done\nsleep 3600\n",
@@ -305,7 +307,7 @@ fn swarm_a_dockerd_may_have_a_clock_of_its_own() {
     assert!((off_by() - day).abs() <= 2, "{}", off_by());
 }
 
-/// Set where this program runs as the test that is going to be killed.
+/// Set where this program runs as the test that will be killed.
 const VICTIM: &str = "KRAKEN_SWARM_VICTIM";
 
 #[test]
@@ -318,7 +320,7 @@ fn swarm_a_killed_test_leaves_nothing_behind() {
         std::thread::sleep(MINUTE);
         return;
     }
-    // The harness calls a test by its modules, without the program's own name.
+    // The harness names a test by its modules, without the program's own name.
     let module = module_path!().split_once("::").unwrap().1;
     let name = format!("{module}::swarm_a_killed_test_leaves_nothing_behind");
     let mut victim = Command::new(std::env::current_exe().unwrap())

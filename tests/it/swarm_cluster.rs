@@ -1,4 +1,5 @@
-//! The clusters that `build` makes, on real dockerds: what their images hold is a swarm that works, fails, and comes back.
+//! The clusters that `build` makes, on real dockerds: their images are a swarm that works, fails,
+//! and comes back.
 
 mod kept_out;
 mod lan;
@@ -17,7 +18,7 @@ fn on_all(bench: &Bench, cards: &[Card]) -> Vec<On> {
     cards.iter().map(|card| On::new(&card.put_into(bench))).collect()
 }
 
-/// Switches on again what was on, with the same disks.
+/// Switches on again the nodes that were on, with the same disks.
 fn on_again(nodes: Vec<On>) -> Vec<On> {
     let nodes: Vec<_> = nodes
         .into_iter()
@@ -38,7 +39,7 @@ fn list(manager: &Node) -> Vec<String> {
     lines
 }
 
-/// The address of the manager that leads, as another one has it; nothing while there is none.
+/// Returns the address of the leader, as another manager reports it; nothing while there is none.
 fn leader(manager: &Node) -> Option<String> {
     let said = manager.try_docker(&["node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}"]);
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -50,7 +51,8 @@ fn id(node: &Node) -> String {
     node.info()["Swarm"]["NodeID"].as_str().unwrap().to_owned()
 }
 
-/// Waits until a service runs on all nodes that can have it, and its containers reach each other by name and address.
+/// Waits until a service runs on all possible nodes, and its containers reach each other by name
+/// and address.
 fn serves(bench: &Bench, manager: &Node, nodes: &[&Node]) {
     nodes.iter().for_each(|node| node.load_image());
     manager.docker(&["network", "create", "--driver", "overlay", "wide"]);
@@ -115,7 +117,7 @@ fn swarm_seven_images_are_one_swarm() {
     serves(&bench, &manager, &able);
     manager.docker(&["service", "rm", "sleepers"]);
 
-    // An eighth node, of which no image knows, joins with the token.
+    // An eighth node, which is in no image, joins with the token.
     let eighth = bench.node("eighth", "192.168.3.18", None);
     eighth.start();
     eighth.wait_api(MINUTE);
@@ -131,7 +133,7 @@ fn swarm_seven_images_are_one_swarm() {
             .then_some(())
     });
 
-    // The power fails, for all at once.
+    // The power fails on all nodes at the same time.
     nodes = on_again(nodes);
     let took = bench.wait_ready(&nodes[0].node, 7, MINUTE);
     println!(
@@ -140,7 +142,7 @@ fn swarm_seven_images_are_one_swarm() {
     );
     assert_eq!(list(&manager), seven);
 
-    // A card breaks. Its image is flashed again: the same node comes back.
+    // A card breaks. Its image is written again: the same node comes back.
     let same = id(&nodes[4].node);
     nodes.remove(4).cut();
     bench.wait_for("the loss of a node", MINUTE, || {
@@ -154,7 +156,7 @@ fn swarm_seven_images_are_one_swarm() {
     assert_eq!(id(&nodes[6].node), same);
     assert_eq!(list(&manager), seven);
 
-    // So does the only manager's: its services are gone, the nodes are not.
+    // The same for the only manager's card: its services are lost, the nodes are not.
     nodes.remove(0).cut();
     let again = cluster.build(&["--node", "1"]);
     nodes.insert(0, On::new(&again[0].put_into(&bench)));
@@ -162,7 +164,7 @@ fn swarm_seven_images_are_one_swarm() {
     bench.wait_ready(&manager, 7, 2 * MINUTE);
     assert_eq!(list(&manager), seven);
 
-    // Everything that was secret when the cards were made is replaced.
+    // All secrets of the time when the cards were made are replaced.
     manager.docker(&["swarm", "join-token", "--rotate", "-q", "worker"]);
     manager.docker(&["swarm", "ca", "--rotate", "--detach=false", "-q"]);
     bench.wait_ready(&manager, 7, MINUTE);
@@ -193,7 +195,7 @@ fn swarm_three_managers_are_a_quorum_and_bear_a_loss() {
     });
     assert_eq!(list(&nodes[1].node)[1], "kraken-2 Ready Drain Reachable");
 
-    // The leader's power fails; another one leads.
+    // The leader's power fails; another manager becomes the leader.
     let first = nodes.remove(0);
     let card = first.node.clone();
     first.cut();
@@ -208,17 +210,17 @@ fn swarm_three_managers_are_a_quorum_and_bear_a_loss() {
     });
     bench.wait_ready(&second, 7, MINUTE);
 
-    // The card of a manager is lost. Another one is made that joins by token; the old node is taken off the list.
+    // A manager's card is lost. A new one joins by token; the old node is removed from the list.
     let lost = nodes.remove(2);
     let old = id(&lost.node);
     lost.cut();
-    // It may have led: until another one does, nothing can be changed.
+    // It may have been the leader: until there is another one, nothing can be changed.
     for step in [&["node", "demote", &old][..], &["node", "rm", "--force", &old]] {
         bench.wait_for("the lost manager to be taken off the list", 2 * MINUTE, || {
             second.try_docker(step).status.success().then_some(())
         });
     }
-    // The keys' token is no longer good; the new one comes with its card.
+    // The keys' token is no longer valid; the new one is on its card.
     let token = second.docker(&["swarm", "join-token", "--rotate", "-q", "manager"]);
     assert_ne!(token, cluster.run(&["token", "manager"]));
     cluster.secret("token", &token);
@@ -243,11 +245,11 @@ fn swarm_nodes_may_start_in_any_order_with_any_clock() {
     let cards = cluster.build(&[]);
     let bench = Bench::new(&Engine::suite("trixie"));
     let machines: Vec<_> = cards.iter().map(|card| card.put_into(&bench)).collect();
-    // Years behind, years ahead, and right.
+    // Years behind, years ahead, and correct.
     for (machine, years) in machines.iter().zip([-1, 0, -19, -2, 3, 0, -6]) {
         machine.set_clock(years * YEAR);
     }
-    // The first manager comes a minute and more after all others, later than they wait for it.
+    // The first manager starts more than a minute after all others, later than they wait for it.
     let mut nodes: Vec<On> = machines[1..].iter().map(On::new).collect();
     std::thread::sleep(Duration::from_secs(80));
     nodes.insert(0, On::new(&machines[0]));
@@ -261,12 +263,13 @@ fn swarm_nodes_may_start_in_any_order_with_any_clock() {
         let said = machines[0].docker(&["node", "ls", "--format", format]);
         (said.lines().filter(|line| !line.is_empty()).count() == 3).then_some(())
     });
-    // The clocks are set right, while all runs.
+    // The clocks are set while everything runs.
     machines.iter().for_each(|machine| machine.set_clock(0));
     std::thread::sleep(Duration::from_secs(10));
     bench.wait_ready(&machines[0], 7, MINUTE);
 
-    // More than half of the baked certificates' life passes: they are renewed, and hold after the next start.
+    // More than half of the lifetime of the certificates on the cards passes: they are renewed, and
+    // are valid after the next start.
     let certificate =
         |machine: &Node| std::fs::read(machine.data_root().join("swarm/certificates/swarm-node.crt")).unwrap();
     let baked: Vec<_> = machines.iter().map(|machine| certificate(machine)).collect();
@@ -308,7 +311,8 @@ fn swarm_nodes_join_by_token_where_that_is_asked_for() {
         let labels = machines[0].docker(&["node", "inspect", "kraken-4", "--format", "{{json .Spec.Labels}}"]);
         (labels == r#"{"disk":"ssd"}"#).then_some(())
     });
-    // The list counts a manager as reachable before its own log has the others' addresses, without which it does not come back.
+    // The list counts a manager as reachable before its own log has the others' addresses, without
+    // which it does not come back.
     bench.wait_for("a word of every node that it is in the swarm", 2 * MINUTE, || {
         let arrived = |node: &&On| node.said().contains("this node is in the swarm as");
         (nodes.iter().filter(arrived).count() == 4).then_some(())
@@ -363,7 +367,7 @@ fn swarm_a_card_without_its_key_or_with_a_damaged_certificate_says_so() {
         for want in [error, "sudo docker swarm join 192.168.3.11:2377 --token TOKEN"] {
             assert!(said.contains(want), "{want:?} in {said}");
         }
-        // Nothing that Docker does again would help.
+        // Nothing that Docker tries again would help.
         assert!(!said.contains("restarting Docker"), "{said}");
     }
     bench.wait_for("a word of the manager that it is in the swarm", MINUTE, || {

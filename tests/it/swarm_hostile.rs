@@ -1,4 +1,4 @@
-//! Swarm states that are damaged or made to do harm: an error or the same state, never a panic.
+//! Swarm states that are damaged or malicious: an error or the same state, never a panic.
 
 use crate::swarm_support::{Files, SEGMENT};
 use proptest::prelude::*;
@@ -61,7 +61,7 @@ fn a_bit_that_flips_in_a_certificate_or_key_never_makes_another_node() {
     }
 }
 
-/// Parts of one file replaced by others.
+/// Replaces parts of one file by others.
 fn damage() -> impl Strategy<Value = (prop::sample::Index, prop::sample::Index, u8, Vec<u8>)> {
     let bytes = prop::collection::vec(any::<u8>(), 0..40);
     (

@@ -1,4 +1,5 @@
-//! The cluster's keys and the tokens as a user meets them: `init` and `token`, key files that nobody should trust, encryption, wrong `[swarm]` sections.
+//! The cluster's keys and the tokens as a user sees them: `init` and `token`, key files that must
+//! not be trusted, encryption, wrong `[swarm]` sections.
 
 mod encrypted;
 mod refused;
@@ -21,7 +22,8 @@ const WORKER: &[&str] = &["token", "worker"];
 /// A folder with a home of its own in it.
 struct Desk(TempDir);
 
-/// How a command ended: its code, and what it said in one line without the frame of a diagnostic.
+/// The end of a command: its exit code, and its messages in one line without the frame of a
+/// diagnostic.
 struct Ended {
     code: Option<i32>,
     out: String,
@@ -72,7 +74,7 @@ impl Desk {
         names
     }
 
-    /// Runs the program with no terminal; it must not hang or panic.
+    /// Runs the program without a terminal; it must not hang or panic.
     fn run(&self, arguments: &[&str]) -> Ended {
         let mut command = Command::cargo_bin("kraken-flash").unwrap();
         command
@@ -101,14 +103,14 @@ impl Desk {
         ended
     }
 
-    /// Runs a command that must succeed; gives what it printed.
+    /// Runs a command that must succeed; returns its output.
     fn does(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
         assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.err);
         ended.out
     }
 
-    /// Runs a command that must end with this code, print nothing, and say all of this.
+    /// Runs a command that must end with this code, print nothing, and report all of this.
     fn fails(&self, arguments: &[&str], code: i32, words: &[&str]) -> String {
         let ended = self.run(arguments);
         assert_eq!(
@@ -132,20 +134,20 @@ fn key_file(seed: u8) -> String {
     ClusterKeys::from_seed([seed; 32]).to_text("test").to_string()
 }
 
-/// What `token` has to print for the text of a key file.
+/// Returns what `token` must print for the text of a key file.
 fn token(text: &str, role: Role) -> String {
     let keys = ClusterKeys::parse(text).unwrap();
     format!("{}\n", kraken_swarm_state::token(&keys, role).unwrap().reveal())
 }
 
-/// The seed in the text of a key file.
+/// Returns the seed in the text of a key file.
 fn seed(text: &str) -> &str {
     let seed = text.split('"').rev().nth(1).unwrap();
     assert!(seed.len() == 64 && seed.bytes().all(|b| b.is_ascii_hexdigit()));
     seed
 }
 
-/// Makes a pipe that nobody writes to.
+/// Makes a pipe to which no program writes.
 fn pipe(path: &Path) {
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mkfifoat(rustix::fs::CWD, path, mode).unwrap();
@@ -168,7 +170,7 @@ fn init_makes_the_keys_once_for_their_owner_alone_and_never_shows_them() {
     );
     let mut said = first.err;
 
-    // Neither with a spec that is there, nor beside another one, nor for a spec that was removed.
+    // Neither with an existing spec, nor beside another one, nor for a spec that was removed.
     said += &desk.fails(&["init"], 1, &["kraken.toml is there already"]);
     assert_eq!(desk.read(KEYS), keys);
     let other = desk.run(&["init", "--config", "other.toml"]);

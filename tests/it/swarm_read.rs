@@ -1,4 +1,5 @@
-//! The swarm state that real Docker daemons wrote, read back; and what is said when its parts do not fit.
+//! The swarm state that real Docker daemons wrote, read back; and the errors when its parts do not
+//! fit together.
 
 use crate::swarm_support::{Files, SEGMENT};
 use kraken_swarm_check::{
@@ -18,7 +19,7 @@ fn header(files: &mut Files, name: &str) -> String {
     line.to_owned()
 }
 
-/// The names of the objects of a kind, sorted.
+/// Returns the names of the objects of a kind, sorted.
 fn names(node: &NodeState, kind: Kind) -> Vec<String> {
     let store = &node.raft.as_ref().unwrap().store;
     let mut names: Vec<_> = store.of(kind).map(|object| object.name().to_owned()).collect();
@@ -98,7 +99,7 @@ fn a_cluster_of_two_managers_and_a_worker() {
     assert_eq!(w1.certificate.dns_names, ["swarm-worker", w1.id()]);
     assert_eq!(w1.remotes.len(), 2);
 
-    // Killed in the middle of updates, one of them may be an entry behind.
+    // They were killed during updates, so one of them may be an entry behind.
     let mut problems = check_cluster(&[("m1", &m1), ("m2", &m2), ("w1", &w1)]);
     problems.retain(|problem| !matches!(problem, Problem::Behind { .. }));
     assert_eq!(problems, []);
@@ -154,7 +155,7 @@ fn a_log_in_two_segments() {
     let starts = frames(&bytes);
     for at in [4, starts.len() / 2, starts.len() - 1] {
         let (first, second) = bytes.split_at(starts[at]);
-        // The record before the cut says its checksum, with which the next segment begins.
+        // The record before the cut contains its checksum, with which the next segment begins.
         let before = &bytes[starts[at - 1] + 8..];
         let end = 3 + before[3..].iter().position(|byte| byte & 0x80 == 0).unwrap();
         let mut next = vec![0x08, 4];
@@ -184,7 +185,7 @@ fn a_log_in_two_segments() {
     }
 }
 
-/// Where the records of a segment begin.
+/// Returns where the records of a segment begin.
 fn frames(bytes: &[u8]) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut at = 0;
@@ -266,7 +267,7 @@ fn parts_that_do_not_fit_are_refused() {
         }
         files
     };
-    /// The log of one node, which the key of the other opens.
+    /// The log of one node, which the other node's key decrypts.
     fn raft_of(mut files: Files, mut from: Files) -> Files {
         let dek = header(&mut files, "raft-dek");
         let mut files = files.edit(KEY, &dek, &header(&mut from, "raft-dek"));

@@ -1,4 +1,5 @@
-//! What nodes tell of themselves, with real dockerds: a manager that is lost, a cable that is pulled, a swarm without a leader.
+//! How nodes report their state, with real dockerds: a manager that is lost, a cable that is
+//! pulled, a swarm without a leader.
 
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use testkit::swarm::{Bench, Engine, Node};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A tree of the machine's own folders, with a console of its own: that of the host is nobody's here. Then the card's script.
+/// A tree of the machine's own folders, with a console of its own: the test must not use the
+/// host's. Then the card's script.
 const TELL: &str = "#!/bin/sh
 mkdir -p /run/tell/sys/class/tty/console /run/tell/sys/class/net/eth0 /run/tell/dev
 ln -sfn /proc /run/tell/proc
@@ -21,7 +23,8 @@ export KRAKEN_STATUS_ROOT=/run/tell KRAKEN_STATUS_PAUSE=0.2 PATH=/usr/local/test
 exec /usr/local/lib/kraken-flash/status
 ";
 
-/// There is no systemd on the bench: docker.service is active when it answers, as systemd has it (`Type=notify`).
+/// The bench has no systemd: docker.service is active when it answers, as with systemd
+/// (`Type=notify`).
 const SYSTEMCTL: &str = "#!/bin/sh
 state=inactive
 if timeout 5 docker version > /dev/null 2>&1; then state=active; fi
@@ -30,7 +33,7 @@ for unit in docker:$state kraken-swarm:active; do
 done
 ";
 
-/// A node that is on, and tells.
+/// A node that is on, and reports its state.
 struct Telling {
     on: On,
     child: Child,
@@ -46,7 +49,7 @@ impl Telling {
         Self { on, child }
     }
 
-    /// What it told so far.
+    /// Returns the lines so far.
     fn lines(&self) -> Vec<String> {
         let said = self
             .on

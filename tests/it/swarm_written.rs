@@ -1,4 +1,5 @@
-//! The swarm's state that is written: golden files, what the independent reader and openssl make of it, what changes what, and where no secret is.
+//! The swarm's state that is written: golden files, the results of the independent reader and of
+//! openssl, the effects of changes, and where no secret is.
 
 mod asked;
 mod certificates;
@@ -46,7 +47,7 @@ fn seven() -> Spec {
     }
 }
 
-/// A node's state in memory, as root lays it onto a card.
+/// Returns a node's state in memory, as root writes it to a card.
 fn lay(forge: &StateWriter<'_>, number: u32) -> Files {
     let mut files = Files::default();
     for entry in forge.node(number).unwrap() {
@@ -60,7 +61,7 @@ fn lay(forge: &StateWriter<'_>, number: u32) -> Files {
             "twice: {}",
             entry.path
         );
-        // Folders come before what is in them.
+        // Folders come before their files.
         let folder = entry.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         assert!(
             files.modes.contains_key(folder),
@@ -74,7 +75,7 @@ fn lay(forge: &StateWriter<'_>, number: u32) -> Files {
     files
 }
 
-/// The states of all nodes, by their numbers.
+/// Returns the states of all nodes, by their numbers.
 fn all(keys: &ClusterKeys, spec: &Spec) -> BTreeMap<u32, Files> {
     let forge = StateWriter::new(keys, spec).unwrap();
     let numbers = spec.nodes.iter().map(|node| node.number);

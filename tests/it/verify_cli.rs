@@ -1,4 +1,4 @@
-//! `verify` passes what is untouched, and names each single thing that was changed, with exit code 3.
+//! `verify` accepts an unchanged image, and names each single change, with exit code 3.
 
 mod keyboard;
 mod lived;
@@ -165,7 +165,7 @@ fn images_that_are_none_of_the_set_are_named_with_what_to_do() {
     let world = World::new(2, trixie());
     world.does(&["build"]);
     fs::copy(world.at("images/kraken-1.img"), world.at("images/copy.img")).unwrap();
-    // Others' images are nobody's business.
+    // The images of others are not checked.
     fs::write(world.at("images/other.img"), [0; 4096]).unwrap();
     fs::write(world.at("images/other.img.xz"), b"x").unwrap();
     let said = world.ends(&["verify"], 3);
@@ -215,7 +215,7 @@ fn what_cannot_be_verified_is_an_error_or_a_finding_never_a_pass() {
     }
     fs::write(world.at("empty.img"), "").unwrap();
     world.ends(&["verify", "empty.img"], 3);
-    // Cut off anywhere, it is wrong, and no worse happens.
+    // Cut off anywhere, it is wrong, and nothing worse happens.
     let image = world.at("images/kraken-1.img");
     let cut = world.at("cut.img");
     let len = fs::metadata(&image).unwrap().len();
@@ -291,7 +291,7 @@ fn what_cannot_be_booted_is_said_before_anything_is() {
 fn what_is_none_of_the_set_is_said_before_a_folder_is_booted() {
     let world = World::new(2, trixie());
     world.does(&["build"]);
-    // Nothing boots here: what comes before is what is looked at.
+    // Nothing boots here: only the checks before that matter.
     let empty = world.at("programs");
     fs::create_dir(&empty).unwrap();
     let boots = |arguments: &[&str]| {
@@ -308,11 +308,11 @@ fn what_is_none_of_the_set_is_said_before_a_folder_is_booted() {
         words
     };
     let stranger = "no image of this set";
-    // Nodes that are not picked are of the set all the same.
+    // Nodes that are not chosen belong to the set all the same.
     for arguments in [&[][..], &["--nodes", "1"], &["--nodes", "2"]] {
         assert!(!boots(arguments).contains(stranger), "{arguments:?}");
     }
-    // What the manifest lists is the set, also where a raw image of another build would be found first.
+    // The manifest lists the set, also where a raw image of another build would be found first.
     fs::copy(world.at("images/kraken-1.img"), world.at("aside.img")).unwrap();
     world.does(&["build", "--compress", "zst"]);
     fs::copy(world.at("aside.img"), world.at("images/kraken-1.img")).unwrap();
@@ -332,7 +332,7 @@ fn what_is_none_of_the_set_is_said_before_a_folder_is_booted() {
         let at = words.find(gone).unwrap_or_else(|| panic!("{words}"));
         assert!(at < words.find("booting images needs").unwrap(), "{words}");
     }
-    // One image by itself is no set.
+    // One image alone is not a set.
     let output = world
         .program()
         .args(["verify", "--boot", "images/kraken-1.img"])
@@ -381,7 +381,7 @@ fn a_missing_emulator_is_said_with_the_line_that_installs_it_before_anything_is_
         said(&output)
     };
     fs::remove_dir_all(world.at("cache/golden")).unwrap();
-    // Which node an image is, it says itself; its file may be called anything.
+    // An image contains the number of its node; its file may have any name.
     run(Command::new("zstd")
         .args(["-q", "-d", "images/kraken-2.img.zst", "-o", "renamed.img"])
         .current_dir(world.path()));
@@ -415,7 +415,7 @@ fn a_base_with_a_docker_of_its_own_lacks_no_packages() {
         world.does(&["build", "--no-sums", "-o", "images"]);
         world.does(&["verify", "images"]);
     }
-    // One that was baked without what is asked for now is wrong.
+    // An image that was built without what is requested now is wrong.
     world.spec(1, "[swarm]\nmode = \"none\"\n[docker]\nsource = \"debian\"\n");
     let said = world.ends(&["verify", "images"], 3);
     assert!(

@@ -1,4 +1,5 @@
-//! `init`, `plan` and `schema` as a user runs them, and the key pair that is made when there is none.
+//! `init`, `plan` and `schema` as a user runs them, and the key pair that is made when there is
+//! none.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -233,7 +234,7 @@ fn a_key_pair_is_made_once_private_and_used_again() {
     assert_eq!(second.keys, LoginKeys::Found(vec![public.clone()]));
     assert_eq!(second.cluster.user.ssh_keys, first.cluster.user.ssh_keys);
 
-    // A run that was cut off between the two files leaves the private one alone.
+    // A run that was cut off between the two files does not change the private one.
     fs::remove_file(&public).unwrap();
     let third = load(path, MissingKeys::Make);
     assert_eq!(third.cluster.user.ssh_keys, first.cluster.user.ssh_keys);

@@ -18,7 +18,8 @@ use kraken_foundation::progress::Silent;
 use kraken_spec::{BaseRef, Image};
 use sha2::{Digest, Sha256};
 
-/// A disk image of `size` bytes (a multiple of 512): one partition up to its end, data, and long runs of zeros.
+/// A disk image of `size` bytes (a multiple of 512): one partition up to its end, data, and long
+/// runs of zeros.
 pub fn disk_image(size: usize) -> Vec<u8> {
     let mut image = vec![0u8; size];
     let mut state = 0x2545_f491_4f6c_dd1d_u64;

@@ -1,4 +1,5 @@
-//! Packages from the image's own archives, by the host's apt with settings of its own, kept in the cache folder by their file names.
+//! Packages from the image's own archives, downloaded by the host's apt with its own settings, and
+//! kept in the cache folder by their file names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,21 +10,23 @@ use kraken_fetch::Cache;
 use super::image::Mount;
 use testkit::run;
 
-/// The packages that `apt-get install --no-install-recommends NAMES` would install in the image, in an order that can be unpacked.
+/// Returns the packages that `apt-get install --no-install-recommends NAMES` would install in the
+/// image, in an order in which they can be unpacked.
 pub fn closure(image: &Mount, names: &[&str]) -> Vec<PathBuf> {
     Archive::open(image).fetch(image, &[&["install"], names].concat())
 }
 
-/// These packages alone, whatever they depend on (`NAME:ARCHITECTURE` for another than the image's).
+/// Returns only these packages, whatever they depend on (`NAME:ARCHITECTURE` for an architecture
+/// other than the image's).
 pub fn these(image: &Mount, names: &[&str]) -> Vec<PathBuf> {
     Archive::open(image).fetch(image, &[&["download"], names].concat())
 }
 
 struct Archive {
-    /// Lists and the state of apt.
+    /// The lists and the state of apt.
     state: PathBuf,
     debs: PathBuf,
-    /// Tests beside this one wait until the lists are read and the packages are there.
+    /// Parallel tests wait until the lists are read and the packages are there.
     _lock: fs::File,
 }
 
@@ -40,7 +43,8 @@ impl Archive {
             debs: root.join("debs"),
             _lock: lock,
         };
-        // Lists of an hour ago are as good for this as today's; those of a suite that moved on are not, since its packages go.
+        // Lists that are an hour old are good enough; those of a suite that has changed are not,
+        // because its packages are removed.
         let fresh = archive.state.join("fresh");
         let age = fs::metadata(&fresh)
             .and_then(|stat| stat.modified())
@@ -82,7 +86,7 @@ impl Archive {
         command
     }
 
-    /// Asks apt what it would fetch, and fetches what is not kept yet.
+    /// Asks apt what it would download, and downloads what is not in the cache yet.
     fn fetch(&self, image: &Mount, request: &[&str]) -> Vec<PathBuf> {
         let mut ask = self.apt(image);
         ask.args(["--print-uris", "-qq", "-y", "--no-install-recommends"])
@@ -111,14 +115,14 @@ impl Archive {
 }
 
 impl Mount {
-    /// The image's architecture and the foreign ones it takes packages of.
+    /// Returns the image's architecture and the foreign ones whose packages it accepts.
     pub fn architectures(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path().join("var/lib/dpkg/arch")).unwrap();
         text.lines().map(str::to_owned).collect()
     }
 }
 
-/// The file name, as the image sees it below `/mnt`.
+/// Returns the file name as the image sees it below `/mnt`.
 pub fn inside(path: &Path) -> String {
     format!("/mnt/{}", path.file_name().unwrap().to_string_lossy())
 }

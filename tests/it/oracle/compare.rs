@@ -1,4 +1,5 @@
-//! Two mounted trees, entry by entry: type, mode, owner, time, bytes, link targets, second names, extended attributes.
+//! Compares two mounted trees, entry by entry: type, mode, owner, time, bytes, link targets, second
+//! names, extended attributes.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What of an entry is compared with one look.
+/// The parts of an entry that one check compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Node {
     kind: Kind,
@@ -18,7 +19,7 @@ struct Node {
     mtime: (i64, i64),
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     inode: u64,
-    /// When the kernel or a writer last changed anything of the inode.
+    /// When the kernel or a writer last changed anything in the inode.
     ctime: (i64, i64),
 }
 
@@ -106,13 +107,13 @@ fn same_bytes(one: &Path, two: &Path) -> bool {
     }
 }
 
-/// When dpkg ran, and what time we were told to write.
+/// When dpkg ran, and the time that the crate was given to write.
 pub struct Times {
     pub start: SystemTime,
     pub given: i64,
 }
 
-/// What was compared.
+/// The result of a comparison.
 #[derive(Debug, Default)]
 pub struct Counts {
     pub entries: usize,
@@ -120,13 +121,13 @@ pub struct Counts {
     pub bytes: u64,
     pub second_names: usize,
     pub xattrs: usize,
-    /// Entries that are not as they were before.
+    /// Entries that changed.
     pub changed: usize,
-    /// Differences allowed, by their reason.
+    /// Allowed differences, by their reason.
     pub allowed: BTreeMap<&'static str, usize>,
 }
 
-/// All that may differ, and why. `None`: it may not.
+/// Everything that may differ, and why. `None`: it must not differ.
 fn allowed(path: &str, what: What) -> Option<&'static str> {
     match (path, what) {
         ("/var/lib/dpkg/status-old", _) => Some("a copy of the status before the last change"),
@@ -146,10 +147,11 @@ enum What {
     Else,
 }
 
-/// Compares dpkg's tree with ours, `before` being both before; returns every difference that is not allowed, in words.
+/// Compares dpkg's tree with the crate's; `before` is the state of both before. Returns every
+/// difference that is not allowed, in words.
 ///
-/// Files that neither of the two has touched (inode and ctime are as before) are read only when `thorough` says so: all images are copies of
-/// one.
+/// Files that neither of the two has changed (inode and ctime are as before) are read only with
+/// `thorough`: all images are copies of one.
 pub fn compare(before: &Path, dpkgs: &Path, ours: &Path, times: &Times, thorough: bool) -> (Counts, Vec<String>) {
     let trees = [read(before), read(dpkgs), read(ours)];
     let [old, want, have] = &trees;
@@ -235,7 +237,7 @@ pub fn compare(before: &Path, dpkgs: &Path, ours: &Path, times: &Times, thorough
     (counts, found)
 }
 
-/// The lines that differ, some of them.
+/// Returns some of the lines that differ.
 fn show_difference(want: &Path, have: &Path) -> String {
     let output = std::process::Command::new("diff")
         .arg("-a")
@@ -259,7 +261,7 @@ fn node_differences(want: &Node, have: &Node) -> Vec<(What, String)> {
             found.push((What::Else, words));
         }
     };
-    // The sizes of files are compared with their bytes.
+    // The sizes of files are compared together with their bytes.
     let kinds = (&want.kind, &have.kind);
     check(
         want.kind == have.kind || matches!(kinds, (Kind::File { .. }, Kind::File { .. })),
@@ -283,12 +285,13 @@ fn node_differences(want: &Node, have: &Node) -> Vec<(What, String)> {
     found
 }
 
-/// A time of dpkg's run is no time of ours: folders that it wrote into, and what it writes new of its database. All others must be equal.
+/// A time of dpkg's run differs from ours: folders into which it wrote, and new files of its
+/// database. All others must be equal.
 fn time_differs(old: Option<&Node>, want: &Node, have: &Node, times: &Times) -> Option<String> {
     let start = times.start.duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
     let words = || Some(format!("dpkg's time is {:?}, ours {:?}", want.mtime, have.mtime));
     if want.mtime.0 > i64::from(i32::MAX) && have.mtime == (i64::from(i32::MAX), 0) {
-        // As `Attributes` says: a time that every reader of ext4 understands.
+        // As for `Attributes`: a time that every reader of ext4 understands.
         return None;
     }
     if want.mtime.0 < start {
@@ -296,7 +299,8 @@ fn time_differs(old: Option<&Node>, want: &Node, have: &Node, times: &Times) -> 
     }
     let untouched = old.is_some_and(|old| old.mtime == have.mtime);
     match want.kind {
-        // A folder into which dpkg wrote only for a while (a `.dpkg-new`, renamed away again) need not change with us.
+        // A folder into which dpkg wrote only temporarily (a `.dpkg-new` that it renamed) need not
+        // change in the crate's tree.
         Kind::Directory if untouched || have.mtime.0 <= times.given => None,
         Kind::File { .. } if have.mtime == (times.given, 0) => None,
         _ => words(),

@@ -1,4 +1,4 @@
-//! Copies of the base image, mounted for the kernel to show, and the image's own dpkg run in them.
+//! Copies of the base image, mounted by the kernel, and the image's own dpkg, which runs in them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use testkit::run;
 use testkit::tools::require;
 
-/// The composed Debian base, from the cache or made now.
+/// Returns the composed Debian base, from the cache or made now.
 pub fn base() -> PathBuf {
     require(&[
         ("apt-get", "apt"),
@@ -41,7 +41,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// A copy of the base; it has some 890 MiB of room.
+    /// Returns a copy of the base; it has some 890 MiB of free space.
     pub fn of_base(path: PathBuf) -> Self {
         copy(&base(), &path);
         Self { path }
@@ -76,7 +76,7 @@ impl Image {
         Mount { folder }
     }
 
-    /// `e2fsck -fn` finds nothing.
+    /// Checks that `e2fsck -fn` finds nothing.
     pub fn is_clean(&self, folder: &Path) {
         let (root, file) = (self.layout().root, folder.join("root.fs"));
         testkit::extract(&self.path, root.start, root.len, &file);
@@ -102,7 +102,7 @@ impl Mount {
         self.folder.path()
     }
 
-    /// Bytes and inodes in use.
+    /// Returns the bytes and inodes in use.
     pub fn used(&self) -> (u64, u64) {
         let stat = rustix::fs::statvfs(self.path()).unwrap();
         (
@@ -111,7 +111,8 @@ impl Mount {
         )
     }
 
-    /// Runs a program of the image, as root of the image, without any of its interpreters: see [`IN_THE_IMAGE`].
+    /// Runs a program of the image as root of the image, without its interpreters: see
+    /// [`IN_THE_IMAGE`].
     pub fn run(&self, programs: &[&str], debs: &Path) -> String {
         let nothing = self.folder.path().with_extension("nothing");
         fs::write(&nothing, does_nothing()).unwrap();
@@ -133,9 +134,10 @@ impl Drop for Mount {
     }
 }
 
-/// The oracle is the image's own dpkg, of the image's own version and with the image's own configuration, accounts and file system, run
-/// by the kernel's emulator. Packages' scripts must not run, since they do not while baking: for the time of the run, a program that
-/// does nothing but succeed is mounted over every interpreter, in a mount namespace of this run, so that nothing of it stays in the tree.
+/// The oracle is the image's own dpkg, with the image's own version, configuration, accounts and
+/// file system. The kernel's emulator runs it. Packages' scripts must not run, because they do not
+/// run while an image is built. So during the run, a program that only succeeds is mounted over
+/// every interpreter, in a mount namespace of this run, and nothing of it remains in the tree.
 const IN_THE_IMAGE: &str = r#"
 set -euo pipefail
 root=$1 nothing=$2 debs=$3
@@ -154,7 +156,8 @@ chroot "$root" /usr/bin/sh -c 'exit 1'
 exec chroot "$root" "$@"
 "#;
 
-/// An arm64 program that ends with 0: an ELF header, a program header, three instructions (ELF for the Arm 64-bit architecture, 2023Q3).
+/// Returns an arm64 program that exits with 0: an ELF header, a program header, three instructions
+/// (ELF for the Arm 64-bit architecture, 2023Q3).
 fn does_nothing() -> Vec<u8> {
     const AT: u64 = 0x40_0000;
     const HEADERS: u64 = 64 + 56;

@@ -1,4 +1,4 @@
-//! Unpacking twice, by the image's own dpkg and by this crate, and comparing everything.
+//! Unpacks twice, with the image's own dpkg and with this crate, and compares everything.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod archive;
@@ -21,11 +21,12 @@ use image::{Image, Mount};
 use testkit::deb::Package;
 use testkit::run;
 
-/// One comparison: an image, what is done to it before, and the packages.
+/// One comparison: an image, its preparation, and the packages.
 pub struct Bench {
     pub folder: TempDir,
     before: Image,
-    /// The time that we are told to write: after the base's and all packages', before dpkg's run. Seconds since 1970.
+    /// The time that the crate writes: after the base's and all packages' times, before dpkg's run.
+    /// Seconds since 1970.
     given: i64,
     thorough: bool,
 }
@@ -48,13 +49,13 @@ impl Bench {
         }
     }
 
-    /// Reads every file of both images, also those that nobody touched.
+    /// Reads every file of both images, also those that did not change.
     pub fn thorough(mut self) -> Self {
         self.thorough = true;
         self
     }
 
-    /// Where packages lie for the image to see, below `/mnt`.
+    /// Returns where the image sees packages, below `/mnt`.
     pub fn debs(&self) -> PathBuf {
         self.folder.path().join("debs")
     }
@@ -105,7 +106,7 @@ impl Bench {
     pub fn compare(&self, debs: &[PathBuf]) -> Outcome {
         let at = |name: &str| self.folder.path().join(name);
         let dpkgs = self.before.copy(at("dpkg.img"));
-        // The stamps of files are those of the clock's last tick; half a second is many.
+        // The time stamps of files are those of the clock's last tick; half a second is many ticks.
         std::thread::sleep(std::time::Duration::from_millis(1100));
         let start = SystemTime::now();
         let said = by_dpkg(&dpkgs, debs, &self.debs());
@@ -150,7 +151,8 @@ impl Bench {
         (unpacked, begin.elapsed().as_secs_f64())
     }
 
-    /// What a package was said to need is no less than what it took, together.
+    /// Checks that the announced space of the packages together is not less than the space that
+    /// they used.
     fn is_enough(&self, debs: &[PathBuf], before: &Mount, after: &Mount, found: &mut Vec<String>) {
         let (mut bytes, mut inodes) = (0, 0);
         for deb in debs {
@@ -169,17 +171,18 @@ impl Bench {
     }
 }
 
-/// What a comparison found that a test may look at.
+/// The result of a comparison that a test may read.
 pub struct Outcome {
     pub counts: Counts,
     pub preinsts: Vec<kraken_debian::Preinst>,
-    /// What dpkg said.
+    /// The output of dpkg.
     pub said: String,
 }
 
 fn by_dpkg(image: &Image, debs: &[PathBuf], folder: &Path) -> String {
     let paths: Vec<String> = debs.iter().map(|deb| archive::inside(deb)).collect();
-    // What a package must find configured before is configured on the first boot. Triggers stay pending, since running them is for the first boot, too.
+    // Packages that must be configured before another are configured on the first boot. Triggers
+    // stay pending, because they also run on the first boot.
     let words: Vec<&str> = [
         "dpkg",
         "--force-unsafe-io",

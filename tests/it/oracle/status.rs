@@ -1,9 +1,10 @@
-//! dpkg's list of packages, stanza by stanza and field by field, so that a difference can be read.
+//! dpkg's list of packages, compared stanza by stanza and field by field, so that a difference can
+//! be read.
 
 use std::fs;
 use std::path::Path;
 
-/// Differences of the two `status` files in words; they are compared as bytes elsewhere.
+/// Returns the differences of the two `status` files in words; another test compares their bytes.
 pub fn differences(dpkgs: &Path, ours: &Path) -> Vec<String> {
     let read = |root: &Path| fs::read_to_string(root.join("var/lib/dpkg/status")).unwrap();
     let (want, have) = (read(dpkgs), read(ours));

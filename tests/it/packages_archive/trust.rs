@@ -1,4 +1,4 @@
-//! Whom an archive is believed: keys, signatures, dates, suites.
+//! Which archives are trusted: keys, signatures, dates, suites.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn dates_and_suites_are_checked() {
     assert!(error.contains("has expired"), "{error}");
     let error = load_built(built().date(now() + 3600)).unwrap_err();
     assert!(error.contains("in the future"), "{error}");
-    // A mirror that serves another suite under the name that was asked for.
+    // A mirror that serves another suite under the requested name.
     let archive = built().suite("trixie").build();
     let dists = archive.folder().join("debian/dists");
     std::fs::rename(dists.join("trixie"), dists.join("forky")).unwrap();
@@ -90,7 +90,7 @@ fn only_the_fingerprint_that_is_named_may_sign() {
         error.contains(archive.fingerprint()) && error.contains("is pinned"),
         "{error}"
     );
-    // Two keys in the file, and the archive is signed by the one that is not named.
+    // Two keys in the file, and the archive is signed by the key that is not named.
     let other = TestArchive::builder().build();
     let mut both = source.clone();
     both.keys.files[0].bytes = Some([archive.key(), other.key()].concat());

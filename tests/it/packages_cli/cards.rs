@@ -1,5 +1,5 @@
-//! What is known of cards and images of a swarm that were made before. No card is written here: a dry run of `cards` says which ones are
-//! left, and receipts are made of what `build` made.
+//! Earlier cards and images of a swarm. No card is written here: a dry run of `cards` lists which
+//! ones are left, and receipts are made from the results of `build`.
 
 use std::fs;
 use std::process::Command;
@@ -20,7 +20,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// Three nodes with so many managers, and their images.
+    /// Makes three nodes with this many managers, and their images.
     fn new(managers: u32) -> Self {
         let debs = tempfile::tempdir().unwrap();
         let docker = make_deb(debs.path(), "docker.io", "27.5-1", "", &[("/usr/sbin/dockerd", "d")]);
@@ -36,14 +36,15 @@ impl Desk {
         desk
     }
 
-    /// From now on kraken.toml has so many managers.
+    /// Sets the number of managers in kraken.toml.
     fn managers(&self, managers: u32) {
         self.world
             .spec(3, &format!("[docker]\n[swarm]\nmanagers = {managers}\n"));
     }
 
-    /// Builds all images with a limit on the size of files that no image keeps. `signal`: what becomes of its signal, which kills the
-    /// program in the middle of writing, or is ignored and becomes an error.
+    /// Builds all images with a limit on the size of files that every image exceeds. `signal`:
+    /// whether the limit's signal kills the program during the write, or is ignored and becomes an
+    /// error.
     fn build_is_cut(&self, signal: &str) -> String {
         let program = self.world.program();
         let script = format!(
@@ -64,7 +65,8 @@ impl Desk {
         serde_json::from_slice(&fs::read(self.world.at("images/manifest.json")).unwrap()).unwrap()
     }
 
-    /// Leaves receipts as the writing of these nodes' cards would, in this life of the cluster, the only ones that there are.
+    /// Writes receipts as after writing these nodes' cards in this life of the cluster; there are
+    /// no others.
     fn receipts(&self, nodes: &[u32], life: u32) {
         let folder = self.world.at("state/receipts");
         let _ = fs::remove_dir_all(&folder);
@@ -108,7 +110,7 @@ impl Desk {
         }
     }
 
-    /// This node's card was written with other bytes than it would have now.
+    /// Changes the receipt: this node's card was written with other bytes than it would have now.
     fn outdate(&self, node: u32) {
         let path = self
             .world
@@ -118,7 +120,8 @@ impl Desk {
         fs::write(path, receipt.to_string()).unwrap();
     }
 
-    /// `cards` asks for the cards of these nodes, in this order, and for no other; gives what it said.
+    /// Checks that `cards` asks for the cards of these nodes, in this order, and for no other;
+    /// returns its output.
     fn asks_for(&self, options: &[&str], nodes: &[u32]) -> String {
         let said = self.world.does(&[&["cards", "--dry-run"], options].concat());
         let asked: Vec<&str> = said
@@ -147,7 +150,7 @@ fn a_new_cluster_of_several_managers_writes_all_cards_and_goes_on_where_it_stopp
     assert!(said.contains("kraken-1, kraken-2, kraken-3 have their cards"), "{said}");
     let said = desk.asks_for(NEW, &[1, 2, 3]);
     assert!(said.contains(BEGINS), "{said}");
-    // One of them is out of date: not it alone is written, beside cards of the old cluster.
+    // One of them is out of date: it is not written alone, beside cards of the old cluster.
     desk.outdate(2);
     let said = desk.world.ends(&["cards", "--dry-run"], 1);
     assert!(
@@ -156,13 +159,13 @@ fn a_new_cluster_of_several_managers_writes_all_cards_and_goes_on_where_it_stopp
     );
     let said = desk.asks_for(NEW, &[1, 2, 3]);
     assert!(said.contains(BEGINS) && !said.contains("have their cards"), "{said}");
-    // Interrupted after the first card, with the same words again or without.
+    // Interrupted after the first card, with the same words again or without them.
     desk.receipts(&[1], 1);
     for options in [&[], NEW] {
         let said = desk.asks_for(options, &[2, 3]);
         assert!(!said.contains(BEGINS), "{said}");
     }
-    // And one day the next one.
+    // And later the next one.
     desk.receipts(&[1, 2, 3], 1);
     desk.asks_for(&[], &[]);
     assert!(desk.asks_for(NEW, &[1, 2, 3]).contains(BEGINS));
@@ -174,10 +177,10 @@ fn a_new_cluster_of_one_manager_writes_all_cards_too() {
     desk.receipts(&[1, 2, 3], 0);
     desk.asks_for(&[], &[]);
     assert!(desk.asks_for(NEW, &[1, 2, 3]).contains(BEGINS));
-    // Its workers' cards alone harm nothing, and begin nothing.
+    // The cards of its workers alone do no harm, and start nothing.
     let said = desk.asks_for(&["--new-cluster", "--node", "2"], &[]);
     assert!(said.contains("--new-cluster changes nothing"), "{said}");
-    // The manager's card is in the way of no other.
+    // The manager's card does not prevent others.
     desk.outdate(1);
     let said = desk.asks_for(&[], &[1]);
     assert!(said.contains("the swarm begins from scratch"), "{said}");
@@ -191,7 +194,7 @@ fn what_images_were_made_for_is_known_after_a_build_that_made_none() {
     let before = desk.manifest()["swarm"].clone();
     assert!(before["roles"]["2"] == "worker" && before["id"].is_string(), "{before}");
     desk.managers(3);
-    // What all nodes share is in the cache then, so that writing images is what is cut.
+    // The cache then has what all nodes share, so that the limit hits the writing of images.
     desk.world.does(&["build", "--no-sums", "-o", "elsewhere"]);
     for (signal, words) in [("''", "File too large"), ("-", "writing kraken-")] {
         let said = desk.build_is_cut(signal);
@@ -211,7 +214,7 @@ fn what_images_were_made_for_is_known_after_a_build_that_made_none() {
         let said = desk.world.ends(&["verify"], 3);
         assert!(said.contains("lists no image: the build did not finish"), "{said}");
     }
-    // What was made since is what counts.
+    // Only what was made since then counts.
     desk.world.does(&["build", "--no-sums"]);
     assert_eq!(desk.manifest()["swarm"]["roles"]["2"], "manager");
     desk.world.does(&["build", "--no-sums", "--node", "2"]);

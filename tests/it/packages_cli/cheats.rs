@@ -1,4 +1,5 @@
-//! Archives and packages that cheat, or do not fit: each is an error that names the thing, and leaves nothing behind.
+//! Archives and packages that cheat or do not fit: each is an error that names the cause, and
+//! leaves nothing behind.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,8 @@ use testkit::world::{World, with_package};
 /// What is wrong, what is published, and the words that an error must have.
 struct Cheat<'a>(&'a str, Builder, &'a [&'a str]);
 
-/// A world with a package in its base, the archive that it trusts, and the lock of an honest time.
+/// A world with a package in its base, the archive that it trusts, and the lock file of an honest
+/// archive.
 struct Bench {
     world: World,
     archive: TestArchive,
@@ -37,7 +39,7 @@ impl Bench {
         Self { world, archive, lock }
     }
 
-    /// Neither a first build nor an update takes what is published.
+    /// Checks that neither a first build nor an update accepts what is published.
     fn refuses(&self, Cheat(name, builder, words): Cheat<'_>) {
         let (world, path) = (&self.world, self.world.at("kraken.lock"));
         builder.build_over(&self.archive);
@@ -200,7 +202,7 @@ fn packages_that_no_image_takes() {
 fn packages_that_do_not_go_together() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(folder.path());
-    // Each in a folder of its own: they all have one name.
+    // Each is in a folder of its own: they all have the same name.
     let deb = |name: &str, more: &str, files: &[(&str, &str)]| {
         let own = tempfile::tempdir_in(folder.path()).unwrap().keep();
         make_deb(&own, name, "1.0-1", more, files)

@@ -1,4 +1,5 @@
-//! Docker's options on the way to a card: where they move the swarm, which pools they get, and what is refused before and after.
+//! Docker's options on the way to a card: where they move the swarm, which pools it gets, and what
+//! is refused before and after.
 
 use std::fs;
 
@@ -10,7 +11,7 @@ use testkit::world::{Image, World};
 
 const OPTIONS: &str = "/etc/docker/daemon.json";
 
-/// A cluster of two with a Docker of this version.
+/// A cluster of two with this version of Docker.
 fn world(version: &str) -> (World, tempfile::TempDir, TestArchive) {
     let debs = tempfile::tempdir().unwrap();
     let docker = make_deb(debs.path(), "docker.io", version, "", &[("/usr/sbin/dockerd", "d")]);
@@ -48,13 +49,13 @@ fn a_data_root_takes_the_place_in_the_swarm_along() {
         assert_eq!(settings["docker-root"], "/mnt/ssd/docker");
     }
     let said = world.does(&["verify"]);
-    // The Docker of this test is none: what could not be asked is said.
+    // The Docker of this test is not a real one: the program prints what it could not check.
     assert!(
         said.contains("not checked: docker: the card's own dockerd was not asked"),
         "{said}"
     );
 
-    // dockerd is told to look elsewhere than where the state lies.
+    // dockerd's options name another folder than the one with the state.
     let text = String::from_utf8(card(&world, 2).root_file(OPTIONS)).unwrap();
     let elsewhere = text.replace("/mnt/ssd/docker", "/srv/docker");
     card(&world, 2).put_root(OPTIONS, elsewhere.as_bytes(), 0o644, 0);
@@ -85,7 +86,8 @@ fn a_lan_in_dockers_pools_has_others_beside_it_on_the_card() {
     let state: Value = serde_json::from_slice(&state).unwrap();
     assert_eq!(state["DefaultAddressPool"], json!(["10.128.0.0/9"]));
     world.does(&["verify"]);
-    // These cards are not right for a swarm of other pools, by their store and by what dockerd is started with.
+    // These cards do not fit a swarm with other pools, because of their store and dockerd's
+    // options.
     lan("10.0.0.0/24", "[swarm]\naddress-pools = [\"10.64.0.0/16\"]\n");
     let said = world.ends(&["verify"], 3);
     for words in [
@@ -113,7 +115,7 @@ fn what_the_image_s_dockerd_does_not_know_is_refused() {
         said.contains("Docker 20 has no `log-format` yet: it came with Docker 25"),
         "{said}"
     );
-    // A template is held against the same tables.
+    // A template is checked against the same tables.
     world.spec(2, "[docker]\n");
     fs::create_dir_all(world.at("templates")).unwrap();
     fs::write(world.at("templates/daemon.json"), "{\"log-driverr\": \"local\"}").unwrap();
@@ -123,7 +125,7 @@ fn what_the_image_s_dockerd_does_not_know_is_refused() {
     let said = world.ends(&["build", "--no-sums"], 1);
     assert!(said.contains("write data-root in [docker.daemon]"), "{said}");
     fs::remove_dir_all(world.at("templates")).unwrap();
-    // An overlay replaces the whole file; that is seen on the card.
+    // An overlay replaces the whole file; the check of the card finds that.
     world.spec(2, "[docker]\n[system]\noverlay = \"own\"\n");
     fs::create_dir_all(world.at("own/root/etc/docker")).unwrap();
     fs::write(world.at("own/root/etc/docker/daemon.json"), "{\"live-restore\": true}").unwrap();
@@ -142,7 +144,7 @@ fn plan_says_what_the_locked_docker_does_not_know() {
     let newer = "log-format = \"json\", ip6tables = true";
     let warned = "`build` will refuse this";
     asks(newer);
-    // Nothing is locked yet: which Docker it will be is not known.
+    // Nothing is locked yet, so the version of Docker is not known.
     let said = world.does(&["plan"]);
     assert!(!said.contains(warned), "{said}");
     let said = world.does(&["fetch"]);
@@ -154,7 +156,7 @@ fn plan_says_what_the_locked_docker_does_not_know() {
     for words in words.iter().chain([&warned]) {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
     }
-    // From now on nobody has to be asked.
+    // From now on no server has to be asked.
     archive.stop();
     let said = world.does(&["plan"]);
     for words in words.iter().chain([&warned]) {
@@ -162,13 +164,13 @@ fn plan_says_what_the_locked_docker_does_not_know() {
     }
     let plan: Value = serde_json::from_str(&world.does(&["plan", "--json"])).unwrap();
     assert_eq!(plan["refused"].as_array().unwrap().len(), 2, "{plan}");
-    // `build` says the same of both, before it gets packages that it cannot use.
+    // `build` prints the same for both, before it downloads packages that it cannot use.
     fs::remove_dir_all(world.at("cache/downloads")).unwrap();
     let said = world.ends(&["build", "--no-sums"], 1);
     for words in words {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
     }
-    // What a template of the user's own says counts as well.
+    // A template of the user's own counts as well.
     asks("");
     fs::create_dir_all(world.at("templates")).unwrap();
     fs::write(world.at("templates/daemon.json"), "{\"log-format\": \"json\"}").unwrap();
@@ -176,7 +178,7 @@ fn plan_says_what_the_locked_docker_does_not_know() {
     assert!(said.contains(warned) && said.contains("`log-format` yet"), "{said}");
     fs::remove_dir_all(world.at("templates")).unwrap();
 
-    // Of other packages, of another base, and where no Docker is wanted, nothing is known.
+    // Nothing is known about other packages, about another base, and where no Docker is wanted.
     world.spec(
         2,
         &format!("[docker]\ndaemon = {{ {newer} }}\n[system]\npackages = [\"tool\"]\n"),
@@ -191,7 +193,7 @@ fn plan_says_what_the_locked_docker_does_not_know() {
     world.spec(2, &format!("[docker]\nsource = \"none\"\ndaemon = {{ {newer} }}\n"));
     let said = world.does(&["plan"]);
     assert!(!said.contains(warned), "{said}");
-    // A lock file that no command can use is no secret of `build`'s.
+    // `build` also reports a lock file that no command can use.
     asks("");
     fs::write(world.at("kraken.lock"), "format = 2\n").unwrap();
     let said = world.does(&["plan"]);
@@ -225,7 +227,7 @@ fn a_disk_over_the_baked_state_is_warned_of() {
         let said = world.does(command);
         assert!(!said.contains("is baked"), "{command:?}: {said}");
     }
-    // Of the workers alone, whose card it is that has it.
+    // With workers only, the card that has it is named.
     put(
         "overlays/worker/root/etc/systemd/system/var-lib-docker.mount",
         &unit("/var/lib/docker"),
@@ -251,7 +253,8 @@ fn a_disk_over_the_baked_state_is_warned_of() {
     world.spec(2, "[docker]\n[swarm]\nmode = \"none\"\n");
     let said = world.does(&["plan"]);
     assert!(!said.contains("is baked"), "{said}");
-    // Where the state goes, the look goes: also into the base's own table, and without a base.
+    // The check follows the state to its folder: also into the base's own table, and without a
+    // base.
     fs::remove_dir_all(world.at("overlays")).unwrap();
     spec("data-root = \"/mnt/ssd/docker\"");
     let base = Image::open(&world.at("base.img"));
@@ -263,7 +266,7 @@ fn a_disk_over_the_baked_state_is_warned_of() {
         said.contains("/etc/fstab mounts a disk at /mnt/ssd, over the folder /mnt/ssd/docker/swarm"),
         "{said}"
     );
-    // An overlay has the last word.
+    // An overlay takes precedence.
     put("overlays/common/root/etc/fstab", &table);
     let said = world.does(&["plan"]);
     assert!(!said.contains("is baked"), "{said}");

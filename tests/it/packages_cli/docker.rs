@@ -1,4 +1,4 @@
-//! Docker from Debian's archive and from its own, what dockerd is told, and who may talk to it.
+//! Docker from Debian's archive and from its own, dockerd's options, and which users may use it.
 
 use std::fs;
 
@@ -65,12 +65,12 @@ fn docker_of_debian_comes_with_its_settings_and_the_users_group() {
     assert!(line.ends_with(":kraken"), "{line}");
     let cmdline = String::from_utf8(baked.boot_file("cmdline.txt")).unwrap();
     assert!(cmdline.contains("cgroup_enable=memory"), "{cmdline}");
-    // Docker switches forwarding on itself, and closes FORWARD then.
+    // Docker enables forwarding itself, and then closes FORWARD.
     let sysctl = baked.debugfs("ls -p /etc/sysctl.d");
     assert!(!sysctl.contains("kraken"), "{sysctl}");
     world.does(&["verify"]);
     baked.is_clean();
-    // Options of dockerd are part of what is verified.
+    // Options of dockerd are among the things that are verified.
     world.spec(
         1,
         "[docker]\nuser-in-group = true\n[docker.daemon]\ndebug = false\n[swarm]\nmode = \"none\"\n",
@@ -136,7 +136,7 @@ fn docker_of_its_own_archive_is_proven_by_the_pinned_key() {
         no_image(&world, "images");
         nothing_half_made(&world);
     };
-    // The archive has no key to fetch yet, then one that is not the pinned one.
+    // The archive has no key to download yet, then one that is not the pinned one.
     spec(own.fingerprint(), "");
     fails(&["/debian/gpg is not there", "key-file"]);
     fs::write(own.folder().join("debian/gpg"), own.key()).unwrap();
@@ -149,7 +149,7 @@ fn docker_of_its_own_archive_is_proven_by_the_pinned_key() {
     fs::write(world.at("docker.asc"), debian.key()).unwrap();
     spec(own.fingerprint(), "key-file = \"docker.asc\"\n");
     fails(&["docker.asc", "is pinned", "key-fingerprint"]);
-    // The right fingerprint, and an archive that somebody else signs.
+    // The right fingerprint, and an archive that another key signs.
     spec(debian.fingerprint(), "key-file = \"docker.asc\"\n");
     fails(&["InRelease is not used", "docker.asc"]);
     fs::write(world.at("docker.asc"), "rubbish").unwrap();
@@ -171,7 +171,7 @@ fn docker_of_its_own_archive_is_proven_by_the_pinned_key() {
         "{asked:?}"
     );
     let by_file = lock_of(&world);
-    // The key fetched from the archive leads to the same.
+    // The key downloaded from the archive gives the same result.
     fs::remove_file(world.at("kraken.lock")).unwrap();
     spec(&own.fingerprint().to_lowercase(), "");
     world.does(&["build"]);

@@ -1,4 +1,4 @@
-//! The lock file: made once, kept to, moved on when asked, never half.
+//! The lock file: made once, followed, updated on request, never half-written.
 
 use std::fs;
 
@@ -57,14 +57,14 @@ fn what_was_fetched_is_baked_again_offline_byte_for_byte() {
     );
     baked.is_clean();
 
-    // A year later: the archive is gone, and so are the images that were made on the way.
+    // A year later: the archive is gone, and so are the images that were made meanwhile.
     archive.stop();
     fs::remove_dir_all(world.at("cache/golden")).unwrap();
     world.does(&["build", "--offline", "-o", "again"]);
     for node in [1, 2] {
         same(&image(&world, "images", node).path, &image(&world, "again", node).path);
     }
-    // From the caches, too, and without being told that there is no network.
+    // Also from the caches, and without an option that says that there is no network.
     world.does(&["build", "-o", "again"]);
     same(&image(&world, "images", 1).path, &image(&world, "again", 1).path);
 
@@ -77,13 +77,13 @@ fn what_was_fetched_is_baked_again_offline_byte_for_byte() {
     );
     assert!(said.contains("run `kraken-flash fetch` first"), "{said}");
     no_image(&world, "other");
-    // Images of another list of packages are not those of this kraken.toml.
+    // Images of another list of packages do not belong to this kraken.toml.
     let said = world.ends(&["verify"], 3);
     assert!(
         said.contains("kraken.lock was made for other packages than kraken.toml asks for"),
         "{said}"
     );
-    // A package file that is no longer there cannot be had offline.
+    // A package file that no longer exists cannot be downloaded offline.
     world.spec(2, WANTS_TOOL);
     fs::remove_dir_all(world.at("cache/downloads")).unwrap();
     fs::remove_dir_all(world.at("cache/golden")).unwrap();
@@ -118,7 +118,7 @@ fn the_lock_moves_on_when_asked_and_only_then() {
     let said = world.does(&["fetch", "--update"]);
     assert!(said.contains("now libtool 1.1-1, tool 1.1-1"), "{said}");
     assert_eq!(locked(&world, 0), ["libtool 1.1-1", "tool 1.1-1"]);
-    // The image is still that of the old lock.
+    // The image is still that of the old lock file.
     let said = world.ends(&["verify", "images/kraken-1.img"], 3);
     assert!(
         said.contains("tool is baked in as version 1.0-1, and kraken.lock has 1.1-1"),
@@ -159,7 +159,7 @@ fn a_damaged_lock_is_an_error_and_stays_as_it_is() {
         assert_eq!(fs::read_to_string(world.at("kraken.lock")).unwrap(), text);
         no_image(&world, "images");
     }
-    // A lock that is not damaged but says something else than what is in the archive: the hash decides.
+    // A lock file that is not damaged but differs from the archive: the hash decides.
     fs::write(world.at("kraken.lock"), good.replace(&hash, &"ab".repeat(32))).unwrap();
     let said = world.ends(&["build"], 1);
     assert!(said.contains("libtool"), "{said}");
@@ -201,7 +201,7 @@ fn each_base_has_its_own_place_in_the_lock() {
         image(&world, "two", 1).root_file("/usr/lib/libtool.so.1"),
         b"of the image\n"
     );
-    // Moving one on leaves the other as it is.
+    // Updating one leaves the other as it is.
     let [tool, library] = tools(folder.path(), "1.1-1");
     TestArchive::builder().deb(tool).deb(library).build_over(&archive);
     world.does(&["fetch", "--update"]);
@@ -243,7 +243,7 @@ fn recommended_packages_come_along_when_asked_for() {
     let world = world_of(&archive);
     world.does(&["fetch"]);
     world.spec(2, &format!("{WANTS_TOOL}[apt]\nrecommends = true\n"));
-    // Another wish: the archive is asked anew, without --update.
+    // Another request: the archive is asked again, without --update.
     world.does(&["fetch"]);
     assert_eq!(locked(&world, 0), ["extra 1.0-1", "libtool 1.0-1", "tool 1.0-1"]);
 }
@@ -306,7 +306,7 @@ fn package_files_of_ones_own_are_kept_by_their_hash() {
     nothing_half_made(&world);
 }
 
-/// The lock file keeps what an earlier kraken.toml asked for.
+/// The lock file keeps what an earlier kraken.toml requested.
 #[test]
 fn an_image_without_packages_is_right_once_none_are_asked_for() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Packages from kraken.toml to the image, with the whole program, over signed archives on loopback.
+//! Packages from kraken.toml to the image, with the whole program, over signed archives on
+//! loopback.
 
 mod cards;
 mod cheats;
@@ -39,36 +40,36 @@ fn tools(folder: &Path, version: &str) -> [PathBuf; 2] {
     ]
 }
 
-/// An archive of `tool`, `libtool` and `extra` 1.0-1.
+/// Returns an archive of `tool`, `libtool` and `extra` 1.0-1.
 fn archive_of_tools(folder: &Path) -> Builder {
     let [tool, library] = tools(folder, "1.0-1");
     let extra = make_deb(folder, "extra", "1.0-1", "", &[("/usr/bin/extra", "extra\n")]);
     TestArchive::builder().deb(tool).deb(library).deb(extra)
 }
 
-/// Room for what is baked in here, and not much more: these bases are hashed time and again.
+/// Space for the packages here, and not much more: these bases are hashed many times.
 fn small() -> TestImage {
     trixie().fat_mib(48).root_mib(160)
 }
 
-/// A base whose archive this is.
+/// Returns a base with this archive.
 fn base_of(archive: &TestArchive) -> TestImage {
     with_archive(small(), archive)
 }
 
-/// A cluster of two nodes that wants `tool`, on a base whose archive this is.
+/// Returns a cluster of two nodes that wants `tool`, on a base with this archive.
 fn world_of(archive: &TestArchive) -> World {
     let world = World::new(2, base_of(archive));
     world.spec(2, "[system]\npackages = [\"tool\"]\n");
     world
 }
 
-/// `kraken.lock`, read as TOML.
+/// Returns `kraken.lock`, read as TOML.
 fn lock_of(world: &World) -> toml::Table {
     fs::read_to_string(world.at("kraken.lock")).unwrap().parse().unwrap()
 }
 
-/// The packages of the `index`th base of `kraken.lock`, each as `name version`.
+/// Returns the packages of the `index`th base of `kraken.lock`, each as `name version`.
 fn locked(world: &World, index: usize) -> Vec<String> {
     let lock = lock_of(world);
     let packages = lock["bake"][index].get("package").and_then(toml::Value::as_array);
@@ -82,24 +83,24 @@ fn locked(world: &World, index: usize) -> Vec<String> {
     packages.into_iter().flatten().map(shown).collect()
 }
 
-/// Two files are the same, byte for byte.
+/// Checks that two files are equal, byte for byte.
 fn same(one: &Path, two: &Path) {
     run(Command::new("cmp").args([one, two]));
 }
 
-/// What `--json` prints.
+/// Returns the output of `--json`.
 fn json(world: &World, arguments: &[&str]) -> Value {
     let output = world.kraken(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", testkit::said(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The image of a node.
+/// Returns the image of a node.
 fn image(world: &World, folder: &str, node: u32) -> Image {
     Image::open(&world.at(&format!("{folder}/kraken-{node}.img")))
 }
 
-/// Nothing in the cache, or among the images, is unfinished.
+/// Checks that nothing in the cache or among the images is unfinished.
 fn nothing_half_made(world: &World) {
     let mut folders = vec![world.at("cache"), world.at("images")];
     while let Some(folder) = folders.pop() {
@@ -115,7 +116,7 @@ fn nothing_half_made(world: &World) {
     }
 }
 
-/// No image, whole or not.
+/// Checks that there is no image, complete or not.
 fn no_image(world: &World, folder: &str) {
     let names = testkit::world::names(&world.at(folder));
     assert!(!names.iter().any(|name| name.contains(".img")), "{names:?}");

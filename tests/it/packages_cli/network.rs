@@ -1,14 +1,14 @@
-//! How archives are reached: from a mirror, over a proxy, and not at all.
+//! How archives are reached: from a mirror, through a proxy, and not at all.
 
 use super::{archive_of_tools, image, lock_of, locked, no_image, nothing_half_made, small};
 use testkit::proxy::Proxy;
 use testkit::world::{World, with_source};
 
 const KEY: &str = "/usr/share/keyrings/test.asc";
-/// Nobody is there.
+/// A port on which no server listens.
 const DEAD: &str = "http://archive.example.org/debian";
 
-/// A world whose base names an archive where nobody answers.
+/// A world whose base names an archive on which no server answers.
 fn world_of_a_dead_archive(archive: &super::TestArchive) -> World {
     let line = format!("deb [signed-by={KEY}] {DEAD} trixie main\n");
     World::new(1, with_source(small(), &line, archive))
@@ -31,7 +31,8 @@ fn a_mirror_stands_in_for_an_archive_and_is_not_in_the_lock() {
     let url = lock["bake"][0]["package"][0]["url"].as_str().unwrap().to_owned();
     assert!(url.starts_with(DEAD), "{url}");
     assert_eq!(lock["bake"][0]["archive"][0]["uri"].as_str(), Some(DEAD));
-    // The mirror moves to another port; what is locked is what it was, and is fetched from there.
+    // The mirror moves to another port; the locked packages are the same, and are downloaded from
+    // there.
     let (old, mut archive) = (archive.address().to_owned(), archive);
     archive.stop();
     let archive = archive.serve();
@@ -73,7 +74,7 @@ fn a_proxy_is_used_when_kraken_toml_or_the_environment_names_one() {
     assert!(output.status.success(), "{}", testkit::said(&output));
     through(&environment);
 
-    // kraken.toml goes before the environment.
+    // kraken.toml takes precedence over the environment.
     let before = environment.log().len();
     world.spec(1, &format!("{plain}[apt]\nproxy = \"{}\"\n", named.address));
     let output = world
@@ -98,11 +99,11 @@ fn an_archive_that_does_not_answer_is_an_error_that_names_it() {
             &format!("[system]\npackages = [\"tool\"]\n[apt.mirrors]\n\"{DEAD}\" = \"{address}\"\n"),
         );
     };
-    // A server that has other things.
+    // A server that has other files.
     spec(&format!("{}/elsewhere", archive.address()));
     let said = world.ends(&["build"], 1);
     assert!(said.contains("InRelease") && said.contains("or the mirror"), "{said}");
-    // No network wanted, and nothing known.
+    // No network wanted, and nothing in the cache.
     let said = world.ends(&["build", "--offline"], 1);
     assert!(said.contains("kraken.lock has none for this base"), "{said}");
     world.ends(&["fetch", "--offline"], 1);

@@ -1,4 +1,4 @@
-//! A `.deb` entry by entry: with what dpkg-deb would refuse to put into one.
+//! A `.deb` entry by entry, with entries that dpkg-deb would refuse to write.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use tar::EntryType;
 
 use testkit::deb::{Item, ar, tar};
 
-/// `data.tar` of a package, being written.
+/// The `data.tar` of a package while it is written.
 #[derive(Default)]
 pub struct Data(Vec<Item>);
 
 impl Data {
-    /// An entry of any kind, under any name.
+    /// Adds an entry of any kind, under any name.
     pub fn entry(&mut self, name: &str, kind: EntryType, link: &str) -> &mut Self {
         let link = link.as_bytes().to_vec();
         let item = Item::new(name, kind, 0o644);
@@ -20,25 +20,25 @@ impl Data {
         self
     }
 
-    /// A folder.
+    /// Adds a folder.
     pub fn folder(&mut self, name: &str) -> &mut Self {
         self.0.push(Item::folder(name));
         self
     }
 
-    /// A regular file.
+    /// Adds a regular file.
     pub fn file(&mut self, name: &str, mode: u32, bytes: &[u8]) -> &mut Self {
         self.0.push(Item::file(name, bytes).mode(mode));
         self
     }
 
-    /// A symbolic link.
+    /// Adds a symbolic link.
     pub fn link(&mut self, name: &str, target: &str) -> &mut Self {
         self.0.push(Item::symlink(name, target));
         self
     }
 
-    /// An extended attribute of the entry that comes next (pax(1): a record begins with its own length).
+    /// Adds an extended attribute of the next entry (pax(1): a record begins with its own length).
     pub fn xattr(&mut self, name: &str, value: &[u8]) -> &mut Self {
         let text = format!(" SCHILY.xattr.{name}=");
         let rest = text.len() + value.len() + 1;
@@ -50,7 +50,7 @@ impl Data {
     }
 }
 
-/// The package `name` 1.0-1 for arm64 with what `fill` puts into its data.
+/// Returns the package `name` 1.0-1 for arm64 with the data that `fill` adds.
 pub fn raw_deb(folder: &Path, name: &str, fill: impl FnOnce(&mut Data)) -> PathBuf {
     let control = format!(
         "Package: {name}\nVersion: 1.0-1\nArchitecture: arm64\nMaintainer: Test <test@example.org>\nDescription: a test\n"

@@ -1,4 +1,4 @@
-//! Images grow by what packages need, and `plan` says so before they are made.
+//! Images grow by the space that packages need, and `plan` prints it before they are made.
 
 use std::fs;
 
@@ -56,7 +56,7 @@ fn an_image_with_room_enough_stays_as_large_as_its_base() {
     assert_eq!(json(&world, &["plan", "--json"])["card-bytes"], size);
 }
 
-/// What cannot be laid out does not get into the lock file.
+/// A package that cannot be unpacked does not get into the lock file.
 #[test]
 fn a_base_that_cannot_grow_for_the_packages_is_refused_before_the_lock_is_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -64,7 +64,7 @@ fn a_base_that_cannot_grow_for_the_packages_is_refused_before_the_lock_is_writte
     let large = make_deb(folder.path(), "large", "1.0-1", "", &[("/usr/share/large", &text)]);
     let archive = TestArchive::builder().deb(large).build().serve();
     let world = World::new(1, nearly_full(base_of(&archive)));
-    // A third partition behind the root's, in the MiB at the end.
+    // A third partition after the root's, in the MiB at the end.
     let base = world.at("base.img");
     let size = fs::metadata(&base).unwrap().len() / 512;
     let entry = [

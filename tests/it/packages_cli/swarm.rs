@@ -1,4 +1,5 @@
-//! `verify` finds cards that would make no swarm: states changed, mixed up, of other keys; read without the keys, so by what the cards say.
+//! `verify` finds cards that would not become one swarm: changed states, mixed-up states, states of
+//! other keys; it reads them without the keys, so only from the cards.
 
 use std::fs;
 use std::io::Write;
@@ -36,13 +37,13 @@ impl Desk {
         }
     }
 
-    /// Builds the set in a folder of this name, with new keys, which are gone afterwards.
+    /// Builds the set in a folder of this name, with new keys, which are deleted afterwards.
     fn build(&self, folder: &str) {
         self.world.does(&["build", "--no-sums", "-o", folder]);
         fs::remove_file(self.world.at("kraken.keys")).unwrap();
     }
 
-    /// What `verify` says of a copy of this set which has been changed.
+    /// Returns the output of `verify` for a changed copy of this set.
     fn verdict(&self, set: &str, change: impl FnOnce(&dyn Fn(u32) -> Image)) -> (Option<i32>, String) {
         let copy = self.world.at("changed");
         if copy.exists() {
@@ -58,7 +59,7 @@ impl Desk {
     }
 }
 
-/// Puts a file of root's in the place of one on a card.
+/// Replaces a file of root's on a card.
 fn put(image: &Image, path: &str, bytes: &[u8], mode: &str) {
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("file");
@@ -72,7 +73,7 @@ fn put(image: &Image, path: &str, bytes: &[u8], mode: &str) {
     ]);
 }
 
-/// Gives one card these files of another one's state.
+/// Copies these files of one card's state to another card.
 fn hand_over(from: &Image, to: &Image, files: &[&str]) {
     for file in files {
         let path = format!("{STATE}/{file}");
@@ -87,7 +88,7 @@ fn edit(image: &Image, file: &str, from: &str, with: &str) {
     put(image, &path, text.replace(from, with).as_bytes(), "100600");
 }
 
-/// One card's image in the place of another's.
+/// Replaces one card's image by another's.
 fn replace(from: &Path, to: &Image) {
     fs::copy(from, &to.path).unwrap();
 }
@@ -279,7 +280,7 @@ fn a_card_for_a_running_swarm_has_the_token_that_was_given_and_no_other() {
     let desk = Desk::new();
     let world = &desk.world;
     world.spec(4, "[docker]\n[swarm]\nmanagers = 3\n");
-    // Without the keys there is no token of theirs, and new ones would be of no use.
+    // Without the keys there is no token of theirs, and new tokens would not help.
     let said = world.ends(&["build", "--node", "2", "--rejoin"], 1);
     assert!(
         said.contains("there are no keys at") && !world.at("kraken.keys").exists(),

@@ -1,4 +1,4 @@
-//! `verify` finds whatever is changed of the packages in an image.
+//! `verify` finds every change to the packages in an image.
 
 use super::raw::raw_deb;
 use super::{base_of, image};

@@ -1,4 +1,4 @@
-//! Which keyboard an image takes: its own list decides, whatever this program knows.
+//! The keyboards that an image accepts: its own list decides, whatever this program knows.
 
 use kraken_flash::provision::{self, Assets};
 use kraken_overlay::Volume;
@@ -7,14 +7,14 @@ use testkit::images::{Disk, kraken, text, trixie};
 
 const LIST: &str = "/usr/share/X11/xkb/rules/base.lst";
 
-/// In the form of xkeyboard-config 2.35.1, with a layout that came later.
+/// In the format of xkeyboard-config 2.35.1, with a layout that was added later.
 const LISTED: &str = "! model\n  pc105           Generic 105-key PC\n\n! layout\n  us              English (US)\n  at              German (Austria)\n  de              German\n  \
     gb              English (UK)\n  zz              Newlandish\n  custom          A user-defined custom Layout\n\n! variant\n  \
     chr             us: Cherokee\n  intl            us: English (US, intl., with dead keys)\n  neo             de: German (Neo 2)\n  \
     dvorak          gb: English (UK, Dvorak)\n  later           zz: Newlandish (later)\n\n! option\n  \
     grp             Switching to another layout\n";
 
-/// What comes of a keyboard on this image: the file on the card, or what is said.
+/// Returns the result for a keyboard on this image: the file on the card, or the message.
 fn on(disk: &Disk, layout: &str, variant: &str) -> Result<String, String> {
     let mut cluster = kraken();
     cluster.system.keyboard.layout = layout.to_owned();
@@ -40,7 +40,7 @@ fn the_list_of_the_image_decides() {
         ("gb", "dvorak"),
         ("us,de", ",neo"),
         ("us,de", "chr,neo"),
-        // Newer than what this program knows.
+        // Newer than this program's list.
         ("zz", "later"),
         ("custom", "mine"),
     ] {
@@ -51,7 +51,7 @@ fn the_list_of_the_image_decides() {
         );
     }
     for (layout, variant, words) in [
-        // This program's list has it, this image's has not.
+        // This program's list has it, this image's list does not.
         (
             "fr",
             "",
@@ -77,7 +77,7 @@ fn the_list_of_the_image_decides() {
             "intl",
             vec!["variant \"intl\" of the layout \"de\"", "near ones are: neo"],
         ),
-        // A section that is not of layouts.
+        // A section that is not about layouts.
         ("pc105", "", vec!["layout \"pc105\""]),
         ("grp", "", vec!["layout \"grp\""]),
     ] {
@@ -107,7 +107,7 @@ fn rare_keyboards_stand_beside_the_list() {
     for (layout, variant) in [("keypad", ""), ("rare", "even"), ("us", "hid"), ("..", "")] {
         assert!(on(&disk, layout, variant).is_err(), "{layout} {variant}");
     }
-    // It may be a link into another folder, as it is from xkeyboard-config 2.45 on.
+    // It may be a link to another folder, as from xkeyboard-config 2.45 on.
     let mut moved = trixie();
     moved.root.file(
         "/usr/share/xkeyboard-config-2/rules/evdev.lst",
@@ -137,7 +137,7 @@ fn a_list_that_is_none_refuses_no_good_keyboard() {
         ("a folder", folder),
         ("a circle", circle),
     ] {
-        // What this program knows is good, and nothing is known of variants.
+        // This program accepts the layouts that it knows, and does not know variants.
         for (layout, variant) in [("us", "intl"), ("fr", ""), ("de,latam", "neo")] {
             assert!(on(&disk, layout, variant).is_ok(), "{name}: {layout}");
         }
@@ -150,7 +150,7 @@ fn a_list_that_is_none_refuses_no_good_keyboard() {
             assert!(said.contains(words), "{name}: {words:?} is not in: {said}");
         }
     }
-    // Descriptions in another encoding, and lines that are cut, take nothing from the names.
+    // Descriptions in another encoding, and lines that are cut off, do not affect the names.
     let mut latin = LISTED.replace("Newlandish", "Nyland\u{1}ska").into_bytes();
     latin
         .iter_mut()

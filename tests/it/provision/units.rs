@@ -1,4 +1,5 @@
-//! Our units beside Docker's, as systemd reads them: no key that it does not know, nothing that waits for itself.
+//! Our units beside Docker's, as systemd reads them: no key that it does not know, and no unit that
+//! waits for itself.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +11,7 @@ use kraken_spec::{DockerSource, SwarmMode};
 use super::run;
 use testkit::images::{Disk, bookworm, bullseye, kraken, make, text, trixie};
 
-/// What Docker's units say of their order: docker.io 20.10 (Debian 12), 26.1 (Debian 13), docker-ce 28 and 29.
+/// The order in Docker's units: docker.io 20.10 (Debian 12), 26.1 (Debian 13), docker-ce 28 and 29.
 const DOCKERS: [(&str, &str); 3] = [
     (
         "20.10",
@@ -26,7 +27,7 @@ const DOCKERS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Lays the root volume's units into a folder of the host, with what is enabled.
+/// Copies the root volume's units into a folder of the host, with those that are enabled.
 fn lay(overlay: &Overlay, folder: &Path) {
     for (volume, path, entry) in overlay.iter() {
         let Some(name) = path.as_str().strip_prefix("/etc/systemd/system/") else {
@@ -42,7 +43,7 @@ fn lay(overlay: &Overlay, folder: &Path) {
     }
 }
 
-/// Docker's units, enabled as after the first boot.
+/// Writes Docker's units, enabled as after the first boot.
 fn docker(folder: &Path, order: &str) {
     for (name, text) in [
         (
@@ -71,7 +72,7 @@ fn docker(folder: &Path, order: &str) {
     }
 }
 
-/// What systemd has against these units.
+/// Returns systemd's complaints about these units.
 fn faults(folder: &Path) -> Vec<String> {
     let units = format!(
         "SYSTEMD_UNIT_PATH={}:/usr/lib/systemd/system:/lib/systemd/system",
@@ -91,7 +92,8 @@ fn faults(folder: &Path) -> Vec<String> {
     );
     let args: Vec<&std::ffi::OsStr> = args.iter().map(std::convert::AsRef::as_ref).collect();
     let (_, text) = run("env", &args, "systemd");
-    // A program that only the node has is no fault of the unit; of the machine's own units nobody asked.
+    // A program that only the node has is not a fault of the unit; complaints about the machine's
+    // own units do not count.
     let of_ours = |line: &&str| {
         ["kraken", "docker", "containerd", "cycle"]
             .iter()
@@ -134,7 +136,7 @@ fn systemd_takes_all_units_and_none_waits_for_itself() {
         }
         docker(folder.path(), order);
         assert_eq!(faults(folder.path()), [""; 0], "Docker {version}");
-        // The oracle sees a cycle: a socket is there before any service.
+        // The oracle sees a cycle: sockets are started before all services.
         let unit = folder.path().join("kraken-configure.service");
         let text = fs::read_to_string(&unit).unwrap();
         fs::write(
@@ -172,7 +174,7 @@ fn packages_from_the_network_are_installed_after_what_a_power_cut_left_half_done
     let folder = tempfile::tempdir().unwrap();
     let script = text(&common, Volume::Root, "/usr/local/lib/kraken-flash/packages");
     fs::write(folder.path().join("packages"), script).unwrap();
-    // apt refuses to install while something is half configured.
+    // apt refuses to install while a package is half configured.
     for (name, lines) in [
         ("dpkg", "echo \"dpkg $*\" >> calls\nrm -f half"),
         (

@@ -1,10 +1,11 @@
-//! Cards that a running swarm would suffer from, or does not know: they are kept out, and say so.
+//! Cards that would harm a running swarm, or that it does not know: they are kept out, and report
+//! why.
 
 use super::{MINUTE, leader, on_again, on_all};
 use testkit::cards::{Cluster, On};
 use testkit::swarm::{Bench, Engine, Node};
 
-/// Waits until this node's Docker is not started, because of this; and none of it ran.
+/// Waits until this node's Docker is not started, for this reason; and checks that it did not run.
 fn is_held(bench: &Bench, on: &On, why: &str) {
     bench.wait_for("a card to be kept out of the swarm", MINUTE, || {
         let said = on.said();
@@ -14,7 +15,7 @@ fn is_held(bench: &Bench, on: &On, why: &str) {
     assert!(on.said().contains("--rejoin"), "{}", on.said());
 }
 
-/// Waits until a running Docker is told that the swarm does not know it.
+/// Waits until a running Docker reports that the swarm does not know it.
 fn is_unknown(bench: &Bench, on: &On) {
     bench.wait_for("a word that the swarm does not know the node", 2 * MINUTE, || {
         let said = on.said();
@@ -22,7 +23,7 @@ fn is_unknown(bench: &Bench, on: &On) {
     });
 }
 
-/// How many managers are in the quorum; none while nobody can say.
+/// Returns how many managers are in the quorum; none while no manager can answer.
 fn managers(manager: &Node) -> usize {
     let said = manager.try_docker(&["node", "ls", "--format", "{{.ManagerStatus}}"]);
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -39,7 +40,7 @@ fn swarm_cards_that_a_running_swarm_does_not_know_are_kept_out_and_told() {
     let manager = nodes[0].node.clone();
     bench.wait_ready(&manager, 3, MINUTE);
 
-    // More managers and a fourth node, and cards made for them as if nothing ran.
+    // More managers and a fourth node, and cards made for them as if no swarm ran.
     cluster.spec("[cluster]\nnodes = 4\n[swarm]\nmanagers = 2\n");
     let raised = cluster.build(&["--node", "2", "--node", "4"]);
     nodes.remove(1).cut();
@@ -52,7 +53,7 @@ fn swarm_cards_that_a_running_swarm_does_not_know_are_kept_out_and_told() {
         "the swarm has lost its leader"
     );
 
-    // A worker that was taken off the list.
+    // A worker that was removed from the list.
     let third = nodes.remove(1);
     let card = third.node.clone();
     third.cut();
@@ -73,7 +74,7 @@ fn swarm_cards_that_a_running_swarm_does_not_know_are_kept_out_and_told() {
         "the swarm has lost its leader"
     );
 
-    // The way that they were told: it works.
+    // The way out that was printed: it works.
     manager.docker(&["node", "rm", "--force", "kraken-2"]);
     second.cut();
     let again = cluster.build(&["--node", "2", "--rejoin"]);
@@ -92,19 +93,20 @@ fn swarm_a_manager_that_forgot_its_past_is_kept_out() {
     bench.wait_for("three managers", MINUTE, || {
         (managers(&nodes[0].node) == 3).then_some(())
     });
-    // One that is cut off in the second in which it joins does not know its peers afterwards (docs/operations.md).
+    // A manager that is cut off in the second in which it joins does not know its peers afterwards
+    // (docs/operations.md).
     bench.wait_for("the managers' own word that they are in", MINUTE, || {
         let arrived = |on: &On| on.said().contains("this node is in the swarm as");
         nodes.iter().all(arrived).then_some(())
     });
     let third = nodes[2].node.clone();
-    // What is written down of a manager that was let in is on its card: it comes back after a power cut.
+    // The notes about a manager that was let in are on its card: it comes back after a power cut.
     nodes = on_again(nodes);
     bench.wait_for("three managers after a power cut", 2 * MINUTE, || {
         (managers(&third) == 3).then_some(())
     });
 
-    // Its card is flashed again, first the second manager's, then the first one's.
+    // Its card is written again, first the second manager's, then the first one's.
     for number in [2, 1] {
         let lost = nodes.remove(number - 1);
         let card = lost.node.clone();
@@ -117,7 +119,7 @@ fn swarm_a_manager_that_forgot_its_past_is_kept_out() {
         is_held(&bench, &again, "has had this node as a manager");
         assert!(leader(&other).is_some(), "the swarm has lost its leader");
         again.cut();
-        // The card that knows its past comes back.
+        // The card with its earlier state comes back.
         nodes.insert(number - 1, On::new(&card));
         bench.wait_for("three managers again", 2 * MINUTE, || {
             (managers(&third) == 3).then_some(())

@@ -1,4 +1,5 @@
-//! A LAN that Docker would take for itself: what kraken.toml is made into keeps clear of it, on a real dockerd.
+//! A LAN whose addresses Docker would use itself: the results of kraken.toml avoid them, on a real
+//! dockerd.
 
 use std::fs;
 use std::io;
@@ -37,7 +38,7 @@ impl Files for Nothing {
     }
 }
 
-/// The state of the only node, in a folder.
+/// Returns the state of the only node, in a folder.
 fn lay(cluster: &Cluster, address: Ipv4Addr, folder: &Path) {
     let node = Member {
         number: 1,
@@ -65,7 +66,7 @@ fn lay(cluster: &Cluster, address: Ipv4Addr, folder: &Path) {
     }
 }
 
-/// The subnets of all networks that a node has, by their names.
+/// Returns the subnets of all networks of a node, by their names.
 fn subnets(node: &Node) -> Vec<(String, Ipv4Net)> {
     let ids = node.docker(&["network", "ls", "--quiet"]);
     let format = "{{.Name}}{{range .IPAM.Config}} {{.Subnet}}{{end}}";
@@ -81,7 +82,7 @@ fn subnets(node: &Node) -> Vec<(String, Ipv4Net)> {
 #[test]
 fn swarm_no_network_of_dockers_is_the_lan() {
     let engine = Engine::suite("trixie");
-    // In Docker's pool for overlay networks; in the one that docker0 comes from.
+    // In Docker's pool for overlay networks; in the pool for docker0.
     for (lan, address) in [("10.0.0.0/24", "10.0.0.11"), ("172.17.0.0/24", "172.17.0.11")] {
         let text = format!("[cluster]\nnodes = 1\n[network]\nsubnet = \"{lan}\"\n");
         let cluster = kraken_spec::load("kraken.toml", &text, &Nothing).unwrap();
@@ -89,12 +90,12 @@ fn swarm_no_network_of_dockers_is_the_lan() {
         lay(&cluster, address.parse().unwrap(), folder.path());
         let bench = Bench::new(&engine);
         let node = bench.node("kraken-1", address, Some(folder.path()));
-        // The bench leaves docker0 out.
+        // The bench has no docker0.
         node.option("--bridge=");
         for pool in &cluster.docker.local_pools {
             node.option(&format!("--default-address-pool=base={},size={}", pool.base, pool.size));
         }
-        // Without its cable it has no route to the LAN that dockerd could stay clear of.
+        // Without its cable it has no route to the LAN that dockerd could avoid.
         node.link_down();
         node.start();
         bench.wait_ready(&node, 1, MINUTE);
@@ -113,7 +114,7 @@ fn swarm_no_network_of_dockers_is_the_lan() {
             assert_eq!(clash, None, "{name} has {subnet}, the LAN is {lan}");
             taken.push(subnet);
         }
-        // A network that comes later does not either.
+        // A network that is added later does not either.
         node.docker(&["network", "create", "--driver", "overlay", "--attachable", "wide"]);
         node.docker(&["network", "create", "narrow"]);
         for (name, subnet) in subnets(&node) {

@@ -1,10 +1,10 @@
-//! Nodes that are up, and that a real Docker may hold for down.
+//! Nodes that are up, but that a real Docker may list as down.
 
 use super::{MINUTE, list, on_all};
 use testkit::cards::Cluster;
 use testkit::swarm::{Bench, Engine};
 
-/// What `swarm-nodes` does about such a node, by itself.
+/// What `swarm-nodes` does for such a node, by itself.
 const REFUSE: &str = "import importlib.machinery as m
 path = '/usr/local/lib/kraken-flash/swarm-nodes'
 print(m.SourceFileLoader('nodes', path).load_module().refuse('192.168.3.12'))";
@@ -17,7 +17,8 @@ fn swarm_a_node_that_is_refused_for_a_moment_registers_anew_and_nothing_stays_in
     let nodes = on_all(&bench, &cards[..2]);
     let (manager, worker) = (&nodes[0].node, &nodes[1].node);
     bench.wait_ready(manager, 2, MINUTE);
-    // The leader waits for none of a new cluster's nodes, and so it cannot give one up while that one arrives.
+    // The leader does not wait for a new cluster's nodes, so it cannot give one up while that one
+    // starts.
     let format = "{{.Status.State}}: {{.Status.Message}}";
     let third = manager.docker(&["node", "inspect", "--format", format, "kraken-3"]);
     assert_eq!(third.trim(), "down: its card has not been started yet");

@@ -9,7 +9,7 @@ use super::{ARMOUR, Desk, KEYS, WORKER, pipe, seed, token};
 #[test]
 fn keys_under_a_passphrase_are_opened_by_it_alone() {
     let desk = Desk::new();
-    // A line's end is not of the passphrase; blanks are.
+    // The end of the line is not part of the passphrase; blanks are.
     desk.write("right", "correct horse 🐙 ".as_bytes(), 0o600);
     desk.write("line", "correct horse 🐙 \r\n".as_bytes(), 0o600);
     desk.write("wrong", b"correct horse\n", 0o600);
@@ -17,7 +17,7 @@ fn keys_under_a_passphrase_are_opened_by_it_alone() {
     assert_eq!((said.code, &said.out[..]), (Some(0), ""), "{}", said.err);
     assert!(desk.read(KEYS).starts_with(ARMOUR) && desk.mode(KEYS) == 0o600);
 
-    // `age` itself opens it, too.
+    // `age` itself can decrypt it, too.
     let identity = age::scrypt::Identity::new("correct horse 🐙 ".to_owned().into());
     let text = String::from_utf8(age::decrypt(&identity, desk.read(KEYS).as_bytes()).unwrap()).unwrap();
     let printed = desk.does(&["token", "worker", "--passphrase-file", "right"]);
@@ -39,7 +39,7 @@ fn keys_under_a_passphrase_are_opened_by_it_alone() {
         }
     }
     assert_eq!(desk.read(KEYS), sealed);
-    // Encrypted or not: others have no business with it.
+    // Encrypted or not: other users must not read it.
     desk.write(KEYS, sealed.as_bytes(), 0o644);
     desk.fails(
         &["token", "worker", "--passphrase-file", "right"],

@@ -1,4 +1,4 @@
-//! Key files that nobody should trust, and what is none.
+//! Key files that must not be trusted, and files that are not keys.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn keys_that_others_can_read_or_change_are_refused() {
     }
 }
 
-/// Puts something in the place of the keys.
+/// Replaces the keys by something else.
 type Make = fn(&Path);
 
 #[test]
@@ -63,7 +63,7 @@ fn what_is_no_file_in_the_place_of_the_keys_does_not_hang() {
             &["kraken.keys: it is no regular file", "put the cluster's key file there"],
         );
         let before = fs::symlink_metadata(desk.path().join(KEYS)).unwrap();
-        // Whatever `init` thinks of it, it lets it be.
+        // Whatever `init` reports about it, it does not change it.
         desk.run(&["init"]);
         let after = fs::symlink_metadata(desk.path().join(KEYS)).unwrap();
         assert_eq!(before.file_type(), after.file_type(), "{name}: {said}");

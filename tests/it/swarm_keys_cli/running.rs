@@ -1,5 +1,5 @@
-//! What is said and refused where cards or images of the cluster were made before: a swarm may run. Nothing is baked here: there is no
-//! base, and what is let through ends with that.
+//! What is reported and refused where cards or images of the cluster were made before: a swarm may
+//! run. Nothing is built here: there is no base, and an accepted command ends with that.
 
 use kraken_swarm_state::ClusterKeys;
 use serde_json::json;
@@ -10,7 +10,7 @@ const ONE: &str = "[cluster]\nnodes = 3\n[image]\nbase = \"./none.img\"\n";
 const THREE: &str = "[cluster]\nnodes = 3\n[image]\nbase = \"./none.img\"\n[swarm]\nmanagers = 3\n";
 const FOUR: &str = "[cluster]\nnodes = 4\n[image]\nbase = \"./none.img\"\n";
 
-/// A desk with the keys of a seed, and a home that remembers nothing.
+/// A workspace with the keys of a seed, and a home without receipts.
 fn desk(config: &str) -> Desk {
     let desk = Desk::with(config, 7);
     desk.write(
@@ -27,7 +27,7 @@ fn id() -> String {
     kraken_swarm_state::cluster_id(&ClusterKeys::from_seed([7; 32]))
 }
 
-/// A receipt as the writing of a card leaves it.
+/// Writes a receipt as the writing of a card does.
 fn receipt(desk: &Desk, node: u32, roles: &[&str], more: serde_json::Value) {
     let folder = desk.path().join("home/.local/state/kraken-flash/receipts");
     std::fs::create_dir_all(&folder).unwrap();
@@ -52,7 +52,7 @@ fn receipt(desk: &Desk, node: u32, roles: &[&str], more: serde_json::Value) {
     .unwrap();
 }
 
-/// A manifest as `build` leaves it.
+/// Writes a manifest as `build` does.
 fn manifest(desk: &Desk, id: &str, roles: &[&str]) {
     let roles: serde_json::Map<_, _> = (1..)
         .zip(roles)
@@ -64,7 +64,7 @@ fn manifest(desk: &Desk, id: &str, roles: &[&str]) {
     desk.write("images/manifest.json", manifest.to_string().as_bytes(), 0o644);
 }
 
-/// It is refused, with these words; with --new-cluster it is not.
+/// Checks that it is refused, with these words; with --new-cluster it is not.
 fn refused(desk: &Desk, arguments: &[&str], words: &[&str]) {
     let ended = desk.run(arguments);
     assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.err);
@@ -81,7 +81,7 @@ fn refused(desk: &Desk, arguments: &[&str], words: &[&str]) {
     );
 }
 
-/// It goes on to where the base is wanted; with these words before that.
+/// Checks that it continues until it needs the base; with these words before that.
 fn let_through(desk: &Desk, arguments: &[&str], words: &str) {
     let ended = desk.run(arguments);
     assert!(
@@ -131,7 +131,7 @@ fn a_role_that_changed_and_a_node_that_is_new_are_said_and_refused() {
     assert!(desk.does(&["plan"]).contains("kraken-4 is new"));
     let_through(&desk, &["build", "--node", "2"], "");
 
-    // Images alone: a whole new set of them replaces the old one.
+    // Images only: a complete new set replaces the old one.
     let built = self::desk(THREE);
     manifest(&built, &id(), &roles);
     let_through(&built, &["build"], "note: kraken-2 was a worker");
@@ -160,11 +160,11 @@ fn a_managers_card_again_is_refused_but_for_the_only_one() {
     );
     let_through(&desk, &["build"], "note: kraken-2's card was made");
     assert!(!desk.does(&["plan"]).contains("Warning"));
-    // After a new beginning, all is new again, but for what was written since.
+    // After a new start, everything is new again, except what was written since.
     receipt(&desk, 1, &["manager", "manager", "manager"], json!({"life": 1}));
     let_through(&desk, &["build", "--node", "2"], "");
     refused(&desk, &["build", "--node", "1"], &["kraken-1's card was written"]);
-    // One that joined by token is another node by now.
+    // A node that joined by token is another node by now.
     receipt(
         &desk,
         3,
@@ -207,7 +207,7 @@ fn keys_are_not_made_anew_beside_a_cluster_that_has_some() {
         "note: images of this cluster were built with other keys",
     );
 
-    // Cards: not even all images are built with other keys.
+    // Cards: not even all images together are built with other keys.
     let desk = self::desk(ONE);
     receipt(&desk, 1, &roles, json!({"id": "another"}));
     refused(

@@ -67,7 +67,7 @@ impl Files {
         self.read().unwrap().unwrap()
     }
 
-    /// What is said of it, when it is refused.
+    /// Returns the error when it is refused.
     pub fn refused(&self) -> String {
         self.read().expect_err("it is refused").to_string()
     }

@@ -1,4 +1,4 @@
-//! Any swarm: the independent reader finds in it what was asked for.
+//! Any swarm: the independent reader finds in it what was requested.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -78,7 +78,7 @@ fn read_availability(availability: Availability) -> kraken_swarm_check::Availabi
     }
 }
 
-/// What the files of one node say, but for the store.
+/// Returns the content of one node's files, except for the store.
 fn is_the_node(state: &NodeState, forge: &StateWriter<'_>, spec: &Spec, node: &Member) {
     let first = spec.first_manager().unwrap();
     let manager = node.role == Role::Manager;

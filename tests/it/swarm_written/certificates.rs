@@ -1,4 +1,4 @@
-//! What openssl says of the certificates: those of real daemons are their model.
+//! openssl's output for the certificates: those of real daemons are their model.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,7 +28,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// What openssl says, in one line; it must succeed.
+/// Returns openssl's output in one line; it must succeed.
 fn line(folder: &Path, arguments: &[&str]) -> String {
     let output = openssl(folder, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", said(&output));
@@ -39,7 +39,7 @@ fn text(folder: &Path, file: &str) -> String {
     line(folder, &["x509", "-in", file, "-noout", "-text", "-nameopt", "RFC2253"])
 }
 
-/// A certificate's extensions, with `ID` for the node's and `KEY` for the digests of keys.
+/// Returns a certificate's extensions, with `ID` for the node's and `KEY` for the digests of keys.
 fn extensions(text: &str, id: &str) -> String {
     let (from, to) = (
         text.find("X509v3 extensions").unwrap(),

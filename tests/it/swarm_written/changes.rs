@@ -1,4 +1,4 @@
-//! What a change of the swarm changes in the nodes' states, and that no nonce comes twice.
+//! How a change of the swarm changes the nodes' states, and that no nonce is used twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{all, keys, lay, member, seven};
 use crate::swarm_support::{Files, SEGMENT};
 
-/// What differs: numbers of nodes, and the paths on each.
+/// The differences: numbers of nodes, and the paths on each.
 fn differences(one: &BTreeMap<u32, Files>, other: &BTreeMap<u32, Files>) -> Vec<(u32, Vec<String>)> {
     let both = one
         .iter()
@@ -26,7 +26,8 @@ fn differences(one: &BTreeMap<u32, Files>, other: &BTreeMap<u32, Files>) -> Vec<
 
 type Change = fn(&mut Spec);
 
-/// Names of changes to the seven nodes; none touches what the nodes but the first manager have.
+/// Names of changes to the seven nodes; none changes the files of nodes other than the first
+/// manager.
 fn changes() -> Vec<(&'static str, Spec)> {
     let changes: [(&str, Change); 9] = [
         ("an eighth node", |spec| spec.nodes.push(member(8, Role::Worker))),
@@ -106,7 +107,7 @@ fn another_seed_changes_every_file_but_the_addresses() {
     }
 }
 
-/// `walpb.Record`, `raftpb.Entry` and `MaybeEncryptedRecord`, with the fields that are looked at here.
+/// `walpb.Record`, `raftpb.Entry` and `MaybeEncryptedRecord`, with the fields that are read here.
 #[derive(Message)]
 struct Record {
     #[prost(int64, tag = "1")]
@@ -131,7 +132,7 @@ struct Sealed {
     nonce: Vec<u8>,
 }
 
-/// The sealed entries of a log.
+/// Returns the sealed entries of a log.
 fn sealed(log: &[u8]) -> Vec<Sealed> {
     let mut rest = log;
     let mut found = Vec::new();
@@ -174,11 +175,11 @@ fn no_nonce_serves_two_contents() {
             }
         }
     }
-    // The objects differ but where only the address does, which is the raft member's.
+    // The objects differ, except where only the address does, which belongs to the raft member.
     assert_eq!(nonces.len(), (count - 1) + 2);
 }
 
-/// SHA-256 over all that a node's state is: equal digests, equal bytes.
+/// Returns the SHA-256 over all of a node's state: equal digests, equal bytes.
 fn digest(forge: &StateWriter<'_>, number: u32) -> String {
     let mut hash = Sha256::new();
     for entry in forge.node(number).unwrap() {

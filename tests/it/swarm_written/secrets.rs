@@ -1,4 +1,4 @@
-//! No card holds a secret that is not its node's.
+//! No card has a secret that does not belong to its node.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::{KEY, SEED, all, bare, keys, seven};
 use crate::swarm_support::Files;
 
-/// A secret of the cluster, derived as `swarm` says that it derives them.
+/// Returns a secret of the cluster, derived as `swarm` documents it.
 fn derived<const N: usize>(name: &str) -> [u8; N] {
     let mut out = [0; N];
     let hkdf = Hkdf::<Sha256>::new(Some(b"kraken-flash swarm 1"), &SEED);
@@ -21,7 +21,7 @@ fn derived<const N: usize>(name: &str) -> [u8; N] {
     out
 }
 
-/// Everything that a node's files hold: their bytes, and what their base 64 hides.
+/// Returns everything that a node's files contain: their bytes, and the decoded base 64.
 fn contents(files: &Files) -> Vec<u8> {
     let mut all = Vec::new();
     for bytes in files.files.values() {
@@ -51,7 +51,7 @@ fn no_card_but_the_owners_holds_a_secret() {
     let state = all[&1].node();
     let public = authority.public_key().to_public_key_der().unwrap();
     assert_eq!(public.as_bytes(), state.root_ca.public_key, "this is not the CA's key");
-    // Who may have it; what it is called; the secret.
+    // The nodes that may have it; its name; the secret.
     let mut secrets: Vec<(Option<u32>, String, Vec<u8>)> = vec![
         (None, "the seed".into(), SEED.to_vec()),
         (None, "the CA's key".into(), authority.to_bytes().to_vec()),

@@ -22,7 +22,8 @@ fn other_root_device(image: &Image) {
     image.put_boot("cmdline.txt", other.as_bytes());
 }
 
-/// Lets somebody else in, in the place of the configured key: in the seed and on the root volume, which holds it from the start.
+/// Gives access to another key instead of the configured one: in the seed and on the root volume,
+/// which has it from the start.
 fn strangers_key(image: &Image, bench: &Bench) {
     run(Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "stranger", "-f"])
@@ -36,7 +37,7 @@ fn strangers_key(image: &Image, bench: &Bench) {
     image.put_root("/home/kraken/.ssh/authorized_keys", other.as_bytes(), 0o600, 1000);
 }
 
-/// One letter of the certificate is another.
+/// Changes one letter of the certificate.
 fn damaged_certificate(image: &Image) {
     let path = format!("{CERTIFICATES}/swarm-node.crt");
     let mut certificate = image.root_file(&path);
@@ -68,15 +69,15 @@ fn full_boot_names_what_is_wrong_with_each_of_eight_cards() {
     bench
         .image(4)
         .put_boot("user-data", b"#cloud-config\nusers: [\n  - name: }\n");
-    // No room, nor anything to grow into.
+    // No free space, and no space for growth.
     fill(&bench.image(5), &bench.path("fill"));
-    // Another card of the manager's.
+    // A second copy of the manager's card.
     fs::copy(bench.image_path(1), bench.image_path(6)).unwrap();
     bench.image(7).change(&[format!("rm {CERTIFICATES}/swarm-node.key")]);
     damaged_certificate(&bench.image(8));
 
     let before = bench.fingerprints();
-    // In two groups: the manager stays on, 2 to 5 make room for 6 to 8.
+    // In two groups: the manager stays on, 2 to 5 are stopped before 6 to 8 start.
     let (code, report) = bench.boot(&["images", "--card-size", "1", "--at-once", "5"]);
     assert_eq!(code, 3);
     let checks = |number: u64| &node(&report, number)["checks"];
@@ -106,8 +107,8 @@ fn full_boot_names_what_is_wrong_with_each_of_eight_cards() {
     assert!(bench.fingerprints() == before, "booting changed an image");
 }
 
-/// One card for each way in which a card can be wrong before Docker: nothing starts, the kernel finds no root, SSH lets nobody in, and an
-/// address is there twice.
+/// One card for each way in which a card can be wrong before Docker: nothing starts, the kernel
+/// finds no root, SSH lets no user in, and an address exists twice.
 #[test]
 fn qemu_boot_names_what_is_wrong_with_a_card_of_each_kind() {
     let bench = Bench::new("[cluster]\nnodes = 4\n[swarm]\nmode = \"none\"\n[docker]\npackages = []\n");
@@ -130,7 +131,7 @@ fn qemu_boot_names_what_is_wrong_with_a_card_of_each_kind() {
     assert!(bench.fingerprints() == before, "booting changed an image");
 }
 
-/// And one that is wrong only where Docker comes to the swarm's state.
+/// And one that is wrong only where Docker reads the swarm's state.
 #[test]
 fn qemu_boot_names_what_is_wrong_with_a_manager_without_its_key() {
     let bench = Bench::new("[cluster]\nnodes = 1\n");

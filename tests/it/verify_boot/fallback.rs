@@ -13,7 +13,8 @@ fn full_boot_a_kernel_without_virtio_has_debians_in_its_place() {
     let checks = &node(&report, 1)["checks"];
     assert_all_passed(checks, &SYSTEM);
     assert_all_passed(checks, &["docker", "swarm-node"]);
-    // Nothing of the card's grows the partition but its initramfs, in whose place the emulator's is.
+    // Only the card's own initramfs would grow the partition, and the emulator replaces it by
+    // another one.
     assert_grew(checks);
     let all = listed(checks);
     let (.., seen, _) = all.iter().find(|(name, ..)| name == "boot-files").unwrap();

@@ -1,4 +1,5 @@
-//! A card that a running swarm would suffer from, under a real systemd: its Docker is not started, and the node is otherwise whole.
+//! A card that would harm a running swarm, under a real systemd: its Docker is not started, and the
+//! node is otherwise intact.
 
 use std::fs;
 
@@ -16,7 +17,7 @@ fn full_boot_a_manager_that_the_swarm_has_as_a_worker_is_kept_out() {
         "[cluster]\nnodes = 2\n[swarm]\nmanagers = 2\n",
     )
     .unwrap();
-    // As if nothing ran: the program itself refuses this where it knows of the cards.
+    // As if no swarm ran: the program itself refuses this where it knows of the cards.
     fs::remove_dir_all(bench.path("images")).unwrap();
     bench.build();
     fs::rename(first, bench.image_path(1)).unwrap();

@@ -1,4 +1,5 @@
-//! First boots that take longer than a unit may take by default, and cards on which a unit loses its file while it runs.
+//! First boots that take longer than a unit may take by default, and cards on which a unit loses
+//! its file while it runs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +28,7 @@ fn with_package(work: &str) -> Bench {
     bench
 }
 
-/// Docker starts though a package takes so many seconds to be configured.
+/// Docker starts although a package takes this many seconds to be configured.
 fn docker_starts_after(seconds: u32) {
     let bench = with_package(&format!("sleep {seconds}"));
     let (code, report) = bench.boot(&["--base", "debian"]);

@@ -1,4 +1,4 @@
-//! `verify --boot`, in QEMU: a good cluster, a board, and what is left behind.
+//! `verify --boot`, in QEMU: a good cluster, a board, and what remains afterwards.
 
 mod broken;
 mod fallback;
@@ -25,12 +25,13 @@ use testkit::run;
 use testkit::tools::require;
 use testkit::world::{Image, World, trixie};
 
-/// A folder with this kraken.toml, whose images are to be had, and a cache folder of its own for what a run leaves.
+/// A folder with this kraken.toml and its images, and a cache folder of its own for the results of
+/// a run.
 struct Bench {
     folder: tempfile::TempDir,
-    /// What `--base` is.
+    /// The argument of `--base`.
     base: String,
-    /// The second archive of a stand-in for Raspberry Pi OS, served as long as this is there.
+    /// The second archive of a stand-in for Raspberry Pi OS, served as long as this exists.
     archive: Option<TestArchive>,
 }
 
@@ -73,7 +74,7 @@ impl Bench {
         run(&mut self.program(&["build", "--base", &self.base, "--no-sums", "-o", "images"]));
     }
 
-    /// Runs `verify --boot --json` with these arguments; its exit code and its report.
+    /// Runs `verify --boot --json` with these arguments; returns its exit code and its report.
     fn boot(&self, arguments: &[&str]) -> (i32, Value) {
         let output = self
             .program(&["verify", "--boot", "--json", "--consoles", "consoles"])
@@ -83,7 +84,7 @@ impl Bench {
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-        // What a failed check does not tell by itself.
+        // Facts that a failed check does not print by itself.
         let nodes = report["nodes"].as_array().filter(|_| !output.status.success());
         for node in nodes.into_iter().flatten() {
             for line in node["console-tail"].as_array().into_iter().flatten() {
@@ -105,7 +106,7 @@ impl Bench {
         Image::open(&self.image_path(number))
     }
 
-    /// Every image's time and hash.
+    /// Returns every image's time and hash.
     fn fingerprints(&self) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
         let images = fs::read_dir(self.path("images"))
             .unwrap()
@@ -122,7 +123,7 @@ impl Bench {
     }
 }
 
-/// Processes, sockets and folders that a run with this folder as its cache has.
+/// Returns the processes, sockets and folders of a run with this folder as its cache.
 fn traces(cache: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let marker = cache.display().to_string();
@@ -147,7 +148,8 @@ fn traces(cache: &Path) -> Vec<String> {
 
 #[test]
 fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
-    // Its disk has another id from the first boot on: it is whole again only if its command line is read anew.
+    // Its disk has another id from the first boot on: it boots again only if its command line is
+    // read again.
     let spec = "[cluster]\nnodes = 2\n[docker]\nuser-in-group = true\ndaemon = { debug = true }\n\
                 [system]\npackages = [\"htop\"]\ndebs = [\"./own.deb\"]\noverlay = \"extra\"\n";
     let bench = Bench::on_pi_os(PiOs::Trixie, spec, |_| ());
@@ -162,7 +164,7 @@ fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
         // Nothing is configured, and what the unit has just written may not be on the disk.
         "--cut-power-at",
         "2:kraken-flash: configuring ",
-        // Some packages are configured, others are not, and one is half done.
+        // Some packages are configured, others are not, and one is half configured.
         "--cut-power-at",
         "2:Setting up containerd",
         "--html",
@@ -180,7 +182,7 @@ fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
     assert!(page.contains("kraken-2") && page.contains("power"), "{page}");
     let xml = fs::read_to_string(bench.path("report.xml")).unwrap();
     assert!(xml.contains("failures=\"0\""), "{xml}");
-    // The serial line alone tells it, too: what a user with a cable sees.
+    // The serial line alone shows it, too, which a user with a cable sees.
     for number in 1..=2 {
         let said = fs::read_to_string(bench.path(&format!("consoles/console-kraken-{number}.log"))).unwrap();
         for stage in ["booting", "network up  configuring packages", "docker up  swarm Ready"] {
@@ -195,7 +197,7 @@ fn qemu_boot_two_nodes_from_golden_and_patch_are_a_swarm_that_survives() {
 fn full_boot_on_a_raspberry_pi_3b_reaches_a_login() {
     let bench = Bench::new("[cluster]\nnodes = 1\n[swarm]\nmode = \"none\"\n[docker]\npackages = []\n");
     bench.build();
-    // Packed: that is how many keep them.
+    // Compressed: many users keep them so.
     run(Command::new("gzip").arg("-1").arg(bench.image_path(1)));
     let before = bench.fingerprints();
     let (code, report) = bench.boot(&["--machine", "raspi3b", "images/kraken-1.img.gz"]);
@@ -206,14 +208,16 @@ fn full_boot_on_a_raspberry_pi_3b_reaches_a_login() {
     assert!(bench.fingerprints() == before, "booting changed the image");
 }
 
-/// A kernel that does nothing (Linux, `Documentation/arch/arm64/booting.rst`): what is stopped here needs no more of a guest.
+/// A kernel that does nothing (Linux, `Documentation/arch/arm64/booting.rst`): runs that are
+/// stopped here need no more of a guest.
 fn idle_kernel() -> Vec<u8> {
     let mut kernel = vec![0; 4096];
     // `b .`
     kernel[..4].copy_from_slice(&0x1400_0000_u32.to_le_bytes());
     // The image's size in memory.
     kernel[0x10..0x18].copy_from_slice(&4096_u64.to_le_bytes());
-    // What a 32-bit kernel has here: this one would not end when the speed of the machine is measured, so something else is run for that.
+    // A 32-bit kernel has other data here. This kernel would not end when the speed of the machine
+    // is measured, so another program is run for that.
     kernel[0x24..0x28].copy_from_slice(&0x016f_2818_u32.to_le_bytes());
     kernel[0x38..0x3c].copy_from_slice(b"ARM\x64");
     kernel

@@ -1,4 +1,4 @@
-//! Reports of `verify --boot --json`, as tests ask them.
+//! Reports of `verify --boot --json`, with functions for tests.
 
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ pub const SYSTEM: [&str; 15] = [
     "time-limits",
 ];
 
-/// The root file system has most of an emulated card of 8 GiB, the image being one of 2 GiB.
+/// Checks that the root file system has most of an emulated card of 8 GiB; the image has 2 GiB.
 pub fn assert_grew(of: &Value) {
     let all = checks(of);
     let (.., seen, _) = all.iter().find(|(check, ..)| check == "room").unwrap();
@@ -81,7 +81,7 @@ pub fn assert_grew(of: &Value) {
     assert!(free > 4000, "{seen}");
 }
 
-/// Every node is up, and they are one swarm that survives.
+/// Checks that every node is up, and that they are one swarm that survives.
 pub fn assert_is_a_swarm(report: &Value, nodes: u64) {
     for number in 1..=nodes {
         let node = node(report, number);

@@ -1,4 +1,5 @@
-//! A folder with an image that is none of the set: it is in the report, and the run is not good.
+//! A folder with an image that does not belong to the set: it is in the report, and the run does
+//! not succeed.
 
 use std::fs;
 use std::process::Output;
@@ -9,7 +10,8 @@ use testkit::said;
 use testkit::tools::require;
 use testkit::world::{World, trixie};
 
-/// What comes of the folder: its report, and whether the finding was said before a node's emulator was started.
+/// The results for the folder: its report, and whether the finding was printed before a node's
+/// emulator was started.
 fn boot(world: &World, arguments: &[&str]) -> (Output, Value) {
     let output = world
         .program()
@@ -30,7 +32,7 @@ fn boot(world: &World, arguments: &[&str]) -> (Output, Value) {
     (output, report)
 }
 
-/// The stand-ins have no kernel that would start, so that all of it takes seconds.
+/// The stand-ins have no kernel that would start, so all of it takes seconds.
 #[test]
 fn qemu_boot_names_an_image_that_is_none_of_the_set() {
     require(&[

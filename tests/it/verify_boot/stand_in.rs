@@ -5,7 +5,7 @@ use crate::verify_boot::reports::{SYSTEM, assert_all_passed, assert_grew, assert
 use testkit::pi_os::{PiOs, without_virtio};
 use testkit::run;
 
-/// Bakes one node, and looks at what comes of it.
+/// Builds one node, and checks the result.
 fn is_baked_and_right(pi_os: PiOs) {
     let bench = Bench::on_pi_os(pi_os, "[cluster]\nnodes = 1\n", |_| ());
     bench.build();
@@ -18,7 +18,7 @@ fn is_baked_and_right(pi_os: PiOs) {
     }
     let asked = bench.archive.as_ref().unwrap().log();
     assert!(asked.iter().any(|path| path.ends_with("/InRelease")), "{asked:?}");
-    // Its archive has none of the 32-bit architecture, and nothing of it is wanted.
+    // Its archive has no package of the 32-bit architecture, and none is wanted.
     assert!(!asked.iter().any(|path| path.contains("armhf")), "{asked:?}");
 }
 
@@ -55,7 +55,8 @@ fn full_boot_raspberry_pi_os_bookworm_is_a_swarm_after_its_first_process_restart
 
 #[test]
 fn full_boot_a_home_with_three_managers_on_raspberry_pi_os_survives_its_power_cuts() {
-    // Docker's own pools begin where this LAN lies; the account is the image's, which has no shell; and the words are British.
+    // Docker's own pools begin at this LAN's addresses; the account is the image's, which has no
+    // shell; and the locale is British.
     let spec = "[cluster]\nnodes = 5\n[network]\nsubnet = \"10.0.0.0/24\"\ngateway = \"10.0.0.1\"\nfirst-address = \"10.0.0.11\"\n\
                 [user]\nname = \"pi\"\n[swarm]\nmanagers = 3\n[system]\nlocale = \"en_GB.UTF-8\"\nkeyboard = { layout = \"gb\" }\n";
     let bench = Bench::on_pi_os(PiOs::Trixie, spec, |_| ());

@@ -13,13 +13,13 @@ fn a_keyboard_is_that_of_the_images_list() {
     let list = "! layout\n  us   English (US)\n  zz   Newlandish\n! variant\n  late zz: Newlandish (late)\n";
     let world = World::new(1, trixie().file(LIST, list));
     let asks = |keyboard: &str| world.spec(1, &format!("[system]\nkeyboard = {{ {keyboard} }}\n"));
-    // It is no slip, and newer than what this program has.
+    // It is not a typing error, and is newer than this program's list.
     asks("layout = \"zz\", variant = \"late\"");
     let said = world.does(&["plan"]);
     assert!(!said.contains(WARNED) && !said.contains(REFUSED), "{said}");
     world.does(&["build", "--no-sums"]);
     world.does(&["verify"]);
-    // These cards are not right for a keyboard that they do not know.
+    // These cards do not fit a keyboard that they do not know.
     asks("layout = \"zz\", variant = \"lat\"");
     let refused = "knows no keyboard variant \"lat\" of the layout \"zz\"; correct variant in [system.keyboard]; near ones are: late";
     let said = world.ends(&["verify"], 3);
@@ -29,7 +29,7 @@ fn a_keyboard_is_that_of_the_images_list() {
     let plan: serde_json::Value = serde_json::from_str(&world.does(&["plan", "--json"])).unwrap();
     assert!(plan["refused"][0].as_str().unwrap().contains("\"lat\""), "{plan}");
     assert!(world.ends(&["build", "--no-sums", "-o", "other"], 1).contains(refused));
-    // Without a base nobody knows its list, and a slip is a slip in all of them.
+    // Without a base its list is not known, and a typing error is one in all lists.
     let base = world.at("base.img");
     fs::rename(&base, world.at("away")).unwrap();
     asks("layout = \"zz\"");

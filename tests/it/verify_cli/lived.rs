@@ -1,4 +1,4 @@
-//! A base that has been in use, from `plan` to `verify`: what was on one card is on no other.
+//! A base that has run on a card, from `plan` to `verify`: its traces are on no other card.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,8 @@ use testkit::world::{Image, PROGRAM, World, bookworm, names, trixie};
 use testkit::{TestImage, fsck};
 
 const DOCKER: &str = "/var/lib/docker";
-/// What every file of the earlier machine holds; nothing of it may be in any byte of a node's image.
+/// The content of every file of the earlier machine; none of it may be in any byte of a node's
+/// image.
 const SECRET: &str = "a secret of the earlier machine";
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nsystemd-timesync:x:991:991::/:/usr/sbin/nologin\n\
     nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\nbob:x:1000:1000::/home/bob:/bin/bash\n";
@@ -22,7 +23,8 @@ fn secret(times: usize) -> Vec<u8> {
     format!("{SECRET}\n").repeat(times).into_bytes()
 }
 
-/// The stand-in after some years: more files in a folder than fit in a block, large ones, fragmented ones, links, pipes, attributes.
+/// The stand-in after some years: more files in a folder than fit in a block, large ones,
+/// fragmented ones, links, pipes, attributes.
 fn lived() -> TestImage {
     let mut image = trixie()
         .file("etc/rpi-issue", RPI_ISSUE)
@@ -50,7 +52,8 @@ fn lived() -> TestImage {
     image.file("var/log/journal/0a/system.journal", secret(200_000))
 }
 
-/// Has e2fsck(8) index the large folder, makes a file of many extents and the rarer kinds of files.
+/// Makes e2fsck(8) index the large folder, and makes a file of many extents and the rarer kinds of
+/// files.
 fn grow_old(base: &Path) {
     let image = Image::open(base);
     let holes = tempfile::NamedTempFile::new().unwrap();
@@ -74,7 +77,7 @@ fn grow_old(base: &Path) {
     fsck(&image.path, image.boot, image.root);
 }
 
-/// Whether a file holds these bytes anywhere.
+/// Returns whether a file contains these bytes.
 fn holds(path: &Path, words: &str) -> bool {
     let found = testkit::output(Command::new("grep").args(["-aqF", words]).arg(path))
         .status
@@ -129,7 +132,7 @@ fn a_copy_of_a_card_that_ran_for_years_gives_nodes_of_their_own() {
     {
         assert!(!holds(&world.at("cache/golden").join(name), SECRET), "the golden image");
     }
-    // The same base gives the same bytes, from a cache or not.
+    // The same base produces the same bytes, from a cache or not.
     let first = fs::read(world.at("images/kraken-2.img")).unwrap();
     fs::remove_dir_all(world.at("cache")).unwrap();
     world.does(&["build", "--node", "2", "-o", "again"]);
@@ -168,7 +171,7 @@ fn accounts_of_others_are_refused_unless_they_are_wanted() {
     assert!(world.does(&["inspect", "base.img"]).contains(bob));
 
     let toml = fs::read_to_string(world.at("kraken.toml")).unwrap();
-    // Whoever takes the account over has nothing against it; with a password to ask for, the old rule goes.
+    // A new owner of the account is not refused; with a password, the old rule is removed.
     fs::write(
         world.at("kraken.toml"),
         toml.replace("name = \"kraken\"", "name = \"bob\""),
@@ -189,7 +192,7 @@ fn accounts_of_others_are_refused_unless_they_are_wanted() {
     assert!(plan.contains(&format!("on every node: {bob}")), "{plan}");
     world.does(&["build"]);
     assert!(world.does(&["verify"]).contains("1 image is right"));
-    // Accepted for one kraken.toml is not accepted for another.
+    // Accepted for one kraken.toml does not mean accepted for another.
     fs::write(world.at("kraken.toml"), &toml).unwrap();
     let said = world.ends(&["verify"], 3);
     assert!(
@@ -200,7 +203,7 @@ fn accounts_of_others_are_refused_unless_they_are_wanted() {
     assert!(said.contains("node 1 of kraken"), "{said}");
 }
 
-/// Puts a file into the root volume, with the folders on the way that are missing.
+/// Writes a file into the root volume, with the missing folders of its path.
 fn put(folders: &'static [&'static str], path: &'static str, words: &'static [&'static str]) -> Case {
     case(path, words, move |image| {
         let mut requests: Vec<String> = folders.iter().map(|folder| format!("mkdir {folder}")).collect();

@@ -73,8 +73,8 @@ pub const NOT_YET: &[(&str, &[Kind])] = &[
     // Help texts, which man pages and golden files repeat.
     ("src/cli/card_chosen.rs", &[Prose]),
     ("src/cli/rejoin.rs", &[Prose]),
-    ("tests/", ALL),
-    ("benches/", ALL),
+    ("tests/", &[Message, Name]),
+    ("benches/", &[Message, Name]),
     ("fuzz/", ALL),
     // Lines that the scripts print keep their words: programs and tests read them.
     ("templates/kraken-configure", &[Prose]),
