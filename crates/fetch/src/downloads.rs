@@ -98,8 +98,8 @@ impl<'a> Downloads<'a> {
         if self.options.offline {
             return Err(DownloadError::Offline { url: shown(url) });
         }
-        let patience = self.patience();
-        match download::bytes(&self.client, patience, url, most, self.job.interrupt) {
+        let retries = self.retries();
+        match download::bytes(&self.client, retries, url, most, self.job.interrupt) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(FetchError::Status { status: 404 | 410, .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -137,7 +137,7 @@ impl<'a> Downloads<'a> {
             sha256: Some(*sha256),
             most: size,
         };
-        download::download(&self.client, self.patience(), &wanted, &part, self.job)
+        download::download(&self.client, self.retries(), &wanted, &part, self.job)
             .inspect_err(|error| download::discard_useless(&part, error))?;
         Ok(self.cache.keep_download(&part, sha256)?)
     }
@@ -181,7 +181,7 @@ impl<'a> Downloads<'a> {
         }
     }
 
-    fn patience(&self) -> RetryPolicy {
+    fn retries(&self) -> RetryPolicy {
         RetryPolicy {
             attempts: self.options.attempts.max(1),
             pause: self.options.pause,

@@ -13,8 +13,8 @@ const UNIT: &str = "kraken-status.service";
 /// The current line, while the unit runs (its `RuntimeDirectory`).
 const LINE: &str = "/run/kraken-flash/status/line";
 
-/// Adds what all nodes share, unless `[system] status` is off. The script reads what differs between
-/// nodes on the node itself.
+/// Adds what all nodes share, unless `[system] status` is off. The script reads what differs
+/// between nodes on the node itself.
 pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
     let cluster = draft.ctx.cluster;
     if !cluster.system.status {
