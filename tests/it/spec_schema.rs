@@ -1,7 +1,7 @@
 //! Everything that is made from the declaration of `kraken.toml`'s keys matches the program: the
 //! published schema, the commented file, the reference page.
 //!
-//! `cargo xtask keys` writes the schema and the page, `SNAPSHOTS=overwrite` all three.
+//! `SNAPSHOTS=overwrite` writes all three.
 
 use std::fs;
 use std::path::Path;

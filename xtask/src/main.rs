@@ -8,7 +8,6 @@
 )]
 
 mod command;
-mod keys;
 mod layers;
 mod links;
 mod release;
@@ -19,7 +18,6 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  keys      write what is made from the declaration of kraken.toml's keys: the schema, and the tables of docs/kraken-toml.md
   layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other
             in a ring, a file does not say what it is for, or docs/architecture.md lists other crates
   links     check that the links of all Markdown pages lead somewhere
@@ -35,7 +33,6 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let result = match arguments[..] {
-        ["keys"] => keys::run(&root),
         ["layers"] => layers::run(&root),
         ["links"] => links::run(&root),
         ["words"] => words::run(&root, false),

@@ -7,7 +7,7 @@ use super::list::{Key, Section, sections, toml_text};
 const HEADLINE: &str = "\n## All keys\n";
 
 /// The note below the headline.
-const NOTE: &str = "`cargo xtask keys` writes this part of the page from `crates/spec/src/raw.rs`.\n";
+const NOTE: &str = "This part of the page is made from `crates/spec/src/raw.rs` (CONTRIBUTING.md, \"Add a key\").\n";
 
 /// Returns the page with its reference brought up to date. `page` is the page as it is; the part
 /// that is written by hand is kept.
