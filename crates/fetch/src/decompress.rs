@@ -15,7 +15,7 @@ use super::members::{Members, Tail};
 use super::sparse::SparseWriter;
 use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
-use super::zip_member::{ZIP_MEMBERS, largest_image};
+use super::zip_member::{Member, ZIP_MEMBERS, largest_image};
 use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
@@ -84,18 +84,35 @@ fn check_size(path: &Path, head: &[u8], size: u64) -> Result<(), UnpackError> {
     Ok(())
 }
 
-/// Unpacks the file at `source`, which has the format `format`, into `target`, an empty file called
-/// `target_path`. After an error the content of `target` is useless.
+/// A packed image: where it is, and its format.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Its format ([`recognise()`]).
+    pub format: Format,
+}
+
+/// The empty file that an image is unpacked into.
+#[derive(Clone, Copy, Debug)]
+pub struct RawFile<'a> {
+    /// The file, opened to be written.
+    pub file: &'a File,
+    /// Its path, for messages.
+    pub path: &'a Path,
+}
+
+/// Unpacks an image. After an error the content of the raw file is useless.
 ///
 /// # Errors
 /// [`UnpackError`] when the file is damaged, is not a disk image inside, is larger than `limits`
 /// allow, the disk is full, or the interrupt was set.
-pub fn unpack(
-    (source, format): (&Path, Format),
-    (target, target_path): (&File, &Path),
-    limits: Limits,
-    job: Job<'_>,
-) -> Result<Unpacked, UnpackError> {
+pub fn unpack(packed: Packed<'_>, raw: RawFile<'_>, limits: Limits, job: Job<'_>) -> Result<Unpacked, UnpackError> {
+    let Packed { path: source, format } = packed;
+    let RawFile {
+        file: target,
+        path: target_path,
+    } = raw;
     let file = File::open(source).map_err(io_error("opening", source))?;
     let packed_size = file.metadata().map_err(io_error("examining", source))?.len();
     let name = source.file_name().unwrap_or_default().to_string_lossy();
@@ -174,7 +191,7 @@ impl Pump<'_> {
             return Err(self.corrupt("it has too many members".into()));
         }
         let found = largest_image(&mut archive).map_err(|unusual| self.unusual(unusual))?;
-        let Some((size, index)) = found else {
+        let Some(Member { size, index }) = found else {
             return Err(UnpackError::NotAnImage {
                 path: self.source.to_owned(),
                 looks: "a zip archive without an .img file in it".into(),

@@ -54,7 +54,7 @@ mod zip_member;
 
 pub use address::AddressError;
 pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock};
-pub use decompress::{Limits, Unpacked, recognise, unpack};
+pub use decompress::{Limits, Packed, RawFile, Unpacked, recognise, unpack};
 pub use downloads::{DownloadError, Downloads};
 pub use fetch_error::FetchError;
 pub use format::Format;

@@ -12,7 +12,7 @@ use super::hash::BLOCK;
 use super::members::{Members, Tail};
 use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
-use super::zip_member::largest_image;
+use super::zip_member::{Member, largest_image};
 
 /// Blocks in the queue out of a zip archive.
 const BLOCKS: usize = 4;
@@ -104,18 +104,15 @@ fn begin(mut bytes: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read +
 
 /// Streams the image in a zip archive. The archive's reader borrows its file, so a thread does the
 /// reading.
-fn zipped(
-    mut archive: zip::ZipArchive<BufReader<File>>,
-    (size, index): (u64, usize),
-) -> io::Result<(u64, Box<dyn Read + Send>)> {
+fn zipped(mut archive: zip::ZipArchive<BufReader<File>>, member: Member) -> io::Result<(u64, Box<dyn Read + Send>)> {
     let (give, blocks) = sync_channel(BLOCKS);
     std::thread::Builder::new().name("unzip".into()).spawn(move || {
-        if let Err(error) = unzip(&mut archive, index, size, &give) {
+        if let Err(error) = unzip(&mut archive, member.index, member.size, &give) {
             let _ = give.send(Err(error));
         }
     })?;
     Ok((
-        size,
+        member.size,
         Box::new(Blocks {
             blocks,
             block: Vec::new(),

@@ -7,25 +7,37 @@ use super::unpack_error::Unusual;
 /// The maximum number of members of a zip archive with an image.
 pub const ZIP_MEMBERS: usize = 10_000;
 
-/// Returns size in bytes and index of the image in a zip archive: the largest member called
-/// `*.img`. Two of equal size are refused.
-pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<(u64, usize)>, Unusual> {
-    let mut largest: Option<(u64, usize)> = None;
+/// A member of a zip archive.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// Its unpacked size, in bytes.
+    pub size: u64,
+    /// Its place in the archive.
+    pub index: usize,
+}
+
+/// Returns the image in a zip archive: the largest member called `*.img`. Two of equal size are
+/// refused.
+pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<Member>, Unusual> {
+    let mut largest: Option<Member> = None;
     let mut twin = None;
     for index in 0..archive.len().min(ZIP_MEMBERS) {
         let Ok(member) = archive.by_index_data(index) else {
             continue;
         };
         let is_image = member.name_raw().to_ascii_lowercase().ends_with(b".img") && member.is_file();
-        let most = largest.map_or(0, |(size, _)| size);
+        let most = largest.map_or(0, |member| member.size);
         if is_image && (largest.is_none() || member.size() > most) {
-            largest = Some((member.size(), index));
+            largest = Some(Member {
+                size: member.size(),
+                index,
+            });
             twin = None;
         } else if is_image && member.size() == most {
             twin = twin.or(Some(index));
         }
     }
-    let Some((size, index)) = largest else { return Ok(None) };
+    let Some(image) = largest else { return Ok(None) };
     let name = |archive: &zip::ZipArchive<R>, index| {
         let member = archive.by_index_data(index);
         member.map_or_else(
@@ -34,9 +46,9 @@ pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result
         )
     };
     if let Some(twin) = twin {
-        return Err(Unusual::Twins(name(archive, index), name(archive, twin)));
+        return Err(Unusual::Twins(name(archive, image.index), name(archive, twin)));
     }
-    if let Ok(member) = archive.by_index_raw(index) {
+    if let Ok(member) = archive.by_index_raw(image.index) {
         if member.encrypted() {
             return Err(Unusual::Password);
         }
@@ -51,7 +63,7 @@ pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result
             ));
         }
     }
-    Ok(Some((size, index)))
+    Ok(Some(image))
 }
 
 /// Methods of APPNOTE.TXT 4.4.5.

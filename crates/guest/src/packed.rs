@@ -7,7 +7,7 @@ use super::BootError;
 use super::error::io_error;
 use super::reaper::Reaper;
 use super::scratch::folder_in;
-use kraken_fetch::{Format, Limits, recognise, unpack};
+use kraken_fetch::{Format, Limits, Packed, RawFile, recognise, unpack};
 use kraken_foundation::Job;
 use kraken_image::output::UNPACKED_LIMIT;
 
@@ -56,7 +56,12 @@ impl Unpacking {
             exact: None,
             most: UNPACKED_LIMIT,
         };
-        match unpack((image, format), (&file, &path), limits, job) {
+        let packed = Packed { path: image, format };
+        let raw = RawFile {
+            file: &file,
+            path: &path,
+        };
+        match unpack(packed, raw, limits, job) {
             Ok(_) => Ok(path),
             Err(error) => {
                 job.check()?;

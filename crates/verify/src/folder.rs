@@ -13,7 +13,7 @@ use super::report::{ImageReport, Report};
 use super::set::{self, ListedImage};
 use super::strangers;
 use super::swarm;
-use kraken_fetch::{Format, Limits, recognise, unpack};
+use kraken_fetch::{Format, Limits, Packed, RawFile, recognise, unpack};
 use kraken_foundation::Job;
 use kraken_image::output::UNPACKED_LIMIT;
 use kraken_image::packages::lock::Lock;
@@ -143,7 +143,15 @@ fn verify_listed(image: &ListedImage, expected: &Expectation<'_>, job: Job<'_>) 
         exact: None,
         most: UNPACKED_LIMIT,
     };
-    let unpacked = match unpack((&image.path, format), (target, raw.path()), limits, job) {
+    let packed = Packed {
+        path: &image.path,
+        format,
+    };
+    let into = RawFile {
+        file: target,
+        path: raw.path(),
+    };
+    let unpacked = match unpack(packed, into, limits, job) {
         Ok(unpacked) => unpacked,
         Err(error) => {
             job.check()?;

@@ -53,7 +53,8 @@ fn qemu_boot_names_an_image_that_is_none_of_the_set() {
     let toml = fs::read_to_string(world.at("kraken.toml")).unwrap();
     fs::write(world.at("kraken.toml"), toml.replace("nodes = 2", "nodes = 1")).unwrap();
     world.does(&["build"]);
-    let finding = "images/kraken-2.img is no image of this set: it is kraken-2 (node 2), and the cluster has 1 nodes";
+    let finding =
+        "images/kraken-2.img is not an image of this set: it is kraken-2 (node 2), and the cluster has 1 nodes";
     for arguments in [&[][..], &["--nodes", "1"]] {
         let (output, report) = boot(&world, arguments);
         assert_eq!(output.status.code(), Some(3), "{}", said(&output));
@@ -69,7 +70,7 @@ fn qemu_boot_names_an_image_that_is_none_of_the_set() {
         assert!(set["seen"].as_str().unwrap().starts_with(finding), "{set}");
         for name in ["report.html", "report.xml"] {
             let text = fs::read_to_string(world.at(name)).unwrap();
-            assert!(text.contains("is no image of this set"), "{name}: {text}");
+            assert!(text.contains("is not an image of this set"), "{name}: {text}");
         }
     }
 }

@@ -146,7 +146,12 @@ pub(super) fn read<E: From<DebError>>(
         if !seen.insert(place.clone()) || seen.len() > MOST_ENTRIES {
             return Err(DebError::entry(path, &raw, "is there twice, or one of too many").into());
         }
-        let body = body((&mut entry, &extended), (path, &raw), &place, sink, &files)?;
+        let names = Names {
+            path,
+            raw: &raw,
+            place: &place,
+        };
+        let body = body(&mut entry, &extended, &names, sink, &files)?;
         if matches!(body, Body::File { .. }) {
             files.insert(place.clone());
         }
@@ -190,13 +195,24 @@ fn place(raw: &[u8]) -> Result<Option<EntryPath>, String> {
     EntryPath::new(text).map(Some).map_err(|error| error.to_string())
 }
 
+/// What an entry is called.
+struct Names<'a> {
+    /// The package's file.
+    path: &'a Path,
+    /// The entry's name as the archive has it.
+    raw: &'a [u8],
+    /// The same inside the image.
+    place: &'a EntryPath,
+}
+
 fn body<R: Read>(
-    (entry, extended): (&mut tar::Entry<'_, R>, &Extended),
-    (path, raw): (&Path, &[u8]),
-    place: &EntryPath,
+    entry: &mut tar::Entry<'_, R>,
+    extended: &Extended,
+    names: &Names<'_>,
     sink: &mut dyn Sink,
     files: &BTreeSet<EntryPath>,
 ) -> Result<Body, DebError> {
+    let Names { path, raw, place } = *names;
     let refuse = |why: &str| DebError::entry(path, raw, why);
     let target = |entry: &tar::Entry<'_, R>| {
         let bytes = extended.target(entry).ok_or_else(|| refuse("is a link to nothing"))?;

@@ -12,16 +12,11 @@ use super::base_error::{BaseError, is_about_this_machine, wrong_hash};
 use super::catalogue::{self, DEFAULT_CATALOGUE, Entry};
 use super::debian::{self, Release};
 use super::found::Base;
-use kraken_fetch::Format;
-use kraken_fetch::Hash;
-use kraken_fetch::Limits;
-use kraken_fetch::Options;
-use kraken_fetch::UnpackError;
 use kraken_fetch::address::{self, shown};
 use kraken_fetch::cache::{self, Cache, CacheError};
 use kraken_fetch::download::{self, RetryPolicy, Wanted};
 use kraken_fetch::http::Client;
-use kraken_fetch::prune;
+use kraken_fetch::{Format, Hash, Limits, Options, Packed, RawFile, UnpackError, prune};
 use kraken_foundation::Job;
 use kraken_spec::{BaseRef, Image};
 
@@ -307,7 +302,12 @@ impl Work<'_> {
             exact: announced.raw_size,
             most: self.options.most,
         };
-        let unpacked = kraken_fetch::unpack((source, format), (&target, &temporary), limits, self.job)?;
+        let image = Packed { path: source, format };
+        let raw = RawFile {
+            file: &target,
+            path: &temporary,
+        };
+        let unpacked = kraken_fetch::unpack(image, raw, limits, self.job)?;
         let path = self.cache.raw_path(&unpacked.sha256);
         let base = self.base(path.clone(), packed, &unpacked.sha256, unpacked.size, origin);
         self.check_announced(&base, announced)?;
