@@ -76,8 +76,9 @@ test-base: test-build
 test-all:
 	@$(STAGE) "tests" tools/all-tests.sh
 
+# Two threads for each core: many of these tests wait.
 test-fast:
-	@$(STAGE) "fast tests" cargo nextest run --locked --workspace --profile fast --no-tests=fail
+	@$(STAGE) "fast tests" cargo nextest run --locked --workspace --profile fast --test-threads $$((2 * $$(nproc))) --no-tests=fail
 
 test-whole:
 	@$(STAGE) "tests of the whole program" cargo nextest run --locked --workspace --profile whole --no-tests=fail
