@@ -121,7 +121,16 @@ fn plain(error: &(dyn Error + 'static)) -> String {
         shown = words;
         cause = error.source();
     }
+    if let Some(help) = help(error) {
+        text.push_str(&format!("  help: {help}\n"));
+    }
     text
+}
+
+/// What the chain of causes says that the user should do next.
+fn help<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a str> {
+    std::iter::successors(Some(error), |&error| error.source())
+        .find_map(|error| error.downcast_ref::<kraken_foundation::Error>()?.help())
 }
 
 /// Any crate's error becomes a failure; an interrupt anywhere in its chain of causes makes it
@@ -152,7 +161,11 @@ fn is_interrupted(error: &(dyn Error + 'static)) -> bool {
             let is_inside = error.get_ref().is_some_and(|inside| inside.is::<Interrupted>());
             is_inside || error.kind() == io::ErrorKind::Interrupted
         };
-        if error.is::<Interrupted>() || error.downcast_ref::<io::Error>().is_some_and(is_io) {
+        let is_ours = |error: &kraken_foundation::Error| error.is_interrupted();
+        if error.is::<Interrupted>()
+            || error.downcast_ref::<io::Error>().is_some_and(is_io)
+            || error.downcast_ref().is_some_and(is_ours)
+        {
             return true;
         }
         cause = error.source();

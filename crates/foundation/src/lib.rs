@@ -1,6 +1,6 @@
-//! What every crate of the workspace needs: the [`Job`] that long work is a part of, files that are
-//! written whole ([`atomic`]) and never through a link ([`named`]), advisory locks ([`lock`]), MAC
-//! addresses, and foreign text made safe to show.
+//! What every crate of the workspace needs: the one [`Error`], the [`Job`] that long work is a part
+//! of, files that are written whole ([`atomic`]) and never through a link ([`named`]), advisory
+//! locks ([`lock`]), MAC addresses, and foreign text made safe to show.
 //!
 //! This crate knows nothing of images, nodes or clusters, and touches only the files that it is
 //! given.
@@ -26,6 +26,7 @@
 )]
 
 pub mod atomic;
+pub mod error;
 pub mod interrupt;
 mod job;
 pub mod lock;
@@ -34,4 +35,5 @@ pub mod named;
 pub mod progress;
 pub mod text;
 
+pub use error::{Context, Error, Kind, Result};
 pub use job::Job;
