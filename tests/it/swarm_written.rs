@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 
 use crate::swarm_support::{Files, SEGMENT};
 use kraken_swarm_check::Mode;
-use kraken_swarm_state::{Availability, ClusterKeys, Member, Role, Spec, StateError, StateKind, StateWriter};
+use kraken_swarm_state::{Availability, ClusterKeys, Member, Role, Spec, StateKind, StateWriter};
 
 const SEED: [u8; 32] = [7; 32];
 const KEY: &str = "certificates/swarm-node.key";
@@ -125,11 +125,17 @@ fn what_can_be_no_swarm_is_an_error() {
     leaderless.nodes.remove(0);
     let mut twice = good.clone();
     twice.nodes[3].number = 2;
-    assert!(matches!(
-        StateWriter::new(&keys, &leaderless),
-        Err(StateError::NoManager)
-    ));
-    assert!(matches!(StateWriter::new(&keys, &twice), Err(StateError::Twice(2))));
     let forge = StateWriter::new(&keys, &good).unwrap();
-    assert!(matches!(forge.node(8), Err(StateError::NoNode(8))));
+    let leaderless = StateWriter::new(&keys, &leaderless).err().unwrap();
+    let twice = StateWriter::new(&keys, &twice).err().unwrap();
+    for (error, says) in [
+        (leaderless, "the swarm has no manager; give a node the role manager"),
+        (twice, "two nodes of the swarm have the number 2"),
+        (forge.node(8).unwrap_err(), "the swarm has no node 8"),
+    ] {
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (kraken_foundation::Kind::Usage, says)
+        );
+    }
 }

@@ -74,6 +74,21 @@ impl Error {
         }))
     }
 
+    /// An error that is shown as `error`, with the kind that is known in its chain of causes;
+    /// without one it is a fault in data. One of this type stays what it is.
+    pub fn of(error: impl StdError + Send + Sync + 'static) -> Self {
+        let kind = kind_of(&error);
+        let error: Box<dyn StdError + Send + Sync> = Box::new(error);
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self(Box::new(Inner {
+                kind,
+                what: What::Typed(error),
+                help: None,
+            })),
+        }
+    }
+
     /// The error with a sentence before it; its kind stays.
     #[must_use]
     pub fn context(self, text: impl Into<Cow<'static, str>>) -> Self {
@@ -175,7 +190,7 @@ impl From<io::Error> for Error {
 }
 
 /// Puts a sentence before an error of any type.
-pub trait Context<T> {
+pub trait Context<T, E> {
     /// Says what was being done, as a gerund, to which file: `reading /etc/fstab`. A cause that the
     /// system gave is in the same sentence.
     ///
@@ -188,9 +203,15 @@ pub trait Context<T> {
     /// # Errors
     /// The error that it is called on, with that sentence before it.
     fn context<S: Into<Cow<'static, str>>>(self, text: impl FnOnce() -> S) -> Result<T>;
+
+    /// As [`context`](Self::context), with a sentence that is made of the error and quotes it.
+    ///
+    /// # Errors
+    /// The error that it is called on, with that sentence before it.
+    fn quoted<S: Into<Cow<'static, str>>>(self, text: impl FnOnce(&E) -> S) -> Result<T>;
 }
 
-impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<T, E> {
+impl<T, E: StdError + Send + Sync + 'static> Context<T, E> for std::result::Result<T, E> {
     fn doing(self, gerund: &str, path: impl AsRef<Path>) -> Result<T> {
         self.map_err(|error| {
             let path = path.as_ref().display();
@@ -204,6 +225,13 @@ impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<
 
     fn context<S: Into<Cow<'static, str>>>(self, text: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|error| Error::sentence(kind_of(&error), text().into(), Some(Box::new(error))))
+    }
+
+    fn quoted<S: Into<Cow<'static, str>>>(self, text: impl FnOnce(&E) -> S) -> Result<T> {
+        self.map_err(|error| {
+            let text = text(&error).into();
+            Error::sentence(kind_of(&error), text, Some(Box::new(error)))
+        })
     }
 }
 
@@ -293,6 +321,27 @@ mod tests {
         assert_eq!(shown(&error), ["reading the card back", "sector 7 differs"]);
         assert_eq!(error.downcast_ref::<Differs>(), Some(&Differs(7)));
         assert!(error.downcast_ref::<io::Error>().is_none());
+    }
+
+    #[test]
+    fn an_error_of_any_type_keeps_the_kind_of_its_causes() {
+        let missing = io::Error::from(io::ErrorKind::NotFound);
+        assert_eq!(Error::of(missing).kind(), Kind::NotFound);
+        assert_eq!(Error::of(Differs(7)).downcast_ref(), Some(&Differs(7)));
+        let ours = Error::of(Error::new(Kind::Full, "no room").with_help("make some"));
+        assert_eq!((ours.kind(), ours.help()), (Kind::Full, Some("make some")));
+        assert_eq!(shown(&ours), ["no room"]);
+    }
+
+    #[test]
+    fn a_sentence_can_quote_its_cause() {
+        let error = Err::<(), _>(Differs(7))
+            .quoted(|error| format!("the card is not right: {error}"))
+            .unwrap_err();
+        assert_eq!(
+            shown(&error),
+            ["the card is not right: sector 7 differs", "sector 7 differs"]
+        );
     }
 
     #[test]

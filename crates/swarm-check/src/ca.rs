@@ -6,8 +6,10 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use kraken_foundation::Result;
+
 use super::meta::{annotations, version};
-use super::proto::{MessageError, fields};
+use super::proto::fields;
 use super::secret::Secret;
 
 /// The cluster object of the store.
@@ -72,7 +74,7 @@ impl ClusterObject {
         Sha256::digest(&self.ca_cert).into()
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, MessageError> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let mut cluster = Self {
             id: String::new(),
             version: 0,
@@ -106,7 +108,7 @@ impl ClusterObject {
         Ok(cluster)
     }
 
-    fn spec(&mut self, bytes: &[u8]) -> Result<(), MessageError> {
+    fn spec(&mut self, bytes: &[u8]) -> Result<()> {
         for field in fields(bytes) {
             let field = field?;
             match field.number {
@@ -126,7 +128,7 @@ impl ClusterObject {
         Ok(())
     }
 
-    fn root_ca(&mut self, bytes: &[u8]) -> Result<(), MessageError> {
+    fn root_ca(&mut self, bytes: &[u8]) -> Result<()> {
         for field in fields(bytes) {
             let field = field?;
             match field.number {

@@ -8,7 +8,9 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Version};
 
-use super::error::ReadError;
+use kraken_foundation::Result;
+
+use super::error;
 use super::node_object::Role;
 use super::pem;
 
@@ -66,9 +68,9 @@ impl fmt::Debug for Certificate {
 
 impl Certificate {
     /// Reads the root CA: one self-signed certificate.
-    pub(super) fn root(path: &str, text: &[u8]) -> Result<Self, ReadError> {
+    pub(super) fn root(path: &str, text: &[u8]) -> Result<Self> {
         let root = Self::read(path, text)?;
-        let bad = |why: &str| ReadError::certificate(path, why);
+        let bad = |why: &str| error::certificate(path, why);
         if root.chain.len() != 1 {
             return Err(bad("it holds several certificates, but a cluster's root CA is one"));
         }
@@ -86,9 +88,9 @@ impl Certificate {
     }
 
     /// Reads a node's certificate, with the names, uses and signatures that Docker requires.
-    pub(super) fn node(path: &str, text: &[u8], root: &Self) -> Result<Self, ReadError> {
+    pub(super) fn node(path: &str, text: &[u8], root: &Self) -> Result<Self> {
         let node = Self::read(path, text)?;
-        let bad = |why: String| Err(ReadError::certificate(path, why));
+        let bad = |why: String| Err(error::certificate(path, why));
         if node.common_name.is_empty() {
             return bad("it has no CN, which is the node's ID".into());
         }
@@ -120,7 +122,7 @@ impl Certificate {
         }
         let extended = leaf
             .extended_key_usage()
-            .map_err(|_| ReadError::certificate(path, "its extended key usage is there twice"))?;
+            .map_err(|_| error::certificate(path, "its extended key usage is there twice"))?;
         if !extended.is_some_and(|usage| usage.value.server_auth && usage.value.client_auth) {
             return bad("it is not for both TLS servers and TLS clients".into());
         }
@@ -142,13 +144,13 @@ impl Certificate {
     ///
     /// While a root CA is replaced, and until the node's next certificate, the file also holds the
     /// new CA signed by the old one.
-    fn chains_to(&self, path: &str, root: &Self) -> Result<(), ReadError> {
+    fn chains_to(&self, path: &str, root: &Self) -> Result<()> {
         let mut chain = Vec::new();
         for der in &self.chain {
             chain.push(parse(path, der)?);
         }
         if chain.windows(2).any(|pair| !signed_by(&pair[0], &pair[1])) {
-            return Err(ReadError::certificate(
+            return Err(error::certificate(
                 path,
                 "its certificates do not sign each other in turn",
             ));
@@ -156,10 +158,7 @@ impl Certificate {
         let signer = root.chain.first().map(|der| parse(path, der)).transpose()?;
         let signed = |certificate| signer.as_ref().is_some_and(|signer| signed_by(certificate, signer));
         let Some(last) = chain.iter().position(signed) else {
-            return Err(ReadError::certificate(
-                path,
-                "it is not signed by the cluster's root CA",
-            ));
+            return Err(error::certificate(path, "it is not signed by the cluster's root CA"));
         };
         let mut holds = root.window;
         for certificate in &chain[..=last] {
@@ -169,24 +168,22 @@ impl Certificate {
         }
         match holds.not_before <= holds.not_after {
             true => Ok(()),
-            false => Err(ReadError::certificate(
+            false => Err(error::certificate(
                 path,
                 "there is no time at which both it and the root CA hold",
             )),
         }
     }
 
-    fn read(path: &str, text: &[u8]) -> Result<Self, ReadError> {
+    fn read(path: &str, text: &[u8]) -> Result<Self> {
         let mut chain = Vec::new();
-        for block in pem::blocks(text).map_err(|why| ReadError::pem(path, why))? {
+        for block in pem::blocks(text).map_err(|why| error::pem(path, why))? {
             if block.label != "CERTIFICATE" {
-                return Err(ReadError::pem(path, "it holds something else than certificates"));
+                return Err(error::pem(path, "it holds something else than certificates"));
             }
             chain.push(block.bytes.to_vec());
         }
-        let der = chain
-            .first()
-            .ok_or_else(|| ReadError::pem(path, "it has no certificate"))?;
+        let der = chain.first().ok_or_else(|| error::pem(path, "it has no certificate"))?;
         let parsed = parse(path, der)?;
         let subject = |which: &str, oid: &x509_parser::der_parser::Oid<'_>| {
             let mut values = parsed.subject().iter_by_oid(oid);
@@ -194,7 +191,7 @@ impl Certificate {
             match (value, values.next()) {
                 (None, _) => Ok(String::new()),
                 (Some(Ok(text)), None) => Ok(text),
-                _ => Err(ReadError::certificate(path, format!("its {which} is no single text"))),
+                _ => Err(error::certificate(path, format!("its {which} is no single text"))),
             }
         };
         Ok(Self {
@@ -211,14 +208,14 @@ impl Certificate {
     }
 }
 
-fn parse<'a>(path: &str, der: &'a [u8]) -> Result<X509Certificate<'a>, ReadError> {
+fn parse<'a>(path: &str, der: &'a [u8]) -> Result<X509Certificate<'a>> {
     let (rest, parsed) =
-        X509Certificate::from_der(der).map_err(|_| ReadError::certificate(path, "it is no X.509 certificate"))?;
+        X509Certificate::from_der(der).map_err(|_| error::certificate(path, "it is no X.509 certificate"))?;
     if !rest.is_empty() {
-        return Err(ReadError::certificate(path, "it has bytes behind the certificate"));
+        return Err(error::certificate(path, "it has bytes behind the certificate"));
     }
     if parsed.version() != X509Version::V3 {
-        return Err(ReadError::certificate(path, "it is not X.509 version 3"));
+        return Err(error::certificate(path, "it is not X.509 version 3"));
     }
     if parsed.extensions().iter().any(|extension| {
         let known = !matches!(
@@ -227,7 +224,7 @@ fn parse<'a>(path: &str, der: &'a [u8]) -> Result<X509Certificate<'a>, ReadError
         );
         extension.critical && !known
     }) {
-        return Err(ReadError::certificate(
+        return Err(error::certificate(
             path,
             "it has a critical extension that we do not know",
         ));
@@ -242,31 +239,31 @@ fn signed_by(certificate: &X509Certificate<'_>, signer: &X509Certificate<'_>) ->
         && certificate.verify_signature(Some(signer.public_key())).is_ok()
 }
 
-fn window(path: &str, certificate: &X509Certificate<'_>) -> Result<Window, ReadError> {
+fn window(path: &str, certificate: &X509Certificate<'_>) -> Result<Window> {
     let window = Window {
         not_before: certificate.validity().not_before.timestamp(),
         not_after: certificate.validity().not_after.timestamp(),
     };
     match window.not_before < window.not_after {
         true => Ok(window),
-        false => Err(ReadError::certificate(path, "it ends before it begins")),
+        false => Err(error::certificate(path, "it ends before it begins")),
     }
 }
 
 fn usage<'a>(
     path: &str,
     certificate: &'a X509Certificate<'_>,
-) -> Result<Option<&'a x509_parser::extensions::KeyUsage>, ReadError> {
+) -> Result<Option<&'a x509_parser::extensions::KeyUsage>> {
     match certificate.key_usage() {
         Ok(usage) => Ok(usage.map(|usage| usage.value)),
-        Err(_) => Err(ReadError::certificate(path, "its key usage is there twice")),
+        Err(_) => Err(error::certificate(path, "its key usage is there twice")),
     }
 }
 
-fn dns_names(path: &str, certificate: &X509Certificate<'_>) -> Result<Vec<String>, ReadError> {
+fn dns_names(path: &str, certificate: &X509Certificate<'_>) -> Result<Vec<String>> {
     let names = certificate
         .subject_alternative_name()
-        .map_err(|_| ReadError::certificate(path, "its alternative names are there twice"))?;
+        .map_err(|_| error::certificate(path, "its alternative names are there twice"))?;
     let names = names.iter().flat_map(|names| &names.value.general_names);
     Ok(names
         .filter_map(|name| match name {

@@ -1,14 +1,16 @@
 //! Checks that the parts of one node's state fit together.
 
+use kraken_foundation::{Error, Kind, Result};
+
 use super::ca::ClusterObject;
-use super::error::ReadError;
+use super::error;
 use super::files::StateFiles;
 use super::key;
 use super::node::NodeState;
 use super::node_object::Role;
 use super::raft::RaftState;
 use super::segments;
-use super::token::{JoinToken, TokenError};
+use super::token::JoinToken;
 
 /// The widest modes of Docker's files and folders: none may be open to more users than listed here.
 const MODES: &[(&str, u32)] = &[
@@ -28,22 +30,19 @@ const MODES: &[(&str, u32)] = &[
 const STORE: &str = "the raft log's store";
 
 /// Checks owners and modes, as far as they are known.
-pub(super) fn access(files: &dyn StateFiles) -> Result<(), ReadError> {
+pub(super) fn access(files: &dyn StateFiles) -> Result<()> {
     for (path, most) in MODES {
         allowed(files, path, *most)?;
     }
-    for name in files.list(segments::FOLDER).map_err(ReadError::io(segments::FOLDER))? {
+    for name in files.list(segments::FOLDER).map_err(error::io(segments::FOLDER))? {
         allowed(files, &format!("{}/{name}", segments::FOLDER), 0o600)?;
     }
     Ok(())
 }
 
-fn allowed(files: &dyn StateFiles, path: &str, most: u32) -> Result<(), ReadError> {
-    if let Some(mode) = files.mode(path).map_err(ReadError::io(path))? {
-        let bad = |why: String| ReadError::Access {
-            path: if path.is_empty() { "." } else { path }.to_owned(),
-            why,
-        };
+fn allowed(files: &dyn StateFiles, path: &str, most: u32) -> Result<()> {
+    if let Some(mode) = files.mode(path).map_err(error::io(path))? {
+        let bad = |why: String| error::access(if path.is_empty() { "." } else { path }, &why);
         if (mode.uid, mode.gid) != (0, 0) {
             return Err(bad(format!("it belongs to {}:{}, not to root", mode.uid, mode.gid)));
         }
@@ -58,13 +57,13 @@ fn allowed(files: &dyn StateFiles, path: &str, most: u32) -> Result<(), ReadErro
 }
 
 /// Checks a manager's store against its files.
-pub(super) fn raft(state: &NodeState, raft: &RaftState, root_ca: &[u8]) -> Result<(), ReadError> {
+pub(super) fn raft(state: &NodeState, raft: &RaftState, root_ca: &[u8]) -> Result<()> {
     let cluster = raft
         .store
         .cluster()
-        .ok_or_else(|| ReadError::disagree(STORE, "the node's certificate", "the store does not hold one cluster"))?;
+        .ok_or_else(|| error::disagree(STORE, "the node's certificate", "the store does not hold one cluster"))?;
     if cluster.id != state.cluster_id() {
-        return Err(ReadError::disagree(
+        return Err(error::disagree(
             STORE,
             "certificates/swarm-node.crt",
             "the cluster's ID is not O of the certificate",
@@ -77,8 +76,8 @@ pub(super) fn raft(state: &NodeState, raft: &RaftState, root_ca: &[u8]) -> Resul
     member(state, raft)
 }
 
-fn ca(cluster: &ClusterObject, state: &NodeState, root_ca: &[u8]) -> Result<(), ReadError> {
-    let differs = |why| Err(ReadError::disagree(STORE, "certificates/swarm-root-ca.crt", why));
+fn ca(cluster: &ClusterObject, state: &NodeState, root_ca: &[u8]) -> Result<()> {
+    let differs = |why| Err(error::disagree(STORE, "certificates/swarm-root-ca.crt", why));
     if cluster.ca_cert != root_ca {
         return differs("the root CA is not, byte for byte, that of the store");
     }
@@ -89,27 +88,23 @@ fn ca(cluster: &ClusterObject, state: &NodeState, root_ca: &[u8]) -> Result<(), 
         match key::public_half(&cluster.ca_key) {
             Ok(public) if public == state.root_ca.public_key => {}
             Ok(_) => return differs("the CA key in the store is not that of the root CA"),
-            Err(why) => return Err(ReadError::key(STORE, why)),
+            Err(why) => return Err(error::key(STORE, why)),
         }
     }
     Ok(())
 }
 
-fn token(role: &'static str, token: &str, digest: &[u8; 32]) -> Result<(), ReadError> {
+fn token(role: &'static str, token: &str, digest: &[u8; 32]) -> Result<()> {
     let source = match JoinToken::parse(token) {
         Ok(token) if token.ca_digest == *digest => return Ok(()),
-        Ok(_) => TokenError::OtherCa,
+        Ok(_) => Error::new(Kind::Damaged, "its digest is not that of the cluster's root CA"),
         Err(error) => error,
     };
-    Err(ReadError::Token {
-        path: STORE.to_owned(),
-        role,
-        source,
-    })
+    Err(error::token(STORE, role, source))
 }
 
-fn node(state: &NodeState, raft: &RaftState) -> Result<(), ReadError> {
-    let differs = |why: String| Err(ReadError::disagree(STORE, "certificates/swarm-node.crt", why));
+fn node(state: &NodeState, raft: &RaftState) -> Result<()> {
+    let differs = |why: String| Err(error::disagree(STORE, "certificates/swarm-node.crt", why));
     match raft.store.node(state.id()) {
         None => return differs(format!("the store has no node {}", state.id())),
         Some(node) if node.role != Role::Manager => {
@@ -129,38 +124,34 @@ fn node(state: &NodeState, raft: &RaftState) -> Result<(), ReadError> {
     }
 }
 
-fn member(state: &NodeState, raft: &RaftState) -> Result<(), ReadError> {
+fn member(state: &NodeState, raft: &RaftState) -> Result<()> {
     const MEMBERS: &str = "the raft's members";
     if raft.member.node_id != state.id() {
-        return Err(ReadError::disagree(
+        return Err(error::disagree(
             "the raft log",
             "certificates/swarm-node.crt",
             "the log is another node's",
         ));
     }
     let Some(member) = raft.members.get(&raft.member.raft_id) else {
-        return Err(ReadError::disagree(
+        return Err(error::disagree(
             "the raft log",
             MEMBERS,
             "the node itself is not among them",
         ));
     };
     if member.node_id != state.id() {
-        return Err(ReadError::disagree(
-            "the raft log",
-            MEMBERS,
-            "its number is another node's",
-        ));
+        return Err(error::disagree("the raft log", MEMBERS, "its number is another node's"));
     }
     let advertised = &state.docker_state.advertise_addr;
     if !advertised.is_empty() && member.addr != *advertised {
         let why = format!("its address is {}, but it advertises {advertised}", member.addr);
-        return Err(ReadError::disagree(MEMBERS, "docker-state.json", why));
+        return Err(error::disagree(MEMBERS, "docker-state.json", why));
     }
     let mut ids: Vec<_> = raft.members.values().map(|member| &member.node_id).collect();
     ids.sort();
     if ids.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(ReadError::disagree(MEMBERS, MEMBERS, "one node is there twice"));
+        return Err(error::disagree(MEMBERS, MEMBERS, "one node is there twice"));
     }
     Ok(())
 }

@@ -4,7 +4,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::error::{ReadError, shown};
+use kraken_foundation::Result;
+
+use super::error;
 
 pub(super) const PATH: &str = "docker-state.json";
 
@@ -33,14 +35,11 @@ pub struct DockerState {
 }
 
 impl DockerState {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, ReadError> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         // It is parsed as a map first, since serde would also accept a list.
         serde_json::from_slice(bytes)
             .and_then(|map: Map<String, Value>| serde_json::from_value(map.into()))
-            .map_err(|error| ReadError::Json {
-                path: PATH.to_owned(),
-                why: shown(&error.to_string()),
-            })
+            .map_err(|error| error::json(PATH, &error.to_string()))
     }
 }
 

@@ -7,7 +7,9 @@ use p256::SecretKey;
 use p256::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use zeroize::Zeroizing;
 
-use super::error::ReadError;
+use kraken_foundation::Result;
+
+use super::error;
 use super::pem::{self, Block};
 use super::sealed::{KEY, Record};
 
@@ -23,32 +25,32 @@ pub(super) struct NodeKey {
 }
 
 impl NodeKey {
-    pub fn read(path: &str, text: &[u8]) -> Result<Self, ReadError> {
-        let block = one(text).map_err(|why| ReadError::pem(path, why))?;
-        let locked = || ReadError::Locked { path: path.to_owned() };
+    pub fn read(path: &str, text: &[u8]) -> Result<Self> {
+        let block = one(text).map_err(|why| error::pem(path, why))?;
+        let locked = || error::locked(path);
         if block.label.starts_with("ENCRYPTED ") || block.header("dek-info").is_some() {
             return Err(locked());
         }
         let mut raft_keys = Vec::new();
         for name in ["raft-dek-pending", "raft-dek"] {
             let Some(value) = block.header(name) else { continue };
-            let bad = || ReadError::key(path, "a raft key in its headers is damaged");
+            let bad = || error::key(path, "a raft key in its headers is damaged");
             let bytes = Zeroizing::new(STANDARD.decode(value).map_err(|_| bad())?);
             let record = Record::read(&bytes).map_err(|_| bad())?;
             let plain = record.plain().ok_or_else(locked)?;
             raft_keys.push(Zeroizing::new(<[u8; KEY]>::try_from(plain).map_err(|_| bad())?));
         }
         if block.header("raft-dek-pending").is_some() && block.header("raft-dek").is_none() {
-            return Err(ReadError::key(path, "it has a pending raft key, but no current one"));
+            return Err(error::key(path, "it has a pending raft key, but no current one"));
         }
         let kek_version = match block.header("kek-version") {
             Some(text) => text
                 .parse()
-                .map_err(|_| ReadError::key(path, "its header kek-version is no number"))?,
+                .map_err(|_| error::key(path, "its header kek-version is no number"))?,
             None => 0,
         };
         Ok(Self {
-            public_key: public_key(&block).map_err(|why| ReadError::key(path, why))?,
+            public_key: public_key(&block).map_err(|why| error::key(path, why))?,
             raft_keys,
             kek_version,
         })
@@ -124,7 +126,7 @@ mod tests {
             key(&format!("raft-dek: {sealed}\n")),
         ] {
             let error = NodeKey::read(PATH, text.as_bytes()).err().unwrap();
-            assert!(matches!(error, ReadError::Locked { .. }), "{error}");
+            assert_eq!(error.kind(), kraken_foundation::Kind::Unsupported, "{error}");
             assert!(error.to_string().contains("autolock"), "{error}");
         }
     }

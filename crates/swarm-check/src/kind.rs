@@ -1,10 +1,12 @@
 //! The kinds of objects in the store, and their numbers in its messages (swarmkit,
 //! `api/raft.proto`, `api/snapshot.proto`).
 
+use kraken_foundation::Result;
+
 use super::ca::ClusterObject;
 use super::node_object::NodeObject;
 use super::objects::{NameIn, NetworkObject, Object, OtherObject};
-use super::proto::MessageError;
+use super::proto::without;
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +73,7 @@ impl Kind {
         !matches!(self, Self::Node | Self::Task)
     }
 
-    pub(super) fn read(self, bytes: &[u8]) -> Result<Object, MessageError> {
+    pub(super) fn read(self, bytes: &[u8]) -> Result<Object> {
         let object = match self {
             Self::Cluster => Object::Cluster(Box::new(ClusterObject::read(bytes)?)),
             Self::Node => Object::Node(Box::new(NodeObject::read(bytes)?)),
@@ -83,7 +85,7 @@ impl Kind {
             }
         };
         match object.id().is_empty() {
-            true => Err(MessageError::Without("ID")),
+            true => Err(without("ID")),
             false => Ok(object),
         }
     }

@@ -1,6 +1,8 @@
 //! `RaftMember` (swarmkit, `api/raft.proto`): a manager in the raft.
 
-use super::proto::{MessageError, fields};
+use kraken_foundation::Result;
+
+use super::proto::{fields, without};
 
 /// A manager in the raft.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +16,7 @@ pub struct Member {
 }
 
 impl Member {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, MessageError> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let mut member = Self {
             raft_id: 0,
             node_id: String::new(),
@@ -30,7 +32,7 @@ impl Member {
             }
         }
         match member.raft_id {
-            0 => Err(MessageError::Without("raft ID")),
+            0 => Err(without("raft ID")),
             _ => Ok(member),
         }
     }
@@ -47,7 +49,7 @@ mod tests {
             (member.raft_id, member.node_id.as_str(), member.addr.as_str()),
             (7, "a", "10.0.0.1:23")
         );
-        assert_eq!(Member::read(b"\x12\x01a"), Err(MessageError::Without("raft ID")));
+        assert_eq!(Member::read(b"\x12\x01a").unwrap_err().to_string(), "it has no raft ID");
         assert!(Member::read(b"\x08").is_err());
     }
 }

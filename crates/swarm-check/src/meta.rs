@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::proto::{MessageError, fields, map_entry};
+use kraken_foundation::Result;
+
+use super::proto::{fields, map_entry};
 
 /// Reads `Meta`: the version's index.
-pub(super) fn version(bytes: &[u8]) -> Result<u64, MessageError> {
+pub(super) fn version(bytes: &[u8]) -> Result<u64> {
     let mut index = 0;
     for field in fields(bytes) {
         let field = field?;
@@ -23,7 +25,7 @@ pub(super) fn version(bytes: &[u8]) -> Result<u64, MessageError> {
 }
 
 /// Reads `Annotations`: a name and labels.
-pub(super) fn annotations(bytes: &[u8]) -> Result<(String, BTreeMap<String, String>), MessageError> {
+pub(super) fn annotations(bytes: &[u8]) -> Result<(String, BTreeMap<String, String>)> {
     let (mut name, mut labels) = (String::new(), BTreeMap::new());
     for field in fields(bytes) {
         let field = field?;
@@ -40,7 +42,7 @@ pub(super) fn annotations(bytes: &[u8]) -> Result<(String, BTreeMap<String, Stri
 }
 
 /// Reads the name in a spec, whose annotations are field 1.
-pub(super) fn spec_name(bytes: &[u8]) -> Result<String, MessageError> {
+pub(super) fn spec_name(bytes: &[u8]) -> Result<String> {
     let mut name = String::new();
     for field in fields(bytes) {
         let field = field?;

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use kraken_foundation::Result;
+
 use super::meta::{annotations, version};
-use super::proto::{MessageError, fields};
+use super::proto::{fields, unknown};
 
 /// The role of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,11 +90,7 @@ pub struct NodeObject {
     pub addr: String,
 }
 
-fn unknown(what: &'static str, number: u64) -> MessageError {
-    MessageError::Unknown { what, number }
-}
-
-fn role(number: u64) -> Result<Role, MessageError> {
+fn role(number: u64) -> Result<Role> {
     match number {
         0 => Ok(Role::Worker),
         1 => Ok(Role::Manager),
@@ -101,7 +99,7 @@ fn role(number: u64) -> Result<Role, MessageError> {
 }
 
 impl Issuance {
-    fn read(bytes: &[u8]) -> Result<Self, MessageError> {
+    fn read(bytes: &[u8]) -> Result<Self> {
         let mut issuance = Self {
             role: Role::Worker,
             state: IssuanceState::Unknown,
@@ -127,7 +125,7 @@ impl Issuance {
     }
 }
 
-fn issuance_state(number: u64) -> Result<IssuanceState, MessageError> {
+fn issuance_state(number: u64) -> Result<IssuanceState> {
     Ok(match number {
         0 => IssuanceState::Unknown,
         1 => IssuanceState::Renew,
@@ -140,7 +138,7 @@ fn issuance_state(number: u64) -> Result<IssuanceState, MessageError> {
 }
 
 impl NodeObject {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, MessageError> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let mut node = Self {
             id: String::new(),
             version: 0,
@@ -183,7 +181,7 @@ impl NodeObject {
         Ok(node)
     }
 
-    fn spec(&mut self, bytes: &[u8]) -> Result<(), MessageError> {
+    fn spec(&mut self, bytes: &[u8]) -> Result<()> {
         for field in fields(bytes) {
             let field = field?;
             match field.number {
@@ -250,7 +248,8 @@ mod tests {
             b"\x42\x04\x1a\x02\x08\x06",
         ] {
             let error = NodeObject::read(bytes).unwrap_err();
-            assert!(matches!(error, MessageError::Unknown { .. }), "{error}");
+            assert_eq!(error.kind(), kraken_foundation::Kind::Unsupported);
+            assert!(error.to_string().ends_with("which we do not know"), "{error}");
         }
     }
 }

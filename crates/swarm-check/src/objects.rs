@@ -1,10 +1,12 @@
 //! The objects of a cluster's store (swarmkit, `api/objects.proto`, `api/specs.proto`,
 //! `api/types.proto`), with the fields that a reader needs.
 
+use kraken_foundation::Result;
+
 use super::ca::ClusterObject;
 use super::meta::{annotations, spec_name, version};
 use super::node_object::NodeObject;
-use super::proto::{MessageError, fields};
+use super::proto::fields;
 
 /// A network in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl Object {
 }
 
 impl NetworkObject {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, MessageError> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let mut network = Self {
             id: String::new(),
             version: 0,
@@ -106,7 +108,7 @@ pub(super) enum NameIn {
 }
 
 impl OtherObject {
-    pub(super) fn read(bytes: &[u8], name_in: NameIn) -> Result<Self, MessageError> {
+    pub(super) fn read(bytes: &[u8], name_in: NameIn) -> Result<Self> {
         let mut other = Self {
             id: String::new(),
             version: 0,

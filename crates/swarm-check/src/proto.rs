@@ -1,35 +1,29 @@
 //! A protobuf message, read field by field (protobuf.dev, "Encoding"). Lengths are limited by the
 //! bytes that exist; nothing is copied.
 
+use kraken_foundation::{Error, Kind, Result};
 use protobuf::CodedInputStream;
 use protobuf::rt::WireType;
 
-/// What is wrong with a protobuf message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MessageError {
-    /// It ends early, or is not protobuf at all.
-    #[error("it is damaged, or no protobuf message")]
-    Damaged,
-    /// A field claims to be longer than the remaining bytes.
-    #[error("its field {0} is longer than what is left of it")]
-    TooLong(u32),
-    /// A field of another wire type than the definition's.
-    #[error("its field {0} has the wrong type")]
-    WrongType(u32),
-    /// A text that is not UTF-8.
-    #[error("its field {0} is not UTF-8")]
-    NotText(u32),
-    /// A number that the definition does not contain.
-    #[error("its {what} is {number}, which we do not know")]
-    Unknown {
-        /// Which number.
-        what: &'static str,
-        /// Its value.
-        number: u64,
-    },
-    /// A required field is missing.
-    #[error("it has no {0}")]
-    Without(&'static str),
+/// A message that ends early, or is not protobuf at all.
+fn damaged() -> Error {
+    Error::new(Kind::Damaged, "it is damaged, or no protobuf message")
+}
+
+/// A field of another wire type than the definition's.
+fn wrong_type(number: u32) -> Error {
+    Error::new(Kind::Damaged, format!("its field {number} has the wrong type"))
+}
+
+/// A number that the definition does not contain.
+pub(super) fn unknown(what: &str, number: u64) -> Error {
+    let text = format!("its {what} is {number}, which we do not know");
+    Error::new(Kind::Unsupported, text)
+}
+
+/// A required field is missing.
+pub(super) fn without(what: &str) -> Error {
+    Error::new(Kind::Damaged, format!("it has no {what}"))
 }
 
 /// The value of a field, as on the wire.
@@ -49,31 +43,34 @@ pub(super) struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// Returns a number; signed ones are in two's complement.
-    pub fn uint(&self) -> Result<u64, MessageError> {
+    pub fn uint(&self) -> Result<u64> {
         match self.value {
             Value::Varint(number) => Ok(number),
-            _ => Err(MessageError::WrongType(self.number)),
+            _ => Err(wrong_type(self.number)),
         }
     }
 
     /// A number of 32 bits.
-    pub fn uint32(&self) -> Result<u32, MessageError> {
-        u32::try_from(self.uint()?).map_err(|_| MessageError::WrongType(self.number))
+    pub fn uint32(&self) -> Result<u32> {
+        u32::try_from(self.uint()?).map_err(|_| wrong_type(self.number))
     }
 
     /// Bytes, or a message.
-    pub fn bytes(&self) -> Result<&'a [u8], MessageError> {
+    pub fn bytes(&self) -> Result<&'a [u8]> {
         match self.value {
             Value::Bytes(bytes) => Ok(bytes),
-            _ => Err(MessageError::WrongType(self.number)),
+            _ => Err(wrong_type(self.number)),
         }
     }
 
     /// A text.
-    pub fn text(&self) -> Result<String, MessageError> {
+    pub fn text(&self) -> Result<String> {
         match std::str::from_utf8(self.bytes()?) {
             Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(MessageError::NotText(self.number)),
+            Err(_) => {
+                let text = format!("its field {} is not UTF-8", self.number);
+                Err(Error::new(Kind::Damaged, text))
+            }
         }
     }
 }
@@ -95,28 +92,30 @@ pub(super) fn fields(bytes: &[u8]) -> Fields<'_> {
 }
 
 impl<'a> Fields<'a> {
-    fn field(&mut self) -> Result<Option<Field<'a>>, MessageError> {
-        let damaged = |_| MessageError::Damaged;
-        let Some(tag) = self.input.read_raw_tag_or_eof().map_err(damaged)? else {
+    fn field(&mut self) -> Result<Option<Field<'a>>> {
+        let Some(tag) = self.input.read_raw_tag_or_eof().map_err(|_| damaged())? else {
             return Ok(None);
         };
         let number = tag >> 3;
         if number == 0 {
-            return Err(MessageError::Damaged);
+            return Err(damaged());
         }
         let value = match WireType::new(tag & 7) {
-            Some(WireType::Varint) => Value::Varint(self.input.read_raw_varint64().map_err(damaged)?),
+            Some(WireType::Varint) => Value::Varint(self.input.read_raw_varint64().map_err(|_| damaged())?),
             Some(WireType::Fixed64) => {
-                self.input.read_raw_little_endian64().map_err(damaged)?;
+                self.input.read_raw_little_endian64().map_err(|_| damaged())?;
                 Value::Fixed
             }
             Some(WireType::Fixed32) => {
-                self.input.read_raw_little_endian32().map_err(damaged)?;
+                self.input.read_raw_little_endian32().map_err(|_| damaged())?;
                 Value::Fixed
             }
             Some(WireType::LengthDelimited) => {
-                let length = self.input.read_raw_varint64().map_err(damaged)?;
-                let too_long = || MessageError::TooLong(number);
+                let length = self.input.read_raw_varint64().map_err(|_| damaged())?;
+                let too_long = || {
+                    let text = format!("its field {number} is longer than what is left of it");
+                    Error::new(Kind::Damaged, text)
+                };
                 let begin = usize::try_from(self.input.pos()).map_err(|_| too_long())?;
                 let end = usize::try_from(length)
                     .ok()
@@ -124,18 +123,18 @@ impl<'a> Fields<'a> {
                     .ok_or_else(too_long)?;
                 let bytes = self.bytes.get(begin..end).ok_or_else(too_long)?;
                 let count = u32::try_from(length).map_err(|_| too_long())?;
-                self.input.skip_raw_bytes(count).map_err(damaged)?;
+                self.input.skip_raw_bytes(count).map_err(|_| damaged())?;
                 Value::Bytes(bytes)
             }
             // Groups: none of the definitions has one.
-            _ => return Err(MessageError::WrongType(number)),
+            _ => return Err(wrong_type(number)),
         };
         Ok(Some(Field { number, value }))
     }
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, MessageError>;
+    type Item = Result<Field<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
@@ -148,7 +147,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// Reads an entry of a `map<string, string>`: its key and value.
-pub(super) fn map_entry(bytes: &[u8]) -> Result<(String, String), MessageError> {
+pub(super) fn map_entry(bytes: &[u8]) -> Result<(String, String)> {
     let (mut key, mut value) = (String::new(), String::new());
     for field in fields(bytes) {
         let field = field?;
@@ -165,7 +164,7 @@ pub(super) fn map_entry(bytes: &[u8]) -> Result<(String, String), MessageError> 
 mod tests {
     use super::*;
 
-    fn all(bytes: &[u8]) -> Result<Vec<(u32, Value<'_>)>, MessageError> {
+    fn all(bytes: &[u8]) -> Result<Vec<(u32, Value<'_>)>> {
         fields(bytes)
             .map(|field| field.map(|field| (field.number, field.value)))
             .collect()
@@ -202,8 +201,21 @@ mod tests {
             assert!(all(bytes).is_err(), "{bytes:x?}");
         }
         let field = |value| Field { number: 3, value };
-        assert_eq!(field(Value::Fixed).uint(), Err(MessageError::WrongType(3)));
-        assert_eq!(field(Value::Varint(1 << 32)).uint32(), Err(MessageError::WrongType(3)));
-        assert_eq!(field(Value::Bytes(b"\xff")).text(), Err(MessageError::NotText(3)));
+        for (error, says) in [
+            (
+                field(Value::Fixed).uint().unwrap_err(),
+                "its field 3 has the wrong type",
+            ),
+            (
+                field(Value::Varint(1 << 32)).uint32().unwrap_err(),
+                "its field 3 has the wrong type",
+            ),
+            (
+                field(Value::Bytes(b"\xff")).text().unwrap_err(),
+                "its field 3 is not UTF-8",
+            ),
+        ] {
+            assert_eq!(error.to_string(), says);
+        }
     }
 }

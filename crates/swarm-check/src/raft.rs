@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::error::ReadError;
+use kraken_foundation::Result;
+
+use super::error;
 use super::files::StateFiles;
 use super::member::Member;
-use super::proto::{MessageError, fields};
+use super::proto::{fields, unknown};
 use super::sealed::{KEY, Record};
 use super::segments::{Entry, EntryType, Log, names};
 use super::snapshot;
@@ -52,7 +54,7 @@ pub struct RaftState {
 
 impl RaftState {
     /// Reads the state; `None` when there is no log.
-    pub(super) fn read(files: &dyn StateFiles, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Option<Self>, ReadError> {
+    pub(super) fn read(files: &dyn StateFiles, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Option<Self>> {
         let names = names(files)?;
         if names.is_empty() {
             return Ok(None);
@@ -60,7 +62,7 @@ impl RaftState {
         let (snapshot, skipped_snapshots) = snapshot::newest(files, keys)?;
         let from = snapshot.as_ref().map_or((0, 0), |from| (from.index, from.term));
         let log = Log::read(files, &names, from)?;
-        let member = Member::read(&log.metadata).map_err(ReadError::message(log.last_path(), "its manager"))?;
+        let member = Member::read(&log.metadata).map_err(error::message(log.last_path(), "its manager"))?;
         let mut state = Self {
             member,
             members: BTreeMap::new(),
@@ -90,19 +92,22 @@ impl RaftState {
         Ok(Some(state))
     }
 
-    fn apply(&mut self, path: &str, entry: &Entry, data: &[u8]) -> Result<(), ReadError> {
+    fn apply(&mut self, path: &str, entry: &Entry, data: &[u8]) -> Result<()> {
         match entry.of {
             EntryType::Normal => {
-                if let Err(why) = self.store.apply(data) {
-                    if let RefusedAction::Message(source) = why {
-                        return Err(ReadError::message(path, format!("entry {}", entry.index))(source));
+                let index = entry.index;
+                if let Err(error) = self.store.apply(data) {
+                    match error.downcast_ref::<RefusedAction>() {
+                        Some(why) => self.refused.push(Refused {
+                            index,
+                            why: why.clone(),
+                        }),
+                        None => return Err(error::message(path, format!("entry {index}"))(error)),
                     }
-                    let index = entry.index;
-                    self.refused.push(Refused { index, why });
                 }
             }
             EntryType::Change => {
-                let change = change(data).map_err(ReadError::message(path, format!("entry {}", entry.index)))?;
+                let change = change(data).map_err(error::message(path, format!("entry {}", entry.index)))?;
                 match change {
                     Change::Set(member) => self.members.insert(member.raft_id, member),
                     Change::Remove(id) => self.members.remove(&id),
@@ -113,15 +118,11 @@ impl RaftState {
     }
 }
 
-fn unseal(log: &Log, entry: &Entry, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+fn unseal(log: &Log, entry: &Entry, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Zeroizing<Vec<u8>>> {
     let path = log.path(entry);
     let what = format!("entry {}", entry.index);
-    let record = Record::read(&entry.data).map_err(ReadError::message(path, &what))?;
-    record.open(keys).map_err(|shut| ReadError::Sealed {
-        path: path.to_owned(),
-        what,
-        why: shut.why(),
-    })
+    let record = Record::read(&entry.data).map_err(error::message(path, &what))?;
+    record.open(keys).map_err(|shut| error::sealed(path, &what, shut.why()))
 }
 
 /// `raftpb.ConfChange`
@@ -131,7 +132,7 @@ enum Change {
     Remove(u64),
 }
 
-fn change(bytes: &[u8]) -> Result<Change, MessageError> {
+fn change(bytes: &[u8]) -> Result<Change> {
     let (mut of, mut id, mut context) = (0, 0, &b""[..]);
     for field in fields(bytes) {
         let field = field?;
@@ -148,17 +149,11 @@ fn change(bytes: &[u8]) -> Result<Change, MessageError> {
             let member = Member::read(context)?;
             match member.raft_id == id {
                 true => Ok(Change::Set(member)),
-                false => Err(MessageError::Unknown {
-                    what: "raft ID",
-                    number: id,
-                }),
+                false => Err(unknown("raft ID", id)),
             }
         }
         1 => Ok(Change::Remove(id)),
-        number => Err(MessageError::Unknown {
-            what: "change of members",
-            number,
-        }),
+        number => Err(unknown("change of members", number)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Reads a node's swarm state from its files, and checks it.
 
+use kraken_foundation::Result;
+
 use super::certificate::Certificate;
 use super::check;
 use super::docker_state::{self, DockerState};
-use super::error::ReadError;
+use super::error;
 use super::files::StateFiles;
 use super::key::NodeKey;
 use super::node::NodeState;
@@ -33,8 +35,9 @@ const SMALL: u64 = 1 << 20;
 /// record is torn, a damaged newest snapshot, a certificate that waits for its key.
 ///
 /// # Errors
-/// [`ReadError`].
-pub fn read(files: &dyn StateFiles) -> Result<Option<NodeState>, ReadError> {
+/// When a file cannot be read, is damaged, or contradicts another; a locked manager is
+/// [`Unsupported`](kraken_foundation::Kind::Unsupported).
+pub fn read(files: &dyn StateFiles) -> Result<Option<NodeState>> {
     let Some(docker_state) = optional(files, docker_state::PATH)? else {
         return Ok(None);
     };
@@ -51,7 +54,7 @@ pub fn read(files: &dyn StateFiles) -> Result<Option<NodeState>, ReadError> {
         _ => None,
     };
     if raft.is_none() && remotes.as_ref().is_none_or(Vec::is_empty) {
-        return Err(ReadError::missing(remotes::PATH));
+        return Err(error::missing(remotes::PATH));
     }
     let state = NodeState {
         docker_state,
@@ -69,17 +72,17 @@ pub fn read(files: &dyn StateFiles) -> Result<Option<NodeState>, ReadError> {
 
 /// Returns the node's certificate, or the next certificate when the key is already that of the next
 /// one.
-fn certificate(files: &dyn StateFiles, root_ca: &Certificate, key: &NodeKey) -> Result<Certificate, ReadError> {
+fn certificate(files: &dyn StateFiles, root_ca: &Certificate, key: &NodeKey) -> Result<Certificate> {
     let fits = |path: &str, text: &[u8]| {
         let certificate = Certificate::node(path, text, root_ca)?;
         match certificate.public_key == key.public_key {
             true => Ok(certificate),
-            false => Err(ReadError::key(KEY, "it is not the key of the node's certificate")),
+            false => Err(error::key(KEY, "it is not the key of the node's certificate")),
         }
     };
     let first = match optional(files, CERTIFICATE)? {
         Some(text) => fits(CERTIFICATE, &text),
-        None => Err(ReadError::missing(CERTIFICATE)),
+        None => Err(error::missing(CERTIFICATE)),
     };
     first.or_else(|error| match optional(files, NEXT_CERTIFICATE) {
         Ok(Some(text)) => fits(NEXT_CERTIFICATE, &text).map_err(|_| error),
@@ -87,10 +90,10 @@ fn certificate(files: &dyn StateFiles, root_ca: &Certificate, key: &NodeKey) -> 
     })
 }
 
-fn optional(files: &dyn StateFiles, path: &str) -> Result<Option<Vec<u8>>, ReadError> {
-    files.read(path, SMALL).map_err(ReadError::io(path))
+fn optional(files: &dyn StateFiles, path: &str) -> Result<Option<Vec<u8>>> {
+    files.read(path, SMALL).map_err(error::io(path))
 }
 
-fn required(files: &dyn StateFiles, path: &str) -> Result<Vec<u8>, ReadError> {
-    optional(files, path)?.ok_or_else(|| ReadError::missing(path))
+fn required(files: &dyn StateFiles, path: &str) -> Result<Vec<u8>> {
+    optional(files, path)?.ok_or_else(|| error::missing(path))
 }

@@ -8,8 +8,10 @@
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
-use super::error::ReadError;
-use super::proto::{MessageError, fields};
+use kraken_foundation::{Error, Result};
+
+use super::error;
+use super::proto::{fields, unknown};
 
 const CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 /// A disk writes all of these bytes at a time, or none of them.
@@ -80,7 +82,7 @@ impl<'a> Records<'a> {
     }
 
     /// Returns the next record; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Record<'a>>, ReadError> {
+    pub fn next(&mut self) -> Result<Option<Record<'a>>> {
         let offset = self.at as u64;
         let (message, next) = match self.frame()? {
             Frame::Whole(message, next) => (message, next),
@@ -92,7 +94,7 @@ impl<'a> Records<'a> {
             Ok(parts) => parts,
             Err(_) if self.torn_sector(message) => return Ok(None),
             Err(source) => {
-                return Err(ReadError::message(self.path, format!("the record at byte {offset}"))(
+                return Err(error::message(self.path, format!("the record at byte {offset}"))(
                     source,
                 ));
             }
@@ -122,14 +124,14 @@ impl<'a> Records<'a> {
 
     /// Checks the first checksum. A segment continues with the checksum of the one before; the
     /// first existing one may begin with any.
-    fn follows(&self, found: u32) -> Result<(), ReadError> {
+    fn follows(&self, found: u32) -> Result<()> {
         match self.chain {
             Some(wanted) if wanted != found => Err(self.mismatch(found, wanted)),
             _ => Ok(()),
         }
     }
 
-    fn frame(&self) -> Result<Frame<'a>, ReadError> {
+    fn frame(&self) -> Result<Frame<'a>> {
         let rest = &self.bytes[self.at..];
         let Some((word, rest)) = rest.split_first_chunk::<WORD>() else {
             let blank = rest.iter().all(|byte| *byte == 0);
@@ -185,17 +187,12 @@ impl<'a> Records<'a> {
         false
     }
 
-    fn bad(&self, why: &str) -> ReadError {
-        ReadError::log(self.path, self.at as u64, why)
+    fn bad(&self, why: &str) -> Error {
+        error::log(self.path, self.at as u64, why)
     }
 
-    fn mismatch(&self, found: u32, wanted: u32) -> ReadError {
-        ReadError::Checksum {
-            path: self.path.to_owned(),
-            offset: self.at as u64,
-            found,
-            wanted,
-        }
+    fn mismatch(&self, found: u32, wanted: u32) -> Error {
+        error::checksum(self.path, self.at as u64, found, wanted)
     }
 }
 
@@ -225,7 +222,7 @@ fn said(record: &[u8]) -> Option<usize> {
     }
 }
 
-fn parse(message: &[u8]) -> Result<(RecordType, u32, &[u8]), MessageError> {
+fn parse(message: &[u8]) -> Result<(RecordType, u32, &[u8])> {
     let (mut of, mut crc, mut data) = (0, 0, &b""[..]);
     for field in fields(message) {
         let field = field?;
@@ -242,7 +239,7 @@ fn parse(message: &[u8]) -> Result<(RecordType, u32, &[u8]), MessageError> {
         3 => RecordType::State,
         4 => RecordType::Checksum,
         5 => RecordType::Snapshot,
-        number => return Err(MessageError::Unknown { what: "type", number }),
+        number => return Err(unknown("type", number)),
     };
     Ok((of, crc, data))
 }
@@ -290,7 +287,7 @@ mod tests {
         bytes
     }
 
-    fn read(bytes: &[u8], last: bool) -> Result<Vec<Vec<u8>>, ReadError> {
+    fn read(bytes: &[u8], last: bool) -> Result<Vec<Vec<u8>>> {
         let mut records = Records::new(PATH, bytes, None, last);
         let mut found = Vec::new();
         while let Some(record) = records.next()? {
@@ -356,7 +353,8 @@ mod tests {
         let sector = bytes.len().next_multiple_of(SECTOR) - 2 * SECTOR;
         bytes[sector..sector + SECTOR].fill(0);
         assert_eq!(read(&bytes, true).unwrap(), [b"one"]);
-        assert!(matches!(read(&bytes, false), Err(ReadError::Checksum { .. })));
+        let error = read(&bytes, false).unwrap_err().to_string();
+        assert!(error.contains("the checksum is"), "{error}");
     }
 
     #[test]
@@ -370,11 +368,12 @@ mod tests {
             while records.next()?.is_some() {
                 count += 1;
             }
-            Ok::<_, ReadError>(count)
+            Ok::<_, Error>(count)
         };
         assert_eq!(count(Some(chain)).unwrap(), 2);
         assert_eq!(count(None).unwrap(), 2);
-        assert!(matches!(count(Some(1)), Err(ReadError::Checksum { .. })));
+        let error = count(Some(1)).unwrap_err().to_string();
+        assert!(error.contains("the checksum is"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::error::{ReadError, shown};
+use kraken_foundation::Result;
+
+use super::error;
 
 pub(super) const PATH: &str = "state.json";
 
@@ -19,11 +21,8 @@ pub struct Remote {
 }
 
 /// Returns the managers of `state.json`, sorted.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<Remote>, ReadError> {
-    let bad = |why: &str| ReadError::Json {
-        path: PATH.to_owned(),
-        why: shown(why),
-    };
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<Remote>> {
+    let bad = |why: &str| error::json(PATH, why);
     // They are parsed as maps first, since serde would also accept lists.
     let list: Option<Vec<Map<String, Value>>> =
         serde_json::from_slice(bytes).map_err(|error| bad(&error.to_string()))?;

@@ -5,7 +5,9 @@ use crypto_secretbox::aead::Aead;
 use crypto_secretbox::{KeyInit, Nonce, XSalsa20Poly1305};
 use zeroize::Zeroizing;
 
-use super::proto::{MessageError, fields};
+use kraken_foundation::Result;
+
+use super::proto::fields;
 
 /// Bytes of a raft key.
 pub(super) const KEY: usize = 32;
@@ -47,7 +49,7 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub fn read(bytes: &'a [u8]) -> Result<Self, MessageError> {
+    pub fn read(bytes: &'a [u8]) -> Result<Self> {
         let mut record = Self {
             algorithm: 0,
             data: b"",

@@ -1,9 +1,11 @@
 //! A raft log: its segments in order, and the result of their records (etcd,
 //! `server/storage/wal/wal.go`, `ReadAll`; `raftpb`).
 
-use super::error::ReadError;
+use kraken_foundation::Result;
+
+use super::error;
 use super::files::StateFiles;
-use super::proto::{MessageError, fields};
+use super::proto::{fields, unknown};
 use super::record::{RecordType, Records};
 
 /// The folder of the segments.
@@ -67,7 +69,7 @@ impl Log {
     }
 
     /// Reads the log, starting at a snapshot, given by index and term; from 0, 0 without one.
-    pub fn read(files: &dyn StateFiles, names: &[Name], from: (u64, u64)) -> Result<Self, ReadError> {
+    pub fn read(files: &dyn StateFiles, names: &[Name], from: (u64, u64)) -> Result<Self> {
         let mut log = Self {
             metadata: Vec::new(),
             state: HardState::default(),
@@ -79,13 +81,13 @@ impl Log {
         for (at, name) in names.iter().enumerate() {
             let path = format!("{FOLDER}/{}", name.file());
             if at > 0 && names[at - 1].sequence.checked_add(1) != Some(name.sequence) {
-                return Err(ReadError::log(&path, 0, "the segment before it is missing"));
+                return Err(error::log(&path, 0, "the segment before it is missing"));
             }
-            let bytes = files.read(&path, LARGEST).map_err(ReadError::io(&path))?;
-            let bytes = bytes.ok_or_else(|| ReadError::missing(&path))?;
+            let bytes = files.read(&path, LARGEST).map_err(error::io(&path))?;
+            let bytes = bytes.ok_or_else(|| error::missing(&path))?;
             total += bytes.len() as u64;
             if total > MOST {
-                return Err(ReadError::log(&path, 0, "the log is larger than 512 MiB"));
+                return Err(error::log(&path, 0, "the log is larger than 512 MiB"));
             }
             let mut records = Records::new(&path, &bytes, chain, at + 1 == names.len());
             while let Some(record) = records.next()? {
@@ -94,7 +96,7 @@ impl Log {
             chain = records.chain();
             log.paths.push(path);
         }
-        let bad = |why: String| Err(ReadError::log(log.last_path(), 0, why));
+        let bad = |why: String| Err(error::log(log.last_path(), 0, why));
         if !begun.metadata {
             return bad("the log does not say whose it is".into());
         }
@@ -124,11 +126,11 @@ impl Log {
         data: &[u8],
         from: (u64, u64),
         begun: &mut Begun,
-    ) -> Result<(), ReadError> {
-        let message = |what: &str| ReadError::message(path, format!("the {what} at byte {offset}"));
+    ) -> Result<()> {
+        let message = |what: &str| error::message(path, format!("the {what} at byte {offset}"));
         match of {
             RecordType::Metadata if begun.metadata && self.metadata != data => {
-                return Err(ReadError::log(path, offset, "it says that it is another manager's"));
+                return Err(error::log(path, offset, "it says that it is another manager's"));
             }
             RecordType::Metadata => {
                 self.metadata = data.to_vec();
@@ -142,7 +144,7 @@ impl Log {
             RecordType::Snapshot => {
                 let (index, term) = index_and_term(data).map_err(message("snapshot's name"))?;
                 if index == from.0 && term != from.1 {
-                    return Err(ReadError::log(path, offset, "it names the snapshot with another term"));
+                    return Err(error::log(path, offset, "it names the snapshot with another term"));
                 }
                 begun.snapshot |= index == from.0;
             }
@@ -152,21 +154,21 @@ impl Log {
     }
 
     /// Adds an entry; one with an existing index replaces that entry and all behind it.
-    fn take(&mut self, path: &str, offset: u64, entry: Entry, from: (u64, u64)) -> Result<(), ReadError> {
+    fn take(&mut self, path: &str, offset: u64, entry: Entry, from: (u64, u64)) -> Result<()> {
         let Some(behind) = entry.index.checked_sub(from.0).and_then(|far| far.checked_sub(1)) else {
             return Ok(());
         };
         let behind = usize::try_from(behind).unwrap_or(usize::MAX);
         if behind > self.entries.len() {
-            return Err(ReadError::log(path, offset, "an entry before this one is missing"));
+            return Err(error::log(path, offset, "an entry before this one is missing"));
         }
         if behind >= MOST_ENTRIES {
-            return Err(ReadError::log(path, offset, "the log has more than 1,000,000 entries"));
+            return Err(error::log(path, offset, "the log has more than 1,000,000 entries"));
         }
         self.entries.truncate(behind);
         let before = self.entries.last().map_or(from.1, |entry| entry.term);
         if entry.term < before {
-            return Err(ReadError::log(
+            return Err(error::log(
                 path,
                 offset,
                 "an entry is of an older term than the one before it",
@@ -198,8 +200,8 @@ impl Name {
 }
 
 /// Returns the existing segments, in order. Other files, such as `0.tmp`, are ignored, as in etcd.
-pub(super) fn names(files: &dyn StateFiles) -> Result<Vec<Name>, ReadError> {
-    let listed = files.list(FOLDER).map_err(ReadError::io(FOLDER))?;
+pub(super) fn names(files: &dyn StateFiles) -> Result<Vec<Name>> {
+    let listed = files.list(FOLDER).map_err(error::io(FOLDER))?;
     let mut names: Vec<_> = listed
         .iter()
         .filter_map(|name| two_numbers(name, ".wal"))
@@ -219,7 +221,7 @@ pub(super) fn two_numbers(name: &str, ending: &str) -> Option<(u64, u64)> {
     Some((number(one)?, number(other)?))
 }
 
-fn entry(bytes: &[u8], segment: usize) -> Result<Entry, MessageError> {
+fn entry(bytes: &[u8], segment: usize) -> Result<Entry> {
     let (mut of, mut term, mut index, mut data) = (0, 0, 0, &b""[..]);
     for field in fields(bytes) {
         let field = field?;
@@ -234,7 +236,7 @@ fn entry(bytes: &[u8], segment: usize) -> Result<Entry, MessageError> {
     let of = match of {
         0 => EntryType::Normal,
         1 => EntryType::Change,
-        number => return Err(MessageError::Unknown { what: "type", number }),
+        number => return Err(unknown("type", number)),
     };
     let data = data.to_vec();
     Ok(Entry {
@@ -246,7 +248,7 @@ fn entry(bytes: &[u8], segment: usize) -> Result<Entry, MessageError> {
     })
 }
 
-fn hard_state(bytes: &[u8]) -> Result<HardState, MessageError> {
+fn hard_state(bytes: &[u8]) -> Result<HardState> {
     let mut state = HardState::default();
     for field in fields(bytes) {
         let field = field?;
@@ -261,7 +263,7 @@ fn hard_state(bytes: &[u8]) -> Result<HardState, MessageError> {
 }
 
 /// Reads `walpb.Snapshot`: index and term of a snapshot.
-fn index_and_term(bytes: &[u8]) -> Result<(u64, u64), MessageError> {
+fn index_and_term(bytes: &[u8]) -> Result<(u64, u64)> {
     let (mut index, mut term) = (0, 0);
     for field in fields(bytes) {
         let field = field?;

@@ -3,10 +3,12 @@
 
 use zeroize::Zeroizing;
 
-use super::error::ReadError;
+use kraken_foundation::Result;
+
+use super::error;
 use super::files::StateFiles;
 use super::member::Member;
-use super::proto::{MessageError, fields};
+use super::proto::{fields, unknown};
 use super::record::checksum;
 use super::sealed::{KEY, Record};
 use super::segments::two_numbers;
@@ -27,11 +29,8 @@ pub(super) struct Snapshot {
 
 /// Returns the newest complete snapshot, and the names of newer ones that are damaged: Docker skips
 /// these.
-pub(super) fn newest(
-    files: &dyn StateFiles,
-    keys: &[Zeroizing<[u8; KEY]>],
-) -> Result<(Option<Snapshot>, Vec<String>), ReadError> {
-    let listed = files.list(FOLDER).map_err(ReadError::io(FOLDER))?;
+pub(super) fn newest(files: &dyn StateFiles, keys: &[Zeroizing<[u8; KEY]>]) -> Result<(Option<Snapshot>, Vec<String>)> {
+    let listed = files.list(FOLDER).map_err(error::io(FOLDER))?;
     let mut names: Vec<_> = listed
         .into_iter()
         .filter_map(|name| Some((two_numbers(&name, ".snap")?, name)))
@@ -40,8 +39,8 @@ pub(super) fn newest(
     let mut skipped_snapshots = Vec::new();
     for (numbers, name) in names.into_iter().rev() {
         let path = format!("{FOLDER}/{name}");
-        let bytes = files.read(&path, LARGEST).map_err(ReadError::io(&path))?;
-        let bytes = bytes.ok_or_else(|| ReadError::missing(&path))?;
+        let bytes = files.read(&path, LARGEST).map_err(error::io(&path))?;
+        let bytes = bytes.ok_or_else(|| error::missing(&path))?;
         match unpack(&bytes) {
             Some(outer) if (outer.term, outer.index) == numbers => {
                 return Ok((Some(open(&path, &outer, keys)?), skipped_snapshots));
@@ -76,7 +75,7 @@ fn unpack(bytes: &[u8]) -> Option<Outer<'_>> {
     outer(inner).ok()
 }
 
-fn outer(bytes: &[u8]) -> Result<Outer<'_>, MessageError> {
+fn outer(bytes: &[u8]) -> Result<Outer<'_>> {
     let mut outer = Outer {
         index: 0,
         term: 0,
@@ -102,14 +101,12 @@ fn outer(bytes: &[u8]) -> Result<Outer<'_>, MessageError> {
     Ok(outer)
 }
 
-fn open(path: &str, outer: &Outer<'_>, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Snapshot, ReadError> {
-    let message = || ReadError::message(path, "the snapshot");
+fn open(path: &str, outer: &Outer<'_>, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Snapshot> {
+    let message = || error::message(path, "the snapshot");
     let record = Record::read(outer.data).map_err(message())?;
-    let plain = record.open(keys).map_err(|shut| ReadError::Sealed {
-        path: path.to_owned(),
-        what: "the snapshot".into(),
-        why: shut.why(),
-    })?;
+    let plain = record
+        .open(keys)
+        .map_err(|shut| error::sealed(path, "the snapshot", shut.why()))?;
     let mut snapshot = Snapshot {
         index: outer.index,
         term: outer.term,
@@ -122,19 +119,17 @@ fn open(path: &str, outer: &Outer<'_>, keys: &[Zeroizing<[u8; KEY]>]) -> Result<
             1 => match field.uint().map_err(message())? {
                 0 => {}
                 number => {
-                    return Err(message()(MessageError::Unknown {
-                        what: "version",
-                        number,
-                    }));
+                    return Err(message()(unknown("version", number)));
                 }
             },
             2 => snapshot.members = members(field.bytes().map_err(message())?).map_err(message())?,
             3 => {
-                snapshot.store =
-                    Store::from_snapshot(field.bytes().map_err(message())?).map_err(|refused| match refused {
-                        RefusedAction::Message(source) => message()(source),
-                        refused => ReadError::log(path, 0, refused.to_string()),
-                    })?;
+                snapshot.store = Store::from_snapshot(field.bytes().map_err(message())?).map_err(|error| {
+                    match error.downcast_ref::<RefusedAction>() {
+                        Some(refused) => error::log(path, 0, refused.to_string()),
+                        None => message()(error),
+                    }
+                })?;
             }
             _ => {}
         }
@@ -143,7 +138,7 @@ fn open(path: &str, outer: &Outer<'_>, keys: &[Zeroizing<[u8; KEY]>]) -> Result<
 }
 
 /// `ClusterSnapshot`
-fn members(bytes: &[u8]) -> Result<Vec<Member>, MessageError> {
+fn members(bytes: &[u8]) -> Result<Vec<Member>> {
     let mut members = Vec::new();
     for field in fields(bytes) {
         let field = field?;

@@ -3,49 +3,41 @@
 
 use std::collections::BTreeMap;
 
+use kraken_foundation::{Error, Result};
+
 use super::ca::ClusterObject;
 use super::kind::Kind;
 use super::node_object::NodeObject;
 use super::objects::{NetworkObject, Object};
-use super::proto::{MessageError, fields};
+use super::proto::{fields, unknown, without};
 
-/// The maximum number of objects in a store.
+/// The maximum number of objects in a store: our own limit, not Docker's.
 const MOST: usize = 1_000_000;
 
-/// Why actions were not applied. Docker writes a line to its log and continues without any action
-/// of the entry.
+/// Actions that can be read, and that the store does not take: in the chain of the error with which
+/// [`Store::apply`] refuses them. Docker writes a line to its log and continues without any action
+/// of the entry, so [`read`](crate::read()) reports such an entry and goes on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RefusedAction {
-    /// The entry is not a list of actions.
-    #[error(transparent)]
-    Message(#[from] MessageError),
-    /// An object exists already.
-    #[error("there is a {kind:?} {id} already")]
-    Exists {
-        /// Its kind.
-        kind: Kind,
-        /// Its ID.
-        id: String,
-    },
-    /// An object does not exist.
-    #[error("there is no {kind:?} {id}")]
-    Missing {
-        /// Its kind.
-        kind: Kind,
-        /// Its ID.
-        id: String,
-    },
-    /// There are too many objects. This is our own limit, not Docker's.
-    #[error("there are more than 1,000,000 objects")]
-    TooMany,
-    /// Another object has the name.
-    #[error("there is another {kind:?} with the name of {id}")]
-    NameTaken {
-        /// Its kind.
-        kind: Kind,
-        /// The ID of the new one.
-        id: String,
-    },
+#[error("{0}")]
+pub struct RefusedAction(String);
+
+fn refused(why: String) -> Error {
+    Error::typed(kraken_foundation::Kind::Damaged, RefusedAction(why))
+}
+
+/// An object exists already.
+fn exists(kind: Kind, id: &str) -> Error {
+    refused(format!("there is a {kind:?} {id} already"))
+}
+
+/// An object does not exist.
+fn missing(kind: Kind, id: &str) -> Error {
+    refused(format!("there is no {kind:?} {id}"))
+}
+
+/// Another object has the name of the new one.
+fn name_taken(kind: Kind, id: &str) -> Error {
+    refused(format!("there is another {kind:?} with the name of {id}"))
 }
 
 /// The objects of a cluster.
@@ -110,8 +102,9 @@ impl Store {
     /// Applies the actions of an `InternalRaftRequest`: all of them, or none.
     ///
     /// # Errors
-    /// [`RefusedAction`]; the store is then as it was.
-    pub fn apply(&mut self, request: &[u8]) -> Result<(), RefusedAction> {
+    /// When the actions cannot be read, or are refused ([`RefusedAction`]); the store is then as it
+    /// was.
+    pub fn apply(&mut self, request: &[u8]) -> Result<()> {
         let mut undo = Vec::new();
         let done = self.actions(request, &mut undo);
         if done.is_err() {
@@ -128,8 +121,8 @@ impl Store {
     /// Builds the store of a `StoreSnapshot`.
     ///
     /// # Errors
-    /// [`RefusedAction`].
-    pub fn from_snapshot(snapshot: &[u8]) -> Result<Self, RefusedAction> {
+    /// When it cannot be read, or its objects contradict each other ([`RefusedAction`]).
+    pub fn from_snapshot(snapshot: &[u8]) -> Result<Self> {
         let mut store = Self::default();
         for field in fields(snapshot) {
             let field = field?;
@@ -140,7 +133,7 @@ impl Store {
         Ok(store)
     }
 
-    fn actions(&mut self, request: &[u8], undo: &mut Vec<(Kind, String, Option<Object>)>) -> Result<(), RefusedAction> {
+    fn actions(&mut self, request: &[u8], undo: &mut Vec<(Kind, String, Option<Object>)>) -> Result<()> {
         for field in fields(request) {
             let field = field?;
             if field.number == 2 {
@@ -152,7 +145,7 @@ impl Store {
     }
 
     /// Applies a `StoreAction`; returns what was there before.
-    fn action(&mut self, bytes: &[u8]) -> Result<(Kind, String, Option<Object>), RefusedAction> {
+    fn action(&mut self, bytes: &[u8]) -> Result<(Kind, String, Option<Object>)> {
         let (mut action, mut target) = (0, None);
         for field in fields(bytes) {
             let field = field?;
@@ -162,7 +155,7 @@ impl Store {
                 target = Some((kind, field.bytes()?));
             }
         }
-        let (kind, bytes) = target.ok_or(MessageError::Without("object that we know"))?;
+        let (kind, bytes) = target.ok_or_else(|| without("object that we know"))?;
         let object = kind.read(bytes)?;
         let id = object.id().to_owned();
         let before = match action {
@@ -171,39 +164,34 @@ impl Store {
                 None
             }
             2 => Some(self.update(kind, object)?),
-            3 => Some(
-                self.take(kind, &id)
-                    .ok_or_else(|| RefusedAction::Missing { kind, id: id.clone() })?,
-            ),
-            number => {
-                return Err(MessageError::Unknown { what: "action", number }.into());
-            }
+            3 => Some(self.take(kind, &id).ok_or_else(|| missing(kind, &id))?),
+            number => return Err(unknown("action", number)),
         };
         Ok((kind, id, before))
     }
 
-    fn create(&mut self, kind: Kind, object: Object) -> Result<(), RefusedAction> {
+    fn create(&mut self, kind: Kind, object: Object) -> Result<()> {
         let id = object.id().to_owned();
         if self.objects.contains_key(&(kind, id.clone())) {
-            return Err(RefusedAction::Exists { kind, id });
+            return Err(exists(kind, &id));
         }
         if self.holder(kind, &object).is_some() {
-            return Err(RefusedAction::NameTaken { kind, id });
+            return Err(name_taken(kind, &id));
         }
         if self.objects.len() >= MOST {
-            return Err(RefusedAction::TooMany);
+            return Err(refused("there are more than 1,000,000 objects".into()));
         }
         self.put(kind, object);
         Ok(())
     }
 
-    fn update(&mut self, kind: Kind, object: Object) -> Result<Object, RefusedAction> {
+    fn update(&mut self, kind: Kind, object: Object) -> Result<Object> {
         let id = object.id().to_owned();
         if self.holder(kind, &object).is_some_and(|holder| holder != id) {
-            return Err(RefusedAction::NameTaken { kind, id });
+            return Err(name_taken(kind, &id));
         }
         let Some(before) = self.take(kind, &id) else {
-            return Err(RefusedAction::Missing { kind, id });
+            return Err(missing(kind, &id));
         };
         self.put(kind, object);
         Ok(before)
@@ -276,47 +264,33 @@ mod tests {
         let mut store = Store::default();
         store.apply(&request(&[(1, "a", "one"), (1, "b", "two")])).unwrap();
         let before = store.clone();
-        let secret = Kind::Secret;
-        for (actions, wanted) in [
+        for (actions, wanted, is_refused) in [
             (
                 vec![(1, "c", "three"), (1, "a", "x")],
-                RefusedAction::Exists {
-                    kind: secret,
-                    id: "a".into(),
-                },
+                "there is a Secret a already",
+                true,
             ),
             (
                 vec![(2, "a", "three"), (1, "c", "one"), (1, "d", "TWO")],
-                RefusedAction::NameTaken {
-                    kind: secret,
-                    id: "d".into(),
-                },
+                "there is another Secret with the name of d",
+                true,
             ),
             (
                 vec![(3, "a", ""), (2, "b", "one"), (2, "x", "x")],
-                RefusedAction::Missing {
-                    kind: secret,
-                    id: "x".into(),
-                },
+                "there is no Secret x",
+                true,
             ),
-            (
-                vec![(3, "b", ""), (3, "b", "")],
-                RefusedAction::Missing {
-                    kind: secret,
-                    id: "b".into(),
-                },
-            ),
+            (vec![(3, "b", ""), (3, "b", "")], "there is no Secret b", true),
             (
                 vec![(3, "a", ""), (4, "b", "")],
-                MessageError::Unknown {
-                    what: "action",
-                    number: 4,
-                }
-                .into(),
+                "its action is 4, which we do not know",
+                false,
             ),
-            (vec![(1, "", "x")], MessageError::Without("ID").into()),
+            (vec![(1, "", "x")], "it has no ID", false),
         ] {
-            assert_eq!(store.apply(&request(&actions)), Err(wanted));
+            let error = store.apply(&request(&actions)).unwrap_err();
+            assert_eq!(error.to_string(), wanted);
+            assert_eq!(error.downcast_ref::<RefusedAction>().is_some(), is_refused, "{wanted}");
             assert_eq!(store, before);
         }
         assert!(store.apply(b"\x12\x02\x08\x01").is_err());

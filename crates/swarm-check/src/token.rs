@@ -1,29 +1,13 @@
 //! Join tokens: `SWMTKN-1-<digest of the root CA>-<secret>` (swarmkit, `ca/config.go`,
 //! `GenerateJoinToken` and `ParseJoinToken`).
 
+use kraken_foundation::{Error, Kind, Result};
 use num_bigint::BigUint;
 
 /// Letters of the digest: SHA-256 in base 36.
 const DIGEST: usize = 50;
 /// Letters of the secret: 16 bytes in base 36.
 const SECRET: usize = 25;
-
-/// Why a text is not a join token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// Not of the form `SWMTKN-1-…-…`.
-    #[error("it is not of the form SWMTKN-1-DIGEST-SECRET")]
-    Form,
-    /// The digest is not 50 letters of base 36, or larger than a SHA-256.
-    #[error("its digest is not a SHA-256 in 50 letters of base 36")]
-    Digest,
-    /// The secret is not 25 letters of base 36, or larger than 16 bytes.
-    #[error("its secret is not 16 bytes in 25 letters of base 36")]
-    Secret,
-    /// The digest is of another root CA.
-    #[error("its digest is not that of the cluster's root CA")]
-    OtherCa,
-}
 
 /// The contents of a join token; its secret is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,23 +20,27 @@ impl JoinToken {
     /// Reads a token.
     ///
     /// # Errors
-    /// [`TokenError`].
-    pub fn parse(token: &str) -> Result<Self, TokenError> {
-        let rest = token.strip_prefix("SWMTKN-1-").ok_or(TokenError::Form)?;
-        let (digest, secret) = rest.split_once('-').ok_or(TokenError::Form)?;
+    /// [`Kind::Damaged`] when it is not one; the error does not repeat the text.
+    pub fn parse(token: &str) -> Result<Self> {
+        let bad = |why| Error::new(Kind::Damaged, why);
+        let form = || bad("it is not of the form SWMTKN-1-DIGEST-SECRET");
+        let digest_is_wrong = || bad("its digest is not a SHA-256 in 50 letters of base 36");
+        let secret_is_wrong = || bad("its secret is not 16 bytes in 25 letters of base 36");
+        let rest = token.strip_prefix("SWMTKN-1-").ok_or_else(form)?;
+        let (digest, secret) = rest.split_once('-').ok_or_else(form)?;
         if digest.len() != DIGEST {
-            return Err(TokenError::Digest);
+            return Err(digest_is_wrong());
         }
         if secret.len() != SECRET {
-            return Err(TokenError::Secret);
+            return Err(secret_is_wrong());
         }
-        let digest = base36(digest).ok_or(TokenError::Digest)?.to_bytes_be();
-        let bits = base36(secret).ok_or(TokenError::Secret)?.bits();
+        let digest = base36(digest).ok_or_else(digest_is_wrong)?.to_bytes_be();
+        let bits = base36(secret).ok_or_else(secret_is_wrong)?.bits();
         if bits > 128 {
-            return Err(TokenError::Secret);
+            return Err(secret_is_wrong());
         }
         let mut ca_digest = [0; 32];
-        let from = ca_digest.len().checked_sub(digest.len()).ok_or(TokenError::Digest)?;
+        let from = ca_digest.len().checked_sub(digest.len()).ok_or_else(digest_is_wrong)?;
         ca_digest[from..].copy_from_slice(&digest);
         Ok(Self { ca_digest })
     }
@@ -89,23 +77,53 @@ mod tests {
     fn what_is_no_token_is_an_error() {
         let (digest, secret) = ("0".repeat(50), "0".repeat(25));
         for (token, wanted) in [
-            (String::new(), TokenError::Form),
-            (format!("SWMTKN-2-{digest}-{secret}"), TokenError::Form),
-            (format!("SWMTKN-1-{digest}"), TokenError::Form),
-            (format!("SWMTKN-1-{digest}0-{secret}"), TokenError::Digest),
-            (format!("SWMTKN-1-{}-{secret}", "z".repeat(50)), TokenError::Digest),
-            (format!("SWMTKN-1-{}-{secret}", "A".repeat(50)), TokenError::Digest),
-            (format!("SWMTKN-1-{}-{secret}", "_".repeat(50)), TokenError::Digest),
-            (format!("SWMTKN-1-{digest}-{secret}0"), TokenError::Secret),
-            (format!("SWMTKN-1-{digest}-{}", "z".repeat(25)), TokenError::Secret),
-            (format!("SWMTKN-1-{digest}-+{}", "0".repeat(24)), TokenError::Secret),
-            (format!("SWMTKN-1-{digest}-{secret}-"), TokenError::Secret),
+            (String::new(), "it is not of the form SWMTKN-1-DIGEST-SECRET"),
+            (
+                format!("SWMTKN-2-{digest}-{secret}"),
+                "it is not of the form SWMTKN-1-DIGEST-SECRET",
+            ),
+            (
+                format!("SWMTKN-1-{digest}"),
+                "it is not of the form SWMTKN-1-DIGEST-SECRET",
+            ),
+            (
+                format!("SWMTKN-1-{digest}0-{secret}"),
+                "its digest is not a SHA-256 in 50 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{}-{secret}", "z".repeat(50)),
+                "its digest is not a SHA-256 in 50 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{}-{secret}", "A".repeat(50)),
+                "its digest is not a SHA-256 in 50 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{}-{secret}", "_".repeat(50)),
+                "its digest is not a SHA-256 in 50 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{digest}-{secret}0"),
+                "its secret is not 16 bytes in 25 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{digest}-{}", "z".repeat(25)),
+                "its secret is not 16 bytes in 25 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{digest}-+{}", "0".repeat(24)),
+                "its secret is not 16 bytes in 25 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{digest}-{secret}-"),
+                "its secret is not 16 bytes in 25 letters of base 36",
+            ),
             (
                 format!("SWMTKN-1-{digest}-f5lxx1zz5pnorynqglhzmsp34"),
-                TokenError::Secret,
+                "its secret is not 16 bytes in 25 letters of base 36",
             ),
         ] {
-            assert_eq!(JoinToken::parse(&token), Err(wanted), "{token}");
+            assert_eq!(JoinToken::parse(&token).unwrap_err().to_string(), wanted, "{token}");
         }
     }
 }

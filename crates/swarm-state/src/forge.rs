@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use kraken_foundation::{Error, Kind, Result};
 use prost::Message;
 use zeroize::Zeroizing;
 
@@ -54,35 +55,26 @@ impl std::fmt::Debug for StateKind {
     }
 }
 
-/// Why a swarm's state cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// There is no manager to lead it.
-    #[error("the swarm has no manager; give a node the role manager")]
-    NoManager,
-    /// Two nodes have one number.
-    #[error("two nodes of the swarm have the number {0}")]
-    Twice(u32),
-    /// It has no such node.
-    #[error("the swarm has no node {0}")]
-    NoNode(u32),
-    /// A certificate could not be made.
-    #[error("making a certificate of the swarm: {0}")]
-    Certificate(#[from] x509_cert::builder::Error),
-    /// A key could not be written.
-    #[error("writing a key of the swarm: {0}")]
-    Key(#[from] p256::pkcs8::Error),
-    /// A log could not be sealed.
-    #[error("sealing the swarm's log")]
-    Seal,
+fn making(error: x509_cert::builder::Error) -> Error {
+    let text = format!("making a certificate of the swarm: {error}");
+    Error::of(error).with_kind(Kind::Internal).context(text)
+}
+
+fn writing(error: p256::pkcs8::Error) -> Error {
+    let text = format!("writing a key of the swarm: {error}");
+    Error::of(error).with_kind(Kind::Internal).context(text)
+}
+
+fn sealing() -> Error {
+    Error::new(Kind::Internal, "sealing the swarm's log")
 }
 
 /// Returns the token with which a node joins the swarm of these keys.
 ///
 /// # Errors
-/// [`StateError`] when the root certificate cannot be made.
-pub fn token(keys: &ClusterKeys, role: Role) -> Result<Token, StateError> {
-    Ok(token_for(keys, role, &Authority::new(keys)?))
+/// When the root certificate cannot be made.
+pub fn token(keys: &ClusterKeys, role: Role) -> Result<Token> {
+    Ok(token_for(keys, role, &Authority::new(keys).map_err(making)?))
 }
 
 fn token_for(keys: &ClusterKeys, role: Role, authority: &Authority) -> Token {
@@ -113,14 +105,17 @@ impl<'a> StateWriter<'a> {
     /// Prepares the parts that all nodes have in common.
     ///
     /// # Errors
-    /// [`StateError`] when the swarm is impossible.
-    pub fn new(keys: &'a ClusterKeys, spec: &'a Spec) -> Result<Self, StateError> {
-        let first = spec.first_manager().ok_or(StateError::NoManager)?;
+    /// [`Kind::Usage`] when the swarm has no manager, or two nodes with one number.
+    pub fn new(keys: &'a ClusterKeys, spec: &'a Spec) -> Result<Self> {
+        let first = spec
+            .first_manager()
+            .ok_or_else(|| Error::new(Kind::Usage, "the swarm has no manager; give a node the role manager"))?;
         let mut numbers = BTreeSet::new();
         if let Some(twice) = spec.nodes.iter().find(|node| !numbers.insert(node.number)) {
-            return Err(StateError::Twice(twice.number));
+            let text = format!("two nodes of the swarm have the number {}", twice.number);
+            return Err(Error::new(Kind::Usage, text));
         }
-        let authority = Authority::new(keys)?;
+        let authority = Authority::new(keys).map_err(making)?;
         Ok(Self {
             keys,
             spec,
@@ -158,13 +153,19 @@ impl<'a> StateWriter<'a> {
     /// Returns the state of one node: each folder comes before its contents.
     ///
     /// # Errors
-    /// [`StateError`] when there is no such node, or a library refuses.
-    pub fn node(&self, number: u32) -> Result<Vec<StateEntry>, StateError> {
-        let node = self.spec.node(number).ok_or(StateError::NoNode(number))?;
+    /// [`Kind::Usage`] when there is no such node; otherwise when a library refuses.
+    pub fn node(&self, number: u32) -> Result<Vec<StateEntry>> {
+        let node = self
+            .spec
+            .node(number)
+            .ok_or_else(|| Error::new(Kind::Usage, format!("the swarm has no node {number}")))?;
         let carries_log = number == self.first.number;
-        let (key, certificate) = self.authority.issue(self.keys, &self.ids, number, node.role)?;
+        let (key, certificate) = self
+            .authority
+            .issue(self.keys, &self.ids, number, node.role)
+            .map_err(making)?;
         let dek = self.keys.bytes::<32>(&format!("raft dek {number}"));
-        let key = key_pem::key_pem(&key, carries_log.then_some(&*dek))?;
+        let key = key_pem::key_pem(&key, carries_log.then_some(&*dek)).map_err(writing)?;
         let mut state = vec![
             folder("", 0o700),
             file(
@@ -208,7 +209,7 @@ impl<'a> StateWriter<'a> {
     }
 
     /// Returns the raft log of the first manager.
-    fn log(&self, node: &Member, dek: &[u8; 32]) -> Result<Vec<u8>, StateError> {
+    fn log(&self, node: &Member, dek: &[u8; 32]) -> Result<Vec<u8>> {
         let raft_id = id::raft_id(self.keys, node.number);
         let member = RaftMember {
             raft_id,
@@ -230,7 +231,7 @@ impl<'a> StateWriter<'a> {
             worker: &self.worker,
             manager: &self.manager,
         };
-        let request = objects.request().ok_or(StateError::Seal)?;
+        let request = objects.request().ok_or_else(sealing)?;
         let entries = [
             (CONF_CHANGE, Zeroizing::new(change.encode_to_vec())),
             (0, Zeroizing::new(request.encode_to_vec())),
@@ -243,7 +244,7 @@ impl<'a> StateWriter<'a> {
                 kind: Some(kind),
                 term: Some(TERM),
                 index: Some(index),
-                data: Some(sealed::seal(dek, &plain).ok_or(StateError::Seal)?),
+                data: Some(sealed::seal(dek, &plain).ok_or_else(sealing)?),
             });
         }
         wal.state(&HardState {

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use hkdf::Hkdf;
+use kraken_foundation::{Error, Kind, Result};
 use p256::SecretKey;
 use serde::Deserialize;
 use sha2::Sha256;
@@ -24,18 +25,9 @@ pub struct ClusterKeys {
     seed: [u8; SEED],
 }
 
-/// Why there are no keys. The error never contains any text of the file.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysError {
-    /// The system's random source failed.
-    #[error("asking the system for random numbers: {0}")]
-    Random(getrandom::Error),
-    /// The text is not a key file.
-    #[error("it is no key file of kraken-flash: {0}")]
-    Format(&'static str),
-    /// Another version of kraken-flash made it.
-    #[error("it has version {0}, and this kraken-flash knows version {VERSION} only; use a newer one")]
-    Version(u32),
+/// What is said of a text that is not a key file. It never contains any of the text.
+fn no_keys(why: &str) -> Error {
+    Error::new(Kind::Damaged, format!("it is no key file of kraken-flash: {why}"))
 }
 
 /// The key file: TOML.
@@ -50,10 +42,11 @@ impl ClusterKeys {
     /// Makes new keys from the system's random source.
     ///
     /// # Errors
-    /// [`KeysError::Random`] when the source fails.
-    pub fn generate() -> Result<Self, KeysError> {
+    /// When the source fails.
+    pub fn generate() -> Result<Self> {
         let mut seed = [0; SEED];
-        getrandom::fill(&mut seed).map_err(KeysError::Random)?;
+        getrandom::fill(&mut seed)
+            .map_err(|error| Error::new(Kind::Io, format!("asking the system for random numbers: {error}")))?;
         Ok(Self { seed })
     }
 
@@ -65,15 +58,20 @@ impl ClusterKeys {
     /// Reads the text of a key file.
     ///
     /// # Errors
-    /// [`KeysError`] when it is not one; the error never contains any of the text.
-    pub fn parse(text: &str) -> Result<Self, KeysError> {
-        let file: File = toml::from_str(text).map_err(|_| KeysError::Format("it must say `version` and `seed`"))?;
+    /// [`Kind::Damaged`] when it is not one, [`Kind::Unsupported`] when it is of another version;
+    /// the error never contains any of the text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let file: File = toml::from_str(text).map_err(|_| no_keys("it must say `version` and `seed`"))?;
         if file.version != VERSION {
-            return Err(KeysError::Version(file.version));
+            let text = format!(
+                "it has version {}, and this kraken-flash knows version {VERSION} only; use a newer one",
+                file.version
+            );
+            return Err(Error::new(Kind::Unsupported, text));
         }
         let mut keys = Self { seed: [0; SEED] };
         hex::decode_to_slice(file.seed.as_bytes(), &mut keys.seed)
-            .map_err(|_| KeysError::Format("its seed is not 64 hexadecimal digits"))?;
+            .map_err(|_| no_keys("its seed is not 64 hexadecimal digits"))?;
         Ok(keys)
     }
 

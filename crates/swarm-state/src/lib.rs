@@ -48,11 +48,10 @@ mod wal;
 
 pub use authority::{NOT_AFTER, NOT_BEFORE};
 pub use docker_state::MANAGER_PORT;
-pub use forge::{StateEntry, StateError, StateKind, StateWriter, cluster_id, token};
-pub use keys::{ClusterKeys, KeysError};
+pub use forge::{StateEntry, StateKind, StateWriter, cluster_id, token};
+pub use keys::ClusterKeys;
 pub use spec::{Availability, Member, Role, Spec};
 pub use token::Token;
-pub use token::TokenError;
 
 /// The folder on a node in which Docker keeps the state of its swarm: all paths of this crate are
 /// relative to it.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use kraken_foundation::{Error, Kind, Result};
 use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -12,20 +13,6 @@ use super::id::base36;
 /// Digits of the digest and of the secret, in base 36.
 const DIGEST: usize = 50;
 const SECRET: usize = 25;
-
-/// Why a text is not a join token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// Not of the form `SWMTKN-1-…-…`.
-    #[error("it is not of the form SWMTKN-1-DIGEST-SECRET")]
-    Form,
-    /// The digest is not 50 digits of base 36, or larger than a SHA-256.
-    #[error("its digest is not a SHA-256 in 50 letters of base 36")]
-    Digest,
-    /// The secret is not 25 digits of base 36, or larger than 16 bytes.
-    #[error("its secret is not 16 bytes in 25 letters of base 36")]
-    Secret,
-}
 
 /// A token that lets a node into the swarm. Never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,16 +29,18 @@ impl Token {
     /// removed.
     ///
     /// # Errors
-    /// [`TokenError`] when it is not one; the error does not repeat the text.
-    pub fn parse(text: &str) -> Result<Self, TokenError> {
+    /// [`Kind::Damaged`] when it is not one; the error does not repeat the text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let bad = |why| Error::new(Kind::Damaged, why);
         let text = text.trim_ascii();
-        let rest = text.strip_prefix("SWMTKN-1-").ok_or(TokenError::Form)?;
-        let (digest, secret) = rest.split_once('-').ok_or(TokenError::Form)?;
+        let form = || bad("it is not of the form SWMTKN-1-DIGEST-SECRET");
+        let rest = text.strip_prefix("SWMTKN-1-").ok_or_else(form)?;
+        let (digest, secret) = rest.split_once('-').ok_or_else(form)?;
         if !is_number(digest, DIGEST, 256) {
-            return Err(TokenError::Digest);
+            return Err(bad("its digest is not a SHA-256 in 50 letters of base 36"));
         }
         if !is_number(secret, SECRET, 128) {
-            return Err(TokenError::Secret);
+            return Err(bad("its secret is not 16 bytes in 25 letters of base 36"));
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
@@ -99,23 +88,41 @@ mod tests {
         );
         assert!(Token::parse(&format!(" SWMTKN-1-{digest}-{secret}\n")).is_ok());
         for (text, wanted) in [
-            (String::new(), TokenError::Form),
-            (format!("SWMTKN-2-{digest}-{secret}"), TokenError::Form),
-            (format!("SWMTKN-1-{digest}"), TokenError::Form),
-            (format!("SWMTKN-1-{digest}0-{secret}"), TokenError::Digest),
-            (format!("SWMTKN-1-{}-{secret}", "z".repeat(50)), TokenError::Digest),
+            (String::new(), "it is not of the form SWMTKN-1-DIGEST-SECRET"),
+            (
+                format!("SWMTKN-2-{digest}-{secret}"),
+                "it is not of the form SWMTKN-1-DIGEST-SECRET",
+            ),
+            (
+                format!("SWMTKN-1-{digest}"),
+                "it is not of the form SWMTKN-1-DIGEST-SECRET",
+            ),
+            (
+                format!("SWMTKN-1-{digest}0-{secret}"),
+                "its digest is not a SHA-256 in 50 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{}-{secret}", "z".repeat(50)),
+                "its digest is not a SHA-256 in 50 letters of base 36",
+            ),
             (
                 format!("SWMTKN-1-{}-{secret}", digest.to_uppercase()),
-                TokenError::Digest,
+                "its digest is not a SHA-256 in 50 letters of base 36",
             ),
-            (format!("SWMTKN-1-{digest}-{secret}-"), TokenError::Secret),
-            (format!("SWMTKN-1-{digest}-+{}", &secret[1..]), TokenError::Secret),
+            (
+                format!("SWMTKN-1-{digest}-{secret}-"),
+                "its secret is not 16 bytes in 25 letters of base 36",
+            ),
+            (
+                format!("SWMTKN-1-{digest}-+{}", &secret[1..]),
+                "its secret is not 16 bytes in 25 letters of base 36",
+            ),
             (
                 format!("SWMTKN-1-{digest}-f5lxx1zz5pnorynqglhzmsp34"),
-                TokenError::Secret,
+                "its secret is not 16 bytes in 25 letters of base 36",
             ),
         ] {
-            assert_eq!(Token::parse(&text).err(), Some(wanted), "{text}");
+            assert_eq!(Token::parse(&text).unwrap_err().to_string(), wanted, "{text}");
         }
     }
 }

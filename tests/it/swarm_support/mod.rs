@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use kraken_swarm_check::{Mode, NodeState, ReadError, StateFiles, read};
+use kraken_swarm_check::{Mode, NodeState, StateFiles, read};
 
 /// The first segment of a raft log.
 pub const SEGMENT: &str = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal";
@@ -59,7 +59,7 @@ impl Files {
         self
     }
 
-    pub fn read(&self) -> Result<Option<NodeState>, ReadError> {
+    pub fn read(&self) -> kraken_foundation::Result<Option<NodeState>> {
         read(self)
     }
 

@@ -109,7 +109,7 @@ pub enum ProvisionError {
     },
     /// The swarm's state cannot be written.
     #[error("writing the state of the swarm")]
-    Swarm(#[from] kraken_swarm_state::StateError),
+    Swarm(#[from] kraken_foundation::Error),
     /// The image lacks something that the cluster's settings need.
     #[error("provisioning the image: it has no {what}; {help}")]
     Missing {
