@@ -190,7 +190,7 @@ impl From<io::Error> for Error {
 }
 
 /// Puts a sentence before an error of any type.
-pub trait Context<T, E> {
+pub trait Context<T> {
     /// Says what was being done, as a gerund, to which file: `reading /etc/fstab`. A cause that the
     /// system gave is in the same sentence.
     ///
@@ -203,15 +203,9 @@ pub trait Context<T, E> {
     /// # Errors
     /// The error that it is called on, with that sentence before it.
     fn context<S: Into<Cow<'static, str>>>(self, text: impl FnOnce() -> S) -> Result<T>;
-
-    /// As [`context`](Self::context), with a sentence that is made of the error and quotes it.
-    ///
-    /// # Errors
-    /// The error that it is called on, with that sentence before it.
-    fn quoted<S: Into<Cow<'static, str>>>(self, text: impl FnOnce(&E) -> S) -> Result<T>;
 }
 
-impl<T, E: StdError + Send + Sync + 'static> Context<T, E> for std::result::Result<T, E> {
+impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<T, E> {
     fn doing(self, gerund: &str, path: impl AsRef<Path>) -> Result<T> {
         self.map_err(|error| {
             let path = path.as_ref().display();
@@ -225,13 +219,6 @@ impl<T, E: StdError + Send + Sync + 'static> Context<T, E> for std::result::Resu
 
     fn context<S: Into<Cow<'static, str>>>(self, text: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|error| Error::sentence(kind_of(&error), text().into(), Some(Box::new(error))))
-    }
-
-    fn quoted<S: Into<Cow<'static, str>>>(self, text: impl FnOnce(&E) -> S) -> Result<T> {
-        self.map_err(|error| {
-            let text = text(&error).into();
-            Error::sentence(kind_of(&error), text, Some(Box::new(error)))
-        })
     }
 }
 
@@ -331,17 +318,6 @@ mod tests {
         let ours = Error::of(Error::new(Kind::Full, "no room").with_help("make some"));
         assert_eq!((ours.kind(), ours.help()), (Kind::Full, Some("make some")));
         assert_eq!(shown(&ours), ["no room"]);
-    }
-
-    #[test]
-    fn a_sentence_can_quote_its_cause() {
-        let error = Err::<(), _>(Differs(7))
-            .quoted(|error| format!("the card is not right: {error}"))
-            .unwrap_err();
-        assert_eq!(
-            shown(&error),
-            ["the card is not right: sector 7 differs", "sector 7 differs"]
-        );
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! of them promises it to other programs, so this crate was compared with what real daemons wrote
 //! (`tests/it/swarm_read.rs`).
 //!
-//! This crate shares no code of the format with `kraken-swarm-state`, which writes it, never changes
+//! This crate shares no code of the format with `kraken-swarm-state`, the writer, never changes
 //! anything, and never prints a secret.
 //!
 //! ```
