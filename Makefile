@@ -32,7 +32,7 @@ help:
 	@echo "make demo   install what is needed, build, compose a Debian base, bake seven images into $(IMAGES)/, check them"
 	@echo "make test   install what is needed and run every test: fast ones, those on a real base, those that need root, those on real dockerds, those that boot in QEMU"
 	@echo "make test-full  all that, and what takes longest: seven nodes, broken cards and a Pi 3B in QEMU, and more"
-	@echo "make lint   formatting, clippy, shellcheck, licences, layers of the workspace, links, words, documentation"
+	@echo "make lint   formatting, clippy, shellcheck, licences, layers of the workspace, links, words, spelling, documentation"
 	@echo "make bench  measure it beside the tools one would take instead (PARTS=\"raw reflink patches cold docker\"; first-boot, in QEMU, only by name)"
 	@echo "make bench-swarm  how soon seven nodes are a swarm, beside Docker's own commands (root)"
 	@echo "make bench-cards  how long a card takes, beside dd, xz | dd and bmaptool (root)"
@@ -108,6 +108,7 @@ lint: setup-lint
 	@$(STAGE) layers cargo xtask layers
 	@$(STAGE) links cargo xtask links
 	@$(STAGE) words cargo xtask words
+	@$(STAGE) spelling target/lint-tools/bin/typos --config .config/typos.toml
 	@$(STAGE) documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 	@echo "security advisories need a download; where the network allows it, run: cargo deny check advisories"
 

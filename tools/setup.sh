@@ -28,7 +28,7 @@ TEST="$DEMO qemu-system-arm qemu-utils openssh-client gdisk bmap-tools faketime 
 case ${1:-} in
   demo) PACKAGES=$DEMO ;;
   test) PACKAGES=$TEST ;;
-  lint) PACKAGES="build-essential shellcheck" ;;
+  lint) PACKAGES="build-essential shellcheck python3-venv" ;;
   bench) PACKAGES="build-essential coreutils xz-utils btrfs-progs xfsprogs util-linux mount fdisk e2fsprogs dpkg $EMULATOR mtools qemu-system-arm qemu-utils openssh-client
     bmap-tools nbdkit libnbd-bin fuse3 python3" ;;
   fuzz) PACKAGES="build-essential dosfstools mtools fdisk e2fsprogs" ;;
@@ -96,6 +96,19 @@ release_tools() {
 }
 ZIG=0.17.1 ZIGBUILD=0.24.1
 
+# Installs typos, which checks spelling. It is pinned: other versions know other words.
+lint_tools() {
+  local folder
+  folder=$(dirname "$0")/../target/lint-tools
+  "$folder/bin/typos" --version 2>/dev/null | grep -qx "typos-cli $TYPOS" && return
+  echo "setup: installing typos $TYPOS into target/lint-tools"
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check "typos==$TYPOS" ||
+    fail "typos cannot be installed; the network or the package index may be out of reach"
+}
+TYPOS=1.52.0
+
 WANTED=$(missing | tr '\n' ' ')
 if [ -n "$WANTED" ]; then
   echo "setup: installing $WANTED"
@@ -114,7 +127,7 @@ fi
 command -v cargo >/dev/null || fail "Rust is missing: install a toolchain with cargo, rustfmt and clippy"
 case $1 in
   test) cargo_tool nextest cargo-nextest ;;
-  lint) cargo_tool deny cargo-deny ;;
+  lint) cargo_tool deny cargo-deny; lint_tools ;;
   fuzz) cargo_tool fuzz cargo-fuzz ;;
   # mdbook is built without its web server.
   book) command -v mdbook >/dev/null || build_tool mdbook --no-default-features --features search ;;

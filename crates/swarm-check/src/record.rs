@@ -277,10 +277,10 @@ mod tests {
         bytes
     }
 
-    fn log(datas: &[&[u8]]) -> Vec<u8> {
+    fn log(entries: &[&[u8]]) -> Vec<u8> {
         let mut bytes = frame(4, 0, b"");
         let mut chain = 0;
-        for data in datas {
+        for data in entries {
             chain = checksum(chain, data);
             bytes.extend(frame(2, chain, data));
         }

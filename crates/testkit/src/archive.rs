@@ -250,7 +250,7 @@ impl Builder {
             Some(Damage::Unsigned) => release.into_bytes(),
             Some(Damage::SignedText) => {
                 let text = String::from_utf8(gpg.sign(&release)).expect("armor");
-                text.replacen("Origin: Test", "Origin: Tast", 1).into_bytes()
+                text.replacen("Origin: Test", "Origin: Rest", 1).into_bytes()
             }
             Some(Damage::OtherKey) => {
                 let other = tempfile::tempdir().expect("a folder");

@@ -181,7 +181,7 @@ fn common(program: String) -> Vec<Case> {
             replace_in_boot(image, "/cmdline.txt", "root=PARTUUID=", "root=PARTUUID=f");
         }),
         case("a kernel option", &["boot:/cmdline.txt"], |image| {
-            replace_in_boot(image, "/cmdline.txt", "cgroup_enable=memory", "cgroup_enable=nothin");
+            replace_in_boot(image, "/cmdline.txt", "cgroup_enable=memory", "cgroup_enable=cpuset");
         }),
         case("the table of mounts", &["root:/etc/fstab mounts PARTUUID="], |image| {
             let text = String::from_utf8(image.root_file("/etc/fstab")).unwrap();
@@ -245,7 +245,7 @@ fn cloud_init() -> Vec<Case> {
             "a byte of user-data",
             &["boot:/user-data has another content"],
             |image| {
-                replace_in_boot(image, "/user-data", "ssh_pwauth: false", "ssh_pwauth: fals3");
+                replace_in_boot(image, "/user-data", "ssh_pwauth: false", "ssh_pwauth: maybe");
             },
         ),
         case("the address", &["boot:/network-config has another content"], |image| {

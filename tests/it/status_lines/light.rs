@@ -212,6 +212,6 @@ fn a_module_is_asked_for_only_where_the_kernel_has_not_got_it() {
 #[test]
 fn a_slip_in_the_argument_is_said() {
     let board = Board::new("ACT", RASPBERRY, "");
-    assert_eq!(board.light("redy"), Some(2));
+    assert_eq!(board.light("readied"), Some(2));
     assert_eq!(board.of("ACT", "brightness"), "7");
 }
