@@ -258,10 +258,10 @@ impl<'a> Running<'a> {
         shell.run(script, limit, self.run.interrupt)
     }
 
-    /// Runs the probe once. Returns its output, or why it could not run.
-    pub(super) fn probe(&mut self) -> Result<ProbeOutput, String> {
+    /// Runs the parts of the probe that are wanted. Returns their output, or why they could not run.
+    pub(super) fn probe(&mut self, is_wanted: impl Fn(&str) -> bool) -> Result<ProbeOutput, String> {
         let network = &self.run.plan.cluster.network;
-        let script = probe::script(&self.run.plan.cluster.user.name, network.gateway);
+        let script = probe::script(&self.run.plan.cluster.user.name, network.gateway, is_wanted);
         self.run_probe(&script)
     }
 

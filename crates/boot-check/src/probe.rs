@@ -54,6 +54,13 @@ impl ProbeOutput {
         serde_json::from_str(self.text(name)?).ok()
     }
 
+    /// Returns the parts with these names alone.
+    #[cfg(test)]
+    pub(super) fn only(&self, names: &[&str]) -> Self {
+        let parts = self.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        Self(parts.map(|(name, part)| (name.clone(), part.clone())).collect())
+    }
+
     /// Returns a property of a unit: `unit("docker.service", "ActiveState")`; `None` if the unit
     /// does not exist.
     pub(super) fn unit(&self, id: &str, property: &str) -> Option<&str> {
@@ -67,38 +74,66 @@ impl ProbeOutput {
     }
 }
 
-/// Returns the script for a guest with the account `user` and the gateway `gateway`. Both come from
-/// a validated spec: a name of letters, digits, `-` and `_`, and an address.
-pub(super) fn script(user: &str, gateway: Ipv4Addr) -> String {
-    format!(
-        r#"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-part() {{ printf '\n@@ %s\n' "$1"; shift; timeout 60 "$@" 2>&1; printf '\n@@= %s\n' "$?"; }}
-part boot cat /proc/sys/kernel/random/boot_id
-part kernel uname -srm
-part hostname hostname
-part hostname-file cat /etc/hostname
-part addresses ip -j addr
-part routes ip -j -4 route
-part ping ping -n -c 1 -W 5 {gateway}
-part neighbour ip -4 neigh show {gateway}
-part root findmnt -n -o SOURCE,FSTYPE,OPTIONS /
-part room df -P -k /
-part cloud-init sh -c 'exec 2>/dev/null; command -v cloud-init >/dev/null || {{ echo absent; ls /boot/firmware/user-data /boot/user-data; }}; ls /run/cloud-init/enabled /run/cloud-init/disabled; true'
-part cloud-init-status cat /run/cloud-init/status.json
-part cloud-init-result cat /run/cloud-init/result.json
-part passwd getent passwd {user}
-part groups id -nG {user}
-part keys sh -c 'cat "$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys"'
-part packages sh -c 'dpkg-query -W -f "\${{db:Status-Abbrev}} \${{Package}}\n" | grep -v "^.[ic] "; true'
-part marks ls -A /var/lib/kraken-flash
-part units systemctl show --property=Id,LoadState,ActiveState,SubState,Result docker.service kraken-configure.service kraken-packages.service kraken-swarm.service multi-user.target
-part node-id cat /etc/kraken-flash/swarm-node-id
-part held cat /run/kraken-flash/swarm-held
-part failed systemctl list-units --failed --plain --no-legend --no-pager
-if systemctl -q is-active docker.service; then part docker docker info --format '{{{{json .}}}}'; fi
-"#
-    )
+/// Returns the script for a guest with the account `user` and the gateway `gateway`, with the parts
+/// that `is_wanted`. Both come from a validated spec: a name of letters, digits, `-` and `_`, and an
+/// address.
+pub(super) fn script(user: &str, gateway: Ipv4Addr, is_wanted: impl Fn(&str) -> bool) -> String {
+    let mut script = String::from(HEAD);
+    for (name, command) in PARTS.iter().filter(|(name, _)| is_wanted(name)) {
+        let command = command.replace("USER", user).replace("GATEWAY", &gateway.to_string());
+        script.push_str(&match *name {
+            // The program itself takes some seconds of the processor to find that nothing answers.
+            "docker" => format!("if systemctl -q is-active docker.service; then part docker {command}; fi\n"),
+            _ => format!("part {name} {command}\n"),
+        });
+    }
+    script
 }
+
+const HEAD: &str = r#"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+part() { printf '\n@@ %s\n' "$1"; shift; timeout 60 "$@" 2>&1; printf '\n@@= %s\n' "$?"; }
+"#;
+
+/// The parts of a probe, each with its command.
+const PARTS: &[(&str, &str)] = &[
+    ("boot", "cat /proc/sys/kernel/random/boot_id"),
+    ("kernel", "uname -srm"),
+    ("hostname", "hostname"),
+    ("hostname-file", "cat /etc/hostname"),
+    ("addresses", "ip -j addr"),
+    ("routes", "ip -j -4 route"),
+    ("ping", "ping -n -c 1 -W 5 GATEWAY"),
+    ("neighbour", "ip -4 neigh show GATEWAY"),
+    ("root", "findmnt -n -o SOURCE,FSTYPE,OPTIONS /"),
+    ("room", "df -P -k /"),
+    (
+        "cloud-init",
+        "sh -c 'exec 2>/dev/null; command -v cloud-init >/dev/null || { echo absent; ls /boot/firmware/user-data /boot/user-data; }; \
+         ls /run/cloud-init/enabled /run/cloud-init/disabled; true'",
+    ),
+    ("cloud-init-status", "cat /run/cloud-init/status.json"),
+    ("cloud-init-result", "cat /run/cloud-init/result.json"),
+    ("passwd", "getent passwd USER"),
+    ("groups", "id -nG USER"),
+    (
+        "keys",
+        "sh -c 'cat \"$(getent passwd USER | cut -d: -f6)/.ssh/authorized_keys\"'",
+    ),
+    (
+        "packages",
+        "sh -c 'dpkg-query -W -f \"\\${db:Status-Abbrev} \\${Package}\\n\" | grep -v \"^.[ic] \"; true'",
+    ),
+    ("marks", "ls -A /var/lib/kraken-flash"),
+    (
+        "units",
+        "systemctl show --property=Id,LoadState,ActiveState,SubState,Result \
+         docker.service kraken-configure.service kraken-packages.service kraken-swarm.service multi-user.target",
+    ),
+    ("node-id", "cat /etc/kraken-flash/swarm-node-id"),
+    ("held", "cat /run/kraken-flash/swarm-held"),
+    ("failed", "systemctl list-units --failed --plain --no-legend --no-pager"),
+    ("docker", "docker info --format '{{json .}}'"),
+];
 
 /// The script whose output `judge::limits` judges: systemd's data on its manager, its
 /// configuration, its units and their starts. The globs are for systemctl, which expands them to
@@ -115,6 +150,43 @@ part limits-journal journalctl --boot --quiet --no-pager --output=json --output-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_probe_asks_for_what_is_wanted_and_sh_accepts_it() {
+        let gateway = Ipv4Addr::new(192, 168, 3, 1);
+        let two = script("kraken", gateway, |part| ["passwd", "ping"].contains(&part));
+        assert_eq!(
+            two.strip_prefix(HEAD),
+            Some("part ping ping -n -c 1 -W 5 192.168.3.1\npart passwd getent passwd kraken\n")
+        );
+        // Here as on a node, but for Docker: every part begins and ends.
+        let all = script("root", Ipv4Addr::LOCALHOST, |part| part != "docker");
+        let output = std::process::Command::new("sh").args(["-c", &all]).output().unwrap();
+        let output = ProbeOutput::parse(&String::from_utf8_lossy(&output.stdout));
+        for (name, _) in PARTS.iter().filter(|(name, _)| *name != "docker") {
+            assert!(output.part(name).is_some(), "{name}");
+        }
+        assert!(output.text("passwd").unwrap().starts_with("root:"));
+        assert!(
+            output
+                .part("packages")
+                .unwrap()
+                .text
+                .lines()
+                .all(|line| line.split(' ').count() >= 2)
+        );
+    }
+
+    #[test]
+    fn every_part_of_a_check_can_be_asked_for() {
+        let limits = |name: &str| LIMITS.contains(&format!("part {name} "));
+        for rule in crate::judge::RULES {
+            for name in rule.reads {
+                let is_known = PARTS.iter().any(|(known, _)| known == name) || limits(name);
+                assert!(is_known, "{}: {name}", rule.name);
+            }
+        }
+    }
 
     #[test]
     fn the_output_is_split_into_parts() {

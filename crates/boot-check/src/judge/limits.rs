@@ -34,20 +34,22 @@ const KILLED: [&str; 6] = [
     "/start timed out",
 ];
 
+/// The parts of [`crate::probe::LIMITS`].
+pub(super) const READS: [&str; 5] = [
+    "limits-manager",
+    "limits-conf",
+    "limits-line",
+    "limits-units",
+    "limits-journal",
+];
+
 /// Judges the output of [`crate::probe::LIMITS`].
 pub(super) fn time_limits(probe: &ProbeOutput, view: &NodeView<'_>) -> Verdict {
     let expected = "every unit up within the limit that it has on the card";
-    let parts = [
-        "limits-manager",
-        "limits-conf",
-        "limits-line",
-        "limits-units",
-        "limits-journal",
-    ];
-    if let Some(missing) = parts.iter().find(|part| probe.text(part).is_none()) {
+    if let Some(missing) = READS.iter().find(|part| probe.text(part).is_none()) {
         return Verdict::not_yet(expected, format!("{missing}: {}", seen(probe, missing)));
     }
-    let [manager, conf, line, units, journal] = parts.map(|part| probe.text(part).unwrap_or_default());
+    let [manager, conf, line, units, journal] = READS.map(|part| probe.text(part).unwrap_or_default());
     let units: Vec<Unit<'_>> = units
         .split("\n\n")
         .map(Unit)

@@ -36,8 +36,8 @@ fn head<'a>(probe: &'a str, name: &str) -> &'a str {
 }
 
 /// Returns a line for each check: the kind of its verdict (`good`, `bad`, `not yet`, `nothing`) and
-/// what was seen.
-fn verdicts(probe: &str) -> Vec<String> {
+/// what was seen. Each check is shown the whole probe, or the parts that it `reads` only.
+fn verdicts(probe: &str, reads_only: bool) -> Vec<String> {
     let mut cluster = cluster();
     cluster.user.ssh_keys = vec![head(probe, "key").to_owned()];
     let number: usize = head(probe, "node").parse().unwrap();
@@ -49,8 +49,12 @@ fn verdicts(probe: &str) -> Vec<String> {
         managers_are_there: true,
         limits: Limits::of(1.0),
     };
-    let probe = ProbeOutput::parse(probe);
+    let whole = ProbeOutput::parse(probe);
     let line = |rule: &Rule| {
+        let probe = match reads_only {
+            true => whole.only(rule.reads),
+            false => whole.clone(),
+        };
         let (what, seen) = match (rule.judge)(&probe, &view) {
             Verdict::Good(seen) => ("good", seen),
             Verdict::Bad { seen, cause, .. } => ("bad", format!("{seen} <- {}", cause.unwrap_or_default())),
@@ -66,8 +70,15 @@ fn verdicts(probe: &str) -> Vec<String> {
 #[test]
 fn every_check_says_of_each_what_it_shows() {
     for (name, probe, wanted) in PROBES {
-        let said = verdicts(probe).join("\n") + "\n";
+        let said = verdicts(probe, false).join("\n") + "\n";
         assert_eq!(said, wanted, "{name}:\n{said}");
+    }
+}
+
+#[test]
+fn a_check_reads_no_parts_but_those_that_it_declares() {
+    for (name, probe, _) in PROBES {
+        assert_eq!(verdicts(probe, true), verdicts(probe, false), "{name}");
     }
 }
 

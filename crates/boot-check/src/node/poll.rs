@@ -1,7 +1,7 @@
 //! Polls a node over SSH until all of its checks are settled.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::cuts::{POWER_CUTS, POWER_CUTS_TITLE};
 use super::super::judge::{self, RULES, Rule, TIME_LIMITS, Verdict};
@@ -11,8 +11,12 @@ use super::arrive::Lost;
 use super::{CONNECT, Running};
 use kraken_guest::BootError;
 
-/// The pause between two probes. Each probe costs the guest some seconds of its processor.
+/// The least pause between two probes.
 const PAUSE: Duration = Duration::from_secs(4);
+/// A probe costs the guest some seconds of its processor, more of them on a slow machine. The pause
+/// after a probe is so many times as long as the probe took, so that probes do not delay what they
+/// wait for.
+const REST: u32 = 2;
 /// How long no node may make progress before the open checks count as failed: on the reference
 /// machine, see [`super::super::context::Run::scaled_timeout`].
 const STANDSTILL: Duration = Duration::from_secs(300);
@@ -63,16 +67,21 @@ impl Running<'_> {
             })
             .collect();
         let mut login = Login::Untried;
+        let mut is_first = true;
         while !open.is_empty() || login == Login::Open {
             self.run.interrupt.check()?;
             if self.cuts.made() != cuts {
                 return Ok(true);
             }
             let limits_are_left = !open.is_empty() && open.iter().all(|(rule, _)| rule.name == TIME_LIMITS);
+            let since = Instant::now();
             let output = match limits_are_left {
                 true => self.run_probe(probe::LIMITS),
-                false => self.probe(),
+                // Later probes only ask for what is not known yet.
+                false => self.probe(|part| is_first || open.iter().any(|(rule, _)| rule.reads.contains(&part))),
             };
+            let took = since.elapsed();
+            is_first &= output.is_err();
             match output {
                 Ok(output) => self.judge(&output, &mut open, began),
                 Err(words) => {
@@ -116,7 +125,7 @@ impl Running<'_> {
                     self.settle(rule.name, rule.title, began, verdict);
                 }
             }
-            self.wait(PAUSE)?;
+            self.wait(PAUSE.max(took * REST))?;
         }
         Ok(true)
     }
