@@ -1,6 +1,6 @@
 //! What every crate of the workspace needs: the one [`Error`], the [`Job`] that long work is a part
 //! of, files that are written whole ([`atomic`]) and never through a link ([`named`]), advisory
-//! locks ([`lock`]), MAC addresses, and foreign text made safe to show.
+//! locks ([`lock`]), SHA-256 hashes, MAC addresses, and foreign text made safe to show.
 //!
 //! This crate knows nothing of images, nodes or clusters, and touches only the files that it is
 //! given.
@@ -33,7 +33,9 @@ pub mod lock;
 pub mod mac;
 pub mod named;
 pub mod progress;
+mod sha256;
 pub mod text;
 
 pub use error::{Context, Error, Kind, Result};
 pub use job::Job;
+pub use sha256::{NotASha256, Sha256Hash};
