@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Each node is a small patch over the golden image, written as NAME.img with its block map.
     let nodes = project.nodes(&[])?;
-    let inputs = ManifestInputs::new(&golden, project.config_sha256.clone());
+    let inputs = ManifestInputs::new(&golden, project.config_sha256);
     let images = Folder::open(&output)?.write(&golden, &nodes, inputs, Options::default(), job)?;
     for image in images {
         println!("{}  {}", image.node.hostname, image.path.display());

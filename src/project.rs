@@ -6,6 +6,7 @@ use std::{fs, io};
 
 use kraken_fetch::{Cache, CacheError, DownloadError, Downloads, Options};
 pub use kraken_foundation::Job;
+use kraken_foundation::Sha256Hash;
 pub use kraken_image::bake::Admission;
 use kraken_image::bake::{self, BakeError, Golden, Inputs};
 use kraken_image::base::{self, Base, BaseError};
@@ -15,7 +16,6 @@ use kraken_image::provision::{self, Assets, ProvisionError};
 use kraken_spec::daemon::Version;
 use kraken_spec::workspace::{MissingKeys, Surroundings, Workspace, WorkspaceError};
 use kraken_spec::{Cluster, Node};
-use sha2::{Digest, Sha256};
 
 /// Why a project cannot be opened, or an image cannot be made of it.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +70,8 @@ pub struct Project {
     pub workspace: Workspace,
     /// Templates and overlays.
     pub assets: Arc<Assets>,
-    /// SHA-256 of `kraken.toml`, in hexadecimal; `None` for the default cluster.
-    pub config_sha256: Option<String>,
+    /// SHA-256 of `kraken.toml`; `None` for the default cluster.
+    pub config_sha256: Option<Sha256Hash>,
     /// Where the lock file is, or will be.
     pub lock: PathBuf,
 }
@@ -259,10 +259,10 @@ pub fn now() -> u64 {
     now.map_or(0, |now| now.as_secs())
 }
 
-fn hash(path: &Path) -> Result<String, ProjectError> {
+fn hash(path: &Path) -> Result<Sha256Hash, ProjectError> {
     let failed = |source| ProjectError::Read {
         path: path.to_owned(),
         source,
     };
-    Ok(hex::encode(Sha256::digest(fs::read(path).map_err(failed)?)))
+    Ok(Sha256Hash::of(fs::read(path).map_err(failed)?))
 }

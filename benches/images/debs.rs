@@ -36,7 +36,7 @@ pub fn fetch(setting: &Setting, folder: &Path, cache: &Path) -> Result<Debs> {
         return Err(format!("{fetch:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     let said: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let base = said["sha256"].as_str().ok_or("`fetch --json` names no base")?;
+    let base = said["sha256"].as_str().ok_or("`fetch --json` names no base")?.parse()?;
     let lock = Lock::read(&folder.join(LOCK))?;
     let bake = lock
         .set_for(base)
@@ -48,9 +48,9 @@ pub fn fetch(setting: &Setting, folder: &Path, cache: &Path) -> Result<Debs> {
     let mut files = Vec::new();
     for package in &bake.packages {
         let file = named.join(format!("{}.deb", package.name));
-        let from = users.join(&package.sha256);
+        let from = users.join(package.sha256.to_string());
         fs::copy(&from, &file).map_err(|error| format!("copying {}: {error}", from.display()))?;
-        run(Command::new("cp").arg(&file).arg(kept.join(&package.sha256)))?;
+        run(Command::new("cp").arg(&file).arg(kept.join(package.sha256.to_string())))?;
         files.push(file);
     }
     Ok(Debs { bake, files })

@@ -74,7 +74,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     // The folder first: a folder that cannot be written to is found before minutes of downloading.
     let folder = Folder::open(&args.output)?;
     let baked = begun.bake()?;
-    let facts = ManifestInputs::new(&baked.golden, baked.loaded.project.config_sha256.clone());
+    let facts = ManifestInputs::new(&baked.golden, baked.loaded.project.config_sha256);
     let written = folder.write(&baked.golden, &baked.nodes()?, facts, options, session.job())?;
     // Another run may use the folder and the cache while the reader of this run's output is slow.
     let shown = if args.json {

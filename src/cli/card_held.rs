@@ -44,13 +44,14 @@ pub(super) fn held_by<'h>(target: &dyn Target, held: &'h [Held], session: &Sessi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kraken_foundation::Sha256Hash;
 
     #[test]
     fn the_extents_that_only_a_node_has_identify_it() {
         let extent = |start: u64, sum: &str| HashedExtent {
             start,
             end: start + 4096,
-            sha256: sum.into(),
+            sha256: Sha256Hash::of(sum),
         };
         let golden = [extent(0, "a"), extent(8192, "b"), extent(16384, "c")];
         let node = [extent(0, "a"), extent(4096, "x"), extent(8192, "y"), extent(16384, "c")];

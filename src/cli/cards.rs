@@ -140,7 +140,7 @@ fn walk(
     }
     let made_from = MadeFrom {
         golden,
-        config_sha256: loaded.project.config_sha256.as_deref(),
+        config_sha256: loaded.project.config_sha256,
         swarm: swarm.as_ref(),
     };
     // Before the long wait: a run that is killed then leaves no files that belong to root.

@@ -15,6 +15,7 @@ use super::known::{IMAGES, Standing};
 use super::load::{self, BaseArgs};
 use super::rejoin::RejoinArgs;
 use super::{Failure, Session, access, owner, text};
+use kraken_foundation::Sha256Hash;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -104,7 +105,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     }
     let from = MadeFrom {
         golden,
-        config_sha256: loaded.project.config_sha256.as_deref(),
+        config_sha256: loaded.project.config_sha256,
         swarm: loaded.swarm.as_ref(),
     };
     let shown = write_all(session, args, &from, &nodes, &chosen)?;
@@ -161,7 +162,7 @@ fn write_all(
 /// What cards are made from, and what the receipts record of that.
 pub(super) struct MadeFrom<'a> {
     pub(super) golden: &'a Golden,
-    pub(super) config_sha256: Option<&'a str>,
+    pub(super) config_sha256: Option<Sha256Hash>,
     pub(super) swarm: Option<&'a Standing>,
 }
 
@@ -182,8 +183,8 @@ pub(super) fn one(
         node: Some(node.number),
         hostname: Some(node.hostname.clone()),
         address: Some(node.address.to_string()),
-        base_sha256: Some(golden.image().base_sha256().to_owned()),
-        config_sha256: from.config_sha256.map(str::to_owned),
+        base_sha256: Some(golden.image().base_sha256()),
+        config_sha256: from.config_sha256,
         file: None,
         swarm: from.swarm.map(|swarm| swarm.facts(node)),
     };

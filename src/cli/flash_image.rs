@@ -213,7 +213,7 @@ fn extents_of(map: &Bmap) -> Vec<ExpectedExtent> {
     let range = |range: &BmapRange| MappedExtent {
         start: bytes(range.first),
         end: bytes(range.last + 1).min(map.image_size),
-        sha256: range.sha256.clone(),
+        sha256: range.sha256,
     };
     map_extents(map.ranges.iter().map(range))
 }

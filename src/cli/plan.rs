@@ -174,7 +174,7 @@ fn image(cluster: &Cluster) -> String {
         text.push_str(&format!(", from {mirror}"));
     }
     if let Some(hash) = &cluster.image.sha256 {
-        text.push_str(&format!(", SHA-256 {}", hex::encode(hash)));
+        text.push_str(&format!(", SHA-256 {hash}"));
     }
     text
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::base_support::{Desk, Fault, Server, assert_is, disk_image, hex_sha256, image, pack, sha256};
 use kraken_flash::base::BaseError;
+use kraken_foundation::Sha256Hash;
 use kraken_spec::BaseRef;
 
 const SIZE: usize = 3 << 20;
@@ -27,7 +28,7 @@ fn a_download_is_checked_unpacked_cached_and_not_requested_again() {
     let url = server.put("/a/disk.img.gz?token=s3cret", &packed, Some("v1"), &[]);
     let first = desk.obtain(BaseRef::Url(url.clone())).expect("base");
     assert_is(&first, &raw);
-    assert_eq!(first.download_sha256, Some(hex_sha256(&packed)));
+    assert_eq!(first.download_sha256, Some(sha256(&packed)));
     assert_eq!(first.origin, format!("{}/a/disk.img.gz", server.address));
     let again = desk.obtain(BaseRef::Url(url)).expect("base, from the cache");
     assert_eq!(again, first);
@@ -178,7 +179,11 @@ fn an_interrupted_run_leaves_a_part_that_the_next_resumes() {
 fn sha256_may_be_that_of_the_download_or_of_the_raw_image_and_nothing_else() {
     let (_, server, raw, packed) = set_up();
     let url = server.put("/disk.img.gz", &packed, Some("v1"), &[]);
-    for (hash, good) in [(sha256(&raw), true), (sha256(&packed), true), ([7; 32], false)] {
+    for (hash, good) in [
+        (sha256(&raw), true),
+        (sha256(&packed), true),
+        (Sha256Hash([7; 32]), false),
+    ] {
         let desk = Desk::new();
         let mut wanted = image(BaseRef::Url(url.clone()));
         wanted.sha256 = Some(hash);

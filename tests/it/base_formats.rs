@@ -39,7 +39,7 @@ fn every_way_of_packing_gives_the_same_sparse_image_once() {
             .obtain(BaseRef::Path(path.clone()))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_is(&base, &raw);
-        assert_eq!(base.download_sha256, Some(hex_sha256(&packed)), "{name}");
+        assert_eq!(base.download_sha256, Some(sha256(&packed)), "{name}");
         assert_eq!(base.origin, "base");
         let before = base.raw.metadata().expect("metadata");
         assert!(

@@ -7,10 +7,11 @@ use std::process::Command;
 
 use kraken_flash::output::{BMAP_BLOCK, Bmap, BmapRange};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use testkit::loops::{LOOP, LoopDevice};
 use testkit::world::{World, trixie};
 use testkit::{run, said};
+
+use kraken_foundation::Sha256Hash;
 
 const CARD: u64 = 480 << 20;
 
@@ -151,7 +152,7 @@ fn as_bmaptool(map: &Bmap, image: &[u8]) -> Bmap {
     for range in &mut ranges {
         let end = ((range.last + 1) * BMAP_BLOCK).min(map.image_size);
         let bytes = &image[(range.first * BMAP_BLOCK) as usize..end as usize];
-        range.sha256 = hex::encode(Sha256::digest(bytes));
+        range.sha256 = Sha256Hash::of(bytes);
     }
     Bmap {
         image_size: map.image_size,

@@ -20,6 +20,8 @@ use kraken_foundation::progress::Silent;
 use testkit::archive::{Builder, DAY, Damage, TestArchive, make_deb, now};
 use testkit::web::Web;
 
+use kraken_foundation::Sha256Hash;
+
 const KEY: &str = "/usr/share/keyrings/test.asc";
 
 /// Returns an image with this archive only.
@@ -246,7 +248,7 @@ fn a_deb_at_hand_is_taken_whatever_the_archive_has() {
             named: "./mine.deb".into(),
             control: control.into(),
             size: 7,
-            sha256: [7; 32],
+            sha256: Sha256Hash([7; 32]),
         }],
         ..request(&[])
     };
@@ -296,7 +298,7 @@ impl Fetch for Without<'_> {
         }
     }
 
-    fn file(&self, url: &url::Url, size: u64, sha256: &[u8; 32]) -> Result<std::path::PathBuf, FetchFailed> {
+    fn file(&self, url: &url::Url, size: u64, sha256: &Sha256Hash) -> Result<std::path::PathBuf, FetchFailed> {
         match url.path().contains(self.1) {
             true => Err(FetchFailed::new(format!(
                 "fetching {url}: it has 1 bytes, 2 were announced"

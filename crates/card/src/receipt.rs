@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Device, WriteReport};
-use kraken_foundation::atomic;
+use kraken_foundation::{Sha256Hash, atomic};
 use kraken_image::bake::HashedExtent;
+use kraken_image::json;
 use kraken_image::provision::Membership;
 use kraken_spec::Role;
 
@@ -72,12 +73,12 @@ pub struct Contents {
     /// The node's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// SHA-256 of the base image, in hexadecimal.
+    /// SHA-256 of the base image.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub base_sha256: Option<String>,
-    /// SHA-256 of `kraken.toml`, in hexadecimal.
+    pub base_sha256: Option<Sha256Hash>,
+    /// SHA-256 of `kraken.toml`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub config_sha256: Option<String>,
+    pub config_sha256: Option<Sha256Hash>,
     /// The file that was written, for `flash-image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
@@ -203,7 +204,8 @@ impl Receipt {
             return Err(failed(io::Error::other("it is too large to be a receipt")));
         }
         let bytes = fs::read(path).map_err(ReceiptError::io("reading", path))?;
-        let receipt: Self = serde_json::from_slice(&bytes).map_err(|error| failed(io::Error::from(error)))?;
+        let receipt: Self =
+            json::parse(&bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
         let sound = receipt.receipt_version == VERSION
             && receipt.extents.windows(2).all(|pair| pair[0].end <= pair[1].start)
             && receipt
@@ -412,6 +414,29 @@ mod tests {
         assert_eq!(of("home", "kraken-11"), ["1103"]);
         // A file whose name belongs to another node is not even read.
         assert_eq!(receipts.files(Some("kraken-11")).count(), 1);
+    }
+
+    #[test]
+    fn a_receipt_with_a_hash_that_cannot_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let receipts = receipts(&folder);
+        let mut receipt = receipt(Some("home"), "kraken-1", "2026-11-01T10:00:00Z");
+        receipt.what.base_sha256 = Some(Sha256Hash::of("base"));
+        receipt.extents.push(HashedExtent {
+            start: 0,
+            end: 4096,
+            sha256: Sha256Hash::of("extent"),
+        });
+        let path = receipts.keep(&receipt).unwrap();
+        let good = fs::read_to_string(&path).unwrap();
+        for (of, field) in [("extent", "sha256: "), ("base", "")] {
+            let bad = good.replace(&Sha256Hash::of(of).to_string(), "12");
+            fs::write(&path, bad).unwrap();
+            let said = Receipt::read(&path).unwrap_err().to_string();
+            let wanted = format!("reading {}: {field}\"12\" is not a SHA-256", path.display());
+            assert!(said.starts_with(&wanted), "{said}");
+            assert_eq!(receipts.of_node("home", "kraken-1").count(), 0);
+        }
     }
 
     #[test]

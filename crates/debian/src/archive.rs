@@ -15,6 +15,7 @@ use super::index::Index;
 use super::openpgp::{Keyring, verify};
 use super::release::{Listed, Release};
 use super::sources::{SignedBy, Source, with_slash};
+use kraken_foundation::Sha256Hash;
 
 /// The maximum size of an InRelease (bytes): Debian's have some hundred kilobytes.
 const MOST_RELEASE: u64 = 32 << 20;
@@ -244,7 +245,7 @@ impl Archive {
             if listed.size > MOST_INDEX {
                 return Err(ArchiveError::TooLarge { url: url.to_string() });
             }
-            let by_hash = format!("{folder}by-hash/SHA256/{}", hex::encode(listed.sha256));
+            let by_hash = format!("{folder}by-hash/SHA256/{}", listed.sha256);
             let places = [self.release.by_hash.then(|| at(&self.folder(), &by_hash)), Some(url)];
             for url in places.into_iter().flatten() {
                 match fetch.file(&url, listed.size, &listed.sha256) {
@@ -302,7 +303,7 @@ fn read(
             source,
         },
     })?;
-    let found: [u8; 32] = capped.hasher.finalize().into();
+    let found = Sha256Hash::from(capped.hasher.finalize());
     if plain.is_some_and(|plain| plain.size != capped.length || plain.sha256 != found) {
         let why = "it unpacks to another file than the one that was signed".to_owned();
         return Err(ArchiveError::WrongFile { url, why });
@@ -319,7 +320,7 @@ fn whole(path: &Path, listed: Listed) -> Result<Vec<u8>, String> {
     if bytes.len() as u64 != listed.size {
         return Err(format!("it is not {} bytes long, as was signed", listed.size));
     }
-    if <[u8; 32]>::from(Sha256::digest(&bytes)) != listed.sha256 {
+    if Sha256Hash::of(&bytes) != listed.sha256 {
         return Err("its SHA-256 is not the one that was signed".to_owned());
     }
     Ok(bytes)

@@ -1,6 +1,7 @@
 //! One package of an index, field by field.
 
 use super::record::{MultiArch, Record};
+use kraken_foundation::Sha256Hash;
 
 /// One package of an [`Index`](crate::index::Index).
 #[derive(Clone, Copy)]
@@ -40,7 +41,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The hash of its file; `None` for packages that dpkg has installed.
-    pub fn sha256(&self) -> Option<[u8; 32]> {
+    pub fn sha256(&self) -> Option<Sha256Hash> {
         self.record.sha256
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use kraken_foundation::Sha256Hash;
+
 /// Fetches files of an archive: over the network, out of a cache, or from a folder in a test.
 pub trait Fetch {
     /// Returns the present text at an address, of at most `most` bytes; `None` when there is none
@@ -21,7 +23,7 @@ pub trait Fetch {
     /// # Errors
     /// [`FetchFailed`] when it cannot be fetched or is another file; its `missing` is set when the
     /// server does not have it (404, 410).
-    fn file(&self, url: &Url, size: u64, sha256: &[u8; 32]) -> Result<PathBuf, FetchFailed>;
+    fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf, FetchFailed>;
 }
 
 /// Why something could not be fetched. The source's message contains the address, the reason and

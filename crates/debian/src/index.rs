@@ -9,6 +9,7 @@ pub use super::entry::Entry;
 pub use super::record::MultiArch;
 use super::record::{Record, Span};
 use super::relation::names;
+use kraken_foundation::Sha256Hash;
 
 /// The maximum length of a paragraph, in bytes: the longest of Debian has some tens of thousands.
 const LONGEST_PARAGRAPH: usize = 4 << 20;
@@ -180,7 +181,8 @@ impl IndexBuilder {
             record.size = needed("Size")?
                 .parse()
                 .map_err(|_| field_error("Size", "is no number of bytes"))?;
-            record.sha256 = Some(sha256(needed("SHA256")?).ok_or_else(|| field_error("SHA256", "is none"))?);
+            record.sha256 =
+                Some(Sha256Hash::parse_any_case(needed("SHA256")?).map_err(|_| field_error("SHA256", "is none"))?);
         }
         let value = |field| paragraph.get(field).unwrap_or_default();
         record.source = self.keep(value("Source"))?;
@@ -255,13 +257,6 @@ impl IndexBuilder {
     }
 }
 
-/// Parses a SHA-256 in hexadecimal digits.
-pub(super) fn sha256(text: &str) -> Option<[u8; 32]> {
-    let mut hash = [0; 32];
-    hex::decode_to_slice(text, &mut hash).ok()?;
-    Some(hash)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,7 +287,7 @@ mod tests {
             (a.source(), a.multi_arch(), a.depends()),
             (("src", "9"), MultiArch::Same, "b (>= 1),\n c")
         );
-        assert_eq!(hex::encode(a.sha256().unwrap()), HASH);
+        assert_eq!(a.sha256().unwrap().to_string(), HASH);
         let c = index.get(1).unwrap();
         assert!(c.essential() && c.priority() == 1 && c.source() == ("c", "1:2-3"));
         assert_eq!(

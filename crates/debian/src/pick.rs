@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use kraken_foundation::Sha256Hash;
+
 /// A requested package: `name`, `name:arch`, `name=version` or `name:arch=version`, as for apt-get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedPackage {
@@ -69,7 +71,7 @@ pub struct LocalDeb {
     /// Its size in bytes.
     pub size: u64,
     /// Its hash.
-    pub sha256: [u8; 32],
+    pub sha256: Sha256Hash,
 }
 
 /// The packages to install.
@@ -111,7 +113,7 @@ pub struct Pick {
     /// Size of its file in bytes.
     pub size: u64,
     /// Hash of its file.
-    pub sha256: [u8; 32],
+    pub sha256: Sha256Hash,
     /// The installed version that it replaces.
     pub upgrades: Option<String>,
     /// Whether the request names it.

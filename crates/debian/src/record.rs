@@ -1,5 +1,7 @@
 //! The record of a package in an index, as spans of its text.
 
+use kraken_foundation::Sha256Hash;
+
 /// Whether a package may be installed for several architectures (the field Multi-Arch).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MultiArch {
@@ -44,7 +46,7 @@ pub(super) struct Record {
     pub(super) suggests: Span,
     pub(super) provides: Span,
     pub(super) size: u64,
-    pub(super) sha256: Option<[u8; 32]>,
+    pub(super) sha256: Option<Sha256Hash>,
     pub(super) multi_arch: MultiArch,
     pub(super) essential: bool,
     pub(super) protected: bool,

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use jiff::civil;
 
 use super::control::{ControlError, Paragraph, single};
-use super::index::sha256;
 use super::openpgp::FUTURE_SLACK;
+use kraken_foundation::Sha256Hash;
 
 /// Why a Release file was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ pub struct Listed {
     /// Its size in bytes.
     pub size: u64,
     /// Its hash.
-    pub sha256: [u8; 32],
+    pub sha256: Sha256Hash,
 }
 
 /// The fields of a Release file.
@@ -181,7 +181,7 @@ fn files(paragraph: &Paragraph<'_>) -> Result<HashMap<String, Listed>, ReleaseEr
     for line in list.lines().filter(|line| !line.trim().is_empty()) {
         let mut words = line.split_whitespace();
         let listed = (|| {
-            let sha256 = sha256(words.next()?)?;
+            let sha256 = Sha256Hash::parse_any_case(words.next()?).ok()?;
             let size = words.next()?.parse().ok()?;
             let path = words.next()?.to_owned();
             words.next().is_none().then_some((path, Listed { size, sha256 }))

@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::download;
-use super::hash::{self, Hash};
+use super::hash;
 use kraken_foundation::interrupt::Interrupted;
 use kraken_foundation::lock::{self, LockError};
-use kraken_foundation::{Job, atomic, named};
+use kraken_foundation::{Job, Sha256Hash, atomic, named};
 
 /// The variable that names the cache folder; it has precedence over XDG's.
 pub const CACHE_VARIABLE: &str = "KRAKEN_FLASH_CACHE";
@@ -113,7 +113,7 @@ impl Stamp {
 #[derive(Debug, Serialize, Deserialize)]
 struct Known {
     stamp: Stamp,
-    sha256: String,
+    sha256: Sha256Hash,
 }
 
 impl Cache {
@@ -157,17 +157,17 @@ impl Cache {
     }
 
     /// Returns where the raw image with this hash is, or would be.
-    pub fn raw_path(&self, sha256: &Hash) -> PathBuf {
-        self.root.join("raw").join(format!("{}.img", hex::encode(sha256)))
+    pub fn raw_path(&self, sha256: &Sha256Hash) -> PathBuf {
+        self.root.join("raw").join(format!("{sha256}.img"))
     }
 
     /// Returns where the download with this hash is, or would be.
-    pub fn download_path(&self, sha256: &Hash) -> PathBuf {
-        self.root.join("downloads").join(hex::encode(sha256))
+    pub fn download_path(&self, sha256: &Sha256Hash) -> PathBuf {
+        self.root.join("downloads").join(sha256.to_string())
     }
 
     /// Gives a finished download its name: the hash that was computed while it arrived.
-    pub fn keep_download(&self, part: &Path, sha256: &Hash) -> Result<PathBuf, CacheError> {
+    pub fn keep_download(&self, part: &Path, sha256: &Sha256Hash) -> Result<PathBuf, CacheError> {
         let path = self.download_path(sha256);
         fs::rename(part, &path).map_err(CacheError::io("naming", &path))?;
         download::discard(part);
@@ -201,16 +201,16 @@ impl Cache {
     }
 
     /// Returns the raw image with this hash, if it exists and is unchanged.
-    pub fn raw(&self, sha256: &Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
+    pub fn raw(&self, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
         self.checked(self.raw_path(sha256), sha256, job)
     }
 
     /// Returns the download with this hash, if it exists and is unchanged.
-    pub fn download(&self, sha256: &Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
+    pub fn download(&self, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
         self.checked(self.download_path(sha256), sha256, job)
     }
 
-    fn checked(&self, path: PathBuf, sha256: &Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
+    fn checked(&self, path: PathBuf, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
         // Only a regular file of ours: a link could lead anywhere.
         if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             return Ok(None);
@@ -230,14 +230,13 @@ impl Cache {
     /// # Errors
     /// [`CacheError`] when the file cannot be read, changes while it is read, or the interrupt was
     /// set.
-    pub fn hash_of(&self, path: &Path, job: Job<'_>) -> Result<(Hash, u64), CacheError> {
+    pub fn hash_of(&self, path: &Path, job: Job<'_>) -> Result<(Sha256Hash, u64), CacheError> {
         let file = File::open(path).map_err(CacheError::io("opening", path))?;
         let stamp = stamp(&file, path)?;
         if let Some(known) = self.record::<Known>("file", &key_of_path(path))
             && known.stamp == stamp
-            && let Some(hash) = parse_hash(&known.sha256)
         {
-            return Ok((hash, stamp.size));
+            return Ok((known.sha256, stamp.size));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let task = job.task(&format!("hashing {name}"), Some(stamp.size));
@@ -252,17 +251,14 @@ impl Cache {
     }
 
     /// Records the hash of a file that this run itself has written to the end.
-    pub fn remember_hash(&self, path: &Path, hash: &Hash) -> Result<(), CacheError> {
+    pub fn remember_hash(&self, path: &Path, hash: &Sha256Hash) -> Result<(), CacheError> {
         let file = File::open(path).map_err(CacheError::io("opening", path))?;
         self.remember_stamp(path, stamp(&file, path)?, hash);
         Ok(())
     }
 
-    fn remember_stamp(&self, path: &Path, stamp: Stamp, hash: &Hash) {
-        let known = Known {
-            stamp,
-            sha256: hex::encode(hash),
-        };
+    fn remember_stamp(&self, path: &Path, stamp: Stamp, hash: &Sha256Hash) {
+        let known = Known { stamp, sha256: *hash };
         self.remember("file", &key_of_path(path), &known);
     }
 
@@ -311,13 +307,6 @@ pub fn key(parts: &[&[u8]]) -> String {
 fn key_of_path(path: &Path) -> String {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     key(&[path.as_os_str().as_encoded_bytes()])
-}
-
-/// Reads a SHA-256 in hexadecimal, 64 digits.
-pub fn parse_hash(text: &str) -> Option<Hash> {
-    let mut hash = Hash::default();
-    hex::decode_to_slice(text, &mut hash).ok()?;
-    Some(hash)
 }
 
 fn stamp(file: &File, path: &Path) -> Result<Stamp, CacheError> {

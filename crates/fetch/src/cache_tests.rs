@@ -15,7 +15,7 @@ fn open() -> (tempfile::TempDir, Cache) {
 #[test]
 fn a_file_that_was_tampered_with_is_hashed_again_and_thrown_out() {
     let (_folder, cache) = open();
-    let hash = Hash::from(Sha256::digest(b"good"));
+    let hash = Sha256Hash::of(b"good");
     let path = cache.raw_path(&hash);
     fs::write(&path, b"good").expect("write");
     cache.remember_hash(&path, &hash).expect("record");
@@ -29,7 +29,7 @@ fn a_file_that_was_tampered_with_is_hashed_again_and_thrown_out() {
 #[test]
 fn a_file_without_a_record_is_hashed_before_it_is_trusted() {
     let (_folder, cache) = open();
-    let hash = Hash::from(Sha256::digest(b"good"));
+    let hash = Sha256Hash::of(b"good");
     fs::write(cache.raw_path(&hash), b"evil").expect("write");
     assert_eq!(
         cache.raw(&hash, Job::new(&Silent, &Interrupt::new())).expect("look"),

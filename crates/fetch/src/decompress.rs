@@ -10,15 +10,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use sha2::{Digest, Sha256};
 
 use super::format::{self, Format, HEAD};
-use super::hash::{BLOCK, Hash};
+use super::hash::BLOCK;
 use super::members::{Members, Tail};
 use super::sparse::SparseWriter;
 use super::unpack_error::{UnpackError, Unusual, io_error};
 use super::xz::XzReader;
 use super::zip_member::{Member, ZIP_MEMBERS, largest_image};
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
+use kraken_foundation::{Job, Sha256Hash};
 
 /// Blocks in the queues to the hasher and to the writer; they limit the memory.
 const BLOCKS_ON_THE_WAY: usize = 8;
@@ -42,7 +42,7 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unpacked {
     /// SHA-256 of the raw image.
-    pub sha256: Hash,
+    pub sha256: Sha256Hash,
     /// Its size in bytes.
     pub size: u64,
 }
@@ -214,13 +214,14 @@ impl Pump<'_> {
             let writer = scope.spawn(move || self.write(&writer_in));
             let read = self.read(reader, &to_hasher, &to_writer);
             drop((to_hasher, to_writer));
-            let sha256 = hasher.join().unwrap_or_default();
+            let sha256 = hasher.join();
             // An error of the writer comes first: the reader only noticed that its blocks were not
             // taken.
             writer
                 .join()
                 .unwrap_or_else(|_| Err(self.failed("writing", io::Error::other("the writing thread died"))))?;
             let size = read?;
+            let sha256 = sha256.map_err(|_| self.failed("hashing", io::Error::other("the hashing thread died")))?;
             Ok(Unpacked { sha256, size })
         })
     }
@@ -361,7 +362,7 @@ impl Pump<'_> {
     }
 }
 
-fn hash(blocks: &Receiver<Arc<Vec<u8>>>) -> Hash {
+fn hash(blocks: &Receiver<Arc<Vec<u8>>>) -> Sha256Hash {
     let mut hasher = Sha256::new();
     for block in blocks {
         hasher.update(&**block);

@@ -15,11 +15,10 @@ use url::Url;
 
 use super::address::shown;
 use super::fetch_error::{FetchError, gave_up, io_error, refused};
-use super::hash::Hash;
 use super::http::{Client, Event, Exchange, Head};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-use kraken_foundation::{Job, named};
+use kraken_foundation::{Job, Sha256Hash, named};
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -44,7 +43,7 @@ pub struct Wanted<'a> {
     /// Its size in bytes.
     pub size: Option<u64>,
     /// Its SHA-256, which it must have.
-    pub sha256: Option<Hash>,
+    pub sha256: Option<Sha256Hash>,
     /// The maximum number of bytes that are accepted.
     pub most: u64,
 }
@@ -53,7 +52,7 @@ pub struct Wanted<'a> {
 #[derive(Debug)]
 pub struct Fetched {
     /// Its SHA-256.
-    pub sha256: Hash,
+    pub sha256: Sha256Hash,
     /// Its size in bytes.
     pub size: u64,
     /// `ETag` or `Last-Modified`.
@@ -351,13 +350,13 @@ impl<'a> Transfer<'a> {
 
     /// Checks the whole file, and syncs it to the disk. A wrong one is emptied.
     fn finish(&mut self) -> Result<Fetched, FetchError> {
-        let sha256: Hash = self.hasher.clone().finalize().into();
+        let sha256 = Sha256Hash::from(self.hasher.clone().finalize());
         let wrong = match (self.wanted.size, self.wanted.sha256) {
             (Some(expected), _) if expected != self.length => Some(self.wrong_size(self.length, expected)),
             (_, Some(expected)) if expected != sha256 => Some(FetchError::WrongHash {
                 url: shown(self.wanted.url),
-                found: hex::encode(sha256),
-                expected: hex::encode(expected),
+                found: sha256,
+                expected,
             }),
             _ => None,
         };

@@ -11,11 +11,10 @@ use super::address::shown;
 use super::cache::{self, Cache, CacheError};
 use super::download::{self, RetryPolicy, Wanted};
 use super::fetch_error::FetchError;
-use super::hash::Hash;
 use super::http::Client;
 use super::options::Options;
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::{Job, Sha256Hash};
 
 /// Why something could not be downloaded.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +109,7 @@ impl<'a> Downloads<'a> {
     ///
     /// # Errors
     /// [`DownloadError`] when the cache cannot be read.
-    pub fn cached(&self, sha256: &Hash) -> Result<Option<PathBuf>, DownloadError> {
+    pub fn cached(&self, sha256: &Sha256Hash) -> Result<Option<PathBuf>, DownloadError> {
         Ok(self.cache.download(sha256, self.job)?)
     }
 
@@ -118,14 +117,14 @@ impl<'a> Downloads<'a> {
     ///
     /// # Errors
     /// [`DownloadError`], also when another file is at the address.
-    pub fn file(&self, url: &Url, size: u64, sha256: &Hash) -> Result<PathBuf, DownloadError> {
+    pub fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf, DownloadError> {
         if let Some(path) = self.cached(sha256)? {
             return Ok(path);
         }
         if self.options.offline {
             return Err(DownloadError::Offline { url: shown(url) });
         }
-        let key = cache::key(&[b"file", sha256]);
+        let key = cache::key(&[b"file", &sha256.0]);
         let _lock = self.cache.lock(&format!("file-{key}"), self.job)?;
         if let Some(path) = self.cached(sha256)? {
             return Ok(path);
@@ -146,7 +145,7 @@ impl<'a> Downloads<'a> {
     ///
     /// # Errors
     /// [`DownloadError`] when it cannot be read.
-    pub fn hash(&self, file: &Path) -> Result<Hash, DownloadError> {
+    pub fn hash(&self, file: &Path) -> Result<Sha256Hash, DownloadError> {
         Ok(self.cache.hash_of(file, self.job)?.0)
     }
 
@@ -155,7 +154,7 @@ impl<'a> Downloads<'a> {
     ///
     /// # Errors
     /// [`DownloadError`] when it cannot be read or copied, or is larger than `most` bytes.
-    pub fn keep(&self, file: &Path, most: u64) -> Result<(Hash, u64, PathBuf), DownloadError> {
+    pub fn keep(&self, file: &Path, most: u64) -> Result<(Sha256Hash, u64, PathBuf), DownloadError> {
         let (hash, size) = self.cache.hash_of(file, self.job)?;
         if size > most {
             let error = io::Error::other(format!("it is larger than {} MiB", most >> 20));

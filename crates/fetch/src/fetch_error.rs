@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::address::shown;
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupted;
 
 /// Why a download failed.
@@ -58,10 +59,10 @@ pub enum FetchError {
     WrongHash {
         /// The address, without secrets.
         url: String,
-        /// The hash of the file, in hex.
-        found: String,
-        /// The announced hash, in hex.
-        expected: String,
+        /// The hash of the file.
+        found: Sha256Hash,
+        /// The announced hash.
+        expected: Sha256Hash,
     },
     /// A document is not UTF-8.
     #[error("fetching {url}: it is not a text")]

@@ -9,11 +9,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use rustix::fs::SeekFrom;
 use sha2::{Digest, Sha256};
 
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-
-/// A SHA-256 hash.
-pub type Hash = [u8; 32];
 
 /// Bytes that one thread hands to the next at a time.
 pub const BLOCK: usize = 1 << 20;
@@ -28,7 +26,7 @@ enum Piece {
 ///
 /// # Errors
 /// What reading reports; `Interrupted` (from [`io::ErrorKind`]) when the interrupt was set.
-pub fn of_file(file: &File, size: u64, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Hash> {
+pub fn of_file(file: &File, size: u64, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Sha256Hash> {
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(4);
         let hasher = scope.spawn(move || hash_pieces(&receiver));
@@ -53,7 +51,7 @@ pub fn of_file(file: &File, size: u64, task: &dyn Task, interrupt: &Interrupt) -
     })
 }
 
-fn hash_pieces(pieces: &Receiver<Piece>) -> Hash {
+fn hash_pieces(pieces: &Receiver<Piece>) -> Sha256Hash {
     let zeros = vec![0; BLOCK];
     let mut hasher = Sha256::new();
     for piece in pieces {
@@ -103,7 +101,7 @@ mod tests {
         plain[..5].copy_from_slice(b"begin");
         plain[5 << 20..(5 << 20) + 6].copy_from_slice(b"middle");
         let hash = of_file(&file, plain.len() as u64, &Silent, &Interrupt::new()).expect("hash");
-        assert_eq!(hash, Hash::from(Sha256::digest(&plain)));
+        assert_eq!(hash, Sha256Hash::of(&plain));
     }
 
     #[test]

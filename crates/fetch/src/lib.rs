@@ -58,7 +58,6 @@ pub use decompress::{Limits, Packed, RawFile, Unpacked, recognise, unpack};
 pub use downloads::{DownloadError, Downloads};
 pub use fetch_error::FetchError;
 pub use format::Format;
-pub use hash::Hash;
 pub use members::Tail;
 pub use options::Options;
 pub use stream::{ImageStream, stream};

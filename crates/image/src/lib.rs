@@ -8,6 +8,7 @@
 //! - [`bake`] makes one golden image of base and overlays, and from it a patch for each node.
 //! - [`output`] writes a node's image to files: raw or compressed, with block map, checksums and
 //!   manifest.
+//! - [`json`] parses the JSON files of all that; an error names the field.
 //!
 //! This crate never opens a block device, never runs anything of a package and never prints.
 //!
@@ -34,6 +35,7 @@
 
 pub mod bake;
 pub mod base;
+pub mod json;
 pub mod output;
 pub mod packages;
 pub mod provision;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::nets::{LocalPool, addresses_in};
 use super::node::{Node, Role};
+use kraken_foundation::Sha256Hash;
 
 /// A whole cluster, valid by construction.
 #[derive(Clone, Debug, Serialize)]
@@ -89,8 +90,7 @@ pub struct Image {
     pub base: BaseRef,
     /// SHA-256 that the base must have, of the file as downloaded or of the raw image in it: one
     /// match is enough.
-    #[serde(serialize_with = "hex_option")]
-    pub sha256: Option<[u8; 32]>,
+    pub sha256: Option<Sha256Hash>,
     /// Address of the catalogue of OS images; `None` for Raspberry Pi's own.
     pub catalogue: Option<String>,
     /// A mirror: its scheme and host replace those of the addresses that a catalogue names, and its
@@ -110,13 +110,6 @@ pub enum UsedImage {
     Refuse,
     /// It is taken all the same, and that goes onto all nodes.
     Accept,
-}
-
-fn hex_option<S: serde::Serializer>(hash: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
-    match hash {
-        Some(hash) => serializer.serialize_str(&hex::encode(hash)),
-        None => serializer.serialize_none(),
-    }
 }
 
 /// Where a base image comes from (`[image] base`).

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use kraken_disk::{FileTree, MemoryTree};
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::mac::Mac;
 use kraken_image::base::OsImage;
 use kraken_image::provision::{self, Assets, Context, Rejoin};
@@ -37,7 +38,7 @@ impl Disk {
             boot: &self.boot,
             root: &self.root,
             clock_floor: FLOOR,
-            base_sha256: "00".repeat(32).as_str(),
+            base_sha256: Sha256Hash([0; 32]),
             keys: Some(&ClusterKeys::from_seed([7; 32])),
             rejoin: Rejoin::No,
         })

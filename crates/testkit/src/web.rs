@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use kraken_debian::{Fetch, FetchFailed};
 use url::Url;
 
+use kraken_foundation::Sha256Hash;
+
 /// Fetches over the network; a file that is known by its hash is fetched once.
 pub struct Web {
     folder: PathBuf,
@@ -58,8 +60,8 @@ impl Fetch for Web {
     }
 
     /// Returns whatever is served: the caller must check that it is the right file.
-    fn file(&self, url: &Url, size: u64, sha256: &[u8; 32]) -> Result<PathBuf, FetchFailed> {
-        let path = self.folder.join(hex::encode(sha256));
+    fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf, FetchFailed> {
+        let path = self.folder.join(sha256.to_string());
         if !path.is_file() {
             let bytes = self.get(url, size.max(1 << 20))?;
             let bytes = bytes.ok_or_else(|| FetchFailed::missing(format!("fetching {url}: not found")))?;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::CheckError;
 use super::report::ImageReport;
 use kraken_disk::{ImageFile, ReadAt, UsedMap};
-use kraken_foundation::Job;
+use kraken_foundation::{Job, Sha256Hash};
 use kraken_image::output::Bmap;
 
 const CHECK: &str = "blocks";
@@ -128,7 +128,7 @@ fn complete(map: &Bmap, file: &Arc<ImageFile>, report: &mut ImageReport) {
     }
 }
 
-fn hash(file: &ImageFile, start: u64, end: u64) -> io::Result<String> {
+fn hash(file: &ImageFile, start: u64, end: u64) -> io::Result<Sha256Hash> {
     let mut sum = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     let mut at = start;
@@ -138,7 +138,7 @@ fn hash(file: &ImageFile, start: u64, end: u64) -> io::Result<String> {
         sum.update(&buffer[..step]);
         at += step as u64;
     }
-    Ok(hex::encode(sum.finalize()))
+    Ok(sum.finalize().into())
 }
 
 /// Returns where `build` puts the block map of an image: beside the image, with the name of the raw

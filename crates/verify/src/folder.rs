@@ -59,10 +59,8 @@ pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'
             expected,
         });
     }
-    let base_sha256 = manifest.as_ref().map(|manifest| manifest.inputs.base_sha256.as_str());
-    let packages_sha256 = manifest
-        .as_ref()
-        .and_then(|manifest| manifest.inputs.packages_sha256.as_deref());
+    let base_sha256 = manifest.as_ref().map(|manifest| manifest.inputs.base_sha256);
+    let packages_sha256 = manifest.as_ref().and_then(|manifest| manifest.inputs.packages_sha256);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let work = || -> Result<(), CheckError> {
@@ -166,11 +164,7 @@ fn verify_listed(image: &ListedImage, expected: &Expectation<'_>, job: Job<'_>) 
     let mut report = verify_image(raw.path(), expected, job.interrupt)?;
     blocks::verify(raw.path(), &map, image.listed, &mut report, job)?;
     report.path.clone_from(&image.path);
-    if image
-        .raw_sha256
-        .as_ref()
-        .is_some_and(|wanted| *wanted != hex::encode(unpacked.sha256))
-    {
+    if image.raw_sha256.is_some_and(|wanted| wanted != unpacked.sha256) {
         report.find("packing", "", "the image in it is not the one that was packed");
     }
     Ok(report)

@@ -8,6 +8,7 @@ use super::report::ImageReport;
 use super::volumes::{ImageVolume, Trees};
 use super::{CheckError, boot, daemon, modules, overlay, packages, pristine, swarm, tools};
 use kraken_disk::{ImageFile, Layout, Slice};
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_image::base::OsImage;
 use kraken_image::packages::lock::Lock;
@@ -26,14 +27,13 @@ pub struct Expectation<'a> {
     pub node: Option<u32>,
     /// The cluster's keys. Without them the secrets on the card are only compared with each other.
     pub keys: Option<&'a ClusterKeys>,
-    /// The SHA-256 of the base that it should have been made from, in hexadecimal, if a manifest
-    /// names it.
-    pub base_sha256: Option<&'a str>,
+    /// The SHA-256 of the base that it should have been made from, if a manifest names it.
+    pub base_sha256: Option<Sha256Hash>,
     /// The packages that should be in it, by its base; with `None` they are not compared with a
     /// list.
     pub lock: Option<&'a Lock>,
-    /// The SHA-256 of its record of packages, in hexadecimal, if a manifest names it.
-    pub packages_sha256: Option<&'a str>,
+    /// The SHA-256 of its record of packages, if a manifest names it.
+    pub packages_sha256: Option<Sha256Hash>,
 }
 
 /// Checks one raw image. Each failed check adds findings. A check that an earlier failure makes
@@ -136,7 +136,7 @@ fn verify_trees(
         boot,
         root,
         clock_floor: record.clock_floor,
-        base_sha256: &record.base_sha256,
+        base_sha256: record.base_sha256,
         keys: expected.keys,
         rejoin: record.swarm.rejoin(),
     };
@@ -159,7 +159,7 @@ fn verify_trees(
     overlay::compare(&wanted, boot, root, report);
     pristine::verify(trees, expected.cluster, &record, &wanted, report);
     let against = Against {
-        lock: expected.lock.map(|lock| lock.set_for(&record.base_sha256)),
+        lock: expected.lock.map(|lock| lock.set_for(record.base_sha256)),
         record_sha256: expected.packages_sha256,
         cluster: Some(expected.cluster),
         overlay: Some(&wanted),
@@ -178,7 +178,7 @@ fn verify_trees(
     interrupt.check()?;
     let locked = expected
         .lock
-        .is_some_and(|lock| lock.set_for(&record.base_sha256).is_some());
+        .is_some_and(|lock| lock.set_for(record.base_sha256).is_some());
     let target = daemon::DaemonTarget {
         root,
         architecture: &os.architecture,

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use md5::{Digest as _, Md5};
-use sha2::Sha256;
 
 use super::report::ImageReport;
 use super::volumes::ImageVolume;
@@ -12,6 +11,7 @@ use super::{CheckError, xattrs};
 use kraken_debian::PathFilter;
 use kraken_debian::control::{Paragraph, paragraphs};
 use kraken_disk::{FileTree, NodeType, TreeError};
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_image::packages::lock::LockedSet;
 use kraken_image::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage, are_asked_for};
@@ -31,7 +31,7 @@ pub(super) struct Against<'a> {
     /// file to compare with.
     pub(super) lock: Option<Option<&'a LockedSet>>,
     /// The SHA-256 of the record, as the manifest has it.
-    pub(super) record_sha256: Option<&'a str>,
+    pub(super) record_sha256: Option<Sha256Hash>,
     /// The cluster of kraken.toml, which may ask for packages.
     pub(super) cluster: Option<&'a Cluster>,
     /// Files that were laid over the packages' own. They are compared elsewhere.
@@ -76,7 +76,7 @@ pub(super) fn verify(
     report.begin(CHECK);
     compare_lock(&record, against, report);
     if let (Some(wanted), Ok(Some(bytes))) = (against.record_sha256, root.read(RECORD, TEXT * 4))
-        && hex::encode(Sha256::digest(&bytes)) != wanted
+        && Sha256Hash::of(&bytes) != wanted
     {
         report.find(CHECK, place(RECORD), "is not the record that the manifest names");
     }
@@ -109,13 +109,13 @@ fn compare_lock(record: &PackagesRecord, against: Against<'_>, report: &mut Imag
         );
     }
     let key = |name: &str, architecture: &str| format!("{name}:{architecture}");
-    let mut wanted: BTreeMap<String, (&str, &str)> = bake
+    let mut wanted: BTreeMap<String, (&str, Sha256Hash)> = bake
         .packages
         .iter()
-        .map(|p| (key(&p.name, &p.architecture), (p.version.as_str(), p.sha256.as_str())))
+        .map(|p| (key(&p.name, &p.architecture), (p.version.as_str(), p.sha256)))
         .collect();
     for package in &record.packages {
-        let found = (package.version.as_str(), package.sha256.as_str());
+        let found = (package.version.as_str(), package.sha256);
         let message = match wanted.remove(&key(&package.name, &package.architecture)) {
             None => "is baked in, and kraken.lock does not list it".to_owned(),
             Some(locked) if locked.0 != found.0 => {
@@ -254,10 +254,11 @@ fn differences(root: &dyn FileTree, file: &RecordedFile, sum: Option<&str>) -> R
     Ok(None)
 }
 
-/// The hashes of a file, in hexadecimal.
+/// The hashes of a file.
 #[derive(PartialEq, Eq)]
 struct Hashes {
-    sha256: String,
+    sha256: Sha256Hash,
+    /// In hexadecimal, as dpkg writes it.
     md5: String,
 }
 
@@ -265,7 +266,7 @@ struct Hashes {
 fn hashes(root: &dyn FileTree, path: &str) -> Result<Option<Hashes>, TreeError> {
     let bytes = root.read(path, u64::MAX)?;
     Ok(bytes.map(|bytes| Hashes {
-        sha256: hex::encode(Sha256::digest(&bytes)),
+        sha256: Sha256Hash::of(&bytes),
         md5: hex::encode(Md5::digest(&bytes)),
     }))
 }

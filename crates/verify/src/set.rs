@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::CheckError;
 use super::report::{Finding, Report};
+use kraken_foundation::Sha256Hash;
+use kraken_image::json;
 use kraken_image::output::{MANIFEST, Manifest, SUMS};
 use kraken_spec::Cluster;
 
@@ -22,7 +24,7 @@ pub struct ListedImage {
     /// Whether the manifest lists it, which means that it must have a block map.
     pub listed: bool,
     /// The SHA-256 of the raw image in a packed file, as the manifest has it.
-    pub raw_sha256: Option<String>,
+    pub raw_sha256: Option<Sha256Hash>,
 }
 
 /// Returns the images of `cluster` in `folder`, and the manifest. Contradictions are added to the
@@ -76,7 +78,7 @@ pub fn listed(
                     number: node.number,
                     path,
                     listed: true,
-                    raw_sha256: entry.raw_sha256.clone(),
+                    raw_sha256: entry.raw_sha256,
                 });
             }
             _ => find(report, format!("{} is missing: the manifest lists it", path.display())),
@@ -133,7 +135,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, CheckError> {
 fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>, CheckError> {
     let path = folder.join(MANIFEST);
     let Some(bytes) = read(&path)? else { return Ok(None) };
-    match serde_json::from_slice::<Manifest>(&bytes) {
+    match json::parse::<Manifest>(&bytes) {
         Ok(manifest) => Ok(Some(manifest)),
         Err(error) => {
             find(report, format!("{} cannot be read: {error}", path.display()));

@@ -13,10 +13,10 @@ use std::time::Duration;
 use kraken_fetch::Options;
 use kraken_flash::base::{Base, BaseError, obtain};
 use kraken_foundation::Job;
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 use kraken_spec::{BaseRef, Image};
-use sha2::{Digest, Sha256};
 
 /// A disk image of `size` bytes (a multiple of 512): one partition up to its end, data, and long
 /// runs of zeros.
@@ -43,12 +43,12 @@ pub fn disk_image(size: usize) -> Vec<u8> {
     image
 }
 
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
+pub fn sha256(bytes: &[u8]) -> Sha256Hash {
+    Sha256Hash::of(bytes)
 }
 
 pub fn hex_sha256(bytes: &[u8]) -> String {
-    hex::encode(sha256(bytes))
+    sha256(bytes).to_string()
 }
 
 /// Packs the file at `path` with a command line (`FILE` stands for it) whose output goes to stdout;
@@ -159,7 +159,7 @@ pub fn image(base: BaseRef) -> Image {
 #[track_caller]
 pub fn assert_is(base: &Base, raw: &[u8]) {
     assert_eq!(base.size, raw.len() as u64);
-    assert_eq!(base.raw_sha256, hex_sha256(raw));
+    assert_eq!(base.raw_sha256, sha256(raw));
     assert!(std::fs::read(&base.raw).expect("raw image") == raw, "the bytes differ");
 }
 

@@ -58,7 +58,8 @@ fn manifest(desk: &Desk, id: &str, roles: &[&str]) {
         .zip(roles)
         .map(|(number, role): (u32, _)| (number.to_string(), json!(role)))
         .collect();
-    let inputs = json!({"base": "x", "base-sha256": "", "system": "x", "architecture": "arm64", "assets-sha256": "", "golden": "", "clock-floor": ""});
+    let hash = "0".repeat(64);
+    let inputs = json!({"base": "x", "base-sha256": hash, "system": "x", "architecture": "arm64", "assets-sha256": hash, "golden": hash, "clock-floor": ""});
     let manifest = json!({"manifest-version": 1, "tool": "kraken-flash", "cluster": "kraken", "inputs": inputs, "nodes": [], "swarm": {"id": id, "roles": roles}});
     std::fs::create_dir_all(desk.path().join("images")).unwrap();
     desk.write("images/manifest.json", manifest.to_string().as_bytes(), 0o644);

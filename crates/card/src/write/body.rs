@@ -5,14 +5,13 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
-use sha2::{Digest, Sha256};
-
 use super::super::target::Target;
 use super::buffer::Buffer;
 use super::error::WriteError;
 use super::limits::{HEAD, IN_FLIGHT, REQUEST};
 use super::map::Sums;
 use super::source::{Source, SourceExtent};
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 use kraken_image::bake::HashedExtent;
@@ -164,8 +163,8 @@ fn hash(part: &SourceExtent, buffer: &[u8], sums: &mut Sums, extents: &mut Vec<H
         let at = |position: u64| usize::try_from(position - part.offset).unwrap_or(usize::MAX);
         let bytes = &buffer[at(extent.start)..at(extent.end)];
         sums.update(extent, bytes)?;
-        let sha256 = hex::encode(Sha256::digest(bytes));
-        if extent.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
+        let sha256 = Sha256Hash::of(bytes);
+        if extent.sha256.is_some_and(|expected| expected != sha256) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!(

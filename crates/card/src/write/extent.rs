@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use kraken_foundation::Sha256Hash;
+
 /// A range of an image, with its hash where that is known beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedExtent {
@@ -10,8 +12,8 @@ pub struct ExpectedExtent {
     pub start: u64,
     /// End offset (exclusive), in bytes.
     pub end: u64,
-    /// SHA-256 in hexadecimal, if known; the bytes that are read must have it.
-    pub sha256: Option<String>,
+    /// SHA-256, if known; the bytes that are read must have it.
+    pub sha256: Option<Sha256Hash>,
     /// The range of a block map that contains this extent; the whole range must have its hash.
     pub mapped: Option<Arc<MappedExtent>>,
 }
@@ -35,6 +37,6 @@ pub struct MappedExtent {
     pub start: u64,
     /// End offset (exclusive), in bytes.
     pub end: u64,
-    /// SHA-256 of the whole range, in hexadecimal.
-    pub sha256: String,
+    /// SHA-256 of the whole range.
+    pub sha256: Sha256Hash,
 }

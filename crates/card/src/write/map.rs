@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::extent::{ExpectedExtent, MappedExtent};
 use kraken_disk::{ReadAt, UsedMap};
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 use kraken_image::bake::{self, EXTENT_SIZE};
@@ -46,7 +47,7 @@ impl Sums {
             self.running.reset();
         }
         self.running.update(bytes);
-        if extent.end < mapped.end || hex::encode(self.running.finalize_reset()) == mapped.sha256 {
+        if extent.end < mapped.end || Sha256Hash::from(self.running.finalize_reset()) == mapped.sha256 {
             return Ok(());
         }
         Err(io::Error::new(
@@ -161,7 +162,7 @@ mod tests {
         MappedExtent {
             start,
             end,
-            sha256: hex::encode(Sha256::digest(&image[start as usize..end as usize])),
+            sha256: Sha256Hash::of(&image[start as usize..end as usize]),
         }
     }
 

@@ -3,12 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sha2::{Digest, Sha256};
-
 use super::super::target::Target;
 use super::buffer::Buffer;
 use super::error::{Difference, WriteError};
 use super::limits::{IN_FLIGHT, REQUEST};
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 use kraken_image::bake::HashedExtent;
@@ -99,7 +98,7 @@ fn compare_request(target: &dyn Target, request: &[HashedExtent], buffer: &mut B
     let at = |position: u64| usize::try_from(position - from).unwrap_or(usize::MAX);
     request
         .iter()
-        .filter(|extent| hex::encode(Sha256::digest(&buffer[at(extent.start)..at(extent.end)])) != extent.sha256)
+        .filter(|extent| Sha256Hash::of(&buffer[at(extent.start)..at(extent.end)]) != extent.sha256)
         .map(|extent| Difference {
             range: extent.start..extent.end,
             error: None,

@@ -258,6 +258,7 @@ impl Source for StreamSource {
 mod tests {
     use super::super::{MappedExtent, map_extents};
     use super::*;
+    use kraken_foundation::Sha256Hash;
 
     fn all(source: &mut dyn Source) -> Vec<(SourceExtent, Vec<u8>)> {
         let mut buffer = vec![0xee; 1 << 20];
@@ -299,7 +300,7 @@ mod tests {
         let range = |range: &std::ops::Range<u64>| MappedExtent {
             start: range.start,
             end: range.end,
-            sha256: "x".to_owned(),
+            sha256: Sha256Hash::of("x"),
         };
         let map = map_extents(named.iter().map(range));
         let mut source = StreamSource::new(

@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use kraken_disk::{PATCH_BLOCK, ReadAt, UsedMap};
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
@@ -23,8 +23,8 @@ pub struct HashedExtent {
     pub start: u64,
     /// End offset (exclusive), in bytes.
     pub end: u64,
-    /// SHA-256 in hexadecimal.
-    pub sha256: String,
+    /// SHA-256 of its bytes.
+    pub sha256: Sha256Hash,
 }
 
 /// Widens a range to whole 4 KiB blocks, the unit of patches and block maps, within an image of
@@ -58,7 +58,7 @@ pub fn hash_extent(image: &dyn ReadAt, range: Range<u64>) -> io::Result<HashedEx
     Ok(HashedExtent {
         start: range.start,
         end: range.end,
-        sha256: hex::encode(Sha256::digest(&buffer)),
+        sha256: Sha256Hash::of(&buffer),
     })
 }
 

@@ -21,14 +21,14 @@ use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
 use kraken_disk::{CleanFat, ImageFile, Layout, ReadAt, UsedMap};
-use kraken_foundation::Job;
+use kraken_foundation::{Job, Sha256Hash};
 use kraken_overlay::Overlay;
 use kraken_spec::{Cluster, Role, SwarmMode};
 
 /// A golden image on disk, opened.
 pub struct GoldenImage {
     path: PathBuf,
-    key: String,
+    key: Sha256Hash,
     file: Arc<ImageFile>,
     layout: Layout,
     /// The boot volume, checked once for all nodes. `None` when it has a harmless fault, which
@@ -37,7 +37,7 @@ pub struct GoldenImage {
     os: OsImage,
     described: String,
     clock_floor: i64,
-    base_sha256: String,
+    base_sha256: Sha256Hash,
     packages: RecordedPackages,
     measured: Measured,
     /// QEMU guests use the file by its name.
@@ -104,7 +104,7 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
         }
     };
     let start_key = match inputs.packages.as_deref() {
-        None => base.raw_sha256.clone(),
+        None => base.raw_sha256,
         Some(packages) => packaged_base(packages).key(),
     };
     let context = Context {
@@ -113,14 +113,14 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
         boot: &opened.boot,
         root: &opened.root,
         clock_floor,
-        base_sha256: &base.raw_sha256,
+        base_sha256: base.raw_sha256,
         keys: inputs.admission.keys(),
         rejoin: inputs.admission.rejoin(),
     };
     let mut common = provision::pristine(&context, &inputs.assets)?;
     common.merge(provision::common(&context, &inputs.assets)?);
     let growth = growth(&file, &opened.layout, &context, &inputs.assets, &common)?;
-    let key = key(&start_key, &common, growth);
+    let key = key(start_key, &common, growth);
     fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
     let path = cache.join(format!("{key}.img"));
     let record_path = cache.join(format!("{key}.json"));
@@ -167,7 +167,6 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
         source,
     })?;
     let clean = CleanFat::of(&*file, &layout.boot).ok();
-    let base_sha256 = base.raw_sha256.clone();
     let image = GoldenImage {
         path,
         key,
@@ -177,7 +176,7 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
         os,
         described,
         clock_floor,
-        base_sha256,
+        base_sha256: base.raw_sha256,
         packages,
         measured,
         _stays: stays,
@@ -238,14 +237,15 @@ fn growth(
     Ok(most)
 }
 
-fn key(base_sha256: &str, common: &Overlay, growth: Option<u64>) -> String {
+fn key(base_sha256: Sha256Hash, common: &Overlay, growth: Option<u64>) -> Sha256Hash {
     let mut hash = Sha256::new();
+    let base = base_sha256.to_string();
     let growth = growth.unwrap_or(0).to_le_bytes();
-    for part in [format().as_bytes(), base_sha256.as_bytes(), &common.digest(), &growth] {
+    for part in [format().as_bytes(), base.as_bytes(), &common.digest(), &growth] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hex::encode(hash.finalize())
+    hash.finalize().into()
 }
 
 /// Copies the base's used blocks to `to`, grows the root file system by `growth` bytes if
@@ -299,9 +299,9 @@ impl GoldenImage {
     pub fn path(&self) -> &Path {
         &self.path
     }
-    /// Returns the hash of its inputs, in hexadecimal.
-    pub fn key(&self) -> &str {
-        &self.key
+    /// Returns the hash of its inputs.
+    pub fn key(&self) -> Sha256Hash {
+        self.key
     }
     /// Returns the boot volume, checked once for all nodes; `None` when each node's writer has to
     /// check it.
@@ -324,18 +324,17 @@ impl GoldenImage {
     pub fn clock_floor(&self) -> i64 {
         self.clock_floor
     }
-    /// Returns the SHA-256 of the raw base image, in hexadecimal.
-    pub fn base_sha256(&self) -> &str {
-        &self.base_sha256
+    /// Returns the SHA-256 of the raw base image.
+    pub fn base_sha256(&self) -> Sha256Hash {
+        self.base_sha256
     }
     /// Returns the packages that are baked in.
     pub fn packages(&self) -> &[RecordedPackage] {
         &self.packages.packages
     }
-    /// Returns the SHA-256 of the record of the packages, in hexadecimal; `None` when there are
-    /// none.
-    pub fn packages_sha256(&self) -> Option<&str> {
-        self.packages.record_sha256.as_deref()
+    /// Returns the SHA-256 of the record of the packages; `None` when there are none.
+    pub fn packages_sha256(&self) -> Option<Sha256Hash> {
+        self.packages.record_sha256
     }
     /// Returns the ranges in use; everything else reads as zeros.
     pub fn used(&self) -> &UsedMap {

@@ -5,16 +5,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::BakeError;
 use super::copy::copy_used;
 use crate::base::{Base, OsImage};
 use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
 use crate::provision::{self, Assets};
 use kraken_disk::{Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::{Job, Sha256Hash};
 use kraken_spec::{Cluster, UsedImage};
 
 /// The file systems of an image and the facts about its system.
@@ -142,8 +140,8 @@ fn made_at(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<i64, B
 #[derive(Default)]
 pub(super) struct RecordedPackages {
     pub(super) packages: Vec<RecordedPackage>,
-    /// SHA-256 of the record, in hexadecimal; `None` when the image has no record.
-    pub(super) record_sha256: Option<String>,
+    /// SHA-256 of the record; `None` when the image has no record.
+    pub(super) record_sha256: Option<Sha256Hash>,
 }
 
 /// Returns the packages that an image's record lists, none when it has no record.
@@ -154,7 +152,7 @@ pub(super) fn recorded(root: &Ext4Tree) -> Result<RecordedPackages, kraken_disk:
     let bytes = root.read(RECORD, u64::MAX)?.unwrap_or_default();
     Ok(RecordedPackages {
         packages: record.packages,
-        record_sha256: Some(hex::encode(Sha256::digest(bytes))),
+        record_sha256: Some(Sha256Hash::of(bytes)),
     })
 }
 

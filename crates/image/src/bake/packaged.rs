@@ -14,7 +14,7 @@ use super::{BakeError, cache_lock, store};
 use crate::base::Base;
 use crate::packages::{Need, PREINST, PackagesRecord, RECORD, ReadyPackages, RecordedPackage, SLACK};
 use kraken_disk::{ImageFile, Layout, ReadAt};
-use kraken_foundation::Job;
+use kraken_foundation::{Job, Sha256Hash};
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 /// Returns by how many bytes the root file system of a base must grow for packages; `None` when
@@ -56,23 +56,24 @@ pub(super) struct PackagedBase<'a> {
 }
 
 impl PackagedBase<'_> {
-    /// Returns the hash of the inputs, in hexadecimal: the image's name in the cache.
-    pub(super) fn key(&self) -> String {
+    /// Returns the hash of the inputs: the image's name in the cache.
+    pub(super) fn key(&self) -> Sha256Hash {
         let mut hash = Sha256::new();
         let mut field = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
-        for part in [&format(), "packages", &self.base.raw_sha256] {
+        for part in [&format(), "packages", &self.base.raw_sha256.to_string()] {
             field(part.as_bytes());
         }
         field(&self.time.to_le_bytes());
         for package in &self.packages.locked.packages {
-            for part in [&package.name, &package.version, &package.architecture, &package.sha256] {
+            for part in [&package.name, &package.version, &package.architecture] {
                 field(part.as_bytes());
             }
+            field(package.sha256.to_string().as_bytes());
         }
-        hex::encode(hash.finalize())
+        hash.finalize().into()
     }
 
     /// Takes the image from `cache` (a folder), or makes it there; returns its path.
@@ -167,7 +168,7 @@ fn with_record(unpacked: kraken_debian::Unpacked, packages: &ReadyPackages, time
         name: package.name.clone(),
         version: package.version.clone(),
         architecture: package.architecture.clone(),
-        sha256: package.sha256.clone(),
+        sha256: package.sha256,
     });
     let record = PackagesRecord::new(recorded.collect(), &overlay);
     let json = record.to_json().map_err(BakeError::io("writing", RECORD))?;

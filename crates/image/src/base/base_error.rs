@@ -7,6 +7,7 @@ use kraken_fetch::AddressError;
 use kraken_fetch::CacheError;
 use kraken_fetch::FetchError;
 use kraken_fetch::UnpackError;
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupted;
 
 /// Why there is no base.
@@ -46,19 +47,19 @@ pub enum BaseError {
     WrongHash {
         /// The base that was checked.
         origin: String,
-        /// The hash from kraken.toml, in hexadecimal.
-        expected: String,
-        /// The hash of the file as downloaded, in hexadecimal; `None` when it was not packed.
-        download: Option<String>,
-        /// The hash of the raw image, in hexadecimal.
-        raw: String,
+        /// The hash from kraken.toml.
+        expected: Sha256Hash,
+        /// The hash of the file as downloaded; `None` when it was not packed.
+        download: Option<Sha256Hash>,
+        /// The hash of the raw image.
+        raw: Sha256Hash,
     },
     /// Stopped on request.
     #[error("interrupted")]
     Interrupted(#[from] Interrupted),
 }
 
-fn found(download: &Option<String>, raw: &str) -> String {
+fn found(download: &Option<Sha256Hash>, raw: &Sha256Hash) -> String {
     match download {
         Some(download) => format!("but the file has {download}, and the raw image in it {raw}"),
         None => format!("but the image has {raw}"),
@@ -78,12 +79,12 @@ impl BaseError {
     }
 }
 
-pub(super) fn wrong_hash(base: &Base, expected: String) -> BaseError {
+pub(super) fn wrong_hash(base: &Base, expected: Sha256Hash) -> BaseError {
     BaseError::WrongHash {
         origin: base.origin.clone(),
         expected,
-        download: base.download_sha256.clone(),
-        raw: base.raw_sha256.clone(),
+        download: base.download_sha256,
+        raw: base.raw_sha256,
     }
 }
 

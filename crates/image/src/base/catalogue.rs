@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use kraken_fetch::Hash;
+use kraken_foundation::Sha256Hash;
 
 /// The address of Raspberry Pi's own catalogue.
 pub const DEFAULT_CATALOGUE: &str = "https://downloads.raspberrypi.com/os_list_imagingutility_v4.json";
@@ -80,11 +80,11 @@ pub struct Entry {
     pub url: String,
     /// Size of the raw image, in bytes.
     pub extract_size: Option<u64>,
-    /// SHA-256 of the raw image, in hexadecimal, as the catalogue has it.
+    /// SHA-256 of the raw image, as the catalogue has it: checked when the image is chosen.
     pub extract_sha256: Option<String>,
     /// Size of the download, in bytes.
     pub image_download_size: Option<u64>,
-    /// SHA-256 of the download, in hexadecimal, as the catalogue has it.
+    /// SHA-256 of the download, as the catalogue has it: checked when the image is chosen.
     pub image_download_sha256: Option<String>,
     /// The release date, such as `2026-04-21`; empty when the catalogue has none.
     pub release_date: String,
@@ -166,7 +166,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`CatalogueError::BadHash`] when the catalogue has something else there.
-    pub fn raw_hash(&self) -> Result<Option<Hash>, CatalogueError> {
+    pub fn raw_hash(&self) -> Result<Option<Sha256Hash>, CatalogueError> {
         self.hash("extract_sha256", self.extract_sha256.as_deref())
     }
 
@@ -174,18 +174,18 @@ impl Entry {
     ///
     /// # Errors
     /// [`CatalogueError::BadHash`] when the catalogue has something else there.
-    pub fn download_hash(&self) -> Result<Option<Hash>, CatalogueError> {
+    pub fn download_hash(&self) -> Result<Option<Sha256Hash>, CatalogueError> {
         self.hash("image_download_sha256", self.image_download_sha256.as_deref())
     }
 
-    fn hash(&self, field: &'static str, text: Option<&str>) -> Result<Option<Hash>, CatalogueError> {
+    fn hash(&self, field: &'static str, text: Option<&str>) -> Result<Option<Sha256Hash>, CatalogueError> {
         let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
         let name = self.name.clone();
-        match kraken_fetch::cache::parse_hash(text) {
-            Some(hash) => Ok(Some(hash)),
-            None => Err(CatalogueError::BadHash { name, field }),
+        match Sha256Hash::parse_any_case(text) {
+            Ok(hash) => Ok(Some(hash)),
+            Err(_) => Err(CatalogueError::BadHash { name, field }),
         }
     }
 }

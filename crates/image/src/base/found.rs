@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
+use kraken_foundation::Sha256Hash;
+
 /// A base image, ready to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     /// The raw image: in the cache, or the user's own file. It must not be written.
     pub raw: PathBuf,
-    /// SHA-256 of the raw image, in hexadecimal.
-    pub raw_sha256: String,
+    /// SHA-256 of the raw image.
+    pub raw_sha256: Sha256Hash,
     /// Its size in bytes.
     pub size: u64,
     /// What it was made from: an address without secrets, a file name without folders, `debian`.
     pub origin: String,
-    /// SHA-256 of the packed file that it came out of, in hexadecimal; `None` when it was not
-    /// packed.
-    pub download_sha256: Option<String>,
+    /// SHA-256 of the packed file that it came out of; `None` when it was not packed.
+    pub download_sha256: Option<Sha256Hash>,
 }

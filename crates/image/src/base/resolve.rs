@@ -16,8 +16,8 @@ use kraken_fetch::address::{self, shown};
 use kraken_fetch::cache::{self, Cache, CacheError};
 use kraken_fetch::download::{self, RetryPolicy, Wanted};
 use kraken_fetch::http::Client;
-use kraken_fetch::{Format, Hash, Limits, Options, Packed, RawFile, UnpackError, prune};
-use kraken_foundation::Job;
+use kraken_fetch::{Format, Limits, Options, Packed, RawFile, UnpackError, prune};
+use kraken_foundation::{Job, Sha256Hash};
 use kraken_spec::{BaseRef, Image};
 
 /// Obtains the base that `image` names.
@@ -44,15 +44,15 @@ pub fn obtain(image: &Image, options: &Options, job: Job<'_>) -> Result<Base, Ba
 #[derive(Clone, Debug, Default)]
 struct Announced {
     download_size: Option<u64>,
-    download: Option<Hash>,
+    download: Option<Sha256Hash>,
     raw_size: Option<u64>,
-    raw: Option<Hash>,
+    raw: Option<Sha256Hash>,
 }
 
 /// Which raw image came out of a packed file.
 #[derive(Serialize, Deserialize)]
 struct Contents {
-    raw_sha256: String,
+    raw_sha256: Sha256Hash,
     size: u64,
 }
 
@@ -60,7 +60,7 @@ struct Contents {
 #[derive(Serialize, Deserialize)]
 struct Found {
     address: String,
-    sha256: String,
+    sha256: Sha256Hash,
     size: u64,
     validator: Option<String>,
 }
@@ -84,7 +84,7 @@ impl Work<'_> {
         }
         let base = Base {
             raw: path.to_owned(),
-            raw_sha256: hex::encode(hash),
+            raw_sha256: hash,
             size,
             origin,
             download_sha256: None,
@@ -104,7 +104,7 @@ impl Work<'_> {
         let (hash, size) = self.cache.hash_of(&raw, self.job)?;
         let base = Base {
             raw,
-            raw_sha256: hex::encode(hash),
+            raw_sha256: hash,
             size,
             origin: "debian".into(),
             download_sha256: None,
@@ -216,9 +216,7 @@ impl Work<'_> {
         let Some(found) = self.cache.record::<Found>("url", key) else {
             return Ok(None);
         };
-        let Some(hash) = cache::parse_hash(&found.sha256) else {
-            return Ok(None);
-        };
+        let hash = found.sha256;
         if announced.download.is_some_and(|announced| announced != hash) {
             return Ok(None);
         }
@@ -234,7 +232,7 @@ impl Work<'_> {
     }
 
     /// Downloads into the cache; returns the hash under which the file is stored.
-    fn fetched(&self, url: &Url, key: &str, announced: &Announced) -> Result<Hash, BaseError> {
+    fn fetched(&self, url: &Url, key: &str, announced: &Announced) -> Result<Sha256Hash, BaseError> {
         let part = self.cache.part_path(key);
         let wanted = Wanted {
             url,
@@ -247,7 +245,7 @@ impl Work<'_> {
         self.cache.keep_download(&part, &fetched.sha256)?;
         let found = Found {
             address: shown(url),
-            sha256: hex::encode(fetched.sha256),
+            sha256: fetched.sha256,
             size: fetched.size,
             validator: fetched.validator,
         };
@@ -256,13 +254,11 @@ impl Work<'_> {
     }
 
     /// Returns the raw image that earlier came out of the packed file with the hash `packed`.
-    fn known(&self, packed: &Hash, announced: &Announced, origin: &str) -> Result<Option<Base>, BaseError> {
-        let Some(contents) = self.cache.record::<Contents>("contents", &hex::encode(packed)) else {
+    fn known(&self, packed: &Sha256Hash, announced: &Announced, origin: &str) -> Result<Option<Base>, BaseError> {
+        let Some(contents) = self.cache.record::<Contents>("contents", &packed.to_string()) else {
             return Ok(None);
         };
-        let Some(raw) = cache::parse_hash(&contents.raw_sha256) else {
-            return Ok(None);
-        };
+        let raw = contents.raw_sha256;
         let Some(path) = self.cache.raw(&raw, self.job)? else {
             return Ok(None);
         };
@@ -277,11 +273,11 @@ impl Work<'_> {
         &self,
         source: &Path,
         format: Format,
-        packed: &Hash,
+        packed: &Sha256Hash,
         announced: &Announced,
         origin: String,
     ) -> Result<Base, BaseError> {
-        let key = hex::encode(packed);
+        let key = packed.to_string();
         let _lock = self.cache.lock(&format!("raw-{key}"), self.job)?;
         if let Some(base) = self.known(packed, announced, &origin)? {
             return Ok(base);
@@ -318,7 +314,7 @@ impl Work<'_> {
             .map_err(|error| CacheError::io("naming", &path)(error.error))?;
         self.cache.remember_hash(&path, &unpacked.sha256)?;
         let contents = Contents {
-            raw_sha256: base.raw_sha256.clone(),
+            raw_sha256: base.raw_sha256,
             size: unpacked.size,
         };
         self.cache.remember("contents", &key, &contents);
@@ -328,29 +324,29 @@ impl Work<'_> {
         Ok(base)
     }
 
-    fn base(&self, raw: PathBuf, packed: &Hash, hash: &Hash, size: u64, origin: String) -> Base {
+    fn base(&self, raw: PathBuf, packed: &Sha256Hash, hash: &Sha256Hash, size: u64, origin: String) -> Base {
         Base {
             raw,
-            raw_sha256: hex::encode(hash),
+            raw_sha256: *hash,
             size,
             origin,
-            download_sha256: (packed != hash).then(|| hex::encode(packed)),
+            download_sha256: (packed != hash).then_some(*packed),
         }
     }
 
     /// `[image] sha256` may be the hash of the packed file or of the raw image.
     fn check(&self, base: &Base) -> Result<(), BaseError> {
-        let Some(expected) = self.image.sha256.map(hex::encode) else {
+        let Some(expected) = self.image.sha256 else {
             return Ok(());
         };
-        match expected == base.raw_sha256 || base.download_sha256.as_ref() == Some(&expected) {
+        match expected == base.raw_sha256 || base.download_sha256 == Some(expected) {
             true => Ok(()),
             false => Err(wrong_hash(base, expected)),
         }
     }
 
     fn check_announced(&self, base: &Base, announced: &Announced) -> Result<(), BaseError> {
-        match announced.raw.map(hex::encode) {
+        match announced.raw {
             Some(expected) if expected != base.raw_sha256 => Err(wrong_hash(base, expected)),
             _ => Ok(()),
         }

@@ -3,9 +3,8 @@
 
 use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
-
 use crate::bake::HashedExtent;
+use kraken_foundation::Sha256Hash;
 
 /// Block size of the map, in bytes.
 pub const BLOCK: u64 = 4096;
@@ -26,8 +25,8 @@ pub struct BmapRange {
     pub first: u64,
     /// Last block, inclusive.
     pub last: u64,
-    /// SHA-256 of the range's bytes (up to the image's end), in hexadecimal.
-    pub sha256: String,
+    /// SHA-256 of the range's bytes (up to the image's end).
+    pub sha256: Sha256Hash,
 }
 
 /// Why a block map cannot be used.
@@ -47,7 +46,7 @@ impl Bmap {
             .map(|extent| BmapRange {
                 first: extent.start / BLOCK,
                 last: (extent.end - 1) / BLOCK,
-                sha256: extent.sha256.clone(),
+                sha256: extent.sha256,
             })
             .collect();
         Self { image_size, ranges }
@@ -79,7 +78,7 @@ impl Bmap {
             let _ = writeln!(text, r#"        <Range chksum="{sha256}"> {blocks} </Range>"#);
         }
         text.push_str("    </BlockMap>\n</bmap>\n");
-        let sum = hex::encode(Sha256::digest(&text));
+        let sum = Sha256Hash::of(&text).to_string();
         text.replacen(NO_SUM, &sum, 1)
     }
 
@@ -91,7 +90,7 @@ impl Bmap {
     pub fn parse(text: &str) -> Result<Self, BmapError> {
         let sum =
             element(text, "BmapFileChecksum").ok_or(BmapError("it has no checksum of its own (BmapFileChecksum)"))?;
-        if sum.len() != 64 || hex::encode(Sha256::digest(text.replacen(sum, NO_SUM, 1))) != sum.to_ascii_lowercase() {
+        if Sha256Hash::parse_any_case(sum) != Ok(Sha256Hash::of(text.replacen(sum, NO_SUM, 1))) {
             return Err(BmapError("its own checksum does not match"));
         }
         if element(text, "ChecksumType").is_some_and(|kind| kind != "sha256") {
@@ -136,7 +135,9 @@ fn parse_range(text: &str) -> Result<BmapRange, BmapError> {
         .strip_prefix("chksum=\"")
         .and_then(|sum| sum.strip_suffix('"'))
     {
-        Some(sum) => sum.to_ascii_lowercase(),
+        Some(sum) => {
+            Sha256Hash::parse_any_case(sum).map_err(|_| BmapError("the checksum of a Range is not a SHA-256"))?
+        }
         None if attributes.contains("chksum") => return Err(bad),
         None => {
             return Err(BmapError(
@@ -144,9 +145,6 @@ fn parse_range(text: &str) -> Result<BmapRange, BmapError> {
             ));
         }
     };
-    if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(BmapError("the checksum of a Range is not a SHA-256"));
-    }
     let blocks = blocks.trim();
     let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
     let number = |text: &str| text.trim().parse().map_err(|_| bad.clone());
@@ -162,17 +160,17 @@ mod tests {
     use super::*;
 
     fn map() -> Bmap {
-        let extent = |start, end, c: &str| HashedExtent {
+        let extent = |start, end, byte| HashedExtent {
             start,
             end,
-            sha256: c.repeat(64),
+            sha256: Sha256Hash([byte; 32]),
         };
         Bmap::new(
             1 << 20,
             &[
-                extent(0, 4096, "a"),
-                extent(8192, 65536, "b"),
-                extent(65536, 1 << 20, "c"),
+                extent(0, 4096, 0xaa),
+                extent(8192, 65536, 0xbb),
+                extent(65536, 1 << 20, 0xcc),
             ],
         )
     }
@@ -198,7 +196,7 @@ mod tests {
         let text = map().render();
         let sum = element(&text, "BmapFileChecksum").unwrap().to_owned();
         let text = text.replacen(&sum, NO_SUM, 1).replace(from, to);
-        let sum = hex::encode(Sha256::digest(&text));
+        let sum = Sha256Hash::of(&text).to_string();
         Bmap::parse(&text.replacen(NO_SUM, &sum, 1))
     }
 

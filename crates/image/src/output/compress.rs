@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::bake::NodeImage;
 use kraken_disk::ReadAt;
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
@@ -49,10 +50,10 @@ impl Compression {
 
 /// Hashes and size of a compressed file.
 pub struct Compressed {
-    /// SHA-256 of the raw image, in hexadecimal.
-    pub raw_sha256: String,
-    /// SHA-256 of the compressed file, in hexadecimal.
-    pub sha256: String,
+    /// SHA-256 of the raw image.
+    pub raw_sha256: Sha256Hash,
+    /// SHA-256 of the compressed file.
+    pub sha256: Sha256Hash,
     /// Size of the compressed file in bytes.
     pub size: u64,
 }
@@ -101,7 +102,7 @@ pub fn write(
     out.flush()?;
     Ok(Compressed {
         raw_sha256,
-        sha256: hex::encode(out.hash.finalize()),
+        sha256: out.hash.finalize().into(),
         size: out.size,
     })
 }
@@ -112,7 +113,7 @@ fn threads() -> u32 {
 }
 
 /// Writes the raw image into `to`, and returns its hash.
-fn feed(image: &NodeImage<'_>, to: &mut dyn Write, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
+fn feed(image: &NodeImage<'_>, to: &mut dyn Write, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Sha256Hash> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; BUFFER_SIZE];
     let mut at = 0;
@@ -129,7 +130,7 @@ fn feed(image: &NodeImage<'_>, to: &mut dyn Write, task: &dyn Task, interrupt: &
         at += step as u64;
         task.advance(step as u64);
     }
-    Ok(hex::encode(hash.finalize()))
+    Ok(hash.finalize().into())
 }
 
 /// Counts and hashes the bytes that pass through.

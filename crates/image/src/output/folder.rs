@@ -13,7 +13,7 @@ use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, Ma
 use super::{Bmap, OutputError, SUMS, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
 use kraken_disk::{ImageFile, ReadAt};
-use kraken_foundation::{Job, atomic, lock};
+use kraken_foundation::{Job, Sha256Hash, atomic, lock};
 use kraken_spec::Node;
 
 /// Prefix and suffix of unfinished files.
@@ -189,7 +189,7 @@ impl Folder {
         path: &Path,
         options: Options,
         job: Job<'_>,
-    ) -> Result<Option<String>, OutputError> {
+    ) -> Result<Option<Sha256Hash>, OutputError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temp = self.temp()?;
         {

@@ -10,6 +10,7 @@ use super::sums;
 use crate::bake::Admission;
 use crate::bake::Golden;
 use crate::packages::RecordedPackage;
+use kraken_foundation::Sha256Hash;
 use kraken_spec::{Role, SwarmMode};
 
 use serde::{Deserialize, Serialize};
@@ -55,28 +56,28 @@ pub struct ManifestSwarm {
 pub struct ManifestInputs {
     /// The base: a catalogue name, an address, a file name (without its folder), `debian`.
     pub base: String,
-    /// SHA-256 of the raw base image, in hexadecimal.
-    pub base_sha256: String,
+    /// SHA-256 of the raw base image.
+    pub base_sha256: Sha256Hash,
     /// SHA-256 of the base as downloaded, if it was compressed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub download_sha256: Option<String>,
+    pub download_sha256: Option<Sha256Hash>,
     /// The system in it (`PRETTY_NAME`).
     pub system: String,
     /// Debian's name for its architecture.
     pub architecture: String,
     /// SHA-256 of `kraken.toml`; absent when the built-in default was used.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub config_sha256: Option<String>,
+    pub config_sha256: Option<Sha256Hash>,
     /// SHA-256 over all templates and overlays.
-    pub assets_sha256: String,
+    pub assets_sha256: Sha256Hash,
     /// The packages that are baked in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<RecordedPackage>,
     /// SHA-256 of the record, in every image, of the packages and all their files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub packages_sha256: Option<String>,
+    pub packages_sha256: Option<Sha256Hash>,
     /// Hash of all inputs of the golden image.
-    pub golden: String,
+    pub golden: Sha256Hash,
     /// The time before which no node's clock starts (RFC 3339).
     pub clock_floor: String,
 }
@@ -114,7 +115,7 @@ impl Manifest {
         let known = self
             .nodes
             .iter()
-            .filter_map(|node| Some((node.file.clone(), node.sha256.clone()?)));
+            .filter_map(|node| Some((node.file.clone(), node.sha256?)));
         sums::render(&known.collect())
     }
 }
@@ -122,19 +123,19 @@ impl Manifest {
 impl ManifestInputs {
     /// Returns the inputs of a golden image; `config_sha256` is the hash of `kraken.toml`, if there
     /// is one.
-    pub fn new(golden: &Golden, config_sha256: Option<String>) -> Self {
+    pub fn new(golden: &Golden, config_sha256: Option<Sha256Hash>) -> Self {
         let (inputs, image) = (golden.inputs(), golden.image());
         Self {
             base: inputs.base.origin.clone(),
-            base_sha256: inputs.base.raw_sha256.clone(),
-            download_sha256: inputs.base.download_sha256.clone(),
+            base_sha256: inputs.base.raw_sha256,
+            download_sha256: inputs.base.download_sha256,
             system: image.os().pretty_name.clone(),
             architecture: image.os().architecture.clone(),
             config_sha256,
             assets_sha256: inputs.assets.digest(),
             packages: image.packages().to_vec(),
-            packages_sha256: image.packages_sha256().map(str::to_owned),
-            golden: image.key().to_owned(),
+            packages_sha256: image.packages_sha256(),
+            golden: image.key(),
             clock_floor: jiff::Timestamp::from_second(image.clock_floor())
                 .map_or_else(|_| image.clock_floor().to_string(), |time| time.to_string()),
         }
@@ -164,10 +165,10 @@ pub struct ManifestNode {
     pub size: u64,
     /// SHA-256 of the image file; absent when checksums were not requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
+    pub sha256: Option<Sha256Hash>,
     /// SHA-256 of the raw image, if the file is compressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub raw_sha256: Option<String>,
+    pub raw_sha256: Option<Sha256Hash>,
     /// Size of the raw image in bytes: the card must be at least as large.
     pub raw_size: u64,
     /// Bytes of the raw image that are in use.

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use kraken_disk::{ImageFile, ReadAt};
+use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
@@ -21,12 +22,12 @@ const BUFFER_SIZE: usize = 1 << 20;
 
 static ZEROS: [u8; BUFFER_SIZE] = [0; BUFFER_SIZE];
 
-/// Returns the SHA-256 of a whole file, in hexadecimal. Holes are hashed without being read:
-/// copying zeros out of the kernel would take nearly as long as hashing them.
+/// Returns the SHA-256 of a whole file. Holes are hashed without being read: copying zeros out of
+/// the kernel would take nearly as long as hashing them.
 ///
 /// # Errors
 /// The error of reading; `Interrupted` when asked to stop.
-pub fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io::Result<String> {
+pub fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Sha256Hash> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; BUFFER_SIZE];
     let mut at = 0;
@@ -44,7 +45,7 @@ pub fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io
             at = advance(at, step, task, interrupt)?;
         }
     }
-    Ok(hex::encode(hash.finalize()))
+    Ok(hash.finalize().into())
 }
 
 /// Returns the next range at or after `at` that is not a hole (lseek(2)). It reaches to the end of
@@ -75,7 +76,7 @@ fn advance(at: u64, step: usize, task: &dyn Task, interrupt: &Interrupt) -> io::
 }
 
 /// Returns the file's text: one line for each file, sorted by name.
-pub fn render(sums: &BTreeMap<String, String>) -> String {
+pub fn render(sums: &BTreeMap<String, Sha256Hash>) -> String {
     let mut text = String::new();
     for (name, sum) in sums {
         let _ = writeln!(text, "{sum}  {name}");
@@ -105,7 +106,7 @@ mod tests {
             for at in data {
                 file.write_all_at(b"krake\0n", *at).unwrap();
             }
-            let plain = hex::encode(Sha256::digest(std::fs::read(&path).unwrap()));
+            let plain = Sha256Hash::of(std::fs::read(&path).unwrap());
             let image = ImageFile::open_read(&path).unwrap();
             assert_eq!(hash_file(&image, &Silent, &Interrupt::new()).unwrap(), plain, "{name}");
         }
@@ -125,8 +126,8 @@ mod tests {
     #[test]
     fn lines_have_the_form_of_sha256sum() {
         let sums = BTreeMap::from([
-            ("b c.img".to_owned(), "0f".repeat(32)),
-            ("a.img".to_owned(), "ab".repeat(32)),
+            ("b c.img".to_owned(), Sha256Hash([0x0f; 32])),
+            ("a.img".to_owned(), Sha256Hash([0xab; 32])),
         ]);
         assert_eq!(
             render(&sums),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use kraken_debian::deb::Need;
-use kraken_foundation::atomic;
+use kraken_foundation::{Sha256Hash, atomic};
 use kraken_spec::DockerSource;
 use kraken_spec::daemon::ENGINES;
 
@@ -70,8 +70,8 @@ pub struct Lock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LockedSet {
-    /// SHA-256 of the raw base image, in hexadecimal.
-    pub base: String,
+    /// SHA-256 of the raw base image.
+    pub base: Sha256Hash,
     /// The request that the packages were chosen for.
     pub request: PackageSpec,
     /// The archives that were used.
@@ -110,8 +110,8 @@ pub struct PackageSpec {
 pub struct LockedDeb {
     /// The path as it stands in `kraken.toml`.
     pub file: String,
-    /// SHA-256, in hexadecimal.
-    pub sha256: String,
+    /// Its SHA-256.
+    pub sha256: Sha256Hash,
 }
 
 /// An archive as it was when the packages were chosen.
@@ -140,8 +140,8 @@ pub struct LockedPackage {
     pub architecture: String,
     /// The `.deb`'s size in bytes.
     pub size: u64,
-    /// The `.deb`'s SHA-256, in hexadecimal.
-    pub sha256: String,
+    /// The `.deb`'s SHA-256.
+    pub sha256: Sha256Hash,
     /// Its address in the archive; `None` for a package file of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -155,16 +155,6 @@ pub struct LockedPackage {
     pub unpacked: u64,
     /// The number of its files, folders and links.
     pub inodes: u64,
-}
-
-impl LockedPackage {
-    /// Returns the `.deb`'s hash as bytes; `None` when it is not a SHA-256, which reading a lock
-    /// file excludes.
-    pub fn hash(&self) -> Option<[u8; 32]> {
-        let mut hash = [0; 32];
-        hex::decode_to_slice(&self.sha256, &mut hash).ok()?;
-        Some(hash)
-    }
 }
 
 impl LockedSet {
@@ -192,16 +182,9 @@ impl LockedSet {
     }
 
     fn check(&self) -> Result<(), String> {
-        let is_hash = |text: &str| hex::decode(text).is_ok_and(|bytes| bytes.len() == 32);
-        if !is_hash(&self.base) {
-            return Err(format!("{:?} is not a SHA-256 of a base image", self.base));
-        }
         for package in &self.packages {
-            if package.hash().is_none() || package.size > LARGEST || package.unpacked > LARGEST {
-                return Err(format!(
-                    "the package {:?} has a hash or size that cannot be",
-                    package.name
-                ));
+            if package.size > LARGEST || package.unpacked > LARGEST {
+                return Err(format!("the package {:?} has a size that cannot be", package.name));
             }
         }
         let mut names: Vec<_> = self.packages.iter().map(|p| (&p.name, &p.architecture)).collect();
@@ -255,8 +238,8 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Returns what is locked for a base image (SHA-256 of the raw image, in hexadecimal).
-    pub fn set_for(&self, base: &str) -> Option<&LockedSet> {
+    /// Returns what is locked for a base image (SHA-256 of the raw image).
+    pub fn set_for(&self, base: Sha256Hash) -> Option<&LockedSet> {
         self.sets.iter().find(|set| set.base == base)
     }
 
@@ -265,7 +248,7 @@ impl Lock {
         self.format = FORMAT;
         self.sets.retain(|other| other.base != set.base);
         self.sets.push(set);
-        self.sets.sort_by(|a, b| a.base.cmp(&b.base));
+        self.sets.sort_by_key(|set| set.base);
     }
 
     /// Returns the file's text.
@@ -298,7 +281,7 @@ mod tests {
 
     fn set(base: u8) -> LockedSet {
         LockedSet {
-            base: hex::encode([base; 32]),
+            base: Sha256Hash([base; 32]),
             request: PackageSpec {
                 docker: DockerSource::Debian,
                 docker_archive: None,
@@ -307,7 +290,7 @@ mod tests {
                 recommends: false,
                 debs: vec![LockedDeb {
                     file: "my.deb".into(),
-                    sha256: hex::encode([3; 32]),
+                    sha256: Sha256Hash([3; 32]),
                 }],
             },
             archives: vec![LockedArchive {
@@ -321,7 +304,7 @@ mod tests {
                 version: "26.1.5+dfsg1-9+b10".into(),
                 architecture: "arm64".into(),
                 size: 23_000_000,
-                sha256: hex::encode([2; 32]),
+                sha256: Sha256Hash([2; 32]),
                 url: Some("http://archive.example.org/debian/pool/d.deb".into()),
                 upgrades: None,
                 needed_by: None,
@@ -341,7 +324,7 @@ mod tests {
         assert_eq!(Lock::read(&path).unwrap(), Lock::default());
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path).unwrap(), lock);
-        assert_eq!(lock.set_for(&hex::encode([1; 32])), Some(&set(1)));
+        assert_eq!(lock.set_for(Sha256Hash([1; 32])), Some(&set(1)));
         let before = fs::read(&path).unwrap();
         lock.write(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), before);
@@ -367,8 +350,13 @@ mod tests {
             ("format = 2\n".to_owned(), "format 2"),
             ("format = 1\nx = 1\n".to_owned(), "unknown field"),
             ("format".to_owned(), "expected"),
-            (good.replace(&hex::encode([2; 32]), "12"), "hash"),
-            (good.replace(&hex::encode([1; 32]), "12"), "base image"),
+            (good.replace(&hex::encode([2; 32]), "12"), "sha256 = \"12\""),
+            (good.replace(&hex::encode([2; 32]), "12"), "\"12\" is not a SHA-256"),
+            (good.replace(&hex::encode([1; 32]), "12"), "base = \"12\""),
+            (
+                good.replace(&hex::encode([1; 32]), &"AB".repeat(32)),
+                "is not a SHA-256",
+            ),
             (good.replace("size = 23000000", "size = 99999999999999"), "size"),
             (good.replace("size = 23000000", "size = -1"), "invalid"),
         ] {

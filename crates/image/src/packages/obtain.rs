@@ -20,7 +20,8 @@ use kraken_debian::deb;
 use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, load_available, resolve};
 use kraken_debian::{LocalDeb, Pick, PickFrom, Request, RequestedPackage};
 use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
-use kraken_fetch::{DownloadError, Downloads, Hash};
+use kraken_fetch::{DownloadError, Downloads};
+use kraken_foundation::Sha256Hash;
 use kraken_spec::Cluster;
 
 /// Free space beyond what the packages need, in bytes, so that provisioning a base with packages
@@ -50,14 +51,13 @@ pub struct ObtainRequest<'a> {
 /// package file.
 fn package_spec(
     cluster: &Cluster,
-    hash: impl Fn(&Path) -> Result<Hash, DownloadError>,
+    hash: impl Fn(&Path) -> Result<Sha256Hash, DownloadError>,
 ) -> Result<Option<PackageSpec>, PackagesError> {
     let mut debs = Vec::new();
     for deb in &cluster.system.debs {
-        let hash = hash(&deb.path)?;
         debs.push(LockedDeb {
             file: deb.written.clone(),
-            sha256: hex::encode(hash),
+            sha256: hash(&deb.path)?,
         });
     }
     let spec = PackageSpec::new(cluster, debs);
@@ -74,7 +74,7 @@ pub fn locked(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
         return Ok(None);
     };
     let lock = Lock::read(request.lock)?;
-    let set = lock.set_for(&request.base.raw_sha256);
+    let set = lock.set_for(request.base.raw_sha256);
     Ok(set.filter(|set| set.request == spec).cloned())
 }
 
@@ -89,7 +89,7 @@ pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
         return Ok(None);
     };
     let mut lock = Lock::read(request.lock)?;
-    let known = lock.set_for(&request.base.raw_sha256);
+    let known = lock.set_for(request.base.raw_sha256);
     let store = Store::new(downloads, &request.cluster.apt.mirrors);
     if let Some(set) = known.filter(|set| set.request == spec && !request.update) {
         let debs = fetch_all(set, downloads, &store)?;
@@ -309,7 +309,7 @@ fn choose(
         ));
     }
     let set = LockedSet {
-        base: request.base.raw_sha256.clone(),
+        base: request.base.raw_sha256,
         request: spec,
         archives: archives.iter().map(locked_archive).collect(),
         packages: chosen.picks.iter().map(locked_package).collect(),
@@ -345,7 +345,7 @@ fn locked_package(pick: &Pick) -> LockedPackage {
         version: pick.version.clone(),
         architecture: pick.architecture.clone(),
         size: pick.size,
-        sha256: hex::encode(pick.sha256),
+        sha256: pick.sha256,
         url: match &pick.from {
             PickFrom::Archive { url, .. } => Some(url.to_string()),
             PickFrom::Local(_) => None,
@@ -362,15 +362,14 @@ fn fetch_all(set: &LockedSet, downloads: &Downloads<'_>, store: &Store<'_>) -> R
     let mut paths = Vec::with_capacity(set.packages.len());
     for package in &set.packages {
         downloads.job().interrupt.check()?;
-        let hash = package.hash().unwrap_or_default();
         let path = match &package.url {
             Some(url) => {
                 let url = Url::parse(url).map_err(|error| {
                     PackagesError::Name(format!("{url} of the lock file is not an address: {error}"))
                 })?;
-                store.file(&url, package.size, &hash)?
+                store.file(&url, package.size, &package.sha256)?
             }
-            None => downloads.cached(&hash)?.ok_or_else(|| {
+            None => downloads.cached(&package.sha256)?.ok_or_else(|| {
                 PackagesError::Name(format!(
                     "the package file of {} is neither in the cache nor named in [system] debs",
                     package.name

@@ -6,7 +6,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json;
 use kraken_disk::{FileTree, TreeError};
+use kraken_foundation::Sha256Hash;
 use kraken_overlay::{Entry, Kind, Overlay, Volume};
 
 /// Its path on the root volume; mode 0644, owner root. It holds no secret.
@@ -41,8 +43,8 @@ pub struct RecordedPackage {
     pub version: String,
     /// Its architecture.
     pub architecture: String,
-    /// SHA-256 of the `.deb`, in hexadecimal.
-    pub sha256: String,
+    /// SHA-256 of the `.deb`.
+    pub sha256: Sha256Hash,
 }
 
 /// A file, link or folder of an image.
@@ -77,8 +79,8 @@ pub enum Recorded {
     File {
         /// Size in bytes.
         size: u64,
-        /// SHA-256, in hexadecimal.
-        sha256: String,
+        /// Its SHA-256.
+        sha256: Sha256Hash,
     },
     /// A symbolic link to this target.
     Link(String),
@@ -124,7 +126,7 @@ impl PackagesRecord {
         let Some(bytes) = root.read(RECORD, LIMIT)? else {
             return Ok(None);
         };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| TreeError {
+        json::parse(&bytes).map(Some).map_err(|error| TreeError {
             file_system: "ext4",
             path: RECORD.to_owned(),
             why: format!("it is not a record of packages ({error}); build the image again"),
@@ -145,7 +147,7 @@ fn recorded(path: &str, entry: &Entry) -> RecordedFile {
     let what = match &entry.kind {
         Kind::File(content) => Recorded::File {
             size: content.len(),
-            sha256: hex::encode(content.sha256()),
+            sha256: content.sha256().into(),
         },
         Kind::Symlink(target) => Recorded::Link(target.clone()),
         Kind::HardLink(other) => Recorded::Name(other.as_str().to_owned()),

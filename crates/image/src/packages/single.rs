@@ -17,8 +17,8 @@ use kraken_debian::relation::relations;
 use kraken_debian::version::Version;
 use kraken_debian::{Archive, ImageState, Source, load};
 use kraken_disk::FileTree;
-use kraken_fetch::{Downloads, Hash};
-use kraken_foundation::atomic;
+use kraken_fetch::Downloads;
+use kraken_foundation::{Sha256Hash, atomic};
 
 /// Which package to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ struct Chosen {
     version: String,
     url: String,
     size: u64,
-    sha256: String,
+    sha256: Sha256Hash,
 }
 
 /// Fetches packages from the archives that the image in `root` trusts. The choice is kept in the
@@ -129,11 +129,9 @@ fn fetch(chosen: &[Chosen], store: &Store<'_>) -> Result<Vec<Fetched>, PackagesE
         .map(|package| {
             let bad = |why: String| PackagesError::Name(format!("{} {}: {why}", package.name, package.version));
             let url = Url::parse(&package.url).map_err(|error| bad(error.to_string()))?;
-            let mut hash = Hash::default();
-            hex::decode_to_slice(&package.sha256, &mut hash).map_err(|error| bad(error.to_string()))?;
             Ok(Fetched {
                 named: format!("{} {}", package.name, package.version),
-                path: store.file(&url, package.size, &hash)?,
+                path: store.file(&url, package.size, &package.sha256)?,
             })
         })
         .collect()
@@ -163,7 +161,7 @@ fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Resul
         version: entry.version().to_owned(),
         url: archive.file_url(entry.filename()).to_string(),
         size: entry.size(),
-        sha256: hex::encode(sha256),
+        sha256,
         name,
     })
 }

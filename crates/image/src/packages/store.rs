@@ -8,6 +8,7 @@ use url::Url;
 
 use kraken_debian::{Fetch, FetchFailed};
 use kraken_fetch::{DownloadError, Downloads, FetchError};
+use kraken_foundation::Sha256Hash;
 
 /// The source of an archive's files.
 pub(super) struct Store<'a> {
@@ -51,7 +52,7 @@ impl Fetch for Store<'_> {
         self.downloads.document(&self.on_mirror(url)?, most).map_err(failed)
     }
 
-    fn file(&self, url: &Url, size: u64, sha256: &[u8; 32]) -> Result<PathBuf, FetchFailed> {
+    fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf, FetchFailed> {
         self.downloads.file(&self.on_mirror(url)?, size, sha256).map_err(failed)
     }
 }

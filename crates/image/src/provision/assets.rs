@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, DirEntry, include_dir};
 use sha2::{Digest, Sha256};
 
+use kraken_foundation::Sha256Hash;
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use kraken_spec::Role;
 
@@ -145,8 +146,8 @@ impl Assets {
         Ok(())
     }
 
-    /// Returns the SHA-256 over all templates and overlays, in hexadecimal, for the manifest.
-    pub fn digest(&self) -> String {
+    /// Returns the SHA-256 over all templates and overlays, for the manifest.
+    pub fn digest(&self) -> Sha256Hash {
         let mut hash = Sha256::new();
         for (name, text) in &self.templates {
             for field in [name, text] {
@@ -157,7 +158,7 @@ impl Assets {
         for part in [Part::Common, Part::Manager, Part::Worker, Part::User] {
             hash.update(self.part(part, 0).digest());
         }
-        hex::encode(hash.finalize())
+        hash.finalize().into()
     }
 
     /// Returns the names of all templates, sorted.

@@ -3,6 +3,7 @@
 use super::membership::Rejoin;
 use crate::base::OsImage;
 use kraken_disk::FileTree;
+use kraken_foundation::Sha256Hash;
 use kraken_spec::Cluster;
 use kraken_swarm_state::ClusterKeys;
 
@@ -21,8 +22,8 @@ pub struct Context<'a> {
     /// The mtime of every file that is written, and the time before which no node's clock may
     /// start. Seconds since 1970-01-01 UTC.
     pub clock_floor: i64,
-    /// SHA-256 of the raw base image, in hexadecimal; part of the image's record of itself.
-    pub base_sha256: &'a str,
+    /// SHA-256 of the raw base image; part of the image's record of itself.
+    pub base_sha256: Sha256Hash,
     /// The cluster's keys, from which its swarm is derived. Without them everything secret is left
     /// out: enough to compare an image with its spec, not to make one.
     pub keys: Option<&'a ClusterKeys>,

@@ -52,7 +52,7 @@ pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay, 
         labels: node.labels.clone(),
         swarm: Membership::of(ctx, node),
         instance_id,
-        base_sha256: ctx.base_sha256.to_owned(),
+        base_sha256: ctx.base_sha256,
         clock_floor: ctx.clock_floor,
     };
     draft.file(NodeRecord::PATH, record.to_json(), 0o644)?;

@@ -7,9 +7,11 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use kraken_disk::{FileTree, real_path};
+use kraken_foundation::Sha256Hash;
 use kraken_spec::Role;
 
 use super::{Membership, ProvisionError};
+use crate::json;
 
 /// A card's record of itself. It holds no secret: every user of the node may read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +34,8 @@ pub struct NodeRecord {
     pub swarm: Membership,
     /// The instance id for cloud-init; another id makes cloud-init run as on a first boot.
     pub instance_id: String,
-    /// SHA-256 of the raw base image, in hexadecimal.
-    pub base_sha256: String,
+    /// SHA-256 of the raw base image.
+    pub base_sha256: Sha256Hash,
     /// The time before which the node's clock never starts, in seconds since 1970-01-01 UTC.
     pub clock_floor: i64,
 }
@@ -61,11 +63,9 @@ impl NodeRecord {
         let Some(bytes) = root.read(&path, Self::MAX)? else {
             return Ok(None);
         };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| ProvisionError::Image {
-                path: Self::PATH.to_owned(),
-                why: format!("it is not a node record ({error}); build the image again"),
-            })
+        json::parse(&bytes).map(Some).map_err(|error| ProvisionError::Image {
+            path: Self::PATH.to_owned(),
+            why: format!("it is not a node record ({error}); build the image again"),
+        })
     }
 }

@@ -12,6 +12,7 @@ use crate::field::Field;
 use crate::names::{Check, wrong};
 use crate::problem::Problems;
 use crate::raw::RawImage;
+use kraken_foundation::Sha256Hash;
 
 /// Endings of the names of image files.
 const SUFFIXES: &[&str] = &[".img", ".raw", ".iso", ".xz", ".zst", ".gz", ".zip"];
@@ -97,13 +98,11 @@ pub(super) fn check_url(text: &str) -> Check {
     Ok(())
 }
 
-fn parse_sha256(text: &str) -> Check<[u8; 32]> {
-    let mut hash = [0_u8; 32];
-    match hex::decode_to_slice(text, &mut hash) {
-        Ok(()) => Ok(hash),
-        Err(_) => wrong(
+fn parse_sha256(text: &str) -> Check<Sha256Hash> {
+    Sha256Hash::parse_any_case(text).or_else(|_| {
+        wrong(
             "a SHA-256 is 64 hexadecimal digits",
             "copy it from the page of the image, or from `sha256sum FILE`",
-        ),
-    }
+        )
+    })
 }

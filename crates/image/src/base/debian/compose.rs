@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use sha2::{Digest, Sha256};
 
 use super::error::{DebianError, io_error};
 use super::host::{self, Mirror};
@@ -18,7 +17,7 @@ use super::release::Release;
 use super::scripts::{SCRIPTS, key_of};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-use kraken_foundation::{Job, named};
+use kraken_foundation::{Job, Sha256Hash, named};
 
 /// The largest `InRelease` file, in bytes; real ones have about 150 KiB.
 const RELEASE_LIMIT: u64 = 4 << 20;
@@ -126,7 +125,7 @@ struct Composition {
     result: PathBuf,
     debs: PathBuf,
     log: PathBuf,
-    inputs: String,
+    inputs: Sha256Hash,
     epoch: i64,
 }
 
@@ -152,14 +151,14 @@ impl Composition {
         }
         write("sources", &mirror.sources(release.suite))?;
         write("proxies", &host::proxy_settings()?)?;
-        let inputs = Sha256::digest(format!("{}\n{epoch}\n", key_of(release)));
+        let inputs = Sha256Hash::of(format!("{}\n{epoch}\n", key_of(release)));
         Ok(Self {
             scripts,
             work: work.to_owned(),
             result: work.join("result.img"),
             debs: folder.join("packages"),
             log: folder.join("compose.log"),
-            inputs: hex::encode(inputs),
+            inputs,
             epoch,
         })
     }
@@ -186,7 +185,7 @@ impl Composition {
             .env("SOURCES", self.work.join("sources"))
             .env("KEYRING", host::KEYRING)
             .env("PROXY_CONF", self.work.join("proxies"))
-            .env("INPUTS", &self.inputs)
+            .env("INPUTS", self.inputs.to_string())
             .env("SOURCE_DATE_EPOCH", self.epoch.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::release::Release;
+use kraken_foundation::Sha256Hash;
 
 /// Every file of `src/base/debian/` that is not Rust, as it is written to the working folder.
 pub(super) const SCRIPTS: [(&str, &str); 8] = [
@@ -24,11 +25,11 @@ pub(super) const SCRIPTS: [(&str, &str); 8] = [
 pub fn cached_path(cache_dir: &Path, release: &Release) -> PathBuf {
     cache_dir
         .join("debian")
-        .join(format!("{}-{}.img", release.suite, &key_of(release)[..16]))
+        .join(format!("{}-{:.16}.img", release.suite, key_of(release)))
 }
 
-/// Returns the key of a release with these scripts, in hexadecimal.
-pub(super) fn key_of(release: &Release) -> String {
+/// Returns the key of a release with these scripts.
+pub(super) fn key_of(release: &Release) -> Sha256Hash {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
@@ -41,7 +42,7 @@ pub(super) fn key_of(release: &Release) -> String {
         add(name);
         add(text);
     }
-    hex::encode(hash.finalize())
+    hash.finalize().into()
 }
 
 #[cfg(test)]
