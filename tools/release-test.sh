@@ -22,13 +22,18 @@ MIRROR=${KRAKEN_FLASH_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI
 [ -n "$MIRROR" ] || fail "no Debian mirror in the apt configuration: set KRAKEN_FLASH_DEBIAN_MIRROR"
 
 # Registers the emulator with the kernel, as binfmt.d(5) describes for the next start of the
-# machine. In a container no other program does it.
-if [ "$ARCHITECTURE" = arm64 ] && [ "$(dpkg --print-architecture)" != arm64 ] && ! arch-test -n arm64 >/dev/null 2>&1; then
+# machine. In a container no other program does it. Linux 6.7 and later forget it when the last mount
+# of binfmt_misc goes, so the rest of this script runs in the namespace that has one.
+if [ "$ARCHITECTURE" = arm64 ] && [ "$(dpkg --print-architecture)" != arm64 ] && ! arch-test arm64 >/dev/null 2>&1; then
   RULE=/usr/lib/binfmt.d/qemu-aarch64.conf
   [ -r $RULE ] || fail "the emulator of arm64 is missing: tools/setup.sh release"
   [ "$(id -u)" -eq 0 ] || fail "the emulator of arm64 is not registered with the kernel: sudo systemctl restart systemd-binfmt"
-  unshare --mount bash -c "cd /proc/sys/fs/binfmt_misc; [ -e register ] || mount -t binfmt_misc binfmt_misc .
-    cd /proc/sys/fs/binfmt_misc; [ -e qemu-aarch64 ] || cat $RULE > register" || fail "the emulator of arm64 cannot be registered"
+  # shellcheck disable=SC2016 # the inner shell's own arguments
+  exec unshare --mount bash -euc 'binfmt=/proc/sys/fs/binfmt_misc
+    [ -e $binfmt/register ] || mount -t binfmt_misc binfmt_misc $binfmt
+    [ -e $binfmt/qemu-aarch64 ] || cat "$0" > $binfmt/register
+    arch-test arm64 >/dev/null || { echo "release-test: the emulator of arm64 cannot be registered" >&2; exit 1; }
+    exec "$@"' $RULE tools/release-test.sh "$SUITE" "$ARCHITECTURE" "$PACKAGE"
 fi
 
 WORK=$(mktemp -d)
