@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use kraken_disk::ReadAt;
 use kraken_flash::bake::{Golden, HashedExtent};
-use kraken_flash::card::{Host, Making, Receipt, Receipts, find};
+use kraken_flash::card::access::{CardWait, FinishedCard, Reader, Standing, WaitOptions};
+use kraken_flash::card::{Making, Receipt, Receipts};
 use kraken_spec::Node;
 
-use super::card_chosen::CardArgs;
-use super::card_held::Held;
-use super::cards_wait::{Reader, Waiting, is_waited_for};
+use super::card::Question;
+use super::card_args::CardArgs;
 use super::flash::MadeFrom;
 use super::golden::{self, Baked, Wanted};
-use super::known::{IMAGES, Standing};
+use super::known::IMAGES;
 use super::load::{self, BaseArgs, Loaded};
 use super::rejoin::RejoinArgs;
-use super::{Failure, Session, card, flash, known, owner, say};
+use super::{Failure, Session, card, cards_wait, flash, known, owner, say};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -69,12 +69,10 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         making: None,
         images: Path::new(IMAGES),
     };
-    let reader = match args.device.as_deref().map(|device| find(&Host::system(), device)) {
+    let reader = match args.device.as_deref() {
         // Recorded before the bake: afterwards another device may have its name.
-        Some(Ok(device)) => Some(Reader::of(&device)),
-        // A wait for a path that is not a device would never end.
-        Some(Err(error)) if !is_waited_for(&error) => return Err(error.into()),
-        _ => None,
+        Some(device) => Reader::at(device)?,
+        None => None,
     };
     let baked = golden::begin(session, &wanted)?.bake()?;
     walk(session, args, &baked, reader, out)
@@ -84,7 +82,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
 struct Place<'a> {
     node: &'a Node,
     /// The extents by which its card is recognised.
-    own: Held,
+    own: FinishedCard,
     has_card: bool,
 }
 
@@ -101,7 +99,7 @@ fn walk(
         let extents = hashed_extents(node, golden)?;
         all.push(Place {
             node,
-            own: Held::of(&node.hostname, &extents, golden.image().hashed_extents()),
+            own: FinishedCard::of(&node.hostname, &extents, golden.image().hashed_extents()),
             has_card: !args.again && has_card(args, node, golden, loaded, &extents),
         });
     }
@@ -145,15 +143,13 @@ fn walk(
     };
     // Before the long wait: a run that is killed then leaves no files that belong to root.
     owner::give_back(session, None);
-    let mut waiting = Waiting {
-        session,
-        args: &args.card,
-        device: args.device.as_deref(),
-        size: golden.image().size(),
+    let mut wait = CardWait::new(WaitOptions {
+        device: args.device.clone(),
         reader,
-        held: done.into_iter().map(|place| place.own).collect(),
-        last_message: None,
-    };
+        policy: args.card.policy(Some(golden.image().size())),
+        is_attended: !args.card.is_agreed(),
+        finished: done.into_iter().map(|place| place.own).collect(),
+    });
     for (index, Place { node, own, .. }) in left.iter().enumerate() {
         say(
             session,
@@ -169,16 +165,20 @@ fn walk(
         if args.card.is_dry_run() {
             continue;
         }
-        let chosen = waiting.next()?;
-        let becomes = format!("{}, {}, {}", node.hostname, node.address, node.role);
-        card::confirm(session, std::slice::from_ref(&chosen), &[becomes], &args.card)?;
-        let written = flash::one(session, &args.card, &made_from, node, &chosen)?;
-        out.write_all(card::done(&written, &node.hostname, &chosen.device.path).as_bytes())?;
+        let inserted = cards_wait::next(session, &mut wait)?;
+        let question = Question {
+            card: &inserted.card,
+            becomes: flash::becomes(node),
+            note: inserted.note,
+        };
+        card::confirm(session, &[question], &args.card)?;
+        let written = flash::one(session, &args.card, &made_from, node, &inserted.card)?;
+        out.write_all(card::done(&written, &node.hostname, inserted.card.path()).as_bytes())?;
         out.flush()?;
-        waiting.held.push(own.clone());
+        wait.add_finished(own.clone());
         if index + 1 < left.len() {
             say(session, &format!("Label it {}, and take it out …", node.hostname));
-            waiting.until_gone(&chosen.device)?;
+            wait.until_gone(&inserted.card, session.job())?;
         } else {
             say(session, &format!("Label it {}. All cards are written.", node.hostname));
         }

@@ -4,10 +4,14 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use kraken_flash::card::WriteError;
+use kraken_flash::card::access::{AccessError, CardState};
 use kraken_flash::project::ProjectError;
 use kraken_foundation::interrupt::Interrupted;
 use kraken_spec::workspace::WorkspaceError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+
+use super::as_root::as_root;
 
 /// Exit code when the arguments are wrong.
 const EXIT_USAGE: u8 = 2;
@@ -138,16 +142,50 @@ fn help<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a str> {
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let error: Box<dyn Error + Send + Sync> = Box::new(error);
-        if error
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-        {
-            return Failure::StdoutClosed;
+        match error.downcast::<AccessError>() {
+            Ok(error) => of_access(*error),
+            Err(error) => of_any(error),
         }
-        match is_interrupted(&*error) {
-            true => Failure::Interrupted,
-            false => Failure::Failed(error),
+    }
+}
+
+fn of_any(error: Box<dyn Error + Send + Sync>) -> Failure {
+    if error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    {
+        return Failure::StdoutClosed;
+    }
+    match is_interrupted(&*error) {
+        true => Failure::Interrupted,
+        false => Failure::Failed(error),
+    }
+}
+
+/// What a card's error means to the user: what to do next, and in which state the card is.
+fn of_access(error: AccessError) -> Failure {
+    match &error {
+        AccessError::Twice(_) => Failure::Usage(error.to_string()),
+        AccessError::NotWritable { .. } | AccessError::NotReadable { .. } => {
+            Failure::message(format!("{error}. As root it can:\n  {}", as_root()))
         }
+        AccessError::Finished { .. } => Failure::message(format!(
+            "{error}; take it out, and start again with another card, it goes on where it stopped"
+        )),
+        AccessError::Write { path, state, source } => {
+            let path = path.display();
+            match (source, state) {
+                (WriteError::NotBegun, _) => Failure::Stopped(format!("interrupted; {path} was not touched")),
+                (WriteError::Interrupted(_), _) => Failure::Stopped(format!(
+                    "interrupted; {path} is empty at its beginning and does not boot: write it again"
+                )),
+                (_, CardState::NotBootable) => Failure::message(format!(
+                    "{error}\n  The card is not bootable, so that nobody takes it for a good one."
+                )),
+                (_, CardState::Untouched | CardState::Unknown) => Failure::message(error.to_string()),
+            }
+        }
+        _ => of_any(Box::new(error)),
     }
 }
 

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use kraken_disk::ReadAt;
 use kraken_flash::bake::Golden;
+use kraken_flash::card::access::{self, ChosenCard, Flashed, Standing};
 use kraken_flash::card::{Contents, ImageSource, Making};
 use kraken_spec::Node;
 
-use super::card::{self, Written};
-use super::card_chosen::{self, CardArgs, Chosen};
+use super::card::{self, Question};
+use super::card_args::CardArgs;
 use super::golden::{self, Wanted};
-use super::known::{IMAGES, Standing};
+use super::known::IMAGES;
 use super::load::{self, BaseArgs};
 use super::rejoin::RejoinArgs;
-use super::{Failure, Session, access, owner, text};
+use super::{Failure, Session, owner, text};
 use kraken_foundation::Sha256Hash;
 
 /// Arguments.
@@ -76,7 +77,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
         images: Path::new(IMAGES),
     };
     // The guard first: it refuses a device before anything is made or downloaded.
-    let judged = card_chosen::choose(&args.devices, &args.card, None)?;
+    let judged = card::choose(&args.devices, &args.card, None)?;
     if !args.card.is_dry_run() {
         access::may_write(&judged)?;
     }
@@ -85,21 +86,23 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     // Nodes are in the cluster's order, devices in that of the command line.
     let by_number = |number: &u32| all.iter().find(|node| node.number == *number).copied();
     let nodes: Vec<&Node> = args.nodes.iter().filter_map(by_number).collect();
-    let chosen = card_chosen::choose(&args.devices, &args.card, Some(golden.image().size()))?;
+    let chosen = card::choose(&args.devices, &args.card, Some(golden.image().size()))?;
     if args.card.is_agreed() {
         // With --yes the user does not see the devices again: those that were judged before the
         // bake must be the ones that are written.
         for (before, now) in judged.iter().zip(&chosen) {
-            before.identity.check(&now.device)?;
+            before.identity().check(now.device())?;
         }
     }
-    let becomes: Vec<String> = nodes
-        .iter()
-        .map(|node| format!("{}, {}, {}", node.hostname, node.address, node.role))
-        .collect();
+    let questions = nodes.iter().zip(&chosen).map(|(node, card)| Question {
+        card,
+        becomes: becomes(node),
+        note: None,
+    });
+    let questions: Vec<Question<'_>> = questions.collect();
     // Before minutes of writing: a run that is killed then leaves no files that belong to root.
     owner::give_back(session, None);
-    card::confirm(session, &chosen, &becomes, &args.card)?;
+    card::confirm(session, &questions, &args.card)?;
     if args.card.is_dry_run() {
         return Ok(());
     }
@@ -113,19 +116,24 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     Ok(())
 }
 
+/// Returns what a card becomes, in a line.
+pub(super) fn becomes(node: &Node) -> String {
+    format!("{}, {}, {}", node.hostname, node.address, node.role)
+}
+
 /// Writes all cards side by side; one that fails does not stop the others.
 fn write_all(
     session: &Session,
     args: &Args,
     from: &MadeFrom<'_>,
     nodes: &[&Node],
-    chosen: &[Chosen],
+    chosen: &[ChosenCard],
 ) -> Result<Vec<u8>, Failure> {
-    let results: Vec<Result<Written, Failure>> = std::thread::scope(|scope| {
+    let results: Vec<Result<Flashed, Failure>> = std::thread::scope(|scope| {
         let handles: Vec<_> = nodes
             .iter()
             .zip(chosen)
-            .map(|(node, chosen)| scope.spawn(move || one(session, &args.card, from, node, chosen)))
+            .map(|(node, card)| scope.spawn(move || one(session, &args.card, from, node, card)))
             .collect();
         handles
             .into_iter()
@@ -135,14 +143,14 @@ fn write_all(
     let mut shown = Vec::new();
     let mut receipts = Vec::new();
     let mut failures = Vec::new();
-    for ((node, chosen), result) in nodes.iter().zip(chosen).zip(results) {
+    for ((node, card), result) in nodes.iter().zip(chosen).zip(results) {
         match result {
-            Ok(written) => {
-                let line = card::done(&written, &node.hostname, &chosen.device.path);
+            Ok(flashed) => {
+                let line = card::done(&flashed, &node.hostname, card.path());
                 if !args.json && !session.global.quiet {
                     shown.extend_from_slice(line.as_bytes());
                 }
-                receipts.push(written.receipt);
+                receipts.push(flashed.receipt);
             }
             Err(failure) => failures.push(failure),
         }
@@ -172,22 +180,14 @@ pub(super) fn one(
     args: &CardArgs,
     from: &MadeFrom<'_>,
     node: &Node,
-    chosen: &Chosen,
-) -> Result<Written, Failure> {
+    card: &ChosenCard,
+) -> Result<Flashed, Failure> {
     let golden = from.golden;
     let image = golden.node(node)?;
     let mut source = ImageSource::of_node(&image)
         .map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))?;
-    let contents = Contents {
-        cluster: Some(golden.inputs().cluster.name.clone()),
-        node: Some(node.number),
-        hostname: Some(node.hostname.clone()),
-        address: Some(node.address.to_string()),
-        base_sha256: Some(golden.image().base_sha256()),
-        config_sha256: from.config_sha256,
-        file: None,
-        swarm: from.swarm.map(|swarm| swarm.facts(node)),
-    };
-    let name = format!("{} → {}", node.hostname, chosen.device.path.display());
-    card::write(session, chosen, &mut source, contents, &name, args)
+    let swarm = from.swarm.map(|swarm| swarm.facts(node));
+    let contents = Contents::of_node(golden, node, from.config_sha256, swarm);
+    let label = format!("{} → {}", node.hostname, card.path().display());
+    card::write(session, card, &mut source, contents, label, args)
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use kraken_flash::bake::{Admission, Golden};
 use kraken_flash::card::Making;
+use kraken_flash::card::access::Standing;
 use kraken_spec::workspace::{self, MissingKeys};
 use kraken_spec::{Cluster, Node, Role, SwarmMode};
 use kraken_swarm_state::{ClusterKeys, Token};
 
-use super::known::Standing;
 use super::load::{self, BaseArgs, Loaded};
 use super::rejoin::RejoinArgs;
 use super::{Failure, Session, keys, known};

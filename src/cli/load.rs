@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
+use kraken_flash::card::access::Standing;
 use kraken_flash::project::{self, Project};
 use kraken_spec::workspace::{LoginKeys, MissingKeys, Surroundings};
 use kraken_spec::{BaseRef, Cluster, Image};
 
-use super::known::Standing;
 use super::{Failure, Session, say};
 
 /// A project with what receipts record of its cards.

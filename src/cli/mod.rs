@@ -3,14 +3,13 @@
 //! Data goes to stdout, progress and messages to stderr. Nothing here is logic that a user of the
 //! library would need.
 
-mod access;
 mod arguments;
+mod as_root;
 mod boot_images;
 mod boot_view;
 mod build;
 mod card;
-mod card_chosen;
-mod card_held;
+mod card_args;
 mod card_shown;
 mod cards;
 mod cards_wait;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use kraken_flash::card::access;
 use kraken_flash::packages::lock::Lock;
 use kraken_flash::verify::{self, Expectation, FolderExpectation, ImageReport, Report};
 use kraken_spec::workspace::{LoginKeys, MissingKeys};
@@ -85,7 +86,7 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     } else {
         let is_card = verify_card::is_card(path);
         if is_card {
-            verify_card::may_read(path)?;
+            access::may_read(path)?;
         }
         let node = args.node.or_else(|| node_by_name(path, cluster));
         let expectation = Expectation {

@@ -39,7 +39,7 @@ pub trait Source: Send {
 
 /// An image with random access.
 pub struct ImageSource<'a> {
-    image: &'a dyn ReadAt,
+    image: Box<dyn ReadAt + 'a>,
     parts: std::vec::IntoIter<SourceExtent>,
     used: u64,
 }
@@ -51,25 +51,28 @@ impl<'a> ImageSource<'a> {
     /// The error of reading the golden image.
     pub fn of_node(image: &'a NodeImage<'_>) -> io::Result<Self> {
         let extents = image.hashed_extents()?;
-        Ok(Self::new(image, extents.into_iter().map(known).collect()))
+        Ok(Self::new(Box::new(image), extents.into_iter().map(known).collect()))
     }
 
     /// An image of which these extents are written, in order.
-    pub fn of_extents(image: &'a dyn ReadAt, extents: Vec<ExpectedExtent>) -> Self {
-        Self::new(image, extents)
+    pub fn of_extents(image: impl ReadAt + 'a, extents: Vec<ExpectedExtent>) -> Self {
+        Self::new(Box::new(image), extents)
     }
 
     /// Any image: writes what its own file systems use.
-    pub fn of_image(image: &'a dyn ReadAt, used: &UsedMap) -> Self {
+    pub fn of_image(image: impl ReadAt + 'a, used: &UsedMap) -> Self {
         let whole = used
             .ranges()
             .iter()
             .map(|range| bake::whole_blocks(range, image.size()));
         let extents = bake::split_extents(&UsedMap::from_ranges(whole));
-        Self::new(image, extents.into_iter().map(ExpectedExtent::unhashed).collect())
+        Self::new(
+            Box::new(image),
+            extents.into_iter().map(ExpectedExtent::unhashed).collect(),
+        )
     }
 
-    fn new(image: &'a dyn ReadAt, extents: Vec<ExpectedExtent>) -> Self {
+    fn new(image: Box<dyn ReadAt + 'a>, extents: Vec<ExpectedExtent>) -> Self {
         Self {
             image,
             used: extents.iter().map(|extent| extent.end - extent.start).sum(),

@@ -3,9 +3,8 @@
 use std::fs;
 use std::io;
 
-use kraken_flash::card::{DeviceNumber, Table};
-
 use super::*;
+use crate::{DeviceNumber, Table};
 
 /// A USB stick or disk without a name.
 fn usb(name: &str, minor: u32, removable: bool) -> Device {
@@ -58,13 +57,8 @@ fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
     let disk = holding(usb("sdb", 16, false), "backup");
     let before = [disk.clone()];
     assert_eq!(plugged_in(&before, vec![disk.clone()], false), Found::Nothing);
-    let Found::No(why) = plugged_in(&before, vec![back(disk.clone())], false) else {
-        panic!("it was taken");
-    };
-    assert!(
-        why.contains("was there before") && why.contains("--device /dev/sdb"),
-        "{why}"
-    );
+    let found = plugged_in(&before, vec![back(disk.clone())], false);
+    assert_eq!(found, Found::No(PassedOver::CameBack(NamedDevice::of(&disk))));
     // A card beside it is seen, and so is another disk with the same name.
     let card = usb("sdc", 32, true);
     assert_eq!(
@@ -75,22 +69,18 @@ fn a_disk_that_only_came_back_is_not_the_card_that_was_plugged_in() {
     assert_eq!(path(&plugged_in(&before, vec![other], false)), Some("/dev/sdb"));
     // A card that was in its reader all the time and is inserted again is shown with a note.
     let card = holding(usb("sdc", 32, true), "card");
-    let Found::Card { note, .. } = plugged_in(std::slice::from_ref(&card), vec![back(card.clone())], false) else {
-        panic!("it was not taken");
-    };
-    assert!(note.unwrap().contains("was there before"));
+    let found = plugged_in(std::slice::from_ref(&card), vec![back(card.clone())], false);
+    let path = card.path;
+    assert_eq!(found, Found::Card { path, came_back: true });
 }
 
 #[test]
 fn of_two_that_come_at_once_neither_is_taken_and_what_is_no_card_does_not_count() {
     let (card, stick) = (usb("sdb", 16, true), usb("sdc", 32, true));
-    let Found::No(why) = plugged_in(&[], vec![card.clone(), stick], false) else {
-        panic!("one was taken");
-    };
-    assert!(
-        why.contains("/dev/sdb") && why.contains("/dev/sdc") && why.contains("--device"),
-        "{why}"
-    );
+    let both = [&card, &stick].map(NamedDevice::of).to_vec();
+    assert!(both.iter().all(|named| named.title == "USB"), "{both:?}");
+    let found = plugged_in(&[], vec![card.clone(), stick], false);
+    assert_eq!(found, Found::No(PassedOver::Several(both)));
     for bus in [Bus::Dm, Bus::Loop, Bus::Nvme] {
         let mut other = usb("dm-3", 48, false);
         (other.bus, other.hotplug) = (bus, false);
@@ -130,28 +120,23 @@ fn a_reader_is_known_whatever_card_is_in_it() {
 
 #[test]
 fn another_device_that_took_the_name_of_the_reader_is_not_written() {
-    let session = Session::silent();
-    let args = CardArgs::default();
     let reader = |serial: &str, card: &str| {
         let mut device = holding(usb("sdb", 16, true), card);
         device.serial = Some(serial.into());
         device
     };
-    let mut waiting = Waiting {
-        session: &session,
-        args: &args,
-        device: Some(Path::new("/dev/sdb")),
-        size: 0,
-        reader: Some(Reader::of(&reader("4711", "old"))),
-        held: Vec::new(),
-        last_message: None,
-    };
-    let found = waiting.in_reader(Ok(reader("4711", "new"))).ok().unwrap();
-    assert_eq!(path(&found), Some("/dev/sdb"));
-    let Found::No(why) = waiting.in_reader(Ok(reader("1147", "new"))).ok().unwrap() else {
-        panic!("it was taken");
-    };
-    assert!(why.contains("is another device now than it was"), "{why}");
+    let was = Reader::of(&reader("4711", "old"));
+    let mut wait = CardWait::new(WaitOptions {
+        device: Some("/dev/sdb".into()),
+        reader: Some(was.clone()),
+        ..WaitOptions::default()
+    });
+    let mut found_with = |device| wait.in_reader(Path::new("/dev/sdb"), Ok(device)).unwrap();
+    assert_eq!(path(&found_with(reader("4711", "new"))), Some("/dev/sdb"));
+    let other = reader("1147", "new");
+    let now = Reader::of(&other);
+    let path = "/dev/sdb".into();
+    assert_eq!(found_with(other), Found::No(PassedOver::OtherReader { path, was, now }));
 }
 
 #[test]
@@ -161,11 +146,11 @@ fn an_empty_reader_and_a_slot_that_is_not_there_yet_are_waited_for() {
         path: path.into(),
         hint: hint.into(),
     };
-    assert!(is_waited_for(&FindError::NoCard { path: path() }));
-    assert!(is_waited_for(&nothing("/dev/mmcblk0", "")));
-    assert!(!is_waited_for(&nothing("sdb", "; did you mean /dev/sdb?")));
-    assert!(!is_waited_for(&nothing("card", "")));
-    assert!(!is_waited_for(&FindError::File { path: path() }));
+    assert!(may_come(&FindError::NoCard { path: path() }));
+    assert!(may_come(&nothing("/dev/mmcblk0", "")));
+    assert!(!may_come(&nothing("sdb", "; did you mean /dev/sdb?")));
+    assert!(!may_come(&nothing("card", "")));
+    assert!(!may_come(&FindError::File { path: path() }));
     let source = io::ErrorKind::PermissionDenied.into();
-    assert!(!is_waited_for(&FindError::Unreadable { path: path(), source }));
+    assert!(!may_come(&FindError::Unreadable { path: path(), source }));
 }
