@@ -8,6 +8,34 @@ use super::engine::Says;
 use super::node::{self, Node, swarm};
 use super::{MANAGER, READY, WAITING, ready_worker};
 
+/// Docker's answer on a node that is in no swarm.
+const IN_NO_SWARM: Says = Says {
+    state: "inactive",
+    ..READY
+};
+
+/// Docker's answer when its swarm failed.
+const fn fault(error: &'static str) -> Says {
+    Says {
+        state: "error",
+        error,
+        ..READY
+    }
+}
+
+/// Node `number` with a network, before its status is started.
+fn networked(number: usize) -> Node {
+    let node = Node::new(&swarm(), number);
+    node.network(true);
+    node
+}
+
+/// Docker runs on the node, and answers this.
+fn docker_is_up(node: &mut Node, says: Says) {
+    node.unit("docker.service", "active/running");
+    node.docker.says(says);
+}
+
 #[test]
 fn what_fails_is_told_in_words_with_what_to_do() {
     type Case = (&'static str, fn(&mut Node));
@@ -44,90 +72,64 @@ fn what_fails_is_told_in_words_with_what_to_do() {
             },
         ),
         ("FAILED  the swarm is locked  sudo docker swarm unlock", |node| {
-            node.unit("docker.service", "active/running");
-            node.docker.says(Says {
-                state: "locked",
-                ..READY
-            });
+            docker_is_up(
+                node,
+                Says {
+                    state: "locked",
+                    ..READY
+                },
+            );
         }),
         (
             "FAILED  this node is in no swarm  sudo systemctl restart kraken-swarm",
             |node| {
-                node.unit("docker.service", "active/running");
-                node.docker.says(Says {
-                    state: "inactive",
-                    ..READY
-                });
+                docker_is_up(node, IN_NO_SWARM);
             },
         ),
         (
             "FAILED  this node is in no swarm  sudo journalctl -u kraken-swarm",
             |node| {
-                node.unit("docker.service", "active/running");
                 node.unit("kraken-swarm.service", "failed/failed/exit-code");
-                node.docker.says(Says {
-                    state: "inactive",
-                    ..READY
-                });
+                docker_is_up(node, IN_NO_SWARM);
             },
         ),
         (
             "FAILED  x509: it has expired  sudo systemctl restart kraken-swarm",
             |node| {
-                node.unit("docker.service", "active/running");
-                node.docker.says(Says {
-                    state: "error",
-                    error: "x509:  it\nhas\u{1b} expired\\",
-                    ..READY
-                });
+                docker_is_up(node, fault("x509:  it\nhas\u{1b} expired\\"));
             },
         ),
         (
             "FAILED  x509: it has expired  sudo systemctl restart kraken-swarm",
             |node| {
-                node.unit("docker.service", "active/running");
-                node.docker.says(Says {
-                    state: "error",
-                    error: "x509: it has expired",
-                    old: true,
-                    ..READY
-                });
+                docker_is_up(
+                    node,
+                    Says {
+                        old: true,
+                        ..fault("x509: it has expired")
+                    },
+                );
             },
         ),
         (
             "FAILED  joining with the token was refused  sudo systemctl restart kraken-swarm",
             |node| {
                 node.put("var/lib/kraken-flash/join-token", "SWMTKN-1-0secret\n");
-                node.unit("docker.service", "active/running");
-                node.docker.says(Says {
-                    state: "error",
-                    error: "joining with SWMTKN-1-0secret was refused",
-                    ..READY
-                });
+                docker_is_up(node, fault("joining with SWMTKN-1-0secret was refused"));
             },
         ),
         // Another process has a job for it.
         ("docker up  swarm waiting  x509: it has expired", |node| {
-            node.unit("docker.service", "active/running");
             node.unit("kraken-swarm.service", "active/running");
-            node.docker.says(Says {
-                state: "error",
-                error: "x509: it has expired",
-                ..READY
-            });
+            docker_is_up(node, fault("x509: it has expired"));
         }),
         ("docker up  swarm waiting  to join at 192.168.3.11", |node| {
-            node.unit("docker.service", "active/running");
             node.unit("kraken-swarm.service", "active/running");
-            node.docker.says(Says {
-                state: "inactive",
-                ..READY
-            });
+            docker_is_up(node, IN_NO_SWARM);
         }),
     ];
     for (text, happens) in cases {
-        let mut node = Node::new(&swarm(), 3);
-        node.network(true);
+        let mut node = networked(3);
         node.start();
         node.tells("booting", "network up");
         happens(&mut node);
@@ -156,8 +158,7 @@ fn a_docker_that_nobody_will_start_is_told_of_and_one_that_is_about_to_be_starte
             "FAILED  docker.service: exit-code  sudo journalctl -u docker",
         ),
     ] {
-        let mut node = Node::new(&swarm(), 3);
-        node.network(true);
+        let mut node = networked(3);
         node.unit("docker.service", unit);
         node.unit("multi-user.target", "activating");
         node.start();
@@ -166,8 +167,7 @@ fn a_docker_that_nobody_will_start_is_told_of_and_one_that_is_about_to_be_starte
         node.tells(light, text);
     }
     // Only when the boot has started all of its units.
-    let mut node = Node::new(&swarm(), 3);
-    node.network(true);
+    let mut node = networked(3);
     node.start();
     node.tells("booting", "network up");
     node.looks(2);
@@ -182,8 +182,7 @@ fn a_docker_that_nobody_will_start_is_told_of_and_one_that_is_about_to_be_starte
 
 #[test]
 fn docker_is_told_of_though_another_package_failed() {
-    let mut node = Node::new(&swarm(), 3);
-    node.network(true);
+    let mut node = networked(3);
     node.put("var/lib/kraken-flash/configure", "");
     node.unit("kraken-configure.service", "failed/failed/exit-code");
     node.unit("docker.service", "inactive/dead/success/enabled/812");
@@ -215,8 +214,7 @@ fn a_swarm_without_docker_has_no_silence() {
 
 #[test]
 fn the_only_manager_waits_for_nobody() {
-    let mut node = Node::new(&swarm(), 1);
-    node.network(true);
+    let mut node = networked(1);
     node.unit("docker.service", "activating/start-pre");
     node.start();
     node.tells("booting", "docker starting");
@@ -249,10 +247,8 @@ fn what_holds_nothing_back_is_a_remark() {
 
 #[test]
 fn a_docker_before_23_is_asked_the_long_way() {
-    let mut node = Node::new(&swarm(), 1);
-    node.network(true);
-    node.unit("docker.service", "active/running");
-    node.docker.says(Says { old: true, ..WAITING });
+    let mut node = networked(1);
+    docker_is_up(&mut node, Says { old: true, ..WAITING });
     node.start();
     node.tells("waiting", "docker up  swarm waiting  for a manager");
     node.docker.says(Says { old: true, ..MANAGER });
@@ -369,11 +365,9 @@ fn nothing_is_written_but_to_memory() {
         assert!(lines.len() > 6, "{lines:?}");
         lines
     };
-    let mut node = Node::new(&swarm(), 3);
-    node.network(true);
+    let mut node = networked(3);
     node.linked(true);
-    node.docker.says(READY);
-    node.unit("docker.service", "active/running");
+    docker_is_up(&mut node, READY);
     let before = listing(&node);
     node.start();
     node.tells("ready", "docker up  swarm Ready");
@@ -386,8 +380,7 @@ fn nothing_is_written_but_to_memory() {
 
 #[test]
 fn a_docker_that_is_held_until_a_manager_is_there_is_waited_for() {
-    let mut node = Node::new(&swarm(), 2);
-    node.network(true);
+    let mut node = networked(2);
     node.put("run/kraken-flash/swarm-held", "\n");
     node.start();
     node.tells("waiting", "swarm waiting  for a manager");
@@ -399,10 +392,8 @@ fn a_docker_that_is_held_until_a_manager_is_there_is_waited_for() {
 
 #[test]
 fn a_node_that_its_swarm_does_not_know_is_told_with_what_to_do() {
-    let mut node = Node::new(&swarm(), 3);
-    node.network(true);
-    node.docker.says(WAITING);
-    node.unit("docker.service", "active/running");
+    let mut node = networked(3);
+    docker_is_up(&mut node, WAITING);
     node.unit("kraken-swarm.service", "active/running");
     let trouble = "the swarm at 192.168.3.11 does not know this node: make its card with --rejoin";
     node.put("run/kraken-flash/swarm-trouble", &format!("{trouble}\n"));

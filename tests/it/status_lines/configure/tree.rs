@@ -1,5 +1,5 @@
-//! Configuring packages on the first boot, with the real dpkg on a tree of its own: cut at each
-//! step, with a package that fails, and with a card on which no file can be made.
+//! A node's tree as it is on a new card, on which the card's script runs with the real dpkg, and
+//! boots that end at a chosen step.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-const MARK: &str = "var/lib/kraken-flash/configure";
-const POLICY: &str = "usr/sbin/policy-rc.d";
+pub(super) const MARK: &str = "var/lib/kraken-flash/configure";
+pub(super) const POLICY: &str = "usr/sbin/policy-rc.d";
 const WANTS: &str = "etc/systemd/system/multi-user.target.wants";
 const UNIT: &str = "etc/systemd/system/kraken-configure.service";
 const SCRIPT: &str = "usr/local/lib/kraken-flash/configure";
@@ -31,12 +31,12 @@ const STEP: &str = "read -r n < \"$R/count\"\necho $((n + 1)) > \"$R/count\"\nec
     [ $((n + 1)) -ne \"${CUT:-0}\" ] || kill -9 0\n";
 
 /// A node's tree as it is on a new card.
-struct Node {
+pub(super) struct Node {
     folder: TempDir,
 }
 
 impl Node {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let node = Self { folder: in_memory() };
         for folder in [
             "bin",
@@ -66,24 +66,24 @@ impl Node {
         node
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    fn put(&self, path: &str, text: &str) {
+    pub(super) fn put(&self, path: &str, text: &str) {
         fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         fs::write(self.path(path), text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(super) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).unwrap_or_default()
     }
 
-    fn executable(&self, path: &str) {
+    pub(super) fn executable(&self, path: &str) {
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn program(&self, path: &str, lines: &str) {
+    pub(super) fn program(&self, path: &str, lines: &str) {
         self.put(path, &format!("#!/bin/sh\nR=$KRAKEN_CONFIGURE_ROOT\n{lines}\n"));
         self.executable(path);
     }
@@ -176,7 +176,7 @@ impl Node {
     }
 
     /// Runs the script; returns whether it succeeded. `cut` is the step at which everything ends.
-    fn run(&self, word: &str, cut: usize) -> bool {
+    pub(super) fn run(&self, word: &str, cut: usize) -> bool {
         let args: &[&str] = if word.is_empty() { &[] } else { &[word] };
         let output = Command::new("dash")
             .arg(self.path(SCRIPT))
@@ -200,7 +200,7 @@ impl Node {
 
     /// Boots as systemd does: it runs the script if the marker file exists, and in every case the
     /// end part. Returns whether all succeeded.
-    fn boot(&self, cut: usize) -> bool {
+    pub(super) fn boot(&self, cut: usize) -> bool {
         let is_enabled = |unit: &&str| self.path(WANTS).join(unit).is_symlink();
         let start = |unit: &str| self.put("run/started", &(self.read("run/started") + unit + "\n"));
         // Enabled units are started like all others; Docker's only when no package is left to be
@@ -223,13 +223,13 @@ impl Node {
         self.run("end", cut) && done
     }
 
-    fn steps(&self) -> usize {
+    pub(super) fn steps(&self) -> usize {
         self.read("steps").lines().count()
     }
 
     /// Cuts the power for a moment: memory is empty, and files that packages' scripts wrote without
     /// a sync are empty.
-    fn power_cut(&self) {
+    pub(super) fn power_cut(&self) {
         fs::remove_dir_all(self.path("run")).unwrap();
         fs::create_dir(self.path("run")).unwrap();
         for name in self.read("unsynced").lines() {
@@ -237,7 +237,7 @@ impl Node {
         }
     }
 
-    fn state(&self, package: &str) -> String {
+    pub(super) fn state(&self, package: &str) -> String {
         let status = self.read("var/lib/dpkg/status");
         let paragraph = status
             .split("\n\n")
@@ -246,14 +246,14 @@ impl Node {
         line.rsplit(' ').next().unwrap().to_owned()
     }
 
-    fn docker_is_started(&self) -> bool {
+    pub(super) fn docker_is_started(&self) -> bool {
         let started = self.read("run/started");
         DOCKER.iter().all(|unit| started.lines().any(|line| line == *unit))
     }
 
     /// Checks that everything is configured, and that nothing is left of it but the unit, which
     /// does not run again.
-    fn is_done(&self, what: &str) {
+    pub(super) fn is_done(&self, what: &str) {
         let said = self.read("said");
         for (name, _) in PACKAGES {
             assert_eq!(self.state(name), "installed", "{what}: {name}\n{said}");
@@ -292,163 +292,11 @@ fn in_memory() -> TempDir {
     tempfile::tempdir_in(place).unwrap()
 }
 
-fn names(folder: &Path) -> Vec<String> {
+pub(super) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
     names
-}
-
-#[test]
-fn packages_are_configured_and_docker_is_started_while_the_unit_is_whole() {
-    let node = Node::new();
-    assert!(node.boot(0), "{}", node.read("said"));
-    node.is_done("a first boot");
-    // The next start has nothing to do.
-    node.power_cut();
-    let steps = node.steps();
-    assert!(node.boot(0));
-    assert_eq!(node.steps(), steps);
-    node.is_done("a second boot");
-}
-
-#[test]
-fn a_power_cut_at_any_step_ends_in_the_same_state() {
-    let whole = Node::new();
-    assert!(whole.boot(0));
-    let steps = whole.steps();
-    assert!(steps > 25, "{}", whole.read("steps"));
-    for cut in 1..=steps {
-        let node = Node::new();
-        node.boot(cut);
-        let at = node.read("steps").lines().last().unwrap().to_owned();
-        let what = format!("power cut before step {cut}, {at}");
-        node.power_cut();
-        assert!(node.boot(0), "{what}: {}", node.read("said"));
-        node.is_done(&what);
-    }
-}
-
-#[test]
-fn a_script_that_is_killed_leaves_nothing_forbidden_and_starts_docker_if_it_can() {
-    let whole = Node::new();
-    assert!(whole.boot(0));
-    let steps = whole.steps();
-    for cut in 1..=steps {
-        let node = Node::new();
-        node.run("", cut);
-        if node.steps() < cut {
-            break;
-        }
-        // systemd continues with ExecStopPost=.
-        let what = format!("killed at step {cut}, {}", node.read("steps").lines().last().unwrap());
-        assert!(node.run("end", 0), "{what}");
-        assert!(
-            !node.path(POLICY).exists() && !node.path("run/kraken-flash/configuring").exists(),
-            "{what}"
-        );
-        if node.state("docker.io") == "installed" {
-            assert!(node.docker_is_started(), "{what}");
-        }
-        if cut % 4 > 0 {
-            continue;
-        }
-        // The user starts the unit again, without a boot in between.
-        assert!(node.boot(0), "{what}: {}", node.read("said"));
-        node.is_done(&what);
-    }
-}
-
-#[test]
-fn a_package_that_fails_keeps_docker_away_from_nobody() {
-    let node = Node::new();
-    node.put("fails", "");
-    assert!(!node.boot(0));
-    let said = node.read("said");
-    assert!(
-        said.contains("1 packages are not configured") && said.contains("sudo systemctl start kraken-configure"),
-        "{said}"
-    );
-    assert_eq!(
-        (node.state("broken"), node.state("late")),
-        ("half-configured".to_owned(), "installed".to_owned())
-    );
-    assert!(node.docker_is_started(), "{said}");
-    assert!(node.path(MARK).exists(), "the next start tries again");
-    assert_eq!(node.read("faults"), "");
-    // A restart is not a power cut: configured packages stay so.
-    node.put("said", "");
-    node.put("unsynced", "");
-    node.power_cut();
-    fs::remove_file(node.path("fails")).unwrap();
-    assert!(node.boot(0));
-    let said = node.read("said");
-    assert!(
-        said.contains("configuring 1 packages") && !said.contains("power failed"),
-        "{said}"
-    );
-    node.is_done("a start after a failure");
-
-    // Docker's own package fails: the script does not start Docker, but starts the other services.
-    let node = Node::new();
-    node.program("var/lib/dpkg/info/docker.io.postinst", "exit 1");
-    assert!(!node.boot(0));
-    assert_eq!(node.read("run/started"), "containerd.service\nlate.service\n");
-}
-
-#[test]
-fn a_policy_of_somebody_else_is_put_back_wherever_power_fails() {
-    let own = "#!/bin/sh\nexit 0\n";
-    let with_policy = || {
-        let node = Node::new();
-        node.put(POLICY, own);
-        node.executable(POLICY);
-        node
-    };
-    let whole = with_policy();
-    assert!(whole.boot(0));
-    let steps = whole.read("steps");
-    let of_policy = steps
-        .lines()
-        .enumerate()
-        .filter(|(_, step)| step.contains("policy-rc.d"));
-    let cuts: Vec<usize> = of_policy.map(|(at, _)| at + 1).collect();
-    assert!(cuts.len() >= 4, "{steps}");
-    // Before each of these, and after it.
-    for cut in cuts.iter().flat_map(|cut| [*cut, cut + 1]) {
-        let node = with_policy();
-        node.boot(cut);
-        node.power_cut();
-        assert!(node.boot(0));
-        assert_eq!(node.read(POLICY), own, "step {cut}");
-        assert_eq!(names(&node.path("usr/sbin")), ["policy-rc.d"], "step {cut}");
-    }
-}
-
-#[test]
-fn where_the_policy_cannot_be_made_no_package_is_configured() {
-    let node = Node::new();
-    node.program("bin/ln", "echo 'No space left on device' >&2; exit 1");
-    assert!(!node.boot(0));
-    let said = node.read("said");
-    assert!(
-        said.contains("Is the card full") && said.contains("sudo systemctl start kraken-configure"),
-        "{said}"
-    );
-    assert_eq!(
-        node.state("docker.io"),
-        "unpacked",
-        "its package would wait for Docker, and Docker for its package"
-    );
-    assert_eq!(node.read("faults"), "");
-}
-
-#[test]
-fn a_preinst_whose_package_is_gone_holds_nothing_up() {
-    let node = Node::new();
-    fs::remove_file(node.path("var/lib/dpkg/info/late.preinst")).unwrap();
-    assert!(node.boot(0), "{}", node.read("said"));
-    assert!(!node.path(MARK).exists());
 }
