@@ -5,6 +5,7 @@
 //! value. A policy in the head of the file forbids scripts and requests in case something gets past
 //! that.
 
+mod layout;
 mod picture;
 mod shown;
 mod tables;

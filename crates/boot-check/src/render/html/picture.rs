@@ -5,72 +5,9 @@ use serde::Serialize;
 
 use super::super::super::{BootReport, NodeReport, Outcome};
 use super::super::words::{State, count, with};
+use super::layout::{COLUMNS, Cable, Edges, MARGIN, Place, Point, Sizes, TALL, WIDE, number, share};
 use super::shown::Shown;
 use kraken_foundation::text;
-
-/// A width and a height.
-struct Size {
-    width: u32,
-    height: u32,
-}
-
-/// A place in the picture.
-#[derive(Clone, Copy, Serialize)]
-struct Point {
-    x: u32,
-    y: u32,
-}
-
-/// Two opposite edges of the switch: their heights, or their distances from the left.
-struct Edges {
-    first: u32,
-    last: u32,
-}
-
-/// A cable, and where it ends.
-struct Cable {
-    /// The cable as an SVG path.
-    path: String,
-    /// The middle of its port in the switch.
-    port: Point,
-}
-
-/// The sizes of things in units of the picture, which are pixels if the screen is large enough.
-struct Sizes {
-    card: Size,
-    gap: Size,
-    /// The thickness of the switch.
-    switch: u32,
-    /// The distance from the switch to the nearest cards.
-    cable: u32,
-    /// How many characters of a name fit.
-    name: usize,
-    /// Whether role and state have a line each.
-    narrow: bool,
-}
-
-const WIDE: Sizes = Sizes {
-    card: Size { width: 180, height: 84 },
-    gap: Size { width: 28, height: 30 },
-    switch: 44,
-    cable: 40,
-    name: 17,
-    narrow: false,
-};
-const TALL: Sizes = Sizes {
-    card: Size {
-        width: 152,
-        height: 104,
-    },
-    gap: Size { width: 0, height: 16 },
-    switch: 36,
-    cable: 22,
-    name: 14,
-    narrow: true,
-};
-/// The largest number of cards in a row.
-const COLUMNS: usize = 5;
-const MARGIN: u32 = 8;
 
 #[derive(Serialize)]
 pub(super) struct Picture {
@@ -253,57 +190,6 @@ impl Picture {
     }
 }
 
-/// The place of a card, and its distance from the switch.
-struct Place {
-    x: u32,
-    y: u32,
-    /// The height at which the cable leaves the card, and the height at which it enters the switch.
-    edge: u32,
-    switch: u32,
-    /// The number of rows of cards between the card and the switch.
-    distance: usize,
-}
-
-impl Place {
-    /// Returns the cable, which is straight if no card is in the way and otherwise runs around the
-    /// corner and between the columns, and the place of its port.
-    fn cable(&self, sizes: &Sizes) -> Cable {
-        let (edge, switch) = (self.edge, self.switch);
-        if self.distance == 0 {
-            let x = self.x + sizes.card.width / 2;
-            return Cable {
-                path: format!("M{x} {edge}V{switch}"),
-                port: Point { x, y: switch },
-            };
-        }
-        const ROUND: u32 = 7;
-        let from = self.x + sizes.card.width - 30;
-        // The cables of one column run beside each other, as far as there is room.
-        let aside = number(self.distance - 1).min(3) * 4;
-        let gutter = self.x + sizes.card.width + sizes.gap.width / 2 - 6 + aside;
-        let down = switch > edge;
-        let turn = if down {
-            edge + sizes.gap.height / 2
-        } else {
-            edge - sizes.gap.height / 2
-        };
-        let (before, after) = if down {
-            (turn - ROUND, turn + ROUND)
-        } else {
-            (turn + ROUND, turn - ROUND)
-        };
-        let path = format!(
-            "M{from} {edge}V{before}Q{from} {turn} {} {turn}H{}Q{gutter} {turn} {gutter} {after}V{switch}",
-            from + ROUND,
-            gutter - ROUND
-        );
-        Cable {
-            path,
-            port: Point { x: gutter, y: switch },
-        }
-    }
-}
-
 impl Card {
     fn new(node: &NodeReport, sizes: &Sizes, at: Point, cable: Cable) -> Self {
         let state = State::of(&node.checks);
@@ -357,13 +243,6 @@ impl Card {
     }
 }
 
-/// Distributes cards over rows as evenly as possible, the fuller rows first.
-fn share(cards: usize, rows: usize) -> Vec<usize> {
-    (0..rows)
-        .map(|row| cards / rows + usize::from(row < cards % rows))
-        .collect()
-}
-
 fn label(report: &BootReport) -> String {
     format!("virtual LAN, {}", count(report.nodes.len(), "port"))
 }
@@ -383,26 +262,4 @@ fn description(report: &BootReport) -> String {
         of(State::Wrong),
         of(State::Unproven)
     )
-}
-
-fn number(count: usize) -> u32 {
-    // A picture with more nodes than this is unreadable, but its numbers stay valid.
-    u32::try_from(count.min(100_000)).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::share;
-
-    #[test]
-    fn rows_are_even_and_the_fuller_ones_first() {
-        for (cards, rows, shared) in [
-            (1, 2, vec![1, 0]),
-            (7, 2, vec![4, 3]),
-            (11, 4, vec![3, 3, 3, 2]),
-            (20, 4, vec![5, 5, 5, 5]),
-        ] {
-            assert_eq!(share(cards, rows), shared);
-        }
-    }
 }
