@@ -5,7 +5,9 @@
 
 mod arguments;
 mod as_root;
+mod boot_args;
 mod boot_images;
+mod boot_logins;
 mod boot_view;
 mod build;
 mod card;

@@ -9,6 +9,7 @@ use kraken_flash::packages::lock::Lock;
 use kraken_flash::verify::{self, Expectation, FolderExpectation, ImageReport, Report};
 use kraken_spec::workspace::{LoginKeys, MissingKeys};
 
+use super::boot_args::BootArgs;
 use super::verify_path::{is_there, node_by_name};
 use super::{Failure, Session, keys, known, load, text, verify_boot, verify_card};
 
@@ -30,7 +31,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    boot: verify_boot::BootArgs,
+    boot: BootArgs,
 }
 
 impl Args {
