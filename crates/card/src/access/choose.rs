@@ -42,7 +42,7 @@ impl ChosenCard {
         &self.warnings
     }
 
-    /// Returns what [`flash`](super::flash) unmounts first, in this order.
+    /// Returns what [`flash()`](super::flash()) unmounts first, in this order.
     pub fn unmount(&self) -> &[HostPath] {
         &self.unmount
     }

@@ -5,9 +5,9 @@
 //! says what the guard may let pass, [`FlashOptions`] how a card is written, [`Intent`] what is to
 //! be made. What happened comes back as a type. The order is that of `docs/cards.md`:
 //!
-//! 1. [`choose`] finds and judges all devices; a [`ChosenCard`] is one that passed. The program
+//! 1. [`choose()`] finds and judges all devices; a [`ChosenCard`] is one that passed. The program
 //!    shows it, and the user agrees to lose what is on it.
-//! 2. [`flash`] unmounts what the guard listed, opens the card exclusively (itself, or through
+//! 2. [`flash()`] unmounts what the guard listed, opens the card exclusively (itself, or through
 //!    UDisks2 where this user may not), compares it with the [`Identity`](crate::Identity) that
 //!    was shown, writes, reads back, lets go of it, and keeps the receipt.
 //!
