@@ -34,9 +34,9 @@ fn growth_is_asked_for_done_and_the_same_every_time() {
         let growth = shortfall(open(&image), &layout, &o).unwrap().expect("it does not fit");
         let twin = image.with_extension("twin.img");
         run(Command::new("cp").arg(&image).arg(&twin));
-        grow_root(&image, growth).unwrap();
+        grow_root(&image, &image, growth).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(1100));
-        grow_root(&twin, growth).unwrap();
+        grow_root(&twin, &twin, growth).unwrap();
         run(Command::new("cmp").arg(&image).arg(&twin));
         let layout = Layout::detect(open(&image)).unwrap();
         assert_eq!(shortfall(open(&image), &layout, &o).unwrap(), None, "{name}");

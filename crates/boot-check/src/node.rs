@@ -15,7 +15,6 @@ use super::cuts::{Cuts, POWER_CUTS, POWER_CUTS_TITLE};
 use super::judge::{RULES, Verdict};
 use super::probe::{self, ProbeOutput};
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
-use kraken_disk::ApplyError;
 use kraken_foundation::named;
 use kraken_guest::Guest;
 use kraken_guest::console::FailurePattern;
@@ -58,7 +57,7 @@ pub(super) struct Running<'a> {
     failure_patterns: Vec<FailurePattern>,
     /// The power cuts that the user asks for.
     cuts: Cuts,
-    kept_out: Option<ApplyError>,
+    kept_out: Option<kraken_foundation::Error>,
 }
 
 impl<'a> Running<'a> {

@@ -7,7 +7,8 @@ use super::control::{ControlError, paragraphs};
 use super::index::{Entry, Index, IndexBuilder, IndexError};
 use super::pins::{self, Pin};
 use super::sources::{self, KeyFile, Source};
-use kraken_disk::{FileTree, TreeError, real_path};
+use kraken_disk::{FileTree, real_path};
+use kraken_foundation::Result;
 
 /// The maximum size of dpkg's status (bytes); that of a large desktop has some ten megabytes.
 const MOST_STATUS: u64 = 256 << 20;
@@ -22,7 +23,7 @@ const STATUS: &str = "/var/lib/dpkg/status";
 pub enum ImageError {
     /// Its file system is damaged.
     #[error(transparent)]
-    Tree(#[from] TreeError),
+    Tree(#[from] kraken_foundation::Error),
     /// There is no dpkg.
     #[error(
         "the image has no {STATUS}: packages can be put only into images of Debian, Raspberry Pi OS and their like"
@@ -230,7 +231,7 @@ fn status_error(source: ControlError) -> ImageError {
 /// Returns a file and those of the folder beside it, sorted, with one of these endings; `""` is a
 /// name without a dot. Names with other characters than apt accepts (letters, digits, `-`, `_`,
 /// `.`) are left out, as in apt.
-fn config_files(root: &dyn FileTree, file: &str, folder: &str, endings: &[&str]) -> Result<Vec<String>, TreeError> {
+fn config_files(root: &dyn FileTree, file: &str, folder: &str, endings: &[&str]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     if bytes(root, file, MOST_CONFIG)?.is_some() {
         found.push(file.to_owned());
@@ -250,11 +251,11 @@ fn config_files(root: &dyn FileTree, file: &str, folder: &str, endings: &[&str])
     Ok(found)
 }
 
-fn bytes(root: &dyn FileTree, path: &str, most: u64) -> Result<Option<Vec<u8>>, TreeError> {
+fn bytes(root: &dyn FileTree, path: &str, most: u64) -> Result<Option<Vec<u8>>> {
     root.read(&real_path(root, path)?, most)
 }
 
-fn text(root: &dyn FileTree, path: &str, most: u64) -> Result<Option<String>, TreeError> {
+fn text(root: &dyn FileTree, path: &str, most: u64) -> Result<Option<String>> {
     let bytes = bytes(root, path, most)?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }

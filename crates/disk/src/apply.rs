@@ -1,40 +1,19 @@
 //! Writes an overlay into the two volumes of a disk.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::ext4::{Attributes, Ext4Error, Ext4Write, Ext4Writer};
-use super::fat::{CleanFat, FatError, FatWriter};
+use super::ext4::{Attributes, Ext4Write, Ext4Writer};
+use super::fat::{CleanFat, FatWriter};
 use super::io::WriteAt;
 use super::layout::Layout;
-use kraken_overlay::{Content, Entry, EntryPath, Kind, Overlay, Volume};
+use kraken_foundation::{Context, Error, Result};
+use kraken_overlay::{Entry, EntryPath, Kind, Overlay, Volume};
 
-/// Why an overlay could not be written into a disk. The disk may be changed in part: use a view,
-/// and discard it.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The boot volume.
-    #[error("laying files over the boot volume: {0}")]
-    Boot(#[from] FatError),
-    /// The root volume.
-    #[error("laying files over the root volume: {0}")]
-    Root(#[from] Ext4Error),
-    /// The bytes of a file could not be read from the temporary file that keeps them.
-    #[error("reading what is to be {path} in the image: {source}")]
-    Content {
-        /// The path.
-        path: EntryPath,
-        /// What the system reported.
-        source: std::io::Error,
-    },
-    /// FAT cannot hold this kind of entry.
-    #[error("laying files over the boot volume: {path} is a link, which FAT cannot hold; put it on the root volume")]
-    LinkOnBoot {
-        /// The path.
-        path: EntryPath,
-    },
-}
+/// Before the cause when the boot volume cannot be written.
+const BOOT: &str = "laying files over the boot volume";
+/// Before the cause when the root volume cannot be written.
+const ROOT: &str = "laying files over the root volume";
 
 /// Writes `overlay` into the disk that `view` shows. Doing it twice changes nothing the second
 /// time.
@@ -45,8 +24,9 @@ pub enum ApplyError {
 /// other names of the old one keep their contents.
 ///
 /// # Errors
-/// [`ApplyError`] when a volume is damaged or full, or an entry is impossible at its path.
-pub fn apply(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<(), ApplyError> {
+/// When a volume is damaged or full, or an entry is impossible at its path. The disk may be changed
+/// in part then: use a view, and discard it.
+pub fn apply(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<()> {
     lay(view, layout, overlay, None)
 }
 
@@ -55,25 +35,20 @@ pub fn apply(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Resu
 ///
 /// # Errors
 /// As [`apply`].
-pub fn apply_clean(
-    view: Arc<dyn WriteAt>,
-    layout: &Layout,
-    overlay: &Overlay,
-    boot: &CleanFat,
-) -> Result<(), ApplyError> {
+pub fn apply_clean(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay, boot: &CleanFat) -> Result<()> {
     lay(view, layout, overlay, Some(boot))
 }
 
-fn lay(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay, clean: Option<&CleanFat>) -> Result<(), ApplyError> {
+fn lay(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay, clean: Option<&CleanFat>) -> Result<()> {
     if overlay.iter().any(|(volume, ..)| volume == Volume::Boot) {
         let writer = match clean {
-            Some(clean) => FatWriter::open_clean(view.clone(), &layout.boot, clean)?,
-            None => FatWriter::open(view.clone(), &layout.boot)?,
+            Some(clean) => FatWriter::open_clean(view.clone(), &layout.boot, clean),
+            None => FatWriter::open(view.clone(), &layout.boot),
         };
-        apply_boot(writer, overlay)?;
+        apply_boot(writer.quoted(|| BOOT)?, overlay)?;
     }
     if overlay.iter().any(|(volume, ..)| volume == Volume::Root) {
-        apply_root(view, layout, overlay)?;
+        apply_root(view, layout, overlay).quoted(|| ROOT)?;
     }
     Ok(())
 }
@@ -85,21 +60,30 @@ fn of(overlay: &Overlay, wanted: Volume) -> impl Iterator<Item = (&EntryPath, &E
         .map(|(_, path, entry)| (path, entry))
 }
 
-fn apply_boot(writer: FatWriter, overlay: &Overlay) -> Result<(), ApplyError> {
+fn apply_boot(writer: FatWriter, overlay: &Overlay) -> Result<()> {
     for (path, entry) in of(overlay, Volume::Boot) {
-        match &entry.kind {
-            Kind::File(content) => writer.write(path.as_str(), &bytes(path, content)?, entry.mtime)?,
-            Kind::Directory | Kind::DirectoryIfMissing => writer.mkdir(path.as_str(), entry.mtime)?,
-            Kind::Absent => writer.remove(path.as_str())?,
+        let written = match &entry.kind {
+            Kind::File(content) => {
+                let bytes = content
+                    .read()
+                    .quoted(|| format!("reading what is to be {path} in the image"))?;
+                writer.write(path.as_str(), &bytes, entry.mtime)
+            }
+            Kind::Directory | Kind::DirectoryIfMissing => writer.mkdir(path.as_str(), entry.mtime),
+            Kind::Absent => writer.remove(path.as_str()),
             // The boot volume gets no entries that leave empty folders.
-            Kind::AbsentIfEmpty => {}
-            Kind::Symlink(_) | Kind::HardLink(_) => return Err(ApplyError::LinkOnBoot { path: path.clone() }),
-        }
+            Kind::AbsentIfEmpty => Ok(()),
+            Kind::Symlink(_) | Kind::HardLink(_) => Err(Error::new(
+                kraken_foundation::Kind::Unsupported,
+                format!("{path} is a link, which FAT cannot hold; put it on the root volume"),
+            )),
+        };
+        written.quoted(|| BOOT)?;
     }
-    Ok(writer.finish()?)
+    writer.finish().quoted(|| BOOT)
 }
 
-fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<(), ApplyError> {
+fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Result<()> {
     // Removals have no time of their own: they happen at the time of the newest entry.
     let now = of(overlay, Volume::Root).map(|(_, e)| e.mtime).max().unwrap_or(0);
     let mut writer = Ext4Writer::open(view, &layout.root, now)?;
@@ -152,7 +136,7 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
             writer.touch(path.as_str(), entry.mtime)?;
         }
     }
-    Ok(writer.finish()?)
+    writer.finish()
 }
 
 /// Returns the number of names for each file of the root volume that gets more than one.
@@ -164,12 +148,4 @@ fn names(overlay: &Overlay) -> BTreeMap<&EntryPath, u32> {
         }
     }
     names
-}
-
-/// Returns the bytes of a file of the overlay.
-fn bytes<'c>(path: &EntryPath, content: &'c Content) -> Result<Cow<'c, [u8]>, ApplyError> {
-    content.read().map_err(|source| ApplyError::Content {
-        path: path.clone(),
-        source,
-    })
 }

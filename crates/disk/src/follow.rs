@@ -1,7 +1,8 @@
 //! Follows symbolic links inside a file tree, including the last component, without ever leaving
 //! it.
 
-use super::io::{FileTree, TreeError};
+use super::io::{FileTree, unreadable};
+use kraken_foundation::Result;
 
 /// The maximum number of symbolic links in one path (Linux's own limit, path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -10,8 +11,8 @@ const MAX_LINKS: usize = 40;
 /// chrooted into the tree would see it. The target need not exist.
 ///
 /// # Errors
-/// [`TreeError`] when the file system is damaged there, or the links lead in circles.
-pub fn real_path(tree: &dyn FileTree, path: &str) -> Result<String, TreeError> {
+/// When the file system is damaged there, or the links lead in circles.
+pub fn real_path(tree: &dyn FileTree, path: &str) -> Result<String> {
     let mut todo: Vec<String> = components(path);
     let mut real = String::new();
     let mut links = 0;
@@ -28,11 +29,8 @@ pub fn real_path(tree: &dyn FileTree, path: &str) -> Result<String, TreeError> {
         };
         links += 1;
         if links > MAX_LINKS {
-            return Err(TreeError {
-                file_system: "image's",
-                path: path.to_owned(),
-                why: format!("more than {MAX_LINKS} symbolic links lead on from it"),
-            });
+            let why = format_args!("more than {MAX_LINKS} symbolic links lead on from it");
+            return Err(unreadable(path, "image's", why));
         }
         real.truncate(if target.starts_with('/') { 0 } else { before });
         todo.extend(components(&target));

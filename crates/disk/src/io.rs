@@ -1,8 +1,11 @@
 //! The small traits between this crate and the others: positioned reads and writes, and a read-only
 //! view of a file tree.
 
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
+
+use kraken_foundation::{Error, Kind, Result};
 
 /// Something with a fixed size in bytes that can be read at any offset: an image file, a view, a
 /// card.
@@ -86,18 +89,6 @@ pub struct Metadata {
     pub mtime: Option<i64>,
 }
 
-/// Why a tree could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("reading {path} from the {file_system} file system: {why}")]
-pub struct TreeError {
-    /// `ext4` or `FAT`.
-    pub file_system: &'static str,
-    /// The requested path.
-    pub path: String,
-    /// What the reader reported.
-    pub why: String,
-}
-
 /// A read-only file tree: FAT, ext4, or a map in memory. Paths are absolute (`/etc/hostname`). A
 /// missing path is `None`, never an error. Symbolic links in the middle of a path are followed
 /// inside the tree; the last component is not followed.
@@ -105,26 +96,43 @@ pub trait FileTree {
     /// Returns what is at `path`.
     ///
     /// # Errors
-    /// [`TreeError`] when the file system is damaged there.
-    fn metadata(&self, path: &str) -> Result<Option<Metadata>, TreeError>;
+    /// When the file system is damaged there.
+    fn metadata(&self, path: &str) -> Result<Option<Metadata>>;
 
     /// The bytes of a regular file; `None` when there is no regular file at `path`.
     ///
     /// # Errors
-    /// [`TreeError`] when the file system is damaged there, or the file is larger than `limit`
+    /// When the file system is damaged there, or the file is larger than `limit`
     /// bytes.
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError>;
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>>;
 
     /// The target of a symbolic link; `None` when there is no link at `path`.
     ///
     /// # Errors
-    /// [`TreeError`] when the file system is damaged there.
-    fn read_link(&self, path: &str) -> Result<Option<String>, TreeError>;
+    /// When the file system is damaged there.
+    fn read_link(&self, path: &str) -> Result<Option<String>>;
 
     /// The names in a directory, sorted, without `.` and `..`; empty when there is no directory at
     /// `path`.
     ///
     /// # Errors
-    /// [`TreeError`] when the file system is damaged there.
-    fn list(&self, path: &str) -> Result<Vec<String>, TreeError>;
+    /// When the file system is damaged there.
+    fn list(&self, path: &str) -> Result<Vec<String>>;
+}
+
+/// What stands before the cause when the file tree in a `file_system` (`ext4`, `FAT`) cannot be
+/// read at `path`.
+pub(crate) fn reading(path: &str, file_system: &str) -> String {
+    format!("reading {path} from the {file_system} file system")
+}
+
+/// The file tree in a `file_system` (`ext4`, `FAT`) cannot be read at `path`.
+pub(crate) fn unreadable(path: &str, file_system: &str, why: impl Display) -> Error {
+    Error::new(Kind::Damaged, format!("{}: {why}", reading(path, file_system)))
+}
+
+/// A file of `len` bytes is larger than the caller expects.
+pub(crate) fn too_large(path: &str, file_system: &str, len: u64, limit: u64) -> Error {
+    let why = format_args!("it has {len} bytes, at most {limit} were expected");
+    unreadable(path, file_system, why)
 }

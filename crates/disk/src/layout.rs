@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::ext4::{Ext4Info, Ext4Tree, MAGIC_AT};
-use super::fat::{FatError, FatTree, Geometry};
-use super::io::{FileTree, NodeType, ReadAt, TreeError};
+use super::fat::{FatTree, Geometry};
+use super::io::{FileTree, NodeType, ReadAt};
 use super::slice::Slice;
-use super::table::{Partition, PartitionTable, TableError};
+use super::table::{Partition, PartitionTable};
+use kraken_foundation::{Error, Kind, Result};
 
 /// A disk with its table, its boot partition (FAT) and its root partition (ext4).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,40 +20,14 @@ pub struct Layout {
     pub root: Partition,
 }
 
-/// Why a disk does not have the layout of a Raspberry Pi's.
-#[derive(Debug, thiserror::Error)]
-pub enum LayoutError {
-    /// The table could not be read.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// The file system that must be the root volume is of a shape that is not supported.
-    #[error("reading the root file system (partition {number}): {why}")]
-    Unsupported {
-        /// The number of its partition.
-        number: u32,
-        /// Why it is not supported, and what to do.
-        why: &'static str,
-    },
-    /// One of the two volumes is missing.
-    #[error(
-        "looking for the boot and root partitions: there is no {wanted} among: {seen}; the image is not one for a Raspberry Pi, or it is damaged"
-    )]
-    Missing {
-        /// The missing volume.
-        wanted: &'static str,
-        /// The existing partitions, with the fault of each that almost fits.
-        seen: String,
-    },
-}
-
 impl Layout {
     /// Reads the table and the contents of the partitions. Of several FAT partitions the first with
     /// `config.txt` or `cmdline.txt` is the boot volume; of several ext4 partitions the first with
     /// a directory `/etc` is the root volume.
     ///
     /// # Errors
-    /// [`LayoutError`] when the table is unreadable, or there is no such pair.
-    pub fn detect(disk: Arc<dyn ReadAt>) -> Result<Self, LayoutError> {
+    /// When the table is unreadable, or there is no such pair.
+    pub fn detect(disk: Arc<dyn ReadAt>) -> Result<Self> {
         let table = PartitionTable::read(&*disk)?;
         let mut seen = Vec::new();
         let (mut boot, mut root, mut unsupported) = (None, None, None);
@@ -66,17 +41,11 @@ impl Layout {
                 _ => (),
             }
         }
-        let missing = |wanted: &'static str| LayoutError::Missing {
-            wanted,
-            seen: if seen.is_empty() {
-                "no partitions".into()
-            } else {
-                seen.join(", ")
-            },
-        };
         if let (Some((number, why)), None, Some(_)) = (unsupported, &root, &boot) {
-            return Err(LayoutError::Unsupported { number, why });
+            let text = format!("reading the root file system (partition {number}): {why}");
+            return Err(Error::new(Kind::Unsupported, text));
         }
+        let missing = |wanted: &str| missing(wanted, &seen);
         Ok(Self {
             boot: boot.ok_or_else(|| missing("FAT partition with a config.txt or cmdline.txt"))?,
             root: root.ok_or_else(|| missing("ext4 partition with an /etc"))?,
@@ -87,18 +56,30 @@ impl Layout {
     /// Opens the boot volume for reading.
     ///
     /// # Errors
-    /// [`FatError`] when it is damaged.
-    pub fn boot_tree(&self, disk: Arc<dyn ReadAt>) -> Result<FatTree, FatError> {
+    /// When it is damaged.
+    pub fn boot_tree(&self, disk: Arc<dyn ReadAt>) -> Result<FatTree> {
         FatTree::open(disk, &self.boot)
     }
 
     /// Opens the root volume for reading.
     ///
     /// # Errors
-    /// [`TreeError`] when it is damaged.
-    pub fn root_tree(&self, disk: Arc<dyn ReadAt>) -> Result<Ext4Tree, TreeError> {
+    /// When it is damaged.
+    pub fn root_tree(&self, disk: Arc<dyn ReadAt>) -> Result<Ext4Tree> {
         Ext4Tree::open(disk, &self.root)
     }
+}
+
+/// The volume that is `wanted` is not among the partitions, which are described in `seen`.
+fn missing(wanted: &str, seen: &[String]) -> Error {
+    let seen = match seen {
+        [] => "no partitions".to_owned(),
+        seen => seen.join(", "),
+    };
+    let text = format!(
+        "looking for the boot and root partitions: there is no {wanted} among: {seen}; the image is not one for a Raspberry Pi, or it is damaged"
+    );
+    Error::new(Kind::NotFound, text)
 }
 
 /// What a partition holds.

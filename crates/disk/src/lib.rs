@@ -56,22 +56,21 @@ mod table;
 mod tools;
 mod used;
 
-pub use apply::{ApplyError, apply, apply_clean};
+pub use apply::{apply, apply_clean};
 pub use cow::{CowView, PATCH_BLOCK, Patch};
-pub use ext4::{Attributes, Ext4Error, Ext4Info, Ext4InfoError, Ext4Tree, Ext4Write, Ext4Writer};
-pub use fat::{CleanFat, FatError, FatTree, FatWriter, check_fat, repair_fat};
+pub use ext4::{Attributes, Ext4Info, Ext4Tree, Ext4Write, Ext4Writer};
+pub use fat::{CleanFat, FatTree, FatWriter, check_fat, repair_fat};
 pub use file::ImageFile;
 pub use follow::real_path;
-pub use grow::{GrowError, can_take, grow_root};
-pub use io::{FileTree, Metadata, NodeType, ReadAt, TreeError, WriteAt};
-pub use layout::{Layout, LayoutError};
+pub use grow::{can_take, grow_root};
+pub use io::{FileTree, Metadata, NodeType, ReadAt, WriteAt};
+pub use layout::Layout;
 pub use memory::MemoryTree;
 pub use ram::RamDisk;
 pub use slice::Slice;
-pub use space::{FreeSpace, ROOT_MARGIN, SpaceError, free_space, shortfall, shortfall_of};
+pub use space::{FreeSpace, ROOT_MARGIN, free_space, shortfall, shortfall_of};
 pub use table::{
-    Partition, PartitionTable, SECTOR, TableError, TableKind, grow_last, grow_partition, has_mbr_entries, is_gpt,
-    mark_boot,
+    Partition, PartitionTable, SECTOR, TableKind, grow_last, grow_partition, has_mbr_entries, is_gpt, mark_boot,
 };
 pub use tools::tool;
-pub use used::{UsedError, UsedMap};
+pub use used::UsedMap;

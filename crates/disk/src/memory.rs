@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::io::{FileTree, Metadata, NodeType, TreeError};
+use super::io::{FileTree, Metadata, NodeType, unreadable};
+use kraken_foundation::Result;
 
 /// The maximum number of symbolic links in one path (Linux's own limit, path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -148,7 +149,7 @@ fn clean(path: &str) -> String {
 }
 
 impl FileTree for MemoryTree {
-    fn metadata(&self, path: &str) -> Result<Option<Metadata>, TreeError> {
+    fn metadata(&self, path: &str) -> Result<Option<Metadata>> {
         if self.resolve(path).as_deref() == Some("/") {
             return Ok(Some(Metadata {
                 node: NodeType::Directory,
@@ -176,26 +177,25 @@ impl FileTree for MemoryTree {
         }))
     }
 
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError> {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         match self.get(path).map(|node| &node.body) {
-            Some(Body::File(bytes)) if bytes.len() as u64 > limit => Err(TreeError {
-                file_system: "memory",
-                path: path.to_owned(),
-                why: format!("the file has {} bytes, more than the {limit} allowed", bytes.len()),
-            }),
+            Some(Body::File(bytes)) if bytes.len() as u64 > limit => {
+                let why = format_args!("the file has {} bytes, more than the {limit} allowed", bytes.len());
+                Err(unreadable(path, "memory", why))
+            }
             Some(Body::File(bytes)) => Ok(Some(bytes.to_vec())),
             _ => Ok(None),
         }
     }
 
-    fn read_link(&self, path: &str) -> Result<Option<String>, TreeError> {
+    fn read_link(&self, path: &str) -> Result<Option<String>> {
         Ok(self.get(path).and_then(|node| match &node.body {
             Body::Symlink(target) => Some(target.clone()),
             _ => None,
         }))
     }
 
-    fn list(&self, path: &str) -> Result<Vec<String>, TreeError> {
+    fn list(&self, path: &str) -> Result<Vec<String>> {
         let Some(key) = self.resolve(path) else {
             return Ok(Vec::new());
         };

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use super::ext4::{Ext4Info, Ext4InfoError};
-use super::fat::{FatError, Survey};
+use super::ext4::Ext4Info;
+use super::fat::{Survey, on_fat};
 use super::io::ReadAt;
 use super::layout::Layout;
 use super::slice::Slice;
+use kraken_foundation::{Context, Error, Result};
 use kraken_overlay::{Kind, Overlay, Volume};
 
 /// Space left on the root volume beyond what the overlay needs. The ext4 writer needs contiguous
@@ -24,52 +25,24 @@ const DIRECTORY_ENTRY: u64 = 64;
 /// Bytes of a link's target that fit in the inode.
 const FAST_LINK: usize = 59;
 
-/// Why the need for space could not be determined, or cannot be met.
-#[derive(Debug, thiserror::Error)]
-pub enum SpaceError {
-    /// The boot volume could not be read.
-    #[error(transparent)]
-    Boot(#[from] FatError),
-    /// The root volume could not be read.
-    #[error(transparent)]
-    Root(#[from] Ext4InfoError),
-    /// The boot volume is too small. It is never grown.
-    #[error(
-        "measuring the boot volume: {needed} bytes are needed and {free} are free; remove files from it or use a base with a larger one"
-    )]
-    BootFull {
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes free.
-        free: u64,
-    },
-}
-
 /// Returns by how many bytes the root volume must grow so that `overlay` fits with [`ROOT_MARGIN`]
 /// to spare; `None` when it need not grow. Space of files that the overlay replaces is not counted
 /// as free.
 ///
 /// # Errors
-/// [`SpaceError`] when a volume cannot be read, or the boot volume is too small.
-pub fn shortfall(disk: Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Result<Option<u64>, SpaceError> {
+/// When a volume cannot be read, or the boot volume is too small.
+pub fn shortfall(disk: Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Result<Option<u64>> {
     boot_fits(&disk, layout, overlay)?;
-    let slice = Slice::new(disk, layout.root.start, layout.root.len).map_err(Ext4InfoError::Io)?;
-    Ok(root_growth(&Ext4Info::read(&slice)?, overlay))
+    Ok(root_growth(&Ext4Info::of(disk, &layout.root)?, overlay))
 }
 
 /// As [`shortfall`], for a given number of bytes, in whole blocks, and of inodes of the root
 /// volume.
 ///
 /// # Errors
-/// [`SpaceError`] when the volume cannot be read.
-pub fn shortfall_of(
-    disk: Arc<dyn ReadAt>,
-    layout: &Layout,
-    bytes: u64,
-    inodes: u64,
-) -> Result<Option<u64>, SpaceError> {
-    let slice = Slice::new(disk, layout.root.start, layout.root.len).map_err(Ext4InfoError::Io)?;
-    Ok(growth_for(&Ext4Info::read(&slice)?, bytes, inodes))
+/// When the volume cannot be read.
+pub fn shortfall_of(disk: Arc<dyn ReadAt>, layout: &Layout, bytes: u64, inodes: u64) -> Result<Option<u64>> {
+    Ok(growth_for(&Ext4Info::of(disk, &layout.root)?, bytes, inodes))
 }
 
 /// Bytes that are free on the two volumes.
@@ -84,13 +57,12 @@ pub struct FreeSpace {
 /// Returns the free space of the volumes of a disk.
 ///
 /// # Errors
-/// [`SpaceError`] when a volume cannot be read.
-pub fn free_space(disk: Arc<dyn ReadAt>, layout: &Layout) -> Result<FreeSpace, SpaceError> {
+/// When a volume cannot be read.
+pub fn free_space(disk: Arc<dyn ReadAt>, layout: &Layout) -> Result<FreeSpace> {
     let boot =
-        Slice::new(disk.clone(), layout.boot.start, layout.boot.len).map_err(FatError::io("opening the partition"))?;
+        Slice::new(disk.clone(), layout.boot.start, layout.boot.len).quoted(|| on_fat("opening the partition"))?;
     let survey = Survey::take(&boot)?;
-    let root = Slice::new(disk, layout.root.start, layout.root.len).map_err(Ext4InfoError::Io)?;
-    let info = Ext4Info::read(&root)?;
+    let info = Ext4Info::of(disk, &layout.root)?;
     Ok(FreeSpace {
         boot: u64::from(survey.free) * survey.geometry.cluster,
         root: info
@@ -100,10 +72,10 @@ pub fn free_space(disk: Arc<dyn ReadAt>, layout: &Layout) -> Result<FreeSpace, S
     })
 }
 
-fn boot_fits(disk: &Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Result<(), SpaceError> {
+fn boot_fits(disk: &Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Result<()> {
     let mut needed = 0;
     let slice =
-        Slice::new(disk.clone(), layout.boot.start, layout.boot.len).map_err(FatError::io("opening the partition"))?;
+        Slice::new(disk.clone(), layout.boot.start, layout.boot.len).quoted(|| on_fat("opening the partition"))?;
     let survey = Survey::take(&slice)?;
     let cluster = survey.geometry.cluster;
     for (volume, _, entry) in overlay.iter() {
@@ -115,7 +87,10 @@ fn boot_fits(disk: &Arc<dyn ReadAt>, layout: &Layout, overlay: &Overlay) -> Resu
     }
     let free = u64::from(survey.free) * cluster;
     if needed > free {
-        return Err(SpaceError::BootFull { needed, free });
+        let text = format!(
+            "measuring the boot volume: {needed} bytes are needed and {free} are free; remove files from it or use a base with a larger one"
+        );
+        return Err(Error::new(kraken_foundation::Kind::Full, text));
     }
     Ok(())
 }

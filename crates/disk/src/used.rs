@@ -10,23 +10,13 @@ use super::ext4::{Belief, Ext4Info, Groups, MAGIC_AT};
 use super::fat::Survey;
 use super::io::ReadAt;
 use super::slice::Slice;
-use super::table::{Partition, PartitionTable, TableError};
+use super::table::{Partition, PartitionTable};
+use kraken_foundation::{Context, Result};
 
 /// Sorted, non-overlapping, non-touching ranges of bytes that are in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsedMap {
     ranges: Vec<Range<u64>>,
-}
-
-/// Why a map could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum UsedError {
-    /// The table could not be read.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// The disk could not be read.
-    #[error("mapping the blocks in use: {0}")]
-    Io(#[from] io::Error),
 }
 
 impl UsedMap {
@@ -37,8 +27,8 @@ impl UsedMap {
     /// chains of logical partitions and copies of tables.
     ///
     /// # Errors
-    /// [`UsedError`] when the disk or its table cannot be read.
-    pub fn of(disk: Arc<dyn ReadAt>) -> Result<Self, UsedError> {
+    /// When the disk or its table cannot be read.
+    pub fn of(disk: Arc<dyn ReadAt>) -> Result<Self> {
         let table = PartitionTable::read(&*disk)?;
         let size = disk.size();
         let mut partitions: Vec<&Partition> = table.partitions.iter().collect();
@@ -47,7 +37,7 @@ impl UsedMap {
         let mut reached = 0;
         for partition in &partitions {
             map.add(reached..partition.start);
-            map.partition(&disk, partition)?;
+            map.partition(&disk, partition).quoted(|| "mapping the blocks in use")?;
             reached = reached.max(partition.end());
         }
         map.add(reached..size);

@@ -25,6 +25,9 @@ pub enum Kind {
     Permission,
     /// There is not enough room.
     Full,
+    /// Two things cannot be had together: a file where a directory must be, packages that exclude
+    /// each other, a second run in the same folder.
+    Conflict,
     /// Data are not what they must be: cut off, contradictory, a wrong checksum.
     Damaged,
     /// Data are sound, and of a sort that is not supported.
@@ -203,6 +206,12 @@ pub trait Context<T> {
     /// # Errors
     /// The error that it is called on, with that sentence before it.
     fn context<S: Into<Cow<'static, str>>>(self, text: impl FnOnce() -> S) -> Result<T>;
+
+    /// As [`context`](Self::context), with the cause in the same sentence: `TEXT: CAUSE`.
+    ///
+    /// # Errors
+    /// The error that it is called on, with that sentence before it.
+    fn quoted<S: Display>(self, text: impl FnOnce() -> S) -> Result<T>;
 }
 
 impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<T, E> {
@@ -219,6 +228,13 @@ impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<
 
     fn context<S: Into<Cow<'static, str>>>(self, text: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|error| Error::sentence(kind_of(&error), text().into(), Some(Box::new(error))))
+    }
+
+    fn quoted<S: Display>(self, text: impl FnOnce() -> S) -> Result<T> {
+        self.map_err(|error| {
+            let text = format!("{}: {error}", text());
+            Error::sentence(kind_of(&error), text.into(), Some(Box::new(error)))
+        })
     }
 }
 
@@ -300,6 +316,21 @@ mod tests {
         );
         assert_eq!(error.kind(), Kind::NotFound);
         assert!(error.downcast_ref::<io::Error>().is_some());
+    }
+
+    #[test]
+    fn a_quoted_cause_is_in_the_sentence_and_in_the_chain() {
+        let error = Err::<(), _>(Error::new(Kind::Full, "4 blocks are needed"))
+            .quoted(|| "laying files over the root volume")
+            .unwrap_err();
+        assert_eq!(
+            shown(&error),
+            [
+                "laying files over the root volume: 4 blocks are needed",
+                "4 blocks are needed"
+            ]
+        );
+        assert_eq!(error.kind(), Kind::Full);
     }
 
     #[test]

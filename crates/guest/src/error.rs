@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kraken_disk::LayoutError;
+use kraken_foundation::Error;
 use kraken_foundation::interrupt::Interrupted;
 use kraken_lan::LanError;
 
@@ -44,7 +44,7 @@ pub enum BootError {
         /// The image.
         path: PathBuf,
         /// The fault in its partition table.
-        source: LayoutError,
+        source: Error,
     },
     /// A packed image cannot be unpacked.
     #[error(transparent)]

@@ -6,7 +6,7 @@
 //! `os_prefix`, `arm_64bit` and the sections in brackets. The firmware itself is not emulated.
 
 use super::Machine;
-use kraken_disk::{FatError, FileTree, TreeError};
+use kraken_disk::FileTree;
 
 /// The largest kernel, initramfs or device tree, in bytes.
 const LIMIT: u64 = 256 << 20;
@@ -54,10 +54,10 @@ pub enum FirmwareError {
     },
     /// The boot partition cannot be read.
     #[error("reading the boot partition: {0}")]
-    Tree(#[from] TreeError),
+    Tree(#[from] kraken_foundation::Error),
     /// The boot partition cannot be opened.
     #[error("opening the boot partition: {0}")]
-    Boot(#[from] FatError),
+    Boot(#[source] kraken_foundation::Error),
     /// There is no boot partition.
     #[error("there is no FAT partition with a config.txt or cmdline.txt on the card")]
     NoBootPartition,

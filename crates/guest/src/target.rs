@@ -13,9 +13,8 @@ use super::firmware::{self, BootFiles, FirmwareError};
 use super::programs::{run, text};
 use super::written::{self, Written};
 use super::{BootError, Machine, Unpacking, virtio};
-use kraken_disk::{ApplyError, CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
-use kraken_foundation::Job;
-use kraken_foundation::named;
+use kraken_disk::{CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
+use kraken_foundation::{Error, Job, named};
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use kraken_spec::Node;
 
@@ -152,7 +151,7 @@ impl<'a> BootTarget<'a> {
     /// patch, and with the public key `key` for root.
     ///
     /// If the key cannot be added, returns the reason. The card is then booted without it.
-    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<ApplyError>, BootError> {
+    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<Error>, BootError> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         let size = disk.size().max(card);
@@ -191,7 +190,7 @@ fn still_open(path: &Path) -> BootError {
 }
 
 /// Adds the emulator's own key to root's authorized keys: in the overlay, never in the image.
-fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> Result<(), ApplyError> {
+fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> kraken_foundation::Result<()> {
     const FILE: &str = "/root/.ssh/authorized_keys";
     let mut overlay = Overlay::new();
     let mut text = layout

@@ -1,12 +1,13 @@
 //! Finds out whether the kernels of an image have a driver for the disk of `virt`.
 
-use kraken_disk::{FileTree, TreeError, real_path};
+use kraken_disk::{FileTree, real_path};
+use kraken_foundation::Result;
 
 /// The largest list of modules of one kernel, in bytes.
 const LIST_LIMIT: u64 = 16 << 20;
 
 /// Returns whether the kernels in this root have modules, but none for the disk of `virt`.
-pub(crate) fn lacks_virtio(root: &dyn FileTree) -> Result<bool, TreeError> {
+pub(crate) fn lacks_virtio(root: &dyn FileTree) -> Result<bool> {
     let folder = real_path(root, "/lib/modules")?;
     if root.metadata(&folder)?.is_none() {
         return Ok(false);

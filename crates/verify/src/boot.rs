@@ -3,7 +3,8 @@
 
 use super::report::ImageReport;
 use super::volumes::Trees;
-use kraken_disk::{FileTree, Layout, NodeType, TreeError};
+use kraken_disk::{FileTree, Layout, NodeType};
+use kraken_foundation::Result;
 use kraken_image::base::OsImage;
 use kraken_spec::Cluster;
 
@@ -52,7 +53,7 @@ pub fn verify(layout: &Layout, os: &OsImage, cluster: &Cluster, trees: Trees<'_>
     }
 }
 
-fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>, TreeError> {
+fn text(tree: &dyn FileTree, path: &str) -> Result<Option<String>> {
     Ok(tree
         .read(path, LIMIT)?
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))

@@ -1,7 +1,8 @@
 //! Checks that the kernels of an image have the modules that Docker and a swarm need. Without one
 //! of these, a node starts and joins, but runs no container, or none that another node can reach.
 
-use kraken_disk::{FileTree, TreeError};
+use kraken_disk::FileTree;
+use kraken_foundation::Result;
 use kraken_spec::{Cluster, DockerSource, SwarmMode};
 
 use super::report::ImageReport;
@@ -74,8 +75,8 @@ pub(super) fn verify(root: &dyn FileTree, cluster: &Cluster, report: &mut ImageR
 
 /// Returns what the kernel with the modules in `place` lacks; `None` if there is no list of what is
 /// built into it.
-fn missing(root: &dyn FileTree, place: &str, swarm: bool) -> Result<Option<Vec<&'static Need>>, TreeError> {
-    let text = |name: &str| -> Result<Option<String>, TreeError> {
+fn missing(root: &dyn FileTree, place: &str, swarm: bool) -> Result<Option<Vec<&'static Need>>> {
+    let text = |name: &str| -> Result<Option<String>> {
         let bytes = root.read(&format!("{place}/{name}"), LIMIT)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };

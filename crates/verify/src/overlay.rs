@@ -1,7 +1,8 @@
 //! Compares the files of an image with the overlay that they should have come from.
 
 use super::report::ImageReport;
-use kraken_disk::{FileTree, NodeType, TreeError};
+use kraken_disk::{FileTree, NodeType};
+use kraken_foundation::Result;
 use kraken_overlay::{Content, Entry, EntryPath, Kind, Overlay, Volume};
 
 /// The name of the check.
@@ -30,7 +31,7 @@ pub fn compare(expected: &Overlay, boot: &dyn FileTree, root: &dyn FileTree, rep
     }
 }
 
-fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileTree) -> Result<Vec<String>, TreeError> {
+fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileTree) -> Result<Vec<String>> {
     let path = path.as_str();
     let found = tree.metadata(path)?;
     let wanted = match &entry.kind {
@@ -94,7 +95,7 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
     Ok(list)
 }
 
-fn content(path: &str, wanted: &Content, size: u64, tree: &dyn FileTree) -> Result<Option<String>, TreeError> {
+fn content(path: &str, wanted: &Content, size: u64, tree: &dyn FileTree) -> Result<Option<String>> {
     if size != wanted.len() {
         return Ok(Some(format!("has {size} bytes and should have {}", wanted.len())));
     }

@@ -10,8 +10,8 @@ use super::volumes::ImageVolume;
 use super::{CheckError, xattrs};
 use kraken_debian::PathFilter;
 use kraken_debian::control::{Paragraph, paragraphs};
-use kraken_disk::{FileTree, NodeType, TreeError};
-use kraken_foundation::Sha256Hash;
+use kraken_disk::{FileTree, NodeType};
+use kraken_foundation::{Result, Sha256Hash};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_image::packages::lock::LockedSet;
 use kraken_image::packages::{PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage, are_asked_for};
@@ -153,7 +153,7 @@ fn files(
     overlay: Option<&Overlay>,
     report: &mut ImageReport,
     interrupt: &Interrupt,
-) -> Result<Result<(), TreeError>, CheckError> {
+) -> Result<Result<()>, CheckError> {
     let mut sums = match md5sums(root, record) {
         Ok(sums) => sums,
         Err(error) => return Ok(Err(error)),
@@ -205,7 +205,7 @@ fn files(
     Ok(known_to_dpkg(root, record, report))
 }
 
-fn differences(root: &dyn FileTree, file: &RecordedFile, sum: Option<&str>) -> Result<Option<String>, TreeError> {
+fn differences(root: &dyn FileTree, file: &RecordedFile, sum: Option<&str>) -> Result<Option<String>> {
     let Some(found) = root.metadata(&file.path)? else {
         return Ok(match file.what {
             Recorded::Nothing => None,
@@ -263,7 +263,7 @@ struct Hashes {
 }
 
 /// Returns the hashes of a file; `None` if there is no such file.
-fn hashes(root: &dyn FileTree, path: &str) -> Result<Option<Hashes>, TreeError> {
+fn hashes(root: &dyn FileTree, path: &str) -> Result<Option<Hashes>> {
     let bytes = root.read(path, u64::MAX)?;
     Ok(bytes.map(|bytes| Hashes {
         sha256: Sha256Hash::of(&bytes),
@@ -273,7 +273,7 @@ fn hashes(root: &dyn FileTree, path: &str) -> Result<Option<Hashes>, TreeError> 
 
 /// Returns the sums of the packages' files from dpkg's own lists: absolute path → MD5 in
 /// hexadecimal. Diverted files and conffiles are listed under their other name.
-fn md5sums(root: &dyn FileTree, record: &PackagesRecord) -> Result<BTreeMap<String, String>, TreeError> {
+fn md5sums(root: &dyn FileTree, record: &PackagesRecord) -> Result<BTreeMap<String, String>> {
     let diversions = text(root, "/var/lib/dpkg/diversions")?;
     let lines: Vec<&str> = diversions.lines().collect();
     let recorded: BTreeSet<&str> = record.files.iter().map(|file| file.path.as_str()).collect();
@@ -305,13 +305,13 @@ fn md5sums(root: &dyn FileTree, record: &PackagesRecord) -> Result<BTreeMap<Stri
 }
 
 /// Returns a text file of the image; empty if there is none.
-fn text(root: &dyn FileTree, path: &str) -> Result<String, TreeError> {
+fn text(root: &dyn FileTree, path: &str) -> Result<String> {
     let bytes = root.read(path, TEXT)?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Checks that dpkg's status lists each package in its version, unpacked but not configured yet.
-fn known_to_dpkg(root: &dyn FileTree, record: &PackagesRecord, report: &mut ImageReport) -> Result<(), TreeError> {
+fn known_to_dpkg(root: &dyn FileTree, record: &PackagesRecord, report: &mut ImageReport) -> Result<()> {
     const STATUS: &str = "/var/lib/dpkg/status";
     let status = text(root, STATUS)?;
     let known: Vec<Paragraph<'_>> = match paragraphs(&status).collect() {

@@ -4,7 +4,8 @@
 
 use super::report::ImageReport;
 use super::volumes::Trees;
-use kraken_disk::{FileTree, NodeType, TreeError};
+use kraken_disk::{FileTree, NodeType};
+use kraken_foundation::Result;
 use kraken_image::provision::{Membership, NodeRecord};
 use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_spec::{Cluster, Role, UsedImage};
@@ -58,7 +59,7 @@ impl PristineCheck<'_> {
     }
 
     /// Reports a file that should not exist.
-    fn file(&mut self, path: &str, message: &str) -> Result<(), TreeError> {
+    fn file(&mut self, path: &str, message: &str) -> Result<()> {
         let there = self
             .root
             .metadata(path)?
@@ -70,7 +71,7 @@ impl PristineCheck<'_> {
     }
 
     /// Reports files of a folder whose names are `wrong`.
-    fn named(&mut self, folder: &str, message: &str, wrong: impl Fn(&str) -> bool) -> Result<(), TreeError> {
+    fn named(&mut self, folder: &str, message: &str, wrong: impl Fn(&str) -> bool) -> Result<()> {
         for name in self.root.list(folder)? {
             if wrong(&name) {
                 self.file(&format!("{folder}/{name}"), message)?;
@@ -80,7 +81,7 @@ impl PristineCheck<'_> {
     }
 
     /// Reports the first file in a folder or below it, if there is any.
-    fn tree(&mut self, folder: &str, message: &str) -> Result<(), TreeError> {
+    fn tree(&mut self, folder: &str, message: &str) -> Result<()> {
         if let Some(path) = first_file(self.root, folder, DEPTH)? {
             self.find(Volume::Root, &path, message);
         }
@@ -88,7 +89,7 @@ impl PristineCheck<'_> {
     }
 
     /// Checks for keys and seeds of a machine.
-    fn machine(&mut self) -> Result<(), TreeError> {
+    fn machine(&mut self) -> Result<()> {
         self.named("/etc/ssh", "is a host key: all nodes would have the same one", |name| {
             name.starts_with("ssh_host_")
         })?;
@@ -120,7 +121,7 @@ impl PristineCheck<'_> {
         self.file("/var/swap", "is a swap file of another machine")
     }
 
-    fn network(&mut self) -> Result<(), TreeError> {
+    fn network(&mut self) -> Result<()> {
         self.file(
             "/var/lib/NetworkManager/secret_key",
             "is NetworkManager's key: all nodes would have the same one",
@@ -142,7 +143,7 @@ impl PristineCheck<'_> {
     }
 
     /// Checks for files that another person prepared for the first boot.
-    fn first_boot(&mut self) -> Result<(), TreeError> {
+    fn first_boot(&mut self) -> Result<()> {
         const FILES: [&str; 7] = [
             "firstrun.sh",
             "custom.toml",
@@ -182,7 +183,7 @@ impl PristineCheck<'_> {
     }
 
     /// Checks for the state of another engine, or of a swarm that the node is not in.
-    fn docker(&mut self, cluster: &Cluster, record: &NodeRecord) -> Result<(), TreeError> {
+    fn docker(&mut self, cluster: &Cluster, record: &NodeRecord) -> Result<()> {
         self.file(
             "/var/lib/docker/engine-id",
             "names an engine: all nodes would have the same one",
@@ -204,11 +205,11 @@ impl PristineCheck<'_> {
     }
 
     /// Checks that no other person can log in.
-    fn logins(&mut self, cluster: &Cluster) -> Result<(), TreeError> {
+    fn logins(&mut self, cluster: &Cluster) -> Result<()> {
         if cluster.image.used == UsedImage::Accept {
             return Ok(());
         }
-        let text = |path: &str| -> Result<String, TreeError> {
+        let text = |path: &str| -> Result<String> {
             Ok(String::from_utf8_lossy(&self.root.read(path, LIMIT)?.unwrap_or_default()).into_owned())
         };
         let (passwd, shadow) = (text("/etc/passwd")?, text("/etc/shadow")?);
@@ -238,7 +239,7 @@ impl PristineCheck<'_> {
     }
 }
 
-fn first_file(tree: &dyn FileTree, folder: &str, depth: usize) -> Result<Option<String>, TreeError> {
+fn first_file(tree: &dyn FileTree, folder: &str, depth: usize) -> Result<Option<String>> {
     for name in tree.list(folder)? {
         let path = format!("{folder}/{name}");
         match tree.metadata(&path)? {

@@ -5,7 +5,7 @@
 use std::io;
 
 use super::report::{Finding, ImageReport, Report};
-use kraken_disk::{FileTree, TreeError};
+use kraken_disk::FileTree;
 use kraken_image::provision::{JOIN_TOKEN, Membership, NODE_ID, NodeRecord, state_folder};
 use kraken_spec::daemon::{self, DATA_ROOT};
 use kraken_spec::{Availability, Cluster, Node, Role};
@@ -57,7 +57,7 @@ fn strays(root: &dyn FileTree, cluster: &Cluster, folder: &str, report: &mut Ima
     }
 }
 
-fn failed(error: TreeError) -> io::Error {
+fn failed(error: kraken_foundation::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::UnpackError;
 use crate::control::{Paragraph, paragraphs};
-use kraken_disk::{FileTree, TreeError};
+use kraken_disk::FileTree;
+use kraken_foundation::Result;
 
 /// The folder of dpkg's database.
 pub(super) const ADMIN: &str = "/var/lib/dpkg";
@@ -61,7 +62,7 @@ pub(super) struct Database {
 }
 
 /// Returns a text of the image; empty when there is none.
-pub(super) fn text(root: &dyn FileTree, path: &str) -> Result<String, TreeError> {
+pub(super) fn text(root: &dyn FileTree, path: &str) -> Result<String> {
     let bytes = root.read(path, LIMIT)?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

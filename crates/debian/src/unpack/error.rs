@@ -2,7 +2,6 @@
 
 use crate::control::ControlError;
 use crate::deb::DebError;
-use kraken_disk::TreeError;
 use kraken_foundation::interrupt::Interrupted;
 use kraken_overlay::BadPath;
 
@@ -14,7 +13,7 @@ pub enum UnpackError {
     Deb(#[from] DebError),
     /// The image's file system cannot be read.
     #[error(transparent)]
-    Tree(#[from] TreeError),
+    Tree(#[from] kraken_foundation::Error),
     /// A name cannot be a path in an image.
     #[error(transparent)]
     Path(#[from] BadPath),

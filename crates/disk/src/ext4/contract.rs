@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::superblock::Ext4InfoError;
+use kraken_foundation::Result;
 use kraken_overlay::Content;
 
 /// Owner, mode, time and attributes of an entry.
@@ -21,40 +21,6 @@ pub struct Attributes<'a> {
     pub xattrs: &'a BTreeMap<String, Vec<u8>>,
 }
 
-/// Why something could not be written to an ext4 volume.
-#[derive(Debug, thiserror::Error)]
-pub enum Ext4Error {
-    /// The volume cannot be opened for writing.
-    #[error("opening the ext4 file system for writing: {0}")]
-    Open(String),
-    /// An operation failed.
-    #[error("{doing} {path} in the ext4 file system: {why}")]
-    Failed {
-        /// The operation.
-        doing: &'static str,
-        /// The path that it was applied to.
-        path: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// The volume is full.
-    #[error(
-        "{doing} {path} in the ext4 file system: it is full; the root partition has to be grown, or less put on it"
-    )]
-    Full {
-        /// The operation.
-        doing: &'static str,
-        /// The path that it was applied to.
-        path: String,
-    },
-}
-
-impl From<Ext4InfoError> for Ext4Error {
-    fn from(error: Ext4InfoError) -> Self {
-        Self::Open(error.to_string())
-    }
-}
-
 /// What we require of a library that writes ext4. Paths are absolute; symbolic links on the way to
 /// the last component are followed inside the volume; missing parents are made as `0755 root:root`.
 pub trait Ext4Write {
@@ -62,57 +28,57 @@ pub trait Ext4Write {
     /// as many names as `names` says. A file or link that was there loses this name only.
     ///
     /// # Errors
-    /// [`Ext4Error`] when there is a directory at the path, a parent is a file, or the volume is
+    /// When there is a directory at the path, a parent is a file, or the volume is
     /// full.
-    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<()>;
 
     /// Makes a directory, or sets these attributes on an existing one.
     ///
     /// # Errors
     /// As [`Self::file`]; a file at the path is an error.
-    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<()>;
 
     /// Makes a directory where there is none, and returns whether it did. An existing directory, or
     /// a link to one, stays as it is.
     ///
     /// # Errors
     /// As [`Self::file`]; a file at the path is an error.
-    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool, Ext4Error>;
+    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool>;
 
     /// Adds another name for the regular file `other`. A file or link that was at `path` loses this
     /// name. `now` is the time of the change.
     ///
     /// # Errors
     /// As [`Self::file`]; also when `other` is not a regular file.
-    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<(), Ext4Error>;
+    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<()>;
 
     /// Makes a symbolic link; replaces a file or link that was there.
     ///
     /// # Errors
     /// As [`Self::file`].
-    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error>;
+    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<()>;
 
     /// Removes a file or link; a missing one is not an error.
     ///
     /// # Errors
     /// As [`Self::file`].
-    fn remove(&mut self, path: &str) -> Result<(), Ext4Error>;
+    fn remove(&mut self, path: &str) -> Result<()>;
 
     /// Removes an empty directory. Anything else stays, and a missing one is not an error.
     ///
     /// # Errors
     /// As [`Self::file`].
-    fn remove_if_empty(&mut self, path: &str) -> Result<(), Ext4Error>;
+    fn remove_if_empty(&mut self, path: &str) -> Result<()>;
 
     /// Sets the modification time of an existing directory (writing into it changed it).
     ///
     /// # Errors
     /// As [`Self::file`].
-    fn touch(&mut self, path: &str, mtime: i64) -> Result<(), Ext4Error>;
+    fn touch(&mut self, path: &str, mtime: i64) -> Result<()>;
 
     /// Finishes the writes.
     ///
     /// # Errors
-    /// [`Ext4Error`] when the disk reports one.
-    fn finish(self) -> Result<(), Ext4Error>;
+    /// When the disk reports one.
+    fn finish(self) -> Result<()>;
 }

@@ -10,8 +10,8 @@ mod superblock;
 mod tree;
 mod write;
 
-pub use contract::{Attributes, Ext4Error, Ext4Write};
-pub use superblock::{Ext4Info, Ext4InfoError};
+pub use contract::{Attributes, Ext4Write};
+pub use superblock::Ext4Info;
 pub use tree::Ext4Tree;
 pub use write::Ext4Writer;
 

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::contract::Ext4Error;
+use kraken_foundation::{Context, Error, Kind, Result};
 use kraken_overlay::Content;
 
 /// Bytes of a stored file that are in memory at once: whole blocks. Each piece also needs a
@@ -16,26 +16,16 @@ const PIECE: u64 = 16 << 20;
 /// # Errors
 /// What `take` returns; also when the stored bytes cannot be read, or are not those that were
 /// stored.
-pub(super) fn pieces(
-    content: &Content,
-    path: &str,
-    mut take: impl FnMut(u64, &[u8]) -> Result<bool, Ext4Error>,
-) -> Result<bool, Ext4Error> {
+pub(super) fn pieces(content: &Content, path: &str, mut take: impl FnMut(u64, &[u8]) -> Result<bool>) -> Result<bool> {
     if let Content::Bytes(bytes) = content {
         return take(0, bytes);
     }
-    let failed = |why: String| Ext4Error::Failed {
-        doing: "reading the contents of",
-        path: path.into(),
-        why,
-    };
+    let reading = || format!("reading the contents of {path} in the ext4 file system");
     let (mut piece, mut hash, mut at) = (Vec::new(), Sha256::new(), 0);
     while at < content.len() {
         let size = usize::try_from((content.len() - at).min(PIECE)).unwrap_or(usize::MAX);
         piece.resize(size, 0);
-        content
-            .read_at(at, &mut piece)
-            .map_err(|error| failed(error.to_string()))?;
+        content.read_at(at, &mut piece).quoted(reading)?;
         hash.update(&piece);
         if !take(at, &piece)? {
             return Ok(false);
@@ -44,6 +34,9 @@ pub(super) fn pieces(
     }
     match <[u8; 32]>::from(hash.finalize()) == content.sha256() {
         true => Ok(true),
-        false => Err(failed("a temporary file changed while it was in use".into())),
+        false => Err(Error::new(
+            Kind::Damaged,
+            format!("{}: a temporary file changed while it was in use", reading()),
+        )),
     }
 }

@@ -2,9 +2,13 @@
 //! Documentation/filesystems/ext4/super.rst and group_descr.rst).
 
 use std::io;
+use std::sync::Arc;
 
 use super::features;
 use crate::io::ReadAt;
+use crate::slice::Slice;
+use crate::table::Partition;
+use kraken_foundation::{Context, Error, Kind, Result};
 
 /// Where the superblock begins, in bytes from the start of the volume.
 pub(crate) const SUPERBLOCK_AT: u64 = 1024;
@@ -70,15 +74,11 @@ pub struct Ext4Info {
     first_meta_group: u64,
 }
 
-/// Why a superblock could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Ext4InfoError {
-    /// The disk reported an error.
-    #[error("reading the ext4 superblock: {0}")]
-    Io(#[from] io::Error),
-    /// It is not ext4, or damaged.
-    #[error("reading the ext4 superblock: {0}")]
-    Bad(&'static str),
+/// Before the cause when the superblock cannot be read.
+const READING: &str = "reading the ext4 superblock";
+
+fn bad(why: &str) -> Error {
+    Error::new(Kind::Damaged, format!("{READING}: {why}"))
 }
 
 fn u16_at(b: &[u8], at: usize) -> u16 {
@@ -93,24 +93,29 @@ impl Ext4Info {
     /// Reads and checks the superblock of a volume.
     ///
     /// # Errors
-    /// [`Ext4InfoError`] when there is none, or its numbers are impossible.
-    pub fn read(volume: &dyn ReadAt) -> Result<Self, Ext4InfoError> {
+    /// When there is none, or its numbers are impossible.
+    pub fn read(volume: &dyn ReadAt) -> Result<Self> {
         let mut raw = [0; 1024];
-        volume.read_at(SUPERBLOCK_AT, &mut raw)?;
+        volume.read_at(SUPERBLOCK_AT, &mut raw).quoted(|| READING)?;
         let info = Self::parse(&raw)?;
         let bytes = info.blocks.checked_mul(info.block_size);
         if bytes.is_none_or(|bytes| bytes > volume.size()) {
-            return Err(Ext4InfoError::Bad(
+            return Err(bad(
                 "the file system is larger than its partition; the image is cut short",
             ));
         }
         Ok(info)
     }
 
-    fn parse(raw: &[u8; 1024]) -> Result<Self, Ext4InfoError> {
-        let bad = Ext4InfoError::Bad;
+    /// As [`Self::read`], of the volume in a partition of a disk.
+    pub(crate) fn of(disk: Arc<dyn ReadAt>, partition: &Partition) -> Result<Self> {
+        let slice = Slice::new(disk, partition.start, partition.len).quoted(|| READING)?;
+        Self::read(&slice)
+    }
+
+    fn parse(raw: &[u8; 1024]) -> Result<Self> {
         if u16_at(raw, 0x38) != MAGIC {
-            return Err(bad("there is no ext4 file system"));
+            return Err(bad("there is no ext4 file system").with_kind(Kind::NotFound));
         }
         let log = u32_at(raw, 0x18);
         if log > 6 {
@@ -174,6 +179,14 @@ impl Ext4Info {
     /// Returns why the volume must not be written as it is, and what to do; `None` when it may be.
     pub fn refusal(&self) -> Option<&'static str> {
         self.unsupported().or_else(|| self.unclean())
+    }
+
+    /// Returns the kind of fault that [`Self::refusal`] describes.
+    pub(crate) fn refusal_kind(&self) -> Kind {
+        match self.unsupported() {
+            Some(_) => Kind::Unsupported,
+            None => Kind::Damaged,
+        }
     }
 
     /// Returns why volumes of this shape are neither read nor written, whatever their state; `None`

@@ -1,13 +1,17 @@
 //! An ext4 volume as a read-only [`FileTree`], through `ext4-view`.
 
-use std::error::Error;
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType};
 
-use crate::io::{FileTree, Metadata, NodeType, ReadAt, TreeError};
+use crate::io::{FileTree, Metadata, NodeType, ReadAt, reading, too_large, unreadable};
 use crate::slice::Slice;
 use crate::table::Partition;
+use kraken_foundation::{Context, Error, Kind, Result};
+
+/// The name of the file system in messages.
+const EXT4: &str = "ext4";
 
 /// An ext4 volume, read only. A journal that was not replayed is replayed in memory.
 pub struct Ext4Tree {
@@ -17,7 +21,7 @@ pub struct Ext4Tree {
 struct Source(Slice<Arc<dyn ReadAt>>);
 
 impl Ext4Read for Source {
-    fn read(&mut self, start: u64, dst: &mut [u8]) -> Result<(), Box<dyn Error + Send + Sync + 'static>> {
+    fn read(&mut self, start: u64, dst: &mut [u8]) -> std::result::Result<(), Box<dyn StdError + Send + Sync>> {
         Ok(self.0.read_at(start, dst)?)
     }
 }
@@ -26,30 +30,32 @@ impl Ext4Tree {
     /// Opens the volume in a partition of a disk.
     ///
     /// # Errors
-    /// [`TreeError`] when there is no ext4 file system, or it is damaged or of an unsupported
+    /// When there is no ext4 file system, or it is damaged or of an unsupported
     /// shape.
-    pub fn open(disk: Arc<dyn ReadAt>, partition: &Partition) -> Result<Self, TreeError> {
-        let slice = Slice::new(disk, partition.start, partition.len).map_err(|e| damaged("/", e))?;
-        let fs = Ext4::load(Box::new(Source(slice))).map_err(|e| damaged("/", e))?;
+    pub fn open(disk: Arc<dyn ReadAt>, partition: &Partition) -> Result<Self> {
+        let slice = Slice::new(disk, partition.start, partition.len).quoted(|| reading("/", EXT4))?;
+        let fs = Ext4::load(Box::new(Source(slice))).map_err(|e| failed("/", e))?;
         Ok(Self { fs })
     }
 
-    fn stat(&self, path: &str) -> Result<Option<ext4_view::Metadata>, TreeError> {
+    fn stat(&self, path: &str) -> Result<Option<ext4_view::Metadata>> {
         found(path, self.fs.symlink_metadata(path))
     }
 }
 
-fn damaged(path: &str, why: impl std::fmt::Display) -> TreeError {
-    TreeError {
-        file_system: "ext4",
-        path: path.into(),
-        why: why.to_string(),
-    }
+/// The library cannot read what is at `path`.
+fn failed(path: &str, error: Ext4Error) -> Error {
+    let kind = match &error {
+        Ext4Error::Incompatible(_) | Ext4Error::Encrypted => Kind::Unsupported,
+        Ext4Error::Io(_) => Kind::Io,
+        _ => Kind::Damaged,
+    };
+    unreadable(path, EXT4, error).with_kind(kind)
 }
 
 /// Turns "not found" into `None`; so also a file where a directory was expected, and links that
 /// lead nowhere or in a circle.
-fn found<T>(path: &str, result: Result<T, Ext4Error>) -> Result<Option<T>, TreeError> {
+fn found<T>(path: &str, result: Result<T, Ext4Error>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(
@@ -59,12 +65,12 @@ fn found<T>(path: &str, result: Result<T, Ext4Error>) -> Result<Option<T>, TreeE
             | Ext4Error::TooManySymlinks
             | Ext4Error::PathTooLong,
         ) => Ok(None),
-        Err(error) => Err(damaged(path, error)),
+        Err(error) => Err(failed(path, error)),
     }
 }
 
 impl FileTree for Ext4Tree {
-    fn metadata(&self, path: &str) -> Result<Option<Metadata>, TreeError> {
+    fn metadata(&self, path: &str) -> Result<Option<Metadata>> {
         Ok(self.stat(path)?.map(|m| Metadata {
             node: match m.file_type() {
                 FileType::Regular => NodeType::File,
@@ -80,7 +86,7 @@ impl FileTree for Ext4Tree {
         }))
     }
 
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError> {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let Some(metadata) = self.stat(path)? else {
             return Ok(None);
         };
@@ -88,33 +94,30 @@ impl FileTree for Ext4Tree {
             return Ok(None);
         }
         if metadata.len() > limit {
-            return Err(damaged(
-                path,
-                format!("it has {} bytes, at most {limit} were expected", metadata.len()),
-            ));
+            return Err(too_large(path, EXT4, metadata.len(), limit));
         }
         found(path, self.fs.read(path))
     }
 
-    fn read_link(&self, path: &str) -> Result<Option<String>, TreeError> {
+    fn read_link(&self, path: &str) -> Result<Option<String>> {
         let Some(target) = found(path, self.fs.read_link(path))? else {
             return Ok(None);
         };
         match target.to_str() {
             Ok(target) => Ok(Some(target.to_owned())),
-            Err(_) => Err(damaged(path, "its target is not UTF-8")),
+            Err(_) => Err(unreadable(path, EXT4, "its target is not UTF-8")),
         }
     }
 
-    fn list(&self, path: &str) -> Result<Vec<String>, TreeError> {
+    fn list(&self, path: &str) -> Result<Vec<String>> {
         // A link to a directory does not count as a directory, as everywhere in a `FileTree`.
         match self.stat(path)? {
             Some(m) if m.is_dir() => (),
             _ => return Ok(Vec::new()),
         }
         let mut names = Vec::new();
-        for entry in self.fs.read_dir(path).map_err(|e| damaged(path, e))? {
-            let entry = entry.map_err(|e| damaged(path, e))?;
+        for entry in self.fs.read_dir(path).map_err(|e| failed(path, e))? {
+            let entry = entry.map_err(|e| failed(path, e))?;
             let name = entry.file_name();
             if !matches!(name.as_ref(), b"." | b"..") {
                 names.push(String::from_utf8_lossy(name.as_ref()).into_owned());

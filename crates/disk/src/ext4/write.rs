@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fs_ext4::{Error, Filesystem, inode::Inode, xattr};
+use fs_ext4::{Error as Ext4Error, Filesystem, inode::Inode, xattr};
 
-use super::contract::{Attributes, Ext4Error, Ext4Write};
+use super::contract::{Attributes, Ext4Write};
 use super::device::{Clock, Device, clamp};
 use super::pieces::pieces;
 use super::superblock::Ext4Info;
 use crate::io::WriteAt;
 use crate::slice::Slice;
 use crate::table::Partition;
+use kraken_foundation::{Context, Error, Kind, Result};
 use kraken_overlay::Content;
 
 /// The root directory's inode number.
 const ROOT: u32 = 2;
+/// Before the cause when the volume cannot be opened.
+const OPENING: &str = "opening the ext4 file system for writing";
 /// The maximum number of symbolic links on the way to one directory, as in the kernel.
 const MAX_LINKS: u32 = 40;
 
@@ -43,16 +46,17 @@ impl Ext4Writer {
     /// of operations that have none of their own, such as removals.
     ///
     /// # Errors
-    /// [`Ext4Error::Open`] when it is not ext4, was not unmounted cleanly, or has a feature that is
+    /// When it is not ext4, was not unmounted cleanly, or has a feature that is
     /// not supported.
-    pub fn open(disk: Arc<dyn WriteAt>, partition: &Partition, now: i64) -> Result<Self, Ext4Error> {
-        let open = |e: &dyn std::fmt::Display| Ext4Error::Open(e.to_string());
-        let slice = Slice::new(disk, partition.start, partition.len).map_err(|e| open(&e))?;
-        if let Some(why) = Ext4Info::read(&slice)?.refusal() {
-            return Err(Ext4Error::Open(why.into()));
+    pub fn open(disk: Arc<dyn WriteAt>, partition: &Partition, now: i64) -> Result<Self> {
+        let slice = Slice::new(disk, partition.start, partition.len).quoted(|| OPENING)?;
+        let info = Ext4Info::read(&slice).quoted(|| OPENING)?;
+        if let Some(why) = info.refusal() {
+            return Err(Error::new(info.refusal_kind(), format!("{OPENING}: {why}")));
         }
         let clock = Arc::new(Clock::at(now));
-        let mut fs = Filesystem::mount_with_runtime(Arc::new(Device(slice)), clock.clone()).map_err(|e| open(&e))?;
+        let mut fs = Filesystem::mount_with_runtime(Arc::new(Device(slice)), clock.clone())
+            .map_err(|e| Error::new(kind(&e), format!("{OPENING}: {e}")))?;
         // The journal is clean, and a crash between two writes to memory is impossible: a journal
         // would only make the patch larger.
         fs.journal = None;
@@ -61,7 +65,7 @@ impl Ext4Writer {
 
     /// Returns the directory that holds `path`'s last component. When it is missing, makes it if
     /// `make` is set, else returns `None`.
-    fn parent(&self, path: &str, make: bool) -> Result<Option<Place>, Ext4Error> {
+    fn parent(&self, path: &str, make: bool) -> Result<Option<Place>> {
         let mut trail = vec![Place {
             inode: ROOT,
             path: String::new(),
@@ -101,7 +105,12 @@ impl Ext4Writer {
             } else if found.is_symlink() {
                 links += 1;
                 if links > MAX_LINKS {
-                    return Err(failed("resolving", path, "too many symbolic links on the way"));
+                    return Err(failed(
+                        Kind::Damaged,
+                        "resolving",
+                        path,
+                        "too many symbolic links on the way",
+                    ));
                 }
                 let target = self.target(inode, path)?;
                 if target.starts_with('/') {
@@ -110,6 +119,7 @@ impl Ext4Writer {
                 todo.extend(target.split('/').rev().map(str::to_owned));
             } else if make {
                 return Err(failed(
+                    Kind::Conflict,
                     "resolving",
                     path,
                     &format!("{} is a file, not a directory", here.child(&name)),
@@ -121,22 +131,22 @@ impl Ext4Writer {
         Ok(trail.pop())
     }
 
-    fn target(&self, inode: u32, path: &str) -> Result<String, Ext4Error> {
+    fn target(&self, inode: u32, path: &str) -> Result<String> {
         let raw = self.fs.read_link_ino(inode).map_err(wrap("resolving", path))?;
-        String::from_utf8(raw).map_err(|_| failed("resolving", path, "a link on the way is not UTF-8"))
+        String::from_utf8(raw).map_err(|_| failed(Kind::Damaged, "resolving", path, "a link on the way is not UTF-8"))
     }
 
-    fn lookup(&self, directory: &Place, name: &str, path: &str) -> Result<Option<(u32, Inode)>, Ext4Error> {
+    fn lookup(&self, directory: &Place, name: &str, path: &str) -> Result<Option<(u32, Inode)>> {
         let inode = match self.fs.lookup_at(directory.inode, name.as_bytes()) {
             Ok(inode) => inode,
-            Err(Error::NotFound) => return Ok(None),
+            Err(Ext4Error::NotFound) => return Ok(None),
             Err(error) => return Err(wrap("looking up", path)(error)),
         };
         let found = self.fs.stat_ino(inode).map_err(wrap("looking up", path))?;
         Ok(Some((inode, found)))
     }
 
-    fn make_parent(&self, here: &Place, name: &str, path: &str) -> Result<u32, Ext4Error> {
+    fn make_parent(&self, here: &Place, name: &str, path: &str) -> Result<u32> {
         let inode = self
             .fs
             .apply_mkdir_at(here.inode, name.as_bytes(), 0o755)
@@ -146,16 +156,16 @@ impl Ext4Writer {
 
     /// Returns the parent, the name and the existing inode for a path that is to be written.
     #[allow(clippy::type_complexity)]
-    fn spot<'p>(&self, path: &'p str) -> Result<(Place, &'p str, Option<(u32, Inode)>), Ext4Error> {
+    fn spot<'p>(&self, path: &'p str) -> Result<(Place, &'p str, Option<(u32, Inode)>)> {
         let (_, name) = split(path)?;
         let place = self
             .parent(path, true)?
-            .ok_or_else(|| failed("resolving", path, "its parent is missing"))?;
+            .ok_or_else(|| failed(Kind::NotFound, "resolving", path, "its parent is missing"))?;
         let found = self.lookup(&place, name, path)?;
         Ok((place, name, found))
     }
 
-    fn dress(&self, place: &Place, name: &str, inode: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+    fn dress(&self, place: &Place, name: &str, inode: u32, attributes: Attributes<'_>) -> Result<()> {
         let path = place.child(name);
         self.fs
             .apply_chown_ino(inode, attributes.uid, attributes.gid)
@@ -171,7 +181,7 @@ impl Ext4Writer {
         self.set_times(inode, &path, attributes.mtime)
     }
 
-    fn set_times(&self, inode: u32, path: &str, mtime: i64) -> Result<(), Ext4Error> {
+    fn set_times(&self, inode: u32, path: &str, mtime: i64) -> Result<()> {
         let time = clamp(mtime);
         self.fs
             .apply_utimens_ino(inode, time, 0, time, 0)
@@ -194,7 +204,7 @@ impl Ext4Writer {
     }
 
     /// Whether a file inode holds exactly these bytes.
-    fn holds(&self, inode: u32, found: &Inode, content: &Content, path: &str) -> Result<bool, Ext4Error> {
+    fn holds(&self, inode: u32, found: &Inode, content: &Content, path: &str) -> Result<bool> {
         if found.size != content.len() {
             return Ok(false);
         }
@@ -208,11 +218,13 @@ impl Ext4Writer {
 
     /// Removes the name of a file or link, so that the new inode inherits neither attributes nor
     /// other names.
-    fn clear(&self, place: &Place, name: &str, found: Option<&Inode>) -> Result<(), Ext4Error> {
+    fn clear(&self, place: &Place, name: &str, found: Option<&Inode>) -> Result<()> {
         let path = place.child(name);
         match found {
             None => Ok(()),
-            Some(found) if found.is_dir() => Err(failed("replacing", &path, "a directory stands there")),
+            Some(found) if found.is_dir() => {
+                Err(failed(Kind::Conflict, "replacing", &path, "a directory stands there"))
+            }
             Some(_) => self
                 .fs
                 .apply_unlink_at(place.inode, name.as_bytes())
@@ -222,7 +234,7 @@ impl Ext4Writer {
 }
 
 impl Ext4Write for Ext4Writer {
-    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<()> {
         self.clock.set(attributes.mtime);
         let (place, name, found) = self.spot(path)?;
         if let Some((inode, found)) = &found
@@ -246,16 +258,13 @@ impl Ext4Write for Ext4Writer {
                 .map_err(wrap("writing", path))?;
             match size == at + piece.len() as u64 {
                 true => Ok(true),
-                false => Err(Ext4Error::Full {
-                    doing: "writing",
-                    path: path.into(),
-                }),
+                false => Err(full("writing", path)),
             }
         })?;
         self.dress(&place, name, inode, attributes)
     }
 
-    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<()> {
         self.clock.set(attributes.mtime);
         let (mut place, name, found) = self.spot(path)?;
         let mut name = name.to_owned();
@@ -287,6 +296,7 @@ impl Ext4Write for Ext4Writer {
                     }
                     _ => {
                         return Err(failed(
+                            Kind::Conflict,
                             "creating",
                             path,
                             "a symbolic link that leads to no directory stands there",
@@ -294,12 +304,19 @@ impl Ext4Write for Ext4Writer {
                     }
                 }
             }
-            Some(_) => return Err(failed("creating", path, "a file stands there, not a directory")),
+            Some(_) => {
+                return Err(failed(
+                    Kind::Conflict,
+                    "creating",
+                    path,
+                    "a file stands there, not a directory",
+                ));
+            }
         };
         self.dress(&place, &name, inode, attributes)
     }
 
-    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool, Ext4Error> {
+    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool> {
         if self.parent(&format!("{path}/x"), false)?.is_some() {
             return Ok(false);
         }
@@ -307,7 +324,7 @@ impl Ext4Write for Ext4Writer {
         Ok(true)
     }
 
-    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<(), Ext4Error> {
+    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<()> {
         self.clock.set(now);
         let (_, name) = split(other)?;
         let source = match self.parent(other, false)? {
@@ -315,7 +332,12 @@ impl Ext4Write for Ext4Writer {
             None => None,
         };
         let Some((inode, found)) = source.filter(|(_, found)| found.is_file()) else {
-            return Err(failed("linking to", other, "there is no file of that name"));
+            return Err(failed(
+                Kind::NotFound,
+                "linking to",
+                other,
+                "there is no file of that name",
+            ));
         };
         let (place, name, there) = self.spot(path)?;
         if there.as_ref().is_some_and(|(there, _)| *there == inode) {
@@ -328,7 +350,7 @@ impl Ext4Write for Ext4Writer {
         self.set_times(inode, path, found.mtime)
     }
 
-    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<(), Ext4Error> {
+    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<()> {
         self.clock.set(attributes.mtime);
         let (place, name, found) = self.spot(path)?;
         if let Some((inode, found)) = &found
@@ -350,7 +372,7 @@ impl Ext4Write for Ext4Writer {
         self.set_times(inode, path, attributes.mtime)
     }
 
-    fn remove(&mut self, path: &str) -> Result<(), Ext4Error> {
+    fn remove(&mut self, path: &str) -> Result<()> {
         let (_, name) = split(path)?;
         let Some(place) = self.parent(path, false)? else {
             return Ok(());
@@ -358,6 +380,7 @@ impl Ext4Write for Ext4Writer {
         match self.lookup(&place, name, path)? {
             None => Ok(()),
             Some((_, found)) if found.is_dir() => Err(failed(
+                Kind::Conflict,
                 "removing",
                 path,
                 "it is a directory, and only files are removed",
@@ -369,21 +392,21 @@ impl Ext4Write for Ext4Writer {
         }
     }
 
-    fn remove_if_empty(&mut self, path: &str) -> Result<(), Ext4Error> {
+    fn remove_if_empty(&mut self, path: &str) -> Result<()> {
         let (_, name) = split(path)?;
         let Some(place) = self.parent(path, false)? else {
             return Ok(());
         };
         match self.lookup(&place, name, path)? {
             Some((_, found)) if found.is_dir() => match self.fs.apply_rmdir_at(place.inode, name.as_bytes()) {
-                Ok(()) | Err(Error::DirectoryNotEmpty) => Ok(()),
+                Ok(()) | Err(Ext4Error::DirectoryNotEmpty) => Ok(()),
                 Err(error) => Err(wrap("removing", path)(error)),
             },
             _ => Ok(()),
         }
     }
 
-    fn touch(&mut self, path: &str, mtime: i64) -> Result<(), Ext4Error> {
+    fn touch(&mut self, path: &str, mtime: i64) -> Result<()> {
         self.clock.set(mtime);
         let inner = format!("{path}/x");
         match self.parent(&inner, false)? {
@@ -394,40 +417,62 @@ impl Ext4Write for Ext4Writer {
                 }
                 self.set_times(place.inode, path, mtime)
             }
-            None => Err(failed("setting the time of", path, "it is not there")),
+            None => Err(failed(Kind::NotFound, "setting the time of", path, "it is not there")),
         }
     }
 
-    fn finish(self) -> Result<(), Ext4Error> {
+    fn finish(self) -> Result<()> {
         self.fs.finish().map_err(wrap("finishing the writes to", "/"))
     }
 }
 
-fn split(path: &str) -> Result<(&str, &str), Ext4Error> {
+fn split(path: &str) -> Result<(&str, &str)> {
     match path.rsplit_once('/') {
         Some((parents, name)) if !name.is_empty() => Ok((parents, name)),
-        _ => Err(failed("resolving", path, "it is not an absolute path to an entry")),
+        _ => Err(failed(
+            Kind::Internal,
+            "resolving",
+            path,
+            "it is not an absolute path to an entry",
+        )),
     }
 }
 
-fn failed(doing: &'static str, path: &str, why: &str) -> Ext4Error {
-    Ext4Error::Failed {
-        doing,
-        path: path.into(),
-        why: why.into(),
+fn failed(kind: Kind, doing: &str, path: &str, why: &str) -> Error {
+    Error::new(kind, format!("{doing} {path} in the ext4 file system: {why}"))
+}
+
+fn full(doing: &str, path: &str) -> Error {
+    let why = "it is full; the root partition has to be grown, or less put on it";
+    failed(Kind::Full, doing, path, why)
+}
+
+fn wrap(doing: &str, path: &str) -> impl FnOnce(Ext4Error) -> Error {
+    move |error| match kind(&error) {
+        Kind::Full => full(doing, path),
+        kind => failed(kind, doing, path, &error.to_string()),
     }
 }
 
 /// The library says "corrupt" where it means "full"; see its `alloc.rs`.
-fn wrap(doing: &'static str, path: &str) -> impl FnOnce(Error) -> Ext4Error {
-    move |error| match error {
-        Error::NoSpaceLeftOnDevice
-        | Error::Corrupt("no group has a contiguous free run of this size" | "no group has a free inode") => {
-            Ext4Error::Full {
-                doing,
-                path: path.into(),
-            }
+fn kind(error: &Ext4Error) -> Kind {
+    match error {
+        Ext4Error::NoSpaceLeftOnDevice
+        | Ext4Error::Corrupt("no group has a contiguous free run of this size" | "no group has a free inode") => {
+            Kind::Full
         }
-        error => failed(doing, path, &error.to_string()),
+        Ext4Error::Io(_) => Kind::Io,
+        Ext4Error::NotFound => Kind::NotFound,
+        Ext4Error::NotADirectory
+        | Ext4Error::IsADirectory
+        | Ext4Error::AlreadyExists
+        | Ext4Error::DirectoryNotEmpty => Kind::Conflict,
+        Ext4Error::UnsupportedIncompat(_)
+        | Ext4Error::UnsupportedRoCompat(_)
+        | Ext4Error::Unsupported(_)
+        | Ext4Error::NameTooLong
+        | Ext4Error::TooManyLinks => Kind::Unsupported,
+        Ext4Error::InvalidArgument(_) | Ext4Error::ReadOnly | Ext4Error::Stale => Kind::Internal,
+        _ => Kind::Damaged,
     }
 }

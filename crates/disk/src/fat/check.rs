@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 
-use super::FatError;
+use super::error::{damaged, on_fat};
 use super::geometry::{Fat, Geometry, Link};
 use crate::io::ReadAt;
 use crate::slice::Slice;
 use crate::table::Partition;
+use kraken_foundation::{Context, Result};
 
 /// Findings that are listed; the rest is only counted.
 const MAX_FINDINGS: usize = 50;
@@ -21,8 +22,8 @@ const MAX_DIRECTORIES: u64 = 256 << 20;
 /// consistent.
 ///
 /// # Errors
-/// [`FatError`] when it is not a FAT volume at all or the disk cannot be read.
-pub fn check_fat(volume: &dyn ReadAt) -> Result<Vec<String>, FatError> {
+/// When it is not a FAT volume at all or the disk cannot be read.
+pub fn check_fat(volume: &dyn ReadAt) -> Result<Vec<String>> {
     let survey = Survey::take(volume)?;
     let mut findings = survey.unsafe_findings;
     findings.extend(survey.findings);
@@ -39,14 +40,14 @@ impl CleanFat {
     /// Checks the volume in a partition of a disk.
     ///
     /// # Errors
-    /// [`FatError`] when it cannot be read, or has any fault.
-    pub fn of(disk: &dyn ReadAt, partition: &Partition) -> Result<Self, FatError> {
-        let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
+    /// When it cannot be read, or has any fault.
+    pub fn of(disk: &dyn ReadAt, partition: &Partition) -> Result<Self> {
+        let slice = Slice::new(disk, partition.start, partition.len).quoted(|| on_fat("opening the partition"))?;
         let survey = Survey::take(&slice)?;
         survey.sound()?;
         match survey.findings.first() {
-            Some(first) => Err(FatError::Damaged(first.clone())),
-            None if survey.info_stale => Err(FatError::Damaged("FSInfo has no count of free clusters".into())),
+            Some(first) => Err(damaged(first)),
+            None if survey.info_stale => Err(damaged("FSInfo has no count of free clusters")),
             None => Ok(Self(survey.geometry)),
         }
     }
@@ -82,11 +83,11 @@ pub(crate) struct Survey {
 
 impl Survey {
     /// Surveys a volume.
-    pub(crate) fn take(volume: &dyn ReadAt) -> Result<Self, FatError> {
+    pub(crate) fn take(volume: &dyn ReadAt) -> Result<Self> {
         let geometry = Geometry::read(volume)?;
         let fat = geometry
             .read_fat(volume, 0)
-            .map_err(FatError::io("reading the allocation table"))?;
+            .quoted(|| on_fat("reading the allocation table"))?;
         let mut walk = Walk::new(volume, &geometry, &fat);
         walk.run()?;
         let used = fat.in_use(geometry.clusters);
@@ -99,7 +100,7 @@ impl Survey {
         if geometry.fats == 2 {
             let second = geometry
                 .read_fat(volume, 1)
-                .map_err(FatError::io("reading the second allocation table"))?;
+                .quoted(|| on_fat("reading the second allocation table"))?;
             copies_differ = second != fat;
             if copies_differ {
                 walk.note("the two copies of the allocation table differ".into());
@@ -124,11 +125,11 @@ impl Survey {
         Ok(survey)
     }
 
-    fn check_flags(&mut self, volume: &dyn ReadAt, fat: &Fat) -> Result<(), FatError> {
+    fn check_flags(&mut self, volume: &dyn ReadAt, fat: &Fat) -> Result<()> {
         let mut flags = [0];
         volume
             .read_at(self.geometry.flags_at, &mut flags)
-            .map_err(FatError::io("reading the boot sector"))?;
+            .quoted(|| on_fat("reading the boot sector"))?;
         self.dirty = flags[0] & 3 != 0 || fat.dirty();
         if self.dirty {
             self.findings
@@ -137,12 +138,12 @@ impl Survey {
         Ok(())
     }
 
-    fn check_info(&mut self, volume: &dyn ReadAt) -> Result<(), FatError> {
+    fn check_info(&mut self, volume: &dyn ReadAt) -> Result<()> {
         let Some(at) = self.geometry.fs_info else {
             return Ok(());
         };
         let mut info = [0; 512];
-        volume.read_at(at, &mut info).map_err(FatError::io("reading FSInfo"))?;
+        volume.read_at(at, &mut info).quoted(|| on_fat("reading FSInfo"))?;
         if info[..4] != *b"RRaA" || info[484..488] != *b"rrAa" {
             self.findings.push("FSInfo has no signature".into());
             self.info_lost = true;
@@ -166,10 +167,10 @@ impl Survey {
     }
 
     /// Returns the geometry of a volume that is safe to walk.
-    pub(crate) fn sound(&self) -> Result<(), FatError> {
+    pub(crate) fn sound(&self) -> Result<()> {
         match self.unsafe_findings.first() {
             None => Ok(()),
-            Some(first) => Err(FatError::Damaged(first.clone())),
+            Some(first) => Err(damaged(first)),
         }
     }
 }
@@ -229,7 +230,7 @@ impl<'a> Walk<'a> {
             .collect()
     }
 
-    fn run(&mut self) -> Result<(), FatError> {
+    fn run(&mut self) -> Result<()> {
         if self.geometry.fs_info.is_some() {
             self.queue.push_back((String::new(), self.geometry.root_cluster));
         } else {
@@ -255,11 +256,11 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn bytes(&self, at: u64, len: u64) -> Result<Vec<u8>, FatError> {
+    fn bytes(&self, at: u64, len: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; len as usize];
         self.volume
             .read_at(at, &mut bytes)
-            .map_err(FatError::io("reading a directory"))?;
+            .quoted(|| on_fat("reading a directory"))?;
         Ok(bytes)
     }
 

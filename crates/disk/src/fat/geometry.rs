@@ -3,8 +3,9 @@
 
 use std::io;
 
-use super::FatError;
+use super::error::{damaged, not_fat, on_fat};
 use crate::io::ReadAt;
+use kraken_foundation::{Context, Kind, Result};
 
 /// Bytes of one FAT that we hold in memory at most: 16 Mi clusters of FAT32, far more than a boot
 /// volume has.
@@ -53,23 +54,25 @@ fn u32_at(b: &[u8], at: usize) -> u64 {
 
 impl Geometry {
     /// Reads and checks the parameter block.
-    pub(crate) fn read(volume: &dyn ReadAt) -> Result<Self, FatError> {
+    pub(crate) fn read(volume: &dyn ReadAt) -> Result<Self> {
         let mut boot = [0; 512];
         volume
             .read_at(0, &mut boot)
-            .map_err(FatError::io("reading the boot sector"))?;
+            .quoted(|| on_fat("reading the boot sector"))?;
         Self::parse(&boot, volume.size())
     }
 
-    fn parse(boot: &[u8; 512], size: u64) -> Result<Self, FatError> {
-        let not = |why: &str| FatError::NotFat(why.into());
+    fn parse(boot: &[u8; 512], size: u64) -> Result<Self> {
         if boot[510..] != [0x55, 0xaa] || !matches!(boot[0], 0xeb | 0xe9) {
-            return Err(not("there is no FAT boot sector"));
+            return Err(not_fat(Kind::NotFound, "there is no FAT boot sector"));
         }
         let sector = u16_at(boot, 11);
         let per_cluster = u64::from(boot[13]);
         if !(512..=4096).contains(&sector) || !sector.is_power_of_two() || !per_cluster.is_power_of_two() {
-            return Err(not("its sectors or clusters have an impossible size"));
+            return Err(not_fat(
+                Kind::Damaged,
+                "its sectors or clusters have an impossible size",
+            ));
         }
         let (reserved, fats) = (u16_at(boot, 14), u64::from(boot[16]));
         let root_len = (u16_at(boot, 17) * 32).next_multiple_of(sector);
@@ -77,10 +80,10 @@ impl Geometry {
         let short_fat = u16_at(boot, 22);
         let fat_sectors = if short_fat == 0 { u32_at(boot, 36) } else { short_fat };
         if reserved == 0 || !(1..=2).contains(&fats) || fat_sectors == 0 || total == 0 {
-            return Err(not("its boot sector has impossible numbers"));
+            return Err(not_fat(Kind::Damaged, "its boot sector has impossible numbers"));
         }
         if total * sector > size {
-            return Err(FatError::Damaged(format!(
+            return Err(damaged(format_args!(
                 "it says it has {} bytes, the partition has {size}",
                 total * sector
             )));
@@ -92,11 +95,11 @@ impl Geometry {
         let cluster = sector * per_cluster;
         let data = (total * sector)
             .checked_sub(data_start)
-            .ok_or_else(|| not("its tables are larger than itself"))?;
+            .ok_or_else(|| not_fat(Kind::Damaged, "its tables are larger than itself"))?;
         let clusters = data / cluster;
         let width = width(clusters);
         if (width == Width::ThirtyTwo) != (short_fat == 0) {
-            return Err(not("its cluster count does not fit its type"));
+            return Err(not_fat(Kind::Damaged, "its cluster count does not fit its type"));
         }
         let bits = match width {
             Width::Twelve => 12,
@@ -104,7 +107,7 @@ impl Geometry {
             Width::ThirtyTwo => 32,
         };
         if fat_len > MAX_FAT || (clusters + 2) * bits > fat_len * 8 {
-            return Err(not("its allocation table has an impossible size"));
+            return Err(not_fat(Kind::Damaged, "its allocation table has an impossible size"));
         }
         let mut geometry = Self {
             width,
@@ -128,16 +131,17 @@ impl Geometry {
     }
 
     /// Adds the fields that only FAT32 has.
-    fn extend(&mut self, boot: &[u8; 512], sector: u64, reserved: u64, root_len: u64) -> Result<(), FatError> {
+    fn extend(&mut self, boot: &[u8; 512], sector: u64, reserved: u64, root_len: u64) -> Result<()> {
         self.root_cluster = u32_at(boot, 44) as u32;
         self.flags_at = 65;
         let info = u16_at(boot, 48);
         if root_len != 0 || info == 0 || info >= reserved {
-            return Err(FatError::NotFat("its FAT32 fields have impossible numbers".into()));
+            return Err(not_fat(Kind::Damaged, "its FAT32 fields have impossible numbers"));
         }
         if u16_at(boot, 40) & 0x80 != 0 {
-            return Err(FatError::NotFat(
-                "its allocation tables are not mirrored, which is not supported".into(),
+            return Err(not_fat(
+                Kind::Unsupported,
+                "its allocation tables are not mirrored, which is not supported",
             ));
         }
         self.fs_info = Some(info * sector);

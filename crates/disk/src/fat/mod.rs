@@ -15,10 +15,10 @@ mod tree;
 mod write;
 
 pub use check::{CleanFat, check_fat};
-pub use error::FatError;
 pub use repair::repair_fat;
 pub use tree::FatTree;
 pub use write::FatWriter;
 
 pub(super) use check::Survey;
+pub(super) use error::on_fat;
 pub(super) use geometry::Geometry;

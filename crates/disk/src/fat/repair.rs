@@ -1,34 +1,36 @@
 //! Repairs the faults that a FAT volume of a card has that was pulled out: as `fsck.fat -a` does,
 //! and only where no byte of a file is lost.
 
+use super::Survey;
+use super::error::{damaged, on_fat};
 use super::geometry::{Fat, Geometry, Width};
-use super::{FatError, Survey};
 use crate::io::{ReadAt, WriteAt};
 use crate::slice::Slice;
 use crate::table::Partition;
+use kraken_foundation::{Context, Result};
 
 /// Repairs the boot volume in a partition: the first copy of the allocation table wins, clusters
 /// that no file uses are freed, FSInfo is written again, dirty bits are cleared. Returns the faults
 /// that were found.
 ///
 /// # Errors
-/// [`FatError::Damaged`] when it is unsafe to walk, or a file is longer than its clusters. Then
+/// When it is unsafe to walk, or a file is longer than its clusters. Then
 /// nothing is changed.
-pub fn repair_fat(disk: &dyn WriteAt, partition: &Partition) -> Result<Vec<String>, FatError> {
-    let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
+pub fn repair_fat(disk: &dyn WriteAt, partition: &Partition) -> Result<Vec<String>> {
+    let slice = Slice::new(disk, partition.start, partition.len).quoted(|| on_fat("opening the partition"))?;
     let survey = Survey::take(&slice)?;
     settle(&slice, &survey)?;
     Ok(survey.findings)
 }
 
 /// As [`repair_fat`], for a volume that was surveyed.
-pub(super) fn settle(volume: &dyn WriteAt, survey: &Survey) -> Result<(), FatError> {
+pub(super) fn settle(volume: &dyn WriteAt, survey: &Survey) -> Result<()> {
     survey.sound()?;
     if let Some(finding) = &survey.beyond_repair {
-        return Err(FatError::Damaged(finding.clone()));
+        return Err(damaged(finding));
     }
     if survey.has_faults() {
-        put_right(volume, survey).map_err(FatError::io("putting small faults right"))?;
+        put_right(volume, survey).quoted(|| on_fat("putting small faults right"))?;
     }
     Ok(())
 }

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
 
 use super::repair::WithInfo;
-use super::{CleanFat, FatError, Survey, time};
-use crate::io::{FileTree, Metadata, NodeType, ReadAt, TreeError};
+use super::{CleanFat, Survey, on_fat, time};
+use crate::io::{FileTree, Metadata, NodeType, ReadAt, reading, too_large};
 use crate::slice::Slice;
 use crate::stream::Stream;
 use crate::table::Partition;
+use kraken_foundation::{Context, Result};
+
+/// The name of the file system in messages.
+const FAT: &str = "FAT";
 
 /// A FAT volume, read only. Names compare without case, as in FAT; a dirty bit does not matter.
 pub struct FatTree {
@@ -21,9 +25,9 @@ impl FatTree {
     /// Opens the volume in a partition of a disk.
     ///
     /// # Errors
-    /// [`FatError`] when there is no FAT volume or it is unsafe to walk.
-    pub fn open(disk: Arc<dyn ReadAt>, partition: &Partition) -> Result<Self, FatError> {
-        let slice = Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?;
+    /// When there is no FAT volume or it is unsafe to walk.
+    pub fn open(disk: Arc<dyn ReadAt>, partition: &Partition) -> Result<Self> {
+        let slice = Slice::new(disk, partition.start, partition.len).quoted(|| on_fat("opening the partition"))?;
         let survey = Survey::take(&slice)?;
         survey.sound()?;
         match survey.geometry.fs_info.filter(|_| survey.info_lost) {
@@ -36,27 +40,19 @@ impl FatTree {
     /// bytes.
     ///
     /// # Errors
-    /// [`FatError`] when it cannot be read.
-    pub fn open_clean(disk: Arc<dyn ReadAt>, partition: &Partition, _clean: &CleanFat) -> Result<Self, FatError> {
-        Self::mount(Slice::new(disk, partition.start, partition.len).map_err(FatError::io("opening the partition"))?)
+    /// When it cannot be read.
+    pub fn open_clean(disk: Arc<dyn ReadAt>, partition: &Partition, _clean: &CleanFat) -> Result<Self> {
+        Self::mount(Slice::new(disk, partition.start, partition.len).quoted(|| on_fat("opening the partition"))?)
     }
 
-    fn mount(volume: impl ReadAt + 'static) -> Result<Self, FatError> {
+    fn mount(volume: impl ReadAt + 'static) -> Result<Self> {
         let fs =
-            FileSystem::new(Stream::read_only(Arc::new(volume)), FsOptions::new()).map_err(FatError::io("mounting"))?;
+            FileSystem::new(Stream::read_only(Arc::new(volume)), FsOptions::new()).quoted(|| on_fat("mounting"))?;
         Ok(Self { fs })
     }
 
-    fn find(&self, path: &str) -> Result<Found<'_>, TreeError> {
-        find(self.fs.root_dir(), path).map_err(|e| damaged(path, e.to_string()))
-    }
-}
-
-fn damaged(path: &str, why: String) -> TreeError {
-    TreeError {
-        file_system: "FAT",
-        path: path.into(),
-        why,
+    fn find(&self, path: &str) -> Result<Found<'_>> {
+        find(self.fs.root_dir(), path).quoted(|| reading(path, FAT))
     }
 }
 
@@ -112,7 +108,7 @@ pub(super) fn contents(entry: &DirEntry<'_, Stream>) -> std::io::Result<Vec<u8>>
 }
 
 impl FileTree for FatTree {
-    fn metadata(&self, path: &str) -> Result<Option<Metadata>, TreeError> {
+    fn metadata(&self, path: &str) -> Result<Option<Metadata>> {
         let (node, size, mtime) = match self.find(path)? {
             Found::Nothing => return Ok(None),
             Found::Root(_) => (NodeType::Directory, 0, None),
@@ -129,7 +125,7 @@ impl FileTree for FatTree {
         }))
     }
 
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError> {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let Found::Entry(entry) = self.find(path)? else {
             return Ok(None);
         };
@@ -137,19 +133,16 @@ impl FileTree for FatTree {
             return Ok(None);
         }
         if entry.len() > limit {
-            return Err(damaged(
-                path,
-                format!("it has {} bytes, at most {limit} were expected", entry.len()),
-            ));
+            return Err(too_large(path, FAT, entry.len(), limit));
         }
-        contents(&entry).map(Some).map_err(|e| damaged(path, e.to_string()))
+        contents(&entry).map(Some).quoted(|| reading(path, FAT))
     }
 
-    fn read_link(&self, _path: &str) -> Result<Option<String>, TreeError> {
+    fn read_link(&self, _path: &str) -> Result<Option<String>> {
         Ok(None)
     }
 
-    fn list(&self, path: &str) -> Result<Vec<String>, TreeError> {
+    fn list(&self, path: &str) -> Result<Vec<String>> {
         let directory = match self.find(path)? {
             Found::Root(directory) => directory,
             Found::Entry(entry) if entry.is_dir() => entry.to_dir(),
@@ -157,7 +150,7 @@ impl FileTree for FatTree {
         };
         let mut names = Vec::new();
         for entry in directory.iter() {
-            let name = entry.map_err(|e| damaged(path, e.to_string()))?.file_name();
+            let name = entry.quoted(|| reading(path, FAT))?.file_name();
             if !matches!(name.as_str(), "." | "..") {
                 names.push(name);
             }

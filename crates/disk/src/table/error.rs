@@ -1,53 +1,34 @@
-//! Why a partition table cannot be read or changed.
+//! The sentences of faults in partition tables.
 
-use std::io;
+use std::fmt::Display;
 
-/// Why a partition table could not be read or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// The disk could not be read or written.
-    #[error("{doing} the partition table: {source}")]
-    Io {
-        /// `reading` or `writing`.
-        doing: &'static str,
-        /// What the disk reported.
-        source: io::Error,
-    },
-    /// The disk has no table.
-    #[error(
-        "reading the partition table: there is none ({0}); a base must be a whole-disk image, not a single partition"
-    )]
-    None(&'static str),
-    /// The table exists and cannot be trusted.
-    #[error(
-        "reading the partition table: {0}; the image is damaged or cut short - fetch it again, or look at it with `sfdisk --verify`"
-    )]
-    Damaged(String),
-    /// The table is of a kind that is not supported.
-    #[error("reading the partition table: {0}")]
-    Unsupported(String),
-    /// A partition cannot be grown as asked.
-    #[error("growing partition {number}: {why}")]
-    Grow {
-        /// The number of the partition.
-        number: u32,
-        /// Why not.
-        why: String,
-    },
+use kraken_foundation::{Error, Kind};
+
+/// Before the cause when the disk cannot be read, or the table is not what it must be.
+pub(super) const READING: &str = "reading the partition table";
+/// Before the cause when the disk cannot be written.
+pub(super) const WRITING: &str = "writing the partition table";
+
+/// The disk has no table.
+pub(super) fn none(why: &str) -> Error {
+    let text = format!("{READING}: there is none ({why}); a base must be a whole-disk image, not a single partition");
+    Error::new(Kind::NotFound, text)
 }
 
-/// The disk cannot be read.
-pub(super) fn reading(source: io::Error) -> TableError {
-    TableError::Io {
-        doing: "reading",
-        source,
-    }
+/// The table exists and cannot be trusted.
+pub(super) fn damaged(why: impl Display) -> Error {
+    let text = format!(
+        "{READING}: {why}; the image is damaged or cut short - fetch it again, or look at it with `sfdisk --verify`"
+    );
+    Error::new(Kind::Damaged, text)
 }
 
-/// The disk cannot be written.
-pub(super) fn writing(source: io::Error) -> TableError {
-    TableError::Io {
-        doing: "writing",
-        source,
-    }
+/// The table is of a kind that is not supported.
+pub(super) fn unsupported(why: impl Display) -> Error {
+    Error::new(Kind::Unsupported, format!("{READING}: {why}"))
+}
+
+/// Partition `number` cannot be grown as asked.
+pub(super) fn cannot_grow(kind: Kind, number: u32, why: impl Display) -> Error {
+    Error::new(kind, format!("growing partition {number}: {why}"))
 }

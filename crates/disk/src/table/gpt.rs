@@ -5,15 +5,17 @@
 //! renumbered; but a root file system is found by its number. Growing therefore changes the few
 //! fields that must change and keeps all other bytes.
 
+use std::fmt::Display;
 use std::io::Cursor;
 
 use gpt::disk::LogicalBlockSize;
 use gpt::{header, partition};
 
-use super::error::{TableError, reading, writing};
+use super::error::{READING, WRITING, cannot_grow, damaged, unsupported};
 use super::mbr;
 use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
 use crate::io::{ReadAt, WriteAt};
+use kraken_foundation::{Context, Kind, Result};
 
 /// The maximum number of entries of a partition array. Every tool makes the specification's 128;
 /// 1024 leaves a reserve for unusual tables.
@@ -44,53 +46,53 @@ fn crc(bytes: &[u8]) -> u32 {
 
 /// Reads the primary table and checks what the crate trusts: it panics on entries that are not 128
 /// bytes, and has no limit to their number.
-fn read_raw(disk: &dyn ReadAt) -> Result<Raw, TableError> {
-    let damaged = |why: &str| TableError::Damaged(format!("the primary GPT {why}"));
+fn read_raw(disk: &dyn ReadAt) -> Result<Raw> {
+    let bad = |why: &str| damaged(format_args!("the primary GPT {why}"));
     if disk.size() < 6 * SECTOR {
-        return Err(damaged("does not fit on the disk"));
+        return Err(bad("does not fit on the disk"));
     }
     let mut header = vec![0; SECTOR as usize];
-    disk.read_at(SECTOR, &mut header).map_err(reading)?;
+    disk.read_at(SECTOR, &mut header).quoted(|| READING)?;
     if header[..8] != *SIGNATURE {
         let mut other = [0; 8];
         if disk.size() >= 8192 && disk.read_at(4096, &mut other).is_ok() && other == *SIGNATURE {
-            return Err(TableError::Unsupported(
-                "it is a GPT of 4096-byte sectors; SD cards have 512-byte sectors - use an image made for them".into(),
+            return Err(unsupported(
+                "it is a GPT of 4096-byte sectors; SD cards have 512-byte sectors - use an image made for them",
             ));
         }
-        return Err(damaged("has no signature"));
+        return Err(bad("has no signature"));
     }
     let (start, entries) = (u64_at(&header, 72), u64::from(u32_at(&header, 80)));
     if u64::from(u32_at(&header, 84)) != ENTRY || entries == 0 || entries > MAX_ENTRIES {
-        return Err(damaged("has an array of unusual shape"));
+        return Err(bad("has an array of unusual shape"));
     }
     if u64_at(&header, 24) != 1 || start < 2 {
-        return Err(damaged("says it is somewhere else"));
+        return Err(bad("says it is somewhere else"));
     }
     let mut array = vec![0; (entries * ENTRY) as usize];
     let at = start
         .checked_mul(SECTOR)
-        .ok_or_else(|| damaged("has its array past the end"))?;
+        .ok_or_else(|| bad("has its array past the end"))?;
     disk.read_at(at, &mut array)
-        .map_err(|_| damaged("has its array past the end"))?;
+        .map_err(|_| bad("has its array past the end"))?;
     if crc(&array) != u32_at(&header, 88) {
-        return Err(damaged("has an array with a wrong checksum"));
+        return Err(bad("has an array with a wrong checksum"));
     }
     Ok(Raw { header, array })
 }
 
-pub(super) fn read(disk: &dyn ReadAt) -> Result<PartitionTable, TableError> {
+pub(super) fn read(disk: &dyn ReadAt) -> Result<PartitionTable> {
     let raw = read_raw(disk)?;
-    let damaged = |e: String| TableError::Damaged(format!("the primary GPT is wrong: {e}"));
+    let wrong = |e: &dyn Display| damaged(format_args!("the primary GPT is wrong: {e}"));
     // The crate gets a small disk of its own: sector 0 unused, the header, then the array where the
     // header says.
     let start = u64_at(&raw.header, 72);
     let mut head = Cursor::new([vec![0; SECTOR as usize], raw.header.clone()].concat());
-    let mut parsed = header::read_header_from_arbitrary_device(&mut head, LogicalBlockSize::Lb512)
-        .map_err(|e| damaged(e.to_string()))?;
+    let mut parsed =
+        header::read_header_from_arbitrary_device(&mut head, LogicalBlockSize::Lb512).map_err(|e| wrong(&e))?;
     parsed.part_start = 0;
     let entries = partition::file_read_partitions(&mut Cursor::new(&raw.array), &parsed, LogicalBlockSize::Lb512)
-        .map_err(|e| damaged(e.to_string()))?;
+        .map_err(|e| wrong(&e))?;
     let array_end = start * SECTOR + raw.array.len() as u64;
     let mut partitions = Vec::new();
     for (number, entry) in entries {
@@ -100,14 +102,12 @@ pub(super) fn read(disk: &dyn ReadAt) -> Result<PartitionTable, TableError> {
         let start = entry.bytes_start(LogicalBlockSize::Lb512);
         let len = entry.bytes_len(LogicalBlockSize::Lb512);
         let (Ok(start), Ok(len)) = (start, len) else {
-            return Err(TableError::Damaged(format!(
+            return Err(damaged(format_args!(
                 "partition {number} ends before it begins or is absurdly large"
             )));
         };
         if start < array_end || entry.last_lba > parsed.last_usable {
-            return Err(TableError::Damaged(format!(
-                "partition {number} lies on the table itself"
-            )));
+            return Err(damaged(format_args!("partition {number} lies on the table itself")));
         }
         partitions.push(Partition {
             number,
@@ -125,29 +125,29 @@ pub(super) fn read(disk: &dyn ReadAt) -> Result<PartitionTable, TableError> {
     })
 }
 
-pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result<(), TableError> {
-    let fail = |why: &str| TableError::Grow {
-        number: part.number,
-        why: why.into(),
-    };
+pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result<()> {
+    let fail = |kind: Kind, why: &str| cannot_grow(kind, part.number, why);
     let mut raw = read_raw(disk)?;
     let array_sectors = (raw.array.len() as u64).div_ceil(SECTOR);
     let backup = (disk.size() / SECTOR)
         .checked_sub(1)
-        .ok_or_else(|| fail("the disk is too small"))?;
+        .ok_or_else(|| fail(Kind::Full, "the disk is too small"))?;
     let last_usable = backup
         .checked_sub(array_sectors + 1)
-        .ok_or_else(|| fail("the disk is too small"))?;
+        .ok_or_else(|| fail(Kind::Full, "the disk is too small"))?;
     let last = (part.start + new_len) / SECTOR - 1;
     if last > last_usable {
-        return Err(fail("the backup table needs the room at the end of the disk"));
+        return Err(fail(
+            Kind::Full,
+            "the backup table needs the room at the end of the disk",
+        ));
     }
     let old_backup = u64_at(&raw.header, 32);
     let entry = (u64::from(part.number - 1) * ENTRY) as usize;
     let field = raw
         .array
         .get_mut(entry + 40..entry + 48)
-        .ok_or_else(|| fail("there is no such partition"))?;
+        .ok_or_else(|| fail(Kind::NotFound, "there is no such partition"))?;
     field.copy_from_slice(&last.to_le_bytes());
 
     // The old backup is wiped first, so that the disk never has two. The new backup follows, and
@@ -161,12 +161,12 @@ pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result
         array,
     };
     let own_array = u64_at(&raw.header, 72);
-    disk.write_at(array_at * SECTOR, &raw.array).map_err(writing)?;
+    disk.write_at(array_at * SECTOR, &raw.array).quoted(|| WRITING)?;
     disk.write_at(backup * SECTOR, &raw.header_for(shape(backup, 1, array_at)))
-        .map_err(writing)?;
-    disk.write_at(own_array * SECTOR, &raw.array).map_err(writing)?;
+        .quoted(|| WRITING)?;
+    disk.write_at(own_array * SECTOR, &raw.array).quoted(|| WRITING)?;
     disk.write_at(SECTOR, &raw.header_for(shape(1, backup, own_array)))
-        .map_err(writing)?;
+        .quoted(|| WRITING)?;
     let growth = mbr::Growth {
         start: part.start / SECTOR,
         sectors: (part.len / SECTOR, new_len / SECTOR),
@@ -205,7 +205,7 @@ impl Raw {
 
 /// Clears the backup that is in the middle of the disk after the disk has grown, when it is one and
 /// no partition can be there.
-fn wipe_backup(disk: &dyn WriteAt, old: u64, new: u64, array_sectors: u64) -> Result<(), TableError> {
+fn wipe_backup(disk: &dyn WriteAt, old: u64, new: u64, array_sectors: u64) -> Result<()> {
     let (Some(array_at), Some(at)) = (old.checked_sub(array_sectors), old.checked_mul(SECTOR)) else {
         return Ok(());
     };
@@ -219,7 +219,7 @@ fn wipe_backup(disk: &dyn WriteAt, old: u64, new: u64, array_sectors: u64) -> Re
         return Ok(());
     }
     let zeros = vec![0; ((array_sectors + 1) * SECTOR) as usize];
-    disk.write_at(array_at, &zeros).map_err(writing)
+    disk.write_at(array_at, &zeros).quoted(|| WRITING)
 }
 
 /// The type of a partition with plain data that Windows and most tools give a FAT. The firmware
@@ -238,7 +238,7 @@ pub(super) fn firmware_reads(kind: &str) -> bool {
 }
 
 /// Sets the type of a partition to plain data, in both tables.
-pub(super) fn mark_boot(disk: &dyn WriteAt, part: &Partition) -> Result<(), TableError> {
+pub(super) fn mark_boot(disk: &dyn WriteAt, part: &Partition) -> Result<()> {
     let mut raw = read_raw(disk)?;
     let entry = (u64::from(part.number.saturating_sub(1)) * ENTRY) as usize;
     let Some(field) = raw.array.get_mut(entry..entry + 16) else {
@@ -267,11 +267,11 @@ pub(super) fn mark_boot(disk: &dyn WriteAt, part: &Partition) -> Result<(), Tabl
             .checked_mul(SECTOR)
             .and_then(|at| at.checked_add(raw.array.len() as u64));
         if shape.array > primary.last_usable && end.is_some_and(|end| end <= disk.size()) {
-            disk.write_at(shape.array * SECTOR, &raw.array).map_err(writing)?;
+            disk.write_at(shape.array * SECTOR, &raw.array).quoted(|| WRITING)?;
             disk.write_at(primary.other * SECTOR, &raw.header_for(shape))
-                .map_err(writing)?;
+                .quoted(|| WRITING)?;
         }
     }
-    disk.write_at(primary.array * SECTOR, &raw.array).map_err(writing)?;
-    disk.write_at(SECTOR, &raw.header_for(primary)).map_err(writing)
+    disk.write_at(primary.array * SECTOR, &raw.array).quoted(|| WRITING)?;
+    disk.write_at(SECTOR, &raw.header_for(primary)).quoted(|| WRITING)
 }

@@ -4,9 +4,10 @@ use std::io::Cursor;
 
 use mbrman::{CHS, MBRHeader};
 
-use super::error::{TableError, reading, writing};
+use super::error::{READING, WRITING, cannot_grow, damaged, none, unsupported};
 use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
 use crate::io::{ReadAt, WriteAt};
+use kraken_foundation::{Context, Kind, Result};
 
 /// The type of the one partition that protects a GPT disk from tools that know only MBR (UEFI
 /// specification, 5.2.3).
@@ -62,26 +63,26 @@ pub fn is_gpt(sector: &[u8]) -> bool {
     })
 }
 
-fn first_sector(disk: &dyn ReadAt) -> Result<Vec<u8>, TableError> {
+fn first_sector(disk: &dyn ReadAt) -> Result<Vec<u8>> {
     let mut sector = vec![0; SECTOR as usize];
-    disk.read_at(0, &mut sector).map_err(reading)?;
+    disk.read_at(0, &mut sector).quoted(|| READING)?;
     Ok(sector)
 }
 
-pub(super) fn read_header(disk: &dyn ReadAt) -> Result<MBRHeader, TableError> {
+pub(super) fn read_header(disk: &dyn ReadAt) -> Result<MBRHeader> {
     let sector = first_sector(disk)?;
     if sector[510..] != [0x55, 0xaa] {
-        return Err(TableError::None("the first sector has no 55 AA signature"));
+        return Err(none("the first sector has no 55 AA signature"));
     }
     let boot_sector = sector[446] & 0x7f != 0 || sector[3..8] == *b"mkfs." || sector[3..11] == *b"MSDOS5.0";
     if boot_sector && !has_mbr_entries(&sector) {
-        return Err(TableError::None("the first sector is the boot sector of a file system"));
+        return Err(none("the first sector is the boot sector of a file system"));
     }
-    MBRHeader::read_from(&mut Cursor::new(sector)).map_err(|e| TableError::Damaged(e.to_string()))
+    MBRHeader::read_from(&mut Cursor::new(sector)).map_err(damaged)
 }
 
 /// Whether the only purpose of the table is to protect a GPT.
-pub(super) fn is_protective(header: &MBRHeader) -> Result<bool, TableError> {
+pub(super) fn is_protective(header: &MBRHeader) -> Result<bool> {
     let starts: Vec<u32> = header
         .iter()
         .filter(|(_, p)| p.sys == PROTECTIVE)
@@ -91,13 +92,13 @@ pub(super) fn is_protective(header: &MBRHeader) -> Result<bool, TableError> {
         [] => Ok(false),
         starts if starts.contains(&1) => Ok(true),
         // The kernel reads neither table of such a disk.
-        _ => Err(TableError::Damaged(
-            "it has an entry that protects a GPT (type ee) and does not begin with sector 1, as it must".into(),
+        _ => Err(damaged(
+            "it has an entry that protects a GPT (type ee) and does not begin with sector 1, as it must",
         )),
     }
 }
 
-pub(super) fn table(header: &MBRHeader) -> Result<PartitionTable, TableError> {
+pub(super) fn table(header: &MBRHeader) -> Result<PartitionTable> {
     let disk_id = u32::from_le_bytes(header.disk_signature);
     let mut partitions = Vec::new();
     for (number, entry) in header.iter() {
@@ -105,7 +106,7 @@ pub(super) fn table(header: &MBRHeader) -> Result<PartitionTable, TableError> {
             continue;
         }
         if entry.is_extended() {
-            return Err(TableError::Unsupported(format!(
+            return Err(unsupported(format_args!(
                 "partition {number} is an extended one; only primary partitions are supported - use an image with at most four"
             )));
         }
@@ -123,28 +124,25 @@ pub(super) fn table(header: &MBRHeader) -> Result<PartitionTable, TableError> {
     })
 }
 
-pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result<(), TableError> {
-    let fail = |why: String| TableError::Grow {
-        number: part.number,
-        why,
-    };
+pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result<()> {
+    let fail = |kind: Kind, why: &str| cannot_grow(kind, part.number, why);
     let mut header = read_header(disk)?;
-    let sectors =
-        u32::try_from(new_len / SECTOR).map_err(|_| fail("an MBR partition cannot be larger than 2 TiB".into()))?;
+    let sectors = u32::try_from(new_len / SECTOR)
+        .map_err(|_| fail(Kind::Unsupported, "an MBR partition cannot be larger than 2 TiB"))?;
     let entry = header
         .get_mut(part.number as usize)
-        .ok_or_else(|| fail("there is no such partition".into()))?;
+        .ok_or_else(|| fail(Kind::NotFound, "there is no such partition"))?;
     entry.sectors = sectors;
     let last = entry
         .starting_lba
         .checked_add(sectors - 1)
-        .ok_or_else(|| fail("an MBR partition cannot end beyond 2 TiB".into()))?;
+        .ok_or_else(|| fail(Kind::Unsupported, "an MBR partition cannot end beyond 2 TiB"))?;
     entry.last_chs = chs(last);
     let mut sector = Cursor::new(vec![0; SECTOR as usize]);
     header
         .write_into(&mut sector)
-        .map_err(|e| fail(format!("the table cannot be written: {e}")))?;
-    disk.write_at(0, sector.get_ref()).map_err(writing)
+        .map_err(|e| fail(Kind::Internal, &format!("the table cannot be written: {e}")))?;
+    disk.write_at(0, sector.get_ref()).quoted(|| WRITING)
 }
 
 /// Returns a sector's number in the old geometry. Beyond 8 GB the field holds the largest value, as
@@ -168,14 +166,14 @@ pub(super) fn firmware_reads(kind: &str) -> bool {
 /// Sets the type of the partition that begins at this sector to one that the firmware reads, when
 /// it has another: in an MBR, and in a hybrid one, which has entries beside the one that protects
 /// the GPT.
-pub(super) fn mark_boot(disk: &dyn WriteAt, start: u64) -> Result<(), TableError> {
+pub(super) fn mark_boot(disk: &dyn WriteAt, start: u64) -> Result<()> {
     let mut sector = first_sector(disk)?;
     for at in ENTRIES {
         let kind = sector[at + KIND];
         let is_it = u64::from(u32_at(&sector, at + START)) == start && ![0, PROTECTIVE].contains(&kind);
         if is_it && !FIRMWARE.contains(&kind) {
             sector[at + KIND] = FAT32_LBA;
-            disk.write_at(0, &sector).map_err(writing)?;
+            disk.write_at(0, &sector).quoted(|| WRITING)?;
         }
     }
     Ok(())
@@ -194,7 +192,7 @@ pub(super) struct Growth {
 /// Adapts the first sector after a GPT has grown: an entry that protects the whole disk covers it
 /// again. Where other entries stand beside it (a hybrid MBR), it stays before them, the partition's
 /// own entry grows with the partition, and an entry that protects the space behind it is removed.
-pub(super) fn follow_gpt(disk: &dyn WriteAt, growth: &Growth) -> Result<(), TableError> {
+pub(super) fn follow_gpt(disk: &dyn WriteAt, growth: &Growth) -> Result<()> {
     let mut sector = first_sector(disk)?;
     let word = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     let hybrid = ENTRIES.iter().any(|at| ![0, PROTECTIVE].contains(&sector[at + KIND]));
@@ -215,14 +213,14 @@ pub(super) fn follow_gpt(disk: &dyn WriteAt, growth: &Growth) -> Result<(), Tabl
             && start == growth.start
             && u64::from(u32_at(&sector, at + SECTORS)) == growth.sectors.0
         {
-            let sectors = u32::try_from(growth.sectors.1).map_err(|_| TableError::Grow {
-                number: 0,
-                why: "the hybrid MBR beside the GPT cannot hold more than 2 TiB".into(),
+            let sectors = u32::try_from(growth.sectors.1).map_err(|_| {
+                let why = "the hybrid MBR beside the GPT cannot hold more than 2 TiB";
+                cannot_grow(Kind::Unsupported, 0, why)
             })?;
             put_u32(&mut sector, at + SECTORS, sectors);
             let bytes = chs_bytes(word(end - 1));
             sector[at + LAST_CHS..at + LAST_CHS + 3].copy_from_slice(&bytes);
         }
     }
-    disk.write_at(0, &sector).map_err(writing)
+    disk.write_at(0, &sector).quoted(|| WRITING)
 }

@@ -9,21 +9,22 @@ mod gpt;
 mod mbr;
 mod partition;
 
-pub use error::TableError;
 pub use mbr::{has_mbr_entries, is_gpt};
 pub use partition::{Partition, PartitionTable, SECTOR, TableKind};
 
 use super::io::{ReadAt, WriteAt};
+use error::{cannot_grow, none};
+use kraken_foundation::{Kind, Result};
 
 impl PartitionTable {
     /// Reads and checks the table of a whole disk.
     ///
     /// # Errors
-    /// [`TableError`] when there is no table, or it is damaged, unsupported, or names partitions
+    /// When there is no table, or it is damaged, unsupported, or names partitions
     /// that overlap or leave the disk.
-    pub fn read(disk: &dyn ReadAt) -> Result<Self, TableError> {
+    pub fn read(disk: &dyn ReadAt) -> Result<Self> {
         if disk.size() < SECTOR {
-            return Err(TableError::None("it is smaller than one sector"));
+            return Err(none("it is smaller than one sector"));
         }
         let header = mbr::read_header(disk)?;
         let table = match mbr::is_protective(&header)? {
@@ -49,20 +50,18 @@ impl PartitionTable {
 /// end. The file system inside is not touched.
 ///
 /// # Errors
-/// [`TableError::Grow`] when it would shrink, overlap its neighbour or leave the disk; otherwise as
+/// When it would shrink, overlap its neighbour or leave the disk; otherwise as
 /// [`PartitionTable::read`].
-pub fn grow_partition(disk: &dyn WriteAt, number: u32, new_len: u64) -> Result<(), TableError> {
+pub fn grow_partition(disk: &dyn WriteAt, number: u32, new_len: u64) -> Result<()> {
     let table = PartitionTable::read(disk)?;
-    let grow = |why: String| TableError::Grow { number, why };
+    let fail = |kind: Kind, why: &str| cannot_grow(kind, number, why);
     let new_len = new_len / SECTOR * SECTOR;
     let part = table
         .get(number)
-        .ok_or_else(|| grow("there is no such partition".into()))?;
+        .ok_or_else(|| fail(Kind::NotFound, "there is no such partition"))?;
     if new_len < part.len {
-        return Err(grow(format!(
-            "it has {} bytes already, more than the {new_len} asked for",
-            part.len
-        )));
+        let why = format!("it has {} bytes already, more than the {new_len} asked for", part.len);
+        return Err(fail(Kind::Unsupported, &why));
     }
     let limit = table
         .partitions
@@ -74,10 +73,8 @@ pub fn grow_partition(disk: &dyn WriteAt, number: u32, new_len: u64) -> Result<(
     match part.start.checked_add(new_len) {
         Some(end) if end <= limit => (),
         _ => {
-            return Err(grow(format!(
-                "there is room for {} bytes only",
-                limit.saturating_sub(part.start)
-            )));
+            let room = limit.saturating_sub(part.start);
+            return Err(fail(Kind::Full, &format!("there is room for {room} bytes only")));
         }
     }
     match table.kind {
@@ -91,7 +88,7 @@ pub fn grow_partition(disk: &dyn WriteAt, number: u32, new_len: u64) -> Result<(
 ///
 /// # Errors
 /// As [`PartitionTable::read`].
-pub fn mark_boot(disk: &dyn WriteAt, boot: &Partition) -> Result<(), TableError> {
+pub fn mark_boot(disk: &dyn WriteAt, boot: &Partition) -> Result<()> {
     let table = PartitionTable::read(disk)?;
     if matches!(table.kind, TableKind::Gpt { .. }) && !table.firmware_reads(boot) {
         gpt::mark_boot(disk, boot)?;
@@ -104,13 +101,10 @@ pub fn mark_boot(disk: &dyn WriteAt, boot: &Partition) -> Result<(), TableError>
 ///
 /// # Errors
 /// As [`grow_partition`].
-pub fn grow_last(disk: &dyn WriteAt, new_end: u64) -> Result<(), TableError> {
+pub fn grow_last(disk: &dyn WriteAt, new_end: u64) -> Result<()> {
     let table = PartitionTable::read(disk)?;
     let Some(last) = table.last() else {
-        return Err(TableError::Grow {
-            number: 0,
-            why: "the table has no partitions".into(),
-        });
+        return Err(cannot_grow(Kind::NotFound, 0, "the table has no partitions"));
     };
     grow_partition(disk, last.number, new_end.saturating_sub(last.start))
 }

@@ -1,6 +1,7 @@
 //! A partition table that was read: its kind, and its partitions.
 
-use super::error::TableError;
+use super::error::damaged;
+use kraken_foundation::Result;
 
 /// Bytes in a sector of every card and image.
 pub const SECTOR: u64 = 512;
@@ -73,21 +74,21 @@ impl PartitionTable {
     }
 
     /// Checks that all partitions are inside the disk of this size, not empty, and do not overlap.
-    pub(super) fn check(&self, size: u64) -> Result<(), TableError> {
+    pub(super) fn check(&self, size: u64) -> Result<()> {
         let mut sorted: Vec<&Partition> = self.partitions.iter().collect();
         sorted.sort_by_key(|p| p.start);
         for p in &sorted {
             if p.len == 0 {
-                return Err(TableError::Damaged(format!("partition {} is empty", p.number)));
+                return Err(damaged(format_args!("partition {} is empty", p.number)));
             }
             if p.start < SECTOR {
-                return Err(TableError::Damaged(format!(
+                return Err(damaged(format_args!(
                     "partition {} begins on the table itself",
                     p.number
                 )));
             }
             if p.start.checked_add(p.len).is_none_or(|end| end > size) {
-                return Err(TableError::Damaged(format!(
+                return Err(damaged(format_args!(
                     "partition {} reaches past the end of the disk ({} bytes at {}, disk of {size} bytes)",
                     p.number, p.len, p.start
                 )));
@@ -95,7 +96,7 @@ impl PartitionTable {
         }
         for pair in sorted.windows(2) {
             if pair[0].end() > pair[1].start {
-                return Err(TableError::Damaged(format!(
+                return Err(damaged(format_args!(
                     "partitions {} and {} overlap",
                     pair[0].number, pair[1].number
                 )));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::provision::ProvisionError;
 use kraken_debian::UnpackError;
+use kraken_foundation::Error;
 use kraken_foundation::interrupt::Interrupted;
 
 /// Why a golden image or a node's patch could not be made.
@@ -38,7 +39,7 @@ pub enum BakeError {
         /// The image's path.
         path: PathBuf,
         /// What is wrong with the partitions.
-        source: kraken_disk::LayoutError,
+        source: Error,
     },
     /// The boot volume could not be read.
     #[error("reading the boot file system of {}", path.display())]
@@ -46,7 +47,7 @@ pub enum BakeError {
         /// The image's path.
         path: PathBuf,
         /// What is wrong with the boot volume.
-        source: kraken_disk::FatError,
+        source: Error,
     },
     /// The root file system's superblock could not be read.
     #[error("reading the root file system of {}", path.display())]
@@ -54,7 +55,7 @@ pub enum BakeError {
         /// The image's path.
         path: PathBuf,
         /// What is wrong with the superblock.
-        source: kraken_disk::Ext4InfoError,
+        source: Error,
     },
     /// A file system could not be read.
     #[error("reading the file systems of {}", path.display())]
@@ -62,7 +63,7 @@ pub enum BakeError {
         /// The image's path.
         path: PathBuf,
         /// What is wrong with the file system.
-        source: kraken_disk::TreeError,
+        source: Error,
     },
     /// The image holds no system that kraken-flash knows.
     #[error("looking at the system inside {}", path.display())]
@@ -115,21 +116,21 @@ pub enum BakeError {
     Packages(#[from] UnpackError),
     /// The files could not be written into the image.
     #[error("writing into the image")]
-    Apply(#[from] kraken_disk::ApplyError),
+    Apply(#[source] Error),
     /// The used blocks could not be determined.
     #[error("mapping the used blocks of {}", path.display())]
     Used {
         /// The image's path.
         path: PathBuf,
         /// What is wrong with the image.
-        source: kraken_disk::UsedError,
+        source: Error,
     },
     /// The free space could not be determined, or there is too little of it.
     #[error("looking for free space in the image")]
-    Space(#[from] kraken_disk::SpaceError),
+    Space(#[source] Error),
     /// The root partition could not be enlarged.
     #[error("enlarging the root file system")]
-    Grow(#[from] kraken_disk::GrowError),
+    Grow(#[source] Error),
 }
 
 impl BakeError {

@@ -232,7 +232,7 @@ fn growth(
         };
         let mut all = common.clone();
         all.merge(provision::node(context, assets, node)?);
-        most = most.max(kraken_disk::shortfall(base.clone(), layout, &all)?);
+        most = most.max(kraken_disk::shortfall(base.clone(), layout, &all).map_err(BakeError::Space)?);
     }
     Ok(most)
 }
@@ -255,7 +255,7 @@ fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, jo
     let task = job.task("baking what all nodes share", None);
     if let Some(more) = growth {
         job.detail(&format!("the root file system grows by {} MiB", more >> 20));
-        kraken_disk::grow_root(to, more).map_err(|error| error.of(base.path))?;
+        kraken_disk::grow_root(to, base.path, more).map_err(BakeError::Grow)?;
     }
     job.check()?;
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
@@ -274,15 +274,13 @@ fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, jo
             layout.boot.kind
         ));
     }
-    kraken_disk::mark_boot(&*file, &layout.boot)
-        .map_err(kraken_disk::LayoutError::from)
-        .map_err(|source| BakeError::Layout {
-            path: base.path.into(),
-            source,
-        })?;
+    kraken_disk::mark_boot(&*file, &layout.boot).map_err(|source| BakeError::Layout {
+        path: base.path.into(),
+        source,
+    })?;
     // Read again, because the partition type has changed.
     let layout = detect(&file, to)?;
-    kraken_disk::apply(file.clone(), &layout, common)?;
+    kraken_disk::apply(file.clone(), &layout, common).map_err(BakeError::Apply)?;
     let after = used_by(&file, to)?;
     freed::clear(&file, &before, &after).map_err(BakeError::io("clearing what was freed in", to))?;
     file.sync().map_err(BakeError::io("writing", to))?;

@@ -12,7 +12,7 @@ use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
 use crate::provision::{self, Assets};
 use kraken_disk::{Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
 use kraken_foundation::interrupt::Interrupted;
-use kraken_foundation::{Job, Sha256Hash};
+use kraken_foundation::{Job, Result, Sha256Hash};
 use kraken_spec::{Cluster, UsedImage};
 
 /// The file systems of an image and the facts about its system.
@@ -145,7 +145,7 @@ pub(super) struct RecordedPackages {
 }
 
 /// Returns the packages that an image's record lists, none when it has no record.
-pub(super) fn recorded(root: &Ext4Tree) -> Result<RecordedPackages, kraken_disk::TreeError> {
+pub(super) fn recorded(root: &Ext4Tree) -> Result<RecordedPackages> {
     let Some(record) = PackagesRecord::read(root)? else {
         return Ok(RecordedPackages::default());
     };

@@ -30,9 +30,10 @@ impl Golden {
         let overlay = self.node_overlay(node)?;
         let view = Arc::new(CowView::new(image.file().clone()));
         match image.clean() {
-            Some(clean) => kraken_disk::apply_clean(view.clone(), image.layout(), &overlay, clean)?,
-            None => kraken_disk::apply(view.clone(), image.layout(), &overlay)?,
+            Some(clean) => kraken_disk::apply_clean(view.clone(), image.layout(), &overlay, clean),
+            None => kraken_disk::apply(view.clone(), image.layout(), &overlay),
         }
+        .map_err(BakeError::Apply)?;
         let patch = view.take_patch().map_err(BakeError::io("reading", image.path()))?;
         Ok(NodeImage {
             golden: image,

@@ -23,12 +23,8 @@ use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 /// # Errors
 /// [`BakeError`] when the base cannot be read.
 pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: Need) -> Result<Option<u64>, BakeError> {
-    Ok(kraken_disk::shortfall_of(
-        base.clone(),
-        layout,
-        need.bytes.saturating_add(SLACK),
-        need.inodes,
-    )?)
+    let bytes = need.bytes.saturating_add(SLACK);
+    kraken_disk::shortfall_of(base.clone(), layout, bytes, need.inodes).map_err(BakeError::Space)
 }
 
 /// Returns the size in bytes of an image made from a base and packages. A card must be at least as
@@ -138,13 +134,13 @@ fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeErr
             "the root file system grows by {} MiB for the packages",
             more >> 20
         ));
-        kraken_disk::grow_root(to, more).map_err(|error| error.of(base))?;
+        kraken_disk::grow_root(to, base, more).map_err(BakeError::Grow)?;
     }
     job.check()?;
     let task = job.task("baking the packages", None);
     let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
     let layout = detect(&file, to)?;
-    kraken_disk::apply(file.clone(), &layout, &overlay)?;
+    kraken_disk::apply(file.clone(), &layout, &overlay).map_err(BakeError::Apply)?;
     file.sync().map_err(BakeError::io("writing", to))?;
     drop(task);
     job.check()?;

@@ -1,7 +1,8 @@
 //! The product name of an image: the edition and date of a Raspberry Pi OS, else the name in
 //! os-release(5).
 
-use kraken_disk::{FileTree, TreeError};
+use kraken_disk::FileTree;
+use kraken_foundation::Result;
 
 use super::text::text;
 
@@ -13,7 +14,7 @@ const BOOT_ISSUE: &str = "/issue.txt";
 
 /// Returns `Raspberry Pi OS Lite (Trixie, 2026-06-18)`, as far as the image has these facts. Only
 /// for Raspberry Pi OS.
-pub(super) fn raspberry_pi_os(boot: &dyn FileTree, root: &dyn FileTree, codename: &str) -> Result<String, TreeError> {
+pub(super) fn raspberry_pi_os(boot: &dyn FileTree, root: &dyn FileTree, codename: &str) -> Result<String> {
     let issue = match text(root, ISSUE)? {
         Some(issue) => issue,
         None => text(boot, BOOT_ISSUE)?.unwrap_or_default(),

@@ -6,14 +6,15 @@ use serde::Serialize;
 use super::lived::Lived;
 use super::product;
 use super::text::{MAX_TEXT, text};
-use kraken_disk::{FileTree, NodeType, TreeError, real_path};
+use kraken_disk::{FileTree, NodeType, real_path};
+use kraken_foundation::Result;
 
 /// Why an image could not be recognised.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
     /// A file system is damaged.
     #[error("finding out what system the image holds; the image may be damaged, fetch it again")]
-    Tree(#[from] TreeError),
+    Tree(#[from] kraken_foundation::Error),
     /// There is no Linux system in the root file system.
     #[error(
         "finding out what system the image holds: its root file system has no /etc/os-release; \
@@ -151,7 +152,7 @@ fn release_field(release: &str, key: &str) -> Option<String> {
 struct Packages(std::collections::BTreeMap<String, String>);
 
 impl Packages {
-    fn read(root: &dyn FileTree) -> Result<Self, TreeError> {
+    fn read(root: &dyn FileTree) -> Result<Self> {
         let status = text(root, "/var/lib/dpkg/status")?.unwrap_or_default();
         let mut installed = std::collections::BTreeMap::new();
         for stanza in status.split("\n\n") {
@@ -242,13 +243,13 @@ fn cloud_init(root: &dyn FileTree, packages: &Packages, cmdline: &str) -> Result
     }))
 }
 
-fn masked(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
+fn masked(root: &dyn FileTree, unit: &str) -> Result<bool> {
     let link = root.read_link(&format!("/etc/systemd/system/{unit}"))?;
     Ok(link.is_some_and(|target| target == "/dev/null"))
 }
 
 /// Returns whether its generator exists, or its target is wanted.
-fn starts_cloud_init(root: &dyn FileTree) -> Result<bool, TreeError> {
+fn starts_cloud_init(root: &dyn FileTree) -> Result<bool> {
     let mut places = vec![
         "/usr/lib/systemd/system-generators/cloud-init-generator".to_owned(),
         "/lib/systemd/system-generators/cloud-init-generator".to_owned(),
@@ -267,7 +268,7 @@ fn starts_cloud_init(root: &dyn FileTree) -> Result<bool, TreeError> {
 }
 
 /// Returns whether a file of `/etc/cloud` points NoCloud at the boot volume.
-fn seeds_from_boot(root: &dyn FileTree) -> Result<bool, TreeError> {
+fn seeds_from_boot(root: &dyn FileTree) -> Result<bool> {
     let mut files = vec!["/etc/cloud/cloud.cfg".to_owned()];
     for name in root.list("/etc/cloud/cloud.cfg.d")? {
         if name.ends_with(".cfg") && !name.contains("kraken") {
@@ -288,7 +289,7 @@ fn seeds_from_boot(root: &dyn FileTree) -> Result<bool, TreeError> {
     Ok(false)
 }
 
-fn network_stack(root: &dyn FileTree, packages: &Packages) -> Result<NetworkStack, TreeError> {
+fn network_stack(root: &dyn FileTree, packages: &Packages) -> Result<NetworkStack> {
     let has = |name| packages.version(name).is_some();
     if has("network-manager") && enabled(root, "NetworkManager.service")? {
         return Ok(if has("netplan.io") {
@@ -304,7 +305,7 @@ fn network_stack(root: &dyn FileTree, packages: &Packages) -> Result<NetworkStac
 }
 
 /// Returns whether something in `/etc/systemd/system` wants the unit at boot, and nothing masks it.
-fn enabled(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
+fn enabled(root: &dyn FileTree, unit: &str) -> Result<bool> {
     let wanted = root
         .metadata(&format!("/etc/systemd/system/multi-user.target.wants/{unit}"))?
         .is_some();
@@ -312,7 +313,7 @@ fn enabled(root: &dyn FileTree, unit: &str) -> Result<bool, TreeError> {
 }
 
 /// Returns where fstab(5) mounts the FAT volume; `/boot/firmware` when fstab does not say.
-fn boot_mount(root: &dyn FileTree) -> Result<String, TreeError> {
+fn boot_mount(root: &dyn FileTree) -> Result<String> {
     let fstab = text(root, "/etc/fstab")?.unwrap_or_default();
     let named = fstab
         .lines()

@@ -7,8 +7,8 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::json;
-use kraken_disk::{FileTree, TreeError};
-use kraken_foundation::Sha256Hash;
+use kraken_disk::FileTree;
+use kraken_foundation::{Error, Result, Sha256Hash};
 use kraken_overlay::{Entry, Kind, Overlay, Volume};
 
 /// Its path on the root volume; mode 0644, owner root. It holds no secret.
@@ -122,14 +122,16 @@ impl PackagesRecord {
     ///
     /// # Errors
     /// When the file system is damaged, or the file is not a record.
-    pub fn read(root: &dyn FileTree) -> Result<Option<Self>, TreeError> {
+    pub fn read(root: &dyn FileTree) -> Result<Option<Self>> {
         let Some(bytes) = root.read(RECORD, LIMIT)? else {
             return Ok(None);
         };
-        json::parse(&bytes).map(Some).map_err(|error| TreeError {
-            file_system: "ext4",
-            path: RECORD.to_owned(),
-            why: format!("it is not a record of packages ({error}); build the image again"),
+        json::parse(&bytes).map(Some).map_err(|error| {
+            let why = format!("it is not a record of packages ({error}); build the image again");
+            Error::new(
+                kraken_foundation::Kind::Damaged,
+                format!("reading {RECORD} from the ext4 file system: {why}"),
+            )
         })
     }
 }

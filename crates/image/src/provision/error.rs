@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use kraken_disk::TreeError;
 use kraken_overlay::BadPath;
 
 /// Why the files of a node could not be made. Each message says what was being done, to what, and
@@ -11,7 +10,7 @@ use kraken_overlay::BadPath;
 pub enum ProvisionError {
     /// The image's file system is damaged.
     #[error("reading the image to provision it; it may be damaged, fetch it again")]
-    Tree(#[from] TreeError),
+    Tree(#[from] kraken_foundation::Error),
     /// A folder or file of the user could not be read.
     #[error("reading {path}: {source}; make it readable, or move it away")]
     Folder {
@@ -109,7 +108,7 @@ pub enum ProvisionError {
     },
     /// The swarm's state cannot be written.
     #[error("writing the state of the swarm")]
-    Swarm(#[from] kraken_foundation::Error),
+    Swarm(#[source] kraken_foundation::Error),
     /// The image lacks something that the cluster's settings need.
     #[error("provisioning the image: it has no {what}; {help}")]
     Missing {

@@ -105,7 +105,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
         }
     } else if let Some(keys) = ctx.keys {
         let spec = swarm_spec(ctx, node);
-        let forge = StateWriter::new(keys, &spec)?;
+        let forge = StateWriter::new(keys, &spec).map_err(ProvisionError::Swarm)?;
         if joins {
             join_token(draft, forge.token(role(node.role)))?;
         } else {
@@ -133,7 +133,7 @@ fn state(draft: &mut Draft<'_>, forge: &StateWriter<'_>, number: u32) -> Result<
         data_root(&draft.ctx.cluster.docker.daemon),
         Entry::directory(0o710, floor),
     )?;
-    for entry in forge.node(number)? {
+    for entry in forge.node(number).map_err(ProvisionError::Swarm)? {
         let path = match entry.path {
             "" => folder.clone(),
             path => format!("{folder}/{path}"),

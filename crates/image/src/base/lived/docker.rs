@@ -1,6 +1,7 @@
 //! Where an image's dockerd keeps its state, and what is in it.
 
-use kraken_disk::{FileTree, NodeType, TreeError};
+use kraken_disk::{FileTree, NodeType};
+use kraken_foundation::Result;
 
 use crate::base::text::text;
 
@@ -20,7 +21,7 @@ impl DockerHolds {
 
 /// Returns where dockerd keeps its state: the default folder, and the one that its configuration
 /// names.
-pub(super) fn docker_folders(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
+pub(super) fn docker_folders(root: &dyn FileTree) -> Result<Vec<String>> {
     let mut folders = vec!["/var/lib/docker".to_owned()];
     let config = text(root, "/etc/docker/daemon.json")?.unwrap_or_default();
     let config: serde_json::Value = serde_json::from_str(&config).unwrap_or_default();
@@ -37,7 +38,7 @@ pub(super) fn docker_folders(root: &dyn FileTree) -> Result<Vec<String>, TreeErr
 
 /// Returns what is in a state folder of dockerd. Its images lie under the name of the storage
 /// driver.
-pub(super) fn docker_holds(root: &dyn FileTree, folder: &str) -> Result<DockerHolds, TreeError> {
+pub(super) fn docker_holds(root: &dyn FileTree, folder: &str) -> Result<DockerHolds> {
     let mut holds = DockerHolds {
         containers: root.list(&format!("{folder}/containers"))?.len(),
         ..DockerHolds::default()

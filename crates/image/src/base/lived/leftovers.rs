@@ -1,7 +1,8 @@
 //! Finds what belongs to one machine or one person and can be removed from an image: keys, seeds,
 //! leases, logs, the state of one node's Docker.
 
-use kraken_disk::{FileTree, NodeType, TreeError, real_path};
+use kraken_disk::{FileTree, NodeType, real_path};
+use kraken_foundation::Result;
 
 use super::docker::{docker_folders, docker_holds};
 use super::facts::{Leftover, Place};
@@ -23,12 +24,7 @@ pub(super) const BOOT_FILES: [&str; 8] = [
 const MAX_NODES: usize = 2000;
 
 /// Returns everything that was found, by kind.
-pub(super) fn find(
-    boot: &dyn FileTree,
-    root: &dyn FileTree,
-    cmdline: &str,
-    booted: bool,
-) -> Result<Vec<Leftover>, TreeError> {
+pub(super) fn find(boot: &dyn FileTree, root: &dyn FileTree, cmdline: &str, booted: bool) -> Result<Vec<Leftover>> {
     let search = Search { root };
     let mut first_boot = boot_files(boot)?;
     first_boot.extend(words(cmdline));
@@ -90,7 +86,7 @@ pub(super) fn find(
         .collect())
 }
 
-fn boot_files(boot: &dyn FileTree) -> Result<Vec<Place>, TreeError> {
+fn boot_files(boot: &dyn FileTree) -> Result<Vec<Place>> {
     let mut found = Vec::new();
     for name in boot.list("/")? {
         let path = format!("/{name}");
@@ -128,7 +124,7 @@ struct Search<'t> {
 
 impl Search<'_> {
     /// Returns those of some files that exist. A folder of that name does not count.
-    fn files(&self, paths: &[&str]) -> Result<Vec<Place>, TreeError> {
+    fn files(&self, paths: &[&str]) -> Result<Vec<Place>> {
         let mut found = Vec::new();
         for path in paths {
             if self
@@ -143,7 +139,7 @@ impl Search<'_> {
     }
 
     /// Returns what is in a folder under the wanted names.
-    fn named(&self, folder: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Place>, TreeError> {
+    fn named(&self, folder: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Place>> {
         let mut found = Vec::new();
         for name in self.root.list(folder)? {
             let path = format!("{folder}/{name}");
@@ -160,7 +156,7 @@ impl Search<'_> {
 
     /// Returns the folder when it contains a file at any depth. A symbolic link in its place counts
     /// as a file; its target is left alone, because it may be anything.
-    fn tree(&self, path: &str) -> Result<Vec<Place>, TreeError> {
+    fn tree(&self, path: &str) -> Result<Vec<Place>> {
         match self.root.metadata(path)? {
             None => Ok(Vec::new()),
             Some(meta) if meta.node != NodeType::Directory => Ok(vec![Place::File(path.to_owned())]),
@@ -172,7 +168,7 @@ impl Search<'_> {
         }
     }
 
-    fn holds_files(&self, path: &str) -> Result<bool, TreeError> {
+    fn holds_files(&self, path: &str) -> Result<bool> {
         let mut todo = vec![path.to_owned()];
         let mut left = MAX_NODES;
         while let Some(folder) = todo.pop() {
@@ -194,7 +190,7 @@ impl Search<'_> {
 
     /// D-Bus has its own copy where the file is not a link. `/etc/machine-id` itself is reset in
     /// another place.
-    fn machine_id(&self) -> Result<Vec<Place>, TreeError> {
+    fn machine_id(&self) -> Result<Vec<Place>> {
         let path = "/var/lib/dbus/machine-id";
         let is_file = self
             .root
@@ -207,7 +203,7 @@ impl Search<'_> {
         })
     }
 
-    fn cloud_init(&self) -> Result<Vec<Place>, TreeError> {
+    fn cloud_init(&self) -> Result<Vec<Place>> {
         let mut found = self.files(&["/var/lib/cloud/instance"])?;
         for folder in ["/var/lib/cloud/instances", "/var/lib/cloud/data", "/var/lib/cloud/sem"] {
             found.extend(self.tree(folder)?);
@@ -221,7 +217,7 @@ impl Search<'_> {
 
     /// Returns the whole state when it contains nothing that a user may want; else only what
     /// identifies this one engine.
-    fn docker(&self) -> Result<Vec<Place>, TreeError> {
+    fn docker(&self) -> Result<Vec<Place>> {
         let mut found = self.files(&["/etc/docker/key.json"])?;
         for folder in docker_folders(self.root)? {
             let holds = docker_holds(self.root, &folder)?;
@@ -240,7 +236,7 @@ impl Search<'_> {
 
     /// Returns what makes an image of kraken-flash one node, and the progress of that node. The
     /// record of its packages and the list of packages to configure stay.
-    fn node(&self) -> Result<Vec<Place>, TreeError> {
+    fn node(&self) -> Result<Vec<Place>> {
         let mut found = self.files(&[
             "/etc/kraken-flash/node.json",
             "/etc/kraken-flash/swarm.json",
@@ -252,7 +248,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn virtual_networks(&self) -> Result<Vec<Place>, TreeError> {
+    fn virtual_networks(&self) -> Result<Vec<Place>> {
         let mut found = self.tree("/var/lib/tailscale")?;
         found.extend(self.files(&[
             "/var/lib/zerotier-one/identity.secret",

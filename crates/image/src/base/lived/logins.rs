@@ -1,6 +1,7 @@
 //! Finds who can log in to an image, and who becomes root without a password.
 
-use kraken_disk::{FileTree, TreeError, real_path};
+use kraken_disk::{FileTree, real_path};
+use kraken_foundation::Result;
 
 use super::facts::{Stay, shown};
 use crate::base::text::text;
@@ -33,8 +34,8 @@ struct Rule {
 
 /// Returns the accounts that allow a login, and the rules that let many users become root. `pi` of
 /// a Raspberry Pi OS is not included.
-pub(super) fn find(root: &dyn FileTree, raspberry_pi_os: bool) -> Result<Vec<Stay>, TreeError> {
-    let read = |path: &str| Ok::<_, TreeError>(text(root, path)?.unwrap_or_default());
+pub(super) fn find(root: &dyn FileTree, raspberry_pi_os: bool) -> Result<Vec<Stay>> {
+    let read = |path: &str| Ok::<_, kraken_foundation::Error>(text(root, path)?.unwrap_or_default());
     let files = Files {
         passwd: read("/etc/passwd")?,
         shadow: read("/etc/shadow")?,
@@ -77,7 +78,7 @@ pub(super) fn find(root: &dyn FileTree, raspberry_pi_os: bool) -> Result<Vec<Sta
 
 impl Files {
     /// Describes how an account allows a login; `None` when it does not.
-    fn login(&self, root: &dyn FileTree, account: &Account<'_>) -> Result<Option<String>, TreeError> {
+    fn login(&self, root: &dyn FileTree, account: &Account<'_>) -> Result<Option<String>> {
         if account.shell.ends_with("/nologin") || account.shell.ends_with("/false") {
             return Ok(None);
         }
@@ -135,7 +136,7 @@ impl Files {
 }
 
 /// Returns how many keys are authorised for an account with this home.
-fn keys(root: &dyn FileTree, home: &str) -> Result<usize, TreeError> {
+fn keys(root: &dyn FileTree, home: &str) -> Result<usize> {
     let mut count = 0;
     for file in ["authorized_keys", "authorized_keys2"] {
         let list = text(root, &format!("{home}/.ssh/{file}"))?.unwrap_or_default();
@@ -149,7 +150,7 @@ fn keys(root: &dyn FileTree, home: &str) -> Result<usize, TreeError> {
 
 /// Returns the rules with NOPASSWD from `/etc/sudoers` and from the files beside it that sudo
 /// reads: those whose names have no dot and do not end in a tilde.
-fn rules(root: &dyn FileTree) -> Result<Vec<Rule>, TreeError> {
+fn rules(root: &dyn FileTree) -> Result<Vec<Rule>> {
     let mut files = vec!["/etc/sudoers".to_owned()];
     for name in root.list("/etc/sudoers.d")? {
         if !name.contains('.') && !name.ends_with('~') {

@@ -10,7 +10,8 @@ mod stays;
 
 use serde::Serialize;
 
-use kraken_disk::{FileTree, TreeError};
+use kraken_disk::FileTree;
+use kraken_foundation::Result;
 
 use super::text::text;
 
@@ -52,13 +53,8 @@ impl Lived {
     /// `raspberry_pi_os` says whether it is Raspberry Pi OS.
     ///
     /// # Errors
-    /// [`TreeError`] when a file system is damaged.
-    pub(super) fn read(
-        boot: &dyn FileTree,
-        root: &dyn FileTree,
-        cmdline: &str,
-        raspberry_pi_os: bool,
-    ) -> Result<Self, TreeError> {
+    /// When a file system is damaged.
+    pub(super) fn read(boot: &dyn FileTree, root: &dyn FileTree, cmdline: &str, raspberry_pi_os: bool) -> Result<Self> {
         let booted = booted(root)?;
         let (customised, seed) = customised(boot, cmdline)?;
         Ok(Self {
@@ -99,7 +95,7 @@ fn is_machine_id(text: &str) -> bool {
 
 /// Checks for files that only a running system makes. The clock files of timesyncd and fake-hwclock
 /// do not count: they are part of new images.
-fn booted(root: &dyn FileTree) -> Result<bool, TreeError> {
+fn booted(root: &dyn FileTree) -> Result<bool> {
     if text(root, "/etc/machine-id")?.is_some_and(|id| is_machine_id(&id))
         || root.metadata("/var/lib/systemd/random-seed")?.is_some()
         || !root.list("/var/lib/cloud/instances")?.is_empty()
@@ -115,7 +111,7 @@ fn booted(root: &dyn FileTree) -> Result<bool, TreeError> {
 }
 
 /// Returns which tool prepared the first boot, and the keys that the cloud-init seed sets.
-fn customised(boot: &dyn FileTree, cmdline: &str) -> Result<(Option<Customised>, Vec<String>), TreeError> {
+fn customised(boot: &dyn FileTree, cmdline: &str) -> Result<(Option<Customised>, Vec<String>)> {
     let names: Vec<String> = boot.list("/")?.iter().map(|name| name.to_ascii_lowercase()).collect();
     let has = |name: &str| names.iter().any(|other| other == name);
     let words = || cmdline.split_ascii_whitespace();

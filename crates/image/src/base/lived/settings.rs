@@ -1,13 +1,14 @@
 //! Finds settings of an earlier owner that would stop a node or lock its user out: mounts that no
 //! node has, limits on who may log in, a firewall.
 
-use kraken_disk::{FileTree, TreeError};
+use kraken_disk::FileTree;
+use kraken_foundation::Result;
 
 use super::facts::shown;
 use crate::base::text::text;
 
 /// Returns a description of each setting.
-pub(super) fn find(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
+pub(super) fn find(root: &dyn FileTree) -> Result<Vec<String>> {
     let fstab = text(root, "/etc/fstab")?.unwrap_or_default();
     let mut found: Vec<String> = fstab.lines().filter_map(foreign_mount).collect();
     let mut files = vec!["/etc/ssh/sshd_config".to_owned()];

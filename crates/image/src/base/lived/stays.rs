@@ -1,7 +1,8 @@
 //! Finds what would be on every node and cannot be removed, since an earlier owner may want it:
 //! accounts, containers, services.
 
-use kraken_disk::{FileTree, NodeType, TreeError};
+use kraken_disk::{FileTree, NodeType};
+use kraken_foundation::Result;
 
 use super::docker::{docker_folders, docker_holds};
 use super::facts::{Stay, shown};
@@ -10,7 +11,7 @@ use crate::base::text::text;
 
 /// Returns everything that was found. What only a machine that ran can have is searched only on
 /// images that were booted, since vendors make images of many kinds.
-pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> Result<Vec<Stay>, TreeError> {
+pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> Result<Vec<Stay>> {
     let mut found = logins::find(root, raspberry_pi_os)?;
     let mut add = |what: String| found.push(Stay { what, account: None });
     settings::find(root)?.into_iter().for_each(&mut add);
@@ -53,7 +54,7 @@ pub(super) fn find(root: &dyn FileTree, booted: bool, raspberry_pi_os: bool) -> 
 
 /// Returns a description when the image is one of kraken-flash, or a copy of a card that was
 /// written with one.
-fn made_by_us(root: &dyn FileTree) -> Result<Option<String>, TreeError> {
+fn made_by_us(root: &dyn FileTree) -> Result<Option<String>> {
     let Some(record) = text(root, "/etc/kraken-flash/node.json")? else {
         return Ok(None);
     };
@@ -67,7 +68,7 @@ fn made_by_us(root: &dyn FileTree) -> Result<Option<String>, TreeError> {
 
 /// Returns unit files of the administrator that something starts. Units that packages enable are
 /// symbolic links, and images of kraken-flash have its own services.
-fn own_units(root: &dyn FileTree) -> Result<Vec<String>, TreeError> {
+fn own_units(root: &dyn FileTree) -> Result<Vec<String>> {
     const FOLDER: &str = "/etc/systemd/system";
     let mut wanted = std::collections::BTreeSet::new();
     let names = root.list(FOLDER)?;
