@@ -135,12 +135,13 @@ fn majority(plan: &Plan<'_>) -> bool {
 
 fn lan(plan: &Plan<'_>, folder: &Path) -> Result<Lan, BootError> {
     let network = &plan.cluster.network;
-    Ok(Lan::start(LanConfig {
+    Lan::start(LanConfig {
         folder: folder.join("lan"),
         subnet: network.subnet,
         gateway: Some(network.gateway),
         host: network.gateway,
         time: true,
         guests: plan.targets.len(),
-    })?)
+    })
+    .map_err(BootError::Lan)
 }

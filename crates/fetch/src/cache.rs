@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use super::download;
 use super::hash;
 use kraken_foundation::interrupt::Interrupted;
-use kraken_foundation::lock::{self, LockError};
+use kraken_foundation::lock;
 use kraken_foundation::{Job, Sha256Hash, atomic, named};
 
 /// The variable that names the cache folder; it has precedence over XDG's.
@@ -195,8 +195,8 @@ impl Cache {
         let waiting = "waiting for another run that prepares the same base image";
         match lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job) {
             Ok(()) => Ok(Lock(file)),
-            Err(LockError::Interrupted(interrupted)) => Err(interrupted.into()),
-            Err(LockError::Io(source)) => Err(CacheError::io("locking", &path)(source)),
+            Err(error) if error.is_interrupted() => Err(Interrupted.into()),
+            Err(error) => Err(CacheError::io("locking", &path)(io::Error::other(error))),
         }
     }
 

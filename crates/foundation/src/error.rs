@@ -182,7 +182,9 @@ impl StdError for Error {
 
 impl From<Interrupted> for Error {
     fn from(interrupted: Interrupted) -> Self {
-        Self::typed(Kind::Interrupted, interrupted)
+        // As a cause it is found also where another type shows this error as its own.
+        let text = interrupted.to_string().into();
+        Self::sentence(Kind::Interrupted, text, Some(Box::new(interrupted)))
     }
 }
 
@@ -218,7 +220,7 @@ impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<
     fn doing(self, gerund: &str, path: impl AsRef<Path>) -> Result<T> {
         self.map_err(|error| {
             let path = path.as_ref().display();
-            let text = match (&error as &dyn StdError).downcast_ref::<io::Error>() {
+            let text = match of_the_system(&error) {
                 Some(error) => format!("{gerund} {path}: {error}"),
                 None => format!("{gerund} {path}"),
             };
@@ -236,6 +238,16 @@ impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<
             Error::sentence(kind_of(&error), text.into(), Some(Box::new(error)))
         })
     }
+}
+
+/// Returns what the system says, when an error is that and no more.
+fn of_the_system<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    error
+        .downcast_ref::<io::Error>()
+        .or_else(|| match &error.downcast_ref::<Error>()?.0.what {
+            What::Typed(typed) => typed.downcast_ref::<io::Error>(),
+            What::Sentence { .. } => None,
+        })
 }
 
 /// Returns the kind that is known in a chain of causes; without one it is a fault in data.
@@ -316,6 +328,10 @@ mod tests {
         );
         assert_eq!(error.kind(), Kind::NotFound);
         assert!(error.downcast_ref::<io::Error>().is_some());
+        let again = Err::<(), _>(Error::from(io::Error::from(io::ErrorKind::StorageFull)))
+            .doing("writing", "/tmp/a.img")
+            .unwrap_err();
+        assert_eq!(again.to_string(), "writing /tmp/a.img: no storage space");
     }
 
     #[test]

@@ -7,22 +7,10 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::Job;
-use crate::interrupt::Interrupted;
+use crate::{Job, Result};
 
 /// How often a run that waits asks again.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// Why a lock was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// The system does not give it.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The wait was stopped on request.
-    #[error("interrupted")]
-    Interrupted(#[from] Interrupted),
-}
 
 /// Takes the lock for this run alone, unless another one holds it; returns whether it was free.
 /// `setting` names where the user says which folder is meant, for file systems without locks.
@@ -45,8 +33,8 @@ pub fn shared(file: &File, setting: &str) -> io::Result<()> {
 /// `waiting` is reported.
 ///
 /// # Errors
-/// [`LockError`].
-pub fn wait_exclusive(file: &File, setting: &str, waiting: &str, job: Job<'_>) -> Result<(), LockError> {
+/// What the system says, as [`try_exclusive()`]; when the wait is stopped on request.
+pub fn wait_exclusive(file: &File, setting: &str, waiting: &str, job: Job<'_>) -> Result<()> {
     let mut is_reported = false;
     loop {
         job.check()?;
@@ -132,7 +120,7 @@ mod tests {
         });
         let error = wait_exclusive(&wanted, "x", "waiting", Job::new(&notes, &interrupt)).unwrap_err();
         stopper.join().unwrap();
-        assert!(matches!(error, LockError::Interrupted(_)), "{error:?}");
+        assert!(error.is_interrupted(), "{error:?}");
         assert_eq!(*notes.0.lock().unwrap(), ["waiting"]);
     }
 

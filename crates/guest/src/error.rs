@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use kraken_foundation::Error;
 use kraken_foundation::interrupt::Interrupted;
-use kraken_lan::LanError;
 
 /// Why booting could not be tried.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +58,7 @@ pub enum BootError {
     },
     /// The virtual network could not be started.
     #[error("making the virtual network: {0}")]
-    Lan(#[from] LanError),
+    Lan(#[source] Error),
     /// The free memory is too small even for the managers and one more node.
     #[error(
         "booting {nodes} at the same time, the fewest that show something, takes about {needed} MiB of memory, and {free} MiB are free: free some, or boot some of the nodes alone (--nodes 1)"

@@ -43,7 +43,6 @@ mod arrival;
 mod cable;
 mod call;
 mod carrier;
-mod error;
 mod facts;
 mod forward;
 mod frame;
@@ -55,7 +54,6 @@ mod sockets;
 mod switch;
 mod watch;
 
-pub use error::LanError;
 pub use facts::{Conflict, Neighbour, Party, Place, PortFacts, Sighting};
 pub use kraken_foundation::mac::Mac;
 
@@ -73,6 +71,7 @@ use ipnet::Ipv4Net;
 use carrier::{Carrier, Command};
 use forward::Forwards;
 use host::Host;
+use kraken_foundation::{Context, Error, Kind, Result};
 use port::Port;
 use sockets::Sockets;
 use switch::Switch;
@@ -112,7 +111,7 @@ pub struct Lan {
 
 impl Lan {
     /// Makes the sockets and starts the thread.
-    pub fn start(config: LanConfig) -> Result<Lan, LanError> {
+    pub fn start(config: LanConfig) -> Result<Lan> {
         let LanConfig {
             folder,
             subnet,
@@ -127,7 +126,7 @@ impl Lan {
         }
         let (sockets, listeners) = Sockets::listen(&folder, guests)?;
         let carrier = carrier(listeners, subnet, [host, gateway.unwrap_or(host)], time);
-        let (wake, woken) = wires().map_err(LanError::Start)?;
+        let (wake, woken) = wires().map_err(starting)?;
         let (commands, receiver) = mpsc::channel();
         let ended = Arc::new(Mutex::new(None));
         let why = ended.clone();
@@ -142,7 +141,7 @@ impl Lan {
             guests,
             commands: Some(commands),
             wake,
-            thread: Some(thread.map_err(LanError::Start)?),
+            thread: Some(thread.map_err(starting)?),
             ended,
         })
     }
@@ -167,10 +166,10 @@ impl Lan {
     /// lives. The same destination has the same port.
     ///
     /// A connection to it is closed when the guest refuses, or does not answer within 20 seconds.
-    pub fn forward(&self, to: SocketAddrV4) -> Result<SocketAddrV4, LanError> {
+    pub fn forward(&self, to: SocketAddrV4) -> Result<SocketAddrV4> {
         usable("guest's address", *to.ip(), self.subnet)?;
         let opened = self.ask(move |carrier| carrier.forwards.open(to))?;
-        opened.map_err(|source| LanError::Forward { to, source })
+        opened.quoted(|| format!("opening a port of 127.0.0.1 for {to}"))
     }
 
     /// Returns all interfaces that were seen, by guest and MAC; none when the LAN has ended by
@@ -195,21 +194,22 @@ impl Lan {
 
     /// Pulls a guest's cable: when this returns, nothing from or to it passes. The guest does not
     /// notice it; from its view, the others are gone.
-    pub fn unplug(&self, guest: usize) -> Result<(), LanError> {
+    pub fn unplug(&self, guest: usize) -> Result<()> {
         self.set_plugged(guest, false)
     }
 
     /// Plugs a guest's cable in again.
-    pub fn plug(&self, guest: usize) -> Result<(), LanError> {
+    pub fn plug(&self, guest: usize) -> Result<()> {
         self.set_plugged(guest, true)
     }
 
-    fn set_plugged(&self, guest: usize, joined: bool) -> Result<(), LanError> {
+    fn set_plugged(&self, guest: usize, joined: bool) -> Result<()> {
         if guest >= self.guests {
-            return Err(LanError::NoGuest {
-                guest,
-                guests: self.guests,
-            });
+            let text = format!(
+                "the LAN has no guest {guest}: they are numbered from 0, and there are {}",
+                self.guests
+            );
+            return Err(Error::new(Kind::NotFound, text));
         }
         self.ask(move |carrier| {
             carrier.ports[guest].plug(joined);
@@ -218,7 +218,7 @@ impl Lan {
     }
 
     /// Lets the thread run a command between two rounds, and waits for its result.
-    fn ask<T: Send + 'static>(&self, what: impl FnOnce(&mut Carrier) -> T + Send + 'static) -> Result<T, LanError> {
+    fn ask<T: Send + 'static>(&self, what: impl FnOnce(&mut Carrier) -> T + Send + 'static) -> Result<T> {
         let (answer, answered) = mpsc::channel();
         let command: Command = Box::new(move |carrier| {
             // It fails only when the caller that waits for the answer is gone.
@@ -231,7 +231,10 @@ impl Lan {
         if sent {
             self.wake();
         }
-        answered.recv().map_err(|_| LanError::Ended(self.why()))
+        answered.recv().map_err(|_| {
+            let text = format!("the LAN has ended by itself ({}); start the run again", self.why());
+            Error::new(Kind::Internal, text)
+        })
     }
 
     fn why(&self) -> String {
@@ -260,12 +263,21 @@ impl Drop for Lan {
 }
 
 /// Whether a host of the subnet can have the address.
-fn usable(what: &'static str, address: Ipv4Addr, subnet: Ipv4Net) -> Result<(), LanError> {
+fn usable(what: &str, address: Ipv4Addr, subnet: Ipv4Net) -> Result<()> {
     let edge = subnet.prefix_len() < 31 && (address == subnet.network() || address == subnet.broadcast());
     if subnet.contains(&address) && !edge {
         return Ok(());
     }
-    Err(LanError::BadAddress { what, address, subnet })
+    let text = format!(
+        "the {what} {address} is no address for a host of {subnet}; give one that lies in it and is neither its first nor its last"
+    );
+    Err(Error::new(Kind::Usage, text))
+}
+
+/// The thread that carries the frames, or what it needs, could not be made.
+fn starting(error: io::Error) -> Error {
+    let text = format!("starting the LAN: {error}; the system is short of threads or open files");
+    Error::from(error).context(text)
 }
 
 fn carrier(listeners: Vec<UnixListener>, subnet: Ipv4Net, addresses: [Ipv4Addr; 2], time: bool) -> Carrier {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use super::error::LanError;
+use kraken_foundation::{Context, Error, Kind, Result};
 
 /// The maximum length of a socket's path, in bytes: `sun_path` has 108, the last of them zero
 /// (unix(7)).
@@ -21,7 +21,7 @@ pub struct Sockets {
 
 impl Sockets {
     /// Makes the folder if it does not exist, and listens on one socket for each guest.
-    pub fn listen(folder: &Path, guests: usize) -> Result<(Self, Vec<UnixListener>), LanError> {
+    pub fn listen(folder: &Path, guests: usize) -> Result<(Self, Vec<UnixListener>)> {
         let mut sockets = Self {
             paths: Vec::new(),
             made: private(folder)?.then(|| folder.to_owned()),
@@ -53,36 +53,47 @@ impl Drop for Sockets {
 }
 
 /// Makes sure that the folder is private; returns whether it had to be made.
-fn private(folder: &Path) -> Result<bool, LanError> {
+fn private(folder: &Path) -> Result<bool> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => return Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(LanError::io("making the folder", folder)(error)),
+        Err(error) => return Err(error).doing("making the folder", folder),
     }
-    let facts = fs::symlink_metadata(folder).map_err(LanError::io("looking at the folder", folder))?;
+    let facts = fs::symlink_metadata(folder).doing("looking at the folder", folder)?;
     let ours = facts.uid() == rustix::process::geteuid().as_raw();
     if !facts.is_dir() || !ours || facts.mode() & 0o077 != 0 {
-        return Err(LanError::NotPrivate {
-            path: folder.to_owned(),
-        });
+        let text = format!(
+            "{} is open to other users; give a folder of your own with mode 0700, or one that does not exist yet",
+            folder.display()
+        );
+        return Err(Error::new(Kind::Permission, text));
     }
     Ok(false)
 }
 
-fn listen(path: &Path) -> Result<UnixListener, LanError> {
-    if path.as_os_str().as_bytes().len() > LONGEST {
-        return Err(LanError::LongPath {
-            path: path.to_owned(),
-            most: LONGEST,
-        });
+fn listen(path: &Path) -> Result<UnixListener> {
+    let length = path.as_os_str().as_bytes().len();
+    if length > LONGEST {
+        let text = format!(
+            "{} is too long for a socket ({length} bytes, at most {LONGEST}); give a folder with a shorter path",
+            path.display()
+        );
+        return Err(Error::new(Kind::Unsupported, text));
     }
-    let listener = UnixListener::bind(path).map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => LanError::Taken { path: path.to_owned() },
-        _ => LanError::io("listening on the socket", path)(error),
-    })?;
-    let ready = listener.set_nonblocking(true);
-    ready.map_err(LanError::io("preparing the socket", path))?;
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(taken(path)),
+        bound => bound.doing("listening on the socket", path)?,
+    };
+    listener.set_nonblocking(true).doing("preparing the socket", path)?;
     Ok(listener)
+}
+
+fn taken(path: &Path) -> Error {
+    let text = format!(
+        "{} is there already, perhaps of a run that goes on; give a folder of its own to every run",
+        path.display()
+    );
+    Error::new(Kind::Conflict, text)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::net::{SocketAddrV4, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use kraken_lan::{Lan, LanError};
+use kraken_foundation::Kind;
+use kraken_lan::Lan;
 
 use crate::emulate_lan::guest::{Guest, PORT, Server};
 use crate::emulate_lan::peers::Peer;
@@ -108,8 +109,11 @@ fn the_folder_is_private() {
 fn two_runs_in_one_folder_are_refused_and_the_first_goes_on() {
     let lan = lan(1);
     let folder = lan.folder.path().join("lan");
-    let second = Lan::start(config(&folder, 1));
-    assert!(matches!(second, Err(LanError::Taken { .. })), "{:?}", second.err());
+    let second = Lan::start(config(&folder, 1)).err().unwrap();
+    assert!(
+        second.kind() == Kind::Conflict && second.to_string().contains("is there already"),
+        "{second:?}"
+    );
     let mut peer = Peer::connect(lan.socket(0), mac(0));
     peer.resolve(address(0), crate::emulate_lan::GATEWAY);
 }

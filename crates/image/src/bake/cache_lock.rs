@@ -2,12 +2,14 @@
 //! of a killed run can be removed.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use super::BakeError;
 use kraken_fetch::CACHE_VARIABLE;
 use kraken_foundation::Job;
-use kraken_foundation::lock::{self, LockError};
+use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::lock;
 
 /// Prefix and suffix of unfinished files.
 pub(super) const PREFIX: &str = ".golden-";
@@ -18,11 +20,10 @@ pub(super) const SUFFIX: &str = ".part";
 pub(super) fn take(folder: &Path, job: Job<'_>) -> Result<File, BakeError> {
     let lock = File::open(folder).map_err(BakeError::io("opening the folder", folder))?;
     let waiting = "waiting for another run that bakes a golden image";
-    match lock::wait_exclusive(&lock, CACHE_VARIABLE, waiting, job) {
-        Ok(()) => {}
-        Err(LockError::Interrupted(interrupted)) => return Err(interrupted.into()),
-        Err(LockError::Io(source)) => return Err(BakeError::io("locking the folder", folder)(source)),
-    }
+    lock::wait_exclusive(&lock, CACHE_VARIABLE, waiting, job).map_err(|error| match error.is_interrupted() {
+        true => Interrupted.into(),
+        false => BakeError::io("locking the folder", folder)(io::Error::other(error)),
+    })?;
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();

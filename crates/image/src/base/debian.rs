@@ -12,11 +12,12 @@ mod release;
 mod scripts;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use error::io_error;
 use kraken_fetch::CACHE_VARIABLE;
-use kraken_foundation::lock::LockError;
+use kraken_foundation::interrupt::Interrupted;
 use kraken_foundation::{Job, named};
 
 pub use error::{DebianError, MIRROR_VARIABLE};
@@ -63,8 +64,8 @@ fn take_lock(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
     let waiting = "another process is composing the debian base; waiting for it";
     match kraken_foundation::lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job) {
         Ok(()) => Ok(file),
-        Err(LockError::Interrupted(interrupted)) => Err(interrupted.into()),
-        Err(LockError::Io(source)) => Err(io_error("locking", path)(source)),
+        Err(error) if error.is_interrupted() => Err(Interrupted.into()),
+        Err(error) => Err(io_error("locking", path)(io::Error::other(error))),
     }
 }
 
@@ -72,7 +73,6 @@ fn take_lock(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
 mod tests {
     use super::*;
     use kraken_foundation::interrupt::Interrupt;
-    use kraken_foundation::interrupt::Interrupted;
     use kraken_foundation::progress::Silent;
 
     #[test]
