@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
-use kraken_fetch::{Cache, CacheError, DownloadError, Downloads, Options};
+use kraken_fetch::{Cache, Downloads, Options};
+use kraken_foundation::Error;
 pub use kraken_foundation::Job;
 use kraken_foundation::Sha256Hash;
 pub use kraken_image::bake::Admission;
@@ -35,12 +36,9 @@ pub enum ProjectError {
     /// Templates or overlays are wrong.
     #[error(transparent)]
     Provision(#[from] ProvisionError),
-    /// The cache folder cannot be used.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    /// Downloads cannot begin.
-    #[error(transparent)]
-    Downloads(#[from] DownloadError),
+    /// The cache folder cannot be used, or downloads cannot begin.
+    #[error("{0}")]
+    Cache(#[from] Error),
     /// The base image cannot be obtained.
     #[error(transparent)]
     Base(#[from] BaseError),

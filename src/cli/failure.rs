@@ -217,22 +217,21 @@ mod tests {
 
     #[test]
     fn an_interrupt_is_found_however_deep_it_is() {
-        use kraken_fetch::{CacheError, DownloadError, FetchError, UnpackError};
         use kraken_flash::bake::BakeError;
         use kraken_flash::base::BaseError;
         use kraken_flash::boot_check::BootError;
         use kraken_flash::output::OutputError;
         use kraken_flash::verify::CheckError;
+        use kraken_foundation::{Context, Error};
         let stopped: Vec<Failure> = vec![
             Interrupted.into(),
             io::Error::other(Interrupted).into(),
             io::Error::from(io::ErrorKind::Interrupted).into(),
-            CacheError::from(Interrupted).into(),
-            FetchError::from(Interrupted).into(),
-            UnpackError::from(Interrupted).into(),
-            DownloadError::from(FetchError::from(Interrupted)).into(),
-            ProjectError::from(DownloadError::from(CacheError::from(Interrupted))).into(),
-            ProjectError::from(BaseError::from(CacheError::from(Interrupted))).into(),
+            Error::from(Interrupted).into(),
+            Error::from(io::Error::other(Interrupted)).context("fetching").into(),
+            Err::<(), _>(Interrupted).doing("hashing", "x").unwrap_err().into(),
+            ProjectError::from(Error::from(Interrupted)).into(),
+            ProjectError::from(BaseError::from(Error::from(Interrupted))).into(),
             ProjectError::from(BakeError::from(Interrupted)).into(),
             OutputError::from(Interrupted).into(),
             CheckError::from(Interrupted).into(),

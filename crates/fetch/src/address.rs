@@ -1,48 +1,30 @@
 //! Addresses of bases: what is accepted, how a mirror replaces a host, and how an address is shown
 //! without secrets.
 
+use kraken_foundation::{Error, Kind, Result};
 use url::Url;
-
-/// Why a base cannot be fetched from an address.
-#[derive(Debug, thiserror::Error)]
-pub enum AddressError {
-    /// It is not an address at all.
-    #[error("reading the address {shown:?}: {source}; write it as https://host/path")]
-    NotAnAddress {
-        /// The text, cut before anything that could be a secret.
-        shown: String,
-        /// What the parser reported.
-        source: url::ParseError,
-    },
-    /// `file:`, `ftp:` and others.
-    #[error(
-        "{shown}: addresses start with http:// or https://, not {scheme}:; name a file on this machine by its path alone"
-    )]
-    Scheme {
-        /// The address, without secrets.
-        shown: String,
-        /// Its scheme.
-        scheme: String,
-    },
-}
 
 /// Reads an address, which must be `http` or `https`. A user and password in it are used, and never
 /// shown.
 ///
 /// # Errors
-/// [`AddressError`].
-pub fn parse(text: &str) -> Result<Url, AddressError> {
-    let url = Url::parse(text).map_err(|source| AddressError::NotAnAddress {
-        shown: cut(text),
-        source,
+/// When it is not an address, or one of another scheme.
+pub fn parse(text: &str) -> Result<Url> {
+    let url = Url::parse(text).map_err(|error| {
+        let shown = cut(text);
+        let text = format!("reading the address {shown:?}: {error}; write it as https://host/path");
+        Error::new(Kind::Usage, text)
     })?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(AddressError::Scheme {
-            shown: cut(text),
-            scheme: url.scheme().to_owned(),
-        });
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        scheme => {
+            let shown = cut(text);
+            let text = format!(
+                "{shown}: addresses start with http:// or https://, not {scheme}:; name a file on this machine by its path alone"
+            );
+            Err(Error::new(Kind::Usage, text))
+        }
     }
-    Ok(url)
 }
 
 /// Returns the address as it may appear in a message, a log or a manifest: without user, password,

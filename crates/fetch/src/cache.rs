@@ -9,7 +9,6 @@
 //! - `locks/<key>`: held (flock(2)) by the run that works on that key.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -20,9 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::download;
 use super::hash;
-use kraken_foundation::interrupt::Interrupted;
-use kraken_foundation::lock;
-use kraken_foundation::{Job, Sha256Hash, atomic, named};
+use kraken_foundation::{Context, Error, Job, Kind, Result, Sha256Hash, atomic, lock, named};
 
 /// The variable that names the cache folder; it has precedence over XDG's.
 pub const CACHE_VARIABLE: &str = "KRAKEN_FLASH_CACHE";
@@ -32,44 +29,6 @@ const RECORD_LIMIT: u64 = 1 << 20;
 
 /// A file that was changed within this time could change again without a change of its times.
 const SETTLED: Duration = Duration::from_secs(2);
-
-/// Why the cache could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CacheError {
-    /// Neither the variable nor a home folder determines its place.
-    #[error("finding the cache folder: there is no home folder; set {CACHE_VARIABLE} to a folder")]
-    NoFolder,
-    /// A file in it, or beside it, could not be used.
-    #[error("{doing} {}: {source}", path.display())]
-    Io {
-        /// The operation ("creating").
-        doing: &'static str,
-        /// The path that it was applied to.
-        path: PathBuf,
-        /// What the system reported.
-        source: io::Error,
-    },
-    /// A file changed while it was read.
-    #[error("hashing {}: it changed meanwhile; wait until nothing writes to it and run again", path.display())]
-    Changing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Stopped on request.
-    #[error("interrupted")]
-    Interrupted(#[from] Interrupted),
-}
-
-impl CacheError {
-    /// Wraps an error of the system in an operation of the cache on a path.
-    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| match source.kind() {
-            io::ErrorKind::Interrupted => Self::Interrupted(Interrupted),
-            _ => Self::Io { doing, path, source },
-        }
-    }
-}
 
 /// The cache folder.
 #[derive(Clone, Debug)]
@@ -121,15 +80,15 @@ impl Cache {
     /// (`~/.cache/kraken-flash`). Makes the folder when it is missing.
     ///
     /// # Errors
-    /// [`CacheError`] when there is no such folder or it cannot be made.
-    pub fn open(folder: Option<&Path>) -> Result<Self, CacheError> {
+    /// When there is no such folder or it cannot be made.
+    pub fn open(folder: Option<&Path>) -> Result<Self> {
         let root = match folder {
-            Some(folder) => std::path::absolute(folder).map_err(CacheError::io("finding", folder))?,
+            Some(folder) => std::path::absolute(folder).doing("finding", folder)?,
             None => Self::place()?,
         };
         for name in ["downloads", "raw", "index", "locks"] {
             let folder = root.join(name);
-            fs::create_dir_all(&folder).map_err(CacheError::io("creating", &folder))?;
+            fs::create_dir_all(&folder).doing("creating", &folder)?;
         }
         Ok(Self { root })
     }
@@ -138,16 +97,16 @@ impl Cache {
     /// not exist.
     ///
     /// # Errors
-    /// [`CacheError::NoFolder`], or when it is relative and the current folder cannot be found.
-    pub fn place() -> Result<PathBuf, CacheError> {
+    /// When there is no home folder, or when it is relative and the current folder cannot be found.
+    pub fn place() -> Result<PathBuf> {
         let root = match std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
             Some(value) => PathBuf::from(value),
             None => directories::ProjectDirs::from("", "", "kraken-flash")
-                .ok_or(CacheError::NoFolder)?
+                .ok_or_else(no_folder)?
                 .cache_dir()
                 .to_owned(),
         };
-        std::path::absolute(&root).map_err(CacheError::io("finding", &root))
+        std::path::absolute(&root).doing("finding", &root)
     }
 
     /// Returns the folder itself, so that other kinds of bases can keep theirs in a folder of their
@@ -167,9 +126,9 @@ impl Cache {
     }
 
     /// Gives a finished download its name: the hash that was computed while it arrived.
-    pub fn keep_download(&self, part: &Path, sha256: &Sha256Hash) -> Result<PathBuf, CacheError> {
+    pub fn keep_download(&self, part: &Path, sha256: &Sha256Hash) -> Result<PathBuf> {
         let path = self.download_path(sha256);
-        fs::rename(part, &path).map_err(CacheError::io("naming", &path))?;
+        fs::rename(part, &path).doing("naming", &path)?;
         download::discard(part);
         self.remember_hash(&path, sha256)?;
         Ok(path)
@@ -188,29 +147,26 @@ impl Cache {
     /// Waits until no other run works on `key`, and keeps others out until the lock is dropped.
     ///
     /// # Errors
-    /// [`CacheError`] when locking fails or the interrupt was set.
-    pub fn lock(&self, key: &str, job: Job<'_>) -> Result<Lock, CacheError> {
+    /// When locking fails or the interrupt was set.
+    pub fn lock(&self, key: &str, job: Job<'_>) -> Result<Lock> {
         let path = self.root.join("locks").join(key);
-        let file = named::open(&path).map_err(CacheError::io("opening", &path))?;
+        let file = named::open(&path).doing("opening", &path)?;
         let waiting = "waiting for another run that prepares the same base image";
-        match lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job) {
-            Ok(()) => Ok(Lock(file)),
-            Err(error) if error.is_interrupted() => Err(Interrupted.into()),
-            Err(error) => Err(CacheError::io("locking", &path)(io::Error::other(error))),
-        }
+        lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job).doing("locking", &path)?;
+        Ok(Lock(file))
     }
 
     /// Returns the raw image with this hash, if it exists and is unchanged.
-    pub fn raw(&self, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
+    pub fn raw(&self, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>> {
         self.checked(self.raw_path(sha256), sha256, job)
     }
 
     /// Returns the download with this hash, if it exists and is unchanged.
-    pub fn download(&self, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
+    pub fn download(&self, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>> {
         self.checked(self.download_path(sha256), sha256, job)
     }
 
-    fn checked(&self, path: PathBuf, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>, CacheError> {
+    fn checked(&self, path: PathBuf, sha256: &Sha256Hash, job: Job<'_>) -> Result<Option<PathBuf>> {
         // Only a regular file of ours: a link could lead anywhere.
         if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             return Ok(None);
@@ -220,7 +176,7 @@ impl Cache {
             return Ok(Some(path));
         }
         job.note(&format!("{} is damaged; it is removed and made afresh", path.display()));
-        fs::remove_file(&path).map_err(CacheError::io("removing", &path))?;
+        fs::remove_file(&path).doing("removing", &path)?;
         Ok(None)
     }
 
@@ -228,10 +184,10 @@ impl Cache {
     /// it was hashed.
     ///
     /// # Errors
-    /// [`CacheError`] when the file cannot be read, changes while it is read, or the interrupt was
+    /// When the file cannot be read, changes while it is read, or the interrupt was
     /// set.
-    pub fn hash_of(&self, path: &Path, job: Job<'_>) -> Result<(Sha256Hash, u64), CacheError> {
-        let file = File::open(path).map_err(CacheError::io("opening", path))?;
+    pub fn hash_of(&self, path: &Path, job: Job<'_>) -> Result<(Sha256Hash, u64)> {
+        let file = File::open(path).doing("opening", path)?;
         let stamp = stamp(&file, path)?;
         if let Some(known) = self.record::<Known>("file", &key_of_path(path))
             && known.stamp == stamp
@@ -240,9 +196,9 @@ impl Cache {
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let task = job.task(&format!("hashing {name}"), Some(stamp.size));
-        let hash = hash::of_file(&file, stamp.size, &*task, job.interrupt).map_err(CacheError::io("reading", path))?;
+        let hash = hash::of_file(&file, stamp.size, &*task, job.interrupt).doing("reading", path)?;
         if self::stamp(&file, path)? != stamp {
-            return Err(CacheError::Changing { path: path.to_owned() });
+            return Err(changing(path));
         }
         if stamp.is_settled() {
             self.remember_stamp(path, stamp.clone(), &hash);
@@ -251,8 +207,8 @@ impl Cache {
     }
 
     /// Records the hash of a file that this run itself has written to the end.
-    pub fn remember_hash(&self, path: &Path, hash: &Sha256Hash) -> Result<(), CacheError> {
-        let file = File::open(path).map_err(CacheError::io("opening", path))?;
+    pub fn remember_hash(&self, path: &Path, hash: &Sha256Hash) -> Result<()> {
+        let file = File::open(path).doing("opening", path)?;
         self.remember_stamp(path, stamp(&file, path)?, hash);
         Ok(())
     }
@@ -294,6 +250,20 @@ impl Cache {
     }
 }
 
+fn no_folder() -> Error {
+    let text = format!("finding the cache folder: there is no home folder; set {CACHE_VARIABLE} to a folder");
+    Error::new(Kind::NotFound, text)
+}
+
+/// A file changed while it was read.
+pub(crate) fn changing(path: &Path) -> Error {
+    let text = format!(
+        "hashing {}: it changed meanwhile; wait until nothing writes to it and run again",
+        path.display()
+    );
+    Error::new(Kind::Conflict, text)
+}
+
 /// Makes a key of texts: hex, safe in a file name, the same in every run.
 pub fn key(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
@@ -309,8 +279,8 @@ fn key_of_path(path: &Path) -> String {
     key(&[path.as_os_str().as_encoded_bytes()])
 }
 
-fn stamp(file: &File, path: &Path) -> Result<Stamp, CacheError> {
-    let metadata = file.metadata().map_err(CacheError::io("examining", path))?;
+fn stamp(file: &File, path: &Path) -> Result<Stamp> {
+    let metadata = file.metadata().doing("examining", path)?;
     Ok(Stamp::of(&metadata))
 }
 

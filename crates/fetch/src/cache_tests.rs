@@ -84,7 +84,7 @@ fn a_lock_keeps_others_out_until_dropped_and_waiting_heeds_the_interrupt() {
         std::thread::sleep(Duration::from_millis(120));
         interrupt.set();
         let result = waiter.join().expect("thread");
-        assert!(matches!(result, Err(CacheError::Interrupted(_))), "{result:?}");
+        assert!(result.as_ref().is_err_and(Error::is_interrupted), "{result:?}");
     });
     drop(lock);
     cache

@@ -1,6 +1,7 @@
 //! Unpacks a file of any known format into a sparse raw image: decompression, hashing and writing
 //! run in parallel.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -9,16 +10,17 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use sha2::{Digest, Sha256};
 
+use super::fetch_error::FetchError;
 use super::format::{self, Format, HEAD};
 use super::hash::BLOCK;
 use super::members::{Members, Tail};
 use super::sparse::SparseWriter;
-use super::unpack_error::{UnpackError, Unusual, io_error};
+use super::unpack_error::{WINDOW, corrupt, no_space, not_an_image, shortened, too_large, truncated, unusual};
 use super::xz::XzReader;
 use super::zip_member::{Member, ZIP_MEMBERS, largest_image};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-use kraken_foundation::{Job, Sha256Hash};
+use kraken_foundation::{Context, Error, Job, Kind, Result, Sha256Hash};
 
 /// Blocks in the queues to the hasher and to the writer; they limit the memory.
 const BLOCKS_ON_THE_WAY: usize = 8;
@@ -50,18 +52,16 @@ pub struct Unpacked {
 /// Returns the format of the file at `path`, by its first bytes.
 ///
 /// # Errors
-/// [`UnpackError`] when it cannot be read or cannot be a base.
-pub fn recognise(path: &Path) -> Result<Format, UnpackError> {
-    let file = File::open(path).map_err(io_error("opening", path))?;
-    let metadata = file.metadata().map_err(io_error("examining", path))?;
+/// When it cannot be read or cannot be a base.
+pub fn recognise(path: &Path) -> Result<Format> {
+    let file = File::open(path).doing("opening", path)?;
+    let metadata = file.metadata().doing("examining", path)?;
     let found = match metadata.is_dir() {
         true => "a folder",
         false if !metadata.is_file() => "no regular file",
         false => {
             let mut head = Vec::with_capacity(HEAD);
-            file.take(HEAD as u64)
-                .read_to_end(&mut head)
-                .map_err(io_error("reading", path))?;
+            file.take(HEAD as u64).read_to_end(&mut head).doing("reading", path)?;
             match format::recognise(&head) {
                 Ok(Format::Raw) => return check_size(path, &head, metadata.len()).map(|()| Format::Raw),
                 Ok(packed) => return Ok(packed),
@@ -69,17 +69,13 @@ pub fn recognise(path: &Path) -> Result<Format, UnpackError> {
             }
         }
     };
-    Err(UnpackError::NotAnImage {
-        path: path.to_owned(),
-        looks: found.to_owned(),
-    })
+    Err(not_an_image(path, found))
 }
 
-fn check_size(path: &Path, head: &[u8], size: u64) -> Result<(), UnpackError> {
+fn check_size(path: &Path, head: &[u8], size: u64) -> Result<()> {
     let needed = format::least_size(head);
     if size < needed {
-        let path = path.to_owned();
-        return Err(UnpackError::Shortened { path, size, needed });
+        return Err(shortened(path, size, needed));
     }
     Ok(())
 }
@@ -105,16 +101,16 @@ pub struct RawFile<'a> {
 /// Unpacks an image. After an error the content of the raw file is useless.
 ///
 /// # Errors
-/// [`UnpackError`] when the file is damaged, is not a disk image inside, is larger than `limits`
+/// When the file is damaged, is not a disk image inside, is larger than `limits`
 /// allow, the disk is full, or the interrupt was set.
-pub fn unpack(packed: Packed<'_>, raw: RawFile<'_>, limits: Limits, job: Job<'_>) -> Result<Unpacked, UnpackError> {
+pub fn unpack(packed: Packed<'_>, raw: RawFile<'_>, limits: Limits, job: Job<'_>) -> Result<Unpacked> {
     let Packed { path: source, format } = packed;
     let RawFile {
         file: target,
         path: target_path,
     } = raw;
-    let file = File::open(source).map_err(io_error("opening", source))?;
-    let packed_size = file.metadata().map_err(io_error("examining", source))?.len();
+    let file = File::open(source).doing("opening", source)?;
+    let packed_size = file.metadata().doing("examining", source)?.len();
     let name = source.file_name().unwrap_or_default().to_string_lossy();
     let what = match format {
         Format::Raw => format!("copying {name}"),
@@ -185,28 +181,26 @@ struct Pump<'a> {
 impl Pump<'_> {
     /// Unpacks the image in a zip archive: its largest member called `*.img`. The member's name is
     /// not used as a path on this machine.
-    fn run_zip(&mut self, input: Counted<'_>) -> Result<Unpacked, UnpackError> {
+    fn run_zip(&mut self, input: Counted<'_>) -> Result<Unpacked> {
         let mut archive = zip::ZipArchive::new(BufReader::new(input)).map_err(|error| self.explain_zip(error))?;
         if archive.len() > ZIP_MEMBERS {
-            return Err(self.corrupt("it has too many members".into()));
+            return Err(self.corrupt("it has too many members"));
         }
-        let found = largest_image(&mut archive).map_err(|unusual| self.unusual(unusual))?;
+        let found = largest_image(&mut archive).map_err(|how| unusual(self.source, how))?;
         let Some(Member { size, index }) = found else {
-            return Err(UnpackError::NotAnImage {
-                path: self.source.to_owned(),
-                looks: "a zip archive without an .img file in it".into(),
-            });
+            let found = "a zip archive without an .img file in it";
+            return Err(not_an_image(self.source, found));
         };
         self.limits.most = self.limits.most.min(size);
         let member = archive.by_index(index).map_err(|error| self.explain_zip(error))?;
         let unpacked = self.run(member)?;
         if unpacked.size != size {
-            return Err(self.corrupt(format!("its image has {} bytes, not {size}", unpacked.size)));
+            return Err(self.corrupt(format_args!("its image has {} bytes, not {size}", unpacked.size)));
         }
         Ok(unpacked)
     }
 
-    fn run(&self, reader: impl Read) -> Result<Unpacked, UnpackError> {
+    fn run(&self, reader: impl Read) -> Result<Unpacked> {
         std::thread::scope(|scope| {
             let (to_hasher, hasher_in) = sync_channel(BLOCKS_ON_THE_WAY);
             let (to_writer, writer_in) = sync_channel(BLOCKS_ON_THE_WAY);
@@ -217,11 +211,13 @@ impl Pump<'_> {
             let sha256 = hasher.join();
             // An error of the writer comes first: the reader only noticed that its blocks were not
             // taken.
-            writer
-                .join()
-                .unwrap_or_else(|_| Err(self.failed("writing", io::Error::other("the writing thread died"))))?;
+            writer.join().unwrap_or_else(|_| {
+                Err(io::Error::other("the writing thread died")).doing("writing", self.target_path)
+            })?;
             let size = read?;
-            let sha256 = sha256.map_err(|_| self.failed("hashing", io::Error::other("the hashing thread died")))?;
+            let sha256 = sha256
+                .map_err(|_| io::Error::other("the hashing thread died"))
+                .doing("hashing", self.target_path)?;
             Ok(Unpacked { sha256, size })
         })
     }
@@ -232,7 +228,7 @@ impl Pump<'_> {
         mut reader: impl Read,
         hasher: &SyncSender<Arc<Vec<u8>>>,
         writer: &SyncSender<Arc<Vec<u8>>>,
-    ) -> Result<u64, UnpackError> {
+    ) -> Result<u64> {
         let limit = self.limits.exact.unwrap_or(self.limits.most);
         let mut head = Vec::new();
         let mut size = 0;
@@ -247,8 +243,7 @@ impl Pump<'_> {
             }
             size += block.len() as u64;
             if size > limit {
-                let path = self.source.to_owned();
-                return Err(UnpackError::TooLarge { path, limit });
+                return Err(too_large(self.source, limit));
             }
             let block = Arc::new(block);
             if hasher.send(Arc::clone(&block)).is_err() || writer.send(block).is_err() {
@@ -258,14 +253,15 @@ impl Pump<'_> {
         match self.limits.exact {
             Some(expected) if expected != size => {
                 let path = self.source.to_owned();
-                Err(UnpackError::WrongSize { path, size, expected })
+                let wrong = FetchError::WrongSize { path, size, expected };
+                Err(Error::typed(Kind::Damaged, wrong))
             }
             _ => check_size(self.source, &head, size).map(|()| size),
         }
     }
 
     /// Returns a whole block, or the rest; empty at the end.
-    fn fill_block(&self, reader: &mut impl Read) -> Result<Vec<u8>, UnpackError> {
+    fn fill_block(&self, reader: &mut impl Read) -> Result<Vec<u8>> {
         let mut block = vec![0; BLOCK];
         let mut filled = 0;
         while filled < BLOCK {
@@ -282,19 +278,17 @@ impl Pump<'_> {
     }
 
     /// Checks that the unpacked data is a disk, and not packed once more.
-    fn check_head(&self, head: &[u8]) -> Result<(), UnpackError> {
+    fn check_head(&self, head: &[u8]) -> Result<()> {
         let found = match format::recognise(head) {
             Ok(Format::Raw) => return Ok(()),
             Ok(packed) => packed.to_string(),
             Err(found) => found.to_owned(),
         };
-        Err(UnpackError::NotAnImage {
-            path: self.source.to_owned(),
-            looks: format!("a {} with {found} in it", self.format),
-        })
+        let found = format!("a {} with {found} in it", self.format);
+        Err(not_an_image(self.source, &found))
     }
 
-    fn write(&self, blocks: &Receiver<Arc<Vec<u8>>>) -> Result<(), UnpackError> {
+    fn write(&self, blocks: &Receiver<Arc<Vec<u8>>>) -> Result<()> {
         let mut writer = SparseWriter::new(self.target);
         let mut unchecked = 0;
         for block in blocks {
@@ -303,62 +297,47 @@ impl Pump<'_> {
                 unchecked = 0;
                 self.room_for(0)?;
             }
-            writer.write(&block).map_err(|error| self.failed("writing", error))?;
+            writer.write(&block).doing("writing", self.target_path)?;
         }
-        writer.finish().map_err(|error| self.failed("writing", error))
+        writer.finish().doing("writing", self.target_path)
     }
 
     /// Checks that this many bytes, and a reserve, are free where the target is.
-    fn room_for(&self, size: u64) -> Result<(), UnpackError> {
+    fn room_for(&self, size: u64) -> Result<()> {
         let Ok(status) = rustix::fs::fstatvfs(self.target) else {
             return Ok(());
         };
         let free = status.f_bavail.saturating_mul(status.f_frsize);
         let needed = size.saturating_add(RESERVE);
         if free < needed {
-            let path = self.target_path.to_owned();
-            return Err(UnpackError::NoSpace { path, free, needed });
+            return Err(no_space(self.target_path, free, needed));
         }
         Ok(())
     }
 
-    fn failed(&self, doing: &'static str, source: io::Error) -> UnpackError {
-        io_error(doing, self.target_path)(source)
-    }
-
     /// Distinguishes a damaged file from a disk that cannot be read: only the system's errors have
     /// a number.
-    fn explain(&self, error: io::Error) -> UnpackError {
-        let path = self.source.to_owned();
-        let format = self.format;
+    fn explain(&self, error: io::Error) -> Error {
         if error.raw_os_error().is_some() {
-            return io_error("reading", self.source)(error);
+            let text = format!("reading {}: {error}", self.source.display());
+            return Error::from(error).context(text);
         }
         match error.kind() {
-            _ if is_window(&error) => self.unusual(Unusual::Window),
-            io::ErrorKind::UnexpectedEof => UnpackError::Truncated { path, format },
-            _ => self.corrupt(error.to_string()),
+            _ if is_window(&error) => unusual(self.source, WINDOW),
+            io::ErrorKind::UnexpectedEof => truncated(self.source, self.format),
+            _ => self.corrupt(error),
         }
     }
 
-    fn explain_zip(&self, error: zip::result::ZipError) -> UnpackError {
+    fn explain_zip(&self, error: zip::result::ZipError) -> Error {
         match error {
             zip::result::ZipError::Io(error) => self.explain(error),
-            other => self.corrupt(other.to_string()),
+            other => self.corrupt(other),
         }
     }
 
-    fn unusual(&self, unusual: Unusual) -> UnpackError {
-        let path = self.source.to_owned();
-        UnpackError::Unusual { path, unusual }
-    }
-
-    fn corrupt(&self, why: String) -> UnpackError {
-        UnpackError::Corrupt {
-            path: self.source.to_owned(),
-            format: self.format,
-            why,
-        }
+    fn corrupt(&self, why: impl Display) -> Error {
+        corrupt(self.source, self.format, why)
     }
 }
 

@@ -14,11 +14,11 @@ use ureq::http::header;
 use url::Url;
 
 use super::address::shown;
-use super::fetch_error::{FetchError, gave_up, io_error, refused};
+use super::fetch_error::{FetchError, gave_up, refused, too_large};
 use super::http::{Client, Event, Exchange, Head};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-use kraken_foundation::{Job, Sha256Hash, named};
+use kraken_foundation::{Context, Error, Job, Kind, Result, Sha256Hash, named};
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -94,14 +94,14 @@ pub fn download(
     wanted: &Wanted<'_>,
     part: &Path,
     job: Job<'_>,
-) -> Result<Fetched, FetchError> {
+) -> Result<Fetched> {
     let mut transfer = Transfer::open(client, wanted, part, job)?;
     let mut resumed = transfer.length > 0;
     loop {
         transfer.run(patience)?;
         match transfer.finish() {
             // The old part may have been wrong.
-            Err(FetchError::WrongHash { .. }) if resumed => resumed = false,
+            Err(error) if resumed && is_wrong_hash(&error) => resumed = false,
             result => return result,
         }
         transfer.restart()?;
@@ -109,25 +109,16 @@ pub fn download(
 }
 
 /// Fetches a text of at most `most` bytes.
-pub fn text(
-    client: &Client,
-    patience: RetryPolicy,
-    url: &Url,
-    most: u64,
-    interrupt: &Interrupt,
-) -> Result<String, FetchError> {
+pub fn text(client: &Client, patience: RetryPolicy, url: &Url, most: u64, interrupt: &Interrupt) -> Result<String> {
     let bytes = bytes(client, patience, url, most, interrupt)?;
-    String::from_utf8(bytes).map_err(|_| FetchError::NotText { url: shown(url) })
+    String::from_utf8(bytes).map_err(|_| {
+        let text = format!("fetching {}: it is not a text", shown(url));
+        Error::new(Kind::Damaged, text)
+    })
 }
 
 /// Fetches a document of at most `most` bytes into memory.
-pub fn bytes(
-    client: &Client,
-    patience: RetryPolicy,
-    url: &Url,
-    most: u64,
-    interrupt: &Interrupt,
-) -> Result<Vec<u8>, FetchError> {
+pub fn bytes(client: &Client, patience: RetryPolicy, url: &Url, most: u64, interrupt: &Interrupt) -> Result<Vec<u8>> {
     let mut failed = 0;
     loop {
         let why = match bytes_once(client, url, most, interrupt)? {
@@ -139,12 +130,7 @@ pub fn bytes(
     }
 }
 
-fn bytes_once(
-    client: &Client,
-    url: &Url,
-    most: u64,
-    interrupt: &Interrupt,
-) -> Result<Result<Vec<u8>, String>, FetchError> {
+fn bytes_once(client: &Client, url: &Url, most: u64, interrupt: &Interrupt) -> Result<Result<Vec<u8>, String>> {
     let exchange = client.get(url, &[]);
     let mut bytes = Vec::new();
     loop {
@@ -154,20 +140,17 @@ fn bytes_once(
             Event::Block(block) => bytes.extend_from_slice(&block),
             Event::End => return Ok(Ok(bytes)),
             Event::Failed(failure) if failure.passing => return Ok(Err(failure.why)),
-            Event::Failed(failure) => return Err(gave_up(url, failure.why, 1)),
+            Event::Failed(failure) => return Err(gave_up(url, &failure.why, 1)),
         }
         if bytes.len() as u64 > most {
-            return Err(FetchError::TooLarge {
-                url: shown(url),
-                limit: most,
-            });
+            return Err(too_large(url, most));
         }
     }
 }
 
 impl<'a> Transfer<'a> {
-    fn open(client: &'a Client, wanted: &'a Wanted<'a>, part: &'a Path, job: Job<'a>) -> Result<Self, FetchError> {
-        let file = named::open(part).map_err(io_error("opening", part))?;
+    fn open(client: &'a Client, wanted: &'a Wanted<'a>, part: &'a Path, job: Job<'a>) -> Result<Self> {
+        let file = named::open(part).doing("opening", part)?;
         let name = wanted.url.path_segments().and_then(|mut segments| segments.next_back());
         // apt's archives offer indexes under their hash, which means nothing to a user.
         let is_hash = |name: &&str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -193,7 +176,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Resumes the part of an earlier run, if that is possible.
-    fn take_up(&mut self) -> Result<(), FetchError> {
+    fn take_up(&mut self) -> Result<()> {
         let note = fs::read(note_path(self.part)).ok();
         let note: Option<Note> = note.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         match note {
@@ -203,7 +186,7 @@ impl<'a> Transfer<'a> {
         let mut buffer = vec![0; 1 << 20];
         loop {
             self.interrupt.check()?;
-            let count = io::Read::read(&mut self.file, &mut buffer).map_err(io_error("reading", self.part))?;
+            let count = io::Read::read(&mut self.file, &mut buffer).doing("reading", self.part)?;
             if count == 0 {
                 break;
             }
@@ -218,9 +201,9 @@ impl<'a> Transfer<'a> {
     }
 
     /// Discards what has arrived.
-    fn restart(&mut self) -> Result<(), FetchError> {
-        self.file.set_len(0).map_err(io_error("emptying", self.part))?;
-        io::Seek::rewind(&mut self.file).map_err(io_error("emptying", self.part))?;
+    fn restart(&mut self) -> Result<()> {
+        self.file.set_len(0).doing("emptying", self.part)?;
+        io::Seek::rewind(&mut self.file).doing("emptying", self.part)?;
         let _ = fs::remove_file(note_path(self.part));
         self.length = 0;
         self.hasher = Sha256::new();
@@ -229,7 +212,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Makes attempts until the file is complete.
-    fn run(&mut self, patience: RetryPolicy) -> Result<(), FetchError> {
+    fn run(&mut self, patience: RetryPolicy) -> Result<()> {
         let mut failed = 0;
         let mut furthest = self.length;
         while self.length == 0 || self.note.total != Some(self.length) {
@@ -250,7 +233,7 @@ impl<'a> Transfer<'a> {
         Ok(())
     }
 
-    fn attempt(&mut self) -> Result<Attempt, FetchError> {
+    fn attempt(&mut self) -> Result<Attempt> {
         let mut headers = Vec::new();
         match &self.note.validator {
             Some(validator) if self.length > 0 => {
@@ -266,13 +249,13 @@ impl<'a> Transfer<'a> {
                 None => self.receive(&exchange),
             },
             Event::Failed(failure) if failure.passing => Ok(Attempt::Broke(failure.why)),
-            Event::Failed(failure) => Err(gave_up(self.wanted.url, failure.why, 1)),
+            Event::Failed(failure) => Err(gave_up(self.wanted.url, &failure.why, 1)),
             Event::Block(_) | Event::End => Ok(Attempt::Broke("the answer has no head".into())),
         }
     }
 
     /// Prepares for the body that follows `head`; returns the reason when the body is of no use.
-    fn begin(&mut self, head: &Head) -> Result<Option<String>, FetchError> {
+    fn begin(&mut self, head: &Head) -> Result<Option<String>> {
         match head.status {
             200 => {
                 // The whole file comes: the server does not support ranges, or has another version
@@ -306,7 +289,7 @@ impl<'a> Transfer<'a> {
         self.check_total().map(|()| None)
     }
 
-    fn check_total(&self) -> Result<(), FetchError> {
+    fn check_total(&self) -> Result<()> {
         let Some(size) = self.note.total else { return Ok(()) };
         match self.wanted.size {
             Some(expected) if expected != size => Err(self.wrong_size(size, expected)),
@@ -314,22 +297,21 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn check_limit(&self, size: u64) -> Result<(), FetchError> {
+    fn check_limit(&self, size: u64) -> Result<()> {
         let limit = self.wanted.size.unwrap_or(self.wanted.most);
         if size > limit {
-            let url = shown(self.wanted.url);
-            return Err(FetchError::TooLarge { url, limit });
+            return Err(too_large(self.wanted.url, limit));
         }
         Ok(())
     }
 
-    fn receive(&mut self, exchange: &Exchange) -> Result<Attempt, FetchError> {
+    fn receive(&mut self, exchange: &Exchange) -> Result<Attempt> {
         loop {
             match exchange.next(self.interrupt)? {
                 Event::Block(block) => {
                     let length = self.length + block.len() as u64;
                     self.check_limit(length)?;
-                    self.file.write_all(&block).map_err(io_error("writing", self.part))?;
+                    self.file.write_all(&block).doing("writing", self.part)?;
                     self.hasher.update(&block);
                     self.length = length;
                     self.task.advance(block.len() as u64);
@@ -349,22 +331,25 @@ impl<'a> Transfer<'a> {
     }
 
     /// Checks the whole file, and syncs it to the disk. A wrong one is emptied.
-    fn finish(&mut self) -> Result<Fetched, FetchError> {
+    fn finish(&mut self) -> Result<Fetched> {
         let sha256 = Sha256Hash::from(self.hasher.clone().finalize());
         let wrong = match (self.wanted.size, self.wanted.sha256) {
             (Some(expected), _) if expected != self.length => Some(self.wrong_size(self.length, expected)),
-            (_, Some(expected)) if expected != sha256 => Some(FetchError::WrongHash {
-                url: shown(self.wanted.url),
-                found: sha256,
-                expected,
-            }),
+            (_, Some(expected)) if expected != sha256 => {
+                let wrong = FetchError::WrongHash {
+                    url: shown(self.wanted.url),
+                    found: sha256,
+                    expected,
+                };
+                Some(Error::typed(Kind::Damaged, wrong))
+            }
             _ => None,
         };
         if let Some(error) = wrong {
             self.restart()?;
             return Err(error);
         }
-        self.file.sync_data().map_err(io_error("writing", self.part))?;
+        self.file.sync_data().doing("writing", self.part)?;
         Ok(Fetched {
             sha256,
             size: self.length,
@@ -372,28 +357,34 @@ impl<'a> Transfer<'a> {
         })
     }
 
-    fn wrong_size(&self, size: u64, expected: u64) -> FetchError {
-        let url = shown(self.wanted.url);
-        FetchError::WrongSize { url, size, expected }
+    fn wrong_size(&self, size: u64, expected: u64) -> Error {
+        let text = format!(
+            "fetching {}: it has {size} bytes, {expected} were announced; it is not the file that was meant",
+            shown(self.wanted.url)
+        );
+        Error::new(Kind::Damaged, text)
     }
 
-    fn write_note(&self) -> Result<(), FetchError> {
+    fn write_note(&self) -> Result<()> {
         let path = note_path(self.part);
         let bytes = serde_json::to_vec(&self.note).unwrap_or_default();
-        named::write(&path, &bytes).map_err(io_error("writing", &path))
+        named::write(&path, &bytes).doing("writing", &path)
     }
 }
 
 /// Removes a part that a later run cannot use: the content was wrong and not the connection, or
 /// nothing has arrived yet.
-pub fn discard_useless(part: &Path, error: &FetchError) {
-    let goes_on = matches!(
-        error,
-        FetchError::Interrupted(_) | FetchError::GaveUp { .. } | FetchError::Io { .. }
-    );
-    if !goes_on || part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+pub fn discard_useless(part: &Path, error: &Error) {
+    // The system's errors are about this machine, whatever their kind.
+    let is_damaged = error.kind() == Kind::Damaged && error.downcast_ref::<io::Error>().is_none();
+    let is_wrong = is_damaged || error.downcast_ref::<FetchError>().is_some();
+    if is_wrong || part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
         discard(part);
     }
+}
+
+fn is_wrong_hash(error: &Error) -> bool {
+    matches!(error.downcast_ref::<FetchError>(), Some(FetchError::WrongHash { .. }))
 }
 
 /// Removes a part and its note.
@@ -408,15 +399,9 @@ fn note_path(part: &Path) -> PathBuf {
     name.into()
 }
 
-fn give_up_or_pause(
-    url: &Url,
-    patience: RetryPolicy,
-    failed: u32,
-    why: String,
-    interrupt: &Interrupt,
-) -> Result<(), FetchError> {
+fn give_up_or_pause(url: &Url, patience: RetryPolicy, failed: u32, why: String, interrupt: &Interrupt) -> Result<()> {
     if failed >= patience.attempts {
-        return Err(gave_up(url, why, failed));
+        return Err(gave_up(url, &why, failed));
     }
     let factor = 2u32.saturating_pow(failed.saturating_sub(1));
     let mut left = patience.pause.saturating_mul(factor).min(LONGEST_PAUSE);

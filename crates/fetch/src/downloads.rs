@@ -8,42 +8,12 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::address::shown;
-use super::cache::{self, Cache, CacheError};
+use super::cache::{self, Cache, changing};
 use super::download::{self, RetryPolicy, Wanted};
 use super::fetch_error::FetchError;
 use super::http::Client;
 use super::options::Options;
-use kraken_foundation::interrupt::Interrupted;
-use kraken_foundation::{Job, Sha256Hash};
-
-/// Why something could not be downloaded.
-#[derive(Debug, thiserror::Error)]
-pub enum DownloadError {
-    /// The network, or the received data, is the cause.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The cache is the cause.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    /// It is not in the cache, and the network may not be used.
-    #[error("fetching {url}: it is not in the cache, and the network must not be used; run `kraken-flash fetch` first")]
-    Offline {
-        /// The address, without secrets.
-        url: String,
-    },
-    /// The proxy's address is invalid.
-    #[error("using the proxy of [apt]: {why}; write it as http://HOST:PORT")]
-    Proxy {
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-impl From<Interrupted> for DownloadError {
-    fn from(interrupted: Interrupted) -> Self {
-        Self::Fetch(FetchError::Interrupted(interrupted))
-    }
-}
+use kraken_foundation::{Context, Error, Job, Kind, Result, Sha256Hash};
 
 /// Downloads into the cache.
 pub struct Downloads<'a> {
@@ -58,12 +28,14 @@ impl<'a> Downloads<'a> {
     /// similar ones).
     ///
     /// # Errors
-    /// [`DownloadError`] when there is no cache folder, or the proxy is invalid.
-    pub fn open(options: &'a Options, proxy: Option<&str>, job: Job<'a>) -> Result<Self, DownloadError> {
+    /// When there is no cache folder, or the proxy is invalid.
+    pub fn open(options: &'a Options, proxy: Option<&str>, job: Job<'a>) -> Result<Self> {
         let client = match proxy {
             None => Client::new(&options.user_agent, options.stall),
-            Some(proxy) => Client::with_proxy(&options.user_agent, options.stall, proxy)
-                .map_err(|why| DownloadError::Proxy { why })?,
+            Some(proxy) => Client::with_proxy(&options.user_agent, options.stall, proxy).map_err(|why| {
+                let text = format!("using the proxy of [apt]: {why}; write it as http://HOST:PORT");
+                Error::new(Kind::Usage, text)
+            })?,
         };
         Ok(Self {
             cache: Cache::open(options.cache.as_deref())?,
@@ -92,37 +64,37 @@ impl<'a> Downloads<'a> {
     /// server does not have it (404, 410).
     ///
     /// # Errors
-    /// [`DownloadError`]; offline, always.
-    pub fn document(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, DownloadError> {
+    /// When the server refuses or does not answer, or sends more; offline, always.
+    pub fn document(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>> {
         if self.options.offline {
-            return Err(DownloadError::Offline { url: shown(url) });
+            return Err(offline(url));
         }
         let retries = self.retries();
         match download::bytes(&self.client, retries, url, most, self.job.interrupt) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(FetchError::Status { status: 404 | 410, .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) if FetchError::is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// Returns the file with this hash, if the cache has it.
     ///
     /// # Errors
-    /// [`DownloadError`] when the cache cannot be read.
-    pub fn cached(&self, sha256: &Sha256Hash) -> Result<Option<PathBuf>, DownloadError> {
-        Ok(self.cache.download(sha256, self.job)?)
+    /// When the cache cannot be read.
+    pub fn cached(&self, sha256: &Sha256Hash) -> Result<Option<PathBuf>> {
+        self.cache.download(sha256, self.job)
     }
 
     /// Returns the file with this size (bytes) and hash: from the cache, else from its address.
     ///
     /// # Errors
-    /// [`DownloadError`], also when another file is at the address.
-    pub fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf, DownloadError> {
+    /// When it cannot be fetched or kept, or another file is at the address.
+    pub fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf> {
         if let Some(path) = self.cached(sha256)? {
             return Ok(path);
         }
         if self.options.offline {
-            return Err(DownloadError::Offline { url: shown(url) });
+            return Err(offline(url));
         }
         let key = cache::key(&[b"file", &sha256.0]);
         let _lock = self.cache.lock(&format!("file-{key}"), self.job)?;
@@ -138,14 +110,14 @@ impl<'a> Downloads<'a> {
         };
         download::download(&self.client, self.retries(), &wanted, &part, self.job)
             .inspect_err(|error| download::discard_useless(&part, error))?;
-        Ok(self.cache.keep_download(&part, sha256)?)
+        self.cache.keep_download(&part, sha256)
     }
 
     /// Returns the SHA-256 of a file of the user, which stays where it is.
     ///
     /// # Errors
-    /// [`DownloadError`] when it cannot be read.
-    pub fn hash(&self, file: &Path) -> Result<Sha256Hash, DownloadError> {
+    /// When it cannot be read.
+    pub fn hash(&self, file: &Path) -> Result<Sha256Hash> {
         Ok(self.cache.hash_of(file, self.job)?.0)
     }
 
@@ -153,12 +125,12 @@ impl<'a> Downloads<'a> {
     /// the path in the cache.
     ///
     /// # Errors
-    /// [`DownloadError`] when it cannot be read or copied, or is larger than `most` bytes.
-    pub fn keep(&self, file: &Path, most: u64) -> Result<(Sha256Hash, u64, PathBuf), DownloadError> {
+    /// When it cannot be read or copied, or is larger than `most` bytes.
+    pub fn keep(&self, file: &Path, most: u64) -> Result<(Sha256Hash, u64, PathBuf)> {
         let (hash, size) = self.cache.hash_of(file, self.job)?;
         if size > most {
-            let error = io::Error::other(format!("it is larger than {} MiB", most >> 20));
-            return Err(CacheError::io("reading", file)(error).into());
+            let text = format!("reading {}: it is larger than {} MiB", file.display(), most >> 20);
+            return Err(Error::new(Kind::Unsupported, text));
         }
         if let Some(path) = self.cached(&hash)? {
             return Ok((hash, size, path));
@@ -172,11 +144,11 @@ impl<'a> Downloads<'a> {
             copy.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };
-        copy().map_err(CacheError::io("copying to", &path))?;
+        copy().doing("copying to", &path)?;
         // The copy is hashed again: the file could have changed meanwhile.
         match self.cached(&hash)? {
             Some(path) => Ok((hash, size, path)),
-            None => Err(CacheError::Changing { path: file.to_owned() }.into()),
+            None => Err(changing(file)),
         }
     }
 
@@ -186,4 +158,13 @@ impl<'a> Downloads<'a> {
             pause: self.options.pause,
         }
     }
+}
+
+/// It is not in the cache, and the network may not be used.
+fn offline(url: &Url) -> Error {
+    let text = format!(
+        "fetching {}: it is not in the cache, and the network must not be used; run `kraken-flash fetch` first",
+        shown(url)
+    );
+    Error::new(Kind::Network, text)
 }

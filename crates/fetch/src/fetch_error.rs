@@ -1,15 +1,14 @@
-//! Why a download failed, and which answers are worth another attempt.
+//! The faults of downloads and of packed files that a caller decides on, and which answers are
+//! worth another attempt.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use url::Url;
 
 use super::address::shown;
-use kraken_foundation::Sha256Hash;
-use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::{Error, Kind, Result, Sha256Hash};
 
-/// Why a download failed.
+/// A fault that a caller decides on; [`Error::downcast_ref`] finds it.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The server refused permanently.
@@ -21,36 +20,6 @@ pub enum FetchError {
         status: u16,
         /// Its meaning in words.
         meaning: &'static str,
-    },
-    /// No attempt succeeded, or none was possible.
-    #[error(
-        "fetching {url}: {why} (attempt {attempts}); check the network and run again: what has arrived is kept and resumed"
-    )]
-    GaveUp {
-        /// The address, without secrets.
-        url: String,
-        /// The reason of the last failure.
-        why: String,
-        /// Attempts in a row without progress.
-        attempts: u32,
-    },
-    /// The file is not of the announced size.
-    #[error("fetching {url}: it has {size} bytes, {expected} were announced; it is not the file that was meant")]
-    WrongSize {
-        /// The address, without secrets.
-        url: String,
-        /// Its size in bytes.
-        size: u64,
-        /// The announced size in bytes.
-        expected: u64,
-    },
-    /// The server sends more than was announced, or more than the maximum for such a file.
-    #[error("fetching {url}: more than {limit} bytes arrive, which is more than it should have")]
-    TooLarge {
-        /// The address, without secrets.
-        url: String,
-        /// The maximum that is accepted, in bytes.
-        limit: u64,
     },
     /// The file is not the announced one.
     #[error(
@@ -64,29 +33,30 @@ pub enum FetchError {
         /// The announced hash.
         expected: Sha256Hash,
     },
-    /// A document is not UTF-8.
-    #[error("fetching {url}: it is not a text")]
-    NotText {
-        /// The address, without secrets.
-        url: String,
-    },
-    /// The file could not be written.
-    #[error("{doing} {}: {source}", path.display())]
-    Io {
-        /// The operation ("writing").
-        doing: &'static str,
-        /// The path that it was applied to.
+    /// The number of bytes that come out of a packed file is not the announced one.
+    #[error("unpacking {}: {size} bytes came out of it, {expected} were announced; it is not what the catalogue means", path.display())]
+    WrongSize {
+        /// The file.
         path: PathBuf,
-        /// What the system reported.
-        source: io::Error,
+        /// The unpacked size, in bytes.
+        size: u64,
+        /// The announced size, in bytes.
+        expected: u64,
     },
-    /// Stopped on request.
-    #[error("interrupted")]
-    Interrupted(#[from] Interrupted),
+}
+
+impl FetchError {
+    /// Returns whether the error means that the server does not have the file (404, 410).
+    pub fn is_missing(error: &Error) -> bool {
+        matches!(
+            error.downcast_ref::<Self>(),
+            Some(Self::Status { status: 404 | 410, .. })
+        )
+    }
 }
 
 /// Returns the reason to try again after this status, or the error when that cannot help.
-pub fn refused(url: &Url, status: u16) -> Result<String, FetchError> {
+pub fn refused(url: &Url, status: u16) -> Result<String> {
     let meaning = match status {
         408 | 425 | 429 | 500 | 502 | 503 | 504 => return Ok(format!("the server answered {status} (not now)")),
         401 | 407 => "a login is needed",
@@ -97,16 +67,29 @@ pub fn refused(url: &Url, status: u16) -> Result<String, FetchError> {
         400..=499 => "it refuses the request",
         _ => "unexpected",
     };
+    let kind = match status {
+        401 | 403 | 407 => Kind::Permission,
+        404 | 410 => Kind::NotFound,
+        _ => Kind::Network,
+    };
     let url = shown(url);
-    Err(FetchError::Status { url, status, meaning })
+    Err(Error::typed(kind, FetchError::Status { url, status, meaning }))
 }
 
-pub fn gave_up(url: &Url, why: String, attempts: u32) -> FetchError {
-    let url = shown(url);
-    FetchError::GaveUp { url, why, attempts }
+/// No attempt succeeded, or none was possible; `attempts` were made in a row without progress.
+pub fn gave_up(url: &Url, why: &str, attempts: u32) -> Error {
+    let text = format!(
+        "fetching {}: {why} (attempt {attempts}); check the network and run again: what has arrived is kept and resumed",
+        shown(url)
+    );
+    Error::new(Kind::Network, text)
 }
 
-pub fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FetchError {
-    let path = path.to_owned();
-    move |source| FetchError::Io { doing, path, source }
+/// More than `limit` bytes arrive, the announced size or the maximum for such a file.
+pub fn too_large(url: &Url, limit: u64) -> Error {
+    let text = format!(
+        "fetching {}: more than {limit} bytes arrive, which is more than it should have",
+        shown(url)
+    );
+    Error::new(Kind::Damaged, text)
 }

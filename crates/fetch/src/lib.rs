@@ -52,13 +52,11 @@ mod unpack_error;
 mod xz;
 mod zip_member;
 
-pub use address::AddressError;
-pub use cache::{CACHE_VARIABLE, Cache, CacheError, Lock};
+pub use cache::{CACHE_VARIABLE, Cache, Lock};
 pub use decompress::{Limits, Packed, RawFile, Unpacked, recognise, unpack};
-pub use downloads::{DownloadError, Downloads};
+pub use downloads::Downloads;
 pub use fetch_error::FetchError;
 pub use format::Format;
 pub use members::Tail;
 pub use options::Options;
 pub use stream::{ImageStream, stream};
-pub use unpack_error::UnpackError;

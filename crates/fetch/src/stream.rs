@@ -1,6 +1,7 @@
 //! The raw bytes of an image file of any known format, as a stream: for callers that write them on
 //! at once and keep no copy.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -10,9 +11,10 @@ use super::decompress::is_window;
 use super::format::{self, Format};
 use super::hash::BLOCK;
 use super::members::{Members, Tail};
-use super::unpack_error::{UnpackError, Unusual, io_error};
+use super::unpack_error::{WINDOW, corrupt, truncated, unusual};
 use super::xz::XzReader;
 use super::zip_member::{Member, largest_image};
+use kraken_foundation::{Context, Result};
 
 /// Blocks in the queue out of a zip archive.
 const BLOCKS: usize = 4;
@@ -34,44 +36,30 @@ pub struct ImageStream {
 /// Opens an image file, recognises it by its first bytes, and unpacks it while it is read.
 ///
 /// # Errors
-/// [`UnpackError`] when it cannot be read, or is not an image, packed or not.
-pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
+/// When it cannot be read, or is not an image, packed or not.
+pub fn stream(path: &Path) -> Result<ImageStream> {
     let format = super::recognise(path)?;
-    let file = File::open(path).map_err(io_error("opening", path))?;
+    let file = File::open(path).doing("opening", path)?;
     let tail = Tail::default();
     let packed = |file| BufReader::with_capacity(BLOCK, file);
-    let damaged = |why: String| UnpackError::Corrupt {
-        path: path.to_owned(),
-        format,
-        why,
-    };
-    let unusual = |unusual| UnpackError::Unusual {
-        path: path.to_owned(),
-        unusual,
-    };
+    let damaged = |why: &dyn Display| corrupt(path, format, why);
     let (size, bytes): (Option<u64>, Box<dyn Read + Send>) = match format {
-        Format::Raw => (
-            Some(file.metadata().map_err(io_error("examining", path))?.len()),
-            Box::new(file),
-        ),
+        Format::Raw => (Some(file.metadata().doing("examining", path)?.len()), Box::new(file)),
         Format::Xz => (None, Box::new(XzReader::new(packed(file), tail.clone()))),
         Format::Gzip => (None, Box::new(Members::gzip(packed(file), tail.clone()))),
         Format::Zstd => (None, Box::new(Members::zstd(packed(file), tail.clone()))),
         Format::Zip => {
-            let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(error.to_string()))?;
-            let image = largest_image(&mut archive).map_err(unusual)?;
-            let image = image.ok_or_else(|| damaged("there is no .img file in it".into()))?;
-            let (size, bytes) = zipped(archive, image).map_err(|error| damaged(error.to_string()))?;
+            let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(&error))?;
+            let image = largest_image(&mut archive).map_err(|how| unusual(path, how))?;
+            let image = image.ok_or_else(|| damaged(&"there is no .img file in it"))?;
+            let (size, bytes) = zipped(archive, image).map_err(|error| damaged(&error))?;
             (Some(size), bytes)
         }
     };
     let (head, bytes) = begin(bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => UnpackError::Truncated {
-            path: path.to_owned(),
-            format,
-        },
-        _ if is_window(&error) => unusual(Unusual::Window),
-        _ => damaged(error.to_string()),
+        io::ErrorKind::UnexpectedEof => truncated(path, format),
+        _ if is_window(&error) => unusual(path, WINDOW),
+        _ => damaged(&error),
     })?;
     let found = match format::recognise(&head) {
         Ok(Format::Raw) => None,
@@ -79,7 +67,7 @@ pub fn stream(path: &Path) -> Result<ImageStream, UnpackError> {
         Err(found) => Some(found.to_owned()),
     };
     if let Some(found) = found {
-        return Err(damaged(format!("there is {found} in it, and no disk image")));
+        return Err(damaged(&format_args!("there is {found} in it, and no disk image")));
     }
     let least = format::least_size(&head);
     Ok(ImageStream {

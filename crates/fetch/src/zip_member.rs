@@ -2,8 +2,6 @@
 
 use std::io::{Read, Seek};
 
-use super::unpack_error::Unusual;
-
 /// The maximum number of members of a zip archive with an image.
 pub const ZIP_MEMBERS: usize = 10_000;
 
@@ -16,9 +14,12 @@ pub struct Member {
     pub index: usize,
 }
 
-/// Returns the image in a zip archive: the largest member called `*.img`. Two of equal size are
-/// refused.
-pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<Member>, Unusual> {
+/// Returns the image in a zip archive: the largest member called `*.img`.
+///
+/// # Errors
+/// Why it is not supported, and what to do: two have the same size, it is behind a password, or
+/// packed with another method than the usual ones of zip.
+pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<Member>, String> {
     let mut largest: Option<Member> = None;
     let mut twin = None;
     for index in 0..archive.len().min(ZIP_MEMBERS) {
@@ -46,20 +47,27 @@ pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result
         )
     };
     if let Some(twin) = twin {
-        return Err(Unusual::Twins(name(archive, image.index), name(archive, twin)));
+        let (one, other) = (name(archive, image.index), name(archive, twin));
+        return Err(format!(
+            "there are two images of the same size in it, {one:?} and {other:?}; unpack the one that is meant, and name it"
+        ));
     }
     if let Ok(member) = archive.by_index_raw(image.index) {
         if member.encrypted() {
-            return Err(Unusual::Password);
+            return Err(
+                "its image is behind a password; unpack it yourself, and name the .img that comes of it".into(),
+            );
         }
         let method = member.compression();
         if ![zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated].contains(&method) {
             let number = method_number(method);
-            return Err(Unusual::Method(
-                match METHODS.iter().find(|(known, _)| *known == number) {
-                    Some((_, name)) => (*name).to_owned(),
-                    None => format!("method {number}"),
-                },
+            let method = match METHODS.iter().find(|(known, _)| *known == number) {
+                Some((_, name)) => (*name).to_owned(),
+                None => format!("method {number}"),
+            };
+            return Err(format!(
+                "its image is packed with {method}, which is not unpacked here; unpack it with 7-Zip (`7z x FILE`) or Windows' Explorer, \
+                 and name the .img that comes of it"
             ));
         }
     }

@@ -46,8 +46,8 @@ pub enum BootError {
         source: Error,
     },
     /// A packed image cannot be unpacked.
-    #[error(transparent)]
-    Packed(#[from] kraken_fetch::UnpackError),
+    #[error("{0}")]
+    Packed(#[from] Error),
     /// No fallback kernel can be fetched.
     #[error("fetching a kernel for `virt`, since that of {} has no drivers for it: {source}; a board needs none (--machine raspi3b, or raspi2b for a 32-bit image)", image.display())]
     FallbackKernel {

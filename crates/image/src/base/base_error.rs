@@ -1,33 +1,25 @@
 //! Why there is no base: all errors of this module.
 
+use std::io;
+
 use super::catalogue::CatalogueError;
 use super::debian::DebianError;
 use super::found::Base;
-use kraken_fetch::AddressError;
-use kraken_fetch::CacheError;
 use kraken_fetch::FetchError;
-use kraken_fetch::UnpackError;
 use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::{Error, Kind};
 
 /// Why there is no base.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
-    /// An address cannot be used.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// The cache, or a file of the user, cannot be used.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
+    /// An address, the cache or a file cannot be used, a download failed, or a packed file cannot
+    /// be unpacked.
+    #[error("{0}")]
+    Source(#[from] Error),
     /// The catalogue cannot be used.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
-    /// A download failed.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// A packed file cannot be unpacked.
-    #[error(transparent)]
-    Unpack(#[from] UnpackError),
     /// The Debian base cannot be composed.
     #[error(transparent)]
     Debian(#[from] DebianError),
@@ -69,13 +61,11 @@ fn found(download: &Option<Sha256Hash>, raw: &Sha256Hash) -> String {
 impl BaseError {
     /// Returns whether the work was stopped on request, rather than failed.
     pub fn is_interrupted(&self) -> bool {
-        matches!(
-            self,
-            Self::Interrupted(_)
-                | Self::Cache(CacheError::Interrupted(_))
-                | Self::Fetch(FetchError::Interrupted(_))
-                | Self::Unpack(UnpackError::Interrupted(_))
-        )
+        match self {
+            Self::Interrupted(_) => true,
+            Self::Source(error) => error.is_interrupted(),
+            _ => false,
+        }
     }
 }
 
@@ -90,8 +80,17 @@ pub(super) fn wrong_hash(base: &Base, expected: Sha256Hash) -> BaseError {
 
 /// Returns whether the error does not mean that the downloaded file is wrong.
 pub(super) fn is_about_this_machine(error: &BaseError) -> bool {
-    matches!(
-        error,
-        BaseError::Cache(_) | BaseError::Unpack(UnpackError::Io { .. } | UnpackError::NoSpace { .. })
-    )
+    // What the system reports, too little room, and another program that changes a file.
+    matches!(error, BaseError::Source(error)
+        if error.downcast_ref::<io::Error>().is_some() || matches!(error.kind(), Kind::Full | Kind::Conflict))
+}
+
+/// Returns whether the error means that the image is another one than the announced or requested
+/// one.
+pub(super) fn is_another_image(error: &BaseError) -> bool {
+    match error {
+        BaseError::WrongHash { .. } => true,
+        BaseError::Source(error) => matches!(error.downcast_ref::<FetchError>(), Some(FetchError::WrongSize { .. })),
+        _ => false,
+    }
 }

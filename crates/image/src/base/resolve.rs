@@ -8,16 +8,16 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::base_error::{BaseError, is_about_this_machine, wrong_hash};
+use super::base_error::{BaseError, is_about_this_machine, is_another_image, wrong_hash};
 use super::catalogue::{self, DEFAULT_CATALOGUE, Entry};
 use super::debian::{self, Release};
 use super::found::Base;
 use kraken_fetch::address::{self, shown};
-use kraken_fetch::cache::{self, Cache, CacheError};
+use kraken_fetch::cache::{self, Cache};
 use kraken_fetch::download::{self, RetryPolicy, Wanted};
 use kraken_fetch::http::Client;
-use kraken_fetch::{Format, Limits, Options, Packed, RawFile, UnpackError, prune};
-use kraken_foundation::{Job, Sha256Hash};
+use kraken_fetch::{Format, Limits, Options, Packed, RawFile, prune};
+use kraken_foundation::{Context, Job, Sha256Hash};
 use kraken_spec::{BaseRef, Image};
 
 /// Obtains the base that `image` names.
@@ -181,8 +181,7 @@ impl Work<'_> {
                 Ok(None) => {}
                 // The cached file from that address has another hash; it may have been replaced
                 // there since.
-                Err(BaseError::WrongHash { .. } | BaseError::Unpack(UnpackError::WrongSize { .. }))
-                    if !self.options.offline => {}
+                Err(error) if !self.options.offline && is_another_image(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -286,14 +285,11 @@ impl Work<'_> {
         // through a symbolic link.
         let temporary = self.cache.raw_temporary(&key);
         match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(CacheError::io("removing", &temporary)(error).into());
-            }
-            _ => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.doing("removing", &temporary)?,
         }
-        let target = File::create_new(&temporary).map_err(CacheError::io("creating", &temporary))?;
-        let temporary =
-            tempfile::TempPath::try_from_path(&temporary).map_err(CacheError::io("creating", &temporary))?;
+        let target = File::create_new(&temporary).doing("creating", &temporary)?;
+        let temporary = tempfile::TempPath::try_from_path(&temporary).doing("creating", &temporary)?;
         let limits = Limits {
             exact: announced.raw_size,
             most: self.options.most,
@@ -311,7 +307,8 @@ impl Work<'_> {
         drop(target);
         temporary
             .persist(&path)
-            .map_err(|error| CacheError::io("naming", &path)(error.error))?;
+            .map_err(|error| error.error)
+            .doing("naming", &path)?;
         self.cache.remember_hash(&path, &unpacked.sha256)?;
         let contents = Contents {
             raw_sha256: base.raw_sha256,

@@ -20,7 +20,7 @@ use kraken_debian::deb;
 use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, load_available, resolve};
 use kraken_debian::{LocalDeb, Pick, PickFrom, Request, RequestedPackage};
 use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
-use kraken_fetch::{DownloadError, Downloads};
+use kraken_fetch::Downloads;
 use kraken_foundation::Sha256Hash;
 use kraken_spec::Cluster;
 
@@ -51,7 +51,7 @@ pub struct ObtainRequest<'a> {
 /// package file.
 fn package_spec(
     cluster: &Cluster,
-    hash: impl Fn(&Path) -> Result<Sha256Hash, DownloadError>,
+    hash: impl Fn(&Path) -> kraken_foundation::Result<Sha256Hash>,
 ) -> Result<Option<PackageSpec>, PackagesError> {
     let mut debs = Vec::new();
     for deb in &cluster.system.debs {

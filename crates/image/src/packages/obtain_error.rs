@@ -6,7 +6,7 @@ use super::lock::LockError;
 use kraken_debian::FetchFailed;
 use kraken_debian::deb::DebError;
 use kraken_debian::{ArchiveError, ImageError, OpenPgpError, ResolveError, UnpackError};
-use kraken_fetch::DownloadError;
+use kraken_foundation::Error;
 use kraken_foundation::interrupt::Interrupted;
 
 /// Why packages could not be obtained.
@@ -17,7 +17,7 @@ pub enum PackagesError {
     Lock(#[from] LockError),
     /// The network or the cache failed.
     #[error(transparent)]
-    Download(#[from] DownloadError),
+    Download(#[from] Error),
     /// The network or the cache failed.
     #[error(transparent)]
     Fetch(#[from] FetchFailed),

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use url::Url;
 
 use kraken_debian::{Fetch, FetchFailed};
-use kraken_fetch::{DownloadError, Downloads, FetchError};
-use kraken_foundation::Sha256Hash;
+use kraken_fetch::{Downloads, FetchError};
+use kraken_foundation::{Error, Sha256Hash};
 
 /// The source of an archive's files.
 pub(super) struct Store<'a> {
@@ -40,10 +40,10 @@ impl<'a> Store<'a> {
     }
 }
 
-fn failed(error: DownloadError) -> FetchFailed {
-    match error {
-        DownloadError::Fetch(FetchError::Status { status: 404 | 410, .. }) => FetchFailed::missing(error),
-        error => FetchFailed::new(error),
+fn failed(error: Error) -> FetchFailed {
+    match FetchError::is_missing(&error) {
+        true => FetchFailed::missing(error),
+        false => FetchFailed::new(error),
     }
 }
 
