@@ -8,15 +8,15 @@ use std::path::Path;
 
 use kraken_debian::openpgp::{self, Keyring};
 use kraken_debian::{
-    Architectures, Archive, Fetch, FetchFailed, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError,
-    Source, load, load_available, resolve,
+    Architectures, Archive, Fetch, ImageState, LocalDeb, PickFrom, Request, Resolution, ResolveError, Source, load,
+    load_available, resolve,
 };
 use kraken_disk::MemoryTree;
 use kraken_fetch::{Downloads, Options};
 use kraken_flash::packages::{Single, singles};
-use kraken_foundation::Job;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
+use kraken_foundation::{Error, Job, Kind};
 use testkit::archive::{Builder, DAY, Damage, TestArchive, make_deb, now};
 use testkit::web::Web;
 
@@ -291,18 +291,19 @@ fn a_deb_at_hand_is_taken_whatever_the_archive_has() {
 struct Without<'a>(&'a Web, &'a str);
 
 impl Fetch for Without<'_> {
-    fn text(&self, url: &url::Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
+    fn text(&self, url: &url::Url, most: u64) -> kraken_foundation::Result<Option<Vec<u8>>> {
         match url.path().contains(self.1) {
-            true => Err(FetchFailed::new(format!("fetching {url}: gone"))),
+            true => Err(Error::new(Kind::Network, format!("fetching {url}: gone"))),
             false => self.0.text(url, most),
         }
     }
 
-    fn file(&self, url: &url::Url, size: u64, sha256: &Sha256Hash) -> Result<std::path::PathBuf, FetchFailed> {
+    fn file(&self, url: &url::Url, size: u64, sha256: &Sha256Hash) -> kraken_foundation::Result<std::path::PathBuf> {
         match url.path().contains(self.1) {
-            true => Err(FetchFailed::new(format!(
-                "fetching {url}: it has 1 bytes, 2 were announced"
-            ))),
+            true => Err(Error::new(
+                Kind::Damaged,
+                format!("fetching {url}: it has 1 bytes, 2 were announced"),
+            )),
             false => self.0.file(url, size, sha256),
         }
     }

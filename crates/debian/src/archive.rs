@@ -1,6 +1,7 @@
 //! Signed archives: InRelease is verified by its signature and dates, Packages by the hash that
 //! InRelease signs, and only then read.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
@@ -9,13 +10,12 @@ use liblzma::stream::{CONCATENATED, Stream};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::archive_error::ArchiveError;
 use super::fetch::Fetch;
 use super::index::Index;
 use super::openpgp::{Keyring, verify};
 use super::release::{Listed, Release};
 use super::sources::{SignedBy, Source, with_slash};
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Context, Error, Kind, Result, Sha256Hash};
 
 /// The maximum size of an InRelease (bytes): Debian's have some hundred kilobytes.
 const MOST_RELEASE: u64 = 32 << 20;
@@ -84,7 +84,7 @@ impl Archive {
         source: &Source,
         fetch: &dyn Fetch,
         architectures: Architectures<'_>,
-    ) -> Result<Self, ArchiveError> {
+    ) -> Result<Self> {
         let all = [architectures.needed, architectures.welcome].concat();
         for (component, architecture) in wanted(source, &self.release, &all) {
             let known = |p: &Part| p.component == component && p.architecture == architecture;
@@ -133,31 +133,29 @@ fn wanted(source: &Source, release: &Release, architectures: &[&str]) -> Vec<(St
     source.components.iter().flat_map(of).collect()
 }
 
-/// Fetches and verifies InRelease.
-pub(super) fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archive, ArchiveError> {
-    let url = with_slash(source.url.clone());
-    let release_url = at(&folder(&url, source), "InRelease");
-    let shown = release_url.to_string();
-    let bytes = fetch.text(&release_url, MOST_RELEASE).map_err(ArchiveError::Fetch)?;
-    let bytes = bytes.ok_or_else(|| ArchiveError::NoRelease {
-        url: shown.clone(),
-        named_in: source.named_in.clone(),
+/// Fetches InRelease; `None` when there is none.
+pub(super) fn fetch_release(source: &Source, fetch: &dyn Fetch) -> Result<Option<Vec<u8>>> {
+    fetch.text(&release_url(source), MOST_RELEASE)
+}
+
+/// Verifies InRelease; `bytes` is what [`fetch_release`] returned.
+pub(super) fn open(source: &Source, bytes: Option<Vec<u8>>, now: u64) -> Result<Archive> {
+    let (shown, named_in) = (release_url(source), &source.named_in);
+    let bytes = bytes.ok_or_else(|| {
+        let text = format!("there is no {shown}: check the address and the suite in {named_in}, or the mirror");
+        Error::new(Kind::NotFound, text)
     })?;
     let (keys, warnings) = keyring(source)?;
-    let signed = verify(&bytes, &keys, &source.keys.fingerprints, now).map_err(|error| ArchiveError::Signature {
-        url: shown.clone(),
-        named_in: source.named_in.clone(),
-        source: error,
+    let signed = verify(&bytes, &keys, &source.keys.fingerprints, now).map_err(|error| {
+        let text = format!("{shown} is not used: {error}; check the mirror, and the key that {named_in} names");
+        error.context(text)
     })?;
-    let refused = |source| ArchiveError::Release {
-        url: shown.clone(),
-        source,
-    };
-    let release = Release::parse(&signed.text).map_err(refused)?;
+    let not_used = || format!("{shown} is not used");
+    let release = Release::parse(&signed.text).quoted(not_used)?;
     let asked = if source.is_flat() { "" } else { source.suite.as_str() };
-    release.check(asked, now).map_err(refused)?;
+    release.check(asked, now).quoted(not_used)?;
     Ok(Archive {
-        url,
+        url: with_slash(source.url.clone()),
         suite: source.suite.clone(),
         release,
         signed_by: signed.fingerprint,
@@ -171,7 +169,7 @@ pub(super) fn open(source: &Source, fetch: &dyn Fetch, now: u64) -> Result<Archi
 /// Returns the keys that may sign for a source, and notes on ignored files. A file among those that
 /// apt trusts for all archives that is not a key is ignored with a warning, as in apt, since other
 /// files there may hold the right one. A file that the source itself names must be a key.
-fn keyring(source: &Source) -> Result<(Keyring, Vec<String>), ArchiveError> {
+fn keyring(source: &Source) -> Result<(Keyring, Vec<String>)> {
     let (mut keys, mut warnings) = (Keyring::default(), Vec::new());
     let for_all = |name: &str| name == "/etc/apt/trusted.gpg" || name.starts_with("/etc/apt/trusted.gpg.d/");
     for file in &source.keys.files {
@@ -179,14 +177,15 @@ fn keyring(source: &Source) -> Result<(Keyring, Vec<String>), ArchiveError> {
             continue;
         };
         if source.keys.files.len() == 1 || !for_all(&file.name) {
-            return Err(ArchiveError::Key {
-                file: file.name.clone(),
-                source: error,
-            });
+            return Err(error).quoted(|| format!("reading the key file {}", file.name));
         }
         warnings.push(format!("the key file {} of the image is ignored: {error}", file.name));
     }
     Ok((keys, warnings))
+}
+
+fn release_url(source: &Source) -> Url {
+    at(&folder(&with_slash(source.url.clone()), source), "InRelease")
 }
 
 /// Returns the address of the folder of InRelease.
@@ -226,7 +225,7 @@ impl Archive {
 
     /// Returns the index of a component and architecture; `None` when the archive does not list
     /// one.
-    fn index(&self, fetch: &dyn Fetch, component: &str, arch: &str) -> Result<Option<Index>, ArchiveError> {
+    fn index(&self, fetch: &dyn Fetch, component: &str, arch: &str) -> Result<Option<Index>> {
         let (folder, plain) = match component {
             "" => (String::new(), "Packages".to_owned()),
             _ => {
@@ -243,20 +242,21 @@ impl Archive {
             };
             let url = at(&self.folder(), &path);
             if listed.size > MOST_INDEX {
-                return Err(ArchiveError::TooLarge { url: url.to_string() });
+                let text = format!("{url} is not used: it is larger than 1 GiB");
+                return Err(Error::new(Kind::Unsupported, text));
             }
             let by_hash = format!("{folder}by-hash/SHA256/{}", listed.sha256);
             let places = [self.release.by_hash.then(|| at(&self.folder(), &by_hash)), Some(url)];
             for url in places.into_iter().flatten() {
                 match fetch.file(&url, listed.size, &listed.sha256) {
                     Ok(path) => return read(&url, &path, listed, packing, unpacked).map(Some),
-                    Err(error) if error.missing => missing = Some(error),
-                    Err(error) => return Err(ArchiveError::Fetch(error)),
+                    Err(error) if error.kind() == Kind::NotFound => missing = Some(error),
+                    Err(error) => return Err(error),
                 }
             }
         }
         match missing {
-            Some(error) => Err(ArchiveError::Fetch(error)),
+            Some(error) => Err(error),
             None => Ok(None),
         }
     }
@@ -264,15 +264,8 @@ impl Archive {
 
 /// Verifies a file by its hash, unpacks it, and reads it. The unpacked bytes are verified, too,
 /// where the Release file lists them.
-fn read(
-    url: &Url,
-    path: &Path,
-    listed: Listed,
-    packing: Packing,
-    plain: Option<Listed>,
-) -> Result<Index, ArchiveError> {
-    let url = url.to_string();
-    let bytes = whole(path, listed).map_err(|why| ArchiveError::WrongFile { url: url.clone(), why })?;
+fn read(url: &Url, path: &Path, listed: Listed, packing: Packing, plain: Option<Listed>) -> Result<Index> {
+    let bytes = whole(path, listed).map_err(|why| wrong_file(url, &why))?;
     let most = plain.map_or(MOST_INDEX, |plain| plain.size);
     let bytes = Cursor::new(bytes);
     let input: Box<dyn Read> = match packing {
@@ -280,10 +273,7 @@ fn read(
         Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
         Packing::Xz => {
             let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED);
-            let stream = stream.map_err(|error| ArchiveError::Damaged {
-                url: url.clone(),
-                why: error.to_string(),
-            })?;
+            let stream = stream.map_err(|error| damaged(url, &error))?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(bytes, stream))
         }
     };
@@ -293,22 +283,35 @@ fn read(
         length: 0,
         hasher: Sha256::new(),
     };
-    let index = Index::read(BufReader::with_capacity(1 << 18, &mut capped)).map_err(|error| match error {
-        super::index::IndexError::Read(error) => ArchiveError::Damaged {
-            url: url.clone(),
-            why: error.to_string(),
-        },
-        source => ArchiveError::Index {
-            url: url.clone(),
-            source,
-        },
+    let index = Index::read(BufReader::with_capacity(1 << 18, &mut capped)).map_err(|error| {
+        match error.downcast_ref::<std::io::Error>() {
+            Some(error) => damaged(url, error),
+            None => {
+                let text = format!("reading {url}: {error}; the archive publishes an index that cannot be read");
+                error.context(text)
+            }
+        }
     })?;
     let found = Sha256Hash::from(capped.hasher.finalize());
     if plain.is_some_and(|plain| plain.size != capped.length || plain.sha256 != found) {
-        let why = "it unpacks to another file than the one that was signed".to_owned();
-        return Err(ArchiveError::WrongFile { url, why });
+        let why = "it unpacks to another file than the one that was signed";
+        return Err(wrong_file(url, why));
     }
     Ok(index)
+}
+
+/// The file is not the one that was signed.
+fn wrong_file(url: &Url, why: &str) -> Error {
+    let text = format!(
+        "{url} is not used: {why}; the mirror may be in the middle of an update: try again later, or take another"
+    );
+    Error::new(Kind::Damaged, text)
+}
+
+/// The file cannot be unpacked.
+fn damaged(url: &Url, why: &dyn Display) -> Error {
+    let text = format!("unpacking {url}: {why}; the archive publishes a damaged file: take another mirror");
+    Error::new(Kind::Damaged, text)
 }
 
 fn whole(path: &Path, listed: Listed) -> Result<Vec<u8>, String> {

@@ -4,15 +4,7 @@
 //! Nothing is copied: an index has tens of megabytes, and dpkg's status must be written back with
 //! the bytes that were read.
 
-/// Why a text is not in this format.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {why}")]
-pub struct ControlError {
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub why: &'static str,
-}
+use kraken_foundation::{Error, Kind, Result};
 
 /// One paragraph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,21 +67,20 @@ pub fn paragraphs_with_comments(text: &str) -> Paragraphs<'_> {
 /// Returns the only paragraph of a text.
 ///
 /// # Errors
-/// [`ControlError`], also when there is none, or more than one.
-pub fn single(text: &str) -> Result<Paragraph<'_>, ControlError> {
+/// When it is not in this format, or has no paragraph or more than one.
+pub fn single(text: &str) -> Result<Paragraph<'_>> {
     let mut all = paragraphs(text);
-    let first = all.next().unwrap_or(Err(ControlError {
-        line: 1,
-        why: "there is no field",
-    }))?;
+    let first = all.next().unwrap_or_else(|| Err(bad_line(1, "there is no field")))?;
     match all.next() {
         None => Ok(first),
         Some(Err(error)) => Err(error),
-        Some(Ok(_)) => Err(ControlError {
-            line: all.line,
-            why: "there is more than one paragraph",
-        }),
+        Some(Ok(_)) => Err(bad_line(all.line, "there is more than one paragraph")),
     }
+}
+
+/// A line, numbered from 1, is not in this format.
+fn bad_line(line: usize, why: &str) -> Error {
+    Error::new(Kind::Damaged, format!("line {line}: {why}"))
 }
 
 impl<'a> Paragraphs<'a> {
@@ -104,12 +95,12 @@ impl<'a> Paragraphs<'a> {
         Some((rest[..length].trim_end_matches(['\n', '\r']), start, self.at))
     }
 
-    fn fail(&mut self, why: &'static str) -> ControlError {
+    fn fail(&mut self, why: &str) -> Error {
         self.at = self.text.len();
-        ControlError { line: self.line, why }
+        bad_line(self.line, why)
     }
 
-    fn paragraph(&mut self) -> Result<Option<Paragraph<'a>>, ControlError> {
+    fn paragraph(&mut self) -> Result<Option<Paragraph<'a>>> {
         let mut fields: Vec<(&'a str, &'a str)> = Vec::new();
         // Where the value of the last field begins, and where it ends so far.
         let (mut value_start, mut first, mut end) = (0, None, 0);
@@ -154,7 +145,7 @@ impl<'a> Paragraphs<'a> {
 }
 
 impl<'a> Iterator for Paragraphs<'a> {
-    type Item = Result<Paragraph<'a>, ControlError>;
+    type Item = Result<Paragraph<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.paragraph().transpose()
@@ -200,7 +191,8 @@ mod tests {
             ("A: b\n\n\u{e9}: c\n", 3),
         ] {
             let error = paragraphs(text).find_map(Result::err).unwrap();
-            assert_eq!(error.line, line, "{text:?}: {error}");
+            let is_named = error.to_string().starts_with(&format!("line {line}: "));
+            assert!(is_named && error.kind() == Kind::Damaged, "{text:?}: {error}");
         }
         assert!(single("A: b\n\nC: d\n").is_err());
         assert!(single("\n").is_err());

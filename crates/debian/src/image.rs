@@ -2,13 +2,14 @@
 //! that apt trusts with their keys, and its pins.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Display;
 
-use super::control::{ControlError, paragraphs};
-use super::index::{Entry, Index, IndexBuilder, IndexError};
+use super::control::paragraphs;
+use super::index::{Entry, Index, IndexBuilder};
 use super::pins::{self, Pin};
 use super::sources::{self, KeyFile, Source};
 use kraken_disk::{FileTree, real_path};
-use kraken_foundation::Result;
+use kraken_foundation::{Error, Kind, Result};
 
 /// The maximum size of dpkg's status (bytes); that of a large desktop has some ten megabytes.
 const MOST_STATUS: u64 = 256 << 20;
@@ -17,49 +18,6 @@ const MOST_STATUS: u64 = 256 << 20;
 const MOST_CONFIG: u64 = 16 << 20;
 
 const STATUS: &str = "/var/lib/dpkg/status";
-
-/// Why packages cannot be added to an image.
-#[derive(Debug, thiserror::Error)]
-pub enum ImageError {
-    /// Its file system is damaged.
-    #[error(transparent)]
-    Tree(#[from] kraken_foundation::Error),
-    /// There is no dpkg.
-    #[error(
-        "the image has no {STATUS}: packages can be put only into images of Debian, Raspberry Pi OS and their like"
-    )]
-    NoDpkg,
-    /// dpkg's status cannot be read.
-    #[error("reading {STATUS} of the image: {0}; the image is damaged: take another base")]
-    Status(IndexError),
-    /// A paragraph of it has an impossible Status.
-    #[error(
-        "reading {STATUS} of the image: the package {package} has the status `{status}`; the image is damaged: take another base"
-    )]
-    BadStatus {
-        /// The package.
-        package: String,
-        /// The value in the file.
-        status: String,
-    },
-    /// A package in it is only half installed.
-    #[error(
-        "the image has packages that are not configured: {}; it was not finished, or has been baked already: take a base as it was published",
-        packages.join(", ")
-    )]
-    NotConfigured {
-        /// Their names and states.
-        packages: Vec<String>,
-    },
-    /// A file of apt's configuration cannot be used.
-    #[error("reading {file} of the image: {why}")]
-    Config {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        why: String,
-    },
-}
 
 /// The state of an image.
 #[derive(Clone, Debug, Default)]
@@ -83,17 +41,20 @@ impl ImageState {
     /// leads out of the tree.
     ///
     /// # Errors
-    /// [`ImageError`].
-    pub fn read(root: &dyn FileTree) -> Result<Self, ImageError> {
+    /// When a file cannot be read or used, there is no dpkg, or packages are not configured.
+    pub fn read(root: &dyn FileTree) -> Result<Self> {
         let (mut image, unfinished) = Self::read_archives(root)?;
         if !unfinished.is_empty() {
-            return Err(ImageError::NotConfigured { packages: unfinished });
+            let text = format!(
+                "the image has packages that are not configured: {}; it was not finished, or has been baked already: take a base as it was published",
+                unfinished.join(", ")
+            );
+            return Err(Error::new(Kind::Unsupported, text));
         }
         for file in config_files(root, "/etc/apt/preferences", "/etc/apt/preferences.d", &["", ".pref"])? {
             let text = text(root, &file, MOST_CONFIG)?.unwrap_or_default();
-            image
-                .pins
-                .extend(pins::pins(&text).map_err(|why| ImageError::Config { file, why })?);
+            let read = pins::pins(&text).map_err(|why| bad_config(&file, &why))?;
+            image.pins.extend(read);
         }
         Ok(image)
     }
@@ -102,10 +63,10 @@ impl ImageState {
     /// are not configured, which keep it from being a base.
     ///
     /// # Errors
-    /// [`ImageError`].
-    pub fn read_archives(root: &dyn FileTree) -> Result<(Self, Vec<String>), ImageError> {
+    /// When a file cannot be read or used, or there is no dpkg.
+    pub fn read_archives(root: &dyn FileTree) -> Result<(Self, Vec<String>)> {
         let mut image = Self::default();
-        let status = text(root, STATUS, MOST_STATUS)?.ok_or(ImageError::NoDpkg)?;
+        let status = text(root, STATUS, MOST_STATUS)?.ok_or_else(no_dpkg)?;
         let unfinished = image.read_status(&status)?;
         image.read_architectures(root)?;
         image.read_sources(root)?;
@@ -125,12 +86,12 @@ impl ImageState {
     }
 
     /// Returns the packages that are not configured.
-    fn read_status(&mut self, text: &str) -> Result<Vec<String>, ImageError> {
+    fn read_status(&mut self, text: &str) -> Result<Vec<String>> {
         let mut builder = IndexBuilder::default();
         let mut unfinished = Vec::new();
         let mut place = 0;
         for paragraph in paragraphs(text) {
-            let paragraph = paragraph.map_err(status_error)?;
+            let paragraph = paragraph.map_err(|error| bad_status(format_args!("paragraph 1: {error}")))?;
             let package = paragraph.get("Package").unwrap_or_default().to_owned();
             let status = paragraph.get("Status").unwrap_or_default();
             let words: Vec<&str> = status.split_whitespace().collect();
@@ -140,13 +101,14 @@ impl ImageState {
                         self.held.insert(place);
                     }
                     place += 1;
-                    builder.add(&paragraph, false).map_err(ImageError::Status)?;
+                    builder.add(&paragraph, false).map_err(bad_status)?;
                 }
                 [_, "ok", "config-files" | "not-installed"] => {}
                 [_, "ok" | "reinstreq", state] => unfinished.push(format!("{package} ({state})")),
                 _ => {
-                    let status = status.to_owned();
-                    return Err(ImageError::BadStatus { package, status });
+                    return Err(bad_status(format_args!(
+                        "the package {package} has the status `{status}`"
+                    )));
                 }
             }
         }
@@ -154,11 +116,11 @@ impl ImageState {
         Ok(unfinished)
     }
 
-    fn read_architectures(&mut self, root: &dyn FileTree) -> Result<(), ImageError> {
+    fn read_architectures(&mut self, root: &dyn FileTree) -> Result<()> {
         let dpkg = self
             .installed()
             .find(|entry| entry.name() == "dpkg")
-            .ok_or(ImageError::NoDpkg)?;
+            .ok_or_else(no_dpkg)?;
         self.architecture = dpkg.architecture().to_owned();
         let list = text(root, "/var/lib/dpkg/arch", MOST_CONFIG)?.unwrap_or_default();
         let foreign = list
@@ -169,7 +131,7 @@ impl ImageState {
         Ok(())
     }
 
-    fn read_sources(&mut self, root: &dyn FileTree) -> Result<(), ImageError> {
+    fn read_sources(&mut self, root: &dyn FileTree) -> Result<()> {
         let endings = [".list", ".sources"];
         for file in config_files(root, "/etc/apt/sources.list", "/etc/apt/sources.list.d", &endings)? {
             let text = text(root, &file, MOST_CONFIG)?.unwrap_or_default();
@@ -177,7 +139,7 @@ impl ImageState {
                 true => sources::paragraphs(&text, &file, &self.architecture),
                 false => sources::one_line(&text, &file, &self.architecture),
             };
-            let mut read = read.map_err(|why| ImageError::Config { file, why })?;
+            let mut read = read.map_err(|why| bad_config(&file, &why))?;
             self.sources.append(&mut read.sources);
             self.notes.append(&mut read.notes);
         }
@@ -186,7 +148,7 @@ impl ImageState {
 
     /// Reads the key files that the sources name; where they name none, those that apt trusts for
     /// all archives.
-    fn read_keys(&mut self, root: &dyn FileTree) -> Result<(), ImageError> {
+    fn read_keys(&mut self, root: &dyn FileTree) -> Result<()> {
         let mut cache: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
         let mut common = None;
         for source in &mut self.sources {
@@ -215,8 +177,7 @@ impl ImageState {
                 file.bytes = cache.get(&file.name).cloned().flatten();
                 if file.bytes.is_none() {
                     let why = format!("{} has Signed-By: {}, and there is no such file", source.url, file.name);
-                    let file = source.named_in.clone();
-                    return Err(ImageError::Config { file, why });
+                    return Err(bad_config(&source.named_in, &why));
                 }
             }
         }
@@ -224,8 +185,22 @@ impl ImageState {
     }
 }
 
-fn status_error(source: ControlError) -> ImageError {
-    ImageError::Status(IndexError::Control { number: 1, source })
+fn no_dpkg() -> Error {
+    let text = format!(
+        "the image has no {STATUS}: packages can be put only into images of Debian, Raspberry Pi OS and their like"
+    );
+    Error::new(Kind::Unsupported, text)
+}
+
+/// dpkg's status cannot be read.
+fn bad_status(why: impl Display) -> Error {
+    let text = format!("reading {STATUS} of the image: {why}; the image is damaged: take another base");
+    Error::new(Kind::Damaged, text)
+}
+
+/// A file of apt's configuration cannot be used.
+fn bad_config(file: &str, why: &str) -> Error {
+    Error::new(Kind::Damaged, format!("reading {file} of the image: {why}"))
 }
 
 /// Returns a file and those of the folder beside it, sorted, with one of these endings; `""` is a
@@ -303,7 +278,12 @@ mod tests {
                 .to_string();
             assert!(error.contains(want), "{error}");
         }
-        assert!(matches!(ImageState::read(&MemoryTree::new()), Err(ImageError::NoDpkg)));
+        let error = ImageState::read(&MemoryTree::new()).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            error.kind() == Kind::Unsupported && text.contains("has no /var/lib/dpkg/status"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -4,12 +4,12 @@
 use std::collections::HashSet;
 use std::io::{self, BufRead};
 
-use super::control::{ControlError, Paragraph, single};
+use super::control::{Paragraph, single};
 pub use super::entry::Entry;
 pub use super::record::MultiArch;
 use super::record::{Record, Span};
 use super::relation::names;
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Context, Error, Kind, Result, Sha256Hash};
 
 /// The maximum length of a paragraph, in bytes: the longest of Debian has some tens of thousands.
 const LONGEST_PARAGRAPH: usize = 4 << 20;
@@ -30,40 +30,6 @@ const RELATIONS: [&str; 9] = [
     "Enhances",
     "Provides",
 ];
-
-/// Why an index cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum IndexError {
-    /// A text is not a paragraph.
-    #[error("paragraph {number}: {source}")]
-    Control {
-        /// The number of the paragraph, from 1.
-        number: usize,
-        /// What is wrong.
-        source: ControlError,
-    },
-    /// A paragraph lacks a field, or a field has an impossible value.
-    #[error("paragraph {number}: the field {field} {why}")]
-    Field {
-        /// The number of the paragraph, from 1.
-        number: usize,
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// It is larger than the maximum.
-    #[error("paragraph {number}: {why}")]
-    TooLarge {
-        /// The number of the paragraph, from 1.
-        number: usize,
-        /// What is too large.
-        why: &'static str,
-    },
-    /// It cannot be read to its end.
-    #[error("{0}")]
-    Read(#[from] io::Error),
-}
 
 /// Packages: of a Packages file, of dpkg's status, or of `.deb` files at hand.
 #[derive(Clone, Debug, Default)]
@@ -86,8 +52,9 @@ impl Index {
     /// Reads a Packages file.
     ///
     /// # Errors
-    /// [`IndexError`].
-    pub fn read(mut input: impl BufRead) -> Result<Self, IndexError> {
+    /// When it is too large, cannot be read to its end (an error of the system then), or a
+    /// paragraph is not one of a package; the message numbers the paragraph.
+    pub fn read(mut input: impl BufRead) -> Result<Self> {
         let mut builder = IndexBuilder::default();
         let mut bytes = Vec::new();
         loop {
@@ -132,7 +99,7 @@ impl Index {
 }
 
 /// Reads one paragraph and the empty line after it; returns whether more may follow.
-fn paragraph(input: &mut impl BufRead, bytes: &mut Vec<u8>, number: usize) -> Result<bool, IndexError> {
+fn paragraph(input: &mut impl BufRead, bytes: &mut Vec<u8>, number: usize) -> Result<bool> {
     loop {
         let start = bytes.len();
         let room = (LONGEST_PARAGRAPH - start) as u64 + 1;
@@ -140,8 +107,7 @@ fn paragraph(input: &mut impl BufRead, bytes: &mut Vec<u8>, number: usize) -> Re
             return Ok(false);
         }
         if bytes.len() > LONGEST_PARAGRAPH {
-            let why = "it is longer than 4 MiB";
-            return Err(IndexError::TooLarge { number, why });
+            return Err(bad(number, "it is longer than 4 MiB"));
         }
         if bytes[start..].trim_ascii().is_empty() {
             if start > 0 {
@@ -155,16 +121,16 @@ fn paragraph(input: &mut impl BufRead, bytes: &mut Vec<u8>, number: usize) -> Re
 impl IndexBuilder {
     /// Adds the one paragraph of a text. `file` says whether it must name a file, its size and
     /// hash.
-    pub(super) fn add_text(&mut self, text: &str, file: bool) -> Result<(), IndexError> {
+    pub(super) fn add_text(&mut self, text: &str, file: bool) -> Result<()> {
         let number = self.number + 1;
-        let paragraph = single(text).map_err(|source| IndexError::Control { number, source })?;
+        let paragraph = single(text).quoted(|| format!("paragraph {number}"))?;
         self.add(&paragraph, file)
     }
 
-    pub(super) fn add(&mut self, paragraph: &Paragraph<'_>, file: bool) -> Result<(), IndexError> {
+    pub(super) fn add(&mut self, paragraph: &Paragraph<'_>, file: bool) -> Result<()> {
         self.number += 1;
         let number = self.number;
-        let field_error = |field, why| IndexError::Field { number, field, why };
+        let field_error = |field: &str, why: &str| bad(number, &format!("the field {field} {why}"));
         let needed = |field: &'static str| match paragraph.get(field) {
             Some(value) if !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic()) => Ok(value),
             Some(_) => Err(field_error(field, "has no value that it could have")),
@@ -207,7 +173,7 @@ impl IndexBuilder {
         Ok(())
     }
 
-    fn add_relations(&mut self, record: &mut Record, paragraph: &Paragraph<'_>) -> Result<(), IndexError> {
+    fn add_relations(&mut self, record: &mut Record, paragraph: &Paragraph<'_>) -> Result<()> {
         let value = |field| paragraph.get(field).unwrap_or_default();
         self.mention(value("Package"))?;
         for field in RELATIONS {
@@ -232,7 +198,7 @@ impl IndexBuilder {
         self.index
     }
 
-    fn mention(&mut self, name: &str) -> Result<(), IndexError> {
+    fn mention(&mut self, name: &str) -> Result<()> {
         if self.seen.contains(name) {
             return Ok(());
         }
@@ -242,19 +208,20 @@ impl IndexBuilder {
         Ok(())
     }
 
-    fn keep(&mut self, value: &str) -> Result<Span, IndexError> {
+    fn keep(&mut self, value: &str) -> Result<Span> {
         let start = self.index.text.len();
         if value.len() > MOST_TEXT - start.min(MOST_TEXT) {
-            let why = "the index is larger than 2 GiB";
-            return Err(IndexError::TooLarge {
-                number: self.number,
-                why,
-            });
+            return Err(bad(self.number, "the index is larger than 2 GiB"));
         }
         self.index.text.push_str(value);
         let (start, end) = (start as u32, self.index.text.len() as u32);
         Ok(Span { start, end })
     }
+}
+
+/// A paragraph, numbered from 1, is not one of a package, or too large.
+fn bad(number: usize, why: &str) -> Error {
+    Error::new(Kind::Damaged, format!("paragraph {number}: {why}"))
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@
 )]
 
 mod archive;
-mod archive_error;
 pub mod control;
 pub mod deb;
 mod entry;
@@ -45,12 +44,10 @@ mod unpack;
 pub mod version;
 
 pub use archive::{Architectures, Archive, Part};
-pub use archive_error::ArchiveError;
-pub use fetch::{Fetch, FetchFailed};
-pub use image::{ImageError, ImageState};
+pub use fetch::Fetch;
+pub use image::ImageState;
 pub use load::{FailedArchive, Loaded, load, load_available};
-pub use openpgp::OpenPgpError;
 pub use pick::{LocalDeb, Pick, PickFrom, Request, RequestedPackage, Resolution};
 pub use resolve::{ResolveError, resolve};
 pub use sources::{KeyFile, SignedBy, Source};
-pub use unpack::{DryRun, PathFilter, Preinst, UnpackError, Unpacked, unpack};
+pub use unpack::{DryRun, PathFilter, Preinst, Unpacked, unpack};

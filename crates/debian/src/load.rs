@@ -1,9 +1,9 @@
 //! Reads all named archives, and separates those that can be used from those that cannot.
 
-use super::archive::{Architectures, Archive, open};
-use super::archive_error::ArchiveError;
-use super::fetch::{Fetch, FetchFailed};
+use super::archive::{Architectures, Archive, fetch_release, open};
+use super::fetch::Fetch;
 use super::sources::{Source, with_slash};
+use kraken_foundation::{Error, Kind, Result};
 
 /// The archives that were read.
 #[derive(Debug, Default)]
@@ -23,20 +23,15 @@ pub struct FailedArchive {
     /// Where it is named.
     pub named_in: String,
     /// Why not.
-    pub error: ArchiveError,
+    pub error: Error,
 }
 
 /// Reads all sources, and returns the verified archives, in their order. `now` is in seconds since
 /// 1970; `architectures` are those of the image.
 ///
 /// # Errors
-/// [`ArchiveError`]: one archive that cannot be verified is enough.
-pub fn load(
-    sources: &[Source],
-    fetch: &dyn Fetch,
-    now: u64,
-    architectures: &[&str],
-) -> Result<Vec<Archive>, ArchiveError> {
+/// When a file of an archive cannot be fetched, verified or read: one archive is enough.
+pub fn load(sources: &[Source], fetch: &dyn Fetch, now: u64, architectures: &[&str]) -> Result<Vec<Archive>> {
     let all = Architectures {
         needed: architectures,
         welcome: &[],
@@ -59,7 +54,7 @@ pub fn load_available(sources: &[Source], fetch: &dyn Fetch, now: u64, architect
         let host = source.url.host_str().unwrap_or_default().to_owned() + &port;
         if silent.contains(&host) {
             let why = format!("{host} did not answer before");
-            let error = ArchiveError::Fetch(FetchFailed::new(why));
+            let error = Error::new(Kind::Network, why);
             loaded.failed.push(FailedArchive::of(source, error));
             continue;
         }
@@ -68,11 +63,13 @@ pub fn load_available(sources: &[Source], fetch: &dyn Fetch, now: u64, architect
         let known = loaded.archives.iter().position(same);
         let opened = match known {
             Some(at) => Ok(loaded.archives.remove(at)),
-            None => open(source, fetch, now).inspect_err(|error| {
-                if matches!(error, ArchiveError::Fetch(failed) if !failed.missing) {
-                    silent.push(host);
-                }
-            }),
+            None => fetch_release(source, fetch)
+                .inspect_err(|error| {
+                    if error.kind() != Kind::NotFound {
+                        silent.push(host);
+                    }
+                })
+                .and_then(|release| open(source, release, now)),
         };
         match opened.and_then(|archive| archive.with_parts(source, fetch, architectures)) {
             Ok(archive) => loaded.archives.insert(known.unwrap_or(loaded.archives.len()), archive),
@@ -83,7 +80,7 @@ pub fn load_available(sources: &[Source], fetch: &dyn Fetch, now: u64, architect
 }
 
 impl FailedArchive {
-    fn of(source: &Source, error: ArchiveError) -> Self {
+    fn of(source: &Source, error: Error) -> Self {
         Self {
             shown: format!("{} {}", source.url, source.suite),
             named_in: source.named_in.clone(),

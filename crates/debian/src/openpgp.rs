@@ -4,6 +4,9 @@
 //! Signatures are checked with rPGP. This module evaluates the certificates (RFC 9580: which of
 //! their keys may sign, until when, revoked or not), at a time that the caller gives.
 
+use std::fmt::Display;
+
+use kraken_foundation::{Error, Kind, Result};
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
@@ -17,29 +20,6 @@ pub(super) const FUTURE_SLACK: u64 = 10;
 const MOST_SIGNATURES: usize = 32;
 
 const BEGIN_KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
-
-/// Why a signed text or a key was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenPgpError {
-    /// Not a text in the cleartext signature framework.
-    #[error("it is no text signed in the clear with OpenPGP: {why}")]
-    NotSigned {
-        /// What the reader reported.
-        why: String,
-    },
-    /// There is a signature, but none of them counts.
-    #[error("no signature on it is good: {}", whys.join("; "))]
-    NotGood {
-        /// One reason for each signature.
-        whys: Vec<String>,
-    },
-    /// Not an OpenPGP certificate.
-    #[error("it is no OpenPGP public key, neither armored nor binary: {why}")]
-    NotAKey {
-        /// What the reader reported.
-        why: String,
-    },
-}
 
 /// A text whose signature is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +41,8 @@ impl Keyring {
     /// or binary.
     ///
     /// # Errors
-    /// [`OpenPgpError::NotAKey`]; nothing was added then.
-    pub fn add(&mut self, bytes: &[u8]) -> Result<(), OpenPgpError> {
+    /// When it is not a key; nothing was added then.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
         self.certificates.extend(certificates(bytes)?);
         Ok(())
     }
@@ -76,8 +56,8 @@ impl Keyring {
 /// Returns the fingerprints of the primary keys in a key file: upper-case hex.
 ///
 /// # Errors
-/// [`OpenPgpError::NotAKey`].
-pub fn fingerprints(bytes: &[u8]) -> Result<Vec<String>, OpenPgpError> {
+/// When it is not a key.
+pub fn fingerprints(bytes: &[u8]) -> Result<Vec<String>> {
     Ok(certificates(bytes)?
         .iter()
         .map(|c| fingerprint(&c.primary_key))
@@ -90,9 +70,12 @@ pub fn fingerprints(bytes: &[u8]) -> Result<Vec<String>, OpenPgpError> {
 /// that key.
 ///
 /// # Errors
-/// [`OpenPgpError`] when it is not signed, or no signature is good.
-pub fn verify(signed: &[u8], keys: &Keyring, only: &[String], now: u64) -> Result<SignedText, OpenPgpError> {
-    let not_signed = |why: &dyn std::fmt::Display| OpenPgpError::NotSigned { why: why.to_string() };
+/// When it is not signed, or no signature is good.
+pub fn verify(signed: &[u8], keys: &Keyring, only: &[String], now: u64) -> Result<SignedText> {
+    let not_signed = |why: &dyn Display| {
+        let text = format!("it is no text signed in the clear with OpenPGP: {why}");
+        Error::new(Kind::Damaged, text)
+    };
     let text = std::str::from_utf8(signed).map_err(|error| not_signed(&error))?;
     let (message, _) = CleartextSignedMessage::from_string(text).map_err(|error| not_signed(&error))?;
     let signed = message.signed_text();
@@ -109,16 +92,22 @@ pub fn verify(signed: &[u8], keys: &Keyring, only: &[String], now: u64) -> Resul
     if whys.is_empty() {
         return Err(not_signed(&"there is no signature in it"));
     }
-    Err(OpenPgpError::NotGood { whys })
+    let text = format!("no signature on it is good: {}", whys.join("; "));
+    Err(Error::new(Kind::Damaged, text))
 }
 
-fn certificates(bytes: &[u8]) -> Result<Vec<SignedPublicKey>, OpenPgpError> {
-    let not_a_key = |why: &dyn std::fmt::Display| OpenPgpError::NotAKey { why: why.to_string() };
+/// It is not an OpenPGP certificate, or not the right one.
+pub(super) fn not_a_key(why: impl Display) -> Error {
+    let text = format!("it is no OpenPGP public key, neither armored nor binary: {why}");
+    Error::new(Kind::Damaged, text)
+}
+
+fn certificates(bytes: &[u8]) -> Result<Vec<SignedPublicKey>> {
     let mut found = Vec::new();
-    let mut read = |block: &[u8]| -> Result<(), OpenPgpError> {
-        let (keys, _) = SignedPublicKey::from_reader_many_buf(block).map_err(|error| not_a_key(&error))?;
+    let mut read = |block: &[u8]| -> Result<()> {
+        let (keys, _) = SignedPublicKey::from_reader_many_buf(block).map_err(not_a_key)?;
         for key in keys {
-            found.push(key.map_err(|error| not_a_key(&error))?);
+            found.push(key.map_err(not_a_key)?);
         }
         Ok(())
     };
@@ -133,7 +122,7 @@ fn certificates(bytes: &[u8]) -> Result<Vec<SignedPublicKey>, OpenPgpError> {
         _ => read(bytes)?,
     }
     if found.is_empty() {
-        return Err(not_a_key(&"there is no key in it"));
+        return Err(not_a_key("there is no key in it"));
     }
     Ok(found)
 }

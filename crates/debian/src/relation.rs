@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use super::version::Version;
+use kraken_foundation::{Error, Kind, Result};
 
 /// How a version must compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,16 +72,6 @@ impl fmt::Display for Relation<'_> {
     }
 }
 
-/// Why a field is not in this grammar.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}`: {why}", short(part))]
-pub struct RelationError {
-    /// The part that is wrong.
-    pub part: String,
-    /// What is wrong with it.
-    pub why: &'static str,
-}
-
 fn short(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{} …", &text[..end]),
@@ -93,8 +84,8 @@ fn short(text: &str) -> String {
 /// are none in an installed system), are left out.
 ///
 /// # Errors
-/// [`RelationError`] names the part that is wrong.
-pub fn relations<'a>(field: &'a str, arch: &str) -> Result<Vec<Vec<Relation<'a>>>, RelationError> {
+/// When a part of it is not in this grammar; the message names the part.
+pub fn relations<'a>(field: &'a str, arch: &str) -> Result<Vec<Vec<Relation<'a>>>> {
     let mut groups = Vec::new();
     for group in field.split(',') {
         if group.trim().is_empty() {
@@ -124,11 +115,8 @@ pub(super) fn names(field: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn relation<'a>(part: &'a str, arch: &str) -> Result<Option<Relation<'a>>, RelationError> {
-    let wrong = |why| RelationError {
-        part: part.to_owned(),
-        why,
-    };
+fn relation<'a>(part: &'a str, arch: &str) -> Result<Option<Relation<'a>>> {
+    let wrong = |why: &str| Error::new(Kind::Damaged, format!("`{}`: {why}", short(part)));
     let end = part.find(|c: char| c.is_whitespace() || "([<".contains(c));
     let (name, mut rest) = part.split_at(end.unwrap_or(part.len()));
     let (name, qualifier) = match name.split_once(':') {

@@ -7,47 +7,9 @@ use std::collections::HashMap;
 
 use jiff::civil;
 
-use super::control::{ControlError, Paragraph, single};
+use super::control::{Paragraph, single};
 use super::openpgp::FUTURE_SLACK;
-use kraken_foundation::Sha256Hash;
-
-/// Why a Release file was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReleaseError {
-    /// It is not a paragraph.
-    #[error("it cannot be read: {0}")]
-    Control(#[from] ControlError),
-    /// A field is missing or has an impossible value.
-    #[error("its field {field} {why}")]
-    Field {
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// Its date lies in the future.
-    #[error("it is dated {date}, which is in the future; check this machine's clock")]
-    Future {
-        /// Its date as written.
-        date: String,
-    },
-    /// It is no longer valid.
-    #[error(
-        "it was valid until {until} and has expired: the mirror is out of date, or somebody shows an old one; check this machine's clock, or take another mirror"
-    )]
-    Expired {
-        /// Its Valid-Until as written.
-        until: String,
-    },
-    /// It is of another suite.
-    #[error("it is of the suite {found}, and {asked} was asked for; check the apt sources and the mirror")]
-    OtherSuite {
-        /// Suite and code name in it.
-        found: String,
-        /// What the source names.
-        asked: String,
-    },
-}
+use kraken_foundation::{Context, Error, Kind, Result, Sha256Hash};
 
 /// A file that a Release file lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,16 +57,13 @@ impl Release {
     /// Reads the signed text.
     ///
     /// # Errors
-    /// [`ReleaseError`].
-    pub fn parse(text: &str) -> Result<Self, ReleaseError> {
-        let paragraph = single(text)?;
+    /// When it is not a paragraph, or a field is missing or has an impossible value.
+    pub fn parse(text: &str) -> Result<Self> {
+        let paragraph = single(text).quoted(|| "it cannot be read")?;
         let value = |field| paragraph.get(field).unwrap_or_default().to_owned();
         let words = |field| value(field).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let yes = |field| value(field) == "yes";
-        let date = date_field(&paragraph, "Date")?.ok_or(ReleaseError::Field {
-            field: "Date",
-            why: "is missing",
-        })?;
+        let date = date_field(&paragraph, "Date")?.ok_or_else(|| bad_field("Date", "is missing"))?;
         Ok(Self {
             origin: value("Origin"),
             label: value("Label"),
@@ -132,20 +91,20 @@ impl Release {
     /// that it is the suite of the source.
     ///
     /// # Errors
-    /// [`ReleaseError`].
-    pub fn check(&self, asked: &str, now: u64) -> Result<(), ReleaseError> {
+    /// When it is dated in the future, has expired, or is of another suite.
+    pub fn check(&self, asked: &str, now: u64) -> Result<()> {
         if self.date > now.saturating_add(FUTURE_SLACK) {
-            return Err(ReleaseError::Future { date: shown(self.date) });
+            return Err(future(&shown(self.date)));
         }
         if let Some(until) = self.valid_until.filter(|until| *until < now) {
-            return Err(ReleaseError::Expired { until: shown(until) });
+            return Err(expired(&shown(until)));
         }
         self.check_suite(asked)
     }
 
     /// Checks the suite. A source may name the suite or the code name, either with more behind a
     /// slash (`trixie/updates`), or nothing (`./`).
-    fn check_suite(&self, asked: &str) -> Result<(), ReleaseError> {
+    fn check_suite(&self, asked: &str) -> Result<()> {
         let asked = asked.trim_end_matches('/');
         if (self.suite.is_empty() && self.codename.is_empty()) || asked.is_empty() || asked.starts_with('.') {
             return Ok(());
@@ -157,10 +116,11 @@ impl Release {
         {
             return Ok(());
         }
-        Err(ReleaseError::OtherSuite {
-            found: format!("{} (code name {})", self.suite, self.codename),
-            asked: asked.to_owned(),
-        })
+        let text = format!(
+            "it is of the suite {} (code name {}), and {asked} was asked for; check the apt sources and the mirror",
+            self.suite, self.codename
+        );
+        Err(Error::new(Kind::Damaged, text))
     }
 }
 
@@ -171,11 +131,11 @@ fn shown(seconds: u64) -> String {
     time.map_or_else(|| format!("{seconds} seconds after 1970"), |time| time.to_string())
 }
 
-fn files(paragraph: &Paragraph<'_>) -> Result<HashMap<String, Listed>, ReleaseError> {
+fn files(paragraph: &Paragraph<'_>) -> Result<HashMap<String, Listed>> {
     let field = "SHA256";
     let Some(list) = paragraph.get(field) else {
         let why = "is missing: an archive that vouches for its files with weaker hashes only is not used";
-        return Err(ReleaseError::Field { field, why });
+        return Err(bad_field(field, why));
     };
     let mut files = HashMap::new();
     for line in list.lines().filter(|line| !line.trim().is_empty()) {
@@ -188,26 +148,39 @@ fn files(paragraph: &Paragraph<'_>) -> Result<HashMap<String, Listed>, ReleaseEr
         })();
         let Some((path, listed)) = listed else {
             let why = "has a line that is no hash, size and path";
-            return Err(ReleaseError::Field { field, why });
+            return Err(bad_field(field, why));
         };
         if files.insert(path, listed).is_some_and(|other| other != listed) {
             let why = "vouches for two different files of the same path";
-            return Err(ReleaseError::Field { field, why });
+            return Err(bad_field(field, why));
         }
     }
     Ok(files)
 }
 
-fn date_field(paragraph: &Paragraph<'_>, field: &'static str) -> Result<Option<u64>, ReleaseError> {
+fn bad_field(field: &str, why: &str) -> Error {
+    Error::new(Kind::Damaged, format!("its field {field} {why}"))
+}
+
+fn future(date: &str) -> Error {
+    let text = format!("it is dated {date}, which is in the future; check this machine's clock");
+    Error::new(Kind::Damaged, text)
+}
+
+fn expired(until: &str) -> Error {
+    let text = format!(
+        "it was valid until {until} and has expired: the mirror is out of date, or somebody shows an old one; check this machine's clock, or take another mirror"
+    );
+    Error::new(Kind::Damaged, text)
+}
+
+fn date_field(paragraph: &Paragraph<'_>, field: &str) -> Result<Option<u64>> {
     let Some(text) = paragraph.get(field) else {
         return Ok(None);
     };
     match date(text) {
         Some(seconds) => Ok(Some(seconds)),
-        None => Err(ReleaseError::Field {
-            field,
-            why: "is no date (Sat, 21 Nov 2026 09:15:44 UTC)",
-        }),
+        None => Err(bad_field(field, "is no date (Sat, 21 Nov 2026 09:15:44 UTC)")),
     }
 }
 

@@ -4,7 +4,7 @@
 use url::Url;
 
 use super::control::{Paragraph, paragraphs_with_comments};
-use super::openpgp::{self, OpenPgpError};
+use super::openpgp;
 
 const BEGIN_KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
@@ -60,7 +60,7 @@ impl Source {
     /// with this fingerprint may sign for it.
     ///
     /// # Errors
-    /// [`OpenPgpError`] when `key` is not a public key, or none of its certificates has that
+    /// When `key` is not a public key, or none of its certificates has that
     /// fingerprint (hex; blanks and case do not matter).
     pub fn pinned(
         url: &Url,
@@ -69,13 +69,13 @@ impl Source {
         key: &[u8],
         fingerprint: &str,
         named_in: &str,
-    ) -> Result<Self, OpenPgpError> {
+    ) -> kraken_foundation::Result<Self> {
         let pinned: String = fingerprint.chars().filter(|c| !c.is_whitespace()).collect();
         let found = openpgp::fingerprints(key)?;
         if !found.iter().any(|one| one.eq_ignore_ascii_case(&pinned)) {
             let found = found.join(", ");
             let why = format!("its fingerprint is {found}, and {pinned} is pinned");
-            return Err(OpenPgpError::NotAKey { why });
+            return Err(openpgp::not_a_key(why));
         }
         Ok(Self {
             url: with_slash(url.clone()),

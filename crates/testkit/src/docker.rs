@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use kraken_debian::deb::{Body, DataEntry, Deb, DebError, Scratch};
+use kraken_debian::deb::{Body, DataEntry, Deb, Scratch};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -27,7 +27,7 @@ pub fn busybox_image(to: &Path) {
             if let (true, Body::File { content, .. }) = (entry.path.as_str().ends_with("bin/busybox"), &entry.body) {
                 program = Some(content.read().unwrap().into_owned());
             }
-            Ok::<_, DebError>(())
+            Ok(())
         })
         .unwrap();
     image_of(&program.unwrap(), "arm64", to);

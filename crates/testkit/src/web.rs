@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::path::PathBuf;
 
-use kraken_debian::{Fetch, FetchFailed};
+use kraken_debian::Fetch;
+use kraken_foundation::{Error, Kind, Result};
 use url::Url;
 
 use kraken_foundation::Sha256Hash;
@@ -30,9 +31,9 @@ impl Web {
     }
 
     /// Returns the body, if it has at most `most` bytes; `None` for 404.
-    fn get(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
+    fn get(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>> {
         self.log.borrow_mut().push(url.path().to_owned());
-        let failed = |why: String| FetchFailed::new(format!("fetching {url}: {why}"));
+        let failed = |why: String| Error::new(Kind::Network, format!("fetching {url}: {why}"));
         let response = self
             .agent
             .get(url.as_str())
@@ -55,16 +56,16 @@ impl Web {
 }
 
 impl Fetch for Web {
-    fn text(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
+    fn text(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>> {
         self.get(url, most)
     }
 
     /// Returns whatever is served: the caller must check that it is the right file.
-    fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf, FetchFailed> {
+    fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf> {
         let path = self.folder.join(sha256.to_string());
         if !path.is_file() {
             let bytes = self.get(url, size.max(1 << 20))?;
-            let bytes = bytes.ok_or_else(|| FetchFailed::missing(format!("fetching {url}: not found")))?;
+            let bytes = bytes.ok_or_else(|| Error::new(Kind::NotFound, format!("fetching {url}: not found")))?;
             std::fs::write(&path, bytes).expect("writing a file");
         }
         Ok(path)

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use super::DebError;
+use super::error::{bad, bad_entry, unreadable};
 use crate::control::{Paragraph, single};
+use kraken_foundation::Result;
 
 /// The maximum size of a control file, in bytes; `md5sums` of a package with a hundred thousand
 /// files has some 8 MiB.
@@ -38,14 +39,14 @@ pub struct ControlFiles {
 
 impl ControlFiles {
     /// Reads the members of a `control.tar`.
-    pub(super) fn read(reader: impl Read, path: &Path) -> Result<Self, DebError> {
+    pub(super) fn read(reader: impl Read, path: &Path) -> Result<Self> {
         let mut archive = tar::Archive::new(reader);
         let mut control = None;
         let mut others = BTreeMap::new();
-        for entry in archive.entries().map_err(DebError::io(path))? {
-            let mut entry = entry.map_err(DebError::io(path))?;
+        for entry in archive.entries().map_err(unreadable(path))? {
+            let mut entry = entry.map_err(unreadable(path))?;
             let raw = entry.path_bytes().into_owned();
-            let refuse = |why: &str| DebError::entry(path, &raw, format!("in its control.tar {why}"));
+            let refuse = |why: &str| bad_entry(path, &raw, &format!("in its control.tar {why}"));
             match entry.header().entry_type() {
                 tar::EntryType::Directory if matches!(raw.as_slice(), b"." | b"./" | b"") => continue,
                 tar::EntryType::Regular => {}
@@ -62,12 +63,12 @@ impl ControlFiles {
                 return Err(refuse("is too large, or one of too many"));
             }
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(DebError::io(path))?;
+            entry.read_to_end(&mut bytes).map_err(unreadable(path))?;
             let header = entry.header();
             let file = ControlFile {
                 bytes,
-                mode: (header.mode().map_err(DebError::io(path))? & 0o7777) as u16,
-                mtime: i64::try_from(header.mtime().map_err(DebError::io(path))?).unwrap_or(i64::MAX),
+                mode: (header.mode().map_err(unreadable(path))? & 0o7777) as u16,
+                mtime: i64::try_from(header.mtime().map_err(unreadable(path))?).unwrap_or(i64::MAX),
             };
             if name == "control" {
                 let text = String::from_utf8(file.bytes).map_err(|_| refuse("is not UTF-8"))?;
@@ -78,7 +79,7 @@ impl ControlFiles {
                 return Err(refuse("is there twice"));
             }
         }
-        let control = control.ok_or_else(|| DebError::bad(path, "it has no control file"))?;
+        let control = control.ok_or_else(|| bad(path, "it has no control file"))?;
         let files = Self { control, others };
         files.check(path)?;
         Ok(files)
@@ -88,27 +89,25 @@ impl ControlFiles {
     ///
     /// # Errors
     /// None for files that came out of [`super::Deb::open`], which has checked them.
-    pub fn paragraph(&self, path: &Path) -> Result<Paragraph<'_>, DebError> {
-        single(&self.control).map_err(|error| DebError::bad(path, format!("its control file: {error}")))
+    pub fn paragraph(&self, path: &Path) -> Result<Paragraph<'_>> {
+        single(&self.control).map_err(|error| bad(path, &format!("its control file: {error}")))
     }
 
     /// Returns a control file as text; empty when there is none.
     ///
     /// # Errors
     /// When it is not UTF-8.
-    pub fn text(&self, name: &str, path: &Path) -> Result<&str, DebError> {
+    pub fn text(&self, name: &str, path: &Path) -> Result<&str> {
         match self.others.get(name) {
             None => Ok(""),
-            Some(file) => {
-                std::str::from_utf8(&file.bytes).map_err(|_| DebError::bad(path, format!("its {name} is not UTF-8")))
-            }
+            Some(file) => std::str::from_utf8(&file.bytes).map_err(|_| bad(path, &format!("its {name} is not UTF-8"))),
         }
     }
 
-    fn check(&self, path: &Path) -> Result<(), DebError> {
+    fn check(&self, path: &Path) -> Result<()> {
         let text = |c: char| !c.is_control() || "\n\t\r".contains(c);
         if !self.control.chars().all(text) {
-            return Err(DebError::bad(path, "its control file has a character that is no text"));
+            return Err(bad(path, "its control file has a character that is no text"));
         }
         let paragraph = self.paragraph(path)?;
         let field = |name: &str| {
@@ -117,21 +116,26 @@ impl ControlFiles {
                 .filter(|value| !value.is_empty() && !value.contains('\n'))
                 // Together they form the names of files.
                 .filter(|value| value.len() <= LONGEST)
-                .ok_or_else(|| DebError::bad(path, format!("its control file has no {name}, or none that can be one")))
+                .ok_or_else(|| {
+                    bad(
+                        path,
+                        &format!("its control file has no {name}, or none that can be one"),
+                    )
+                })
         };
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
         let package = field("Package")?;
         if !package.starts_with(|c: char| c.is_ascii_alphanumeric()) || !package.chars().all(word) {
-            return Err(DebError::bad(path, "its name is none that a package can have"));
+            return Err(bad(path, "its name is none that a package can have"));
         }
         let version = field("Version")?;
         let good = |c: char| c.is_ascii_alphanumeric() || ".+-:~".contains(c);
         if !version.chars().all(good) {
-            return Err(DebError::bad(path, "its version is none that a package can have"));
+            return Err(bad(path, "its version is none that a package can have"));
         }
         let architecture = field("Architecture")?;
         if !architecture.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
-            return Err(DebError::bad(path, "its architecture is none that there is"));
+            return Err(bad(path, "its architecture is none that there is"));
         }
         Ok(())
     }

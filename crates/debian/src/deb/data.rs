@@ -10,8 +10,9 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use tar::EntryType;
 
-use super::DebError;
+use super::error::{bad, bad_entry, unreadable};
 use super::extended::Extended;
+use kraken_foundation::Result;
 use kraken_overlay::{Content, EntryPath};
 
 /// The maximum number of files of a package.
@@ -123,28 +124,28 @@ impl Sink for Measure {
 }
 
 /// Reads all entries of a `data.tar`.
-pub(super) fn read<E: From<DebError>>(
+pub(super) fn read(
     reader: &mut dyn Read,
     path: &Path,
     sink: &mut dyn Sink,
-    visit: &mut dyn FnMut(DataEntry) -> Result<(), E>,
-) -> Result<(), E> {
+    visit: &mut dyn FnMut(DataEntry) -> Result<()>,
+) -> Result<()> {
     let mut archive = tar::Archive::new(reader);
     let mut seen = BTreeSet::new();
     let mut files = BTreeSet::new();
     let mut before = Extended::default();
-    for entry in archive.entries().map_err(DebError::io(path))?.raw(true) {
-        let mut entry = entry.map_err(DebError::io(path))?;
-        if before.take(&mut entry).map_err(DebError::io(path))? {
+    for entry in archive.entries().map_err(unreadable(path))?.raw(true) {
+        let mut entry = entry.map_err(unreadable(path))?;
+        if before.take(&mut entry).map_err(unreadable(path))? {
             continue;
         }
         let extended = std::mem::take(&mut before);
         let raw = extended.path(&entry);
-        let Some(place) = place(&raw).map_err(|why| DebError::entry(path, &raw, why))? else {
+        let Some(place) = place(&raw).map_err(|why| bad_entry(path, &raw, &why))? else {
             continue;
         };
         if !seen.insert(place.clone()) || seen.len() > MOST_ENTRIES {
-            return Err(DebError::entry(path, &raw, "is there twice, or one of too many").into());
+            return Err(bad_entry(path, &raw, "is there twice, or one of too many"));
         }
         let names = Names {
             path,
@@ -157,23 +158,23 @@ pub(super) fn read<E: From<DebError>>(
         }
         let header = entry.header();
         let id = |value: io::Result<u64>| {
-            let id = value.map_err(DebError::io(path))?;
-            u32::try_from(id).map_err(|_| DebError::entry(path, &raw, "has an owner that cannot be"))
+            let id = value.map_err(unreadable(path))?;
+            u32::try_from(id).map_err(|_| bad_entry(path, &raw, "has an owner that cannot be"))
         };
         let name = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         visit(DataEntry {
             path: place,
             body,
-            mode: (header.mode().map_err(DebError::io(path))? & 0o7777) as u16,
+            mode: (header.mode().map_err(unreadable(path))? & 0o7777) as u16,
             owner: (id(header.uid())?, name(header.username_bytes())),
             group: (id(header.gid())?, name(header.groupname_bytes())),
-            mtime: extended.mtime(&entry).map_err(DebError::io(path))?,
+            mtime: extended.mtime(&entry).map_err(unreadable(path))?,
             xattrs: extended.xattrs(),
         })?;
     }
     match before.is_empty() {
         true => Ok(()),
-        false => Err(DebError::bad(path, "it ends after a long name that belongs to no entry").into()),
+        false => Err(bad(path, "it ends after a long name that belongs to no entry")),
     }
 }
 
@@ -211,14 +212,14 @@ fn body<R: Read>(
     names: &Names<'_>,
     sink: &mut dyn Sink,
     files: &BTreeSet<EntryPath>,
-) -> Result<Body, DebError> {
+) -> Result<Body> {
     let Names { path, raw, place } = *names;
-    let refuse = |why: &str| DebError::entry(path, raw, why);
+    let refuse = |why: &str| bad_entry(path, raw, why);
     let target = |entry: &tar::Entry<'_, R>| {
         let bytes = extended.target(entry).ok_or_else(|| refuse("is a link to nothing"))?;
         String::from_utf8(bytes).map_err(|_| refuse("is a link to a name that is not UTF-8"))
     };
-    if !extended.has_one_size(entry.header().entry_size().map_err(DebError::io(path))?) {
+    if !extended.has_one_size(entry.header().entry_size().map_err(unreadable(path))?) {
         return Err(refuse("has two sizes"));
     }
     match entry.header().entry_type() {
@@ -266,22 +267,22 @@ fn leads_out(place: &EntryPath, target: &str) -> Option<&'static str> {
     None
 }
 
-fn file<R: Read>(entry: &mut tar::Entry<'_, R>, path: &Path, sink: &mut dyn Sink) -> Result<Body, DebError> {
+fn file<R: Read>(entry: &mut tar::Entry<'_, R>, path: &Path, sink: &mut dyn Sink) -> Result<Body> {
     let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
     let mut buffer = vec![0; BLOCK];
     let mut len = 0;
     loop {
-        let count = entry.read(&mut buffer).map_err(DebError::io(path))?;
+        let count = entry.read(&mut buffer).map_err(unreadable(path))?;
         if count == 0 {
             break;
         }
         sha256.update(&buffer[..count]);
         md5.update(&buffer[..count]);
-        sink.take(&buffer[..count]).map_err(DebError::io(path))?;
+        sink.take(&buffer[..count]).map_err(unreadable(path))?;
         len += count as u64;
     }
-    if len != entry.header().entry_size().map_err(DebError::io(path))? {
-        return Err(DebError::bad(path, "it is cut off in the middle of a file"));
+    if len != entry.header().entry_size().map_err(unreadable(path))? {
+        return Err(bad(path, "it is cut off in the middle of a file"));
     }
     Ok(Body::File {
         content: sink.finish(len, sha256.finalize().into()),

@@ -1,62 +1,54 @@
-//! Why a `.deb` cannot be used.
+//! The faults of a `.deb` itself.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a `.deb` cannot be used. Nothing of it is baked in.
+use kraken_foundation::{Error, Kind};
+
+/// A `.deb` that cannot be used; nothing of it is baked in. [`Error::downcast_ref`] tells it from
+/// packages that do not fit together: its message names the file only, which says little to the
+/// user when the file is in a cache.
 #[derive(Debug, thiserror::Error)]
-pub enum DebError {
-    /// It cannot be read.
-    #[error("reading the package {}: {source}; fetch it again", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system, or a decompressor, reported.
-        source: io::Error,
-    },
-    /// It is not a package, or not a trustworthy one.
-    #[error("reading the package {}: {why}; it is damaged or was made to do harm: take another", path.display())]
-    Bad {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// An entry that cannot be put into an image.
-    #[error("reading the package {}: {entry:?} {why}; take another version of the package", path.display())]
-    Entry {
-        /// The file.
-        path: PathBuf,
-        /// The entry's name, shortened.
-        entry: String,
-        /// What is wrong with it.
-        why: String,
-    },
+#[error("reading the package {}: {why}", path.display())]
+pub struct DebError {
+    /// The file.
+    path: PathBuf,
+    /// What is wrong with it, and what to do.
+    why: String,
+    /// What the system, or a decompressor, reported.
+    source: Option<Error>,
 }
 
-impl DebError {
-    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path, source }
+/// For `map_err`: the file at `path` cannot be read.
+pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| {
+        let why = format!("{source}; fetch it again");
+        let source = Error::from(source);
+        let (kind, path) = (source.kind(), path.to_owned());
+        let source = Some(source);
+        Error::typed(kind, DebError { path, why, source })
     }
+}
 
-    pub(crate) fn bad(path: &Path, why: impl Into<String>) -> Self {
-        Self::Bad {
-            path: path.to_owned(),
-            why: why.into(),
-        }
-    }
+/// It is not a package, or not a trustworthy one.
+pub(crate) fn bad(path: &Path, why: &str) -> Error {
+    damaged(
+        path,
+        format!("{why}; it is damaged or was made to do harm: take another"),
+    )
+}
 
-    /// Makes the error for a path that is not allowed.
-    pub(crate) fn bad_entry(path: &Path, entry: &str, why: &str) -> Self {
-        Self::entry(path, entry.as_bytes(), why)
-    }
+/// It has an entry that cannot be put into an image.
+pub(crate) fn bad_entry(path: &Path, entry: &[u8], why: &str) -> Error {
+    let entry: String = String::from_utf8_lossy(entry).chars().take(200).collect();
+    damaged(path, format!("{entry:?} {why}; take another version of the package"))
+}
 
-    pub(super) fn entry(path: &Path, entry: &[u8], why: impl Into<String>) -> Self {
-        Self::Entry {
-            path: path.to_owned(),
-            entry: String::from_utf8_lossy(entry).chars().take(200).collect(),
-            why: why.into(),
-        }
-    }
+fn damaged(path: &Path, why: String) -> Error {
+    let error = DebError {
+        path: path.to_owned(),
+        why,
+        source: None,
+    };
+    Error::typed(Kind::Damaged, error)
 }

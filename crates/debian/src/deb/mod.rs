@@ -16,7 +16,10 @@ pub use control::{ControlFile, ControlFiles};
 pub(super) use data::Measure;
 pub use data::{Body, DataEntry, Scratch, Sink};
 pub use error::DebError;
+pub(super) use error::{bad, bad_entry};
 
+use error::unreadable;
+use kraken_foundation::{Error, Result};
 use packing::unpacked;
 
 /// The maximum size of a package's files together, in bytes. Debian's largest packages have some
@@ -50,26 +53,26 @@ impl Deb {
     /// Opens a `.deb` and reads its control files.
     ///
     /// # Errors
-    /// [`DebError`].
-    pub fn open(path: &Path) -> Result<Self, DebError> {
-        let file = File::open(path).map_err(DebError::io(path))?;
-        let total = file.metadata().map_err(DebError::io(path))?.len();
+    /// When it is not a package, or not a trustworthy one ([`DebError`]).
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(unreadable(path))?;
+        let total = file.metadata().map_err(unreadable(path))?.len();
         let mut input = BufReader::with_capacity(256 << 10, file);
-        ar::begin(&mut input).map_err(DebError::io(path))?;
+        ar::begin(&mut input).map_err(unreadable(path))?;
         let mut left = total.saturating_sub(8);
         let version = member(&mut input, path, &mut left)?;
         if version.name != "debian-binary" || version.size > 64 {
-            return Err(DebError::bad(path, "its first member is not debian-binary"));
+            return Err(bad(path, "its first member is not debian-binary"));
         }
         let text = take(&mut input, version.size, path)?;
         if !text.starts_with(b"2.") {
-            return Err(DebError::bad(path, "its format is not version 2"));
+            return Err(bad(path, "its format is not version 2"));
         }
         let packed = member(&mut input, path, &mut left)?;
         let control = {
             let part = (&mut input).take(packed.size);
             let reader = unpacked(&packed.name, "control.tar", part, MOST_CONTROL)
-                .map_err(DebError::io(path))?
+                .map_err(unreadable(path))?
                 .ok_or_else(|| unknown(path, "control.tar", &packed.name))?;
             ControlFiles::read(reader, path)?
         };
@@ -100,21 +103,17 @@ impl Deb {
     /// Reads the files of the package, in their order; their bytes go to `sink`.
     ///
     /// # Errors
-    /// [`DebError`], also for entries that no image takes: devices, pipes, paths that lead out,
-    /// names that are not UTF-8. An error of `visit` ends the reading.
-    pub fn files<E: From<DebError>>(
-        self,
-        sink: &mut dyn Sink,
-        visit: &mut dyn FnMut(DataEntry) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// When it is damaged ([`DebError`]), also for entries that no image takes: devices, pipes,
+    /// paths that lead out, names that are not UTF-8. An error of `visit` ends the reading.
+    pub fn files(self, sink: &mut dyn Sink, visit: &mut dyn FnMut(DataEntry) -> Result<()>) -> Result<()> {
         let path = &self.path;
         let part = self.data.take(self.size);
         let mut reader = unpacked(&self.name, "data.tar", part, MOST_DATA)
-            .map_err(DebError::io(path))?
+            .map_err(unreadable(path))?
             .ok_or_else(|| unknown(path, "data.tar", &self.name))?;
         data::read(&mut reader, path, sink, visit)?;
         // Reads to the end, so that the check of the packing covers all of it.
-        io::copy(&mut reader, &mut io::sink()).map_err(DebError::io(path))?;
+        io::copy(&mut reader, &mut io::sink()).map_err(unreadable(path))?;
         Ok(())
     }
 }
@@ -122,21 +121,21 @@ impl Deb {
 /// Returns the control file of a `.deb` as text.
 ///
 /// # Errors
-/// [`DebError`].
-pub fn control_text(path: &Path) -> Result<String, DebError> {
+/// When it is not a package, or not a trustworthy one ([`DebError`]).
+pub fn control_text(path: &Path) -> Result<String> {
     Ok(Deb::open(path)?.control.control)
 }
 
 /// Returns what a `.deb` needs of a root file system; reads all of it.
 ///
 /// # Errors
-/// [`DebError`].
-pub fn measure(path: &Path) -> Result<Need, DebError> {
+/// When it is not a package, or not a trustworthy one ([`DebError`]).
+pub fn measure(path: &Path) -> Result<Need> {
     let deb = Deb::open(path)?;
     let mut measuring = Measuring::begin(&deb.control);
     deb.files(&mut Measure, &mut |entry: DataEntry| {
         measuring.add(&entry);
-        Ok::<_, DebError>(())
+        Ok(())
     })?;
     Ok(measuring.end())
 }
@@ -190,14 +189,14 @@ fn blocks(bytes: u64) -> u64 {
 }
 
 /// Reads the header of the next member. The member must exist, and so must all its bytes.
-fn member(input: &mut impl Read, path: &Path, left: &mut u64) -> Result<ar::Member, DebError> {
+fn member(input: &mut impl Read, path: &Path, left: &mut u64) -> Result<ar::Member> {
     let member = ar::next(input)
-        .map_err(DebError::io(path))?
-        .ok_or_else(|| DebError::bad(path, "it ends before its data"))?;
+        .map_err(unreadable(path))?
+        .ok_or_else(|| bad(path, "it ends before its data"))?;
     let whole = 60 + member.size;
     *left = left
         .checked_sub(whole)
-        .ok_or_else(|| DebError::bad(path, format!("it is cut off: {} is not all there", member.name)))?;
+        .ok_or_else(|| bad(path, &format!("it is cut off: {} is not all there", member.name)))?;
     if ar::padding(member.size) == 1 {
         *left = left.saturating_sub(1);
     }
@@ -205,25 +204,25 @@ fn member(input: &mut impl Read, path: &Path, left: &mut u64) -> Result<ar::Memb
 }
 
 /// Reads a small member and its padding.
-fn take(input: &mut impl Read, size: u64, path: &Path) -> Result<Vec<u8>, DebError> {
+fn take(input: &mut impl Read, size: u64, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let whole = size + ar::padding(size);
-    input.take(whole).read_to_end(&mut bytes).map_err(DebError::io(path))?;
+    input.take(whole).read_to_end(&mut bytes).map_err(unreadable(path))?;
     bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
     Ok(bytes)
 }
 
 /// Seeks to the byte behind a member, `at` bytes into the file (its padding included), however much
 /// of the member was read.
-fn seek_behind(input: &mut BufReader<File>, path: &Path, at: u64) -> Result<(), DebError> {
-    io::Seek::seek(input, io::SeekFrom::Start(at)).map_err(DebError::io(path))?;
+fn seek_behind(input: &mut BufReader<File>, path: &Path, at: u64) -> Result<()> {
+    io::Seek::seek(input, io::SeekFrom::Start(at)).map_err(unreadable(path))?;
     Ok(())
 }
 
-fn unknown(path: &Path, wanted: &str, found: &str) -> DebError {
+fn unknown(path: &Path, wanted: &str, found: &str) -> Error {
     let found: String = found.chars().take(32).collect();
-    DebError::bad(
+    bad(
         path,
-        format!("its member {found:?} is no {wanted} that we know (plain, .gz, .xz or .zst)"),
+        &format!("its member {found:?} is no {wanted} that we know (plain, .gz, .xz or .zst)"),
     )
 }

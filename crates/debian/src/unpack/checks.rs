@@ -3,19 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use super::UnpackError;
 use super::database::{ADMIN, Key};
+use super::error::{self, overwrites};
 use super::package::Package;
 use super::work::Work;
-use crate::deb::{Body, DataEntry, DebError};
+use crate::deb::{Body, DataEntry, bad_entry};
 use kraken_disk::{NodeType, real_path};
+use kraken_foundation::Result;
 use kraken_overlay::{Content, EntryPath, Kind, Volume};
 
 impl Work<'_> {
     /// Whether nothing needs to be done for an entry: for a folder where there is one, or a link to
     /// one, and for a link where there is a folder or the same link to one. dpkg never turns one
     /// into the other.
-    pub(super) fn is_there(&self, place: &EntryPath, body: &Body) -> Result<bool, UnpackError> {
+    pub(super) fn is_there(&self, place: &EntryPath, body: &Body) -> Result<bool> {
         let found = self.root.metadata(place.as_str())?.map(|found| found.node);
         let laid = self.overlay.get(Volume::Root, place).map(|entry| &entry.kind);
         let laid_folder = matches!(laid, Some(Kind::DirectoryIfMissing));
@@ -39,8 +40,8 @@ impl Work<'_> {
         package: &Package,
         path: &EntryPath,
         own: &BTreeMap<&EntryPath, &Body>,
-    ) -> Result<(), UnpackError> {
-        let refuse = |why| Err(DebError::bad_entry(&package.path, path.as_str(), why).into());
+    ) -> Result<()> {
+        let refuse = |why: &str| Err(bad_entry(&package.path, path.as_str().as_bytes(), why));
         let mut parent = path.parent();
         while let Some(folder) = parent {
             match own.get(&folder) {
@@ -65,19 +66,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn is_file(&self, path: &EntryPath) -> Result<bool, UnpackError> {
+    fn is_file(&self, path: &EntryPath) -> Result<bool> {
         let found = self.root.metadata(path.as_str())?.map(|found| found.node);
         Ok(matches!(found, Some(NodeType::File | NodeType::Other)))
     }
 
     /// Refuses different files at one path. The same package of two architectures shares files,
     /// which must be equal when it has the same version.
-    pub(super) fn refuse_unequal(
-        &self,
-        package: &Package,
-        entry: &DataEntry,
-        place: &EntryPath,
-    ) -> Result<(), UnpackError> {
+    pub(super) fn refuse_unequal(&self, package: &Package, entry: &DataEntry, place: &EntryPath) -> Result<()> {
         let Body::File { content, .. } = &entry.body else {
             return Ok(());
         };
@@ -107,29 +103,29 @@ impl Work<'_> {
         };
         match equal {
             true => Ok(()),
-            false => Err(UnpackError::Overwrites {
-                package: package.key.0.clone(),
-                path: entry.path.to_string(),
-                owner: format!("{}:{}", owner.0, owner.1),
-            }),
+            false => Err(overwrites(
+                &package.key.0,
+                entry.path.as_str(),
+                format_args!("{}:{}", owner.0, owner.1),
+            )),
         }
     }
 
     /// Refuses dpkg's own files: only this program writes them here.
-    pub(super) fn refuse_database(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
+    pub(super) fn refuse_database(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<()> {
         let folder = matches!(body, Body::Directory);
         match !folder && self.real(place.as_str())?.starts_with(&format!("{ADMIN}/")) {
-            true => Err(DebError::bad_entry(&package.path, place.as_str(), "is among dpkg's own files").into()),
+            true => Err(bad_entry(
+                &package.path,
+                place.as_str().as_bytes(),
+                "is among dpkg's own files",
+            )),
             false => Ok(()),
         }
     }
 
-    pub(super) fn refuse_shape(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<(), UnpackError> {
-        let shape = |why| UnpackError::Shape {
-            package: package.key.0.clone(),
-            path: place.to_string(),
-            why,
-        };
+    pub(super) fn refuse_shape(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<()> {
+        let shape = |why: &str| error::shape(&package.key.0, place, why);
         let found = self.root.metadata(place.as_str())?.map(|found| found.node);
         match (body, found) {
             (Body::Directory, None | Some(NodeType::Directory)) => {}

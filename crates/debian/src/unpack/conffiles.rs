@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use md5::{Digest, Md5};
 
-use super::UnpackError;
 use super::package::Package;
 use super::work::Work;
 use crate::deb::{Body, DataEntry};
+use kraken_foundation::Result;
 use kraken_overlay::Entry;
 
 /// The value in the place of the hash of a conffile that was never configured.
@@ -49,11 +49,7 @@ impl Work<'_> {
     /// Returns conffiles of the previous version that the new version does not have any longer, not
     /// even as ordinary files, and that are in the image: path and hash, in dpkg's order, which is
     /// that of the old list from its end.
-    pub(super) fn obsolete(
-        &self,
-        package: &Package,
-        paths: &BTreeSet<&str>,
-    ) -> Result<Vec<(String, String)>, UnpackError> {
+    pub(super) fn obsolete(&self, package: &Package, paths: &BTreeSet<&str>) -> Result<Vec<(String, String)>> {
         let Some((key, known)) = &package.old else {
             return Ok(Vec::new());
         };
@@ -73,7 +69,7 @@ impl Work<'_> {
 
     /// Removes conffiles that the new version wants removed; one that was changed locally is kept
     /// under another name.
-    pub(super) fn remove_conffiles(&mut self, package: &Package) -> Result<(), UnpackError> {
+    pub(super) fn remove_conffiles(&mut self, package: &Package) -> Result<()> {
         for path in &package.removes {
             let Some(found) = self.root.metadata(path)? else {
                 continue;
@@ -93,7 +89,7 @@ impl Work<'_> {
     /// Returns the field `Conffiles` of the status, each line with a blank before it: known hashes
     /// are kept, new files are marked, and so are those that are to be removed or are not conffiles
     /// any longer.
-    pub(super) fn conffile_lines(&self, package: &Package) -> Result<String, UnpackError> {
+    pub(super) fn conffile_lines(&self, package: &Package) -> Result<String> {
         let mut lines = String::new();
         for line in package
             .control

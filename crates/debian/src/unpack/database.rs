@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::UnpackError;
+use super::error::database as wrong;
 use crate::control::{Paragraph, paragraphs};
 use kraken_disk::FileTree;
 use kraken_foundation::Result;
@@ -76,13 +76,13 @@ pub(super) fn info_name(key: &Key, same: bool) -> String {
 }
 
 impl Database {
-    pub(super) fn read(root: &dyn FileTree) -> Result<Self, UnpackError> {
+    pub(super) fn read(root: &dyn FileTree) -> Result<Self> {
         let path = format!("{ADMIN}/status");
         let status = text(root, &path)?;
         let mut packages = BTreeMap::new();
         let mut order = Vec::new();
         for paragraph in paragraphs(&status) {
-            let paragraph = paragraph.map_err(|error| UnpackError::database(&path, &error))?;
+            let paragraph = paragraph.map_err(|error| wrong(&path, error))?;
             if let Some((key, known)) = known(&paragraph) {
                 order.push(key.clone());
                 packages.insert(key, known);
@@ -92,17 +92,12 @@ impl Database {
             .keys()
             .find(|(name, _)| name == "dpkg")
             .map(|(_, architecture)| architecture.clone())
-            .ok_or_else(|| UnpackError::Database {
-                path: path.clone(),
-                why: "it does not have dpkg itself, so it is no Debian".into(),
-            })?;
+            .ok_or_else(|| wrong(&path, "it does not have dpkg itself, so it is no Debian"))?;
         // An interrupted dpkg left updates that it has not merged into its status yet; they would
         // overwrite ours.
         if let Some(update) = root.list(&format!("{ADMIN}/updates"))?.first() {
-            return Err(UnpackError::Database {
-                path: format!("{ADMIN}/updates/{update}"),
-                why: "dpkg was interrupted in this image".into(),
-            });
+            let path = format!("{ADMIN}/updates/{update}");
+            return Err(wrong(&path, "dpkg was interrupted in this image"));
         }
         let mut database = Self {
             architecture,
@@ -146,7 +141,7 @@ impl Database {
         Ok(database)
     }
 
-    fn read_lists(&mut self, root: &dyn FileTree) -> Result<(), UnpackError> {
+    fn read_lists(&mut self, root: &dyn FileTree) -> Result<()> {
         for (key, known) in &self.packages {
             // The rest of a package that was removed has a list, too: of its conffiles.
             if known.state == "not-installed" {

@@ -1,111 +1,77 @@
-//! Why packages cannot be unpacked.
+//! The sentences of why packages cannot be unpacked.
 
-use crate::control::ControlError;
-use crate::deb::DebError;
-use kraken_foundation::interrupt::Interrupted;
-use kraken_overlay::BadPath;
+use std::fmt::Display;
 
-/// Why packages cannot be unpacked. Nothing is baked then.
-#[derive(Debug, thiserror::Error)]
-pub enum UnpackError {
-    /// A `.deb` cannot be used.
-    #[error(transparent)]
-    Deb(#[from] DebError),
-    /// The image's file system cannot be read.
-    #[error(transparent)]
-    Tree(#[from] kraken_foundation::Error),
-    /// A name cannot be a path in an image.
-    #[error(transparent)]
-    Path(#[from] BadPath),
-    /// One of dpkg's own files in the image is wrong.
-    #[error("reading {path} of the image: {why}; take a base as it was published")]
-    Database {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The temporary file for the unpacked files failed.
-    #[error("unpacking into a temporary file: {0}; there may be too little room in the cache's file system")]
-    Scratch(std::io::Error),
-    /// The package is for another architecture.
-    #[error("unpacking {package}: it is for {architecture}, and the image is for {image}")]
-    Architecture {
-        /// The package.
-        package: String,
-        /// The package's architecture.
-        architecture: String,
-        /// The image's architecture.
-        image: String,
-    },
-    /// The same package was given twice.
-    #[error("unpacking {package}: it is there twice; name each package once")]
-    Twice {
-        /// The package.
-        package: String,
-    },
-    /// The file belongs to another package.
-    #[error(
-        "unpacking {package}: it would overwrite {path}, which belongs to {owner}; leave one of the two out, or take versions that fit together"
-    )]
-    Overwrites {
-        /// The package.
-        package: String,
-        /// The file.
-        path: String,
-        /// The package that it belongs to.
-        owner: String,
-    },
-    /// A file where a folder should be, or the other way round.
-    #[error("unpacking {package}: {path} {why}; take another version of the package, or another base")]
-    Shape {
-        /// The package.
-        package: String,
-        /// The file or folder.
-        path: String,
-        /// The reason.
-        why: &'static str,
-    },
-    /// All files of a package would pass to others.
-    #[error(
-        "unpacking {package}: it replaces all files of {other}, which would vanish; leave {package} out, or take a base without {other}"
-    )]
-    Vanishes {
-        /// The package.
-        package: String,
-        /// The package that would disappear.
-        other: String,
-    },
-    /// Its script moves other packages' files out of the way before it is unpacked.
-    #[error(
-        "unpacking {package}: its preinst script diverts files (dpkg-divert) before they are unpacked, which cannot be done without running it; \
-         install it on the node instead ([system] packages-on-first-boot)"
-    )]
-    Diverts {
-        /// The package.
-        package: String,
-    },
-    /// Its script turns a folder into a link, or a link into a folder, before it is unpacked.
-    #[error(
-        "unpacking {package}: its preinst script turns {path} into something else before it is unpacked, which cannot be done without running it; \
-         upgrade it on the node instead, or take a newer base"
-    )]
-    Switches {
-        /// The package.
-        package: String,
-        /// The folder or link.
-        path: String,
-    },
-    /// Stopped on request.
-    #[error("interrupted")]
-    Interrupted(#[from] Interrupted),
+use kraken_foundation::{Error, Kind, Result};
+use kraken_overlay::EntryPath;
+
+/// Makes a path in the image.
+pub(super) fn entry_path(path: &str) -> Result<EntryPath> {
+    EntryPath::new(path).map_err(|error| Error::typed(Kind::Unsupported, error))
 }
 
-impl UnpackError {
-    pub(super) fn database(path: &str, error: &ControlError) -> Self {
-        Self::Database {
-            path: path.to_owned(),
-            why: error.to_string(),
-        }
-    }
+/// One of dpkg's own files in the image is wrong.
+pub(super) fn database(path: &str, why: impl Display) -> Error {
+    let text = format!("reading {path} of the image: {why}; take a base as it was published");
+    Error::new(Kind::Damaged, text)
+}
+
+/// The temporary file for the unpacked files failed.
+pub(super) fn scratch(error: std::io::Error) -> Error {
+    let text =
+        format!("unpacking into a temporary file: {error}; there may be too little room in the cache's file system");
+    Error::from(error).context(text)
+}
+
+/// The package is for another architecture than the image.
+pub(super) fn other_architecture(package: &str, architecture: &str, image: &str) -> Error {
+    let text = format!("unpacking {package}: it is for {architecture}, and the image is for {image}");
+    Error::new(Kind::Unsupported, text)
+}
+
+/// The same package was given twice.
+pub(super) fn twice(package: &str) -> Error {
+    let text = format!("unpacking {package}: it is there twice; name each package once");
+    Error::new(Kind::Conflict, text)
+}
+
+/// The file at `path` belongs to another package.
+pub(super) fn overwrites(package: &str, path: &str, owner: impl Display) -> Error {
+    let text = format!(
+        "unpacking {package}: it would overwrite {path}, which belongs to {owner}; leave one of the two out, or take versions that fit together"
+    );
+    Error::new(Kind::Conflict, text)
+}
+
+/// A file where a folder should be, or the other way round.
+pub(super) fn shape(package: &str, path: &EntryPath, why: &str) -> Error {
+    let text = format!("unpacking {package}: {path} {why}; take another version of the package, or another base");
+    Error::new(Kind::Conflict, text)
+}
+
+/// All files of the package `other` would pass to others, and it would disappear.
+pub(super) fn vanishes(package: &str, other: &str) -> Error {
+    let text = format!(
+        "unpacking {package}: it replaces all files of {other}, which would vanish; leave {package} out, or take a base without {other}"
+    );
+    Error::new(Kind::Conflict, text)
+}
+
+/// Its script moves other packages' files out of the way before it is unpacked.
+pub(super) fn diverts(package: &str) -> Error {
+    let text = format!(
+        "unpacking {package}: its preinst script diverts files (dpkg-divert) before they are unpacked, which cannot be done without running it; \
+         install it on the node instead ([system] packages-on-first-boot)"
+    );
+    Error::new(Kind::Unsupported, text)
+}
+
+/// Its script turns the folder at `path` into a link, or a link into a folder, before it is
+/// unpacked.
+pub(super) fn switches(package: &str, path: &str) -> Error {
+    let text = format!(
+        "unpacking {package}: its preinst script turns {path} into something else before it is unpacked, which cannot be done without running it; \
+         upgrade it on the node instead, or take a newer base"
+    );
+    Error::new(Kind::Unsupported, text)
 }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::database::Key;
+use super::error::{entry_path, overwrites};
 use super::package::Package;
+use super::stanza;
 use super::work::Work;
-use super::{UnpackError, stanza};
-use crate::deb::{Body, DataEntry, DebError};
+use crate::deb::{Body, DataEntry, bad_entry};
 use crate::relation::relations;
 use kraken_disk::NodeType;
+use kraken_foundation::Result;
 use kraken_overlay::{Entry, EntryPath, Kind, Volume};
 
 /// The ending that dpkg gives a conffile that is not configured yet.
@@ -20,12 +22,14 @@ fn paths_of(entries: &[DataEntry]) -> impl Iterator<Item = &str> {
 
 impl Work<'_> {
     /// Unpacks the files, and records their owners.
-    pub(super) fn files(&mut self, package: &Package, entries: &[DataEntry]) -> Result<(), UnpackError> {
+    pub(super) fn files(&mut self, package: &Package, entries: &[DataEntry]) -> Result<()> {
         let paths: BTreeSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
         if let Some(missing) = package.conffiles.iter().find(|path| !paths.contains(path.as_str())) {
-            return Err(
-                DebError::bad_entry(&package.path, missing, "is a conffile that the package does not have").into(),
-            );
+            return Err(bad_entry(
+                &package.path,
+                missing.as_bytes(),
+                "is a conffile that the package does not have",
+            ));
         }
         let mut once = BTreeSet::new();
         if let Some(twice) = package
@@ -34,16 +38,18 @@ impl Work<'_> {
             .chain(&package.removes)
             .find(|path| !once.insert(*path))
         {
-            return Err(DebError::bad_entry(&package.path, twice, "is a conffile twice").into());
+            return Err(bad_entry(&package.path, twice.as_bytes(), "is a conffile twice"));
         }
         for entry in entries
             .iter()
             .filter(|entry| once.contains(&entry.path.as_str().to_owned()))
         {
             if !matches!(entry.body, Body::File { .. }) {
-                return Err(
-                    DebError::bad_entry(&package.path, entry.path.as_str(), "is a conffile, and no file").into(),
-                );
+                return Err(bad_entry(
+                    &package.path,
+                    entry.path.as_str().as_bytes(),
+                    "is a conffile, and no file",
+                ));
             }
         }
         self.hashes(package);
@@ -80,7 +86,7 @@ impl Work<'_> {
                 {
                     let why =
                         "is a hard link to a file that the image's dpkg is set to leave out, or that is another's";
-                    return Err(DebError::bad_entry(&package.path, entry.path.as_str(), why).into());
+                    return Err(bad_entry(&package.path, entry.path.as_str().as_bytes(), why));
                 }
                 let laid = self.laid(entry, &places);
                 // All names of a file have one owner, mode and time: those of the last one, as dpkg
@@ -110,7 +116,7 @@ impl Work<'_> {
 
     /// Whether the file belongs to a package that keeps it, because it replaces this one. A package
     /// that this one replaces loses the file.
-    fn belongs_to_others(&mut self, package: &Package, path: &str) -> Result<bool, UnpackError> {
+    fn belongs_to_others(&mut self, package: &Package, path: &str) -> Result<bool> {
         let diverter = self.database.diversions.get(path).map(|(_, by)| by.clone());
         if diverter.as_ref() == Some(&package.key.0) {
             // The two files have different places.
@@ -135,26 +141,22 @@ impl Work<'_> {
             } else if self.replaces_new(&theirs, package) {
                 return Ok(true);
             } else {
-                return Err(UnpackError::Overwrites {
-                    package: package.key.0.clone(),
-                    path: path.to_owned(),
-                    owner: owner.0,
-                });
+                return Err(overwrites(&package.key.0, path, owner.0));
             }
         }
         Ok(false)
     }
 
     /// Refuses a file at a place to which another package's file is diverted.
-    fn refuse_diverted_to(&self, package: &Package, path: &str) -> Result<(), UnpackError> {
+    fn refuse_diverted_to(&self, package: &Package, path: &str) -> Result<()> {
         let mut diversions = self.database.diversions.iter();
         match diversions.find(|(_, (other, by))| other == path && *by != package.key.0) {
             None => Ok(()),
-            Some((from, _)) => Err(UnpackError::Overwrites {
-                package: package.key.0.clone(),
-                path: path.to_owned(),
-                owner: format!("the diversion of {from}"),
-            }),
+            Some((from, _)) => Err(overwrites(
+                &package.key.0,
+                path,
+                format_args!("the diversion of {from}"),
+            )),
         }
     }
 
@@ -210,7 +212,7 @@ impl Work<'_> {
 
     /// Returns where a file goes: elsewhere when another package diverts it, under a name of its
     /// own when it is a conffile.
-    fn place(&self, package: &Package, path: &EntryPath) -> Result<EntryPath, UnpackError> {
+    fn place(&self, package: &Package, path: &EntryPath) -> Result<EntryPath> {
         let diverted = self
             .database
             .diversions
@@ -219,9 +221,9 @@ impl Work<'_> {
         let place = diverted.map_or(path.as_str(), |(other, _)| other);
         let is_conffile = package.conffiles.iter().any(|conffile| conffile == path.as_str());
         if !is_conffile {
-            return Ok(EntryPath::new(place)?);
+            return entry_path(place);
         }
-        Ok(EntryPath::new(&format!("{place}{NEW}"))?)
+        entry_path(&format!("{place}{NEW}"))
     }
 
     /// Returns the entry of the overlay.
@@ -269,7 +271,7 @@ impl Work<'_> {
 
     /// Removes the files of the replaced version that the new one does not have and that no other
     /// package owns; folders only when they are empty.
-    fn remove_obsolete(&mut self, package: &Package, brought: &BTreeSet<&str>) -> Result<(), UnpackError> {
+    fn remove_obsolete(&mut self, package: &Package, brought: &BTreeSet<&str>) -> Result<()> {
         let Some((key, known)) = &package.old else {
             return Ok(());
         };

@@ -1,10 +1,10 @@
 //! What the image's dpkg is configured to leave out: `path-exclude` and `path-include` (dpkg(1),
 //! dpkg.cfg(5)).
 
-use super::UnpackError;
 use super::database::text;
 use crate::deb::{Body, DataEntry};
 use kraken_disk::FileTree;
+use kraken_foundation::Result;
 
 /// The main file, read after all files of the folder.
 const MAIN: &str = "/etc/dpkg/dpkg.cfg";
@@ -19,8 +19,8 @@ impl PathFilter {
     /// Reads the configuration of an image.
     ///
     /// # Errors
-    /// [`UnpackError`] when a file of it cannot be read.
-    pub fn read(root: &dyn FileTree) -> Result<Self, UnpackError> {
+    /// When a file of it cannot be read.
+    pub fn read(root: &dyn FileTree) -> Result<Self> {
         let mut filter = Self { patterns: Vec::new() };
         // Names are those of run-parts(8): without dots, so no `.dpkg-old`.
         let plain = |name: &String| {

@@ -22,7 +22,6 @@ mod work;
 
 use std::path::{Path, PathBuf};
 
-pub use error::UnpackError;
 pub use filter::PathFilter;
 pub use outcome::Unpacked;
 pub use preinst::Preinst;
@@ -33,6 +32,7 @@ use work::Work;
 
 use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
 use kraken_disk::FileTree;
+use kraken_foundation::Result;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_overlay::Entry;
 
@@ -41,16 +41,16 @@ use kraken_overlay::Entry;
 /// since 1970-01-01 UTC).
 ///
 /// # Errors
-/// [`UnpackError`], naming the package.
+/// When a package cannot be used or does not fit; the message names it.
 pub fn unpack(
     root: &dyn FileTree,
     debs: &[PathBuf],
     scratch: &Path,
     time: i64,
     interrupt: &Interrupt,
-) -> Result<Unpacked, UnpackError> {
+) -> Result<Unpacked> {
     let mut work = Work::begin(root, time)?;
-    let mut scratch = Scratch::new(scratch).map_err(UnpackError::Scratch)?;
+    let mut scratch = Scratch::new(scratch).map_err(error::scratch)?;
     for path in debs {
         interrupt.check()?;
         work.package(path, &mut scratch)?;
@@ -65,31 +65,31 @@ impl<'a> DryRun<'a> {
     /// Begins a dry run over `root`.
     ///
     /// # Errors
-    /// [`UnpackError`] when dpkg's database cannot be read.
-    pub fn begin(root: &'a dyn FileTree) -> Result<Self, UnpackError> {
+    /// When dpkg's database cannot be read.
+    pub fn begin(root: &'a dyn FileTree) -> Result<Self> {
         Ok(Self(Work::begin(root, 0)?))
     }
 
     /// Adds a package; returns what it needs of the root file system.
     ///
     /// # Errors
-    /// [`UnpackError`].
-    pub fn package(&mut self, path: &Path) -> Result<Need, UnpackError> {
+    /// When it cannot be used ([`DebError`](crate::deb::DebError)), or does not fit.
+    pub fn package(&mut self, path: &Path) -> Result<Need> {
         self.0.package(path, &mut Measure)
     }
 
     /// Ends the dry run.
     ///
     /// # Errors
-    /// [`UnpackError`] when the packages do not fit together.
-    pub fn end(self) -> Result<(), UnpackError> {
+    /// When the packages do not fit together.
+    pub fn end(self) -> Result<()> {
         self.0.outcome().map(drop)
     }
 }
 
 impl Work<'_> {
     /// Unpacks one package; returns what it needs of the root file system.
-    fn package(&mut self, path: &Path, sink: &mut dyn Sink) -> Result<Need, UnpackError> {
+    fn package(&mut self, path: &Path, sink: &mut dyn Sink) -> Result<Need> {
         let deb = Deb::open(path)?;
         let control = deb.control.clone();
         let paragraph = control.paragraph(path)?;
@@ -118,7 +118,7 @@ impl Work<'_> {
         deb.files(sink, &mut |entry: DataEntry| {
             measuring.add(&entry);
             entries.push(entry);
-            Ok::<_, UnpackError>(())
+            Ok(())
         })?;
         // As in dpkg: symbolic links after everything else.
         entries.sort_by_key(|entry| matches!(entry.body, Body::Symlink(_)));
@@ -131,38 +131,31 @@ impl Work<'_> {
         Ok(measuring.end())
     }
 
-    fn refuse(&self, key: &Key, preinst: &str) -> Result<(), UnpackError> {
-        let (package, architecture) = key.clone();
+    fn refuse(&self, key: &Key, preinst: &str) -> Result<()> {
+        let (package, architecture) = key;
         let own = architecture == "all"
-            || architecture == self.database.architecture
-            || self.database.foreign.contains(&architecture);
+            || *architecture == self.database.architecture
+            || self.database.foreign.contains(architecture);
         if !own {
-            let image = self.database.architecture.clone();
-            return Err(UnpackError::Architecture {
-                package,
-                architecture,
-                image,
-            });
+            let image = &self.database.architecture;
+            return Err(error::other_architecture(package, architecture, image));
         }
         if self.baked.contains(key) {
-            return Err(UnpackError::Twice { package });
+            return Err(error::twice(package));
         }
         match scripts::diverts(preinst) {
-            true => Err(UnpackError::Diverts { package }),
+            true => Err(error::diverts(package)),
             false => Ok(()),
         }
     }
 
     /// Refuses a package whose preinst turns a folder into a link, or the other way round: that
     /// must happen before the package is unpacked.
-    fn refuse_switches(&self, package: &str, preinst: &str) -> Result<(), UnpackError> {
+    fn refuse_switches(&self, package: &str, preinst: &str) -> Result<()> {
         for (path, was) in scripts::switches(preinst) {
             let found = self.root.metadata(path.trim_end_matches('/'))?;
             if found.is_some_and(|found| found.node == was) {
-                return Err(UnpackError::Switches {
-                    package: package.to_owned(),
-                    path,
-                });
+                return Err(error::switches(package, &path));
             }
         }
         Ok(())
@@ -185,7 +178,7 @@ impl Work<'_> {
     }
 
     /// Writes the paragraph in dpkg's status, and records what the first boot must run.
-    fn status(&mut self, package: &Package) -> Result<(), UnpackError> {
+    fn status(&mut self, package: &Package) -> Result<()> {
         let (key, old) = (&package.key, package.old.as_ref());
         let paragraph = package.control.paragraph(&package.path)?;
         let configured = old.and_then(|(_, known)| match known.state.as_str() {
@@ -238,7 +231,7 @@ impl Work<'_> {
     }
 
     /// Writes the package's files in `info`; removes those of the version that it replaces.
-    fn info(&mut self, package: &Package, entries: &[DataEntry]) -> Result<(), UnpackError> {
+    fn info(&mut self, package: &Package, entries: &[DataEntry]) -> Result<()> {
         let name = info_name(&package.key, package.same);
         if let Some((key, known)) = &package.old {
             let prefix = format!("{}.", info_name(key, known.same));

@@ -2,9 +2,11 @@
 //! triggers that changed.
 
 use super::database::{ADMIN, Key, info_name};
+use super::error::vanishes;
 use super::preinst::Preinst;
+use super::stanza;
 use super::work::Work;
-use super::{UnpackError, stanza};
+use kraken_foundation::Result;
 use kraken_overlay::{Entry, Overlay};
 
 /// The result of unpacking.
@@ -18,7 +20,7 @@ pub struct Unpacked {
 
 impl Work<'_> {
     /// Puts the changes of dpkg's database into the overlay.
-    pub(super) fn outcome(mut self) -> Result<Unpacked, UnpackError> {
+    pub(super) fn outcome(mut self) -> Result<Unpacked> {
         if !self.baked.is_empty() {
             self.refuse_vanished()?;
             self.robbed_lists()?;
@@ -41,13 +43,13 @@ impl Work<'_> {
         })
     }
 
-    fn write(&mut self, name: &str, text: String) -> Result<(), UnpackError> {
+    fn write(&mut self, name: &str, text: String) -> Result<()> {
         let entry = Entry::file(text.into_bytes(), 0o644, self.time);
         self.put(&format!("{ADMIN}/{name}"), entry)
     }
 
     /// Refuses a package that loses all its files to others: dpkg would remove it.
-    fn refuse_vanished(&self) -> Result<(), UnpackError> {
+    fn refuse_vanished(&self) -> Result<()> {
         for key in self.robbed.iter().filter(|key| !self.baked.contains(*key)) {
             let list = self.database.lists.get(key).map_or(&[][..], Vec::as_slice);
             let mut keeps = false;
@@ -62,16 +64,13 @@ impl Work<'_> {
                     .map(|key| key.0.as_str())
                     .collect::<Vec<_>>()
                     .join(", ");
-                return Err(UnpackError::Vanishes {
-                    package,
-                    other: key.0.clone(),
-                });
+                return Err(vanishes(&package, &key.0));
             }
         }
         Ok(())
     }
 
-    fn robbed_lists(&mut self) -> Result<(), UnpackError> {
+    fn robbed_lists(&mut self) -> Result<()> {
         for key in std::mem::take(&mut self.robbed) {
             let (Some(list), Some(known)) = (self.database.lists.get(&key), self.database.packages.get(&key)) else {
                 continue;

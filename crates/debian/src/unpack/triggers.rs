@@ -1,11 +1,11 @@
 //! Triggers (deb-triggers(5)): which package waits for what, and which triggers the unpacked files
 //! activate.
 
-use super::UnpackError;
 use super::database::{Key, info_name};
 use super::package::Package;
 use super::work::Work;
-use crate::deb::DebError;
+use crate::deb::bad;
+use kraken_foundation::Result;
 
 /// The file of `triggers` that contains all triggers by path.
 const BY_PATH: &str = "File";
@@ -54,15 +54,15 @@ fn parse(text: &str) -> Result<Vec<Line>, String> {
     Ok(lines)
 }
 
-fn lines(package: &Package) -> Result<Vec<Line>, UnpackError> {
+fn lines(package: &Package) -> Result<Vec<Line>> {
     let text = package.control.text("triggers", &package.path)?;
-    Ok(parse(text).map_err(|why| DebError::bad(&package.path, why))?)
+    parse(text).map_err(|why| bad(&package.path, &why))
 }
 
 impl Work<'_> {
     /// Activates the triggers that the package activates by name. A new package cannot wait for
     /// others yet: dpkg does not know it at this point.
-    pub(super) fn activations(&mut self, package: &Package) -> Result<(), UnpackError> {
+    pub(super) fn activations(&mut self, package: &Package) -> Result<()> {
         let known = package.old.as_ref().is_some_and(|(_, known)| known.is_unpacked());
         for line in lines(package)? {
             if let Line::Activate { name, waits } = line {
@@ -80,7 +80,7 @@ impl Work<'_> {
     }
 
     /// Records the triggers that the package is interested in.
-    pub(super) fn interests(&mut self, package: &Package) -> Result<(), UnpackError> {
+    pub(super) fn interests(&mut self, package: &Package) -> Result<()> {
         let name = info_name(&package.key, package.same);
         self.forget_interests(&name);
         if let Some((key, known)) = &package.old {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::UnpackError;
 use super::database::{Database, Key};
+use super::error::entry_path;
 use super::filter::PathFilter;
 use super::preinst::Preinst;
 use kraken_disk::{FileTree, real_path};
-use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
+use kraken_foundation::Result;
+use kraken_overlay::{Entry, Overlay, Volume};
 
 /// The state of the work.
 pub(super) struct Work<'a> {
@@ -38,7 +39,7 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn begin(root: &'a dyn FileTree, time: i64) -> Result<Self, UnpackError> {
+    pub(super) fn begin(root: &'a dyn FileTree, time: i64) -> Result<Self> {
         Ok(Self {
             root,
             database: Database::read(root)?,
@@ -58,13 +59,13 @@ impl<'a> Work<'a> {
     }
 
     /// Puts an entry for the root volume into the overlay.
-    pub(super) fn put(&mut self, path: &str, entry: Entry) -> Result<(), UnpackError> {
-        self.overlay.insert(Volume::Root, EntryPath::new(path)?, entry);
+    pub(super) fn put(&mut self, path: &str, entry: Entry) -> Result<()> {
+        self.overlay.insert(Volume::Root, entry_path(path)?, entry);
         Ok(())
     }
 
     /// Returns a path with the links on the way to it resolved.
-    pub(super) fn real(&self, path: &str) -> Result<String, UnpackError> {
+    pub(super) fn real(&self, path: &str) -> Result<String> {
         match path.rsplit_once('/') {
             Some((parent, name)) if !parent.is_empty() => Ok(format!(
                 "{}/{name}",

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::error::io_error;
 use super::{BootError, BootTarget};
-use kraken_debian::deb::{Body, DataEntry, Deb, DebError, Scratch};
+use kraken_debian::deb::{Body, DataEntry, Deb, Scratch};
 use kraken_fetch::Downloads;
 use kraken_image::packages::{Fetched, PackagesError, Single, singles};
 use kraken_overlay::Content;
@@ -177,7 +177,7 @@ fn unpack(path: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
 
 /// Calls `take` with the path and the content of each regular file of a package.
 fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Content)) -> Result<(), BootError> {
-    let failed = |source: DebError| BootError::FallbackKernel {
+    let failed = |source: kraken_foundation::Error| BootError::FallbackKernel {
         image: package.path.clone(),
         source: Box::new(source),
     };
@@ -187,7 +187,7 @@ fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Conten
         if let Body::File { content, .. } = entry.body {
             take(entry.path.as_str(), content);
         }
-        Ok::<_, DebError>(())
+        Ok(())
     })
     .map_err(failed)
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::provision::ProvisionError;
-use kraken_debian::UnpackError;
 use kraken_foundation::Error;
 use kraken_foundation::interrupt::Interrupted;
 
@@ -113,7 +112,7 @@ pub enum BakeError {
     Provision(#[from] ProvisionError),
     /// The packages could not be unpacked.
     #[error("laying out the packages")]
-    Packages(#[from] UnpackError),
+    Packages(#[source] Error),
     /// The files could not be written into the image.
     #[error("writing into the image")]
     Apply(#[source] Error),

@@ -14,7 +14,7 @@ use super::{BakeError, cache_lock, store};
 use crate::base::Base;
 use crate::packages::{Need, PREINST, PackagesRecord, RECORD, ReadyPackages, RecordedPackage, SLACK};
 use kraken_disk::{ImageFile, Layout, ReadAt};
-use kraken_foundation::{Job, Sha256Hash};
+use kraken_foundation::{Error, Job, Kind, Sha256Hash};
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 /// Returns by how many bytes the root file system of a base must grow for packages; `None` when
@@ -121,7 +121,8 @@ fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeErr
         source,
     })?;
     let scratch = to.parent().unwrap_or(Path::new("."));
-    let unpacked = kraken_debian::unpack(&root, &packages.debs, scratch, time, job.interrupt)?;
+    let unpacked =
+        kraken_debian::unpack(&root, &packages.debs, scratch, time, job.interrupt).map_err(BakeError::Packages)?;
     let overlay = with_record(unpacked, packages, time)?;
     drop(task);
     let open_base = OpenBase {
@@ -152,7 +153,7 @@ fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeErr
 fn with_record(unpacked: kraken_debian::Unpacked, packages: &ReadyPackages, time: i64) -> Result<Overlay, BakeError> {
     let mut overlay = unpacked.overlay;
     let mut put = |path: &str, bytes: Vec<u8>| -> Result<(), BakeError> {
-        let place = EntryPath::new(path).map_err(kraken_debian::UnpackError::from)?;
+        let place = entry_path(path)?;
         overlay.insert(Volume::Root, place, Entry::file(bytes, 0o644, time));
         Ok(())
     };
@@ -168,7 +169,12 @@ fn with_record(unpacked: kraken_debian::Unpacked, packages: &ReadyPackages, time
     });
     let record = PackagesRecord::new(recorded.collect(), &overlay);
     let json = record.to_json().map_err(BakeError::io("writing", RECORD))?;
-    let place = EntryPath::new(RECORD).map_err(kraken_debian::UnpackError::from)?;
+    let place = entry_path(RECORD)?;
     overlay.insert(Volume::Root, place, Entry::file(json.into_bytes(), 0o644, time));
     Ok(overlay)
+}
+
+/// Makes a path in the image.
+fn entry_path(path: &str) -> Result<EntryPath, BakeError> {
+    EntryPath::new(path).map_err(|error| BakeError::Packages(Error::typed(Kind::Unsupported, error)))
 }

@@ -5,8 +5,9 @@ use url::Url;
 use super::obtain_error::PackagesError;
 use super::store::Store;
 use crate::base::OsImage;
+use kraken_debian::Fetch;
 use kraken_debian::Source;
-use kraken_debian::{Fetch, FetchFailed};
+use kraken_foundation::{Error, Kind};
 use kraken_spec::{Board, Cluster, DockerSource};
 
 /// The largest key file, in bytes.
@@ -47,8 +48,8 @@ pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Resu
         None => {
             let url = address("/gpg")?;
             let bytes = store.text(&url, LARGEST_KEY)?.ok_or_else(|| {
-                let why = format!("{url} is not there; name the key in [docker] key-file");
-                FetchFailed::missing(why)
+                let text = format!("{url} is not there; name the key in [docker] key-file");
+                Error::new(Kind::NotFound, text)
             })?;
             (url.to_string(), bytes)
         }

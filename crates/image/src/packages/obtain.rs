@@ -16,12 +16,12 @@ use super::wanted::{architectures, usable_without};
 use crate::base::{Base, OsImage};
 use kraken_debian::DryRun;
 use kraken_debian::Fetch;
-use kraken_debian::deb;
-use kraken_debian::{Architectures, Archive, ImageState, Loaded, UnpackError, load_available, resolve};
+use kraken_debian::deb::{self, DebError};
+use kraken_debian::{Architectures, Archive, ImageState, Loaded, load_available, resolve};
 use kraken_debian::{LocalDeb, Pick, PickFrom, Request, RequestedPackage};
 use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use kraken_fetch::Downloads;
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Error, Sha256Hash};
 use kraken_spec::Cluster;
 
 /// Free space beyond what the packages need, in bytes, so that provisioning a base with packages
@@ -136,13 +136,13 @@ pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
 }
 
 /// Names the package in the error; its file in the cache is named by hash only.
-fn of_package(package: &LockedPackage, error: UnpackError) -> PackagesError {
-    match error {
-        UnpackError::Deb(source) => PackagesError::Package {
+fn of_package(package: &LockedPackage, error: Error) -> PackagesError {
+    match error.downcast_ref::<DebError>() {
+        Some(_) => PackagesError::Package {
             package: format!("{} {}", package.name, package.version),
-            source,
+            source: error,
         },
-        error => error.into(),
+        None => error.into(),
     }
 }
 
@@ -226,7 +226,7 @@ fn choose(
         path: request.base.raw.clone(),
         source: source.into(),
     })?;
-    let mut image = ImageState::read(root)?;
+    let mut image = ImageState::read(root).map_err(PackagesError::Image)?;
     if let Some(own) = docker::source(request.cluster, &os, store)? {
         if let Some(note) = docker::note(&os) {
             downloads.job().note(note);

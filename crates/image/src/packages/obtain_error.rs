@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use super::lock::LockError;
-use kraken_debian::FetchFailed;
-use kraken_debian::deb::DebError;
-use kraken_debian::{ArchiveError, ImageError, OpenPgpError, ResolveError, UnpackError};
+use kraken_debian::ResolveError;
 use kraken_foundation::Error;
 use kraken_foundation::interrupt::Interrupted;
 
@@ -15,12 +13,10 @@ pub enum PackagesError {
     /// The lock file cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The network or the cache failed.
-    #[error(transparent)]
-    Download(#[from] Error),
-    /// The network or the cache failed.
-    #[error(transparent)]
-    Fetch(#[from] FetchFailed),
+    /// The network or the cache failed, an archive cannot be verified, or the packages conflict
+    /// with one another or with the image.
+    #[error("{0}")]
+    Source(#[from] Error),
     /// The base image cannot be read.
     #[error("reading the base image {}", path.display())]
     Base {
@@ -31,17 +27,14 @@ pub enum PackagesError {
     },
     /// The image's lists of packages and archives cannot be read.
     #[error("reading which packages and archives the base image has: {0}")]
-    Image(#[from] ImageError),
-    /// An archive cannot be verified.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Image(#[source] Error),
     /// The key of Docker's own archive cannot be used.
     #[error("taking the key {named}: {source}; check [docker] key-file and key-fingerprint")]
     Key {
         /// The file or address of the key.
         named: String,
         /// What is wrong with the key.
-        source: OpenPgpError,
+        source: Error,
     },
     /// A file cannot be read.
     #[error("reading {}: {source}", path.display())]
@@ -85,11 +78,8 @@ pub enum PackagesError {
         /// Its name and version, or its file.
         package: String,
         /// What is wrong with it.
-        source: DebError,
+        source: Error,
     },
-    /// The packages conflict with one another or with the image.
-    #[error(transparent)]
-    Unpack(#[from] UnpackError),
     /// A name or an address is not valid.
     #[error("choosing packages: {0}")]
     Name(String),

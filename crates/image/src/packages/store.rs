@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use kraken_debian::{Fetch, FetchFailed};
+use kraken_debian::Fetch;
 use kraken_fetch::{Downloads, FetchError};
-use kraken_foundation::{Error, Sha256Hash};
+use kraken_foundation::{Error, Kind, Result, Sha256Hash};
 
 /// The source of an archive's files.
 pub(super) struct Store<'a> {
@@ -27,32 +27,34 @@ impl<'a> Store<'a> {
     }
 
     /// Returns the address on the mirror, if there is one for it.
-    fn on_mirror(&self, url: &Url) -> Result<Url, FetchFailed> {
+    fn on_mirror(&self, url: &Url) -> Result<Url> {
         let text = url.as_str();
         for (from, to) in &self.mirrors {
             if let Some(rest) = text.strip_prefix(from.as_str())
                 && rest.starts_with('/')
             {
-                return Url::parse(&format!("{to}{rest}")).map_err(FetchFailed::new);
+                return Url::parse(&format!("{to}{rest}")).map_err(|error| Error::typed(Kind::Usage, error));
             }
         }
         Ok(url.clone())
     }
 }
 
-fn failed(error: Error) -> FetchFailed {
-    match FetchError::is_missing(&error) {
-        true => FetchFailed::missing(error),
-        false => FetchFailed::new(error),
+/// Leaves the kind `NotFound` to what the server does not have, as [`Fetch`] requires: a folder of
+/// the cache can be missing, too.
+fn failed(error: Error) -> Error {
+    match error.kind() {
+        Kind::NotFound if !FetchError::is_missing(&error) => error.with_kind(Kind::Io),
+        _ => error,
     }
 }
 
 impl Fetch for Store<'_> {
-    fn text(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>, FetchFailed> {
+    fn text(&self, url: &Url, most: u64) -> Result<Option<Vec<u8>>> {
         self.downloads.document(&self.on_mirror(url)?, most).map_err(failed)
     }
 
-    fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf, FetchFailed> {
+    fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf> {
         self.downloads.file(&self.on_mirror(url)?, size, sha256).map_err(failed)
     }
 }
