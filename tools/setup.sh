@@ -10,7 +10,7 @@ PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 fail() { echo "setup: $*" >&2; exit 1; }
 
-[ -r /etc/os-release ] || fail "this is no Debian machine: /etc/os-release is missing"
+[ -r /etc/os-release ] || fail "this is not a Debian machine: /etc/os-release is missing"
 # shellcheck source=/dev/null
 . /etc/os-release
 command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what tools/setup.sh lists"

@@ -17,7 +17,7 @@ pub(super) struct CardArgs {
     /// Unmount what is mounted from the card
     #[arg(long)]
     unmount: bool,
-    /// Write a device that is no card, no reader and no USB disk
+    /// Write a device that is neither a card, a reader nor a USB disk
     #[arg(long)]
     i_know_this_is_not_removable: bool,
     /// Write a device that is larger than cards are
@@ -26,7 +26,7 @@ pub(super) struct CardArgs {
     /// Do not read back what was written
     #[arg(long, conflicts_with = "dry_run")]
     no_verify: bool,
-    /// Leave the card where it is, ready to be looked at, instead of ejecting it
+    /// Leave the card where it is, ready to be inspected, instead of ejecting it
     #[arg(long, conflicts_with = "dry_run")]
     no_eject: bool,
 }

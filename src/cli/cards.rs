@@ -53,7 +53,7 @@ impl Args {
         }
         if self.card.is_agreed() && self.device.is_none() {
             return Err(
-                "with --yes nobody sees which device is taken for the card: name the reader with --device as well"
+                "with --yes no prompt shows which device is taken for the card: name the reader with --device as well"
                     .into(),
             );
         }

@@ -65,7 +65,7 @@ fn words(passed_over: &PassedOver) -> String {
             path.display()
         ),
         PassedOver::MayHoldData { path, reason } => format!(
-            "{}: {reason}.\nWith --yes nobody is asked, so it is not written. Another card, please (or start again without --yes) …",
+            "{}: {reason}.\nWith --yes there is no question, so it is not written. Another card, please (or start again without --yes) …",
             path.display()
         ),
     }

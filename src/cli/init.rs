@@ -37,8 +37,11 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     } else if args.recipient.is_empty() {
         Encrypt::Plain
     } else {
-        Encrypt::recipients(&args.recipient)
-            .map_err(|text| Failure::Usage(format!("{text:?} is no age recipient; `age-keygen -y FILE` prints one")))?
+        Encrypt::recipients(&args.recipient).map_err(|text| {
+            Failure::Usage(format!(
+                "{text:?} is not an age recipient; `age-keygen -y FILE` prints one"
+            ))
+        })?
     };
     let path = session.global.config.as_deref().unwrap_or(Path::new(CONFIG));
     // A spec that exists already is enough: then only the keys are missing.

@@ -77,7 +77,7 @@ pub(super) fn read(session: &Session, cluster: &Cluster) -> Result<Option<Cluste
 
 /// The error when a command needs a swarm and the cluster is not one.
 pub(super) fn no_swarm() -> Failure {
-    Failure::message("this cluster is no swarm: `mode` in [swarm] is \"none\", or no Docker is baked in")
+    Failure::message("this cluster is not a swarm: `mode` in [swarm] is \"none\", or no Docker is baked in")
 }
 
 /// Reads the keys of a cluster that must be a swarm and have keys.

@@ -47,7 +47,7 @@ pub(super) fn check(
         Outcome::Begins(standing) => {
             say(
                 session,
-                "A new cluster begins (--new-cluster): the cards of the old one must not be used any more; write all of them anew",
+                "A new cluster begins (--new-cluster): the cards of the old one must not be used any more; write all of them again",
             );
             Ok(Some(standing))
         }
@@ -95,7 +95,7 @@ fn refusal(refused: &[Remark], making: Making) -> Failure {
         ),
     };
     Failure::message(format!(
-        "{what}\n  {}{rejoin}\n  If no card of that cluster was ever switched on, or all its cards are written anew: say --new-cluster. See docs/operations.md.",
+        "{what}\n  {}{rejoin}\n  If no card of that cluster was ever switched on, or all its cards are written again: say --new-cluster. See docs/operations.md.",
         lines.join("\n  ")
     ))
 }

@@ -85,7 +85,7 @@ impl BaseArgs {
         replace_base(image, self.base.as_deref())?;
         match (&image.base, self.refresh) {
             (BaseRef::Path(path), true) => Err(Failure::Usage(format!(
-                "--refresh has no effect: the base {} is a file, of which nobody has a newer one",
+                "--refresh has no effect: the base {} is a file, and a file has no newer version to download",
                 path.display()
             ))),
             _ => Ok(()),

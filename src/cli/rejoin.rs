@@ -14,8 +14,8 @@ pub(super) struct RejoinArgs {
     /// that holds what `docker swarm join-token -q` prints, or - for standard input
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
-    /// A new cluster begins: the cards that were written before are all written anew, or were never
-    /// used
+    /// A new cluster begins: the cards that were written before are all written again, or were
+    /// never used
     #[arg(long, conflicts_with = "rejoin")]
     pub(super) new_cluster: bool,
 }

@@ -230,7 +230,7 @@ fn a_token_is_one_line_that_follows_from_the_keys_and_the_role() {
 #[test]
 fn no_token_is_printed_where_there_is_no_swarm_or_no_key_or_no_such_role() {
     for (config, words) in [
-        ("[swarm]\nmode = \"none\"\n", "this cluster is no swarm"),
+        ("[swarm]\nmode = \"none\"\n", "this cluster is not a swarm"),
         ("[docker]\nsource = \"none\"\n", "no Docker is baked in"),
     ] {
         Desk::with(config, 7).fails(WORKER, 1, &[words]);
@@ -323,7 +323,7 @@ fn a_wrong_swarm_section_is_explained() {
         ),
         (
             "[swarm]\naddress-pools = [\"fd00::/8\"]\n",
-            &["this is no IPv4 network"],
+            &["this is not an IPv4 network"],
         ),
         (
             "[swarm]\naddress-pools = []\n",

@@ -324,7 +324,7 @@ fn parts_that_do_not_fit_are_refused() {
             with(other(), &m1(), &[CERTIFICATE]),
             "not signed by",
         ),
-        ("the node's certificate as CA", own_ca(), "it is no CA"),
+        ("the node's certificate as CA", own_ca(), "it is not a CA"),
         (
             "one more line in the CA's file",
             line_more(m1(), ROOT_CA),

@@ -257,7 +257,8 @@ impl<'a> Running<'a> {
         shell.run(script, limit, self.run.interrupt)
     }
 
-    /// Runs the parts of the probe that are wanted. Returns their output, or why they could not run.
+    /// Runs the parts of the probe that are wanted. Returns their output, or why they could not
+    /// run.
     pub(super) fn probe(&mut self, is_wanted: impl Fn(&str) -> bool) -> Result<ProbeOutput, String> {
         let network = &self.run.plan.cluster.network;
         let script = probe::script(&self.run.plan.cluster.user.name, network.gateway, is_wanted);

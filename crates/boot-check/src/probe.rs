@@ -75,8 +75,8 @@ impl ProbeOutput {
 }
 
 /// Returns the script for a guest with the account `user` and the gateway `gateway`, with the parts
-/// that `is_wanted`. Both come from a validated spec: a name of letters, digits, `-` and `_`, and an
-/// address.
+/// that `is_wanted`. Both come from a validated spec: a name of letters, digits, `-` and `_`, and
+/// an address.
 pub(super) fn script(user: &str, gateway: Ipv4Addr, is_wanted: impl Fn(&str) -> bool) -> String {
     let mut script = String::from(HEAD);
     for (name, command) in PARTS.iter().filter(|(name, _)| is_wanted(name)) {

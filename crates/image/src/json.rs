@@ -57,7 +57,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "kebab-case")]
-    #[expect(dead_code, reason = "only errors are looked at")]
+    #[expect(dead_code, reason = "only errors are read")]
     struct File {
         count: u32,
         base_sha256: Sha256Hash,

@@ -155,7 +155,7 @@ pub(super) fn baked_package(text: &str) -> Check {
     let good = |b: u8| b.is_ascii_alphanumeric() || b".+-:~".contains(&b);
     if version.is_empty() || version.len() > 200 || !version.bytes().all(good) {
         return wrong(
-            "this is no version of a package",
+            "this is not a version of a package",
             "write the name alone, for example \"htop\", or with the whole version, for example \"htop=3.4.1-5\"",
         );
     }
@@ -170,7 +170,7 @@ pub(super) fn timezone(text: &str) -> Check {
         return Ok(());
     }
     wrong(
-        "this is no name of a time zone",
+        "this is not the name of a time zone",
         "write for example \"Europe/Berlin\"; `timedatectl list-timezones` lists them",
     )
 }
@@ -190,7 +190,7 @@ pub(super) fn locale(text: &str) -> Check {
     let modifier_ok = modifier.is_none_or(|modifier| is_word(modifier, 1..=16, u8::is_ascii_alphanumeric));
     if !language_ok || !modifier_ok {
         return wrong(
-            "this is no name of a locale",
+            "this is not the name of a locale",
             "write for example \"en_GB.UTF-8\", or \"C.UTF-8\"",
         );
     }

@@ -95,7 +95,7 @@ impl Reader<'_> {
                 .ok()
                 .and_then(Number::from_f64)
                 .map(Value::Number)
-                .ok_or_else(|| unfit("it is no finite number"))?,
+                .ok_or_else(|| unfit("it is not a finite number"))?,
             DeValue::Datetime(_) => return Err(unfit("JSON has no dates; put it in quotes")),
             DeValue::Array(array) => {
                 let mut items = Vec::with_capacity(array.len());

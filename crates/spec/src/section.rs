@@ -155,7 +155,7 @@ impl<'t, 'p> Section<'t, 'p> {
             Ok(choice) => Field::Given(at(key, value, choice)),
             Err(NotAChoice(choices)) => {
                 self.problems.push(
-                    Problem::new(format!("\"{}\" is no `{key}`", printable(&text)))
+                    Problem::new(format!("\"{}\" is not a valid `{key}`", printable(&text)))
                         .at(value.span(), format!("one of {}", quoted(choices)))
                         .help(
                             suggestion(&text, choices.iter().copied())

@@ -76,7 +76,7 @@ impl Certificate {
         }
         let parsed = parse(path, &root.chain[0])?;
         if !root.is_ca {
-            return Err(bad("it is no CA"));
+            return Err(bad("it is not a CA"));
         }
         if !usage(path, &parsed)?.is_some_and(|usage| usage.key_cert_sign()) {
             return Err(bad("its key may not sign certificates"));
@@ -191,7 +191,7 @@ impl Certificate {
             match (value, values.next()) {
                 (None, _) => Ok(String::new()),
                 (Some(Ok(text)), None) => Ok(text),
-                _ => Err(error::certificate(path, format!("its {which} is no single text"))),
+                _ => Err(error::certificate(path, format!("its {which} is not a single text"))),
             }
         };
         Ok(Self {
@@ -210,7 +210,7 @@ impl Certificate {
 
 fn parse<'a>(path: &str, der: &'a [u8]) -> Result<X509Certificate<'a>> {
     let (rest, parsed) =
-        X509Certificate::from_der(der).map_err(|_| error::certificate(path, "it is no X.509 certificate"))?;
+        X509Certificate::from_der(der).map_err(|_| error::certificate(path, "it is not an X.509 certificate"))?;
     if !rest.is_empty() {
         return Err(error::certificate(path, "it has bytes behind the certificate"));
     }

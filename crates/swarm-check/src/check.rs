@@ -108,7 +108,7 @@ fn node(state: &NodeState, raft: &RaftState) -> Result<()> {
     match raft.store.node(state.id()) {
         None => return differs(format!("the store has no node {}", state.id())),
         Some(node) if node.role != Role::Manager => {
-            return differs(format!("node {} is no manager in the store", node.id));
+            return differs(format!("node {} is not a manager in the store", node.id));
         }
         // Its membership has no meaning here: `docker node update` sets it back to pending, without
         // harm.

@@ -46,7 +46,7 @@ impl NodeKey {
         let kek_version = match block.header("kek-version") {
             Some(text) => text
                 .parse()
-                .map_err(|_| error::key(path, "its header kek-version is no number"))?,
+                .map_err(|_| error::key(path, "its header kek-version is not a number"))?,
             None => 0,
         };
         Ok(Self {
@@ -76,9 +76,9 @@ fn public_key(block: &Block) -> Result<Vec<u8>, &'static str> {
     let key = match block.label.as_str() {
         "PRIVATE KEY" => SecretKey::from_pkcs8_der(&block.bytes).ok(),
         "EC PRIVATE KEY" => SecretKey::from_sec1_der(&block.bytes).ok(),
-        _ => return Err("it is no plain private key"),
+        _ => return Err("it is not a plain private key"),
     };
-    let key = key.ok_or("it is no ECDSA key over P-256")?;
+    let key = key.ok_or("it is not an ECDSA key over P-256")?;
     let public = key.public_key().to_public_key_der();
     Ok(public.map_err(|_| "its public half cannot be written")?.into_vec())
 }

@@ -27,7 +27,7 @@ pub struct ClusterKeys {
 
 /// What is said of a text that is not a key file. It never contains any of the text.
 fn no_keys(why: &str) -> Error {
-    Error::new(Kind::Damaged, format!("it is no key file of kraken-flash: {why}"))
+    Error::new(Kind::Damaged, format!("it is not a key file of kraken-flash: {why}"))
 }
 
 /// The key file: TOML.
@@ -79,7 +79,7 @@ impl ClusterKeys {
     pub fn to_text(&self, cluster: &str) -> Zeroizing<String> {
         let seed = Zeroizing::new(hex::encode(self.seed));
         Zeroizing::new(format!(
-            "# The keys of the cluster \"{cluster}\". Whoever has this file owns every node: keep it secret, and keep a copy.\n\
+            "# The keys of the cluster \"{cluster}\". With this file every node can be taken over: keep it secret, and keep a copy.\n\
              # Without it no card of this cluster can be made again. Only kraken-flash writes it, and only once.\n\
              version = {VERSION}\nseed = \"{}\"\n",
             seed.as_str()

@@ -123,7 +123,7 @@ fn seconds(time: &str) -> u64 {
         "2 hours ago" => now - 2 * HOUR,
         "20 months ago" => now - 600 * 24 * HOUR,
         "2 years ago" => now - 730 * 24 * HOUR,
-        other => panic!("{other} is no time"),
+        other => panic!("{other} is not a time"),
     }
 }
 

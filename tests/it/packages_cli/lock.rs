@@ -144,7 +144,7 @@ fn a_damaged_lock_is_an_error_and_stays_as_it_is() {
     for (text, words) in [
         (good[..good.len() / 2].to_owned(), "reading kraken.lock"),
         (good.replace("format = 1", "format = 2"), "it has format 2"),
-        (good.replace(&hash, &hash[..40]), "has a hash or size that cannot be"),
+        (good.replace(&hash, &hash[..40]), "is not a SHA-256"),
         (good.replace("name = \"tool\"", "name = \"libtool\""), "is there twice"),
         (good.replace("recommends", "recommendz"), "recommendz"),
         ("\0\u{1}rubbish".to_owned(), "reading kraken.lock"),

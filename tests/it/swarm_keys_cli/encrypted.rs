@@ -31,7 +31,7 @@ fn keys_under_a_passphrase_are_opened_by_it_alone() {
             "it is encrypted, and cannot be opened",
         ),
         (&["--passphrase-file", "nowhere"], "reading the passphrase in nowhere"),
-        (&[], "nobody can be asked for it"),
+        (&[], "this run cannot ask for it"),
     ] {
         let said = desk.fails(&[WORKER, more].concat(), 1, &[words, mend]);
         for secret in ["horse", seed(&text), "SWMTKN"] {
@@ -93,15 +93,15 @@ fn keys_for_recipients_are_opened_by_the_identity_of_each() {
             &["--identity", "id-0", "--identity", "open"],
             "reading the identity open",
         ),
-        (&["--identity", "garbage"], "garbage is no file of age identities"),
+        (&["--identity", "garbage"], "garbage is not a file of age identities"),
         (&["--identity", "nowhere"], "reading the identity nowhere"),
         (
             &["--identity", "home"],
-            "reading the identity home: it is no regular file",
+            "reading the identity home: it is not a regular file",
         ),
         (
             &["--identity", "pipe"],
-            "reading the identity pipe: it is no regular file",
+            "reading the identity pipe: it is not a regular file",
         ),
     ] {
         let said = desk.fails(&[WORKER, more].concat(), 1, &[words, "--identity"]);
@@ -137,9 +137,13 @@ fn what_encrypts_nothing_is_refused_and_nothing_is_written() {
             "reading the passphrase in bytes",
         ),
         (&["--passphrase"], 2, "name a file with --passphrase-file"),
-        (&["--recipient", "age1nobody"], 2, "is no age recipient"),
-        (&["--recipient", ""], 2, "is no age recipient"),
-        (&["--recipient", &public, "--recipient", "x"], 2, "is no age recipient"),
+        (&["--recipient", "age1nobody"], 2, "is not an age recipient"),
+        (&["--recipient", ""], 2, "is not an age recipient"),
+        (
+            &["--recipient", &public, "--recipient", "x"],
+            2,
+            "is not an age recipient",
+        ),
         (&["--recipient", &public, "--passphrase"], 2, "cannot be used with"),
     ] {
         let desk = Desk::new();

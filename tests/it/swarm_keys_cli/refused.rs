@@ -60,7 +60,10 @@ fn what_is_no_file_in_the_place_of_the_keys_does_not_hang() {
         let said = desk.fails(
             WORKER,
             1,
-            &["kraken.keys: it is no regular file", "put the cluster's key file there"],
+            &[
+                "kraken.keys: it is not a regular file",
+                "put the cluster's key file there",
+            ],
         );
         let before = fs::symlink_metadata(desk.path().join(KEYS)).unwrap();
         // Whatever `init` reports about it, it does not change it.

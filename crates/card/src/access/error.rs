@@ -54,7 +54,7 @@ pub enum AccessError {
     },
     /// A card is in use.
     #[error(
-        "opening {}: it is in use: something has it mounted or opened since it was looked at; close it and start again",
+        "opening {}: it is in use: something has it mounted or opened since it was checked; close it and start again",
         .0.display()
     )]
     InUse(PathBuf),

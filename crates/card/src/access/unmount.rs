@@ -135,7 +135,7 @@ mod tests {
             let chosen = ChosenCard::unjudged(device, mounts);
             assert_eq!(chosen.unmount().len(), 1);
             run("mount", &[word("-t"), word("tmpfs"), word("over"), &point]);
-            std::fs::write(point.join("file"), "of somebody else").unwrap();
+            std::fs::write(point.join("file"), "of another user").unwrap();
             let message = unmount(&chosen, Job::silent()).unwrap_err().to_string();
             assert!(
                 message.contains("something else is mounted over it") && message.contains("nothing was written"),

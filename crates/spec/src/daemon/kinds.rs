@@ -93,7 +93,7 @@ fn simple(kind: &Kind, value: &Value, path: &str) -> Option<Fault> {
         }
         let help =
             suggestion(text, choices.iter().copied()).unwrap_or_else(|| format!("choose one of {}", quoted(choices)));
-        return fault(format!("\"{}\" is no {key}", printable(text)), help);
+        return fault(format!("\"{}\" is not a valid {key}", printable(text)), help);
     }
     if fits(kind, text) {
         return None;

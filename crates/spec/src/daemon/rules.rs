@@ -154,7 +154,7 @@ fn exec_opts(value: &Value, faults: &mut Vec<Fault>) {
                 below("exec-opts", &index.to_string()),
                 false,
                 format!(
-                    "\"{}={}\" is no option of dockerd's for running containers",
+                    "\"{}={}\" is not an option of dockerd's for running containers",
                     printable(name),
                     printable(driver)
                 ),
@@ -198,7 +198,7 @@ fn seccomp(value: &Value, faults: &mut Vec<Fault>) {
             "seccomp-profile",
             false,
             format!(
-                "\"{}\" is no profile: dockerd reads it from an absolute path",
+                "\"{}\" is not a profile: dockerd reads it from an absolute path",
                 printable(text)
             ),
             "write a path, \"builtin\" or \"unconfined\"",
@@ -330,7 +330,7 @@ fn slice(options: &Map<String, Value>, faults: &mut Vec<Fault>) {
             "cgroup-parent",
             false,
             format!(
-                "\"{}\" is no slice of systemd's, and dockerd does not start with it",
+                "\"{}\" is not a slice of systemd's, and dockerd does not start with it",
                 printable(name)
             ),
             "write a name such as \"docker.slice\"",

@@ -36,7 +36,7 @@ pub(super) fn driver(value: &Value, version: Option<Version>, faults: &mut Vec<F
     let why = match GONE.contains(&name) {
         true => format!("Docker has no storage driver \"{name}\" any more, and dockerd does not start with it"),
         false => format!(
-            "\"{}\" is no storage driver of Docker's, and dockerd does not start with it",
+            "\"{}\" is not a storage driver of Docker's, and dockerd does not start with it",
             printable(name)
         ),
     };

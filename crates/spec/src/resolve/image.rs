@@ -76,7 +76,7 @@ pub(super) fn parse_base(text: &str, locate: &dyn Fn(&str) -> PathBuf) -> Check<
         return Ok(BaseRef::Catalogue(text.to_owned()));
     }
     wrong(
-        "this is no name of a catalogue",
+        "this is not a name from a catalogue",
         "write \"raspios-lite-arm64\"; put \"./\" before the name of a file",
     )
 }
@@ -84,7 +84,7 @@ pub(super) fn parse_base(text: &str, locate: &dyn Fn(&str) -> PathBuf) -> Check<
 pub(super) fn check_url(text: &str) -> Check {
     let example = "write for example \"https://example.org/images/os.img.xz\"";
     let Ok(url) = Url::parse(text) else {
-        return wrong("this is no address", example);
+        return wrong("this is not an address", example);
     };
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return wrong("only http and https addresses can be fetched", example);

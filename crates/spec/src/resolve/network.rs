@@ -145,7 +145,7 @@ fn parse_subnet(text: &str) -> Check<Ipv4Net> {
         let why = if text.contains(':') {
             "only IPv4 is supported"
         } else {
-            "this is no subnet"
+            "this is not a subnet"
         };
         return wrong(
             why,
@@ -176,11 +176,11 @@ pub(super) fn parse_address(text: &str) -> Check<Ipv4Addr> {
     match text.parse() {
         Ok(address) => Ok(address),
         Err(_) if text.contains('/') => wrong(
-            "this is no IPv4 address",
+            "this is not an IPv4 address",
             "leave out the prefix: it is that of `subnet` in [network]",
         ),
         Err(_) => wrong(
-            "this is no IPv4 address",
+            "this is not an IPv4 address",
             "write four numbers, for example \"192.168.3.11\"",
         ),
     }
@@ -193,7 +193,7 @@ fn check_server(text: &str) -> Check {
         }
         Ok(_) => Ok(()),
         Err(_) => wrong(
-            "this is no IP address",
+            "this is not an IP address",
             "write an address, not a name, for example \"9.9.9.9\"",
         ),
     }

@@ -232,11 +232,11 @@ fn parse_mac(text: &str) -> Check<Mac> {
     let parts: Vec<&str> = text.split([':', '-']).collect();
     let mut bytes = [0_u8; 6];
     if parts.len() != bytes.len() {
-        return wrong("this is no MAC address", help);
+        return wrong("this is not a MAC address", help);
     }
     for (byte, part) in bytes.iter_mut().zip(&parts) {
         if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return wrong("this is no MAC address", help);
+            return wrong("this is not a MAC address", help);
         }
         *byte = u8::from_str_radix(part, 16).unwrap_or_default();
     }

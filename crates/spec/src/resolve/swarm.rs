@@ -221,7 +221,7 @@ fn default_pools(config: &RawConfig, size: u8, nets: &Nets, problems: &mut Probl
 fn parse_pool(text: &str, subnet_size: Option<u8>, nets: &Nets, others: &[Ipv4Net]) -> Check<Ipv4Net> {
     let help = "write a private network of no node, for example \"10.20.0.0/16\"";
     let Ok(pool) = text.parse::<Ipv4Net>() else {
-        return wrong("this is no IPv4 network", help);
+        return wrong("this is not an IPv4 network", help);
     };
     if pool != pool.trunc() {
         return wrong(format!("its host bits are set: the network is {}", pool.trunc()), help);

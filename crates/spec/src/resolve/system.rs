@@ -130,6 +130,6 @@ fn parse_time(text: &str) -> Check<i64> {
     match time.map(Timestamp::as_second) {
         Ok(seconds) if (EARLIEST_FLOOR..=LATEST_FLOOR).contains(&seconds) => Ok(seconds),
         Ok(_) => wrong("it is not between 2000 and 2037", help),
-        Err(_) => wrong("this is no date and no RFC 3339 time", help),
+        Err(_) => wrong("this is neither a date nor an RFC 3339 time", help),
     }
 }

@@ -64,7 +64,7 @@ fn ssh_keys(field: &Field<Vec<At<String>>>, files: &dyn Files, problems: &mut Pr
         Field::Absent => return default_keys(files, problems),
         Field::Given(list) if list.value.is_empty() => {
             problems.push(
-                Problem::new(format!("`{}` is empty: nobody could log in", list.key))
+                Problem::new(format!("`{}` is empty, which leaves no way to log in", list.key))
                     .at(list.span.clone(), "no key")
                     .help(
                         "name a public key, or leave the line out: then the keys of ~/.ssh are used, or a pair is made",
@@ -164,7 +164,7 @@ fn default_keys(files: &dyn Files, problems: &mut Problems) -> Option<Vec<String
     };
     if found.is_empty() {
         problems.push(
-            Problem::new("there is no SSH key: nobody could log in")
+            Problem::new("there is no SSH key to log in with")
                 .help("make one (ssh-keygen -t ed25519), or name one in `ssh-keys` in [user]"),
         );
         return None;

@@ -149,7 +149,7 @@ fn decrypt(path: &Path, bytes: &[u8], unlock: &dyn Unlock) -> Result<Zeroizing<V
     if decryptor.is_scrypt() {
         let passphrase = unlock
             .passphrase(path)?
-            .ok_or("it is encrypted with a passphrase, and nobody can be asked for it")?;
+            .ok_or("it is encrypted with a passphrase, and this run cannot ask for it")?;
         let identity = age::scrypt::Identity::new(passphrase);
         let mut reader = decryptor
             .decrypt(std::iter::once(&identity as &dyn age::Identity))
@@ -196,7 +196,7 @@ fn identities(files: &[PathBuf]) -> Result<Vec<x25519::Identity>, String> {
         for line in text.lines().map(str::trim) {
             if !line.is_empty() && !line.starts_with('#') {
                 let identity = x25519::Identity::from_str(line)
-                    .map_err(|_| format!("{} is no file of age identities", file.display()))?;
+                    .map_err(|_| format!("{} is not a file of age identities", file.display()))?;
                 found.push(identity);
             }
         }
@@ -221,7 +221,7 @@ pub(super) fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 fn check_own(file: &File) -> io::Result<()> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     let mode = metadata.mode() & 0o7777;
     if mode & OTHERS != 0 {
