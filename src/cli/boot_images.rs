@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use kraken_fetch::{Cache, Format, recognise};
-use kraken_flash::boot_check::{self, BootError, BootTarget, Unpacking};
+use kraken_flash::boot_check::{self, BootTarget, Unpacking};
 use kraken_flash::verify::{self, FolderImages};
 use kraken_spec::{Cluster, Node};
 
@@ -63,8 +63,8 @@ pub(super) fn of_file<'a>(
     let (raw, unpacking) = match is_packed {
         true => {
             emulator_is_here()?;
-            let unpacking = Unpacking::new(&Cache::open(None)?.root().join("boot")).map_err(failed)?;
-            let raw = unpacking.raw(path, session.job()).map_err(failed)?;
+            let unpacking = Unpacking::new(&Cache::open(None)?.root().join("boot"))?;
+            let raw = unpacking.raw(path, session.job())?;
             (raw, Some(unpacking))
         }
         false => (path.to_owned(), None),
@@ -100,13 +100,6 @@ pub(super) fn emulator_is_here() -> Result<(), Failure> {
     boot_check::are_here().map_err(|error| Failure::Failed(Box::new(error)))
 }
 
-fn failed(error: BootError) -> Failure {
-    match error {
-        BootError::Interrupted(stopped) => Failure::from(stopped),
-        error => Failure::Failed(Box::new(error)),
-    }
-}
-
 /// Returns the node with that number, or the only one.
 fn chosen<'a>(path: &Path, number: Option<u32>, cluster: &'a Cluster) -> Result<&'a Node, Failure> {
     let node: Option<&Node> = match number {
@@ -140,9 +133,9 @@ pub(super) fn unpack(
     {
         let unpacking = match &unpacking {
             Some(unpacking) => unpacking,
-            None => unpacking.insert(Unpacking::new(room).map_err(failed)?),
+            None => unpacking.insert(Unpacking::new(room)?),
         };
-        target.unpack(unpacking, session.job()).map_err(failed)?;
+        target.unpack(unpacking, session.job())?;
     }
     Ok(unpacking)
 }

@@ -219,9 +219,7 @@ mod tests {
     fn an_interrupt_is_found_however_deep_it_is() {
         use kraken_flash::bake::BakeError;
         use kraken_flash::base::BaseError;
-        use kraken_flash::boot_check::BootError;
         use kraken_flash::output::OutputError;
-        use kraken_flash::verify::CheckError;
         use kraken_foundation::{Context, Error};
         let stopped: Vec<Failure> = vec![
             Interrupted.into(),
@@ -234,8 +232,7 @@ mod tests {
             ProjectError::from(BaseError::from(Error::from(Interrupted))).into(),
             ProjectError::from(BakeError::from(Interrupted)).into(),
             OutputError::from(Interrupted).into(),
-            CheckError::from(Interrupted).into(),
-            BootError::from(Interrupted).into(),
+            Error::from(Interrupted).context("baking").into(),
         ];
         for (number, failure) in stopped.iter().enumerate() {
             assert!(matches!(failure, Failure::Interrupted), "number {number}");

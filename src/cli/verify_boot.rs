@@ -158,10 +158,7 @@ fn boot(session: &Session, args: &BootArgs, images: Images<'_>, out: &mut dyn Wr
     };
     let report = {
         let view = View::new(session, &booting, boot_check::stages(cluster));
-        boot_check::boot(&plan, &view, &session.interrupt).map_err(|error| match error {
-            boot_check::BootError::Interrupted(stopped) => Failure::from(stopped),
-            error => Failure::Failed(Box::new(error)),
-        })?
+        boot_check::boot(&plan, &view, &session.interrupt)?
     };
     show(session, args, &report, as_json, out)
 }
@@ -199,12 +196,11 @@ fn show(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let failed = |error: kraken_flash::verify::CheckError| Failure::Failed(Box::new(error));
     if let Some(file) = &args.junit {
-        render::save(file, &render::junit(report)).map_err(failed)?;
+        render::save(file, &render::junit(report))?;
     }
     if let Some(file) = &args.html {
-        render::save(file, &render::html(report).map_err(failed)?).map_err(failed)?;
+        render::save(file, &render::html(report)?)?;
         say(session, &format!("The report is in {}", file.display()));
     }
     let shown = match as_json {

@@ -10,12 +10,12 @@ use super::report::{BootReport, Event, Watcher};
 use super::{Plan, run_checks};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::named;
+use kraken_foundation::{Context as _, Error, Kind, Result};
 use kraken_guest::OwnKey;
 use kraken_guest::Reaper;
 use kraken_guest::folder_in;
-use kraken_guest::io_error;
 use kraken_guest::limits::Limits;
-use kraken_guest::{BootError, BootTarget, Machine, calibrate, programs};
+use kraken_guest::{BootTarget, Machine, calibrate, programs};
 use kraken_lan::{Lan, LanConfig};
 use kraken_spec::Role;
 
@@ -23,17 +23,17 @@ use kraken_spec::Role;
 /// console logs of failed nodes are kept, or all if the plan says so.
 ///
 /// # Errors
-/// [`BootError`] if booting could not be tried at all. What is wrong with the images stands in the
+/// If booting could not be tried at all. What is wrong with the images stands in the
 /// report.
-pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Result<BootReport, BootError> {
+pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Result<BootReport> {
     programs::are_here()?;
     let started = now();
     let emulator = programs::version()?;
     let groups = Groups::of(plan)?;
     let room = folder_in(&plan.room)?;
     let short = folder_in(&std::env::temp_dir())?;
-    let reaper = Reaper::spawn(&[room.path(), short.path()])
-        .map_err(io_error("starting a shell to clean up behind", room.path()))?;
+    let reaper =
+        Reaper::spawn(&[room.path(), short.path()]).doing("starting a shell to clean up behind", room.path())?;
     let reaper = Arc::new(reaper);
     let prints: Vec<_> = plan
         .targets
@@ -60,7 +60,7 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
         clock,
         lan: lan(plan, short.path())?,
         reaper,
-        key: OwnKey::make(short.path()).map_err(io_error("making an SSH key in", short.path()))?,
+        key: OwnKey::make(short.path()).doing("making an SSH key in", short.path())?,
         folder: room.path(),
         short: short.path(),
         processors: if groups.largest() == 1 {
@@ -77,7 +77,11 @@ pub fn boot(plan: &Plan<'_>, watcher: &dyn Watcher, interrupt: &Interrupt) -> Re
     let checked = run_checks::run_checks(&run)?;
     for (target, print) in plan.targets.iter().zip(&prints) {
         if target.fingerprint()? != *print {
-            return Err(BootError::Changed(target.original().to_owned()));
+            let text = format!(
+                "another program changed {} while it was booted, so the results are not valid: start again",
+                target.original().display()
+            );
+            return Err(Error::new(Kind::Damaged, text));
         }
     }
     Ok(BootReport {
@@ -100,8 +104,8 @@ fn now() -> String {
 }
 
 /// Measures the slowness of this machine with the first kernel that can be read.
-fn measure(plan: &Plan<'_>, folder: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result<f64, BootError> {
-    let own = || -> Result<Option<Vec<u8>>, BootError> {
+fn measure(plan: &Plan<'_>, folder: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result<f64> {
+    let own = || -> Result<Option<Vec<u8>>> {
         for target in &plan.targets {
             if let Ok(files) = target.boot_files(Machine::Virt)? {
                 return Ok(Some(files.kernel));
@@ -115,7 +119,7 @@ fn measure(plan: &Plan<'_>, folder: &Path, reaper: &Reaper, interrupt: &Interrup
     };
     let Some(bytes) = bytes else { return Ok(1.0) };
     let kernel = folder.join("kernel");
-    named::write(&kernel, &calibrate::program(bytes)).map_err(io_error("writing", &kernel))?;
+    named::write(&kernel, &calibrate::program(bytes)).doing("writing", &kernel)?;
     let slowness = calibrate::slowness(&kernel, reaper, interrupt)?;
     let _ = fs::remove_file(&kernel);
     Ok(slowness)
@@ -133,7 +137,7 @@ fn majority(plan: &Plan<'_>) -> bool {
     booted * 2 > managers.len()
 }
 
-fn lan(plan: &Plan<'_>, folder: &Path) -> Result<Lan, BootError> {
+fn lan(plan: &Plan<'_>, folder: &Path) -> Result<Lan> {
     let network = &plan.cluster.network;
     Lan::start(LanConfig {
         folder: folder.join("lan"),
@@ -143,5 +147,5 @@ fn lan(plan: &Plan<'_>, folder: &Path) -> Result<Lan, BootError> {
         time: true,
         guests: plan.targets.len(),
     })
-    .map_err(BootError::Lan)
+    .quoted(|| "making the virtual network")
 }

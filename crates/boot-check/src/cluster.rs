@@ -16,7 +16,7 @@ use super::judge::Verdict;
 use super::node::Running;
 use super::report::Check;
 use ask::{ask_manager, until};
-use kraken_guest::BootError;
+use kraken_foundation::Result;
 use kraken_spec::{Role, SwarmMode};
 use report::{Report, decided};
 
@@ -50,8 +50,8 @@ impl Earlier {
 /// group. Notes the result in `earlier`.
 ///
 /// # Errors
-/// [`BootError`] if the user stopped the run.
-pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Earlier) -> Result<(), BootError> {
+/// If the user stopped the run.
+pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Earlier) -> Result<()> {
     if run.plan.cluster.swarm.mode == SwarmMode::None || !run.managers_are_there {
         return Ok(());
     }
@@ -74,13 +74,13 @@ pub(super) fn gather(run: &Run<'_>, nodes: &mut [Running<'_>], earlier: &mut Ear
 /// form a swarm.
 ///
 /// # Errors
-/// [`BootError`] if the user stopped the run, or if a guest could not be started again.
+/// If the user stopped the run, or if a guest could not be started again.
 pub(super) fn check_cluster(
     run: &Run<'_>,
     nodes: &mut [Running<'_>],
     earlier: Earlier,
     checks: &mut Vec<Check>,
-) -> Result<(), BootError> {
+) -> Result<()> {
     let mut report = Report { run, checks };
     if run.plan.targets.len() > 1 {
         addresses(&mut report);
@@ -136,7 +136,7 @@ fn table(members: &[[String; 4]]) -> String {
 
 /// Waits until the members among the running nodes are Ready. Returns the manager's table of
 /// members. A node whose own check of its membership failed is not waited for.
-fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, String>, BootError> {
+fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, String>> {
     let members_on: Vec<String> = nodes
         .iter()
         .filter(|node| node.passed("swarm-node"))
@@ -154,7 +154,7 @@ fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, 
 
 /// Checks that all booted nodes are Ready, or were Ready while their group was on. Returns whether
 /// the check passed.
-fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Earlier) -> Result<bool, BootError> {
+fn ready(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>], mut earlier: Earlier) -> Result<bool> {
     let run = report.run;
     let began = earlier.began_ms.unwrap_or(run.clock.ms());
     let expected: Vec<&str> = run.plan.targets.iter().map(|target| &*target.node.hostname).collect();
@@ -262,7 +262,7 @@ fn tokens(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) {
 
 /// Cuts the power of a worker (or of a manager, if the others are still a majority), waits until
 /// the swarm reports it Down, and switches it on again.
-fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
+fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<()> {
     const TITLE: &str = "a node that loses its power is missed, and comes back";
     let managers = nodes
         .iter()
@@ -329,7 +329,7 @@ fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(
 }
 
 /// Restarts a manager and waits for the whole swarm.
-fn manager_reboot(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
+fn manager_reboot(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<()> {
     const TITLE: &str = "a manager restarts, and the swarm is whole again";
     const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
     let began = report.run.clock.ms();

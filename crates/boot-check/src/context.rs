@@ -11,8 +11,8 @@ use super::Plan;
 use super::groups::Groups;
 use super::judge::Verdict;
 use super::report::{Check, Outcome, Watcher};
+use kraken_foundation::Result;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_guest::BootError;
 use kraken_guest::OwnKey;
 use kraken_guest::Reaper;
 use kraken_guest::limits::Limits;
@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
 
     /// Waits for a start slot for the node at this LAN port. There are as many slots as cores.
     /// Calls `waits` once if the node must wait.
-    pub(super) fn start_slot(&'a self, port: usize, waits: impl FnOnce()) -> Result<StartSlot<'a>, BootError> {
+    pub(super) fn start_slot(&'a self, port: usize, waits: impl FnOnce()) -> Result<StartSlot<'a>> {
         let changed = &self.start_slots.changed;
         let mut slots = self.start_slots.lock();
         let mut waits = Some(waits);

@@ -5,7 +5,7 @@
 //! is switched off before the next one starts.
 
 use super::Plan;
-use kraken_guest::BootError;
+use kraken_foundation::{Error, Kind, Result};
 use kraken_spec::{Role, SwarmMode};
 
 /// The memory that QEMU takes besides its guest's, in MiB: its translated code and itself
@@ -31,8 +31,8 @@ impl Groups {
     /// Puts all nodes into one group if the memory and the user's limit allow it.
     ///
     /// # Errors
-    /// [`BootError::Memory`] or [`BootError::Places`] if not even the smallest group is possible.
-    pub(super) fn of(plan: &Plan<'_>) -> Result<Self, BootError> {
+    /// [`Kind::Full`] or [`Kind::Usage`] if not even the smallest group is possible.
+    pub(super) fn of(plan: &Plan<'_>) -> Result<Self> {
         let each = plan.machine.memory() + EMULATOR;
         let free = available();
         let fit = free.map_or(usize::MAX, |free| usize::try_from(free / each).unwrap_or(usize::MAX));
@@ -45,12 +45,19 @@ impl Groups {
         let managers = is_manager.iter().filter(|is_manager| **is_manager).count();
         let places = plan.at_once.unwrap_or((cores * PER_CORE).max(managers + 1));
         Self::divide(&is_manager, places.min(fit)).map_err(|needed| match free {
-            Some(free) if fit < needed => BootError::Memory {
-                nodes: needed,
-                needed: needed as u64 * each,
-                free,
-            },
-            _ => BootError::Places { places, needed },
+            Some(free) if fit < needed => {
+                let memory = needed as u64 * each;
+                let text = format!(
+                    "booting {needed} at the same time, the fewest that show something, takes about {memory} MiB of memory, and {free} MiB are free: free some, or boot some of the nodes alone (--nodes 1)"
+                );
+                Error::new(Kind::Full, text)
+            }
+            _ => {
+                let text = format!(
+                    "{places} at once are too few: the managers that are booted stay on, and beside them there must be a place for one more; {needed} are enough"
+                );
+                Error::new(Kind::Usage, text)
+            }
         })
     }
 

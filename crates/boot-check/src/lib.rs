@@ -43,6 +43,6 @@ pub use boot::boot;
 pub use cuts::PowerCut;
 pub use folder::set_check;
 pub use kraken_guest::programs::are_here;
-pub use kraken_guest::{BootError, BootTarget, FallbackKernel, FirmwareError, Machine, Unpacking};
+pub use kraken_guest::{BootTarget, FallbackKernel, Machine, Unpacking};
 pub use plan::{Plan, stages};
 pub use report::{BootReport, Check, Event, NodeReport, Outcome, Stage, Watcher};

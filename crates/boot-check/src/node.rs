@@ -15,10 +15,11 @@ use super::cuts::{Cuts, POWER_CUTS, POWER_CUTS_TITLE};
 use super::judge::{RULES, Verdict};
 use super::probe::{self, ProbeOutput};
 use super::report::{Check, Event, NodeReport, Outcome, Stage};
+use kraken_foundation::Result;
 use kraken_foundation::named;
+use kraken_guest::BootTarget;
 use kraken_guest::Guest;
 use kraken_guest::console::FailurePattern;
-use kraken_guest::{BootError, BootTarget};
 use kraken_guest::{Login, Shell};
 use kraken_spec::SwarmMode;
 
@@ -109,7 +110,7 @@ impl<'a> Running<'a> {
 
     /// Starts the node and runs its checks. An error is one of this machine; what is wrong with the
     /// card stands in the report.
-    pub(super) fn run_checks(&mut self) -> Result<(), BootError> {
+    pub(super) fn run_checks(&mut self) -> Result<()> {
         let result = self.run_checks_in_slot();
         // Whatever the result is, other nodes may start now.
         self.start_slot = None;
@@ -117,7 +118,7 @@ impl<'a> Running<'a> {
         result
     }
 
-    fn run_checks_in_slot(&mut self) -> Result<(), BootError> {
+    fn run_checks_in_slot(&mut self) -> Result<()> {
         let began = self.run.clock.ms();
         self.make_card()?;
         let found = match self.read_card()? {
@@ -208,7 +209,7 @@ impl<'a> Running<'a> {
         self.run.clock.progress();
     }
 
-    fn wait(&mut self, time: Duration) -> Result<(), BootError> {
+    fn wait(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.run.interrupt.check()?;

@@ -11,8 +11,7 @@ use super::cluster::{self, Earlier};
 use super::context::Run;
 use super::node::Running;
 use super::report::{Check, Event, NodeReport, Outcome};
-use kraken_guest::BootError;
-use kraken_guest::io_error;
+use kraken_foundation::{Context as _, Result};
 
 /// The pause between two reads of the console of a node whose checks are settled.
 const HEAR: Duration = Duration::from_millis(200);
@@ -48,7 +47,7 @@ impl Ended {
 ///
 /// # Errors
 /// What this machine cannot do. What is wrong with the images stands in the report.
-pub(super) fn run_checks(run: &Run<'_>) -> Result<Checked, BootError> {
+pub(super) fn run_checks(run: &Run<'_>) -> Result<Checked> {
     let mut on: Vec<Running<'_>> = Vec::new();
     let mut ended: Vec<Ended> = Vec::new();
     let mut earlier = Earlier::default();
@@ -107,7 +106,7 @@ fn say(run: &Run<'_>, port: usize, what: &str) {
 
 /// Runs the checks of the `newcomers`, each in a thread of its own, until all are settled. The
 /// consoles of the other nodes are read meanwhile. Returns whether the run was stopped.
-fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool, BootError> {
+fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool> {
     let unsettled = &AtomicUsize::new(newcomers.len());
     let hear = |node: &mut Running<'_>| {
         while unsettled.load(Ordering::Relaxed) > 0 {
@@ -115,7 +114,7 @@ fn boot(old: &mut [Running<'_>], newcomers: &mut [Running<'_>]) -> Result<bool, 
             std::thread::sleep(HEAR);
         }
     };
-    let results: Vec<Result<(), BootError>> = std::thread::scope(|scope| {
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
         for node in old {
             scope.spawn(move || hear(node));
         }
@@ -156,10 +155,10 @@ impl Drop for Settled<'_> {
 
 /// Returns whether the user stopped the run. This is not an error: the report says what was seen
 /// until then.
-fn stopped(result: Result<(), BootError>) -> Result<bool, BootError> {
+fn stopped(result: Result<()>) -> Result<bool> {
     match result {
         Ok(()) => Ok(false),
-        Err(BootError::Interrupted(_)) => Ok(true),
+        Err(error) if error.is_interrupted() => Ok(true),
         Err(error) => Err(error),
     }
 }
@@ -170,7 +169,7 @@ fn failed(checks: &[Check]) -> bool {
 
 /// Returns the reports. The consoles of failed nodes are kept, or those of all nodes if `all` is
 /// true.
-fn with_consoles(plan: &Plan<'_>, ended: Vec<Ended>, all: bool) -> Result<Vec<NodeReport>, BootError> {
+fn with_consoles(plan: &Plan<'_>, ended: Vec<Ended>, all: bool) -> Result<Vec<NodeReport>> {
     ended
         .into_iter()
         .map(|node| {
@@ -185,13 +184,13 @@ fn with_consoles(plan: &Plan<'_>, ended: Vec<Ended>, all: bool) -> Result<Vec<No
         .collect()
 }
 
-fn keep(log: &Path, plan: &Plan<'_>) -> Result<Option<PathBuf>, BootError> {
+fn keep(log: &Path, plan: &Plan<'_>) -> Result<Option<PathBuf>> {
     let Some(name) = log.file_name().filter(|_| log.exists()) else {
         return Ok(None);
     };
-    fs::create_dir_all(&plan.consoles).map_err(io_error("making", &plan.consoles))?;
+    fs::create_dir_all(&plan.consoles).doing("making", &plan.consoles)?;
     let kept = plan.consoles.join(name);
-    copy_plain(log, &kept).map_err(io_error("keeping a console's log in", &kept))?;
+    copy_plain(log, &kept).doing("keeping a console's log in", &kept)?;
     Ok(Some(kept))
 }
 

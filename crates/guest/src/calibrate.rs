@@ -5,10 +5,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use super::Machine;
+use super::programs;
 use super::programs::QEMU;
 use super::reaper::Reaper;
-use super::{BootError, Machine};
 use kraken_disk::tool;
+use kraken_foundation::Result;
 use kraken_foundation::interrupt::Interrupt;
 
 /// How long the calibration run takes on the reference machine: two cores of an x86-64 server of
@@ -50,9 +52,9 @@ pub fn program(kernel: Vec<u8>) -> Vec<u8> {
 /// and then the emulator ends.
 ///
 /// # Errors
-/// [`BootError::Tool`] if QEMU does not start, [`BootError::Interrupted`] if the user stops the
-/// run.
-pub fn slowness(kernel: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result<f64, BootError> {
+/// [`Kind::Tool`](kraken_foundation::Kind) if QEMU does not start,
+/// [`Kind::Interrupted`](kraken_foundation::Kind) if the user stops the run.
+pub fn slowness(kernel: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result<f64> {
     let mut command = tool(QEMU);
     command
         .args([
@@ -86,10 +88,9 @@ pub fn slowness(kernel: &Path, reaper: &Reaper, interrupt: &Interrupt) -> Result
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let began = Instant::now();
-    let mut process = command.spawn().map_err(|error| BootError::Tool {
-        program: QEMU,
-        said: error.to_string(),
-    })?;
+    let mut process = command
+        .spawn()
+        .map_err(|error| programs::failed(QEMU, &error.to_string()))?;
     reaper.watch(process.id());
     let ended = loop {
         match process.try_wait() {

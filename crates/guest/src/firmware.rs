@@ -7,6 +7,7 @@
 
 use super::Machine;
 use kraken_disk::FileTree;
+use kraken_foundation::{Context as _, Error, Kind, Result};
 
 /// The largest kernel, initramfs or device tree, in bytes.
 const LIMIT: u64 = 256 << 20;
@@ -28,40 +29,18 @@ pub struct BootFiles {
     pub names: Vec<String>,
 }
 
-/// Why a Pi would not even start its kernel.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FirmwareError {
-    /// A file is not there.
-    #[error("there is no {name} on the boot partition, which config.txt or the board asks for")]
-    Missing {
-        /// The name of the file.
-        name: String,
-    },
-    /// The card has no device tree for the board.
-    #[error("there is not a device tree for this board on the boot partition ({})", names.join(" or "))]
-    NoDeviceTree {
-        /// The names that the firmware looks for.
-        names: Vec<String>,
-    },
-    /// A file is empty, truncated or of another kind.
-    #[error("{name} on the boot partition is not a {what}")]
-    NotWhat {
-        /// The name of the file.
-        name: String,
-        /// What the file should be.
-        what: &'static str,
-    },
-    /// The boot partition cannot be read.
-    #[error("reading the boot partition: {0}")]
-    Tree(#[from] kraken_foundation::Error),
-    /// The boot partition cannot be opened.
-    #[error("opening the boot partition: {0}")]
-    Boot(#[source] kraken_foundation::Error),
-    /// There is no boot partition.
-    #[error("there is no FAT partition with a config.txt or cmdline.txt on the card")]
-    NoBootPartition,
+/// A file that config.txt or the board asks for is not on the boot partition.
+fn missing(name: &str) -> Error {
+    let text = format!("there is no {name} on the boot partition, which config.txt or the board asks for");
+    Error::new(Kind::NotFound, text)
 }
+
+/// A file is empty, cut off or of another kind.
+fn is_not(name: &str, what: &str) -> Error {
+    Error::new(Kind::Damaged, format!("{name} on the boot partition is not a {what}"))
+}
+
+const READING: &str = "reading the boot partition";
 
 /// The settings of config.txt that an emulator needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,21 +57,21 @@ struct Config {
 /// Returns the files that the firmware of `machine` would read.
 ///
 /// # Errors
-/// [`FirmwareError`] if the firmware would not start a kernel: the Pi would show a rainbow, or
+/// If the firmware would not start a kernel: the Pi would show a rainbow, or
 /// blink its LED.
-pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles, FirmwareError> {
-    let text = |name: &str| -> Result<Option<String>, FirmwareError> {
-        let bytes = boot.read(&format!("/{name}"), TEXT_LIMIT)?;
+pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles> {
+    let text = |name: &str| -> Result<Option<String>> {
+        let bytes = boot.read(&format!("/{name}"), TEXT_LIMIT).quoted(|| READING)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };
     let config = read_config(&text("config.txt")?.unwrap_or_default(), machine);
     let prefixed = |name: &str| format!("{}{name}", config.prefix);
     let mut names = Vec::new();
-    let mut file = |name: &str| -> Result<Vec<u8>, FirmwareError> {
+    let mut file = |name: &str| -> Result<Vec<u8>> {
         let name = prefixed(name);
-        let bytes = boot.read(&format!("/{name}"), LIMIT)?;
+        let bytes = boot.read(&format!("/{name}"), LIMIT).quoted(|| READING)?;
         names.push(name.clone());
-        bytes.ok_or(FirmwareError::Missing { name })
+        bytes.ok_or_else(|| missing(&name))
     };
     // `arm_64bit=1` is the default on boards that have a 64-bit processor (config_txt,
     // "arm_64bit").
@@ -105,18 +84,17 @@ pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles, Fi
         .unwrap_or_else(|| machine.default_kernel(wide).to_owned());
     let kernel = file(&kernel_name)?;
     if kernel.len() < 4096 {
-        return Err(FirmwareError::NotWhat {
-            name: kernel_name,
-            what: "kernel",
-        });
+        return Err(is_not(&kernel_name, "kernel"));
     }
     let initramfs = match (&config.initramfs, config.auto_initramfs) {
         (Some(name), _) => Some(file(name)?),
         (None, true) => initramfs_of(&kernel_name)
-            .map(|name| match boot.metadata(&format!("/{}", prefixed(&name)))? {
-                Some(_) => file(&name).map(Some),
-                None => Ok(None),
-            })
+            .map(
+                |name| match boot.metadata(&format!("/{}", prefixed(&name))).quoted(|| READING)? {
+                    Some(_) => file(&name).map(Some),
+                    None => Ok(None),
+                },
+            )
             .transpose()?
             .flatten(),
         (None, false) => None,
@@ -127,7 +105,7 @@ pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles, Fi
     };
     let cmdline_name = prefixed(config.cmdline.as_deref().unwrap_or("cmdline.txt"));
     let Some(cmdline) = text(&cmdline_name)? else {
-        return Err(FirmwareError::Missing { name: cmdline_name });
+        return Err(missing(&cmdline_name));
     };
     names.push(cmdline_name);
     Ok(BootFiles {
@@ -140,31 +118,27 @@ pub fn boot_files(boot: &dyn FileTree, machine: Machine) -> Result<BootFiles, Fi
     })
 }
 
-fn device_tree(
-    boot: &dyn FileTree,
-    config: &Config,
-    machine: Machine,
-    names: &mut Vec<String>,
-) -> Result<Vec<u8>, FirmwareError> {
+fn device_tree(boot: &dyn FileTree, config: &Config, machine: Machine, names: &mut Vec<String>) -> Result<Vec<u8>> {
     let wanted: Vec<String> = match &config.device_tree {
         Some(name) => vec![name.clone()],
         None => machine.device_trees().iter().map(|name| (*name).to_owned()).collect(),
     };
     for name in &wanted {
         let name = format!("{}{name}", config.prefix);
-        if let Some(bytes) = boot.read(&format!("/{name}"), LIMIT)? {
+        if let Some(bytes) = boot.read(&format!("/{name}"), LIMIT).quoted(|| READING)? {
             // The magic number of a flattened device tree (Devicetree Specification, 5.2).
             if !bytes.starts_with(&[0xd0, 0x0d, 0xfe, 0xed]) {
-                return Err(FirmwareError::NotWhat {
-                    name,
-                    what: "device tree",
-                });
+                return Err(is_not(&name, "device tree"));
             }
             names.push(name);
             return Ok(bytes);
         }
     }
-    Err(FirmwareError::NoDeviceTree { names: wanted })
+    let text = format!(
+        "there is not a device tree for this board on the boot partition ({})",
+        wanted.join(" or ")
+    );
+    Err(Error::new(Kind::NotFound, text))
 }
 
 /// Returns the initramfs that belongs to a kernel if `auto_initramfs` is set: `initramfs8` for
@@ -265,9 +239,10 @@ mod tests {
         ] {
             let files = boot_files(&card(config), machine);
             if matches!(machine, Machine::Raspi0 | Machine::Raspi2b) {
+                let error = files.unwrap_err().to_string();
                 assert!(
-                    matches!(files, Err(FirmwareError::NoDeviceTree { .. })),
-                    "{config:?}: {files:?}"
+                    error.contains("not a device tree for this board"),
+                    "{config:?}: {error}"
                 );
                 continue;
             }

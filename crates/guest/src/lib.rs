@@ -32,7 +32,6 @@ pub mod calibrate;
 pub mod cmdline;
 pub mod console;
 pub mod devicetree;
-mod error;
 mod fallback;
 pub mod firmware;
 mod fuse;
@@ -48,9 +47,7 @@ mod target;
 mod virtio;
 pub mod written;
 
-pub use error::{BootError, io_error};
 pub use fallback::FallbackKernel;
-pub use firmware::FirmwareError;
 pub use fuse::Fuse;
 pub use guest::{End, Guest};
 pub use machine::{Machine, Parts};

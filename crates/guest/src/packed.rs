@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::BootError;
-use super::error::io_error;
 use super::reaper::Reaper;
 use super::scratch::folder_in;
 use kraken_fetch::{Format, Limits, Packed, RawFile, recognise, unpack};
 use kraken_foundation::Job;
+use kraken_foundation::{Context as _, Error, Result};
 use kraken_image::output::UNPACKED_LIMIT;
 
 /// A folder for unpacked images. The folder and its files are removed when this value is dropped,
@@ -24,11 +23,10 @@ impl Unpacking {
     /// Makes a folder in `room`, which needs some GiB of free space for each image.
     ///
     /// # Errors
-    /// [`BootError::Io`] if the folder cannot be made.
-    pub fn new(room: &Path) -> Result<Self, BootError> {
+    /// If the folder cannot be made.
+    pub fn new(room: &Path) -> Result<Self> {
         let folder = folder_in(room)?;
-        let reaper =
-            Reaper::spawn(&[folder.path()]).map_err(io_error("starting a shell to clean up behind", folder.path()))?;
+        let reaper = Reaper::spawn(&[folder.path()]).doing("starting a shell to clean up behind", folder.path())?;
         Ok(Self {
             _reaper: reaper,
             folder,
@@ -40,8 +38,8 @@ impl Unpacking {
     /// reports what is wrong with it.
     ///
     /// # Errors
-    /// [`BootError`] if the file cannot be read or is damaged, or if the disk is full.
-    pub fn raw(&self, image: &Path, job: Job<'_>) -> Result<PathBuf, BootError> {
+    /// If the file cannot be read or is damaged, or if the disk is full.
+    pub fn raw(&self, image: &Path, job: Job<'_>) -> Result<PathBuf> {
         let format = recognise(image).unwrap_or(Format::Raw);
         if format == Format::Raw {
             return Ok(image.to_owned());
@@ -51,7 +49,7 @@ impl Unpacking {
             .path()
             .join(image.file_name().unwrap_or_default())
             .with_extension("raw");
-        let file = File::create_new(&path).map_err(io_error("making", &path))?;
+        let file = File::create_new(&path).doing("making", &path)?;
         let limits = Limits {
             exact: None,
             most: UNPACKED_LIMIT,
@@ -65,7 +63,7 @@ impl Unpacking {
             Ok(_) => Ok(path),
             Err(error) => {
                 job.check()?;
-                Err(error.into())
+                Err(Error::of(error))
             }
         }
     }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::BootError;
 use kraken_disk::tool;
 use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::{Error, Kind, Result};
 
 /// The name of the emulator.
 pub const QEMU: &str = "qemu-system-aarch64";
@@ -43,13 +43,13 @@ const MANAGERS: [(&str, &str); 4] = [
 /// Checks that all programs that booting needs are installed.
 ///
 /// # Errors
-/// [`BootError::Missing`] with the command that installs the missing ones.
-pub fn are_here() -> Result<(), BootError> {
+/// [`Kind::NotFound`] with the command that installs the missing ones.
+pub fn are_here() -> Result<()> {
     let missing: Vec<_> = NEEDED.iter().filter(|(name, _)| !is_here(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
     let manager = MANAGERS.iter().position(|(program, _)| is_here(program));
     let install = match manager {
         Some(index) => {
@@ -59,7 +59,12 @@ pub fn are_here() -> Result<(), BootError> {
         }
         None => "install QEMU 7.2 or later for ARM guests, with its tools, and OpenSSH's client".to_owned(),
     };
-    Err(BootError::Missing { names, install })
+    let are = if names.len() == 1 { "is" } else { "are" };
+    let text = format!(
+        "booting images needs {}, which {are} not here; {install}",
+        names.join(", ")
+    );
+    Err(Error::new(Kind::NotFound, text))
 }
 
 fn is_here(name: &str) -> bool {
@@ -70,7 +75,7 @@ fn is_here(name: &str) -> bool {
 }
 
 /// Returns the emulator's name and version: `QEMU emulator version 10.0.2`.
-pub fn version() -> Result<String, BootError> {
+pub fn version() -> Result<String> {
     let output = run(QEMU, &["--version"], b"")?;
     let text = String::from_utf8_lossy(&output);
     let line = text.lines().next().unwrap_or_default();
@@ -78,20 +83,27 @@ pub fn version() -> Result<String, BootError> {
 }
 
 /// Runs a program that must succeed. Returns what it printed.
-pub fn run(program: &'static str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, BootError> {
+pub fn run(program: &'static str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>> {
     let mut command = tool(program);
     command.args(arguments);
-    let failed = |said: String| BootError::Tool { program, said };
     let output = run_for(&mut command, input, Duration::from_secs(300), &Interrupt::new())
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| failed(program, &error.to_string()))?;
     match output.status.success() {
         true => Ok(output.stdout),
-        false => Err(failed(format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        ))),
+        false => Err(failed(
+            program,
+            &format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            ),
+        )),
     }
+}
+
+/// Says that a program failed, with its message.
+pub(super) fn failed(program: &str, said: &str) -> Error {
+    Error::new(Kind::Tool, format!("{program} failed: {said}"))
 }
 
 /// Runs a command until it ends. If `limit` is exceeded or the interrupt is set, the command is
@@ -150,10 +162,9 @@ fn drain(from: Option<&mut impl Read>) -> Vec<u8> {
 }
 
 /// Returns a path as text, for use as an argument.
-pub fn text(path: &Path) -> Result<&str, BootError> {
-    path.to_str().ok_or_else(|| BootError::Io {
-        doing: "naming",
-        path: path.to_owned(),
-        source: io::Error::other("its name is not UTF-8"),
+pub fn text(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| {
+        let text = format!("naming {}: its name is not UTF-8", path.display());
+        Error::new(Kind::Unsupported, text)
     })
 }

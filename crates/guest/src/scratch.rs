@@ -3,15 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use super::BootError;
-use super::error::io_error;
+use kraken_foundation::{Context as _, Result};
 
 /// Makes a folder with a unique name in `parent`, and `parent` if it is missing. The folder is
 /// removed when the result is dropped.
-pub fn folder_in(parent: &Path) -> Result<tempfile::TempDir, BootError> {
-    fs::create_dir_all(parent).map_err(io_error("making", parent))?;
+pub fn folder_in(parent: &Path) -> Result<tempfile::TempDir> {
+    fs::create_dir_all(parent).doing("making", parent)?;
     tempfile::Builder::new()
         .prefix("kf-")
         .tempdir_in(parent)
-        .map_err(io_error("making a folder in", parent))
+        .doing("making a folder in", parent)
 }

@@ -3,18 +3,16 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::error::io_error;
-use super::firmware::{self, BootFiles, FirmwareError};
-use super::programs::{run, text};
+use super::firmware::{self, BootFiles};
+use super::programs::{self, run, text};
 use super::written::{self, Written};
-use super::{BootError, Machine, Unpacking, virtio};
+use super::{Machine, Unpacking, virtio};
 use kraken_disk::{CowView, Ext4Tree, FileTree, ImageFile, Layout, Patch, ReadAt};
-use kraken_foundation::{Error, Job, named};
+use kraken_foundation::{Context as _, Error, Job, Kind, Result, named};
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use kraken_spec::Node;
 
@@ -61,8 +59,8 @@ impl<'a> BootTarget<'a> {
     /// booted.
     ///
     /// # Errors
-    /// [`BootError`] if it cannot be unpacked.
-    pub fn unpack(&mut self, unpacking: &Unpacking, job: Job<'_>) -> Result<(), BootError> {
+    /// If it cannot be unpacked.
+    pub fn unpack(&mut self, unpacking: &Unpacking, job: Job<'_>) -> Result<()> {
         let raw = unpacking.raw(&self.image, job)?;
         if raw != self.image {
             self.packed = Some(std::mem::replace(&mut self.image, raw));
@@ -84,36 +82,33 @@ impl<'a> BootTarget<'a> {
     /// Returns the present fingerprint of that file.
     ///
     /// # Errors
-    /// [`BootError::Io`] if the file is gone.
-    pub fn fingerprint(&self) -> Result<Fingerprint, BootError> {
+    /// If the file is gone.
+    pub fn fingerprint(&self) -> Result<Fingerprint> {
         let file = self.original();
-        let metadata = fs::metadata(file).map_err(io_error("looking at", file))?;
+        let metadata = fs::metadata(file).doing("looking at", file)?;
         Ok(Fingerprint(metadata.len(), metadata.modified().ok()))
     }
 
     /// Opens the whole disk as it would be on the card.
-    fn disk(&self) -> Result<Arc<CowView<ImageFile>>, BootError> {
-        let file = ImageFile::open_read(&self.image).map_err(io_error("opening", &self.image))?;
+    fn disk(&self) -> Result<Arc<CowView<ImageFile>>> {
+        let file = ImageFile::open_read(&self.image).doing("opening", &self.image)?;
         Ok(Arc::new(match &self.patch {
             Some(patch) => CowView::with_patch(file, patch.clone()),
             None => CowView::new(file),
         }))
     }
 
-    fn layout(&self, disk: &Arc<CowView<ImageFile>>) -> Result<Layout, BootError> {
-        Layout::detect(disk.clone()).map_err(|source| BootError::Layout {
-            path: self.image.clone(),
-            source,
-        })
+    fn layout(&self, disk: &Arc<CowView<ImageFile>>) -> Result<Layout> {
+        Layout::detect(disk.clone()).quoted(|| format!("looking at {}", self.image.display()))
     }
 
     /// Opens the root volume.
-    pub fn root(&self) -> Result<Ext4Tree, BootError> {
+    pub fn root(&self) -> Result<Ext4Tree> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         layout
             .root_tree(disk)
-            .map_err(|error| io_error("reading the root volume of", &self.image)(io::Error::other(error)))
+            .quoted(|| format!("reading the root volume of {}", self.image.display()))
     }
 
     /// Returns whether `virt` needs another kernel than the card's, because all of the card's
@@ -125,20 +120,20 @@ impl<'a> BootTarget<'a> {
     }
 
     /// Returns what the firmware would read from the card as it was made.
-    pub fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles, FirmwareError>, BootError> {
+    pub fn boot_files(&self, machine: Machine) -> Result<Result<BootFiles>> {
         let disk: Arc<dyn ReadAt> = self.disk()?;
         Ok(written::boot_tree(&disk).and_then(|boot| firmware::boot_files(&boot, machine)))
     }
 
     /// Opens the card as it is now, with what guests have written into the overlay file at
     /// `overlay`.
-    pub fn written(&self, overlay: &Path) -> Result<Arc<dyn ReadAt>, BootError> {
+    pub fn written(&self, overlay: &Path) -> Result<Arc<dyn ReadAt>> {
         Ok(Arc::new(Written::open(overlay, &self.image)?))
     }
 
     /// Returns the free space in bytes on the root volume after it has grown to a card of `card`
     /// bytes; `None` if that cannot be known beforehand.
-    pub fn room(&self, card: u64) -> Result<Option<u64>, BootError> {
+    pub fn room(&self, card: u64) -> Result<Option<u64>> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         let growth = card.saturating_sub(disk.size());
@@ -151,11 +146,11 @@ impl<'a> BootTarget<'a> {
     /// patch, and with the public key `key` for root.
     ///
     /// If the key cannot be added, returns the reason. The card is then booted without it.
-    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<Error>, BootError> {
+    pub fn overlay(&self, at: &Path, card: u64, key: &str) -> Result<Option<Error>> {
         let disk = self.disk()?;
         let layout = self.layout(&disk)?;
         let size = disk.size().max(card);
-        let base = self.image.canonicalize().map_err(io_error("finding", &self.image))?;
+        let base = self.image.canonicalize().doing("finding", &self.image)?;
         let create = [
             "create",
             "-q",
@@ -171,7 +166,7 @@ impl<'a> BootTarget<'a> {
         let kept_out = put_key(disk.clone(), &layout, key).err();
         let disk = Arc::into_inner(disk).ok_or_else(|| still_open(at))?;
         let patch = match (&kept_out, &self.patch) {
-            (None, _) => disk.into_patch().map_err(io_error("reading", &self.image))?,
+            (None, _) => disk.into_patch().doing("reading", &self.image)?,
             // The view may hold half of a key, so it is not used.
             (Some(_), Some(patch)) => patch.clone(),
             (Some(_), None) => return Ok(kept_out),
@@ -181,12 +176,9 @@ impl<'a> BootTarget<'a> {
     }
 }
 
-fn still_open(path: &Path) -> BootError {
-    BootError::Io {
-        doing: "closing",
-        path: path.to_owned(),
-        source: io::Error::other("its image is still being read"),
-    }
+fn still_open(path: &Path) -> Error {
+    let text = format!("closing {}: its image is still being read", path.display());
+    Error::new(Kind::Internal, text)
 }
 
 /// Adds the emulator's own key to root's authorized keys: in the overlay, never in the image.
@@ -214,9 +206,9 @@ fn put_key(disk: Arc<CowView<ImageFile>>, layout: &Layout, key: &str) -> kraken_
 
 /// Writes a patch into an overlay with qemu-io(1). Each run of adjacent blocks goes through a file
 /// beside the overlay.
-fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), BootError> {
-    let folder = tempfile::tempdir_in(overlay.parent().unwrap_or(Path::new(".")))
-        .map_err(io_error("making a folder beside", overlay))?;
+fn write_patch(patch: &Patch, overlay: &Path) -> Result<()> {
+    let folder =
+        tempfile::tempdir_in(overlay.parent().unwrap_or(Path::new("."))).doing("making a folder beside", overlay)?;
     let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
     for (at, bytes) in patch.iter() {
         match runs.last_mut() {
@@ -227,7 +219,7 @@ fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), BootError> {
     let mut script = String::new();
     for (number, (at, bytes)) in runs.iter().enumerate() {
         let file = folder.path().join(number.to_string());
-        named::write(&file, bytes).map_err(io_error("writing", &file))?;
+        named::write(&file, bytes).doing("writing", &file)?;
         let _ = writeln!(script, "write -q -s {} {at} {}", file.display(), bytes.len());
     }
     script.push_str("flush\nquit\n");
@@ -238,10 +230,7 @@ fn write_patch(patch: &Patch, overlay: &Path) -> Result<(), BootError> {
         .lines()
         .find(|line| line.contains("failed") || line.contains("rror"))
     {
-        Some(line) => Err(BootError::Tool {
-            program: "qemu-io",
-            said: line.to_owned(),
-        }),
+        Some(line) => Err(programs::failed("qemu-io", line)),
         None => Ok(()),
     }
 }

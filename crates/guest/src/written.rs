@@ -5,13 +5,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use super::BootError;
-use super::error::io_error;
-use super::firmware::FirmwareError;
-use super::programs::{run, text};
+use super::programs::{self, run, text};
 use kraken_disk::{FatTree, FileTree, ImageFile, Partition, PartitionTable, ReadAt};
+use kraken_foundation::{Context as _, Error, Kind, Result};
+use serde::Deserialize;
 
 /// A run of bytes, as `qemu-img map --output=json` (qemu-img(1)) lists it. There are no gaps
 /// between runs.
@@ -38,18 +35,15 @@ impl Written {
     /// Opens the overlay at `overlay`, which lies over `image`.
     ///
     /// # Errors
-    /// [`BootError`] if one of them cannot be read.
-    pub fn open(overlay: &Path, image: &Path) -> Result<Self, BootError> {
+    /// If one of them cannot be read.
+    pub fn open(overlay: &Path, image: &Path) -> Result<Self> {
         let map = run(
             "qemu-img",
             &["map", "--output=json", "-f", "qcow2", text(overlay)?],
             b"",
         )?;
-        let extents = extents(&map).map_err(|said| BootError::Tool {
-            program: "qemu-img",
-            said,
-        })?;
-        let open = |path: &Path| ImageFile::open_read(path).map_err(io_error("opening", path));
+        let extents = extents(&map).map_err(|said| programs::failed("qemu-img", &said))?;
+        let open = |path: &Path| ImageFile::open_read(path).doing("opening", path);
         Ok(Self {
             files: [open(overlay)?, open(image)?],
             extents,
@@ -110,7 +104,7 @@ pub fn partitions(disk: &Arc<dyn ReadAt>) -> Vec<Partition> {
 
 /// Opens the partition that the firmware starts from: the first FAT volume with a `config.txt` or a
 /// `cmdline.txt`. The firmware ignores the content of the others, and whether they were unmounted.
-pub fn boot_tree(disk: &Arc<dyn ReadAt>) -> Result<FatTree, FirmwareError> {
+pub fn boot_tree(disk: &Arc<dyn ReadAt>) -> Result<FatTree> {
     let mut fault = None;
     for partition in partitions(disk) {
         match FatTree::open(disk.clone(), &partition) {
@@ -123,7 +117,16 @@ pub fn boot_tree(disk: &Arc<dyn ReadAt>) -> Result<FatTree, FirmwareError> {
             Err(error) => fault = fault.or(Some(error)),
         }
     }
-    Err(fault.map_or(FirmwareError::NoBootPartition, FirmwareError::Boot))
+    Err(match fault {
+        Some(error) => {
+            let text = format!("opening the boot partition: {error}");
+            Error::of(error).context(text)
+        }
+        None => Error::new(
+            Kind::NotFound,
+            "there is no FAT partition with a config.txt or cmdline.txt on the card",
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -1,20 +1,13 @@
 //! Password hashes: checks whether a text has the shape of a strong hash of crypt(5). The text is
 //! never quoted.
 
-/// Why a text is not a usable password hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum HashError {
-    /// It does not have the shape of any hash.
-    #[error("what is in the file is not a password hash")]
-    NotAHash,
-    /// It is a hash of a method that is too weak.
-    #[error("the hash is of a method that is too weak (MD5 or DES)")]
-    Weak,
-}
+use kraken_foundation::{Error, Kind, Result};
 
 /// Checks whether `text` is a hash of one of the methods that crypt(5) of Debian calls acceptable
 /// for new hashes: yescrypt, gost-yescrypt, scrypt, bcrypt, sha512crypt, sha256crypt.
-pub(super) fn check(text: &str) -> Result<(), HashError> {
+pub(super) fn check(text: &str) -> Result<()> {
+    let bad = |why| Err(Error::new(Kind::Usage, why));
+    let weak = "the hash is of a method that is too weak (MD5 or DES)";
     let parts: Vec<&str> = text.split('$').collect();
     let strong = match parts.as_slice() {
         ["", "y" | "gy", settings, salt, hash] => {
@@ -26,11 +19,15 @@ pub(super) fn check(text: &str) -> Result<(), HashError> {
         }
         ["", "6", rest @ ..] => sha_crypt(rest, 86),
         ["", "5", rest @ ..] => sha_crypt(rest, 43),
-        ["", "1" | "md5" | "3" | "sha1", ..] => return Err(HashError::Weak),
-        [word] if word.len() == 13 && radix64(word, 13..=13) => return Err(HashError::Weak),
+        ["", "1" | "md5" | "3" | "sha1", ..] => return bad(weak),
+        [word] if word.len() == 13 && radix64(word, 13..=13) => return bad(weak),
         _ => false,
     };
-    if strong { Ok(()) } else { Err(HashError::NotAHash) }
+    if strong {
+        Ok(())
+    } else {
+        bad("what is in the file is not a password hash")
+    }
 }
 
 fn sha_crypt(parts: &[&str], length: usize) -> bool {
@@ -72,26 +69,28 @@ mod tests {
             format!("$6$rounds=656000$salt${h86}"),
             format!("$5$salt${h43}"),
         ] {
-            assert_eq!(check(&hash), Ok(()), "{hash}");
+            assert!(check(&hash).is_ok(), "{hash}");
         }
     }
 
     #[test]
     fn everything_else_is_refused() {
         let h86 = "/".repeat(86);
+        let not_a_hash = "what is in the file is not a password hash";
+        let weak = "the hash is of a method that is too weak (MD5 or DES)";
         for (text, want) in [
-            (String::new(), HashError::NotAHash),
-            ("hunter2".into(), HashError::NotAHash),
-            ("$".into(), HashError::NotAHash),
-            ("!".into(), HashError::NotAHash),
-            ("$6$salt$short".into(), HashError::NotAHash),
-            (format!("$6$sa:lt${h86}"), HashError::NotAHash),
-            (format!("$6$rounds=1$salt${h86}"), HashError::NotAHash),
-            (format!("$6$salt${h86}\n"), HashError::NotAHash),
-            ("$1$salt$hash".into(), HashError::Weak),
-            ("abJnggxhB/yWI".into(), HashError::Weak),
+            (String::new(), not_a_hash),
+            ("hunter2".into(), not_a_hash),
+            ("$".into(), not_a_hash),
+            ("!".into(), not_a_hash),
+            ("$6$salt$short".into(), not_a_hash),
+            (format!("$6$sa:lt${h86}"), not_a_hash),
+            (format!("$6$rounds=1$salt${h86}"), not_a_hash),
+            (format!("$6$salt${h86}\n"), not_a_hash),
+            ("$1$salt$hash".into(), weak),
+            ("abJnggxhB/yWI".into(), weak),
         ] {
-            assert_eq!(check(&text), Err(want), "{text}");
+            assert_eq!(check(&text).unwrap_err().to_string(), want, "{text}");
         }
     }
 }

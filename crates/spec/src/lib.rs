@@ -67,7 +67,7 @@ pub use raw::{
     schema,
 };
 pub use resolve::base_ref;
-pub use ssh::{KeyError, fingerprint, public_keys};
+pub use ssh::{fingerprint, public_keys};
 
 /// Reads the text of a spec without checking what its values mean.
 ///

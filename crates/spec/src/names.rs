@@ -1,27 +1,24 @@
 //! Checks names: hosts, users, groups, packages, time zones, locales, labels. Each check returns
 //! why a name is refused and what to write instead.
 
+use std::borrow::Cow;
+
+use kraken_foundation::{Error, Kind, Result};
+
 use super::system_names;
 
-/// Why a text is refused, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
-pub(super) struct Wrong {
-    /// A clause: "it has a space".
-    pub why: String,
-    /// A sentence that says what to write instead.
-    pub help: String,
+/// The result of a check of one value. Its error is a clause that says why the value is refused
+/// (`it has a space`), with a sentence that says what to write instead as its help.
+pub(super) type Check<T = ()> = Result<T>;
+
+/// Refuses a value.
+pub(super) fn wrong<T>(why: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Check<T> {
+    Err(Error::new(Kind::Usage, why).with_help(help))
 }
 
-/// The result of a check of one value.
-pub(super) type Check<T = ()> = Result<T, Wrong>;
-
-/// Makes a [`Wrong`].
-pub(super) fn wrong<T>(why: impl Into<String>, help: impl Into<String>) -> Check<T> {
-    Err(Wrong {
-        why: why.into(),
-        help: help.into(),
-    })
+/// What to write instead of a value that was refused.
+pub(super) fn help_of(error: &Error) -> String {
+    error.help().unwrap_or_default().to_owned()
 }
 
 /// Longest label of a host name (RFC 1123 section 2.1, RFC 1035 section 2.3.4).
@@ -40,7 +37,9 @@ pub(super) fn hostname(text: &str) -> Check {
             ),
         );
     }
-    label(text).map_err(|why| Wrong { why: why.into(), help })?;
+    if let Err(why) = label(text) {
+        return wrong(why, help);
+    }
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return wrong(
             "a name of digits only is read as an address",
@@ -59,10 +58,7 @@ pub(super) fn domain(text: &str) -> Check {
     if text.len() > 253 {
         return wrong("it is longer than 253 characters", help);
     }
-    text.split('.').try_for_each(label).map_err(|why| Wrong {
-        why: why.into(),
-        help: help.into(),
-    })
+    text.split('.').try_for_each(label).or_else(|why| wrong(why, help))
 }
 
 /// Checks one label of a host name, in lower case.
@@ -318,7 +314,7 @@ mod tests {
         ];
         for (what, check, good, bad) in cases {
             for text in *good {
-                assert_eq!(check(text), Ok(()), "{what} {text:?}");
+                assert!(check(text).is_ok(), "{what} {text:?}");
             }
             for text in *bad {
                 assert!(check(text).is_err(), "{what} {text:?} was taken");
@@ -328,9 +324,9 @@ mod tests {
 
     #[test]
     fn lengths_are_bounded() {
-        assert_eq!(hostname(&"a".repeat(63)), Ok(()));
+        assert!(hostname(&"a".repeat(63)).is_ok());
         assert!(hostname(&"a".repeat(64)).is_err());
-        assert_eq!(user(&"a".repeat(32)), Ok(()));
+        assert!(user(&"a".repeat(32)).is_ok());
         assert!(user(&"a".repeat(33)).is_err());
         assert!(timezone(&"a".repeat(65)).is_err());
     }
@@ -338,9 +334,9 @@ mod tests {
     #[test]
     fn the_help_for_a_host_name_is_a_good_host_name() {
         for given in ["Kraken_1", "-x-", "ä", "", "a.example.org", "A.B", "UPPER", "#"] {
-            let help = hostname(given).unwrap_err().help;
+            let help = help_of(&hostname(given).unwrap_err());
             let offered = help.split('"').nth(1).unwrap();
-            assert_eq!(hostname(offered), Ok(()), "{given:?} → {help}");
+            assert!(hostname(offered).is_ok(), "{given:?} → {help}");
         }
     }
 }

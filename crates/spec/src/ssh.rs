@@ -1,6 +1,9 @@
 //! SSH public keys: reads the one-line format of OpenSSH, several to a file, and refuses keys with
 //! which no user could log in.
 
+use std::borrow::Cow;
+
+use kraken_foundation::{Error, Kind, Result};
 use ssh_key::{HashAlg, PublicKey};
 
 use super::mask;
@@ -10,59 +13,32 @@ const SHORTEST_RSA: usize = 1024;
 /// A file with more keys than this is not a key file.
 const MOST_KEYS: usize = 256;
 
-/// Why a text is not a usable public key. It never quotes the text, because that may be a private
-/// key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// The text is a private key.
-    #[error("this is a PRIVATE key: it must never leave the machine it was made on, and nothing of it was used")]
-    Private,
-    /// The text is not a public key.
-    #[error("this is not a public SSH key")]
-    NotAKey,
-    /// It is a public key in a form that sshd does not read. The error has the options with which
-    /// `ssh-keygen -i` reads this form.
-    #[error("this is a public key in {0}, and sshd reads only that of OpenSSH")]
-    OtherForm(&'static str, &'static str),
-    /// The text has two bytes for each character.
-    #[error("this is text in UTF-16, and sshd reads UTF-8")]
-    Utf16,
-    /// There is an `authorized_keys` option before the key.
-    #[error("options before a key are not supported")]
-    Options,
-    /// The key is of a kind or size that sshd refuses.
-    #[error("sshd no longer accepts this kind of key ({0})")]
-    TooWeak(&'static str),
-    /// There is no key in the file.
-    #[error("there is no key in it")]
-    Empty,
-    /// The file has too many keys.
-    #[error("there are more than {MOST_KEYS} keys in it")]
-    TooMany,
+/// The text is a private key: in the chain of the error, since a file of that name needs other
+/// help.
+#[derive(Debug, thiserror::Error)]
+#[error("this is a PRIVATE key: it must never leave the machine it was made on, and nothing of it was used")]
+pub(super) struct PrivateKey;
+
+/// What to do with a text that is no key.
+pub(super) const NO_KEY: &str =
+    "a public key is one line: \"ssh-ed25519 AAAA… name\"; `ssh-keygen -y -f KEY` prints that of a private key";
+
+/// Says why a text is not a usable public key, and what to do. No sentence quotes the text, because
+/// that may be a private key.
+fn bad(why: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(Kind::Usage, why).with_help(help)
 }
 
-impl KeyError {
-    /// Returns what to do.
-    pub fn help(&self) -> String {
-        let help = match self {
-            KeyError::OtherForm(_, options) => {
-                return format!(
-                    "`ssh-keygen -i{options} -f FILE > FILE.pub` writes it in the other form; name FILE.pub here"
-                );
-            }
-            KeyError::Utf16 => {
-                "save the file as UTF-8 (Windows' Notepad: \"Save as\"; PowerShell's `>` writes UTF-16), or give the key itself here"
-            }
-            KeyError::Private => "name the public key instead: the file that ends in .pub, beside the private one",
-            KeyError::NotAKey | KeyError::Empty => {
-                "a public key is one line: \"ssh-ed25519 AAAA… name\"; `ssh-keygen -y -f KEY` prints that of a private key"
-            }
-            KeyError::Options => "give the key alone, from \"ssh-\" on",
-            KeyError::TooWeak(_) => "make a new key: ssh-keygen -t ed25519",
-            KeyError::TooMany => "name a file with the keys of those who may log in",
-        };
-        help.to_owned()
-    }
+fn not_a_key() -> Error {
+    bad("this is not a public SSH key", NO_KEY)
+}
+
+/// The key is of a kind or size that sshd refuses.
+fn too_weak(kind: &str) -> Error {
+    bad(
+        format!("sshd no longer accepts this kind of key ({kind})"),
+        "make a new key: ssh-keygen -t ed25519",
+    )
 }
 
 /// Marks of other forms of public keys, the names of these forms, and the options of `ssh-keygen
@@ -98,20 +74,27 @@ pub(super) fn is_literal(text: &str) -> bool {
 /// returned in its canonical one-line form, comment included.
 ///
 /// # Errors
-/// [`KeyError`]: with one bad line the whole text is refused.
-pub fn public_keys(bytes: &[u8]) -> Result<Vec<String>, KeyError> {
+/// [`Kind::Usage`], with what to do as its help: with one bad line the whole text is refused.
+pub fn public_keys(bytes: &[u8]) -> Result<Vec<String>> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(KeyError::Utf16);
+        return Err(bad(
+            "this is text in UTF-16, and sshd reads UTF-8",
+            "save the file as UTF-8 (Windows' Notepad: \"Save as\"; PowerShell's `>` writes UTF-16), or give the key itself here",
+        ));
     }
     // Editors on Windows put a byte order mark before UTF-8, too; sshd would read it as a part of
     // the key.
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|_| KeyError::NotAKey)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| not_a_key())?;
     if mask::has_private_key(text) {
-        return Err(KeyError::Private);
+        return Err(Error::typed(Kind::Usage, PrivateKey)
+            .with_help("name the public key instead: the file that ends in .pub, beside the private one"));
     }
     if let Some((_, form, options)) = OTHER_FORMS.iter().find(|(mark, ..)| text.contains(mark)) {
-        return Err(KeyError::OtherForm(form, options));
+        return Err(bad(
+            format!("this is a public key in {form}, and sshd reads only that of OpenSSH"),
+            format!("`ssh-keygen -i{options} -f FILE > FILE.pub` writes it in the other form; name FILE.pub here"),
+        ));
     }
     let lines = text
         .lines()
@@ -120,36 +103,44 @@ pub fn public_keys(bytes: &[u8]) -> Result<Vec<String>, KeyError> {
     let mut keys = Vec::new();
     for line in lines {
         if keys.len() == MOST_KEYS {
-            return Err(KeyError::TooMany);
+            return Err(bad(
+                format!("there are more than {MOST_KEYS} keys in it"),
+                "name a file with the keys of those who may log in",
+            ));
         }
         keys.push(public_key(line)?);
     }
     if keys.is_empty() {
-        Err(KeyError::Empty)
+        Err(bad("there is no key in it", NO_KEY))
     } else {
         Ok(keys)
     }
 }
 
-fn public_key(line: &str) -> Result<String, KeyError> {
+fn public_key(line: &str) -> Result<String> {
     let key = match PublicKey::from_openssh(line) {
         Ok(key) => key,
-        Err(_) if [" ssh-", " ecdsa-", " sk-"].iter().any(|kind| line.contains(kind)) => return Err(KeyError::Options),
-        Err(_) => return Err(KeyError::NotAKey),
+        Err(_) if [" ssh-", " ecdsa-", " sk-"].iter().any(|kind| line.contains(kind)) => {
+            return Err(bad(
+                "options before a key are not supported",
+                "give the key alone, from \"ssh-\" on",
+            ));
+        }
+        Err(_) => return Err(not_a_key()),
     };
     if key.comment().chars().any(char::is_control) || key.key_data().is_other() {
-        return Err(KeyError::NotAKey);
+        return Err(not_a_key());
     }
     if key.key_data().is_dsa() {
-        return Err(KeyError::TooWeak("DSA"));
+        return Err(too_weak("DSA"));
     }
     if let Some(rsa) = key.key_data().rsa() {
-        let modulus = rsa.n.as_positive_bytes().ok_or(KeyError::NotAKey)?;
+        let modulus = rsa.n.as_positive_bytes().ok_or_else(not_a_key)?;
         if modulus.len() * 8 < SHORTEST_RSA {
-            return Err(KeyError::TooWeak("RSA of less than 1024 bits"));
+            return Err(too_weak("RSA of less than 1024 bits"));
         }
     }
-    key.to_openssh().map_err(|_| KeyError::NotAKey)
+    key.to_openssh().map_err(|_| not_a_key())
 }
 
 /// Returns the fingerprint of a key in OpenSSH's one-line format, as `ssh-keygen -l` prints it
@@ -178,35 +169,51 @@ mod tests {
     fn what_is_not_a_public_key_is_refused() {
         let options = format!("command=\"x\" {ED25519}");
         let many = format!("{ED25519}\n").repeat(MOST_KEYS + 1);
-        let cases: &[(&[u8], KeyError)] = &[
-            (b"", KeyError::Empty),
-            (b"# nothing\n", KeyError::Empty),
-            (b"\xff\x00", KeyError::NotAKey),
-            (b"\xff\xfes\0s\0h\0", KeyError::Utf16),
-            (b"\xfe\xff\0s\0s\0h", KeyError::Utf16),
+        let cases: &[(&[u8], &str)] = &[
+            (b"", "there is no key in it"),
+            (b"# nothing\n", "there is no key in it"),
+            (b"\xff\x00", "this is not a public SSH key"),
+            (b"\xff\xfes\0s\0h\0", "this is text in UTF-16, and sshd reads UTF-8"),
+            (b"\xfe\xff\0s\0s\0h", "this is text in UTF-16, and sshd reads UTF-8"),
             (
                 b"---- BEGIN SSH2 PUBLIC KEY ----\r\nComment: \"me\"\r\nAAAAC3\r\n---- END SSH2 PUBLIC KEY ----\r\n",
-                KeyError::OtherForm("the form of PuTTY (RFC 4716)", ""),
+                "this is a public key in the form of PuTTY (RFC 4716), and sshd reads only that of OpenSSH",
             ),
             (
                 b"-----BEGIN PUBLIC KEY-----\nMIIB\n",
-                KeyError::OtherForm("the form of OpenSSL (PEM)", " -m PKCS8"),
+                "this is a public key in the form of OpenSSL (PEM), and sshd reads only that of OpenSSH",
             ),
-            (b"ssh-ed25519 AAAA me", KeyError::NotAKey),
-            (b"hello", KeyError::NotAKey),
-            (b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n", KeyError::Private),
-            (b"PuTTY-User-Key-File-3: ssh-ed25519\n", KeyError::Private),
-            (options.as_bytes(), KeyError::Options),
-            (many.as_bytes(), KeyError::TooMany),
+            (b"ssh-ed25519 AAAA me", "this is not a public SSH key"),
+            (b"hello", "this is not a public SSH key"),
+            (
+                b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n",
+                "this is a PRIVATE key: it must never leave the machine it was made on, and nothing of it was used",
+            ),
+            (
+                b"PuTTY-User-Key-File-3: ssh-ed25519\n",
+                "this is a PRIVATE key: it must never leave the machine it was made on, and nothing of it was used",
+            ),
+            (options.as_bytes(), "options before a key are not supported"),
+            (many.as_bytes(), "there are more than 256 keys in it"),
         ];
         for (given, want) in cases {
-            assert_eq!(
-                public_keys(given).as_ref(),
-                Err(want),
-                "{:?}",
-                String::from_utf8_lossy(given)
-            );
+            let error = public_keys(given).unwrap_err();
+            assert_eq!(error.to_string(), *want, "{:?}", String::from_utf8_lossy(given));
+            assert!(error.help().is_some(), "{want}");
         }
+    }
+
+    #[test]
+    fn other_forms_are_named_with_the_options_that_read_them() {
+        for (key, options) in [
+            ("---- BEGIN SSH2 PUBLIC KEY ----", "`ssh-keygen -i -f FILE"),
+            ("-----BEGIN PUBLIC KEY-----", "`ssh-keygen -i -m PKCS8 -f FILE"),
+        ] {
+            let error = public_keys(key.as_bytes()).unwrap_err();
+            assert!(error.help().unwrap().starts_with(options), "{error:?}");
+        }
+        let private = public_keys(b"-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap_err();
+        assert!(private.downcast_ref::<PrivateKey>().is_some());
     }
 
     #[test]
@@ -221,7 +228,8 @@ mod tests {
         ];
         for text in &options {
             assert!(is_literal(text), "{text}");
-            assert_eq!(public_keys(text.as_bytes()), Err(KeyError::Options), "{text}");
+            let error = public_keys(text.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), "options before a key are not supported", "{text}");
         }
         for text in [
             "~/.ssh/id_ed25519.pub",

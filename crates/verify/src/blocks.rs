@@ -5,13 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use super::CheckError;
 use super::report::ImageReport;
 use kraken_disk::{ImageFile, ReadAt, UsedMap};
-use kraken_foundation::{Job, Sha256Hash};
+use kraken_foundation::{Context as _, Job, Result, Sha256Hash};
 use kraken_image::output::Bmap;
+use sha2::{Digest, Sha256};
 
 const CHECK: &str = "blocks";
 /// How many wrong ranges are named.
@@ -26,14 +24,8 @@ const BLOCK: u64 = 4096;
 /// map is a finding.
 ///
 /// # Errors
-/// [`CheckError`] if the image or the map cannot be read, or if the user stops the run.
-pub fn verify(
-    image: &Path,
-    map: &Path,
-    required: bool,
-    report: &mut ImageReport,
-    job: Job<'_>,
-) -> Result<(), CheckError> {
+/// If the image or the map cannot be read, or if the user stops the run.
+pub fn verify(image: &Path, map: &Path, required: bool, report: &mut ImageReport, job: Job<'_>) -> Result<()> {
     match fs::metadata(map) {
         Ok(metadata) if metadata.len() <= TEXT_LIMIT => {}
         Ok(_) => {
@@ -46,10 +38,10 @@ pub fn verify(
             }
             return Ok(());
         }
-        Err(error) => return Err(CheckError::io("reading", map)(error)),
+        Err(error) => return Err(error).doing("reading", map),
     }
     report.begin(CHECK);
-    let text = fs::read(map).map_err(CheckError::io("reading", map))?;
+    let text = fs::read(map).doing("reading", map)?;
     let parsed = match Bmap::parse(&String::from_utf8_lossy(&text)) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -57,7 +49,7 @@ pub fn verify(
             return Ok(());
         }
     };
-    let file = Arc::new(ImageFile::open_read(image).map_err(CheckError::io("opening", image))?);
+    let file = Arc::new(ImageFile::open_read(image).doing("opening", image)?);
     if parsed.image_size != file.size() {
         let message = format!(
             "the image has {} bytes, its block map says {}",
@@ -79,7 +71,7 @@ pub fn verify(
     for range in &parsed.ranges {
         job.check()?;
         let (start, end) = (range.first * BLOCK, ((range.last + 1) * BLOCK).min(file.size()));
-        let sum = hash(&file, start, end).map_err(CheckError::io("reading", image))?;
+        let sum = hash(&file, start, end).doing("reading", image)?;
         if sum != range.sha256 {
             wrong += 1;
             if wrong <= SHOWN {

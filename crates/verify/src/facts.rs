@@ -3,18 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::CheckError;
 use super::packages::{self, Against};
 use super::report::ImageReport;
 use super::volumes::ImageVolume;
 use kraken_disk::{Ext4Info, Ext4Tree, ImageFile, Layout, PartitionTable, ReadAt, Slice, TableKind, UsedMap};
 use kraken_fetch::{Format, recognise};
 use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::{Context as _, Error, Kind, Result};
 use kraken_image::base::OsImage;
 use kraken_image::packages::RecordedPackage;
 use kraken_image::provision::NodeRecord;
+use serde::Serialize;
 
 /// What is known of an image. What could not be read is `None`, and `problems` says why.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -61,13 +60,17 @@ pub struct PartitionFacts {
 /// Reads everything that is known of a raw image.
 ///
 /// # Errors
-/// [`CheckError`] if the file cannot be opened, or is packed.
-pub fn inspect(path: &Path, interrupt: &Interrupt) -> Result<Facts, CheckError> {
+/// If the file cannot be opened, or is packed.
+pub fn inspect(path: &Path, interrupt: &Interrupt) -> Result<Facts> {
     // A file of unknown format is shown as far as it can be read.
     if recognise(path).is_ok_and(|format| format != Format::Raw) {
-        return Err(CheckError::Packed { path: path.into() });
+        let text = format!(
+            "{} is not a raw image; unpack it first, or verify the raw one",
+            path.display()
+        );
+        return Err(Error::new(Kind::Unsupported, text));
     }
-    let file = Arc::new(ImageFile::open_read(path).map_err(CheckError::io("opening", path))?);
+    let file = Arc::new(ImageFile::open_read(path).doing("opening", path)?);
     let mut facts = Facts {
         size: file.size(),
         ..Facts::default()
@@ -178,7 +181,7 @@ fn inspect_packages(
     root: &Ext4Tree,
     facts: &mut Facts,
     interrupt: &Interrupt,
-) -> Result<(), CheckError> {
+) -> Result<()> {
     let mut report = ImageReport::default();
     let volume = ImageVolume {
         image: path,

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::CheckError;
 use super::blocks;
 use super::image::{Expectation, verify_image};
 use super::report::{ImageReport, Report};
@@ -15,6 +14,7 @@ use super::strangers;
 use super::swarm;
 use kraken_fetch::{Format, Limits, Packed, RawFile, recognise, unpack};
 use kraken_foundation::Job;
+use kraken_foundation::{Context as _, Error, Kind, Result};
 use kraken_image::output::UNPACKED_LIMIT;
 use kraken_image::packages::lock::Lock;
 use kraken_image::provision::Assets;
@@ -38,8 +38,8 @@ pub struct FolderExpectation<'a> {
 /// there.
 ///
 /// # Errors
-/// [`CheckError`] if a check could not be made. A fault of an image is a finding of the report.
-pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'_>) -> Result<Report, CheckError> {
+/// If a check could not be made. A fault of an image is a finding of the report.
+pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'_>) -> Result<Report> {
     let FolderExpectation {
         cluster,
         assets,
@@ -54,16 +54,17 @@ pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'
             .nodes
             .first()
             .map_or_else(String::new, |node| format!("{}.img …", node.hostname));
-        return Err(CheckError::NoImages {
-            path: folder.into(),
-            expected,
-        });
+        let text = format!(
+            "{} has no images of this cluster ({expected}); make them with `kraken-flash build`, or name another folder",
+            folder.display()
+        );
+        return Err(Error::new(Kind::NotFound, text));
     }
     let base_sha256 = manifest.as_ref().map(|manifest| manifest.inputs.base_sha256);
     let packages_sha256 = manifest.as_ref().and_then(|manifest| manifest.inputs.packages_sha256);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
-    let work = || -> Result<(), CheckError> {
+    let work = || -> Result<()> {
         while let Some(image) = images.get(next.fetch_add(1, Ordering::Relaxed)) {
             let expectation = Expectation {
                 cluster,
@@ -103,8 +104,8 @@ pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'
 /// Checks one image, raw or packed, and compares it with the block map beside it, if there is one.
 ///
 /// # Errors
-/// [`CheckError`] if the image or the map cannot be read, or if a program is missing.
-pub fn verify_file(path: &Path, expected: &Expectation<'_>, job: Job<'_>) -> Result<ImageReport, CheckError> {
+/// If the image or the map cannot be read, or if a program is missing.
+pub fn verify_file(path: &Path, expected: &Expectation<'_>, job: Job<'_>) -> Result<ImageReport> {
     let image = ListedImage {
         number: 0,
         path: path.into(),
@@ -114,7 +115,7 @@ pub fn verify_file(path: &Path, expected: &Expectation<'_>, job: Job<'_>) -> Res
     verify_listed(&image, expected, job)
 }
 
-fn verify_listed(image: &ListedImage, expected: &Expectation<'_>, job: Job<'_>) -> Result<ImageReport, CheckError> {
+fn verify_listed(image: &ListedImage, expected: &Expectation<'_>, job: Job<'_>) -> Result<ImageReport> {
     let map = blocks::map_of(&image.path);
     // A file of unknown format is checked as a raw image. The check of its partition table will
     // report what is wrong.
@@ -135,7 +136,7 @@ fn verify_listed(image: &ListedImage, expected: &Expectation<'_>, job: Job<'_>) 
         |builder: &mut tempfile::Builder<'_, '_>| builder.prefix(".kraken-flash-").suffix(".part").tempfile_in(folder);
     let raw = named(&mut tempfile::Builder::new())
         .or_else(|_| tempfile::NamedTempFile::new())
-        .map_err(CheckError::io("making a temporary file for", &image.path))?;
+        .doing("making a temporary file for", &image.path)?;
     let target: &File = raw.as_file();
     let limits = Limits {
         exact: None,

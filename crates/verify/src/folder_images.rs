@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CheckError;
 use super::report::Report;
 use super::set::{self, ListedImage};
 use super::strangers;
+use kraken_foundation::Result;
 use kraken_spec::Cluster;
 
 /// The endings of the image files of a node, in the order of preference.
@@ -25,8 +25,8 @@ impl FolderImages {
     /// another image of the node is of another build.
     ///
     /// # Errors
-    /// [`CheckError`] if the folder or its manifest cannot be read.
-    pub fn read(folder: &Path, cluster: &Cluster) -> Result<Self, CheckError> {
+    /// If the folder or its manifest cannot be read.
+    pub fn read(folder: &Path, cluster: &Cluster) -> Result<Self> {
         // The other problems of the manifest matter to `verify` only: an image boots without it.
         let (mut images, _) = set::listed(folder, cluster, &mut Report::default())?;
         for node in &cluster.nodes {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::packages::Against;
 use super::report::ImageReport;
 use super::volumes::{ImageVolume, Trees};
-use super::{CheckError, boot, daemon, modules, overlay, packages, pristine, swarm, tools};
+use super::{boot, daemon, modules, overlay, packages, pristine, swarm, tools};
 use kraken_disk::{ImageFile, Layout, Slice};
 use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
+use kraken_foundation::{Context as _, Result};
 use kraken_image::base::OsImage;
 use kraken_image::packages::lock::Lock;
 use kraken_image::provision::{self, Assets, Context, Membership, NodeRecord};
@@ -40,13 +41,13 @@ pub struct Expectation<'a> {
 /// impossible is left out.
 ///
 /// # Errors
-/// [`CheckError`] if the image cannot be read at all, or if a program is missing.
-pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interrupt) -> Result<ImageReport, CheckError> {
+/// If the image cannot be read at all, or if a program is missing.
+pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interrupt) -> Result<ImageReport> {
     let mut report = ImageReport {
         path: path.into(),
         ..ImageReport::default()
     };
-    let file = Arc::new(ImageFile::open_read(path).map_err(CheckError::io("opening", path))?);
+    let file = Arc::new(ImageFile::open_read(path).doing("opening", path)?);
     report.begin("partition-table");
     let layout = match Layout::detect(file.clone()) {
         Ok(layout) => layout,
@@ -57,8 +58,7 @@ pub fn verify_image(path: &Path, expected: &Expectation<'_>, interrupt: &Interru
     };
     interrupt.check()?;
     report.begin("fat");
-    let boot_slice =
-        Slice::new(file.clone(), layout.boot.start, layout.boot.len).map_err(CheckError::io("reading", path))?;
+    let boot_slice = Slice::new(file.clone(), layout.boot.start, layout.boot.len).doing("reading", path)?;
     match kraken_disk::check_fat(&boot_slice) {
         Ok(problems) => problems.into_iter().for_each(|problem| report.find("fat", "", problem)),
         Err(error) => report.find("fat", "", error.to_string()),
@@ -95,7 +95,7 @@ fn verify_trees(
     expected: &Expectation<'_>,
     report: &mut ImageReport,
     interrupt: &Interrupt,
-) -> Result<(), CheckError> {
+) -> Result<()> {
     let Trees { boot, root } = trees;
     report.begin("system");
     // The image's age matters to `bake` only. Here, the record says which clock floor was baked in.

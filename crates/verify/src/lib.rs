@@ -35,7 +35,6 @@
 mod blocks;
 mod boot;
 mod daemon;
-mod error;
 mod facts;
 mod folder;
 mod folder_images;
@@ -52,7 +51,6 @@ mod tools;
 mod volumes;
 mod xattrs;
 
-pub use error::CheckError;
 pub use facts::{Facts, PartitionFacts, inspect};
 pub use folder::{FolderExpectation, verify_file, verify_folder};
 pub use folder_images::FolderImages;

@@ -7,7 +7,7 @@ use md5::{Digest as _, Md5};
 
 use super::report::ImageReport;
 use super::volumes::ImageVolume;
-use super::{CheckError, xattrs};
+use super::xattrs;
 use kraken_debian::PathFilter;
 use kraken_debian::control::{Paragraph, paragraphs};
 use kraken_disk::{FileTree, NodeType};
@@ -56,7 +56,7 @@ pub(super) fn verify(
     against: Against<'_>,
     report: &mut ImageReport,
     interrupt: &Interrupt,
-) -> Result<Vec<RecordedPackage>, CheckError> {
+) -> Result<Vec<RecordedPackage>> {
     let record = match PackagesRecord::read(root) {
         Ok(record) => record,
         Err(error) => {
@@ -153,7 +153,7 @@ fn files(
     overlay: Option<&Overlay>,
     report: &mut ImageReport,
     interrupt: &Interrupt,
-) -> Result<Result<()>, CheckError> {
+) -> Result<Result<()>> {
     let mut sums = match md5sums(root, record) {
         Ok(sums) => sums,
         Err(error) => return Ok(Err(error)),

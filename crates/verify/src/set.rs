@@ -5,9 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::CheckError;
 use super::report::{Finding, Report};
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Context as _, Error, Kind, Result, Sha256Hash};
 use kraken_image::json;
 use kraken_image::output::{MANIFEST, Manifest, SUMS};
 use kraken_spec::Cluster;
@@ -29,11 +28,7 @@ pub struct ListedImage {
 
 /// Returns the images of `cluster` in `folder`, and the manifest. Contradictions are added to the
 /// report.
-pub fn listed(
-    folder: &Path,
-    cluster: &Cluster,
-    report: &mut Report,
-) -> Result<(Vec<ListedImage>, Option<Manifest>), CheckError> {
+pub fn listed(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Vec<ListedImage>, Option<Manifest>)> {
     let manifest = read_manifest(folder, report)?;
     // A build that was killed leaves an empty manifest, or none.
     let lists = manifest.as_ref().is_some_and(|manifest| !manifest.nodes.is_empty());
@@ -119,20 +114,22 @@ fn find(report: &mut Report, message: String) {
     });
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, CheckError> {
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Ok(metadata) if metadata.len() > TEXT_LIMIT => {
-            return Err(CheckError::io("reading", path)(io::Error::other(
-                "it is too large to be a file of this program",
-            )));
+            let text = format!(
+                "reading {}: it is too large to be a file of this program",
+                path.display()
+            );
+            return Err(Error::new(Kind::Unsupported, text));
         }
         _ => {}
     }
-    fs::read(path).map(Some).map_err(CheckError::io("reading", path))
+    fs::read(path).map(Some).doing("reading", path)
 }
 
-fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>, CheckError> {
+fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>> {
     let path = folder.join(MANIFEST);
     let Some(bytes) = read(&path)? else { return Ok(None) };
     match json::parse::<Manifest>(&bytes) {
@@ -146,7 +143,7 @@ fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>,
 
 /// Checks that the list of sums matches the manifest. Whether the files have these sums can be
 /// checked with `sha256sum -c`.
-fn sums(folder: &Path, manifest: &Manifest, report: &mut Report) -> Result<(), CheckError> {
+fn sums(folder: &Path, manifest: &Manifest, report: &mut Report) -> Result<()> {
     let path = folder.join(SUMS);
     let (found, wanted) = (read(&path)?, manifest.sums());
     match found {

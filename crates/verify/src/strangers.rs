@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::CheckError;
 use super::report::{Finding, Report};
 use super::set::ListedImage;
 use kraken_disk::{ImageFile, Layout};
+use kraken_foundation::{Context as _, Result};
 use kraken_image::provision::NodeRecord;
 use kraken_spec::Cluster;
 
@@ -28,14 +28,11 @@ pub fn node_of(image: &Path) -> Option<NodeRecord> {
 /// Reports the images in `folder` that this program made but that are not among `listed`. A card
 /// with one of them would become a node that does not belong to the cluster. Images that other
 /// programs made, such as the base, are not reported.
-pub fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &mut Report) -> Result<(), CheckError> {
+pub fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &mut Report) -> Result<()> {
     let ours: BTreeSet<&Path> = listed.iter().map(|image| image.path.as_path()).collect();
     let mut images = Vec::new();
-    for entry in fs::read_dir(folder)
-        .map_err(CheckError::io("reading the folder", folder))?
-        .take(MOST)
-    {
-        let path = entry.map_err(CheckError::io("reading the folder", folder))?.path();
+    for entry in fs::read_dir(folder).doing("reading the folder", folder)?.take(MOST) {
+        let path = entry.doing("reading the folder", folder)?.path();
         if raw_name(&path).is_some() && path.is_file() && !ours.contains(path.as_path()) {
             images.push(path);
         }

@@ -1,9 +1,11 @@
 //! Runs e2fsck(8), which knows ext4 better than any library.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
-use super::CheckError;
 use kraken_disk::tool;
+use kraken_foundation::{Context as _, Error, Kind, Result};
 
 /// How many of its lines are repeated.
 const LINES: usize = 12;
@@ -12,16 +14,11 @@ const LINES: usize = 12;
 /// read. Returns the complaints of e2fsck; none if the file system is good.
 ///
 /// # Errors
-/// [`CheckError::Tool`] if e2fsck is not installed, [`CheckError::ToolFailed`] if it fails by
-/// itself.
-pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
+/// [`Kind::NotFound`] if e2fsck is not installed, [`Kind::Tool`] if it fails by itself.
+pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>> {
     // libext2fs (unix_io.c) cuts the name of a file that contains a file system at its first `?`.
     // If the path itself contains one, a link without it is needed.
-    let link = needs_link(image).map_err(|source| CheckError::Io {
-        doing: "linking to",
-        path: image.into(),
-        source,
-    })?;
+    let link = needs_link(image).doing("linking to", image)?;
     let mut target = link
         .as_ref()
         .map_or(image.as_os_str(), |folder| folder.1.as_os_str())
@@ -31,22 +28,14 @@ pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
         .arg("-fn")
         .arg(&target)
         .output()
-        .map_err(|source| CheckError::Tool {
-            tool: "e2fsck",
-            package: "e2fsprogs",
-            source,
-        })?;
+        .map_err(|error| not_run("e2fsck", error))?;
     match output.status.code() {
         Some(0) => return Ok(Vec::new()),
         // e2fsck(8): 4 means "errors left uncorrected". With 8 and more the program itself has
         // failed, which does not say anything about the image.
         Some(code) if code & !7 == 0 => {}
         _ => {
-            return Err(CheckError::ToolFailed {
-                tool: "e2fsck",
-                status: output.status.to_string(),
-                said: last_line(&output.stderr),
-            });
+            return Err(failed("e2fsck", output.status, &last_line(&output.stderr)));
         }
     }
     let said = format!(
@@ -72,7 +61,7 @@ pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>, CheckError> {
 }
 
 /// Returns a temporary folder with a link to the image, if the image's own path contains a `?`.
-fn needs_link(image: &Path) -> std::io::Result<Option<(tempfile::TempDir, PathBuf)>> {
+fn needs_link(image: &Path) -> io::Result<Option<(tempfile::TempDir, PathBuf)>> {
     if !image.as_os_str().as_encoded_bytes().contains(&b'?') {
         return Ok(None);
     }
@@ -80,6 +69,19 @@ fn needs_link(image: &Path) -> std::io::Result<Option<(tempfile::TempDir, PathBu
     let link = folder.path().join("image");
     std::os::unix::fs::symlink(image.canonicalize()?, &link)?;
     Ok(Some((folder, link)))
+}
+
+/// Says that a program could not be run, and how to install it.
+pub(super) fn not_run(tool: &str, error: io::Error) -> Error {
+    let text = format!("running {tool}: {error}; install it (Debian: apt-get install e2fsprogs)");
+    Error::of(error).context(text)
+}
+
+/// Says that a program failed by itself, with its last line. This does not say anything about the
+/// image.
+pub(super) fn failed(tool: &str, status: ExitStatus, said: &str) -> Error {
+    let text = format!("running {tool}: it ended with {status}: {said}");
+    Error::new(Kind::Tool, text)
 }
 
 fn last_line(bytes: &[u8]) -> String {

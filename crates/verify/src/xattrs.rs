@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::Stdio;
 
-use super::CheckError;
 use super::report::ImageReport;
+use super::tools;
 use super::volumes::ImageVolume;
 use kraken_disk::tool;
+use kraken_foundation::{Error, Result};
 use kraken_image::packages::PackagesRecord;
 
 const CHECK: &str = "packages";
@@ -24,11 +25,7 @@ struct Wanted<'a> {
 
 /// Compares the extended attributes of the record with those of the file system `volume`. Adds a
 /// finding for each difference.
-pub(super) fn compare(
-    volume: ImageVolume<'_>,
-    record: &PackagesRecord,
-    report: &mut ImageReport,
-) -> Result<(), CheckError> {
+pub(super) fn compare(volume: ImageVolume<'_>, record: &PackagesRecord, report: &mut ImageReport) -> Result<()> {
     let of_all = record.files.iter().flat_map(|file| {
         file.xattrs.iter().map(|(name, value)| Wanted {
             path: &file.path,
@@ -73,11 +70,10 @@ impl Wanted<'_> {
 
 /// Returns the values of these attributes in hexadecimal, in the same order; `None` for an
 /// attribute that does not exist.
-fn values(volume: ImageVolume<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Option<String>>, CheckError> {
-    let io = |source| CheckError::Io {
-        doing: "reading extended attributes from",
-        path: volume.image.into(),
-        source,
+fn values(volume: ImageVolume<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Option<String>>> {
+    let io = |error: io::Error| {
+        let text = format!("reading extended attributes from {}: {error}", volume.image.display());
+        Error::of(error).context(text)
     };
     let folder = tempfile::tempdir().map_err(io)?;
     let requests: String = wanted
@@ -102,12 +98,7 @@ fn values(volume: ImageVolume<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Option<S
 
 /// Lets debugfs execute `requests`, one on each line. The files that it leaves in `scratch` show
 /// what it could do.
-fn ask(
-    volume: ImageVolume<'_>,
-    scratch: &Path,
-    requests: &str,
-    io: impl Fn(io::Error) -> CheckError,
-) -> Result<(), CheckError> {
+fn ask(volume: ImageVolume<'_>, scratch: &Path, requests: &str, io: impl Fn(io::Error) -> Error) -> Result<()> {
     // debugfs cuts a name at its first `?`, so a link without one names the image.
     let link = scratch.join("image");
     std::os::unix::fs::symlink(volume.image.canonicalize().map_err(&io)?, &link).map_err(&io)?;
@@ -121,21 +112,16 @@ fn ask(
         .arg(format!("{}?offset={}", link.display(), volume.offset))
         .stdin(Stdio::from(asked))
         .output()
-        .map_err(|source| CheckError::Tool {
-            tool: "debugfs",
-            package: "e2fsprogs",
-            source,
-        })?;
+        .map_err(|error| tools::not_run("debugfs", error))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let broken = said
         .lines()
         .find(|line| line.contains("while trying to open") || line.contains("Filesystem not open"));
     match broken {
         None if output.status.success() => Ok(()),
-        line => Err(CheckError::ToolFailed {
-            tool: "debugfs",
-            status: output.status.to_string(),
-            said: line.or(said.lines().last()).unwrap_or_default().to_owned(),
-        }),
+        line => {
+            let said = line.or(said.lines().last()).unwrap_or_default();
+            Err(tools::failed("debugfs", output.status, said))
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::context::Run;
 use super::super::node::Running;
-use kraken_guest::BootError;
+use kraken_foundation::Result;
 use kraken_spec::Role;
 
 /// The least pause between two tries.
@@ -33,7 +33,7 @@ pub(super) fn until<'a>(
     nodes: &mut [Running<'a>],
     limit: Duration,
     mut probe: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
-) -> Result<(Result<String, String>, Duration), BootError> {
+) -> Result<(Result<String, String>, Duration)> {
     let since = Instant::now();
     let limit = run.scaled_timeout(limit);
     loop {
@@ -52,7 +52,7 @@ pub(super) fn until<'a>(
     }
 }
 
-fn pause(run: &Run<'_>, time: Duration) -> Result<(), BootError> {
+fn pause(run: &Run<'_>, time: Duration) -> Result<()> {
     let end = Instant::now() + time;
     while Instant::now() < end {
         run.interrupt.check()?;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::ask::{ask_manager, until};
 use super::report::{Report, decided};
 use crate::node::Running;
+use kraken_foundation::Result;
 use kraken_foundation::interrupt::Interrupt;
-use kraken_guest::BootError;
 
 /// The time limit on the reference machine, with one guest for each core.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -48,7 +48,7 @@ fn create() -> String {
     )
 }
 
-pub(super) fn check_service(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(), BootError> {
+pub(super) fn check_service(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<()> {
     const TITLE: &str = "a service runs on every node, and is reached through each";
     let began = report.run.clock.ms();
     let expected = format!("a task on every node, each reached through port {PORT} of every node");

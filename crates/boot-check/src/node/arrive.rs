@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::judge::{self, Verdict};
 use super::{GLANCE, Running};
-use kraken_guest::BootError;
+use kraken_foundation::Result;
 
 /// Time limits on the reference machine, for `virt` and one guest for each core; see
 /// [`super::super::context::Run::scaled_timeout`].
@@ -26,7 +26,7 @@ pub(super) struct Lost {
 impl Running<'_> {
     /// Checks the free space before the start. A system without free space does not get as far as a
     /// login, and cannot report why.
-    pub(super) fn has_room(&mut self) -> Result<bool, BootError> {
+    pub(super) fn has_room(&mut self) -> Result<bool> {
         let began = self.run.clock.ms();
         let Some(room) = self.target.room(self.run.plan.card)? else {
             return Ok(true);
@@ -77,7 +77,7 @@ impl Running<'_> {
         }
     }
 
-    pub(super) fn kernel(&mut self) -> Result<bool, BootError> {
+    pub(super) fn kernel(&mut self) -> Result<bool> {
         const TITLE: &str = "the kernel starts";
         let began = self.run.clock.ms();
         let expected = "its first words on the console".to_owned();
@@ -104,7 +104,7 @@ impl Running<'_> {
     }
 
     /// Logs in as root with the run's own key. All probes use this connection.
-    pub(super) fn login(&mut self) -> Result<bool, BootError> {
+    pub(super) fn login(&mut self) -> Result<bool> {
         let began = self.run.clock.ms();
         let limit = self.run.scaled_timeout(LOGIN);
         let (mut since, mut starts) = (Instant::now(), self.starts);

@@ -9,7 +9,7 @@ use super::super::probe::{self, ProbeOutput};
 use super::super::report::{NodeReport, Outcome};
 use super::arrive::Lost;
 use super::{CONNECT, Running};
-use kraken_guest::BootError;
+use kraken_foundation::Result;
 
 /// The least pause between two probes.
 const PAUSE: Duration = Duration::from_secs(4);
@@ -32,7 +32,7 @@ enum Login {
 
 impl Running<'_> {
     /// Polls until all checks are settled. If the power is cut meanwhile, all checks start again.
-    pub(super) fn poll(&mut self) -> Result<(), BootError> {
+    pub(super) fn poll(&mut self) -> Result<()> {
         let (began, before) = (self.run.clock.ms(), self.report.checks.len());
         let came_up = loop {
             let starts = self.starts;
@@ -52,7 +52,7 @@ impl Running<'_> {
 
     /// Polls until all checks are settled, no node makes progress any more, or a power cut has
     /// restarted the node. Returns false if the node has stopped running.
-    fn poll_until_settled(&mut self, began: u64) -> Result<bool, BootError> {
+    fn poll_until_settled(&mut self, began: u64) -> Result<bool> {
         let cuts = self.cuts.made();
         let mut open: Vec<(&Rule, Verdict)> = RULES
             .iter()

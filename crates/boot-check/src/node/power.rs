@@ -10,12 +10,12 @@ use super::super::report::Event;
 use super::Running;
 use kraken_disk::ReadAt;
 use kraken_foundation::named;
+use kraken_foundation::{Context as _, Result};
 use kraken_guest::Guest;
 use kraken_guest::Parts;
 use kraken_guest::cmdline::{self, Emulator};
-use kraken_guest::firmware::{self, BootFiles, FirmwareError};
-use kraken_guest::io_error;
-use kraken_guest::{BootError, Machine, console, devicetree, written};
+use kraken_guest::firmware::{self, BootFiles};
+use kraken_guest::{Machine, console, devicetree, written};
 
 /// How many lines of a console wait to be read. If a guest prints faster, some are lost.
 const LINES: usize = 4096;
@@ -44,7 +44,7 @@ struct Found {
 
 impl Running<'_> {
     /// Makes the card: an overlay over the image.
-    pub(super) fn make_card(&mut self) -> Result<(), BootError> {
+    pub(super) fn make_card(&mut self) -> Result<()> {
         let run = self.run;
         self.kept_out = self.target.overlay(&self.disk, run.plan.card, &run.key.line)?;
         self.report.ephemeral_key = self.kept_out.is_none();
@@ -52,7 +52,7 @@ impl Running<'_> {
     }
 
     /// Reads the card in its present state as the firmware does. Returns what to start.
-    pub(super) fn read_card(&self) -> Result<Result<Start, FirmwareError>, BootError> {
+    pub(super) fn read_card(&self) -> Result<Result<Start>> {
         let run = self.run;
         let machine = run.plan.machine;
         let disk = self.target.written(&self.disk)?;
@@ -62,9 +62,9 @@ impl Running<'_> {
             Err(error) => return Ok(Err(error)),
         };
         let Found { files, words: found } = self.started_with(files, &disk)?;
-        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf, BootError> {
+        let put = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
             let path = run.folder.join(format!("{}-{name}", self.report.hostname));
-            named::write(&path, bytes).map_err(io_error("writing", &path))?;
+            named::write(&path, bytes).doing("writing", &path)?;
             Ok(path)
         };
         let put_some = |name: &str, bytes: Option<&Vec<u8>>| bytes.map(|bytes| put(name, bytes)).transpose();
@@ -94,7 +94,7 @@ impl Running<'_> {
     /// Returns the files to start with, and a description for the report. They are the card's own,
     /// except that a kernel without drivers for `virt` is replaced, and a USB controller that is
     /// not a host becomes one.
-    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<Found, BootError> {
+    fn started_with(&self, mut files: BootFiles, disk: &Arc<dyn ReadAt>) -> Result<Found> {
         let plan = self.run.plan;
         let mut found = files.names.join(", ");
         // The network adapter of an emulated board is a USB device, and QEMU has this controller as
@@ -109,7 +109,7 @@ impl Running<'_> {
             return Ok(Found { files, words: found });
         };
         let archive = fallback.initramfs(&written::partitions(disk));
-        files.initramfs = Some(archive.map_err(io_error("making an initramfs for", &self.log))?);
+        files.initramfs = Some(archive.doing("making an initramfs for", &self.log)?);
         files.kernel.clone_from(&fallback.kernel);
         let named = &fallback.named;
         let words = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");
@@ -118,7 +118,7 @@ impl Running<'_> {
 
     /// Switches the power on, for the first time or again. A card on which the firmware finds
     /// nothing to start stays off.
-    pub(in super::super) fn start(&mut self) -> Result<(), BootError> {
+    pub(in super::super) fn start(&mut self) -> Result<()> {
         self.starts += 1;
         let start = match self.read_card()? {
             Ok(start) => start,
@@ -132,7 +132,7 @@ impl Running<'_> {
         };
         let (sender, receiver) = mpsc::sync_channel(LINES);
         let guest = Guest::start(&start.arguments, &self.log, &self.run.reaper, sender, self.cuts.fuse())
-            .map_err(io_error("starting QEMU with its console in", &self.log))?;
+            .doing("starting QEMU with its console in", &self.log)?;
         self.guest = Some(guest);
         self.lines = Some(receiver);
         self.run.watcher.event(&Event::Started { node: self.report.node });

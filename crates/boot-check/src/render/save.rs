@@ -5,16 +5,15 @@ use std::path::Path;
 use std::{fs, io};
 
 use kraken_foundation::atomic;
-use kraken_verify::CheckError;
+use kraken_foundation::{Context as _, Result};
 
 /// Writes `text` to `path` under a temporary name beside it, and renames it when all of it is on
 /// the disk. A link is followed. A pipe or a terminal (`/dev/stdout`) is written to directly. The
 /// permissions are those of any new file.
 ///
 /// # Errors
-/// [`CheckError::Io`] if the folder is missing or not writable, or if the disk is full.
-pub fn save(path: &Path, text: &str) -> Result<(), CheckError> {
-    let failed = CheckError::io("writing the report", path);
+/// If the folder is missing or not writable, or if the disk is full.
+pub fn save(path: &Path, text: &str) -> Result<()> {
     match fs::metadata(path) {
         Ok(known) if known.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
         Ok(known) if !known.is_file() => fs::OpenOptions::new()
@@ -24,7 +23,7 @@ pub fn save(path: &Path, text: &str) -> Result<(), CheckError> {
         Ok(_) => fs::canonicalize(path).and_then(|path| atomic::write_plain(&path, text.as_bytes())),
         Err(_) => atomic::write_plain(path, text.as_bytes()),
     }
-    .map_err(failed)
+    .doing("writing the report", path)
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::error::io_error;
-use super::{BootError, BootTarget};
+use super::BootTarget;
 use kraken_debian::deb::{Body, DataEntry, Deb, Scratch};
 use kraken_fetch::Downloads;
-use kraken_image::packages::{Fetched, PackagesError, Single, singles};
+use kraken_foundation::{Context as _, Error, Kind, Result};
+use kraken_image::packages::{Fetched, Single, singles};
 use kraken_overlay::Content;
 
 /// The largest unpacked module, in bytes.
@@ -37,19 +37,15 @@ impl FallbackKernel {
     /// seconds since 1970) mean the same as for packages that go into images.
     ///
     /// # Errors
-    /// [`BootError::FallbackKernel`] if the packages cannot be fetched or read, or lack a part.
+    /// If the packages cannot be fetched or read, or lack a part.
     pub fn fetch(
         target: &BootTarget<'_>,
         mirrors: &BTreeMap<String, String>,
         refresh: bool,
         now: u64,
         downloads: &Downloads<'_>,
-    ) -> Result<Self, BootError> {
+    ) -> Result<Self> {
         let root = target.root()?;
-        let failed = |source: PackagesError| BootError::FallbackKernel {
-            image: target.image.clone(),
-            source: Box::new(source),
-        };
         let wanted = [
             Single::Behind {
                 meta: "linux-image-arm64",
@@ -57,18 +53,17 @@ impl FallbackKernel {
             },
             Single::Named("busybox-static"),
         ];
-        let fetched = singles(&root, &wanted, mirrors, refresh, now, downloads).map_err(failed)?;
+        let fetched = singles(&root, &wanted, mirrors, refresh, now, downloads)
+            .map_err(|error| unusable(&target.image, Error::of(error)))?;
         let [kernel, busybox] = &fetched[..] else {
-            return Err(BootError::FallbackKernel {
-                image: target.image.clone(),
-                source: "one package of two is missing".into(),
-            });
+            let why = Error::new(Kind::Internal, "one package of two is missing");
+            return Err(unusable(&target.image, why));
         };
         Self::read(kernel, busybox, downloads.folder())
     }
 
     /// Takes the kernel out of the two packages. Large files are unpacked into `scratch`.
-    fn read(kernel: &Fetched, busybox: &Fetched, scratch: &Path) -> Result<Self, BootError> {
+    fn read(kernel: &Fetched, busybox: &Fetched, scratch: &Path) -> Result<Self> {
         let mut image = None;
         let mut packed = BTreeMap::new();
         files_of(kernel, scratch, &mut |path, content| {
@@ -87,17 +82,17 @@ impl FallbackKernel {
                 shell = Some(content);
             }
         })?;
-        let lacks = |package: &Fetched, what: &str| BootError::FallbackKernel {
-            image: package.path.clone(),
-            source: format!("{} has no {what}", package.named).into(),
+        let lacks = |package: &Fetched, what: &str| {
+            let why = Error::new(Kind::Damaged, format!("{} has no {what}", package.named));
+            unusable(&package.path, why)
         };
         let image = image.ok_or_else(|| lacks(kernel, "kernel"))?;
         let shell = shell.ok_or_else(|| lacks(busybox, "busybox"))?;
-        let bytes = |content: &Content| -> Result<Vec<u8>, BootError> {
+        let bytes = |content: &Content| -> Result<Vec<u8>> {
             content
                 .read()
                 .map(std::borrow::Cow::into_owned)
-                .map_err(io_error("reading a package laid out in", scratch))
+                .doing("reading a package laid out in", scratch)
         };
         let Modules { files, first } = choose(&packed, &kernel.path, &bytes)?;
         Ok(Self {
@@ -108,6 +103,15 @@ impl FallbackKernel {
             first,
         })
     }
+}
+
+/// Says why there is no kernel for `image`, or in the package at that path.
+fn unusable(image: &Path, why: Error) -> Error {
+    let text = format!(
+        "fetching a kernel for `virt`, since that of {} has no drivers for it: {why}; a board needs none (--machine raspi3b, or raspi2b for a 32-bit image)",
+        image.display()
+    );
+    why.context(text)
 }
 
 /// The modules of the initramfs.
@@ -123,8 +127,8 @@ struct Modules {
 fn choose(
     packed: &BTreeMap<String, Content>,
     package: &Path,
-    bytes: &dyn Fn(&Content) -> Result<Vec<u8>, BootError>,
-) -> Result<Modules, BootError> {
+    bytes: &dyn Fn(&Content) -> Result<Vec<u8>>,
+) -> Result<Modules> {
     let by_name: BTreeMap<String, &String> = packed
         .keys()
         .filter_map(|path| Some((modules::name_of(path)?, path)))
@@ -141,7 +145,7 @@ fn choose(
         let Some(path) = by_name.get(&name).filter(|_| !needs.contains_key(&name)) else {
             continue;
         };
-        let module = unpack(path, bytes(&packed[*path])?).map_err(io_error("unpacking a module of", package))?;
+        let module = unpack(path, bytes(&packed[*path])?).doing("unpacking a module of", package)?;
         let its = modules::needs(&module);
         open.extend(its.iter().cloned());
         needs.insert(name.clone(), its);
@@ -176,12 +180,9 @@ fn unpack(path: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
 }
 
 /// Calls `take` with the path and the content of each regular file of a package.
-fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Content)) -> Result<(), BootError> {
-    let failed = |source: kraken_foundation::Error| BootError::FallbackKernel {
-        image: package.path.clone(),
-        source: Box::new(source),
-    };
-    let mut sink = Scratch::new(scratch).map_err(io_error("making a temporary file in", scratch))?;
+fn files_of(package: &Fetched, scratch: &Path, take: &mut dyn FnMut(&str, Content)) -> Result<()> {
+    let mut sink = Scratch::new(scratch).doing("making a temporary file in", scratch)?;
+    let failed = |error| unusable(&package.path, error);
     let deb = Deb::open(&package.path).map_err(failed)?;
     deb.files(&mut sink, &mut |entry: DataEntry| {
         if let Body::File { content, .. } = entry.body {

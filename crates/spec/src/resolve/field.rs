@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::field::{At, Field};
 use crate::hints::printable;
 use crate::mask;
-use crate::names::{Check, Wrong};
+use crate::names::{Check, help_of};
 use crate::problem::{Problem, Problems};
 
 /// Returns the text of a field, or its default; `None` when it is wrong. What `check` finds is
@@ -42,12 +42,13 @@ pub(super) fn parsed<T>(
     let text = at.value.as_ref();
     match parse(text) {
         Ok(value) => Some(value),
-        Err(Wrong { why, help }) => {
+        Err(error) => {
+            let why = error.to_string();
             let shown = printable(&mask::paint_over(text, &[]));
             problems.push(
                 Problem::new(format!("\"{shown}\" cannot be `{}`: {why}", at.key))
                     .at(at.span.clone(), why)
-                    .help(help),
+                    .help(help_of(&error)),
             );
             None
         }

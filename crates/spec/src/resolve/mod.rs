@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Files;
 use super::cluster::{BaseRef, Cluster};
 use super::defaults::NAME;
-use super::names::{self, Wrong};
+use super::names;
 use super::problem::Problems;
 use super::raw::{RawCluster, RawConfig};
 use field::checked;
@@ -54,7 +54,7 @@ pub(super) fn cluster(raw: &RawConfig, files: &dyn Files, problems: &mut Problem
 /// # Errors
 /// What is wrong with it and how to correct it, in one sentence.
 pub fn base_ref(text: &str, locate: &dyn Fn(&str) -> PathBuf) -> Result<BaseRef, String> {
-    image::parse_base(text, locate).map_err(|Wrong { why, help }| format!("{why}; {help}"))
+    image::parse_base(text, locate).map_err(|error| format!("{error}; {}", names::help_of(&error)))
 }
 
 /// Returns the cluster's name: a label that leaves room for `-` and a number.

@@ -7,11 +7,12 @@ use super::field::{bad_file, checked, checked_list, value_or};
 use crate::cluster::{SecretText, Sudo, User};
 use crate::defaults::{GROUPS, NAME};
 use crate::field::{At, Field};
-use crate::names::{self, Check, Wrong};
+use crate::names::{self, Check, help_of};
 use crate::problem::{Problem, Problems};
 use crate::raw::RawUser;
-use crate::ssh::{self, KeyError};
+use crate::ssh::{self, PrivateKey};
 use crate::{DefaultKeys, Files, crypt, mask};
+use kraken_foundation::Error;
 
 const MOST_GROUPS: usize = 64;
 const MOST_KEYS: usize = 256;
@@ -108,7 +109,7 @@ fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Optio
                 problems.push(
                     Problem::new(error.to_string())
                         .at(at.span.clone(), "given here")
-                        .help(error.help()),
+                        .help(help_of(&error)),
                 );
             })
             .ok();
@@ -118,15 +119,16 @@ fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Optio
         problems.push(
             Problem::new("this is neither an SSH key nor the name of a file")
                 .at(at.span.clone(), "given here")
-                .help(KeyError::NotAKey.help()),
+                .help(ssh::NO_KEY),
         );
         return None;
     }
     let path = files.locate(&at.value);
     match read_keys(&path, files.read(&path)) {
         Ok(keys) => Some(keys),
-        Err(Wrong { why, help }) => {
-            problems.push(bad_file(at, &path, "SSH key", why, help));
+        Err(error) => {
+            let help = help_of(&error);
+            problems.push(bad_file(at, &path, "SSH key", error, help));
             None
         }
     }
@@ -135,25 +137,18 @@ fn keys_of(at: &At<String>, files: &dyn Files, problems: &mut Problems) -> Optio
 /// Returns the keys in the content of a file, or why there are none and what to do.
 fn read_keys(path: &Path, read: io::Result<Vec<u8>>) -> Check<Vec<String>> {
     let bytes = read.map_err(|error| {
-        let why = error.to_string();
-        let help = "check the name and the permissions; `ssh-keygen -t ed25519` makes a key".to_owned();
-        Wrong { why, help }
+        Error::of(error).with_help("check the name and the permissions; `ssh-keygen -t ed25519` makes a key")
     })?;
     ssh::public_keys(&bytes).map_err(|error| {
-        let help = match (&error, path.extension()) {
-            (KeyError::Private, None) => format!("name the public key instead: {}.pub", path.display()),
-            (KeyError::OtherForm(..), _) => {
-                let file = path.display().to_string();
-                let other = path.with_extension("openssh.pub");
-                error
-                    .help()
-                    .replace("FILE.pub", &other.display().to_string())
-                    .replace("FILE", &file)
-            }
-            _ => error.help(),
-        };
-        let why = error.to_string();
-        Wrong { why, help }
+        if error.downcast_ref::<PrivateKey>().is_some() && path.extension().is_none() {
+            return error.with_help(format!("name the public key instead: {}.pub", path.display()));
+        }
+        // The help for keys in another form names the file.
+        let other = path.with_extension("openssh.pub");
+        let help = help_of(&error)
+            .replace("FILE.pub", &other.display().to_string())
+            .replace("FILE", &path.display().to_string());
+        error.with_help(help)
     })
 }
 
@@ -174,10 +169,11 @@ fn default_keys(files: &dyn Files, problems: &mut Problems) -> Option<Vec<String
     for (path, read) in found {
         match read_keys(&path, read) {
             Ok(more) => add_once(&mut keys, more),
-            Err(Wrong { why, help }) => {
+            Err(error) => {
                 good = false;
+                let help = help_of(&error);
                 problems.push(
-                    Problem::new(format!("reading the SSH key {}: {why}", path.display()))
+                    Problem::new(format!("reading the SSH key {}: {error}", path.display()))
                         .help(format!("{help}; or name the right keys in `ssh-keys` in [user]")),
                 );
             }

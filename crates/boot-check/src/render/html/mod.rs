@@ -17,7 +17,7 @@ use tera::Tera;
 use super::super::{BootReport, Outcome};
 use super::words::{State, count, seconds, verdict, with};
 use kraken_foundation::text;
-use kraken_verify::CheckError;
+use kraken_foundation::{Error, Kind, Result};
 use picture::Picture;
 use shown::{Fact, Shown};
 use tables::{Failure, NodeTable, Row};
@@ -58,16 +58,19 @@ struct Tally {
 /// Returns the report as a complete page.
 ///
 /// # Errors
-/// [`CheckError::Page`] if an embedded template has a fault, which no report should cause.
-pub fn html(report: &BootReport) -> Result<String, CheckError> {
+/// [`Kind::Internal`] if an embedded template has a fault, which no report should cause.
+pub fn html(report: &BootReport) -> Result<String> {
     let page = Page::new(report);
     let render = || -> tera::Result<String> {
         let mut tera = Tera::default();
         tera.add_raw_templates(TEMPLATES)?;
         tera.render("report.html", &tera::Context::from_serialize(&page)?)
     };
-    render().map_err(|error| CheckError::Page {
-        why: format!("{error:?}"),
+    render().map_err(|error| {
+        let text = format!(
+            "making the HTML report: {error:?}; this is a fault of the program, the other reports have the same findings"
+        );
+        Error::new(Kind::Internal, text)
     })
 }
 
