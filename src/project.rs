@@ -1,66 +1,21 @@
 //! A cluster's folder, from `kraken.toml` to a golden image: the steps that every command takes.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use kraken_fetch::{Cache, Downloads, Options};
-use kraken_foundation::Error;
 pub use kraken_foundation::Job;
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Context as _, Error, Kind, Result, Sha256Hash};
 pub use kraken_image::bake::Admission;
-use kraken_image::bake::{self, BakeError, Golden, Inputs};
-use kraken_image::base::{self, Base, BaseError};
+use kraken_image::bake::{self, Golden, Inputs};
+use kraken_image::base::{self, Base};
 use kraken_image::packages::lock::{LOCK, LockedSet};
-use kraken_image::packages::{self, ObtainRequest, PackagesError, ReadyPackages};
-use kraken_image::provision::{self, Assets, ProvisionError};
+use kraken_image::packages::{self, ObtainRequest, ReadyPackages};
+use kraken_image::provision::{self, Assets};
 use kraken_spec::daemon::Version;
 use kraken_spec::workspace::{MissingKeys, Surroundings, Workspace, WorkspaceError};
 use kraken_spec::{Cluster, Node};
-
-/// Why a project cannot be opened, or an image cannot be made of it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProjectError {
-    /// `kraken.toml` is wrong, or a file that it names cannot be read.
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
-    /// `kraken.toml` cannot be read a second time, for its hash.
-    #[error("reading {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// Templates or overlays are wrong.
-    #[error(transparent)]
-    Provision(#[from] ProvisionError),
-    /// The cache folder cannot be used, or downloads cannot begin.
-    #[error("{0}")]
-    Cache(#[from] Error),
-    /// The base image cannot be obtained.
-    #[error(transparent)]
-    Base(#[from] BaseError),
-    /// The packages cannot be obtained.
-    #[error(transparent)]
-    Packages(#[from] PackagesError),
-    /// The golden image cannot be made.
-    #[error(transparent)]
-    Bake(#[from] BakeError),
-    /// The Docker that is locked for the base does not accept what `kraken.toml` says of it; a line
-    /// for each reason.
-    #[error("{}", .0.join("\n"))]
-    Docker(Vec<String>),
-    /// There is no such node.
-    #[error("there is no node {number}: the cluster has nodes 1 to {count}")]
-    NoNode {
-        /// The number that the caller asked for.
-        number: u32,
-        /// How many nodes there are.
-        count: usize,
-    },
-}
 
 /// A cluster with everything that its images are rendered from.
 pub struct Project {
@@ -96,9 +51,10 @@ impl Project {
     /// Reads `config`, or `kraken.toml` of the folder in `around`, or takes the default cluster.
     ///
     /// # Errors
-    /// [`ProjectError`].
-    pub fn open(config: Option<&Path>, around: &Surroundings, missing: MissingKeys) -> Result<Self, ProjectError> {
-        let workspace = Workspace::load(config, around, missing)?;
+    /// A [`WorkspaceError`] inside when `kraken.toml`, or a file that it names, is wrong; otherwise
+    /// when templates or overlays are.
+    pub fn open(config: Option<&Path>, around: &Surroundings, missing: MissingKeys) -> Result<Self> {
+        let workspace = Workspace::load(config, around, missing).map_err(of_workspace)?;
         let assets = Assets::load(Some(&workspace.folder), workspace.cluster.system.overlay.as_deref())?;
         let config_sha256 = workspace.config.as_deref().map(hash).transpose()?;
         Ok(Self {
@@ -118,13 +74,14 @@ impl Project {
     /// number is given.
     ///
     /// # Errors
-    /// [`ProjectError::NoNode`].
-    pub fn nodes(&self, numbers: &[u32]) -> Result<Vec<&Node>, ProjectError> {
+    /// [`Kind::Usage`] when there is no such node.
+    pub fn nodes(&self, numbers: &[u32]) -> Result<Vec<&Node>> {
         let nodes = &self.cluster().nodes;
         let is_there = |number: &u32| nodes.iter().any(|node| node.number == *number);
         if let Some(number) = numbers.iter().copied().find(|number| !is_there(number)) {
             let count = nodes.len();
-            return Err(ProjectError::NoNode { number, count });
+            let text = format!("there is no node {number}: the cluster has nodes 1 to {count}");
+            return Err(Error::new(Kind::Usage, text));
         }
         let is_wanted = |node: &&Node| numbers.is_empty() || numbers.contains(&node.number);
         Ok(nodes.iter().filter(is_wanted).collect())
@@ -133,22 +90,17 @@ impl Project {
     /// Obtains the base image and keeps it in the cache.
     ///
     /// # Errors
-    /// [`ProjectError::Base`].
-    pub fn base(&self, options: &Options, job: Job<'_>) -> Result<Base, ProjectError> {
-        Ok(base::obtain(&self.cluster().image, options, job)?)
+    /// When it cannot be obtained.
+    pub fn base(&self, options: &Options, job: Job<'_>) -> Result<Base> {
+        base::obtain(&self.cluster().image, options, job)
     }
 
     /// Obtains the packages that the cluster asks for and keeps them in the cache; `None` when it
     /// asks for none.
     ///
     /// # Errors
-    /// [`ProjectError`].
-    pub fn packages(
-        &self,
-        base: &Base,
-        wanted: &Wanted<'_>,
-        job: Job<'_>,
-    ) -> Result<Option<ReadyPackages>, ProjectError> {
+    /// When they cannot be obtained, or no image can be made of them.
+    pub fn packages(&self, base: &Base, wanted: &Wanted<'_>, job: Job<'_>) -> Result<Option<ReadyPackages>> {
         let cluster = self.cluster();
         let downloads = Downloads::open(wanted.options, cluster.apt.proxy.as_deref(), job)?;
         let request = ObtainRequest {
@@ -175,11 +127,11 @@ impl Project {
 
     /// Refuses packages before anything is made of them: the build of the images would fail at the
     /// end for the same reasons.
-    fn refuse(&self, bake: &LockedSet) -> Result<(), ProjectError> {
+    fn refuse(&self, bake: &LockedSet) -> Result<()> {
         let refused = docker_refuses(self.cluster(), &self.assets, bake);
         match refused.is_empty() {
             true => Ok(()),
-            false => Err(ProjectError::Docker(refused)),
+            false => Err(Error::new(Kind::Usage, refused.join("\n"))),
         }
     }
 
@@ -187,8 +139,8 @@ impl Project {
     /// the nodes join their swarm.
     ///
     /// # Errors
-    /// [`ProjectError`].
-    pub fn prepare(&self, admission: Admission, options: &Options, job: Job<'_>) -> Result<Prepared, ProjectError> {
+    /// When one of them cannot be obtained, or no image can be made of them.
+    pub fn prepare(&self, admission: Admission, options: &Options, job: Job<'_>) -> Result<Prepared> {
         let cluster = self.cluster();
         let cache = Cache::open(options.cache.as_deref())?;
         let base = self.base(options, job)?;
@@ -221,9 +173,9 @@ impl Prepared {
     /// Makes the golden image, or takes it from the cache.
     ///
     /// # Errors
-    /// [`ProjectError::Bake`].
-    pub fn bake(self, job: Job<'_>) -> Result<Golden, ProjectError> {
-        Ok(bake::bake(self.inputs, &self.golden, job)?)
+    /// When the golden image cannot be made.
+    pub fn bake(self, job: Job<'_>) -> Result<Golden> {
+        bake::bake(self.inputs, &self.golden, job)
     }
 }
 
@@ -257,10 +209,14 @@ pub fn now() -> u64 {
     now.map_or(0, |now| now.as_secs())
 }
 
-fn hash(path: &Path) -> Result<Sha256Hash, ProjectError> {
-    let failed = |source| ProjectError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    Ok(Sha256Hash::of(fs::read(path).map_err(failed)?))
+/// Keeps the error of a workspace, which is shown with its place in `kraken.toml`.
+fn of_workspace(error: WorkspaceError) -> Error {
+    match error {
+        WorkspaceError::Read { .. } | WorkspaceError::Write { .. } => Error::of(error),
+        error => Error::typed(Kind::Usage, error),
+    }
+}
+
+fn hash(path: &Path) -> Result<Sha256Hash> {
+    Ok(Sha256Hash::of(fs::read(path).doing("reading", path)?))
 }

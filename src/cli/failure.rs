@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use kraken_flash::card::WriteError;
 use kraken_flash::card::access::{AccessError, CardState};
-use kraken_flash::project::ProjectError;
 use kraken_foundation::interrupt::Interrupted;
 use kraken_spec::workspace::WorkspaceError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
@@ -46,9 +45,9 @@ impl Failure {
     pub(super) fn report(self, color: bool) -> ExitCode {
         match self {
             Failure::Failed(error) => {
-                let workspace = match error.downcast_ref::<ProjectError>() {
-                    Some(ProjectError::Workspace(error)) => Some(error),
-                    _ => error.downcast_ref::<WorkspaceError>(),
+                let workspace = match error.downcast_ref::<kraken_foundation::Error>() {
+                    Some(error) => error.downcast_ref::<WorkspaceError>(),
+                    None => error.downcast_ref(),
                 };
                 let text = match workspace {
                     Some(diagnostic) => diagnosed(diagnostic, color),
@@ -217,9 +216,6 @@ mod tests {
 
     #[test]
     fn an_interrupt_is_found_however_deep_it_is() {
-        use kraken_flash::bake::BakeError;
-        use kraken_flash::base::BaseError;
-        use kraken_flash::output::OutputError;
         use kraken_foundation::{Context, Error};
         let stopped: Vec<Failure> = vec![
             Interrupted.into(),
@@ -228,10 +224,7 @@ mod tests {
             Error::from(Interrupted).into(),
             Error::from(io::Error::other(Interrupted)).context("fetching").into(),
             Err::<(), _>(Interrupted).doing("hashing", "x").unwrap_err().into(),
-            ProjectError::from(Error::from(Interrupted)).into(),
-            ProjectError::from(BaseError::from(Error::from(Interrupted))).into(),
-            ProjectError::from(BakeError::from(Interrupted)).into(),
-            OutputError::from(Interrupted).into(),
+            Error::of(Error::from(Interrupted)).into(),
             Error::from(Interrupted).context("baking").into(),
         ];
         for (number, failure) in stopped.iter().enumerate() {

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use crate::base_support::{Desk, Fault, Server, assert_is, disk_image, hex_sha256, image, pack, sha256};
-use kraken_flash::base::BaseError;
 use kraken_foundation::{Kind, Sha256Hash};
 use kraken_spec::BaseRef;
 
@@ -193,7 +192,8 @@ fn sha256_may_be_that_of_the_download_or_of_the_raw_image_and_nothing_else() {
                 assert_is(&base, &raw);
             }
             Err(error) => {
-                assert!(!good && matches!(error, BaseError::WrongHash { .. }), "{error}");
+                let says = format!("SHA-256 {hash} is wanted");
+                assert!(!good && error.to_string().contains(&says), "{error}");
                 assert!(error.to_string().contains(&hex_sha256(&raw)), "{error}");
                 desk.assert_nothing_finished();
             }
@@ -231,7 +231,7 @@ fn offline_means_no_request_and_refresh_means_one() {
     let url = server.put("/disk.img.gz", &packed, Some("v1"), &[]);
     desk.options.offline = true;
     let error = desk.obtain(BaseRef::Url(url.clone())).expect_err("offline");
-    assert!(matches!(error, BaseError::Offline { .. }), "{error}");
+    assert!(error.to_string().contains("and this run is offline"), "{error}");
     assert_eq!(server.log().len(), 0);
     desk.options.offline = false;
     desk.obtain(BaseRef::Url(url.clone())).expect("base");
@@ -269,7 +269,7 @@ fn other_schemes_are_refused() {
     let desk = Desk::new();
     for url in ["file:///etc/passwd", "ftp://h/x", "gopher://h"] {
         let error = desk.obtain(BaseRef::Url(url.into())).expect_err(url);
-        let is_refused = matches!(&error, BaseError::Source(error) if error.kind() == Kind::Usage);
+        let is_refused = error.kind() == Kind::Usage;
         let is_named = error.to_string().contains("addresses start with http:// or https://");
         assert!(is_refused && is_named, "{error}");
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kraken_fetch::Options;
-use kraken_flash::base::{Base, BaseError, obtain};
+use kraken_flash::base::{Base, obtain};
 use kraken_foundation::Job;
 use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
@@ -115,11 +115,11 @@ impl Desk {
         path
     }
 
-    pub fn obtain(&self, base: BaseRef) -> Result<Base, BaseError> {
+    pub fn obtain(&self, base: BaseRef) -> kraken_foundation::Result<Base> {
         self.obtain_image(&image(base))
     }
 
-    pub fn obtain_image(&self, image: &Image) -> Result<Base, BaseError> {
+    pub fn obtain_image(&self, image: &Image) -> kraken_foundation::Result<Base> {
         obtain(image, &self.options, Job::new(&Silent, &self.interrupt))
     }
 

@@ -2,14 +2,12 @@
 //! of a killed run can be removed.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::Path;
 
-use super::BakeError;
 use kraken_fetch::CACHE_VARIABLE;
 use kraken_foundation::Job;
-use kraken_foundation::interrupt::Interrupted;
 use kraken_foundation::lock;
+use kraken_foundation::{Context as _, Result};
 
 /// Prefix and suffix of unfinished files.
 pub(super) const PREFIX: &str = ".golden-";
@@ -17,13 +15,13 @@ pub(super) const SUFFIX: &str = ".part";
 
 /// Waits until no other run bakes in `folder`, and removes what a killed run left there. Dropping
 /// the returned file releases the lock.
-pub(super) fn take(folder: &Path, job: Job<'_>) -> Result<File, BakeError> {
-    let lock = File::open(folder).map_err(BakeError::io("opening the folder", folder))?;
+pub(super) fn take(folder: &Path, job: Job<'_>) -> Result<File> {
+    let lock = File::open(folder).doing("opening the folder", folder)?;
     let waiting = "waiting for another run that bakes a golden image";
-    lock::wait_exclusive(&lock, CACHE_VARIABLE, waiting, job).map_err(|error| match error.is_interrupted() {
-        true => Interrupted.into(),
-        false => BakeError::io("locking the folder", folder)(io::Error::other(error)),
-    })?;
+    match lock::wait_exclusive(&lock, CACHE_VARIABLE, waiting, job) {
+        Err(error) if error.is_interrupted() => return Err(error),
+        waited => waited.quoted(|| format!("locking the folder {}", folder.display()))?,
+    }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();

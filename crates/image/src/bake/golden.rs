@@ -16,14 +16,17 @@ use super::inspect::{
 use super::key::format;
 use super::packaged::PackagedBase;
 use super::store::{Measured, cached, is_sound, keep, measure, prune, temporary};
-use super::{Admission, BakeError, Inputs, cache_lock, freed, packaged};
+use super::{Admission, Inputs, cache_lock, freed, packaged};
 use crate::base::OsImage;
 use crate::packages::RecordedPackage;
 use crate::provision::{self, Assets, Context, Rejoin};
 use kraken_disk::{CleanFat, ImageFile, Layout, ReadAt, UsedMap};
-use kraken_foundation::{Job, Sha256Hash};
+use kraken_foundation::{Context as _, Error, Job, Kind, Result, Sha256Hash};
 use kraken_overlay::Overlay;
 use kraken_spec::{Cluster, Role, SwarmMode};
+
+/// Stands before an error of provisioning.
+pub(super) const PREPARING: &str = "preparing what goes onto the cards";
 
 /// A golden image on disk, opened.
 pub struct GoldenImage {
@@ -53,21 +56,31 @@ pub struct Golden {
 /// Makes the golden image, or takes it from `cache` (a folder).
 ///
 /// # Errors
-/// [`BakeError`]; then nothing is left in the cache.
-pub fn bake(inputs: Inputs, cache: &Path, job: Job<'_>) -> Result<Golden, BakeError> {
+/// When the base cannot be used or the files cannot be written; then nothing is left in the cache.
+pub fn bake(inputs: Inputs, cache: &Path, job: Job<'_>) -> Result<Golden> {
     for _ in 0..2 {
         if let Some(golden) = attempt(&inputs, cache, job)? {
             return Ok(golden);
         }
     }
-    Err(BakeError::Rots { cache: cache.into() })
+    Err(Error::new(
+        Kind::Damaged,
+        format!(
+            "what was baked into {} is not what it was when it was made, twice in a row: the disk or the memory of this machine is failing; \
+             check them, or set another cache folder (KRAKEN_FLASH_CACHE)",
+            cache.display()
+        ),
+    ))
 }
 
 /// As [`bake`]; `None` when something in the cache was damaged and has been dropped.
-fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>, BakeError> {
+fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>> {
     let base = &inputs.base;
     if inputs.cluster.swarm.mode != SwarmMode::None && matches!(inputs.admission, Admission::None) {
-        return Err(BakeError::NoKeys);
+        return Err(Error::new(
+            Kind::NotFound,
+            "the cluster is to be a swarm, and its keys are missing; `kraken-flash init` makes them",
+        ));
     }
     let file = open_read(&base.raw)?;
     let opened = open(&file, &base.raw)?;
@@ -117,11 +130,11 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
         keys: inputs.admission.keys(),
         rejoin: inputs.admission.rejoin(),
     };
-    let mut common = provision::pristine(&context, &inputs.assets)?;
-    common.merge(provision::common(&context, &inputs.assets)?);
+    let mut common = provision::pristine(&context, &inputs.assets).context(|| PREPARING)?;
+    common.merge(provision::common(&context, &inputs.assets).context(|| PREPARING)?);
     let growth = growth(&file, &opened.layout, &context, &inputs.assets, &common)?;
     let key = key(start_key, &common, growth);
-    fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
+    fs::create_dir_all(cache).doing("making the folder", cache)?;
     let path = cache.join(format!("{key}.img"));
     let record_path = cache.join(format!("{key}.json"));
     let measured = match cached(&path, &record_path) {
@@ -142,7 +155,7 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
                     if inputs.packages.is_some() && !packaged::is_sound(&start, job)? {
                         return Ok(None);
                     }
-                    let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
+                    let temp = temporary(cache).doing("making a file in", cache)?;
                     let base = OpenBase {
                         file: &file,
                         path: &start,
@@ -162,10 +175,7 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
     let file = open_read(&path)?;
     // Read again: an overlay may have changed how the system is configured on its first boot.
     let Opened { layout, os, root, .. } = open(&file, &path)?;
-    let packages = recorded(&root).map_err(|source| BakeError::Tree {
-        path: path.clone(),
-        source,
-    })?;
+    let packages = recorded(&root).context(|| format!("reading the file systems of {}", path.display()))?;
     let clean = CleanFat::of(&*file, &layout.boot).ok();
     let image = GoldenImage {
         path,
@@ -188,12 +198,13 @@ fn attempt(inputs: &Inputs, cache: &Path, job: Job<'_>) -> Result<Option<Golden>
 }
 
 /// Refuses an image that a board of the cluster cannot run.
-fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), BakeError> {
+fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<()> {
     let architecture = os.architecture.as_str();
     if !["arm64", "armhf", "armel"].contains(&architecture) {
-        return Err(BakeError::NotForPi {
-            architecture: architecture.into(),
-        });
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("the base is for {architecture}, which no Raspberry Pi runs; choose one for arm64 or armhf"),
+        ));
     }
     match cluster
         .nodes
@@ -201,11 +212,13 @@ fn refuse_wrong_architecture(cluster: &Cluster, os: &OsImage) -> Result<(), Bake
         .find(|node| architecture == "arm64" && !node.board.is_64_bit())
     {
         None => Ok(()),
-        Some(node) => Err(BakeError::WrongArchitecture {
-            hostname: node.hostname.clone(),
-            board: node.board.to_string(),
-            architecture: architecture.into(),
-        }),
+        Some(node) => Err(Error::new(
+            Kind::Usage,
+            format!(
+                "{} is a {}, which runs only 32-bit systems, and the base is {architecture}; choose an armhf base, or correct its `board`",
+                node.hostname, node.board
+            ),
+        )),
     }
 }
 
@@ -218,7 +231,7 @@ fn growth(
     context: &Context<'_>,
     assets: &Assets,
     common: &Overlay,
-) -> Result<Option<u64>, BakeError> {
+) -> Result<Option<u64>> {
     // Cards that join need less space. Here the only manager of a cluster stands for managers, and
     // it cannot join.
     let context = &Context {
@@ -231,8 +244,9 @@ fn growth(
             continue;
         };
         let mut all = common.clone();
-        all.merge(provision::node(context, assets, node)?);
-        most = most.max(kraken_disk::shortfall(base.clone(), layout, &all).map_err(BakeError::Space)?);
+        all.merge(provision::node(context, assets, node).context(|| PREPARING)?);
+        most = most
+            .max(kraken_disk::shortfall(base.clone(), layout, &all).context(|| "looking for free space in the image")?);
     }
     Ok(most)
 }
@@ -250,20 +264,19 @@ fn key(base_sha256: Sha256Hash, common: &Overlay, growth: Option<u64>) -> Sha256
 
 /// Copies the base's used blocks to `to`, grows the root file system by `growth` bytes if
 /// necessary, and writes `common` into it.
-fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, job: Job<'_>) -> Result<(), BakeError> {
+fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, job: Job<'_>) -> Result<()> {
     let before = copy_base(base, to, job)?;
     let task = job.task("baking what all nodes share", None);
     if let Some(more) = growth {
         job.detail(&format!("the root file system grows by {} MiB", more >> 20));
-        kraken_disk::grow_root(to, base.path, more).map_err(BakeError::Grow)?;
+        kraken_disk::grow_root(to, base.path, more).context(|| "enlarging the root file system")?;
     }
     job.check()?;
-    let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
+    let file = Arc::new(ImageFile::open_write(to).doing("opening", to)?);
     let layout = detect(&file, to)?;
-    for fault in kraken_disk::repair_fat(&*file, &layout.boot).map_err(|source| BakeError::Boot {
-        path: base.path.into(),
-        source,
-    })? {
+    for fault in kraken_disk::repair_fat(&*file, &layout.boot)
+        .context(|| format!("reading the boot file system of {}", base.path.display()))?
+    {
         job.note(&format!(
             "the boot volume of the base had a fault that the images do not have: {fault}"
         ));
@@ -274,16 +287,14 @@ fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, jo
             layout.boot.kind
         ));
     }
-    kraken_disk::mark_boot(&*file, &layout.boot).map_err(|source| BakeError::Layout {
-        path: base.path.into(),
-        source,
-    })?;
+    kraken_disk::mark_boot(&*file, &layout.boot)
+        .context(|| format!("looking for the boot and root partitions of {}", base.path.display()))?;
     // Read again, because the partition type has changed.
     let layout = detect(&file, to)?;
-    kraken_disk::apply(file.clone(), &layout, common).map_err(BakeError::Apply)?;
+    kraken_disk::apply(file.clone(), &layout, common).context(|| "writing into the image")?;
     let after = used_by(&file, to)?;
-    freed::clear(&file, &before, &after).map_err(BakeError::io("clearing what was freed in", to))?;
-    file.sync().map_err(BakeError::io("writing", to))?;
+    freed::clear(&file, &before, &after).doing("clearing what was freed in", to)?;
+    file.sync().doing("writing", to)?;
     drop(task);
     Ok(())
 }

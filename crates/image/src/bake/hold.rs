@@ -5,23 +5,23 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::BakeError;
 use kraken_fetch::CACHE_VARIABLE;
 use kraken_foundation::lock;
+use kraken_foundation::{Context as _, Result};
 
 /// As long as it lives, its image stays in the cache.
 pub(super) struct Hold(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
 
 /// Keeps the image at `path` in the cache; `None` when another run has just dropped it.
-pub(super) fn take(path: &Path) -> Result<Option<Hold>, BakeError> {
+pub(super) fn take(path: &Path) -> Result<Option<Hold>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(BakeError::io("opening", path)(error)),
+        Err(error) => return Err(error).doing("opening", path),
     };
     // A run that holds the exclusive lock is about to drop the image, which takes no time.
-    lock::shared(&file, CACHE_VARIABLE).map_err(BakeError::io("locking", path))?;
-    let metadata = file.metadata().map_err(BakeError::io("looking at", path))?;
+    lock::shared(&file, CACHE_VARIABLE).doing("locking", path)?;
+    let metadata = file.metadata().doing("looking at", path)?;
     Ok((metadata.nlink() > 0).then_some(Hold(file)))
 }
 

@@ -6,7 +6,6 @@
 
 mod cache_lock;
 mod copy;
-mod error;
 mod extents;
 mod freed;
 mod golden;
@@ -19,7 +18,6 @@ mod packaged;
 mod store;
 
 pub use copy::{CopyMethod, copy_used};
-pub use error::BakeError;
 pub use extents::{EXTENT_SIZE, HashedExtent, split_extents, whole_blocks};
 pub use golden::{Golden, GoldenImage, bake};
 pub use inputs::{Admission, Inputs};

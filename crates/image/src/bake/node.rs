@@ -4,11 +4,11 @@
 use std::io;
 use std::sync::Arc;
 
-use super::BakeError;
 use super::extents::{self, HashedExtent};
-use super::golden::{Golden, GoldenImage};
+use super::golden::{Golden, GoldenImage, PREPARING};
 use crate::provision::{self, Context};
 use kraken_disk::{CowView, FatTree, PATCH_BLOCK, Patch, ReadAt, UsedMap};
+use kraken_foundation::{Context as _, Result};
 use kraken_overlay::Overlay;
 use kraken_spec::Node;
 
@@ -23,9 +23,9 @@ impl Golden {
     /// Makes the image of `node`: the changed blocks of the golden image.
     ///
     /// # Errors
-    /// [`BakeError`] when a template cannot be rendered or the files cannot be written into the
+    /// When a template cannot be rendered or the files cannot be written into the
     /// image.
-    pub fn node<'a>(&'a self, node: &'a Node) -> Result<NodeImage<'a>, BakeError> {
+    pub fn node<'a>(&'a self, node: &'a Node) -> Result<NodeImage<'a>> {
         let image = self.image();
         let overlay = self.node_overlay(node)?;
         let view = Arc::new(CowView::new(image.file().clone()));
@@ -33,8 +33,8 @@ impl Golden {
             Some(clean) => kraken_disk::apply_clean(view.clone(), image.layout(), &overlay, clean),
             None => kraken_disk::apply(view.clone(), image.layout(), &overlay),
         }
-        .map_err(BakeError::Apply)?;
-        let patch = view.take_patch().map_err(BakeError::io("reading", image.path()))?;
+        .context(|| "writing into the image")?;
+        let patch = view.take_patch().doing("reading", image.path())?;
         Ok(NodeImage {
             golden: image,
             node,
@@ -45,19 +45,19 @@ impl Golden {
     /// Returns the files that belong to `node` alone.
     ///
     /// # Errors
-    /// [`BakeError`] when a template cannot be rendered.
-    pub fn node_overlay(&self, node: &Node) -> Result<Overlay, BakeError> {
+    /// When a template cannot be rendered.
+    pub fn node_overlay(&self, node: &Node) -> Result<Overlay> {
         let image = self.image();
         let path = || image.path().to_owned();
         let boot = match image.clean() {
             Some(clean) => FatTree::open_clean(image.file().clone(), &image.layout().boot, clean),
             None => image.layout().boot_tree(image.file().clone()),
         };
-        let boot = boot.map_err(|source| BakeError::Boot { path: path(), source })?;
+        let boot = boot.context(|| format!("reading the boot file system of {}", path().display()))?;
         let root = image
             .layout()
             .root_tree(image.file().clone())
-            .map_err(|source| BakeError::Tree { path: path(), source })?;
+            .context(|| format!("reading the file systems of {}", path().display()))?;
         let context = Context {
             cluster: &self.inputs().cluster,
             os: image.os(),
@@ -68,7 +68,7 @@ impl Golden {
             keys: self.inputs().admission.keys(),
             rejoin: self.inputs().admission.rejoin(),
         };
-        Ok(provision::node(&context, &self.inputs().assets, node)?)
+        provision::node(&context, &self.inputs().assets, node).context(|| PREPARING)
     }
 }
 

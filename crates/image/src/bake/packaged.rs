@@ -10,29 +10,30 @@ use sha2::{Digest, Sha256};
 use super::inspect::{OpenBase, copy_base, detect, open_read};
 use super::key::format;
 use super::store::{cached, keep, measure, prune, temporary};
-use super::{BakeError, cache_lock, store};
+use super::{cache_lock, store};
 use crate::base::Base;
 use crate::packages::{Need, PREINST, PackagesRecord, RECORD, ReadyPackages, RecordedPackage, SLACK};
 use kraken_disk::{ImageFile, Layout, ReadAt};
-use kraken_foundation::{Error, Job, Kind, Sha256Hash};
+use kraken_foundation::{Context as _, Error, Job, Kind, Result, Sha256Hash};
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
 /// Returns by how many bytes the root file system of a base must grow for packages; `None` when
 /// they fit.
 ///
 /// # Errors
-/// [`BakeError`] when the base cannot be read.
-pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: Need) -> Result<Option<u64>, BakeError> {
+/// When the base cannot be read.
+pub fn growth_for_packages(base: &Arc<ImageFile>, layout: &Layout, need: Need) -> Result<Option<u64>> {
     let bytes = need.bytes.saturating_add(SLACK);
-    kraken_disk::shortfall_of(base.clone(), layout, bytes, need.inodes).map_err(BakeError::Space)
+    kraken_disk::shortfall_of(base.clone(), layout, bytes, need.inodes)
+        .context(|| "looking for free space in the image")
 }
 
 /// Returns the size in bytes of an image made from a base and packages. A card must be at least as
 /// large. Large overlays of the user are not included.
 ///
 /// # Errors
-/// [`BakeError`] when the base cannot be read.
-pub fn card_size(base: &Base, need: Need) -> Result<u64, BakeError> {
+/// When the base cannot be read.
+pub fn card_size(base: &Base, need: Need) -> Result<u64> {
     let file = open_read(&base.raw)?;
     let layout = detect(&file, &base.raw)?;
     let growth = match need == Need::default() {
@@ -73,8 +74,8 @@ impl PackagedBase<'_> {
     }
 
     /// Takes the image from `cache` (a folder), or makes it there; returns its path.
-    pub(super) fn obtain(&self, cache: &Path, job: Job<'_>) -> Result<PathBuf, BakeError> {
-        fs::create_dir_all(cache).map_err(BakeError::io("making the folder", cache))?;
+    pub(super) fn obtain(&self, cache: &Path, job: Job<'_>) -> Result<PathBuf> {
+        fs::create_dir_all(cache).doing("making the folder", cache)?;
         let key = self.key();
         let path = cache.join(format!("{key}.img"));
         let record = cache.join(format!("{key}.json"));
@@ -85,7 +86,7 @@ impl PackagedBase<'_> {
         let _lock = cache_lock::take(cache, job)?;
         // The run that held the lock may have made the same image.
         if cached(&path, &record).is_none() {
-            let temp = temporary(cache).map_err(BakeError::io("making a file in", cache))?;
+            let temp = temporary(cache).doing("making a file in", cache)?;
             make(*self, temp.path(), job)?;
             let known = measure(temp.path(), "the base with packages", job)?;
             keep(temp, &path, &record, &known)?;
@@ -97,7 +98,7 @@ impl PackagedBase<'_> {
 
 /// Returns whether the base with packages at `path` still has the bytes that were written; if not,
 /// it is dropped from the cache. A base without packages is not in this cache and always passes.
-pub(super) fn is_sound(path: &Path, job: Job<'_>) -> Result<bool, BakeError> {
+pub(super) fn is_sound(path: &Path, job: Job<'_>) -> Result<bool> {
     let record = path.with_extension("json");
     match cached(path, &record) {
         Some(known) => store::is_sound(path, &record, &known, job),
@@ -105,7 +106,7 @@ pub(super) fn is_sound(path: &Path, job: Job<'_>) -> Result<bool, BakeError> {
     }
 }
 
-fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeError> {
+fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<()> {
     let PackagedBase { base, packages, time } = inputs;
     let base = base.raw.as_path();
     let file = open_read(base)?;
@@ -116,13 +117,12 @@ fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeErr
         &format!("unpacking {count} package{}", if count == 1 { "" } else { "s" }),
         None,
     );
-    let root = layout.root_tree(file.clone()).map_err(|source| BakeError::Tree {
-        path: base.into(),
-        source,
-    })?;
+    let root = layout
+        .root_tree(file.clone())
+        .context(|| format!("reading the file systems of {}", base.display()))?;
     let scratch = to.parent().unwrap_or(Path::new("."));
-    let unpacked =
-        kraken_debian::unpack(&root, &packages.debs, scratch, time, job.interrupt).map_err(BakeError::Packages)?;
+    let unpacked = kraken_debian::unpack(&root, &packages.debs, scratch, time, job.interrupt)
+        .context(|| "laying out the packages")?;
     let overlay = with_record(unpacked, packages, time)?;
     drop(task);
     let open_base = OpenBase {
@@ -135,14 +135,14 @@ fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeErr
             "the root file system grows by {} MiB for the packages",
             more >> 20
         ));
-        kraken_disk::grow_root(to, base, more).map_err(BakeError::Grow)?;
+        kraken_disk::grow_root(to, base, more).context(|| "enlarging the root file system")?;
     }
     job.check()?;
     let task = job.task("baking the packages", None);
-    let file = Arc::new(ImageFile::open_write(to).map_err(BakeError::io("opening", to))?);
+    let file = Arc::new(ImageFile::open_write(to).doing("opening", to)?);
     let layout = detect(&file, to)?;
-    kraken_disk::apply(file.clone(), &layout, &overlay).map_err(BakeError::Apply)?;
-    file.sync().map_err(BakeError::io("writing", to))?;
+    kraken_disk::apply(file.clone(), &layout, &overlay).context(|| "writing into the image")?;
+    file.sync().doing("writing", to)?;
     drop(task);
     job.check()?;
     Ok(())
@@ -150,9 +150,9 @@ fn make(inputs: PackagedBase<'_>, to: &Path, job: Job<'_>) -> Result<(), BakeErr
 
 /// Returns the packages' files, the list of preinst scripts to run before the packages are
 /// configured, and the record of all that.
-fn with_record(unpacked: kraken_debian::Unpacked, packages: &ReadyPackages, time: i64) -> Result<Overlay, BakeError> {
+fn with_record(unpacked: kraken_debian::Unpacked, packages: &ReadyPackages, time: i64) -> Result<Overlay> {
     let mut overlay = unpacked.overlay;
-    let mut put = |path: &str, bytes: Vec<u8>| -> Result<(), BakeError> {
+    let mut put = |path: &str, bytes: Vec<u8>| -> Result<()> {
         let place = entry_path(path)?;
         overlay.insert(Volume::Root, place, Entry::file(bytes, 0o644, time));
         Ok(())
@@ -168,13 +168,15 @@ fn with_record(unpacked: kraken_debian::Unpacked, packages: &ReadyPackages, time
         sha256: package.sha256,
     });
     let record = PackagesRecord::new(recorded.collect(), &overlay);
-    let json = record.to_json().map_err(BakeError::io("writing", RECORD))?;
+    let json = record.to_json().doing("writing", RECORD)?;
     let place = entry_path(RECORD)?;
     overlay.insert(Volume::Root, place, Entry::file(json.into_bytes(), 0o644, time));
     Ok(overlay)
 }
 
 /// Makes a path in the image.
-fn entry_path(path: &str) -> Result<EntryPath, BakeError> {
-    EntryPath::new(path).map_err(|error| BakeError::Packages(Error::typed(Kind::Unsupported, error)))
+fn entry_path(path: &str) -> Result<EntryPath> {
+    EntryPath::new(path)
+        .map_err(|error| Error::typed(Kind::Unsupported, error))
+        .context(|| "laying out the packages")
 }

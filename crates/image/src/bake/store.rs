@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::extents::{self, HashedExtent};
 use super::inspect::{open_read, used_by};
 use super::key::format;
-use super::{BakeError, cache_lock, hold};
+use super::{cache_lock, hold};
 use kraken_disk::{ReadAt, UsedMap};
 use kraken_foundation::Job;
 use kraken_foundation::atomic;
 use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::{Context as _, Result};
 
 /// How many golden images the cache keeps: the one in use and earlier ones, for users who switch
 /// between configurations.
@@ -59,7 +60,7 @@ pub(super) struct Measured {
 
 /// Finds the used ranges of the image at `path`, and hashes them; `what` is its name in progress
 /// messages.
-pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured, BakeError> {
+pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured> {
     let file = open_read(path)?;
     let bytes = used_by(&file, path)?;
     let used = UsedMap::from_ranges(
@@ -72,7 +73,7 @@ pub(super) fn measure(path: &Path, what: &str, job: Job<'_>) -> Result<Measured,
     match extents::hash_all(&*file, &used, &*task, job.interrupt) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Interrupted.into()),
         result => Ok(Measured {
-            extents: result.map_err(BakeError::io("hashing", path))?,
+            extents: result.doing("hashing", path)?,
             used,
         }),
     }
@@ -106,7 +107,7 @@ pub(super) fn cached(path: &Path, record_path: &Path) -> Option<Measured> {
 /// Returns whether a cached image still holds the bytes that were measured: a disk can lose data
 /// without the file system noticing. If not, the image is dropped from the cache with a note, and
 /// must be made again.
-pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: Job<'_>) -> Result<bool, BakeError> {
+pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: Job<'_>) -> Result<bool> {
     let file = open_read(path)?;
     let task = job.task("checking what is in the cache", Some(known.used.bytes()));
     let found = match extents::hash_all(&*file, &known.used, &*task, job.interrupt) {
@@ -125,7 +126,7 @@ pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: J
     for path in [record_path, path] {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(BakeError::io("removing", path)(error));
+                return Err(error).doing("removing", path);
             }
             _ => {}
         }
@@ -135,16 +136,9 @@ pub(super) fn is_sound(path: &Path, record_path: &Path, known: &Measured, job: J
 
 /// Gives the finished image its name, then writes its record. An image without a record is baked
 /// again.
-pub(super) fn keep(
-    temp: tempfile::NamedTempFile,
-    path: &Path,
-    record_path: &Path,
-    known: &Measured,
-) -> Result<(), BakeError> {
-    temp.persist(path)
-        .map_err(|error| error.error)
-        .map_err(BakeError::io("naming", path))?;
-    let metadata = fs::metadata(path).map_err(BakeError::io("looking at", path))?;
+pub(super) fn keep(temp: tempfile::NamedTempFile, path: &Path, record_path: &Path, known: &Measured) -> Result<()> {
+    temp.persist(path).map_err(|error| error.error).doing("naming", path)?;
+    let metadata = fs::metadata(path).doing("looking at", path)?;
     let record = Record {
         format: format(),
         size: metadata.len(),
@@ -159,8 +153,8 @@ pub(super) fn keep(
     };
     let json = serde_json::to_vec(&record)
         .map_err(io::Error::from)
-        .map_err(BakeError::io("writing", record_path))?;
-    atomic::write(record_path, 0o600, &json).map_err(BakeError::io("writing", record_path))
+        .doing("writing", record_path)?;
+    atomic::write(record_path, 0o600, &json).doing("writing", record_path)
 }
 
 /// Drops the golden images that were unused for the longest time, except those in use. A failure

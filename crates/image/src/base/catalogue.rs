@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Error, Kind, Result, Sha256Hash};
 
 /// The address of Raspberry Pi's own catalogue.
 pub const DEFAULT_CATALOGUE: &str = "https://downloads.raspberrypi.com/os_list_imagingutility_v4.json";
@@ -29,39 +29,39 @@ const MOST_ENTRIES: usize = 20_000;
 const MOST_DOCUMENTS: usize = 64;
 const MOST_LINKS: usize = 4;
 
-/// Why an image was not found in a catalogue.
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogueError {
-    /// The document is not JSON.
-    #[error("reading the catalogue: {0}; check its address")]
-    Json(#[from] serde_json::Error),
-    /// It is JSON, but not a catalogue.
-    #[error("reading the catalogue: it has no list \"os_list\"; check its address")]
-    NoList,
-    /// Its size or nesting is beyond any real catalogue.
-    #[error("reading the catalogue: it has {0}; this is not a catalogue of images")]
-    TooMuch(&'static str),
-    /// It has no image of this name.
-    #[error(
+/// The document is not JSON.
+fn not_json(error: serde_json::Error) -> Error {
+    let text = format!("reading the catalogue: {error}; check its address");
+    Error::of(error).context(text)
+}
+
+/// It is JSON, but not a catalogue.
+fn no_list() -> Error {
+    let text = "reading the catalogue: it has no list \"os_list\"; check its address";
+    Error::new(Kind::Damaged, text)
+}
+
+/// Its size or nesting is beyond any real catalogue.
+fn too_much(what: &str) -> Error {
+    let text = format!("reading the catalogue: it has {what}; this is not a catalogue of images");
+    Error::new(Kind::Damaged, text)
+}
+
+/// It has no image of this name; `near` are names like it, or some of the names that exist.
+fn no_such_image(name: &str, near: &[String]) -> Error {
+    let text = format!(
         "looking for {name:?} in the catalogue: there is no such image; {}",
         suggestion(near)
-    )]
-    NoSuchImage {
-        /// The name that was requested.
-        name: String,
-        /// Names like it, or some of the names that exist.
-        near: Vec<String>,
-    },
-    /// It has the image, with a hash that is not a SHA-256.
-    #[error(
+    );
+    Error::new(Kind::NotFound, text)
+}
+
+/// It has the image, with something in `field` that is not a SHA-256.
+fn bad_hash(name: &str, field: &str) -> Error {
+    let text = format!(
         "reading the catalogue's entry {name:?}: its {field} is not a SHA-256; the image could not be checked, so it is not used"
-    )]
-    BadHash {
-        /// The entry's name.
-        name: String,
-        /// `extract_sha256` or `image_download_sha256`.
-        field: &'static str,
-    },
+    );
+    Error::new(Kind::Damaged, text)
 }
 
 fn suggestion(near: &[String]) -> String {
@@ -103,25 +103,22 @@ impl Document {
     /// Parses a document.
     ///
     /// # Errors
-    /// [`CatalogueError`] when it is not a catalogue, or is larger or deeper than any real one.
-    pub fn parse(text: &str) -> Result<Self, CatalogueError> {
-        let value: Value = serde_json::from_str(text)?;
-        let list = value
-            .get("os_list")
-            .and_then(Value::as_array)
-            .ok_or(CatalogueError::NoList)?;
+    /// [`Kind::Damaged`] when it is not a catalogue, or is larger or deeper than any real one.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(text).map_err(not_json)?;
+        let list = value.get("os_list").and_then(Value::as_array).ok_or_else(no_list)?;
         let mut document = Self::default();
         document.take(list, 0)?;
         Ok(document)
     }
 
-    fn take(&mut self, list: &[Value], depth: usize) -> Result<(), CatalogueError> {
+    fn take(&mut self, list: &[Value], depth: usize) -> Result<()> {
         if depth > MOST_DEPTH {
-            return Err(CatalogueError::TooMuch("sub-items nested too deep"));
+            return Err(too_much("sub-items nested too deep"));
         }
         for item in list {
             if self.entries.len() + self.links.len() >= MOST_ENTRIES {
-                return Err(CatalogueError::TooMuch("too many entries"));
+                return Err(too_much("too many entries"));
             }
             if let Some(entry) = entry(item) {
                 self.entries.push(entry);
@@ -165,27 +162,27 @@ impl Entry {
     /// Returns the SHA-256 of the raw image.
     ///
     /// # Errors
-    /// [`CatalogueError::BadHash`] when the catalogue has something else there.
-    pub fn raw_hash(&self) -> Result<Option<Sha256Hash>, CatalogueError> {
+    /// [`Kind::Damaged`] when the catalogue has something else there.
+    pub fn raw_hash(&self) -> Result<Option<Sha256Hash>> {
         self.hash("extract_sha256", self.extract_sha256.as_deref())
     }
 
     /// Returns the SHA-256 of the download.
     ///
     /// # Errors
-    /// [`CatalogueError::BadHash`] when the catalogue has something else there.
-    pub fn download_hash(&self) -> Result<Option<Sha256Hash>, CatalogueError> {
+    /// [`Kind::Damaged`] when the catalogue has something else there.
+    pub fn download_hash(&self) -> Result<Option<Sha256Hash>> {
         self.hash("image_download_sha256", self.image_download_sha256.as_deref())
     }
 
-    fn hash(&self, field: &'static str, text: Option<&str>) -> Result<Option<Sha256Hash>, CatalogueError> {
+    fn hash(&self, field: &'static str, text: Option<&str>) -> Result<Option<Sha256Hash>> {
         let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
         let name = self.name.clone();
         match Sha256Hash::parse_any_case(text) {
             Ok(hash) => Ok(Some(hash)),
-            Err(_) => Err(CatalogueError::BadHash { name, field }),
+            Err(_) => Err(bad_hash(&name, field)),
         }
     }
 }
@@ -209,8 +206,8 @@ fn entry(item: &Value) -> Option<Entry> {
 /// reported to `skipped`.
 ///
 /// # Errors
-/// The error of `load` for the first document, or [`CatalogueError`].
-pub(super) fn search<E: From<CatalogueError>>(
+/// The error of `load` for the first document; [`Kind::NotFound`] when there is no such image.
+pub(super) fn search<E: From<Error>>(
     address: &str,
     name: &str,
     mut load: impl FnMut(&str) -> Result<String, E>,
@@ -243,8 +240,7 @@ pub(super) fn search<E: From<CatalogueError>>(
         }
     }
     let near = nearest(name, names);
-    let name = name.to_owned();
-    Err(CatalogueError::NoSuchImage { name, near }.into())
+    Err(no_such_image(name, &near).into())
 }
 
 /// Returns the eight names most like `name`.
@@ -313,7 +309,8 @@ mod tests {
     fn a_malformed_hash_is_an_error_and_not_a_missing_one() {
         let document = Document::parse(LIST).expect("catalogue");
         let entry = document.find("raspios-lite-arm64").expect("entry");
-        assert!(matches!(entry.raw_hash(), Err(CatalogueError::BadHash { .. })));
+        let error = entry.raw_hash().unwrap_err().to_string();
+        assert!(error.contains("is not a SHA-256"), "{error}");
         assert!(matches!(entry.download_hash(), Ok(None)));
         assert_eq!((entry.extract_size, entry.image_download_size), (Some(7), None));
     }
@@ -353,7 +350,7 @@ mod tests {
             match address {
                 "a" => Ok(r#"{"os_list": [{"subitems_url": "b"}, {"subitems_url": "gone"}, {"subitems_url": "a"}]}"#.into()),
                 "b" => Ok(r#"{"os_list": [{"subitems_url": "a"}, {"subitems_url": "b"}, {"name": "raspios-lite-arm65", "url": "u"}]}"#.into()),
-                _ => Err(CatalogueError::NoList),
+                _ => Err(no_list()),
             }
         };
         let mut skipped = Vec::new();
@@ -370,7 +367,7 @@ mod tests {
     #[test]
     fn an_endless_chain_of_documents_is_cut() {
         let mut count = 0;
-        let load = |_: &str| -> Result<String, CatalogueError> {
+        let load = |_: &str| -> Result<String> {
             count += 1;
             let links: Vec<String> = (0..50)
                 .map(|n| format!("{{\"subitems_url\": \"{count}-{n}\"}}"))

@@ -12,15 +12,13 @@ mod release;
 mod scripts;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use error::io_error;
 use kraken_fetch::CACHE_VARIABLE;
-use kraken_foundation::interrupt::Interrupted;
+use kraken_foundation::{Context as _, Error, Kind, Result};
 use kraken_foundation::{Job, named};
 
-pub use error::{DebianError, MIRROR_VARIABLE};
+pub use error::MIRROR_VARIABLE;
 pub use host::Mirror;
 pub use release::Release;
 pub use scripts::cached_path;
@@ -33,23 +31,28 @@ pub use scripts::cached_path;
 /// again, even when the cache has it.
 ///
 /// # Errors
-/// [`DebianError`]; then no file has the final name.
-pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) -> Result<PathBuf, DebianError> {
+/// When it cannot be composed; then no file has the final name.
+pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) -> Result<PathBuf> {
     let image = cached_path(cache_dir, release);
     if image.is_file() && !refresh {
         return Ok(image);
     }
     if !rustix::process::geteuid().is_root() {
-        return Err(DebianError::NeedsRoot {
-            cache: cache_dir.to_owned(),
-        });
+        return Err(Error::new(
+            Kind::Permission,
+            format!(
+                "composing the debian base needs root (it installs packages into a tree of its own), once; after that it is taken from the \
+                 cache. Run as root with the same cache: sudo env KRAKEN_FLASH_CACHE={} kraken-flash fetch --base debian",
+                cache_dir.display()
+            ),
+        ));
     }
     let missing = host::Missing::find();
     if !missing.is_empty() {
-        return Err(missing.into());
+        return Err(missing.error());
     }
     let folder = cache_dir.join("debian");
-    fs::create_dir_all(&folder).map_err(io_error("creating", &folder))?;
+    fs::create_dir_all(&folder).doing("creating", &folder)?;
     let _lock = take_lock(&folder.join("lock"), job)?;
     if image.is_file() && !refresh {
         return Ok(image);
@@ -59,13 +62,13 @@ pub fn obtain(cache_dir: &Path, release: &Release, refresh: bool, job: Job<'_>) 
 }
 
 /// Waits for the lock, which the returned file holds.
-fn take_lock(path: &Path, job: Job<'_>) -> Result<fs::File, DebianError> {
-    let file = named::open(path).map_err(io_error("creating", path))?;
+fn take_lock(path: &Path, job: Job<'_>) -> Result<fs::File> {
+    let file = named::open(path).doing("creating", path)?;
     let waiting = "another process is composing the debian base; waiting for it";
     match kraken_foundation::lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job) {
         Ok(()) => Ok(file),
-        Err(error) if error.is_interrupted() => Err(Interrupted.into()),
-        Err(error) => Err(io_error("locking", path)(io::Error::other(error))),
+        Err(error) if error.is_interrupted() => Err(error),
+        error => error.map(|()| file).quoted(|| format!("locking {}", path.display())),
     }
 }
 
@@ -97,9 +100,7 @@ mod tests {
         let _held = take_lock(&path, Job::new(&Silent, &Interrupt::new())).unwrap();
         let interrupt = Interrupt::new();
         interrupt.set();
-        assert!(matches!(
-            take_lock(&path, Job::new(&Silent, &interrupt)),
-            Err(DebianError::Interrupted(Interrupted))
-        ));
+        let error = take_lock(&path, Job::new(&Silent, &interrupt)).unwrap_err();
+        assert!(error.is_interrupted(), "{error:?}");
     }
 }

@@ -12,10 +12,7 @@ mod resolve;
 pub mod system;
 mod text;
 
-pub use base_error::BaseError;
-pub use catalogue::CatalogueError;
-pub use debian::DebianError;
 pub use found::Base;
 pub use lived::{Customised, Leftover, Lived, Place, Stay};
 pub use resolve::obtain;
-pub use system::{CloudInit, NetworkStack, OsImage, SystemError};
+pub use system::{CloudInit, NetworkStack, OsImage};

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::base_error::{BaseError, is_about_this_machine, is_another_image, wrong_hash};
+use super::base_error::{is_about_this_machine, is_another_image, offline, wrong_hash};
 use super::catalogue::{self, DEFAULT_CATALOGUE, Entry};
 use super::debian::{self, Release};
 use super::found::Base;
@@ -17,14 +17,15 @@ use kraken_fetch::cache::{self, Cache};
 use kraken_fetch::download::{self, RetryPolicy, Wanted};
 use kraken_fetch::http::Client;
 use kraken_fetch::{Format, Limits, Options, Packed, RawFile, prune};
-use kraken_foundation::{Context, Job, Sha256Hash};
+use kraken_foundation::{Context as _, Error, Job, Result, Sha256Hash};
 use kraken_spec::{BaseRef, Image};
 
 /// Obtains the base that `image` names.
 ///
 /// # Errors
-/// [`BaseError`]; then at most a `.part` file is left, which the next run resumes.
-pub fn obtain(image: &Image, options: &Options, job: Job<'_>) -> Result<Base, BaseError> {
+/// When the base cannot be had or is not the right one; then at most a `.part` file is left,
+/// which the next run resumes.
+pub fn obtain(image: &Image, options: &Options, job: Job<'_>) -> Result<Base> {
     let work = Work {
         cache: Cache::open(options.cache.as_deref())?,
         client: Client::new(&options.user_agent, options.stall),
@@ -75,7 +76,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// A file of the user. A raw image is used in place; a packed one is unpacked into the cache.
-    fn file(&self, path: &Path) -> Result<Base, BaseError> {
+    fn file(&self, path: &Path) -> Result<Base> {
         let format = kraken_fetch::recognise(path)?;
         let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (hash, size) = self.cache.hash_of(path, self.job)?;
@@ -93,11 +94,9 @@ impl Work<'_> {
         Ok(base)
     }
 
-    fn debian(&self) -> Result<Base, BaseError> {
+    fn debian(&self) -> Result<Base> {
         if self.options.offline && !debian::cached_path(self.cache.root(), &Release::TRIXIE).is_file() {
-            return Err(BaseError::Offline {
-                origin: "debian".into(),
-            });
+            return Err(offline("debian"));
         }
         let refresh = self.options.refresh;
         let raw = debian::obtain(self.cache.root(), &Release::TRIXIE, refresh, self.job)?;
@@ -114,7 +113,7 @@ impl Work<'_> {
     }
 
     /// An image of the catalogue. Once a name was resolved, the result is kept until a refresh.
-    fn named(&self, name: &str) -> Result<Base, BaseError> {
+    fn named(&self, name: &str) -> Result<Base> {
         let address = self.image.catalogue.as_deref().unwrap_or(DEFAULT_CATALOGUE);
         let mirror = self.image.mirror.as_deref().map(address::parse).transpose()?;
         let catalogue = address::parse(address)?;
@@ -141,25 +140,22 @@ impl Work<'_> {
         Ok(base)
     }
 
-    fn look_up(&self, catalogue: &Url, name: &str, mirror: Option<&Url>) -> Result<Entry, BaseError> {
+    fn look_up(&self, catalogue: &Url, name: &str, mirror: Option<&Url>) -> Result<Entry> {
         if self.options.offline {
-            return Err(BaseError::Offline {
-                origin: name.to_owned(),
-            });
+            return Err(offline(name));
         }
         let load = |link: &str| {
             let url = address::parse(link)?;
             let url = if url == *catalogue { url } else { on_mirror(url, mirror) };
-            let text = download::text(
+            download::text(
                 &self.client,
                 self.timeouts(),
                 &url,
                 catalogue::MOST_BYTES,
                 self.job.interrupt,
-            );
-            text.map_err(BaseError::from)
+            )
         };
-        let skipped = |_: &str, error: BaseError| {
+        let skipped = |_: &str, error: Error| {
             if error.is_interrupted() {
                 return Err(error);
             }
@@ -171,7 +167,7 @@ impl Work<'_> {
     }
 
     /// A file at an address: from the cache if known there, else from the network.
-    fn download(&self, url: &Url, announced: &Announced) -> Result<Base, BaseError> {
+    fn download(&self, url: &Url, announced: &Announced) -> Result<Base> {
         let key = cache::key(&[url.as_str().as_bytes()]);
         let _lock = self.cache.lock(&format!("url-{key}"), self.job)?;
         let origin = shown(url);
@@ -186,20 +182,18 @@ impl Work<'_> {
             }
         }
         if self.options.offline {
-            return Err(BaseError::Offline { origin });
+            return Err(offline(&origin));
         }
         let hash = self.fetched(url, &key, announced)?;
         let path = self.cache.download_path(&hash);
-        let made = kraken_fetch::recognise(&path)
-            .map_err(BaseError::from)
-            .and_then(|format| {
-                let base = self.unpacked(&path, format, &hash, announced, origin)?;
-                if format == Format::Raw {
-                    // The raw image in the cache has the same bytes.
-                    let _ = fs::remove_file(&path);
-                }
-                Ok(base)
-            });
+        let made = kraken_fetch::recognise(&path).and_then(|format| {
+            let base = self.unpacked(&path, format, &hash, announced, origin)?;
+            if format == Format::Raw {
+                // The raw image in the cache has the same bytes.
+                let _ = fs::remove_file(&path);
+            }
+            Ok(base)
+        });
         if made
             .as_ref()
             .is_err_and(|error| !error.is_interrupted() && !is_about_this_machine(error))
@@ -211,7 +205,7 @@ impl Work<'_> {
     }
 
     /// Returns what the cache has from an address.
-    fn cached(&self, key: &str, announced: &Announced, origin: &str) -> Result<Option<Base>, BaseError> {
+    fn cached(&self, key: &str, announced: &Announced, origin: &str) -> Result<Option<Base>> {
         let Some(found) = self.cache.record::<Found>("url", key) else {
             return Ok(None);
         };
@@ -231,7 +225,7 @@ impl Work<'_> {
     }
 
     /// Downloads into the cache; returns the hash under which the file is stored.
-    fn fetched(&self, url: &Url, key: &str, announced: &Announced) -> Result<Sha256Hash, BaseError> {
+    fn fetched(&self, url: &Url, key: &str, announced: &Announced) -> Result<Sha256Hash> {
         let part = self.cache.part_path(key);
         let wanted = Wanted {
             url,
@@ -253,7 +247,7 @@ impl Work<'_> {
     }
 
     /// Returns the raw image that earlier came out of the packed file with the hash `packed`.
-    fn known(&self, packed: &Sha256Hash, announced: &Announced, origin: &str) -> Result<Option<Base>, BaseError> {
+    fn known(&self, packed: &Sha256Hash, announced: &Announced, origin: &str) -> Result<Option<Base>> {
         let Some(contents) = self.cache.record::<Contents>("contents", &packed.to_string()) else {
             return Ok(None);
         };
@@ -275,7 +269,7 @@ impl Work<'_> {
         packed: &Sha256Hash,
         announced: &Announced,
         origin: String,
-    ) -> Result<Base, BaseError> {
+    ) -> Result<Base> {
         let key = packed.to_string();
         let _lock = self.cache.lock(&format!("raw-{key}"), self.job)?;
         if let Some(base) = self.known(packed, announced, &origin)? {
@@ -332,7 +326,7 @@ impl Work<'_> {
     }
 
     /// `[image] sha256` may be the hash of the packed file or of the raw image.
-    fn check(&self, base: &Base) -> Result<(), BaseError> {
+    fn check(&self, base: &Base) -> Result<()> {
         let Some(expected) = self.image.sha256 else {
             return Ok(());
         };
@@ -342,7 +336,7 @@ impl Work<'_> {
         }
     }
 
-    fn check_announced(&self, base: &Base, announced: &Announced) -> Result<(), BaseError> {
+    fn check_announced(&self, base: &Base, announced: &Announced) -> Result<()> {
         match announced.raw {
             Some(expected) if expected != base.raw_sha256 => Err(wrong_hash(base, expected)),
             _ => Ok(()),

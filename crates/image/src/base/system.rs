@@ -8,33 +8,24 @@ use super::product;
 use super::text::{MAX_TEXT, text};
 use kraken_disk::{FileTree, NodeType, real_path};
 use kraken_foundation::Result;
+use kraken_foundation::{Context as _, Error, Kind};
 
-/// Why an image could not be recognised.
-#[derive(Debug, thiserror::Error)]
-pub enum SystemError {
-    /// A file system is damaged.
-    #[error("finding out what system the image holds; the image may be damaged, fetch it again")]
-    Tree(#[from] kraken_foundation::Error),
-    /// There is no Linux system in the root file system.
-    #[error(
-        "finding out what system the image holds: its root file system has no /etc/os-release; \
-         use an image of Raspberry Pi OS or Debian as the base"
-    )]
-    NoSystem,
-    /// Its programs are for an unknown kind of processor.
-    #[error(
+/// Stands before the error of a damaged file system.
+const DAMAGED: &str = "finding out what system the image holds; the image may be damaged, fetch it again";
+
+/// Its programs are for an unknown kind of processor; `why` says what is wrong with the program at
+/// `path`.
+fn no_architecture(path: &str, why: &str) -> Error {
+    let text = format!(
         "finding out for which processor the image is: {path} {why}; \
          use an arm64 or armhf image of Raspberry Pi OS or Debian as the base"
-    )]
-    Architecture {
-        /// The program that was examined.
-        path: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The boot volume has no kernel command line.
-    #[error("reading the kernel command line: {0}")]
-    Cmdline(&'static str),
+    );
+    Error::new(Kind::Unsupported, text)
+}
+
+/// The boot volume has no kernel command line.
+fn no_cmdline(why: &str) -> Error {
+    Error::new(Kind::Unsupported, format!("reading the kernel command line: {why}"))
 }
 
 /// The facts about the system in an image.
@@ -100,32 +91,39 @@ impl OsImage {
     /// `made_at` is when the image was made, as the caller found it (seconds since 1970-01-01 UTC).
     ///
     /// # Errors
-    /// [`SystemError`] when a file system is damaged or holds no system that a Raspberry Pi could
+    /// When a file system is damaged or holds no system that a Raspberry Pi could
     /// boot.
-    pub fn read(boot: &dyn FileTree, root: &dyn FileTree, made_at: i64) -> Result<Self, SystemError> {
-        let release = text(root, "/etc/os-release")?
-            .or(text(root, "/usr/lib/os-release")?)
-            .ok_or(SystemError::NoSystem)?;
+    pub fn read(boot: &dyn FileTree, root: &dyn FileTree, made_at: i64) -> Result<Self> {
+        let release = text(root, "/etc/os-release")
+            .context(|| DAMAGED)?
+            .or(text(root, "/usr/lib/os-release").context(|| DAMAGED)?)
+            .ok_or_else(|| {
+                Error::new(
+                    Kind::Unsupported,
+                    "finding out what system the image holds: its root file system has no /etc/os-release; \
+                     use an image of Raspberry Pi OS or Debian as the base",
+                )
+            })?;
         let field = |key| release_field(&release, key).unwrap_or_default();
-        let packages = Packages::read(root)?;
+        let packages = Packages::read(root).context(|| DAMAGED)?;
         let cmdline = cmdline(boot)?;
-        let raspberry_pi_os =
-            root.metadata("/etc/rpi-issue")?.is_some() || packages.version("raspberrypi-sys-mods").is_some();
+        let raspberry_pi_os = root.metadata("/etc/rpi-issue").context(|| DAMAGED)?.is_some()
+            || packages.version("raspberrypi-sys-mods").is_some();
         let name = match raspberry_pi_os {
-            true => product::raspberry_pi_os(boot, root, &field("VERSION_CODENAME"))?,
+            true => product::raspberry_pi_os(boot, root, &field("VERSION_CODENAME")).context(|| DAMAGED)?,
             false => field("PRETTY_NAME"),
         };
         Ok(Self {
             name,
-            lived: Lived::read(boot, root, &cmdline, raspberry_pi_os)?,
+            lived: Lived::read(boot, root, &cmdline, raspberry_pi_os).context(|| DAMAGED)?,
             id: field("ID"),
             codename: field("VERSION_CODENAME"),
             pretty_name: field("PRETTY_NAME"),
             architecture: architecture(root)?,
             raspberry_pi_os,
             cloud_init: cloud_init(root, &packages, &cmdline)?,
-            network: network_stack(root, &packages)?,
-            boot_mount: boot_mount(root)?,
+            network: network_stack(root, &packages).context(|| DAMAGED)?,
+            boot_mount: boot_mount(root).context(|| DAMAGED)?,
             cmdline,
             made_at,
         })
@@ -172,22 +170,19 @@ impl Packages {
 
 /// Returns Debian's name for the architecture, from the ELF header (elf(5)) of a program that every
 /// Debian has.
-fn architecture(root: &dyn FileTree) -> Result<String, SystemError> {
+fn architecture(root: &dyn FileTree) -> Result<String> {
     for path in ["/usr/bin/dpkg", "/bin/sh", "/usr/bin/env"] {
-        let real = real_path(root, path)?;
-        if root.metadata(&real)?.is_some_and(|meta| meta.node == NodeType::File)
-            && let Some(bytes) = root.read(&real, MAX_TEXT)?
+        let real = real_path(root, path).context(|| DAMAGED)?;
+        if root
+            .metadata(&real)
+            .context(|| DAMAGED)?
+            .is_some_and(|meta| meta.node == NodeType::File)
+            && let Some(bytes) = root.read(&real, MAX_TEXT).context(|| DAMAGED)?
         {
-            return elf_architecture(&bytes).map_err(|why| SystemError::Architecture {
-                path: path.to_owned(),
-                why,
-            });
+            return elf_architecture(&bytes).map_err(|why| no_architecture(path, &why));
         }
     }
-    Err(SystemError::Architecture {
-        path: "/usr/bin/dpkg".to_owned(),
-        why: "is not there".to_owned(),
-    })
+    Err(no_architecture("/usr/bin/dpkg", "is not there"))
 }
 
 fn elf_architecture(bytes: &[u8]) -> Result<String, String> {
@@ -224,22 +219,25 @@ const UNIT_FOLDERS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system
 
 /// Returns cloud-init if it is installed and will run: the conditions are those of its own units
 /// and of its systemd generator.
-fn cloud_init(root: &dyn FileTree, packages: &Packages, cmdline: &str) -> Result<Option<CloudInit>, SystemError> {
+fn cloud_init(root: &dyn FileTree, packages: &Packages, cmdline: &str) -> Result<Option<CloudInit>> {
     let Some(version) = packages.version("cloud-init") else {
         return Ok(None);
     };
-    let forbidden = root.metadata("/etc/cloud/cloud-init.disabled")?.is_some()
+    let forbidden = root
+        .metadata("/etc/cloud/cloud-init.disabled")
+        .context(|| DAMAGED)?
+        .is_some()
         || cmdline
             .split_ascii_whitespace()
             .any(|word| word == "cloud-init=disabled")
-        || masked(root, "cloud-init-local.service")?
-        || masked(root, "cloud-init.target")?;
-    if forbidden || !starts_cloud_init(root)? {
+        || masked(root, "cloud-init-local.service").context(|| DAMAGED)?
+        || masked(root, "cloud-init.target").context(|| DAMAGED)?;
+    if forbidden || !starts_cloud_init(root).context(|| DAMAGED)? {
         return Ok(None);
     }
     Ok(Some(CloudInit {
         version: version.to_owned(),
-        seeds_from_boot: seeds_from_boot(root)?,
+        seeds_from_boot: seeds_from_boot(root).context(|| DAMAGED)?,
     }))
 }
 
@@ -328,22 +326,22 @@ fn boot_mount(root: &dyn FileTree) -> Result<String> {
 }
 
 /// Returns the first line of `cmdline.txt`: the firmware reads only that one.
-fn cmdline(boot: &dyn FileTree) -> Result<String, SystemError> {
-    let text = text(boot, "/cmdline.txt")?.ok_or(SystemError::Cmdline(
-        "the boot volume has no cmdline.txt; use an image made for the Raspberry Pi as the base",
-    ))?;
+fn cmdline(boot: &dyn FileTree) -> Result<String> {
+    let text = text(boot, "/cmdline.txt").context(|| DAMAGED)?.ok_or_else(|| {
+        no_cmdline("the boot volume has no cmdline.txt; use an image made for the Raspberry Pi as the base")
+    })?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().ok_or(SystemError::Cmdline(
-        "cmdline.txt is empty; use an image made for the Raspberry Pi as the base",
-    ))?;
+    let first = lines
+        .next()
+        .ok_or_else(|| no_cmdline("cmdline.txt is empty; use an image made for the Raspberry Pi as the base"))?;
     if lines.next().is_some() {
-        return Err(SystemError::Cmdline(
+        return Err(no_cmdline(
             "cmdline.txt has more than one line, and the firmware reads only the first: put all options on that line and delete the others \
              (the file is in the image's first partition; `sudo losetup -fP --show IMAGE` makes it one that can be mounted)",
         ));
     }
     if first.len() > 4096 || first.chars().any(char::is_control) {
-        return Err(SystemError::Cmdline(
+        return Err(no_cmdline(
             "cmdline.txt holds something else than one line of text; use an image made for the Raspberry Pi as the base",
         ));
     }

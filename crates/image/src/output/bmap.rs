@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::bake::HashedExtent;
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Error, Kind, Result, Sha256Hash};
 
 /// Block size of the map, in bytes.
 pub const BLOCK: u64 = 4096;
@@ -29,10 +29,10 @@ pub struct BmapRange {
     pub sha256: Sha256Hash,
 }
 
-/// Why a block map cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is not a usable block map: {0}")]
-pub struct BmapError(pub &'static str);
+/// Says why a block map cannot be used.
+fn bad(why: &str) -> Error {
+    Error::new(Kind::Damaged, format!("it is not a usable block map: {why}"))
+}
 
 /// Stands in place of the map's own hash while that hash is computed (a rule of the format).
 const NO_SUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -86,34 +86,35 @@ impl Bmap {
     /// is not a general XML reader.
     ///
     /// # Errors
-    /// [`BmapError`] when the text has another format, was changed, or has ranges without hashes.
-    pub fn parse(text: &str) -> Result<Self, BmapError> {
+    /// [`Kind::Damaged`] when the text has another format, was changed, or has ranges without
+    /// hashes.
+    pub fn parse(text: &str) -> Result<Self> {
         let sum =
-            element(text, "BmapFileChecksum").ok_or(BmapError("it has no checksum of its own (BmapFileChecksum)"))?;
+            element(text, "BmapFileChecksum").ok_or_else(|| bad("it has no checksum of its own (BmapFileChecksum)"))?;
         if Sha256Hash::parse_any_case(sum) != Ok(Sha256Hash::of(text.replacen(sum, NO_SUM, 1))) {
-            return Err(BmapError("its own checksum does not match"));
+            return Err(bad("its own checksum does not match"));
         }
         if element(text, "ChecksumType").is_some_and(|kind| kind != "sha256") {
-            return Err(BmapError("its checksums are not of the type sha256"));
+            return Err(bad("its checksums are not of the type sha256"));
         }
         let number = |name| element(text, name).and_then(|value| value.parse::<u64>().ok());
         if number("BlockSize") != Some(BLOCK) {
-            return Err(BmapError("its block size is not 4096"));
+            return Err(bad("its block size is not 4096"));
         }
-        let image_size = number("ImageSize").ok_or(BmapError("no ImageSize"))?;
+        let image_size = number("ImageSize").ok_or_else(|| bad("no ImageSize"))?;
         let blocks = image_size.div_ceil(BLOCK);
         let mut ranges: Vec<BmapRange> = Vec::new();
         for rest in text.split("<Range").skip(1) {
             let range = parse_range(rest)?;
             let floor = ranges.last().map_or(0, |before| before.last + 1);
             if range.first < floor || range.last < range.first || range.last >= blocks {
-                return Err(BmapError("its ranges are out of order or outside the image"));
+                return Err(bad("its ranges are out of order or outside the image"));
             }
             ranges.push(range);
         }
         let mapped: u64 = ranges.iter().map(|range| range.last - range.first + 1).sum();
         if number("MappedBlocksCount").is_some_and(|count| count != mapped) {
-            return Err(BmapError("its ranges are not as many blocks as it says"));
+            return Err(bad("its ranges are not as many blocks as it says"));
         }
         Ok(Self { image_size, ranges })
     }
@@ -126,28 +127,26 @@ fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 }
 
 /// Parses what follows `<Range`: a hash, and one or two block numbers.
-fn parse_range(text: &str) -> Result<BmapRange, BmapError> {
-    let bad = BmapError("a Range cannot be read");
-    let (attributes, rest) = text.split_once('>').ok_or_else(|| bad.clone())?;
-    let (blocks, _) = rest.split_once("</Range>").ok_or_else(|| bad.clone())?;
+fn parse_range(text: &str) -> Result<BmapRange> {
+    let unreadable = || bad("a Range cannot be read");
+    let (attributes, rest) = text.split_once('>').ok_or_else(unreadable)?;
+    let (blocks, _) = rest.split_once("</Range>").ok_or_else(unreadable)?;
     let sha256 = match attributes
         .trim()
         .strip_prefix("chksum=\"")
         .and_then(|sum| sum.strip_suffix('"'))
     {
-        Some(sum) => {
-            Sha256Hash::parse_any_case(sum).map_err(|_| BmapError("the checksum of a Range is not a SHA-256"))?
-        }
-        None if attributes.contains("chksum") => return Err(bad),
+        Some(sum) => Sha256Hash::parse_any_case(sum).map_err(|_| bad("the checksum of a Range is not a SHA-256"))?,
+        None if attributes.contains("chksum") => return Err(unreadable()),
         None => {
-            return Err(BmapError(
+            return Err(bad(
                 "its ranges have no checksums, so it cannot be checked whether it belongs to this image",
             ));
         }
     };
     let blocks = blocks.trim();
     let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
-    let number = |text: &str| text.trim().parse().map_err(|_| bad.clone());
+    let number = |text: &str| text.trim().parse().map_err(|_| unreadable());
     Ok(BmapRange {
         first: number(first)?,
         last: number(last)?,
@@ -188,11 +187,12 @@ mod tests {
     #[test]
     fn a_changed_map_is_refused() {
         let text = map().render().replace("2-15", "2-14");
-        assert_eq!(Bmap::parse(&text), Err(BmapError("its own checksum does not match")));
+        let error = Bmap::parse(&text).unwrap_err().to_string();
+        assert!(error.ends_with(": its own checksum does not match"), "{error}");
     }
 
     /// Parses a map in which `from` is replaced by `to`, with a correct checksum.
-    fn with(from: &str, to: &str) -> Result<Bmap, BmapError> {
+    fn with(from: &str, to: &str) -> Result<Bmap> {
         let text = map().render();
         let sum = element(&text, "BmapFileChecksum").unwrap().to_owned();
         let text = text.replacen(&sum, NO_SUM, 1).replace(from, to);

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::compress::{self, Compression};
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
-use super::{Bmap, OutputError, SUMS, raw, sums};
+use super::{Bmap, SUMS, error, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
 use kraken_disk::{ImageFile, ReadAt};
-use kraken_foundation::{Job, Sha256Hash, atomic, lock};
+use kraken_foundation::{Context as _, Error, Job, Kind, Result, Sha256Hash, atomic, lock};
 use kraken_spec::Node;
 
 /// Prefix and suffix of unfinished files.
@@ -49,22 +49,28 @@ impl Folder {
     /// Makes the folder if it is missing, locks it, and removes unfinished files of killed runs.
     ///
     /// # Errors
-    /// [`OutputError::Busy`] when another run holds the lock; [`OutputError::Io`].
-    pub fn open(path: &Path) -> Result<Self, OutputError> {
-        fs::create_dir_all(path).map_err(OutputError::io("making the folder", path))?;
-        let lock = File::open(path).map_err(OutputError::io("opening the folder", path))?;
-        let is_free = lock::try_exclusive(&lock, "--output").map_err(OutputError::io("locking the folder", path))?;
+    /// [`Kind::Conflict`] when another run holds the lock; otherwise when the folder cannot be used.
+    pub fn open(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path).map_err(error::io("making the folder", path))?;
+        let lock = File::open(path).map_err(error::io("opening the folder", path))?;
+        let is_free = lock::try_exclusive(&lock, "--output").map_err(error::io("locking the folder", path))?;
         if !is_free {
-            return Err(OutputError::Busy { path: path.into() });
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "{} is in use by another kraken-flash; wait for it to end, or choose another folder with --output",
+                    path.display()
+                ),
+            ));
         }
         for entry in fs::read_dir(path)
-            .map_err(OutputError::io("reading the folder", path))?
+            .map_err(error::io("reading the folder", path))?
             .flatten()
         {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
-                fs::remove_file(entry.path()).map_err(OutputError::io("removing", entry.path()))?;
+                fs::remove_file(entry.path()).map_err(error::io("removing", entry.path()))?;
             }
         }
         Ok(Self {
@@ -82,7 +88,7 @@ impl Folder {
     /// that fails or is interrupted leaves one that lists the complete images.
     ///
     /// # Errors
-    /// The first [`OutputError`] of any node. Finished images stay, unfinished ones are removed.
+    /// The first error of any node. Finished images stay, unfinished ones are removed.
     pub fn write(
         &self,
         golden: &Golden,
@@ -90,7 +96,7 @@ impl Folder {
         inputs: ManifestInputs,
         options: Options,
         job: Job<'_>,
-    ) -> Result<Vec<Written>, OutputError> {
+    ) -> Result<Vec<Written>> {
         let mut before = self.read_manifest()?;
         let known = before.as_mut().and_then(|manifest| manifest.swarm.take());
         let swarm = ManifestSwarm::new(golden, known.clone());
@@ -111,7 +117,7 @@ impl Folder {
                 .map_or(1, usize::from)
                 .min(nodes.len().max(1)),
         };
-        let work = || -> Result<(), OutputError> {
+        let work = || -> Result<()> {
             while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let written = self.write_node(golden, node, options, job).inspect_err(|_| {
                     // The other workers need not begin another image.
@@ -140,12 +146,9 @@ impl Folder {
         Ok(written)
     }
 
-    fn write_node(&self, golden: &Golden, node: &Node, options: Options, job: Job<'_>) -> Result<Written, OutputError> {
+    fn write_node(&self, golden: &Golden, node: &Node, options: Options, job: Job<'_>) -> Result<Written> {
         job.check()?;
-        let image = golden.node(node).map_err(|source| OutputError::Bake {
-            hostname: node.hostname.clone(),
-            source,
-        })?;
+        let image = golden.node(node).context(|| format!("baking {}", node.hostname))?;
         let raw_name = format!("{}.img", node.hostname);
         let name = format!("{raw_name}{}", options.compress.map_or("", Compression::extension));
         let path = self.path.join(&name);
@@ -155,7 +158,7 @@ impl Folder {
                 let temp = self.temp()?;
                 let task = job.task(&format!("compressing {name}"), Some(image.size()));
                 let packed = compress::write(&image, temp.as_file(), method, &*task, job.interrupt)
-                    .map_err(OutputError::io("writing", &path))?;
+                    .map_err(error::io("writing", &path))?;
                 self.clear_for(&name)?;
                 persist(temp, &path)?;
                 (Some(packed.sha256), Some(packed.raw_sha256), packed.size)
@@ -163,7 +166,7 @@ impl Folder {
         };
         let extents = image
             .hashed_extents()
-            .map_err(OutputError::io("hashing the blocks of", &path))?;
+            .map_err(error::io("hashing the blocks of", &path))?;
         let bmap = Bmap::new(image.size(), &extents).render();
         self.write_text(&self.path.join(format!("{raw_name}.bmap")), &bmap)?;
         let node = ManifestNode {
@@ -189,13 +192,13 @@ impl Folder {
         path: &Path,
         options: Options,
         job: Job<'_>,
-    ) -> Result<Option<Sha256Hash>, OutputError> {
+    ) -> Result<Option<Sha256Hash>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temp = self.temp()?;
         {
             let task = job.task(&format!("writing {name}"), Some(image.golden().used().bytes()));
             let method =
-                raw::write(image, temp.as_file(), &*task, job.interrupt).map_err(OutputError::io("writing", path))?;
+                raw::write(image, temp.as_file(), &*task, job.interrupt).map_err(error::io("writing", path))?;
             job.detail(&format!(
                 "{name}: {}, then a patch of {} KiB",
                 match method {
@@ -210,8 +213,8 @@ impl Folder {
             false => {
                 let task = job.task(&format!("hashing {name}"), Some(image.size()));
                 // Hashes the file as it was written, not the image that it was written from.
-                let file = ImageFile::open_read(temp.path()).map_err(OutputError::io("opening", path))?;
-                Some(sums::hash_file(&file, &*task, job.interrupt).map_err(OutputError::io("hashing", path))?)
+                let file = ImageFile::open_read(temp.path()).map_err(error::io("opening", path))?;
+                Some(sums::hash_file(&file, &*task, job.interrupt).map_err(error::io("hashing", path))?)
             }
         };
         self.clear_for(&name)?;
@@ -221,7 +224,7 @@ impl Folder {
 
     /// Removes, before a node's new image gets its name, its old block map, which describes other
     /// bytes, and its image in other compressions.
-    fn clear_for(&self, name: &str) -> Result<(), OutputError> {
+    fn clear_for(&self, name: &str) -> Result<()> {
         let raw = name.trim_end_matches(".xz").trim_end_matches(".zst");
         self.remove(&format!("{raw}.bmap"))?;
         for extension in ["", ".xz", ".zst"] {
@@ -234,15 +237,15 @@ impl Folder {
     }
 
     /// Removes a file of the folder, if it exists.
-    fn remove(&self, name: &str) -> Result<(), OutputError> {
+    fn remove(&self, name: &str) -> Result<()> {
         let path = self.path.join(name);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::io("removing", path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error::io("removing", path)(error)),
             _ => Ok(()),
         }
     }
 
-    fn temp(&self) -> Result<tempfile::NamedTempFile, OutputError> {
+    fn temp(&self) -> Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         tempfile::Builder::new()
             .prefix(PREFIX)
@@ -251,29 +254,26 @@ impl Folder {
             // read it.
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&self.path)
-            .map_err(OutputError::io("making a file in", &self.path))
+            .map_err(error::io("making a file in", &self.path))
     }
 
-    fn write_text(&self, path: &Path, text: &str) -> Result<(), OutputError> {
+    fn write_text(&self, path: &Path, text: &str) -> Result<()> {
         // These files hold no secret.
-        atomic::write(path, 0o644, text.as_bytes()).map_err(OutputError::io("writing", path))
+        atomic::write(path, 0o644, text.as_bytes()).map_err(error::io("writing", path))
     }
 
-    fn read_manifest(&self) -> Result<Option<Manifest>, OutputError> {
+    fn read_manifest(&self) -> Result<Option<Manifest>> {
         let path = self.path.join(MANIFEST);
         match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(OutputError::io("reading", path)(error)),
+            Err(error) => Err(error::io("reading", path)(error)),
             Ok(bytes) => match serde_json::from_slice::<Manifest>(&bytes) {
                 Ok(manifest) if manifest.manifest_version == manifest::VERSION => Ok(Some(manifest)),
-                Ok(_) => Err(OutputError::Manifest {
-                    path,
-                    why: "it is of another version of this program".into(),
-                }),
-                Err(error) => Err(OutputError::Manifest {
-                    path,
-                    why: format!("it is not a manifest of this program ({error})"),
-                }),
+                Ok(_) => Err(error::manifest(&path, "it is of another version of this program")),
+                Err(error) => Err(error::manifest(
+                    &path,
+                    &format!("it is not a manifest of this program ({error})"),
+                )),
             },
         }
     }
@@ -285,7 +285,7 @@ impl Folder {
         swarm: Option<ManifestSwarm>,
         written: &[Written],
         inputs: ManifestInputs,
-    ) -> Result<(), OutputError> {
+    ) -> Result<()> {
         let mut nodes: BTreeMap<u32, ManifestNode> = before
             .map(|manifest| manifest.nodes)
             .unwrap_or_default()
@@ -312,16 +312,16 @@ impl Folder {
         let path = self.path.join(MANIFEST);
         let mut text = serde_json::to_string_pretty(&manifest)
             .map_err(io::Error::from)
-            .map_err(OutputError::io("writing", &path))?;
+            .map_err(error::io("writing", &path))?;
         text.push('\n');
         self.write_text(&path, &text)
     }
 }
 
 /// Gives a finished file its final name.
-fn persist(temp: tempfile::NamedTempFile, path: &Path) -> Result<(), OutputError> {
+fn persist(temp: tempfile::NamedTempFile, path: &Path) -> Result<()> {
     temp.persist(path)
         .map(drop)
         .map_err(|error| error.error)
-        .map_err(OutputError::io("naming", path))
+        .map_err(error::io("naming", path))
 }

@@ -12,9 +12,8 @@ mod manifest;
 mod raw;
 mod sums;
 
-pub use bmap::{BLOCK as BMAP_BLOCK, Bmap, BmapError, BmapRange};
+pub use bmap::{BLOCK as BMAP_BLOCK, Bmap, BmapRange};
 pub use compress::Compression;
-pub use error::OutputError;
 pub use folder::{Folder, Options, Written};
 pub use manifest::{MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 pub use sums::SUMS;

@@ -2,12 +2,12 @@
 
 use url::Url;
 
-use super::obtain_error::PackagesError;
+use super::error;
 use super::store::Store;
 use crate::base::OsImage;
 use kraken_debian::Fetch;
 use kraken_debian::Source;
-use kraken_foundation::{Error, Kind};
+use kraken_foundation::{Context as _, Error, Kind, Result};
 use kraken_spec::{Board, Cluster, DockerSource};
 
 /// The largest key file, in bytes.
@@ -15,19 +15,22 @@ const LARGEST_KEY: u64 = 1 << 20;
 
 /// Returns Docker's own archive, if the cluster uses it, with the key that has the pinned
 /// fingerprint. The key comes from a file or from the archive itself.
-pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Result<Option<Source>, PackagesError> {
+pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Result<Option<Source>> {
     let docker = &cluster.docker;
     if docker.source != DockerSource::DockerCe {
         return Ok(None);
     }
     if os.codename.is_empty() {
-        return Err(PackagesError::NoCodename);
+        return Err(Error::new(
+            Kind::Unsupported,
+            "asking Docker's own archive: the base image does not say which release it is (VERSION_CODENAME in /etc/os-release); use [docker] source = \"debian\"",
+        ));
     }
     let distribution = distribution(&os.id, &os.codename);
     // Debian's armhf begins with ARMv7; the first boards and the Pi Zero have an ARMv6.
     let first = cluster.nodes.iter().find(|node| node.board == Board::Pi1);
     if let (Some(node), true) = (first, os.id == "raspbian" && distribution == "debian") {
-        return Err(PackagesError::Name(format!(
+        return Err(error::choosing(format!(
             "Docker's own archive has nothing for {} (a {}) from trixie on, since its packages for armhf need a newer processor; \
              use [docker] source = \"debian\"",
             node.hostname, node.board
@@ -35,14 +38,11 @@ pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Resu
     }
     let address = |rest: &str| {
         let text = format!("{}/{distribution}{rest}", docker.archive);
-        Url::parse(&text).map_err(|error| PackagesError::Name(format!("{text} is not an address: {error}")))
+        Url::parse(&text).map_err(|error| error::choosing(format!("{text} is not an address: {error}")))
     };
     let (named, key) = match &docker.key_file {
         Some(path) => {
-            let bytes = std::fs::read(path).map_err(|source| PackagesError::Io {
-                path: path.clone(),
-                source,
-            })?;
+            let bytes = std::fs::read(path).doing("reading", path)?;
             (path.display().to_string(), bytes)
         }
         None => {
@@ -57,7 +57,10 @@ pub(super) fn source(cluster: &Cluster, os: &OsImage, store: &Store<'_>) -> Resu
     let fingerprint = hex::encode_upper(docker.key_fingerprint);
     Source::pinned(&address("")?, &os.codename, &["stable"], &key, &fingerprint, &named)
         .map(Some)
-        .map_err(|source| PackagesError::Key { named, source })
+        .map_err(|error| {
+            let text = format!("taking the key {named}: {error}; check [docker] key-file and key-fingerprint");
+            error.context(text)
+        })
 }
 
 /// Docker has one folder for each distribution. 32-bit Raspberry Pi OS calls itself `raspbian`, for

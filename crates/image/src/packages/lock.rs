@@ -8,12 +8,12 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use kraken_debian::deb::Need;
-use kraken_foundation::{Sha256Hash, atomic};
+use kraken_foundation::{Context as _, Error, Kind, Result, Sha256Hash, atomic};
 use kraken_spec::DockerSource;
 use kraken_spec::daemon::ENGINES;
 
@@ -32,29 +32,6 @@ const HEADER: &str = "\
 # control with it. `kraken-flash fetch --update` moves it on to what the archives have now.
 
 ";
-
-/// Why the lock file could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// It cannot be read or written.
-    #[error("{doing} {}: {source}", path.display())]
-    Io {
-        /// What was being done, as a gerund.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// It is not a lock file.
-    #[error("reading {}: {why}; get its last good version back, or delete it and run `kraken-flash fetch`", path.display())]
-    Bad {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-}
 
 /// The contents of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,25 +177,23 @@ impl Lock {
     /// Reads a lock file; a missing file counts as empty.
     ///
     /// # Errors
-    /// [`LockError`].
-    pub fn read(path: &Path) -> Result<Self, LockError> {
-        let io = |source| LockError::Io {
-            doing: "reading",
-            path: path.to_owned(),
-            source,
-        };
-        let bad = |why: String| LockError::Bad {
-            path: path.to_owned(),
-            why,
+    /// [`Kind::Damaged`] when it is not a lock file; otherwise when it cannot be read.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bad = |why: String| {
+            let text = format!(
+                "reading {}: {why}; get its last good version back, or delete it and run `kraken-flash fetch`",
+                path.display()
+            );
+            Error::new(Kind::Damaged, text)
         };
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(io(error)),
+            Err(error) => return Err(error).doing("reading", path),
             Ok(metadata) if !metadata.is_file() => return Err(bad("it is not a regular file".into())),
             Ok(metadata) if metadata.len() > LIMIT => return Err(bad("it is too large to be a lock file".into())),
             Ok(_) => {}
         }
-        let text = fs::read_to_string(path).map_err(io)?;
+        let text = fs::read_to_string(path).doing("reading", path)?;
         Self::parse(&text).map_err(bad)
     }
 
@@ -263,15 +238,12 @@ impl Lock {
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
-    /// [`LockError::Io`].
-    pub fn write(&self, path: &Path) -> Result<(), LockError> {
-        let io = |source| LockError::Io {
-            doing: "writing",
-            path: path.to_owned(),
-            source,
-        };
-        let text = self.to_text().map_err(|why| io(io::Error::other(why)))?;
-        atomic::write(path, 0o644, text.as_bytes()).map_err(io)
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = self
+            .to_text()
+            .map_err(|why| Error::new(Kind::Internal, format!("writing {}: {why}", path.display())))?;
+        atomic::write(path, 0o644, text.as_bytes()).doing("writing", path)
     }
 }
 

@@ -6,9 +6,9 @@
 //! package: the node does that on its first boot.
 
 mod docker;
+mod error;
 pub mod lock;
 mod obtain;
-mod obtain_error;
 mod package_spec;
 mod ready;
 mod record;
@@ -18,7 +18,6 @@ mod wanted;
 
 pub use kraken_debian::deb::Need;
 pub use obtain::{ObtainRequest, SLACK, locked, obtain};
-pub use obtain_error::PackagesError;
 pub use package_spec::are_asked_for;
 pub use ready::ReadyPackages;
 pub use record::{MARK, PREINST, PackagesRecord, RECORD, Recorded, RecordedFile, RecordedPackage};

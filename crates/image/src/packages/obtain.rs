@@ -8,8 +8,8 @@ use std::sync::Arc;
 use url::Url;
 
 use super::docker;
+use super::error;
 use super::lock::{Lock, LockedArchive, LockedDeb, LockedPackage, LockedSet, PackageSpec};
-use super::obtain_error::PackagesError;
 use super::ready::ReadyPackages;
 use super::store::Store;
 use super::wanted::{architectures, usable_without};
@@ -21,7 +21,7 @@ use kraken_debian::{Architectures, Archive, ImageState, Loaded, load_available, 
 use kraken_debian::{LocalDeb, Pick, PickFrom, Request, RequestedPackage};
 use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
 use kraken_fetch::Downloads;
-use kraken_foundation::{Error, Sha256Hash};
+use kraken_foundation::{Context as _, Error, Kind, Result, Sha256Hash};
 use kraken_spec::Cluster;
 
 /// Free space beyond what the packages need, in bytes, so that provisioning a base with packages
@@ -49,10 +49,7 @@ pub struct ObtainRequest<'a> {
 
 /// Returns what a cluster asks for; `None` when that is nothing. `hash` returns the hash of a
 /// package file.
-fn package_spec(
-    cluster: &Cluster,
-    hash: impl Fn(&Path) -> kraken_foundation::Result<Sha256Hash>,
-) -> Result<Option<PackageSpec>, PackagesError> {
+fn package_spec(cluster: &Cluster, hash: impl Fn(&Path) -> Result<Sha256Hash>) -> Result<Option<PackageSpec>> {
     let mut debs = Vec::new();
     for deb in &cluster.system.debs {
         debs.push(LockedDeb {
@@ -68,8 +65,8 @@ fn package_spec(
 /// `None` when it has nothing that is still valid.
 ///
 /// # Errors
-/// [`PackagesError`] when the lock file is damaged, or a `.deb` of the user cannot be read.
-pub fn locked(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedSet>, PackagesError> {
+/// When the lock file is damaged, or a `.deb` of the user cannot be read.
+pub fn locked(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<LockedSet>> {
     let Some(spec) = package_spec(request.cluster, |file| downloads.hash(file))? else {
         return Ok(None);
     };
@@ -82,8 +79,8 @@ pub fn locked(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
 /// file are taken as they are. If the request changed, packages are chosen again and locked.
 ///
 /// # Errors
-/// [`PackagesError`]; then the lock file is unchanged.
-pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<ReadyPackages>, PackagesError> {
+/// When they cannot be had; then the lock file is unchanged.
+pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<ReadyPackages>> {
     let keep = |file: &Path| Ok(downloads.keep(file, LARGEST_DEB)?.0);
     let Some(spec) = package_spec(request.cluster, keep)? else {
         return Ok(None);
@@ -97,9 +94,13 @@ pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
         return Ok(Some(ReadyPackages { locked, debs }));
     }
     if downloads.is_offline() {
-        return Err(PackagesError::Offline {
-            lock: request.lock.to_owned(),
-        });
+        return Err(Error::new(
+            Kind::NotFound,
+            format!(
+                "choosing packages: {} has none for this base and this kraken.toml, and the network must not be used; run `kraken-flash fetch` first",
+                request.lock.display()
+            ),
+        ));
     }
     let old = known.cloned();
     let trees = open_trees(&request.base.raw)?;
@@ -122,12 +123,8 @@ pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
     // Neither must packages for which the base has too little space, or which it cannot take at
     // all.
     let need = set.need();
-    kraken_disk::can_take(&request.base.raw, need.bytes.saturating_add(SLACK), need.inodes).map_err(|source| {
-        PackagesError::Base {
-            path: request.base.raw.clone(),
-            source: source.into(),
-        }
-    })?;
+    kraken_disk::can_take(&request.base.raw, need.bytes.saturating_add(SLACK), need.inodes)
+        .context(|| reading(&request.base.raw))?;
     if old.as_ref() != Some(&set) {
         lock.put(set.clone());
         lock.write(request.lock)?;
@@ -136,13 +133,10 @@ pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
 }
 
 /// Names the package in the error; its file in the cache is named by hash only.
-fn of_package(package: &LockedPackage, error: Error) -> PackagesError {
+fn of_package(package: &LockedPackage, error: Error) -> Error {
     match error.downcast_ref::<DebError>() {
-        Some(_) => PackagesError::Package {
-            package: format!("{} {}", package.name, package.version),
-            source: error,
-        },
-        None => error.into(),
+        Some(_) => error::unusable(&format!("{} {}", package.name, package.version), error),
+        None => error,
     }
 }
 
@@ -195,21 +189,18 @@ struct Choice {
     already_installed: Vec<String>,
 }
 
+/// Stands before the error of a base image.
+fn reading(base: &Path) -> String {
+    format!("reading the base image {}", base.display())
+}
+
 /// Opens the two volumes of the base at `path`.
-fn open_trees(path: &Path) -> Result<BaseTrees, PackagesError> {
-    type Cause = Box<dyn std::error::Error + Send + Sync>;
-    let bad = |source: Cause| PackagesError::Base {
-        path: path.to_owned(),
-        source,
-    };
-    let file = ImageFile::open_read(path).map_err(|source| PackagesError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+fn open_trees(path: &Path) -> Result<BaseTrees> {
+    let file = ImageFile::open_read(path).doing("reading", path)?;
     let file = Arc::new(file);
-    let layout = Layout::detect(file.clone()).map_err(|error| bad(error.into()))?;
-    let boot = layout.boot_tree(file.clone()).map_err(|error| bad(error.into()))?;
-    let root = layout.root_tree(file).map_err(|error| bad(error.into()))?;
+    let layout = Layout::detect(file.clone()).context(|| reading(path))?;
+    let boot = layout.boot_tree(file.clone()).context(|| reading(path))?;
+    let root = layout.root_tree(file).context(|| reading(path))?;
     Ok(BaseTrees { boot, root })
 }
 
@@ -220,13 +211,10 @@ fn choose(
     trees: &BaseTrees,
     downloads: &Downloads<'_>,
     store: &Store<'_>,
-) -> Result<Choice, PackagesError> {
+) -> Result<Choice> {
     let BaseTrees { boot, root } = trees;
-    let os = OsImage::read(boot, root, 0).map_err(|source| PackagesError::Base {
-        path: request.base.raw.clone(),
-        source: source.into(),
-    })?;
-    let mut image = ImageState::read(root).map_err(PackagesError::Image)?;
+    let os = OsImage::read(boot, root, 0).context(|| reading(&request.base.raw))?;
+    let mut image = ImageState::read(root).quoted(|| error::LISTS)?;
     if let Some(own) = docker::source(request.cluster, &os, store)? {
         if let Some(note) = docker::note(&os) {
             downloads.job().note(note);
@@ -245,10 +233,7 @@ fn choose(
         let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
         wishes.debs.push(LocalDeb {
             named: local.file.clone(),
-            control: deb::control_text(&path).map_err(|source| PackagesError::Package {
-                package: local.file.clone(),
-                source,
-            })?,
+            control: deb::control_text(&path).map_err(|error| error::unusable(&local.file, error))?,
             size,
             sha256: hash,
         });
@@ -277,28 +262,30 @@ fn choose(
         if needed || exists(&archives, name) {
             wishes
                 .packages
-                .push(name.parse::<RequestedPackage>().map_err(PackagesError::Name)?);
+                .push(name.parse::<RequestedPackage>().map_err(error::choosing)?);
         }
     }
     let chosen = resolve(&image, &archives, &wishes);
     drop(task);
     let chosen = match (chosen, failed.first()) {
         (Ok(chosen), _) => chosen,
-        (Err(source), None) => return Err(source.into()),
+        (Err(error), None) => return Err(error::unresolved(error)),
         (Err(_), Some(first)) if archives.is_empty() => {
-            return Err(PackagesError::NoArchive {
-                archive: first.shown.clone(),
-                named_in: first.named_in.clone(),
-                why: first.error.to_string(),
-            });
+            return Err(Error::new(
+                Kind::Network,
+                format!(
+                    "{}; the base image names that archive, {}, in {}",
+                    first.error, first.shown, first.named_in
+                ),
+            ));
         }
         (Err(source), Some(first)) => {
-            return Err(PackagesError::Incomplete {
-                source: Box::new(source),
-                archive: first.shown.clone(),
-                named_in: first.named_in.clone(),
-                why: first.error.to_string(),
-            });
+            let text = format!(
+                "choosing packages: {source}; and an archive that the base image names in {}, {}, could not be asked: {}; \
+                 if it is gone for good, set a mirror for it ([apt] mirrors), or take it out of the image",
+                first.named_in, first.shown, first.error
+            );
+            return Err(Error::typed(Kind::Network, source).context(text));
         }
     };
     for archive in &failed {
@@ -358,19 +345,18 @@ fn locked_package(pick: &Pick) -> LockedPackage {
 }
 
 /// Returns the file of each package, after fetching those that the cache lacks.
-fn fetch_all(set: &LockedSet, downloads: &Downloads<'_>, store: &Store<'_>) -> Result<Vec<PathBuf>, PackagesError> {
+fn fetch_all(set: &LockedSet, downloads: &Downloads<'_>, store: &Store<'_>) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::with_capacity(set.packages.len());
     for package in &set.packages {
         downloads.job().interrupt.check()?;
         let path = match &package.url {
             Some(url) => {
-                let url = Url::parse(url).map_err(|error| {
-                    PackagesError::Name(format!("{url} of the lock file is not an address: {error}"))
-                })?;
+                let url = Url::parse(url)
+                    .map_err(|error| error::choosing(format!("{url} of the lock file is not an address: {error}")))?;
                 store.file(&url, package.size, &package.sha256)?
             }
             None => downloads.cached(&package.sha256)?.ok_or_else(|| {
-                PackagesError::Name(format!(
+                error::choosing(format!(
                     "the package file of {} is neither in the cache nor named in [system] debs",
                     package.name
                 ))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::obtain_error::PackagesError;
+use super::error;
 use super::store::Store;
 use kraken_debian::Fetch;
 use kraken_debian::index::Entry;
@@ -18,7 +18,7 @@ use kraken_debian::version::Version;
 use kraken_debian::{Archive, ImageState, Source, load};
 use kraken_disk::FileTree;
 use kraken_fetch::Downloads;
-use kraken_foundation::{Sha256Hash, atomic};
+use kraken_foundation::{Context as _, Result, Sha256Hash, atomic};
 
 /// Which package to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ struct Chosen {
 /// at `now` (seconds since 1970-01-01 UTC).
 ///
 /// # Errors
-/// [`PackagesError`]: an archive cannot be verified, no archive has a package, the network fails.
+/// An archive cannot be verified, no archive has a package, the network fails.
 pub fn singles(
     root: &dyn FileTree,
     wanted: &[Single<'_>],
@@ -67,9 +67,9 @@ pub fn singles(
     refresh: bool,
     now: u64,
     downloads: &Downloads<'_>,
-) -> Result<Vec<Fetched>, PackagesError> {
+) -> Result<Vec<Fetched>> {
     // Nothing goes into the image, so it may also be one whose packages wait for its first boot.
-    let (image, _) = ImageState::read_archives(root).map_err(PackagesError::Image)?;
+    let (image, _) = ImageState::read_archives(root).quoted(|| error::LISTS)?;
     let store = Store::new(downloads, mirrors);
     let record = record_of(downloads.folder(), &image, wanted);
     if !refresh
@@ -112,22 +112,20 @@ fn read(record: &Path) -> Option<Vec<Chosen>> {
     serde_json::from_slice(&fs::read(record).ok()?).ok()
 }
 
-fn write(record: &Path, chosen: &[Chosen]) -> Result<(), PackagesError> {
-    let failed = |source| PackagesError::Io {
-        path: record.to_owned(),
-        source,
-    };
+fn write(record: &Path, chosen: &[Chosen]) -> Result<()> {
     let folder = record.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let bytes = serde_json::to_vec(chosen).map_err(|error| failed(error.into()))?;
-    atomic::write(record, 0o600, &bytes).map_err(failed)
+    fs::create_dir_all(folder).doing("reading", record)?;
+    let bytes = serde_json::to_vec(chosen)
+        .map_err(std::io::Error::from)
+        .doing("reading", record)?;
+    atomic::write(record, 0o600, &bytes).doing("reading", record)
 }
 
-fn fetch(chosen: &[Chosen], store: &Store<'_>) -> Result<Vec<Fetched>, PackagesError> {
+fn fetch(chosen: &[Chosen], store: &Store<'_>) -> Result<Vec<Fetched>> {
     chosen
         .iter()
         .map(|package| {
-            let bad = |why: String| PackagesError::Name(format!("{} {}: {why}", package.name, package.version));
+            let bad = |why: String| error::choosing(format!("{} {}: {why}", package.name, package.version));
             let url = Url::parse(&package.url).map_err(|error| bad(error.to_string()))?;
             Ok(Fetched {
                 named: format!("{} {}", package.name, package.version),
@@ -137,14 +135,14 @@ fn fetch(chosen: &[Chosen], store: &Store<'_>) -> Result<Vec<Fetched>, PackagesE
         .collect()
 }
 
-fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Result<Chosen, PackagesError> {
-    let none = |name: &str| PackagesError::Name(format!("none of the image's archives has {name} for {architecture}"));
+fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Result<Chosen> {
+    let none = |name: &str| error::choosing(format!("none of the image's archives has {name} for {architecture}"));
     let name = match single {
         Single::Named(name) => name.to_owned(),
         Single::Behind { meta, begins } => {
             let (_, entry) = newest(archives, meta).ok_or_else(|| none(meta))?;
             let groups = relations(entry.depends(), architecture)
-                .map_err(|error| PackagesError::Name(format!("{meta}: {error}")))?;
+                .map_err(|error| error::choosing(format!("{meta}: {error}")))?;
             let behind = groups
                 .iter()
                 .flatten()
@@ -156,7 +154,7 @@ fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Resul
     let (archive, entry) = newest(archives, &name).ok_or_else(|| none(&name))?;
     let sha256 = entry
         .sha256()
-        .ok_or_else(|| PackagesError::Name(format!("{name} has no SHA-256 in its archive")))?;
+        .ok_or_else(|| error::choosing(format!("{name} has no SHA-256 in its archive")))?;
     Ok(Chosen {
         version: entry.version().to_owned(),
         url: archive.file_url(entry.filename()).to_string(),

@@ -1,9 +1,9 @@
 //! Which indexes a request needs, and which archives it can do without.
 
 use kraken_debian::{FailedArchive, ImageState, LocalDeb};
+use kraken_foundation::Result;
 
 use super::lock::PackageSpec;
-use super::obtain_error::PackagesError;
 
 /// Architectures by how much their indexes are needed.
 #[derive(Default)]
@@ -44,12 +44,12 @@ pub(super) fn architectures<'a>(image: &'a ImageState, spec: &PackageSpec, debs:
 
 /// Returns the archives that failed, if the others may be used without them: those that the image
 /// names. An archive from kraken.toml is required.
-pub(super) fn usable_without(failed: Vec<FailedArchive>) -> Result<Vec<FailedArchive>, PackagesError> {
+pub(super) fn usable_without(failed: Vec<FailedArchive>) -> Result<Vec<FailedArchive>> {
     let (of_image, mut own): (Vec<_>, Vec<_>) = failed
         .into_iter()
         .partition(|archive| archive.named_in.starts_with("/etc/apt/"));
     match own.is_empty() {
         true => Ok(of_image),
-        false => Err(own.swap_remove(0).error.into()),
+        false => Err(own.swap_remove(0).error),
     }
 }

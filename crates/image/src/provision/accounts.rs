@@ -8,13 +8,15 @@
 use std::collections::BTreeSet;
 
 use kraken_disk::FileTree;
+use kraken_foundation::Result;
 use kraken_overlay::Entry;
 use kraken_spec::{Cluster, Sudo, User};
 
+use super::error;
 use super::home::{Owner, home_folder, home_place, is_home};
 use super::image::{Draft, exists, first, text};
 use super::pi_account::PI;
-use super::{ProvisionError, docker, sudo};
+use super::{docker, sudo};
 
 /// The ids that adduser(8) and login.defs(5) give to people.
 const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=59_999;
@@ -36,7 +38,7 @@ struct Table {
 }
 
 impl Table {
-    fn read(root: &dyn FileTree, path: &'static str) -> Result<Option<Self>, ProvisionError> {
+    fn read(root: &dyn FileTree, path: &'static str) -> Result<Option<Self>> {
         Ok(text(root, path)?.map(|text| Self {
             path,
             // Not `lines()`, which would drop a carriage return at each pass.
@@ -44,11 +46,9 @@ impl Table {
         }))
     }
 
-    fn needed(root: &dyn FileTree, path: &'static str) -> Result<Self, ProvisionError> {
-        Self::read(root, path)?.ok_or_else(|| ProvisionError::Missing {
-            what: path.to_owned(),
-            help: "use an image of Raspberry Pi OS or Debian as the base",
-        })
+    fn needed(root: &dyn FileTree, path: &'static str) -> Result<Self> {
+        Self::read(root, path)?
+            .ok_or_else(|| error::missing(path, "use an image of Raspberry Pi OS or Debian as the base"))
     }
 
     fn row(&self, name: &str) -> Option<Vec<String>> {
@@ -74,16 +74,16 @@ impl Table {
             .collect()
     }
 
-    fn number(&self, row: &[String], column: usize) -> Result<u32, ProvisionError> {
-        row.get(column)
-            .and_then(|field| field.parse().ok())
-            .ok_or_else(|| ProvisionError::Image {
-                path: self.path.to_owned(),
-                why: format!(
+    fn number(&self, row: &[String], column: usize) -> Result<u32> {
+        row.get(column).and_then(|field| field.parse().ok()).ok_or_else(|| {
+            error::image(
+                self.path,
+                &format!(
                     "the line of `{}` has no number where its id belongs; correct the base image",
                     row[0]
                 ),
-            })
+            )
+        })
     }
 
     /// Adds a member to the group of that name, in the last of four columns (group(5), gshadow(5)).
@@ -124,7 +124,7 @@ impl Table {
         }
     }
 
-    fn write(self, draft: &mut Draft<'_>, mode: u16) -> Result<(), ProvisionError> {
+    fn write(self, draft: &mut Draft<'_>, mode: u16) -> Result<()> {
         let mut text = self.lines.join("\n");
         text.push('\n');
         draft.edited(self.path, text, mode)
@@ -133,7 +133,7 @@ impl Table {
 
 /// Returns the groups of the spec that the image has and that the user may be in, and `docker` when
 /// requested.
-pub(super) fn groups(root: &dyn FileTree, cluster: &Cluster) -> Result<Vec<String>, ProvisionError> {
+pub(super) fn groups(root: &dyn FileTree, cluster: &Cluster) -> Result<Vec<String>> {
     let user = &cluster.user;
     let known = Table::needed(root, "/etc/group")?;
     let joins = docker::user_joins(cluster);
@@ -150,7 +150,7 @@ pub(super) fn groups(root: &dyn FileTree, cluster: &Cluster) -> Result<Vec<Strin
 }
 
 /// Adds the account, its home and its rights to the draft.
-pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+pub(super) fn account(draft: &mut Draft<'_>) -> Result<()> {
     let root = draft.ctx.root;
     let user = &draft.ctx.cluster.user;
     refuse_separators(user)?;
@@ -203,7 +203,7 @@ pub(super) fn account(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
 }
 
 /// Returns the first login shell that the image has; bash when it has none.
-fn login_shell(root: &dyn FileTree) -> Result<&'static str, ProvisionError> {
+fn login_shell(root: &dyn FileTree) -> Result<&'static str> {
     const SHELLS: [&str; 4] = ["/bin/bash", "/usr/bin/bash", "/bin/sh", "/usr/bin/sh"];
     Ok(first(root, &SHELLS)?.unwrap_or(SHELLS[0]))
 }
@@ -211,7 +211,7 @@ fn login_shell(root: &dyn FileTree) -> Result<&'static str, ProvisionError> {
 /// Returns whether this shell gives a login. Raspberry Pi OS Trixie gives `pi` a shell that
 /// refuses, and cloud-init does not change the shell of an existing account. An empty field means
 /// `/bin/sh` (passwd(5)).
-fn gives_a_login(root: &dyn FileTree, shell: &str) -> Result<bool, ProvisionError> {
+fn gives_a_login(root: &dyn FileTree, shell: &str) -> Result<bool> {
     const NONE: [&str; 6] = ["nologin", "false", "true", "sync", "halt", "shutdown"];
     let name = shell.rsplit('/').next().unwrap_or_default();
     Ok(shell.starts_with('/') && !NONE.contains(&name) && exists(root, shell)?)
@@ -219,7 +219,7 @@ fn gives_a_login(root: &dyn FileTree, shell: &str) -> Result<bool, ProvisionErro
 
 /// When the user is not `pi`, removes the keys of the `pi` of a Raspberry Pi OS, so that its
 /// earlier owner has no access; [`shadow`] removes its password.
-fn forget_pi(draft: &mut Draft<'_>, passwd: &Table, user: &User) -> Result<(), ProvisionError> {
+fn forget_pi(draft: &mut Draft<'_>, passwd: &Table, user: &User) -> Result<()> {
     let home = match passwd.row(PI) {
         Some(row) if draft.ctx.os.raspberry_pi_os && user.name != PI => row.get(5).cloned().unwrap_or_default(),
         _ => return Ok(()),
@@ -234,29 +234,28 @@ fn forget_pi(draft: &mut Draft<'_>, passwd: &Table, user: &User) -> Result<(), P
 
 /// The spec already checks all of this. A colon here would make another account, so it is checked
 /// again where it matters.
-fn refuse_separators(user: &User) -> Result<(), ProvisionError> {
+fn refuse_separators(user: &User) -> Result<()> {
     let hash = user.password_hash.as_ref().map_or("", |hash| hash.reveal());
     let bad = |text: &str| text.contains(':') || text.chars().any(|c| c.is_control());
     if bad(&user.name) || user.name.contains(['/', ',']) || user.name.is_empty() || bad(hash) {
-        return Err(ProvisionError::Image {
-            path: "/etc/passwd".to_owned(),
-            why: "the user's name or password hash has a separator or control character; correct [user] in kraken.toml"
-                .to_owned(),
-        });
+        return Err(error::image(
+            "/etc/passwd",
+            "the user's name or password hash has a separator or control character; correct [user] in kraken.toml",
+        ));
     }
     Ok(())
 }
 
 /// Returns the ids of the account, or the first number from 1000 that is free as user and as group.
-fn ids(passwd: &Table, group: &Table, name: &str) -> Result<Owner, ProvisionError> {
+fn ids(passwd: &Table, group: &Table, name: &str) -> Result<Owner> {
     if let Some(row) = passwd.row(name) {
         let uid = passwd.number(&row, 2)?;
         if !PEOPLE.contains(&uid) {
             // The "home" of a system account may be /usr/sbin.
-            return Err(ProvisionError::Image {
-                path: passwd.path.to_owned(),
-                why: format!("`{name}` is an account of the system there; choose another [user] name"),
-            });
+            return Err(error::image(
+                passwd.path,
+                &format!("`{name}` is an account of the system there; choose another [user] name"),
+            ));
         }
         let gid = passwd.number(&row, 3)?;
         return Ok(Owner { uid, gid });
@@ -270,32 +269,33 @@ fn ids(passwd: &Table, group: &Table, name: &str) -> Result<Owner, ProvisionErro
     if let Some(gid) = own_group.filter(|gid| !PEOPLE.contains(gid)) {
         // The account would have the rights of the system group, such as those of `kvm` on its
         // devices.
-        return Err(ProvisionError::Image {
-            path: group.path.to_owned(),
-            why: format!(
+        return Err(error::image(
+            group.path,
+            &format!(
                 "`{name}` is a group of the system there ({gid}), and an account of that name would be in it; choose another [user] name"
             ),
-        });
+        ));
     }
     let free = |id: &u32| !users.contains(id) && (own_group.is_some() || !groups.contains(id));
-    let uid = PEOPLE.clone().find(free).ok_or_else(|| ProvisionError::Image {
-        path: passwd.path.to_owned(),
-        why: "no user id from 1000 to 59999 is free; use a cleaner base image".to_owned(),
+    let uid = PEOPLE.clone().find(free).ok_or_else(|| {
+        error::image(
+            passwd.path,
+            "no user id from 1000 to 59999 is free; use a cleaner base image",
+        )
     })?;
     let gid = own_group.unwrap_or(uid);
     Ok(Owner { uid, gid })
 }
 
 /// Returns the number that groupadd(8) would give to a new system group: the highest free one.
-fn system_group(group: &Table) -> Result<u32, ProvisionError> {
+fn system_group(group: &Table) -> Result<u32> {
     let taken = group.numbers(2);
-    SYSTEM
-        .rev()
-        .find(|gid| !taken.contains(gid))
-        .ok_or_else(|| ProvisionError::Image {
-            path: group.path.to_owned(),
-            why: "no group id from 100 to 999 is free; use a cleaner base image".to_owned(),
-        })
+    SYSTEM.rev().find(|gid| !taken.contains(gid)).ok_or_else(|| {
+        error::image(
+            group.path,
+            "no group id from 100 to 999 is free; use a cleaner base image",
+        )
+    })
 }
 
 /// Returns the home of the account, else the default.
@@ -309,7 +309,7 @@ fn home_of(passwd: &Table, name: &str) -> String {
 
 /// Sets the password: the given hash, or one that never matches. That is `*`, not `!`: sshd without
 /// PAM refuses an account with `!` even with a key (openssh, `LOCKED_PASSWD_PREFIX`).
-fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
+fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<()> {
     let mut shadow = Table::needed(draft.ctx.root, "/etc/shadow")?;
     let today = (draft.ctx.clock_floor / 86_400).max(1).to_string();
     let fresh = [&user.name, "*", &today, "0", "99999", "7", "", "", ""].map(str::to_owned);
@@ -342,7 +342,7 @@ fn shadow(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
 }
 
 /// Adds a range of ids for the user's containers, after all existing ranges (subuid(5)).
-fn subordinate_ids(draft: &mut Draft<'_>, path: &'static str, name: &str) -> Result<(), ProvisionError> {
+fn subordinate_ids(draft: &mut Draft<'_>, path: &'static str, name: &str) -> Result<()> {
     let Some(mut table) = Table::read(draft.ctx.root, path)? else {
         return Ok(());
     };

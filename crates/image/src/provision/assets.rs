@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, DirEntry, include_dir};
 use sha2::{Digest, Sha256};
 
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Error, Kind, Result, Sha256Hash};
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use kraken_spec::Role;
 
-use super::ProvisionError;
-use super::fat_names;
 use super::render::Renderer;
+use super::{error, fat_names};
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../templates");
 static OVERLAYS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../overlays");
@@ -72,8 +71,8 @@ impl Assets {
     /// Loads the built-in templates and overlays only.
     ///
     /// # Errors
-    /// [`ProvisionError`] when they are broken, which a test excludes.
-    pub fn embedded() -> Result<Self, ProvisionError> {
+    /// When they are broken, which a test excludes.
+    pub fn embedded() -> Result<Self> {
         Self::load(None, None)
     }
 
@@ -87,8 +86,8 @@ impl Assets {
     /// nor link, is an error.
     ///
     /// # Errors
-    /// [`ProvisionError`], with the name of the file and what to do.
-    pub fn load(folder: Option<&Path>, overlay: Option<&Path>) -> Result<Self, ProvisionError> {
+    /// [`Kind::Usage`], with the name of the file and what to do; otherwise when a file cannot be read.
+    pub fn load(folder: Option<&Path>, overlay: Option<&Path>) -> Result<Self> {
         let mut templates: BTreeMap<String, String> = TEMPLATES
             .files()
             .filter_map(|file| {
@@ -99,7 +98,7 @@ impl Assets {
         if let Some(folder) = folder {
             override_templates(&mut templates, &folder.join("templates"))?;
         }
-        let part = |name: &str| -> Result<Items, ProvisionError> {
+        let part = |name: &str| -> Result<Items> {
             let mut items = Items::new();
             if let Some(dir) = OVERLAYS.get_dir(name) {
                 embedded_items(dir, name, &mut items)?;
@@ -131,7 +130,7 @@ impl Assets {
 
     /// Refuses files that would replace one another on the boot volume of a node, whichever
     /// overlays they come from.
-    fn refuse_names_that_are_one(&self) -> Result<(), ProvisionError> {
+    fn refuse_names_that_are_one(&self) -> Result<()> {
         for role in [&self.manager, &self.worker] {
             let names = [&self.common, role, &self.user].into_iter().flatten();
             let on_boot = names.filter(|((volume, _), _)| *volume == Volume::Boot);
@@ -140,7 +139,7 @@ impl Assets {
                 is_file: !matches!(item, Item::Directory),
             }));
             if let Some([one, other]) = clash {
-                return Err(ProvisionError::SameOnFat { one, other });
+                return Err(same_on_fat(&one, &other));
             }
         }
         Ok(())
@@ -199,22 +198,30 @@ impl Assets {
     }
 }
 
-fn unreadable(path: &Path, source: std::io::Error) -> ProvisionError {
-    ProvisionError::Folder {
-        path: path.to_owned(),
-        source,
-    }
+/// Two names are the same on the boot volume of a node: a file that kraken-flash itself writes, or
+/// files of an overlay.
+fn same_on_fat(one: &str, other: &str) -> Error {
+    let text = format!(
+        "reading the overlays: boot{one} and boot{other} are one file on the boot volume, which is FAT and knows no case; \
+         rename one of them, or spell both alike"
+    );
+    Error::new(Kind::Usage, text)
 }
 
-fn refused(path: &Path, why: &str) -> ProvisionError {
-    ProvisionError::Overlay {
-        path: path.to_owned(),
-        why: why.to_owned(),
-    }
+fn unreadable(path: &Path, source: std::io::Error) -> Error {
+    let text = format!(
+        "reading {}: {source}; make it readable, or move it away",
+        path.display()
+    );
+    Error::of(source).context(text)
+}
+
+fn refused(path: &Path, why: &str) -> Error {
+    Error::new(Kind::Usage, format!("reading the overlay {}: {why}", path.display()))
 }
 
 /// Returns the entries of a folder, sorted by name; empty when the folder does not exist.
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, ProvisionError> {
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let reader = match fs::read_dir(folder) {
         Ok(reader) => reader,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -240,7 +247,7 @@ const RENAMED: [(&str, &str); 3] = [
     ("kraken-light", "kraken-led"),
 ];
 
-fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -> Result<(), ProvisionError> {
+fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -> Result<()> {
     for (name, path) in entries(folder)? {
         if name.starts_with('.') || name.ends_with('~') {
             continue; // an editor's or a version control's own
@@ -252,10 +259,14 @@ fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -
                     &format!("this template is called `{now}` now: rename the file"),
                 ));
             }
-            return Err(ProvisionError::UnknownTemplate {
-                path,
-                known: Assets::template_names().join(", "),
-            });
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "reading {}: there is no template of that name; the templates are: {}",
+                    path.display(),
+                    Assets::template_names().join(", ")
+                ),
+            ));
         };
         let size = fs::metadata(&path).map_err(|error| unreadable(&path, error))?.len();
         if size > MAX_TEMPLATE {
@@ -266,7 +277,7 @@ fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -
     Ok(())
 }
 
-fn refuse_unknown_parts(folder: &Path) -> Result<(), ProvisionError> {
+fn refuse_unknown_parts(folder: &Path) -> Result<()> {
     for (name, path) in entries(folder)? {
         // A note beside the folders (a README) is not used and does no harm; a folder of another
         // name is a mistake.
@@ -280,7 +291,7 @@ fn refuse_unknown_parts(folder: &Path) -> Result<(), ProvisionError> {
     Ok(())
 }
 
-fn embedded_items(dir: &Dir<'_>, part: &str, items: &mut Items) -> Result<(), ProvisionError> {
+fn embedded_items(dir: &Dir<'_>, part: &str, items: &mut Items) -> Result<()> {
     for entry in dir.entries() {
         match entry {
             DirEntry::Dir(dir) => embedded_items(dir, part, items)?,
@@ -297,7 +308,7 @@ fn embedded_items(dir: &Dir<'_>, part: &str, items: &mut Items) -> Result<(), Pr
                             bytes: bytes.into(),
                             mode,
                         };
-                        items.insert((volume, EntryPath::new(inside)?), item);
+                        items.insert((volume, EntryPath::new(inside).map_err(error::bad_path)?), item);
                     }
                 }
             }
@@ -307,7 +318,7 @@ fn embedded_items(dir: &Dir<'_>, part: &str, items: &mut Items) -> Result<(), Pr
 }
 
 /// Reads everything under `folder/boot` and `folder/root`.
-fn folder_items(folder: &Path, items: &mut Items) -> Result<(), ProvisionError> {
+fn folder_items(folder: &Path, items: &mut Items) -> Result<()> {
     for (name, path) in entries(folder)? {
         let volume = match name.as_str() {
             "boot" => Volume::Boot,
@@ -331,7 +342,7 @@ fn folder_items(folder: &Path, items: &mut Items) -> Result<(), ProvisionError> 
     Ok(())
 }
 
-fn walk(folder: &Path, inside: &str, volume: Volume, depth: usize, items: &mut Items) -> Result<(), ProvisionError> {
+fn walk(folder: &Path, inside: &str, volume: Volume, depth: usize, items: &mut Items) -> Result<()> {
     for (name, path) in entries(folder)? {
         if depth == 0 || items.len() >= MAX_FILES {
             return Err(refused(
@@ -363,16 +374,16 @@ fn walk(folder: &Path, inside: &str, volume: Volume, depth: usize, items: &mut I
         if meta.is_dir() {
             walk(&path, &place, volume, depth - 1, items)?;
             if entries(&path)?.is_empty() {
-                items.insert((volume, EntryPath::new(&place)?), item);
+                items.insert((volume, EntryPath::new(&place).map_err(error::bad_path)?), item);
             }
         } else {
-            items.insert((volume, EntryPath::new(&place)?), item);
+            items.insert((volume, EntryPath::new(&place).map_err(error::bad_path)?), item);
         }
     }
     Ok(())
 }
 
-fn read_file(path: &Path, meta: &fs::Metadata) -> Result<Item, ProvisionError> {
+fn read_file(path: &Path, meta: &fs::Metadata) -> Result<Item> {
     if meta.len() > MAX_FILE {
         return Err(refused(path, "it is larger than 256 MiB; fetch it on the node instead"));
     }

@@ -4,19 +4,21 @@
 use serde_json::json;
 
 use kraken_disk::FileTree;
+use kraken_foundation::{Context as _, Result};
 use kraken_overlay::{Entry, Overlay};
 
 use super::assets::Part;
+use super::error;
 use super::image::{BEGIN, Draft, END, exists, first, text, without_block};
 use super::network::enable;
-use super::{Assets, Context, ProvisionError, accounts, docker, keyboard, locale, network, packages, status, swarm};
+use super::{Assets, Context, accounts, docker, keyboard, locale, network, packages, status, swarm};
 
 /// Returns what all nodes share; it goes into the golden image. It is the same for the same inputs,
 /// also over an image that already has it.
 ///
 /// # Errors
-/// [`ProvisionError`] when the image lacks what the cluster needs, or a template is broken.
-pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionError> {
+/// When the image lacks what the cluster needs, or a template is broken.
+pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay> {
     let mut draft = Draft::new(ctx);
     accounts::account(&mut draft)?;
     hosts(&mut draft, assets)?;
@@ -49,13 +51,13 @@ pub fn common(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionEr
 
 /// Starts the SSH server on the first boot, whether or not anything else works; its host keys are
 /// made just before.
-fn ssh_server(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+fn ssh_server(draft: &mut Draft<'_>) -> Result<()> {
     let units = ["/usr/lib/systemd/system/ssh.service", "/lib/systemd/system/ssh.service"];
     let Some(unit) = first(draft.ctx.root, &units)? else {
-        return Err(ProvisionError::Missing {
-            what: "SSH server (no ssh.service)".to_owned(),
-            help: "use a base with the package openssh-server: without it no user could log in",
-        });
+        return Err(error::missing(
+            "SSH server (no ssh.service)",
+            "use a base with the package openssh-server: without it no user could log in",
+        ));
     };
     enable(draft, "ssh.service", "multi-user.target")?;
     draft.link("/etc/systemd/system/sshd.service", unit)?;
@@ -66,7 +68,7 @@ fn ssh_server(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
 /// Allows passwords on the console only: sshd accepts keys alone, whatever the base. In
 /// sshd_config(5) the first value wins, so cloud-init's own file (50, from `ssh_pwauth`) and that
 /// of an overlay take precedence. A server before 8.2 does not have this folder.
-fn no_passwords(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+fn no_passwords(draft: &mut Draft<'_>) -> Result<()> {
     const MAIN: &str = "/etc/ssh/sshd_config";
     const RULE: &str = "PasswordAuthentication no\nKbdInteractiveAuthentication no\n";
     let main = text(draft.ctx.root, MAIN)?.map(|main| without_block(&main));
@@ -91,7 +93,7 @@ fn no_passwords(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
 /// Lists every node of the cluster in /etc/hosts. The image's `127.0.1.1` line is removed: a
 /// machine with a permanent address has that in its place (Debian Reference, §5.1.1), and a node
 /// must not report itself to its own containers as 127.0.1.1.
-fn hosts(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+fn hosts(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     let cluster = draft.ctx.cluster;
     let values = json!({
         "cluster": cluster.name,
@@ -115,7 +117,7 @@ fn hosts(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
 /// A Pi has no clock that runs without power. systemd never lets the clock start before the mtime
 /// of these files (systemd(1), `/usr/lib/clock-epoch`; systemd-timesyncd.service(8));
 /// fake-hwclock(8) reads the text of its own file.
-fn clock_floor(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+fn clock_floor(draft: &mut Draft<'_>) -> Result<()> {
     let floor = draft.ctx.clock_floor;
     draft.file("/usr/lib/clock-epoch", "", 0o644)?;
     let owner = text(draft.ctx.root, "/etc/passwd")?.and_then(|passwd| {
@@ -128,9 +130,11 @@ fn clock_floor(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     draft.root("/var/lib/systemd/timesync/clock", clock)?;
     let programs = ["/usr/sbin/fake-hwclock", "/sbin/fake-hwclock"];
     if first(draft.ctx.root, &programs)?.is_some() {
-        let time = jiff::Timestamp::from_second(floor).map_err(|_| ProvisionError::Image {
-            path: "/etc/fake-hwclock.data".to_owned(),
-            why: "the clock floor is not a valid time; correct [system] clock-floor".to_owned(),
+        let time = jiff::Timestamp::from_second(floor).map_err(|_| {
+            error::image(
+                "/etc/fake-hwclock.data",
+                "the clock floor is not a valid time; correct [system] clock-floor",
+            )
         })?;
         draft.file(
             "/etc/fake-hwclock.data",
@@ -141,7 +145,7 @@ fn clock_floor(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     Ok(())
 }
 
-fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+fn time_zone(draft: &mut Draft<'_>) -> Result<()> {
     let zone = &draft.ctx.cluster.system.timezone;
     let place = format!("/usr/share/zoneinfo/{zone}");
     // Without a file of that name the C library uses UTC.
@@ -155,10 +159,7 @@ fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
             }
             false => "use a base with the package tzdata, or put \"tzdata\" into `packages` in [system]",
         };
-        return Err(ProvisionError::Missing {
-            what: format!("time zone {zone:?}"),
-            help,
-        });
+        return Err(error::missing(&format!("time zone {zone:?}"), help));
     }
     draft.link("/etc/localtime", &place)?;
     draft.file("/etc/timezone", format!("{zone}\n"), 0o644)
@@ -169,7 +170,7 @@ fn time_zone(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
 /// only where a unit of the image waits for a first boot (Raspberry Pi OS from Trixie on then grows
 /// its root file system): on a first boot systemd enables all units that no preset forbids, and
 /// Bookworm and older have no presets.
-fn machine_id(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+fn machine_id(draft: &mut Draft<'_>) -> Result<()> {
     const PATH: &str = "/etc/machine-id";
     const FIRST_BOOT: &str = "uninitialized";
     let Some(id) = text(draft.ctx.root, PATH)? else {
@@ -183,14 +184,17 @@ fn machine_id(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
 }
 
 /// Returns whether a unit that is not systemd's own runs on a first boot only.
-fn waits_for_first_boot(root: &dyn FileTree) -> Result<bool, ProvisionError> {
+fn waits_for_first_boot(root: &dyn FileTree) -> Result<bool> {
     const UNIT_BYTES: u64 = 1 << 20;
     for folder in ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"] {
-        for name in root.list(folder)? {
+        for name in root.list(folder).context(|| error::READING)? {
             if !name.ends_with(".service") || name.starts_with("systemd-") {
                 continue;
             }
-            let unit = root.read(&format!("{folder}/{name}"), UNIT_BYTES)?.unwrap_or_default();
+            let unit = root
+                .read(&format!("{folder}/{name}"), UNIT_BYTES)
+                .context(|| error::READING)?
+                .unwrap_or_default();
             let waits = String::from_utf8_lossy(&unit).lines().any(|line| {
                 line.trim()
                     .strip_prefix("ConditionFirstBoot=")
@@ -205,16 +209,16 @@ fn waits_for_first_boot(root: &dyn FileTree) -> Result<bool, ProvisionError> {
 }
 
 /// Installs packages on the first boot on an image without cloud-init, which otherwise does it.
-fn packages_on_first_boot(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+fn packages_on_first_boot(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     let packages = &draft.ctx.cluster.system.packages_on_first_boot;
     if packages.is_empty() {
         return Ok(());
     }
     if let Some(bad) = packages.iter().find(|name| !is_package_name(name)) {
-        return Err(ProvisionError::Missing {
-            what: format!("package {bad:?}, which is no package name"),
-            help: "correct [system] packages-on-first-boot",
-        });
+        return Err(error::missing(
+            &format!("package {bad:?}, which is no package name"),
+            "correct [system] packages-on-first-boot",
+        ));
     }
     let values = json!({"packages": packages});
     let script = assets.renderer.text("kraken-packages", &values)?;
@@ -236,7 +240,7 @@ fn is_package_name(name: &str) -> bool {
 /// Keeps Raspberry Pi OS from asking for a user name on its screen. This does what `cancel-rename`
 /// of userconf-pi does, and masks the units, since a first boot may enable services again.
 /// `userconf.txt` would do it too, but would put the password's hash on the FAT volume.
-fn no_wizard(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+fn no_wizard(draft: &mut Draft<'_>) -> Result<()> {
     draft.link("/etc/systemd/system/userconfig.service", "/dev/null")?;
     for leftover in [
         "/etc/systemd/system/multi-user.target.wants/userconfig.service",

@@ -3,9 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Assets;
+use super::error;
 use super::image::Draft;
-use super::{Assets, ProvisionError};
 use crate::packages::PackagesRecord;
+use kraken_foundation::{Context as _, Error, Result};
 use kraken_spec::daemon::{self, Around, Version};
 use kraken_spec::{Cluster, DockerSource, LocalPool, SwarmMode};
 
@@ -14,7 +16,7 @@ const DAEMON: &str = "daemon.json";
 const POOLS: &str = "default-address-pools";
 
 /// Writes `/etc/docker/daemon.json` when Docker is baked in.
-pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     let docker = &draft.ctx.cluster.docker;
     if docker.source == DockerSource::None {
         return Ok(());
@@ -30,7 +32,7 @@ pub(super) fn docker(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
 
 /// Returns the options of every node's dockerd: the template, then [docker.daemon], then the chosen
 /// address pools.
-fn options(cluster: &Cluster, assets: &Assets) -> Result<Map<String, Value>, ProvisionError> {
+fn options(cluster: &Cluster, assets: &Assets) -> Result<Map<String, Value>> {
     let rendered = assets.renderer.text(DAEMON, &json!({"cluster": cluster.name}))?;
     let mut options: Map<String, Value> =
         serde_json::from_str(&rendered).map_err(|error| template(format!("it is not a JSON object ({error})")))?;
@@ -41,7 +43,7 @@ fn options(cluster: &Cluster, assets: &Assets) -> Result<Map<String, Value>, Pro
 
 /// Returns why images with a dockerd of this version cannot be made with these options, each reason
 /// worded as when making them; empty when they can, or when no Docker is requested.
-pub fn docker_refuses(cluster: &Cluster, assets: &Assets, version: Version) -> Vec<ProvisionError> {
+pub fn docker_refuses(cluster: &Cluster, assets: &Assets, version: Version) -> Vec<Error> {
     if cluster.docker.source == DockerSource::None {
         return Vec::new();
     }
@@ -51,11 +53,8 @@ pub fn docker_refuses(cluster: &Cluster, assets: &Assets, version: Version) -> V
     }
 }
 
-fn template(why: String) -> ProvisionError {
-    ProvisionError::Template {
-        template: DAEMON.to_owned(),
-        why,
-    }
+fn template(why: String) -> Error {
+    error::template(DAEMON, &why)
 }
 
 /// Adds the address pools that were chosen for local networks, unless the options already have
@@ -73,14 +72,14 @@ fn lay_pools(options: &mut Map<String, Value>, pools: &[LocalPool]) {
 /// Returns the options with which a dockerd of this version would not start. kraken.toml's own
 /// options were checked when it was read; here they are checked together with the template, which
 /// may be the user's, and with the version.
-fn refusals(cluster: &Cluster, options: &Map<String, Value>, version: Option<Version>) -> Vec<ProvisionError> {
+fn refusals(cluster: &Cluster, options: &Map<String, Value>, version: Option<Version>) -> Vec<Error> {
     let swarm = cluster.swarm.mode != SwarmMode::None;
     let around = Around {
         swarm,
         version,
         log_driver: None,
     };
-    let mut refused: Vec<ProvisionError> = daemon::faults(options, &around)
+    let mut refused: Vec<Error> = daemon::faults(options, &around)
         .into_iter()
         .map(|fault| {
             template(format!(
@@ -99,8 +98,8 @@ fn refusals(cluster: &Cluster, options: &Map<String, Value>, version: Option<Ver
 }
 
 /// Returns the version of the dockerd that is baked in, if the image has a record of its packages.
-fn version(draft: &Draft<'_>) -> Result<Option<Version>, ProvisionError> {
-    let record = PackagesRecord::read(draft.ctx.root)?;
+fn version(draft: &Draft<'_>) -> Result<Option<Version>> {
+    let record = PackagesRecord::read(draft.ctx.root).context(|| error::READING)?;
     let engine = record
         .iter()
         .flat_map(|record| &record.packages)

@@ -2,11 +2,13 @@
 //! initramfs, from its own files under `/etc/default`. This module puts our settings there, so that
 //! a node stays the same after its first upgrade.
 
+use kraken_foundation::Result;
 use kraken_overlay::{Entry, EntryPath, Kind, Overlay, Volume};
 
 use super::assets::Part;
+use super::error;
 use super::image::{BEGIN, END, exists, text, without_block};
-use super::{Assets, Context, ProvisionError};
+use super::{Assets, Context};
 
 const HOOK: &str = "/etc/kernel/postinst.d/z50-raspi-firmware";
 /// A shell script that the hook reads; our block is at its end.
@@ -30,14 +32,14 @@ const OF_HOOK_CONFIG: [&str; 6] = [
 
 /// Adds the files when the image has that hook. (Raspberry Pi OS has a package of the same name
 /// that leaves both files alone.)
-pub(super) fn settings(ctx: &Context<'_>, assets: &Assets, overlay: &mut Overlay) -> Result<(), ProvisionError> {
+pub(super) fn settings(ctx: &Context<'_>, assets: &Assets, overlay: &mut Overlay) -> Result<()> {
     let knows_files = text(ctx.root, HOOK)?.is_some_and(|hook| hook.contains("raspi-extra-cmdline"));
     if !knows_files || !exists(ctx.root, "/usr/lib/raspi-firmware")? {
         return Ok(());
     }
     let shared = [Part::Common, Part::User].map(|part| assets.part(part, ctx.clock_floor));
-    let boot_text = |path: &str| -> Result<String, ProvisionError> {
-        let place = EntryPath::new(path)?;
+    let boot_text = |path: &str| -> Result<String> {
+        let place = EntryPath::new(path).map_err(error::bad_path)?;
         let of = |overlay: &Overlay| match overlay.get(Volume::Boot, &place).map(|entry| &entry.kind) {
             Some(Kind::File(bytes)) => bytes
                 .read()
@@ -61,7 +63,7 @@ pub(super) fn settings(ctx: &Context<'_>, assets: &Assets, overlay: &mut Overlay
     ];
     for (path, text) in files {
         let entry = Entry::file(text.into_bytes(), 0o644, ctx.clock_floor);
-        overlay.insert(Volume::Root, EntryPath::new(path)?, entry);
+        overlay.insert(Volume::Root, EntryPath::new(path).map_err(error::bad_path)?, entry);
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! The user's home: where it may be, and its contents.
 
 use kraken_disk::{FileTree, NodeType, real_path};
+use kraken_foundation::{Context as _, Result};
 use kraken_overlay::Entry;
 use kraken_spec::User;
 
-use super::ProvisionError;
+use super::error;
 use super::image::Draft;
 
 /// How deep and how large `/etc/skel` may be.
@@ -39,16 +40,16 @@ pub(super) fn is_home(path: &str) -> bool {
 }
 
 /// Returns the real path of a home, which may be a symbolic link.
-pub(super) fn home_place(root: &dyn FileTree, home: &str) -> Result<String, ProvisionError> {
-    let place = real_path(root, home)?;
+pub(super) fn home_place(root: &dyn FileTree, home: &str) -> Result<String> {
+    let place = real_path(root, home).context(|| error::READING)?;
     match is_home(&place) {
         true => Ok(place),
-        false => Err(ProvisionError::Image {
-            path: home.to_owned(),
-            why: format!(
+        false => Err(error::image(
+            home,
+            &format!(
                 "it leads to {place}, which cannot be a user's home; correct the base image, or choose another [user] name"
             ),
-        }),
+        )),
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) struct Owner {
 
 /// Makes the home: the files of `/etc/skel` (an existing file stays as it is), and the authorised
 /// keys.
-pub(super) fn home_folder(draft: &mut Draft<'_>, user: &User, home: &str, owner: Owner) -> Result<(), ProvisionError> {
+pub(super) fn home_folder(draft: &mut Draft<'_>, user: &User, home: &str, owner: Owner) -> Result<()> {
     let Owner { uid, gid } = owner;
     let time = draft.ctx.clock_floor;
     let folder = |mode| Entry::directory(mode, time).owned_by(uid, gid);
@@ -71,10 +72,7 @@ pub(super) fn home_folder(draft: &mut Draft<'_>, user: &User, home: &str, owner:
     let mut keys = String::new();
     for key in &user.ssh_keys {
         if key.chars().any(char::is_control) {
-            return Err(ProvisionError::Control {
-                template: "authorized_keys".to_owned(),
-                value: "user.ssh-keys".to_owned(),
-            });
+            return Err(error::control("authorized_keys", "user.ssh-keys"));
         }
         keys.push_str(key.trim());
         keys.push('\n');
@@ -94,24 +92,26 @@ fn copy_skel(
     owner: Owner,
     depth: usize,
     budget: &mut usize,
-) -> Result<(), ProvisionError> {
+) -> Result<()> {
     let root = draft.ctx.root;
-    for name in root.list(from)? {
+    for name in root.list(from).context(|| error::READING)? {
         let (source, target) = (format!("{from}/{name}"), format!("{to}/{name}"));
         *budget = budget.saturating_sub(1);
         if depth == 0 || *budget == 0 {
-            return Err(ProvisionError::Image {
-                path: from.to_owned(),
-                why: "it has too many files or folders to be a skeleton; correct the base image".to_owned(),
-            });
+            return Err(error::image(
+                from,
+                "it has too many files or folders to be a skeleton; correct the base image",
+            ));
         }
         // A file that the image already has in the home stays; otherwise the skeleton's is copied.
-        let kept = if root.metadata(&target)?.is_some() {
+        let kept = if root.metadata(&target).context(|| error::READING)?.is_some() {
             &target
         } else {
             &source
         };
-        let Some(meta) = root.metadata(kept)? else { continue };
+        let Some(meta) = root.metadata(kept).context(|| error::READING)? else {
+            continue;
+        };
         let time = draft.ctx.clock_floor;
         let entry = match meta.node {
             NodeType::Directory => Entry::directory(meta.mode, time),
@@ -119,9 +119,16 @@ fn copy_skel(
                 // A skeleton is a handful of small texts. Sparse files and hard links could make it
                 // huge at no cost to the image.
                 *budget = budget.saturating_sub(usize::try_from(meta.size).unwrap_or(usize::MAX) / SKEL_BYTES_A_FILE);
-                Entry::file(root.read(kept, 4 << 20)?.unwrap_or_default(), meta.mode, time)
+                Entry::file(
+                    root.read(kept, 4 << 20).context(|| error::READING)?.unwrap_or_default(),
+                    meta.mode,
+                    time,
+                )
             }
-            NodeType::Symlink => Entry::symlink(root.read_link(kept)?.unwrap_or_default(), time),
+            NodeType::Symlink => Entry::symlink(
+                root.read_link(kept).context(|| error::READING)?.unwrap_or_default(),
+                time,
+            ),
             NodeType::Other => continue,
         };
         draft.root(&target, entry.owned_by(owner.uid, owner.gid))?;

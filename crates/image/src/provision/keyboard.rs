@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::Assets;
+use super::error;
 use super::image::Draft;
-use super::{Assets, ProvisionError};
 use kraken_disk::{FileTree, real_path};
+use kraken_foundation::{Error, Kind, Result};
 use kraken_spec::{Cluster, KEYBOARDS_OF, is_listed_layout};
 
 /// The folder of the package.
@@ -26,7 +28,7 @@ const NEAR: usize = 8;
 const SHORTEST_WORD: usize = 3;
 
 /// Writes `/etc/default/keyboard`.
-pub(super) fn keyboard(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+pub(super) fn keyboard(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     let cluster = draft.ctx.cluster;
     if let Some(error) = keyboard_refuses(cluster, assets, draft.ctx.root) {
         return Err(error);
@@ -37,7 +39,7 @@ pub(super) fn keyboard(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Pro
 
 /// Returns why an image with this root volume cannot have the cluster's keyboard; `None` when it
 /// can. The image's own list decides if it has one, else this program's.
-pub fn keyboard_refuses(cluster: &Cluster, assets: &Assets, root: &dyn FileTree) -> Option<ProvisionError> {
+pub fn keyboard_refuses(cluster: &Cluster, assets: &Assets, root: &dyn FileTree) -> Option<Error> {
     // An overlay with files of the package may bring keyboards of the user.
     if assets.bring(XKB) {
         return None;
@@ -132,12 +134,12 @@ impl<'a> Known<'a> {
             }
     }
 
-    fn no_layout(&self, layout: &str) -> ProvisionError {
+    fn no_layout(&self, layout: &str) -> Error {
         if self.layouts.is_empty() {
-            return ProvisionError::Missing {
-                what: format!("keyboard layout {layout:?} (no list in {XKB}/rules, and none in {KEYBOARDS_OF})"),
-                help: "correct layout in [system.keyboard], or put \"xkb-data\" into `packages` in [system], whose own list then decides",
-            };
+            return error::missing(
+                &format!("keyboard layout {layout:?} (no list in {XKB}/rules, and none in {KEYBOARDS_OF})"),
+                "correct layout in [system.keyboard], or put \"xkb-data\" into `packages` in [system], whose own list then decides",
+            );
         }
         let wanted = layout.to_ascii_lowercase();
         // A user who writes a language or a country means the layout of exactly that name; layouts
@@ -153,20 +155,16 @@ impl<'a> Known<'a> {
         called.sort_by_key(|(_, words)| *words != wanted);
         let mut near: Vec<&str> = called.into_iter().map(|(name, _)| name).collect();
         near.extend(nearest(&wanted, self.layouts.keys().map(String::as_str)));
-        ProvisionError::Keyboard {
-            what: format!("layout {layout:?}"),
-            key: "layout",
-            near: shown(near),
-        }
+        no_keyboard(&format!("layout {layout:?}"), "layout", &shown(near))
     }
 
-    fn no_variant(&self, layout: &str, variant: &str) -> ProvisionError {
+    fn no_variant(&self, layout: &str, variant: &str) -> Error {
         let listed = self.variants.get(layout).into_iter().flatten().map(String::as_str);
-        ProvisionError::Keyboard {
-            what: format!("variant {variant:?} of the layout {layout:?}"),
-            key: "variant",
-            near: shown(nearest(&variant.to_ascii_lowercase(), listed)),
-        }
+        no_keyboard(
+            &format!("variant {variant:?} of the layout {layout:?}"),
+            "variant",
+            &shown(nearest(&variant.to_ascii_lowercase(), listed)),
+        )
     }
 }
 
@@ -211,4 +209,12 @@ fn shown(names: Vec<&str>) -> String {
         true => "none".to_owned(),
         false => once.join(", "),
     }
+}
+
+/// The image does not have the layout or variant `what`, which `key` of kraken.toml names.
+fn no_keyboard(what: &str, key: &str, near: &str) -> Error {
+    let text = format!(
+        "provisioning the image: its package xkb-data knows no keyboard {what}; correct {key} in [system.keyboard]; near ones are: {near}"
+    );
+    Error::new(Kind::NotFound, text)
 }

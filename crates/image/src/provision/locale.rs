@@ -6,9 +6,11 @@
 
 use serde_json::json;
 
+use super::Assets;
+use super::error;
 use super::image::{Draft, exists, first, text};
 use super::network::enable;
-use super::{Assets, ProvisionError};
+use kraken_foundation::{Error, Kind, Result};
 
 /// How many similar locales an error lists.
 const NEAR: usize = 8;
@@ -42,7 +44,7 @@ fn with_charset(source: &str, charset: &str) -> String {
 }
 
 /// Sets a locale that the image has. Any other is made by the node, if the image has its source.
-pub(super) fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+pub(super) fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     let locale = draft.ctx.cluster.system.locale.clone();
     let source = source(&locale);
     // The package locales-all has this file; the C library expects the charset in this spelling.
@@ -51,10 +53,10 @@ pub(super) fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
         return draft.edited("/etc/default/locale", format!("LANG={locale}\n"), 0o644);
     }
     if first(draft.ctx.root, &["/usr/sbin/locale-gen", "/sbin/locale-gen"])?.is_none() {
-        return Err(ProvisionError::Missing {
-            what: format!("means to make the locale {locale:?}"),
-            help: "set [system] locale to C.UTF-8, or use a base with the package locales",
-        });
+        return Err(error::missing(
+            &format!("means to make the locale {locale:?}"),
+            "set [system] locale to C.UTF-8, or use a base with the package locales",
+        ));
     }
     check_known(draft, &locale, &source)?;
     let service = assets
@@ -76,16 +78,14 @@ pub(super) fn locale(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
 
 /// Refuses a locale that the image has no source of: the node's locale-gen would fail on every
 /// boot.
-fn check_known(draft: &Draft<'_>, locale: &str, wanted: &str) -> Result<(), ProvisionError> {
+fn check_known(draft: &Draft<'_>, locale: &str, wanted: &str) -> Result<()> {
     let Some(list) = text(draft.ctx.root, SUPPORTED)? else {
         return match exists(draft.ctx.root, &format!("/usr/share/i18n/locales/{wanted}"))? {
             true => Ok(()),
-            false => Err(ProvisionError::Missing {
-                what: format!(
-                    "source of the locale {locale:?} (neither {SUPPORTED} nor /usr/share/i18n/locales/{wanted})"
-                ),
-                help: "correct [system] locale, set it to C.UTF-8, or use a base with the whole package locales",
-            }),
+            false => Err(error::missing(
+                &format!("source of the locale {locale:?} (neither {SUPPORTED} nor /usr/share/i18n/locales/{wanted})"),
+                "correct [system] locale, set it to C.UTF-8, or use a base with the whole package locales",
+            )),
         };
     };
     let known: Vec<String> = list
@@ -98,10 +98,13 @@ fn check_known(draft: &Draft<'_>, locale: &str, wanted: &str) -> Result<(), Prov
     if known.iter().any(|name| name == wanted) {
         return Ok(());
     }
-    Err(ProvisionError::Locale {
-        locale: locale.to_owned(),
-        near: near(wanted, &known),
-    })
+    Err(Error::new(
+        Kind::NotFound,
+        format!(
+            "provisioning the image: its package locales knows no {locale:?}; correct [system] locale; near ones are: {}",
+            near(wanted, &known)
+        ),
+    ))
 }
 
 /// Returns locales to suggest in place of one that does not exist: of its language, else of its

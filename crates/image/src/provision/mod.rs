@@ -33,7 +33,6 @@ pub use common::common;
 pub use context::Context;
 pub use covered::{covers, covers_swarm};
 pub use docker::docker_refuses;
-pub use error::ProvisionError;
 pub use keyboard::keyboard_refuses;
 pub use membership::{Membership, Rejoin};
 pub use node::node;

@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::base::NetworkStack;
+use kraken_foundation::Result;
 use kraken_spec::{InterfaceChoice, Node};
 
+use super::Assets;
+use super::error;
 use super::image::{BEGIN, Draft, END, exists, text, without_block};
-use super::{Assets, ProvisionError};
 
 /// The ports of the bond; the first is preferred while it has a link.
 const PORTS: [&str; 3] = ["gigabit0", "onboard0", "adapter0"];
@@ -36,7 +38,7 @@ fn interface(choice: InterfaceChoice) -> &'static str {
 /// On images with NetworkManager, a further port gets an address by DHCP, which is a way in when
 /// all else fails. With NetworkManager's own metrics (100 for Ethernet, 300 for a bond) the node
 /// would send through that port, with that address.
-pub(super) fn preferred(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+pub(super) fn preferred(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     match draft.ctx.os.network {
         NetworkStack::NetplanNetworkManager | NetworkStack::NetworkManager => {
             let values = json!({"interface": interface(draft.ctx.cluster.network.interface)});
@@ -77,20 +79,22 @@ fn renderer(stack: NetworkStack) -> Option<&'static str> {
 
 /// Writes the `.link` file that names the interface with the node's MAC address `lan0`, when the
 /// spec chooses by MAC.
-pub(super) fn link_by_mac(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -> Result<(), ProvisionError> {
+pub(super) fn link_by_mac(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -> Result<()> {
     if draft.ctx.cluster.network.interface != InterfaceChoice::Mac {
         return Ok(());
     }
-    let mac = node.mac.ok_or_else(|| ProvisionError::Missing {
-        what: format!("MAC address for node {}", node.number),
-        help: "give every [[node]] its mac, or choose another [network] interface",
+    let mac = node.mac.ok_or_else(|| {
+        error::missing(
+            &format!("MAC address for node {}", node.number),
+            "give every [[node]] its mac, or choose another [network] interface",
+        )
     })?;
     let file = assets.renderer.text("05-kraken-lan.link", &json!({"mac": mac}))?;
     draft.file("/etc/systemd/network/05-kraken-lan.link", file, 0o644)
 }
 
 /// Configures the network of an image without cloud-init, with files of its own network service.
-pub(super) fn without_cloud_init(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -> Result<(), ProvisionError> {
+pub(super) fn without_cloud_init(draft: &mut Draft<'_>, assets: &Assets, node: &Node) -> Result<()> {
     let values = values(draft, node);
     match draft.ctx.os.network {
         NetworkStack::NetplanNetworkManager | NetworkStack::NetworkManager => {
@@ -119,7 +123,7 @@ fn ports(values: &Value) -> Vec<String> {
 
 /// Writes keyfiles (nm-settings-keyfile(5)); NetworkManager reads them only when they belong to
 /// root and have mode 0600.
-fn network_manager(draft: &mut Draft<'_>, assets: &Assets, node: &Node, values: &Value) -> Result<(), ProvisionError> {
+fn network_manager(draft: &mut Draft<'_>, assets: &Assets, node: &Node, values: &Value) -> Result<()> {
     const FOLDER: &str = "/etc/NetworkManager/system-connections";
     let cluster = &draft.ctx.cluster.name;
     let uuid = |name: &str| json!({"uuid": uuid(&format!("{cluster}/{}/{name}", node.number))});
@@ -157,7 +161,7 @@ fn uuid(name: &str) -> String {
 }
 
 /// Writes files of systemd.network(5), enables networkd, and keeps dhcpcd off these interfaces.
-fn networkd(draft: &mut Draft<'_>, assets: &Assets, values: &Value) -> Result<(), ProvisionError> {
+fn networkd(draft: &mut Draft<'_>, assets: &Assets, values: &Value) -> Result<()> {
     const FOLDER: &str = "/etc/systemd/network";
     let interface = values["interface"].as_str().unwrap_or_default().to_owned();
     let mut taken = ports(values);
@@ -186,7 +190,7 @@ fn networkd(draft: &mut Draft<'_>, assets: &Assets, values: &Value) -> Result<()
 
 /// Puts a block at the top of dhcpcd.conf(5): further down, an `interface` line would apply it to
 /// that interface alone.
-fn dhcpcd_keeps_off(draft: &mut Draft<'_>, interfaces: &[String]) -> Result<(), ProvisionError> {
+fn dhcpcd_keeps_off(draft: &mut Draft<'_>, interfaces: &[String]) -> Result<()> {
     const PATH: &str = "/etc/dhcpcd.conf";
     let old = text(draft.ctx.root, PATH)?.unwrap_or_default();
     let block = format!(
@@ -197,7 +201,7 @@ fn dhcpcd_keeps_off(draft: &mut Draft<'_>, interfaces: &[String]) -> Result<(), 
 }
 
 /// Enables a unit as `systemctl enable` would: a link in the target's `.wants`.
-pub(super) fn enable(draft: &mut Draft<'_>, unit: &str, target: &str) -> Result<(), ProvisionError> {
+pub(super) fn enable(draft: &mut Draft<'_>, unit: &str, target: &str) -> Result<()> {
     let mut place = format!("/usr/lib/systemd/system/{unit}");
     let old_place = format!("/lib/systemd/system/{unit}");
     let own_place = format!("/etc/systemd/system/{unit}");

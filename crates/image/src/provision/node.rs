@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use kraken_foundation::Result;
 use kraken_overlay::Overlay;
 use kraken_spec::Node;
 
@@ -11,14 +12,14 @@ use super::assets::Part;
 use super::image::Draft;
 use super::membership::Membership;
 use super::record::NodeRecord;
-use super::{Assets, Context, ProvisionError, accounts, firmware, network, sudo, swarm};
+use super::{Assets, Context, accounts, firmware, network, sudo, swarm};
 
 /// Returns what belongs to one node; it goes into the patch. It is the same for the same inputs,
 /// also over an image that already has it.
 ///
 /// # Errors
-/// [`ProvisionError`] when the image lacks what the node needs, or a template is broken.
-pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay, ProvisionError> {
+/// When the image lacks what the node needs, or a template is broken.
+pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay> {
     let mut draft = Draft::new(ctx);
     draft.file("/etc/hostname", format!("{}\n", node.hostname), 0o644)?;
     network::link_by_mac(&mut draft, assets, node)?;
@@ -75,7 +76,7 @@ fn win(overlay: &mut Overlay, winner: &Overlay) {
 }
 
 /// Returns the values for the template `user-data`.
-fn user_data(ctx: &Context<'_>, node: &Node) -> Result<Value, ProvisionError> {
+fn user_data(ctx: &Context<'_>, node: &Node) -> Result<Value> {
     let (user, system) = (&ctx.cluster.user, &ctx.cluster.system);
     let domain = ctx.cluster.network.search.first();
     Ok(json!({

@@ -2,16 +2,17 @@
 
 use serde_json::json;
 
+use super::Assets;
 use super::image::{Draft, exists};
 use super::network::enable;
-use super::{Assets, ProvisionError};
 use crate::packages::{MARK, RECORD};
+use kraken_foundation::Result;
 use kraken_overlay::Entry;
 
 const UNIT: &str = "kraken-configure.service";
 
 /// Adds the unit and its script, if the image has packages baked in.
-pub(super) fn packages(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+pub(super) fn packages(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     if !exists(draft.ctx.root, RECORD)? {
         return Ok(());
     }

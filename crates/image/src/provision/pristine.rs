@@ -6,11 +6,13 @@ use serde_json::json;
 
 use crate::base::Place;
 use kraken_disk::{NodeType, real_path};
+use kraken_foundation::{Context as _, Result};
 use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 
+use super::error;
 use super::image::{Draft, exists, first, text};
 use super::network::enable;
-use super::{Assets, Context, ProvisionError};
+use super::{Assets, Context};
 
 /// How many files are removed from one folder, and how deep.
 const MOST_FILES: usize = 20_000;
@@ -28,17 +30,19 @@ const FIRSTBOOT_GROWS: &str = "/usr/share/initramfs-tools/scripts/local-premount
 /// Returns what is to be removed from a base, and put back into it.
 ///
 /// # Errors
-/// [`ProvisionError`] when there is too much of it, or the image is damaged.
-pub fn pristine(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, ProvisionError> {
+/// When there is too much of it, or the image is damaged.
+pub fn pristine(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay> {
     let mut draft = Draft::new(ctx);
     let lived = &ctx.os.lived;
     for leftover in &lived.leftovers {
         for place in &leftover.places {
             match place {
                 Place::BootFile(path) => {
-                    draft
-                        .overlay
-                        .insert(Volume::Boot, EntryPath::new(path)?, Entry::absent());
+                    draft.overlay.insert(
+                        Volume::Boot,
+                        EntryPath::new(path).map_err(error::bad_path)?,
+                        Entry::absent(),
+                    );
                 }
                 Place::File(path) => draft.root(path, Entry::absent())?,
                 Place::Tree(path) => empty(&mut draft, path, true)?,
@@ -68,18 +72,20 @@ pub fn pristine(ctx: &Context<'_>, assets: &Assets) -> Result<Overlay, Provision
 }
 
 /// Removes everything in a folder, or only its files and those below.
-fn empty(draft: &mut Draft<'_>, folder: &str, folders_too: bool) -> Result<(), ProvisionError> {
-    let too_much = |path: &str, why: &str| ProvisionError::Image {
-        path: path.to_owned(),
-        why: format!("{why}; empty the folder on the machine that the image is of, or use a fresh image"),
+fn empty(draft: &mut Draft<'_>, folder: &str, folders_too: bool) -> Result<()> {
+    let too_much = |path: &str, why: &str| {
+        error::image(
+            path,
+            &format!("{why}; empty the folder on the machine that the image is of, or use a fresh image"),
+        )
     };
     let root = draft.ctx.root;
     let mut todo = vec![(folder.to_owned(), DEPTH)];
     let mut left = MOST_FILES;
     while let Some((here, depth)) = todo.pop() {
-        for name in root.list(&here)? {
+        for name in root.list(&here).context(|| error::READING)? {
             let path = format!("{here}/{name}");
-            let Some(meta) = root.metadata(&path)? else {
+            let Some(meta) = root.metadata(&path).context(|| error::READING)? else {
                 return Err(too_much(&here, "it has a file whose name is not UTF-8"));
             };
             left = left.saturating_sub(1);
@@ -106,7 +112,7 @@ fn empty(draft: &mut Draft<'_>, folder: &str, folders_too: bool) -> Result<(), P
 
 /// Restores what grows the root file system to its card on the first boot, and returns the word of
 /// the command line that it needs.
-fn grow(draft: &mut Draft<'_>, assets: &Assets) -> Result<Option<&'static str>, ProvisionError> {
+fn grow(draft: &mut Draft<'_>, assets: &Assets) -> Result<Option<&'static str>> {
     let root = draft.ctx.root;
     if reenable(draft, RPI_RESIZE)? {
         reenable(draft, "regenerate_ssh_host_keys.service")?;
@@ -130,7 +136,7 @@ fn grow(draft: &mut Draft<'_>, assets: &Assets) -> Result<Option<&'static str>, 
 
 /// Enables a unit of a package as its `[Install]` section says; returns `false` when there is no
 /// such unit.
-fn reenable(draft: &mut Draft<'_>, unit: &str) -> Result<bool, ProvisionError> {
+fn reenable(draft: &mut Draft<'_>, unit: &str) -> Result<bool> {
     let root = draft.ctx.root;
     for folder in UNITS {
         let path = format!("{folder}/{unit}");
@@ -152,7 +158,7 @@ fn reenable(draft: &mut Draft<'_>, unit: &str) -> Result<bool, ProvisionError> {
 
 /// Removes the networks that wpa_supplicant knows, with their passwords, from its configuration;
 /// the country and the rest stay.
-fn wireless(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
+fn wireless(draft: &mut Draft<'_>) -> Result<()> {
     const PATH: &str = "/etc/wpa_supplicant/wpa_supplicant.conf";
     let Some(old) = text(draft.ctx.root, PATH)? else {
         return Ok(());
@@ -161,7 +167,7 @@ fn wireless(draft: &mut Draft<'_>) -> Result<(), ProvisionError> {
     if new == old {
         return Ok(());
     }
-    let real = real_path(draft.ctx.root, PATH)?;
+    let real = real_path(draft.ctx.root, PATH).context(|| error::READING)?;
     draft.file(&real, new, 0o600)
 }
 

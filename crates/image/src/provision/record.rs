@@ -7,10 +7,10 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use kraken_disk::{FileTree, real_path};
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Context as _, Result, Sha256Hash};
 use kraken_spec::Role;
 
-use super::{Membership, ProvisionError};
+use super::{Membership, error};
 use crate::json;
 
 /// A card's record of itself. It holds no secret: every user of the node may read it.
@@ -57,15 +57,17 @@ impl NodeRecord {
     /// kraken-flash.
     ///
     /// # Errors
-    /// [`ProvisionError`] when the file system is damaged or the file is not a record.
-    pub fn read(root: &dyn FileTree) -> Result<Option<Self>, ProvisionError> {
-        let path = real_path(root, Self::PATH)?;
-        let Some(bytes) = root.read(&path, Self::MAX)? else {
+    /// When the file system is damaged or the file is not a record.
+    pub fn read(root: &dyn FileTree) -> Result<Option<Self>> {
+        let path = real_path(root, Self::PATH).context(|| error::READING)?;
+        let Some(bytes) = root.read(&path, Self::MAX).context(|| error::READING)? else {
             return Ok(None);
         };
-        json::parse(&bytes).map(Some).map_err(|error| ProvisionError::Image {
-            path: Self::PATH.to_owned(),
-            why: format!("it is not a node record ({error}); build the image again"),
+        json::parse(&bytes).map(Some).map_err(|error| {
+            error::image(
+                Self::PATH,
+                &format!("it is not a node record ({error}); build the image again"),
+            )
         })
     }
 }

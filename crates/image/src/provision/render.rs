@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::error;
+use kraken_foundation::{Error, Kind, Result};
+
 use serde_json::Value;
 use tera::{Filter, Tera};
 use yaml_rust2::{Yaml, YamlLoader};
-
-use super::ProvisionError;
 
 /// Renders the templates of YAML documents and of plain text files, each with its own rules.
 pub(super) struct Renderer {
@@ -16,10 +17,7 @@ pub(super) struct Renderer {
 
 impl Renderer {
     /// Compiles all templates. `yaml` says which of them make YAML.
-    pub(super) fn new(
-        templates: &BTreeMap<String, String>,
-        yaml: impl Fn(&str) -> bool,
-    ) -> Result<Self, ProvisionError> {
+    pub(super) fn new(templates: &BTreeMap<String, String>, yaml: impl Fn(&str) -> bool) -> Result<Self> {
         let mut renderer = Self {
             yaml: Tera::default(),
             text: Tera::default(),
@@ -44,7 +42,7 @@ impl Renderer {
     /// Renders a YAML mapping: each string that the template shows becomes one double-quoted
     /// scalar. The result is parsed, and refused when it is not one document with one mapping, or
     /// has a key twice.
-    pub(super) fn yaml(&self, name: &str, values: &Value) -> Result<String, ProvisionError> {
+    pub(super) fn yaml(&self, name: &str, values: &Value) -> Result<String> {
         let rendered = self
             .yaml
             .render(name, &context(name, values)?)
@@ -55,12 +53,9 @@ impl Renderer {
 
     /// Renders a plain text file. A value with a control character is refused: such files cannot
     /// quote one.
-    pub(super) fn text(&self, name: &str, values: &Value) -> Result<String, ProvisionError> {
+    pub(super) fn text(&self, name: &str, values: &Value) -> Result<String> {
         if let Some(value) = with_control(values, String::new()) {
-            return Err(ProvisionError::Control {
-                template: name.to_owned(),
-                value,
-            });
+            return Err(error::control(name, &value));
         }
         self.text
             .render(name, &context(name, values)?)
@@ -68,11 +63,11 @@ impl Renderer {
     }
 }
 
-fn context(name: &str, values: &Value) -> Result<tera::Context, ProvisionError> {
+fn context(name: &str, values: &Value) -> Result<tera::Context> {
     tera::Context::from_serialize(values).map_err(|e| template_error(name, &e))
 }
 
-fn template_error(name: &str, error: &tera::Error) -> ProvisionError {
+fn template_error(name: &str, error: &tera::Error) -> Error {
     let mut why = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -80,10 +75,7 @@ fn template_error(name: &str, error: &tera::Error) -> ProvisionError {
         why.push_str(&error.to_string());
         cause = error.source();
     }
-    ProvisionError::Template {
-        template: name.to_owned(),
-        why,
-    }
+    error::template(name, &why)
 }
 
 /// Returns a string as a JSON scalar, which is a YAML double-quoted scalar too.
@@ -121,10 +113,12 @@ impl Filter for Json {
     }
 }
 
-fn check_yaml(name: &str, rendered: &str) -> Result<(), ProvisionError> {
-    let wrong = |why: String| ProvisionError::Yaml {
-        template: name.to_owned(),
-        why,
+fn check_yaml(name: &str, rendered: &str) -> Result<()> {
+    let wrong = |why: String| {
+        Error::new(
+            Kind::Usage,
+            format!("checking what the template `{name}` rendered: {why}; correct the template"),
+        )
     };
     if name == "user-data" && rendered.lines().next() != Some("#cloud-config") {
         // cloud-init ignores a user-data without this line, without a message.

@@ -3,9 +3,10 @@
 
 use serde_json::json;
 
+use super::Assets;
 use super::image::Draft;
 use super::network::enable;
-use super::{Assets, ProvisionError};
+use kraken_foundation::Result;
 
 const SCRIPT: &str = "/usr/local/lib/kraken-flash/status";
 const LED: &str = "/usr/local/lib/kraken-flash/led";
@@ -15,7 +16,7 @@ const LINE: &str = "/run/kraken-flash/status/line";
 
 /// Adds what all nodes share, unless `[system] status` is off. The script reads what differs
 /// between nodes on the node itself.
-pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     let cluster = draft.ctx.cluster;
     if !cluster.system.status {
         return Ok(());

@@ -1,9 +1,10 @@
 //! What the user may do as root, in the format of sudoers(5).
 
+use kraken_foundation::{Context as _, Result};
 use kraken_overlay::Entry;
 use kraken_spec::{Sudo, User};
 
-use super::ProvisionError;
+use super::error;
 use super::image::{Draft, stat, text};
 use super::pi_account::PI;
 
@@ -21,7 +22,7 @@ pub(super) fn rule(sudo: Sudo) -> Option<&'static str> {
 }
 
 /// Adds the rule to the draft, and removes older ones that allow more.
-pub(super) fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
+pub(super) fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<()> {
     if user.sudo != Sudo::Nopasswd {
         if draft.ctx.os.raspberry_pi_os && user.name == PI {
             // Raspberry Pi OS's own rule for `pi`, which asks for no password.
@@ -33,19 +34,19 @@ pub(super) fn sudoers(draft: &mut Draft<'_>, user: &User) -> Result<(), Provisio
         return Ok(());
     };
     if stat(draft.ctx.root, "/etc/sudoers")?.is_none() {
-        return Err(ProvisionError::Missing {
-            what: "sudo (no /etc/sudoers)".to_owned(),
-            help: "set sudo = \"none\" in [user], or use a base with sudo",
-        });
+        return Err(error::missing(
+            "sudo (no /etc/sudoers)",
+            "set sudo = \"none\" in [user], or use a base with sudo",
+        ));
     }
     draft.file(RULE, format!("{} {rule}\n", user.name), 0o440)
 }
 
 /// Removes rules of the image that would let the user become root without a password: userconf-pi
 /// and cloud-init leave such rules behind.
-fn older_rules(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError> {
+fn older_rules(draft: &mut Draft<'_>, user: &User) -> Result<()> {
     let root = draft.ctx.root;
-    for name in root.list(SUDOERS)? {
+    for name in root.list(SUDOERS).context(|| error::READING)? {
         let path = format!("{SUDOERS}/{name}");
         if path == RULE {
             continue;
@@ -62,14 +63,14 @@ fn older_rules(draft: &mut Draft<'_>, user: &User) -> Result<(), ProvisionError>
             continue;
         }
         if !lines().all(is_users) {
-            return Err(ProvisionError::Image {
-                path,
-                why: format!(
+            return Err(error::image(
+                &path,
+                &format!(
                     "it lets `{}` become root without a password, beside rules for others; take that line out of the base image, or set \
                      sudo = \"nopasswd\" in [user]",
                     user.name
                 ),
-            });
+            ));
         }
         draft.root(&path, Entry::absent())?;
     }

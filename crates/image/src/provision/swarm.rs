@@ -5,10 +5,12 @@ use std::net::Ipv4Addr;
 
 use serde_json::json;
 
+use super::error;
 use super::image::{Draft, first};
 use super::membership::{Membership, Rejoin};
 use super::network::enable;
-use super::{Assets, Context, ProvisionError};
+use super::{Assets, Context};
+use kraken_foundation::{Context as _, Result};
 use kraken_overlay::Entry;
 use kraken_spec::daemon::{DATA_ROOT, data_root};
 use kraken_spec::{Cluster, Node, SwarmMode};
@@ -38,15 +40,15 @@ impl Membership {
 
 /// Adds what all nodes share: dockerd starts after the clock is set and, within a time limit, after
 /// the manager; and the script maintains the membership.
-pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), ProvisionError> {
+pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> {
     if draft.ctx.cluster.swarm.mode == SwarmMode::None {
         return Ok(());
     }
     if first(draft.ctx.root, &["/usr/bin/python3"])?.is_none() {
-        return Err(ProvisionError::Missing {
-            what: "python3, in which the swarm's script is written".to_owned(),
-            help: "add \"python3\" to `packages` in [system], or set mode = \"none\" in [swarm]",
-        });
+        return Err(error::missing(
+            "python3, in which the swarm's script is written",
+            "add \"python3\" to `packages` in [system], or set mode = \"none\" in [swarm]",
+        ));
     }
     let values = json!({"cluster": draft.ctx.cluster.name});
     let script = assets.renderer.text("kraken-swarm", &values)?;
@@ -65,7 +67,7 @@ pub(super) fn common(draft: &mut Draft<'_>, assets: &Assets) -> Result<(), Provi
 }
 
 /// Adds what belongs to one node. Without keys ([`Context::keys`]) its secrets are left out.
-pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionError> {
+pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<()> {
     let ctx = draft.ctx;
     let membership = Membership::of(ctx, node);
     if membership == Membership::None {
@@ -74,13 +76,13 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
     let joins = membership != Membership::Baked;
     let managers = other_managers(ctx.cluster, node);
     if joins && managers.is_empty() {
-        return Err(ProvisionError::Missing {
-            what: format!(
+        return Err(error::missing(
+            &format!(
                 "other manager than {}, so no swarm that it could join again",
                 node.hostname
             ),
-            help: "build it without --rejoin: its swarm begins from scratch, with the tasks of none (docs/operations.md)",
-        });
+            "build it without --rejoin: its swarm begins from scratch, with the tasks of none (docs/operations.md)",
+        ));
     }
     let mut settings = json!({
         "membership": membership,
@@ -105,7 +107,7 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
         }
     } else if let Some(keys) = ctx.keys {
         let spec = swarm_spec(ctx, node);
-        let forge = StateWriter::new(keys, &spec).map_err(ProvisionError::Swarm)?;
+        let forge = StateWriter::new(keys, &spec).context(|| STATE)?;
         if joins {
             join_token(draft, forge.token(role(node.role)))?;
         } else {
@@ -116,7 +118,10 @@ pub(super) fn node(draft: &mut Draft<'_>, node: &Node) -> Result<(), ProvisionEr
     draft.file(SETTINGS, format!("{settings:#}\n"), 0o644)
 }
 
-fn join_token(draft: &mut Draft<'_>, token: &Token) -> Result<(), ProvisionError> {
+/// Stands before an error of the writer of a swarm's state.
+const STATE: &str = "writing the state of the swarm";
+
+fn join_token(draft: &mut Draft<'_>, token: &Token) -> Result<()> {
     draft.file(JOIN_TOKEN, format!("{}\n", token.reveal()), 0o600)
 }
 
@@ -126,14 +131,14 @@ pub fn state_folder(cluster: &Cluster) -> String {
 }
 
 /// Adds the state in dockerd's folder, in the form in which dockerd itself makes it.
-fn state(draft: &mut Draft<'_>, forge: &StateWriter<'_>, number: u32) -> Result<(), ProvisionError> {
+fn state(draft: &mut Draft<'_>, forge: &StateWriter<'_>, number: u32) -> Result<()> {
     let floor = draft.ctx.clock_floor;
     let folder = state_folder(draft.ctx.cluster);
     draft.root(
         data_root(&draft.ctx.cluster.docker.daemon),
         Entry::directory(0o710, floor),
     )?;
-    for entry in forge.node(number).map_err(ProvisionError::Swarm)? {
+    for entry in forge.node(number).context(|| STATE)? {
         let path = match entry.path {
             "" => folder.clone(),
             path => format!("{folder}/{path}"),

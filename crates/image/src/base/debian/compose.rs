@@ -11,13 +11,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-use super::error::{DebianError, io_error};
+use super::error;
 use super::host::{self, Mirror};
 use super::release::Release;
 use super::scripts::{SCRIPTS, key_of};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
-use kraken_foundation::{Job, Sha256Hash, named};
+use kraken_foundation::{Context as _, Error, Job, Kind, Result, Sha256Hash, named};
 
 /// The largest `InRelease` file, in bytes; real ones have about 150 KiB.
 const RELEASE_LIMIT: u64 = 4 << 20;
@@ -28,21 +28,19 @@ const WORK_PREFIX: &str = ".work-";
 
 /// Composes the image in `folder` and renames it to `image`. The caller holds the lock of the
 /// folder.
-pub(super) fn run(release: &Release, folder: &Path, image: &Path, job: Job<'_>) -> Result<(), DebianError> {
+pub(super) fn run(release: &Release, folder: &Path, image: &Path, job: Job<'_>) -> Result<()> {
     // mmdebstrap passes its hooks to a shell, and they contain file names of this folder.
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+@:,=%".contains(byte);
     if !folder.as_os_str().as_encoded_bytes().iter().all(plain) {
         let why = "its path has a blank or a sign that shells read; name another cache folder with KRAKEN_FLASH_CACHE";
-        return Err(io_error("composing in", folder)(std::io::Error::new(
-            std::io::ErrorKind::InvalidInput,
-            why,
-        )));
+        let text = format!("composing in {}: {why}", folder.display());
+        return Err(Error::new(Kind::Usage, text));
     }
     clear_left_overs(folder)?;
     let work = tempfile::Builder::new()
         .prefix(WORK_PREFIX)
         .tempdir_in(folder)
-        .map_err(io_error("creating a working folder in", folder))?;
+        .doing("creating a working folder in", folder)?;
     let mirror = Mirror::of_host()?;
     job.note(&format!(
         "composing Debian {} from {}; this is done once and takes some minutes",
@@ -56,11 +54,11 @@ pub(super) fn run(release: &Release, folder: &Path, image: &Path, job: Job<'_>) 
 }
 
 /// Removes working folders of killed runs. The caller holds the lock, so none of them is in use.
-fn clear_left_overs(folder: &Path) -> Result<(), DebianError> {
-    for entry in fs::read_dir(folder).map_err(io_error("reading", folder))?.flatten() {
+fn clear_left_overs(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).doing("reading", folder)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(WORK_PREFIX) {
             let path = entry.path();
-            fs::remove_dir_all(&path).map_err(io_error("removing", &path))?;
+            fs::remove_dir_all(&path).doing("removing", &path)?;
         }
     }
     Ok(())
@@ -70,11 +68,11 @@ fn clear_left_overs(folder: &Path) -> Result<(), DebianError> {
 /// composing gets this time.
 ///
 /// The signature is not checked here: mmdebstrap checks it before it takes a package.
-fn newest_release(addresses: &[String], work: &Path, interrupt: &Interrupt) -> Result<i64, DebianError> {
+fn newest_release(addresses: &[String], work: &Path, interrupt: &Interrupt) -> Result<i64> {
     let mut newest = 0;
     for uri in addresses {
         interrupt.check()?;
-        let failed = |why: String| DebianError::Archive { uri: uri.clone(), why };
+        let failed = |why: String| error::archive(uri, &why);
         let path = work.join("InRelease");
         let output = Command::new(host::APT_HELPER)
             .args(["-o", "APT::Sandbox::User=root", "download-file", uri])
@@ -86,16 +84,16 @@ fn newest_release(addresses: &[String], work: &Path, interrupt: &Interrupt) -> R
             interrupt.check()?;
             return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
-        let size = fs::metadata(&path).map_err(io_error("reading", &path))?.len();
+        let size = fs::metadata(&path).doing("reading", &path)?.len();
         if size > RELEASE_LIMIT {
             return Err(failed(format!(
                 "it has {size} bytes, which is too much for an InRelease file"
             )));
         }
-        let bytes = fs::read(&path).map_err(io_error("reading", &path))?;
+        let bytes = fs::read(&path).doing("reading", &path)?;
         let date = release_date(&String::from_utf8_lossy(&bytes)).map_err(failed)?;
         newest = newest.max(date);
-        fs::remove_file(&path).map_err(io_error("removing", &path))?;
+        fs::remove_file(&path).doing("removing", &path)?;
     }
     Ok(newest)
 }
@@ -130,24 +128,18 @@ struct Composition {
 }
 
 impl Composition {
-    fn prepare(
-        release: &Release,
-        folder: &Path,
-        work: &Path,
-        mirror: &Mirror,
-        epoch: i64,
-    ) -> Result<Self, DebianError> {
+    fn prepare(release: &Release, folder: &Path, work: &Path, mirror: &Mirror, epoch: i64) -> Result<Self> {
         let write = |name: &str, text: &str| {
             let path = work.join(name);
-            named::write(&path, text.as_bytes()).map_err(io_error("writing", &path))
+            named::write(&path, text.as_bytes()).doing("writing", &path)
         };
         let scripts = work.join("scripts");
-        fs::create_dir(&scripts).map_err(io_error("creating", &scripts))?;
+        fs::create_dir(&scripts).doing("creating", &scripts)?;
         for (name, text) in SCRIPTS {
             let path = scripts.join(name);
-            named::write(&path, text.as_bytes()).map_err(io_error("writing", &path))?;
+            named::write(&path, text.as_bytes()).doing("writing", &path)?;
             let permissions = fs::Permissions::from_mode(0o755);
-            fs::set_permissions(&path, permissions).map_err(io_error("making executable", &path))?;
+            fs::set_permissions(&path, permissions).doing("making executable", &path)?;
         }
         write("sources", &mirror.sources(release.suite))?;
         write("proxies", &host::proxy_settings()?)?;
@@ -165,10 +157,10 @@ impl Composition {
 
     /// `unshare` gives the scripts a mount and a process namespace of their own. When it is killed,
     /// the kernel ends every process in them and undoes every mount, whatever their state.
-    fn start(&self, release: &Release) -> Result<Child, DebianError> {
+    fn start(&self, release: &Release) -> Result<Child> {
         let temporary = self.work.join("tmp");
-        fs::create_dir(&temporary).map_err(io_error("creating", &temporary))?;
-        let log = named::create(&self.log).map_err(io_error("creating", &self.log))?;
+        fs::create_dir(&temporary).doing("creating", &temporary)?;
+        let log = named::create(&self.log).doing("creating", &self.log)?;
         Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"])
             .arg(self.scripts.join("compose.sh"))
@@ -191,14 +183,11 @@ impl Composition {
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .map_err(|error| DebianError::Host {
-                command: "unshare".into(),
-                why: error.to_string(),
-            })
+            .map_err(|error| error::host("unshare", &error.to_string()))
     }
 
     /// Shows the stages as progress and waits for the end.
-    fn follow(&self, mut child: Child, job: Job<'_>) -> Result<(), DebianError> {
+    fn follow(&self, mut child: Child, job: Job<'_>) -> Result<()> {
         let lines = self.read_stages(&mut child)?;
         let mut stage = "starting".to_owned();
         let mut task: Option<Box<dyn Task>> = None;
@@ -219,24 +208,27 @@ impl Composition {
                 return Err(interrupted.into());
             }
         }
-        let status = child.wait().map_err(io_error("waiting for", &self.scripts))?;
+        let status = child.wait().doing("waiting for", &self.scripts)?;
         if status.success() {
             return Ok(());
         }
         // A Ctrl-C at the terminal reaches the scripts, too.
         job.check()?;
-        Err(DebianError::Compose {
-            stage,
-            log: self.log.clone(),
-            tail: tail(&self.log),
-        })
+        Err(Error::new(
+            Kind::Tool,
+            format!(
+                "composing the debian base failed while {stage}; the end of its log, all of which is in {}:\n{}",
+                self.log.display(),
+                tail(&self.log)
+            ),
+        ))
     }
 
     /// Reads the child's output on a separate thread: it sends on the names of stages and writes
     /// all other lines to the log.
-    fn read_stages(&self, child: &mut Child) -> Result<Receiver<String>, DebianError> {
+    fn read_stages(&self, child: &mut Child) -> Result<Receiver<String>> {
         let (sender, receiver) = channel();
-        let mut log = named::append(&self.log).map_err(io_error("opening", &self.log))?;
+        let mut log = named::append(&self.log).doing("opening", &self.log)?;
         if let Some(output) = child.stdout.take() {
             std::thread::spawn(move || {
                 for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
@@ -262,21 +254,21 @@ fn tail(log: &Path) -> String {
 }
 
 /// Flushes the result, gives it its name, and gives everything new to the owner of the cache.
-fn settle(result: &Path, image: &Path, folder: &Path) -> Result<(), DebianError> {
+fn settle(result: &Path, image: &Path, folder: &Path) -> Result<()> {
     File::open(result)
         .and_then(|file| file.sync_all())
-        .map_err(io_error("flushing", result))?;
+        .doing("flushing", result)?;
     give_to_owner_of_cache(result, folder)?;
-    fs::rename(result, image).map_err(io_error("renaming to", image))
+    fs::rename(result, image).doing("renaming to", image)
 }
 
 /// Under sudo the cache belongs to an ordinary user. What root made there becomes that user's, but
 /// no target of a symbolic link does.
-fn give_to_owner_of_cache(result: &Path, folder: &Path) -> Result<(), DebianError> {
+fn give_to_owner_of_cache(result: &Path, folder: &Path) -> Result<()> {
     let Some(cache) = folder.parent() else { return Ok(()) };
-    let owner = fs::metadata(cache).map_err(io_error("reading", cache))?;
+    let owner = fs::metadata(cache).doing("reading", cache)?;
     for path in [result, folder, &folder.join("lock"), &folder.join("compose.log")] {
-        lchown(path, Some(owner.uid()), Some(owner.gid())).map_err(io_error("changing the owner of", path))?;
+        lchown(path, Some(owner.uid()), Some(owner.gid())).doing("changing the owner of", path)?;
     }
     Ok(())
 }

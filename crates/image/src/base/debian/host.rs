@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use super::error::{DebianError, MIRROR_VARIABLE};
+use super::error::{self, MIRROR_VARIABLE};
+use kraken_foundation::{Error, Kind, Result};
 
 /// The public keys of the Debian archive, from the package `debian-archive-keyring`.
 pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -80,12 +81,17 @@ impl Missing {
     }
 }
 
-impl From<Missing> for DebianError {
-    fn from(missing: Missing) -> Self {
-        DebianError::Missing {
-            what: missing.what.into_iter().collect(),
-            packages: missing.packages.into_iter().collect(),
-        }
+impl Missing {
+    /// Says what is missing, and how to install it.
+    pub(super) fn error(self) -> Error {
+        let what: Vec<String> = self.what.into_iter().collect();
+        let packages: Vec<String> = self.packages.into_iter().collect();
+        let text = format!(
+            "composing the debian base: this machine lacks {}; install it with: apt-get install {}",
+            what.join(", "),
+            packages.join(" ")
+        );
+        Error::new(Kind::NotFound, text)
     }
 }
 
@@ -102,11 +108,11 @@ impl Mirror {
     /// Returns the archive that the environment variable names, else that of the host's apt.
     ///
     /// # Errors
-    /// [`DebianError::NoMirror`] when neither names a Debian archive; [`DebianError::Host`] when
-    /// apt cannot be queried.
-    pub fn of_host() -> Result<Self, DebianError> {
+    /// [`Kind::NotFound`] when neither names a Debian archive; [`Kind::Tool`] when apt cannot be
+    /// queried.
+    pub fn of_host() -> Result<Self> {
         if let Some(archive) = std::env::var(MIRROR_VARIABLE).ok().filter(|text| !text.is_empty()) {
-            let archive = checked(&archive).ok_or(DebianError::NoMirror)?;
+            let archive = checked(&archive).ok_or_else(error::no_mirror)?;
             return Ok(Self {
                 archive,
                 security: None,
@@ -127,7 +133,7 @@ impl Mirror {
         // When its lists were removed, apt knows no targets, but it still knows what it would
         // fetch.
         let addresses = ask("apt-get", &["update", "--print-uris"])?;
-        Self::from_addresses(&addresses).ok_or(DebianError::NoMirror)
+        Self::from_addresses(&addresses).ok_or_else(error::no_mirror)
     }
 
     /// Parses lines of `'ADDRESS' FILE SIZE` (apt-get(8), `--print-uris`).
@@ -212,7 +218,7 @@ fn checked(uri: &str) -> Option<String> {
 
 /// Returns the parts of the host's apt configuration that say how to reach an archive: proxies and
 /// certificates (apt-transport-http(1)).
-pub(super) fn proxy_settings() -> Result<String, DebianError> {
+pub(super) fn proxy_settings() -> Result<String> {
     Ok(only_proxies(&ask("apt-config", &["dump", "Acquire"])?))
 }
 
@@ -229,11 +235,8 @@ fn only_proxies(dump: &str) -> String {
 }
 
 /// Runs a program of the host and returns what it printed.
-fn ask(program: &str, arguments: &[&str]) -> Result<String, DebianError> {
-    let failed = |why: String| DebianError::Host {
-        command: format!("{program} {}", arguments.join(" ")),
-        why,
-    };
+fn ask(program: &str, arguments: &[&str]) -> Result<String> {
+    let failed = |why: String| error::host(&format!("{program} {}", arguments.join(" ")), &why);
     let output = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")
