@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let inputs = ManifestInputs::new(&golden, project.config_sha256);
     let images = Folder::open(&output)?.write(&golden, &nodes, inputs, Options::default(), job)?;
     for image in images {
-        println!("{}  {}", image.node.hostname, image.path.display());
+        println!("{}  {}", image.node.id.hostname, image.path.display());
     }
     Ok(())
 }

@@ -71,19 +71,19 @@ pub(super) fn of_file<'a>(
     };
     let named = verify_path::node_by_name(path, cluster);
     let number = match verify::node_of(&raw) {
-        Some(record) if cluster.nodes.iter().any(|node| node.number == record.number) => {
-            if named.is_some_and(|named| named != record.number) {
+        Some(record) if cluster.nodes.iter().any(|node| node.number == record.id.number) => {
+            if named.is_some_and(|named| named != record.id.number) {
                 say(
                     session,
                     &format!(
                         "{} is named after another node, and is {} (node {}), by what it says itself: it is booted as that one",
                         path.display(),
-                        record.hostname,
-                        record.number
+                        record.id.hostname,
+                        record.id.number
                     ),
                 );
             }
-            Some(record.number)
+            Some(record.id.number)
         }
         _ => named,
     };

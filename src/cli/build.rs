@@ -95,9 +95,9 @@ fn render(golden: &Golden, written: &[Written]) -> String {
     let rows = written.iter().map(|image| {
         let node = &image.node;
         vec![
-            node.hostname.clone(),
-            node.address.to_string(),
-            node.role.clone(),
+            node.id.hostname.clone(),
+            node.id.address.to_string(),
+            node.id.role.to_string(),
             text::size(node.size),
             image.path.display().to_string(),
         ]

@@ -79,11 +79,11 @@ fn render(name: &str, facts: &Facts) -> String {
             let _ = writeln!(
                 shown,
                 "  node     {} of {}: {}, {}, {}",
-                node.number,
+                node.id.number,
                 text::printable(&node.cluster),
-                text::printable(&node.hostname),
-                node.address,
-                node.role
+                text::printable(&node.id.hostname),
+                node.id.address,
+                node.id.role
             );
             let swarm = match node.swarm {
                 Membership::None => "none",

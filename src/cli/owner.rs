@@ -76,7 +76,7 @@ pub(super) fn give_back(session: &Session, output: Option<&Path>) {
 fn images(output: &Path) -> Vec<String> {
     let mut names = vec![MANIFEST.to_owned(), SUMS.to_owned()];
     for node in Manifest::read(output).into_iter().flat_map(|manifest| manifest.nodes) {
-        names.push(format!("{}.img.bmap", node.hostname));
+        names.push(format!("{}.img.bmap", node.id.hostname));
         names.push(node.file);
     }
     // The names come from a file: they must not lead to another folder.

@@ -115,7 +115,7 @@ fn provisioning_a_provisioned_image_changes_nothing() {
             disk.lay(&before.1);
             assert_eq!(make(&disk, &cluster, 3), before, "over the node's image");
             let record = NodeRecord::read(&disk.root).unwrap().unwrap();
-            assert_eq!((record.number, record.hostname.as_str()), (3, "kraken-3"));
+            assert_eq!((record.id.number, record.id.hostname.as_str()), (3, "kraken-3"));
         }
     }
 }
@@ -149,7 +149,7 @@ fn telling_is_off_by_one_line_and_then_nothing_of_it_is_there() {
 fn the_lines_of_all_nodes_stand_below_one_another() {
     for (hostname, width) in [("a-storage-node-with-a-name", 26), ("x", 8)] {
         let mut cluster = kraken();
-        cluster.nodes[4].hostname = hostname.to_owned();
+        cluster.nodes[4].id.hostname = hostname.to_owned();
         let (common, _) = make(&trixie(), &cluster, 1);
         let script = text(&common, Volume::Root, "/usr/local/lib/kraken-flash/status");
         assert!(
@@ -173,7 +173,7 @@ fn no_value_changes_the_structure_of_the_seed() {
         cluster.name = hostile.to_owned();
         cluster.network.search = vec![hostile.to_owned()];
         cluster.system.packages_on_first_boot = vec![hostile.to_owned()];
-        cluster.nodes[2].hostname = hostile.to_owned();
+        cluster.nodes[2].id.hostname = hostile.to_owned();
         cluster.nodes[2].labels.insert(hostile.to_owned(), hostile.to_owned());
         cluster.user.ssh_keys = vec![format!("ssh-ed25519 AAAA {hostile}")];
         let disk = trixie();
@@ -205,7 +205,7 @@ fn files_that_cannot_quote_refuse_control_characters() {
     type Change = fn(&mut Cluster);
     let changes: [(&str, Change); 4] = [
         ("key", |cluster| cluster.user.ssh_keys[0].push_str("\nssh-rsa evil")),
-        ("name", |cluster| cluster.nodes[4].hostname.push_str("\n6.6.6.6 x")),
+        ("name", |cluster| cluster.nodes[4].id.hostname.push_str("\n6.6.6.6 x")),
         ("keyboard", |cluster| cluster.system.keyboard.layout.push('\n')),
         ("user", |cluster| cluster.user.name.push_str("::0:0")),
     ];
@@ -371,9 +371,9 @@ fn a_node_of_a_thousand_has_few_and_small_files() {
     cluster.nodes = (1..=1000u32)
         .map(|number| {
             let mut node = model.clone();
-            node.number = number;
-            node.hostname = format!("kraken-{number}");
-            node.address = std::net::Ipv4Addr::from(0x0a00_0100 + number);
+            node.id.number = number;
+            node.id.hostname = format!("kraken-{number}");
+            node.id.address = std::net::Ipv4Addr::from(0x0a00_0100 + number);
             node
         })
         .collect();

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kraken_spec::Role;
+use kraken_spec::{NodeId, Role};
 
 /// The nodes in the first manager's log, by number.
 pub type Members = BTreeMap<u32, Role>;
@@ -61,12 +61,8 @@ pub enum Making {
 /// A node to be made as a member of the swarm, without a token.
 #[derive(Clone, Debug)]
 pub struct Wish<'a> {
-    /// Its number.
-    pub number: u32,
-    /// Its host name.
-    pub hostname: &'a str,
-    /// Its role.
-    pub role: Role,
+    /// The node.
+    pub node: &'a NodeId,
     /// Whether its card holds the log with which the swarm begins.
     pub begins: bool,
 }
@@ -125,7 +121,7 @@ impl Known {
             if let Some((harm, refuse)) = harms {
                 begins_again |= harm == Harm::BeginsAgain;
                 remarks.push(Remark {
-                    node: Some(wish.number),
+                    node: Some(wish.node.number),
                     harm,
                     refuse,
                     text: self.words(wish, harm),
@@ -142,11 +138,11 @@ impl Known {
     /// Judges a node of a swarm whose cards were written; returns the damage and whether to refuse
     /// it.
     fn of_running(&self, members: &Members, managers: usize, making: Making, wish: &Wish<'_>) -> Option<(Harm, bool)> {
-        let card = self.cards.get(&wish.number);
-        let harm = match (members.get(&wish.number), card) {
+        let card = self.cards.get(&wish.node.number);
+        let harm = match (members.get(&wish.node.number), card) {
             (_, Some(card)) if card.by_token => Harm::ByToken,
             (None, _) => Harm::Unknown,
-            (Some(role), _) if *role != wish.role => Harm::Role(*role),
+            (Some(role), _) if *role != wish.node.role => Harm::Role(*role),
             // No card of this node was written in this life of the cluster, or it is a worker,
             // whose card may be written any number of times.
             (Some(_), None) | (Some(Role::Worker), Some(_)) => return None,
@@ -175,9 +171,9 @@ impl Known {
     /// Judges a node of a cluster of which only images are known.
     fn of_built(&self, making: Making, wish: &Wish<'_>) -> Option<(Harm, bool)> {
         let images = self.images.as_ref()?;
-        let harm = match images.get(&wish.number) {
+        let harm = match images.get(&wish.node.number) {
             None => Harm::Unknown,
-            Some(role) if *role != wish.role => Harm::Role(*role),
+            Some(role) if *role != wish.node.role => Harm::Role(*role),
             Some(Role::Manager) if making == Making::SomeImages && !wish.begins => {
                 return Some((Harm::ManagerAgain, false));
             }
@@ -187,8 +183,8 @@ impl Known {
     }
 
     fn words(&self, wish: &Wish<'_>, harm: Harm) -> String {
-        let name = wish.hostname;
-        let written = self.cards.get(&wish.number).map_or_else(String::new, |card| {
+        let name = &wish.node.hostname;
+        let written = self.cards.get(&wish.node.number).map_or_else(String::new, |card| {
             format!(" on {}", card.written.split('T').next().unwrap_or_default())
         });
         let known = match self.members.is_some() {
@@ -202,8 +198,8 @@ impl Known {
             ),
             Harm::Role(was) => format!(
                 "{name} was a {was} when {known}, and is a {} now: a running swarm keeps its own list of roles{}",
-                wish.role,
-                match wish.role {
+                wish.node.role,
+                match wish.node.role {
                     Role::Manager =>
                         ", and such a card would take the quorum from its managers and end it; `docker node promote` makes it a manager without a new card",
                     Role::Worker => "",
@@ -264,15 +260,24 @@ mod tests {
             .collect()
     }
 
-    /// Returns wishes for these nodes of a cluster with these roles.
-    fn wishes(roles: &[Role], numbers: &[u32]) -> Vec<Wish<'static>> {
-        let first = (1..).zip(roles).find(|(_, role)| **role == M).map(|(number, _)| number);
-        let names = ["kraken-1", "kraken-2", "kraken-3", "kraken-4"];
-        let wish = |number: &u32| Wish {
-            number: *number,
-            hostname: names[*number as usize - 1],
-            role: roles[*number as usize - 1],
-            begins: first == Some(*number),
+    /// Returns the nodes of a cluster with these roles.
+    fn nodes(roles: &[Role]) -> Vec<NodeId> {
+        let node = |(number, role): (u8, &Role)| NodeId {
+            number: number.into(),
+            hostname: format!("kraken-{number}"),
+            address: [192, 168, 3, 10 + number].into(),
+            role: *role,
+        };
+        (1..).zip(roles).map(node).collect()
+    }
+
+    /// Returns wishes for those of these nodes that have these numbers.
+    fn wishes<'a>(nodes: &'a [NodeId], numbers: &[u32]) -> Vec<Wish<'a>> {
+        let first = nodes.iter().find(|node| node.role == M);
+        let wish = |number: &u32| {
+            let node = &nodes[*number as usize - 1];
+            let begins = first == Some(node);
+            Wish { node, begins }
         };
         numbers.iter().map(wish).collect()
     }
@@ -383,7 +388,8 @@ mod tests {
         ];
         for (index, (known, roles, making, numbers, wanted)) in rows.iter().enumerate() {
             let managers = roles.iter().filter(|role| **role == M).count();
-            let said = known.judge(*making, managers, &wishes(roles, numbers));
+            let nodes = nodes(roles);
+            let said = known.judge(*making, managers, &wishes(&nodes, numbers));
             let found = said.first().map(|remark| (remark.harm, remark.refuse));
             assert_eq!(
                 found, *wanted,

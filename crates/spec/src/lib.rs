@@ -59,7 +59,7 @@ pub use field::{At, Field, Moment, Pair, Pairs};
 pub use files::{DefaultKeys, Files};
 pub use keyboard::{KEYBOARDS_OF, is_listed_layout};
 pub use nets::LocalPool;
-pub use node::{Availability, Board, Node, Role};
+pub use node::{Availability, Board, Node, NodeId, Role};
 pub use options::{Options, Place};
 pub use problem::{Problem, SpecErrors};
 pub use raw::{

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::ops::Deref;
 
 use kraken_foundation::mac::Mac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One Raspberry Pi of the cluster.
-#[derive(Clone, Debug, Serialize)]
+/// Which node of a cluster it is, and what it is in the swarm. Everything that is made for a node
+/// (image, manifest, record on the card) names it by these facts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Node {
+pub struct NodeId {
     /// Its number, from 1.
     pub number: u32,
     /// RFC 1123 label, unique in the cluster.
@@ -20,6 +22,15 @@ pub struct Node {
     pub address: Ipv4Addr,
     /// Its role in the swarm.
     pub role: Role,
+}
+
+/// One Raspberry Pi of the cluster. It can be read as its [`NodeId`]: `node.hostname`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Node {
+    /// Number, host name, address and role.
+    #[serde(flatten)]
+    pub id: NodeId,
     /// Which board it is.
     pub board: Board,
     /// MAC address of its network interface, when known.
@@ -28,6 +39,14 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// Whether it takes tasks of the swarm.
     pub availability: Availability,
+}
+
+impl Deref for Node {
+    type Target = NodeId;
+
+    fn deref(&self) -> &NodeId {
+        &self.id
+    }
 }
 
 /// `[[node]] role`.

@@ -11,7 +11,7 @@ use kraken_image::provision::{self, Assets, Context, Rejoin};
 use kraken_overlay::{EntryPath, Kind, Overlay, Volume};
 use kraken_spec::{
     Apt, Availability, BaseRef, Board, Cluster, Docker, DockerSource, Image, InterfaceChoice, Keyboard, Network, Node,
-    Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
+    NodeId, Role, SecretText, Sudo, Swarm, SwarmMode, System, User,
 };
 use kraken_swarm_state::ClusterKeys;
 
@@ -263,10 +263,12 @@ pub fn bullseye() -> Disk {
 /// The default cluster of seven, with a fixed key.
 pub fn kraken() -> Cluster {
     let nodes = (1..=7u8).map(|number| Node {
-        number: u32::from(number),
-        hostname: format!("kraken-{number}"),
-        address: Ipv4Addr::new(192, 168, 3, 10 + number),
-        role: if number == 1 { Role::Manager } else { Role::Worker },
+        id: NodeId {
+            number: u32::from(number),
+            hostname: format!("kraken-{number}"),
+            address: Ipv4Addr::new(192, 168, 3, 10 + number),
+            role: if number == 1 { Role::Manager } else { Role::Worker },
+        },
         board: Board::Pi3,
         mac: Some(Mac([0xb8, 0x27, 0xeb, 0, 0, number])),
         labels: BTreeMap::new(),

@@ -122,8 +122,8 @@ fn verify_trees(
             return Ok(());
         }
     };
-    report.node = Some(record.number);
-    report.hostname = Some(record.hostname.clone());
+    report.node = Some(record.id.number);
+    report.hostname = Some(record.id.hostname.clone());
     boot::verify(layout, &os, expected.cluster, trees, report);
     modules::verify(root, expected.cluster, report);
     inputs(&record, expected, report);
@@ -219,14 +219,14 @@ fn which_node<'a>(record: &NodeRecord, expected: &Expectation<'a>, report: &mut 
             ),
         );
     }
-    let wanted = expected.node.unwrap_or(record.number);
-    if record.number != wanted {
+    let wanted = expected.node.unwrap_or(record.id.number);
+    if record.id.number != wanted {
         report.find(
             "node",
             "",
             format!(
                 "it is node {} ({}) and should be node {wanted}",
-                record.number, record.hostname
+                record.id.number, record.id.hostname
             ),
         );
     }

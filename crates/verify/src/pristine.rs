@@ -198,7 +198,7 @@ impl PristineCheck<'_> {
         }
         let first = cluster.first_manager().map(|node| node.number);
         // Only the first manager starts with a log.
-        if record.role == Role::Worker || first != Some(record.number) {
+        if record.id.role == Role::Worker || first != Some(record.id.number) {
             self.tree("/var/lib/docker/swarm/raft", foreign)?;
         }
         Ok(())

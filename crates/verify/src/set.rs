@@ -36,7 +36,7 @@ pub fn listed(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(
     for node in &cluster.nodes {
         let entry = manifest
             .as_ref()
-            .and_then(|manifest| manifest.nodes.iter().find(|entry| entry.number == node.number));
+            .and_then(|manifest| manifest.nodes.iter().find(|entry| entry.id.number == node.number));
         let raw = folder.join(format!("{}.img", node.hostname));
         let Some(entry) = entry else {
             if raw.is_file() {
@@ -83,13 +83,13 @@ pub fn listed(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(
         for entry in manifest
             .nodes
             .iter()
-            .filter(|entry| !cluster.nodes.iter().any(|node| node.number == entry.number))
+            .filter(|entry| !cluster.nodes.iter().any(|node| node.number == entry.id.number))
         {
             find(
                 report,
                 format!(
                     "the manifest lists node {}, which the cluster does not have",
-                    entry.number
+                    entry.id.number
                 ),
             );
         }

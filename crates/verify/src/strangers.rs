@@ -86,18 +86,20 @@ fn stranger(image: &Path, cluster: &Cluster, listed: &[ListedImage]) -> Option<S
         };
     }
     let record = node_of(image)?;
-    let who = format!("{} (node {})", record.hostname, record.number);
-    Some(match cluster.nodes.iter().find(|node| node.number == record.number) {
-        _ if record.cluster != cluster.name => format!(
-            "{who} of the cluster {:?}, and this one is {:?}",
-            record.cluster, cluster.name
-        ),
-        None => format!("{who}, and the cluster has {} nodes", cluster.nodes.len()),
-        Some(node) if node.hostname != record.hostname => {
-            format!("{who}, and that node is called {} now", node.hostname)
-        }
-        Some(_) => format!("another image of {who}"),
-    })
+    let who = format!("{} (node {})", record.id.hostname, record.id.number);
+    Some(
+        match cluster.nodes.iter().find(|node| node.number == record.id.number) {
+            _ if record.cluster != cluster.name => format!(
+                "{who} of the cluster {:?}, and this one is {:?}",
+                record.cluster, cluster.name
+            ),
+            None => format!("{who}, and the cluster has {} nodes", cluster.nodes.len()),
+            Some(node) if node.hostname != record.id.hostname => {
+                format!("{who}, and that node is called {} now", node.hostname)
+            }
+            Some(_) => format!("another image of {who}"),
+        },
+    )
 }
 
 #[cfg(test)]

@@ -219,8 +219,8 @@ fn the_only_manager_waits_for_nobody() {
     node.start();
     node.tells("booting", "docker starting");
     let mut cluster = swarm();
-    cluster.nodes[1].role = kraken_spec::Role::Manager;
-    cluster.nodes[2].role = kraken_spec::Role::Manager;
+    cluster.nodes[1].id.role = kraken_spec::Role::Manager;
+    cluster.nodes[2].id.role = kraken_spec::Role::Manager;
     let mut node = Node::new(&cluster, 2);
     node.network(true);
     node.unit("docker.service", "activating/start-pre");

@@ -184,9 +184,7 @@ impl Past {
             .iter()
             .filter(member)
             .map(|node| Wish {
-                number: node.number,
-                hostname: &node.hostname,
-                role: node.role,
+                node: &node.id,
                 begins: first == Some(node.number),
             })
             .collect();

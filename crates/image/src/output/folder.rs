@@ -137,7 +137,7 @@ impl Folder {
             })
         });
         let mut written = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        written.sort_by_key(|image| image.node.number);
+        written.sort_by_key(|image| image.node.id.number);
         // No image was made, so cards may still have been written from the earlier swarm's images.
         let swarm = if written.is_empty() { known } else { swarm };
         let listed = self.write_manifest(golden, before, swarm, &written, inputs);
@@ -170,10 +170,7 @@ impl Folder {
         let bmap = Bmap::new(image.size(), &extents).render();
         self.write_text(&self.path.join(format!("{raw_name}.bmap")), &bmap)?;
         let node = ManifestNode {
-            number: node.number,
-            hostname: node.hostname.clone(),
-            address: node.address,
-            role: node.role.to_string(),
+            id: node.id.clone(),
             board: node.board.to_string(),
             labels: node.labels.clone(),
             file: name,
@@ -291,9 +288,9 @@ impl Folder {
             .unwrap_or_default()
             .into_iter()
             .filter(|node| self.path.join(&node.file).is_file())
-            .map(|node| (node.number, node))
+            .map(|node| (node.id.number, node))
             .collect();
-        nodes.extend(written.iter().map(|image| (image.node.number, image.node.clone())));
+        nodes.extend(written.iter().map(|image| (image.node.id.number, image.node.clone())));
         if nodes.is_empty() && swarm.is_none() {
             return Ok(());
         }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::Path;
 
 use super::sums;
@@ -11,7 +10,7 @@ use crate::bake::Admission;
 use crate::bake::Golden;
 use crate::packages::RecordedPackage;
 use kraken_foundation::Sha256Hash;
-use kraken_spec::{Role, SwarmMode};
+use kraken_spec::{NodeId, Role, SwarmMode};
 
 use serde::{Deserialize, Serialize};
 
@@ -146,14 +145,9 @@ impl ManifestInputs {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ManifestNode {
-    /// The node's number.
-    pub number: u32,
-    /// Its host name.
-    pub hostname: String,
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Its role.
-    pub role: String,
+    /// The node's number, host name, address and role.
+    #[serde(flatten)]
+    pub id: NodeId,
     /// Its board.
     pub board: String,
     /// Its labels.

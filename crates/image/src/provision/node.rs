@@ -46,10 +46,7 @@ pub fn node(ctx: &Context<'_>, assets: &Assets, node: &Node) -> Result<Overlay> 
 
     let record = NodeRecord {
         cluster: ctx.cluster.name.clone(),
-        number: node.number,
-        hostname: node.hostname.clone(),
-        address: node.address,
-        role: node.role,
+        id: node.id.clone(),
         labels: node.labels.clone(),
         swarm: Membership::of(ctx, node),
         instance_id,

@@ -2,13 +2,12 @@
 //! which node it is.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
 use kraken_disk::{FileTree, real_path};
 use kraken_foundation::{Context as _, Result, Sha256Hash};
-use kraken_spec::Role;
+use kraken_spec::NodeId;
 
 use super::{Membership, error};
 use crate::json;
@@ -19,14 +18,9 @@ use crate::json;
 pub struct NodeRecord {
     /// The cluster's name.
     pub cluster: String,
-    /// The node's number, from 1.
-    pub number: u32,
-    /// Its host name.
-    pub hostname: String,
-    /// Its static address.
-    pub address: Ipv4Addr,
-    /// Its role in the swarm.
-    pub role: Role,
+    /// The node's number, host name, static address and role.
+    #[serde(flatten)]
+    pub id: NodeId,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// How the card makes its node a member of the swarm.

@@ -11,7 +11,7 @@ use kraken_foundation::mac::Mac;
 use crate::defaults::{DRAIN_MANAGERS, MANAGERS, MOST_NODES, NODES};
 use crate::field::{At, Field, Pairs};
 use crate::names::{self, Check, wrong};
-use crate::node::{Availability, Board, Node, Role};
+use crate::node::{Availability, Board, Node, NodeId, Role};
 use crate::problem::{Problem, Problems};
 use crate::raw::{RawConfig, RawNode};
 
@@ -192,10 +192,12 @@ fn node(
     };
     let labels = labels(&raw.labels, problems);
     Some(Node {
-        number,
-        hostname: hostname?,
-        address: address?,
-        role: role?,
+        id: NodeId {
+            number,
+            hostname: hostname?,
+            address: address?,
+            role: role?,
+        },
         board: board?,
         mac: mac?,
         labels: labels?,
