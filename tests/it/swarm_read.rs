@@ -3,7 +3,8 @@
 
 use crate::swarm_support::{Files, SEGMENT};
 use kraken_swarm_check::{
-    Availability, IssuanceState, JoinToken, Kind, Membership, Mode, NodeState, Object, Problem, Role, check_cluster,
+    Availability, IssuanceState, JoinToken, Kind, Membership, Mode, NamedState, NodeState, Object, Problem, Role,
+    check_cluster,
 };
 
 const KEY: &str = "certificates/swarm-node.key";
@@ -24,6 +25,12 @@ fn names(node: &NodeState, kind: Kind) -> Vec<String> {
     let mut names: Vec<_> = store.of(kind).map(|object| object.name().to_owned()).collect();
     names.sort();
     names
+}
+
+/// Checks whether the nodes with these names and states make one cluster.
+fn problems(states: &[(&str, &NodeState)]) -> Vec<Problem> {
+    let states: Vec<_> = states.iter().map(|(name, state)| NamedState { name, state }).collect();
+    check_cluster(&states)
 }
 
 #[test]
@@ -69,7 +76,7 @@ fn a_manager_just_after_init() {
                 .networks()
                 .any(|network| network.ingress && network.name == "ingress")
         );
-        assert_eq!(check_cluster(&[("m1", &node)]), []);
+        assert_eq!(problems(&[("m1", &node)]), []);
     }
 }
 
@@ -99,9 +106,9 @@ fn a_cluster_of_two_managers_and_a_worker() {
     assert_eq!(w1.remotes.len(), 2);
 
     // They were killed during updates, so one of them may be an entry behind.
-    let mut problems = check_cluster(&[("m1", &m1), ("m2", &m2), ("w1", &w1)]);
-    problems.retain(|problem| !matches!(problem, Problem::Behind { .. }));
-    assert_eq!(problems, []);
+    let mut found = problems(&[("m1", &m1), ("m2", &m2), ("w1", &w1)]);
+    found.retain(|problem| !matches!(problem, Problem::Behind { .. }));
+    assert_eq!(found, []);
 }
 
 #[test]
@@ -109,7 +116,7 @@ fn after_the_root_ca_was_replaced() {
     let [m1, w1] = ["m1", "w1"].map(|name| Files::fixture(&format!("26.1.5/cluster/{name}")).node());
     let cluster = m1.raft.as_ref().unwrap().store.cluster().unwrap().clone();
     assert!(!cluster.rotating);
-    assert_eq!(check_cluster(&[("m1", &m1), ("w1", &w1)]), []);
+    assert_eq!(problems(&[("m1", &m1), ("w1", &w1)]), []);
 }
 
 #[test]
@@ -389,7 +396,7 @@ fn states_that_make_no_cluster() {
     let [m1, m2, w1] = ["m1", "m2", "w1"].map(|name| Files::fixture(&format!("20.10.24/cluster/{name}")).node());
     let other = Files::fixture("26.1.5/init/m1").node();
     let said = |states: &[(&str, &NodeState)]| {
-        let mut problems = check_cluster(states);
+        let mut problems = problems(states);
         problems.retain(|problem| !matches!(problem, Problem::Behind { .. }));
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         lines.join("\n")
@@ -426,7 +433,7 @@ fn states_that_make_no_cluster() {
     assert!(said(&[("m1", &m1), ("m2", &changed)]).contains("the stores or raft members of"));
     let mut behind = m1.clone();
     behind.raft.as_mut().unwrap().commit -= 1;
-    let problems = check_cluster(&[("m1", &m1), ("old", &behind)]);
+    let problems = problems(&[("m1", &m1), ("old", &behind)]);
     assert!(
         problems
             .iter()

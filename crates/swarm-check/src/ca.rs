@@ -112,7 +112,7 @@ impl ClusterObject {
         for field in fields(bytes) {
             let field = field?;
             match field.number {
-                1 => self.name = annotations(field.bytes()?)?.0,
+                1 => self.name = annotations(field.bytes()?)?.name,
                 // EncryptionConfig
                 8 => {
                     for field in fields(field.bytes()?) {

@@ -73,5 +73,5 @@ pub use read::read;
 pub use remotes::Remote;
 pub use secret::Secret;
 pub use store::{RefusedAction, Store};
-pub use together::{Problem, check_cluster};
+pub use together::{NamedState, Problem, check_cluster};
 pub use token::JoinToken;

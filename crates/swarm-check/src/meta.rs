@@ -24,21 +24,28 @@ pub(super) fn version(bytes: &[u8]) -> Result<u64> {
     Ok(index)
 }
 
-/// Reads `Annotations`: a name and labels.
-pub(super) fn annotations(bytes: &[u8]) -> Result<(String, BTreeMap<String, String>)> {
-    let (mut name, mut labels) = (String::new(), BTreeMap::new());
+/// `Annotations`
+#[derive(Default)]
+pub(super) struct Annotations {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Reads `Annotations`.
+pub(super) fn annotations(bytes: &[u8]) -> Result<Annotations> {
+    let mut read = Annotations::default();
     for field in fields(bytes) {
         let field = field?;
         match field.number {
-            1 => name = field.text()?,
+            1 => read.name = field.text()?,
             2 => {
                 let (key, value) = map_entry(field.bytes()?)?;
-                labels.insert(key, value);
+                read.labels.insert(key, value);
             }
             _ => {}
         }
     }
-    Ok((name, labels))
+    Ok(read)
 }
 
 /// Reads the name in a spec, whose annotations are field 1.
@@ -47,7 +54,7 @@ pub(super) fn spec_name(bytes: &[u8]) -> Result<String> {
     for field in fields(bytes) {
         let field = field?;
         if field.number == 1 {
-            name = annotations(field.bytes()?)?.0;
+            name = annotations(field.bytes()?)?.name;
         }
     }
     Ok(name)

@@ -185,7 +185,7 @@ impl NodeObject {
         for field in fields(bytes) {
             let field = field?;
             match field.number {
-                1 => self.labels = annotations(field.bytes()?)?.1,
+                1 => self.labels = annotations(field.bytes()?)?.labels,
                 2 => self.desired_role = role(field.uint()?)?,
                 3 => {
                     self.membership = match field.uint()? {

@@ -121,7 +121,7 @@ impl OtherObject {
                 (2, _) => other.version = version(field.bytes()?)?,
                 (3, NameIn::Spec) => other.name = spec_name(field.bytes()?)?,
                 (3, NameIn::Annotations) | (7, NameIn::TaskAnnotations) => {
-                    other.name = annotations(field.bytes()?)?.0;
+                    other.name = annotations(field.bytes()?)?.name;
                 }
                 _ => {}
             }

@@ -12,8 +12,8 @@ use super::files::StateFiles;
 use super::member::Member;
 use super::proto::{fields, unknown};
 use super::sealed::{KEY, Record};
-use super::segments::{Entry, EntryType, Log, names};
-use super::snapshot;
+use super::segments::{Entry, EntryType, Log, Position, names};
+use super::snapshot::{self, Newest};
 use super::store::{RefusedAction, Store};
 
 /// An entry whose actions were not applied.
@@ -59,8 +59,14 @@ impl RaftState {
         if names.is_empty() {
             return Ok(None);
         }
-        let (snapshot, skipped_snapshots) = snapshot::newest(files, keys)?;
-        let from = snapshot.as_ref().map_or((0, 0), |from| (from.index, from.term));
+        let Newest {
+            snapshot,
+            skipped_snapshots,
+        } = snapshot::newest(files, keys)?;
+        let from = snapshot.as_ref().map_or_else(Position::default, |from| Position {
+            index: from.index,
+            term: from.term,
+        });
         let log = Log::read(files, &names, from)?;
         let member = Member::read(&log.metadata).map_err(error::message(log.last_path(), "its manager"))?;
         let mut state = Self {
@@ -68,8 +74,8 @@ impl RaftState {
             members: BTreeMap::new(),
             term: log.state.term,
             vote: log.state.vote,
-            commit: log.state.commit.max(from.0),
-            last: log.entries.last().map_or(from.0, |entry| entry.index),
+            commit: log.state.commit.max(from.index),
+            last: log.entries.last().map_or(from.index, |entry| entry.index),
             entries: log.entries.len(),
             snapshot: snapshot.as_ref().map(|from| from.index),
             skipped_snapshots,

@@ -90,7 +90,7 @@ impl<'a> Records<'a> {
             Frame::Torn if self.last && self.chain.is_some() => return Ok(None),
             Frame::Torn => return Err(self.bad("the segment ends in the middle of a record")),
         };
-        let (of, found, data) = match parse(message) {
+        let Message { of, crc: found, data } = match parse(message) {
             Ok(parts) => parts,
             Err(_) if self.torn_sector(message) => return Ok(None),
             Err(source) => {
@@ -222,7 +222,14 @@ fn said(record: &[u8]) -> Option<usize> {
     }
 }
 
-fn parse(message: &[u8]) -> Result<(RecordType, u32, &[u8])> {
+/// `walpb.Record`
+struct Message<'a> {
+    of: RecordType,
+    crc: u32,
+    data: &'a [u8],
+}
+
+fn parse(message: &[u8]) -> Result<Message<'_>> {
     let (mut of, mut crc, mut data) = (0, 0, &b""[..]);
     for field in fields(message) {
         let field = field?;
@@ -241,7 +248,7 @@ fn parse(message: &[u8]) -> Result<(RecordType, u32, &[u8])> {
         5 => RecordType::Snapshot,
         number => return Err(unknown("type", number)),
     };
-    Ok((of, crc, data))
+    Ok(Message { of, crc, data })
 }
 
 #[cfg(test)]

@@ -39,6 +39,14 @@ pub(super) struct Entry {
     segment: usize,
 }
 
+/// A place in the log: an entry's index, and the term in which it was written. Both are 0 before
+/// the first entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    pub index: u64,
+    pub term: u64,
+}
+
 /// `HardState`: what the manager has promised to the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct HardState {
@@ -68,8 +76,8 @@ impl Log {
         self.paths.last().map_or(FOLDER, String::as_str)
     }
 
-    /// Reads the log, starting at a snapshot, given by index and term; from 0, 0 without one.
-    pub fn read(files: &dyn StateFiles, names: &[Name], from: (u64, u64)) -> Result<Self> {
+    /// Reads the log, starting at the place of a snapshot; at the default place without one.
+    pub fn read(files: &dyn StateFiles, names: &[Name], from: Position) -> Result<Self> {
         let mut log = Self {
             metadata: Vec::new(),
             state: HardState::default(),
@@ -103,14 +111,14 @@ impl Log {
         if !begun.snapshot {
             return bad(format!(
                 "the log does not name the snapshot of index {} that it goes on from",
-                from.0
+                from.index
             ));
         }
-        let last = log.entries.last().map_or(from.0, |entry| entry.index);
-        if log.state != HardState::default() && !(from.0..=last).contains(&log.state.commit) {
+        let last = log.entries.last().map_or(from.index, |entry| entry.index);
+        if log.state != HardState::default() && !(from.index..=last).contains(&log.state.commit) {
             return bad(format!(
                 "entry {} is committed, but the log has {} to {last}",
-                log.state.commit, from.0
+                log.state.commit, from.index
             ));
         }
         Ok(log)
@@ -124,7 +132,7 @@ impl Log {
         offset: u64,
         of: RecordType,
         data: &[u8],
-        from: (u64, u64),
+        from: Position,
         begun: &mut Begun,
     ) -> Result<()> {
         let message = |what: &str| error::message(path, format!("the {what} at byte {offset}"));
@@ -142,11 +150,11 @@ impl Log {
             }
             RecordType::State => self.state = hard_state(data).map_err(message("state"))?,
             RecordType::Snapshot => {
-                let (index, term) = index_and_term(data).map_err(message("snapshot's name"))?;
-                if index == from.0 && term != from.1 {
+                let named = position(data).map_err(message("snapshot's name"))?;
+                if named.index == from.index && named.term != from.term {
                     return Err(error::log(path, offset, "it names the snapshot with another term"));
                 }
-                begun.snapshot |= index == from.0;
+                begun.snapshot |= named.index == from.index;
             }
             RecordType::Checksum => {}
         }
@@ -154,8 +162,8 @@ impl Log {
     }
 
     /// Adds an entry; one with an existing index replaces that entry and all behind it.
-    fn take(&mut self, path: &str, offset: u64, entry: Entry, from: (u64, u64)) -> Result<()> {
-        let Some(behind) = entry.index.checked_sub(from.0).and_then(|far| far.checked_sub(1)) else {
+    fn take(&mut self, path: &str, offset: u64, entry: Entry, from: Position) -> Result<()> {
+        let Some(behind) = entry.index.checked_sub(from.index).and_then(|far| far.checked_sub(1)) else {
             return Ok(());
         };
         let behind = usize::try_from(behind).unwrap_or(usize::MAX);
@@ -166,7 +174,7 @@ impl Log {
             return Err(error::log(path, offset, "the log has more than 1,000,000 entries"));
         }
         self.entries.truncate(behind);
-        let before = self.entries.last().map_or(from.1, |entry| entry.term);
+        let before = self.entries.last().map_or(from.term, |entry| entry.term);
         if entry.term < before {
             return Err(error::log(
                 path,
@@ -205,20 +213,20 @@ pub(super) fn names(files: &dyn StateFiles) -> Result<Vec<Name>> {
     let mut names: Vec<_> = listed
         .iter()
         .filter_map(|name| two_numbers(name, ".wal"))
-        .map(|(sequence, index)| Name { sequence, index })
+        .map(|[sequence, index]| Name { sequence, index })
         .collect();
     names.sort();
     Ok(names)
 }
 
 /// Returns the numbers in a name of the form `%016x-%016x` and an ending.
-pub(super) fn two_numbers(name: &str, ending: &str) -> Option<(u64, u64)> {
+pub(super) fn two_numbers(name: &str, ending: &str) -> Option<[u64; 2]> {
     let (one, other) = name.strip_suffix(ending)?.split_once('-')?;
     let number = |text: &str| {
         let fits = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         fits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
     };
-    Some((number(one)?, number(other)?))
+    Some([number(one)?, number(other)?])
 }
 
 fn entry(bytes: &[u8], segment: usize) -> Result<Entry> {
@@ -262,18 +270,18 @@ fn hard_state(bytes: &[u8]) -> Result<HardState> {
     Ok(state)
 }
 
-/// Reads `walpb.Snapshot`: index and term of a snapshot.
-fn index_and_term(bytes: &[u8]) -> Result<(u64, u64)> {
-    let (mut index, mut term) = (0, 0);
+/// Reads `walpb.Snapshot`: the place of a snapshot.
+fn position(bytes: &[u8]) -> Result<Position> {
+    let mut position = Position::default();
     for field in fields(bytes) {
         let field = field?;
         match field.number {
-            1 => index = field.uint()?,
-            2 => term = field.uint()?,
+            1 => position.index = field.uint()?,
+            2 => position.term = field.uint()?,
             _ => {}
         }
     }
-    Ok((index, term))
+    Ok(position)
 }
 
 #[cfg(test)]
@@ -302,19 +310,24 @@ mod tests {
     #[test]
     fn an_entry_that_is_written_again_replaces_the_old_ones() {
         let mut log = log();
+        let from = Position { index: 10, term: 1 };
         for (term, index) in [(1, 11), (1, 12), (1, 13), (2, 12)] {
-            log.take("a.wal", 0, numbered(term, index), (10, 1)).unwrap();
+            log.take("a.wal", 0, numbered(term, index), from).unwrap();
         }
         // Before the snapshot.
-        log.take("a.wal", 0, numbered(1, 10), (10, 1)).unwrap();
+        log.take("a.wal", 0, numbered(1, 10), from).unwrap();
         let found: Vec<_> = log.entries.iter().map(|entry| (entry.term, entry.index)).collect();
         assert_eq!(found, [(1, 11), (2, 12)]);
-        let gap = log.take("a.wal", 0, numbered(2, 14), (10, 1)).unwrap_err().to_string();
+        let gap = log.take("a.wal", 0, numbered(2, 14), from).unwrap_err().to_string();
         assert!(gap.contains("missing"), "{gap}");
-        let old = log.take("a.wal", 0, numbered(1, 13), (10, 1)).unwrap_err().to_string();
+        let old = log.take("a.wal", 0, numbered(1, 13), from).unwrap_err().to_string();
         assert!(old.contains("older term"), "{old}");
-        assert!(log.take("a.wal", 0, numbered(9, u64::MAX), (10, 1)).is_err());
-        assert!(log.take("a.wal", 0, numbered(9, 11), (u64::MAX, 1)).is_ok());
+        assert!(log.take("a.wal", 0, numbered(9, u64::MAX), from).is_err());
+        let last = Position {
+            index: u64::MAX,
+            term: 1,
+        };
+        assert!(log.take("a.wal", 0, numbered(9, 11), last).is_ok());
     }
 
     #[test]
@@ -331,14 +344,14 @@ mod tests {
             commit: 3,
         };
         assert_eq!(hard_state(b"\x08\x01\x10\x02\x18\x03").unwrap(), state);
-        assert_eq!(index_and_term(b"\x08\x05\x10\x02").unwrap(), (5, 2));
+        assert_eq!(position(b"\x08\x05\x10\x02").unwrap(), Position { index: 5, term: 2 });
     }
 
     #[test]
     fn names_of_segments() {
         assert_eq!(
             two_numbers("0000000000000001-00000000000000fa.wal", ".wal"),
-            Some((1, 250))
+            Some([1, 250])
         );
         for name in [
             "0.tmp",

@@ -27,9 +27,14 @@ pub(super) struct Snapshot {
     pub store: Store,
 }
 
-/// Returns the newest complete snapshot, and the names of newer ones that are damaged: Docker skips
-/// these.
-pub(super) fn newest(files: &dyn StateFiles, keys: &[Zeroizing<[u8; KEY]>]) -> Result<(Option<Snapshot>, Vec<String>)> {
+/// The newest complete snapshot, and the paths of newer ones that are damaged: Docker skips these.
+pub(super) struct Newest {
+    pub snapshot: Option<Snapshot>,
+    pub skipped_snapshots: Vec<String>,
+}
+
+/// Returns the newest complete snapshot.
+pub(super) fn newest(files: &dyn StateFiles, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Newest> {
     let listed = files.list(FOLDER).map_err(error::io(FOLDER))?;
     let mut names: Vec<_> = listed
         .into_iter()
@@ -42,13 +47,19 @@ pub(super) fn newest(files: &dyn StateFiles, keys: &[Zeroizing<[u8; KEY]>]) -> R
         let bytes = files.read(&path, LARGEST).map_err(error::io(&path))?;
         let bytes = bytes.ok_or_else(|| error::missing(&path))?;
         match unpack(&bytes) {
-            Some(outer) if (outer.term, outer.index) == numbers => {
-                return Ok((Some(open(&path, &outer, keys)?), skipped_snapshots));
+            Some(outer) if [outer.term, outer.index] == numbers => {
+                return Ok(Newest {
+                    snapshot: Some(open(&path, &outer, keys)?),
+                    skipped_snapshots,
+                });
             }
             _ => skipped_snapshots.push(path),
         }
     }
-    Ok((None, skipped_snapshots))
+    Ok(Newest {
+        snapshot: None,
+        skipped_snapshots,
+    })
 }
 
 /// `raftpb.Snapshot`

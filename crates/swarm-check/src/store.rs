@@ -108,7 +108,7 @@ impl Store {
         let mut undo = Vec::new();
         let done = self.actions(request, &mut undo);
         if done.is_err() {
-            for (kind, id, before) in undo.into_iter().rev() {
+            for Applied { kind, id, before } in undo.into_iter().rev() {
                 self.take(kind, &id);
                 if let Some(object) = before {
                     self.put(kind, object);
@@ -133,19 +133,18 @@ impl Store {
         Ok(store)
     }
 
-    fn actions(&mut self, request: &[u8], undo: &mut Vec<(Kind, String, Option<Object>)>) -> Result<()> {
+    fn actions(&mut self, request: &[u8], undo: &mut Vec<Applied>) -> Result<()> {
         for field in fields(request) {
             let field = field?;
             if field.number == 2 {
-                let (kind, id, before) = self.action(field.bytes()?)?;
-                undo.push((kind, id, before));
+                undo.push(self.action(field.bytes()?)?);
             }
         }
         Ok(())
     }
 
-    /// Applies a `StoreAction`; returns what was there before.
-    fn action(&mut self, bytes: &[u8]) -> Result<(Kind, String, Option<Object>)> {
+    /// Applies a `StoreAction`.
+    fn action(&mut self, bytes: &[u8]) -> Result<Applied> {
         let (mut action, mut target) = (0, None);
         for field in fields(bytes) {
             let field = field?;
@@ -167,7 +166,7 @@ impl Store {
             3 => Some(self.take(kind, &id).ok_or_else(|| missing(kind, &id))?),
             number => return Err(unknown("action", number)),
         };
-        Ok((kind, id, before))
+        Ok(Applied { kind, id, before })
     }
 
     fn create(&mut self, kind: Kind, object: Object) -> Result<()> {
@@ -218,6 +217,14 @@ impl Store {
         }
         Some(object)
     }
+}
+
+/// An action that was applied to the object of this kind and ID.
+struct Applied {
+    kind: Kind,
+    id: String,
+    /// What was there before.
+    before: Option<Object>,
 }
 
 #[cfg(test)]

@@ -120,11 +120,27 @@ pub enum Problem {
     },
 }
 
-/// Checks whether the states of nodes make one cluster; each comes with a name for the problems.
+/// The state of a node, and the node's name for the problems.
+#[derive(Clone, Copy)]
+pub struct NamedState<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its state.
+    pub state: &'a NodeState,
+}
+
+/// A manager with a raft log.
+#[derive(Clone, Copy)]
+struct Manager<'a> {
+    name: &'a str,
+    raft: &'a RaftState,
+}
+
+/// Checks whether the states of nodes make one cluster.
 ///
 /// The raft log may be on one manager only, which the others then enter, and the states may be
 /// those of some nodes of the cluster only.
-pub fn check_cluster(states: &[(&str, &NodeState)]) -> Vec<Problem> {
+pub fn check_cluster(states: &[NamedState<'_>]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Some((first, rest)) = states.split_first() else {
         return vec![Problem::NoRaft];
@@ -135,50 +151,53 @@ pub fn check_cluster(states: &[(&str, &NodeState)]) -> Vec<Problem> {
     distinct(states, &mut problems);
     let managers: Vec<_> = states
         .iter()
-        .filter_map(|(name, state)| Some((*name, state.raft.as_ref()?)))
+        .filter_map(|node| {
+            let raft = node.state.raft.as_ref()?;
+            Some(Manager { name: node.name, raft })
+        })
         .collect();
     // The one that is furthest ahead is the reference.
-    let Some((leader, raft)) = managers.iter().rev().max_by_key(|(_, raft)| raft.commit) else {
+    let Some(&leader) = managers.iter().rev().max_by_key(|manager| manager.raft.commit) else {
         problems.push(Problem::NoRaft);
         return problems;
     };
-    for (name, other) in &managers {
-        same_store((leader, raft), (name, other), &mut problems);
+    for manager in &managers {
+        same_store(leader, *manager, &mut problems);
     }
     // Where managers are reached: from the raft, or else from their own state.
     let mut addresses: BTreeMap<_, _> = states
         .iter()
-        .map(|(_, state)| (state.id(), state.docker_state.advertise_addr.as_str()))
+        .map(|node| (node.state.id(), node.state.docker_state.advertise_addr.as_str()))
         .collect();
-    let members = raft.members.values();
+    let members = leader.raft.members.values();
     addresses.extend(members.map(|member| (member.node_id.as_str(), member.addr.as_str())));
-    for (name, state) in states {
-        in_store(name, state, (leader, raft), &mut problems);
-        remotes(name, state, (leader, raft), &addresses, &mut problems);
+    for node in states {
+        in_store(*node, leader, &mut problems);
+        remotes(*node, leader, &addresses, &mut problems);
     }
     problems
 }
 
-fn same_cluster(first: (&str, &NodeState), node: (&str, &NodeState), problems: &mut Vec<Problem>) {
-    if node.1.cluster_id() != first.1.cluster_id() {
+fn same_cluster(first: NamedState<'_>, node: NamedState<'_>, problems: &mut Vec<Problem>) {
+    if node.state.cluster_id() != first.state.cluster_id() {
         problems.push(Problem::OtherCluster {
-            node: node.0.to_owned(),
-            found: node.1.cluster_id().to_owned(),
-            other: first.0.to_owned(),
-            wanted: first.1.cluster_id().to_owned(),
+            node: node.name.to_owned(),
+            found: node.state.cluster_id().to_owned(),
+            other: first.name.to_owned(),
+            wanted: first.state.cluster_id().to_owned(),
         });
     }
-    if node.1.root_ca.sha256 != first.1.root_ca.sha256 {
+    if node.state.root_ca.sha256 != first.state.root_ca.sha256 {
         problems.push(Problem::OtherCa {
-            node: node.0.to_owned(),
-            other: first.0.to_owned(),
+            node: node.name.to_owned(),
+            other: first.name.to_owned(),
         });
     }
 }
 
-fn distinct(states: &[(&str, &NodeState)], problems: &mut Vec<Problem>) {
+fn distinct(states: &[NamedState<'_>], problems: &mut Vec<Problem>) {
     let mut seen = BTreeMap::new();
-    for (name, state) in states {
+    for NamedState { name, state } in states {
         if let Some(other) = seen.insert(state.id(), *name) {
             problems.push(Problem::SameId {
                 node: other.to_owned(),
@@ -189,33 +208,33 @@ fn distinct(states: &[(&str, &NodeState)], problems: &mut Vec<Problem>) {
     }
 }
 
-fn same_store(leader: (&str, &RaftState), node: (&str, &RaftState), problems: &mut Vec<Problem>) {
-    problems.extend(node.1.refused.iter().map(|refused| Problem::Refused {
-        node: node.0.to_owned(),
+fn same_store(leader: Manager<'_>, node: Manager<'_>, problems: &mut Vec<Problem>) {
+    problems.extend(node.raft.refused.iter().map(|refused| Problem::Refused {
+        node: node.name.to_owned(),
         index: refused.index,
         why: refused.why.to_string(),
     }));
-    if node.1.commit != leader.1.commit {
+    if node.raft.commit != leader.raft.commit {
         problems.push(Problem::Behind {
-            node: node.0.to_owned(),
-            commit: node.1.commit,
-            other: leader.0.to_owned(),
-            ahead: leader.1.commit,
+            node: node.name.to_owned(),
+            commit: node.raft.commit,
+            other: leader.name.to_owned(),
+            ahead: leader.raft.commit,
         });
-    } else if node.1.store != leader.1.store || node.1.members != leader.1.members {
+    } else if node.raft.store != leader.raft.store || node.raft.members != leader.raft.members {
         problems.push(Problem::OtherStore {
-            node: node.0.to_owned(),
-            other: leader.0.to_owned(),
+            node: node.name.to_owned(),
+            other: leader.name.to_owned(),
         });
     }
 }
 
-fn in_store(name: &str, state: &NodeState, leader: (&str, &RaftState), problems: &mut Vec<Problem>) {
-    let Some(node) = leader.1.store.node(state.id()) else {
+fn in_store(NamedState { name, state }: NamedState<'_>, leader: Manager<'_>, problems: &mut Vec<Problem>) {
+    let Some(node) = leader.raft.store.node(state.id()) else {
         problems.push(Problem::NotInStore {
             node: name.to_owned(),
             id: state.id().to_owned(),
-            manager: leader.0.to_owned(),
+            manager: leader.name.to_owned(),
         });
         return;
     };
@@ -229,26 +248,25 @@ fn in_store(name: &str, state: &NodeState, leader: (&str, &RaftState), problems:
             node: name.to_owned(),
             certificate,
             store: node.role,
-            manager: leader.0.to_owned(),
+            manager: leader.name.to_owned(),
         });
     }
 }
 
 /// Checks that the managers that a node knows are managers, at the addresses that it knows.
 fn remotes(
-    name: &str,
-    state: &NodeState,
-    leader: (&str, &RaftState),
+    NamedState { name, state }: NamedState<'_>,
+    leader: Manager<'_>,
     addresses: &BTreeMap<&str, &str>,
     problems: &mut Vec<Problem>,
 ) {
     for remote in &state.remotes {
-        let node = leader.1.store.node(&remote.node_id);
+        let node = leader.raft.store.node(&remote.node_id);
         if node.is_none_or(|node| node.role != Role::Manager) {
             problems.push(Problem::NoSuchManager {
                 node: name.to_owned(),
                 remote: remote.node_id.clone(),
-                manager: leader.0.to_owned(),
+                manager: leader.name.to_owned(),
             });
             continue;
         }

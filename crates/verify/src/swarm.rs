@@ -9,7 +9,7 @@ use kraken_disk::FileTree;
 use kraken_image::provision::{JOIN_TOKEN, Membership, NODE_ID, NodeRecord, state_folder};
 use kraken_spec::daemon::{self, DATA_ROOT};
 use kraken_spec::{Availability, Cluster, Node, Role};
-use kraken_swarm_check::{JoinToken, Mode, NodeObject, NodeState, RaftState, StateFiles};
+use kraken_swarm_check::{JoinToken, Mode, NamedState, NodeObject, NodeState, RaftState, StateFiles};
 
 const CHECK: &str = "swarm";
 /// The largest token file, in bytes. A token has 85 characters.
@@ -278,7 +278,7 @@ pub(super) fn together(cluster: &Cluster, report: &mut Report) {
     if states.is_empty() {
         return;
     }
-    let borrowed: Vec<(&str, &NodeState)> = states.iter().map(|(name, state)| (name.as_str(), state)).collect();
+    let borrowed: Vec<NamedState<'_>> = states.iter().map(|(name, state)| NamedState { name, state }).collect();
     let whole = report.images.len() == cluster.nodes.len();
     let mut messages: Vec<String> = kraken_swarm_check::check_cluster(&borrowed)
         .into_iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use kraken_swarm_check::{NodeState, check_cluster};
+use kraken_swarm_check::{NamedState, NodeState, check_cluster};
 use kraken_swarm_state::{Availability, ClusterKeys, Member, NOT_AFTER, NOT_BEFORE, Role, Spec, StateWriter};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -159,9 +159,9 @@ proptest! {
             prop_assert_eq!(files.modes.keys().any(|path| path.starts_with("raft")), state.raft.is_some());
             states.push((node.number.to_string(), state));
         }
-        let named: Vec<(&str, &NodeState)> = states.iter().map(|(name, state)| (name.as_str(), state)).collect();
+        let named: Vec<NamedState<'_>> = states.iter().map(|(name, state)| NamedState { name, state }).collect();
         prop_assert_eq!(check_cluster(&named), []);
-        let ids: BTreeSet<&str> = named.iter().map(|(_, state)| state.id()).collect();
+        let ids: BTreeSet<&str> = named.iter().map(|node| node.state.id()).collect();
         prop_assert_eq!(ids.len(), spec.nodes.len());
 
         let raft = states.iter().find_map(|(_, state)| state.raft.as_ref()).unwrap();
