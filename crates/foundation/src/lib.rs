@@ -1,6 +1,7 @@
 //! What every crate of the workspace needs: the one [`Error`], the [`Job`] that long work is a part
 //! of, files that are written whole ([`atomic`]) and never through a link ([`named`]), advisory
-//! locks ([`lock`]), SHA-256 hashes, MAC addresses, and foreign text made safe to show.
+//! locks ([`lock`]), work on several threads ([`parallel`]), SHA-256 hashes, MAC addresses, and
+//! foreign text made safe to show.
 //!
 //! This crate knows nothing of images, nodes or clusters, and touches only the files that it is
 //! given.
@@ -32,6 +33,7 @@ mod job;
 pub mod lock;
 pub mod mac;
 pub mod named;
+pub mod parallel;
 pub mod progress;
 mod sha256;
 pub mod text;

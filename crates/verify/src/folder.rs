@@ -1,10 +1,7 @@
 //! Checks files: one image, or a folder of images, each by itself and all of them as a cluster.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::blocks;
 use super::image::{Expectation, verify_image};
@@ -13,8 +10,7 @@ use super::set::{self, ListedImage};
 use super::strangers;
 use super::swarm;
 use kraken_fetch::{Format, Limits, Packed, RawFile, recognise, unpack};
-use kraken_foundation::Job;
-use kraken_foundation::{Context as _, Error, Kind, Result};
+use kraken_foundation::{Context as _, Error, Job, Kind, Result, parallel};
 use kraken_image::output::UNPACKED_LIMIT;
 use kraken_image::packages::lock::Lock;
 use kraken_image::provision::Assets;
@@ -47,7 +43,7 @@ pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'
         keys,
     } = *expected;
     let mut report = Report::default();
-    let (images, manifest) = set::listed(folder, cluster, &mut report)?;
+    let (mut images, manifest) = set::listed(folder, cluster, &mut report)?;
     strangers::find(folder, cluster, &images, &mut report)?;
     if images.is_empty() && report.findings.is_empty() {
         let expected = cluster
@@ -62,41 +58,21 @@ pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'
     }
     let base_sha256 = manifest.as_ref().map(|manifest| manifest.inputs.base_sha256);
     let packages_sha256 = manifest.as_ref().and_then(|manifest| manifest.inputs.packages_sha256);
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(BTreeMap::new());
-    let work = || -> Result<()> {
-        while let Some(image) = images.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let expectation = Expectation {
-                cluster,
-                assets,
-                node: Some(image.number),
-                keys,
-                base_sha256,
-                lock,
-                packages_sha256,
-            };
-            let verified = verify_listed(image, &expectation, job)?;
-            done.lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(image.number, verified);
-        }
-        Ok(())
+    // In the order of the nodes, in which the report lists them.
+    images.sort_by_key(|image| image.number);
+    let work = |image: &ListedImage| {
+        let expectation = Expectation {
+            cluster,
+            assets,
+            node: Some(image.number),
+            keys,
+            base_sha256,
+            lock,
+            packages_sha256,
+        };
+        verify_listed(image, &expectation, job)
     };
-    let workers = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(images.len().max(1));
-    std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().try_for_each(|handle| match handle.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
-    })?;
-    report.images = done
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .into_values()
-        .collect();
+    report.images = parallel::map(&images, parallel::cores(), work).all()?;
     swarm::together(cluster, &mut report);
     Ok(report)
 }

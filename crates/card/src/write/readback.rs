@@ -1,15 +1,14 @@
 //! Reads back what was written, past every cache, and compares hashes.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::target::Target;
 use super::buffer::Buffer;
 use super::error::{Difference, WriteError};
 use super::limits::{IN_FLIGHT, REQUEST};
-use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
+use kraken_foundation::{Sha256Hash, parallel};
 use kraken_image::bake::HashedExtent;
 
 /// After this many differences, reading stops.
@@ -26,39 +25,28 @@ pub fn compare(
     interrupt: &Interrupt,
 ) -> Result<(), WriteError> {
     let requests = requests(extents);
-    let next = AtomicUsize::new(0);
-    let differences = Mutex::new(Vec::new());
-    let work = || {
-        let mut buffer = Buffer::new(usize::try_from(REQUEST).unwrap_or_default());
-        while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if interrupt.is_set() {
-                return;
-            }
-            let found = compare_request(target, request, &mut buffer);
-            let mut all = differences.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            all.extend(found);
-            if all.len() > ENOUGH {
-                next.store(requests.len(), Ordering::Relaxed);
-            }
-            drop(all);
-            task.advance(request.iter().map(|extent| extent.end - extent.start).sum());
+    let count = AtomicUsize::new(0);
+    let buffer = || Buffer::new(usize::try_from(REQUEST).unwrap_or_default());
+    let work = |buffer: &mut Buffer, request: &&[HashedExtent]| {
+        if interrupt.is_set() || count.load(Ordering::Relaxed) > ENOUGH {
+            return Err(Stopped);
         }
+        let found = compare_request(target, request, buffer);
+        count.fetch_add(found.len(), Ordering::Relaxed);
+        task.advance(request.iter().map(|extent| extent.end - extent.start).sum());
+        Ok(found)
     };
-    std::thread::scope(|scope| {
-        for _ in 0..IN_FLIGHT.min(requests.len()) {
-            scope.spawn(work);
-        }
-    });
+    let outcome = parallel::map_with(&requests, IN_FLIGHT, buffer, work);
     interrupt.check()?;
-    let mut differences = differences
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    if differences.is_empty() {
-        return Ok(());
+    let differences: Vec<Difference> = outcome.done.into_iter().flatten().collect();
+    match differences.is_empty() {
+        true => Ok(()),
+        false => Err(WriteError::Differs(differences)),
     }
-    differences.sort_by_key(|difference| difference.range.start);
-    Err(WriteError::Differs(differences))
 }
+
+/// Nothing more is read: the user asked for that, or enough was found.
+struct Stopped;
 
 /// Groups adjacent extents into requests of at most [`REQUEST`] bytes.
 fn requests(extents: &[HashedExtent]) -> Vec<&[HashedExtent]> {

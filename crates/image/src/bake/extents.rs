@@ -3,14 +3,13 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use kraken_disk::{PATCH_BLOCK, ReadAt, UsedMap};
-use kraken_foundation::Sha256Hash;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
+use kraken_foundation::{Sha256Hash, parallel};
 
 /// Extents never cross a multiple of this many bytes, so a changed 4 KiB block needs at most this
 /// much to be hashed again.
@@ -73,34 +72,13 @@ pub fn hash_all(
     interrupt: &Interrupt,
 ) -> io::Result<Vec<HashedExtent>> {
     let ranges = split_extents(used);
-    let next = AtomicUsize::new(0);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let work = || -> io::Result<Vec<HashedExtent>> {
-        let mut extents = Vec::new();
-        while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if interrupt.is_set() {
-                return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
-            }
-            extents.push(hash_extent(image, range.clone())?);
-            task.advance(range.end - range.start);
+    let work = |range: &Range<u64>| {
+        if interrupt.is_set() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
         }
-        Ok(extents)
+        let extent = hash_extent(image, range.clone())?;
+        task.advance(range.end - range.start);
+        Ok(extent)
     };
-    let parts: Vec<_> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        handles
-            .into_iter()
-            .map(|handle| {
-                handle
-                    .join()
-                    .unwrap_or_else(|_| Err(io::Error::other("a hashing thread died")))
-            })
-            .collect()
-    });
-    let mut extents = Vec::with_capacity(ranges.len());
-    for part in parts {
-        extents.extend(part?);
-    }
-    extents.sort_by_key(|extent| extent.start);
-    Ok(extents)
+    parallel::map(&ranges, parallel::cores(), work).all()
 }

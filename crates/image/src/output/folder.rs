@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::compress::{self, Compression};
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 use super::{Bmap, SUMS, error, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
 use kraken_disk::{ImageFile, ReadAt};
-use kraken_foundation::{Context as _, Error, Job, Kind, Result, Sha256Hash, atomic, lock};
+use kraken_foundation::{Context as _, Error, Job, Kind, Result, Sha256Hash, atomic, lock, parallel};
 use kraken_spec::Node;
 
 /// Prefix and suffix of unfinished files.
@@ -108,42 +106,22 @@ impl Folder {
             None => self.remove(MANIFEST)?,
         }
         self.remove(SUMS)?;
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::new());
         // Compressing uses all cores by itself; copying and hashing use one each.
-        let workers = match options.compress {
+        let threads = match options.compress {
             Some(_) => 1,
-            None => std::thread::available_parallelism()
-                .map_or(1, usize::from)
-                .min(nodes.len().max(1)),
+            None => parallel::cores(),
         };
-        let work = || -> Result<()> {
-            while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let written = self.write_node(golden, node, options, job).inspect_err(|_| {
-                    // The other workers need not begin another image.
-                    next.store(nodes.len(), Ordering::Relaxed);
-                })?;
-                done.lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .push(written);
-            }
-            Ok(())
-        };
-        let result = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            handles.into_iter().try_for_each(|handle| match handle.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        });
-        let mut written = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let outcome = parallel::map(nodes, threads, |node| self.write_node(golden, node, options, job));
+        let mut written = outcome.done;
         written.sort_by_key(|image| image.node.id.number);
         // No image was made, so cards may still have been written from the earlier swarm's images.
         let swarm = if written.is_empty() { known } else { swarm };
         let listed = self.write_manifest(golden, before, swarm, &written, inputs);
         // The failure of an image is more important than a failure to list the others.
-        result.and(listed)?;
-        Ok(written)
+        match outcome.error {
+            Some(error) => Err(error),
+            None => listed.map(|()| written),
+        }
     }
 
     fn write_node(&self, golden: &Golden, node: &Node, options: Options, job: Job<'_>) -> Result<Written> {
