@@ -69,7 +69,7 @@ impl<'a> Running<'a> {
             SwarmMode::None => "none".to_owned(),
             _ => node.role.to_string(),
         };
-        let [high, low] = [(node.number >> 8) as u8, node.number as u8];
+        let [.., high, low] = node.number.to_be_bytes();
         let mac = match &node.mac {
             Some(mac) => mac.to_string(),
             // An address of QEMU's own range.

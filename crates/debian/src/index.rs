@@ -210,11 +210,11 @@ impl IndexBuilder {
 
     fn keep(&mut self, value: &str) -> Result<Span> {
         let start = self.index.text.len();
-        if value.len() > MOST_TEXT - start.min(MOST_TEXT) {
+        let end = start.saturating_add(value.len());
+        let (Ok(start), Ok(end), true) = (u32::try_from(start), u32::try_from(end), end <= MOST_TEXT) else {
             return Err(bad(self.number, "the index is larger than 2 GiB"));
-        }
+        };
         self.index.text.push_str(value);
-        let (start, end) = (start as u32, self.index.text.len() as u32);
         Ok(Span { start, end })
     }
 }

@@ -197,7 +197,7 @@ fn date(text: &str) -> Option<u64> {
     if !["UTC", "GMT", "Z", "+0000"].contains(&zone) {
         return None;
     }
-    let month = MONTHS.iter().position(|name| *name == month)? as i8 + 1;
+    let month = i8::try_from(MONTHS.iter().position(|name| *name == month)?).ok()? + 1;
     let parts: Vec<i8> = time.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let [hour, minute, second] = parts[..] else {
         return None;

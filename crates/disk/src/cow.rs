@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::io::{ReadAt, WriteAt};
+use super::io::{ReadAt, WriteAt, index};
 use super::slice::{past_end, within};
 
 /// Bytes in a block of a patch: ext4's usual block, and the page of the machines this runs on.
-pub const PATCH_BLOCK: u64 = 4096;
+pub const PATCH_BLOCK: u64 = BLOCK as u64;
+/// The same, as a size in memory.
+const BLOCK: usize = 4096;
 
-type Block = Box<[u8; PATCH_BLOCK as usize]>;
+type Block = Box<[u8; BLOCK]>;
 
 /// Blocks that differ from a base, by block number. The last block of a disk whose size is not a
 /// multiple of 4096 is padded with zeros.
@@ -31,7 +33,7 @@ impl Patch {
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.blocks.iter().map(|(number, block)| {
             let at = number * PATCH_BLOCK;
-            let len = self.len.saturating_sub(at).min(PATCH_BLOCK) as usize;
+            let len = index(self.len.saturating_sub(at)).min(BLOCK);
             (at, &block[..len])
         })
     }
@@ -50,7 +52,7 @@ impl Patch {
     /// multiple of [`PATCH_BLOCK`].
     pub fn block_at(&self, offset: u64) -> Option<&[u8]> {
         let block = self.blocks.get(&(offset / PATCH_BLOCK))?;
-        Some(&block[..self.len.saturating_sub(offset).min(PATCH_BLOCK) as usize])
+        Some(&block[..index(self.len.saturating_sub(offset)).min(BLOCK)])
     }
 
     /// Writes the changed bytes to a copy of the base.
@@ -120,8 +122,8 @@ impl<B: ReadAt> CowView<B> {
 
     fn base_block(&self, number: u64) -> io::Result<Block> {
         let at = number * PATCH_BLOCK;
-        let len = self.base.size().saturating_sub(at).min(PATCH_BLOCK) as usize;
-        let mut block = Box::new([0; PATCH_BLOCK as usize]);
+        let len = index(self.base.size().saturating_sub(at)).min(BLOCK);
+        let mut block = Box::new([0; BLOCK]);
         self.base.read_at(at, &mut block[..len])?;
         Ok(block)
     }
@@ -141,8 +143,8 @@ fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops:
             return None;
         }
         let at = offset + done as u64;
-        let inside = (at % PATCH_BLOCK) as usize;
-        let n = (PATCH_BLOCK as usize - inside).min(len - done);
+        let inside = index(at % PATCH_BLOCK);
+        let n = (BLOCK - inside).min(len - done);
         let part = (at / PATCH_BLOCK, inside, done..done + n);
         done += n;
         Some(part)

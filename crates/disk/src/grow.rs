@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::ext4::Ext4Info;
 use super::file::ImageFile;
-use super::io::{ReadAt, WriteAt};
+use super::io::{ReadAt, WriteAt, index};
 use super::layout::Layout;
 use super::slice::Slice;
 use super::space::shortfall_of;
@@ -19,7 +19,9 @@ use super::tools::tool;
 use kraken_foundation::{Context, Error, Kind, Result};
 
 /// Cards and images are laid out in steps of this size; growth is rounded up to it.
-const STEP: u64 = 1 << 20;
+const STEP: u64 = STEP_LEN as u64;
+/// The same, as a size in memory.
+const STEP_LEN: usize = 1 << 20;
 
 /// Makes the root volume of the image file at `path` larger by `bytes` (rounded up to 1 MiB): file,
 /// partition table and file system. The root partition must be the last one. The same image grown
@@ -134,10 +136,10 @@ fn scratch(image: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 
 /// Makes `to` equal to `from`; writes only where they differ, so that holes stay holes.
 fn copy_differing(from: &dyn ReadAt, to: &dyn WriteAt) -> io::Result<()> {
-    let (mut new, mut old) = (vec![0; STEP as usize], vec![0; STEP as usize]);
+    let (mut new, mut old) = (vec![0; STEP_LEN], vec![0; STEP_LEN]);
     let mut at = 0;
     while at < from.size() {
-        let n = (from.size() - at).min(STEP) as usize;
+        let n = index(from.size() - at).min(STEP_LEN);
         from.read_at(at, &mut new[..n])?;
         to.read_at(at, &mut old[..n])?;
         for (new, old) in new[..n].chunks(4096).zip(old[..n].chunks(4096)) {

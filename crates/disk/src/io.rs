@@ -29,6 +29,24 @@ pub trait WriteAt: ReadAt {
     fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()>;
 }
 
+/// Returns a number of bytes as a size in memory.
+///
+/// # Errors
+/// `InvalidData` when this machine cannot address that much.
+pub(crate) fn in_memory(bytes: u64) -> io::Result<usize> {
+    let error = |_| {
+        let why = format!("{bytes} bytes are more than this machine can address");
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    };
+    usize::try_from(bytes).map_err(error)
+}
+
+/// Returns a place in something that is in memory. One that is beyond what this machine can address
+/// becomes a place that no slice has.
+pub(crate) fn index(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
 impl<T: ReadAt + ?Sized> ReadAt for &T {
     fn size(&self) -> u64 {
         (**self).size()

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::io::{ReadAt, WriteAt};
+use super::io::{ReadAt, WriteAt, in_memory};
 use super::slice::{past_end, within};
 
 /// A disk of fixed size, held in memory.
@@ -48,7 +48,7 @@ impl ReadAt for RamDisk {
         if !within(offset, buf.len(), self.size) {
             return Err(past_end(offset, buf.len(), self.size, io::ErrorKind::UnexpectedEof));
         }
-        let at = offset as usize;
+        let at = in_memory(offset)?;
         buf.copy_from_slice(&self.lock()[at..at + buf.len()]);
         Ok(())
     }
@@ -59,7 +59,7 @@ impl WriteAt for RamDisk {
         if !within(offset, buf.len(), self.size) {
             return Err(past_end(offset, buf.len(), self.size, io::ErrorKind::InvalidInput));
         }
-        let at = offset as usize;
+        let at = in_memory(offset)?;
         self.lock()[at..at + buf.len()].copy_from_slice(buf);
         Ok(())
     }

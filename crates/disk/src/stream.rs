@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-use super::io::{ReadAt, WriteAt};
+use super::io::{ReadAt, WriteAt, index};
 
 /// Bytes kept from the last read: FAT directories are read 32 bytes at a time, field by field.
 const WINDOW: usize = 4096;
@@ -47,7 +47,7 @@ impl Stream {
             return Ok(());
         }
         let at = self.position - self.position % WINDOW as u64;
-        let len = (self.source.size() - at).min(WINDOW as u64) as usize;
+        let len = index(self.source.size() - at).min(WINDOW);
         self.window.clear();
         self.window.resize(len, 0);
         if let Err(error) = self.source.read_at(at, &mut self.window) {
@@ -66,13 +66,13 @@ impl Read for Stream {
             return Ok(0);
         }
         if buf.len() >= WINDOW {
-            let n = left.min(buf.len() as u64) as usize;
+            let n = index(left).min(buf.len());
             self.source.read_at(self.position, &mut buf[..n])?;
             self.position += n as u64;
             return Ok(n);
         }
         self.fill()?;
-        let from = (self.position - self.window_at) as usize;
+        let from = index(self.position - self.window_at);
         let n = buf.len().min(self.window.len() - from);
         buf[..n].copy_from_slice(&self.window[from..from + n]);
         self.position += n as u64;

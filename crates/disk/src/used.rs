@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::ext4::{Belief, Ext4Info, Groups, MAGIC_AT};
 use super::fat::Survey;
-use super::io::ReadAt;
+use super::io::{ReadAt, in_memory, index};
 use super::slice::Slice;
 use super::table::{Partition, PartitionTable};
 use kraken_foundation::{Context, Result};
@@ -166,7 +166,7 @@ fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Volume>> {
     // The boot block, and with 1 KiB blocks the block that no bitmap covers.
     let mut ranges = Vec::new();
     push(&mut ranges, 0..(info.first_block + 1) * block);
-    let mut bitmap = vec![0; block as usize];
+    let mut bitmap = vec![0; in_memory(block)?];
     for n in 0..groups.len() {
         let group = groups.get(n);
         if group.metadata.iter().any(|r| r.end > info.blocks) || !belief.descriptor(n, groups.raw(n)) {
@@ -184,7 +184,7 @@ fn ext4(volume: &dyn ReadAt) -> io::Result<Option<Volume>> {
             return Ok(None);
         }
         for bit in 0..group.len {
-            if bitmap[bit as usize / 8] & (1 << (bit % 8)) != 0 {
+            if bitmap[index(bit / 8)] & (1 << (bit % 8)) != 0 {
                 let start = (group.first + bit) * block;
                 push(&mut ranges, start..start + block);
             }

@@ -59,9 +59,9 @@ fn hash_pieces(pieces: &Receiver<Piece>) -> Sha256Hash {
             Piece::Data(data) => hasher.update(&data),
             Piece::Zeros(mut left) => {
                 while left > 0 {
-                    let now = left.min(BLOCK as u64);
-                    hasher.update(&zeros[..now as usize]);
-                    left -= now;
+                    let now = at_most_block(left);
+                    hasher.update(&zeros[..now]);
+                    left -= now as u64;
                 }
             }
         }
@@ -69,8 +69,11 @@ fn hash_pieces(pieces: &Receiver<Piece>) -> Sha256Hash {
     hasher.finalize().into()
 }
 
+fn at_most_block(left: u64) -> usize {
+    usize::try_from(left).unwrap_or(BLOCK).min(BLOCK)
+}
+
 fn next_piece(file: &File, offset: u64, size: u64) -> io::Result<Piece> {
-    let most = (size - offset).min(BLOCK as u64);
     // A file system without holes answers with an error or with `offset`; both mean "data here".
     let data = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
         Ok(data) => data.clamp(offset, size),
@@ -80,7 +83,7 @@ fn next_piece(file: &File, offset: u64, size: u64) -> io::Result<Piece> {
     if data > offset {
         return Ok(Piece::Zeros((data - offset).min(64 * BLOCK as u64)));
     }
-    let mut buffer = vec![0; most as usize];
+    let mut buffer = vec![0; at_most_block(size - offset)];
     file.read_exact_at(&mut buffer, offset)?;
     Ok(Piece::Data(buffer))
 }

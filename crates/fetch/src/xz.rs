@@ -64,9 +64,9 @@ impl<R: BufRead> XzReader<R> {
 }
 
 fn decoder() -> io::Result<Stream> {
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(64));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     MtStreamBuilder::new()
-        .threads(threads as u32)
+        .threads(u32::try_from(threads).unwrap_or(64).min(64))
         .memlimit_threading(MEMORY_GOAL)
         .memlimit_stop(MEMORY_LIMIT)
         .decoder()
@@ -94,8 +94,10 @@ impl<R: BufRead> Read for XzReader<R> {
             let (before_in, before_out) = (stream.total_in(), stream.total_out());
             let action = if at_end { Action::Finish } else { Action::Run };
             let status = stream.process(input, out, action).map_err(explain)?;
-            let consumed = (stream.total_in() - before_in) as usize;
-            let produced = (stream.total_out() - before_out) as usize;
+            // At most the lengths of `input` and `out`.
+            let moved = |bytes: u64| usize::try_from(bytes).map_err(io::Error::other);
+            let consumed = moved(stream.total_in() - before_in)?;
+            let produced = moved(stream.total_out() - before_out)?;
             self.input.consume(consumed);
             if matches!(status, Status::StreamEnd) {
                 self.state = State::Between(false);

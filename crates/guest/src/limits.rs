@@ -28,6 +28,10 @@ impl Limits {
         let slowness = factor.max(1.0);
         // Twice the card's limit on this machine: a unit that exceeds the limit must be seen to do
         // so, but must also end.
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a factor that is too large makes the largest limit"
+        )]
         let scaled = (DEFAULT as f64 * slowness * 2.0).ceil() as u64;
         Self {
             slowness,

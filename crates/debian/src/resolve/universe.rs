@@ -158,7 +158,7 @@ impl<'a> Universe<'a> {
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = PackageId> + use<> {
-        (0..self.packages.len() as u32).map(PackageId)
+        (0..numbered(self.packages.len())).map(PackageId)
     }
 
     /// Returns what a version needs and what it conflicts with, in apt's order.
@@ -193,6 +193,15 @@ impl<'a> Universe<'a> {
     }
 }
 
+/// Returns the place of a name, package or version as its number.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each takes more than a byte of an index, and each of the few indexes has less than 2 GiB"
+)]
+fn numbered(at: usize) -> u32 {
+    at as u32
+}
+
 /// Packages for all architectures belong to the image's own.
 fn real_arch<'a>(arch: &'a str, native: &'a str) -> &'a str {
     if arch == "all" { native } else { arch }
@@ -201,7 +210,7 @@ fn real_arch<'a>(arch: &'a str, native: &'a str) -> &'a str {
 impl<'a> Builder<'a> {
     fn rank(&mut self, index: &'a Index) {
         for name in index.mentioned() {
-            let next = self.ranks.len() as u32;
+            let next = numbered(self.ranks.len());
             self.ranks.entry(name).or_insert(next);
         }
     }
@@ -209,7 +218,7 @@ impl<'a> Builder<'a> {
     fn versions(&mut self, entry: &Entry<'a>) -> Option<&mut Vec<Found<'a>>> {
         let arch = real_arch(entry.architecture(), self.native);
         let arch = *self.archs.iter().find(|known| **known == arch)?;
-        let next = self.ranks.len() as u32;
+        let next = numbered(self.ranks.len());
         let rank = *self.ranks.entry(entry.name()).or_insert(next) as usize;
         if self.found.len() <= rank {
             self.found.resize_with(self.ranks.len(), Vec::new);
@@ -291,7 +300,7 @@ impl<'a> Builder<'a> {
             universe.by_name.push(ids);
         }
         for at in 0..universe.versions.len() {
-            universe.add_provides(VersionId(at as u32));
+            universe.add_provides(VersionId(numbered(at)));
         }
         universe
     }
@@ -300,7 +309,7 @@ impl<'a> Builder<'a> {
 impl<'a> Universe<'a> {
     fn add_package(&mut self, arch: &'a str, versions: Vec<Found<'a>>) -> Option<PackageId> {
         let name = versions.first()?.entry.name();
-        let id = PackageId(self.packages.len() as u32);
+        let id = PackageId(numbered(self.packages.len()));
         let mut package = Package {
             name,
             arch,
@@ -311,7 +320,7 @@ impl<'a> Universe<'a> {
             protected: false,
         };
         for found in versions {
-            let version = VersionId(self.versions.len() as u32);
+            let version = VersionId(numbered(self.versions.len()));
             package.versions.push(version);
             if found.installed {
                 package.installed = Some(version);
@@ -338,7 +347,7 @@ impl<'a> Universe<'a> {
         }
         for part in field.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let end = part.find(|c: char| c.is_whitespace() || "(:".contains(c));
-            let next = self.ranks.len() as u32;
+            let next = numbered(self.ranks.len());
             let rank = *self.ranks.entry(&part[..end.unwrap_or(part.len())]).or_insert(next) as usize;
             if self.provides.len() <= rank {
                 self.provides.resize_with(self.ranks.len(), Vec::new);

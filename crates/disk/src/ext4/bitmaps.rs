@@ -87,13 +87,20 @@ impl Belief {
 
     /// Whether the descriptor of group `n` has the right checksum.
     pub(crate) fn descriptor(&self, n: u64, raw: &[u8]) -> bool {
-        let number = (n as u32).to_le_bytes();
+        let Ok(number) = u32::try_from(n).map(u32::to_le_bytes) else {
+            return false;
+        };
         let (before, after) = (&raw[..DESCRIPTOR_SUM_AT], &raw[DESCRIPTOR_SUM_AT + 2..]);
         let sum = match self.sums {
             Sums::None => return true,
-            Sums::All => [&number[..], before, &[0, 0], after]
-                .iter()
-                .fold(self.seed, |sum, part| crc32c(sum, part)) as u16,
+            Sums::All => {
+                let parts = [&number[..], before, &[0, 0], after];
+                let [low, high, ..] = parts
+                    .iter()
+                    .fold(self.seed, |sum, part| crc32c(sum, part))
+                    .to_le_bytes();
+                u16::from_le_bytes([low, high])
+            }
             Sums::Descriptors => {
                 let after = if self.wide { after } else { &[] };
                 [&self.uuid[..], &number, before, after]
@@ -115,7 +122,10 @@ impl Belief {
             }
         };
         let said = |low: usize, top: usize| u32::from(u16_at(descriptor, low)) | u32::from(high(top)) << 16;
-        let free = (0..len as usize).filter(|bit| bitmap[bit / 8] & (1 << (bit % 8)) == 0);
+        let Some(len) = usize::try_from(len).ok().filter(|len| *len <= bitmap.len() * 8) else {
+            return false;
+        };
+        let free = (0..len).filter(|bit| bitmap[bit / 8] & (1 << (bit % 8)) == 0);
         if said(0xc, 0x2c) as usize != free.count() {
             return false;
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::features;
-use crate::io::ReadAt;
+use crate::io::{ReadAt, in_memory, index};
 use crate::slice::Slice;
 use crate::table::Partition;
 use kraken_foundation::{Context, Error, Kind, Result};
@@ -254,7 +254,7 @@ impl Groups {
         {
             return Ok(None);
         }
-        let mut table = vec![0; (info.groups() * info.descriptor_size) as usize];
+        let mut table = vec![0; in_memory(info.groups() * info.descriptor_size)?];
         volume.read_at((info.first_block + 1) * info.block_size, &mut table)?;
         Ok(Some(Self {
             info: info.clone(),
@@ -270,8 +270,8 @@ impl Groups {
     /// Returns the descriptor of group `n`, which must be below [`Self::len`], as it is on the
     /// volume.
     pub(crate) fn raw(&self, n: u64) -> &[u8] {
-        let at = (n * self.info.descriptor_size) as usize;
-        &self.table[at..at + self.info.descriptor_size as usize]
+        let at = index(n * self.info.descriptor_size);
+        &self.table[at..at + index(self.info.descriptor_size)]
     }
 
     /// Returns group number `n`, which must be below [`Self::len`].

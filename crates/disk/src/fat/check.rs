@@ -2,10 +2,11 @@
 //! table, FSInfo, the dirty bit.
 
 use std::collections::VecDeque;
+use std::io;
 
 use super::error::{damaged, on_fat};
 use super::geometry::{Fat, Geometry, Link};
-use crate::io::ReadAt;
+use crate::io::{ReadAt, in_memory};
 use crate::slice::Slice;
 use crate::table::Partition;
 use kraken_foundation::{Context, Result};
@@ -106,7 +107,9 @@ impl Survey {
                 walk.note("the two copies of the allocation table differ".into());
             }
         }
-        let free = geometry.clusters - used.len() as u32;
+        let free = geometry
+            .clusters
+            .saturating_sub(u32::try_from(used.len()).unwrap_or(u32::MAX));
         let (unsafe_findings, findings) = (walk.unsafe_findings, walk.findings);
         let mut survey = Self {
             unsafe_findings,
@@ -257,11 +260,12 @@ impl<'a> Walk<'a> {
     }
 
     fn bytes(&self, at: u64, len: u64) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; len as usize];
-        self.volume
-            .read_at(at, &mut bytes)
-            .quoted(|| on_fat("reading a directory"))?;
-        Ok(bytes)
+        let read = || {
+            let mut bytes = vec![0; in_memory(len)?];
+            self.volume.read_at(at, &mut bytes)?;
+            Ok::<_, io::Error>(bytes)
+        };
+        read().quoted(|| on_fat("reading a directory"))
     }
 
     /// Follows a chain and marks its clusters; `None` (and a finding) when it is broken.

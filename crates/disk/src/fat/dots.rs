@@ -7,7 +7,7 @@
 use std::io;
 
 use super::geometry::{Fat, Geometry, Link};
-use crate::io::WriteAt;
+use crate::io::{WriteAt, in_memory, index};
 
 const ENTRY: usize = 32;
 /// The attribute of a part of a long name.
@@ -20,7 +20,7 @@ pub(super) fn repair(volume: &dyn WriteAt, geometry: &Geometry) -> io::Result<()
     let mut queue = match geometry.fs_info {
         Some(_) => children(&chain_bytes(volume, geometry, &fat, geometry.root_cluster)?, geometry),
         None => {
-            let mut root = vec![0; geometry.root_len as usize];
+            let mut root = vec![0; in_memory(geometry.root_len)?];
             volume.read_at(geometry.root_start, &mut root)?;
             children(&root, geometry)
         }
@@ -79,7 +79,7 @@ fn chain_bytes(volume: &dyn WriteAt, geometry: &Geometry, fat: &Fat, first: u32)
             ));
         }
         let at = bytes.len();
-        bytes.resize(at + geometry.cluster as usize, 0);
+        bytes.resize(at + index(geometry.cluster), 0);
         volume.read_at(geometry.cluster_at(n), &mut bytes[at..])?;
         link = fat.link(n);
     }

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::error::{damaged, not_fat, on_fat};
-use crate::io::ReadAt;
+use crate::io::{ReadAt, in_memory};
 use kraken_foundation::{Context, Kind, Result};
 
 /// Bytes of one FAT that we hold in memory at most: 16 Mi clusters of FAT32, far more than a boot
@@ -109,10 +109,12 @@ impl Geometry {
         if fat_len > MAX_FAT || (clusters + 2) * bits > fat_len * 8 {
             return Err(not_fat(Kind::Damaged, "its allocation table has an impossible size"));
         }
+        let clusters = u32::try_from(clusters)
+            .map_err(|_| not_fat(Kind::Damaged, "it has more clusters than a FAT can number"))?;
         let mut geometry = Self {
             width,
             cluster,
-            clusters: clusters as u32,
+            clusters,
             fat_start,
             fat_len,
             fats,
@@ -132,7 +134,7 @@ impl Geometry {
 
     /// Adds the fields that only FAT32 has.
     fn extend(&mut self, boot: &[u8; 512], sector: u64, reserved: u64, root_len: u64) -> Result<()> {
-        self.root_cluster = u32_at(boot, 44) as u32;
+        self.root_cluster = u32::from_le_bytes([boot[44], boot[45], boot[46], boot[47]]);
         self.flags_at = 65;
         let info = u16_at(boot, 48);
         if root_len != 0 || info == 0 || info >= reserved {
@@ -160,7 +162,7 @@ impl Geometry {
 
     /// Reads allocation table number `copy` (from 0).
     pub(crate) fn read_fat(&self, volume: &dyn ReadAt, copy: u64) -> io::Result<Fat> {
-        let mut bytes = vec![0; self.fat_len as usize];
+        let mut bytes = vec![0; in_memory(self.fat_len)?];
         volume.read_at(self.fat_start + copy * self.fat_len, &mut bytes)?;
         Ok(Fat {
             width: self.width,
@@ -258,8 +260,8 @@ impl Fat {
             if *bytes == [0; PAGE] {
                 continue;
             }
-            let first = (page * PAGE / 4) as u32;
-            let numbers = first.max(2)..(first + PAGE as u32 / 4).min(clusters + 2);
+            let number = |at: usize| u32::try_from(at / 4).unwrap_or(u32::MAX);
+            let numbers = number(page * PAGE).max(2)..number((page + 1) * PAGE).min(clusters + 2);
             used.extend(numbers.filter(|n| self.link(*n) != Link::Free));
         }
         used

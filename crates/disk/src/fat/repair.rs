@@ -55,7 +55,9 @@ fn put_right(volume: &dyn WriteAt, survey: &Survey) -> std::io::Result<()> {
         volume.write_at(at, &empty_info())?;
     }
     if survey.info_stale || survey.info_lost || !survey.lost.is_empty() {
-        let free = survey.free.saturating_add(survey.lost.len() as u32);
+        let free = survey
+            .free
+            .saturating_add(u32::try_from(survey.lost.len()).unwrap_or(u32::MAX));
         volume.write_at(at + 488, &free.to_le_bytes())?;
     }
     Ok(())

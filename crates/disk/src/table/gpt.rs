@@ -13,8 +13,8 @@ use gpt::{header, partition};
 
 use super::error::{READING, WRITING, cannot_grow, damaged, unsupported};
 use super::mbr;
-use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
-use crate::io::{ReadAt, WriteAt};
+use super::partition::{Partition, PartitionTable, SECTOR, SECTOR_LEN, TableKind};
+use crate::io::{ReadAt, WriteAt, index};
 use kraken_foundation::{Context, Kind, Result};
 
 /// The maximum number of entries of a partition array. Every tool makes the specification's 128;
@@ -51,7 +51,7 @@ fn read_raw(disk: &dyn ReadAt) -> Result<Raw> {
     if disk.size() < 6 * SECTOR {
         return Err(bad("does not fit on the disk"));
     }
-    let mut header = vec![0; SECTOR as usize];
+    let mut header = vec![0; SECTOR_LEN];
     disk.read_at(SECTOR, &mut header).quoted(|| READING)?;
     if header[..8] != *SIGNATURE {
         let mut other = [0; 8];
@@ -69,7 +69,7 @@ fn read_raw(disk: &dyn ReadAt) -> Result<Raw> {
     if u64_at(&header, 24) != 1 || start < 2 {
         return Err(bad("says it is somewhere else"));
     }
-    let mut array = vec![0; (entries * ENTRY) as usize];
+    let mut array = vec![0; index(entries * ENTRY)];
     let at = start
         .checked_mul(SECTOR)
         .ok_or_else(|| bad("has its array past the end"))?;
@@ -87,7 +87,7 @@ pub(super) fn read(disk: &dyn ReadAt) -> Result<PartitionTable> {
     // The crate gets a small disk of its own: sector 0 unused, the header, then the array where the
     // header says.
     let start = u64_at(&raw.header, 72);
-    let mut head = Cursor::new([vec![0; SECTOR as usize], raw.header.clone()].concat());
+    let mut head = Cursor::new([vec![0; SECTOR_LEN], raw.header.clone()].concat());
     let mut parsed =
         header::read_header_from_arbitrary_device(&mut head, LogicalBlockSize::Lb512).map_err(|e| wrong(&e))?;
     parsed.part_start = 0;
@@ -143,7 +143,7 @@ pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result
         ));
     }
     let old_backup = u64_at(&raw.header, 32);
-    let entry = (u64::from(part.number - 1) * ENTRY) as usize;
+    let entry = index(u64::from(part.number - 1) * ENTRY);
     let field = raw
         .array
         .get_mut(entry + 40..entry + 48)
@@ -218,7 +218,7 @@ fn wipe_backup(disk: &dyn WriteAt, old: u64, new: u64, array_sectors: u64) -> Re
     if table.partitions.iter().any(|p| p.end() > array_at) {
         return Ok(());
     }
-    let zeros = vec![0; ((array_sectors + 1) * SECTOR) as usize];
+    let zeros = vec![0; index((array_sectors + 1) * SECTOR)];
     disk.write_at(array_at, &zeros).quoted(|| WRITING)
 }
 
@@ -240,7 +240,7 @@ pub(super) fn firmware_reads(kind: &str) -> bool {
 /// Sets the type of a partition to plain data, in both tables.
 pub(super) fn mark_boot(disk: &dyn WriteAt, part: &Partition) -> Result<()> {
     let mut raw = read_raw(disk)?;
-    let entry = (u64::from(part.number.saturating_sub(1)) * ENTRY) as usize;
+    let entry = index(u64::from(part.number.saturating_sub(1)) * ENTRY);
     let Some(field) = raw.array.get_mut(entry..entry + 16) else {
         return Ok(());
     };
@@ -252,7 +252,7 @@ pub(super) fn mark_boot(disk: &dyn WriteAt, part: &Partition) -> Result<()> {
         array: u64_at(&raw.header, 72),
     };
     // The backup keeps its place. Where there is none that belongs to this table, none is made.
-    let mut backup = vec![0; SECTOR as usize];
+    let mut backup = vec![0; SECTOR_LEN];
     let at = primary.other.checked_mul(SECTOR);
     let found = at.is_some_and(|at| disk.read_at(at, &mut backup).is_ok()) && backup[..8] == *SIGNATURE;
     if found && backup[56..72] == raw.header[56..72] && u64_at(&backup, 24) == primary.other {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use mbrman::{CHS, MBRHeader};
 
 use super::error::{READING, WRITING, cannot_grow, damaged, none, unsupported};
-use super::partition::{Partition, PartitionTable, SECTOR, TableKind};
+use super::partition::{Partition, PartitionTable, SECTOR, SECTOR_LEN, TableKind};
 use crate::io::{ReadAt, WriteAt};
 use kraken_foundation::{Context, Kind, Result};
 
@@ -64,7 +64,7 @@ pub fn is_gpt(sector: &[u8]) -> bool {
 }
 
 fn first_sector(disk: &dyn ReadAt) -> Result<Vec<u8>> {
-    let mut sector = vec![0; SECTOR as usize];
+    let mut sector = vec![0; SECTOR_LEN];
     disk.read_at(0, &mut sector).quoted(|| READING)?;
     Ok(sector)
 }
@@ -111,7 +111,7 @@ pub(super) fn table(header: &MBRHeader) -> Result<PartitionTable> {
             )));
         }
         partitions.push(Partition {
-            number: number as u32,
+            number: u32::try_from(number).unwrap_or(u32::MAX),
             start: u64::from(entry.starting_lba) * SECTOR,
             len: u64::from(entry.sectors) * SECTOR,
             kind: format!("{:02x}", entry.sys),
@@ -138,7 +138,7 @@ pub(super) fn grow(disk: &dyn WriteAt, part: &Partition, new_len: u64) -> Result
         .checked_add(sectors - 1)
         .ok_or_else(|| fail(Kind::Unsupported, "an MBR partition cannot end beyond 2 TiB"))?;
     entry.last_chs = chs(last);
-    let mut sector = Cursor::new(vec![0; SECTOR as usize]);
+    let mut sector = Cursor::new(vec![0; SECTOR_LEN]);
     header
         .write_into(&mut sector)
         .map_err(|e| fail(Kind::Internal, &format!("the table cannot be written: {e}")))?;
@@ -154,8 +154,8 @@ fn chs(sector: u32) -> CHS {
 /// A sector's number as the three bytes of an entry.
 fn chs_bytes(sector: u32) -> [u8; 3] {
     let CHS { cylinder, head, sector } = chs(sector);
-    let high = ((cylinder >> 8) as u8 & 3) << 6;
-    [head, high | (sector & 0x3f), cylinder as u8]
+    let [low, high] = cylinder.to_le_bytes();
+    [head, (high & 3) << 6 | (sector & 0x3f), low]
 }
 
 /// Whether the firmware reads a partition of this type (two hexadecimal digits).

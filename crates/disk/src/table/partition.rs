@@ -4,7 +4,9 @@ use super::error::damaged;
 use kraken_foundation::Result;
 
 /// Bytes in a sector of every card and image.
-pub const SECTOR: u64 = 512;
+pub const SECTOR: u64 = SECTOR_LEN as u64;
+/// The same, as a size in memory.
+pub(super) const SECTOR_LEN: usize = 512;
 
 /// The kind of a partition table, with what identifies the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]

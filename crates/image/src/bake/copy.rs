@@ -80,13 +80,12 @@ fn copy_by_buffer(from: &File, to: &File, mut offset: u64, mut left: u64) -> io:
     use std::os::unix::fs::FileExt;
     let mut buffer = vec![0; 1 << 20];
     while left > 0 {
-        let step = (buffer.len() as u64).min(left);
-        #[allow(clippy::cast_possible_truncation, reason = "at most the buffer's length")]
-        let part = &mut buffer[..step as usize];
+        let step = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let part = &mut buffer[..step];
         from.read_exact_at(part, offset)?;
         to.write_all_at(part, offset)?;
-        offset += step;
-        left -= step;
+        offset += step as u64;
+        left -= step as u64;
     }
     Ok(())
 }

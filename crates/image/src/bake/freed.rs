@@ -9,7 +9,7 @@ use rustix::fs::FallocateFlags;
 use kraken_disk::{ImageFile, UsedMap, WriteAt};
 
 /// How much is written at a time where holes cannot be punched, in bytes.
-const STEP: u64 = 1 << 20;
+const STEP: usize = 1 << 20;
 
 /// Zeroes what was in use `before` and is not in use `after`.
 ///
@@ -26,12 +26,12 @@ pub(super) fn clear(file: &ImageFile, before: &UsedMap, after: &UsedMap) -> io::
 }
 
 fn write_zeros(file: &ImageFile, range: Range<u64>) -> io::Result<()> {
-    let zeros = vec![0; STEP as usize];
+    let zeros = vec![0; STEP];
     let mut at = range.start;
     while at < range.end {
-        let len = STEP.min(range.end - at);
-        file.write_at(at, &zeros[..len as usize])?;
-        at += len;
+        let len = usize::try_from(range.end - at).unwrap_or(STEP).min(STEP);
+        file.write_at(at, &zeros[..len])?;
+        at += len as u64;
     }
     Ok(())
 }
