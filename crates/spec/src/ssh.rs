@@ -19,7 +19,7 @@ const MOST_KEYS: usize = 256;
 #[error("this is a PRIVATE key: it must never leave the machine it was made on, and nothing of it was used")]
 pub(super) struct PrivateKey;
 
-/// What to do with a text that is no key.
+/// What to do with a text that is not a key.
 pub(super) const NO_KEY: &str =
     "a public key is one line: \"ssh-ed25519 AAAA… name\"; `ssh-keygen -y -f KEY` prints that of a private key";
 

@@ -47,7 +47,8 @@ impl Folder {
     /// Makes the folder if it is missing, locks it, and removes unfinished files of killed runs.
     ///
     /// # Errors
-    /// [`Kind::Conflict`] when another run holds the lock; otherwise when the folder cannot be used.
+    /// [`Kind::Conflict`] when another run holds the lock; otherwise when the folder cannot be
+    /// used.
     pub fn open(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).map_err(error::io("making the folder", path))?;
         let lock = File::open(path).map_err(error::io("opening the folder", path))?;

@@ -86,7 +86,8 @@ impl Assets {
     /// nor link, is an error.
     ///
     /// # Errors
-    /// [`Kind::Usage`], with the name of the file and what to do; otherwise when a file cannot be read.
+    /// [`Kind::Usage`], with the name of the file and what to do; otherwise when a file cannot be
+    /// read.
     pub fn load(folder: Option<&Path>, overlay: Option<&Path>) -> Result<Self> {
         let mut templates: BTreeMap<String, String> = TEMPLATES
             .files()
