@@ -83,7 +83,7 @@ pub use judge::{CARD_CEILING, DISK_CEILING, LITTLE, Policy, Verdict, judge};
 pub use known::{Evidence, Harm, Known, KnownCard, Making, Members, Remark, Wish};
 pub use number::DeviceNumber;
 pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
-pub use receipt::{CardFacts, Contents, MemberFacts, Receipt, ReceiptError, STATE_VARIABLE, SwarmFacts, Written};
+pub use receipt::{CardFacts, Contents, MemberFacts, Receipt, STATE_VARIABLE, SwarmFacts, Written};
 pub use receipts::Receipts;
 pub use target::{ALIGNMENT, BlockTarget, Target};
 pub use udisks::{Udisks, UdisksError};

@@ -2,13 +2,12 @@
 //! card can be verified before its first boot without the files that it was made from.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Device, WriteReport};
-use kraken_foundation::Sha256Hash;
+use kraken_foundation::{Context as _, Error, Kind, Result, Sha256Hash};
 use kraken_image::bake::{Golden, HashedExtent};
 use kraken_image::json;
 use kraken_image::provision::Membership;
@@ -208,15 +207,14 @@ impl Receipt {
     /// Reads a receipt.
     ///
     /// # Errors
-    /// [`ReceiptError`] when it cannot be read or is not a receipt of this version.
-    pub fn read(path: &Path) -> Result<Self, ReceiptError> {
-        let failed = ReceiptError::io("reading", path);
+    /// When it cannot be read; [`Kind::Damaged`] when it is not a receipt of this version.
+    pub fn read(path: &Path) -> Result<Self> {
+        let damaged = |why: &str| Error::new(Kind::Damaged, format!("reading {}: {why}", path.display()));
         if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LARGEST) {
-            return Err(failed(io::Error::other("it is too large to be a receipt")));
+            return Err(damaged("it is too large to be a receipt"));
         }
-        let bytes = fs::read(path).map_err(ReceiptError::io("reading", path))?;
-        let receipt: Self =
-            json::parse(&bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+        let bytes = fs::read(path).doing("reading", path)?;
+        let receipt: Self = json::parse(&bytes).map_err(|error| damaged(&error.to_string()))?;
         let sound = receipt.receipt_version == VERSION
             && receipt.extents.windows(2).all(|pair| pair[0].end <= pair[1].start)
             && receipt
@@ -225,38 +223,7 @@ impl Receipt {
                 .all(|extent| extent.start < extent.end && extent.end <= receipt.device.size.next_multiple_of(4096));
         match sound {
             true => Ok(receipt),
-            false => Err(ReceiptError::io("reading", path)(io::Error::other(
-                "it is not a receipt of this version of the program",
-            ))),
-        }
-    }
-}
-
-/// Why a receipt could not be stored or read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiptError {
-    /// There is no home folder to keep receipts in.
-    #[error("there is no home folder to keep receipts in; name a folder in ${STATE_VARIABLE}")]
-    NoFolder,
-    /// A file could not be read or written.
-    #[error("{doing} {}: {source}", path.display())]
-    Io {
-        /// What was being done, as a gerund.
-        doing: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-}
-
-impl ReceiptError {
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Self + use<> {
-        let path = path.to_owned();
-        move |source| Self::Io {
-            doing,
-            path: path.clone(),
-            source,
+            false => Err(damaged("it is not a receipt of this version of the program")),
         }
     }
 }

@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kraken_foundation::atomic;
+use kraken_foundation::{Context as _, Error, Kind, Result, atomic};
 
 use super::Device;
-use super::receipt::{LARGEST, Receipt, ReceiptError, STATE_VARIABLE, Written};
+use super::receipt::{LARGEST, Receipt, STATE_VARIABLE, Written};
 
 /// Stands in a receipt's file name when no node was written.
 const NO_NODE: &str = "image";
@@ -30,9 +30,10 @@ impl Receipts {
     /// (`~/.local/state/kraken-flash`). The folder is made when the first receipt is stored.
     ///
     /// # Errors
-    /// [`ReceiptError::NoFolder`].
-    pub fn open() -> Result<Self, ReceiptError> {
-        let state = Self::state().ok_or(ReceiptError::NoFolder)?;
+    /// [`Kind::NotFound`] when the user has no home folder.
+    pub fn open() -> Result<Self> {
+        let none = || format!("there is no home folder to keep receipts in; name a folder in ${STATE_VARIABLE}");
+        let state = Self::state().ok_or_else(|| Error::new(Kind::NotFound, none()))?;
         Ok(Self::at(state.join("receipts")))
     }
 
@@ -55,17 +56,17 @@ impl Receipts {
     /// Stores a receipt, readable by its owner only; returns its path.
     ///
     /// # Errors
-    /// [`ReceiptError::Io`].
-    pub fn keep(&self, receipt: &Receipt) -> Result<PathBuf, ReceiptError> {
+    /// When the folder or the file cannot be made.
+    pub fn keep(&self, receipt: &Receipt) -> Result<PathBuf> {
         let folder = &self.folder;
-        fs::create_dir_all(folder).map_err(ReceiptError::io("making the folder", folder))?;
+        fs::create_dir_all(folder).doing("making the folder", folder)?;
         let when: String = receipt.written.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         let what = receipt.what.hostname.as_deref().unwrap_or(NO_NODE);
         let device = receipt.device.path.file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(format!("{when}-{}-{}.json", plain(what), plain(&device)));
-        let failed = ReceiptError::io("writing", &path);
-        let text = serde_json::to_vec(receipt).map_err(|error| failed(io::Error::from(error)))?;
-        atomic::write(&path, 0o600, &text).map_err(&failed)?;
+        let text = serde_json::to_vec(receipt).map_err(io::Error::from);
+        text.and_then(|text| atomic::write(&path, 0o600, &text))
+            .doing("writing", &path)?;
         Ok(path)
     }
 

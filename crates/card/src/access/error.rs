@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use kraken_foundation::interrupt::Interrupted;
 
-use crate::{FindError, HostPath, Reason, ReceiptError, Swapped, UdisksError, WriteError};
+use crate::{FindError, HostPath, Reason, Swapped, UdisksError, WriteError};
 
 /// Why a card could not be chosen, opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -107,8 +107,8 @@ pub enum AccessError {
     #[error(transparent)]
     Compare(WriteError),
     /// A receipt could not be read.
-    #[error(transparent)]
-    Receipt(#[from] ReceiptError),
+    #[error("{0}")]
+    Receipt(#[from] kraken_foundation::Error),
     /// The thread that waited for UDisks2 ended without an answer.
     #[error("nothing came of the wait: this is a fault of the program")]
     NoAnswer,

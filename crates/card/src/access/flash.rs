@@ -9,7 +9,7 @@ use super::error::{AccessError, CardState};
 use super::finished::held_by;
 use super::open::OpenCard;
 use super::unmount::unmount;
-use crate::{Contents, Receipt, ReceiptError, Receipts, Source, WriteError, WriteOptions, write};
+use crate::{Contents, Receipt, Receipts, Source, WriteError, WriteOptions, write};
 
 /// How a card is written.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Flashed {
     /// What was written.
     pub receipt: Receipt,
     /// Where the receipt was stored. The card is complete also without it.
-    pub kept: Result<PathBuf, ReceiptError>,
+    pub kept: kraken_foundation::Result<PathBuf>,
 }
 
 /// Writes one card: unmounts what the guard listed, opens the card for this program alone, makes
