@@ -17,7 +17,7 @@ const MEMORY: u64 = 256;
 ///
 /// # Errors
 /// When a program fails.
-pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     let folder = setting.cluster("cold", 7)?;
     let (cache, out, packed) = (folder.join("cache"), folder.join("out"), folder.join("base.img.xz"));
     let compress = format!(

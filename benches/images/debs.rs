@@ -11,7 +11,7 @@ use super::Result;
 use super::setting::{PROGRAM, Setting, run};
 
 /// The packages that are built into an image, and where they are.
-pub struct Debs {
+pub(crate) struct Debs {
     /// As in `kraken.lock`.
     pub bake: LockedSet,
     /// The packages as files with names, for dpkg.
@@ -24,7 +24,7 @@ pub struct Debs {
 ///
 /// # Errors
 /// When the download fails, or the cache lacks a package.
-pub fn fetch(setting: &Setting, folder: &Path, cache: &Path) -> Result<Debs> {
+pub(crate) fn fetch(setting: &Setting, folder: &Path, cache: &Path) -> Result<Debs> {
     let users = Cache::open(None)?.root().join("downloads");
     let mut fetch = Command::new(PROGRAM);
     fetch

@@ -54,7 +54,7 @@ sync "$image"
 ///
 /// # Errors
 /// When a program fails.
-pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         table.not_measured("Docker into the base", "needs root, for the peer's loop mount");
         return Ok(());

@@ -86,7 +86,7 @@ struct Boot {
 ///
 /// # Errors
 /// When an image cannot be made.
-pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     require(&[("ssh", "openssh-client")]);
     let folder = setting.folder().join("first-boot");
     let (baked, bare, cache) = (folder.join("baked"), folder.join("bare"), folder.join("cache"));

@@ -12,7 +12,7 @@ use super::Result;
 ///
 /// # Errors
 /// When it cannot be started, or fails.
-pub fn peak(command: &mut Command, most: &mut u64) -> Result<()> {
+pub(crate) fn peak(command: &mut Command, most: &mut u64) -> Result<()> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     loop {
         *most = largest(child.id()).max(*most);

@@ -22,7 +22,7 @@ use super::table::Table;
 ///
 /// # Errors
 /// When the golden image or a patch cannot be made.
-pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     for nodes in [100, 1000] {
         one(setting, table, nodes)?;
     }

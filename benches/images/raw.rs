@@ -15,7 +15,7 @@ const NODES: usize = 7;
 ///
 /// # Errors
 /// When a program fails.
-pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     let folder = setting.cluster("raw", NODES)?;
     let (cache, out) = (folder.join("cache"), folder.join("out"));
     run(build(&folder, &cache, &setting.base, &out).arg("--no-sums"))?;
@@ -62,7 +62,7 @@ pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
 ///
 /// # Errors
 /// When cp(1) fails.
-pub fn copies(golden: &Path, out: &Path, options: &[&str]) -> Result<()> {
+pub(crate) fn copies(golden: &Path, out: &Path, options: &[&str]) -> Result<()> {
     for number in 1..=NODES {
         run(Command::new("cp")
             .args(options)

@@ -18,7 +18,7 @@ const SIZE: u64 = 24 << 30;
 ///
 /// # Errors
 /// When a program fails.
-pub fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<()> {
     for (name, mkfs) in [("btrfs", "mkfs.btrfs"), ("XFS", "mkfs.xfs")] {
         if !rustix::process::geteuid().is_root() {
             table.not_measured(&format!("seven images on {name}"), "needs root, for a loop mount");

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use super::Result;
 
 /// The timed work of one contestant. It is called once per round, with the round's number.
-pub type Contestant<'a> = Box<dyn FnMut(usize) -> Result<()> + 'a>;
+pub(crate) type Contestant<'a> = Box<dyn FnMut(usize) -> Result<()> + 'a>;
 
 /// Runs the contestants alternately; the first one of a round is the last of the next. Returns the
 /// median time of each. `between` cleans up before each run and is not timed.
 ///
 /// # Errors
 /// The first error of any contestant.
-pub fn medians(
+pub(crate) fn medians(
     rounds: usize,
     contestants: &mut [Contestant<'_>],
     mut between: impl FnMut() -> Result<()>,

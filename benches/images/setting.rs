@@ -11,13 +11,13 @@ use kraken_flash::base::debian;
 use super::Result;
 
 /// The program itself, built with the same profile as the benchmark.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kraken-flash");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_kraken-flash");
 
 /// In a spec: no Docker, where other things are measured.
-pub const NO_DOCKER: &str = "[docker]\nsource = \"none\"\n";
+pub(crate) const NO_DOCKER: &str = "[docker]\nsource = \"none\"\n";
 
 /// The values that all measurements share.
-pub struct Setting {
+pub(crate) struct Setting {
     /// The folder to work in, removed at the end.
     folder: tempfile::TempDir,
     /// The raw base image; it is only read.
@@ -31,7 +31,7 @@ impl Setting {
     ///
     /// # Errors
     /// When there is no base image.
-    pub fn prepare() -> Result<Self> {
+    pub(crate) fn prepare() -> Result<Self> {
         let base = match std::env::var_os("KRAKEN_BENCH_BASE") {
             Some(path) => fs::canonicalize(path)?,
             None => debian::cached_path(Cache::open(None)?.root(), &debian::Release::TRIXIE),
@@ -59,7 +59,7 @@ impl Setting {
     }
 
     /// Returns the work folder.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
@@ -68,7 +68,7 @@ impl Setting {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn cluster(&self, name: &str, nodes: usize) -> Result<PathBuf> {
+    pub(crate) fn cluster(&self, name: &str, nodes: usize) -> Result<PathBuf> {
         write_cluster(&self.folder().join(name), nodes, NO_DOCKER)
     }
 
@@ -76,7 +76,7 @@ impl Setting {
     ///
     /// # Errors
     /// When the machine's facts cannot be read.
-    pub fn describe(&self) -> Result<String> {
+    pub(crate) fn describe(&self) -> Result<String> {
         let cpu = fs::read_to_string("/proc/cpuinfo")?;
         let model = cpu
             .lines()
@@ -106,7 +106,7 @@ impl Setting {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_cluster(folder: &Path, nodes: usize, rest: &str) -> Result<PathBuf> {
+pub(crate) fn write_cluster(folder: &Path, nodes: usize, rest: &str) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let network = "[network]\nsubnet = \"10.20.0.0/16\"\nfirst-address = \"10.20.1.1\"\ngateway = \"10.20.0.1\"\n";
     fs::write(
@@ -118,7 +118,7 @@ pub fn write_cluster(folder: &Path, nodes: usize, rest: &str) -> Result<PathBuf>
 
 /// Returns the command `kraken-flash build` for the cluster in `folder`, with its cache in `cache`,
 /// ready to be started.
-pub fn build(folder: &Path, cache: &Path, base: &Path, output: &Path) -> Command {
+pub(crate) fn build(folder: &Path, cache: &Path, base: &Path, output: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command
         .current_dir(folder)
@@ -137,7 +137,7 @@ pub fn build(folder: &Path, cache: &Path, base: &Path, output: &Path) -> Command
 ///
 /// # Errors
 /// When it cannot be started, or fails.
-pub fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let output = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -160,7 +160,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 ///
 /// # Errors
 /// When a file cannot be removed.
-pub fn fresh(folder: &Path) -> Result<()> {
+pub(crate) fn fresh(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
@@ -173,7 +173,7 @@ pub fn fresh(folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn warm(path: &Path) -> Result<()> {
+pub(crate) fn warm(path: &Path) -> Result<()> {
     std::io::copy(&mut fs::File::open(path)?, &mut std::io::sink())?;
     // `copy` may splice without reading where the sink is known; a read through a buffer always
     // reads.
@@ -187,7 +187,7 @@ pub fn warm(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When there is none.
-pub fn golden_of(cache: &Path) -> Result<PathBuf> {
+pub(crate) fn golden_of(cache: &Path) -> Result<PathBuf> {
     fs::read_dir(cache.join("golden"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "img"))
@@ -195,7 +195,7 @@ pub fn golden_of(cache: &Path) -> Result<PathBuf> {
 }
 
 /// Returns the load averages.
-pub fn load() -> String {
+pub(crate) fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }

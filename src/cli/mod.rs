@@ -58,7 +58,7 @@ use missing::Missing;
 use session::{Session, say};
 
 /// Parses the arguments, runs the command, prints its errors, and returns the exit code.
-pub fn run() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     let cli = match arguments::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(misfit) => return misfit.report(),

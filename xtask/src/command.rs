@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 ///
 /// # Errors
 /// When it cannot be started, or fails.
-pub fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {
     let shown = shown(command);
     let status = command.status().map_err(|error| format!("{shown}: {error}"))?;
     match status.success() {
@@ -20,7 +20,7 @@ pub fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {
 ///
 /// # Errors
 /// When it cannot be started, or fails, or prints what is not UTF-8.
-pub fn output(command: &mut Command) -> Result<String, Box<dyn Error>> {
+pub(crate) fn output(command: &mut Command) -> Result<String, Box<dyn Error>> {
     let shown = shown(command);
     let output = command
         .stderr(Stdio::inherit())

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// When a page cannot be read, or a link leads nowhere.
-pub fn run(root: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(root: &Path) -> Result<(), Box<dyn Error>> {
     let mut pages = Vec::new();
     for folder in ["", "docs", "overlays", "tests/fixtures/devices"] {
         for entry in fs::read_dir(root.join(folder))? {

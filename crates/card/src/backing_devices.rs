@@ -38,7 +38,7 @@ impl Usage {
     ///
     /// # Errors
     /// When the list of block devices cannot be read.
-    pub fn read(host: &Host) -> io::Result<Self> {
+    pub(crate) fn read(host: &Host) -> io::Result<Self> {
         let mut usage = Self {
             topology: BlockTopology::read(host)?,
             ..Self::default()

@@ -57,7 +57,7 @@ impl BlockTopology {
     ///
     /// # Errors
     /// When the list of block devices cannot be read.
-    pub fn read(host: &Host) -> io::Result<Self> {
+    pub(crate) fn read(host: &Host) -> io::Result<Self> {
         let mut topology = Self::default();
         for name in host.try_names(Path::new("/sys/block"))? {
             topology.add_disk(host, &name);
@@ -133,12 +133,12 @@ impl BlockTopology {
     }
 
     /// Records that `upper` uses `lower`.
-    pub fn link(&mut self, lower: &str, upper: &str) {
+    pub(crate) fn link(&mut self, lower: &str, upper: &str) {
         self.up.entry(lower.to_owned()).or_default().insert(upper.to_owned());
     }
 
     /// Returns all devices on top of a device, at any depth, and the device itself.
-    pub fn above(&self, name: &str) -> BTreeSet<String> {
+    pub(crate) fn above(&self, name: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::from([name.to_owned()]);
         let mut next = vec![name.to_owned()];
         while let Some(lower) = next.pop() {
@@ -152,19 +152,19 @@ impl BlockTopology {
     }
 
     /// Returns whether the device is on top of another one.
-    pub fn stands_on_something(&self, name: &str) -> bool {
+    pub(crate) fn stands_on_something(&self, name: &str) -> bool {
         self.up.values().any(|uppers| uppers.contains(name))
     }
 
     /// Returns the name of the device with this number.
-    pub fn by_number(&self, number: DeviceNumber) -> Option<&str> {
+    pub(crate) fn by_number(&self, number: DeviceNumber) -> Option<&str> {
         let found = self.blocks.iter().find(|(_, block)| block.number == number);
         found.map(|(name, _)| name.as_str())
     }
 
     /// Returns the name of the device that a path names: by its device file, or by the device
     /// number of the path.
-    pub fn by_file(&self, host: &Host, path: &Path) -> Option<&str> {
+    pub(crate) fn by_file(&self, host: &Host, path: &Path) -> Option<&str> {
         let path = path.to_string_lossy();
         let path = Path::new(path.trim_end_matches(" (deleted)"));
         if !path.starts_with("/dev") {
@@ -187,7 +187,7 @@ impl BlockTopology {
     }
 
     /// Returns the whole disk of a partition; for any other device, the device itself.
-    pub fn disk_of<'a>(&'a self, name: &'a str) -> &'a str {
+    pub(crate) fn disk_of<'a>(&'a self, name: &'a str) -> &'a str {
         match self.blocks.get(name).and_then(|block| block.partition_of.as_ref()) {
             Some(partition) => &partition.disk,
             None => name,

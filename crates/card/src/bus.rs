@@ -63,7 +63,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Finds the bus of the disk `name`, whose folder in sysfs is `folder`.
-    pub fn of(host: &Host, name: &str, folder: &Path, udev: &Properties) -> Self {
+    pub(crate) fn of(host: &Host, name: &str, folder: &Path, udev: &Properties) -> Self {
         if let Some(bus) = made_up(host, name, folder) {
             return Self { bus, hotplug: false };
         }

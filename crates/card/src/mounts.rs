@@ -44,7 +44,7 @@ impl Mount {
     ///
     /// # Errors
     /// When it cannot be read as a whole.
-    pub fn all(host: &Host) -> io::Result<Vec<Self>> {
+    pub(crate) fn all(host: &Host) -> io::Result<Vec<Self>> {
         let bytes = host.read("/proc/self/mountinfo", TABLE)?;
         Ok(bytes.split(|b| *b == b'\n').filter_map(Self::parse).collect())
     }
@@ -52,7 +52,7 @@ impl Mount {
     /// Parses a line: `36 35 8:17 /sub /mnt rw,noatime shared:1 - ext4 /dev/sdb1 rw`
     /// (proc_pid_mountinfo(5)): id, parent, number, root, point, options, any number of tags, a
     /// hyphen, kind, source, options of the file system.
-    pub fn parse(line: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
         let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
         let hyphen = fields.iter().skip(6).position(|field| *field == b"-")? + 6;
         let after = |index: usize| fields.get(hyphen + index).copied();
@@ -66,7 +66,7 @@ impl Mount {
     }
 
     /// Returns the values of the file system options with this name, in order.
-    pub fn options(&self, name: &str) -> Vec<PathBuf> {
+    pub(crate) fn options(&self, name: &str) -> Vec<PathBuf> {
         // overlayfs escapes a comma inside a value as `\,`. A layer with a comma in its name is cut
         // off here, is not found, and so counts as unknown.
         self.options
@@ -78,7 +78,7 @@ impl Mount {
 
     /// Returns the folders of an overlay, the writable ones (`upperdir`, `workdir`) last and marked
     /// `true`.
-    pub fn layers(&self) -> Vec<(PathBuf, bool)> {
+    pub(crate) fn layers(&self) -> Vec<(PathBuf, bool)> {
         let lower = self.options("lowerdir").into_iter().flat_map(|list| {
             // `:` separates layers, `::` precedes those with data only
             // (Documentation/filesystems/overlayfs.rst).
@@ -121,7 +121,7 @@ impl Swap {
     ///
     /// # Errors
     /// When it exists and cannot be read as a whole.
-    pub fn all(host: &Host) -> io::Result<Vec<Self>> {
+    pub(crate) fn all(host: &Host) -> io::Result<Vec<Self>> {
         match host.read("/proc/swaps", TABLE) {
             Ok(bytes) => Ok(bytes.split(|b| *b == b'\n').skip(1).filter_map(Self::parse).collect()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -15,38 +15,38 @@ pub(super) struct Properties(HashMap<String, String>);
 impl Properties {
     /// Reads `/run/udev/data/b8:16`; `None` when udev has no record of the device, as in
     /// containers.
-    pub fn of(host: &Host, number: DeviceNumber) -> Option<Self> {
+    pub(crate) fn of(host: &Host, number: DeviceNumber) -> Option<Self> {
         let bytes = host.read(format!("/run/udev/data/b{number}"), RECORD).ok()?;
         Some(Self::parse(&bytes))
     }
 
     /// Parses a record: lines of the form `E:KEY=VALUE`. Other lines (`S:` links, `G:` tags, `I:` a
     /// time) are not needed here (systemd, src/libsystemd/sd-device/device-private.c).
-    pub fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let pairs = text.lines().filter_map(|line| line.strip_prefix("E:")?.split_once('='));
         Self(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 
     /// Returns a property, cleaned; `None` when it is missing or empty.
-    pub fn get(&self, key: &str) -> Option<String> {
+    pub(crate) fn get(&self, key: &str) -> Option<String> {
         cleaned(self.0.get(key)?)
     }
 
     /// Returns a name that the device reports: from `KEY_ENC`, where udev keeps every byte, or from
     /// `KEY`, where udev replaced some.
-    pub fn name(&self, key: &str) -> Option<String> {
+    pub(crate) fn name(&self, key: &str) -> Option<String> {
         self.encoded(&format!("{key}_ENC")).or_else(|| self.get(key))
     }
 
     /// Returns a name whose special bytes are escaped, as in `ID_PART_ENTRY_NAME`.
-    pub fn encoded(&self, key: &str) -> Option<String> {
+    pub(crate) fn encoded(&self, key: &str) -> Option<String> {
         cleaned(&decoded(self.0.get(key)?))
     }
 
     /// Returns whether udev found a memory card, or a reader for them: `ID_DRIVE_FLASH_*` for the
     /// drive, `ID_DRIVE_MEDIA_FLASH_*` for the media that it takes (udisks, data/80-udisks2.rules).
-    pub fn is_card_reader(&self) -> bool {
+    pub(crate) fn is_card_reader(&self) -> bool {
         self.0.iter().any(|(key, value)| {
             value == "1" && (key.starts_with("ID_DRIVE_FLASH_") || key.starts_with("ID_DRIVE_MEDIA_FLASH_"))
         })

@@ -6,7 +6,7 @@ use super::release::Release;
 
 /// One record of a preferences file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
+pub(crate) struct Pin {
     /// Names, with `*`, `?` and `[…]`, an architecture behind a colon; `*` alone means archives as
     /// a whole.
     packages: Vec<String>,

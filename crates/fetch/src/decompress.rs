@@ -163,7 +163,7 @@ impl Seek for Counted<'_> {
 }
 
 /// Whether libzstd refused a window that is larger than allowed.
-pub fn is_window(error: &io::Error) -> bool {
+pub(crate) fn is_window(error: &io::Error) -> bool {
     error.to_string().contains("requires too much memory")
 }
 

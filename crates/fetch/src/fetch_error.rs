@@ -56,7 +56,7 @@ impl FetchError {
 }
 
 /// Returns the reason to try again after this status, or the error when that cannot help.
-pub fn refused(url: &Url, status: u16) -> Result<String> {
+pub(crate) fn refused(url: &Url, status: u16) -> Result<String> {
     let meaning = match status {
         408 | 425 | 429 | 500 | 502 | 503 | 504 => return Ok(format!("the server answered {status} (not now)")),
         401 | 407 => "a login is needed",
@@ -77,7 +77,7 @@ pub fn refused(url: &Url, status: u16) -> Result<String> {
 }
 
 /// No attempt succeeded, or none was possible; `attempts` were made in a row without progress.
-pub fn gave_up(url: &Url, why: &str, attempts: u32) -> Error {
+pub(crate) fn gave_up(url: &Url, why: &str, attempts: u32) -> Error {
     let text = format!(
         "fetching {}: {why} (attempt {attempts}); check the network and run again: what has arrived is kept and resumed",
         shown(url)
@@ -86,7 +86,7 @@ pub fn gave_up(url: &Url, why: &str, attempts: u32) -> Error {
 }
 
 /// More than `limit` bytes arrive, the announced size or the maximum for such a file.
-pub fn too_large(url: &Url, limit: u64) -> Error {
+pub(crate) fn too_large(url: &Url, limit: u64) -> Error {
     let text = format!(
         "fetching {}: more than {limit} bytes arrive, which is more than it should have",
         shown(url)

@@ -29,7 +29,7 @@ impl std::fmt::Display for Format {
 }
 
 /// The number of first bytes that [`recognise`] needs; fewer, when the file is shorter.
-pub const HEAD: usize = 64 << 10;
+pub(crate) const HEAD: usize = 64 << 10;
 
 /// Bytes at an offset that identify a kind of file.
 struct Magic(usize, &'static [u8], &'static str);
@@ -58,7 +58,7 @@ const NOT_IMAGES: &[Magic] = &[
 ///
 /// # Errors
 /// What the file is instead ("an HTML page").
-pub fn recognise(head: &[u8]) -> Result<Format, &'static str> {
+pub(crate) fn recognise(head: &[u8]) -> Result<Format, &'static str> {
     let packed = [
         (&b"\xfd7zXZ\0"[..], Format::Xz),
         (b"\x28\xb5\x2f\xfd", Format::Zstd),
@@ -122,7 +122,7 @@ fn unknown(head: &[u8]) -> &'static str {
 /// Returns the size in bytes that a disk must have at least for its partition table to be right; 0
 /// when that is unknown. MBR: the ends of the four primary partitions. GPT (UEFI specification,
 /// 5.3.2): the place of the backup header.
-pub fn least_size(head: &[u8]) -> u64 {
+pub(crate) fn least_size(head: &[u8]) -> u64 {
     let word = |at: usize| Some(u64::from(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?)));
     // A header without a protective entry is left over from an older table.
     if head.get(512..520) == Some(b"EFI PART") && kraken_disk::is_gpt(head) {

@@ -14,7 +14,7 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 
 /// Bytes that one thread hands to the next at a time.
-pub const BLOCK: usize = 1 << 20;
+pub(crate) const BLOCK: usize = 1 << 20;
 
 /// A part of a file, in order.
 enum Piece {
@@ -26,7 +26,7 @@ enum Piece {
 ///
 /// # Errors
 /// What reading reports; `Interrupted` (from [`io::ErrorKind`]) when the interrupt was set.
-pub fn of_file(file: &File, size: u64, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Sha256Hash> {
+pub(crate) fn of_file(file: &File, size: u64, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Sha256Hash> {
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(4);
         let hasher = scope.spawn(move || hash_pieces(&receiver));

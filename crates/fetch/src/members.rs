@@ -30,14 +30,14 @@ impl Tail {
 }
 
 /// A reader whose next bytes can be read before they are taken.
-pub struct Ahead<R> {
+pub(crate) struct Ahead<R> {
     inner: R,
     seen: Vec<u8>,
     at: usize,
 }
 
 impl<R: BufRead> Ahead<R> {
-    pub fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self {
             inner,
             seen: Vec::new(),
@@ -109,7 +109,7 @@ impl<R: BufRead> BufRead for Ahead<R> {
 
 /// What is behind the end of a part.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Another part, behind this many zeros.
     Part(u64),
     /// Nothing that belongs to it.
@@ -117,13 +117,18 @@ pub enum Next {
 }
 
 /// Identifies a part: a number of first bytes, and whether they begin one.
-pub struct Magic<'m> {
+pub(crate) struct Magic<'m> {
     pub len: usize,
     pub begins: &'m dyn Fn(&[u8]) -> bool,
 }
 
 /// Reads what is behind the end of a part. Parts behind zeros count only where `padded` is set.
-pub fn behind<R: BufRead>(input: &mut Ahead<R>, magic: &Magic<'_>, padded: bool, tail: &Tail) -> io::Result<Next> {
+pub(crate) fn behind<R: BufRead>(
+    input: &mut Ahead<R>,
+    magic: &Magic<'_>,
+    padded: bool,
+    tail: &Tail,
+) -> io::Result<Next> {
     let zeros = input.skip(|byte| byte == 0)?;
     let next = input.peek(magic.len)?;
     if next.is_empty() {
@@ -141,7 +146,7 @@ pub fn behind<R: BufRead>(input: &mut Ahead<R>, magic: &Magic<'_>, padded: bool,
 }
 
 /// Whether bytes are the beginning of `magic`, or begin with it.
-pub fn begins_with(bytes: &[u8], magic: &[u8]) -> bool {
+pub(crate) fn begins_with(bytes: &[u8], magic: &[u8]) -> bool {
     bytes.iter().zip(magic).all(|(byte, magic)| byte == magic)
 }
 
@@ -159,14 +164,14 @@ enum State<R: BufRead> {
 }
 
 /// Reads what is inside a gzip or zstd file.
-pub struct Members<R: BufRead> {
+pub(crate) struct Members<R: BufRead> {
     zstd: bool,
     state: State<R>,
     tail: Tail,
 }
 
 impl<R: BufRead> Members<R> {
-    pub fn gzip(input: R, tail: Tail) -> Self {
+    pub(crate) fn gzip(input: R, tail: Tail) -> Self {
         Self {
             zstd: false,
             state: State::Before(Ahead::new(input)),
@@ -174,7 +179,7 @@ impl<R: BufRead> Members<R> {
         }
     }
 
-    pub fn zstd(input: R, tail: Tail) -> Self {
+    pub(crate) fn zstd(input: R, tail: Tail) -> Self {
         Self {
             zstd: true,
             state: State::Before(Ahead::new(input)),

@@ -12,19 +12,19 @@ static ZEROS: [u8; HOLE] = [0; HOLE];
 
 /// Writes a file from front to back, skipping blocks of zeros. The file must be empty to begin
 /// with.
-pub struct SparseWriter<'f> {
+pub(crate) struct SparseWriter<'f> {
     file: &'f File,
     offset: u64,
 }
 
 impl<'f> SparseWriter<'f> {
-    pub fn new(file: &'f File) -> Self {
+    pub(crate) fn new(file: &'f File) -> Self {
         Self { file, offset: 0 }
     }
 
     /// Appends `data`. Holes are found best when every call but the last brings a multiple of 4096
     /// bytes.
-    pub fn write(&mut self, data: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<()> {
         let mut run_start = 0;
         let mut at = 0;
         for chunk in data.chunks(HOLE) {
@@ -48,7 +48,7 @@ impl<'f> SparseWriter<'f> {
 
     /// Sets the file to its full length (a hole at the end is not written) and syncs it to the
     /// disk.
-    pub fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         self.file.set_len(self.offset)?;
         self.file.sync_data()
     }

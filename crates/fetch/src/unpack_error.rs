@@ -7,7 +7,7 @@ use super::format::Format;
 use kraken_foundation::{Error, Kind};
 
 /// The file at `path` has a format that cannot be a base: it is `found` instead.
-pub fn not_an_image(path: &Path, found: &str) -> Error {
+pub(crate) fn not_an_image(path: &Path, found: &str) -> Error {
     let text = format!(
         "reading {}: it is {found}, not a disk image (raw, .xz, .zst, .gz or .zip); check what was downloaded or named",
         path.display()
@@ -16,7 +16,7 @@ pub fn not_an_image(path: &Path, found: &str) -> Error {
 }
 
 /// It ends too early.
-pub fn truncated(path: &Path, format: Format) -> Error {
+pub(crate) fn truncated(path: &Path, format: Format) -> Error {
     let text = format!(
         "unpacking {}: the {format} is cut short; download or copy it again",
         path.display()
@@ -25,7 +25,7 @@ pub fn truncated(path: &Path, format: Format) -> Error {
 }
 
 /// It is damaged, or built in an unusual way; `why` is what its decoder reported.
-pub fn corrupt(path: &Path, format: Format, why: impl Display) -> Error {
+pub(crate) fn corrupt(path: &Path, format: Format, why: impl Display) -> Error {
     let text = format!(
         "unpacking {}: the {format} cannot be read: {why}; download or copy it again",
         path.display()
@@ -34,16 +34,16 @@ pub fn corrupt(path: &Path, format: Format, why: impl Display) -> Error {
 }
 
 /// It is complete, but packed in a way that is not supported.
-pub fn unusual(path: &Path, how: impl Display) -> Error {
+pub(crate) fn unusual(path: &Path, how: impl Display) -> Error {
     Error::new(Kind::Unsupported, format!("unpacking {}: {how}", path.display()))
 }
 
 /// The window is larger than decoders allow by default.
-pub const WINDOW: &str = "it was packed with a window of more than 128 MiB (`zstd --long` or `--ultra`); unpack it with \
+pub(crate) const WINDOW: &str = "it was packed with a window of more than 128 MiB (`zstd --long` or `--ultra`); unpack it with \
                           `zstd -d --long=31 FILE`, and name what comes of it";
 
 /// The image has `size` bytes, fewer than its own partition table needs.
-pub fn shortened(path: &Path, size: u64, needed: u64) -> Error {
+pub(crate) fn shortened(path: &Path, size: u64, needed: u64) -> Error {
     let text = format!(
         "reading {}: the image has {size} bytes, but its partition table reaches to {needed}; it is cut short: download or copy it again",
         path.display()
@@ -52,7 +52,7 @@ pub fn shortened(path: &Path, size: u64, needed: u64) -> Error {
 }
 
 /// More bytes come out than the `limit`.
-pub fn too_large(path: &Path, limit: u64) -> Error {
+pub(crate) fn too_large(path: &Path, limit: u64) -> Error {
     let text = format!(
         "unpacking {}: more than {limit} bytes come out of it, which is more than an image should have; it is not unpacked further",
         path.display()
@@ -61,7 +61,7 @@ pub fn too_large(path: &Path, limit: u64) -> Error {
 }
 
 /// The disk with the raw image at `path` has fewer bytes free than are needed.
-pub fn no_space(path: &Path, free: u64, needed: u64) -> Error {
+pub(crate) fn no_space(path: &Path, free: u64, needed: u64) -> Error {
     let text = format!(
         "writing {}: the disk has {free} bytes free, {needed} are needed; free some, or set another cache folder",
         path.display()

@@ -17,7 +17,7 @@ const MEMORY_GOAL: u64 = 112 << 20;
 const MEMORY_LIMIT: u64 = 176 << 20;
 
 /// Reads the contents of an `.xz` file.
-pub struct XzReader<R> {
+pub(crate) struct XzReader<R> {
     input: Ahead<R>,
     state: State,
     tail: Tail,
@@ -31,7 +31,7 @@ enum State {
 }
 
 impl<R: BufRead> XzReader<R> {
-    pub fn new(input: R, tail: Tail) -> Self {
+    pub(crate) fn new(input: R, tail: Tail) -> Self {
         Self {
             input: Ahead::new(input),
             state: State::Between(true),

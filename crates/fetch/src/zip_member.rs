@@ -3,11 +3,11 @@
 use std::io::{Read, Seek};
 
 /// The maximum number of members of a zip archive with an image.
-pub const ZIP_MEMBERS: usize = 10_000;
+pub(crate) const ZIP_MEMBERS: usize = 10_000;
 
 /// A member of a zip archive.
 #[derive(Clone, Copy, Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its unpacked size, in bytes.
     pub size: u64,
     /// Its place in the archive.
@@ -19,7 +19,7 @@ pub struct Member {
 /// # Errors
 /// Why it is not supported, and what to do: two have the same size, it is behind a password, or
 /// packed with another method than the usual ones of zip.
-pub fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<Member>, String> {
+pub(crate) fn largest_image<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<Option<Member>, String> {
     let mut largest: Option<Member> = None;
     let mut twin = None;
     for index in 0..archive.len().min(ZIP_MEMBERS) {

@@ -117,7 +117,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Returns a device tree with these aliases.
-    pub fn tree(aliases: &[(&str, &str)]) -> Vec<u8> {
+    pub(crate) fn tree(aliases: &[(&str, &str)]) -> Vec<u8> {
         let mut body = Vec::new();
         let mut names = Vec::new();
         let put = |body: &mut Vec<u8>, word: u32| body.extend(word.to_be_bytes());

@@ -17,7 +17,7 @@ use kraken_foundation::mac::Mac;
 const QUOTED: usize = 8;
 
 /// What to do with a frame.
-pub enum Arrival {
+pub(crate) enum Arrival {
     /// The host's stack reads it.
     Accept,
     /// The host sends this frame as the answer.
@@ -27,19 +27,19 @@ pub enum Arrival {
 }
 
 /// The host's addresses, against which frames are judged.
-pub struct Filter {
+pub(crate) struct Filter {
     subnet: Ipv4Net,
     addresses: Vec<Ipv4Addr>,
 }
 
 impl Filter {
     /// Makes the filter of a host with these addresses.
-    pub fn new(subnet: Ipv4Net, addresses: Vec<Ipv4Addr>) -> Self {
+    pub(crate) fn new(subnet: Ipv4Net, addresses: Vec<Ipv4Addr>) -> Self {
         Self { subnet, addresses }
     }
 
     /// Decides what to do with a frame.
-    pub fn judge(&self, ethernet: &[u8]) -> Arrival {
+    pub(crate) fn judge(&self, ethernet: &[u8]) -> Arrival {
         let Ok(frame) = EthernetFrame::new_checked(ethernet) else {
             return Arrival::Ignore;
         };

@@ -19,26 +19,26 @@ const MOST_WAITING: usize = 4096;
 
 /// Frames on their way to and from the stack.
 #[derive(Default)]
-pub struct Cable {
+pub(crate) struct Cable {
     incoming: VecDeque<Frame>,
     outgoing: VecDeque<Frame>,
 }
 
 impl Cable {
     /// Queues a frame for the stack; drops it when too many wait.
-    pub fn put(&mut self, frame: Frame) {
+    pub(crate) fn put(&mut self, frame: Frame) {
         if self.incoming.len() < MOST_WAITING {
             self.incoming.push_back(frame);
         }
     }
 
     /// Queues a frame for the switch, padded to the shortest that a wire carries.
-    pub fn send(&mut self, mut ethernet: Vec<u8>) {
+    pub(crate) fn send(&mut self, mut ethernet: Vec<u8>) {
         Out(&mut self.outgoing).send(&mut ethernet);
     }
 
     /// Returns the next frame for the switch.
-    pub fn take(&mut self) -> Option<Frame> {
+    pub(crate) fn take(&mut self) -> Option<Frame> {
         self.outgoing.pop_front()
     }
 }
@@ -65,7 +65,7 @@ impl Device for Cable {
 }
 
 /// A frame that the stack reads.
-pub struct In(Frame);
+pub(crate) struct In(Frame);
 
 impl RxToken for In {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
@@ -74,7 +74,7 @@ impl RxToken for In {
 }
 
 /// Space for a frame that the stack writes.
-pub struct Out<'a>(&'a mut VecDeque<Frame>);
+pub(crate) struct Out<'a>(&'a mut VecDeque<Frame>);
 
 impl Out<'_> {
     fn send(self, ethernet: &mut Vec<u8>) {

@@ -16,7 +16,7 @@ use super::host::Host;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection, from the moment when a client connected to 127.0.0.1.
-pub struct Call {
+pub(crate) struct Call {
     client: TcpStream,
     guest: SocketHandle,
     to: Ipv4Addr,
@@ -40,7 +40,7 @@ pub struct Call {
 
 /// The state of a connection after everything possible was moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Nothing moved; it waits for one of its ends.
     Waits,
     /// Something moved, so the host has work to do.
@@ -53,7 +53,7 @@ pub enum Next {
 
 impl Call {
     /// Begins a connection to a guest; `None` when that is impossible.
-    pub fn begin(client: TcpStream, to: SocketAddrV4, host: &mut Host, now: Instant) -> Option<Self> {
+    pub(crate) fn begin(client: TcpStream, to: SocketAddrV4, host: &mut Host, now: Instant) -> Option<Self> {
         client.set_nonblocking(true).ok()?;
         // The option only makes keystrokes faster.
         let _ = client.set_nodelay(true);
@@ -73,28 +73,28 @@ impl Call {
     }
 
     /// The client's end.
-    pub fn client(&self) -> &TcpStream {
+    pub(crate) fn client(&self) -> &TcpStream {
         &self.client
     }
 
     /// The guest's end.
-    pub fn guest(&self) -> SocketHandle {
+    pub(crate) fn guest(&self) -> SocketHandle {
         self.guest
     }
 
     /// The guest's address.
-    pub fn to(&self) -> Ipv4Addr {
+    pub(crate) fn to(&self) -> Ipv4Addr {
         self.to
     }
 
     /// Returns when it is given up, as long as the guest has not answered.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         (!self.answered).then_some(self.give_up)
     }
 
     /// Returns what to wait for at the client's end; `None` when nothing there matters any more
     /// (waiting would only wake us for a hang-up that we know of).
-    pub fn interest(&self, host: &mut Host) -> Option<PollFlags> {
+    pub(crate) fn interest(&self, host: &mut Host) -> Option<PollFlags> {
         let guest = host.connection(self.guest);
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, self.answered && !self.client_ended && guest.can_send());
@@ -103,13 +103,13 @@ impl Call {
     }
 
     /// Records what happened at the client's end.
-    pub fn noticed(&mut self, flags: PollFlags) {
+    pub(crate) fn noticed(&mut self, flags: PollFlags) {
         let gone = flags.intersects(PollFlags::ERR | PollFlags::NVAL);
         self.broken |= gone || (flags.contains(PollFlags::HUP) && !self.guest_done);
     }
 
     /// Moves all data that can be moved, both ways.
-    pub fn pump(&mut self, host: &mut Host, now: Instant) -> Next {
+    pub(crate) fn pump(&mut self, host: &mut Host, now: Instant) -> Next {
         let state = host.connection(self.guest).state();
         if matches!(state, State::SynSent | State::SynReceived) {
             return if self.broken || now >= self.give_up {

@@ -21,10 +21,10 @@ const TURNS: usize = 16;
 const REST: Duration = Duration::from_millis(100);
 
 /// A command that the thread runs between two rounds.
-pub type Command = Box<dyn FnOnce(&mut Carrier) + Send>;
+pub(crate) type Command = Box<dyn FnOnce(&mut Carrier) + Send>;
 
 /// All state of the thread.
-pub struct Carrier {
+pub(crate) struct Carrier {
     /// The guests' ports. The host is behind the port after the last of them.
     pub ports: Vec<Port>,
     /// Where frames go.
@@ -53,7 +53,7 @@ enum Source {
 
 impl Carrier {
     /// Runs until no caller can send commands any more, which a byte on `wake` announces.
-    pub fn run(mut self, mut wake: UnixStream, commands: &Receiver<Command>) -> io::Result<()> {
+    pub(crate) fn run(mut self, mut wake: UnixStream, commands: &Receiver<Command>) -> io::Result<()> {
         loop {
             let happened = self.wait(&wake)?;
             let now = Instant::now();

@@ -17,7 +17,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const REFRESH_AFTER: Duration = Duration::from_secs(20);
 
 /// A port of 127.0.0.1, and its destination.
-pub struct Gate {
+pub(crate) struct Gate {
     /// Where a client connects to.
     pub listener: TcpListener,
     local: SocketAddrV4,
@@ -25,7 +25,7 @@ pub struct Gate {
 }
 
 /// All forwarded ports, and the connections through them.
-pub struct Forwards {
+pub(crate) struct Forwards {
     gates: Vec<Gate>,
     calls: Vec<Call>,
     /// Connections whose end the host must send to the guest before it forgets them.
@@ -35,7 +35,7 @@ pub struct Forwards {
 
 impl Forwards {
     /// Makes an empty set.
-    pub fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             gates: Vec::new(),
             calls: Vec::new(),
@@ -45,7 +45,7 @@ impl Forwards {
     }
 
     /// Returns a port that leads to this address and port: the existing one, or a new one.
-    pub fn open(&mut self, to: SocketAddrV4) -> io::Result<SocketAddrV4> {
+    pub(crate) fn open(&mut self, to: SocketAddrV4) -> io::Result<SocketAddrV4> {
         if let Some(gate) = self.gates.iter().find(|gate| gate.to == to) {
             return Ok(gate.local);
         }
@@ -59,7 +59,7 @@ impl Forwards {
     }
 
     /// Returns the ports that accept connections: none while the maximum is reached.
-    pub fn gates(&self) -> &[Gate] {
+    pub(crate) fn gates(&self) -> &[Gate] {
         if self.calls.len() < MOST_CALLS {
             &self.gates
         } else {
@@ -68,12 +68,12 @@ impl Forwards {
     }
 
     /// Returns the connections, and what to wait for at their near ends.
-    pub fn calls(&self) -> &[Call] {
+    pub(crate) fn calls(&self) -> &[Call] {
         &self.calls
     }
 
     /// Accepts the clients that wait at a port.
-    pub fn accept(&mut self, gate: usize, host: &mut Host, now: Instant) -> io::Result<()> {
+    pub(crate) fn accept(&mut self, gate: usize, host: &mut Host, now: Instant) -> io::Result<()> {
         let Some(gate) = self.gates.get(gate) else {
             return Ok(());
         };
@@ -89,7 +89,7 @@ impl Forwards {
     }
 
     /// Records what happened at the near end of a connection.
-    pub fn noticed(&mut self, call: usize, flags: PollFlags) {
+    pub(crate) fn noticed(&mut self, call: usize, flags: PollFlags) {
         if let Some(call) = self.calls.get_mut(call) {
             call.noticed(flags);
         }
@@ -97,7 +97,7 @@ impl Forwards {
 
     /// Moves all data that can be moved; returns whether the host has work to do then. Connections
     /// have new numbers afterwards.
-    pub fn pump(&mut self, host: &mut Host, now: Instant) -> bool {
+    pub(crate) fn pump(&mut self, host: &mut Host, now: Instant) -> bool {
         for handle in self.closing.drain(..) {
             host.remove(handle);
         }
@@ -122,7 +122,7 @@ impl Forwards {
     }
 
     /// Returns when the next timer is due.
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         let deadline = self.calls.iter().filter_map(Call::deadline).min();
         [deadline, self.ask_at()].into_iter().flatten().min()
     }

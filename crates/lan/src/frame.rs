@@ -12,21 +12,21 @@ use kraken_foundation::mac::Mac;
 
 /// No frame that QEMU takes or sends is longer, in bytes (QEMU, `include/net/net.h`:
 /// `NET_BUFSIZE`).
-pub const MAX_FRAME: usize = 4096 + 65536;
+pub(crate) const MAX_FRAME: usize = 4096 + 65536;
 /// Destination, source and type: anything shorter is not a frame.
-pub const ETHERNET_HEADER: usize = 14;
+pub(crate) const ETHERNET_HEADER: usize = 14;
 const PREFIX: usize = 4;
 /// The number of frames that one system call writes.
 const AT_ONCE: usize = 32;
 
 /// An Ethernet frame with the length before it, as on the socket. Cloning shares the bytes.
 #[derive(Clone, Debug)]
-pub struct Frame(Arc<[u8]>);
+pub(crate) struct Frame(Arc<[u8]>);
 
 impl Frame {
     /// Makes a frame of these bytes (destination first, no checksum at the end); `None` when they
     /// are too few or too many.
-    pub fn new(ethernet: &[u8]) -> Option<Self> {
+    pub(crate) fn new(ethernet: &[u8]) -> Option<Self> {
         if !(ETHERNET_HEADER..=MAX_FRAME).contains(&ethernet.len()) {
             return None;
         }
@@ -35,17 +35,17 @@ impl Frame {
     }
 
     /// Returns the frame itself, without the length.
-    pub fn ethernet(&self) -> &[u8] {
+    pub(crate) fn ethernet(&self) -> &[u8] {
         &self.0[PREFIX..]
     }
 
     /// Returns the destination address.
-    pub fn destination(&self) -> Mac {
+    pub(crate) fn destination(&self) -> Mac {
         self.mac(0)
     }
 
     /// Returns the source address.
-    pub fn source(&self) -> Mac {
+    pub(crate) fn source(&self) -> Mac {
         self.mac(6)
     }
 
@@ -59,10 +59,10 @@ impl Frame {
 /// The peer announced a frame longer than the maximum: it does not speak the protocol, and the
 /// following bytes cannot be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
+pub(crate) struct TooLong;
 
 /// Bytes from a peer that are not yet a complete frame.
-pub struct Inbox {
+pub(crate) struct Inbox {
     bytes: Box<[u8]>,
     taken: usize,
     filled: usize,
@@ -70,7 +70,7 @@ pub struct Inbox {
 
 impl Inbox {
     /// Makes an empty one. Its memory does not grow.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             bytes: vec![0; 2 * (PREFIX + MAX_FRAME)].into(),
             taken: 0,
@@ -79,7 +79,7 @@ impl Inbox {
     }
 
     /// Reads once; returns the number of bytes, 0 at the end.
-    pub fn fill(&mut self, from: &mut impl Read) -> io::Result<usize> {
+    pub(crate) fn fill(&mut self, from: &mut impl Read) -> io::Result<usize> {
         self.bytes.copy_within(self.taken..self.filled, 0);
         self.filled -= self.taken;
         self.taken = 0;
@@ -90,7 +90,7 @@ impl Inbox {
 
     /// Returns the next complete frame, if there is one. Frames below the minimum length are
     /// skipped, as a switch drops runts.
-    pub fn next(&mut self) -> Result<Option<Frame>, TooLong> {
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, TooLong> {
         loop {
             let waiting = &self.bytes[self.taken..self.filled];
             let Some((prefix, rest)) = waiting.split_first_chunk::<PREFIX>() else {
@@ -113,7 +113,7 @@ impl Inbox {
 
 /// Frames that wait until a peer reads.
 #[derive(Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     frames: VecDeque<Frame>,
     /// How many bytes of the first one are written.
     sent: usize,
@@ -126,7 +126,7 @@ const MOST_WAITING: usize = 4 << 20;
 
 impl Outbox {
     /// Appends a frame; returns `false` when too many bytes wait already, and drops the frame.
-    pub fn push(&mut self, frame: Frame) -> bool {
+    pub(crate) fn push(&mut self, frame: Frame) -> bool {
         if self.bytes + frame.0.len() > MOST_WAITING {
             return false;
         }
@@ -136,19 +136,19 @@ impl Outbox {
     }
 
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
     /// Drops all waiting frames except the rest of a frame that is written in part: without it the
     /// peer would misread everything that follows.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.frames.truncate(usize::from(self.sent > 0));
         self.bytes = self.frames.iter().map(|frame| frame.0.len()).sum();
     }
 
     /// Writes as much as the peer takes; returns the number of frames that are complete.
-    pub fn flush(&mut self, to: &mut impl Write) -> io::Result<u64> {
+    pub(crate) fn flush(&mut self, to: &mut impl Write) -> io::Result<u64> {
         let mut through = 0;
         while !self.frames.is_empty() {
             let slices: Vec<IoSlice<'_>> = self

@@ -28,7 +28,7 @@ const KEEP_ALIVE: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(3
 const FIRST_PORT: u16 = 49152;
 
 /// The host on the LAN.
-pub struct Host {
+pub(crate) struct Host {
     interface: Interface,
     sockets: SocketSet<'static>,
     cable: Cable,
@@ -43,7 +43,7 @@ pub struct Host {
 impl Host {
     /// Makes a host that has these addresses, connects from the first of them, and answers NTP if
     /// `time` is set.
-    pub fn new(subnet: Ipv4Net, addresses: &[Ipv4Addr; 2], time: bool, now: Instant) -> Self {
+    pub(crate) fn new(subnet: Ipv4Net, addresses: &[Ipv4Addr; 2], time: bool, now: Instant) -> Self {
         let mut cable = Cable::default();
         let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(MAC.0)));
         // Sequence numbers differ from run to run, so that no guest takes a new connection for an
@@ -74,7 +74,7 @@ impl Host {
     }
 
     /// Takes a frame from the switch.
-    pub fn input(&mut self, frame: Frame) {
+    pub(crate) fn input(&mut self, frame: Frame) {
         match self.filter.judge(frame.ethernet()) {
             Arrival::Accept => self.cable.put(frame),
             Arrival::Answer(answer) => self.cable.send(answer),
@@ -83,12 +83,12 @@ impl Host {
     }
 
     /// Returns the next frame for the switch.
-    pub fn output(&mut self) -> Option<Frame> {
+    pub(crate) fn output(&mut self) -> Option<Frame> {
         self.cable.take()
     }
 
     /// Processes the received frames and the due timers.
-    pub fn run(&mut self, now: Instant) {
+    pub(crate) fn run(&mut self, now: Instant) {
         let stamp = self.stamp(now);
         self.interface.poll(stamp, &mut self.cable, &mut self.sockets);
         if self.answer_time_requests() {
@@ -97,13 +97,13 @@ impl Host {
     }
 
     /// Returns after how long the next timer is due.
-    pub fn delay(&mut self, now: Instant) -> Option<Duration> {
+    pub(crate) fn delay(&mut self, now: Instant) -> Option<Duration> {
         let delay = self.interface.poll_delay(self.stamp(now), &self.sockets)?;
         Some(Duration::from_micros(delay.total_micros()))
     }
 
     /// Begins a connection to a guest; `None` when no guest can have the address.
-    pub fn connect(&mut self, to: SocketAddrV4) -> Option<SocketHandle> {
+    pub(crate) fn connect(&mut self, to: SocketAddrV4) -> Option<SocketHandle> {
         let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
@@ -122,19 +122,19 @@ impl Host {
     }
 
     /// Returns a connection that was begun and not yet removed.
-    pub fn connection(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
+    pub(crate) fn connection(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
         self.sockets.get_mut(handle)
     }
 
     /// Forgets a connection at once. To end it so that the guest is informed, close or abort it
     /// first and let the host run.
-    pub fn remove(&mut self, handle: SocketHandle) {
+    pub(crate) fn remove(&mut self, handle: SocketHandle) {
         self.sockets.remove(handle);
     }
 
     /// Sends an ARP request for an address. smoltcp sends requests by itself, but for one address a
     /// second only, however many connections wait: a guest that is off would delay the others.
-    pub fn ask(&mut self, address: Ipv4Addr) {
+    pub(crate) fn ask(&mut self, address: Ipv4Addr) {
         let question = ArpRepr::EthernetIpv4 {
             operation: ArpOperation::Request,
             source_hardware_addr: EthernetAddress(MAC.0),

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where time servers listen (UDP).
-pub const PORT: u16 = 123;
+pub(crate) const PORT: u16 = 123;
 /// The length of a message without extensions, in bytes (RFC 5905, figure 8).
 const LENGTH: usize = 48;
 /// Seconds from 1900, the epoch of NTP, to 1970, the epoch of Unix.
@@ -15,7 +15,7 @@ const SERVER: u8 = 4;
 ///
 /// It states stratum 1, source `LOCL` (RFC 5905, figure 12): the host's clock is the best one here,
 /// and clients refuse a server that says its clock is not set.
-pub fn answer(request: &[u8], now: SystemTime) -> Option<[u8; LENGTH]> {
+pub(crate) fn answer(request: &[u8], now: SystemTime) -> Option<[u8; LENGTH]> {
     let request = request.first_chunk::<LENGTH>()?;
     let (version, mode) = (request[0] >> 3 & 7, request[0] & 7);
     if mode != CLIENT || !(1..=4).contains(&version) {

@@ -11,7 +11,7 @@ use super::frame::{Frame, Inbox, Outbox};
 const READS_A_ROUND: usize = 4;
 
 /// A port, with or without a guest.
-pub struct Port {
+pub(crate) struct Port {
     /// Where a guest's QEMU connects.
     pub listener: UnixListener,
     line: Option<Line>,
@@ -26,7 +26,7 @@ struct Line {
 
 impl Port {
     /// Makes a port that waits for its guest.
-    pub fn new(listener: UnixListener) -> Self {
+    pub(crate) fn new(listener: UnixListener) -> Self {
         Self {
             listener,
             line: None,
@@ -35,18 +35,18 @@ impl Port {
     }
 
     /// Returns the connection to the guest, and whether bytes wait to be written to it.
-    pub fn line(&self) -> Option<(&UnixStream, bool)> {
+    pub(crate) fn line(&self) -> Option<(&UnixStream, bool)> {
         self.line.as_ref().map(|line| (&line.stream, !line.outbox.is_empty()))
     }
 
     /// Returns the facts about the port.
-    pub fn facts(&self) -> PortFacts {
+    pub(crate) fn facts(&self) -> PortFacts {
         self.facts
     }
 
     /// Accepts a guest. An earlier guest is disconnected, since its QEMU was started again. Returns
     /// whether a guest was waiting.
-    pub fn accept(&mut self) -> io::Result<bool> {
+    pub(crate) fn accept(&mut self) -> io::Result<bool> {
         let stream = match self.listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
@@ -67,7 +67,7 @@ impl Port {
 
     /// Pulls the cable, or plugs it in again. The connection to QEMU stays: the guest sees its link
     /// up, and nothing comes through.
-    pub fn plug(&mut self, joined: bool) {
+    pub(crate) fn plug(&mut self, joined: bool) {
         self.facts.cut = !joined;
         if let Some(line) = self.line.as_mut().filter(|_| !joined) {
             line.outbox.clear();
@@ -76,7 +76,7 @@ impl Port {
 
     /// Reads what the guest sent; `false` when the connection is lost: the peer has gone, or does
     /// not speak the protocol.
-    pub fn receive(&mut self, frames: &mut Vec<Frame>) -> bool {
+    pub(crate) fn receive(&mut self, frames: &mut Vec<Frame>) -> bool {
         let Some(line) = &mut self.line else { return false };
         let before = frames.len();
         let alive = line.receive(frames);
@@ -92,7 +92,7 @@ impl Port {
 
     /// Queues a frame for the guest. Drops it when no guest is connected, the cable is out, or too
     /// many bytes wait already.
-    pub fn send(&mut self, frame: Frame) {
+    pub(crate) fn send(&mut self, frame: Frame) {
         let Some(line) = self.line.as_mut().filter(|_| !self.facts.cut) else {
             return;
         };
@@ -103,7 +103,7 @@ impl Port {
 
     /// Writes the waiting frames, as far as the guest takes them; `false` when the connection is
     /// lost.
-    pub fn flush(&mut self) -> bool {
+    pub(crate) fn flush(&mut self) -> bool {
         let Some(line) = &mut self.line else { return false };
         match line.outbox.flush(&mut line.stream) {
             Ok(through) => self.facts.sent += through,

@@ -11,17 +11,17 @@ use kraken_foundation::mac::Mac;
 
 /// The address of the host's interface: a locally administered one, outside of the ranges that QEMU
 /// and Docker use.
-pub const MAC: Mac = Mac([0x02, b'k', b'f', 0, 0, 1]);
+pub(crate) const MAC: Mac = Mac([0x02, b'k', b'f', 0, 0, 1]);
 
 /// Makes a frame of the host with an ARP packet.
-pub fn arp_frame(to: Mac, packet: &ArpRepr) -> Vec<u8> {
+pub(crate) fn arp_frame(to: Mac, packet: &ArpRepr) -> Vec<u8> {
     let mut bytes = frame(to, EthernetProtocol::Arp, packet.buffer_len());
     packet.emit(&mut ArpPacket::new_unchecked(&mut bytes[ETHERNET_HEADER..]));
     bytes
 }
 
 /// Makes a frame of the host with an ICMP message.
-pub fn icmp_frame(to: Mac, src_addr: Ipv4Addr, dst_addr: Ipv4Addr, message: &Icmpv4Repr<'_>) -> Vec<u8> {
+pub(crate) fn icmp_frame(to: Mac, src_addr: Ipv4Addr, dst_addr: Ipv4Addr, message: &Icmpv4Repr<'_>) -> Vec<u8> {
     let header = Ipv4Repr {
         src_addr,
         dst_addr,

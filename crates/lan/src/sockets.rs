@@ -14,14 +14,14 @@ use kraken_foundation::{Context, Error, Kind, Result};
 const LONGEST: usize = 107;
 
 /// The sockets' paths. Dropping it removes the sockets, and the folder if it was made here.
-pub struct Sockets {
+pub(crate) struct Sockets {
     paths: Vec<PathBuf>,
     made: Option<PathBuf>,
 }
 
 impl Sockets {
     /// Makes the folder if it does not exist, and listens on one socket for each guest.
-    pub fn listen(folder: &Path, guests: usize) -> Result<(Self, Vec<UnixListener>)> {
+    pub(crate) fn listen(folder: &Path, guests: usize) -> Result<(Self, Vec<UnixListener>)> {
         let mut sockets = Self {
             paths: Vec::new(),
             made: private(folder)?.then(|| folder.to_owned()),
@@ -36,7 +36,7 @@ impl Sockets {
     }
 
     /// The socket of a guest.
-    pub fn path(&self, guest: usize) -> Option<&Path> {
+    pub(crate) fn path(&self, guest: usize) -> Option<&Path> {
         self.paths.get(guest).map(PathBuf::as_path)
     }
 }

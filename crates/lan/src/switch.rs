@@ -10,7 +10,7 @@ const MACS_PER_PORT: usize = 256;
 
 /// The ports to which a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// No port.
     Nowhere,
     /// This port.
@@ -20,7 +20,7 @@ pub enum Target {
 }
 
 /// The table of a learning switch.
-pub struct Switch {
+pub(crate) struct Switch {
     behind: HashMap<Mac, usize>,
     /// Addresses that are known from the start and do not move: the host's own.
     fixed: (Mac, usize),
@@ -28,7 +28,7 @@ pub struct Switch {
 
 impl Switch {
     /// Makes a switch on which `mac` is behind `port`, whatever guests send.
-    pub fn new(mac: Mac, port: usize) -> Self {
+    pub(crate) fn new(mac: Mac, port: usize) -> Self {
         Self {
             behind: HashMap::new(),
             fixed: (mac, port),
@@ -36,7 +36,7 @@ impl Switch {
     }
 
     /// Learns from a frame that came in at `port`, and returns where it goes.
-    pub fn forward(&mut self, port: usize, source: Mac, destination: Mac) -> Target {
+    pub(crate) fn forward(&mut self, port: usize, source: Mac, destination: Mac) -> Target {
         if !source.is_unicast() || destination.is_link_local() {
             return Target::Nowhere;
         }
@@ -52,7 +52,7 @@ impl Switch {
     }
 
     /// Forgets the addresses behind a port: its cable was pulled, or its guest has gone.
-    pub fn forget(&mut self, port: usize) {
+    pub(crate) fn forget(&mut self, port: usize) {
         self.behind.retain(|_, behind| *behind != port);
     }
 

@@ -26,7 +26,7 @@ const DHCP_SERVER: u16 = 67;
 const BOOTREQUEST: u8 = 1;
 
 /// The observations so far.
-pub struct Watch {
+pub(crate) struct Watch {
     subnet: Ipv4Net,
     own: (Mac, BTreeMap<Ipv4Addr, Sighting>),
     neighbours: BTreeMap<(usize, Mac), Neighbour>,
@@ -34,7 +34,7 @@ pub struct Watch {
 
 impl Watch {
     /// Starts without observations; the host with this MAC has these addresses from now on.
-    pub fn new(subnet: Ipv4Net, mac: Mac, addresses: &[Ipv4Addr], now: Instant) -> Self {
+    pub(crate) fn new(subnet: Ipv4Net, mac: Mac, addresses: &[Ipv4Addr], now: Instant) -> Self {
         let own = addresses.iter().map(|address| (*address, Sighting::at(now))).collect();
         Self {
             subnet,
@@ -44,7 +44,7 @@ impl Watch {
     }
 
     /// Records the content of a frame from a guest.
-    pub fn note(&mut self, guest: usize, ethernet: &[u8], now: Instant) {
+    pub(crate) fn note(&mut self, guest: usize, ethernet: &[u8], now: Instant) {
         let Ok(frame) = EthernetFrame::new_checked(ethernet) else {
             return;
         };
@@ -114,12 +114,12 @@ impl Watch {
     }
 
     /// Returns all interfaces that were seen, by guest and MAC.
-    pub fn seen(&self) -> Vec<Neighbour> {
+    pub(crate) fn seen(&self) -> Vec<Neighbour> {
         self.neighbours.values().cloned().collect()
     }
 
     /// Returns the addresses of the subnet that more than one party wants.
-    pub fn conflicts(&self, now: Instant) -> Vec<Conflict> {
+    pub(crate) fn conflicts(&self, now: Instant) -> Vec<Conflict> {
         let mut wanted: BTreeMap<Ipv4Addr, Vec<Party>> = BTreeMap::new();
         for (address, party) in self.parties(now) {
             if self.subnet.contains(&address) {

@@ -25,7 +25,7 @@ pub(super) struct NodeKey {
 }
 
 impl NodeKey {
-    pub fn read(path: &str, text: &[u8]) -> Result<Self> {
+    pub(crate) fn read(path: &str, text: &[u8]) -> Result<Self> {
         let block = one(text).map_err(|why| error::pem(path, why))?;
         let locked = || error::locked(path);
         if block.label.starts_with("ENCRYPTED ") || block.header("dek-info").is_some() {

@@ -19,7 +19,7 @@ pub(super) struct Block {
 
 impl Block {
     /// Returns a header's value. Its name is written in small letters.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(key, _)| key == name);
         found.next().map(|(_, value)| value.as_str())
     }

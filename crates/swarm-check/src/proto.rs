@@ -43,7 +43,7 @@ pub(super) struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// Returns a number; signed ones are in two's complement.
-    pub fn uint(&self) -> Result<u64> {
+    pub(crate) fn uint(&self) -> Result<u64> {
         match self.value {
             Value::Varint(number) => Ok(number),
             _ => Err(wrong_type(self.number)),
@@ -51,12 +51,12 @@ impl<'a> Field<'a> {
     }
 
     /// A number of 32 bits.
-    pub fn uint32(&self) -> Result<u32> {
+    pub(crate) fn uint32(&self) -> Result<u32> {
         u32::try_from(self.uint()?).map_err(|_| wrong_type(self.number))
     }
 
     /// Bytes, or a message.
-    pub fn bytes(&self) -> Result<&'a [u8]> {
+    pub(crate) fn bytes(&self) -> Result<&'a [u8]> {
         match self.value {
             Value::Bytes(bytes) => Ok(bytes),
             _ => Err(wrong_type(self.number)),
@@ -64,7 +64,7 @@ impl<'a> Field<'a> {
     }
 
     /// A text.
-    pub fn text(&self) -> Result<String> {
+    pub(crate) fn text(&self) -> Result<String> {
         match std::str::from_utf8(self.bytes()?) {
             Ok(text) => Ok(text.to_owned()),
             Err(_) => {

@@ -66,7 +66,7 @@ enum Frame<'a> {
 
 impl<'a> Records<'a> {
     /// Starts at the beginning of a segment; `chain` is [`Records::chain`] of the segment before.
-    pub fn new(path: &'a str, bytes: &'a [u8], chain: Option<u32>, last: bool) -> Self {
+    pub(crate) fn new(path: &'a str, bytes: &'a [u8], chain: Option<u32>, last: bool) -> Self {
         Self {
             path,
             bytes,
@@ -77,12 +77,12 @@ impl<'a> Records<'a> {
     }
 
     /// Returns the checksum up to here.
-    pub fn chain(&self) -> Option<u32> {
+    pub(crate) fn chain(&self) -> Option<u32> {
         self.chain
     }
 
     /// Returns the next record; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Record<'a>>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Record<'a>>> {
         let offset = self.at as u64;
         let (message, next) = match self.frame()? {
             Frame::Whole(message, next) => (message, next),

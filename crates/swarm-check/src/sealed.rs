@@ -31,7 +31,7 @@ pub(super) enum Shut {
 }
 
 impl Shut {
-    pub fn why(self) -> &'static str {
+    pub(crate) fn why(self) -> &'static str {
         match self {
             Self::Plain => "it is not sealed, which Docker does not take",
             Self::Fips => "it is sealed as in FIPS mode, which we cannot open",
@@ -49,7 +49,7 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub fn read(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
         let mut record = Self {
             algorithm: 0,
             data: b"",
@@ -68,12 +68,12 @@ impl<'a> Record<'a> {
     }
 
     /// Returns its contents when it is not sealed.
-    pub fn plain(&self) -> Option<&'a [u8]> {
+    pub(crate) fn plain(&self) -> Option<&'a [u8]> {
         (self.algorithm == 0).then_some(self.data)
     }
 
     /// Returns its contents, opened with the first key that fits.
-    pub fn open(&self, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Zeroizing<Vec<u8>>, Shut> {
+    pub(crate) fn open(&self, keys: &[Zeroizing<[u8; KEY]>]) -> Result<Zeroizing<Vec<u8>>, Shut> {
         match self.algorithm {
             SECRETBOX => {}
             0 => return Err(Shut::Plain),

@@ -67,17 +67,17 @@ pub(super) struct Log {
 
 impl Log {
     /// Returns the path of the segment that contains an entry.
-    pub fn path(&self, entry: &Entry) -> &str {
+    pub(crate) fn path(&self, entry: &Entry) -> &str {
         &self.paths[entry.segment]
     }
 
     /// The path of the last segment.
-    pub fn last_path(&self) -> &str {
+    pub(crate) fn last_path(&self) -> &str {
         self.paths.last().map_or(FOLDER, String::as_str)
     }
 
     /// Reads the log, starting at the place of a snapshot; at the default place without one.
-    pub fn read(files: &dyn StateFiles, names: &[Name], from: Position) -> Result<Self> {
+    pub(crate) fn read(files: &dyn StateFiles, names: &[Name], from: Position) -> Result<Self> {
         let mut log = Self {
             metadata: Vec::new(),
             state: HardState::default(),

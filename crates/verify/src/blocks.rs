@@ -25,7 +25,7 @@ const BLOCK: u64 = 4096;
 ///
 /// # Errors
 /// If the image or the map cannot be read, or if the user stops the run.
-pub fn verify(image: &Path, map: &Path, required: bool, report: &mut ImageReport, job: Job<'_>) -> Result<()> {
+pub(crate) fn verify(image: &Path, map: &Path, required: bool, report: &mut ImageReport, job: Job<'_>) -> Result<()> {
     match fs::metadata(map) {
         Ok(metadata) if metadata.len() <= TEXT_LIMIT => {}
         Ok(_) => {
@@ -135,7 +135,7 @@ fn hash(file: &ImageFile, start: u64, end: u64) -> io::Result<Sha256Hash> {
 
 /// Returns where `build` puts the block map of an image: beside the image, with the name of the raw
 /// image even if the image is packed.
-pub fn map_of(image: &Path) -> PathBuf {
+pub(crate) fn map_of(image: &Path) -> PathBuf {
     let name = image.file_name().unwrap_or_default().to_string_lossy();
     let raw = name
         .strip_suffix(".xz")

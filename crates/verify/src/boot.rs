@@ -22,7 +22,7 @@ const INITS: &[&str] = &[
 ];
 
 /// Checks what the firmware, the kernel and the login need.
-pub fn verify(layout: &Layout, os: &OsImage, cluster: &Cluster, trees: Trees<'_>, report: &mut ImageReport) {
+pub(crate) fn verify(layout: &Layout, os: &OsImage, cluster: &Cluster, trees: Trees<'_>, report: &mut ImageReport) {
     report.begin(CHECK);
     if !layout.table.firmware_reads(&layout.boot) {
         report.find(

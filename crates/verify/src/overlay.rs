@@ -11,7 +11,7 @@ const CHECK: &str = "files";
 const FAT_TIME_STEP: u64 = 2;
 
 /// Compares every entry of `expected` with the two trees. Adds a finding for each difference.
-pub fn compare(expected: &Overlay, boot: &dyn FileTree, root: &dyn FileTree, report: &mut ImageReport) {
+pub(crate) fn compare(expected: &Overlay, boot: &dyn FileTree, root: &dyn FileTree, report: &mut ImageReport) {
     report.begin(CHECK);
     for (volume, path, entry) in expected.iter() {
         let tree = match volume {

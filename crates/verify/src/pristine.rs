@@ -27,7 +27,13 @@ struct PristineCheck<'a> {
 }
 
 /// Checks that nothing of another machine or another person is in the image.
-pub fn verify(trees: Trees<'_>, cluster: &Cluster, record: &NodeRecord, wanted: &Overlay, report: &mut ImageReport) {
+pub(crate) fn verify(
+    trees: Trees<'_>,
+    cluster: &Cluster,
+    record: &NodeRecord,
+    wanted: &Overlay,
+    report: &mut ImageReport,
+) {
     report.begin(PRISTINE);
     let mut check = PristineCheck {
         boot: trees.boot,

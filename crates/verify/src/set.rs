@@ -15,7 +15,7 @@ use kraken_spec::Cluster;
 const TEXT_LIMIT: u64 = 64 << 20;
 
 /// One image to check.
-pub struct ListedImage {
+pub(crate) struct ListedImage {
     /// The node that it should be.
     pub number: u32,
     /// The file.
@@ -28,7 +28,11 @@ pub struct ListedImage {
 
 /// Returns the images of `cluster` in `folder`, and the manifest. Contradictions are added to the
 /// report.
-pub fn listed(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<(Vec<ListedImage>, Option<Manifest>)> {
+pub(crate) fn listed(
+    folder: &Path,
+    cluster: &Cluster,
+    report: &mut Report,
+) -> Result<(Vec<ListedImage>, Option<Manifest>)> {
     let manifest = read_manifest(folder, report)?;
     // A build that was killed leaves an empty manifest, or none.
     let lists = manifest.as_ref().is_some_and(|manifest| !manifest.nodes.is_empty());

@@ -28,7 +28,7 @@ pub fn node_of(image: &Path) -> Option<NodeRecord> {
 /// Reports the images in `folder` that this program made but that are not among `listed`. A card
 /// with one of them would become a node that does not belong to the cluster. Images that other
 /// programs made, such as the base, are not reported.
-pub fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &mut Report) -> Result<()> {
+pub(crate) fn find(folder: &Path, cluster: &Cluster, listed: &[ListedImage], report: &mut Report) -> Result<()> {
     let ours: BTreeSet<&Path> = listed.iter().map(|image| image.path.as_path()).collect();
     let mut images = Vec::new();
     for entry in fs::read_dir(folder).doing("reading the folder", folder)?.take(MOST) {

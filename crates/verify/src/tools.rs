@@ -15,7 +15,7 @@ const LINES: usize = 12;
 ///
 /// # Errors
 /// [`Kind::NotFound`] if e2fsck is not installed, [`Kind::Tool`] if it fails by itself.
-pub fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>> {
+pub(crate) fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>> {
     // libext2fs (unix_io.c) cuts the name of a file that contains a file system at its first `?`.
     // If the path itself contains one, a link without it is needed.
     let link = needs_link(image).doing("linking to", image)?;

@@ -20,7 +20,7 @@ use kraken_spec::{BaseRef, Image};
 
 /// A disk image of `size` bytes (a multiple of 512): one partition up to its end, data, and long
 /// runs of zeros.
-pub fn disk_image(size: usize) -> Vec<u8> {
+pub(crate) fn disk_image(size: usize) -> Vec<u8> {
     let mut image = vec![0u8; size];
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for chunk in image.chunks_mut(64 << 10).step_by(3) {
@@ -43,17 +43,17 @@ pub fn disk_image(size: usize) -> Vec<u8> {
     image
 }
 
-pub fn sha256(bytes: &[u8]) -> Sha256Hash {
+pub(crate) fn sha256(bytes: &[u8]) -> Sha256Hash {
     Sha256Hash::of(bytes)
 }
 
-pub fn hex_sha256(bytes: &[u8]) -> String {
+pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
     sha256(bytes).to_string()
 }
 
 /// Packs the file at `path` with a command line (`FILE` stands for it) whose output goes to stdout;
 /// returns that output.
-pub fn pack(path: &Path, command: &str) -> Vec<u8> {
+pub(crate) fn pack(path: &Path, command: &str) -> Vec<u8> {
     let line = command.replace("FILE", &format!("'{}'", path.display()));
     let output = Command::new("sh").arg("-c").arg(&line).output().expect("running sh");
     assert!(
@@ -65,7 +65,7 @@ pub fn pack(path: &Path, command: &str) -> Vec<u8> {
 }
 
 /// Every way of packing that the tests use: name and command line.
-pub const PACKERS: &[(&str, &str)] = &[
+pub(crate) const PACKERS: &[(&str, &str)] = &[
     ("xz", "xz -1 -c FILE"),
     ("xz of several blocks", "xz -1 -T2 --block-size=1MiB -c FILE"),
     (
@@ -86,14 +86,14 @@ pub const PACKERS: &[(&str, &str)] = &[
 ];
 
 /// A folder with a cache in it, and a function to obtain bases from it.
-pub struct Desk {
+pub(crate) struct Desk {
     pub folder: tempfile::TempDir,
     pub options: Options,
     pub interrupt: Interrupt,
 }
 
 impl Desk {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("temporary folder");
         let options = Options {
             cache: Some(folder.path().join("cache")),
@@ -109,22 +109,22 @@ impl Desk {
         }
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, bytes).expect("writing a file");
         path
     }
 
-    pub fn obtain(&self, base: BaseRef) -> kraken_foundation::Result<Base> {
+    pub(crate) fn obtain(&self, base: BaseRef) -> kraken_foundation::Result<Base> {
         self.obtain_image(&image(base))
     }
 
-    pub fn obtain_image(&self, image: &Image) -> kraken_foundation::Result<Base> {
+    pub(crate) fn obtain_image(&self, image: &Image) -> kraken_foundation::Result<Base> {
         obtain(image, &self.options, Job::new(&Silent, &self.interrupt))
     }
 
     /// Returns the names in a folder of the cache, sorted.
-    pub fn cached(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn cached(&self, folder: &str) -> Vec<String> {
         let folder = self.folder.path().join("cache").join(folder);
         let Ok(entries) = std::fs::read_dir(folder) else {
             return Vec::new();
@@ -138,7 +138,7 @@ impl Desk {
     /// Checks that the cache has no file that looks finished, and nothing unfinished except a part
     /// that can be resumed.
     #[track_caller]
-    pub fn assert_nothing_finished(&self) {
+    pub(crate) fn assert_nothing_finished(&self) {
         assert_eq!(self.cached("raw"), Vec::<String>::new());
         for name in self.cached("downloads") {
             assert!(name.ends_with(".part") || name.ends_with(".part.json"), "{name}");
@@ -146,7 +146,7 @@ impl Desk {
     }
 }
 
-pub fn image(base: BaseRef) -> Image {
+pub(crate) fn image(base: BaseRef) -> Image {
     Image {
         base,
         sha256: None,
@@ -157,7 +157,7 @@ pub fn image(base: BaseRef) -> Image {
 }
 
 #[track_caller]
-pub fn assert_is(base: &Base, raw: &[u8]) {
+pub(crate) fn assert_is(base: &Base, raw: &[u8]) {
     assert_eq!(base.size, raw.len() as u64);
     assert_eq!(base.raw_sha256, sha256(raw));
     assert!(std::fs::read(&base.raw).expect("raw image") == raw, "the bytes differ");
@@ -165,7 +165,7 @@ pub fn assert_is(base: &Base, raw: &[u8]) {
 
 /// A fault of one answer.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The connection breaks after this many bytes of the body.
     Drop(usize),
     /// This many bytes of the body arrive, then nothing more.
@@ -198,13 +198,13 @@ struct Site {
 }
 
 /// A web server on loopback. It ends with the test.
-pub struct Server {
+pub(crate) struct Server {
     pub address: String,
     site: Arc<Mutex<Site>>,
 }
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("binding a port of loopback");
         let address = format!("http://{}", listener.local_addr().expect("address"));
         let site = Arc::new(Mutex::new(Site::default()));
@@ -221,7 +221,7 @@ impl Server {
     }
 
     /// Adds a page, with one fault for each of the next requests.
-    pub fn put(&self, path: &str, body: &[u8], etag: Option<&str>, faults: &[Fault]) -> String {
+    pub(crate) fn put(&self, path: &str, body: &[u8], etag: Option<&str>, faults: &[Fault]) -> String {
         let page = Page {
             body: body.to_vec(),
             etag: etag.map(|etag| format!("\"{etag}\"")),
@@ -232,7 +232,7 @@ impl Server {
     }
 
     /// Returns one line per request: the path, and `Range` if there was one.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.site.lock().expect("site").log.clone()
     }
 }

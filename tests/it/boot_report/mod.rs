@@ -2,7 +2,7 @@
 
 mod html;
 mod junit;
-pub mod reports;
+pub(crate) mod reports;
 
 use kraken_flash::boot_check::{BootReport, Outcome, render};
 

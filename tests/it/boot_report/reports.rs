@@ -61,7 +61,7 @@ const CHECKS: [(&str, &str, &str, u64); 9] = [
 ];
 
 /// Returns a report of `nodes` nodes that all pass; the first `managers` are managers.
-pub fn good(nodes: u8, managers: u8) -> BootReport {
+pub(crate) fn good(nodes: u8, managers: u8) -> BootReport {
     let nodes: Vec<NodeReport> = (1..=nodes).map(|number| node(number, number <= managers)).collect();
     let ready = nodes
         .iter()
@@ -108,7 +108,7 @@ pub fn good(nodes: u8, managers: u8) -> BootReport {
 }
 
 /// Several faults: a login on node 3, everything on node 5, and so the swarm.
-pub fn failing() -> BootReport {
+pub(crate) fn failing() -> BootReport {
     let mut report = good(7, 3);
     let third = &mut report.nodes[2];
     fail(
@@ -165,7 +165,7 @@ pub fn failing() -> BootReport {
 }
 
 /// Ctrl-C after half a minute: one node had passed most checks, one had just started, one had not.
-pub fn interrupted() -> BootReport {
+pub(crate) fn interrupted() -> BootReport {
     let mut report = good(3, 1);
     report.interrupted = true;
     report.took_ms = 31_000;
@@ -182,7 +182,7 @@ pub fn interrupted() -> BootReport {
 }
 
 /// Text that may deceive markup, terminals and readers.
-pub const HOSTILE: [&str; 6] = [
+pub(crate) const HOSTILE: [&str; 6] = [
     "</script><script>alert(1)</script><svg onload=\"alert(2)\"><img src=http://evil.example/x.png onerror=alert(3)>",
     "]]></system-out></testsuite><!-- &lt; &amp; &#0; \u{0}\u{1}\u{b}\u{fffe}",
     "\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}[31mred\u{9b}0m",
@@ -192,7 +192,7 @@ pub const HOSTILE: [&str; 6] = [
 ];
 
 /// Like [`failing`], with hostile text wherever a guest, a name or a path could contain it.
-pub fn hostile() -> BootReport {
+pub(crate) fn hostile() -> BootReport {
     let all = HOSTILE.join(" ");
     let mut report = failing();
     report.cluster = all.clone();
@@ -313,7 +313,7 @@ fn not_reached(check: &mut Check) {
 }
 
 /// All nodes pass, and another image is beside theirs.
-pub fn with_a_stranger() -> BootReport {
+pub(crate) fn with_a_stranger() -> BootReport {
     let mut report = good(2, 1);
     let seen = "images/kraken-3.img is not an image of this set: it is kraken-3 (node 3), and the cluster has 2 nodes; \
                 remove it, with its .bmap, or it ends up on a card";

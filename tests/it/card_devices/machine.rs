@@ -12,7 +12,7 @@ use kraken_flash::card::{Host, Policy};
 use tempfile::TempDir;
 
 /// A request to the guard: a path, and what the user allows.
-pub struct Ask {
+pub(super) struct Ask {
     pub path: PathBuf,
     /// The options as they are in the text.
     pub options: String,
@@ -20,7 +20,7 @@ pub struct Ask {
 }
 
 /// One situation, unpacked.
-pub struct Machine {
+pub(super) struct Machine {
     pub title: String,
     pub asks: Vec<Ask>,
     tree: TempDir,
@@ -42,12 +42,12 @@ struct Builder {
     part: Option<(String, String)>,
 }
 
-pub fn fixtures() -> PathBuf {
+pub(super) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/devices")
 }
 
 /// Names of all situations.
-pub fn all() -> Vec<String> {
+pub(super) fn all() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(fixtures())
         .unwrap()
         .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".txt")?.to_owned()))
@@ -58,12 +58,12 @@ pub fn all() -> Vec<String> {
 }
 
 impl Machine {
-    pub fn load(name: &str) -> Self {
+    pub(super) fn load(name: &str) -> Self {
         let text = fs::read_to_string(fixtures().join(format!("{name}.txt"))).unwrap();
         Self::from_text(name, &text)
     }
 
-    pub fn from_text(name: &str, text: &str) -> Self {
+    pub(super) fn from_text(name: &str, text: &str) -> Self {
         let tree = tempfile::tempdir().unwrap();
         let mut builder = Builder {
             root: tree.path().into(),
@@ -88,11 +88,11 @@ impl Machine {
         }
     }
 
-    pub fn host(&self) -> Host {
+    pub(super) fn host(&self) -> Host {
         Host::at(self.tree.path())
     }
 
-    pub fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         self.tree.path()
     }
 }

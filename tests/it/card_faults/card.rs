@@ -7,15 +7,15 @@ use std::sync::Mutex;
 
 use kraken_flash::card::Target;
 use kraken_foundation::interrupt::Interrupt;
-pub use random::Random;
+pub(super) use random::Random;
 
 /// A small generator with a seed, so that a failed run can be repeated.
 mod random {
     /// splitmix64.
-    pub struct Random(pub u64);
+    pub(crate) struct Random(pub u64);
 
     impl Random {
-        pub fn next(&mut self) -> u64 {
+        pub(crate) fn next(&mut self) -> u64 {
             self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut z = self.0;
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,7 +23,7 @@ mod random {
             z ^ (z >> 31)
         }
 
-        pub fn below(&mut self, most: u64) -> u64 {
+        pub(crate) fn below(&mut self, most: u64) -> u64 {
             self.next() % most.max(1)
         }
     }
@@ -31,11 +31,11 @@ mod random {
 
 const BLOCK: u64 = 512;
 /// The card's size in bytes.
-pub const CARD: u64 = 20 << 20;
+pub(super) const CARD: u64 = 20 << 20;
 
 /// The fault of a card, and when it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(super) enum Fault {
     Nothing,
     /// The n-th write fails, once.
     Write(u64),
@@ -65,7 +65,7 @@ pub enum Fault {
 }
 
 #[derive(Default)]
-pub struct Inside {
+pub(super) struct Inside {
     /// The content of the medium.
     pub medium: Vec<u8>,
     /// Data that the card has accepted and not stored yet: it may store it in any order.
@@ -78,7 +78,7 @@ pub struct Inside {
 }
 
 /// A card of 20 MiB that was in use before.
-pub struct Card {
+pub(super) struct Card {
     fault: Fault,
     pub inside: Mutex<Inside>,
     pub interrupt: Interrupt,
@@ -86,7 +86,7 @@ pub struct Card {
 }
 
 impl Card {
-    pub fn new(fault: Fault, seed: u64) -> Self {
+    pub(super) fn new(fault: Fault, seed: u64) -> Self {
         let mut medium = vec![0xa5; CARD as usize];
         // An old system: a boot sector, and a GPT with its copy at the end.
         medium[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -141,7 +141,7 @@ impl Card {
     }
 
     /// Returns the content of the card when it is put into a Pi.
-    pub fn pulled_out(&self) -> Vec<u8> {
+    pub(super) fn pulled_out(&self) -> Vec<u8> {
         let mut inside = self.inside.lock().unwrap();
         if !inside.dead {
             Self::settle(&mut inside);

@@ -18,7 +18,7 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 
 /// What a guest does with a connection to its port.
 #[derive(Clone, Copy)]
-pub enum Server {
+pub(super) enum Server {
     /// Sends back what it receives, and ends when the other side has ended.
     Echo,
     /// Sends a greeting at once, ends its own half, and counts what it receives; it sends nothing
@@ -34,11 +34,11 @@ pub enum Server {
 }
 
 /// The port of the server.
-pub const PORT: u16 = 22;
-pub const GREETING: &[u8] = b"SSH-2.0-guest\r\n";
+pub(super) const PORT: u16 = 22;
+pub(super) const GREETING: &[u8] = b"SSH-2.0-guest\r\n";
 
 /// A guest in a thread of its own, until it is dropped.
-pub struct Guest {
+pub(super) struct Guest {
     stop: Arc<AtomicBool>,
     came: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
@@ -46,7 +46,7 @@ pub struct Guest {
 
 impl Guest {
     /// Starts a guest that serves this many connections at the same time at [`PORT`].
-    pub fn start(socket: &Path, mac: [u8; 6], address: Ipv4Addr, server: Server, connections: usize) -> Self {
+    pub(super) fn start(socket: &Path, mac: [u8; 6], address: Ipv4Addr, server: Server, connections: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let came = Arc::new(AtomicUsize::new(0));
         let stream = UnixStream::connect(socket).unwrap();
@@ -57,7 +57,7 @@ impl Guest {
     }
 
     /// Returns how many bytes were received.
-    pub fn came(&self) -> usize {
+    pub(super) fn came(&self) -> usize {
         self.came.load(Ordering::Relaxed)
     }
 }

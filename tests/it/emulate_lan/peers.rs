@@ -12,34 +12,34 @@ use smoltcp::wire::{
     IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr,
 };
 
-pub const BROADCAST: [u8; 6] = [0xff; 6];
+pub(super) const BROADCAST: [u8; 6] = [0xff; 6];
 
 /// A network card without a system behind it.
-pub struct Peer {
+pub(super) struct Peer {
     pub stream: UnixStream,
     pub mac: [u8; 6],
 }
 
 impl Peer {
-    pub fn connect(socket: &Path, mac: [u8; 6]) -> Self {
+    pub(super) fn connect(socket: &Path, mac: [u8; 6]) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
         Self { stream, mac }
     }
 
     /// Sends a frame, preceded by its length.
-    pub fn send(&mut self, frame: &[u8]) {
+    pub(super) fn send(&mut self, frame: &[u8]) {
         let length = u32::try_from(frame.len()).unwrap().to_be_bytes();
         self.stream.write_all(&[&length, frame].concat()).unwrap();
     }
 
     /// Returns a frame from this card.
-    pub fn frame(&self, to: [u8; 6], kind: u16, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn frame(&self, to: [u8; 6], kind: u16, payload: &[u8]) -> Vec<u8> {
         [&to[..], &self.mac, &kind.to_be_bytes(), payload].concat()
     }
 
     /// Returns the next frame; `None` when none arrives within this time, or the LAN closed the
     /// connection.
-    pub fn receive(&mut self, within: Duration) -> Option<Vec<u8>> {
+    pub(super) fn receive(&mut self, within: Duration) -> Option<Vec<u8>> {
         let mut length = [0; 4];
         self.stream.set_read_timeout(Some(within)).unwrap();
         match self.stream.read_exact(&mut length) {
@@ -55,7 +55,7 @@ impl Peer {
     }
 
     /// Returns the first frame that fulfils the condition; others are ignored.
-    pub fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&[u8]) -> Option<T>) -> T {
+    pub(super) fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&[u8]) -> Option<T>) -> T {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(10) {
             if let Some(found) = self.receive(Duration::from_secs(10)).and_then(|frame| wanted(&frame)) {
@@ -66,12 +66,12 @@ impl Peer {
     }
 
     /// Waits for exactly this frame.
-    pub fn expect(&mut self, frame: &[u8]) {
+    pub(super) fn expect(&mut self, frame: &[u8]) {
         self.wait_for("one that was sent to it", |got| (got == frame).then_some(()));
     }
 
     /// Returns whether the LAN closed the connection within ten seconds.
-    pub fn is_closed(&mut self) -> bool {
+    pub(super) fn is_closed(&mut self) -> bool {
         self.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut bytes = [0; 4096];
         loop {
@@ -84,11 +84,11 @@ impl Peer {
     }
 
     /// Returns an ARP request of this card.
-    pub fn arp_request(&self, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    pub(super) fn arp_request(&self, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
         self.arp(ArpOperation::Request, sender, target)
     }
 
-    pub fn arp(&self, operation: ArpOperation, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    pub(super) fn arp(&self, operation: ArpOperation, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
         let packet = ArpRepr::EthernetIpv4 {
             operation,
             source_hardware_addr: EthernetAddress(self.mac),
@@ -102,7 +102,7 @@ impl Peer {
     }
 
     /// Sends an ARP request, and waits for the MAC address with this IP address.
-    pub fn resolve(&mut self, own: Ipv4Addr, target: Ipv4Addr) -> [u8; 6] {
+    pub(super) fn resolve(&mut self, own: Ipv4Addr, target: Ipv4Addr) -> [u8; 6] {
         let request = self.arp_request(own, target);
         self.send(&request);
         self.wait_for("an ARP reply", |frame| match arp(frame)? {
@@ -117,7 +117,14 @@ impl Peer {
     }
 
     /// Returns an IPv4 packet of this card.
-    pub fn ipv4(&self, to: [u8; 6], from: Ipv4Addr, target: Ipv4Addr, protocol: IpProtocol, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn ipv4(
+        &self,
+        to: [u8; 6],
+        from: Ipv4Addr,
+        target: Ipv4Addr,
+        protocol: IpProtocol,
+        payload: &[u8],
+    ) -> Vec<u8> {
         let header = Ipv4Repr {
             src_addr: from,
             dst_addr: target,
@@ -133,7 +140,7 @@ impl Peer {
     }
 
     /// Returns a UDP datagram of this card.
-    pub fn udp(&self, to: [u8; 6], from: (Ipv4Addr, u16), target: (Ipv4Addr, u16), payload: &[u8]) -> Vec<u8> {
+    pub(super) fn udp(&self, to: [u8; 6], from: (Ipv4Addr, u16), target: (Ipv4Addr, u16), payload: &[u8]) -> Vec<u8> {
         let header = UdpRepr {
             src_port: from.1,
             dst_port: target.1,
@@ -151,7 +158,7 @@ impl Peer {
     }
 
     /// Returns an echo request of this card.
-    pub fn ping(&self, to: [u8; 6], from: Ipv4Addr, target: Ipv4Addr, data: &[u8]) -> Vec<u8> {
+    pub(super) fn ping(&self, to: [u8; 6], from: Ipv4Addr, target: Ipv4Addr, data: &[u8]) -> Vec<u8> {
         let request = Icmpv4Repr::EchoRequest {
             ident: 7,
             seq_no: 1,
@@ -167,14 +174,14 @@ impl Peer {
 }
 
 /// Returns the ARP packet in a frame.
-pub fn arp(frame: &[u8]) -> Option<ArpRepr> {
+pub(super) fn arp(frame: &[u8]) -> Option<ArpRepr> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     let packet = (frame.ethertype() == EthernetProtocol::Arp).then(|| frame.payload())?;
     ArpRepr::parse(&ArpPacket::new_checked(packet).ok()?).ok()
 }
 
 /// Returns the parts of an IPv4 packet in a frame: from, to, protocol, payload.
-pub fn ipv4(frame: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr, IpProtocol, Vec<u8>)> {
+pub(super) fn ipv4(frame: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr, IpProtocol, Vec<u8>)> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     let packet = (frame.ethertype() == EthernetProtocol::Ipv4).then(|| frame.payload())?;
     let packet = Ipv4Packet::new_checked(packet).ok()?;

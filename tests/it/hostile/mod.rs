@@ -11,7 +11,7 @@ use kraken_foundation::interrupt::Interrupt;
 use testkit::deb::{Item, Package, ar, pack, tar};
 
 /// A small Debian: dpkg itself, one other package, and links as in every current Debian.
-pub fn root() -> MemoryTree {
+pub(crate) fn root() -> MemoryTree {
     let stanza = |name: &str, more: &str| {
         format!(
             "Package: {name}\nStatus: install ok installed\nMaintainer: x\nArchitecture: arm64\nVersion: 1\n{more}Description: x\n\n"
@@ -44,24 +44,24 @@ pub fn root() -> MemoryTree {
 }
 
 /// A test's folders: packages, and the unpacked files.
-pub struct Place {
+pub(crate) struct Place {
     pub folder: tempfile::TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("scratch")).unwrap();
         Self { folder }
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, bytes).unwrap();
         path
     }
 
-    pub fn unpack(&self, debs: &[PathBuf]) -> Result<Unpacked, String> {
+    pub(crate) fn unpack(&self, debs: &[PathBuf]) -> Result<Unpacked, String> {
         let scratch = self.folder.path().join("scratch");
         let result = kraken_debian::unpack(&root(), debs, &scratch, 1_790_000_000, &Interrupt::new());
         assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "something is left");
@@ -69,7 +69,7 @@ impl Place {
     }
 
     /// Checks that unpacking these bytes is refused, with all of these words.
-    pub fn refuses(&self, what: &str, bytes: &[u8], words: &[&str]) {
+    pub(crate) fn refuses(&self, what: &str, bytes: &[u8], words: &[&str]) {
         let path = self.write("hostile.deb", bytes);
         let said = match self.unpack(std::slice::from_ref(&path)) {
             Ok(_) => panic!("{what}: taken"),
@@ -86,12 +86,12 @@ impl Place {
 }
 
 /// Returns a package called `hostile` with these raw entries, without corrections.
-pub fn with_entries(items: &[Item]) -> Vec<u8> {
+pub(crate) fn with_entries(items: &[Item]) -> Vec<u8> {
     let package = Package::new("hostile", "1");
     deb_of(&package.control_tar(), &tar(items))
 }
 
-pub fn deb_of(control: &[u8], data: &[u8]) -> Vec<u8> {
+pub(crate) fn deb_of(control: &[u8], data: &[u8]) -> Vec<u8> {
     ar(&[
         ("debian-binary", b"2.0\n"),
         ("control.tar.xz", &pack("x.xz", control)),
@@ -99,8 +99,8 @@ pub fn deb_of(control: &[u8], data: &[u8]) -> Vec<u8> {
     ])
 }
 
-pub fn with_control(text: &str) -> Vec<u8> {
+pub(crate) fn with_control(text: &str) -> Vec<u8> {
     deb_of(&tar(&[Item::file("./control", text)]), &tar(&[Item::folder("./")]))
 }
 
-pub const CONTROL: &str = "Package: hostile\nVersion: 1\nArchitecture: arm64\nMaintainer: x\nDescription: x\n";
+pub(crate) const CONTROL: &str = "Package: hostile\nVersion: 1\nArchitecture: arm64\nMaintainer: x\nDescription: x\n";

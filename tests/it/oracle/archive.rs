@@ -12,13 +12,13 @@ use testkit::run;
 
 /// Returns the packages that `apt-get install --no-install-recommends NAMES` would install in the
 /// image, in an order in which they can be unpacked.
-pub fn closure(image: &Mount, names: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn closure(image: &Mount, names: &[&str]) -> Vec<PathBuf> {
     Archive::open(image).fetch(image, &[&["install"], names].concat())
 }
 
 /// Returns only these packages, whatever they depend on (`NAME:ARCHITECTURE` for an architecture
 /// other than the image's).
-pub fn these(image: &Mount, names: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn these(image: &Mount, names: &[&str]) -> Vec<PathBuf> {
     Archive::open(image).fetch(image, &[&["download"], names].concat())
 }
 
@@ -116,13 +116,13 @@ impl Archive {
 
 impl Mount {
     /// Returns the image's architecture and the foreign ones whose packages it accepts.
-    pub fn architectures(&self) -> Vec<String> {
+    pub(crate) fn architectures(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path().join("var/lib/dpkg/arch")).unwrap();
         text.lines().map(str::to_owned).collect()
     }
 }
 
 /// Returns the file name as the image sees it below `/mnt`.
-pub fn inside(path: &Path) -> String {
+pub(crate) fn inside(path: &Path) -> String {
     format!("/mnt/{}", path.file_name().unwrap().to_string_lossy())
 }

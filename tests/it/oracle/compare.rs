@@ -108,14 +108,14 @@ fn same_bytes(one: &Path, two: &Path) -> bool {
 }
 
 /// When dpkg ran, and the time that the crate was given to write.
-pub struct Times {
+pub(crate) struct Times {
     pub start: SystemTime,
     pub given: i64,
 }
 
 /// The result of a comparison.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub(crate) struct Counts {
     pub entries: usize,
     pub files: usize,
     pub bytes: u64,
@@ -152,7 +152,13 @@ enum What {
 ///
 /// Files that neither of the two has changed (inode and ctime are as before) are read only with
 /// `thorough`: all images are copies of one.
-pub fn compare(before: &Path, dpkgs: &Path, ours: &Path, times: &Times, thorough: bool) -> (Counts, Vec<String>) {
+pub(crate) fn compare(
+    before: &Path,
+    dpkgs: &Path,
+    ours: &Path,
+    times: &Times,
+    thorough: bool,
+) -> (Counts, Vec<String>) {
     let trees = [read(before), read(dpkgs), read(ours)];
     let [old, want, have] = &trees;
     let mut counts = Counts::default();

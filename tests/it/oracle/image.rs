@@ -17,7 +17,7 @@ use testkit::run;
 use testkit::tools::require;
 
 /// Returns the composed Debian base, from the cache or made now.
-pub fn base() -> PathBuf {
+pub(crate) fn base() -> PathBuf {
     require(&[
         ("apt-get", "apt"),
         ("e2fsck", "e2fsprogs"),
@@ -36,35 +36,35 @@ pub fn base() -> PathBuf {
 }
 
 /// A disk image that a test may change.
-pub struct Image {
+pub(crate) struct Image {
     pub path: PathBuf,
 }
 
 impl Image {
     /// Returns a copy of the base; it has some 890 MiB of free space.
-    pub fn of_base(path: PathBuf) -> Self {
+    pub(crate) fn of_base(path: PathBuf) -> Self {
         copy(&base(), &path);
         Self { path }
     }
 
-    pub fn copy(&self, path: PathBuf) -> Self {
+    pub(crate) fn copy(&self, path: PathBuf) -> Self {
         copy(&self.path, &path);
         Self { path }
     }
 
-    pub fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> Layout {
         Layout::detect(self.disk()).unwrap()
     }
 
-    pub fn disk(&self) -> Arc<ImageFile> {
+    pub(crate) fn disk(&self) -> Arc<ImageFile> {
         Arc::new(ImageFile::open_read(&self.path).unwrap())
     }
 
-    pub fn root_tree(&self) -> Ext4Tree {
+    pub(crate) fn root_tree(&self) -> Ext4Tree {
         self.layout().root_tree(self.disk()).unwrap()
     }
 
-    pub fn mount(&self, writable: bool) -> Mount {
+    pub(crate) fn mount(&self, writable: bool) -> Mount {
         let root = self.layout().root;
         let folder = tempfile::tempdir().unwrap();
         let access = if writable { "rw" } else { "ro,noload" };
@@ -77,7 +77,7 @@ impl Image {
     }
 
     /// Checks that `e2fsck -fn` finds nothing.
-    pub fn is_clean(&self, folder: &Path) {
+    pub(crate) fn is_clean(&self, folder: &Path) {
         let (root, file) = (self.layout().root, folder.join("root.fs"));
         testkit::extract(&self.path, root.start, root.len, &file);
         run(Command::new("e2fsck").arg("-fn").arg(&file));
@@ -93,17 +93,17 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A mounted root volume; unmounted when dropped.
-pub struct Mount {
+pub(crate) struct Mount {
     folder: TempDir,
 }
 
 impl Mount {
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Returns the bytes and inodes in use.
-    pub fn used(&self) -> (u64, u64) {
+    pub(crate) fn used(&self) -> (u64, u64) {
         let stat = rustix::fs::statvfs(self.path()).unwrap();
         (
             (stat.f_blocks - stat.f_bfree) * stat.f_frsize,
@@ -113,7 +113,7 @@ impl Mount {
 
     /// Runs a program of the image as root of the image, without its interpreters: see
     /// [`IN_THE_IMAGE`].
-    pub fn run(&self, programs: &[&str], debs: &Path) -> String {
+    pub(crate) fn run(&self, programs: &[&str], debs: &Path) -> String {
         let nothing = self.folder.path().with_extension("nothing");
         fs::write(&nothing, does_nothing()).unwrap();
         run(Command::new("chmod").arg("755").arg(&nothing));

@@ -1,10 +1,10 @@
 //! Unpacks twice, with the image's own dpkg and with this crate, and compares everything.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-pub mod archive;
-pub mod compare;
-pub mod image;
-pub mod status;
+pub(crate) mod archive;
+pub(crate) mod compare;
+pub(crate) mod image;
+pub(crate) mod status;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +22,7 @@ use testkit::deb::Package;
 use testkit::run;
 
 /// One comparison: an image, its preparation, and the packages.
-pub struct Bench {
+pub(crate) struct Bench {
     pub folder: TempDir,
     before: Image,
     /// The time that the crate writes: after the base's and all packages' times, before dpkg's run.
@@ -32,7 +32,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Not below /tmp, which may be in memory.
         let folder = tempfile::Builder::new()
             .prefix("oracle-")
@@ -50,18 +50,18 @@ impl Bench {
     }
 
     /// Reads every file of both images, also those that did not change.
-    pub fn thorough(mut self) -> Self {
+    pub(crate) fn thorough(mut self) -> Self {
         self.thorough = true;
         self
     }
 
     /// Returns where the image sees packages, below `/mnt`.
-    pub fn debs(&self) -> PathBuf {
+    pub(crate) fn debs(&self) -> PathBuf {
         self.folder.path().join("debs")
     }
 
     /// Changes the image before the comparison.
-    pub fn prepare<T>(&self, work: impl FnOnce(&Mount) -> T) -> T {
+    pub(crate) fn prepare<T>(&self, work: impl FnOnce(&Mount) -> T) -> T {
         let mount = self.before.mount(true);
         let result = work(&mount);
         drop(mount);
@@ -69,7 +69,7 @@ impl Bench {
     }
 
     /// Installs packages before the comparison, without running their scripts.
-    pub fn install(&self, packages: &[Package]) {
+    pub(crate) fn install(&self, packages: &[Package]) {
         let paths: Vec<String> = packages
             .iter()
             .map(|package| archive::inside(&package.write(&self.debs())))
@@ -84,16 +84,16 @@ impl Bench {
     }
 
     /// Runs a program of the image before the comparison.
-    pub fn run(&self, words: &[&str]) -> String {
+    pub(crate) fn run(&self, words: &[&str]) -> String {
         self.prepare(|mount| mount.run(words, &self.debs()))
     }
 
-    pub fn write(&self, packages: &[Package]) -> Vec<PathBuf> {
+    pub(crate) fn write(&self, packages: &[Package]) -> Vec<PathBuf> {
         packages.iter().map(|package| package.write(&self.debs())).collect()
     }
 
     /// Copies packages to where the image sees them.
-    pub fn take(&self, debs: &[PathBuf]) -> Vec<PathBuf> {
+    pub(crate) fn take(&self, debs: &[PathBuf]) -> Vec<PathBuf> {
         let taken = debs.iter().map(|deb| {
             let to = self.debs().join(deb.file_name().unwrap());
             run(Command::new("cp").arg("--reflink=auto").arg(deb).arg(&to));
@@ -103,7 +103,7 @@ impl Bench {
     }
 
     /// Unpacks twice, and compares; fails with every difference.
-    pub fn compare(&self, debs: &[PathBuf]) -> Outcome {
+    pub(crate) fn compare(&self, debs: &[PathBuf]) -> Outcome {
         let at = |name: &str| self.folder.path().join(name);
         let dpkgs = self.before.copy(at("dpkg.img"));
         // The time stamps of files are those of the clock's last tick; half a second is many ticks.
@@ -172,7 +172,7 @@ impl Bench {
 }
 
 /// The result of a comparison that a test may read.
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub counts: Counts,
     pub preinsts: Vec<kraken_debian::Preinst>,
     /// The output of dpkg.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Returns the differences of the two `status` files in words; another test compares their bytes.
-pub fn differences(dpkgs: &Path, ours: &Path) -> Vec<String> {
+pub(crate) fn differences(dpkgs: &Path, ours: &Path) -> Vec<String> {
     let read = |root: &Path| fs::read_to_string(root.join("var/lib/dpkg/status")).unwrap();
     let (want, have) = (read(dpkgs), read(ours));
     let (want, have) = (stanzas(&want), stanzas(&have));

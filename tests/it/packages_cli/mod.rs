@@ -7,7 +7,7 @@ mod daemon;
 mod docker;
 mod lock;
 mod network;
-pub mod raw;
+pub(crate) mod raw;
 mod room;
 mod swarm;
 mod tampering;

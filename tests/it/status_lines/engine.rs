@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// The answers to requests.
 #[derive(Clone, Copy, Debug)]
-pub struct Says {
+pub(super) struct Says {
     /// LocalNodeState: active, pending, error, locked, inactive.
     pub state: &'static str,
     /// `manager` or `worker`.
@@ -39,7 +39,7 @@ impl Default for Says {
 
 /// How a Docker that is stopped, restarted or killed breaks off during a request.
 #[derive(Clone, Copy, Debug)]
-pub enum Break {
+pub(super) enum Break {
     /// Before its answer.
     Mute,
     /// In the middle of its answer.
@@ -49,7 +49,7 @@ pub enum Break {
 }
 
 /// A Docker; `None`: it accepts requests and does not answer them.
-pub struct Engine {
+pub(super) struct Engine {
     breaks: Arc<Mutex<Option<(&'static str, Break)>>>,
     says: Arc<Mutex<Option<Says>>>,
     asked: Arc<Mutex<Vec<String>>>,
@@ -57,7 +57,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(socket: &Path) -> Self {
+    pub(super) fn new(socket: &Path) -> Self {
         let says = Arc::new(Mutex::new(Some(Says::default())));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let listener = UnixListener::bind(socket).unwrap();
@@ -79,22 +79,22 @@ impl Engine {
     }
 
     /// Changes the state from now on.
-    pub fn says(&self, says: Says) {
+    pub(super) fn says(&self, says: Says) {
         *self.says.lock().unwrap() = Some(says);
     }
 
     /// Changes the managers' answers from now on.
-    pub fn hangs(&self) {
+    pub(super) fn hangs(&self) {
         *self.says.lock().unwrap() = None;
     }
 
     /// Breaks off from now on, whenever it is asked for this path; with no path it works again.
-    pub fn breaks_off(&self, how: Option<(&'static str, Break)>) {
+    pub(super) fn breaks_off(&self, how: Option<(&'static str, Break)>) {
         *self.breaks.lock().unwrap() = how;
     }
 
     /// Returns the requests since the last call of this function.
-    pub fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }

@@ -30,10 +30,10 @@ const UNITS: [&str; 4] = [
 ];
 
 /// The first manager, before it was ever up.
-pub const MANAGER: &str = "0B03A8C0:0949";
+pub(super) const MANAGER: &str = "0B03A8C0:0949";
 
 /// A node that can be switched on.
-pub struct Node {
+pub(super) struct Node {
     folder: TempDir,
     pub docker: Engine,
     units: BTreeMap<String, [String; 5]>,
@@ -41,7 +41,7 @@ pub struct Node {
 }
 
 /// The cluster of seven with Docker and a swarm.
-pub fn swarm() -> Cluster {
+pub(super) fn swarm() -> Cluster {
     let mut cluster = kraken();
     cluster.docker.source = DockerSource::Debian;
     cluster.swarm.mode = SwarmMode::Baked;
@@ -49,7 +49,7 @@ pub fn swarm() -> Cluster {
 }
 
 /// An image with python3; all images with cloud-init have it.
-pub fn disk() -> Disk {
+pub(super) fn disk() -> Disk {
     let mut disk = trixie();
     disk.root.file("/usr/bin/python3", *b"ELF");
     disk
@@ -57,7 +57,7 @@ pub fn disk() -> Disk {
 
 impl Node {
     /// Returns node `number` of a cluster, with its network and its consoles, and nothing started.
-    pub fn new(cluster: &Cluster, number: usize) -> Self {
+    pub(super) fn new(cluster: &Cluster, number: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (common, node) = make(&disk(), cluster, number);
         lay(&common, folder.path());
@@ -120,12 +120,12 @@ impl Node {
     }
 
     /// Returns a path of the node.
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
     /// Writes a file atomically.
-    pub fn put(&self, path: &str, text: &str) {
+    pub(super) fn put(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let new = path.with_extension("new");
@@ -133,23 +133,23 @@ impl Node {
         fs::rename(&new, path).unwrap();
     }
 
-    pub fn remove(&self, path: &str) {
+    pub(super) fn remove(&self, path: &str) {
         fs::remove_file(self.path(path)).unwrap();
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(super) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).unwrap_or_default()
     }
 
     /// Writes a program, given as the lines of a shell script.
-    pub fn program(&self, path: &str, lines: &str) {
+    pub(super) fn program(&self, path: &str, lines: &str) {
         self.put(path, &format!("#!/bin/sh\n{lines}\n"));
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Sets a unit's ActiveState; then, after slashes, its SubState, Result, UnitFileState and job
     /// where they matter.
-    pub fn unit(&mut self, name: &str, state: &str) {
+    pub(super) fn unit(&mut self, name: &str, state: &str) {
         let mut words = state.split('/');
         let mut word = |default: &str| {
             words
@@ -183,7 +183,7 @@ impl Node {
     }
 
     /// Sets whether the node's address is on its port.
-    pub fn network(&self, up: bool) {
+    pub(super) fn network(&self, up: bool) {
         match up {
             true => self.put("ip", &self.read("ip.up")),
             false => self.remove("ip"),
@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// Sets whether the only port's cable has a link.
-    pub fn cable(&self, plugged: bool) {
+    pub(super) fn cable(&self, plugged: bool) {
         let carrier = if plugged { "1\n" } else { "0\n" };
         self.put("sys/class/net/onboard0/carrier", carrier);
         self.put("sys/class/net/kraken0/carrier", carrier);
@@ -199,7 +199,7 @@ impl Node {
 
     /// Sets the node's connections as the kernel lists them: this end, the other, the state (01
     /// open, 02 tried).
-    pub fn connections(&self, list: &[(&str, &str, &str)]) {
+    pub(super) fn connections(&self, list: &[(&str, &str, &str)]) {
         let mut text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             \x20  0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9371 1 0000000000000000 100 0 0 10 0\n"
             .to_owned();
@@ -212,7 +212,7 @@ impl Node {
     }
 
     /// Sets whether a worker has a lasting connection to the first manager.
-    pub fn linked(&self, there: bool) {
+    pub(super) fn linked(&self, there: bool) {
         match there {
             true => self.connections(&[("0D03A8C0:A556", MANAGER, "01")]),
             false => self.connections(&[("0D03A8C0:A568", MANAGER, "02")]),
@@ -220,7 +220,7 @@ impl Node {
     }
 
     /// Starts cloud-init; with a result, cloud-init has finished.
-    pub fn cloud_init(&self, errors: Option<&str>) {
+    pub(super) fn cloud_init(&self, errors: Option<&str>) {
         match errors {
             None => self.put("run/cloud-init/enabled", ""),
             Some(errors) => self.put(
@@ -234,7 +234,7 @@ impl Node {
 
     /// Returns one of the swarm's programs, ready to be started; its output is appended to the file
     /// `said`.
-    pub fn swarm_program(&self, name: &str) -> Command {
+    pub(super) fn swarm_program(&self, name: &str) -> Command {
         let log = File::options()
             .create(true)
             .append(true)
@@ -258,7 +258,7 @@ impl Node {
     }
 
     /// Starts the unit's program under dash, which is Debian's sh.
-    pub fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         let journal = File::options()
             .create(true)
             .append(true)
@@ -285,7 +285,7 @@ impl Node {
     }
 
     /// Ends it as systemd does.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
         kill_process_group(group, Signal::TERM).unwrap();
@@ -294,7 +294,7 @@ impl Node {
 
     /// Returns all lines of a console so far. What a login prompt or a carriage return leaves is
     /// not a line.
-    pub fn console(&self, name: &str) -> Vec<String> {
+    pub(super) fn console(&self, name: &str) -> Vec<String> {
         let text = self.read(&format!("dev/{name}"));
         text.split(['\r', '\n'])
             .filter(|line| !line.is_empty())
@@ -303,7 +303,7 @@ impl Node {
     }
 
     /// Waits until the node shows this on its serial line and its LED.
-    pub fn tells(&mut self, light: &str, text: &str) {
+    pub(super) fn tells(&mut self, light: &str, text: &str) {
         let begun = Instant::now();
         loop {
             let lines = self.console("ttyAMA0");
@@ -328,7 +328,7 @@ impl Node {
     }
 
     /// Waits for this many polls of the units: whatever could happen has happened then.
-    pub fn looks(&self, count: u32) {
+    pub(super) fn looks(&self, count: u32) {
         std::thread::sleep(Duration::from_millis(150) * count);
     }
 }

@@ -10,18 +10,18 @@ use std::path::{Path, PathBuf};
 use kraken_swarm_check::{Mode, NodeState, StateFiles, read};
 
 /// The first segment of a raft log.
-pub const SEGMENT: &str = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal";
+pub(crate) const SEGMENT: &str = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal";
 
 /// A node's swarm state in memory, which a test may change.
 #[derive(Clone, Debug, Default)]
-pub struct Files {
+pub(crate) struct Files {
     pub files: BTreeMap<String, Vec<u8>>,
     pub modes: BTreeMap<String, Mode>,
 }
 
 impl Files {
     /// One of `tests/fixtures/swarm/`, such as `26.1.5/cluster/m1`.
-    pub fn fixture(name: &str) -> Self {
+    pub(crate) fn fixture(name: &str) -> Self {
         let path = format!("{}/tests/fixtures/swarm/{name}.tar.xz", env!("CARGO_MANIFEST_DIR"));
         let packed = fs::File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut archive = tar::Archive::new(liblzma::read::XzDecoder::new(packed));
@@ -47,33 +47,33 @@ impl Files {
         found
     }
 
-    pub fn file(&mut self, path: &str) -> &mut Vec<u8> {
+    pub(crate) fn file(&mut self, path: &str) -> &mut Vec<u8> {
         self.files.get_mut(path).unwrap_or_else(|| panic!("no {path}"))
     }
 
     /// Replaces a text in a file.
-    pub fn edit(mut self, path: &str, from: &str, to: &str) -> Self {
+    pub(crate) fn edit(mut self, path: &str, from: &str, to: &str) -> Self {
         let text = String::from_utf8(self.file(path).clone()).unwrap();
         assert!(text.contains(from), "{path} has no {from}");
         *self.file(path) = text.replace(from, to).into_bytes();
         self
     }
 
-    pub fn read(&self) -> kraken_foundation::Result<Option<NodeState>> {
+    pub(crate) fn read(&self) -> kraken_foundation::Result<Option<NodeState>> {
         read(self)
     }
 
-    pub fn node(&self) -> NodeState {
+    pub(crate) fn node(&self) -> NodeState {
         self.read().unwrap().unwrap()
     }
 
     /// Returns the error when it is refused.
-    pub fn refused(&self) -> String {
+    pub(crate) fn refused(&self) -> String {
         self.read().expect_err("it is refused").to_string()
     }
 
     /// Without the zeros at the end of a segment.
-    pub fn trimmed(mut self, path: &str) -> Self {
+    pub(crate) fn trimmed(mut self, path: &str) -> Self {
         let bytes = self.file(path);
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         bytes.truncate(used.next_multiple_of(8));
@@ -104,7 +104,7 @@ impl StateFiles for Files {
 }
 
 /// A node's swarm state in a folder, such as `/var/lib/docker/swarm`.
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub PathBuf);
 
 fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {

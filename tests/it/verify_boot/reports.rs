@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-pub fn node(report: &Value, number: u64) -> &Value {
+pub(super) fn node(report: &Value, number: u64) -> &Value {
     let nodes = report["nodes"].as_array().unwrap();
     nodes.iter().find(|node| node["node"] == number).unwrap()
 }
 
 /// Name, outcome, evidence and cause of every check.
-pub fn checks(of: &Value) -> Vec<(String, String, String, String)> {
+pub(super) fn checks(of: &Value) -> Vec<(String, String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     of.as_array()
         .unwrap()
@@ -24,7 +24,7 @@ pub fn checks(of: &Value) -> Vec<(String, String, String, String)> {
         .collect()
 }
 
-pub fn assert_fails(of: &Value, name: &str, words: &[&str]) {
+pub(super) fn assert_fails(of: &Value, name: &str, words: &[&str]) {
     let all = checks(of);
     let failed = all
         .iter()
@@ -38,7 +38,7 @@ pub fn assert_fails(of: &Value, name: &str, words: &[&str]) {
     }
 }
 
-pub fn assert_all_passed(of: &Value, names: &[&str]) {
+pub(super) fn assert_all_passed(of: &Value, names: &[&str]) {
     let all = checks(of);
     for (name, outcome, seen, cause) in &all {
         assert!(
@@ -55,7 +55,7 @@ pub fn assert_all_passed(of: &Value, names: &[&str]) {
     }
 }
 
-pub const SYSTEM: [&str; 15] = [
+pub(super) const SYSTEM: [&str; 15] = [
     "boot-files",
     "kernel",
     "root",
@@ -74,7 +74,7 @@ pub const SYSTEM: [&str; 15] = [
 ];
 
 /// Checks that the root file system has most of an emulated card of 8 GiB; the image has 2 GiB.
-pub fn assert_grew(of: &Value) {
+pub(super) fn assert_grew(of: &Value) {
     let all = checks(of);
     let (.., seen, _) = all.iter().find(|(check, ..)| check == "room").unwrap();
     let free: u64 = seen.split(' ').next().unwrap().parse().unwrap();
@@ -82,7 +82,7 @@ pub fn assert_grew(of: &Value) {
 }
 
 /// Checks that every node is up, and that they are one swarm that survives.
-pub fn assert_is_a_swarm(report: &Value, nodes: u64) {
+pub(super) fn assert_is_a_swarm(report: &Value, nodes: u64) {
     for number in 1..=nodes {
         let node = node(report, number);
         assert_all_passed(&node["checks"], &SYSTEM);

@@ -13,7 +13,7 @@ const PAGE: &str = "docs/architecture.md";
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn without_a_purpose(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+pub(super) fn without_a_purpose(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -33,7 +33,7 @@ pub fn without_a_purpose(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> 
 ///
 /// # Errors
 /// When the page cannot be read.
-pub fn differences(root: &Path, crates: &BTreeMap<String, usize>) -> Result<Vec<String>, Box<dyn Error>> {
+pub(super) fn differences(root: &Path, crates: &BTreeMap<String, usize>) -> Result<Vec<String>, Box<dyn Error>> {
     let page = fs::read_to_string(root.join(PAGE))?;
     Ok(compare(&listed(&page), crates))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// File → the files of the same crate that it uses.
-pub type Uses = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
+pub(super) type Uses = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
 struct Search<'a> {
     uses: &'a Uses,
@@ -22,7 +22,7 @@ struct Visit {
 }
 
 /// All rings, each sorted by name.
-pub fn rings(uses: &Uses) -> Vec<Vec<PathBuf>> {
+pub(super) fn rings(uses: &Uses) -> Vec<Vec<PathBuf>> {
     let mut search = Search {
         uses,
         visits: BTreeMap::new(),

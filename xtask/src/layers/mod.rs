@@ -56,7 +56,7 @@ struct Crate {
 /// # Errors
 /// When the sources cannot be read, files of a crate use each other in a ring, a file does not say
 /// what it is for, or the page of the architecture lists other crates.
-pub fn run(root: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(root: &Path) -> Result<(), Box<dyn Error>> {
     let packages = packages(root)?;
     let mut found = BTreeSet::new();
     let mut crates = Vec::new();

@@ -14,7 +14,7 @@ use super::references::{Reference, references};
 type Number = usize;
 
 /// All modules of a crate that are compiled without its tests.
-pub struct ModuleTree {
+pub(super) struct ModuleTree {
     modules: Vec<Module>,
 }
 
@@ -32,7 +32,7 @@ impl ModuleTree {
     ///
     /// # Errors
     /// When a file is missing, or is not Rust.
-    pub fn read(root: &Path) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn read(root: &Path) -> Result<Self, Box<dyn Error>> {
         let mut tree = Self { modules: Vec::new() };
         let folder = root.parent().unwrap_or(Path::new(""));
         tree.read_file(root.canonicalize()?, folder, None)?;
@@ -93,7 +93,7 @@ impl ModuleTree {
     }
 
     /// Which file uses which.
-    pub fn uses(&self) -> Uses {
+    pub(super) fn uses(&self) -> Uses {
         let mut uses = Uses::new();
         for (number, module) in self.modules.iter().enumerate() {
             let used = uses.entry(module.file.clone()).or_default();

@@ -5,13 +5,13 @@ use syn::visit::{self, Visit};
 use syn::{Item, ItemMod, Macro, Path, Visibility};
 
 /// A path, segment by segment: `super`, `name`, `Item`.
-pub type Reference = Vec<String>;
+pub(super) type Reference = Vec<String>;
 
 #[derive(Default)]
 struct Collector(Vec<Reference>);
 
 /// Every path in an item.
-pub fn references(item: &Item) -> Vec<Reference> {
+pub(super) fn references(item: &Item) -> Vec<Reference> {
     let mut collector = Collector::default();
     collector.visit_item(item);
     collector.0

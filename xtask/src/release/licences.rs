@@ -36,7 +36,7 @@ struct Inside {
 ///
 /// # Errors
 /// When cargo cannot say what is inside, or a crate names no licence.
-pub fn texts(root: &Path, triple: &str) -> Result<String, Box<dyn Error>> {
+pub(super) fn texts(root: &Path, triple: &str) -> Result<String, Box<dyn Error>> {
     let mut cargo = Command::new("cargo");
     cargo.args([
         "metadata",

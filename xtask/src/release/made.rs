@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// What stands behind `release`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub(super) struct Options {
     /// Compile the standard library from the toolchain's sources.
     pub(super) build_std: bool,
     /// Leave the tests on Debian's releases out.
@@ -15,7 +15,7 @@ pub struct Options {
 
 /// A release that is being made.
 #[derive(Debug)]
-pub struct Release {
+pub(super) struct Release {
     pub(super) root: PathBuf,
     /// Where trees are laid out.
     pub(super) work: PathBuf,

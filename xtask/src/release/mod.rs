@@ -29,7 +29,7 @@ const SUITES: [&str; 2] = ["bookworm", "trixie"];
 /// # Errors
 /// When the changelog does not have the version, something cannot be built, or a package fails its
 /// test.
-pub fn run_release(root: &Path, words: &[&str]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run_release(root: &Path, words: &[&str]) -> Result<(), Box<dyn Error>> {
     let options = options(words)?;
     let root = root.canonicalize()?;
     let release = release(&root)?;
@@ -68,7 +68,7 @@ pub fn run_release(root: &Path, words: &[&str]) -> Result<(), Box<dyn Error>> {
 ///
 /// # Errors
 /// When the program does not compile, or the folder cannot be written.
-pub fn run_man(root: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run_man(root: &Path) -> Result<(), Box<dyn Error>> {
     let folder = root.join("target/man");
     pages::man(&debug_program(root)?, &folder, &epoch(root)?)?;
     println!("{}", folder.canonicalize()?.display());
@@ -79,7 +79,7 @@ pub fn run_man(root: &Path) -> Result<(), Box<dyn Error>> {
 ///
 /// # Errors
 /// When the program does not compile, or the folder cannot be written.
-pub fn run_completions(root: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run_completions(root: &Path) -> Result<(), Box<dyn Error>> {
     let folder = root.join("target/completions");
     pages::completions(&debug_program(root)?, &folder)?;
     println!("{}", folder.canonicalize()?.display());

@@ -9,7 +9,7 @@ use crate::command::output;
 
 /// Shells, and the names under which Debian's versions of them look for completions of
 /// `kraken-flash`, from `/usr/share` on.
-pub const COMPLETIONS: [(&str, &str); 3] = [
+pub(super) const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "bash-completion/completions/kraken-flash"),
     ("zsh", "zsh/vendor-completions/_kraken-flash"),
     ("fish", "fish/vendor_completions.d/kraken-flash.fish"),
@@ -20,7 +20,7 @@ pub const COMPLETIONS: [(&str, &str); 3] = [
 ///
 /// # Errors
 /// When the program does not run, or the folder cannot be written.
-pub fn man(program: &Path, folder: &Path, epoch: &str) -> Result<(), Box<dyn Error>> {
+pub(super) fn man(program: &Path, folder: &Path, epoch: &str) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
     for page in output(Command::new(program).args(["man", "--list"]))?.lines() {
         let mut command = Command::new(program);
@@ -36,7 +36,7 @@ pub fn man(program: &Path, folder: &Path, epoch: &str) -> Result<(), Box<dyn Err
 ///
 /// # Errors
 /// When the program does not run, or the folder cannot be written.
-pub fn completions(program: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+pub(super) fn completions(program: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
     for (shell, name) in COMPLETIONS {
         let file = folder.join(name);
         fs::create_dir_all(file.parent().ok_or("a name without a folder")?)?;

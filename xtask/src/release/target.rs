@@ -10,7 +10,7 @@ use crate::command::{output, run};
 
 /// A kind of machine.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Target {
+pub(super) struct Target {
     /// As rustc calls it.
     pub triple: &'static str,
     /// As Debian calls it.
@@ -22,7 +22,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 2] = [
+pub(super) const TARGETS: [Target; 2] = [
     Target {
         triple: "x86_64-unknown-linux-musl",
         debian: "amd64",
@@ -39,7 +39,7 @@ pub const TARGETS: [Target; 2] = [
 
 impl Target {
     /// Whether its programs run here without an emulator.
-    pub fn is_host(&self) -> bool {
+    pub(super) fn is_host(&self) -> bool {
         self.triple.starts_with(std::env::consts::ARCH)
     }
 }
@@ -49,7 +49,7 @@ impl Target {
 /// # Errors
 /// When a tool or the target's standard library is missing, it does not compile, or it is not
 /// static.
-pub fn build(root: &Path, target: &Target, options: &Options) -> Result<PathBuf, Box<dyn Error>> {
+pub(super) fn build(root: &Path, target: &Target, options: &Options) -> Result<PathBuf, Box<dyn Error>> {
     let tools = root.join("target/release-tools");
     let toolchain = tools.join("toolchain");
     let mut cargo = Command::new("cargo");

@@ -21,7 +21,7 @@ const OVERRIDES: &str = include_str!("debian/lintian-overrides");
 const README: &str = include_str!("debian/README.Debian");
 
 /// Files of the program that every package has.
-pub struct Parts<'a> {
+pub(super) struct Parts<'a> {
     /// The program of the package's target.
     pub program: &'a Path,
     /// The same program, of this machine: it prints pages and completions.
@@ -32,7 +32,7 @@ pub struct Parts<'a> {
 ///
 /// # Errors
 /// When something cannot be read or written.
-pub fn lay(release: &Release, target: &Target, parts: &Parts) -> Result<PathBuf, Box<dyn Error>> {
+pub(super) fn lay(release: &Release, target: &Target, parts: &Parts) -> Result<PathBuf, Box<dyn Error>> {
     let tree = release.work.join(format!("tree-{}", target.debian));
     if tree.exists() {
         fs::remove_dir_all(&tree)?;
@@ -97,7 +97,7 @@ fn set_modes(folder: &Path) -> Result<(), Box<dyn Error>> {
 ///
 /// # Errors
 /// When dpkg-deb is missing or fails.
-pub fn deb(release: &Release, target: &Target, tree: &Path) -> Result<PathBuf, Box<dyn Error>> {
+pub(super) fn deb(release: &Release, target: &Target, tree: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let control = tree.join("DEBIAN");
     fs::create_dir_all(&control)?;
     let kib = (size(tree)?).div_ceil(1024);
@@ -128,7 +128,7 @@ pub fn deb(release: &Release, target: &Target, tree: &Path) -> Result<PathBuf, B
 ///
 /// # Errors
 /// When tar or xz is missing or fails.
-pub fn tarball(release: &Release, target: &Target, tree: &Path) -> Result<PathBuf, Box<dyn Error>> {
+pub(super) fn tarball(release: &Release, target: &Target, tree: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let name = format!("kraken-flash-{}-{}", release.version, target.name);
     let top = release.work.join(&name);
     if top.exists() {

@@ -51,7 +51,7 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 /// When a file cannot be read, or has a fault.
-pub fn run(root: &Path, all: bool) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(root: &Path, all: bool) -> Result<(), Box<dyn Error>> {
     let patterns: Vec<_> = WORDS.iter().map(|word| (word, Pattern::new(word.pattern))).collect();
     let mut files = 0;
     let mut faults = Vec::new();

@@ -4,17 +4,17 @@
 //! word with `!` must not stand before the row, a last word with `!` must not follow it.
 
 /// A word with the line where it stands. An empty word is a break: punctuation, code, or the end.
-pub type Word = (usize, String);
+pub(super) type Word = (usize, String);
 
 /// A row of words, each with its alternatives.
-pub struct Pattern {
+pub(super) struct Pattern {
     not_before: Vec<&'static str>,
     row: Vec<Vec<&'static str>>,
     not_after: Vec<&'static str>,
 }
 
 impl Pattern {
-    pub fn new(text: &'static str) -> Self {
+    pub(super) fn new(text: &'static str) -> Self {
         let mut pattern = Self {
             not_before: Vec::new(),
             row: Vec::new(),
@@ -31,7 +31,7 @@ impl Pattern {
     }
 
     /// Line and text of each place where the pattern fits.
-    pub fn find(&self, words: &[Word]) -> Vec<(usize, String)> {
+    pub(super) fn find(&self, words: &[Word]) -> Vec<(usize, String)> {
         let is = |at: Option<usize>, of: &[&str]| {
             at.and_then(|at| words.get(at))
                 .is_some_and(|(_, word)| of.contains(&word.as_str()))

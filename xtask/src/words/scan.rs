@@ -1,7 +1,7 @@
 //! Takes a Rust source apart into comments, string literals, names and other characters.
 
 /// A part of a Rust source.
-pub enum Part {
+pub(super) enum Part {
     /// A line of a comment, without its marks.
     Comment(String),
     /// What stands between the quotes of a string literal.
@@ -13,7 +13,7 @@ pub enum Part {
 }
 
 /// Takes a Rust source apart; each part has the number of its line.
-pub fn scan(text: &str) -> Vec<(usize, Part)> {
+pub(super) fn scan(text: &str) -> Vec<(usize, Part)> {
     let chars: Vec<char> = text.chars().collect();
     let mut parts = Vec::new();
     let mut line = 1;

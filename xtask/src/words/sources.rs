@@ -5,13 +5,13 @@ use super::pattern::Word;
 use super::scan::{Part, scan};
 
 /// Text of one kind, as words.
-pub struct Passage {
+pub(super) struct Passage {
     pub kind: Kind,
     pub words: Vec<Word>,
 }
 
 /// Whether a file is read at all.
-pub fn is_read(file: &str) -> bool {
+pub(super) fn is_read(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     is_markdown(file)
         || is_rust(file)
@@ -31,7 +31,7 @@ fn is_rust(file: &str) -> bool {
 }
 
 /// All passages of a file.
-pub fn passages(file: &str, text: &str) -> Vec<Passage> {
+pub(super) fn passages(file: &str, text: &str) -> Vec<Passage> {
     let prose = |lines: &[(usize, String)]| Passage {
         kind: Kind::Prose,
         words: prose_words(lines),
@@ -65,7 +65,7 @@ pub fn passages(file: &str, text: &str) -> Vec<Passage> {
 }
 
 /// Number and width of the lines that are wider than `width` and could be wrapped.
-pub fn wide_lines(file: &str, text: &str, width: usize) -> Vec<(usize, usize)> {
+pub(super) fn wide_lines(file: &str, text: &str, width: usize) -> Vec<(usize, usize)> {
     let blocks: Vec<Vec<(usize, String)>> = if is_rust(file) {
         comments(&scan(text))
     } else if is_markdown(file) {

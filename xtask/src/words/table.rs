@@ -3,7 +3,7 @@
 use super::kind::Kind::{self, Message, Name, Prose};
 
 /// A word that is not used any more.
-pub struct Word {
+pub(super) struct Word {
     pub kinds: &'static [Kind],
     /// See [`super::pattern`]. In names, the row is a row of the name's parts.
     pub pattern: &'static str,
@@ -25,7 +25,7 @@ const fn word(kinds: &'static [Kind], pattern: &'static str, instead: &'static s
 /// Few sharp patterns: a word that has a good use beside the replaced one is listed with the words
 /// around it, or not at all.
 #[rustfmt::skip]
-pub const WORDS: &[Word] = &[
+pub(super) const WORDS: &[Word] = &[
     word(ALL, "anew|afresh", "again"),
     word(ALL, "mend|mends|mended|mending", "help (a hint), repair or fix"),
     word(ALL, "omen|omens", "known failure pattern"),
@@ -58,7 +58,7 @@ pub const WORDS: &[Word] = &[
 ];
 
 /// Never read: old entries keep their text, recorded data keeps its bytes, and this table its words.
-pub const EXEMPT: &[&str] = &[
+pub(super) const EXEMPT: &[&str] = &[
     "CHANGELOG.md",
     "tests/fixtures/",
     "tests/golden/",
@@ -68,7 +68,7 @@ pub const EXEMPT: &[&str] = &[
 
 /// Paths that are still to be brought over, and what in them. An entry goes when its path is done.
 #[rustfmt::skip]
-pub const NOT_YET: &[(&str, &[Kind])] = &[
+pub(super) const NOT_YET: &[(&str, &[Kind])] = &[
     ("tests/", &[Message, Name]),
     ("benches/", &[Message, Name]),
     ("fuzz/", ALL),

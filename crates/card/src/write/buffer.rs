@@ -6,14 +6,14 @@ use super::super::target::ALIGNMENT;
 
 /// Bytes that begin at a multiple of [`ALIGNMENT`]; initially zeros.
 #[derive(Debug)]
-pub struct Buffer {
+pub(super) struct Buffer {
     bytes: Vec<u8>,
     from: usize,
     len: usize,
 }
 
 impl Buffer {
-    pub fn new(len: usize) -> Self {
+    pub(super) fn new(len: usize) -> Self {
         let bytes = vec![0; len + ALIGNMENT];
         let from = bytes.as_ptr().align_offset(ALIGNMENT);
         Self { bytes, from, len }

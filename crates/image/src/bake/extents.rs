@@ -50,7 +50,7 @@ pub fn split_extents(used: &UsedMap) -> Vec<Range<u64>> {
 ///
 /// # Errors
 /// The error of reading.
-pub fn hash_extent(image: &dyn ReadAt, range: Range<u64>) -> io::Result<HashedExtent> {
+pub(super) fn hash_extent(image: &dyn ReadAt, range: Range<u64>) -> io::Result<HashedExtent> {
     let len = usize::try_from(range.end - range.start).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut buffer = vec![0; len];
     image.read_at(range.start, &mut buffer)?;
@@ -65,7 +65,7 @@ pub fn hash_extent(image: &dyn ReadAt, range: Range<u64>) -> io::Result<HashedEx
 ///
 /// # Errors
 /// The error of reading, or `Interrupted`.
-pub fn hash_all(
+pub(super) fn hash_all(
     image: &dyn ReadAt,
     used: &UsedMap,
     task: &dyn Task,

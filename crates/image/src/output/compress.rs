@@ -49,7 +49,7 @@ impl Compression {
 }
 
 /// Hashes and size of a compressed file.
-pub struct Compressed {
+pub(super) struct Compressed {
     /// SHA-256 of the raw image.
     pub raw_sha256: Sha256Hash,
     /// SHA-256 of the compressed file.
@@ -62,7 +62,7 @@ pub struct Compressed {
 ///
 /// # Errors
 /// The system's error; `Interrupted` when asked to stop.
-pub fn write(
+pub(super) fn write(
     image: &NodeImage<'_>,
     to: &File,
     method: Compression,

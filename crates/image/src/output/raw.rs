@@ -13,7 +13,12 @@ use kraken_foundation::progress::Task;
 ///
 /// # Errors
 /// The system's error; `Interrupted` when asked to stop.
-pub fn write(image: &NodeImage<'_>, to: &File, task: &dyn Task, interrupt: &Interrupt) -> io::Result<CopyMethod> {
+pub(super) fn write(
+    image: &NodeImage<'_>,
+    to: &File,
+    task: &dyn Task,
+    interrupt: &Interrupt,
+) -> io::Result<CopyMethod> {
     use std::os::unix::fs::FileExt;
     let golden = image.golden();
     let method = copy_used(

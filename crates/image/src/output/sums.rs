@@ -27,7 +27,7 @@ static ZEROS: [u8; BUFFER_SIZE] = [0; BUFFER_SIZE];
 ///
 /// # Errors
 /// The error of reading; `Interrupted` when asked to stop.
-pub fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Sha256Hash> {
+pub(super) fn hash_file(file: &ImageFile, task: &dyn Task, interrupt: &Interrupt) -> io::Result<Sha256Hash> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; BUFFER_SIZE];
     let mut at = 0;
@@ -76,7 +76,7 @@ fn advance(at: u64, step: usize, task: &dyn Task, interrupt: &Interrupt) -> io::
 }
 
 /// Returns the file's text: one line for each file, sorted by name.
-pub fn render(sums: &BTreeMap<String, Sha256Hash>) -> String {
+pub(super) fn render(sums: &BTreeMap<String, Sha256Hash>) -> String {
     let mut text = String::new();
     for (name, sum) in sums {
         let _ = writeln!(text, "{sum}  {name}");
