@@ -179,7 +179,7 @@ fn of_access(error: AccessError) -> Failure {
                     "interrupted; {path} is empty at its beginning and does not boot: write it again"
                 )),
                 (_, CardState::NotBootable) => Failure::message(format!(
-                    "{error}\n  The card is not bootable, so that nobody takes it for a good one."
+                    "{error}\n  The card is not bootable, so that it cannot be mistaken for a good one."
                 )),
                 (_, CardState::Untouched | CardState::Unknown) => Failure::message(error.to_string()),
             }

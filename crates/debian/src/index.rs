@@ -146,7 +146,7 @@ impl IndexBuilder {
             record.filename = self.keep(needed("Filename")?)?;
             record.size = needed("Size")?
                 .parse()
-                .map_err(|_| field_error("Size", "is no number of bytes"))?;
+                .map_err(|_| field_error("Size", "is not a number of bytes"))?;
             record.sha256 =
                 Some(Sha256Hash::parse_any_case(needed("SHA256")?).map_err(|_| field_error("SHA256", "is none"))?);
         }
@@ -270,7 +270,10 @@ mod tests {
             (paragraph("a", "") + "x\n", "paragraph 2: line 1"),
             (paragraph("a", "Version: 2\n"), "twice"),
             (paragraph("a b", ""), "Package has no value"),
-            (paragraph("a", "").replace("Size: 12", "Size: -1"), "Size is no number"),
+            (
+                paragraph("a", "").replace("Size: 12", "Size: -1"),
+                "Size is not a number",
+            ),
             (paragraph("a", "").replace("SHA256: e", "SHA256: x"), "SHA256 is none"),
             (paragraph("a", "").replace("Filename", "File"), "Filename is missing"),
             (

@@ -73,7 +73,7 @@ pub fn fingerprints(bytes: &[u8]) -> Result<Vec<String>> {
 /// When it is not signed, or no signature is good.
 pub fn verify(signed: &[u8], keys: &Keyring, only: &[String], now: u64) -> Result<SignedText> {
     let not_signed = |why: &dyn Display| {
-        let text = format!("it is no text signed in the clear with OpenPGP: {why}");
+        let text = format!("it is not a text signed in the clear with OpenPGP: {why}");
         Error::new(Kind::Damaged, text)
     };
     let text = std::str::from_utf8(signed).map_err(|error| not_signed(&error))?;
@@ -98,7 +98,7 @@ pub fn verify(signed: &[u8], keys: &Keyring, only: &[String], now: u64) -> Resul
 
 /// It is not an OpenPGP certificate, or not the right one.
 pub(super) fn not_a_key(why: impl Display) -> Error {
-    let text = format!("it is no OpenPGP public key, neither armored nor binary: {why}");
+    let text = format!("it is not an OpenPGP public key, neither armored nor binary: {why}");
     Error::new(Kind::Damaged, text)
 }
 

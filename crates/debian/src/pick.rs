@@ -38,7 +38,9 @@ impl FromStr for RequestedPackage {
         };
         let is_version = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
         if !word(name) || !architecture.is_none_or(word) || !version.is_none_or(is_version) {
-            return Err(format!("`{text}` is no package: write NAME, NAME:ARCH or NAME=VERSION"));
+            return Err(format!(
+                "`{text}` is not a package: write NAME, NAME:ARCH or NAME=VERSION"
+            ));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -153,7 +155,7 @@ mod tests {
             "", "Docker", "a b", "-y", "a/trixie", "a=", "a:", "../x", "a;b", "a=1/2",
         ] {
             let error = text.parse::<RequestedPackage>().unwrap_err();
-            assert!(error.contains("is no package"), "{text}");
+            assert!(error.contains("is not a package"), "{text}");
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn pins(text: &str) -> Result<Vec<Pin>, String> {
                 Ok(number) if number != 0 => i32::from(number).max(i32::from(i16::MIN) + 1),
                 _ => {
                     return Err(format!(
-                        "`{number}` is no priority (a number from -32768 to 32767, not 0)"
+                        "`{number}` is not a priority (a number from -32768 to 32767, not 0)"
                     ));
                 }
             },
@@ -58,7 +58,7 @@ pub(super) fn pins(text: &str) -> Result<Vec<Pin>, String> {
             "version" => What::Version(rest.to_owned()),
             "release" => What::Release(conditions(rest)?),
             "origin" => What::Origin(rest.trim_matches('"').to_owned()),
-            other => return Err(format!("`{other}` is no kind of pin (version, release, origin)")),
+            other => return Err(format!("`{other}` is not a kind of pin (version, release, origin)")),
         };
         let packages: Vec<String> = packages.split_whitespace().map(str::to_owned).collect();
         if let Some(name) = packages
@@ -99,7 +99,7 @@ fn conditions(text: &str) -> Result<Vec<(char, String)>, String> {
             }
             _ => {
                 return Err(format!(
-                    "`{}` is no condition on a release (v= o= a= n= l= c= b=)",
+                    "`{}` is not a condition on a release (v= o= a= n= l= c= b=)",
                     part.trim()
                 ));
             }

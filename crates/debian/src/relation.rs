@@ -149,7 +149,7 @@ fn relation<'a>(part: &'a str, arch: &str) -> Result<Option<Relation<'a>>> {
         let inside = &rest[1..end];
         rest = &rest[end + 1..];
         match open {
-            '(' => found.version = Some(version(inside).ok_or_else(|| wrong("what stands in ( ) is no version"))?),
+            '(' => found.version = Some(version(inside).ok_or_else(|| wrong("what stands in ( ) is not a version"))?),
             '[' => applies &= for_arch(inside, arch),
             // No profile is active: only a restriction without positive terms applies.
             _ => applies &= !inside.trim().is_empty() && inside.split_whitespace().all(|term| term.starts_with('!')),

@@ -147,7 +147,7 @@ fn files(paragraph: &Paragraph<'_>) -> Result<HashMap<String, Listed>> {
             words.next().is_none().then_some((path, Listed { size, sha256 }))
         })();
         let Some((path, listed)) = listed else {
-            let why = "has a line that is no hash, size and path";
+            let why = "has a line that is not a hash, size and path";
             return Err(bad_field(field, why));
         };
         if files.insert(path, listed).is_some_and(|other| other != listed) {
@@ -169,7 +169,7 @@ fn future(date: &str) -> Error {
 
 fn expired(until: &str) -> Error {
     let text = format!(
-        "it was valid until {until} and has expired: the mirror is out of date, or somebody shows an old one; check this machine's clock, or take another mirror"
+        "it was valid until {until} and has expired: the mirror is out of date, or an attacker shows an old one; check this machine's clock, or take another mirror"
     );
     Error::new(Kind::Damaged, text)
 }
@@ -180,7 +180,7 @@ fn date_field(paragraph: &Paragraph<'_>, field: &str) -> Result<Option<u64>> {
     };
     match date(text) {
         Some(seconds) => Ok(Some(seconds)),
-        None => Err(bad_field(field, "is no date (Sat, 21 Nov 2026 09:15:44 UTC)")),
+        None => Err(bad_field(field, "is not a date (Sat, 21 Nov 2026 09:15:44 UTC)")),
     }
 }
 
@@ -267,8 +267,8 @@ mod tests {
     fn what_is_no_release_is_an_error() {
         for (text, want) in [
             (text("").replace("Date:", "Data:"), "Date is missing"),
-            (text("").replace("UTC", "CET"), "Date is no date"),
-            (text("").replace("21 Nov", "31 Nov"), "Date is no date"),
+            (text("").replace("UTC", "CET"), "Date is not a date"),
+            (text("").replace("21 Nov", "31 Nov"), "Date is not a date"),
             (text("").replace("SHA256:", "MD5Sum:"), "SHA256 is missing"),
             (text("X: y\n").replace(" 0 main", " main"), "no hash, size and path"),
             (

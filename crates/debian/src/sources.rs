@@ -153,7 +153,7 @@ fn entry(line: &str) -> Result<Raw<'_>, String> {
     let mut raw = Raw::default();
     let (kind, rest) = line
         .split_once(char::is_whitespace)
-        .ok_or("it is no source: `deb URI SUITE COMPONENT…`")?;
+        .ok_or("it is not a source: `deb URI SUITE COMPONENT…`")?;
     if kind != "deb" && kind != "deb-src" {
         return Err(format!("`{kind}` is neither `deb` nor `deb-src`"));
     }
@@ -283,7 +283,7 @@ fn usable(url: &str, file: &str, notes: &mut Vec<String>) -> Result<Option<Url>,
     match scheme.as_str() {
         "http" | "https" => match Url::parse(url) {
             Ok(url) if url.has_host() => Ok(Some(with_slash(url))),
-            _ => Err(format!("`{url}` is no address")),
+            _ => Err(format!("`{url}` is not an address")),
         },
         "cdrom" | "file" | "copy" | "rsh" | "ssh" | "blob" => {
             notes.push(format!(
@@ -389,7 +389,7 @@ mod tests {
             ("deb [trusted=yes] http://a.example.org s c", "without a signature"),
             ("deb mirror+file:///etc/x s c", "`mirror+file:`"),
             ("deb tor+http://x s c", "`tor+http:`"),
-            ("deb http:// s c", "is no address"),
+            ("deb http:// s c", "is not an address"),
             ("deb http://a.example.org s", "needs components"),
             ("deb http://a.example.org s/ c", "needs components"),
             ("deb http://a.example.org", "is missing"),
@@ -400,7 +400,7 @@ mod tests {
                 "neither an absolute path",
             ),
             ("debs http://a.example.org s c", "neither `deb`"),
-            ("deb", "it is no source"),
+            ("deb", "it is not a source"),
         ] {
             let error = one_line(text, "f", "arm64").unwrap_err();
             assert!(error.starts_with("line 1: ") && error.contains(want), "{text}: {error}");

@@ -175,7 +175,7 @@ impl Cache {
         if found == *sha256 {
             return Ok(Some(path));
         }
-        job.note(&format!("{} is damaged; it is removed and made afresh", path.display()));
+        job.note(&format!("{} is damaged; it is removed and made again", path.display()));
         fs::remove_file(&path).doing("removing", &path)?;
         Ok(None)
     }

@@ -19,7 +19,7 @@ impl Tail {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
             bytes => Some(format!(
-                "{bytes} bytes behind the end of the {format} are no part of it, and are left out"
+                "{bytes} bytes behind the end of the {format} are not part of it, and are left out"
             )),
         }
     }

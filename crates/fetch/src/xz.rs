@@ -131,7 +131,7 @@ fn explain(error: Error) -> io::Error {
         Error::MemLimit => {
             "it needs more memory to decompress than this program allows itself (a dictionary over 128 MiB)"
         }
-        Error::Format => "what follows an xz stream is no xz stream",
+        Error::Format => "what follows an xz stream is not an xz stream",
         Error::Options => "it uses options that this decoder does not know",
         Error::UnsupportedCheck => "its integrity check is of an unknown kind",
         _ => "its data is damaged",

@@ -241,7 +241,7 @@ impl Lan {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended
             .clone()
-            .unwrap_or_else(|| "a fault of its own, told on standard error".to_owned())
+            .unwrap_or_else(|| "a fault of its own, printed on standard error".to_owned())
     }
 
     fn wake(&self) {
@@ -269,7 +269,7 @@ fn usable(what: &str, address: Ipv4Addr, subnet: Ipv4Net) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "the {what} {address} is no address for a host of {subnet}; give one that lies in it and is neither its first nor its last"
+        "the {what} {address} is not an address for a host of {subnet}; give one that lies in it and is neither its first nor its last"
     );
     Err(Error::new(Kind::Usage, text))
 }

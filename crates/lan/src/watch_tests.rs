@@ -97,7 +97,7 @@ fn a_probe_claims_nothing() {
     let neighbour = &seen.watch.seen()[0];
     assert!(neighbour.claims.is_empty());
     assert_eq!(neighbour.probes.keys().collect::<Vec<_>>(), [&NODE]);
-    assert!(seen.conflicts().is_empty(), "nobody else wants it");
+    assert!(seen.conflicts().is_empty(), "no other host wants it");
 }
 
 #[test]

@@ -237,6 +237,6 @@ fn asked_twice_the_port_is_the_same_and_an_address_outside_is_refused() {
     let outside = lan.forward("192.0.2.1:22".parse().unwrap()).unwrap_err().to_string();
     assert_eq!(
         outside,
-        "the guest's address 192.0.2.1 is no address for a host of 10.42.0.0/24; give one that lies in it and is neither its first nor its last"
+        "the guest's address 192.0.2.1 is not an address for a host of 10.42.0.0/24; give one that lies in it and is neither its first nor its last"
     );
 }

@@ -164,7 +164,7 @@ fn addresses_outside_of_the_subnet_or_at_its_edge_are_refused() {
         config.host = host.parse().unwrap();
         let refused = Lan::start(config).err().unwrap();
         assert!(
-            refused.kind() == Kind::Usage && refused.to_string().contains("is no address for a host of"),
+            refused.kind() == Kind::Usage && refused.to_string().contains("is not an address for a host of"),
             "{gateway}, {host}: {refused:?}"
         );
     }

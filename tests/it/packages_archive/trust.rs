@@ -7,7 +7,7 @@ fn every_way_to_cheat_is_named() {
     for (damage, want) in [
         (Damage::SignedText, "does not fit the text"),
         (Damage::OtherKey, "a key that is not trusted here"),
-        (Damage::Unsigned, "no text signed in the clear"),
+        (Damage::Unsigned, "not a text signed in the clear"),
         (Damage::ExpiredKey, "which has expired"),
         (Damage::RevokedKey, "which was revoked"),
         (Damage::WeakHash, "uses SHA1"),

@@ -173,7 +173,10 @@ fn packages_that_no_image_takes() {
         (
             "a name of a file of the image",
             |data| data.entry("./usr/evil", EntryType::Link, "etc/shadow"),
-            &["usr/evil", "is a hard link to something that is no file of the package"],
+            &[
+                "usr/evil",
+                "is a hard link to something that is not a file of the package",
+            ],
         ),
         (
             "a file in the place of a folder",

@@ -75,11 +75,6 @@ pub(super) const NOT_YET: &[(&str, &[Kind])] = &[
     // Lines that the scripts print keep their words: programs and tests read them.
     ("templates/kraken-configure", &[Prose]),
     ("templates/kraken-status", &[Prose]),
-    ("crates/debian/", &[Message]),
-    ("crates/disk/", &[Message]),
-    ("crates/fetch/", &[Message]),
-    ("crates/lan/", &[Message]),
-    ("src/cli/failure.rs", &[Message]),
     // The account `nobody`.
     ("crates/testkit/", &[Message]),
     // The scripts are part of the key of a composed base in the cache.

@@ -31,7 +31,7 @@ pub fn begin(input: &mut impl Read) -> io::Result<()> {
     input.read_exact(&mut magic)?;
     match magic == *MAGIC {
         true => Ok(()),
-        false => Err(bad("it is no `ar` archive")),
+        false => Err(bad("it is not an `ar` archive")),
     }
 }
 
@@ -72,7 +72,7 @@ pub fn next(input: &mut impl Read) -> io::Result<Option<Member>> {
     }
     Ok(Some(Member {
         name: name.strip_suffix('/').unwrap_or(name).to_owned(),
-        size: size.parse().map_err(|_| bad("a member's size is no number"))?,
+        size: size.parse().map_err(|_| bad("a member's size is not a number"))?,
     }))
 }
 

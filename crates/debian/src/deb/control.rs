@@ -50,7 +50,7 @@ impl ControlFiles {
             match entry.header().entry_type() {
                 tar::EntryType::Directory if matches!(raw.as_slice(), b"." | b"./" | b"") => continue,
                 tar::EntryType::Regular => {}
-                _ => return Err(refuse("is no file")),
+                _ => return Err(refuse("is not a file")),
             }
             let name = std::str::from_utf8(&raw).map_err(|_| refuse("has a name that is not UTF-8"))?;
             let name = name.strip_prefix("./").unwrap_or(name);
@@ -107,7 +107,7 @@ impl ControlFiles {
     fn check(&self, path: &Path) -> Result<()> {
         let text = |c: char| !c.is_control() || "\n\t\r".contains(c);
         if !self.control.chars().all(text) {
-            return Err(bad(path, "its control file has a character that is no text"));
+            return Err(bad(path, "its control file has a character that is not text"));
         }
         let paragraph = self.paragraph(path)?;
         let field = |name: &str| {

@@ -236,7 +236,7 @@ fn body<R: Read>(
             let other = self::place(target(entry)?.as_bytes())
                 .map_err(|why| refuse(&format!("is a link to what {why}")))?
                 .filter(|other| files.contains(other))
-                .ok_or_else(|| refuse("is a hard link to something that is no file of the package"))?;
+                .ok_or_else(|| refuse("is a hard link to something that is not a file of the package"))?;
             Ok(Body::HardLink(other))
         }
         EntryType::Block | EntryType::Char => Err(refuse("is a device node, which no package may bring into an image")),

@@ -48,14 +48,14 @@ impl Extended {
             let record = record?;
             let key = record.key().map_err(|_| bad("a PAX record has no name"))?;
             let value = record.value_bytes();
-            let number = || std::str::from_utf8(value).map_err(|_| bad("a PAX record is no number"));
+            let number = || std::str::from_utf8(value).map_err(|_| bad("a PAX record is not a number"));
             match key {
                 "path" => self.name = Some(value.to_vec()),
                 "linkpath" => self.link = Some(value.to_vec()),
-                "size" => self.size = Some(number()?.parse().map_err(|_| bad("a size is no number"))?),
+                "size" => self.size = Some(number()?.parse().map_err(|_| bad("a size is not a number"))?),
                 "mtime" => {
                     let whole = number()?.split('.').next().unwrap_or_default();
-                    self.mtime = Some(whole.parse().map_err(|_| bad("a time is no number"))?);
+                    self.mtime = Some(whole.parse().map_err(|_| bad("a time is not a number"))?);
                 }
                 _ if key.starts_with("GNU.sparse.") => return Err(bad("it has a sparse file, which no package has")),
                 _ => {

@@ -223,6 +223,6 @@ fn unknown(path: &Path, wanted: &str, found: &str) -> Error {
     let found: String = found.chars().take(32).collect();
     bad(
         path,
-        &format!("its member {found:?} is no {wanted} that we know (plain, .gz, .xz or .zst)"),
+        &format!("its member {found:?} is not a {wanted} that we know (plain, .gz, .xz or .zst)"),
     )
 }

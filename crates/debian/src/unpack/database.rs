@@ -92,7 +92,7 @@ impl Database {
             .keys()
             .find(|(name, _)| name == "dpkg")
             .map(|(_, architecture)| architecture.clone())
-            .ok_or_else(|| wrong(&path, "it does not have dpkg itself, so it is no Debian"))?;
+            .ok_or_else(|| wrong(&path, "it does not have dpkg itself, so it is not a Debian system"))?;
         // An interrupted dpkg left updates that it has not merged into its status yet; they would
         // overwrite ours.
         if let Some(update) = root.list(&format!("{ADMIN}/updates"))?.first() {

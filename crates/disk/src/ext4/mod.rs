@@ -9,6 +9,7 @@ mod pieces;
 mod superblock;
 mod tree;
 mod write;
+mod write_error;
 
 pub use contract::{Attributes, Ext4Write};
 pub use superblock::Ext4Info;

@@ -206,7 +206,7 @@ impl Ext4Info {
             || self.last_orphan != 0
             || self.state & VALID == 0
             || self.state & ERRORS != 0;
-        unclean.then_some("it was not unmounted cleanly or has errors; mend it first: `sudo losetup -fP --show IMAGE` names a loop device, \
+        unclean.then_some("it was not unmounted cleanly or has errors; repair it first: `sudo losetup -fP --show IMAGE` names a loop device, \
              `sudo e2fsck -fy` its root partition (/dev/loopNp2), and `sudo losetup -d` lets go of it")
     }
 

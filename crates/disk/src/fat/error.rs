@@ -17,7 +17,7 @@ pub(super) fn not_fat(kind: Kind, why: &str) -> Error {
 /// It is damaged in a way that makes it unsafe to walk.
 pub(super) fn damaged(why: impl Display) -> Error {
     let text = format!(
-        "opening the FAT file system: it is damaged: {why}; mend it with `fsck.fat -a`, or fetch the image again"
+        "opening the FAT file system: it is damaged: {why}; repair it with `fsck.fat -a`, or fetch the image again"
     );
     Error::new(Kind::Damaged, text)
 }

@@ -228,7 +228,7 @@ fn the_boot_partition_gets_a_type_that_the_firmware_reads() {
     assert_eq!(bytes[32767 * 512 + 88..32767 * 512 + 92], sum.sum().to_le_bytes());
     let before = disk.to_bytes();
     mark_boot(&disk, marked.get(1).unwrap()).unwrap();
-    assert!(disk.to_bytes() == before, "a right type is written anew");
+    assert!(disk.to_bytes() == before, "a right type is written again");
 }
 
 #[test]

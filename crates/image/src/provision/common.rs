@@ -216,7 +216,7 @@ fn packages_on_first_boot(draft: &mut Draft<'_>, assets: &Assets) -> Result<()> 
     }
     if let Some(bad) = packages.iter().find(|name| !is_package_name(name)) {
         return Err(error::missing(
-            &format!("package {bad:?}, which is no package name"),
+            &format!("package {bad:?}, which is not a package name"),
             "correct [system] packages-on-first-boot",
         ));
     }
