@@ -35,7 +35,7 @@ impl FileImage {
     /// another size.
     pub fn open(path: &Path) -> Result<Self> {
         let map = block_map(path)?;
-        let stream = kraken_fetch::stream(path).map_err(|error| Error::typed(Kind::Damaged, error))?;
+        let stream = kraken_fetch::stream(path)?;
         match (stream.size, &map) {
             (Some(size), Some(map)) if size != map.image_size => Err(Error::new(
                 Kind::Damaged,

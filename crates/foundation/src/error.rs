@@ -69,18 +69,8 @@ impl Error {
     }
 
     /// An error that is shown as `error`, which [`downcast_ref`](Self::downcast_ref) finds again.
+    /// One of this type stays what it is: what was known before counts more than `kind`.
     pub fn typed(kind: Kind, error: impl StdError + Send + Sync + 'static) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            what: What::Typed(Box::new(error)),
-            help: None,
-        }))
-    }
-
-    /// An error that is shown as `error`, with the kind that is known in its chain of causes;
-    /// without one it is a fault in data. One of this type stays what it is.
-    pub fn of(error: impl StdError + Send + Sync + 'static) -> Self {
-        let kind = kind_of(&error);
         let error: Box<dyn StdError + Send + Sync> = Box::new(error);
         match error.downcast::<Self>() {
             Ok(error) => *error,
@@ -90,6 +80,12 @@ impl Error {
                 help: None,
             })),
         }
+    }
+
+    /// As [`typed`](Self::typed), with the kind that is known in the chain of causes; without one it
+    /// is a fault in data.
+    pub fn of(error: impl StdError + Send + Sync + 'static) -> Self {
+        Self::typed(kind_of(&error), error)
     }
 
     /// The error with a sentence before it; its kind stays.
@@ -365,6 +361,8 @@ mod tests {
         let ours = Error::of(Error::new(Kind::Full, "no room").with_help("make some"));
         assert_eq!((ours.kind(), ours.help()), (Kind::Full, Some("make some")));
         assert_eq!(shown(&ours), ["no room"]);
+        let typed = Error::typed(Kind::Damaged, Error::from(Interrupted).with_help("again"));
+        assert!(typed.is_interrupted() && typed.help() == Some("again"));
     }
 
     #[test]

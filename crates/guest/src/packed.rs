@@ -7,7 +7,7 @@ use super::reaper::Reaper;
 use super::scratch::folder_in;
 use kraken_fetch::{Format, Limits, Packed, RawFile, recognise, unpack};
 use kraken_foundation::Job;
-use kraken_foundation::{Context as _, Error, Result};
+use kraken_foundation::{Context as _, Result};
 use kraken_image::output::UNPACKED_LIMIT;
 
 /// A folder for unpacked images. The folder and its files are removed when this value is dropped,
@@ -63,7 +63,7 @@ impl Unpacking {
             Ok(_) => Ok(path),
             Err(error) => {
                 job.check()?;
-                Err(Error::of(error))
+                Err(error)
             }
         }
     }

@@ -54,7 +54,7 @@ impl FallbackKernel {
             Single::Named("busybox-static"),
         ];
         let fetched = singles(&root, &wanted, mirrors, refresh, now, downloads)
-            .map_err(|error| unusable(&target.image, Error::of(error)))?;
+            .map_err(|error| unusable(&target.image, error))?;
         let [kernel, busybox] = &fetched[..] else {
             let why = Error::new(Kind::Internal, "one package of two is missing");
             return Err(unusable(&target.image, why));

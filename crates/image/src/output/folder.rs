@@ -10,6 +10,7 @@ use super::compress::{self, Compression};
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 use super::{Bmap, SUMS, error, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
+use crate::json;
 use kraken_disk::{ImageFile, ReadAt};
 use kraken_foundation::{Context as _, Error, Job, Kind, Result, Sha256Hash, atomic, lock, parallel};
 use kraken_spec::Node;
@@ -243,7 +244,7 @@ impl Folder {
         match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error::io("reading", path)(error)),
-            Ok(bytes) => match serde_json::from_slice::<Manifest>(&bytes) {
+            Ok(bytes) => match json::parse::<Manifest>(&bytes) {
                 Ok(manifest) if manifest.manifest_version == manifest::VERSION => Ok(Some(manifest)),
                 Ok(_) => Err(error::manifest(&path, "it is of another version of this program")),
                 Err(error) => Err(error::manifest(
