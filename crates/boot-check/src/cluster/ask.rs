@@ -7,11 +7,8 @@ use super::super::node::Running;
 use kraken_foundation::Result;
 use kraken_spec::Role;
 
-/// The least pause between two tries.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_secs(3);
-/// The pause is so many times as long as the try before it took: a try costs the guests, which are
-/// to come up meanwhile, some seconds of their processors.
-const REST: u32 = 2;
 
 /// Runs a script on the first manager that answers. Returns what the script printed.
 pub(super) fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<String, String> {
@@ -41,13 +38,12 @@ pub(super) fn until<'a>(
         for node in nodes.iter_mut() {
             node.hear();
         }
-        let began = Instant::now();
         let seen = probe(nodes);
-        let (tried, took) = (began.elapsed(), since.elapsed());
+        let took = since.elapsed();
         match seen {
             Ok(seen) => return Ok((Ok(seen), took)),
             Err(seen) if took > limit => return Ok((Err(format!("within {} s: {seen}", limit.as_secs())), took)),
-            Err(_) => pause(run, PAUSE.max(tried * REST))?,
+            Err(_) => pause(run, PAUSE)?,
         }
     }
 }

@@ -106,7 +106,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "docker",
         title: "Docker is up, and answers",
         stage: Some("docker"),
-        reads: &["units", "docker"],
+        reads: &["units", "held", "docker"],
         judge: docker::docker,
     },
     Rule {

@@ -126,7 +126,8 @@ fn judge_among(rule: &str, probe: &ProbeOutput, managers_are_there: bool) -> Ver
         limits: Limits::of(1.0),
     };
     let rule = RULES.iter().find(|known| known.name == rule).unwrap();
-    (rule.judge)(probe, &view)
+    // It must not read more than it declares.
+    (rule.judge)(&probe.only(rule.reads), &view)
 }
 
 #[test]

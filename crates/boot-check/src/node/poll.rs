@@ -1,7 +1,7 @@
 //! Polls a node over SSH until all of its checks are settled.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::cuts::{POWER_CUTS, POWER_CUTS_TITLE};
 use super::super::judge::{self, RULES, Rule, TIME_LIMITS, Verdict};
@@ -11,12 +11,8 @@ use super::arrive::Lost;
 use super::{CONNECT, Running};
 use kraken_foundation::Result;
 
-/// The least pause between two probes.
+/// The pause between two probes. Each probe costs the guest some seconds of its processor.
 const PAUSE: Duration = Duration::from_secs(4);
-/// A probe costs the guest some seconds of its processor, more of them on a slow machine. The pause
-/// after a probe is so many times as long as the probe took, so that probes do not delay what they
-/// wait for.
-const REST: u32 = 2;
 /// How long no node may make progress before the open checks count as failed: on the reference
 /// machine, see [`super::super::context::Run::scaled_timeout`].
 const STANDSTILL: Duration = Duration::from_secs(300);
@@ -74,13 +70,13 @@ impl Running<'_> {
                 return Ok(true);
             }
             let limits_are_left = !open.is_empty() && open.iter().all(|(rule, _)| rule.name == TIME_LIMITS);
-            let since = Instant::now();
             let output = match limits_are_left {
                 true => self.run_probe(probe::LIMITS),
-                // Later probes only ask for what is not known yet.
-                false => self.probe(|part| is_first || open.iter().any(|(rule, _)| rule.reads.contains(&part))),
+                // Later probes only ask for what is not known yet, and whether the node answers at all.
+                false => self.probe(|part| {
+                    is_first || part == probe::BOOT || open.iter().any(|(rule, _)| rule.reads.contains(&part))
+                }),
             };
-            let took = since.elapsed();
             is_first &= output.is_err();
             match output {
                 Ok(output) => self.judge(&output, &mut open, began),
@@ -125,7 +121,7 @@ impl Running<'_> {
                     self.settle(rule.name, rule.title, began, verdict);
                 }
             }
-            self.wait(PAUSE.max(took * REST))?;
+            self.wait(PAUSE)?;
         }
         Ok(true)
     }
