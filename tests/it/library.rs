@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
+use kraken_flash::card::{FileImage, Source};
+use kraken_flash::project::Job;
 use testkit::loops::LoopDevice;
-use testkit::world::World;
+use testkit::world::{Image, World};
 
 /// Cargo compiles examples with the tests, beside the program.
 fn example(name: &str) -> PathBuf {
@@ -78,4 +80,24 @@ fn root_the_example_of_a_card_writes_it_and_keeps_its_receipt() {
     flash(&world, &[&image, &card.path, allowed], "yes\n").success();
     card.holds(&image);
     assert_eq!(fs::read_dir(world.at("state/receipts")).unwrap().count(), 1);
+}
+
+#[test]
+fn an_image_that_changes_before_it_is_written_is_written_as_it_is_then() {
+    let world = World::new(1, testkit::world::trixie());
+    let path = world.at("base.img");
+    let mut source = FileImage::open(&path).unwrap().into_source(Job::silent()).unwrap();
+    // The user reads the question meanwhile.
+    let later = [7; 300_000];
+    Image::open(&path).put_root("/etc/hostname", &later, 0o644, 0);
+    let mut written = vec![0; usize::try_from(source.size().unwrap()).unwrap()];
+    let mut buffer = vec![0; 1 << 20];
+    while let Some(extent) = source.next(&mut buffer).unwrap() {
+        let at = usize::try_from(extent.offset).unwrap();
+        written[at..at + extent.len].copy_from_slice(&buffer[..extent.len]);
+    }
+    let card = world.at("card.img");
+    fs::write(&card, written).unwrap();
+    assert!(Image::open(&card).root_file("/etc/hostname") == later);
+    Image::open(&card).is_clean();
 }

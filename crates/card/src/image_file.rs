@@ -1,5 +1,6 @@
 //! An image file as the source of a card: raw or packed, with the block map beside it.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -96,9 +97,10 @@ impl FileImage {
             besides = fit_map(&image, extents, job).map_err(|error| failed(error, "; nothing was written"))?;
         }
         Ok(FileSource {
-            bytes: Bytes::Image(match extents {
-                Some(extents) => ImageSource::of_extents(image, extents),
-                None => ImageSource::of_image(image.clone(), &used(image)),
+            bytes: Bytes::Image(RawImage {
+                image,
+                extents,
+                source: OnceCell::new(),
             }),
             left_out: besides,
             format: self.stream.format,
@@ -116,8 +118,33 @@ pub struct FileSource {
 }
 
 enum Bytes {
-    Image(ImageSource<'static>),
+    Image(RawImage),
     Stream(Box<StreamSource>),
+}
+
+/// A raw image. Without a map, its used blocks are read when the writing begins: the user may take
+/// a while to agree, and the image may be another one by then.
+struct RawImage {
+    image: Arc<ImageFile>,
+    extents: Option<Vec<ExpectedExtent>>,
+    source: OnceCell<ImageSource<'static>>,
+}
+
+impl RawImage {
+    fn source(&self) -> &ImageSource<'static> {
+        self.source.get_or_init(|| match &self.extents {
+            Some(extents) => ImageSource::of_extents(self.image.clone(), extents.clone()),
+            None => ImageSource::of_image(self.image.clone(), &used(self.image.clone())),
+        })
+    }
+
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>> {
+        self.source();
+        match self.source.get_mut() {
+            Some(source) => source.next(buffer),
+            None => Ok(None),
+        }
+    }
 }
 
 impl FileSource {
@@ -139,21 +166,21 @@ impl FileSource {
 impl Source for FileSource {
     fn size(&self) -> Option<u64> {
         match &self.bytes {
-            Bytes::Image(image) => image.size(),
+            Bytes::Image(raw) => Some(raw.image.size()),
             Bytes::Stream(stream) => stream.size(),
         }
     }
 
     fn used_bytes(&self) -> Option<u64> {
         match &self.bytes {
-            Bytes::Image(image) => image.used_bytes(),
+            Bytes::Image(raw) => raw.source().used_bytes(),
             Bytes::Stream(stream) => stream.used_bytes(),
         }
     }
 
     fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<SourceExtent>> {
         match &mut self.bytes {
-            Bytes::Image(image) => image.next(buffer),
+            Bytes::Image(raw) => raw.next(buffer),
             Bytes::Stream(stream) => stream.next(buffer),
         }
     }
