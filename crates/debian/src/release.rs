@@ -270,7 +270,7 @@ mod tests {
             (text("").replace("UTC", "CET"), "Date is not a date"),
             (text("").replace("21 Nov", "31 Nov"), "Date is not a date"),
             (text("").replace("SHA256:", "MD5Sum:"), "SHA256 is missing"),
-            (text("X: y\n").replace(" 0 main", " main"), "no hash, size and path"),
+            (text("X: y\n").replace(" 0 main", " main"), "not a hash, size and path"),
             (
                 text("") + &format!(" {HASH} 1 main/binary-arm64/Packages.xz\n"),
                 "two different files",
