@@ -72,7 +72,7 @@ impl Running<'_> {
             let limits_are_left = !open.is_empty() && open.iter().all(|(rule, _)| rule.name == TIME_LIMITS);
             let output = match limits_are_left {
                 true => self.run_probe(probe::LIMITS),
-                // Later probes only ask for what is not known yet, and whether the node answers at all.
+                // Later probes ask for what is not known yet, and whether the node answers.
                 false => self.probe(|part| {
                     is_first || part == probe::BOOT || open.iter().any(|(rule, _)| rule.reads.contains(&part))
                 }),
