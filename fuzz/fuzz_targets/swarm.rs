@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use kraken_swarm_check::{JoinToken, Mode, StateFiles, Store, check_cluster, read};
+use kraken_swarm_check::{JoinToken, Mode, NamedState, StateFiles, Store, check_cluster, read};
 use libfuzzer_sys::fuzz_target;
 
 const SEGMENT: &str = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal";
@@ -130,7 +130,10 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     match read(&files) {
-        Ok(Some(state)) => drop((format!("{state:?}"), check_cluster(&[("a", &state), ("b", &state)]))),
+        Ok(Some(state)) => {
+            let nodes = ["a", "b"].map(|name| NamedState { name, state: &state });
+            drop((format!("{state:?}"), check_cluster(&nodes)));
+        }
         Ok(None) => {}
         Err(error) => assert!(!error.to_string().contains("SWMTKN-1-")),
     }
