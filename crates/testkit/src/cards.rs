@@ -13,6 +13,7 @@ use kraken_disk::{FileTree, ImageFile, Layout, NodeType};
 use tempfile::TempDir;
 
 use super::swarm::{Bench, Node};
+use super::world::{trixie, with_package};
 
 const STATE: &str = "/var/lib/docker/swarm";
 /// Other files of a card that the machines of the bench need: scripts and settings of ours.
@@ -37,7 +38,8 @@ const WANTS_START: &str = "start-wanted";
 /// Exists as long as Docker must not be started.
 const HELD: &str = "held";
 
-/// A folder with a `kraken.toml`.
+/// A folder with a `kraken.toml` and a small base, which has Docker already: what is written for the
+/// swarm is the same on every base, and packages are baked and verified on a real one elsewhere.
 pub struct Cluster {
     folder: TempDir,
 }
@@ -48,6 +50,10 @@ impl Cluster {
         let folder = tempfile::tempdir().unwrap();
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@desk";
         fs::write(folder.path().join("key.pub"), key).unwrap();
+        let docker = "Architecture: arm64\nVersion: 26.1.5+dfsg1-9\n";
+        with_package(trixie(), "docker.io", docker, &["/usr/sbin/dockerd"])
+            .file("usr/bin/python3", "")
+            .build(folder.path());
         let cluster = Self { folder };
         cluster.spec(sections);
         cluster
@@ -87,7 +93,7 @@ impl Cluster {
     /// files out of them.
     pub fn build(&self, arguments: &[&str]) -> Vec<Card> {
         let images = self.folder.path().join("images");
-        let mut all = vec!["build", "--base", "debian", "--no-sums", "-o", "images"];
+        let mut all = vec!["build", "--base", "base.img", "--no-sums", "-o", "images"];
         all.extend(arguments);
         self.run(&all);
         self.run(&["verify", "images"]);

@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use md5::{Digest as _, Md5};
-
 use super::report::ImageReport;
 use super::volumes::ImageVolume;
 use super::xattrs;
-use kraken_debian::PathFilter;
 use kraken_debian::control::{Paragraph, paragraphs};
+use kraken_debian::{PathFilter, md5sum};
 use kraken_disk::{FileTree, NodeType};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::{Result, Sha256Hash};
@@ -267,7 +265,7 @@ fn hashes(root: &dyn FileTree, path: &str) -> Result<Option<Hashes>> {
     let bytes = root.read(path, u64::MAX)?;
     Ok(bytes.map(|bytes| Hashes {
         sha256: Sha256Hash::of(&bytes),
-        md5: hex::encode(Md5::digest(&bytes)),
+        md5: md5sum(&bytes),
     }))
 }
 

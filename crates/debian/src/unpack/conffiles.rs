@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use md5::{Digest, Md5};
-
 use super::package::Package;
 use super::work::Work;
 use crate::deb::{Body, DataEntry};
+use crate::md5sum;
 use kraken_foundation::Result;
 use kraken_overlay::Entry;
 
@@ -76,7 +75,7 @@ impl Work<'_> {
             };
             let bytes = self.root.read(path, 1 << 30)?.unwrap_or_default();
             // A file of no package belongs to the user.
-            if self.known_hashes.get(path) != Some(&hex::encode(Md5::digest(&bytes))) {
+            if self.known_hashes.get(path) != Some(&md5sum(&bytes)) {
                 let mut entry = Entry::file(bytes, found.mode, found.mtime.unwrap_or(self.time));
                 (entry.uid, entry.gid) = (found.uid, found.gid);
                 self.put(&format!("{path}.dpkg-old"), entry)?;

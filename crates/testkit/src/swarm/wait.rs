@@ -1,5 +1,6 @@
 //! Waits for something to happen on a bench, and shows the logs of its nodes when it does not.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::island::Island;
@@ -15,17 +16,24 @@ pub fn wait_for<T>(island: &Island, what: &str, timeout: Duration, ask: impl FnM
     }
 }
 
+/// The shortest and the longest pause between two questions.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(500);
+
 /// Polls until there is an answer or the time is over.
+///
+/// It pauses as long as the question took: one that starts a program would otherwise keep a
+/// processor busy, which the dockerds that it waits for need.
 pub fn try_for<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
+        let asked = Instant::now();
         if let Some(answer) = ask() {
             return Some(answer);
         }
         if begun.elapsed() >= timeout {
             return None;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(asked.elapsed().clamp(*PAUSES.start(), *PAUSES.end()));
     }
 }
 
