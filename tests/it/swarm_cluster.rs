@@ -31,6 +31,17 @@ fn on_again(nodes: Vec<On>) -> Vec<On> {
     nodes.iter().map(On::new).collect()
 }
 
+/// Waits until every node has said itself that it is in the swarm.
+///
+/// The list of nodes counts a manager as reachable before its own log has the others' addresses. A
+/// manager that is cut off in that second does not come back (docs/operations.md).
+fn wait_until_all_are_in(bench: &Bench, nodes: &[On]) {
+    bench.wait_for("the word of every node that it is in the swarm", 2 * MINUTE, || {
+        let is_in = |on: &On| on.said().contains("this node is in the swarm as");
+        nodes.iter().all(is_in).then_some(())
+    });
+}
+
 fn list(manager: &Node) -> Vec<String> {
     let format = "{{.Hostname}} {{.Status}} {{.Availability}} {{.ManagerStatus}}";
     let said = manager.docker(&["node", "ls", "--format", format]);
@@ -194,6 +205,7 @@ fn swarm_three_managers_are_a_quorum_and_bear_a_loss() {
         (quorum(&nodes[0].node) == 3).then_some(())
     });
     assert_eq!(list(&nodes[1].node)[1], "kraken-2 Ready Drain Reachable");
+    wait_until_all_are_in(&bench, &nodes);
 
     // The leader's power fails; another manager becomes the leader.
     let first = nodes.remove(0);
@@ -311,12 +323,7 @@ fn swarm_nodes_join_by_token_where_that_is_asked_for() {
         let labels = machines[0].docker(&["node", "inspect", "kraken-4", "--format", "{{json .Spec.Labels}}"]);
         (labels == r#"{"disk":"ssd"}"#).then_some(())
     });
-    // The list counts a manager as reachable before its own log has the others' addresses, without
-    // which it does not come back.
-    bench.wait_for("a word of every node that it is in the swarm", 2 * MINUTE, || {
-        let arrived = |node: &&On| node.said().contains("this node is in the swarm as");
-        (nodes.iter().filter(arrived).count() == 4).then_some(())
-    });
+    wait_until_all_are_in(&bench, &nodes);
     nodes = on_again(nodes);
     bench.wait_ready(&machines[0], 4, 2 * MINUTE);
     drop(nodes);
@@ -403,6 +410,7 @@ fn swarm_every_release_of_docker_takes_the_state() {
             for (role, token) in ["worker", "manager"].iter().zip(&tokens) {
                 assert_eq!(manager.docker(&["swarm", "join-token", "-q", role]), *token);
             }
+            wait_until_all_are_in(&bench, &nodes);
             let nodes = on_again(nodes);
             bench.wait_ready(&nodes[0].node, 4, 2 * MINUTE);
         }

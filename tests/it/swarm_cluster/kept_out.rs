@@ -1,7 +1,7 @@
 //! Cards that would harm a running swarm, or that it does not know: they are kept out, and report
 //! why.
 
-use super::{MINUTE, leader, on_again, on_all};
+use super::{MINUTE, leader, on_again, on_all, wait_until_all_are_in};
 use testkit::cards::{Cluster, On};
 use testkit::swarm::{Bench, Engine, Node};
 
@@ -93,12 +93,7 @@ fn swarm_a_manager_that_forgot_its_past_is_kept_out() {
     bench.wait_for("three managers", MINUTE, || {
         (managers(&nodes[0].node) == 3).then_some(())
     });
-    // A manager that is cut off in the second in which it joins does not know its peers afterwards
-    // (docs/operations.md).
-    bench.wait_for("the managers' own word that they are in", MINUTE, || {
-        let arrived = |on: &On| on.said().contains("this node is in the swarm as");
-        nodes.iter().all(arrived).then_some(())
-    });
+    wait_until_all_are_in(&bench, &nodes);
     let third = nodes[2].node.clone();
     // The notes about a manager that was let in are on its card: it comes back after a power cut.
     nodes = on_again(nodes);
