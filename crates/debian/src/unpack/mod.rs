@@ -30,7 +30,7 @@ use database::{ADMIN, Key, Known, info_name, lines_of};
 use package::Package;
 use work::Work;
 
-use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
+use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink, not_stored};
 use kraken_disk::FileTree;
 use kraken_foundation::Result;
 use kraken_foundation::interrupt::Interrupt;
@@ -50,7 +50,7 @@ pub fn unpack(
     interrupt: &Interrupt,
 ) -> Result<Unpacked> {
     let mut work = Work::begin(root, time)?;
-    let mut scratch = Scratch::new(scratch).map_err(error::scratch)?;
+    let mut scratch = Scratch::new(scratch).map_err(not_stored)?;
     for path in debs {
         interrupt.check()?;
         work.package(path, &mut scratch)?;
