@@ -114,11 +114,11 @@ fn read(record: &Path) -> Option<Vec<Chosen>> {
 
 fn write(record: &Path, chosen: &[Chosen]) -> Result<()> {
     let folder = record.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).doing("reading", record)?;
+    fs::create_dir_all(folder).doing("making the folder", folder)?;
     let bytes = serde_json::to_vec(chosen)
         .map_err(std::io::Error::from)
-        .doing("reading", record)?;
-    atomic::write(record, 0o600, &bytes).doing("reading", record)
+        .doing("writing", record)?;
+    atomic::write(record, 0o600, &bytes).doing("writing", record)
 }
 
 fn fetch(chosen: &[Chosen], store: &Store<'_>) -> Result<Vec<Fetched>> {
