@@ -69,7 +69,7 @@ pub fn singles(
     downloads: &Downloads<'_>,
 ) -> Result<Vec<Fetched>> {
     // Nothing goes into the image, so it may also be one whose packages wait for its first boot.
-    let (image, _) = ImageState::read_archives(root).quoted(|| error::LISTS)?;
+    let image = ImageState::read_archives(root).quoted(|| error::LISTS)?;
     let store = Store::new(downloads, mirrors);
     let record = record_of(downloads.folder(), &image, wanted);
     if !refresh
