@@ -20,6 +20,15 @@ fn plain(text: &str) -> String {
     text.chars().filter(|c| fits(*c)).take(64).collect()
 }
 
+/// A receipt in its folder.
+#[derive(Clone, Debug)]
+pub struct StoredReceipt {
+    /// The path of its file.
+    pub path: PathBuf,
+    /// What it says.
+    pub receipt: Receipt,
+}
+
 /// A card that is looked for among the receipts.
 #[derive(Clone, Copy, Debug)]
 pub struct WantedCard<'a> {
@@ -89,11 +98,11 @@ impl Receipts {
 
     /// Returns the newest receipt of a node of a cluster that can be of this card. Files that are
     /// not receipts are skipped.
-    pub fn newest(&self, cluster: &str, hostname: Option<&str>, device: &Device) -> Option<(PathBuf, Receipt)> {
+    pub fn newest(&self, cluster: &str, hostname: Option<&str>, device: &Device) -> Option<StoredReceipt> {
         self.files(hostname).find_map(|path| {
             let receipt = Receipt::read(&path).ok()?;
             let same = receipt.what.is_of(cluster, hostname) && receipt.device.may_be(device);
-            same.then_some((path, receipt))
+            same.then_some(StoredReceipt { path, receipt })
         })
     }
 
