@@ -46,18 +46,27 @@ pub(super) fn of_folder<'a>(
     }
 }
 
+/// One image file with its node.
+pub(super) struct FileTarget<'a> {
+    pub(super) target: BootTarget<'a>,
+    /// Keeps the unpacked file of a packed image.
+    pub(super) unpacking: Option<Unpacking>,
+}
+
 /// Returns one image with its node. The node is the one that `--node` names; else the one that the
 /// image names itself, as `verify` reads it; else the one after which the file is named; else the
-/// cluster's only one. A packed image is unpacked in order to read its node; the second value keeps
-/// the unpacked file.
+/// cluster's only one. A packed image is unpacked in order to read its node.
 pub(super) fn of_file<'a>(
     session: &Session,
     path: &Path,
     node: Option<u32>,
     cluster: &'a Cluster,
-) -> Result<(BootTarget<'a>, Option<Unpacking>), Failure> {
+) -> Result<FileTarget<'a>, Failure> {
     if node.is_some() {
-        return Ok((BootTarget::file(chosen(path, node, cluster)?, path.to_owned()), None));
+        return Ok(FileTarget {
+            target: BootTarget::file(chosen(path, node, cluster)?, path.to_owned()),
+            unpacking: None,
+        });
     }
     let is_packed = recognise(path).is_ok_and(|format| format != Format::Raw);
     let (raw, unpacking) = match is_packed {
@@ -91,7 +100,7 @@ pub(super) fn of_file<'a>(
     if unpacking.is_some() {
         target.packed = Some(path.to_owned());
     }
-    Ok((target, unpacking))
+    Ok(FileTarget { target, unpacking })
 }
 
 /// Checks that the emulator is installed before images are made or unpacked for it, which takes

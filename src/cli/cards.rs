@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use kraken_disk::ReadAt;
 use kraken_flash::bake::{Golden, HashedExtent};
 use kraken_flash::card::access::{CardWait, FinishedCard, Reader, Standing, WaitOptions};
-use kraken_flash::card::{Making, Receipt, Receipts};
+use kraken_flash::card::{Making, Receipts, WantedCard};
 use kraken_spec::Node;
 
 use super::card::Question;
@@ -15,7 +15,7 @@ use super::card_args::CardArgs;
 use super::flash::MadeFrom;
 use super::golden::{self, Baked, Wanted};
 use super::known::IMAGES;
-use super::load::{self, BaseArgs, Loaded};
+use super::load::{self, BaseArgs};
 use super::rejoin::RejoinArgs;
 use super::{Failure, Session, card, cards_wait, flash, known, owner, say};
 
@@ -94,18 +94,27 @@ fn walk(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let (golden, loaded, nodes) = (&baked.golden, &baked.loaded, baked.nodes()?);
-    let mut all = Vec::new();
-    for node in nodes {
-        let extents = hashed_extents(node, golden)?;
-        all.push(Place {
-            node,
-            own: FinishedCard::of(&node.hostname, &extents, golden.image().hashed_extents()),
-            has_card: !args.again && has_card(args, node, golden, loaded, &extents),
-        });
-    }
     let inputs = golden.inputs();
     let life = |standing: Option<&Standing>| standing.map_or(0, Standing::life);
     let before = life(loaded.swarm.as_ref());
+    let receipts = Receipts::open().ok();
+    let mut all = Vec::new();
+    for node in nodes {
+        let extents = hashed_extents(node, golden)?;
+        let wanted = WantedCard {
+            cluster: &inputs.cluster.name,
+            hostname: &node.hostname,
+            life: before,
+            extents: &extents,
+            read_back: args.card.reads_back(),
+        };
+        let has_card = !args.again && receipts.as_ref().is_some_and(|receipts| receipts.has_card(&wanted));
+        all.push(Place {
+            node,
+            own: FinishedCard::of(&node.hostname, &extents, golden.image().hashed_extents()),
+            has_card,
+        });
+    }
     // A new cluster that was begun and is incomplete continues. Otherwise a node that has its card
     // has one of the old cluster.
     let goes_on = before > 0 && all.iter().any(|place| !place.has_card);
@@ -193,16 +202,4 @@ fn walk(
 fn hashed_extents(node: &Node, golden: &Golden) -> Result<Vec<HashedExtent>, Failure> {
     let extents = golden.node(node)?.hashed_extents();
     extents.map_err(|error| Failure::message(format!("reading {}: {error}", golden.image().path().display())))
-}
-
-/// Returns whether a card was written with these very bytes for this node since the cluster began,
-/// and was read back if the options ask for that.
-fn has_card(args: &Args, node: &Node, golden: &Golden, loaded: &Loaded, extents: &[HashedExtent]) -> bool {
-    let life = loaded.swarm.as_ref().map_or(0, Standing::life);
-    let same = |receipt: &Receipt| {
-        let in_life = receipt.what.swarm.as_ref().is_none_or(|swarm| swarm.life == life);
-        (receipt.verified || !args.card.reads_back()) && in_life && receipt.extents == extents
-    };
-    let cluster = &golden.inputs().cluster.name;
-    Receipts::open().is_ok_and(|receipts| receipts.of_node(cluster, &node.hostname).any(|receipt| same(&receipt)))
 }

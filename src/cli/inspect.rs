@@ -64,8 +64,8 @@ fn render(name: &str, facts: &Facts) -> String {
             os.architecture
         );
         if facts.node.is_none() {
-            for (label, line) in lived::lines(&os.lived) {
-                let _ = writeln!(shown, "  {label:<8} {}", text::printable(&line));
+            for line in lived::lines(&os.lived) {
+                let _ = writeln!(shown, "  {:<8} {}", line.label, text::printable(&line.text));
             }
         }
     }

@@ -3,17 +3,25 @@
 use kraken_flash::base::{Lived, Stay};
 use kraken_spec::{Cluster, UsedImage};
 
-/// Returns what the build removes from it and what stays, each line with a label of one word.
-pub(super) fn lines(lived: &Lived) -> Vec<(&'static str, String)> {
+/// A line with a label.
+pub(super) struct Line {
+    /// One word.
+    pub(super) label: &'static str,
+    pub(super) text: String,
+}
+
+/// Returns what the build removes from it and what stays.
+pub(super) fn lines(lived: &Lived) -> Vec<Line> {
+    let line = |label, text| Line { label, text };
     let mut lines = Vec::new();
     let leftovers: Vec<&str> = lived.leftovers.iter().map(|leftover| leftover.what).collect();
     if !leftovers.is_empty() {
-        lines.push(("has", leftovers.join(", ")));
+        lines.push(line("has", leftovers.join(", ")));
     }
     if !lived.seed.is_empty() {
-        lines.push(("sets", lived.seed.join(", ")));
+        lines.push(line("sets", lived.seed.join(", ")));
     }
-    lines.extend(lived.stays.iter().map(|stay| ("has", stay.what.clone())));
+    lines.extend(lived.stays.iter().map(|stay| line("has", stay.what.clone())));
     lines
 }
 

@@ -12,12 +12,13 @@ use kraken_spec::{Cluster, Node, Role, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
 
 use super::boot_args::BootArgs;
+use super::boot_images::{self, FileTarget};
 use super::boot_logins::{private_keys, tokens};
 use super::boot_view::{Booting, View};
 use super::golden::{self, Wanted};
 use super::load::{self, Loaded};
 use super::rejoin::RejoinArgs;
-use super::{Failure, Session, boot_images, keys, known, say, text, verify_path};
+use super::{Failure, Session, keys, known, say, text, verify_path};
 
 /// What `verify --boot` is to boot, and how it prints the result.
 #[derive(Clone, Copy)]
@@ -52,7 +53,7 @@ pub(super) fn run(
             return Err(Failure::Usage("of a folder, nodes are picked with --nodes".into()));
         }
         let mut set = None;
-        let (targets, _unpacked) = match path.is_dir() {
+        let (targets, _unpacking) = match path.is_dir() {
             true => {
                 let images = FolderImages::read(path, cluster)?;
                 // Before guests start, which takes long: the user may want to check the folder
@@ -64,8 +65,8 @@ pub(super) fn run(
                 (boot_images::of_folder(&images, cluster, &args.nodes)?, None)
             }
             false => {
-                let (target, unpacked) = boot_images::of_file(session, path, node, cluster)?;
-                (vec![target], unpacked)
+                let FileTarget { target, unpacking } = boot_images::of_file(session, path, node, cluster)?;
+                (vec![target], unpacking)
             }
         };
         let booted: Vec<&Node> = targets.iter().map(|target| target.node).collect();

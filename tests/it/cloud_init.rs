@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use kraken_flash::provision::{self, Assets};
 use kraken_overlay::{Kind, Volume};
 use kraken_spec::Cluster;
-use testkit::images::{every_option, kraken, trixie};
+use testkit::images::{OptionCase, every_option, kraken, trixie};
 
 /// Writes the boot volume's files of node 3 to `folder`.
 fn seed(cluster: &Cluster, assets: &Assets, folder: &Path) {
@@ -39,8 +39,11 @@ fn cloud_inits_own_schema_takes_every_option() {
     let mut options = every_option();
     let mut hostile = kraken();
     hostile.user.ssh_keys = vec!["ssh-ed25519 AAAA it's: \"me\"\nroot: #\u{1f419}\u{2028}".to_owned()];
-    options.push(("hostile".to_owned(), hostile));
-    for (name, cluster) in &options {
+    options.push(OptionCase {
+        name: "hostile".to_owned(),
+        cluster: hostile,
+    });
+    for OptionCase { name, cluster } in &options {
         seed(cluster, &assets, &folder.path().join(name));
     }
     let output = schema(folder.path());
@@ -73,7 +76,7 @@ fn the_schema_check_finds_faults() {
 #[test]
 fn netplan_makes_network_manager_profiles_of_every_interface_choice() {
     let assets = Assets::embedded().unwrap();
-    for (name, cluster) in every_option() {
+    for OptionCase { name, cluster } in every_option() {
         if !name.contains("-none-0000") && !name.contains("-none-1000") {
             continue;
         }

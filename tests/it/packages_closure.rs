@@ -12,7 +12,7 @@ use kraken_debian::{Archive, ImageState, PickFrom, Request, ResolveError, load, 
 use kraken_disk::{Ext4Tree, FileTree, ImageFile, Layout, NodeType, real_path};
 use kraken_fetch::Cache;
 use kraken_flash::base::debian;
-use testkit::apt::Apt;
+use testkit::apt::{Apt, AptRun};
 use testkit::tools::require;
 use testkit::web::Web;
 
@@ -113,7 +113,7 @@ impl Bench {
         };
         let mut arguments = vec!["install", "-y", "--print-uris", recommends];
         arguments.extend(packages);
-        let (good, out, errors) = self.apt().run(&arguments);
+        let AptRun { good, out, errors } = self.apt().run(&arguments);
         if !good {
             return Err(format!("{out}{errors}"));
         }
@@ -170,10 +170,13 @@ impl Bench {
             }
             (Ok(ours), Err(theirs)) => (format!("{} picks, apt refuses: {theirs}", ours.len()), false),
             (Err(ResolveError::Removal { package, because, .. }), Ok(_)) => {
-                let (_, out, _) = self
+                let simulated = self
                     .apt()
                     .run(&[&["install", "-s", "--no-install-recommends"], packages].concat());
-                let same = out.lines().any(|line| line.starts_with(&format!("Remv {package} ")));
+                let same = simulated
+                    .out
+                    .lines()
+                    .any(|line| line.starts_with(&format!("Remv {package} ")));
                 let verdict = if same { "as apt would" } else { "and apt would not" };
                 (format!("{because} would remove {package}, {verdict}: refused"), same)
             }

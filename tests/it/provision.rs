@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use kraken_flash::provision::{self, Assets, NodeRecord};
 use kraken_overlay::{Kind, Overlay, Volume};
 use kraken_spec::{Cluster, InterfaceChoice, SecretText, Sudo};
-use testkit::images::{FLOOR, HASH, bookworm, bullseye, kraken, make, text, trixie};
+use testkit::images::{FLOOR, HASH, NodeOverlays, bookworm, bullseye, kraken, make, text, trixie};
 use yaml_rust2::YamlLoader;
 
 fn dump(overlay: &Overlay) -> String {
@@ -47,8 +47,8 @@ fn golden(name: &str, got: &str) {
 #[test]
 fn the_files_of_the_default_cluster_are_these() {
     for (name, disk) in [("trixie", trixie()), ("bookworm", bookworm()), ("bullseye", bullseye())] {
-        let (common, first) = make(&disk, &kraken(), 1);
-        let (_, third) = make(&disk, &kraken(), 3);
+        let NodeOverlays { common, node: first } = make(&disk, &kraken(), 1);
+        let third = make(&disk, &kraken(), 3).node;
         golden(&format!("{name}-common"), &dump(&common));
         golden(&format!("{name}-node-1"), &dump(&first));
         golden(&format!("{name}-node-3"), &dump(&third));
@@ -85,7 +85,7 @@ fn systemd_and_sudo_take_our_files() {
     for sudo in [Sudo::Nopasswd, Sudo::Password] {
         cluster.user.sudo = sudo;
         let folder = tempfile::tempdir().unwrap();
-        lay_out(&make(&bookworm(), &cluster, 1).0, folder.path());
+        lay_out(&make(&bookworm(), &cluster, 1).common, folder.path());
         let at = |path: &str| folder.path().join(path).into_os_string();
         let (ok, text) = run(
             "visudo",
@@ -110,9 +110,9 @@ fn provisioning_a_provisioned_image_changes_nothing() {
     for cluster in [kraken(), full] {
         for mut disk in [trixie(), bookworm(), bullseye()] {
             let before = make(&disk, &cluster, 3);
-            disk.lay(&before.0);
+            disk.lay(&before.common);
             assert_eq!(make(&disk, &cluster, 3), before, "over the golden image");
-            disk.lay(&before.1);
+            disk.lay(&before.node);
             assert_eq!(make(&disk, &cluster, 3), before, "over the node's image");
             let record = NodeRecord::read(&disk.root).unwrap().unwrap();
             assert_eq!((record.id.number, record.id.hostname.as_str()), (3, "kraken-3"));
@@ -126,8 +126,11 @@ fn telling_is_off_by_one_line_and_then_nothing_of_it_is_there() {
     let mut silent = kraken();
     silent.system.status = false;
     for disk in [trixie(), bookworm(), bullseye()] {
-        let (told, node) = make(&disk, &kraken(), 3);
-        let (untold, untold_node) = make(&disk, &silent, 3);
+        let NodeOverlays { common: told, node } = make(&disk, &kraken(), 3);
+        let NodeOverlays {
+            common: untold,
+            node: untold_node,
+        } = make(&disk, &silent, 3);
         let untold = names(&untold);
         let more: Vec<String> = names(&told).into_iter().filter(|name| !untold.contains(name)).collect();
         assert_eq!(
@@ -150,7 +153,7 @@ fn the_lines_of_all_nodes_stand_below_one_another() {
     for (hostname, width) in [("a-storage-node-with-a-name", 26), ("x", 8)] {
         let mut cluster = kraken();
         cluster.nodes[4].id.hostname = hostname.to_owned();
-        let (common, _) = make(&trixie(), &cluster, 1);
+        let common = make(&trixie(), &cluster, 1).common;
         let script = text(&common, Volume::Root, "/usr/local/lib/kraken-flash/status");
         assert!(
             script.contains(&format!("printf '%-{width}s  %-15s  %s'")),
@@ -228,7 +231,7 @@ fn the_address_is_on_one_interface_only() {
         let mut cluster = kraken();
         cluster.network.interface = choice;
         for disk in [trixie(), bookworm(), bullseye()] {
-            let (common, node) = make(&disk, &cluster, 3);
+            let NodeOverlays { common, node } = make(&disk, &cluster, 3);
             let all = dump(&common).replace("192.168.3.13\tkraken-3\n", "") + &dump(&node);
             let uses: Vec<_> = all
                 .lines()
@@ -244,7 +247,7 @@ fn the_address_is_on_one_interface_only() {
 #[test]
 fn the_instance_id_changes_with_the_node_and_the_seed_only() {
     let id = |cluster: &Cluster, number: usize| {
-        let json = text(&make(&trixie(), cluster, number).1, Volume::Root, NodeRecord::PATH);
+        let json = text(&make(&trixie(), cluster, number).node, Volume::Root, NodeRecord::PATH);
         serde_json::from_str::<NodeRecord>(&json).unwrap().instance_id
     };
     let one = id(&kraken(), 1);
@@ -306,7 +309,7 @@ fn a_locale_is_made_by_the_node_itself_with_cloud_init_and_without() {
     ] {
         locale.clone_into(&mut cluster.system.locale);
         for disk in [trixie(), bookworm(), bullseye()] {
-            let (common, node) = make(&disk, &cluster, 1);
+            let NodeOverlays { common, node } = make(&disk, &cluster, 1);
             let list = text(&common, Volume::Root, "/etc/locale.gen");
             assert!(list.lines().any(|had| had == line), "{list}");
             let unit = text(&common, Volume::Root, "/etc/systemd/system/kraken-locale.service");
@@ -327,7 +330,7 @@ fn a_locale_that_the_image_has_is_set_at_once() {
     let mut disk = trixie();
     disk.root.remove("/usr/sbin/locale-gen");
     disk.root.file("/usr/lib/locale/ca_ES.utf8@valencia/LC_CTYPE", *b"x");
-    let (common, _) = make(&disk, &cluster, 1);
+    let common = make(&disk, &cluster, 1).common;
     assert_eq!(
         text(&common, Volume::Root, "/etc/default/locale"),
         "LANG=ca_ES.UTF-8@valencia\n"

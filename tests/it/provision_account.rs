@@ -21,7 +21,7 @@ fn the_group_docker_is_there_before_its_package_is_configured() {
         cluster.docker.source = source;
         cluster.docker.user_in_group = joins;
         for disk in [trixie(), bookworm(), bullseye()] {
-            let (common, _) = make(&disk, &cluster, 1);
+            let common = make(&disk, &cluster, 1).common;
             let line = |path: &str| {
                 let groups = text(&common, Volume::Root, path);
                 groups
@@ -52,7 +52,7 @@ fn the_account_is_added_and_nothing_is_lost() {
     let mut cluster = kraken();
     cluster.user.password_hash = Some(SecretText::new(HASH.to_owned()));
     let disk = bullseye();
-    let (common, _) = make(&disk, &cluster, 1);
+    let common = make(&disk, &cluster, 1).common;
     let root = |path: &str| text(&common, Volume::Root, path);
     let old = String::from_utf8(disk.root.read("/etc/passwd", 9999).unwrap().unwrap()).unwrap();
     assert_eq!(
@@ -101,7 +101,7 @@ fn an_account_that_is_there_keeps_its_ids() {
     let mut cluster = kraken();
     cluster.user.name = "pi".to_owned();
     cluster.user.sudo = Sudo::None;
-    let (common, _) = make(&bullseye(), &cluster, 1);
+    let common = make(&bullseye(), &cluster, 1).common;
     let passwd = text(&common, Volume::Root, "/etc/passwd");
     assert_eq!(passwd.matches("pi:x:1000:1000").count(), 1);
     assert!(
@@ -239,7 +239,7 @@ fn an_account_of_the_image_gets_what_a_login_needs() {
                     "/etc/shadow",
                     format!("root:*:20000:0:99999:7:::\n{shadow}\n").into_bytes(),
                 );
-            let (common, _) = make(&disk, &cluster, 1);
+            let common = make(&disk, &cluster, 1).common;
             let mut ids = passwd.split(':').skip(2).take(3).map(str::to_owned);
             let (uid, gid, gecos) = (ids.next().unwrap(), ids.next().unwrap(), ids.next().unwrap());
             assert_eq!(
@@ -259,7 +259,7 @@ fn an_account_of_the_image_gets_what_a_login_needs() {
             assert_eq!((keys.uid.to_string(), keys.gid.to_string()), (uid, gid), "{passwd}");
             disk.lay(&common);
             assert!(
-                make(&disk, &cluster, 1).0 == common,
+                make(&disk, &cluster, 1).common == common,
                 "{passwd}: a second pass makes something else"
             );
         }
@@ -275,7 +275,7 @@ fn a_shell_is_one_that_the_image_has() {
     ] {
         let mut disk = bookworm();
         disk.root.file(has, *b"#!");
-        let (common, _) = make(&disk, &kraken(), 1);
+        let common = make(&disk, &kraken(), 1).common;
         assert!(line(&common, "/etc/passwd", "kraken").ends_with(want), "{has}");
     }
 }

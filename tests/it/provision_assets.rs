@@ -2,7 +2,7 @@
 
 use kraken_flash::provision::{self, Assets};
 use kraken_overlay::{EntryPath, Kind, Volume};
-use testkit::images::{kraken, text, trixie};
+use testkit::images::{NodeOverlays, kraken, text, trixie};
 
 #[test]
 fn the_users_own_files_win() {
@@ -151,7 +151,7 @@ fn named(links: &[(String, String)], driver: &str, properties: &[(&str, &str)]) 
 
 #[test]
 fn telephones_and_modems_get_no_name_and_adapters_do() {
-    let (common, _) = testkit::images::make(&trixie(), &kraken(), 1);
+    let common = testkit::images::make(&trixie(), &kraken(), 1).common;
     let links: Vec<(String, String)> = common
         .iter()
         .filter(|(_, path, _)| path.as_str().ends_with(".link"))
@@ -229,7 +229,7 @@ fn with_hook() -> testkit::images::Disk {
 #[test]
 fn a_new_kernel_keeps_the_words_of_the_command_line() {
     let mut disk = with_hook();
-    let (common, node) = testkit::images::make(&disk, &kraken(), 3);
+    let NodeOverlays { common, node } = testkit::images::make(&disk, &kraken(), 3);
     let root = |path: &str| text(&node, Volume::Root, path);
     // As in the hook: the settings are a shell script, and our assignment is the last one.
     let folder = tempfile::tempdir().unwrap();
@@ -264,7 +264,7 @@ fn a_new_kernel_keeps_the_words_of_the_command_line() {
     // For the node's image everything is the same.
     disk.lay(&common);
     disk.lay(&node);
-    assert_eq!(testkit::images::make(&disk, &kraken(), 3).1, node);
+    assert_eq!(testkit::images::make(&disk, &kraken(), 3).node, node);
     // The user's own boot files are kept.
     let folder = tempfile::tempdir().unwrap();
     write(
@@ -295,7 +295,7 @@ fn a_hook_that_leaves_the_command_line_alone_is_left_alone() {
         "/etc/kernel/postinst.d/z50-raspi-firmware",
         *b"#!/bin/sh\ncp /boot/vmlinuz /boot/firmware/kernel8.img\n",
     );
-    let (_, node) = testkit::images::make(&disk, &kraken(), 3);
+    let node = testkit::images::make(&disk, &kraken(), 3).node;
     assert!(
         node.iter()
             .all(|(_, path, _)| !path.as_str().starts_with("/etc/default/"))
@@ -306,7 +306,7 @@ fn a_hook_that_leaves_the_command_line_alone_is_left_alone() {
 fn forwarding_is_dockers_own_business() {
     let mut cluster = kraken();
     cluster.docker.source = kraken_spec::DockerSource::Debian;
-    let (common, _) = testkit::images::make(&trixie(), &cluster, 1);
+    let common = testkit::images::make(&trixie(), &cluster, 1).common;
     let sysctl: Vec<_> = common
         .iter()
         .filter(|(_, path, _)| path.as_str().contains("/sysctl"))

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kraken_spec::{DefaultKeys, Files};
+use kraken_spec::{DefaultKeys, Files, FoundKey};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use testkit::golden::golden;
 
@@ -36,7 +36,10 @@ impl Files for Shelf {
         false
     }
     fn default_ssh_keys(&self) -> DefaultKeys {
-        DefaultKeys::Found(vec![("id_ed25519.pub".into(), Ok(KEY.as_bytes().to_vec()))])
+        DefaultKeys::Found(vec![FoundKey {
+            path: "id_ed25519.pub".into(),
+            read: Ok(KEY.as_bytes().to_vec()),
+        }])
     }
 }
 

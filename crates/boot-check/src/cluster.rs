@@ -142,14 +142,14 @@ fn are_ready(run: &Run<'_>, nodes: &mut [Running<'_>]) -> Result<Result<String, 
         .filter(|node| node.passed("swarm-node"))
         .map(|node| node.report.hostname.clone())
         .collect();
-    let (verdict, _) = until(run, nodes, READY, |nodes| {
+    let waited = until(run, nodes, READY, |nodes| {
         let rows = members(nodes)?;
         let all = members_on
             .iter()
             .all(|name| rows.iter().filter(|row| row[0] == *name && row[1] == "Ready").count() == 1);
         if all { Ok(table(&rows)) } else { Err(table(&rows)) }
     })?;
-    Ok(verdict)
+    Ok(waited.outcome)
 }
 
 /// Checks that all booted nodes are Ready, or were Ready while their group was on. Returns whether
@@ -285,14 +285,14 @@ fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(
     let name = nodes[victim].report.hostname.clone();
     report.doing(&format!("{name}: power off"));
     nodes[victim].cut();
-    let (missed, after) = until(report.run, nodes, DOWN, |nodes| {
+    let missed = until(report.run, nodes, DOWN, |nodes| {
         let rows = members(nodes)?;
         let down = rows.iter().any(|row| row[0] == name && row[1] == "Down");
         if down { Ok(String::new()) } else { Err(table(&rows)) }
     })?;
     report.doing(&format!("{name}: power on"));
     nodes[victim].start()?;
-    if let Err(seen) = missed {
+    if let Err(seen) = missed.outcome {
         let expected = format!("{name} Down");
         report.settle(
             "power-cut",
@@ -306,16 +306,16 @@ fn power_cut(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Result<(
         );
         return Ok(());
     }
-    let (back, took) = until(report.run, nodes, BACK, |nodes| {
+    let back = until(report.run, nodes, BACK, |nodes| {
         let rows = members(nodes)?;
         let back = rows.iter().filter(|row| row[0] == name).all(|row| row[1] == "Ready");
         if back { Ok(table(&rows)) } else { Err(table(&rows)) }
     })?;
-    let verdict = back.map(|rows| {
+    let verdict = back.outcome.map(|rows| {
         format!(
             "{name}: Down {} s after the cut, Ready {} s after its power came back\n{rows}",
-            after.as_secs(),
-            took.as_secs()
+            missed.took.as_secs(),
+            back.took.as_secs()
         )
     });
     let cause = "what the node had written did not survive the cut; its console's log says more";
@@ -343,7 +343,7 @@ fn manager_reboot(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Res
     // wait for the restart, because the emulator ends with the guest.
     let _ = nodes[manager].ssh("systemctl --no-block reboot");
     let names: Vec<String> = nodes.iter().map(|node| node.report.hostname.clone()).collect();
-    let (verdict, took) = until(report.run, nodes, BACK, |nodes| {
+    let waited = until(report.run, nodes, BACK, |nodes| {
         let now = nodes[manager].ssh(BOOT)?;
         if now == before {
             return Err(format!("{name} has not gone down yet"));
@@ -354,10 +354,10 @@ fn manager_reboot(report: &mut Report<'_, '_>, nodes: &mut [Running<'_>]) -> Res
             .all(|name| rows.iter().any(|row| row[0] == *name && row[1] == "Ready"));
         if all { Ok(table(&rows)) } else { Err(table(&rows)) }
     })?;
-    let verdict = verdict.map(|rows| {
+    let verdict = waited.outcome.map(|rows| {
         format!(
             "{name} was restarted; all nodes Ready {} s later\n{rows}",
-            took.as_secs()
+            waited.took.as_secs()
         )
     });
     report.settle(

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::block_topology::BlockTopology;
-use super::mounts::{Mount, Swap, mount_of};
+use super::mounts::{Layer, Mount, Swap, mount_of};
 use super::{Host, HostPath};
 
 /// The block devices that back a mount.
@@ -334,25 +334,25 @@ fn of_overlay(host: &Host, topology: &BlockTopology, mounts: &[Mount], index: us
     if layers.is_empty() {
         return unknown(format!("{point} is an overlay whose layers are not listed"));
     }
-    for (layer, writable) in layers {
-        let own = mount_of(mounts, &layer);
+    for Layer { folder, is_writable } in layers {
+        let own = mount_of(mounts, &folder);
         let in_memory =
             own.is_some_and(|own| mounts[own].number.major == 0 && BODILESS.contains(&mounts[own].kind.as_str()));
         // In a container the path is the host's; another file system may be mounted at the same
         // path here.
-        let gone = host.is_missing(&layer);
-        let hidden = !layer.is_absolute() || own == Some(index) || gone || (in_memory && !writable);
+        let gone = host.is_missing(&folder);
+        let hidden = !folder.is_absolute() || own == Some(index) || gone || (in_memory && !is_writable);
         let found = match hidden {
             // A hidden writable layer may lie in memory; a hidden read-only layer must lie on some
             // device.
-            true if writable => BackingDevices::default(),
+            true if is_writable => BackingDevices::default(),
             true => unknown(format!(
                 "{point} is an overlay whose layer {} cannot be seen",
-                layer.display()
+                folder.display()
             )),
-            false => of_path(host, topology, mounts, &layer, depth),
+            false => of_path(host, topology, mounts, &folder, depth),
         };
-        read_from |= !writable && !found.blocks.is_empty();
+        read_from |= !is_writable && !found.blocks.is_empty();
         all.blocks.extend(found.blocks);
         all.unknown = all.unknown.or(found.unknown);
     }

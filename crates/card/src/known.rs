@@ -86,6 +86,26 @@ pub enum Harm {
     BeginsAgain,
 }
 
+impl Harm {
+    fn refused(self) -> Judgement {
+        let refuse = true;
+        Judgement { harm: self, refuse }
+    }
+
+    fn noted(self) -> Judgement {
+        let refuse = false;
+        Judgement { harm: self, refuse }
+    }
+}
+
+/// What is done about a damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Judgement {
+    harm: Harm,
+    /// Whether it is refused unless the user insists; else it is only noted.
+    refuse: bool,
+}
+
 /// One warning or refusal before anything is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
@@ -114,11 +134,11 @@ impl Known {
         let mut begins_again = false;
         let mut remarks = Vec::new();
         for wish in wishes {
-            let harms = match &self.members {
+            let judged = match &self.members {
                 Some(members) => self.of_running(members, managers, making, wish),
                 None => self.of_built(making, wish),
             };
-            if let Some((harm, refuse)) = harms {
+            if let Some(Judgement { harm, refuse }) = judged {
                 begins_again |= harm == Harm::BeginsAgain;
                 remarks.push(Remark {
                     node: Some(wish.node.number),
@@ -135,9 +155,8 @@ impl Known {
         remarks
     }
 
-    /// Judges a node of a swarm whose cards were written; returns the damage and whether to refuse
-    /// it.
-    fn of_running(&self, members: &Members, managers: usize, making: Making, wish: &Wish<'_>) -> Option<(Harm, bool)> {
+    /// Judges a node of a swarm whose cards were written.
+    fn of_running(&self, members: &Members, managers: usize, making: Making, wish: &Wish<'_>) -> Option<Judgement> {
         let card = self.cards.get(&wish.node.number);
         let harm = match (members.get(&wish.node.number), card) {
             (_, Some(card)) if card.by_token => Harm::ByToken,
@@ -160,26 +179,30 @@ impl Known {
         // be kept.
         match (again, making) {
             (true, Making::Plan) => None,
-            (true, Making::AllImages) => Some((harm, false)),
+            (true, Making::AllImages) => Some(harm.noted()),
             // An image of a node that joined by token is made along with the others; its card is
             // refused.
-            (false, Making::AllImages) if harm == Harm::ByToken => Some((harm, false)),
-            _ => Some((harm, harm != Harm::BeginsAgain)),
+            (false, Making::AllImages) if harm == Harm::ByToken => Some(harm.noted()),
+            _ if harm == Harm::BeginsAgain => Some(harm.noted()),
+            _ => Some(harm.refused()),
         }
     }
 
     /// Judges a node of a cluster of which only images are known.
-    fn of_built(&self, making: Making, wish: &Wish<'_>) -> Option<(Harm, bool)> {
+    fn of_built(&self, making: Making, wish: &Wish<'_>) -> Option<Judgement> {
         let images = self.images.as_ref()?;
         let harm = match images.get(&wish.node.number) {
             None => Harm::Unknown,
             Some(role) if *role != wish.node.role => Harm::Role(*role),
             Some(Role::Manager) if making == Making::SomeImages && !wish.begins => {
-                return Some((Harm::ManagerAgain, false));
+                return Some(Harm::ManagerAgain.noted());
             }
             Some(_) => return None,
         };
-        Some((harm, making != Making::AllImages))
+        Some(match making {
+            Making::AllImages => harm.noted(),
+            _ => harm.refused(),
+        })
     }
 
     fn words(&self, wish: &Wish<'_>, harm: Harm) -> String {
@@ -239,167 +262,5 @@ fn stranger(evidence: Evidence, making: Making) -> Option<Remark> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const M: Role = Role::Manager;
-    const W: Role = Role::Worker;
-
-    fn members(roles: &[Role]) -> Option<Members> {
-        Some((1..).zip(roles.iter().copied()).collect())
-    }
-
-    fn cards(numbers: &[u32], by_token: &[u32]) -> BTreeMap<u32, KnownCard> {
-        let card = |number: &u32, by_token| {
-            let written = "2026-11-29T20:00:00Z".to_owned();
-            (*number, KnownCard { written, by_token })
-        };
-        let members = numbers.iter().map(|number| card(number, false));
-        members
-            .chain(by_token.iter().map(|number| card(number, true)))
-            .collect()
-    }
-
-    /// Returns the nodes of a cluster with these roles.
-    fn nodes(roles: &[Role]) -> Vec<NodeId> {
-        let node = |(number, role): (u8, &Role)| NodeId {
-            number: number.into(),
-            hostname: format!("kraken-{number}"),
-            address: [192, 168, 3, 10 + number].into(),
-            role: *role,
-        };
-        (1..).zip(roles).map(node).collect()
-    }
-
-    /// Returns wishes for those of these nodes that have these numbers.
-    fn wishes<'a>(nodes: &'a [NodeId], numbers: &[u32]) -> Vec<Wish<'a>> {
-        let first = nodes.iter().find(|node| node.role == M);
-        let wish = |number: &u32| {
-            let node = &nodes[*number as usize - 1];
-            let begins = first == Some(node);
-            Wish { node, begins }
-        };
-        numbers.iter().map(wish).collect()
-    }
-
-    /// The table of docs/operations.md: what is known, what kraken.toml has now, what is made, what
-    /// is reported.
-    #[test]
-    fn the_table_of_decisions() {
-        use Making::{AllImages, Cards, Plan, SomeImages};
-        let one = Known {
-            members: members(&[M, W, W]),
-            cards: cards(&[1, 2, 3], &[]),
-            ..Known::default()
-        };
-        let only_first = Known {
-            cards: cards(&[1], &[]),
-            ..one.clone()
-        };
-        let three = Known {
-            members: members(&[M, M, M, W]),
-            cards: cards(&[1, 2, 3, 4], &[]),
-            ..Known::default()
-        };
-        let begun = Known {
-            cards: cards(&[1], &[]),
-            ..three.clone()
-        };
-        let token = Known {
-            cards: cards(&[1, 3, 4], &[2]),
-            ..three.clone()
-        };
-        let built = Known {
-            images: members(&[M, W, W]),
-            ..Known::default()
-        };
-        let nothing = Known::default();
-        let other_cards = Known {
-            other_keys: Some(Evidence::Cards),
-            ..Known::default()
-        };
-        let other_images = Known {
-            other_keys: Some(Evidence::Images),
-            ..Known::default()
-        };
-        let one_now: &[Role] = &[M, W, W];
-        let four_now: &[Role] = &[M, W, W, W];
-        let raised: &[Role] = &[M, M, M];
-        let three_now: &[Role] = &[M, M, M, W];
-        let lowered: &[Role] = &[M, W, W, W];
-        let refused = |harm| Some((harm, true));
-        let noted = |harm| Some((harm, false));
-        type Row<'a> = (&'a Known, &'a [Role], Making, &'a [u32], Option<(Harm, bool)>);
-        let rows: &[Row<'_>] = &[
-            // Nothing is known: everything is allowed.
-            (&nothing, one_now, Cards, &[1], None),
-            (&nothing, three_now, Cards, &[2], None),
-            (&nothing, three_now, AllImages, &[1, 2, 3, 4], None),
-            // The first cards of a cluster, one after the other, in any order.
-            (&only_first, one_now, Cards, &[2], None),
-            (&begun, three_now, Cards, &[2], None),
-            (&begun, three_now, Cards, &[4, 3, 2], None),
-            // A worker's card again.
-            (&one, one_now, Cards, &[2], None),
-            (&three, three_now, Cards, &[4], None),
-            (&three, three_now, SomeImages, &[4], None),
-            // The only manager's card again.
-            (&one, one_now, Cards, &[1], noted(Harm::BeginsAgain)),
-            (&one, one_now, SomeImages, &[1], noted(Harm::BeginsAgain)),
-            (&one, four_now, Cards, &[1, 4], noted(Harm::BeginsAgain)),
-            (&one, raised, Cards, &[1], refused(Harm::FirstAgain)),
-            // The card of one of several managers again.
-            (&three, three_now, Cards, &[1], refused(Harm::FirstAgain)),
-            (&three, three_now, Cards, &[2], refused(Harm::ManagerAgain)),
-            (&three, three_now, SomeImages, &[2], refused(Harm::ManagerAgain)),
-            (&three, three_now, AllImages, &[2], noted(Harm::ManagerAgain)),
-            (&three, three_now, Plan, &[1, 2, 3, 4], None),
-            // A node with another role.
-            (&one, raised, Cards, &[2], refused(Harm::Role(W))),
-            (&only_first, raised, Cards, &[2], refused(Harm::Role(W))),
-            (&one, raised, SomeImages, &[2], refused(Harm::Role(W))),
-            (&one, raised, AllImages, &[2], refused(Harm::Role(W))),
-            (&one, raised, Plan, &[2], refused(Harm::Role(W))),
-            (&three, lowered, Cards, &[2], refused(Harm::Role(M))),
-            // A new node.
-            (&one, four_now, Cards, &[4], refused(Harm::Unknown)),
-            (&one, four_now, SomeImages, &[4], refused(Harm::Unknown)),
-            (&one, four_now, Plan, &[4], refused(Harm::Unknown)),
-            // A node that joined by token.
-            (&token, three_now, Cards, &[2], refused(Harm::ByToken)),
-            (&token, three_now, AllImages, &[2], noted(Harm::ByToken)),
-            (&token, three_now, SomeImages, &[2], refused(Harm::ByToken)),
-            (&token, three_now, Plan, &[2], refused(Harm::ByToken)),
-            // Only images are known.
-            (&built, one_now, Cards, &[1], None),
-            (&built, one_now, SomeImages, &[2], None),
-            (&built, raised, AllImages, &[2], noted(Harm::Role(W))),
-            (&built, raised, SomeImages, &[2], refused(Harm::Role(W))),
-            (&built, raised, Cards, &[2], refused(Harm::Role(W))),
-            (&built, raised, Cards, &[1], None),
-            (&built, four_now, AllImages, &[4], noted(Harm::Unknown)),
-            (&built, four_now, SomeImages, &[4], refused(Harm::Unknown)),
-            // Cards or images were made with other keys.
-            (&other_cards, one_now, AllImages, &[1, 2, 3], refused(Harm::Stranger)),
-            (&other_cards, one_now, Cards, &[2], refused(Harm::Stranger)),
-            (&other_images, one_now, AllImages, &[1, 2, 3], noted(Harm::Stranger)),
-            (&other_images, one_now, SomeImages, &[2], refused(Harm::Stranger)),
-            (&other_images, one_now, Cards, &[1], refused(Harm::Stranger)),
-        ];
-        for (index, (known, roles, making, numbers, wanted)) in rows.iter().enumerate() {
-            let managers = roles.iter().filter(|role| **role == M).count();
-            let nodes = nodes(roles);
-            let said = known.judge(*making, managers, &wishes(&nodes, numbers));
-            let found = said.first().map(|remark| (remark.harm, remark.refuse));
-            assert_eq!(
-                found, *wanted,
-                "row {index}: {known:?}, {roles:?}, {making:?} {numbers:?}: {said:?}"
-            );
-            assert!(said.len() <= 1, "row {index}: {said:?}");
-            assert!(
-                said.iter().all(|remark| remark.to_string().len() > 40),
-                "row {index}: {said:?}"
-            );
-        }
-    }
-}
+#[path = "known_tests.rs"]
+mod tests;

@@ -39,6 +39,14 @@ pub(super) struct Swap {
     pub file: bool,
 }
 
+/// A layer of an overlay.
+pub(super) struct Layer {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether the overlay writes to it (`upperdir`, `workdir`).
+    pub is_writable: bool,
+}
+
 impl Mount {
     /// Reads the mount table.
     ///
@@ -76,9 +84,8 @@ impl Mount {
             .collect()
     }
 
-    /// Returns the folders of an overlay, the writable ones (`upperdir`, `workdir`) last and marked
-    /// `true`.
-    pub(crate) fn layers(&self) -> Vec<(PathBuf, bool)> {
+    /// Returns the layers of an overlay, the writable ones last.
+    pub(crate) fn layers(&self) -> Vec<Layer> {
         let lower = self.options("lowerdir").into_iter().flat_map(|list| {
             // `:` separates layers, `::` precedes those with data only
             // (Documentation/filesystems/overlayfs.rst).
@@ -96,10 +103,11 @@ impl Mount {
             .into_iter()
             .flat_map(|name| self.options(name));
         let upper = ["upperdir", "workdir"].into_iter().flat_map(|name| self.options(name));
+        let layer = |is_writable| move |folder| Layer { folder, is_writable };
         lower
             .chain(more)
-            .map(|layer| (layer, false))
-            .chain(upper.map(|layer| (layer, true)))
+            .map(layer(false))
+            .chain(upper.map(layer(true)))
             .collect()
     }
 }
@@ -186,7 +194,13 @@ mod tests {
             .unwrap()
             .layers()
             .into_iter()
-            .map(|(layer, writable)| format!("{}{}", layer.display(), if writable { " rw" } else { "" }))
+            .map(|layer| {
+                format!(
+                    "{}{}",
+                    layer.folder.display(),
+                    if layer.is_writable { " rw" } else { "" }
+                )
+            })
             .collect();
         assert_eq!(layers, ["/ro/a", "/ro/b", "/data", "/c", "/rw/up rw", "/rw/work rw"]);
     }

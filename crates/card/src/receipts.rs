@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kraken_foundation::{Context as _, Error, Kind, Result, atomic};
+use kraken_image::bake::HashedExtent;
 
 use super::Device;
 use super::receipt::{LARGEST, Receipt, STATE_VARIABLE, Written};
@@ -17,6 +18,31 @@ const NO_NODE: &str = "image";
 fn plain(text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     text.chars().filter(|c| fits(*c)).take(64).collect()
+}
+
+/// A receipt in its folder.
+#[derive(Clone, Debug)]
+pub struct StoredReceipt {
+    /// The path of its file.
+    pub path: PathBuf,
+    /// What it says.
+    pub receipt: Receipt,
+}
+
+/// A card that is looked for among the receipts.
+#[derive(Clone, Copy, Debug)]
+pub struct WantedCard<'a> {
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// The node's host name.
+    pub hostname: &'a str,
+    /// How many times a new cluster was begun with the present keys: a card of a swarm from before
+    /// does not count. A card without a swarm always does.
+    pub life: u32,
+    /// The ranges of the image with their hashes.
+    pub extents: &'a [HashedExtent],
+    /// Whether only a card counts that was read back and compared.
+    pub read_back: bool,
 }
 
 /// The folder of receipts.
@@ -72,11 +98,11 @@ impl Receipts {
 
     /// Returns the newest receipt of a node of a cluster that can be of this card. Files that are
     /// not receipts are skipped.
-    pub fn newest(&self, cluster: &str, hostname: Option<&str>, device: &Device) -> Option<(PathBuf, Receipt)> {
+    pub fn newest(&self, cluster: &str, hostname: Option<&str>, device: &Device) -> Option<StoredReceipt> {
         self.files(hostname).find_map(|path| {
             let receipt = Receipt::read(&path).ok()?;
             let same = receipt.what.is_of(cluster, hostname) && receipt.device.may_be(device);
-            same.then_some((path, receipt))
+            same.then_some(StoredReceipt { path, receipt })
         })
     }
 
@@ -85,6 +111,18 @@ impl Receipts {
     pub fn of_node<'a>(&self, cluster: &'a str, hostname: &'a str) -> impl Iterator<Item = Receipt> + use<'a> {
         let receipts = self.files(Some(hostname)).filter_map(|path| Receipt::read(&path).ok());
         receipts.filter(move |receipt| receipt.what.is_of(cluster, Some(hostname)))
+    }
+
+    /// Returns whether a card of a node was written with these very bytes since its cluster began.
+    pub fn has_card(&self, wanted: &WantedCard<'_>) -> bool {
+        let is_wanted = |receipt: &Receipt| {
+            let swarm = receipt.what.swarm.as_ref();
+            (receipt.verified || !wanted.read_back)
+                && swarm.is_none_or(|swarm| swarm.life == wanted.life)
+                && receipt.extents == wanted.extents
+        };
+        self.of_node(wanted.cluster, wanted.hostname)
+            .any(|receipt| is_wanted(&receipt))
     }
 
     /// Returns what all receipts contain about cards of swarms, the newest first. Other files are
@@ -124,7 +162,6 @@ mod tests {
     use super::*;
     use crate::{CardFacts, Contents, MemberFacts, SwarmFacts};
     use kraken_foundation::Sha256Hash;
-    use kraken_image::bake::HashedExtent;
     use kraken_image::provision::Membership;
     use kraken_spec::Role;
 
@@ -209,22 +246,83 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_receipts_say_of_swarms_is_found_again_and_the_rest_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let receipts = receipts(&folder);
-        assert_eq!(receipts.of_swarms().count(), 0);
-        let swarm = SwarmFacts {
+    fn in_life(life: u32) -> SwarmFacts {
+        SwarmFacts {
             id: Some("an id".into()),
             keys: "/desk/kraken.keys".into(),
-            life: 1,
+            life,
             membership: Membership::Baked,
             begins: true,
             members: vec![MemberFacts {
                 number: 1,
                 role: Role::Manager,
             }],
+        }
+    }
+
+    #[test]
+    fn a_card_counts_only_with_the_same_bytes_in_this_life_and_read_back_if_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let receipts = receipts(&folder);
+        let extents = |text: &str| {
+            vec![HashedExtent {
+                start: 0,
+                end: 4096,
+                sha256: Sha256Hash::of(text),
+            }]
         };
+        let (same, other) = (extents("same"), extents("other"));
+        let wanted = WantedCard {
+            cluster: "home",
+            hostname: "kraken-1",
+            life: 1,
+            extents: &same,
+            read_back: true,
+        };
+        assert!(!receipts.has_card(&wanted), "nothing was written");
+        let mut receipt = receipt(Some("home"), "kraken-1", "2026-11-29T20:00:00Z");
+        receipt.verified = false;
+        receipt.extents = same.clone();
+        receipt.what.swarm = Some(in_life(1));
+        // One file: the name is made of the time, the node and the device.
+        let keep = |receipt: &Receipt| drop(receipts.keep(receipt).unwrap());
+        keep(&receipt);
+        let not_read = WantedCard {
+            read_back: false,
+            ..wanted
+        };
+        assert!(!receipts.has_card(&wanted) && receipts.has_card(&not_read));
+        receipt.verified = true;
+        keep(&receipt);
+        assert!(receipts.has_card(&wanted));
+        for not_it in [
+            WantedCard {
+                cluster: "work",
+                ..wanted
+            },
+            WantedCard {
+                hostname: "kraken-2",
+                ..wanted
+            },
+            WantedCard { life: 2, ..wanted },
+            WantedCard {
+                extents: &other,
+                ..wanted
+            },
+        ] {
+            assert!(!receipts.has_card(&not_it), "{not_it:?}");
+        }
+        receipt.what.swarm = None;
+        keep(&receipt);
+        assert!(receipts.has_card(&WantedCard { life: 2, ..wanted }), "it has no swarm");
+    }
+
+    #[test]
+    fn what_receipts_say_of_swarms_is_found_again_and_the_rest_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let receipts = receipts(&folder);
+        assert_eq!(receipts.of_swarms().count(), 0);
+        let swarm = in_life(1);
         let mut receipt = receipt(Some("home"), "kraken-1", "2026-11-29T20:00:00Z");
         receipt.what.node = Some(1);
         receipt.what.swarm = Some(swarm.clone());

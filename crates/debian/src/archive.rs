@@ -86,7 +86,11 @@ impl Archive {
         architectures: Architectures<'_>,
     ) -> Result<Self> {
         let all = [architectures.needed, architectures.welcome].concat();
-        for (component, architecture) in wanted(source, &self.release, &all) {
+        for WantedIndex {
+            component,
+            architecture,
+        } in wanted(source, &self.release, &all)
+        {
             let known = |p: &Part| p.component == component && p.architecture == architecture;
             if self.parts.iter().any(known) {
                 continue;
@@ -113,10 +117,17 @@ impl Archive {
     }
 }
 
-/// Returns components and architectures of the wanted indexes.
-fn wanted(source: &Source, release: &Release, architectures: &[&str]) -> Vec<(String, String)> {
+/// An index that is to be read; both are empty in a flat archive.
+#[derive(Default)]
+struct WantedIndex {
+    component: String,
+    architecture: String,
+}
+
+/// Returns the wanted indexes.
+fn wanted(source: &Source, release: &Release, architectures: &[&str]) -> Vec<WantedIndex> {
     if source.is_flat() {
-        return vec![(String::new(), String::new())];
+        return vec![WantedIndex::default()];
     }
     let asked = |arch: &&&str| source.architectures.is_empty() || source.architectures.iter().any(|a| a == **arch);
     let mut archs: Vec<&str> = architectures.iter().filter(asked).copied().collect();
@@ -127,7 +138,10 @@ fn wanted(source: &Source, release: &Release, architectures: &[&str]) -> Vec<(St
         let component = component.clone();
         archs
             .iter()
-            .map(move |arch| (component.clone(), (*arch).to_owned()))
+            .map(move |arch| WantedIndex {
+                component: component.clone(),
+                architecture: (*arch).to_owned(),
+            })
             .collect::<Vec<_>>()
     };
     source.components.iter().flat_map(of).collect()
@@ -145,8 +159,8 @@ pub(super) fn open(source: &Source, bytes: Option<Vec<u8>>, now: u64) -> Result<
         let text = format!("there is no {shown}: check the address and the suite in {named_in}, or the mirror");
         Error::new(Kind::NotFound, text)
     })?;
-    let (keys, warnings) = keyring(source)?;
-    let signed = verify(&bytes, &keys, &source.keys.fingerprints, now).map_err(|error| {
+    let trusted = TrustedKeys::of(source)?;
+    let signed = verify(&bytes, &trusted.keyring, &source.keys.fingerprints, now).map_err(|error| {
         let text = format!("{shown} is not used: {error}; check the mirror, and the key that {named_in} names");
         error.context(text)
     })?;
@@ -161,27 +175,38 @@ pub(super) fn open(source: &Source, bytes: Option<Vec<u8>>, now: u64) -> Result<
         signed_by: signed.fingerprint,
         parts: Vec::new(),
         notes: Vec::new(),
-        warnings,
+        warnings: trusted.warnings,
         keys: source.keys.clone(),
     })
 }
 
-/// Returns the keys that may sign for a source, and notes on ignored files. A file among those that
-/// apt trusts for all archives that is not a key is ignored with a warning, as in apt, since other
-/// files there may hold the right one. A file that the source itself names must be a key.
-fn keyring(source: &Source) -> Result<(Keyring, Vec<String>)> {
-    let (mut keys, mut warnings) = (Keyring::default(), Vec::new());
-    let for_all = |name: &str| name == "/etc/apt/trusted.gpg" || name.starts_with("/etc/apt/trusted.gpg.d/");
-    for file in &source.keys.files {
-        let Err(error) = keys.add(file.bytes.as_deref().unwrap_or_default()) else {
-            continue;
-        };
-        if source.keys.files.len() == 1 || !for_all(&file.name) {
-            return Err(error).quoted(|| format!("reading the key file {}", file.name));
+/// The keys that may sign for a source.
+#[derive(Default)]
+struct TrustedKeys {
+    keyring: Keyring,
+    /// One for each key file that is ignored.
+    warnings: Vec<String>,
+}
+
+impl TrustedKeys {
+    /// Reads the key files of a source. A file among those that apt trusts for all archives that is
+    /// not a key is ignored with a warning, as in apt, since other files there may hold the right
+    /// one. A file that the source itself names must be a key.
+    fn of(source: &Source) -> Result<Self> {
+        let mut trusted = Self::default();
+        let for_all = |name: &str| name == "/etc/apt/trusted.gpg" || name.starts_with("/etc/apt/trusted.gpg.d/");
+        for file in &source.keys.files {
+            let Err(error) = trusted.keyring.add(file.bytes.as_deref().unwrap_or_default()) else {
+                continue;
+            };
+            if source.keys.files.len() == 1 || !for_all(&file.name) {
+                return Err(error).quoted(|| format!("reading the key file {}", file.name));
+            }
+            let warning = format!("the key file {} of the image is ignored: {error}", file.name);
+            trusted.warnings.push(warning);
         }
-        warnings.push(format!("the key file {} of the image is ignored: {error}", file.name));
+        Ok(trusted)
     }
-    Ok((keys, warnings))
 }
 
 fn release_url(source: &Source) -> Url {

@@ -6,12 +6,20 @@
 
 use kraken_foundation::{Error, Kind, Result};
 
+/// One field of a paragraph, as in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Its name, in the spelling of the text.
+    pub name: &'a str,
+    /// Its value, with the line breaks and first blanks of its continuation lines, and without
+    /// blanks around it.
+    pub value: &'a str,
+}
+
 /// One paragraph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paragraph<'a> {
-    /// Name and value as in the text: a value keeps the line breaks and first blanks of its
-    /// continuation lines, and has no blanks around it.
-    fields: Vec<(&'a str, &'a str)>,
+    fields: Vec<Field<'a>>,
     text: &'a str,
 }
 
@@ -20,12 +28,12 @@ impl<'a> Paragraph<'a> {
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.fields
             .iter()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
     }
 
     /// Returns all fields in the order of the text.
-    pub fn fields(&self) -> &[(&'a str, &'a str)] {
+    pub fn fields(&self) -> &[Field<'a>] {
         &self.fields
     }
 
@@ -83,16 +91,27 @@ fn bad_line(line: usize, why: &str) -> Error {
     Error::new(Kind::Damaged, format!("line {line}: {why}"))
 }
 
+/// A line of a text.
+struct Line<'a> {
+    /// Without its line break.
+    text: &'a str,
+    /// The places in the text where it and the next one begin.
+    start: usize,
+    next: usize,
+}
+
 impl<'a> Paragraphs<'a> {
-    /// Returns the next line without its line break, and the places where it and the next one
-    /// begin.
-    fn line(&mut self) -> Option<(&'a str, usize, usize)> {
+    fn line(&mut self) -> Option<Line<'a>> {
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
         let start = self.at;
         let length = rest.find('\n').map_or(rest.len(), |at| at + 1);
         self.at += length;
         self.line += 1;
-        Some((rest[..length].trim_end_matches(['\n', '\r']), start, self.at))
+        Some(Line {
+            text: rest[..length].trim_end_matches(['\n', '\r']),
+            start,
+            next: self.at,
+        })
     }
 
     fn fail(&mut self, why: &str) -> Error {
@@ -101,10 +120,15 @@ impl<'a> Paragraphs<'a> {
     }
 
     fn paragraph(&mut self) -> Result<Option<Paragraph<'a>>> {
-        let mut fields: Vec<(&'a str, &'a str)> = Vec::new();
+        let mut fields: Vec<Field<'a>> = Vec::new();
         // Where the value of the last field begins, and where it ends so far.
         let (mut value_start, mut first, mut end) = (0, None, 0);
-        while let Some((line, start, next)) = self.line() {
+        while let Some(Line {
+            text: line,
+            start,
+            next,
+        }) = self.line()
+        {
             if line.trim().is_empty() {
                 if first.is_some() {
                     break;
@@ -115,10 +139,10 @@ impl<'a> Paragraphs<'a> {
                 continue;
             }
             if line.starts_with([' ', '\t']) {
-                let Some((_, value)) = fields.last_mut() else {
+                let Some(field) = fields.last_mut() else {
                     return Err(self.fail("it continues a field, and there is none before it"));
                 };
-                *value = self.text[value_start..next].trim();
+                field.value = self.text[value_start..next].trim();
                 end = next;
                 continue;
             }
@@ -129,11 +153,14 @@ impl<'a> Paragraphs<'a> {
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(self.fail("its field has no name that could be one"));
             }
-            if fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            if fields.iter().any(|field| field.name.eq_ignore_ascii_case(name)) {
                 return Err(self.fail("this field is there twice"));
             }
             value_start = start + (line.len() - value.len());
-            fields.push((name, value.trim()));
+            fields.push(Field {
+                name,
+                value: value.trim(),
+            });
             first.get_or_insert(start);
             end = next;
         }

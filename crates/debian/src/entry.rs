@@ -3,6 +3,15 @@
 use super::record::{MultiArch, Record};
 use kraken_foundation::Sha256Hash;
 
+/// A source package, from which packages are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourcePackage<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+}
+
 /// One package of an [`Index`](crate::index::Index).
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
@@ -65,15 +74,21 @@ impl<'a> Entry<'a> {
         self.record.priority
     }
 
-    /// The source package and its version.
-    pub fn source(&self) -> (&'a str, &'a str) {
+    /// The source package that it was built from.
+    pub fn source(&self) -> SourcePackage<'a> {
         let source = self.record.source.of(self.text);
         if source.is_empty() {
-            return (self.name(), self.version());
+            return SourcePackage {
+                name: self.name(),
+                version: self.version(),
+            };
         }
         let (name, rest) = source.split_once(' ').unwrap_or((source, ""));
         let version = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-        (name, version.unwrap_or(self.version()))
+        SourcePackage {
+            name,
+            version: version.unwrap_or(self.version()),
+        }
     }
 
     /// The field Pre-Depends.

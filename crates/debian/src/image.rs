@@ -30,6 +30,9 @@ pub struct ImageState {
     pub sources: Vec<Source>,
     /// What was ignored, for the user.
     pub notes: Vec<String>,
+    /// The packages that are not configured, each with its state, for the user: they keep an image
+    /// from being a base.
+    pub unfinished: Vec<String>,
     pub(super) installed: Index,
     /// Places in `installed` of packages on hold.
     pub(super) held: HashSet<usize>,
@@ -43,11 +46,11 @@ impl ImageState {
     /// # Errors
     /// When a file cannot be read or used, there is no dpkg, or packages are not configured.
     pub fn read(root: &dyn FileTree) -> Result<Self> {
-        let (mut image, unfinished) = Self::read_archives(root)?;
-        if !unfinished.is_empty() {
+        let mut image = Self::read_archives(root)?;
+        if !image.unfinished.is_empty() {
             let text = format!(
                 "the image has packages that are not configured: {}; it was not finished, or has been baked already: take a base as it was published",
-                unfinished.join(", ")
+                image.unfinished.join(", ")
             );
             return Err(Error::new(Kind::Unsupported, text));
         }
@@ -59,19 +62,18 @@ impl ImageState {
         Ok(image)
     }
 
-    /// Reads which archives an image trusts, and what is installed. Also returns its packages that
-    /// are not configured, which keep it from being a base.
+    /// Reads which archives an image trusts, and what is installed; pins are not read.
     ///
     /// # Errors
     /// When a file cannot be read or used, or there is no dpkg.
-    pub fn read_archives(root: &dyn FileTree) -> Result<(Self, Vec<String>)> {
+    pub fn read_archives(root: &dyn FileTree) -> Result<Self> {
         let mut image = Self::default();
         let status = text(root, STATUS, MOST_STATUS)?.ok_or_else(no_dpkg)?;
-        let unfinished = image.read_status(&status)?;
+        image.read_status(&status)?;
         image.read_architectures(root)?;
         image.read_sources(root)?;
         image.read_keys(root)?;
-        Ok((image, unfinished))
+        Ok(image)
     }
 
     /// Returns the installed packages, in the order of dpkg's status.
@@ -85,10 +87,8 @@ impl ImageState {
         std::iter::once(self.architecture.as_str()).chain(foreign).collect()
     }
 
-    /// Returns the packages that are not configured.
-    fn read_status(&mut self, text: &str) -> Result<Vec<String>> {
+    fn read_status(&mut self, text: &str) -> Result<()> {
         let mut builder = IndexBuilder::default();
-        let mut unfinished = Vec::new();
         let mut place = 0;
         for paragraph in paragraphs(text) {
             let paragraph = paragraph.map_err(|error| bad_status(format_args!("paragraph 1: {error}")))?;
@@ -104,7 +104,7 @@ impl ImageState {
                     builder.add(&paragraph, false).map_err(bad_status)?;
                 }
                 [_, "ok", "config-files" | "not-installed"] => {}
-                [_, "ok" | "reinstreq", state] => unfinished.push(format!("{package} ({state})")),
+                [_, "ok" | "reinstreq", state] => self.unfinished.push(format!("{package} ({state})")),
                 _ => {
                     return Err(bad_status(format_args!(
                         "the package {package} has the status `{status}`"
@@ -113,7 +113,7 @@ impl ImageState {
             }
         }
         self.installed = builder.finish();
-        Ok(unfinished)
+        Ok(())
     }
 
     fn read_architectures(&mut self, root: &dyn FileTree) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, BufRead};
 
 use super::control::{Paragraph, single};
-pub use super::entry::Entry;
+pub use super::entry::{Entry, SourcePackage};
 pub use super::record::MultiArch;
 use super::record::{Record, Span};
 use super::relation::names;
@@ -245,18 +245,19 @@ mod tests {
             + &paragraph("c", "Priority: required\nEssential: yes\nPre-Depends: b:any, a\n");
         let index = Index::read(text.as_bytes()).unwrap();
         assert_eq!(index.len(), 2);
+        let source = |name, version| SourcePackage { name, version };
         let a = index.get(0).unwrap();
         assert_eq!(
             (a.name(), a.version(), a.architecture(), a.size()),
             ("a", "1:2-3", "arm64", 12)
         );
         assert_eq!(
-            (a.source(), a.multi_arch(), a.depends()),
-            (("src", "9"), MultiArch::Same, "b (>= 1),\n c")
+            (source("src", "9"), MultiArch::Same, "b (>= 1),\n c"),
+            (a.source(), a.multi_arch(), a.depends())
         );
         assert_eq!(a.sha256().unwrap().to_string(), HASH);
         let c = index.get(1).unwrap();
-        assert!(c.essential() && c.priority() == 1 && c.source() == ("c", "1:2-3"));
+        assert!(c.essential() && c.priority() == 1 && c.source() == source("c", "1:2-3"));
         assert_eq!(
             index.mentioned().collect::<Vec<_>>(),
             ["a", "b", "c", "z", "v", "b:any"]

@@ -19,10 +19,19 @@ pub(crate) struct Pin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Version(String),
-    /// The letters of the conditions and their patterns; empty means any release.
-    Release(Vec<(char, String)>),
+    /// All of them must hold; empty means any release.
+    Release(Vec<Condition>),
     /// The host of the archive.
     Origin(String),
+}
+
+/// A condition on the release of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Condition {
+    /// The field of the release, as in apt_preferences(5): `v`, `o`, `a`, `n`, `l`, `c` or `b`; or
+    /// `r`, which is the suite or the code name.
+    letter: char,
+    pattern: String,
 }
 
 /// The archive that a version comes from, from the view of pins.
@@ -78,7 +87,8 @@ pub(super) fn pins(text: &str) -> Result<Vec<Pin>, String> {
     Ok(pins)
 }
 
-fn conditions(text: &str) -> Result<Vec<(char, String)>, String> {
+/// Parses what follows `release` in a pin.
+fn conditions(text: &str) -> Result<Vec<Condition>, String> {
     if text == "*" {
         return Ok(Vec::new());
     }
@@ -89,13 +99,17 @@ fn conditions(text: &str) -> Result<Vec<(char, String)>, String> {
         } else {
             'r'
         };
-        return Ok(vec![(letter, text.to_owned())]);
+        let pattern = text.to_owned();
+        return Ok(vec![Condition { letter, pattern }]);
     }
     let mut found = Vec::new();
     for part in text.split(',') {
         match part.trim().split_once('=') {
             Some((letter, value)) if letter.len() == 1 && "voanlcb".contains(letter) => {
-                found.extend(letter.chars().map(|letter| (letter, value.to_owned())));
+                found.extend(letter.chars().map(|letter| Condition {
+                    letter,
+                    pattern: value.to_owned(),
+                }));
             }
             _ => {
                 return Err(format!(
@@ -143,7 +157,7 @@ impl Pin {
         match &self.what {
             What::Version(_) => false,
             What::Origin(host) => matches(host, place.host),
-            What::Release(conditions) => conditions.iter().all(|(letter, pattern)| match letter {
+            What::Release(conditions) => conditions.iter().all(|Condition { letter, pattern }| match letter {
                 'v' => matches(pattern, &release.version),
                 'o' => matches(pattern, &release.origin),
                 'a' => matches(pattern, &release.suite),
@@ -161,7 +175,7 @@ impl Pin {
         match &self.what {
             What::Release(conditions) => conditions
                 .iter()
-                .all(|(letter, pattern)| "ar".contains(*letter) && matches(pattern, "now")),
+                .all(|condition| "ar".contains(condition.letter) && matches(&condition.pattern, "now")),
             _ => false,
         }
     }

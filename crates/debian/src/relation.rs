@@ -48,6 +48,28 @@ impl fmt::Display for Op {
     }
 }
 
+/// The versions that a relation accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionRange<'a> {
+    /// How an accepted version compares with `version`.
+    pub op: Op,
+    /// The version that others are compared with.
+    pub version: &'a str,
+}
+
+impl VersionRange<'_> {
+    /// Whether it accepts `version`.
+    pub fn accepts(self, version: &str) -> bool {
+        self.op.holds(version, self.version)
+    }
+}
+
+impl fmt::Display for VersionRange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.op, self.version)
+    }
+}
+
 /// One package of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation<'a> {
@@ -55,8 +77,8 @@ pub struct Relation<'a> {
     pub name: &'a str,
     /// What follows the name after a colon: `any`, `native` or an architecture.
     pub arch: Option<&'a str>,
-    /// The accepted versions.
-    pub version: Option<(Op, &'a str)>,
+    /// The accepted versions; `None` accepts any.
+    pub version: Option<VersionRange<'a>>,
 }
 
 impl fmt::Display for Relation<'_> {
@@ -66,7 +88,7 @@ impl fmt::Display for Relation<'_> {
             write!(f, ":{arch}")?;
         }
         match self.version {
-            Some((op, version)) => write!(f, " ({op} {version})"),
+            Some(range) => write!(f, " ({range})"),
             None => Ok(()),
         }
     }
@@ -161,7 +183,8 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
 }
 
-fn version(inside: &str) -> Option<(Op, &str)> {
+/// Parses what stands in parentheses behind a name.
+fn version(inside: &str) -> Option<VersionRange<'_>> {
     let inside = inside.trim();
     let end = inside.find(|c| !"<>=".contains(c))?;
     let (op, version) = inside.split_at(end);
@@ -175,7 +198,7 @@ fn version(inside: &str) -> Option<(Op, &str)> {
     };
     let version = version.trim();
     let good = !version.is_empty() && version.bytes().all(|b| b.is_ascii_graphic());
-    good.then_some((op, version))
+    good.then_some(VersionRange { op, version })
 }
 
 fn for_arch(list: &str, arch: &str) -> bool {

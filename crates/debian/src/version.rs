@@ -22,7 +22,7 @@ impl Version {
         &self.0
     }
 
-    fn parts(&self) -> (u64, &str, &str) {
+    fn parts(&self) -> Parts<'_> {
         let (epoch, rest) = match self.0.split_once(':') {
             Some((epoch, rest)) => match epoch.trim().parse() {
                 Ok(epoch) => (epoch, rest),
@@ -31,8 +31,19 @@ impl Version {
             None => (0, self.0.as_str()),
         };
         let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
-        (epoch, upstream, revision)
+        Parts {
+            epoch,
+            upstream,
+            revision,
+        }
     }
+}
+
+/// The parts of a version, of which the first one that differs decides the order.
+struct Parts<'a> {
+    epoch: u64,
+    upstream: &'a str,
+    revision: &'a str,
 }
 
 impl fmt::Display for Version {
@@ -57,10 +68,11 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        let ((e1, u1, r1), (e2, u2, r2)) = (self.parts(), other.parts());
-        e1.cmp(&e2)
-            .then_with(|| compare(u1.as_bytes(), u2.as_bytes()))
-            .then_with(|| compare(r1.as_bytes(), r2.as_bytes()))
+        let (a, b) = (self.parts(), other.parts());
+        a.epoch
+            .cmp(&b.epoch)
+            .then_with(|| compare(a.upstream.as_bytes(), b.upstream.as_bytes()))
+            .then_with(|| compare(a.revision.as_bytes(), b.revision.as_bytes()))
     }
 }
 

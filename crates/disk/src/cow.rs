@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::io::{ReadAt, WriteAt, index};
@@ -134,18 +135,31 @@ impl<B: ReadAt> CowView<B> {
     }
 }
 
-/// Splits a range into its parts within blocks: block number, offset in the block, and range of the
-/// buffer.
-fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+/// The part of a range that is within one block.
+struct Part {
+    /// The number of the block.
+    block: u64,
+    /// Where the part begins in the block.
+    start: usize,
+    /// Where the part is in the buffer of the range.
+    buffer: Range<usize>,
+}
+
+/// Splits a range into its parts within blocks.
+fn parts(offset: u64, len: usize) -> impl Iterator<Item = Part> {
     let mut done = 0;
     std::iter::from_fn(move || {
         if done == len {
             return None;
         }
         let at = offset + done as u64;
-        let inside = index(at % PATCH_BLOCK);
-        let n = (BLOCK - inside).min(len - done);
-        let part = (at / PATCH_BLOCK, inside, done..done + n);
+        let start = index(at % PATCH_BLOCK);
+        let n = (BLOCK - start).min(len - done);
+        let part = Part {
+            block: at / PATCH_BLOCK,
+            start,
+            buffer: done..done + n,
+        };
         done += n;
         Some(part)
     })
@@ -167,10 +181,10 @@ impl<B: ReadAt> ReadAt for CowView<B> {
             self.base.read_at(offset, buf)?;
         }
         if held > 0 {
-            for (number, inside, range) in parts(offset, buf.len()) {
-                if let Some(block) = blocks.get(&number) {
-                    let n = range.len();
-                    buf[range].copy_from_slice(&block[inside..inside + n]);
+            for part in parts(offset, buf.len()) {
+                if let Some(block) = blocks.get(&part.block) {
+                    let n = part.buffer.len();
+                    buf[part.buffer].copy_from_slice(&block[part.start..part.start + n]);
                 }
             }
         }
@@ -184,13 +198,13 @@ impl<B: ReadAt> WriteAt for CowView<B> {
             return Err(past_end(offset, buf.len(), self.size(), io::ErrorKind::InvalidInput));
         }
         let mut blocks = self.lock();
-        for (number, inside, range) in parts(offset, buf.len()) {
-            let n = range.len();
-            let block = match blocks.entry(number) {
+        for part in parts(offset, buf.len()) {
+            let n = part.buffer.len();
+            let block = match blocks.entry(part.block) {
                 std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
-                std::collections::btree_map::Entry::Vacant(free) => free.insert(self.base_block(number)?),
+                std::collections::btree_map::Entry::Vacant(free) => free.insert(self.base_block(part.block)?),
             };
-            block[inside..inside + n].copy_from_slice(&buf[range]);
+            block[part.start..part.start + n].copy_from_slice(&buf[part.buffer]);
         }
         Ok(())
     }

@@ -75,6 +75,15 @@ struct Known {
     sha256: Sha256Hash,
 }
 
+/// What a file contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashedFile {
+    /// Its SHA-256.
+    pub sha256: Sha256Hash,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
 impl Cache {
     /// Opens the cache in `folder`; else in `$KRAKEN_FLASH_CACHE`; else in the XDG cache folder
     /// (`~/.cache/kraken-flash`). Makes the folder when it is missing.
@@ -171,8 +180,7 @@ impl Cache {
         if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             return Ok(None);
         }
-        let (found, _) = self.hash_of(&path, job)?;
-        if found == *sha256 {
+        if self.hash_of(&path, job)?.sha256 == *sha256 {
             return Ok(Some(path));
         }
         job.note(&format!("{} is damaged; it is removed and made again", path.display()));
@@ -180,30 +188,36 @@ impl Cache {
         Ok(None)
     }
 
-    /// Returns SHA-256 and size (bytes) of a file, from the record when the file is unchanged since
-    /// it was hashed.
+    /// Returns hash and size of a file, from the record when the file is unchanged since it was
+    /// hashed.
     ///
     /// # Errors
     /// When the file cannot be read, changes while it is read, or the interrupt was
     /// set.
-    pub fn hash_of(&self, path: &Path, job: Job<'_>) -> Result<(Sha256Hash, u64)> {
+    pub fn hash_of(&self, path: &Path, job: Job<'_>) -> Result<HashedFile> {
         let file = File::open(path).doing("opening", path)?;
         let stamp = stamp(&file, path)?;
         if let Some(known) = self.record::<Known>("file", &key_of_path(path))
             && known.stamp == stamp
         {
-            return Ok((known.sha256, stamp.size));
+            return Ok(HashedFile {
+                sha256: known.sha256,
+                size: stamp.size,
+            });
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let task = job.task(&format!("hashing {name}"), Some(stamp.size));
-        let hash = hash::of_file(&file, stamp.size, &*task, job.interrupt).doing("reading", path)?;
+        let sha256 = hash::of_file(&file, stamp.size, &*task, job.interrupt).doing("reading", path)?;
         if self::stamp(&file, path)? != stamp {
             return Err(changing(path));
         }
         if stamp.is_settled() {
-            self.remember_stamp(path, stamp.clone(), &hash);
+            self.remember_stamp(path, stamp.clone(), &sha256);
         }
-        Ok((hash, stamp.size))
+        Ok(HashedFile {
+            sha256,
+            size: stamp.size,
+        })
     }
 
     /// Records the hash of a file that this run itself has written to the end.

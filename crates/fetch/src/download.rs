@@ -15,7 +15,7 @@ use url::Url;
 
 use super::address::shown;
 use super::fetch_error::{FetchError, gave_up, refused, too_large};
-use super::http::{Client, Event, Exchange, Head};
+use super::http::{Client, ContentRange, Event, Exchange, Head};
 use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Task;
 use kraken_foundation::{Context, Error, Job, Kind, Result, Sha256Hash, named};
@@ -269,7 +269,7 @@ impl<'a> Transfer<'a> {
             }
             206 => {
                 let same = head.validator().is_none_or(|now| Some(now) == self.note.validator);
-                let fits = head.range().is_some_and(|(first, total)| {
+                let fits = head.range().is_some_and(|ContentRange { first, total }| {
                     first == self.length && (total.is_none() || self.note.total.is_none() || total == self.note.total)
                 });
                 if self.length == 0 || !same || !fits {

@@ -8,12 +8,23 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::address::shown;
-use super::cache::{self, Cache, changing};
+use super::cache::{self, Cache, HashedFile, changing};
 use super::download::{self, RetryPolicy, Wanted};
 use super::fetch_error::FetchError;
 use super::http::Client;
 use super::options::Options;
 use kraken_foundation::{Context, Error, Job, Kind, Result, Sha256Hash};
+
+/// A file of the user, kept in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFile {
+    /// Its path in the cache.
+    pub path: PathBuf,
+    /// Its SHA-256.
+    pub sha256: Sha256Hash,
+    /// Its size in bytes.
+    pub size: u64,
+}
 
 /// Downloads into the cache.
 pub struct Downloads<'a> {
@@ -118,24 +129,23 @@ impl<'a> Downloads<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn hash(&self, file: &Path) -> Result<Sha256Hash> {
-        Ok(self.cache.hash_of(file, self.job)?.0)
+        Ok(self.cache.hash_of(file, self.job)?.sha256)
     }
 
-    /// Keeps a file of the user in the cache, by its hash. Returns the hash, the size in bytes and
-    /// the path in the cache.
+    /// Keeps a file of the user in the cache, by its hash.
     ///
     /// # Errors
     /// When it cannot be read or copied, or is larger than `most` bytes.
-    pub fn keep(&self, file: &Path, most: u64) -> Result<(Sha256Hash, u64, PathBuf)> {
-        let (hash, size) = self.cache.hash_of(file, self.job)?;
+    pub fn keep(&self, file: &Path, most: u64) -> Result<KeptFile> {
+        let HashedFile { sha256, size } = self.cache.hash_of(file, self.job)?;
         if size > most {
             let text = format!("reading {}: it is larger than {} MiB", file.display(), most >> 20);
             return Err(Error::new(Kind::Unsupported, text));
         }
-        if let Some(path) = self.cached(&hash)? {
-            return Ok((hash, size, path));
+        if let Some(path) = self.cached(&sha256)? {
+            return Ok(KeptFile { path, sha256, size });
         }
-        let path = self.cache.download_path(&hash);
+        let path = self.cache.download_path(&sha256);
         let copy = || -> io::Result<()> {
             let mut copy = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
             io::copy(&mut fs::File::open(file)?, &mut copy)?;
@@ -146,8 +156,8 @@ impl<'a> Downloads<'a> {
         };
         copy().doing("copying to", &path)?;
         // The copy is hashed again: the file could have changed meanwhile.
-        match self.cached(&hash)? {
-            Some(path) => Ok((hash, size, path)),
+        match self.cached(&sha256)? {
+            Some(path) => Ok(KeptFile { path, sha256, size }),
             None => Err(changing(file)),
         }
     }

@@ -34,6 +34,15 @@ pub struct Head {
     headers: HeaderMap,
 }
 
+/// Which part of a file a 206 answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentRange {
+    /// The place of its first byte in the file.
+    pub first: u64,
+    /// The size of the file in bytes; `None` when the server does not tell.
+    pub total: Option<u64>,
+}
+
 /// What arrives.
 pub enum Event {
     /// The answer begins.
@@ -69,15 +78,18 @@ impl Head {
         self.text(header::CONTENT_LENGTH)?.trim().parse().ok()
     }
 
-    /// First byte and total size of a 206 answer (`Content-Range: bytes 5-9/10`).
-    pub fn range(&self) -> Option<(u64, Option<u64>)> {
+    /// The header `Content-Range` of a 206 answer (`bytes 5-9/10`).
+    pub fn range(&self) -> Option<ContentRange> {
         let (span, total) = self
             .text(header::CONTENT_RANGE)?
             .trim()
             .strip_prefix("bytes ")?
             .split_once('/')?;
         let (first, _) = span.split_once('-')?;
-        Some((first.trim().parse().ok()?, total.trim().parse().ok()))
+        Some(ContentRange {
+            first: first.trim().parse().ok()?,
+            total: total.trim().parse().ok(),
+        })
     }
 
     /// Returns what distinguishes this version of the file from another: a strong `ETag`, else

@@ -52,9 +52,9 @@ mod unpack_error;
 mod xz;
 mod zip_member;
 
-pub use cache::{CACHE_VARIABLE, Cache, Lock};
+pub use cache::{CACHE_VARIABLE, Cache, HashedFile, Lock};
 pub use decompress::{Limits, Packed, RawFile, Unpacked, recognise, unpack};
-pub use downloads::Downloads;
+pub use downloads::{Downloads, KeptFile};
 pub use fetch_error::FetchError;
 pub use format::Format;
 pub use members::Tail;

@@ -43,7 +43,7 @@ pub fn stream(path: &Path) -> Result<ImageStream> {
     let tail = Tail::default();
     let packed = |file| BufReader::with_capacity(BLOCK, file);
     let damaged = |why: &dyn Display| corrupt(path, format, why);
-    let (size, bytes): (Option<u64>, Box<dyn Read + Send>) = match format {
+    let (size, mut bytes): (Option<u64>, Box<dyn Read + Send>) = match format {
         Format::Raw => (Some(file.metadata().doing("examining", path)?.len()), Box::new(file)),
         Format::Xz => (None, Box::new(XzReader::new(packed(file), tail.clone()))),
         Format::Gzip => (None, Box::new(Members::gzip(packed(file), tail.clone()))),
@@ -52,11 +52,11 @@ pub fn stream(path: &Path) -> Result<ImageStream> {
             let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(&error))?;
             let image = largest_image(&mut archive).map_err(|how| unusual(path, how))?;
             let image = image.ok_or_else(|| damaged(&"there is no .img file in it"))?;
-            let (size, bytes) = zipped(archive, image).map_err(|error| damaged(&error))?;
-            (Some(size), bytes)
+            let bytes = zipped(archive, image).map_err(|error| damaged(&error))?;
+            (Some(image.size), bytes)
         }
     };
-    let (head, bytes) = begin(bytes).map_err(|error| match error.kind() {
+    let head = take_head(&mut bytes).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => truncated(path, format),
         _ if is_window(&error) => unusual(path, WINDOW),
         _ => damaged(&error),
@@ -83,30 +83,27 @@ pub fn stream(path: &Path) -> Result<ImageStream> {
     })
 }
 
-/// Returns the first bytes, by which an image is recognised, and the rest.
-fn begin(mut bytes: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+/// Reads the first bytes, by which an image is recognised.
+fn take_head(bytes: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(format::HEAD);
-    (&mut bytes).take(format::HEAD as u64).read_to_end(&mut head)?;
-    Ok((head, bytes))
+    bytes.take(format::HEAD as u64).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// Streams the image in a zip archive. The archive's reader borrows its file, so a thread does the
 /// reading.
-fn zipped(mut archive: zip::ZipArchive<BufReader<File>>, member: Member) -> io::Result<(u64, Box<dyn Read + Send>)> {
+fn zipped(mut archive: zip::ZipArchive<BufReader<File>>, member: Member) -> io::Result<Box<dyn Read + Send>> {
     let (give, blocks) = sync_channel(BLOCKS);
     std::thread::Builder::new().name("unzip".into()).spawn(move || {
         if let Err(error) = unzip(&mut archive, member.index, member.size, &give) {
             let _ = give.send(Err(error));
         }
     })?;
-    Ok((
-        member.size,
-        Box::new(Blocks {
-            blocks,
-            block: Vec::new(),
-            at: 0,
-        }),
-    ))
+    Ok(Box::new(Blocks {
+        blocks,
+        block: Vec::new(),
+        at: 0,
+    }))
 }
 
 /// Hands on the blocks of a member, an empty one last; ends when the receiver is gone.

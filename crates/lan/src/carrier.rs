@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::forward::Forwards;
 use super::frame::Frame;
 use super::host::Host;
-use super::port::Port;
+use super::port::{Line, Port};
 use super::switch::{Switch, Target};
 use super::watch::Watch;
 
@@ -51,13 +51,19 @@ enum Source {
     Call(usize),
 }
 
+/// What happened.
+struct Event {
+    source: Source,
+    flags: PollFlags,
+}
+
 impl Carrier {
     /// Runs until no caller can send commands any more, which a byte on `wake` announces.
     pub(crate) fn run(mut self, mut wake: UnixStream, commands: &Receiver<Command>) -> io::Result<()> {
         loop {
             let happened = self.wait(&wake)?;
             let now = Instant::now();
-            for (source, flags) in happened {
+            for Event { source, flags } in happened {
                 match source {
                     Source::Wake => drain(&mut wake)?,
                     _ => self.handle(source, flags, now),
@@ -75,7 +81,9 @@ impl Carrier {
         }
     }
 
-    fn wait(&mut self, wake: &UnixStream) -> io::Result<Vec<(Source, PollFlags)>> {
+    /// Waits until something happens, or until the time of what was planned; returns what
+    /// happened.
+    fn wait(&mut self, wake: &UnixStream) -> io::Result<Vec<Event>> {
         let now = Instant::now();
         self.resting = self.resting.filter(|until| *until > now);
         let timeout = self.timeout(now);
@@ -86,14 +94,14 @@ impl Carrier {
                 sources.push(Source::Knock(n));
                 fds.push(PollFd::new(&port.listener, PollFlags::IN));
             }
-            if let Some((stream, waits)) = port.line() {
+            if let Some(line) = port.line() {
                 sources.push(Source::Line(n));
-                let flags = if waits {
+                let flags = if line.has_unsent() {
                     PollFlags::IN | PollFlags::OUT
                 } else {
                     PollFlags::IN
                 };
-                fds.push(PollFd::new(stream, flags));
+                fds.push(PollFd::new(&line.stream, flags));
             }
         }
         for (n, gate) in self
@@ -121,6 +129,7 @@ impl Carrier {
             .into_iter()
             .zip(flags)
             .filter(|(_, flags)| !flags.is_empty())
+            .map(|(source, flags)| Event { source, flags })
             .collect())
     }
 
@@ -218,7 +227,7 @@ impl Carrier {
 
     fn flush(&mut self) {
         for (n, port) in self.ports.iter_mut().enumerate() {
-            if port.line().is_some_and(|(_, waits)| waits) && !port.flush() {
+            if port.line().is_some_and(Line::has_unsent) && !port.flush() {
                 self.switch.forget(n);
             }
         }

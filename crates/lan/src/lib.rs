@@ -73,7 +73,7 @@ use forward::Forwards;
 use host::Host;
 use kraken_foundation::{Context, Error, Kind, Result};
 use port::Port;
-use sockets::Sockets;
+use sockets::{Listening, Sockets};
 use switch::Switch;
 use watch::Watch;
 
@@ -124,9 +124,9 @@ impl Lan {
         if let Some(gateway) = gateway {
             usable("gateway", gateway, subnet)?;
         }
-        let (sockets, listeners) = Sockets::listen(&folder, guests)?;
+        let Listening { sockets, listeners } = Sockets::listen(&folder, guests)?;
         let carrier = carrier(listeners, subnet, [host, gateway.unwrap_or(host)], time);
-        let (wake, woken) = wires().map_err(starting)?;
+        let WakeWire { wake, woken } = WakeWire::new().map_err(starting)?;
         let (commands, receiver) = mpsc::channel();
         let ended = Arc::new(Mutex::new(None));
         let why = ended.clone();
@@ -293,10 +293,19 @@ fn carrier(listeners: Vec<UnixListener>, subnet: Ipv4Net, addresses: [Ipv4Addr; 
     }
 }
 
-/// Makes the two ends of the pair that wakes the thread.
-fn wires() -> io::Result<(UnixStream, UnixStream)> {
-    let (wake, woken) = UnixStream::pair()?;
-    wake.set_nonblocking(true)?;
-    woken.set_nonblocking(true)?;
-    Ok((wake, woken))
+/// The connection that wakes the thread.
+struct WakeWire {
+    /// The callers' end, to which they write.
+    wake: UnixStream,
+    /// The thread's end.
+    woken: UnixStream,
+}
+
+impl WakeWire {
+    fn new() -> io::Result<Self> {
+        let (wake, woken) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        Ok(Self { wake, woken })
+    }
 }

@@ -18,8 +18,9 @@ pub(crate) struct Port {
     facts: PortFacts,
 }
 
-struct Line {
-    stream: UnixStream,
+/// The connection to a guest.
+pub(crate) struct Line {
+    pub stream: UnixStream,
     inbox: Inbox,
     outbox: Outbox,
 }
@@ -34,9 +35,9 @@ impl Port {
         }
     }
 
-    /// Returns the connection to the guest, and whether bytes wait to be written to it.
-    pub(crate) fn line(&self) -> Option<(&UnixStream, bool)> {
-        self.line.as_ref().map(|line| (&line.stream, !line.outbox.is_empty()))
+    /// Returns the connection to the guest.
+    pub(crate) fn line(&self) -> Option<&Line> {
+        self.line.as_ref()
     }
 
     /// Returns the facts about the port.
@@ -126,6 +127,11 @@ enum Lost {
 }
 
 impl Line {
+    /// Whether bytes wait to be written to it.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     fn receive(&mut self, frames: &mut Vec<Frame>) -> Result<(), Lost> {
         for _ in 0..READS_A_ROUND {
             match self.inbox.fill(&mut self.stream) {

@@ -19,9 +19,16 @@ pub(crate) struct Sockets {
     made: Option<PathBuf>,
 }
 
+/// Sockets that are listened on.
+pub(crate) struct Listening {
+    pub sockets: Sockets,
+    /// By guest.
+    pub listeners: Vec<UnixListener>,
+}
+
 impl Sockets {
     /// Makes the folder if it does not exist, and listens on one socket for each guest.
-    pub(crate) fn listen(folder: &Path, guests: usize) -> Result<(Self, Vec<UnixListener>)> {
+    pub(crate) fn listen(folder: &Path, guests: usize) -> Result<Listening> {
         let mut sockets = Self {
             paths: Vec::new(),
             made: private(folder)?.then(|| folder.to_owned()),
@@ -32,7 +39,7 @@ impl Sockets {
             listeners.push(listen(&path)?);
             sockets.paths.push(path);
         }
-        Ok((sockets, listeners))
+        Ok(Listening { sockets, listeners })
     }
 
     /// The socket of a guest.
@@ -122,7 +129,7 @@ mod tests {
     fn the_folder_is_private_and_goes_with_its_sockets() {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("lan");
-        let (sockets, _listeners) = Sockets::listen(&folder, 2).unwrap();
+        let Listening { sockets, .. } = Sockets::listen(&folder, 2).unwrap();
         assert_eq!(mode(&folder), 0o700);
         assert!(sockets.path(0).unwrap().exists() && sockets.path(1).unwrap().exists());
         assert!(sockets.path(2).is_none());
@@ -151,7 +158,7 @@ mod tests {
     #[test]
     fn a_socket_of_another_run_is_not_taken_over() {
         let folder = private_folder();
-        let (_sockets, _listeners) = Sockets::listen(folder.path(), 1).unwrap();
+        let _listening = Sockets::listen(folder.path(), 1).unwrap();
         assert!(refused(folder.path()).contains("guest-0.sock is there already"));
         assert!(folder.path().join("guest-0.sock").exists());
     }

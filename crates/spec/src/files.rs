@@ -33,11 +33,20 @@ pub trait Files {
     fn default_ssh_keys(&self) -> DefaultKeys;
 }
 
+/// A file with public keys.
+#[derive(Debug)]
+pub struct FoundKey {
+    /// Its path, as it is shown to the user.
+    pub path: PathBuf,
+    /// What reading it gave.
+    pub read: io::Result<Vec<u8>>,
+}
+
 /// The keys to log in with when the spec names no SSH key.
 #[derive(Debug)]
 pub enum DefaultKeys {
     /// These files; an empty list is an error, since no user could log in.
-    Found(Vec<(PathBuf, io::Result<Vec<u8>>)>),
+    Found(Vec<FoundKey>),
     /// There are none; the caller makes a pair, or does not build. [`super::User::ssh_keys`] is
     /// left empty.
     ToBeMade,

@@ -56,7 +56,7 @@ pub use cluster::{
     Swarm, SwarmMode, System, UsedImage, User,
 };
 pub use field::{At, Field, Moment, Pair, Pairs};
-pub use files::{DefaultKeys, Files};
+pub use files::{DefaultKeys, Files, FoundKey};
 pub use keyboard::{KEYBOARDS_OF, is_listed_layout};
 pub use nets::LocalPool;
 pub use node::{Availability, Board, Node, NodeId, Role};

@@ -8,7 +8,7 @@
 //! Sources of the format: moby/swarmkit (`api/*.proto`, `ca/`, `manager/state/raft/`), moby
 //! (`daemon/cluster/`), and etcd-io/etcd (`server/storage/wal`, `server/etcdserver/api/snap`). None
 //! of them promises it to other programs, so this crate was compared with what real daemons wrote
-//! (`tests/it/swarm_read.rs`).
+//! (`tests/it/swarm_read`).
 //!
 //! This crate shares no code of the format with `kraken-swarm-state`, the writer, never changes
 //! anything, and never prints a secret.

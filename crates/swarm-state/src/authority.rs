@@ -111,14 +111,14 @@ impl Authority {
         &self.certificate
     }
 
-    /// Returns the certificate of a node for its key, PEM.
+    /// Makes the key of a node, and its certificate.
     pub(super) fn issue(
         &self,
         keys: &ClusterKeys,
         ids: &Ids<'_>,
         number: u32,
         role: Role,
-    ) -> Result<(SecretKey, String), Failed> {
+    ) -> Result<NodeIdentity, Failed> {
         let unit = role.unit();
         let (cluster, id) = (ids.cluster(), ids.node(number));
         let key = keys.ecdsa(&format!("node key {number} {unit}"));
@@ -150,8 +150,15 @@ impl Authority {
             )?)?;
             builder.add_extension(&SubjectAltName(names))
         })?;
-        Ok((key, certificate))
+        Ok(NodeIdentity { key, certificate })
     }
+}
+
+/// What a node proves itself with.
+pub(super) struct NodeIdentity {
+    pub(super) key: SecretKey,
+    /// PEM, lines ended by LF.
+    pub(super) certificate: String,
 }
 
 type Failed = x509_cert::builder::Error;

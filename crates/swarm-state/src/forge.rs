@@ -11,7 +11,7 @@ use kraken_foundation::{Error, Kind, Result};
 use prost::Message;
 use zeroize::Zeroizing;
 
-use super::authority::Authority;
+use super::authority::{Authority, NodeIdentity};
 use super::docker_state::{self, MANAGER_PORT};
 use super::id::{self, Ids};
 use super::objects::Source;
@@ -160,7 +160,7 @@ impl<'a> StateWriter<'a> {
             .node(number)
             .ok_or_else(|| Error::new(Kind::Usage, format!("the swarm has no node {number}")))?;
         let carries_log = number == self.first.number;
-        let (key, certificate) = self
+        let NodeIdentity { key, certificate } = self
             .authority
             .issue(self.keys, &self.ids, number, node.role)
             .map_err(making)?;

@@ -23,6 +23,16 @@ pub struct Simulated {
     pub removes: BTreeSet<String>,
 }
 
+/// How a run of apt-get ended.
+pub struct AptRun {
+    /// Whether it succeeded.
+    pub good: bool,
+    /// What it printed to its standard output.
+    pub out: String,
+    /// What it printed to its standard error.
+    pub errors: String,
+}
+
 impl Apt {
     /// Makes the folders that apt requires; `architectures` begins with its own.
     pub fn new(root: &Path, architectures: &[&str]) -> Self {
@@ -55,8 +65,8 @@ impl Apt {
         fs::write(path, bytes).expect("writing a file");
     }
 
-    /// Runs apt-get; returns whether it succeeded, and its output.
-    pub fn run(&self, arguments: &[&str]) -> (bool, String, String) {
+    /// Runs apt-get.
+    pub fn run(&self, arguments: &[&str]) -> AptRun {
         let root = self.root.display();
         let archs: String = self.architectures.iter().map(|arch| format!(" \"{arch}\";")).collect();
         let mut text = format!(
@@ -77,12 +87,16 @@ impl Apt {
             .output()
             .expect("running apt-get");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.success(), text(&output.stdout), text(&output.stderr))
+        AptRun {
+            good: output.status.success(),
+            out: text(&output.stdout),
+            errors: text(&output.stderr),
+        }
     }
 
     /// Fetches its lists.
     pub fn update(&self) {
-        let (good, out, errors) = self.run(&["update"]);
+        let AptRun { good, out, errors } = self.run(&["update"]);
         assert!(good && !errors.contains("W:"), "apt-get update: {out}{errors}");
     }
 
@@ -93,7 +107,7 @@ impl Apt {
         } else {
             "--no-install-recommends"
         };
-        let (good, out, errors) = self.run(&[&["install", "-s", recommends], packages].concat());
+        let AptRun { good, out, errors } = self.run(&[&["install", "-s", recommends], packages].concat());
         if !good {
             // The chosen packages may be in no order in which apt could unpack and configure them:
             // this test does not judge that.
@@ -129,7 +143,8 @@ impl Apt {
 
     /// Returns what `apt-get install` would fetch; removals are not part of that output.
     fn addresses(&self, packages: &[&str], recommends: &str) -> Result<Simulated, String> {
-        let (good, out, errors) = self.run(&[&["install", "-y", "--print-uris", recommends], packages].concat());
+        let AptRun { good, out, errors } =
+            self.run(&[&["install", "-y", "--print-uris", recommends], packages].concat());
         if !good {
             return Err(out + &errors);
         }

@@ -49,6 +49,13 @@ pub fn now() -> i64 {
     i64::try_from(now.expect("a clock after 1970").as_secs()).expect("a clock")
 }
 
+/// A file that Release lists.
+struct ListedFile {
+    /// Its path beside Release.
+    name: String,
+    bytes: Vec<u8>,
+}
+
 impl TestArchive {
     /// Starts an archive: suite `trixie`, component `main`, architecture arm64, made an hour ago,
     /// with files by hash.
@@ -290,10 +297,13 @@ impl Builder {
     }
 
     /// Writes Packages in all packings; returns the files that Release must list.
-    fn write_indexes(&self, dist: &Path, index: &str, packages: &str) -> Vec<(String, Vec<u8>)> {
+    fn write_indexes(&self, dist: &Path, index: &str, packages: &str) -> Vec<ListedFile> {
         let path = dist.join(index).join("Packages");
         fs::write(&path, packages).expect("writing Packages");
-        let mut listed = vec![(format!("{index}/Packages"), packages.as_bytes().to_vec())];
+        let mut listed = vec![ListedFile {
+            name: format!("{index}/Packages"),
+            bytes: packages.as_bytes().to_vec(),
+        }];
         if self.damage == Some(Damage::PackagesBomb) {
             let zeros = "X: ".to_owned() + &"0".repeat(32 << 20);
             fs::write(&path, format!("{packages}{zeros}\n")).expect("writing Packages");
@@ -306,10 +316,13 @@ impl Builder {
             if self.damage == Some(Damage::PackagesTruncated) {
                 bytes.truncate(bytes.len() - 20);
             }
-            listed.push((format!("{index}/Packages{ending}"), bytes));
+            listed.push(ListedFile {
+                name: format!("{index}/Packages{ending}"),
+                bytes,
+            });
         }
-        for (name, bytes) in &listed {
-            let mut bytes = bytes.clone();
+        for ListedFile { name, bytes: content } in &listed {
+            let mut bytes = content.clone();
             match self.damage {
                 Some(Damage::PackagesByte) => {
                     let at = bytes.len() / 2;
@@ -325,7 +338,7 @@ impl Builder {
             }
             fs::write(dist.join(name), &bytes).expect("writing an index");
             if self.by_hash {
-                let hash = hex::encode(Sha256::digest(&listed.iter().find(|l| l.0 == *name).expect("listed").1));
+                let hash = hex::encode(Sha256::digest(content));
                 let folder = dist.join(index).join("by-hash/SHA256");
                 fs::create_dir_all(&folder).expect("a folder");
                 fs::write(folder.join(hash), &bytes).expect("writing an index");
@@ -334,7 +347,7 @@ impl Builder {
         listed
     }
 
-    fn release(&self, listed: &[(String, Vec<u8>)]) -> String {
+    fn release(&self, listed: &[ListedFile]) -> String {
         let mut text = format!(
             "Origin: Test\nLabel: Test\nSuite: stable\nCodename: {}\nDate: {}\nArchitectures: {}\nComponents: {}\n",
             self.suite,
@@ -350,7 +363,7 @@ impl Builder {
         }
         text.push_str(&self.fields);
         text.push_str("SHA256:\n");
-        for (name, bytes) in listed {
+        for ListedFile { name, bytes } in listed {
             text.push_str(&format!(
                 " {} {} {name}\n",
                 hex::encode(Sha256::digest(bytes)),

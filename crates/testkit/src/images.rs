@@ -327,8 +327,14 @@ pub fn kraken() -> Cluster {
     }
 }
 
-/// Every combination of the options that change a cloud-init file, each with a name.
-pub fn every_option() -> Vec<(String, Cluster)> {
+/// A combination of options.
+pub struct OptionCase {
+    pub name: String,
+    pub cluster: Cluster,
+}
+
+/// Every combination of the options that change a cloud-init file.
+pub fn every_option() -> Vec<OptionCase> {
     let mut all = Vec::new();
     for interface in [
         InterfaceChoice::Auto,
@@ -358,7 +364,7 @@ pub fn every_option() -> Vec<(String, Cluster)> {
                     cluster.network.dns.push("2001:db8::53".parse().unwrap());
                 }
                 let name = format!("{interface:?}-{sudo:?}-{bits:04b}").to_lowercase();
-                all.push((name, cluster));
+                all.push(OptionCase { name, cluster });
             }
         }
     }
@@ -371,14 +377,21 @@ pub fn pristine(disk: &Disk, cluster: &Cluster) -> Overlay {
     disk.with(cluster, |ctx| provision::pristine(ctx, &assets)).unwrap()
 }
 
-/// Returns the overlay of all nodes, and that of one.
-pub fn make(disk: &Disk, cluster: &Cluster, number: usize) -> (Overlay, Overlay) {
+/// What is laid over the image of a node.
+#[derive(Debug, PartialEq)]
+pub struct NodeOverlays {
+    /// The overlay of all nodes.
+    pub common: Overlay,
+    /// The overlay of this one.
+    pub node: Overlay,
+}
+
+/// Returns the overlays of a node.
+pub fn make(disk: &Disk, cluster: &Cluster, number: usize) -> NodeOverlays {
     let assets = Assets::embedded().unwrap();
-    disk.with(cluster, |ctx| {
-        (
-            provision::common(ctx, &assets).unwrap(),
-            provision::node(ctx, &assets, &cluster.nodes[number - 1]).unwrap(),
-        )
+    disk.with(cluster, |ctx| NodeOverlays {
+        common: provision::common(ctx, &assets).unwrap(),
+        node: provision::node(ctx, &assets, &cluster.nodes[number - 1]).unwrap(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::blocks;
 use super::image::{Expectation, verify_image};
 use super::report::{ImageReport, Report};
-use super::set::{self, ListedImage};
+use super::set::{self, ImageSet, ListedImage};
 use super::strangers;
 use super::swarm;
 use kraken_fetch::{Format, Limits, Packed, RawFile, recognise, unpack};
@@ -43,7 +43,7 @@ pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'
         keys,
     } = *expected;
     let mut report = Report::default();
-    let (mut images, manifest) = set::listed(folder, cluster, &mut report)?;
+    let ImageSet { mut images, manifest } = set::read_set(folder, cluster, &mut report)?;
     strangers::find(folder, cluster, &images, &mut report)?;
     if images.is_empty() && report.findings.is_empty() {
         let expected = cluster

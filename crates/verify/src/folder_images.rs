@@ -28,7 +28,7 @@ impl FolderImages {
     /// If the folder or its manifest cannot be read.
     pub fn read(folder: &Path, cluster: &Cluster) -> Result<Self> {
         // The other problems of the manifest matter to `verify` only: an image boots without it.
-        let (mut images, _) = set::listed(folder, cluster, &mut Report::default())?;
+        let mut images = set::read_set(folder, cluster, &mut Report::default())?.images;
         for node in &cluster.nodes {
             if images.iter().any(|image| image.number == node.number) {
                 continue;

@@ -26,13 +26,15 @@ pub(crate) struct ListedImage {
     pub raw_sha256: Option<Sha256Hash>,
 }
 
-/// Returns the images of `cluster` in `folder`, and the manifest. Contradictions are added to the
-/// report.
-pub(crate) fn listed(
-    folder: &Path,
-    cluster: &Cluster,
-    report: &mut Report,
-) -> Result<(Vec<ListedImage>, Option<Manifest>)> {
+/// What a folder of images says about itself.
+pub(crate) struct ImageSet {
+    pub images: Vec<ListedImage>,
+    /// `None` when there is none, or when it cannot be read.
+    pub manifest: Option<Manifest>,
+}
+
+/// Reads what `folder` says about the images of `cluster`. Contradictions are added to the report.
+pub(crate) fn read_set(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<ImageSet> {
     let manifest = read_manifest(folder, report)?;
     // A build that was killed leaves an empty manifest, or none.
     let lists = manifest.as_ref().is_some_and(|manifest| !manifest.nodes.is_empty());
@@ -107,7 +109,7 @@ pub(crate) fn listed(
             format!("{MANIFEST} is missing: the build did not finish, or the images were copied without it"),
         );
     }
-    Ok((images, manifest))
+    Ok(ImageSet { images, manifest })
 }
 
 fn find(report: &mut Report, message: String) {

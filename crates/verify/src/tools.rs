@@ -18,10 +18,10 @@ const LINES: usize = 12;
 pub(crate) fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>> {
     // libext2fs (unix_io.c) cuts the name of a file that contains a file system at its first `?`.
     // If the path itself contains one, a link without it is needed.
-    let link = needs_link(image).doing("linking to", image)?;
+    let link = ImageLink::if_needed(image).doing("linking to", image)?;
     let mut target = link
         .as_ref()
-        .map_or(image.as_os_str(), |folder| folder.1.as_os_str())
+        .map_or(image.as_os_str(), |link| link.path.as_os_str())
         .to_owned();
     target.push(format!("?offset={offset}"));
     let output = tool("e2fsck")
@@ -60,15 +60,24 @@ pub(crate) fn e2fsck(image: &Path, offset: u64) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Returns a temporary folder with a link to the image, if the image's own path contains a `?`.
-fn needs_link(image: &Path) -> io::Result<Option<(tempfile::TempDir, PathBuf)>> {
-    if !image.as_os_str().as_encoded_bytes().contains(&b'?') {
-        return Ok(None);
+/// A link to an image, in a temporary folder.
+struct ImageLink {
+    path: PathBuf,
+    /// Removed together with the link when this is dropped.
+    _folder: tempfile::TempDir,
+}
+
+impl ImageLink {
+    /// Makes a link if the image's own path contains a `?`.
+    fn if_needed(image: &Path) -> io::Result<Option<Self>> {
+        if !image.as_os_str().as_encoded_bytes().contains(&b'?') {
+            return Ok(None);
+        }
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("image");
+        std::os::unix::fs::symlink(image.canonicalize()?, &path)?;
+        Ok(Some(Self { path, _folder: folder }))
     }
-    let folder = tempfile::tempdir()?;
-    let link = folder.path().join("image");
-    std::os::unix::fs::symlink(image.canonicalize()?, &link)?;
-    Ok(Some((folder, link)))
 }
 
 /// Says that a program could not be run, and how to install it.

@@ -5,7 +5,7 @@ use kraken_disk::FileTree;
 use kraken_flash::base::Customised;
 use kraken_overlay::{EntryPath, Kind, Volume};
 
-use testkit::images::{Disk, MACHINES_OWN, bookworm, bullseye, kraken, make, pristine, text, trixie};
+use testkit::images::{Disk, MACHINES_OWN, NodeOverlays, bookworm, bullseye, kraken, make, pristine, text, trixie};
 
 /// The three stand-ins, with files of a fresh Raspberry Pi OS that look like traces of use.
 fn fresh() -> [Disk; 3] {
@@ -55,7 +55,7 @@ fn a_fresh_image_has_had_no_life() {
 #[test]
 fn an_image_of_ours_has_had_no_life() {
     for mut disk in fresh() {
-        let (common, node) = make(&disk, &kraken(), 2);
+        let NodeOverlays { common, node } = make(&disk, &kraken(), 2);
         disk.lay(&common);
         disk.lay(&node);
         let lived = disk.os().lived;
@@ -89,7 +89,7 @@ fn what_belongs_to_one_machine_is_taken_out_and_nothing_else() {
             );
         }
         lived.lay(&overlay);
-        let (common, node) = make(&lived, &kraken(), 1);
+        let NodeOverlays { common, node } = make(&lived, &kraken(), 1);
         lived.lay(&common);
         assert_eq!(names(&lived), Vec::<&str>::new());
         for kept in [
@@ -105,7 +105,7 @@ fn what_belongs_to_one_machine_is_taken_out_and_nothing_else() {
         assert!(pristine(&lived, &kraken()).is_empty(), "a second pass finds more");
         lived.lay(&node);
         assert!(
-            make(&lived, &kraken(), 1) == (common, node),
+            make(&lived, &kraken(), 1) == NodeOverlays { common, node },
             "provisioning stays a fixed point"
         );
     }
@@ -132,7 +132,7 @@ fn the_mark_of_a_first_boot_is_that_of_the_release() {
                     .file("/usr/lib/systemd/system/rpi-resize.service", WAITS.to_vec());
             }
             assert_eq!(
-                text(&make(&disk, &kraken(), 1).0, Volume::Root, "/etc/machine-id"),
+                text(&make(&disk, &kraken(), 1).common, Volume::Root, "/etc/machine-id"),
                 want
             );
         }
@@ -159,7 +159,7 @@ fn the_root_file_system_grows_again() {
         assert_eq!(overlay.get(Volume::Root, &link).unwrap().kind, want);
     }
     disk.lay(&overlay);
-    let (common, node) = make(&disk, &kraken(), 1);
+    let NodeOverlays { common, node } = make(&disk, &kraken(), 1);
     let cmdline = text(&node, Volume::Boot, "/cmdline.txt");
     assert!(
         cmdline.starts_with("root=PARTUUID=1-02 rootwait resize cgroup_enable=memory ds=nocloud;i=kraken-flash"),
@@ -227,7 +227,7 @@ fn what_imager_set_up_is_undone() {
         for name in &files {
             assert_eq!(disk.boot.metadata(&format!("/{name}")).unwrap(), None, "{name}");
         }
-        let (_, node) = make(&disk, &kraken(), 1);
+        let node = make(&disk, &kraken(), 1).node;
         let cmdline = text(&node, Volume::Boot, "/cmdline.txt");
         assert!(cmdline.starts_with(old) && !cmdline.contains("systemd."), "{cmdline}");
     }

@@ -125,7 +125,7 @@ fn systemd_takes_all_units_and_none_waits_for_itself() {
     cluster.system.locale = "en_GB.UTF-8".to_owned();
     for (disk, (version, order)) in [trixie(), bookworm(), bullseye()].map(baked).iter().zip(DOCKERS) {
         let folder = tempfile::tempdir().unwrap();
-        lay(&make(disk, &cluster, 1).0, folder.path());
+        lay(&make(disk, &cluster, 1).common, folder.path());
         for unit in [
             "kraken-configure.service",
             "kraken-swarm.service",
@@ -156,7 +156,7 @@ fn what_runs_while_packages_are_configured_has_no_limit_and_an_end_of_its_own() 
     let mut cluster = kraken();
     cluster.docker.source = DockerSource::Debian;
     let folder = tempfile::tempdir().unwrap();
-    lay(&make(&baked(trixie()), &cluster, 1).0, folder.path());
+    lay(&make(&baked(trixie()), &cluster, 1).common, folder.path());
     let unit = fs::read_to_string(folder.path().join("kraken-configure.service")).unwrap();
     for line in [
         "TimeoutStartSec=infinity",
@@ -170,7 +170,7 @@ fn what_runs_while_packages_are_configured_has_no_limit_and_an_end_of_its_own() 
 fn packages_from_the_network_are_installed_after_what_a_power_cut_left_half_done() {
     let mut cluster = kraken();
     cluster.system.packages_on_first_boot = vec!["htop".to_owned(), "vim-tiny".to_owned()];
-    let (common, _) = make(&bookworm(), &cluster, 1);
+    let common = make(&bookworm(), &cluster, 1).common;
     let folder = tempfile::tempdir().unwrap();
     let script = text(&common, Volume::Root, "/usr/local/lib/kraken-flash/packages");
     fs::write(folder.path().join("packages"), script).unwrap();

@@ -4,7 +4,7 @@
 use kraken_flash::provision::{self, Assets};
 use kraken_overlay::{EntryPath, Kind, Volume};
 use kraken_spec::{SecretText, Sudo};
-use testkit::images::{HASH, bookworm, bullseye, every_option, kraken, make, text, trixie};
+use testkit::images::{HASH, NodeOverlays, OptionCase, bookworm, bullseye, every_option, kraken, make, text, trixie};
 
 use super::line;
 
@@ -16,7 +16,7 @@ fn a_password_is_for_the_console_on_every_base() {
     let include = "# The system's\nInclude /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n";
     for mut disk in [trixie(), bookworm(), bullseye()] {
         disk.root.file("/etc/ssh/sshd_config", include.as_bytes());
-        let (common, _) = make(&disk, &cluster, 1);
+        let common = make(&disk, &cluster, 1).common;
         assert!(text(&common, Volume::Root, "/etc/ssh/sshd_config.d/60-kraken-flash.conf").ends_with(rule));
         assert!(
             common
@@ -26,7 +26,7 @@ fn a_password_is_for_the_console_on_every_base() {
         // A server that does not read such a folder has the settings at the top of its own file,
         // once.
         disk.root.file("/etc/ssh/sshd_config", *b"PasswordAuthentication yes\n");
-        let (common, _) = make(&disk, &cluster, 1);
+        let common = make(&disk, &cluster, 1).common;
         let main = text(&common, Volume::Root, "/etc/ssh/sshd_config");
         assert!(
             main.starts_with("# BEGIN kraken-flash") && main.find(rule) < main.find("PasswordAuthentication yes"),
@@ -34,7 +34,7 @@ fn a_password_is_for_the_console_on_every_base() {
         );
         disk.lay(&common);
         assert_eq!(
-            text(&make(&disk, &cluster, 1).0, Volume::Root, "/etc/ssh/sshd_config"),
+            text(&make(&disk, &cluster, 1).common, Volume::Root, "/etc/ssh/sshd_config"),
             main
         );
     }
@@ -50,7 +50,7 @@ fn rules_that_an_earlier_owner_left_give_the_user_no_more_than_he_is_to_have() {
         let mut disk = trixie();
         disk.root
             .file(RULES, *b"# made by cloud-init\nkraken ALL=(ALL) NOPASSWD:ALL\n");
-        let (common, _) = make(&disk, &cluster, 1);
+        let common = make(&disk, &cluster, 1).common;
         let gone = common
             .get(Volume::Root, &EntryPath::new(RULES).unwrap())
             .is_some_and(|entry| entry.kind == Kind::Absent);
@@ -72,7 +72,7 @@ fn pi_of_another_owner_is_locked_and_has_no_keys() {
             )
             .file("/home/pi/.ssh/authorized_keys", *b"ssh-ed25519 AAAA him\n");
         assert!(disk.os().lived.stays.is_empty(), "it can be taken back");
-        let (common, _) = make(&disk, &kraken(), 1);
+        let common = make(&disk, &kraken(), 1).common;
         assert!(line(&common, "/etc/shadow", "pi").starts_with("pi:!$6$"));
         let keys = EntryPath::new("/home/pi/.ssh/authorized_keys").unwrap();
         assert_eq!(common.get(Volume::Root, &keys).unwrap().kind, Kind::Absent);
@@ -86,7 +86,7 @@ fn raspberry_pi_os_does_not_ask_for_a_user_name() {
         .root
         .file("/etc/rpi-issue", *b"Raspberry Pi reference 2026-06-18\n");
     for disk in [with_cloud_init, bookworm(), bullseye()] {
-        let (common, _) = make(&disk, &kraken(), 1);
+        let common = make(&disk, &kraken(), 1).common;
         let kind = |path: &str| {
             common
                 .get(Volume::Root, &EntryPath::new(path).unwrap())
@@ -106,9 +106,9 @@ fn raspberry_pi_os_does_not_ask_for_a_user_name() {
 
 #[test]
 fn no_secret_is_on_the_boot_volume_or_readable_by_all() {
-    for (name, cluster) in every_option() {
+    for OptionCase { name, cluster } in every_option() {
         for disk in [trixie(), bookworm(), bullseye()] {
-            let (mut all, node) = make(&disk, &cluster, 2);
+            let NodeOverlays { common: mut all, node } = make(&disk, &cluster, 2);
             all.merge(node);
             let mut found = 0;
             for (volume, path, entry) in all.iter() {

@@ -43,7 +43,7 @@ impl Board {
                 board.put(&format!("sys/class/leds/{name}/{file}"), text);
             }
         }
-        let (common, _) = make(&trixie(), &kraken(), 3);
+        let common = make(&trixie(), &kraken(), 3).common;
         board.put("light", &text(&common, Volume::Root, "/usr/local/lib/kraken-flash/led"));
         let trigger = format!("$KRAKEN_STATUS_ROOT/sys/class/leds/{led}/trigger");
         board.put(

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use super::engine::Engine;
-use testkit::images::{Disk, kraken, make, trixie};
+use testkit::images::{Disk, NodeOverlays, kraken, make, trixie};
 
 /// How long a line may take on a busy machine. Two polls are 50 ms apart.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ impl Node {
     /// Returns node `number` of a cluster, with its network and its consoles, and nothing started.
     pub(super) fn new(cluster: &Cluster, number: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (common, node) = make(&disk(), cluster, number);
+        let NodeOverlays { common, node } = make(&disk(), cluster, number);
         lay(&common, folder.path());
         lay(&node, folder.path());
         let docker = Engine::new(&folder.path().join("docker.sock"));

@@ -23,14 +23,21 @@ pub(super) fn ask_manager(nodes: &mut [Running<'_>], script: &str) -> Result<Str
     Err(said)
 }
 
-/// Calls `probe` until its result is good or the scaled `limit` is exceeded. Returns the good
-/// result or the last bad one, and how long it took.
+/// What came of probing until a result was good.
+pub(super) struct Waited {
+    /// The good result, or the last bad one.
+    pub(super) outcome: Result<String, String>,
+    /// How long it took.
+    pub(super) took: Duration,
+}
+
+/// Calls `probe` until its result is good or the scaled `limit` is exceeded.
 pub(super) fn until<'a>(
     run: &Run<'_>,
     nodes: &mut [Running<'a>],
     limit: Duration,
     mut probe: impl FnMut(&mut [Running<'a>]) -> Result<String, String>,
-) -> Result<(Result<String, String>, Duration)> {
+) -> Result<Waited> {
     let since = Instant::now();
     let limit = run.scaled_timeout(limit);
     loop {
@@ -40,11 +47,15 @@ pub(super) fn until<'a>(
         }
         let seen = probe(nodes);
         let took = since.elapsed();
-        match seen {
-            Ok(seen) => return Ok((Ok(seen), took)),
-            Err(seen) if took > limit => return Ok((Err(format!("within {} s: {seen}", limit.as_secs())), took)),
-            Err(_) => pause(run, PAUSE)?,
-        }
+        let outcome = match seen {
+            Ok(seen) => Ok(seen),
+            Err(seen) if took > limit => Err(format!("within {} s: {seen}", limit.as_secs())),
+            Err(_) => {
+                pause(run, PAUSE)?;
+                continue;
+            }
+        };
+        return Ok(Waited { outcome, took });
     }
 }
 

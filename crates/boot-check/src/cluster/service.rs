@@ -70,7 +70,7 @@ pub(super) fn check_service(report: &mut Report<'_, '_>, nodes: &mut [Running<'_
     let names: BTreeSet<String> = nodes.iter().map(|node| node.report.hostname.clone()).collect();
     // For each node, the nodes whose tasks it has led to so far.
     let mut reached: Vec<BTreeSet<String>> = vec![BTreeSet::new(); nodes.len()];
-    let (verdict, _) = until(run, nodes, LIMIT, |nodes| {
+    let waited = until(run, nodes, LIMIT, |nodes| {
         let mut trouble = String::new();
         for (node, reached) in nodes.iter().zip(&mut reached) {
             for _ in 0..2 * names.len() {
@@ -109,7 +109,7 @@ pub(super) fn check_service(report: &mut Report<'_, '_>, nodes: &mut [Running<'_
             Err(format!("{lines}{trouble}"))
         }
     })?;
-    let verdict = match verdict {
+    let verdict = match waited.outcome {
         Ok(seen) => Ok(seen),
         Err(seen) => {
             let tasks = ask_manager(

@@ -109,7 +109,7 @@ impl Running<'_> {
             return Ok(Found { files, words: found });
         };
         let archive = fallback.initramfs(&written::partitions(disk));
-        files.initramfs = Some(archive.doing("making an initramfs for", &self.log)?);
+        files.initramfs = Some(archive.doing("making an initramfs for", &self.target.image)?);
         files.kernel.clone_from(&fallback.kernel);
         let named = &fallback.named;
         let words = format!("{found}; this kernel has no drivers for virt: the emulator starts with {named}");

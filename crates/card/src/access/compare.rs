@@ -10,7 +10,7 @@ use kraken_foundation::interrupt::Interrupt;
 use kraken_foundation::progress::Silent;
 
 use super::error::AccessError;
-use crate::{BlockTarget, Difference, Host, Receipt, Receipts, WriteError, compare, find};
+use crate::{BlockTarget, Difference, Host, Receipt, Receipts, StoredReceipt, WriteError, compare, find};
 
 /// Where ext4 has its superblock, in bytes from the start of its volume.
 const SUPERBLOCK_AT: u64 = 1024;
@@ -53,10 +53,13 @@ pub fn compare_with_receipt(
 ) -> Result<Comparison, AccessError> {
     let device = find(&Host::system(), path)?;
     let found = match named {
-        Some(file) => Some((file.to_owned(), Receipt::read(file)?)),
+        Some(file) => Some(StoredReceipt {
+            path: file.to_owned(),
+            receipt: Receipt::read(file)?,
+        }),
         None => Receipts::open()?.newest(cluster, hostname, &device),
     };
-    let Some((file, receipt)) = found else {
+    let Some(StoredReceipt { path: file, receipt }) = found else {
         // Without a receipt, only a machine-id shows that a card has been booted.
         let is_booted = traces(path).is_some_and(|traces| traces.has_id);
         return Ok(Comparison::NoReceipt { is_booted });

@@ -62,7 +62,7 @@ pub(super) fn write(
         read
     });
     match lock(&failed).take() {
-        Some((at, source)) => Err(WriteError::Card {
+        Some(FailedWrite { at, source }) => Err(WriteError::Card {
             doing: "writing",
             at,
             source,
@@ -71,9 +71,17 @@ pub(super) fn write(
     }
 }
 
-type Failed = Mutex<Option<(u64, io::Error)>>;
+/// A write that the card refused.
+struct FailedWrite {
+    /// Where on the card, in bytes.
+    at: u64,
+    source: io::Error,
+}
 
-fn lock(failed: &Failed) -> std::sync::MutexGuard<'_, Option<(u64, io::Error)>> {
+/// The first write that failed.
+type Failed = Mutex<Option<FailedWrite>>;
+
+fn lock(failed: &Failed) -> std::sync::MutexGuard<'_, Option<FailedWrite>> {
     failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -90,8 +98,8 @@ fn write_some(
         if lock(failed).is_none() {
             match target.write(offset, &buffer[..len]) {
                 Ok(()) => task.advance(len as u64),
-                Err(error) => {
-                    lock(failed).get_or_insert((offset, error));
+                Err(source) => {
+                    lock(failed).get_or_insert(FailedWrite { at: offset, source });
                 }
             }
         }

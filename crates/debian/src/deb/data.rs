@@ -10,7 +10,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use tar::EntryType;
 
-use super::error::{bad, bad_entry, unreadable};
+use super::error::{bad, bad_entry, not_stored, unreadable};
 use super::extended::Extended;
 use kraken_foundation::Result;
 use kraken_overlay::{Content, EntryPath};
@@ -278,7 +278,7 @@ fn file<R: Read>(entry: &mut tar::Entry<'_, R>, path: &Path, sink: &mut dyn Sink
         }
         sha256.update(&buffer[..count]);
         md5.update(&buffer[..count]);
-        sink.take(&buffer[..count]).map_err(unreadable(path))?;
+        sink.take(&buffer[..count]).map_err(not_stored)?;
         len += count as u64;
     }
     if len != entry.header().entry_size().map_err(unreadable(path))? {
@@ -289,4 +289,37 @@ fn file<R: Read>(entry: &mut tar::Entry<'_, R>, path: &Path, sink: &mut dyn Sink
         len,
         md5: md5.finalize().into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kraken_foundation::Kind;
+
+    struct FullDisk;
+
+    impl Sink for FullDisk {
+        fn take(&mut self, _: &[u8]) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn finish(&mut self, _: u64, _: [u8; 32]) -> Content {
+            Content::from([])
+        }
+    }
+
+    #[test]
+    fn a_disk_without_room_is_not_taken_for_an_unreadable_package() {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(4);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, "usr/a", &b"text"[..]).unwrap();
+        let tar = builder.into_inner().unwrap();
+        let path = Path::new("a.deb");
+        let error = read(&mut &tar[..], path, &mut FullDisk, &mut |_| Ok(())).unwrap_err();
+        let said = error.to_string();
+        assert_eq!(error.kind(), Kind::Full, "{said}");
+        assert!(said.starts_with("unpacking into a temporary file: "), "{said}");
+    }
 }

@@ -30,6 +30,13 @@ pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
+/// The temporary file for the files of packages failed.
+pub(crate) fn not_stored(error: io::Error) -> Error {
+    let text =
+        format!("unpacking into a temporary file: {error}; there may be too little room in the cache's file system");
+    Error::from(error).context(text)
+}
+
 /// It is not a package, or not a trustworthy one.
 pub(crate) fn bad(path: &Path, why: &str) -> Error {
     damaged(

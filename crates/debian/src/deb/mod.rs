@@ -16,7 +16,7 @@ pub use control::{ControlFile, ControlFiles};
 pub(super) use data::Measure;
 pub use data::{Body, DataEntry, Scratch, Sink};
 pub use error::DebError;
-pub(super) use error::{bad, bad_entry};
+pub(super) use error::{bad, bad_entry, not_stored};
 
 use error::unreadable;
 use kraken_foundation::{Error, Result};

@@ -12,6 +12,15 @@ use super::state::{DEEPEST, Mode, Plan, View};
 use super::step::{Step, Todo};
 use crate::index::MultiArch;
 
+/// The relations of a version that are not fulfilled yet, by their places among its relations.
+#[derive(Default)]
+struct OpenRelations {
+    /// They name packages that are needed.
+    positive: Vec<usize>,
+    /// They name packages that must not be installed.
+    negative: Vec<usize>,
+}
+
 impl<'a> Plan<'_, 'a> {
     /// Plans a package; with `follow`, also what it needs. Returns whether that worked.
     pub(super) fn install(&mut self, id: PackageId, follow: bool, depth: u32, by_user: bool) -> bool {
@@ -54,16 +63,15 @@ impl<'a> Plan<'_, 'a> {
         }
         let mut todo = Todo::default();
         let mut good = true;
-        let (mut needs, mut bars) = (Vec::new(), Vec::new());
+        let mut open = OpenRelations::default();
         if follow {
-            (needs, bars) = self.open_wishes(step);
-            good &= self.make_room(step, &bars, &mut todo);
+            open = self.open_relations(step);
+            good &= self.make_room(step, &open.negative, &mut todo);
             if !good && step.fails_early() {
                 return false;
             }
             self.collect_dragged(step, &mut todo);
         }
-        bars.clear();
         if !step.by_user {
             self.set_install(step.package, follow, false);
         }
@@ -71,7 +79,7 @@ impl<'a> Plan<'_, 'a> {
             return good;
         }
         self.state_mut(step.package).protected = true;
-        good &= self.follow(step, &needs, &todo);
+        good &= self.follow(step, &open.positive, &todo);
         self.state_mut(step.package).protected = step.spread;
         if !good && step.fails_early() {
             return false;
@@ -101,21 +109,20 @@ impl<'a> Plan<'_, 'a> {
         good
     }
 
-    /// Returns the places of the relations of a version that are not fulfilled yet: positive ones,
-    /// and negative ones.
-    fn open_wishes(&self, step: Step) -> (Vec<usize>, Vec<usize>) {
-        let (mut needs, mut bars) = (Vec::new(), Vec::new());
+    /// Returns the relations of a version that are not fulfilled yet.
+    fn open_relations(&self, step: Step) -> OpenRelations {
+        let mut open = OpenRelations::default();
         for (at, dep) in self.universe.deps(step.version).iter().enumerate() {
             if (self.fulfilled(dep, step.version, View::Planned) && !step.spread) || !self.counts(dep.kind) {
                 continue;
             }
             if dep.kind.is_negative() {
-                bars.push(at);
+                open.negative.push(at);
             } else {
-                needs.push(at);
+                open.positive.push(at);
             }
         }
-        (needs, bars)
+        open
     }
 
     fn dep(&self, step: Step, at: usize) -> &'_ Dep<'a> {

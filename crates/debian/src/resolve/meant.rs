@@ -38,7 +38,7 @@ fn find(universe: &Universe<'_>, relation: &Relation<'_>, kind: Kind, by: Versio
     let wanted = |version: Option<&str>| match (relation.version, version) {
         (None, _) => true,
         (Some(_), None) => false,
-        (Some((op, wanted)), Some(version)) => op.holds(version, wanted),
+        (Some(range), Some(version)) => range.accepts(version),
     };
     let mut meant = Vec::new();
     for target in universe.named(relation.name) {
@@ -57,11 +57,11 @@ fn find(universe: &Universe<'_>, relation: &Relation<'_>, kind: Kind, by: Versio
         if negative && universe[provider].name == universe[owner].name {
             continue;
         }
-        let Some((version, only_for)) = provide.read() else {
+        let Some(provided) = provide.read() else {
             continue;
         };
-        let for_arch = only_for.is_none_or(|only_for| relation.arch == Some(only_for));
-        if for_arch && wanted(version) && serves(universe, provide.owner, relation, arch, negative) {
+        let for_arch = provided.only_for.is_none_or(|arch| relation.arch == Some(arch));
+        if for_arch && wanted(provided.version) && serves(universe, provide.owner, relation, arch, negative) {
             meant.push(provide.owner);
         }
     }

@@ -157,7 +157,7 @@ fn choose_provider(plan: &Plan<'_, '_>, asked: &RequestedPackage, arch: &str) ->
     let mut found: Vec<VersionId> = provides
         .iter()
         .filter(|provide| match &asked.version {
-            Some(wanted) => provide.read().and_then(|(version, _)| version) == Some(wanted.as_str()),
+            Some(wanted) => provide.read().and_then(|provided| provided.version) == Some(wanted.as_str()),
             None => true,
         })
         .map(|provide| provide.owner)

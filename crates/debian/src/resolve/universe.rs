@@ -45,13 +45,23 @@ pub(super) struct Provide<'a> {
     part: &'a str,
 }
 
+/// What a [`Provide`] says of the name.
+pub(super) struct Provided<'a> {
+    /// The version that is provided.
+    pub(super) version: Option<&'a str>,
+    /// The architecture that it is limited to.
+    pub(super) only_for: Option<&'a str>,
+}
+
 impl<'a> Provide<'a> {
-    /// Returns the version that is provided, and the architecture that it is limited to; `None`
-    /// when it cannot be read.
-    pub(super) fn read(&self) -> Option<(Option<&'a str>, Option<&'a str>)> {
+    /// Returns what is provided; `None` when it cannot be read.
+    pub(super) fn read(&self) -> Option<Provided<'a>> {
         let groups = relations(self.part, "").ok()?;
         let relation = groups.into_iter().flatten().next()?;
-        Some((relation.version.map(|(_, version)| version), relation.arch))
+        Some(Provided {
+            version: relation.version.map(|range| range.version),
+            only_for: relation.arch,
+        })
     }
 }
 

@@ -82,7 +82,7 @@ impl Work<'_> {
             .owners
             .get(entry.path.as_str())
             .map_or(&[][..], Vec::as_slice);
-        let other = |owner: &&Key| owner.0 == package.key.0 && owner.1 != package.key.1;
+        let other = |owner: &&Key| owner.name == package.key.name && owner.architecture != package.key.architecture;
         let same_version = |owner: &&Key| {
             let known = self.database.packages.get(*owner);
             known.is_some_and(|known| known.same && known.is_unpacked() && known.version == package.version)
@@ -104,9 +104,9 @@ impl Work<'_> {
         match equal {
             true => Ok(()),
             false => Err(overwrites(
-                &package.key.0,
+                &package.key.name,
                 entry.path.as_str(),
-                format_args!("{}:{}", owner.0, owner.1),
+                format_args!("{}:{}", owner.name, owner.architecture),
             )),
         }
     }
@@ -125,7 +125,7 @@ impl Work<'_> {
     }
 
     pub(super) fn refuse_shape(&self, package: &Package, place: &EntryPath, body: &Body) -> Result<()> {
-        let shape = |why: &str| error::shape(&package.key.0, place, why);
+        let shape = |why: &str| error::shape(&package.key.name, place, why);
         let found = self.root.metadata(place.as_str())?.map(|found| found.node);
         match (body, found) {
             (Body::Directory, None | Some(NodeType::Directory)) => {}

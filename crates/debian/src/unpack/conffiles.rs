@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::package::Package;
+use super::database::Conffile;
+use super::package::{Old, Package, REMOVED};
 use super::work::Work;
 use crate::deb::{Body, DataEntry};
 use crate::md5sum;
@@ -11,56 +12,39 @@ use kraken_overlay::Entry;
 
 /// The value in the place of the hash of a conffile that was never configured.
 const NEW: &str = "newconffile";
-/// The flag, before the path in `conffiles` and behind the hash in the status, of a conffile that
-/// the new version wants removed.
-pub(super) const REMOVED: &str = "remove-on-upgrade";
-
-/// Returns the paths of the file `conffiles`: those that the package has, and those that it wants
-/// removed.
-pub(super) fn parse(text: &str) -> (Vec<String>, Vec<String>) {
-    let (mut has, mut removes) = (Vec::new(), Vec::new());
-    for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
-        match line.strip_prefix(REMOVED).map(str::trim_start) {
-            Some(path) => removes.push(path.to_owned()),
-            None => has.push(line.to_owned()),
-        }
-    }
-    (has, removes)
-}
 
 impl Work<'_> {
     /// Records the hashes of conffiles in the image, whichever package put them there.
     pub(super) fn hashes(&mut self, package: &Package) {
         self.known_hashes.clear();
-        for path in package.conffiles.iter().chain(&package.removes) {
+        for path in package.conffiles.all() {
             let owners = self.database.owners.get(path).map_or(&[][..], Vec::as_slice);
             let lines = owners.iter().filter_map(|owner| self.database.packages.get(owner));
             let found = lines
                 .flat_map(|known| &known.conffiles)
-                .find(|(other, _)| other == path);
-            if let Some((_, rest)) = found {
-                let hash = rest.split(' ').next().unwrap_or_default().to_owned();
-                self.known_hashes.insert(path.clone(), hash);
+                .find(|conffile| conffile.path == *path);
+            if let Some(conffile) = found {
+                self.known_hashes.insert(path.clone(), conffile.hash().to_owned());
             }
         }
     }
 
     /// Returns conffiles of the previous version that the new version does not have any longer, not
-    /// even as ordinary files, and that are in the image: path and hash, in dpkg's order, which is
-    /// that of the old list from its end.
-    pub(super) fn obsolete(&self, package: &Package, paths: &BTreeSet<&str>) -> Result<Vec<(String, String)>> {
-        let Some((key, known)) = &package.old else {
+    /// even as ordinary files, and that are in the image. The order is dpkg's, which is that of the
+    /// old list from its end.
+    pub(super) fn obsolete(&self, package: &Package, paths: &BTreeSet<&str>) -> Result<Vec<Conffile>> {
+        let Some(Old { key, known }) = &package.old else {
             return Ok(Vec::new());
         };
         let list = self.database.lists.get(key).map_or(&[][..], Vec::as_slice);
         let mut found = Vec::new();
         for path in list.iter().rev() {
-            let Some((_, rest)) = known.conffiles.iter().find(|(other, _)| other == path) else {
+            let Some(conffile) = known.conffiles.iter().find(|conffile| conffile.path == *path) else {
                 continue;
             };
-            let gone = paths.contains(path.as_str()) || package.removes.contains(path);
+            let gone = paths.contains(path.as_str()) || package.conffiles.removes.contains(path);
             if !gone && self.root.metadata(path)?.is_some() {
-                found.push((path.clone(), rest.split(' ').next().unwrap_or_default().to_owned()));
+                found.push(conffile.clone());
             }
         }
         Ok(found)
@@ -69,7 +53,7 @@ impl Work<'_> {
     /// Removes conffiles that the new version wants removed; one that was changed locally is kept
     /// under another name.
     pub(super) fn remove_conffiles(&mut self, package: &Package) -> Result<()> {
-        for path in &package.removes {
+        for path in &package.conffiles.removes {
             let Some(found) = self.root.metadata(path)? else {
                 continue;
             };
@@ -106,8 +90,8 @@ impl Work<'_> {
                 lines.push('\n');
             }
         }
-        for (path, hash) in &self.obsolete {
-            lines.push_str(&format!(" {path} {hash} obsolete\n"));
+        for conffile in &self.obsolete {
+            lines.push_str(&format!(" {} {} obsolete\n", conffile.path, conffile.hash()));
         }
         Ok(lines)
     }

@@ -21,8 +21,7 @@ pub(super) struct Known {
     /// `Multi-Arch: same`: its files in `info` carry its architecture.
     pub(super) same: bool,
     pub(super) config_version: Option<String>,
-    /// Path, and the rest of the line: hash and flags.
-    pub(super) conffiles: Vec<(String, String)>,
+    pub(super) conffiles: Vec<Conffile>,
     pub(super) replaces: String,
     /// Pending triggers.
     pub(super) pending: Vec<String>,
@@ -31,14 +30,66 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Reads a paragraph of dpkg's status.
+    fn of(paragraph: &Paragraph<'_>) -> Self {
+        let field = |name: &str| paragraph.get(name).unwrap_or_default().to_owned();
+        Self {
+            version: field("Version"),
+            state: field("Status").rsplit(' ').next().unwrap_or_default().to_owned(),
+            same: paragraph.get("Multi-Arch") == Some("same"),
+            config_version: paragraph.get("Config-Version").map(str::to_owned),
+            conffiles: conffiles(&field("Conffiles")),
+            replaces: field("Replaces"),
+            pending: field("Triggers-Pending")
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            text: paragraph.text().to_owned(),
+        }
+    }
+
     /// Whether its files are in the image.
     pub(super) fn is_unpacked(&self) -> bool {
         !matches!(self.state.as_str(), "not-installed" | "config-files")
     }
 }
 
-/// Name and architecture.
-pub(super) type Key = (String, String);
+/// What tells packages apart. Their order is dpkg's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) name: String,
+    pub(super) architecture: String,
+}
+
+impl Key {
+    /// Returns the key of a package of dpkg's status; `None` without a name.
+    fn of(paragraph: &Paragraph<'_>) -> Option<Self> {
+        Some(Self {
+            name: paragraph.get("Package")?.to_owned(),
+            architecture: paragraph.get("Architecture").unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// A line of the field `Conffiles`.
+#[derive(Clone, Debug)]
+pub(super) struct Conffile {
+    pub(super) path: String,
+    /// Hash and flags.
+    rest: String,
+}
+
+impl Conffile {
+    /// Returns its hash when it was last configured: hex, or a word of dpkg's.
+    pub(super) fn hash(&self) -> &str {
+        self.rest.split(' ').next().unwrap_or_default()
+    }
+
+    /// Whether its package does not have it any longer.
+    pub(super) fn is_obsolete(&self) -> bool {
+        self.rest.split(' ').any(|word| word == "obsolete")
+    }
+}
 
 pub(super) struct Database {
     pub(super) architecture: String,
@@ -70,8 +121,8 @@ pub(super) fn text(root: &dyn FileTree, path: &str) -> Result<String> {
 /// Returns the name that dpkg gives the files of a package in `info`.
 pub(super) fn info_name(key: &Key, same: bool) -> String {
     match same {
-        true => format!("{}:{}", key.0, key.1),
-        false => key.0.clone(),
+        true => format!("{}:{}", key.name, key.architecture),
+        false => key.name.clone(),
     }
 }
 
@@ -83,15 +134,15 @@ impl Database {
         let mut order = Vec::new();
         for paragraph in paragraphs(&status) {
             let paragraph = paragraph.map_err(|error| wrong(&path, error))?;
-            if let Some((key, known)) = known(&paragraph) {
+            if let Some(key) = Key::of(&paragraph) {
                 order.push(key.clone());
-                packages.insert(key, known);
+                packages.insert(key, Known::of(&paragraph));
             }
         }
         let architecture = packages
             .keys()
-            .find(|(name, _)| name == "dpkg")
-            .map(|(_, architecture)| architecture.clone())
+            .find(|key| key.name == "dpkg")
+            .map(|key| key.architecture.clone())
             .ok_or_else(|| wrong(&path, "it does not have dpkg itself, so it is not a Debian system"))?;
         // An interrupted dpkg left updates that it has not merged into its status yet; they would
         // overwrite ours.
@@ -170,31 +221,13 @@ fn ids(table: &str) -> HashMap<String, u32> {
         .collect()
 }
 
-fn known(paragraph: &Paragraph<'_>) -> Option<(Key, Known)> {
-    let key = (
-        paragraph.get("Package")?.to_owned(),
-        paragraph.get("Architecture").unwrap_or_default().to_owned(),
-    );
-    let field = |name: &str| paragraph.get(name).unwrap_or_default().to_owned();
-    let conffiles = lines_of(&field("Conffiles"));
-    let known = Known {
-        version: field("Version"),
-        state: field("Status").rsplit(' ').next().unwrap_or_default().to_owned(),
-        same: paragraph.get("Multi-Arch") == Some("same"),
-        config_version: paragraph.get("Config-Version").map(str::to_owned),
-        conffiles,
-        replaces: field("Replaces"),
-        pending: field("Triggers-Pending")
-            .split_ascii_whitespace()
-            .map(str::to_owned)
-            .collect(),
-        text: paragraph.text().to_owned(),
-    };
-    Some((key, known))
-}
-
-/// Returns path and the rest of each line of the field `Conffiles`.
-pub(super) fn lines_of(conffiles: &str) -> Vec<(String, String)> {
-    let lines = conffiles.lines().filter_map(|line| line.trim().split_once(' '));
-    lines.map(|(path, rest)| (path.to_owned(), rest.to_owned())).collect()
+/// Parses the field `Conffiles`.
+pub(super) fn conffiles(field: &str) -> Vec<Conffile> {
+    let lines = field.lines().filter_map(|line| line.trim().split_once(' '));
+    lines
+        .map(|(path, rest)| Conffile {
+            path: path.to_owned(),
+            rest: rest.to_owned(),
+        })
+        .collect()
 }

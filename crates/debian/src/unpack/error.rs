@@ -16,13 +16,6 @@ pub(super) fn database(path: &str, why: impl Display) -> Error {
     Error::new(Kind::Damaged, text)
 }
 
-/// The temporary file for the unpacked files failed.
-pub(super) fn scratch(error: std::io::Error) -> Error {
-    let text =
-        format!("unpacking into a temporary file: {error}; there may be too little room in the cache's file system");
-    Error::from(error).context(text)
-}
-
 /// The package is for another architecture than the image.
 pub(super) fn other_architecture(package: &str, architecture: &str, image: &str) -> Error {
     let text = format!("unpacking {package}: it is for {architecture}, and the image is for {image}");

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::database::Key;
+use super::database::{Conffile, Key};
 use super::error::{entry_path, overwrites};
-use super::package::Package;
+use super::package::{Old, Package};
 use super::stanza;
 use super::work::Work;
 use crate::deb::{Body, DataEntry, bad_entry};
@@ -24,7 +24,7 @@ impl Work<'_> {
     /// Unpacks the files, and records their owners.
     pub(super) fn files(&mut self, package: &Package, entries: &[DataEntry]) -> Result<()> {
         let paths: BTreeSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
-        if let Some(missing) = package.conffiles.iter().find(|path| !paths.contains(path.as_str())) {
+        if let Some(missing) = package.conffiles.has.iter().find(|path| !paths.contains(path.as_str())) {
             return Err(bad_entry(
                 &package.path,
                 missing.as_bytes(),
@@ -32,12 +32,7 @@ impl Work<'_> {
             ));
         }
         let mut once = BTreeSet::new();
-        if let Some(twice) = package
-            .conffiles
-            .iter()
-            .chain(&package.removes)
-            .find(|path| !once.insert(*path))
-        {
+        if let Some(twice) = package.conffiles.all().find(|path| !once.insert(*path)) {
             return Err(bad_entry(&package.path, twice.as_bytes(), "is a conffile twice"));
         }
         for entry in entries
@@ -109,7 +104,7 @@ impl Work<'_> {
         self.remove_conffiles(package)?;
         let mut list = vec!["/.".to_owned()];
         list.extend(paths_of(entries).filter(|path| !kept.contains(path)).map(str::to_owned));
-        list.extend(self.obsolete.iter().map(|(path, _)| path.clone()));
+        list.extend(self.obsolete.iter().map(|conffile| conffile.path.clone()));
         self.own(package, list);
         Ok(())
     }
@@ -118,7 +113,7 @@ impl Work<'_> {
     /// that this one replaces loses the file.
     fn belongs_to_others(&mut self, package: &Package, path: &str) -> Result<bool> {
         let diverter = self.database.diversions.get(path).map(|(_, by)| by.clone());
-        if diverter.as_ref() == Some(&package.key.0) {
+        if diverter.as_ref() == Some(&package.key.name) {
             // The two files have different places.
             return Ok(false);
         }
@@ -126,9 +121,9 @@ impl Work<'_> {
         let mut owners = self.database.owners.get(path).cloned().unwrap_or_default();
         // The file of the package that diverts stays in its place; the files of all others go
         // elsewhere.
-        owners.retain(|owner| Some(&owner.0) != diverter.as_ref());
+        owners.retain(|owner| Some(&owner.name) != diverter.as_ref());
         for owner in owners {
-            if owner.0 == package.key.0 || self.gave_up(&owner, path) {
+            if owner.name == package.key.name || self.gave_up(&owner, path) {
                 continue;
             }
             let theirs = self
@@ -137,11 +132,11 @@ impl Work<'_> {
                 .get(&owner)
                 .map_or_else(String::new, |known| known.replaces.clone());
             if self.replaces(&package.replaces, &owner) {
-                self.take_over(path, &owner, package.conffiles.iter().any(|conffile| conffile == path));
+                self.take_over(path, &owner, package.conffiles.contains(path));
             } else if self.replaces_new(&theirs, package) {
                 return Ok(true);
             } else {
-                return Err(overwrites(&package.key.0, path, owner.0));
+                return Err(overwrites(&package.key.name, path, owner.name));
             }
         }
         Ok(false)
@@ -150,10 +145,10 @@ impl Work<'_> {
     /// Refuses a file at a place to which another package's file is diverted.
     fn refuse_diverted_to(&self, package: &Package, path: &str) -> Result<()> {
         let mut diversions = self.database.diversions.iter();
-        match diversions.find(|(_, (other, by))| other == path && *by != package.key.0) {
+        match diversions.find(|(_, (other, by))| other == path && *by != package.key.name) {
             None => Ok(()),
             Some((from, _)) => Err(overwrites(
-                &package.key.0,
+                &package.key.name,
                 path,
                 format_args!("the diversion of {from}"),
             )),
@@ -169,20 +164,14 @@ impl Work<'_> {
             return false;
         };
         groups.iter().flatten().any(|relation| {
-            relation.name == other.0
-                && relation
-                    .version
-                    .is_none_or(|(operator, wanted)| operator.holds(&known.version, wanted))
+            relation.name == other.name && relation.version.is_none_or(|range| range.accepts(&known.version))
         })
     }
 
     fn replaces_new(&self, replaces: &str, package: &Package) -> bool {
         let groups = relations(replaces, &self.database.architecture).unwrap_or_default();
         groups.iter().flatten().any(|relation| {
-            relation.name == package.key.0
-                && relation
-                    .version
-                    .is_none_or(|(operator, wanted)| operator.holds(&package.version, wanted))
+            relation.name == package.key.name && relation.version.is_none_or(|range| range.accepts(&package.version))
         })
     }
 
@@ -190,8 +179,8 @@ impl Work<'_> {
     /// package was removed itself, or has a conffile there that it does not want any longer.
     fn gave_up(&self, owner: &Key, path: &str) -> bool {
         self.database.packages.get(owner).is_some_and(|known| {
-            let flags = known.conffiles.iter().find(|(other, _)| other == path);
-            !known.is_unpacked() || flags.is_some_and(|(_, rest)| rest.split(' ').any(|word| word == "obsolete"))
+            let conffile = known.conffiles.iter().find(|conffile| conffile.path == path);
+            !known.is_unpacked() || conffile.is_some_and(Conffile::is_obsolete)
         })
     }
 
@@ -217,10 +206,9 @@ impl Work<'_> {
             .database
             .diversions
             .get(path.as_str())
-            .filter(|(_, by)| *by != package.key.0);
+            .filter(|(_, by)| *by != package.key.name);
         let place = diverted.map_or(path.as_str(), |(other, _)| other);
-        let is_conffile = package.conffiles.iter().any(|conffile| conffile == path.as_str());
-        if !is_conffile {
+        if !package.conffiles.contains(path.as_str()) {
             return entry_path(place);
         }
         entry_path(&format!("{place}{NEW}"))
@@ -272,7 +260,7 @@ impl Work<'_> {
     /// Removes the files of the replaced version that the new one does not have and that no other
     /// package owns; folders only when they are empty.
     fn remove_obsolete(&mut self, package: &Package, brought: &BTreeSet<&str>) -> Result<()> {
-        let Some((key, known)) = &package.old else {
+        let Some(Old { key, known }) = &package.old else {
             return Ok(());
         };
         let list = self.database.lists.remove(key).unwrap_or_default();
@@ -291,12 +279,12 @@ impl Work<'_> {
                 continue;
             }
             self.activate_path(path, package);
-            let is_conffile = known.conffiles.iter().any(|(conffile, _)| conffile == path);
+            let is_conffile = known.conffiles.iter().any(|conffile| conffile.path == *path);
             let owned = self.database.owners.get(path).is_some_and(|owners| !owners.is_empty());
             if is_conffile || owned || real.contains(&self.real(path)?) {
                 continue;
             }
-            let diverted = self.database.diversions.get(path).filter(|(_, by)| *by != key.0);
+            let diverted = self.database.diversions.get(path).filter(|(_, by)| *by != key.name);
             let place = diverted.map_or(path, |(other, _)| other).clone();
             match self.root.metadata(&place)?.map(|found| found.node) {
                 None => {}

@@ -26,11 +26,12 @@ pub use filter::PathFilter;
 pub use outcome::Unpacked;
 pub use preinst::Preinst;
 
-use database::{ADMIN, Key, Known, info_name, lines_of};
-use package::Package;
+use database::{ADMIN, Key, Known, info_name};
+use package::{ConffilePaths, Old, Package};
+use scripts::Switch;
 use work::Work;
 
-use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink};
+use super::deb::{Body, DataEntry, Deb, Measure, Measuring, Need, Scratch, Sink, not_stored};
 use kraken_disk::FileTree;
 use kraken_foundation::Result;
 use kraken_foundation::interrupt::Interrupt;
@@ -50,7 +51,7 @@ pub fn unpack(
     interrupt: &Interrupt,
 ) -> Result<Unpacked> {
     let mut work = Work::begin(root, time)?;
-    let mut scratch = Scratch::new(scratch).map_err(error::scratch)?;
+    let mut scratch = Scratch::new(scratch).map_err(not_stored)?;
     for path in debs {
         interrupt.check()?;
         work.package(path, &mut scratch)?;
@@ -94,20 +95,22 @@ impl Work<'_> {
         let control = deb.control.clone();
         let paragraph = control.paragraph(path)?;
         let field = |name: &str| paragraph.get(name).unwrap_or_default().to_owned();
-        let key = (field("Package"), field("Architecture"));
+        let key = Key {
+            name: field("Package"),
+            architecture: field("Architecture"),
+        };
         let same = paragraph.get("Multi-Arch") == Some("same");
         self.refuse(&key, control.text("preinst", path).unwrap_or_default())?;
         let old = self.old(&key, same);
-        if old.as_ref().is_some_and(|(_, known)| known.is_unpacked()) {
-            self.refuse_switches(&key.0, control.text("preinst", path).unwrap_or_default())?;
+        if old.as_ref().is_some_and(|old| old.known.is_unpacked()) {
+            self.refuse_switches(&key.name, control.text("preinst", path).unwrap_or_default())?;
         }
-        let (conffiles, removes) = conffiles::parse(control.text("conffiles", path)?);
+        let conffiles = ConffilePaths::parse(control.text("conffiles", path)?);
         let package = Package {
             version: stanza::version(&field("Version")),
             same,
             replaces: field("Replaces"),
             conffiles,
-            removes,
             control,
             path: path.to_owned(),
             old,
@@ -132,7 +135,10 @@ impl Work<'_> {
     }
 
     fn refuse(&self, key: &Key, preinst: &str) -> Result<()> {
-        let (package, architecture) = key;
+        let Key {
+            name: package,
+            architecture,
+        } = key;
         let own = architecture == "all"
             || *architecture == self.database.architecture
             || self.database.foreign.contains(architecture);
@@ -152,7 +158,7 @@ impl Work<'_> {
     /// Refuses a package whose preinst turns a folder into a link, or the other way round: that
     /// must happen before the package is unpacked.
     fn refuse_switches(&self, package: &str, preinst: &str) -> Result<()> {
-        for (path, was) in scripts::switches(preinst) {
+        for Switch { path, was } in scripts::switches(preinst) {
             let found = self.root.metadata(path.trim_end_matches('/'))?;
             if found.is_some_and(|found| found.node == was) {
                 return Err(error::switches(package, &path));
@@ -163,25 +169,29 @@ impl Work<'_> {
 
     /// Returns what the image has under this name: the same package in another version, or the rest
     /// of one that was removed.
-    fn old(&self, key: &Key, same: bool) -> Option<(Key, Known)> {
-        let found = |key: &Key| Some((key.clone(), self.database.packages.get(key)?.clone()));
+    fn old(&self, key: &Key, same: bool) -> Option<Old> {
+        let found = |key: &Key| {
+            let known = self.database.packages.get(key)?.clone();
+            Some(Old {
+                key: key.clone(),
+                known,
+            })
+        };
         let any = || {
             // Only `Multi-Arch: same` packages can be installed more than once.
             let other =
-                |(other, known): &(&Key, &Known)| other.0 == key.0 && !same && !known.same && known.is_unpacked();
+                |(other, known): &(&Key, &Known)| other.name == key.name && !same && !known.same && known.is_unpacked();
             let (other, _) = self.database.packages.iter().find(other)?;
             found(other)
         };
-        found(key)
-            .or_else(any)
-            .filter(|(_, known)| known.state != "not-installed")
+        found(key).or_else(any).filter(|old| old.known.state != "not-installed")
     }
 
     /// Writes the paragraph in dpkg's status, and records what the first boot must run.
     fn status(&mut self, package: &Package) -> Result<()> {
         let (key, old) = (&package.key, package.old.as_ref());
         let paragraph = package.control.paragraph(&package.path)?;
-        let configured = old.and_then(|(_, known)| match known.state.as_str() {
+        let configured = old.and_then(|Old { known, .. }| match known.state.as_str() {
             "installed" | "triggers-pending" | "triggers-awaited" => Some(known.version.clone()),
             _ => known.config_version.clone(),
         });
@@ -190,17 +200,19 @@ impl Work<'_> {
         if package.control.others.contains_key("preinst") {
             let arguments = match old {
                 None => "install".to_owned(),
-                Some((_, known)) if !known.is_unpacked() => format!("install {} {}", known.version, package.version),
-                Some((_, known)) => format!("upgrade {} {}", known.version, package.version),
+                Some(Old { known, .. }) if !known.is_unpacked() => {
+                    format!("install {} {}", known.version, package.version)
+                }
+                Some(Old { known, .. }) => format!("upgrade {} {}", known.version, package.version),
             };
             self.preinsts.push(Preinst {
                 script: format!("{}.preinst", info_name(key, package.same)),
-                package: key.0.clone(),
-                architecture: key.1.clone(),
+                package: key.name.clone(),
+                architecture: key.architecture.clone(),
                 arguments,
             });
         }
-        if let Some((other, _)) = old.filter(|(other, _)| other != key) {
+        if let Some(Old { key: other, .. }) = old.filter(|old| old.key != *key) {
             self.database.packages.remove(other);
             let place = self.database.order.iter().position(|listed| listed == other);
             if let Some(place) = place {
@@ -215,7 +227,7 @@ impl Work<'_> {
             state: "unpacked".into(),
             same: package.same,
             config_version: configured,
-            conffiles: lines_of(&conffiles),
+            conffiles: database::conffiles(&conffiles),
             replaces: package.replaces.clone(),
             pending: Vec::new(),
             text: text.clone(),
@@ -233,7 +245,7 @@ impl Work<'_> {
     /// Writes the package's files in `info`; removes those of the version that it replaces.
     fn info(&mut self, package: &Package, entries: &[DataEntry]) -> Result<()> {
         let name = info_name(&package.key, package.same);
-        if let Some((key, known)) = &package.old {
+        if let Some(Old { key, known }) = &package.old {
             let prefix = format!("{}.", info_name(key, known.same));
             for file in self.root.list(&format!("{ADMIN}/info"))? {
                 let member = file.strip_prefix(&prefix).filter(|member| !member.contains('.'));

@@ -61,10 +61,10 @@ impl Work<'_> {
                 let package = self
                     .baked
                     .iter()
-                    .map(|key| key.0.as_str())
+                    .map(|key| key.name.as_str())
                     .collect::<Vec<_>>()
                     .join(", ");
-                return Err(vanishes(&package, &key.0));
+                return Err(vanishes(&package, &key.name));
             }
         }
         Ok(())

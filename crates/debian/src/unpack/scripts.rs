@@ -19,9 +19,17 @@ pub(super) fn diverts(script: &str) -> bool {
     })
 }
 
+/// A folder that a script turns into a link, or the other way round.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Switch {
+    pub(super) path: String,
+    /// What it is before.
+    pub(super) was: NodeType,
+}
+
 /// Returns the folders and links that a script turns into the other kind
-/// (dpkg-maintscript-helper(1)), with their present kind.
-pub(super) fn switches(script: &str) -> Vec<(String, NodeType)> {
+/// (dpkg-maintscript-helper(1)).
+pub(super) fn switches(script: &str) -> Vec<Switch> {
     let mut found = Vec::new();
     for line in logical_lines(script) {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -34,7 +42,8 @@ pub(super) fn switches(script: &str) -> Vec<(String, NodeType)> {
             _ => continue,
         };
         if let Some(path) = words.get(at + 2) {
-            found.push((path.trim_matches(['"', '\'']).to_owned(), was));
+            let path = path.trim_matches(['"', '\'']).to_owned();
+            found.push(Switch { path, was });
         }
     }
     found
@@ -93,6 +102,10 @@ mod tests {
     fn folders_that_become_links_are_seen() {
         let script = "set -e\ndpkg-maintscript-helper dir_to_symlink /usr/share/doc/a a-common 1.2~ a -- \"$@\"\n\
                       dpkg-maintscript-helper rm_conffile /etc/a 1.0 -- \"$@\"\n";
-        assert_eq!(switches(script), [("/usr/share/doc/a".to_owned(), NodeType::Directory)]);
+        let wanted = Switch {
+            path: "/usr/share/doc/a".to_owned(),
+            was: NodeType::Directory,
+        };
+        assert_eq!(switches(script), [wanted]);
     }
 }

@@ -1,7 +1,7 @@
 //! A package's paragraph of dpkg's status, in dpkg's order of fields and with dpkg's spelling of
 //! them (lib/dpkg/parse.c, dump.c).
 
-use crate::control::Paragraph;
+use crate::control::{Field, Paragraph};
 
 /// The fields in the order in which dpkg writes them to its status; the others follow, in the order
 /// of the control file.
@@ -83,7 +83,7 @@ pub(super) fn unpacked(control: &Paragraph<'_>, config_version: Option<&str>, co
             }
         }
     }
-    for (name, value) in control.fields() {
+    for Field { name, value } in control.fields() {
         let among = |names: &[&str]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
         if !among(ORDER) && !among(DROPPED) && !value.is_empty() {
             line(&mut text, name, value);

@@ -2,7 +2,7 @@
 //! activate.
 
 use super::database::{Key, info_name};
-use super::package::Package;
+use super::package::{Old, Package};
 use super::work::Work;
 use crate::deb::bad;
 use kraken_foundation::Result;
@@ -59,18 +59,29 @@ fn lines(package: &Package) -> Result<Vec<Line>> {
     parse(text).map_err(|why| bad(&package.path, &why))
 }
 
+/// A package that is interested in a trigger.
+struct Interested {
+    trigger: String,
+    /// Its name in `info`, behind which [`NOAWAIT`] may stand.
+    who: String,
+}
+
 impl Work<'_> {
     /// Activates the triggers that the package activates by name. A new package cannot wait for
     /// others yet: dpkg does not know it at this point.
     pub(super) fn activations(&mut self, package: &Package) -> Result<()> {
-        let known = package.old.as_ref().is_some_and(|(_, known)| known.is_unpacked());
+        let known = package.old.as_ref().is_some_and(|old| old.known.is_unpacked());
         for line in lines(package)? {
             if let Line::Activate { name, waits } = line {
                 let waiting = match name.starts_with('/') {
                     true => self.waiting_below(&name),
                     false => {
                         let waiting = self.database.triggers.get(&name).cloned().unwrap_or_default();
-                        waiting.into_iter().map(|who| (name.clone(), who)).collect()
+                        let of = |who| Interested {
+                            trigger: name.clone(),
+                            who,
+                        };
+                        waiting.into_iter().map(of).collect()
                     }
                 };
                 self.set_off(waiting, (known && waits).then_some(package));
@@ -83,7 +94,7 @@ impl Work<'_> {
     pub(super) fn interests(&mut self, package: &Package) -> Result<()> {
         let name = info_name(&package.key, package.same);
         self.forget_interests(&name);
-        if let Some((key, known)) = &package.old {
+        if let Some(Old { key, known }) = &package.old {
             self.forget_interests(&info_name(key, known.same));
         }
         for line in lines(package)? {
@@ -137,8 +148,8 @@ impl Work<'_> {
 
     /// Records triggers for the packages that are interested in them; `package` then waits for
     /// those that must run something, unless they are marked noawait.
-    fn set_off(&mut self, waiting: Vec<(String, String)>, package: Option<&Package>) {
-        for (trigger, who) in waiting {
+    fn set_off(&mut self, waiting: Vec<Interested>, package: Option<&Package>) {
+        for Interested { trigger, who } in waiting {
             let Some(woken) = self.wake(&who, &trigger) else {
                 continue;
             };
@@ -152,23 +163,27 @@ impl Work<'_> {
         }
     }
 
-    /// Returns triggers by path, and the packages that are interested in them.
-    fn waiting_below(&self, path: &str) -> Vec<(String, String)> {
+    /// Returns the packages that are interested in triggers for a path or for a folder above it.
+    fn waiting_below(&self, path: &str) -> Vec<Interested> {
         let lines = self.database.triggers.get(BY_PATH).map_or(&[][..], Vec::as_slice);
         let lines = lines.iter().filter_map(|line| line.rsplit_once(' '));
         let hit = lines.filter(|(trigger, _)| {
             let rest = path.strip_prefix(trigger);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
-        hit.map(|(trigger, who)| (trigger.to_owned(), who.to_owned())).collect()
+        hit.map(|(trigger, who)| Interested {
+            trigger: trigger.to_owned(),
+            who: who.to_owned(),
+        })
+        .collect()
     }
 
     /// Records a trigger for a configured package of the image; returns its name in `info`.
     fn wake(&mut self, who: &str, trigger: &str) -> Option<String> {
         let name = who.trim_end_matches(NOAWAIT);
         let matches = |key: &Key| match name.split_once(':') {
-            Some((name, architecture)) => key.0 == name && key.1 == architecture,
-            None => key.0 == name,
+            Some((name, architecture)) => key.name == name && key.architecture == architecture,
+            None => key.name == name,
         };
         let configured = |state: &str| matches!(state, "installed" | "triggers-pending" | "triggers-awaited");
         let (key, known) = self

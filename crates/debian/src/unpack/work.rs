@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::database::{Database, Key};
+use super::database::{Conffile, Database, Key};
 use super::error::entry_path;
 use super::filter::PathFilter;
 use super::preinst::Preinst;
@@ -29,9 +29,8 @@ pub(super) struct Work<'a> {
     pub(super) awaited: BTreeMap<Key, Vec<String>>,
     /// Of the package that is being unpacked: hashes that the image has of its conffiles.
     pub(super) known_hashes: BTreeMap<String, String>,
-    /// Likewise: conffiles of the previous version that it does not have any longer, and their
-    /// hashes.
-    pub(super) obsolete: Vec<(String, String)>,
+    /// Likewise: conffiles of the previous version that it does not have any longer.
+    pub(super) obsolete: Vec<Conffile>,
     /// What the image's dpkg leaves out.
     pub(super) filter: PathFilter,
     /// Files of `triggers` that changed.

@@ -6,6 +6,7 @@ mod contract;
 mod device;
 mod features;
 mod pieces;
+mod place;
 mod superblock;
 mod tree;
 mod write;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fs_ext4::{Error as Ext4Error, Filesystem, inode::Inode, xattr};
+use fs_ext4::{Error as Ext4Error, Filesystem, xattr};
 
 use super::contract::{Attributes, Ext4Write};
 use super::device::{Clock, Device, clamp};
 use super::pieces::pieces;
+use super::place::{Found, Place, SplitPath, Spot};
 use super::superblock::Ext4Info;
 use super::write_error::{failed, full, kind, wrap};
 use crate::io::WriteAt;
@@ -27,19 +28,6 @@ const MAX_LINKS: u32 = 40;
 pub struct Ext4Writer {
     fs: Filesystem,
     clock: Arc<Clock>,
-}
-
-/// A directory: its inode, and its path without links (the library sets attributes by path).
-#[derive(Clone)]
-struct Place {
-    inode: u32,
-    path: String,
-}
-
-impl Place {
-    fn child(&self, name: &str) -> String {
-        format!("{}/{name}", self.path)
-    }
 }
 
 impl Ext4Writer {
@@ -71,8 +59,12 @@ impl Ext4Writer {
             inode: ROOT,
             path: String::new(),
         }];
-        let (parents, _) = split(path)?;
-        let mut todo: Vec<String> = parents.split('/').rev().map(str::to_owned).collect();
+        let mut todo: Vec<String> = SplitPath::of(path)?
+            .parents
+            .split('/')
+            .rev()
+            .map(str::to_owned)
+            .collect();
         let mut links = 0;
         while let Some(name) = todo.pop() {
             let Some(here) = trail.last().cloned() else { break };
@@ -87,7 +79,7 @@ impl Ext4Writer {
                 }
                 _ => (),
             }
-            let Some((inode, found)) = self.lookup(&here, &name, path)? else {
+            let Some(found) = self.lookup(&here, &name, path)? else {
                 if !make {
                     return Ok(None);
                 }
@@ -98,12 +90,12 @@ impl Ext4Writer {
                 });
                 continue;
             };
-            if found.is_dir() {
+            if found.inode.is_dir() {
                 trail.push(Place {
-                    inode,
+                    inode: found.number,
                     path: here.child(&name),
                 });
-            } else if found.is_symlink() {
+            } else if found.inode.is_symlink() {
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(failed(
@@ -113,7 +105,7 @@ impl Ext4Writer {
                         "too many symbolic links on the way",
                     ));
                 }
-                let target = self.target(inode, path)?;
+                let target = self.target(found.number, path)?;
                 if target.starts_with('/') {
                     trail.truncate(1);
                 }
@@ -137,14 +129,14 @@ impl Ext4Writer {
         String::from_utf8(raw).map_err(|_| failed(Kind::Damaged, "resolving", path, "a link on the way is not UTF-8"))
     }
 
-    fn lookup(&self, directory: &Place, name: &str, path: &str) -> Result<Option<(u32, Inode)>> {
-        let inode = match self.fs.lookup_at(directory.inode, name.as_bytes()) {
-            Ok(inode) => inode,
+    fn lookup(&self, directory: &Place, name: &str, path: &str) -> Result<Option<Found>> {
+        let number = match self.fs.lookup_at(directory.inode, name.as_bytes()) {
+            Ok(number) => number,
             Err(Ext4Error::NotFound) => return Ok(None),
             Err(error) => return Err(wrap("looking up", path)(error)),
         };
-        let found = self.fs.stat_ino(inode).map_err(wrap("looking up", path))?;
-        Ok(Some((inode, found)))
+        let inode = self.fs.stat_ino(number).map_err(wrap("looking up", path))?;
+        Ok(Some(Found { number, inode }))
     }
 
     fn make_parent(&self, here: &Place, name: &str, path: &str) -> Result<u32> {
@@ -155,15 +147,14 @@ impl Ext4Writer {
         Ok(inode)
     }
 
-    /// Returns the parent, the name and the existing inode for a path that is to be written.
-    #[allow(clippy::type_complexity)]
-    fn spot<'p>(&self, path: &'p str) -> Result<(Place, &'p str, Option<(u32, Inode)>)> {
-        let (_, name) = split(path)?;
-        let place = self
+    /// Returns where the entry at a path is to be written; makes missing parents.
+    fn spot<'p>(&self, path: &'p str) -> Result<Spot<'p>> {
+        let name = SplitPath::of(path)?.name;
+        let parent = self
             .parent(path, true)?
             .ok_or_else(|| failed(Kind::NotFound, "resolving", path, "its parent is missing"))?;
-        let found = self.lookup(&place, name, path)?;
-        Ok((place, name, found))
+        let found = self.lookup(&parent, name, path)?;
+        Ok(Spot { parent, name, found })
     }
 
     fn dress(&self, place: &Place, name: &str, inode: u32, attributes: Attributes<'_>) -> Result<()> {
@@ -190,12 +181,13 @@ impl Ext4Writer {
     }
 
     /// Whether an inode has these attributes already.
-    fn has_attributes(&self, inode: u32, found: &Inode, attributes: Attributes<'_>) -> bool {
-        let plain = found.mode & 0o7777 == attributes.mode & 0o7777
-            && found.uid == attributes.uid
-            && found.gid == attributes.gid
-            && (found.mtime, found.mtime_nsec) == (clamp(attributes.mtime), 0);
-        plain && self.xattrs(inode).is_some_and(|have| have == *attributes.xattrs)
+    fn has_attributes(&self, found: &Found, attributes: Attributes<'_>) -> bool {
+        let inode = &found.inode;
+        let plain = inode.mode & 0o7777 == attributes.mode & 0o7777
+            && inode.uid == attributes.uid
+            && inode.gid == attributes.gid
+            && (inode.mtime, inode.mtime_nsec) == (clamp(attributes.mtime), 0);
+        plain && self.xattrs(found.number).is_some_and(|have| have == *attributes.xattrs)
     }
 
     fn xattrs(&self, inode: u32) -> Option<BTreeMap<String, Vec<u8>>> {
@@ -205,25 +197,25 @@ impl Ext4Writer {
     }
 
     /// Whether a file inode holds exactly these bytes.
-    fn holds(&self, inode: u32, found: &Inode, content: &Content, path: &str) -> Result<bool> {
-        if found.size != content.len() {
+    fn holds(&self, found: &Found, content: &Content, path: &str) -> Result<bool> {
+        if found.inode.size != content.len() {
             return Ok(false);
         }
         let mut have = Vec::new();
         pieces(content, path, |at, piece| {
             have.resize(piece.len(), 0);
-            let read = self.fs.read_ino(inode, at, &mut have);
+            let read = self.fs.read_ino(found.number, at, &mut have);
             Ok(matches!(read, Ok(count) if count == piece.len()) && have == piece)
         })
     }
 
     /// Removes the name of a file or link, so that the new inode inherits neither attributes nor
     /// other names.
-    fn clear(&self, place: &Place, name: &str, found: Option<&Inode>) -> Result<()> {
+    fn clear(&self, place: &Place, name: &str, found: Option<&Found>) -> Result<()> {
         let path = place.child(name);
         match found {
             None => Ok(()),
-            Some(found) if found.is_dir() => {
+            Some(found) if found.inode.is_dir() => {
                 Err(failed(Kind::Conflict, "replacing", &path, "a directory stands there"))
             }
             Some(_) => self
@@ -237,19 +229,19 @@ impl Ext4Writer {
 impl Ext4Write for Ext4Writer {
     fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<()> {
         self.clock.set(attributes.mtime);
-        let (place, name, found) = self.spot(path)?;
-        if let Some((inode, found)) = &found
-            && found.is_file()
-            && u32::from(found.links_count) == names
-            && self.has_attributes(*inode, found, attributes)
-            && self.holds(*inode, found, content, path)?
+        let Spot { parent, name, found } = self.spot(path)?;
+        if let Some(found) = &found
+            && found.inode.is_file()
+            && u32::from(found.inode.links_count) == names
+            && self.has_attributes(found, attributes)
+            && self.holds(found, content, path)?
         {
             return Ok(());
         }
-        self.clear(&place, name, found.as_ref().map(|(_, inode)| inode))?;
+        self.clear(&parent, name, found.as_ref())?;
         let inode = self
             .fs
-            .apply_create_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
+            .apply_create_at(parent.inode, name.as_bytes(), attributes.mode & 0o7777)
             .map_err(wrap("creating", path))?;
         pieces(content, path, |at, piece| {
             // The library returns the new size of the file.
@@ -262,38 +254,37 @@ impl Ext4Write for Ext4Writer {
                 false => Err(full("writing", path)),
             }
         })?;
-        self.dress(&place, name, inode, attributes)
+        self.dress(&parent, name, inode, attributes)
     }
 
     fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<()> {
         self.clock.set(attributes.mtime);
-        let (mut place, name, found) = self.spot(path)?;
-        let mut name = name.to_owned();
-        let inode = match found {
+        let spot = self.spot(path)?;
+        let (mut parent, mut name) = (spot.parent, spot.name.to_owned());
+        let inode = match spot.found {
             None => self
                 .fs
-                .apply_mkdir_at(place.inode, name.as_bytes(), attributes.mode & 0o7777)
+                .apply_mkdir_at(parent.inode, name.as_bytes(), attributes.mode & 0o7777)
                 .map_err(wrap("creating", path))?,
-            Some((inode, found)) if found.is_dir() => {
-                if self.has_attributes(inode, &found, attributes) {
+            Some(found) if found.inode.is_dir() => {
+                if self.has_attributes(&found, attributes) {
                     return Ok(());
                 }
-                inode
+                found.number
             }
             // A link to a directory (/lib -> usr/lib) stays, as with dpkg; the entry applies to its
             // target.
-            Some((_, found)) if found.is_symlink() => {
+            Some(found) if found.inode.is_symlink() => {
                 let inner = format!("{path}/x");
                 match self.parent(&inner, false)? {
                     Some(target) if !target.path.is_empty() => {
-                        let (parent, last) = split(&target.path)?;
-                        name = last.to_owned();
-                        let inode = target.inode;
-                        place = Place {
+                        let path = SplitPath::of(&target.path)?;
+                        name = path.name.to_owned();
+                        parent = Place {
                             inode: 0,
-                            path: parent.to_owned(),
+                            path: path.parents.to_owned(),
                         };
-                        inode
+                        target.inode
                     }
                     _ => {
                         return Err(failed(
@@ -314,7 +305,7 @@ impl Ext4Write for Ext4Writer {
                 ));
             }
         };
-        self.dress(&place, &name, inode, attributes)
+        self.dress(&parent, &name, inode, attributes)
     }
 
     fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool> {
@@ -327,12 +318,12 @@ impl Ext4Write for Ext4Writer {
 
     fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<()> {
         self.clock.set(now);
-        let (_, name) = split(other)?;
+        let name = SplitPath::of(other)?.name;
         let source = match self.parent(other, false)? {
             Some(place) => self.lookup(&place, name, other)?,
             None => None,
         };
-        let Some((inode, found)) = source.filter(|(_, found)| found.is_file()) else {
+        let Some(source) = source.filter(|found| found.inode.is_file()) else {
             return Err(failed(
                 Kind::NotFound,
                 "linking to",
@@ -340,32 +331,32 @@ impl Ext4Write for Ext4Writer {
                 "there is no file of that name",
             ));
         };
-        let (place, name, there) = self.spot(path)?;
-        if there.as_ref().is_some_and(|(there, _)| *there == inode) {
+        let Spot { parent, name, found } = self.spot(path)?;
+        if found.as_ref().is_some_and(|found| found.number == source.number) {
             return Ok(());
         }
-        self.clear(&place, name, there.as_ref().map(|(_, inode)| inode))?;
+        self.clear(&parent, name, found.as_ref())?;
         self.fs
-            .apply_link_at(inode, place.inode, name.as_bytes())
+            .apply_link_at(source.number, parent.inode, name.as_bytes())
             .map_err(wrap("linking", path))?;
-        self.set_times(inode, path, found.mtime)
+        self.set_times(source.number, path, source.inode.mtime)
     }
 
     fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<()> {
         self.clock.set(attributes.mtime);
-        let (place, name, found) = self.spot(path)?;
-        if let Some((inode, found)) = &found
-            && found.is_symlink()
-            && (found.uid, found.gid) == (attributes.uid, attributes.gid)
-            && found.mtime == clamp(attributes.mtime)
-            && self.target(*inode, path)? == target
+        let Spot { parent, name, found } = self.spot(path)?;
+        if let Some(Found { number, inode }) = &found
+            && inode.is_symlink()
+            && (inode.uid, inode.gid) == (attributes.uid, attributes.gid)
+            && inode.mtime == clamp(attributes.mtime)
+            && self.target(*number, path)? == target
         {
             return Ok(());
         }
-        self.clear(&place, name, found.as_ref().map(|(_, inode)| inode))?;
+        self.clear(&parent, name, found.as_ref())?;
         let inode = self
             .fs
-            .apply_symlink_at(place.inode, name.as_bytes(), target.as_bytes())
+            .apply_symlink_at(parent.inode, name.as_bytes(), target.as_bytes())
             .map_err(wrap("creating", path))?;
         self.fs
             .apply_chown_ino(inode, attributes.uid, attributes.gid)
@@ -374,13 +365,13 @@ impl Ext4Write for Ext4Writer {
     }
 
     fn remove(&mut self, path: &str) -> Result<()> {
-        let (_, name) = split(path)?;
+        let name = SplitPath::of(path)?.name;
         let Some(place) = self.parent(path, false)? else {
             return Ok(());
         };
         match self.lookup(&place, name, path)? {
             None => Ok(()),
-            Some((_, found)) if found.is_dir() => Err(failed(
+            Some(found) if found.inode.is_dir() => Err(failed(
                 Kind::Conflict,
                 "removing",
                 path,
@@ -394,12 +385,12 @@ impl Ext4Write for Ext4Writer {
     }
 
     fn remove_if_empty(&mut self, path: &str) -> Result<()> {
-        let (_, name) = split(path)?;
+        let name = SplitPath::of(path)?.name;
         let Some(place) = self.parent(path, false)? else {
             return Ok(());
         };
         match self.lookup(&place, name, path)? {
-            Some((_, found)) if found.is_dir() => match self.fs.apply_rmdir_at(place.inode, name.as_bytes()) {
+            Some(found) if found.inode.is_dir() => match self.fs.apply_rmdir_at(place.inode, name.as_bytes()) {
                 Ok(()) | Err(Ext4Error::DirectoryNotEmpty) => Ok(()),
                 Err(error) => Err(wrap("removing", path)(error)),
             },
@@ -424,17 +415,5 @@ impl Ext4Write for Ext4Writer {
 
     fn finish(self) -> Result<()> {
         self.fs.finish().map_err(wrap("finishing the writes to", "/"))
-    }
-}
-
-fn split(path: &str) -> Result<(&str, &str)> {
-    match path.rsplit_once('/') {
-        Some((parents, name)) if !name.is_empty() => Ok((parents, name)),
-        _ => Err(failed(
-            Kind::Internal,
-            "resolving",
-            path,
-            "it is not an absolute path to an entry",
-        )),
     }
 }

@@ -25,6 +25,12 @@ pub struct FatWriter {
     made_directory: Cell<bool>,
 }
 
+/// Where an entry is to be written.
+struct Spot<'v, 'p> {
+    directory: Dir<'v, Stream>,
+    name: &'p str,
+}
+
 impl FatWriter {
     /// Opens the volume in a partition of a disk. First repairs faults, where no byte of a file is
     /// lost ([`super::repair_fat`]).
@@ -67,7 +73,7 @@ impl FatWriter {
     /// When there is a directory at the path, the name is impossible on FAT, or the volume is full.
     pub fn write(&self, path: &str, bytes: &[u8], mtime: i64) -> Result<()> {
         time::set_clock(mtime);
-        let (directory, name) = self.parent(path)?;
+        let Spot { directory, name } = self.spot(path)?;
         let io = |doing: &str| on_fat(format_args!("{doing} {path}"));
         if let Some(old) = child(&directory, name).quoted(|| io("looking up"))? {
             if old.is_dir() {
@@ -95,7 +101,7 @@ impl FatWriter {
     /// When there is a file at the path, the name is impossible on FAT, or the volume is full.
     pub fn mkdir(&self, path: &str, mtime: i64) -> Result<()> {
         time::set_clock(mtime);
-        let (directory, name) = self.parent(path)?;
+        let Spot { directory, name } = self.spot(path)?;
         self.enter(directory, name, path).map(drop)
     }
 
@@ -139,7 +145,8 @@ impl FatWriter {
         Ok(())
     }
 
-    fn parent<'p>(&self, path: &'p str) -> Result<(Dir<'_, Stream>, &'p str)> {
+    /// Returns where the entry at a path is to be written; makes missing parents.
+    fn spot<'p>(&self, path: &'p str) -> Result<Spot<'_, 'p>> {
         let mut directory = self.fs.root_dir();
         let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
         if name.is_empty() {
@@ -148,7 +155,7 @@ impl FatWriter {
         for name in parents.split('/').filter(|name| !name.is_empty()) {
             directory = self.enter(directory, name, path)?;
         }
-        Ok((directory, name))
+        Ok(Spot { directory, name })
     }
 
     /// Returns the directory `name` in `directory`; makes it when it is missing.

@@ -275,7 +275,7 @@ fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, jo
     let file = Arc::new(ImageFile::open_write(to).doing("opening", to)?);
     let layout = detect(&file, to)?;
     for fault in kraken_disk::repair_fat(&*file, &layout.boot)
-        .context(|| format!("reading the boot file system of {}", base.path.display()))?
+        .context(|| format!("repairing the boot file system of {}", base.path.display()))?
     {
         job.note(&format!(
             "the boot volume of the base had a fault that the images do not have: {fault}"
@@ -288,7 +288,7 @@ fn make(base: OpenBase<'_>, common: &Overlay, growth: Option<u64>, to: &Path, jo
         ));
     }
     kraken_disk::mark_boot(&*file, &layout.boot)
-        .context(|| format!("looking for the boot and root partitions of {}", base.path.display()))?;
+        .context(|| format!("setting the type of the boot partition of {}", base.path.display()))?;
     // Read again, because the partition type has changed.
     let layout = detect(&file, to)?;
     kraken_disk::apply(file.clone(), &layout, common).context(|| "writing into the image")?;

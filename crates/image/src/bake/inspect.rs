@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::copy::copy_used;
-use crate::base::{Base, OsImage};
+use crate::base::{Base, BaseTrees, OsImage};
 use crate::packages::{PackagesRecord, RECORD, RecordedPackage};
 use crate::provision::{self, Assets};
 use kraken_disk::{Ext4Info, Ext4Tree, FatTree, FileTree, ImageFile, Layout, ReadAt, Slice, UsedMap};
@@ -25,7 +25,7 @@ pub(super) struct Opened {
 
 pub(super) fn open(file: &Arc<ImageFile>, path: &Path) -> Result<Opened> {
     let layout = detect(file, path)?;
-    let (boot, root) = trees(file, &layout, path)?;
+    let BaseTrees { boot, root } = trees(file, &layout, path)?;
     let made_at = made_at(file, &layout, path)?;
     let os =
         OsImage::read(&boot, &root, made_at).context(|| format!("looking at the system inside {}", path.display()))?;
@@ -70,7 +70,7 @@ pub fn covers_swarm(cluster: &Cluster, assets: &Assets, base: &Base) -> Result<V
 fn root_of(base: &Base) -> Result<Ext4Tree> {
     let file = open_read(&base.raw)?;
     let layout = detect(&file, &base.raw)?;
-    trees(&file, &layout, &base.raw).map(|(_, root)| root)
+    trees(&file, &layout, &base.raw).map(|trees| trees.root)
 }
 
 /// Refuses a base with something that would be on every node and cannot be removed, unless the
@@ -107,14 +107,14 @@ pub(super) fn used_by(file: &Arc<ImageFile>, path: &Path) -> Result<UsedMap> {
     UsedMap::of(file.clone()).context(|| format!("mapping the used blocks of {}", path.display()))
 }
 
-fn trees(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<(FatTree, Ext4Tree)> {
+fn trees(file: &Arc<ImageFile>, layout: &Layout, path: &Path) -> Result<BaseTrees> {
     let boot = layout
         .boot_tree(file.clone())
         .context(|| format!("reading the boot file system of {}", path.display()))?;
     let root = layout
         .root_tree(file.clone())
         .context(|| format!("reading the file systems of {}", path.display()))?;
-    Ok((boot, root))
+    Ok(BaseTrees { boot, root })
 }
 
 /// Returns when the root file system was made or last written, whichever is later.

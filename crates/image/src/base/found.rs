@@ -2,7 +2,14 @@
 
 use std::path::PathBuf;
 
+use kraken_disk::{Ext4Tree, FatTree};
 use kraken_foundation::Sha256Hash;
+
+/// The two volumes of a base, open for reading.
+pub(crate) struct BaseTrees {
+    pub(crate) boot: FatTree,
+    pub(crate) root: Ext4Tree,
+}
 
 /// A base image, ready to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub mod system;
 mod text;
 
 pub use found::Base;
+pub(crate) use found::BaseTrees;
 pub use lived::{Customised, Leftover, Lived, Place, Stay};
 pub use resolve::obtain;
 pub use system::{CloudInit, NetworkStack, OsImage};

@@ -16,7 +16,7 @@ use kraken_fetch::address::{self, shown};
 use kraken_fetch::cache::{self, Cache};
 use kraken_fetch::download::{self, RetryPolicy, Wanted};
 use kraken_fetch::http::Client;
-use kraken_fetch::{Format, Limits, Options, Packed, RawFile, prune};
+use kraken_fetch::{Format, HashedFile, Limits, Options, Packed, RawFile, prune};
 use kraken_foundation::{Context as _, Error, Job, Result, Sha256Hash};
 use kraken_spec::{BaseRef, Image};
 
@@ -79,13 +79,13 @@ impl Work<'_> {
     fn file(&self, path: &Path) -> Result<Base> {
         let format = kraken_fetch::recognise(path)?;
         let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (hash, size) = self.cache.hash_of(path, self.job)?;
+        let HashedFile { sha256, size } = self.cache.hash_of(path, self.job)?;
         if format != Format::Raw {
-            return self.unpacked(path, format, &hash, &Announced::default(), origin);
+            return self.unpacked(path, format, &sha256, &Announced::default(), origin);
         }
         let base = Base {
             raw: path.to_owned(),
-            raw_sha256: hash,
+            raw_sha256: sha256,
             size,
             origin,
             download_sha256: None,
@@ -100,10 +100,10 @@ impl Work<'_> {
         }
         let refresh = self.options.refresh;
         let raw = debian::obtain(self.cache.root(), &Release::TRIXIE, refresh, self.job)?;
-        let (hash, size) = self.cache.hash_of(&raw, self.job)?;
+        let HashedFile { sha256, size } = self.cache.hash_of(&raw, self.job)?;
         let base = Base {
             raw,
-            raw_sha256: hash,
+            raw_sha256: sha256,
             size,
             origin: "debian".into(),
             download_sha256: None,

@@ -13,13 +13,13 @@ use super::lock::{Lock, LockedArchive, LockedDeb, LockedPackage, LockedSet, Pack
 use super::ready::ReadyPackages;
 use super::store::Store;
 use super::wanted::{architectures, usable_without};
-use crate::base::{Base, OsImage};
+use crate::base::{Base, BaseTrees, OsImage};
 use kraken_debian::DryRun;
 use kraken_debian::Fetch;
 use kraken_debian::deb::{self, DebError};
 use kraken_debian::{Architectures, Archive, ImageState, Loaded, load_available, resolve};
 use kraken_debian::{LocalDeb, Pick, PickFrom, Request, RequestedPackage};
-use kraken_disk::{Ext4Tree, FatTree, ImageFile, Layout};
+use kraken_disk::{ImageFile, Layout};
 use kraken_fetch::Downloads;
 use kraken_foundation::{Context as _, Error, Kind, Result, Sha256Hash};
 use kraken_spec::Cluster;
@@ -81,7 +81,7 @@ pub fn locked(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<O
 /// # Errors
 /// When they cannot be had; then the lock file is unchanged.
 pub fn obtain(request: ObtainRequest<'_>, downloads: &Downloads<'_>) -> Result<Option<ReadyPackages>> {
-    let keep = |file: &Path| Ok(downloads.keep(file, LARGEST_DEB)?.0);
+    let keep = |file: &Path| Ok(downloads.keep(file, LARGEST_DEB)?.sha256);
     let Some(spec) = package_spec(request.cluster, keep)? else {
         return Ok(None);
     };
@@ -175,12 +175,6 @@ fn report_changes(
     }
 }
 
-/// The two volumes of a base.
-struct BaseTrees {
-    boot: FatTree,
-    root: Ext4Tree,
-}
-
 /// What was chosen from the archives.
 struct Choice {
     /// What is to be locked.
@@ -230,12 +224,12 @@ fn choose(
     };
     // The user's own files come first: a mistake in them is found without the network.
     for (deb, local) in request.cluster.system.debs.iter().zip(&spec.debs) {
-        let (hash, size, path) = downloads.keep(&deb.path, LARGEST_DEB)?;
+        let kept = downloads.keep(&deb.path, LARGEST_DEB)?;
         wishes.debs.push(LocalDeb {
             named: local.file.clone(),
-            control: deb::control_text(&path).map_err(|error| error::unusable(&local.file, error))?,
-            size,
-            sha256: hash,
+            control: deb::control_text(&kept.path).map_err(|error| error::unusable(&local.file, error))?,
+            size: kept.size,
+            sha256: kept.sha256,
         });
     }
     let task = downloads.job().task("asking the package archives", None);

@@ -69,7 +69,7 @@ pub fn singles(
     downloads: &Downloads<'_>,
 ) -> Result<Vec<Fetched>> {
     // Nothing goes into the image, so it may also be one whose packages wait for its first boot.
-    let (image, _) = ImageState::read_archives(root).quoted(|| error::LISTS)?;
+    let image = ImageState::read_archives(root).quoted(|| error::LISTS)?;
     let store = Store::new(downloads, mirrors);
     let record = record_of(downloads.folder(), &image, wanted);
     if !refresh
@@ -114,11 +114,11 @@ fn read(record: &Path) -> Option<Vec<Chosen>> {
 
 fn write(record: &Path, chosen: &[Chosen]) -> Result<()> {
     let folder = record.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).doing("reading", record)?;
+    fs::create_dir_all(folder).doing("making the folder", folder)?;
     let bytes = serde_json::to_vec(chosen)
         .map_err(std::io::Error::from)
-        .doing("reading", record)?;
-    atomic::write(record, 0o600, &bytes).doing("reading", record)
+        .doing("writing", record)?;
+    atomic::write(record, 0o600, &bytes).doing("writing", record)
 }
 
 fn fetch(chosen: &[Chosen], store: &Store<'_>) -> Result<Vec<Fetched>> {
@@ -140,8 +140,8 @@ fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Resul
     let name = match single {
         Single::Named(name) => name.to_owned(),
         Single::Behind { meta, begins } => {
-            let (_, entry) = newest(archives, meta).ok_or_else(|| none(meta))?;
-            let groups = relations(entry.depends(), architecture)
+            let found = newest(archives, meta).ok_or_else(|| none(meta))?;
+            let groups = relations(found.entry.depends(), architecture)
                 .map_err(|error| error::choosing(format!("{meta}: {error}")))?;
             let behind = groups
                 .iter()
@@ -151,7 +151,7 @@ fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Resul
             behind.ok_or_else(|| none(begins))?.to_owned()
         }
     };
-    let (archive, entry) = newest(archives, &name).ok_or_else(|| none(&name))?;
+    let Found { archive, entry } = newest(archives, &name).ok_or_else(|| none(&name))?;
     let sha256 = entry
         .sha256()
         .ok_or_else(|| error::choosing(format!("{name} has no SHA-256 in its archive")))?;
@@ -164,13 +164,18 @@ fn choose(archives: &[Archive], single: Single<'_>, architecture: &str) -> Resul
     })
 }
 
-/// Returns the newest package of this name and its archive. Pins do not apply, since it does not go
-/// into an image.
-fn newest<'a>(archives: &'a [Archive], name: &str) -> Option<(&'a Archive, Entry<'a>)> {
+/// A package and the archive that has it.
+struct Found<'a> {
+    archive: &'a Archive,
+    entry: Entry<'a>,
+}
+
+/// Returns the newest package of this name. Pins do not apply, since it does not go into an image.
+fn newest<'a>(archives: &'a [Archive], name: &str) -> Option<Found<'a>> {
     archives
         .iter()
         .flat_map(|archive| archive.parts.iter().map(move |part| (archive, part)))
-        .flat_map(|(archive, part)| part.index.entries().map(move |entry| (archive, entry)))
-        .filter(|(_, entry)| entry.name() == name)
-        .max_by_key(|(_, entry)| Version::new(entry.version()))
+        .flat_map(|(archive, part)| part.index.entries().map(move |entry| Found { archive, entry }))
+        .filter(|found| found.entry.name() == name)
+        .max_by_key(|found| Version::new(found.entry.version()))
 }

@@ -221,8 +221,15 @@ fn refused(path: &Path, why: &str) -> Error {
     Error::new(Kind::Usage, format!("reading the overlay {}: {why}", path.display()))
 }
 
+/// An entry of a folder.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct FolderEntry {
+    name: String,
+    path: PathBuf,
+}
+
 /// Returns the entries of a folder, sorted by name; empty when the folder does not exist.
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+fn entries(folder: &Path) -> Result<Vec<FolderEntry>> {
     let reader = match fs::read_dir(folder) {
         Ok(reader) => reader,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -235,7 +242,8 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
             .file_name()
             .and_then(|name| name.to_str())
             .ok_or_else(|| refused(&path, "its name is not UTF-8; rename it"))?;
-        entries.push((name.to_owned(), path.clone()));
+        let name = name.to_owned();
+        entries.push(FolderEntry { name, path });
     }
     entries.sort();
     Ok(entries)
@@ -249,7 +257,7 @@ const RENAMED: [(&str, &str); 3] = [
 ];
 
 fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -> Result<()> {
-    for (name, path) in entries(folder)? {
+    for FolderEntry { name, path } in entries(folder)? {
         if name.starts_with('.') || name.ends_with('~') {
             continue; // an editor's or a version control's own
         }
@@ -279,7 +287,7 @@ fn override_templates(templates: &mut BTreeMap<String, String>, folder: &Path) -
 }
 
 fn refuse_unknown_parts(folder: &Path) -> Result<()> {
-    for (name, path) in entries(folder)? {
+    for FolderEntry { name, path } in entries(folder)? {
         // A note beside the folders (a README) is not used and does no harm; a folder of another
         // name is a mistake.
         if path.is_dir() && !name.starts_with('.') && !["common", "manager", "worker"].contains(&name.as_str()) {
@@ -320,7 +328,7 @@ fn embedded_items(dir: &Dir<'_>, part: &str, items: &mut Items) -> Result<()> {
 
 /// Reads everything under `folder/boot` and `folder/root`.
 fn folder_items(folder: &Path, items: &mut Items) -> Result<()> {
-    for (name, path) in entries(folder)? {
+    for FolderEntry { name, path } in entries(folder)? {
         let volume = match name.as_str() {
             "boot" => Volume::Boot,
             "root" => Volume::Root,
@@ -344,7 +352,7 @@ fn folder_items(folder: &Path, items: &mut Items) -> Result<()> {
 }
 
 fn walk(folder: &Path, inside: &str, volume: Volume, depth: usize, items: &mut Items) -> Result<()> {
-    for (name, path) in entries(folder)? {
+    for FolderEntry { name, path } in entries(folder)? {
         if depth == 0 || items.len() >= MAX_FILES {
             return Err(refused(
                 &path,

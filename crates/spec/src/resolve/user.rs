@@ -11,7 +11,7 @@ use crate::names::{self, Check, help_of};
 use crate::problem::{Problem, Problems};
 use crate::raw::RawUser;
 use crate::ssh::{self, PrivateKey};
-use crate::{DefaultKeys, Files, crypt, mask};
+use crate::{DefaultKeys, Files, FoundKey, crypt, mask};
 use kraken_foundation::Error;
 
 const MOST_GROUPS: usize = 64;
@@ -166,7 +166,7 @@ fn default_keys(files: &dyn Files, problems: &mut Problems) -> Option<Vec<String
     }
     let mut keys = Vec::new();
     let mut good = true;
-    for (path, read) in found {
+    for FoundKey { path, read } in found {
         match read_keys(&path, read) {
             Ok(more) => add_once(&mut keys, more),
             Err(error) => {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::{DefaultKeys, Files};
+use crate::{DefaultKeys, Files, FoundKey};
 
 /// The largest size of a file with keys, hashes or a spec, in bytes. A spec of ten thousand nodes
 /// is smaller.
@@ -87,23 +87,23 @@ pub(super) struct DiskFiles<'a> {
 
 impl DiskFiles<'_> {
     /// Returns the public keys of `~/.ssh` that ssh(1) would use, with their content.
-    fn home_keys(&self) -> Vec<(PathBuf, io::Result<Vec<u8>>)> {
+    fn home_keys(&self) -> Vec<FoundKey> {
         let Some(home) = self.home else { return Vec::new() };
         DEFAULT_KEYS
             .iter()
             .map(|name| home.join(".ssh").join(name))
             .map(|path| {
                 let read = read_small(&path).map(|file| file.bytes);
-                (path, read)
+                FoundKey { path, read }
             })
-            .filter(|(_, read)| !matches!(read, Err(error) if error.kind() == io::ErrorKind::NotFound))
+            .filter(|key| !matches!(&key.read, Err(error) if error.kind() == io::ErrorKind::NotFound))
             .collect()
     }
 
     /// Returns the files with the keys that may log in when the spec names no key.
     pub(super) fn default_key_files(&self) -> Vec<PathBuf> {
         let pair = self.pair.iter().map(|pair| pair.path.clone());
-        pair.chain(self.home_keys().into_iter().map(|(path, _)| path)).collect()
+        pair.chain(self.home_keys().into_iter().map(|key| key.path)).collect()
     }
 }
 
@@ -139,7 +139,10 @@ impl Files for DiskFiles<'_> {
     fn default_ssh_keys(&self) -> DefaultKeys {
         let mut found = Vec::new();
         if let Some(pair) = &self.pair {
-            found.push((pair.path.clone(), Ok(pair.key.clone().into_bytes())));
+            found.push(FoundKey {
+                path: pair.path.clone(),
+                read: Ok(pair.key.clone().into_bytes()),
+            });
         }
         found.extend(self.home_keys());
         if found.is_empty() {

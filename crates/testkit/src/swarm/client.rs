@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -49,6 +49,7 @@ impl Node {
 
     /// Waits until dockerd answers; returns how long that took.
     pub fn wait_api(&self, timeout: Duration) -> Duration {
+        let begun = Instant::now();
         wait_for(&self.island, &format!("dockerd on {}", self.name()), timeout, || {
             assert!(
                 self.is_running(),
@@ -57,8 +58,8 @@ impl Node {
                 last_lines(&self.folder.join("dockerd.log"), 20)
             );
             self.api("/_ping").ok()
-        })
-        .1
+        });
+        begun.elapsed()
     }
 
     fn ask(&self, path: &str, timeout: Duration) -> io::Result<Value> {

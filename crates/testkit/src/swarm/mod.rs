@@ -64,7 +64,7 @@ impl Bench {
 
     /// Polls until there is an answer, and shows the logs of all nodes when there is none in time.
     pub fn wait_for<T>(&self, what: &str, timeout: Duration, ask: impl FnMut() -> Option<T>) -> T {
-        wait_for(&self.island, what, timeout, ask).0
+        wait_for(&self.island, what, timeout, ask)
     }
 
     /// Waits until a manager reports that `count` nodes are ready, however many it knows; returns

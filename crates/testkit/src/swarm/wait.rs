@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 use super::island::Island;
 use super::tail::last_lines;
 
-/// Polls until there is an answer, and returns it with the time that it took; shows the logs of all
-/// nodes when there is none in time.
-pub fn wait_for<T>(island: &Island, what: &str, timeout: Duration, ask: impl FnMut() -> Option<T>) -> (T, Duration) {
-    let begun = Instant::now();
+/// Polls until there is an answer; shows the logs of all nodes when there is none in time.
+pub fn wait_for<T>(island: &Island, what: &str, timeout: Duration, ask: impl FnMut() -> Option<T>) -> T {
     match try_for(timeout, ask) {
-        Some(answer) => (answer, begun.elapsed()),
+        Some(answer) => answer,
         None => panic!("waited {timeout:?} in vain for {what}\n{}", logs(island)),
     }
 }

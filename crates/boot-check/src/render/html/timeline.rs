@@ -163,7 +163,7 @@ impl Axis {
 
     fn track(&self, name: String, anchor: String, state: State, stages: &[Stage], checks: &[Check]) -> Track {
         let top = if stages.is_empty() { 4 } else { STAGES };
-        let (bars, lanes) = self.bars(checks, top);
+        let lanes = self.lanes(checks, top);
         let made = || checks.iter().filter(|check| happened(check));
         let times = || {
             stages
@@ -180,13 +180,13 @@ impl Axis {
             name,
             anchor,
             state: state.into(),
-            height: top + lanes * LANE + 4,
+            height: top + lanes.count * LANE + 4,
             rail: Rail {
                 from: per_cent(self.at(begin.unwrap_or(0))),
                 to: per_cent(self.at(end.unwrap_or(0))),
             },
             marks: self.marks(stages),
-            bars,
+            bars: lanes.bars,
             words: stages.iter().map(word).collect(),
             failed: names(with(checks, Outcome::Failed)),
         }
@@ -222,9 +222,8 @@ impl Axis {
         marks
     }
 
-    /// Returns the bars of the checks, in lanes below each other where they overlap in time, and
-    /// the number of lanes.
-    fn bars(&self, checks: &[Check], top: u32) -> (Vec<Bar>, u32) {
+    /// Returns the bars of the checks, in lanes below each other where they overlap in time.
+    fn lanes(&self, checks: &[Check], top: u32) -> Lanes {
         let mut made: Vec<&Check> = checks.iter().filter(|check| happened(check)).collect();
         made.sort_by_key(|check| (check.began_ms, check.ended_ms));
         let mut lanes: Vec<f64> = Vec::new();
@@ -254,8 +253,16 @@ impl Axis {
                 label_anchor: place.anchor,
             });
         }
-        (bars, u32::try_from(lanes.len()).unwrap_or(0))
+        let count = u32::try_from(lanes.len()).unwrap_or(0);
+        Lanes { bars, count }
     }
+}
+
+/// The bars of a node's checks.
+struct Lanes {
+    bars: Vec<Bar>,
+    /// The number of lanes that the bars are in.
+    count: u32,
 }
 
 /// The place of a bar's label, in per cent.

@@ -178,7 +178,7 @@ impl Mirror {
         let components = "main non-free-firmware";
         self.suites(suite)
             .iter()
-            .map(|(uri, suite)| format!("deb {uri} {suite} {components}\n"))
+            .map(|SuiteSource { archive, suite }| format!("deb {archive} {suite} {components}\n"))
             .collect()
     }
 
@@ -186,20 +186,29 @@ impl Mirror {
     pub(super) fn releases(&self, suite: &str) -> Vec<String> {
         self.suites(suite)
             .iter()
-            .map(|(uri, suite)| format!("{uri}/dists/{suite}/InRelease"))
+            .map(|SuiteSource { archive, suite }| format!("{archive}/dists/{suite}/InRelease"))
             .collect()
     }
 
-    fn suites(&self, suite: &str) -> Vec<(&str, String)> {
+    /// Returns a suite with its updates.
+    fn suites(&self, suite: &str) -> Vec<SuiteSource<'_>> {
+        let source = |archive, suite| SuiteSource { archive, suite };
         let mut suites = vec![
-            (self.archive.as_str(), suite.to_owned()),
-            (self.archive.as_str(), format!("{suite}-updates")),
+            source(self.archive.as_str(), suite.to_owned()),
+            source(self.archive.as_str(), format!("{suite}-updates")),
         ];
         if let Some(security) = &self.security {
-            suites.push((security, format!("{suite}-security")));
+            suites.push(source(security, format!("{suite}-security")));
         }
         suites
     }
+}
+
+/// Where a suite is had from.
+struct SuiteSource<'a> {
+    /// Address of the archive, without a slash at its end.
+    archive: &'a str,
+    suite: String,
 }
 
 /// Accepts an address that can stand in a source line: no blanks, no brackets, a scheme that apt

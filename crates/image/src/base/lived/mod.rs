@@ -56,11 +56,10 @@ impl Lived {
     /// When a file system is damaged.
     pub(super) fn read(boot: &dyn FileTree, root: &dyn FileTree, cmdline: &str, raspberry_pi_os: bool) -> Result<Self> {
         let booted = booted(root)?;
-        let (customised, seed) = customised(boot, cmdline)?;
         Ok(Self {
             booted,
-            customised,
-            seed,
+            customised: customised(boot, cmdline)?,
+            seed: seed_keys(&text(boot, "/user-data")?.unwrap_or_default()),
             leftovers: leftovers::find(boot, root, cmdline, booted)?,
             stays: stays::find(root, booted, raspberry_pi_os)?,
         })
@@ -110,24 +109,23 @@ fn booted(root: &dyn FileTree) -> Result<bool> {
     Ok(false)
 }
 
-/// Returns which tool prepared the first boot, and the keys that the cloud-init seed sets.
-fn customised(boot: &dyn FileTree, cmdline: &str) -> Result<(Option<Customised>, Vec<String>)> {
+/// Returns which tool prepared the first boot.
+fn customised(boot: &dyn FileTree, cmdline: &str) -> Result<Option<Customised>> {
     let names: Vec<String> = boot.list("/")?.iter().map(|name| name.to_ascii_lowercase()).collect();
     let has = |name: &str| names.iter().any(|other| other == name);
     let words = || cmdline.split_ascii_whitespace();
-    let seed = seed_keys(&text(boot, "/user-data")?.unwrap_or_default());
     let by_imager_2 = words().any(|word| word.starts_with("ds=nocloud") && word.contains("rpi-imager"));
-    let customised = if has("firstrun.sh") || has("custom.toml") || words().any(|word| word.starts_with("systemd.run="))
-    {
-        Some(Customised::Imager1)
-    } else if by_imager_2 {
-        Some(Customised::Imager2)
-    } else if leftovers::BOOT_FILES.iter().any(|name| has(name)) {
-        Some(Customised::Files)
-    } else {
-        None
-    };
-    Ok((customised, seed))
+    Ok(
+        if has("firstrun.sh") || has("custom.toml") || words().any(|word| word.starts_with("systemd.run=")) {
+            Some(Customised::Imager1)
+        } else if by_imager_2 {
+            Some(Customised::Imager2)
+        } else if leftovers::BOOT_FILES.iter().any(|name| has(name)) {
+            Some(Customised::Files)
+        } else {
+            None
+        },
+    )
 }
 
 /// Returns the keys at the left margin of a YAML mapping, without a parser. They are only shown.

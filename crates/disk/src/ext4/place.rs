@@ -1,0 +1,56 @@
+//! Places in an ext4 volume that is written to.
+
+use fs_ext4::inode::Inode;
+
+use super::write_error::failed;
+use kraken_foundation::{Kind, Result};
+
+/// A directory.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// The number of its inode.
+    pub(super) inode: u32,
+    /// Its path without links: the library sets attributes by path.
+    pub(super) path: String,
+}
+
+impl Place {
+    pub(super) fn child(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+}
+
+/// An inode that a name leads to.
+pub(super) struct Found {
+    pub(super) number: u32,
+    pub(super) inode: Inode,
+}
+
+/// Where an entry is to be written.
+pub(super) struct Spot<'p> {
+    pub(super) parent: Place,
+    pub(super) name: &'p str,
+    /// What stands there.
+    pub(super) found: Option<Found>,
+}
+
+/// The two parts of an absolute path.
+pub(super) struct SplitPath<'p> {
+    /// The path of the directory; empty for the root.
+    pub(super) parents: &'p str,
+    pub(super) name: &'p str,
+}
+
+impl<'p> SplitPath<'p> {
+    pub(super) fn of(path: &'p str) -> Result<Self> {
+        match path.rsplit_once('/') {
+            Some((parents, name)) if !name.is_empty() => Ok(Self { parents, name }),
+            _ => Err(failed(
+                Kind::Internal,
+                "resolving",
+                path,
+                "it is not an absolute path to an entry",
+            )),
+        }
+    }
+}
