@@ -98,7 +98,7 @@ fn among(nodes: &'static [&'static str]) -> Says {
 
 fn rule(address: &str) -> String {
     format!(
-        "INPUT -s {address} -p tcp --dport 2377 -m comment --comment kraken-flash-register-anew -j REJECT --reject-with tcp-reset"
+        "INPUT -s {address} -p tcp --dport 2377 -m comment --comment kraken-flash-register-again -j REJECT --reject-with tcp-reset"
     )
 }
 

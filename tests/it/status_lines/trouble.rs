@@ -59,7 +59,7 @@ fn what_fails_is_told_in_words_with_what_to_do() {
             node.unit("cloud-init-local.service", "failed/failed/exit-code");
         }),
         (
-            "FAILED  emergency mode  its console says why: mend it there, then reboot",
+            "FAILED  emergency mode  its console says why: fix it there, then reboot",
             |node| {
                 node.unit("emergency.target", "active/active");
             },

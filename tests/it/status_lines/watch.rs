@@ -129,7 +129,7 @@ fn a_docker_that_nobody_starts_is_started_once_and_then_said_what_to_type() {
         ["failed", "disabled", "exit-code"],
     ] {
         let mut watched = Watched::new(docker, |_| ());
-        watched.says("nobody starts it; starting it");
+        watched.says("nothing starts it; starting it");
         watched.says("waiting for the swarm's managers at 192.168.3.11");
         assert_eq!(watched.wanted(), START, "{docker:?}");
     }
