@@ -37,7 +37,7 @@ fn docker_is_up(node: &mut Node, says: Says) {
 }
 
 #[test]
-fn what_fails_is_told_in_words_with_what_to_do() {
+fn what_fails_is_shown_in_words_with_what_to_do() {
     type Case = (&'static str, fn(&mut Node));
     let cases: [Case; 13] = [
         (
@@ -131,19 +131,19 @@ fn what_fails_is_told_in_words_with_what_to_do() {
     for (text, happens) in cases {
         let mut node = networked(3);
         node.start();
-        node.tells("booting", "network up");
+        node.shows("booting", "network up");
         happens(&mut node);
         let light = if text.starts_with("FAILED") {
             "failed"
         } else {
             "waiting"
         };
-        node.tells(light, text);
+        node.shows(light, text);
     }
 }
 
 #[test]
-fn a_docker_that_nobody_will_start_is_told_of_and_one_that_is_about_to_be_started_is_not() {
+fn a_docker_that_nothing_will_start_is_shown_and_one_that_is_about_to_be_started_is_not() {
     let stopped = "docker stopped  sudo systemctl start docker";
     let off = "docker switched off  sudo systemctl enable --now docker";
     for (unit, light, text) in [
@@ -162,36 +162,36 @@ fn a_docker_that_nobody_will_start_is_told_of_and_one_that_is_about_to_be_starte
         node.unit("docker.service", unit);
         node.unit("multi-user.target", "activating");
         node.start();
-        node.looks(2);
+        node.polls(2);
         node.unit("multi-user.target", "active/active");
-        node.tells(light, text);
+        node.shows(light, text);
     }
     // Only when the boot has started all of its units.
     let mut node = networked(3);
     node.start();
-    node.tells("booting", "network up");
-    node.looks(2);
+    node.shows("booting", "network up");
+    node.polls(2);
     assert_eq!(node.console("ttyAMA0").len(), 1, "{:?}", node.console("ttyAMA0"));
     // A restart stops it for a moment.
     let mut node = ready_worker();
     node.unit("docker.service", "deactivating/stop-sigterm/success/enabled/900");
-    node.tells("booting", "network up");
+    node.shows("booting", "network up");
     node.unit("docker.service", "inactive");
-    node.tells("waiting", stopped);
+    node.shows("waiting", stopped);
 }
 
 #[test]
-fn docker_is_told_of_though_another_package_failed() {
+fn docker_is_shown_though_another_package_failed() {
     let mut node = networked(3);
     node.put("var/lib/kraken-flash/configure", "");
     node.unit("kraken-configure.service", "failed/failed/exit-code");
     node.unit("docker.service", "inactive/dead/success/enabled/812");
     node.start();
-    node.tells("booting", "network up  packages are not configured");
+    node.shows("booting", "network up  packages are not configured");
     node.unit("docker.service", "activating/start");
-    node.tells("booting", "docker starting  packages are not configured");
+    node.shows("booting", "docker starting  packages are not configured");
     node.unit("docker.service", "inactive");
-    node.tells(
+    node.shows(
         "failed",
         "FAILED  packages are not configured  sudo dpkg --configure -a",
     );
@@ -204,20 +204,20 @@ fn a_swarm_without_docker_has_no_silence() {
     let mut node = Node::new(&cluster, 3);
     node.network(true);
     node.start();
-    node.tells("booting", "network up");
+    node.shows("booting", "network up");
     node.unit("multi-user.target", "active/active");
-    node.tells(
+    node.shows(
         "failed",
         "FAILED  docker is not installed  sudo apt-get install docker.io",
     );
 }
 
 #[test]
-fn the_only_manager_waits_for_nobody() {
+fn the_only_manager_waits_for_no_other_node() {
     let mut node = networked(1);
     node.unit("docker.service", "activating/start-pre");
     node.start();
-    node.tells("booting", "docker starting");
+    node.shows("booting", "docker starting");
     let mut cluster = swarm();
     cluster.nodes[1].id.role = kraken_spec::Role::Manager;
     cluster.nodes[2].id.role = kraken_spec::Role::Manager;
@@ -225,7 +225,7 @@ fn the_only_manager_waits_for_nobody() {
     node.network(true);
     node.unit("docker.service", "activating/start-pre");
     node.start();
-    node.tells("waiting", "docker starting  swarm waiting  for a manager");
+    node.shows("waiting", "docker starting  swarm waiting  for a manager");
 }
 
 #[test]
@@ -233,16 +233,16 @@ fn what_holds_nothing_back_is_a_remark() {
     let mut node = ready_worker();
     node.cloud_init(None);
     node.unit("cloud-final.service", "failed/failed/exit-code");
-    node.tells("ready", "docker up  swarm Ready  cloud-init had errors");
+    node.shows("ready", "docker up  swarm Ready  cloud-init had errors");
     let mut node = ready_worker();
     node.cloud_init(None);
-    node.tells("ready", "docker up  swarm Ready  cloud-init running");
+    node.shows("ready", "docker up  swarm Ready  cloud-init running");
     node.cloud_init(Some("\"('scripts_user', RuntimeError('Runparts: 1 failures'))\""));
-    node.tells("ready", "docker up  swarm Ready  cloud-init had errors");
+    node.shows("ready", "docker up  swarm Ready  cloud-init had errors");
     let mut node = ready_worker();
     node.put("var/lib/kraken-flash/configure", "");
     node.unit("kraken-configure.service", "failed/failed/exit-code");
-    node.tells("ready", "docker up  swarm Ready  packages are not configured");
+    node.shows("ready", "docker up  swarm Ready  packages are not configured");
 }
 
 #[test]
@@ -250,26 +250,26 @@ fn a_docker_before_23_is_asked_the_long_way() {
     let mut node = networked(1);
     docker_is_up(&mut node, Says { old: true, ..WAITING });
     node.start();
-    node.tells("waiting", "docker up  swarm waiting  for a manager");
+    node.shows("waiting", "docker up  swarm waiting  for a manager");
     node.docker.says(Says { old: true, ..MANAGER });
-    node.tells("ready", "docker up  swarm Ready  2 of 4 nodes");
+    node.shows("ready", "docker up  swarm Ready  2 of 4 nodes");
 }
 
 #[test]
-fn a_docker_that_hangs_hangs_nobody_else() {
+fn a_docker_that_hangs_holds_up_nothing_else() {
     let mut node = ready_worker();
     node.docker.hangs();
     // Docker is asked when connections change, and its silence is not reported at once.
     node.connections(&[("0D03A8C0:BBBB", node::MANAGER, "01")]);
-    node.looks(2);
+    node.polls(2);
     node.linked(false);
-    node.tells(
+    node.shows(
         "failed",
         "FAILED  docker does not answer  sudo systemctl restart docker",
     );
     node.linked(true);
     node.docker.says(READY);
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
 }
 
 #[test]
@@ -278,34 +278,34 @@ fn a_systemd_that_does_not_answer_leaves_all_as_it_was() {
     let units = node.read("units");
     node.remove("units");
     node.cable(false);
-    node.looks(3);
+    node.polls(3);
     assert!(node.console("ttyAMA0").last().unwrap().ends_with("swarm Ready"));
     node.put("units", &units);
-    node.tells("waiting", "docker up  no network  no cable has a link");
+    node.shows("waiting", "docker up  no network  no cable has a link");
     // A request without an end has a time limit.
     node.put("hang", "");
-    node.looks(3);
+    node.polls(3);
     node.cable(true);
     node.remove("hang");
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
 }
 
 #[test]
-fn no_network_is_told_when_it_is_late_for_one() {
+fn a_missing_network_is_shown_when_it_is_late_for_one() {
     let mut node = Node::new(&swarm(), 3);
     node.cable(false);
     node.start();
-    node.tells("booting", "booting");
+    node.shows("booting", "booting");
     node.put("proc/uptime", "100.00 1.00\n");
     node.unit("network.target", "active/active");
-    node.looks(3);
+    node.polls(3);
     assert_eq!(node.console("ttyAMA0").len(), 1, "a network takes its time");
     node.put("proc/uptime", "161.00 1.00\n");
-    node.tells("waiting", "no network  no cable has a link");
+    node.shows("waiting", "no network  no cable has a link");
     node.cable(true);
-    node.tells("waiting", "no network  no port has the address");
+    node.shows("waiting", "no network  no port has the address");
     node.network(true);
-    node.tells("booting", "network up");
+    node.shows("booting", "network up");
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn a_console_that_takes_nothing_holds_up_no_other() {
     assert!(made.success());
     node.put("sys/class/tty/console/active", "tty1 ttyGS0 ttyAMA0\n");
     node.start();
-    node.tells("booting", "booting");
+    node.shows("booting", "booting");
     assert!(
         !node.path("dev/ttyGS0").exists(),
         "a file was made where a console is missing"
@@ -324,13 +324,13 @@ fn a_console_that_takes_nothing_holds_up_no_other() {
 }
 
 #[test]
-fn a_start_anew_says_nothing_twice() {
+fn a_second_start_says_nothing_twice() {
     let mut node = ready_worker();
     let before = node.console("ttyAMA0");
     node.stop();
     node.put("lights", "");
     node.start();
-    node.looks(8);
+    node.polls(8);
     assert_eq!(node.read("lights"), "ready\n");
     assert_eq!(node.console("ttyAMA0"), before);
 }
@@ -370,7 +370,7 @@ fn nothing_is_written_but_to_memory() {
     docker_is_up(&mut node, READY);
     let before = listing(&node);
     node.start();
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
     node.stop();
     assert_eq!(listing(&node), before);
     let state: Vec<_> = fs::read_dir(node.path("run/kraken-flash/status")).unwrap().collect();
@@ -383,20 +383,20 @@ fn a_docker_that_is_held_until_a_manager_is_there_is_waited_for() {
     let mut node = networked(2);
     node.put("run/kraken-flash/swarm-held", "\n");
     node.start();
-    node.tells("waiting", "swarm waiting  for a manager");
+    node.shows("waiting", "swarm waiting  for a manager");
     node.docker.says(READY);
     node.linked(true);
     node.unit("docker.service", "active/running");
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
 }
 
 #[test]
-fn a_node_that_its_swarm_does_not_know_is_told_with_what_to_do() {
+fn a_node_that_its_swarm_does_not_know_shows_what_to_do() {
     let mut node = networked(3);
     docker_is_up(&mut node, WAITING);
     node.unit("kraken-swarm.service", "active/running");
     let trouble = "the swarm at 192.168.3.11 does not know this node: make its card with --rejoin";
     node.put("run/kraken-flash/swarm-trouble", &format!("{trouble}\n"));
     node.start();
-    node.tells("waiting", &format!("docker up  swarm waiting  {trouble}"));
+    node.shows("waiting", &format!("docker up  swarm waiting  {trouble}"));
 }

@@ -187,7 +187,7 @@ fn a_managers_card_again_is_refused_but_for_the_only_one() {
 }
 
 #[test]
-fn keys_are_not_made_anew_beside_a_cluster_that_has_some() {
+fn no_second_keys_are_made_for_a_cluster_that_has_some() {
     let roles = ["manager", "worker", "worker"];
     let desk = desk(ONE);
     manifest(&desk, &id(), &roles);
