@@ -197,6 +197,7 @@ fn a_manifest_of_something_else_is_not_overwritten() {
             said.contains("manifest.json") && said.contains("choose another folder"),
             "{said}"
         );
+        assert!(!world.at("cache/golden").exists(), "it was baked before: {said}");
         assert_eq!(fs::read_to_string(world.at("images/manifest.json")).unwrap(), text);
     }
 }
