@@ -15,7 +15,7 @@ use testkit::cards::{Card, Cluster, On};
 use testkit::swarm::{Bench, Engine, Node};
 
 const ROUNDS: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 fn main() {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -64,7 +64,7 @@ fn from_cards(engine: &Engine, cards: &[Card]) -> [Duration; 2] {
     nodes.iter().for_each(|node| node.boot());
     let begun = Instant::now();
     let nodes: Vec<On> = nodes.iter().map(On::new).collect();
-    let last = bench.wait_ready(&nodes[0].node, 7, PATIENCE);
+    let last = bench.wait_ready(&nodes[0].node, 7, TIMEOUT);
     [last, begun.elapsed()]
 }
 
@@ -77,14 +77,14 @@ fn by_script(engine: &Engine) -> [Duration; 2] {
     let begun = Instant::now();
     nodes.iter().for_each(Node::start);
     let manager = &nodes[0];
-    manager.wait_api(PATIENCE);
+    manager.wait_api(TIMEOUT);
     manager.docker(&["swarm", "init", "--advertise-addr", manager.address()]);
     let token = manager.docker(&["swarm", "join-token", "-q", "worker"]);
     for node in &nodes[1..] {
-        node.wait_api(PATIENCE);
+        node.wait_api(TIMEOUT);
         node.docker(&["swarm", "join", "--token", &token, "192.168.3.11:2377"]);
     }
-    let last = bench.wait_ready(manager, 7, PATIENCE);
+    let last = bench.wait_ready(manager, 7, TIMEOUT);
     [last, begun.elapsed()]
 }
 

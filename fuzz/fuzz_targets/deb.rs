@@ -1,4 +1,5 @@
-//! Packages: no panic, no hang; what is laid out stays inside the image and leaves dpkg's own files to dpkg.
+//! Packages: no panic, no hang; what is laid out stays inside the image and leaves dpkg's own files
+//! to dpkg.
 #![no_main]
 
 use std::fs;
@@ -61,8 +62,8 @@ fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-/// Headers whose checksum is not right are refused at once; so they are made right.
-fn mended(bytes: &[u8]) -> Vec<u8> {
+/// Returns the headers with right checksums: a wrong one is refused at once.
+fn with_checksums(bytes: &[u8]) -> Vec<u8> {
     let mut tar = bytes.to_vec();
     tar.resize(tar.len().next_multiple_of(512), 0);
     for block in tar.chunks_mut(512) {
@@ -74,7 +75,8 @@ fn mended(bytes: &[u8]) -> Vec<u8> {
     tar
 }
 
-/// A tar with one plain file for each line of the form `NAME<TAB>BYTES`, or a link, folder or second name where a sign comes first.
+/// A tar with one plain file for each line of the form `NAME<TAB>BYTES`, or a link, folder or
+/// second name where a sign comes first.
 fn described(text: &str) -> Vec<u8> {
     let mut tar = Vec::new();
     for line in text.split('\u{1}').take(64) {
@@ -120,8 +122,8 @@ fn package(input: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(rest);
     let (control, data) = match choice % 6 {
         0 => return rest.to_vec(),
-        1 => (described(CONTROL), mended(rest)),
-        2 => (mended(rest), described("/./")),
+        1 => (described(CONTROL), with_checksums(rest)),
+        2 => (with_checksums(rest), described("/./")),
         3 => (described(CONTROL), described(&text)),
         // Control files by their names, with a few files that they can speak of.
         4 => (

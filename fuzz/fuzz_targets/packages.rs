@@ -1,4 +1,5 @@
-//! Control paragraphs, Packages, relations, Release files and signed texts: no panic, no hang, and what was read says what was written.
+//! Control paragraphs, Packages, relations, Release files and signed texts: no panic, no hang, and
+//! what was read says what was written.
 #![no_main]
 
 use kraken_debian::control::{paragraphs, paragraphs_with_comments};

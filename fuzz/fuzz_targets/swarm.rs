@@ -56,7 +56,8 @@ fn varint(mut number: u64) -> Vec<u8> {
     bytes
 }
 
-/// A log of records whose frames and checksums are right: each part of the input is a type and the data.
+/// A log of records whose frames and checksums are right: each part of the input is a type and the
+/// data.
 fn framed(input: &[u8]) -> Vec<u8> {
     let mut log = Vec::new();
     let mut chain = 0;

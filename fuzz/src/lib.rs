@@ -1,4 +1,5 @@
-//! Disks that fuzz inputs change: random bytes are hardly ever a disk, but a sound disk with some bytes changed is a hostile one.
+//! Disks that fuzz inputs change: random bytes are hardly ever a disk, but a sound disk with some
+//! bytes changed is a hostile one.
 
 use std::fs;
 use std::path::Path;
@@ -24,8 +25,8 @@ static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
         .into()
 });
 
-/// The disk that `input` describes: its first byte chooses a sound one, the rest are changes of a place (two bytes), a length
-/// (one byte) and the new bytes.
+/// The disk that `input` describes: its first byte chooses a sound one, the rest are changes of a
+/// place (two bytes), a length (one byte) and the new bytes.
 pub fn disk(input: &[u8]) -> Vec<u8> {
     let (choice, mut changes) = input.split_first().unwrap_or((&0, &[]));
     // The last one is large, so it is taken less often.
@@ -41,7 +42,7 @@ pub fn disk(input: &[u8]) -> Vec<u8> {
         changes = &rest[len..];
     }
     if template.is_gpt && choice & 0x80 == 0 {
-        mend_checksums(&mut disk);
+        fix_checksums(&mut disk);
     }
     disk
 }
@@ -53,7 +54,7 @@ pub fn fat_volume(input: &[u8]) -> Vec<u8> {
 }
 
 /// Without this, hardly any change of a GPT would get past its checksums (UEFI 2.10, 5.3.2).
-fn mend_checksums(disk: &mut [u8]) {
+fn fix_checksums(disk: &mut [u8]) {
     let entries = crc32(&disk[2 * SECTOR..2 * SECTOR + 128 * 128]);
     disk[SECTOR + 88..SECTOR + 92].copy_from_slice(&entries.to_le_bytes());
     disk[SECTOR + 16..SECTOR + 20].fill(0);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use kraken_flash::card::access::{Intent, Outcome, Past, Standing};
 use kraken_flash::card::{Making, Receipts, Remark};
+use kraken_foundation::{Error, Kind};
 use kraken_spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
 
@@ -40,7 +41,7 @@ pub(super) fn check(
     };
     let judgement = past(cluster, id.as_deref(), images).judge(cluster, intent);
     for note in &judgement.notes {
-        say(session, &format!("note: {note}"));
+        say(session, &format!("note: {note}{}", help(note)));
     }
     match judgement.outcome {
         Outcome::Refused(refused) => Err(refusal(&refused, making)),
@@ -77,6 +78,13 @@ fn past(cluster: &Cluster, id: Option<&str>, images: &Path) -> Past {
     Past::read(Receipts::open().ok().as_ref(), cluster, id, images)
 }
 
+/// Returns the line that says what to do about a remark, where there is one.
+pub(super) fn help(remark: &Remark) -> String {
+    remark
+        .help()
+        .map_or_else(String::new, |help| format!("\n  help: {help}"))
+}
+
 fn refusal(refused: &[Remark], making: Making) -> Failure {
     let what = match making {
         Making::Plan | Making::Cards => "no card was written",
@@ -94,8 +102,13 @@ fn refusal(refused: &[Remark], making: Making) -> Failure {
             nodes.join(" ")
         ),
     };
-    Failure::message(format!(
+    let text = format!(
         "{what}\n  {}{rejoin}\n  If no card of that cluster was ever switched on, or all its cards are written again: say --new-cluster. See docs/operations.md.",
         lines.join("\n  ")
-    ))
+    );
+    let error = Error::new(Kind::Conflict, text);
+    match refused.iter().find_map(Remark::help) {
+        Some(help) => error.with_help(help).into(),
+        None => error.into(),
+    }
 }

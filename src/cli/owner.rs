@@ -75,7 +75,9 @@ pub(super) fn give_back(session: &Session, output: Option<&Path>) {
 /// Returns the files that `build` made in a folder, by its manifest.
 fn images(output: &Path) -> Vec<String> {
     let mut names = vec![MANIFEST.to_owned(), SUMS.to_owned()];
-    for node in Manifest::read(output).into_iter().flat_map(|manifest| manifest.nodes) {
+    // A manifest that cannot be read is one that `build` refused: it made no image beside it.
+    let manifest = Manifest::read(output).ok().flatten();
+    for node in manifest.into_iter().flat_map(|manifest| manifest.nodes) {
         names.push(format!("{}.img.bmap", node.id.hostname));
         names.push(node.file);
     }

@@ -61,9 +61,9 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     }
     let remarks = known::planned(cluster);
     for remark in &remarks {
-        writeln!(out, "\nWarning: {remark}.")?;
+        writeln!(out, "\nWarning: {remark}.{}", known::help(remark))?;
     }
-    if !remarks.is_empty() {
+    if remarks.iter().any(|remark| remark.refuse) {
         writeln!(
             out,
             "\nSuch a card is not written without --rejoin or --new-cluster (docs/operations.md)."

@@ -85,7 +85,7 @@ fn faults_that_pass_are_got_over() {
 }
 
 #[test]
-fn faults_that_stay_are_told_and_leave_nothing_that_looks_finished() {
+fn lasting_faults_are_reported_and_leave_no_file_under_its_final_name() {
     use Fault::{Drop, Hang, Redirect, Status};
     let loops: Vec<Fault> = (0..30).map(|_| Redirect("/disk.img.gz".into())).collect();
     let cases: &[(&str, &[Fault], &str, usize)] = &[
@@ -138,7 +138,7 @@ fn an_endless_body_is_cut_off() {
 }
 
 #[test]
-fn a_file_that_changed_between_two_runs_is_fetched_afresh() {
+fn a_file_that_changed_between_two_runs_is_fetched_from_its_start() {
     let (mut desk, server, raw, packed) = set_up();
     desk.options.attempts = 1;
     let old = vec![1; packed.len()];

@@ -74,8 +74,13 @@ fn bytes_behind_what_is_packed_are_left_out() {
                 .unwrap_or_else(|error| panic!("{name}, {} bytes: {error}", behind.len()));
             assert!(streamed == raw, "{name}");
             // A zip archive is read from its end, so it does not know where its data should end.
-            let told = stream.tail.words(stream.format).is_some();
-            assert_eq!(told, behind[0] != 0 && *name != "zip", "{name}, {} bytes", behind.len());
+            let is_reported = stream.tail.words(stream.format).is_some();
+            assert_eq!(
+                is_reported,
+                behind[0] != 0 && *name != "zip",
+                "{name}, {} bytes",
+                behind.len()
+            );
         }
     }
 }
@@ -324,7 +329,7 @@ fn an_interrupt_leaves_nothing_half_made() {
 }
 
 #[test]
-fn what_a_killed_run_has_left_is_in_nobodys_way() {
+fn what_a_killed_run_has_left_does_not_stop_the_next() {
     let desk = Desk::new();
     let raw = disk_image(SIZE);
     let packed = pack(&desk.write("disk.img", &raw), "xz -1 -c FILE");

@@ -160,7 +160,7 @@ fn a_packed_base_gives_the_images_of_the_raw_one() {
 }
 
 #[test]
-fn the_manifest_tells_the_inputs_and_no_secret_and_the_sums_are_those_of_sha256sum() {
+fn the_manifest_has_the_inputs_and_no_secret_and_the_sums_are_those_of_sha256sum() {
     let world = World::new(3, trixie());
     let secret = "$y$j9T$abcdefgh$0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
     fs::write(world.at("hash"), format!("{secret}\n")).unwrap();
@@ -298,7 +298,7 @@ fn a_second_build_takes_the_golden_image_from_the_cache_and_gives_the_same_bytes
 }
 
 #[test]
-fn an_image_has_what_tells_of_its_node_and_by_one_line_nothing_of_it() {
+fn an_image_has_the_status_of_its_node_unless_one_line_switches_it_off() {
     const FILES: [&str; 5] = [
         "/usr/local/lib/kraken-flash/status",
         "/usr/local/lib/kraken-flash/led",
@@ -335,7 +335,7 @@ fn an_image_has_what_tells_of_its_node_and_by_one_line_nothing_of_it() {
 }
 
 #[test]
-fn inspect_tells_what_is_on_an_image() {
+fn inspect_prints_what_is_on_an_image() {
     let world = World::new(2, trixie());
     world.does(&["build"]);
     let output = world.kraken(&["inspect", "--json", "images/kraken-2.img"]);

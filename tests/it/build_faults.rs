@@ -197,6 +197,7 @@ fn a_manifest_of_something_else_is_not_overwritten() {
             said.contains("manifest.json") && said.contains("choose another folder"),
             "{said}"
         );
+        assert!(!world.at("cache/golden").exists(), "it was baked before: {said}");
         assert_eq!(fs::read_to_string(world.at("images/manifest.json")).unwrap(), text);
     }
 }
@@ -357,7 +358,7 @@ fn a_damaged_archive_is_refused_and_not_kept() {
 }
 
 #[test]
-fn small_faults_of_a_base_are_told_and_are_in_no_image() {
+fn small_faults_of_a_base_are_reported_and_are_in_no_image() {
     let world = World::new(1, small());
     let base = world.at("base.img");
     let file = File::options().read(true).write(true).open(&base).unwrap();
@@ -385,7 +386,7 @@ fn small_faults_of_a_base_are_told_and_are_in_no_image() {
 
 /// A failing disk changes bytes and no dates, so only the hashes show it.
 #[test]
-fn a_cached_image_that_rotted_is_noticed_and_made_anew() {
+fn a_damaged_image_in_the_cache_is_noticed_and_made_again() {
     use std::os::unix::fs::MetadataExt;
     let world = World::new(1, small());
     world.does(&["build"]);

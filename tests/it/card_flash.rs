@@ -208,7 +208,7 @@ fn root_several_cards_at_once_and_one_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
-fn root_nothing_is_written_that_nobody_agreed_to() {
+fn root_nothing_is_written_that_the_user_did_not_agree_to() {
     let world = world();
     let card = LoopDevice::used(&world.at("card"), CARD);
     let device = text(&card.path);

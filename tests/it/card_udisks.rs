@@ -82,7 +82,7 @@ fn root_a_user_whom_polkit_allows_it_writes_a_card() {
 }
 
 #[test]
-fn root_a_user_whom_polkit_refuses_it_is_told_the_action_and_the_sudo_line() {
+fn root_a_refusal_by_polkit_names_the_action_and_the_sudo_line() {
     let (world, card) = built();
     let desktop = Desktop::start(&world, &card, "AUTH_ADMIN");
     let said = ends(&mut desktop.program(&world), &arguments(&card), 1);

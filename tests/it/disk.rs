@@ -11,7 +11,7 @@ use testkit::lay::{TIME, bake, check, open, overlay, patched, path, root_is_righ
 use testkit::{PI_GEN, TestImage, run};
 
 #[test]
-fn a_layout_is_told_from_what_the_partitions_hold() {
+fn a_layout_follows_from_what_the_partitions_hold() {
     for (gpt, boot, root) in [
         (false, "a1b2c3d4-01", "a1b2c3d4-02"),
         (

@@ -238,7 +238,7 @@ fn small_faults_of_a_fat_volume_are_put_right_as_fsck_does() {
 
 /// Real file systems, because the result of an option depends on mkfs.
 #[test]
-fn shapes_of_ext4_that_are_not_supported_are_named_with_the_mend() {
+fn forms_of_ext4_that_are_not_supported_are_named_with_a_help() {
     let dir = tempfile::tempdir().unwrap();
     for (options, words) in [
         (&["-I", "128"][..], "-I 256"),

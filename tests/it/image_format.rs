@@ -12,24 +12,24 @@ use crate::packages_cli::raw::raw_deb;
 use testkit::world::World;
 
 /// The [`IMAGE_FORMAT`] to which the hashes below belong.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// SHA-256 of images of this format.
 const PINNED: [(&str, &str); 4] = [
     (
         "with packages, node 1",
-        "8166825971e6024fd4f5a676845ab6521c10865e16c3e2a0a62e41bd0e597475",
+        "1c69686b16496865028b19a1317f6f0f25cc3ba2e50c4840c187a4704ea87d5d",
     ),
     (
         "with packages, node 2",
-        "81ed0cdffcb8b3ee20bd50af2b0c700d5a186f9abf4ce2d9b5e186fbfd5b5905",
+        "44d9af276f51f71398917cf0653bf231973b78cc0dbf475329adaca977cd5ae7",
     ),
     (
         "with a swarm, manager",
-        "995e962b5065e7ba0ff48b29b618922ab349f8804e6653f2d551374c7a2f9516",
+        "e68667656e16f80a3e79200855b3cc0a35446ef2b94fc0c1a616bd3805992273",
     ),
     (
         "with a swarm, worker",
-        "6f13a551a43d10ddee287d134e0802d4f0dcdbd872fbc7beaf4dafade73724f1",
+        "baba5e5cb71cd830f63d936358f4262f0141b87e7a74a005db1003f5b9b14d1d",
     ),
 ];
 

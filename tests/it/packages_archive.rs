@@ -110,7 +110,7 @@ fn single_packages_come_without_what_they_need_and_the_second_time_without_askin
     // The server is gone, and no request is sent.
     archive.stop();
     assert_eq!(fetch(&wanted, false).unwrap(), fetched);
-    assert!(fetch(&wanted, true).is_err(), "nobody was asked for news");
+    assert!(fetch(&wanted, true).is_err(), "no archive was asked for changes");
 }
 
 #[test]

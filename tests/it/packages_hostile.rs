@@ -240,7 +240,7 @@ fn containers_that_are_none() {
             three(b"2.0\n", "control.tar.xz", "data.tar.zst"),
         ),
         (
-            "data that is no tar",
+            "data that is not a tar archive",
             ar(&[
                 ("debian-binary", b"2.0\n"),
                 ("control.tar.xz", &control),

@@ -32,19 +32,19 @@ fn root_files_of_all_kinds() {
         fs::create_dir(at("srv/owned")).unwrap();
         chown(at("srv/owned"), Some(33), Some(50)).unwrap();
         fs::set_permissions(at("srv/owned"), fs::Permissions::from_mode(0o2771)).unwrap();
-        fs::write(at("srv/unowned"), "of nobody\n").unwrap();
+        fs::write(at("srv/unowned"), "of no package\n").unwrap();
         fs::hard_link(at("srv/unowned"), at("srv/unowned-too")).unwrap();
         symlink("unowned-too", at("srv/replaced-link")).unwrap();
         fs::create_dir(at("srv/stays-folder")).unwrap();
         fs::write(at("srv/stays-folder/x"), "x").unwrap();
-        change(&at("etc/kraken-of-nobody.conf"));
+        change(&at("etc/kraken-of-none.conf"));
         fs::write(at("etc/kraken-there.conf"), "of the user\n").unwrap();
         fs::write(at("srv/linked.conf"), "of the user\n").unwrap();
         symlink("../srv/linked.conf", at("etc/kraken-link.conf")).unwrap();
     });
     let removes = Package::new("kraken-removes", "1").control(
         "conffiles",
-        "remove-on-upgrade /etc/kraken-of-nobody.conf\nremove-on-upgrade /etc/kraken-never.conf\n",
+        "remove-on-upgrade /etc/kraken-of-none.conf\nremove-on-upgrade /etc/kraken-never.conf\n",
     );
     let files = Package::new("kraken-files", "1")
         .item(Item::file("/lib/kraken/in-lib", "lib"))
@@ -55,7 +55,7 @@ fn root_files_of_all_kinds() {
                 .mode(0o2755)
                 .owned(("root", 0), ("mail", 12345)),
         )
-        .item(Item::file("/usr/share/kraken/nobodys", "x").owned(("no-such-user", 1234), ("no-such-group", 4321)))
+        .item(Item::file("/usr/share/kraken/without-owner", "x").owned(("no-such-user", 1234), ("no-such-group", 4321)))
         .item(Item::file("/usr/share/kraken/numbers", "x").owned(("", 7), ("", 70000)))
         .item(
             Item::folder("/usr/share/kraken/shared")

@@ -74,7 +74,7 @@ fn control_files_that_say_too_little_or_too_much() {
             &["paragraph"],
         ),
         ("a field twice", format!("{CONTROL}Version: 2\n"), &["twice"]),
-        ("what is no field", format!("{CONTROL}nothing\n"), &["line"]),
+        ("a line that is not a field", format!("{CONTROL}nothing\n"), &["line"]),
         ("a NUL byte", format!("{CONTROL}X-Nul: a\0b\n"), &[]),
     ];
     for (what, text, words) in cases {
@@ -151,12 +151,12 @@ fn control_tars_with_more_than_control_files() {
             &["list"],
         ),
         (
-            "a control file that is no text",
+            "a control file that is not text",
             vec![Item::file("./control", b"\xff\xfe")],
             &["UTF-8"],
         ),
         (
-            "conffiles that are no text",
+            "conffiles that are not text",
             vec![control(), Item::file("./conffiles", b"/\xff\n")],
             &["conffiles"],
         ),
@@ -206,7 +206,7 @@ fn control_tars_with_more_than_control_files() {
             &["triggers"],
         ),
         (
-            "triggers that are no text",
+            "triggers that are not text",
             vec![control(), Item::file("./triggers", b"\xff\n")],
             &["triggers"],
         ),

@@ -76,7 +76,7 @@ fn root_triggers() {
             "kraken-by-noawait",
             "activate-noawait kraken-named\nactivate kraken-noawait\n",
         ),
-        activator("kraken-unknown", "activate kraken-nobody\n"),
+        activator("kraken-unknown", "activate kraken-none\n"),
         Package::new("kraken-by-file", "1").file("/usr/share/kraken-watched/a", "a"),
         Package::new("kraken-by-deep", "1").file("/usr/lib/kraken-watched/deep/b", "b"),
         activator(

@@ -260,7 +260,7 @@ fn the_instance_id_changes_with_the_node_and_the_seed_only() {
 }
 
 #[test]
-fn what_an_image_lacks_is_said_with_the_mend() {
+fn what_an_image_lacks_is_reported_with_a_help() {
     let assets = Assets::embedded().unwrap();
     let mut no_ssh = trixie();
     no_ssh.root.remove("/usr/lib/systemd/system/ssh.service");

@@ -162,7 +162,7 @@ fn telephones_and_modems_get_no_name_and_adapters_do() {
         [
             ("ID_VENDOR_ID", vendor),
             ("ID_MODEL_ID", model),
-            ("ID_VENDOR", "Somebody"),
+            ("ID_VENDOR", "Vendor"),
         ]
     };
     for (driver, properties, name) in [

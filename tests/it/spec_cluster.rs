@@ -110,7 +110,7 @@ fn numbers_beyond_seven_make_the_cluster_larger_and_others_do_not() {
 }
 
 #[test]
-fn bases_are_told_apart_by_their_form() {
+fn the_kind_of_a_base_follows_from_its_form() {
     for (text, want) in [
         ("debian", BaseRef::Debian),
         ("raspios-lite-armhf", BaseRef::Catalogue("raspios-lite-armhf".into())),

@@ -63,8 +63,8 @@ impl Telling {
         lines.map(str::to_owned).collect()
     }
 
-    fn tells(&self, bench: &Bench, text: &str) {
-        let what = format!("{} to tell: {text}", self.on.node.name());
+    fn shows(&self, bench: &Bench, text: &str) {
+        let what = format!("{} to show: {text}", self.on.node.name());
         bench.wait_for(&what, 2 * MINUTE, || {
             let lines = self.lines();
             lines
@@ -81,7 +81,7 @@ impl Telling {
 }
 
 #[test]
-fn swarm_a_worker_tells_when_it_is_lost_and_when_it_is_back() {
+fn swarm_a_worker_shows_when_it_is_lost_and_when_it_is_back() {
     let cluster = Cluster::new("[cluster]\nnodes = 3\n");
     let cards = cluster.build(&[]);
     for suite in ["bookworm", "trixie"] {
@@ -91,28 +91,28 @@ fn swarm_a_worker_tells_when_it_is_lost_and_when_it_is_back() {
         let manager = Telling::new(&machines[0]);
         let [second, third] = [&machines[1], &machines[2]].map(Telling::new);
         let waiting = "docker up  swarm waiting  for a manager at 192.168.3.11";
-        manager.tells(&bench, "docker up  swarm Ready  3 of 3 nodes");
+        manager.shows(&bench, "docker up  swarm Ready  3 of 3 nodes");
         for worker in [&second, &third] {
-            worker.tells(&bench, "docker up  swarm Ready");
+            worker.shows(&bench, "docker up  swarm Ready");
         }
 
         manager.cut();
-        second.tells(&bench, waiting);
-        third.tells(&bench, waiting);
+        second.shows(&bench, waiting);
+        third.shows(&bench, waiting);
         let manager = Telling::new(&machines[0]);
         for worker in [&second, &third] {
-            worker.tells(&bench, "docker up  swarm Ready");
+            worker.shows(&bench, "docker up  swarm Ready");
         }
-        manager.tells(&bench, "docker up  swarm Ready  3 of 3 nodes");
+        manager.shows(&bench, "docker up  swarm Ready  3 of 3 nodes");
 
         third.on.node.link_down();
-        third.tells(&bench, waiting);
-        manager.tells(&bench, "docker up  swarm Ready  2 of 3 nodes");
+        third.shows(&bench, waiting);
+        manager.shows(&bench, "docker up  swarm Ready  2 of 3 nodes");
         third.on.node.link_up();
-        third.tells(&bench, "docker up  swarm Ready");
-        manager.tells(&bench, "docker up  swarm Ready  3 of 3 nodes");
-        for told in [&manager, &second, &third] {
-            let lines = told.lines();
+        third.shows(&bench, "docker up  swarm Ready");
+        manager.shows(&bench, "docker up  swarm Ready  3 of 3 nodes");
+        for node in [&manager, &second, &third] {
+            let lines = node.lines();
             assert!(!lines.iter().any(|line| line.contains("FAILED")), "{lines:#?}");
         }
         [manager, second, third].into_iter().for_each(Telling::cut);
@@ -120,7 +120,7 @@ fn swarm_a_worker_tells_when_it_is_lost_and_when_it_is_back() {
 }
 
 #[test]
-fn swarm_a_manager_without_a_leader_tells_that_it_waits() {
+fn swarm_a_manager_without_a_leader_shows_that_it_waits() {
     let cluster = Cluster::new("[cluster]\nnodes = 3\n[swarm]\nmanagers = 3\n");
     let cards = cluster.build(&[]);
     for suite in ["bookworm", "trixie"] {
@@ -129,13 +129,13 @@ fn swarm_a_manager_without_a_leader_tells_that_it_waits() {
         let machines: Vec<_> = cards.iter().map(|card| card.put_into(&bench)).collect();
         let mut nodes: Vec<Telling> = machines.iter().map(Telling::new).collect();
         for node in &nodes {
-            node.tells(&bench, "docker up  swarm Ready  3 of 3 nodes");
+            node.shows(&bench, "docker up  swarm Ready  3 of 3 nodes");
         }
         nodes.drain(..2).for_each(Telling::cut);
-        nodes[0].tells(&bench, "docker up  swarm waiting  for more managers: it has no leader");
+        nodes[0].shows(&bench, "docker up  swarm waiting  for more managers: it has no leader");
         nodes.extend(machines[..2].iter().map(Telling::new));
         for node in &nodes {
-            node.tells(&bench, "docker up  swarm Ready  3 of 3 nodes");
+            node.shows(&bench, "docker up  swarm Ready  3 of 3 nodes");
         }
         nodes.into_iter().for_each(Telling::cut);
     }

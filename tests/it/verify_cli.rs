@@ -117,6 +117,30 @@ fn the_set_is_checked_as_well_as_its_images() {
 }
 
 #[test]
+fn a_manifest_that_cannot_be_read_is_a_finding() {
+    let world = World::new(1, trixie());
+    world.does(&["build"]);
+    let path = world.at("images/manifest.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    let newer = whole.replace("\"manifest-version\": 1", "\"manifest-version\": 2");
+    for (text, why) in [
+        (&newer[..], "its format has version 2"),
+        (
+            &whole[..whole.len() / 2],
+            "it is damaged, or not a manifest of this program",
+        ),
+    ] {
+        fs::write(&path, text).unwrap();
+        let said = world.ends(&["verify"], 3);
+        assert!(said.contains(&format!("reading images/manifest.json: {why}")), "{said}");
+    }
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let said = world.ends(&["verify"], 3);
+    assert!(said.contains("it is not a regular file"), "{said}");
+}
+
+#[test]
 fn an_image_named_by_itself_is_compared_with_its_block_map_too() {
     let world = World::new(1, trixie());
     world.does(&["build"]);

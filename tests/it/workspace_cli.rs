@@ -171,7 +171,7 @@ fn a_password_hash_that_everybody_can_read_is_refused_by_its_mode() {
 }
 
 #[test]
-fn keys_that_nobody_may_use_are_refused_without_being_shown() {
+fn keys_that_cannot_be_used_are_refused_without_being_shown() {
     let private = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaHunter2\n-----END OPENSSH PRIVATE KEY-----\n";
     let folder = folder();
     fs::write(folder.path().join("id"), private).unwrap();

@@ -21,7 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   layers    print the crates of the workspace, layer by layer; fail when files of a crate use each other
             in a ring, a file does not say what it is for, or docs/architecture.md lists other crates
   links     check that the links of all Markdown pages lead somewhere
-  words     fail when a replaced word comes back or a line of prose is too wide; --all: also in paths not brought over
+  words     fail when a replaced word comes back or a line of prose is too wide
   man       write all manual pages to target/man
   completions
             write the completions of bash, zsh and fish to target/completions
@@ -35,8 +35,7 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["layers"] => layers::run(&root),
         ["links"] => links::run(&root),
-        ["words"] => words::run(&root, false),
-        ["words", "--all"] => words::run(&root, true),
+        ["words"] => words::run(&root),
         ["man"] => release::run_man(&root),
         ["completions"] => release::run_completions(&root),
         ["release", ..] => release::run_release(&root, &arguments[1..]),

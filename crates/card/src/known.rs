@@ -32,6 +32,9 @@ pub struct Known {
     /// The members for which images were built, when no card is known; another program may have
     /// written them to cards.
     pub images: Option<Members>,
+    /// Set when there is a manifest of images which cannot be read: what was being done, to which
+    /// file, and why it failed. The images that it lists may be those of a running swarm.
+    pub unreadable: Option<String>,
     /// Set when cards, or else images, were made here with other keys than the present ones.
     pub other_keys: Option<Evidence>,
 }
@@ -84,6 +87,8 @@ pub enum Harm {
     ByToken,
     /// It is the only manager: the swarm begins again.
     BeginsAgain,
+    /// It is not known: the manifest of earlier images cannot be read.
+    Unreadable,
 }
 
 impl Harm {
@@ -118,6 +123,16 @@ pub struct Remark {
     text: String,
 }
 
+impl Remark {
+    /// Returns what to do next, where that is more than the two ways on of every refusal.
+    pub fn help(&self) -> Option<&'static str> {
+        (self.harm == Harm::Unreadable).then_some(
+            "restore the file from a copy; if the cluster is gone, move the file away; \
+             to replace a card of a swarm that runs, pass --rejoin",
+        )
+    }
+}
+
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -129,7 +144,8 @@ impl Known {
     /// kraken.toml.
     pub fn judge(&self, making: Making, managers: usize, wishes: &[Wish<'_>]) -> Vec<Remark> {
         if let Some(evidence) = self.other_keys {
-            return stranger(evidence, making).into_iter().collect();
+            let unreadable = self.unreadable(making, false);
+            return stranger(evidence, making).into_iter().chain(unreadable).collect();
         }
         let mut begins_again = false;
         let mut remarks = Vec::new();
@@ -152,7 +168,21 @@ impl Known {
             // The new log holds all nodes as they are now.
             remarks.retain(|remark| !matches!(remark.harm, Harm::Unknown | Harm::Role(_) | Harm::ByToken));
         }
+        // Where cards are known, images count for nothing.
+        remarks.extend(self.unreadable(making, self.members.is_none() && !wishes.is_empty()));
         remarks
+    }
+
+    /// Returns the remark about a manifest that cannot be read. Images have none: the folder into
+    /// which they would be written is refused before they are made, whatever the user insists on.
+    pub(crate) fn unreadable(&self, making: Making, refuse: bool) -> Option<Remark> {
+        let why = self.unreadable.as_ref()?;
+        matches!(making, Making::Plan | Making::Cards).then(|| Remark {
+            node: None,
+            harm: Harm::Unreadable,
+            refuse,
+            text: format!("{why}; it records images that were built, whose nodes may be running"),
+        })
     }
 
     /// Judges a node of a swarm whose cards were written.
@@ -215,7 +245,7 @@ impl Known {
             false => "the cluster's images were built",
         };
         match harm {
-            Harm::Stranger => String::new(),
+            Harm::Stranger | Harm::Unreadable => String::new(),
             Harm::Unknown => format!(
                 "{name} is new: {known} without it, and a running swarm does not let it in as a member, only by token"
             ),

@@ -73,6 +73,14 @@ fn the_table_of_decisions() {
         images: members(&[M, W, W]),
         ..Known::default()
     };
+    let damaged = Known {
+        unreadable: Some("reading images/manifest.json: it is damaged".into()),
+        ..Known::default()
+    };
+    let cards_and_damaged = Known {
+        unreadable: damaged.unreadable.clone(),
+        ..one.clone()
+    };
     let nothing = Known::default();
     let other_cards = Known {
         other_keys: Some(Evidence::Cards),
@@ -139,6 +147,15 @@ fn the_table_of_decisions() {
         (&built, raised, Cards, &[1], None),
         (&built, four_now, AllImages, &[4], noted(Harm::Unknown)),
         (&built, four_now, SomeImages, &[4], refused(Harm::Unknown)),
+        // There is a manifest of images, and it cannot be read. `build` refuses its folder.
+        (&damaged, one_now, Cards, &[1], refused(Harm::Unreadable)),
+        (&damaged, one_now, Cards, &[2], refused(Harm::Unreadable)),
+        (&damaged, one_now, Plan, &[1, 2, 3], refused(Harm::Unreadable)),
+        (&damaged, one_now, Cards, &[], noted(Harm::Unreadable)),
+        (&damaged, one_now, AllImages, &[1, 2, 3], None),
+        (&damaged, one_now, SomeImages, &[2], None),
+        (&cards_and_damaged, one_now, Cards, &[2], noted(Harm::Unreadable)),
+        (&cards_and_damaged, one_now, Plan, &[1, 2, 3], noted(Harm::Unreadable)),
         // Cards or images were made with other keys.
         (&other_cards, one_now, AllImages, &[1, 2, 3], refused(Harm::Stranger)),
         (&other_cards, one_now, Cards, &[2], refused(Harm::Stranger)),

@@ -22,8 +22,8 @@ use super::node::{Availability, Board, Role};
 use super::options::Options;
 
 section! {
-    /// A cluster of Raspberry Pis, for kraken-flash. Every key has a default; without any it is seven
-    /// nodes, kraken-1 to kraken-7, 192.168.3.11 to .17, node 1 the manager.
+    /// A cluster of Raspberry Pis, for kraken-flash. Every key has a default; without any it is
+    /// seven nodes, kraken-1 to kraken-7, 192.168.3.11 to .17, node 1 the manager.
     #[schemars(title = "kraken.toml")]
     pub struct RawConfig {
         /// The cluster as a whole.
@@ -96,8 +96,8 @@ section! {
     /// `[image]`
     pub struct RawImage {
         /// The operating system: a name of Raspberry Pi's catalogue (`raspios-lite-arm64`,
-        /// `raspios-lite-armhf`), a file (with a `/` in it, or ending in .img, .raw, .iso, .xz, .zst,
-        /// .gz or .zip), an http(s) address, or `debian`.
+        /// `raspios-lite-armhf`), a file (with a `/` in it, or ending in .img, .raw, .iso, .xz,
+        /// .zst, .gz or .zip), an http(s) address, or `debian`.
         #[schemars(extend("default" = defaults::BASE))]
         pub base: Field<String>,
         /// SHA-256 that the base must have, as downloaded or unpacked: 64 hexadecimal digits.
@@ -115,9 +115,9 @@ section! {
         /// Default: none.
         #[schemars(example = &"https://mirror.example.org")]
         pub mirror: Field<String>,
-        /// Whether to take a base that was in use before: a copy of a card that ran, or an image that
-        /// was set up by hand. What belongs to one machine, such as host keys, is removed from it in
-        /// any case.
+        /// Whether to take a base that was in use before: a copy of a card that ran, or an image
+        /// that was set up by hand. What belongs to one machine, such as host keys, is removed from
+        /// it in any case.
         #[schemars(extend("default" = UsedImage::default()))]
         pub used: Field<UsedImage>,
     }
@@ -129,8 +129,8 @@ section! {
         /// Name of the account.
         #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,31}$"), extend("default" = defaults::NAME))]
         pub name: Field<String>,
-        /// Groups that the account is in, besides its own. Groups that an image does not have are left
-        /// out.
+        /// Groups that the account is in, besides its own. Groups that an image does not have are
+        /// left out.
         #[schemars(extend("default" = defaults::GROUPS))]
         pub groups: Field<Vec<At<String>>>,
         /// Who may log in: files with public SSH keys, or the keys themselves.
@@ -162,8 +162,8 @@ section! {
         pub locale: Field<String>,
         /// The keyboard of the console, in the words of keyboard(5).
         pub keyboard: RawKeyboard,
-        /// Packages to bake into the images, so that no node needs a network for them. They come from
-        /// the archives that the base image itself names; `NAME=VERSION` asks for one version.
+        /// Packages to bake into the images, so that no node needs a network for them. They come
+        /// from the archives that the base image itself names; `NAME=VERSION` asks for one version.
         #[schemars(extend("default" = []))]
         pub packages: Field<Vec<At<String>>>,
         /// Package files (`.deb`) to bake into the images.
@@ -177,17 +177,17 @@ section! {
         /// Default: none.
         #[schemars(example = &"extra")]
         pub overlay: Field<String>,
-        /// No node's clock starts before this date (2026-11-23) or RFC 3339 time. A Raspberry Pi has no
-        /// clock that runs while it is off: a node without a network would believe that it is the day
-        /// on which its image was made, and certificates made since would not be valid yet.
-        /// `kraken-flash init` sets it to the day on which it runs; so the same kraken.toml gives the
-        /// same images on any day.
+        /// No node's clock starts before this date (2026-11-23) or RFC 3339 time. A Raspberry Pi
+        /// has no clock that runs while it is off: a node without a network would believe that it
+        /// is the day on which its image was made, and certificates made since would not be valid
+        /// yet. `kraken-flash init` sets it to the day on which it runs; so the same kraken.toml
+        /// gives the same images on any day.
         ///
         /// Default: the age of the base image.
         #[schemars(example = &"2026-11-23")]
         pub clock_floor: Field<Moment>,
-        /// Whether each node shows how far it is: a line for each stage on its screen and its serial
-        /// line, a pattern on its green LED.
+        /// Whether each node shows how far it is: a line for each stage on its screen and its
+        /// serial line, a pattern on its green LED.
         #[schemars(extend("default" = defaults::STATUS))]
         pub status: Field<bool>,
     }
@@ -234,9 +234,9 @@ section! {
         /// Whether the user may use docker without sudo; it gives the account the powers of root.
         #[schemars(extend("default" = Docker::default().user_in_group))]
         pub user_in_group: Field<bool>,
-        /// Options of dockerd, laid over those of the template `daemon.json` (log rotation, overlay2).
-        /// They are checked: dockerd does not start with one that it does not know. With `data-root`
-        /// the node's place in the swarm moves along.
+        /// Options of dockerd, laid over those of the template `daemon.json` (log rotation,
+        /// overlay2). They are checked: dockerd does not start with one that it does not know. With
+        /// `data-root` the node's place in the swarm moves along.
         ///
         /// Default: none.
         #[schemars(schema_with = "daemon_schema", example = json!({"dns": ["192.168.3.1"]}))]
@@ -247,8 +247,8 @@ section! {
 section! {
     /// `[apt]`
     pub struct RawApt {
-        /// Mirrors to fetch packages from: the address of an archive as the base image names it, and
-        /// the address to use in its place. Signatures are checked all the same.
+        /// Mirrors to fetch packages from: the address of an archive as the base image names it,
+        /// and the address to use in its place. Signatures are checked all the same.
         ///
         /// Default: none.
         #[schemars(example = json!({"http://archive.example.org/debian": "http://mirror.example.org/debian"}))]
@@ -272,8 +272,8 @@ section! {
         /// Default: `baked`; `none` when there is no Docker.
         #[schemars(extend("default" = SwarmMode::default()))]
         pub mode: Field<SwarmMode>,
-        /// How many managers there are: the first nodes, unless a `[[node]]` says otherwise. Best 1, 3,
-        /// 5 or 7: with 3 the swarm outlives the loss of one, with 5 of two.
+        /// How many managers there are: the first nodes, unless a `[[node]]` says otherwise. Best
+        /// 1, 3, 5 or 7: with 3 the swarm outlives the loss of one, with 5 of two.
         #[schemars(range(min = 1, max = defaults::MOST_MANAGERS), extend("default" = defaults::MANAGERS))]
         pub managers: Field<u32>,
         /// Whether managers leave the tasks to the workers.
@@ -292,9 +292,9 @@ section! {
         /// UDP port of the overlay networks' traffic (VXLAN).
         #[schemars(range(min = defaults::FIRST_DATA_PORT, max = defaults::LAST_DATA_PORT), extend("default" = defaults::DATA_PORT))]
         pub data_port: Field<u32>,
-        /// The file with the cluster's keys, made when it is missing. It gives power over every node,
-        /// and without it no card of this cluster can be made again. Others must not be able to read
-        /// it.
+        /// The file with the cluster's keys, made when it is missing. It gives power over every
+        /// node, and without it no card of this cluster can be made again. Others must not be able
+        /// to read it.
         #[schemars(extend("default" = defaults::KEYS_FILE))]
         pub keys_file: Field<String>,
     }
@@ -319,8 +319,8 @@ section! {
         pub address: Field<String>,
         /// What the node is in the swarm.
         ///
-        /// Default: the first nodes are managers, as many as `managers` in `[swarm]` says; the others
-        /// are workers.
+        /// Default: the first nodes are managers, as many as `managers` in `[swarm]` says; the
+        /// others are workers.
         #[schemars(example = Role::Manager)]
         pub role: Field<Role>,
         /// Which board it is.

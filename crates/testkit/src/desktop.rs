@@ -10,6 +10,8 @@ use super::world::World;
 
 /// The user at the desktop, `nobody`.
 pub const USER: u32 = 65534;
+/// The name of that user's account.
+const USER_NAME: &str = "nobody";
 
 /// All programs may talk to each other on this bus; polkit decides who may do what, as on a real
 /// one.
@@ -65,8 +67,12 @@ impl Desktop {
         let number = card.name().replace("loop", "b7:");
         std::fs::write(folder.join("bus.conf"), BUS.replace("BUS", bus.to_str().unwrap())).unwrap();
         let rules = "polkit.addRule(function(action, subject) {\n  \
-            if (action.id.indexOf(\"org.freedesktop.udisks2.\") == 0 && subject.user == \"nobody\") return polkit.Result.ANSWER;\n});\n";
-        std::fs::write(folder.join("allowed.rules"), rules.replace("ANSWER", answer)).unwrap();
+            if (action.id.indexOf(\"org.freedesktop.udisks2.\") == 0 && subject.user == \"USER\") return polkit.Result.ANSWER;\n});\n";
+        std::fs::write(
+            folder.join("allowed.rules"),
+            rules.replace("USER", USER_NAME).replace("ANSWER", answer),
+        )
+        .unwrap();
         std::fs::write(folder.join(number), "I:1\nG:systemd\nV:1\n").unwrap();
         // A place where the user may run it, too.
         let program = folder.join("kraken-flash");

@@ -86,7 +86,7 @@ pub fn own_deb(folder: &Path, nodes: u32, user: &str) {
     };
     put(
         "DEBIAN/control",
-        "Package: kraken-own\nVersion: 1.0\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: test\n",
+        "Package: kraken-own\nVersion: 1.0\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: test\n",
         0o644,
     );
     for script in ["preinst", "postinst"] {

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::report::{Finding, Report};
 use kraken_foundation::{Context as _, Error, Kind, Result, Sha256Hash};
-use kraken_image::json;
 use kraken_image::output::{MANIFEST, Manifest, SUMS};
 use kraken_spec::Cluster;
 
-/// The largest manifest or list of sums, in bytes. A larger file was not written by this program.
+/// The largest list of sums, in bytes. A larger file was not written by this program.
 const TEXT_LIMIT: u64 = 64 << 20;
 
 /// One image to check.
@@ -136,14 +135,14 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>> {
-    let path = folder.join(MANIFEST);
-    let Some(bytes) = read(&path)? else { return Ok(None) };
-    match json::parse::<Manifest>(&bytes) {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(error) => {
-            find(report, format!("{} cannot be read: {error}", path.display()));
+    match Manifest::read(folder) {
+        // What is wrong with the file itself is a finding; what the system does not allow is an
+        // error.
+        Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported | Kind::Conflict) => {
+            find(report, error.to_string());
             Ok(None)
         }
+        read => read,
     }
 }
 

@@ -73,7 +73,7 @@ fn cloud_init_that_will_not_run_is_none() {
 }
 
 #[test]
-fn what_is_no_image_of_a_pi_is_said_with_the_mend() {
+fn what_is_not_an_image_of_a_pi_is_refused_with_a_help() {
     let mut no_system = trixie();
     no_system.root.remove("/usr/lib/os-release");
     let mut no_cmdline = trixie();

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use testkit::golden::golden;
 
 /// One paragraph of the golden file.
-fn told(machine: &Machine, name: &str) -> String {
+fn paragraph(machine: &Machine, name: &str) -> String {
     let host = machine.host();
     let mut text = format!("## {name}: {}\n", machine.title);
     for device in card::list(&host).unwrap() {
@@ -62,7 +62,7 @@ fn tell(text: &mut String, verdict: &Verdict) {
 fn every_situation_has_its_verdict_and_its_sentences() {
     let names = machine::all();
     assert!(names.len() >= 40, "{} situations only", names.len());
-    let got: Vec<String> = names.iter().map(|name| told(&Machine::load(name), name)).collect();
+    let got: Vec<String> = names.iter().map(|name| paragraph(&Machine::load(name), name)).collect();
     golden("tests/golden/devices.txt", &got.join("\n"));
 }
 
@@ -155,7 +155,7 @@ fn names_that_turn_text_around_are_defused_in_words_and_json() {
     assert_eq!(card.model.as_deref(), Some("adn/ved/ no metsyS"));
     let json = serde_json::to_string(&devices).unwrap();
     let verdict = serde_json::to_string(&card::judge(card, &Policy::default())).unwrap();
-    let words = told(&machine, "hostile-names");
+    let words = paragraph(&machine, "hostile-names");
     for text in [json, verdict, words.replace('\n', "")] {
         let bad = text
             .chars()

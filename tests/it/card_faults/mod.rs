@@ -74,8 +74,8 @@ fn a_good_card_holds_the_image_and_nothing_of_what_was_there() {
     let end = CARD as usize - 512;
     assert_ne!(&medium[end..end + 8], b"EFI PART", "the copy of the old GPT is gone");
     // Every written range is reported with its hash.
-    let told: u64 = report.extents.iter().map(|extent| extent.end - extent.start).sum();
-    assert_eq!(told, image.1.bytes());
+    let reported: u64 = report.extents.iter().map(|extent| extent.end - extent.start).sum();
+    assert_eq!(reported, image.1.bytes());
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn of_a_good_run(image: &(RamDisk, UsedMap)) -> (u64, u64, u64, u64) {
 }
 
 #[test]
-fn whatever_fails_at_any_moment_is_no_success_and_does_not_look_bootable() {
+fn a_fault_at_any_moment_is_never_a_success_and_leaves_no_bootable_card() {
     let image = image(2);
     let (requests, writes, reads, flushes) = of_a_good_run(&image);
     let mut random = Random(0x6b72_616b_656e);

@@ -88,7 +88,7 @@ fn thirty_two_at_once_to_two_guests() {
 }
 
 #[test]
-fn a_guest_that_does_not_read_stops_the_client_and_nobody_else() {
+fn a_guest_that_does_not_read_stops_its_client_and_no_other() {
     let lan = lan(2);
     let _guests = [guest(&lan, 0, Server::Mute, 1), guest(&lan, 1, Server::Echo, 1)];
     let mut stream = connect(&lan, 0);
@@ -178,7 +178,7 @@ fn a_missing_guest_does_not_keep_the_others_waiting() {
 }
 
 #[test]
-fn a_guest_that_comes_while_somebody_waits_for_it_answers_him() {
+fn a_guest_that_comes_while_a_client_waits_for_it_answers() {
     let lan = lan(1);
     let mut stream = connect(&lan, 0);
     std::thread::sleep(Duration::from_millis(1500));

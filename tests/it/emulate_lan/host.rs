@@ -33,7 +33,7 @@ fn the_gateway_and_the_host_answer_arp_and_ping() {
 }
 
 #[test]
-fn one_who_asks_before_he_takes_the_gateways_address_is_told_that_it_is_taken() {
+fn a_guest_that_probes_for_the_gateways_address_gets_an_answer() {
     let lan = lan(1);
     let mut peer = Peer::connect(lan.socket(0), mac(0));
     let router = peer.resolve(address(0), GATEWAY);

@@ -60,7 +60,7 @@ fn an_idle_lan_sleeps() {
 }
 
 #[test]
-fn connections_that_rest_or_wait_for_a_missing_guest_keep_nobody_awake() {
+fn connections_that_rest_or_wait_for_a_missing_guest_leave_the_lan_asleep() {
     let lan = lan(2);
     let _guest = Guest::start(lan.socket(0), mac(0), address(0), Server::Echo, 1);
     let mut rests = TcpStream::connect(lan.forward(SocketAddrV4::new(address(0), PORT)).unwrap()).unwrap();

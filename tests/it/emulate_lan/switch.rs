@@ -70,7 +70,7 @@ fn a_guest_goes_and_comes_back_also_while_its_old_line_is_open() {
 }
 
 #[test]
-fn who_does_not_read_loses_frames_and_holds_up_nobody() {
+fn a_guest_that_does_not_read_loses_frames_and_holds_up_no_other() {
     let lan = lan(3);
     let mut peers: [Peer; 3] = peers(&lan);
     introduce(&mut peers);

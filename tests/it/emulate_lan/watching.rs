@@ -8,7 +8,7 @@ use smoltcp::wire::ArpOperation;
 use crate::emulate_lan::peers::{BROADCAST, Peer};
 use crate::emulate_lan::{GATEWAY, address, lan, mac, until};
 
-const NOBODY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+const NO_ADDRESS: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
 #[test]
 fn who_is_there_and_what_he_claims_is_seen() {
@@ -49,7 +49,7 @@ fn one_who_asks_for_an_address_that_another_has_is_a_party() {
     let lan = lan(2);
     let mut peers: [Peer; 2] = std::array::from_fn(|n| Peer::connect(lan.socket(n), mac(n as u8)));
     peers[0].resolve(address(0), GATEWAY);
-    let probe = peers[1].arp_request(NOBODY, address(0));
+    let probe = peers[1].arp_request(NO_ADDRESS, address(0));
     peers[1].send(&probe);
     let conflicts = until("a conflict", || {
         Some(lan.conflicts()).filter(|conflicts| !conflicts.is_empty())
@@ -85,7 +85,7 @@ fn a_node_that_asks_for_an_address_by_dhcp_is_counted() {
     // A BOOTREQUEST, then a reply, which does not count.
     for operation in [1, 1, 2] {
         let message = [&[operation, 1, 6, 0][..], &[0; 236]].concat();
-        let frame = peer.udp(BROADCAST, (NOBODY, 68), (Ipv4Addr::BROADCAST, 67), &message);
+        let frame = peer.udp(BROADCAST, (NO_ADDRESS, 68), (Ipv4Addr::BROADCAST, 67), &message);
         peer.send(&frame);
     }
     peer.resolve(address(0), GATEWAY);

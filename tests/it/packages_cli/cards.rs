@@ -219,3 +219,32 @@ fn what_images_were_made_for_is_known_after_a_build_that_made_none() {
     assert_eq!(desk.manifest()["swarm"]["roles"]["2"], "manager");
     desk.world.does(&["build", "--no-sums", "--node", "2"]);
 }
+
+#[test]
+fn cards_are_refused_beside_a_manifest_that_cannot_be_read() {
+    let desk = Desk::new(1);
+    desk.receipts(&[1], 0);
+    let path = desk.world.at("images/manifest.json");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    // The receipt of the manager's card says more than the manifest could.
+    let reading = "reading images/manifest.json: it is damaged";
+    let said = desk.asks_for(&[], &[2, 3]);
+    assert!(said.contains(&format!("note: {reading}")), "{said}");
+    fs::remove_dir_all(desk.world.at("state/receipts")).unwrap();
+    let said = desk.world.ends(&["cards", "--dry-run"], 1);
+    for words in [
+        "no card was written",
+        reading,
+        "say --new-cluster",
+        "help: restore the file",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+    // The ways on.
+    assert!(desk.asks_for(NEW, &[1, 2, 3]).contains(BEGINS));
+    let said = desk.asks_for(&["--node", "2", "--rejoin"], &[2]);
+    assert!(said.contains(&format!("note: {reading}")), "{said}");
+    fs::write(&path, &whole).unwrap();
+    assert!(!desk.asks_for(&[], &[1, 2, 3]).contains("manifest.json"));
+}

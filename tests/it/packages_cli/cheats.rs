@@ -214,12 +214,12 @@ fn packages_that_do_not_go_together() {
     let other = |file: &str| deb("other", "", &[(file, "other\n")]);
     for cheat in [
         Cheat(
-            "a package that nobody has",
+            "a package that no archive has",
             TestArchive::builder().deb(other("/usr/bin/other")),
             &["there is no package tool", "check the name"],
         ),
         Cheat(
-            "a dependency that nobody has",
+            "a dependency that no archive has",
             tool("Depends: nowhere (>= 2)\n", &[]),
             &["tool cannot be installed", "nowhere"],
         ),

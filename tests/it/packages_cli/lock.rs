@@ -105,7 +105,7 @@ fn the_lock_moves_on_when_asked_and_only_then() {
     let first = fs::read(world.at("kraken.lock")).unwrap();
     let asked = archive.log().len();
     world.does(&["fetch"]);
-    assert_eq!(archive.log().len(), asked, "a lock that holds needs nobody");
+    assert_eq!(archive.log().len(), asked, "a lock that holds needs no archive");
     let said = world.does(&["fetch", "--update"]);
     assert!(said.contains("all packages are as new as can be had"), "{said}");
     assert_eq!(fs::read(world.at("kraken.lock")).unwrap(), first);

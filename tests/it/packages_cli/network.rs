@@ -113,7 +113,7 @@ fn an_archive_that_does_not_answer_is_an_error_that_names_it() {
 }
 
 #[test]
-fn one_bad_archive_of_two_is_told_and_stops_only_what_needs_it() {
+fn one_bad_archive_of_two_is_reported_and_stops_only_what_needs_it() {
     let folder = tempfile::tempdir().unwrap();
     let archive = archive_of_tools(folder.path()).build().serve();
     let line = format!("{}deb [signed-by={KEY}] {DEAD} trixie main\n", archive.source_line(KEY));

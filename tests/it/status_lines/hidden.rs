@@ -134,7 +134,7 @@ fn what_is_not_hidden_is_not_said_to_be() {
 }
 
 #[test]
-fn what_to_type_is_on_the_console_and_told_until_it_is_done() {
+fn the_commands_to_type_are_printed_until_they_were_run() {
     let mut node = node(&["var/lib/docker"], BENEATH);
     node.docker.says(INACTIVE);
     let output = script(&node, "watch").output().unwrap();
@@ -176,10 +176,10 @@ fn what_to_type_is_on_the_console_and_told_until_it_is_done() {
     node.unit("multi-user.target", "active");
     node.unit("kraken-swarm.service", "failed");
     node.start();
-    node.tells("failed", &format!("FAILED  {why}  sudo journalctl -u kraken-swarm"));
+    node.shows("failed", &format!("FAILED  {why}  sudo journalctl -u kraken-swarm"));
     node.linked(true);
     node.docker.says(READY);
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
 }
 
 #[test]

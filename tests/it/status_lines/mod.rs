@@ -40,6 +40,6 @@ fn ready_worker() -> Node {
     node.docker.says(READY);
     node.unit("docker.service", "active/running");
     node.start();
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
     node
 }

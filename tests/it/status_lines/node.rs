@@ -19,7 +19,7 @@ use super::engine::Engine;
 use testkit::images::{Disk, NodeOverlays, kraken, make, trixie};
 
 /// How long a line may take on a busy machine. Two polls are 50 ms apart.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Units that every node has, in their states before anything is started.
 const UNITS: [&str; 4] = [
@@ -303,21 +303,21 @@ impl Node {
     }
 
     /// Waits until the node shows this on its serial line and its LED.
-    pub(super) fn tells(&mut self, light: &str, text: &str) {
+    pub(super) fn shows(&mut self, light: &str, text: &str) {
         let begun = Instant::now();
         loop {
             let lines = self.console("ttyAMA0");
             let lights = self.read("lights");
-            let told = lines.last().is_some_and(|line| {
+            let is_shown = lines.last().is_some_and(|line| {
                 line.split_once("  ")
                     .is_some_and(|(_, rest)| rest.ends_with(&format!("  {text}")))
             });
-            if told && lights.lines().last() == Some(light) {
+            if is_shown && lights.lines().last() == Some(light) {
                 return;
             }
             let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
             assert!(
-                ended.is_none() && begun.elapsed() < PATIENCE,
+                ended.is_none() && begun.elapsed() < TIMEOUT,
                 "waited for {light}: {text}\nended: {ended:?}\nlights: {}\nlines:\n{}\njournal:\n{}",
                 lights.replace('\n', " "),
                 lines.join("\n"),
@@ -328,7 +328,7 @@ impl Node {
     }
 
     /// Waits for this many polls of the units: whatever could happen has happened then.
-    pub(super) fn looks(&self, count: u32) {
+    pub(super) fn polls(&self, count: u32) {
         std::thread::sleep(Duration::from_millis(150) * count);
     }
 }

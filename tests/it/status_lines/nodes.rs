@@ -66,12 +66,12 @@ impl Nodes {
     }
 
     /// Waits for some more polls.
-    fn looks(&self) {
+    fn polls(&self) {
         self.node.docker.asked();
-        let mut looks = 0;
-        self.waits_for("more looks", |node| {
-            looks += node.docker.asked().iter().filter(|path| *path == "/nodes").count();
-            looks > 8
+        let mut polls = 0;
+        self.waits_for("more polls", |node| {
+            polls += node.docker.asked().iter().filter(|path| *path == "/nodes").count();
+            polls > 8
         });
     }
 
@@ -98,19 +98,19 @@ fn among(nodes: &'static [&'static str]) -> Says {
 
 fn rule(address: &str) -> String {
     format!(
-        "INPUT -s {address} -p tcp --dport 2377 -m comment --comment kraken-flash-register-anew -j REJECT --reject-with tcp-reset"
+        "INPUT -s {address} -p tcp --dport 2377 -m comment --comment kraken-flash-register-again -j REJECT --reject-with tcp-reset"
     )
 }
 
 #[test]
-fn a_node_that_is_up_and_held_for_down_is_made_to_register_anew() {
+fn a_node_that_is_up_and_held_for_down_is_made_to_register_again() {
     // Of these, one is up, one is not, and one is down for another reason.
     let _up = TcpListener::bind("127.77.0.2:7946").unwrap();
     let _other = TcpListener::bind("127.77.0.4:7946").unwrap();
     let mut nodes = Nodes::manager(&["ready", "late", "late", "down"]);
     nodes.says("Docker holds kraken-2 for down, though it is up; for ");
     nodes.node.docker.says(among(&["ready", "ready", "late", "down"]));
-    nodes.looks();
+    nodes.polls();
     assert!(nodes.stops().success());
     let changes = nodes.node.read("changes");
     let changes: Vec<&str> = changes.lines().collect();
@@ -125,14 +125,14 @@ fn a_node_that_stays_down_is_given_up_with_what_to_type() {
     let _up = TcpListener::bind("127.77.0.5:7946").unwrap();
     let nodes = Nodes::manager(&["ready", "ready", "ready", "ready", "late"]);
     nodes.says("kraken-5 is up, and Docker holds it for down; on kraken-5, run: sudo systemctl restart docker");
-    nodes.looks();
+    nodes.polls();
     let said = nodes.node.read("said");
     assert_eq!(said.matches("are refused").count(), 3, "{said}");
     assert_eq!(said.matches("restart docker").count(), 1, "{said}");
     assert_eq!(nodes.node.read("rules"), "");
     // It was connected again, and fails again.
     nodes.node.docker.says(among(&["ready"]));
-    nodes.looks();
+    nodes.polls();
     nodes
         .node
         .docker
@@ -153,7 +153,7 @@ fn a_node_that_the_last_try_helps_is_not_given_up() {
         node.read("said").matches("are refused").count() == 3
     });
     nodes.node.docker.says(among(&["ready"]));
-    nodes.looks();
+    nodes.polls();
     let said = nodes.node.read("said");
     assert!(!said.contains("restart docker"), "{said}");
 }
@@ -174,7 +174,7 @@ fn a_manager_that_is_held_for_down_is_not_cut_off_from_its_peers() {
     nodes.says(
         "kraken-8 is up, and Docker holds it for down (a manager); on kraken-8, run: sudo systemctl restart docker",
     );
-    nodes.looks();
+    nodes.polls();
     assert_eq!(nodes.node.read("changes"), "");
     assert_eq!(nodes.node.read("said").matches("restart docker").count(), 1);
 }
@@ -186,12 +186,12 @@ fn where_there_is_no_iptables_it_is_said_what_to_type() {
         node.put("broken", "");
     });
     nodes.says("kraken-6 is up, and Docker holds it for down (iptables: no chain by that name); on kraken-6, run: sudo systemctl");
-    nodes.looks();
+    nodes.polls();
     assert_eq!(nodes.node.read("said").matches("are refused").count(), 1);
 }
 
 #[test]
-fn one_that_is_stopped_or_killed_in_the_middle_cuts_nobody_off_for_good() {
+fn one_that_is_stopped_or_killed_in_the_middle_cuts_no_node_off_for_good() {
     let _up = TcpListener::bind("127.77.0.7:7946").unwrap();
     const ALL: &[&str] = &["late", "late", "late", "late", "late", "late", "late"];
     let mut nodes = Nodes::manager(ALL);
@@ -218,7 +218,7 @@ fn one_that_is_stopped_or_killed_in_the_middle_cuts_nobody_off_for_good() {
 }
 
 #[test]
-fn a_worker_has_nobody_to_look_after() {
+fn a_worker_does_not_check_other_nodes() {
     let mut nodes = Nodes::new(READY, |_| ());
     let end = Instant::now() + Duration::from_secs(60);
     while nodes.child.try_wait().unwrap().is_none() {

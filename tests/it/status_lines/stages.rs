@@ -16,52 +16,52 @@ fn golden(name: &str, got: &[String]) {
 }
 
 #[test]
-fn a_worker_tells_each_stage_falls_out_and_comes_back() {
+fn a_worker_shows_each_stage_falls_out_and_comes_back() {
     let mut node = Node::new(&swarm(), 3);
     node.put("var/lib/kraken-flash/configure", "");
     node.unit("docker.service", "inactive/dead/success/disabled");
     node.cloud_init(None);
     node.start();
-    node.tells("booting", "booting");
+    node.shows("booting", "booting");
     node.unit("kraken-configure.service", "activating/start");
-    node.tells("booting", "configuring packages");
+    node.shows("booting", "configuring packages");
     node.network(true);
-    node.tells("booting", "network up  configuring packages");
+    node.shows("booting", "network up  configuring packages");
     node.unit("docker.service", "inactive/dead");
     node.remove("var/lib/kraken-flash/configure");
-    node.tells("booting", "network up  packages configured");
+    node.shows("booting", "network up  packages configured");
     node.unit("docker.service", "activating/start-pre");
-    node.tells("waiting", "docker starting  swarm waiting  for a manager");
+    node.shows("waiting", "docker starting  swarm waiting  for a manager");
     node.unit("docker.service", "activating/start");
-    node.tells("booting", "docker starting");
+    node.shows("booting", "docker starting");
     node.unit("kraken-swarm.service", "active/running");
     node.unit("docker.service", "active/running");
-    node.tells(
+    node.shows(
         "waiting",
         "docker up  swarm waiting  for a manager at 192.168.3.11  cloud-init running",
     );
     node.linked(true);
-    node.looks(2);
+    node.polls(2);
     node.docker.says(READY);
-    node.tells("ready", "docker up  swarm Ready  cloud-init running");
+    node.shows("ready", "docker up  swarm Ready  cloud-init running");
     node.unit("kraken-swarm.service", "inactive");
     node.cloud_init(Some(""));
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
 
     // Docker still reports the node as active; only its lost connection to a manager shows the
     // change.
     node.linked(false);
-    node.tells("waiting", "docker up  swarm waiting  for a manager at 192.168.3.11");
+    node.shows("waiting", "docker up  swarm waiting  for a manager at 192.168.3.11");
     node.linked(true);
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
     node.unit("docker.service", "inactive");
-    node.tells("waiting", "docker stopped  sudo systemctl start docker");
+    node.shows("waiting", "docker stopped  sudo systemctl start docker");
     node.unit("docker.service", "active/running");
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
     node.cable(false);
-    node.tells("waiting", "docker up  no network  no cable has a link");
+    node.shows("waiting", "docker up  no network  no cable has a link");
     node.cable(true);
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
 
     let lines = node.console("ttyAMA0");
     golden("worker", &lines);
@@ -85,7 +85,7 @@ fn every_line_stands_on_a_line_of_its_own_whatever_stood_there() {
         node.put(console, "kraken-3 login: ");
     }
     node.start();
-    node.tells("booting", "booting");
+    node.shows("booting", "booting");
     assert_eq!(
         node.read("dev/ttyAMA0"),
         "kraken-3 login: \r\nkraken-3  192.168.3.13     booting\r\n"
@@ -93,38 +93,38 @@ fn every_line_stands_on_a_line_of_its_own_whatever_stood_there() {
 }
 
 #[test]
-fn a_manager_tells_how_many_nodes_are_ready() {
+fn a_manager_shows_how_many_nodes_are_ready() {
     let mut node = Node::new(&swarm(), 1);
     node.network(true);
     node.unit("docker.service", "active/running");
     node.docker.says(MANAGER);
     node.start();
-    node.tells("ready", "docker up  swarm Ready  2 of 4 nodes");
+    node.shows("ready", "docker up  swarm Ready  2 of 4 nodes");
     node.docker.says(Says {
         nodes: Some(&["ready"; 4]),
         ..MANAGER
     });
-    node.tells("ready", "docker up  swarm Ready  4 of 4 nodes");
+    node.shows("ready", "docker up  swarm Ready  4 of 4 nodes");
     node.docker.says(Says { nodes: None, ..MANAGER });
-    node.tells(
+    node.shows(
         "waiting",
         "docker up  swarm waiting  for more managers: it has no leader",
     );
     node.docker.says(MANAGER);
-    node.tells("ready", "docker up  swarm Ready  2 of 4 nodes");
+    node.shows("ready", "docker up  swarm Ready  2 of 4 nodes");
     golden("manager", &node.console("ttyAMA0"));
 }
 
 #[test]
 fn a_connection_that_comes_or_goes_is_a_reason_to_ask_docker_and_time_seldom_is() {
     let mut node = ready_worker();
-    node.looks(2);
+    node.polls(2);
     node.docker.asked();
-    node.looks(4);
+    node.polls(4);
     assert!(node.docker.asked().len() <= 1, "Docker is asked again and again");
     node.docker.says(WAITING);
     node.connections(&[("0D03A8C0:BBBB", node::MANAGER, "01")]);
-    node.tells("waiting", "docker up  swarm waiting  for a manager at 192.168.3.11");
+    node.shows("waiting", "docker up  swarm waiting  for a manager at 192.168.3.11");
     assert!(
         !node.docker.asked().contains(&"/info".to_owned()),
         "/info runs programs"
@@ -152,29 +152,29 @@ fn attempts_that_lead_to_nothing_are_no_connection() {
         &format!("{mapped}0B03A8C0:0949"),
         "01",
     )]);
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
 }
 
 #[test]
-fn a_node_tells_the_stages_that_it_has() {
+fn a_node_shows_the_stages_that_it_has() {
     // Docker, no swarm.
     let mut cluster = swarm();
     cluster.swarm.mode = SwarmMode::None;
     let mut node = Node::new(&cluster, 3);
     node.network(true);
     node.start();
-    node.tells("booting", "network up");
+    node.shows("booting", "network up");
     node.unit("docker.service", "activating/start-pre");
-    node.tells("booting", "docker starting");
+    node.shows("booting", "docker starting");
     node.unit("docker.service", "active/running");
-    node.tells("ready", "docker up  Ready");
-    assert_eq!(node.docker.asked(), [""; 0], "nobody needs an answer");
+    node.shows("ready", "docker up  Ready");
+    assert_eq!(node.docker.asked(), [""; 0], "no stage needs an answer");
     // The user has switched Docker off.
     node.stop();
     node.unit("docker.service", "inactive/dead/success/disabled");
     node.unit("multi-user.target", "active/active");
     node.start();
-    node.tells("ready", "Ready");
+    node.shows("ready", "Ready");
 
     // No Docker; packages from the network, without cloud-init.
     let mut cluster = kraken();
@@ -185,14 +185,14 @@ fn a_node_tells_the_stages_that_it_has() {
     let link = format!("{wants}/kraken-packages.service");
     symlink("/etc/systemd/system/kraken-packages.service", node.path(&link)).unwrap();
     node.start();
-    node.tells("booting", "booting");
+    node.shows("booting", "booting");
     node.unit("multi-user.target", "active/active");
     node.network(true);
-    node.tells("booting", "network up");
+    node.shows("booting", "network up");
     node.unit("kraken-packages.service", "activating/auto-restart/exit-code");
-    node.tells("booting", "network up  installing packages");
+    node.shows("booting", "network up  installing packages");
     node.remove(&link);
-    node.tells("ready", "Ready");
+    node.shows("ready", "Ready");
 
     // No Docker; cloud-init.
     let mut node = Node::new(&cluster, 3);
@@ -200,10 +200,10 @@ fn a_node_tells_the_stages_that_it_has() {
     node.network(true);
     node.unit("multi-user.target", "active/active");
     node.start();
-    node.tells("booting", "network up");
+    node.shows("booting", "network up");
     node.unit("multi-user.target", "inactive");
     node.cloud_init(Some(""));
-    node.tells("booting", "network up  cloud-init done");
+    node.shows("booting", "network up  cloud-init done");
     node.unit("multi-user.target", "active/active");
-    node.tells("ready", "Ready");
+    node.shows("ready", "Ready");
 }

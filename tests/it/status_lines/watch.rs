@@ -84,12 +84,12 @@ impl Watched {
     }
 
     /// Waits for some more polls.
-    fn looks(&self) {
+    fn polls(&self) {
         let count = || self.node.read("wanted").lines().count();
         let before = count();
         let begun = Instant::now();
         while count() < before + 6 {
-            assert!(begun.elapsed() < Duration::from_secs(30), "it looks no more");
+            assert!(begun.elapsed() < Duration::from_secs(30), "it does not poll any more");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -122,14 +122,14 @@ const TOKEN: &str = "var/lib/kraken-flash/join-token";
 const START: [&str; 2] = ["reset-failed docker.service docker.socket", "start docker.service"];
 
 #[test]
-fn a_docker_that_nobody_starts_is_started_once_and_then_said_what_to_type() {
+fn a_docker_that_nothing_starts_is_started_once_and_then_the_command_is_printed() {
     for docker in [
         ["inactive", "enabled", "success"],
         ["failed", "enabled", "start-limit-hit"],
         ["failed", "disabled", "exit-code"],
     ] {
         let mut watched = Watched::new(docker, |_| ());
-        watched.says("nobody starts it; starting it");
+        watched.says("nothing starts it; starting it");
         watched.says("waiting for the swarm's managers at 192.168.3.11");
         assert_eq!(watched.wanted(), START, "{docker:?}");
     }
@@ -137,7 +137,7 @@ fn a_docker_that_nobody_starts_is_started_once_and_then_said_what_to_type() {
     watched.says("Docker could not be started: Job for docker.service failed.");
     watched.says("Docker does not run (exit-code)");
     watched.says("sudo systemctl start docker");
-    watched.looks();
+    watched.polls();
     assert_eq!(watched.wanted(), START, "it was started more than once");
     assert!(
         watched.node.docker.asked().is_empty(),
@@ -146,7 +146,7 @@ fn a_docker_that_nobody_starts_is_started_once_and_then_said_what_to_type() {
 }
 
 #[test]
-fn a_docker_that_somebody_is_at_or_switched_off_is_left_alone() {
+fn a_docker_that_is_busy_or_switched_off_is_left_alone() {
     let configuring: fn(&Node) = |node| unit(node, "kraken-configure.service", ["activating", "enabled", "success"]);
     type Case = ([&'static str; 3], fn(&Node), &'static str);
     let nothing: fn(&Node) = |_| ();
@@ -170,7 +170,7 @@ fn a_docker_that_somebody_is_at_or_switched_off_is_left_alone() {
     for (docker, prepare, text) in cases {
         let mut watched = Watched::new(docker, prepare);
         watched.says(text);
-        watched.looks();
+        watched.polls();
         assert!(watched.wanted().is_empty(), "{docker:?}: {:?}", watched.wanted());
         assert!(
             watched.node.docker.asked().is_empty(),
@@ -186,7 +186,7 @@ fn a_docker_that_is_stopped_while_it_is_watched_stays_stopped() {
     unit(&watched.node, "docker.service", ["inactive", "enabled", "success"]);
     watched.says("Docker was stopped; to go on, run: sudo systemctl start docker");
     watched.node.docker.asked();
-    watched.looks();
+    watched.polls();
     assert!(watched.wanted().is_empty(), "{:?}", watched.wanted());
     assert!(
         watched.node.docker.asked().is_empty(),
@@ -250,7 +250,7 @@ fn a_docker_that_breaks_off_in_the_middle_of_a_join_ends_no_watch() {
         });
         watched.says("Docker broke off: ");
         watched.node.docker.asked();
-        watched.looks();
+        watched.polls();
         let asked = watched.node.docker.asked();
         assert!(
             asked.contains(&path.to_owned()),

@@ -32,7 +32,7 @@ fn managers(manager: &Node) -> usize {
 }
 
 #[test]
-fn swarm_cards_that_a_running_swarm_does_not_know_are_kept_out_and_told() {
+fn swarm_cards_that_a_running_swarm_does_not_know_are_kept_out_and_say_so() {
     let cluster = Cluster::new("[cluster]\nnodes = 3\n");
     let cards = cluster.build(&[]);
     let bench = Bench::new(&Engine::suite("trixie"));

@@ -10,7 +10,7 @@ path = '/usr/local/lib/kraken-flash/swarm-nodes'
 print(m.SourceFileLoader('nodes', path).load_module().refuse('192.168.3.12'))";
 
 #[test]
-fn swarm_a_node_that_is_refused_for_a_moment_registers_anew_and_nothing_stays_in_its_way() {
+fn swarm_a_node_that_is_refused_for_a_moment_registers_again_and_nothing_stays_in_its_way() {
     let cluster = Cluster::new("[cluster]\nnodes = 3\n");
     let cards = cluster.build(&[]);
     let bench = Bench::new(&Engine::suite("trixie"));

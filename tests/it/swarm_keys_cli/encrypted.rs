@@ -24,7 +24,7 @@ fn keys_under_a_passphrase_are_opened_by_it_alone() {
     assert_eq!(printed, token(&text, Role::Worker));
 
     let sealed = desk.read(KEYS);
-    let mend = "give its passphrase with --passphrase-file or at the prompt";
+    let help = "give its passphrase with --passphrase-file or at the prompt";
     for (more, words) in [
         (
             &["--passphrase-file", "wrong"][..],
@@ -33,7 +33,7 @@ fn keys_under_a_passphrase_are_opened_by_it_alone() {
         (&["--passphrase-file", "nowhere"], "reading the passphrase in nowhere"),
         (&[], "this run cannot ask for it"),
     ] {
-        let said = desk.fails(&[WORKER, more].concat(), 1, &[words, mend]);
+        let said = desk.fails(&[WORKER, more].concat(), 1, &[words, help]);
         for secret in ["horse", seed(&text), "SWMTKN"] {
             assert!(!said.contains(secret), "{said}");
         }

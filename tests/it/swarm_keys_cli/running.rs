@@ -1,6 +1,9 @@
 //! What is reported and refused where cards or images of the cluster were made before: a swarm may
 //! run. Nothing is built here: there is no base, and an accepted command ends with that.
 
+use std::fs;
+use std::path::Path;
+
 use kraken_swarm_state::ClusterKeys;
 use serde_json::json;
 
@@ -187,7 +190,7 @@ fn a_managers_card_again_is_refused_but_for_the_only_one() {
 }
 
 #[test]
-fn keys_are_not_made_anew_beside_a_cluster_that_has_some() {
+fn no_second_keys_are_made_for_a_cluster_that_has_some() {
     let roles = ["manager", "worker", "worker"];
     let desk = desk(ONE);
     manifest(&desk, &id(), &roles);
@@ -215,5 +218,113 @@ fn keys_are_not_made_anew_beside_a_cluster_that_has_some() {
         &desk,
         &["build"],
         &["cards of this cluster were written with other keys"],
+    );
+}
+
+fn change(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+/// Checks what is said and refused beside a manifest that this damage makes unreadable, and that
+/// the message says why.
+fn is_evidence(damage: fn(&Path), why: &str) {
+    let desk = desk(ONE);
+    manifest(&desk, &id(), &["manager", "worker", "worker"]);
+    damage(&desk.path().join("images/manifest.json"));
+    let reading = format!("reading images/manifest.json: {why}");
+    let plan = desk.does(&["plan"]);
+    let restore = "help: restore the file from a copy; if the cluster is gone, move the file away";
+    for words in [&reading, "Warning: ", restore, "--new-cluster"] {
+        assert!(plan.contains(words), "{words:?} is not in:\n{plan}");
+    }
+    let plan: serde_json::Value = serde_json::from_str(&desk.does(&["plan", "--json"])).unwrap();
+    assert!(plan["swarm-warnings"][0].as_str().unwrap().contains(why), "{plan}");
+    // Images are not written over it, whatever the user insists on, and nothing is baked before.
+    for arguments in [
+        &["build"][..],
+        &["build", "--node", "2"],
+        &["build", "--node", "2", "--rejoin"],
+        &["build", "--new-cluster"],
+    ] {
+        let ended = desk.run(arguments);
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.err);
+        let help = "help: restore the file from a copy; if no card of these images is in use, move it away";
+        for words in [&reading, help, "choose another folder with --output"] {
+            assert!(
+                ended.err.contains(words),
+                "{arguments:?}: {words:?} is not in {}",
+                ended.err
+            );
+        }
+    }
+    let_through(&desk, &["cards", "--node", "2", "--rejoin", "--dry-run"], "");
+    // No keys are made in the place of lost ones.
+    fs::remove_file(desk.path().join(KEYS)).unwrap();
+    for arguments in [&["build"][..], &["cards", "--dry-run"]] {
+        let ended = desk.run(arguments);
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.err);
+        assert!(ended.err.contains(&reading), "{arguments:?}: {}", ended.err);
+        assert!(!desk.names().contains(&KEYS.to_owned()), "{arguments:?} made keys");
+    }
+    refused(
+        &desk,
+        &["cards", "--dry-run"],
+        &["no card was written", &reading, restore],
+    );
+
+    // Without a swarm, no card can harm one; images are not written over it all the same.
+    let desk = self::desk(&format!("{ONE}[docker]\nsource = \"none\"\n"));
+    manifest(&desk, &id(), &["manager", "worker", "worker"]);
+    damage(&desk.path().join("images/manifest.json"));
+    let ended = desk.run(&["build"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended.err.contains(&reading) && !ended.err.contains("none.img"),
+        "{}",
+        ended.err
+    );
+    let_through(&desk, &["cards", "--dry-run"], "");
+}
+
+#[test]
+fn a_manifest_that_is_cut_off_is_evidence_of_a_swarm() {
+    is_evidence(
+        |path| {
+            let whole = fs::read(path).unwrap();
+            fs::write(path, &whole[..whole.len() / 2]).unwrap();
+        },
+        "it is damaged, or not a manifest of this program (",
+    );
+}
+
+#[test]
+fn a_manifest_with_a_wrong_hash_is_evidence_of_a_swarm() {
+    is_evidence(
+        |path| {
+            let hash = format!("\"base-sha256\":\"{}\"", "0".repeat(64));
+            change(path, &hash, "\"base-sha256\":\"12\"");
+        },
+        "it is damaged, or not a manifest of this program (base-sha256: \"12\" is not a SHA-256",
+    );
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_manifest_is_evidence_of_a_swarm() {
+    is_evidence(
+        |path| {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        },
+        "it is not a regular file",
+    );
+}
+
+#[test]
+fn a_manifest_of_a_newer_version_is_evidence_of_a_swarm() {
+    is_evidence(
+        |path| change(path, "\"manifest-version\":1", "\"manifest-version\":2"),
+        "its format has version 2, and this kraken-flash reads version 1",
     );
 }

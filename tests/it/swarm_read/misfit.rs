@@ -128,7 +128,7 @@ fn parts_that_do_not_fit_are_refused() {
     for (name, files, wanted) in cases {
         let error = files.refused();
         assert!(error.contains(wanted), "{name}: {error}");
-        assert!(error.contains("; "), "{name} has no mend: {error}");
+        assert!(error.contains("; "), "{name} has no help: {error}");
     }
 }
 
@@ -163,8 +163,8 @@ fn states_that_make_no_cluster() {
     stranger.remotes[0].node_id = w1.id().to_owned();
     assert!(said(&[("m1", &m1), ("w1", &stranger)]).contains("it is none"));
     let mut unknown = w1.clone();
-    unknown.certificate.common_name = "nobody".into();
-    assert!(said(&[("m1", &m1), ("w1", &unknown)]).contains("w1 (nobody) is not in the store of m1"));
+    unknown.certificate.common_name = "stranger".into();
+    assert!(said(&[("m1", &m1), ("w1", &unknown)]).contains("w1 (stranger) is not in the store of m1"));
     let mut promoted = w1.clone();
     promoted.certificate.organizational_unit = "swarm-manager".into();
     assert!(said(&[("m1", &m1), ("w1", &promoted)]).contains("w1 is Manager by its certificate, but Worker"));

@@ -74,7 +74,7 @@ fn the_same_inputs_give_the_same_bytes_and_others_change_the_first_managers_log_
 }
 
 #[test]
-fn an_address_changes_the_node_that_has_it_and_whoever_turns_to_it() {
+fn an_address_changes_the_node_that_has_it_and_those_that_turn_to_it() {
     let before = all(&keys(), &seven());
     let mut spec = seven();
     spec.nodes[4].address = Ipv4Addr::new(192, 168, 3, 99);

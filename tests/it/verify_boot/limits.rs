@@ -15,7 +15,7 @@ fn with_package(work: &str) -> Bench {
     let tree = bench.path("slow");
     fs::create_dir_all(tree.join("DEBIAN")).unwrap();
     let control =
-        "Package: slow\nVersion: 1\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: test\n";
+        "Package: slow\nVersion: 1\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: test\n";
     fs::write(tree.join("DEBIAN/control"), control).unwrap();
     let script = tree.join("DEBIAN/postinst");
     fs::write(&script, format!("#!/bin/sh\nset -e\n{work}\n")).unwrap();

@@ -261,7 +261,7 @@ fn qemu_boot_leaves_nothing_when_it_is_stopped_or_killed() {
         }
         assert!(
             !cache.join("consoles").exists(),
-            "nobody asked for them, and nothing failed"
+            "no console was asked for, and nothing failed"
         );
     }
 }

@@ -40,7 +40,9 @@ pub(super) fn passages(file: &str, text: &str) -> Vec<Passage> {
         let parts = scan(text);
         let mut found: Vec<Passage> = comments(&parts).iter().map(|lines| prose(lines)).collect();
         for (line, part) in &parts {
-            if let Part::Literal(text) = part {
+            if let Part::Literal(text) = part
+                && is_message(text)
+            {
                 let lines: Vec<_> = text
                     .lines()
                     .enumerate()
@@ -62,6 +64,11 @@ pub(super) fn passages(file: &str, text: &str) -> Vec<Passage> {
         .map(|(i, text)| (i + 1, text.to_owned()))
         .collect();
     vec![prose(&lines)]
+}
+
+/// Whether a string literal is a message. A single word is a value: an account, a key, a state.
+fn is_message(literal: &str) -> bool {
+    literal.split_whitespace().nth(1).is_some()
 }
 
 /// Number and width of the lines that are wider than `width` and could be wrapped.
@@ -261,8 +268,8 @@ fn prose_words(lines: &[(usize, String)]) -> Vec<Word> {
                     words.push((line, String::new()));
                     rest.find(')').map_or(rest.len(), |end| end + 1)
                 }
-                c if is_word(c) => {
-                    let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+                c if is_word(c) || (c == '/' && word_end(rest) > 1) => {
+                    let end = word_end(rest);
                     words.push((line, rest[..end].to_lowercase()));
                     end
                 }
@@ -278,7 +285,21 @@ fn prose_words(lines: &[(usize, String)]) -> Vec<Word> {
     words
 }
 
-/// `kraken-status`, `/usr/door` and `status.md` are words of their own, which are in no table.
+/// The length of the word at the begin of `text`. `kraken-status`, `/usr/door`, `status.md` and
+/// `nobody:nogroup` are words of their own, which are in no table.
+fn word_end(text: &str) -> usize {
+    let mut end = 0;
+    for (at, c) in text.char_indices() {
+        let is_joined = || text[at + c.len_utf8()..].starts_with(|next| is_word(next) || next == '/');
+        if is_word(c) || (matches!(c, '/' | ':' | '.' | '@') && is_joined()) {
+            end = at + c.len_utf8();
+        } else {
+            break;
+        }
+    }
+    end
+}
+
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '\'')
 }

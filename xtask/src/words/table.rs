@@ -1,4 +1,4 @@
-//! Which words are replaced, and which paths are still to be brought over.
+//! Which words are replaced, and which paths are never read.
 
 use super::kind::Kind::{self, Message, Name, Prose};
 
@@ -64,21 +64,4 @@ pub(super) const EXEMPT: &[&str] = &[
     "tests/golden/",
     "fuzz/corpus/",
     "xtask/src/words/",
-];
-
-/// Paths that are still to be brought over, and what in them. An entry goes when its path is done.
-#[rustfmt::skip]
-pub(super) const NOT_YET: &[(&str, &[Kind])] = &[
-    ("tests/", &[Message, Name]),
-    ("benches/", &[Message, Name]),
-    ("fuzz/", ALL),
-    // Lines that the scripts print keep their words: programs and tests read them.
-    ("templates/kraken-configure", &[Prose]),
-    ("templates/kraken-status", &[Prose]),
-    // The account `nobody`.
-    ("crates/testkit/", &[Message]),
-    // The scripts are part of the key of a composed base in the cache.
-    ("crates/image/src/base/debian/customize.sh", &[Prose]),
-    // The users' reference text, whose lines are a little wider.
-    ("crates/spec/src/raw.rs", &[Prose]),
 ];

@@ -82,6 +82,9 @@ impl Past {
     /// Reads receipts, and the manifest in the folder `images`. `id` is that of the swarm, where
     /// its keys were read. Without it, the swarm is the newest one whose keys lay in the same
     /// place.
+    ///
+    /// A manifest that cannot be read does not count as none: it may be of a swarm that runs, and
+    /// the judgement says so.
     pub fn read(receipts: Option<&Receipts>, cluster: &Cluster, id: Option<&str>, images: &Path) -> Self {
         let keys = place(&cluster.swarm.keys_file);
         let receipts: Vec<Written> = receipts.map_or_else(Vec::new, |all| all.of_swarms().collect());
@@ -94,7 +97,11 @@ impl Past {
                 _ => written.swarm.keys == keys,
             })
             .collect();
-        let manifest = Manifest::read(images).filter(|manifest| manifest.cluster == cluster.name);
+        let (manifest, unreadable) = match Manifest::read(images) {
+            Ok(manifest) => (manifest, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let manifest = manifest.filter(|manifest| manifest.cluster == cluster.name);
         let images = manifest.and_then(|manifest| manifest.swarm);
         let lost = id.is_none() && !cluster.swarm.keys_file.exists();
         let other_keys = match (lost, id) {
@@ -125,6 +132,7 @@ impl Past {
                 cards,
                 members: members.map(|written| roles(&written.swarm.members)),
                 images: images.map(|images| images.roles),
+                unreadable,
                 other_keys,
             },
             life,
@@ -139,7 +147,9 @@ impl Past {
     pub fn judge(&self, cluster: &Cluster, intent: Intent<'_>) -> Judgement {
         let remarks = match intent.rejoin {
             Rejoin::No => self.remarks(cluster, intent.making, intent.nodes),
-            Rejoin::ByKeys | Rejoin::ByToken(_) => Vec::new(),
+            Rejoin::ByKeys | Rejoin::ByToken(_) if intent.nodes.is_empty() => Vec::new(),
+            // Cards that join by token are never refused.
+            Rejoin::ByKeys | Rejoin::ByToken(_) => self.known.unreadable(intent.making, false).into_iter().collect(),
         };
         // The only manager's card is never refused, but with it a new swarm begins all the same.
         let begins_again = remarks.iter().any(|remark| remark.harm == Harm::BeginsAgain);

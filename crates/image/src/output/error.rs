@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use kraken_foundation::{Error, Kind};
+use kraken_foundation::Error;
 
 /// Says what was being done (a gerund) to which file, and what to do when the disk is full.
 pub(super) fn io(doing: &str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
@@ -18,13 +18,4 @@ pub(super) fn io(doing: &str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) 
         let text = format!("{doing}: {error}{full}");
         Error::of(error).context(text)
     }
-}
-
-/// The existing manifest is not one of kraken-flash.
-pub(super) fn manifest(path: &Path, why: &str) -> Error {
-    let text = format!(
-        "reading {}: {why}; remove it, or choose another folder with --output",
-        path.display()
-    );
-    Error::new(Kind::Unsupported, text)
 }

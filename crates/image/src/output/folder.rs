@@ -10,7 +10,6 @@ use super::compress::{self, Compression};
 use super::manifest::{self, MANIFEST, Manifest, ManifestInputs, ManifestNode, ManifestSwarm};
 use super::{Bmap, SUMS, error, raw, sums};
 use crate::bake::{CopyMethod, Golden, NodeImage};
-use crate::json;
 use kraken_disk::{ImageFile, ReadAt};
 use kraken_foundation::{Context as _, Error, Job, Kind, Result, Sha256Hash, atomic, lock, parallel};
 use kraken_spec::Node;
@@ -49,7 +48,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when another run holds the lock; otherwise when the folder cannot be
-    /// used.
+    /// used, or its manifest cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).map_err(error::io("making the folder", path))?;
         let lock = File::open(path).map_err(error::io("opening the folder", path))?;
@@ -73,10 +72,13 @@ impl Folder {
                 fs::remove_file(entry.path()).map_err(error::io("removing", entry.path()))?;
             }
         }
-        Ok(Self {
+        let folder = Self {
             path: path.into(),
             _lock: lock,
-        })
+        };
+        // A manifest that cannot be read is found before the images are baked.
+        folder.read_manifest()?;
+        Ok(folder)
     }
 
     /// Writes the images of `nodes`, then the sums and the manifest. Images of other nodes that an
@@ -239,20 +241,15 @@ impl Folder {
         atomic::write(path, 0o644, text.as_bytes()).map_err(error::io("writing", path))
     }
 
+    /// Reads the manifest of an earlier run. One that cannot be read is never overwritten: it may
+    /// be the only record of a swarm whose nodes run, or a file of another program.
     fn read_manifest(&self) -> Result<Option<Manifest>> {
-        let path = self.path.join(MANIFEST);
-        match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error::io("reading", path)(error)),
-            Ok(bytes) => match json::parse::<Manifest>(&bytes) {
-                Ok(manifest) if manifest.manifest_version == manifest::VERSION => Ok(Some(manifest)),
-                Ok(_) => Err(error::manifest(&path, "it is of another version of this program")),
-                Err(error) => Err(error::manifest(
-                    &path,
-                    &format!("it is not a manifest of this program ({error})"),
-                )),
-            },
-        }
+        Manifest::read(&self.path).map_err(|error| {
+            error.with_help(
+                "restore the file from a copy; if no card of these images is in use, move it away; \
+                 if it is another program's, choose another folder with --output",
+            )
+        })
     }
 
     fn write_manifest(

@@ -35,7 +35,7 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #define STACK(registers) ((registers).sp)
 #else
-#error "an architecture that nobody tried"
+#error "an architecture that is not supported"
 #endif
 
 static void check(int good, const char *what) {

@@ -68,7 +68,7 @@ fn a_script_that_is_killed_leaves_nothing_forbidden_and_starts_docker_if_it_can(
 }
 
 #[test]
-fn a_package_that_fails_keeps_docker_away_from_nobody() {
+fn a_package_that_fails_does_not_hold_docker_back() {
     let node = Node::new();
     node.put("fails", "");
     assert!(!node.boot(0));
@@ -105,7 +105,7 @@ fn a_package_that_fails_keeps_docker_away_from_nobody() {
 }
 
 #[test]
-fn a_policy_of_somebody_else_is_put_back_wherever_power_fails() {
+fn a_policy_that_was_there_before_is_put_back_wherever_power_fails() {
     let own = "#!/bin/sh\nexit 0\n";
     let with_policy = || {
         let node = Node::new();

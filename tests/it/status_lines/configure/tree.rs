@@ -132,7 +132,7 @@ impl Node {
                 format!("Depends: {depends}\n")
             };
             status += &format!(
-                "Package: {name}\nStatus: install ok {state}\nMaintainer: Nobody <nobody@example.org>\nArchitecture: all\n\
+                "Package: {name}\nStatus: install ok {state}\nMaintainer: Test <test@example.org>\nArchitecture: all\n\
                  Version: 1\n{depends}Description: test\n\n"
             );
             self.put(&format!("var/lib/dpkg/info/{name}.list"), "/.\n");

@@ -14,34 +14,34 @@ fn a_systemd_that_does_not_answer_leaves_all_as_it_was() {
     let units = node.read("units");
     node.remove("units");
     node.cable(false);
-    node.looks(3);
+    node.polls(3);
     assert!(node.console("ttyAMA0").last().unwrap().ends_with("swarm Ready"));
     node.put("units", &units);
-    node.tells("waiting", "docker up  no network  no cable has a link");
+    node.shows("waiting", "docker up  no network  no cable has a link");
     // A request without an end has a time limit.
     node.put("hang", "");
-    node.looks(3);
+    node.polls(3);
     node.cable(true);
     node.remove("hang");
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
 }
 
 #[test]
-fn no_network_is_told_when_it_is_late_for_one() {
+fn a_missing_network_is_shown_when_it_is_late_for_one() {
     let mut node = Node::new(&swarm(), 3);
     node.cable(false);
     node.start();
-    node.tells("booting", "booting");
+    node.shows("booting", "booting");
     node.put("proc/uptime", "100.00 1.00\n");
     node.unit("network.target", "active/active");
-    node.looks(3);
+    node.polls(3);
     assert_eq!(node.console("ttyAMA0").len(), 1, "a network takes its time");
     node.put("proc/uptime", "161.00 1.00\n");
-    node.tells("waiting", "no network  no cable has a link");
+    node.shows("waiting", "no network  no cable has a link");
     node.cable(true);
-    node.tells("waiting", "no network  no port has the address");
+    node.shows("waiting", "no network  no port has the address");
     node.network(true);
-    node.tells("booting", "network up");
+    node.shows("booting", "network up");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_console_that_takes_nothing_holds_up_no_other() {
     assert!(made.success());
     node.put("sys/class/tty/console/active", "tty1 ttyGS0 ttyAMA0\n");
     node.start();
-    node.tells("booting", "booting");
+    node.shows("booting", "booting");
     assert!(
         !node.path("dev/ttyGS0").exists(),
         "a file was made where a console is missing"
@@ -60,13 +60,13 @@ fn a_console_that_takes_nothing_holds_up_no_other() {
 }
 
 #[test]
-fn a_start_anew_says_nothing_twice() {
+fn a_second_start_says_nothing_twice() {
     let mut node = ready_worker();
     let before = node.console("ttyAMA0");
     node.stop();
     node.put("lights", "");
     node.start();
-    node.looks(8);
+    node.polls(8);
     assert_eq!(node.read("lights"), "ready\n");
     assert_eq!(node.console("ttyAMA0"), before);
 }
@@ -106,7 +106,7 @@ fn nothing_is_written_but_to_memory() {
     docker_is_up(&mut node, READY);
     let before = listing(&node);
     node.start();
-    node.tells("ready", "docker up  swarm Ready");
+    node.shows("ready", "docker up  swarm Ready");
     node.stop();
     assert_eq!(listing(&node), before);
     let state: Vec<_> = fs::read_dir(node.path("run/kraken-flash/status")).unwrap().collect();

@@ -36,7 +36,7 @@ fn docker_is_up(node: &mut Node, says: Says) {
 }
 
 #[test]
-fn what_fails_is_told_in_words_with_what_to_do() {
+fn what_fails_is_shown_in_words_with_what_to_do() {
     type Case = (&'static str, fn(&mut Node));
     let cases: [Case; 13] = [
         (
@@ -58,7 +58,7 @@ fn what_fails_is_told_in_words_with_what_to_do() {
             node.unit("cloud-init-local.service", "failed/failed/exit-code");
         }),
         (
-            "FAILED  emergency mode  its console says why: mend it there, then reboot",
+            "FAILED  emergency mode  its console says why: fix it there, then reboot",
             |node| {
                 node.unit("emergency.target", "active/active");
             },
@@ -130,23 +130,23 @@ fn what_fails_is_told_in_words_with_what_to_do() {
     for (text, happens) in cases {
         let mut node = networked(3);
         node.start();
-        node.tells("booting", "network up");
+        node.shows("booting", "network up");
         happens(&mut node);
         let light = if text.starts_with("FAILED") {
             "failed"
         } else {
             "waiting"
         };
-        node.tells(light, text);
+        node.shows(light, text);
     }
 }
 
 #[test]
-fn the_only_manager_waits_for_nobody() {
+fn the_only_manager_waits_for_no_other_node() {
     let mut node = networked(1);
     node.unit("docker.service", "activating/start-pre");
     node.start();
-    node.tells("booting", "docker starting");
+    node.shows("booting", "docker starting");
     let mut cluster = swarm();
     cluster.nodes[1].id.role = kraken_spec::Role::Manager;
     cluster.nodes[2].id.role = kraken_spec::Role::Manager;
@@ -154,7 +154,7 @@ fn the_only_manager_waits_for_nobody() {
     node.network(true);
     node.unit("docker.service", "activating/start-pre");
     node.start();
-    node.tells("waiting", "docker starting  swarm waiting  for a manager");
+    node.shows("waiting", "docker starting  swarm waiting  for a manager");
 }
 
 #[test]
@@ -162,25 +162,25 @@ fn what_holds_nothing_back_is_a_remark() {
     let mut node = ready_worker();
     node.cloud_init(None);
     node.unit("cloud-final.service", "failed/failed/exit-code");
-    node.tells("ready", "docker up  swarm Ready  cloud-init had errors");
+    node.shows("ready", "docker up  swarm Ready  cloud-init had errors");
     let mut node = ready_worker();
     node.cloud_init(None);
-    node.tells("ready", "docker up  swarm Ready  cloud-init running");
+    node.shows("ready", "docker up  swarm Ready  cloud-init running");
     node.cloud_init(Some("\"('scripts_user', RuntimeError('Runparts: 1 failures'))\""));
-    node.tells("ready", "docker up  swarm Ready  cloud-init had errors");
+    node.shows("ready", "docker up  swarm Ready  cloud-init had errors");
     let mut node = ready_worker();
     node.put("var/lib/kraken-flash/configure", "");
     node.unit("kraken-configure.service", "failed/failed/exit-code");
-    node.tells("ready", "docker up  swarm Ready  packages are not configured");
+    node.shows("ready", "docker up  swarm Ready  packages are not configured");
 }
 
 #[test]
-fn a_node_that_its_swarm_does_not_know_is_told_with_what_to_do() {
+fn a_node_that_its_swarm_does_not_know_shows_what_to_do() {
     let mut node = networked(3);
     docker_is_up(&mut node, WAITING);
     node.unit("kraken-swarm.service", "active/running");
     let trouble = "the swarm at 192.168.3.11 does not know this node: make its card with --rejoin";
     node.put("run/kraken-flash/swarm-trouble", &format!("{trouble}\n"));
     node.start();
-    node.tells("waiting", &format!("docker up  swarm waiting  {trouble}"));
+    node.shows("waiting", &format!("docker up  swarm waiting  {trouble}"));
 }

@@ -59,7 +59,7 @@ mkdir -p "$R/etc/systemd/network"
 ln -sf /dev/null "$R/etc/systemd/network/99-default.link"
 ln -sf /dev/null "$R/etc/systemd/network/73-usb-net-by-mac.link"
 
-# sshd is off until somebody asks for it; the host keys are made on the first boot.
+# sshd is off until the user asks for it; the host keys are made on the first boot.
 put /etc/systemd/system-preset/10-raspberry-pi.preset <<'F'
 disable ssh.service
 disable ssh.socket
