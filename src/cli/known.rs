@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kraken_flash::card::access::{Intent, Outcome, Past, Standing};
-use kraken_flash::card::{Making, Receipts, Remark};
+use kraken_flash::card::{Harm, Making, Receipts, Remark};
 use kraken_foundation::{Error, Kind};
 use kraken_spec::{Cluster, Node, SwarmMode};
 use kraken_swarm_state::ClusterKeys;
@@ -53,7 +53,8 @@ pub(super) fn check(
             Ok(Some(standing))
         }
         Outcome::Continues(standing) => {
-            if judgement.notes.is_empty() && args.new_cluster && !nodes.is_empty() {
+            let of_records = |note: &Remark| matches!(note.harm, Harm::Unreadable | Harm::UnreadableReceipts);
+            if args.new_cluster && !nodes.is_empty() && judgement.notes.iter().all(of_records) {
                 say(
                     session,
                     "note: nothing is known here of an older cluster that these cards could harm, so --new-cluster changes nothing",

@@ -61,12 +61,17 @@ pub(super) fn run(session: &Session, args: &Args, out: &mut dyn Write) -> Result
     }
     let remarks = known::planned(cluster);
     for remark in &remarks {
-        writeln!(out, "\nWarning: {remark}.{}", known::help(remark))?;
+        let text = text::printable(&remark.to_string());
+        writeln!(out, "\nWarning: {text}.{}", known::help(remark))?;
     }
     if remarks.iter().any(|remark| remark.refuse) {
+        let what = match remarks.iter().any(|remark| remark.refuse && remark.node.is_some()) {
+            true => "Such a card is",
+            false => "Cards are",
+        };
         writeln!(
             out,
-            "\nSuch a card is not written without --rejoin or --new-cluster (docs/operations.md)."
+            "\n{what} not written without --rejoin or --new-cluster (docs/operations.md)."
         )?;
     }
     Ok(())
@@ -98,8 +103,9 @@ struct Plan<'a> {
     /// The private key that `build` will make because there is no other key; null when there is
     /// one.
     ssh_key_to_be_made: Option<&'a Path>,
-    /// What of this would harm a swarm whose cards or images were made before. Its nodes' cards are
-    /// refused without --rejoin or --new-cluster.
+    /// What of this would harm a swarm whose cards or images were made before: such cards are
+    /// refused without --rejoin or --new-cluster. Also which record of cards or images cannot be
+    /// read.
     swarm_warnings: Vec<String>,
 }
 

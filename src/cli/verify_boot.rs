@@ -58,8 +58,8 @@ pub(super) fn run(
                 let images = FolderImages::read(path, cluster)?;
                 // Before guests start, which takes long: the user may want to check the folder
                 // first.
-                for stranger in images.strangers() {
-                    say(session, &format!("warning: {stranger}"));
+                for fault in images.faults() {
+                    say(session, &format!("warning: {fault}"));
                 }
                 set = Some(boot_check::set_check(&images));
                 (boot_images::of_folder(&images, cluster, &args.nodes)?, None)

@@ -6,12 +6,12 @@ use kraken_verify::FolderImages;
 /// The name of the check.
 pub(super) const SET: &str = "set";
 
-/// Checks that the folder holds only images of the cluster. The result applies to the whole folder,
-/// whichever nodes are booted.
+/// Checks that the folder holds only images of the cluster, and no manifest that cannot be read.
+/// The result applies to the whole folder, whichever nodes are booted.
 pub fn set_check(images: &FolderImages) -> Check {
     let folder = images.folder().display();
-    let strangers = images.strangers();
-    let (outcome, expected, seen) = match strangers.is_empty() {
+    let faults = images.faults();
+    let (outcome, expected, seen) = match faults.is_empty() {
         true => (
             Outcome::Passed,
             None,
@@ -20,9 +20,9 @@ pub fn set_check(images: &FolderImages) -> Check {
         false => (
             Outcome::Failed,
             Some(format!(
-                "in {folder} one image for each node of kraken.toml, and no others"
+                "in {folder} one image for each node of kraken.toml, no others, and no manifest that cannot be read"
             )),
-            strangers.join("\n"),
+            faults.join("\n"),
         ),
     };
     Check {

@@ -35,6 +35,9 @@ pub struct Known {
     /// Set when there is a manifest of images which cannot be read: what was being done, to which
     /// file, and why it failed. The images that it lists may be those of a running swarm.
     pub unreadable: Option<String>,
+    /// Why receipts cannot be read, one text for each. They may be of cards of this swarm, or of
+    /// anything else.
+    pub unreadable_receipts: Vec<String>,
     /// Set when cards, or else images, were made here with other keys than the present ones.
     pub other_keys: Option<Evidence>,
 }
@@ -89,6 +92,8 @@ pub enum Harm {
     BeginsAgain,
     /// It is not known: the manifest of earlier images cannot be read.
     Unreadable,
+    /// It is not known: receipts of cards cannot be read.
+    UnreadableReceipts,
 }
 
 impl Harm {
@@ -126,10 +131,20 @@ pub struct Remark {
 impl Remark {
     /// Returns what to do next, where that is more than the two ways on of every refusal.
     pub fn help(&self) -> Option<&'static str> {
-        (self.harm == Harm::Unreadable).then_some(
-            "restore the file from a copy; if the cluster is gone, move the file away; \
-             to replace a card of a swarm that runs, pass --rejoin",
-        )
+        match self.harm {
+            Harm::Unreadable if self.refuse => Some(
+                "restore the file from a copy, or move it away if that cluster is gone or the file is another program's; \
+                 to replace a card of a swarm that runs, take the node's old entry off its list \
+                 (docker node demote, docker node rm --force), and say --node N --rejoin",
+            ),
+            Harm::Unreadable => Some(
+                "restore the file from a copy, or move it away if that cluster is gone or the file is another program's",
+            ),
+            Harm::UnreadableReceipts => {
+                Some("make it readable or restore it from a copy, or move it away if that card is no longer in use")
+            }
+            _ => None,
+        }
     }
 }
 
@@ -173,16 +188,33 @@ impl Known {
         remarks
     }
 
-    /// Returns the remark about a manifest that cannot be read. Images have none: the folder into
-    /// which they would be written is refused before they are made, whatever the user insists on.
-    pub(crate) fn unreadable(&self, making: Making, refuse: bool) -> Option<Remark> {
-        let why = self.unreadable.as_ref()?;
-        matches!(making, Making::Plan | Making::Cards).then(|| Remark {
-            node: None,
-            harm: Harm::Unreadable,
-            refuse,
-            text: format!("{why}; it records images that were built, whose nodes may be running"),
-        })
+    /// Returns the remarks about a manifest and receipts that cannot be read. For images there is
+    /// none about the manifest: the folder into which they would be written is refused before they
+    /// are made, whatever the user insists on. `refuse` is about the manifest: a receipt may be of
+    /// any other card.
+    pub(crate) fn unreadable(&self, making: Making, refuse: bool) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        if let (Some(why), Making::Plan | Making::Cards) = (&self.unreadable, making) {
+            remarks.push(Remark {
+                node: None,
+                harm: Harm::Unreadable,
+                refuse,
+                text: format!("{why}; it may record images whose nodes are running"),
+            });
+        }
+        if let Some(why) = self.unreadable_receipts.first() {
+            let more = match self.unreadable_receipts.len() - 1 {
+                0 => String::new(),
+                more => format!(" ({more} more cannot be read)"),
+            };
+            remarks.push(Remark {
+                node: None,
+                harm: Harm::UnreadableReceipts,
+                refuse: false,
+                text: format!("{why}{more}; it may record a card of a swarm that runs"),
+            });
+        }
+        remarks
     }
 
     /// Judges a node of a swarm whose cards were written.
@@ -245,7 +277,7 @@ impl Known {
             false => "the cluster's images were built",
         };
         match harm {
-            Harm::Stranger | Harm::Unreadable => String::new(),
+            Harm::Stranger | Harm::Unreadable | Harm::UnreadableReceipts => String::new(),
             Harm::Unknown => format!(
                 "{name} is new: {known} without it, and a running swarm does not let it in as a member, only by token"
             ),

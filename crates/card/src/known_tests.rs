@@ -81,6 +81,10 @@ fn the_table_of_decisions() {
         unreadable: damaged.unreadable.clone(),
         ..one.clone()
     };
+    let receipt_damaged = Known {
+        unreadable_receipts: vec!["reading the receipt x.json: it is damaged".into()],
+        ..Known::default()
+    };
     let nothing = Known::default();
     let other_cards = Known {
         other_keys: Some(Evidence::Cards),
@@ -156,6 +160,22 @@ fn the_table_of_decisions() {
         (&damaged, one_now, SomeImages, &[2], None),
         (&cards_and_damaged, one_now, Cards, &[2], noted(Harm::Unreadable)),
         (&cards_and_damaged, one_now, Plan, &[1, 2, 3], noted(Harm::Unreadable)),
+        // A receipt may be of any card.
+        (&receipt_damaged, one_now, Cards, &[1], noted(Harm::UnreadableReceipts)),
+        (
+            &receipt_damaged,
+            one_now,
+            SomeImages,
+            &[2],
+            noted(Harm::UnreadableReceipts),
+        ),
+        (
+            &receipt_damaged,
+            one_now,
+            Plan,
+            &[1, 2, 3],
+            noted(Harm::UnreadableReceipts),
+        ),
         // Cards or images were made with other keys.
         (&other_cards, one_now, AllImages, &[1, 2, 3], refused(Harm::Stranger)),
         (&other_cards, one_now, Cards, &[2], refused(Harm::Stranger)),
@@ -176,6 +196,12 @@ fn the_table_of_decisions() {
             "row {index}: {known:?}, {roles:?}, {making:?} {numbers:?}: {said:?}"
         );
         assert!(said.len() <= 1, "row {index}: {said:?}");
+        // Advice to do what was done already, or what is not needed, misleads.
+        assert!(
+            said.iter()
+                .all(|remark| remark.refuse || remark.help().is_none_or(|help| !help.contains("--rejoin"))),
+            "row {index}: {said:?}"
+        );
         assert!(
             said.iter().all(|remark| remark.to_string().len() > 40),
             "row {index}: {said:?}"

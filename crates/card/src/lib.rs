@@ -84,7 +84,7 @@ pub use known::{Evidence, Harm, Known, KnownCard, Making, Members, Remark, Wish}
 pub use number::DeviceNumber;
 pub use reason::{ALLOW_FIXED, ALLOW_LARGE, Reason, UNMOUNT, decimal_size};
 pub use receipt::{CardFacts, Contents, MemberFacts, Receipt, STATE_VARIABLE, SwarmFacts, Written};
-pub use receipts::{Receipts, StoredReceipt, WantedCard};
+pub use receipts::{Receipts, StoredReceipt, SwarmReceipts, WantedCard};
 pub use target::{ALIGNMENT, BlockTarget, Target};
 pub use udisks::{Udisks, UdisksError};
 pub use write::{

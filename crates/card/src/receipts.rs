@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use kraken_foundation::{Context as _, Error, Kind, Result, atomic};
 use kraken_image::bake::HashedExtent;
+use serde::de::IgnoredAny;
 
 use super::Device;
 use super::receipt::{LARGEST, Receipt, STATE_VARIABLE, Written};
@@ -43,6 +44,15 @@ pub struct WantedCard<'a> {
     pub extents: &'a [HashedExtent],
     /// Whether only a card counts that was read back and compared.
     pub read_back: bool,
+}
+
+/// What the receipts say about the cards of all swarms.
+#[derive(Debug, Default)]
+pub struct SwarmReceipts {
+    /// The receipts of cards of swarms, the newest first.
+    pub written: Vec<Written>,
+    /// Why files cannot be read that may be receipts of further cards.
+    pub unreadable: Vec<Error>,
 }
 
 /// The folder of receipts.
@@ -125,13 +135,23 @@ impl Receipts {
             .any(|receipt| is_wanted(&receipt))
     }
 
-    /// Returns what all receipts contain about cards of swarms, the newest first. Other files are
-    /// skipped.
-    pub fn of_swarms(&self) -> impl Iterator<Item = Written> + use<> {
-        let small = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.len() <= LARGEST);
-        self.all()
-            .filter(small)
-            .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+    /// Returns what all receipts contain about cards of swarms. Receipts of other cards, and files
+    /// that are too large for a receipt, are skipped.
+    pub fn of_swarms(&self) -> SwarmReceipts {
+        let mut all = SwarmReceipts::default();
+        let folder = fs::read_dir(&self.folder).doing("reading the folder of receipts", &self.folder);
+        if let Err(error) = folder
+            && error.kind() != Kind::NotFound
+        {
+            all.unreadable.push(error);
+        }
+        for path in self.all() {
+            match of_swarm(&path) {
+                Ok(written) => all.written.extend(written),
+                Err(error) => all.unreadable.push(error),
+            }
+        }
+        all
     }
 
     /// Returns the files that can be receipts of a node, by their names, the newest first. Names
@@ -155,6 +175,25 @@ impl Receipts {
         files.sort_unstable();
         files.into_iter().rev()
     }
+}
+
+/// Returns what a file in the folder says about a card of a swarm; `None` if it is something else.
+fn of_swarm(path: &Path) -> Result<Option<Written>> {
+    let bytes = match fs::metadata(path) {
+        Ok(metadata) if metadata.len() > LARGEST => return Ok(None),
+        Ok(_) => fs::read(path),
+        Err(error) => Err(error),
+    };
+    let bytes = match bytes {
+        // Another run has removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.doing("reading the receipt", path)?,
+    };
+    // Only a file that was damaged is not JSON; other cards' receipts have other fields.
+    serde_json::from_slice::<IgnoredAny>(&bytes)
+        .map_err(io::Error::from)
+        .doing("reading the receipt", path)?;
+    Ok(serde_json::from_slice(&bytes).ok())
 }
 
 #[cfg(test)]
@@ -321,7 +360,7 @@ mod tests {
     fn what_receipts_say_of_swarms_is_found_again_and_the_rest_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let receipts = receipts(&folder);
-        assert_eq!(receipts.of_swarms().count(), 0);
+        assert!(receipts.of_swarms().written.is_empty());
         let swarm = in_life(1);
         let mut receipt = receipt(Some("home"), "kraken-1", "2026-11-29T20:00:00Z");
         receipt.what.node = Some(1);
@@ -333,8 +372,41 @@ mod tests {
         receipt.written = "2026-11-29T20:00:01Z".into();
         receipts.keep(&receipt).unwrap();
         fs::write(receipts.folder.join("20261129T200002Z-x.json"), "[]").unwrap();
-        let found: Vec<Written> = receipts.of_swarms().collect();
-        assert_eq!(found.len(), 1);
-        assert_eq!((found[0].node, &found[0].swarm), (1, &swarm));
+        let found = receipts.of_swarms();
+        assert!(found.unreadable.is_empty(), "{:?}", found.unreadable);
+        let [written] = &found.written[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!((written.node, &written.swarm), (1, &swarm));
+    }
+
+    #[test]
+    fn a_receipt_that_is_cut_off_is_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let receipts = receipts(&folder);
+        let mut receipt = receipt(Some("home"), "kraken-1", "2026-11-29T20:00:00Z");
+        receipt.what.node = Some(1);
+        receipt.what.swarm = Some(in_life(1));
+        let path = receipts.keep(&receipt).unwrap();
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        fs::create_dir(receipts.folder.join("20261129T200002Z-folder.json")).unwrap();
+        let found = receipts.of_swarms();
+        assert!(found.written.is_empty());
+        let said: Vec<String> = found.unreadable.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[1].contains(&format!("reading the receipt {}", path.display())),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_folder_in_the_place_of_the_receipts_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("receipts");
+        fs::write(&place, "").unwrap();
+        let said = Receipts::at(&place).of_swarms().unreadable[0].to_string();
+        assert!(said.starts_with("reading the folder of receipts"), "{said}");
     }
 }

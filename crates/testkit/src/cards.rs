@@ -38,8 +38,10 @@ const WANTS_START: &str = "start-wanted";
 /// Exists as long as Docker must not be started.
 const HELD: &str = "held";
 
-/// A folder with a `kraken.toml` and a small base, which has Docker already: what is written for the
-/// swarm is the same on every base, and packages are baked and verified on a real one elsewhere.
+/// A folder with a `kraken.toml` and a small base, which has Docker already.
+///
+/// What is written for the swarm is the same on every base; packages are baked and verified on a
+/// real one elsewhere.
 pub struct Cluster {
     folder: TempDir,
 }

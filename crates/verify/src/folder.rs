@@ -43,7 +43,9 @@ pub fn verify_folder(folder: &Path, expected: &FolderExpectation<'_>, job: Job<'
         keys,
     } = *expected;
     let mut report = Report::default();
-    let ImageSet { mut images, manifest } = set::read_set(folder, cluster, &mut report)?;
+    let ImageSet {
+        mut images, manifest, ..
+    } = set::read_set(folder, cluster, &mut report)?;
     strangers::find(folder, cluster, &images, &mut report)?;
     if images.is_empty() && report.findings.is_empty() {
         let expected = cluster

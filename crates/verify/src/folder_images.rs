@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
-use super::set::{self, ListedImage};
+use super::set::{self, ImageSet, ListedImage};
 use super::strangers;
 use kraken_foundation::Result;
 use kraken_spec::Cluster;
@@ -16,7 +16,7 @@ const ENDS: [&str; 5] = ["img", "img.xz", "img.zst", "img.gz", "img.zip"];
 pub struct FolderImages {
     folder: PathBuf,
     images: Vec<ListedImage>,
-    strangers: Vec<String>,
+    faults: Vec<String>,
 }
 
 impl FolderImages {
@@ -25,10 +25,13 @@ impl FolderImages {
     /// another image of the node is of another build.
     ///
     /// # Errors
-    /// If the folder or its manifest cannot be read.
+    /// If the system does not let the folder or its manifest be read. A manifest with other
+    /// contents than it should have is one of [`faults`](Self::faults).
     pub fn read(folder: &Path, cluster: &Cluster) -> Result<Self> {
-        // The other problems of the manifest matter to `verify` only: an image boots without it.
-        let mut images = set::read_set(folder, cluster, &mut Report::default())?.images;
+        // What the manifest says of other files matters to `verify` only.
+        let ImageSet {
+            mut images, unreadable, ..
+        } = set::read_set(folder, cluster, &mut Report::default())?;
         for node in &cluster.nodes {
             if images.iter().any(|image| image.number == node.number) {
                 continue;
@@ -46,7 +49,10 @@ impl FolderImages {
         Ok(Self {
             folder: folder.to_owned(),
             images,
-            strangers: report.findings.into_iter().map(|finding| finding.message).collect(),
+            faults: unreadable
+                .into_iter()
+                .chain(report.findings.into_iter().map(|finding| finding.message))
+                .collect(),
         })
     }
 
@@ -63,9 +69,10 @@ impl FolderImages {
             .map(|image| image.path.as_path())
     }
 
-    /// Returns a sentence, with a help, for each image in the folder that is not of the set, as
-    /// `verify` reports it.
-    pub fn strangers(&self) -> &[String] {
-        &self.strangers
+    /// Returns a sentence for a manifest that cannot be read, and one for each image in the folder
+    /// that is not of the set, as `verify` reports them. Without the manifest, an image of another
+    /// build may be taken for a node's.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
     }
 }

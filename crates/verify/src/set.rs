@@ -30,11 +30,23 @@ pub(crate) struct ImageSet {
     pub images: Vec<ListedImage>,
     /// `None` when there is none, or when it cannot be read.
     pub manifest: Option<Manifest>,
+    /// Why the manifest that is there cannot be read.
+    pub unreadable: Option<String>,
 }
 
 /// Reads what `folder` says about the images of `cluster`. Contradictions are added to the report.
 pub(crate) fn read_set(folder: &Path, cluster: &Cluster, report: &mut Report) -> Result<ImageSet> {
-    let manifest = read_manifest(folder, report)?;
+    let (manifest, unreadable) = match Manifest::read(folder) {
+        // What is wrong with the file itself is a finding; what the system does not allow is an
+        // error.
+        Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported | Kind::Conflict) => {
+            (None, Some(error.to_string()))
+        }
+        read => (read?, None),
+    };
+    if let Some(why) = &unreadable {
+        find(report, why.clone());
+    }
     // A build that was killed leaves an empty manifest, or none.
     let lists = manifest.as_ref().is_some_and(|manifest| !manifest.nodes.is_empty());
     let mut images = Vec::new();
@@ -108,7 +120,11 @@ pub(crate) fn read_set(folder: &Path, cluster: &Cluster, report: &mut Report) ->
             format!("{MANIFEST} is missing: the build did not finish, or the images were copied without it"),
         );
     }
-    Ok(ImageSet { images, manifest })
+    Ok(ImageSet {
+        images,
+        manifest,
+        unreadable,
+    })
 }
 
 fn find(report: &mut Report, message: String) {
@@ -132,18 +148,6 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
         _ => {}
     }
     fs::read(path).map(Some).doing("reading", path)
-}
-
-fn read_manifest(folder: &Path, report: &mut Report) -> Result<Option<Manifest>> {
-    match Manifest::read(folder) {
-        // What is wrong with the file itself is a finding; what the system does not allow is an
-        // error.
-        Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported | Kind::Conflict) => {
-            find(report, error.to_string());
-            Ok(None)
-        }
-        read => read,
-    }
 }
 
 /// Checks that the list of sums matches the manifest. Whether the files have these sums can be

@@ -235,7 +235,7 @@ fn is_evidence(damage: fn(&Path), why: &str) {
     damage(&desk.path().join("images/manifest.json"));
     let reading = format!("reading images/manifest.json: {why}");
     let plan = desk.does(&["plan"]);
-    let restore = "help: restore the file from a copy; if the cluster is gone, move the file away";
+    let restore = "help: restore the file from a copy, or move it away if that cluster is gone";
     for words in [&reading, "Warning: ", restore, "--new-cluster"] {
         assert!(plan.contains(words), "{words:?} is not in:\n{plan}");
     }
@@ -286,6 +286,36 @@ fn is_evidence(damage: fn(&Path), why: &str) {
         ended.err
     );
     let_through(&desk, &["cards", "--dry-run"], "");
+}
+
+#[test]
+fn what_a_manifest_holds_does_not_reach_the_terminal_as_it_is() {
+    let desk = desk(ONE);
+    manifest(&desk, &id(), &["manager", "worker", "worker"]);
+    change(
+        &desk.path().join("images/manifest.json"),
+        "\"worker\"",
+        "\"\\u001b]0;evil\\u0007\"",
+    );
+    let plan = desk.does(&["plan"]);
+    assert!(plan.contains("evil") && !plan.contains('\u{1b}'), "{plan:?}");
+}
+
+#[test]
+fn a_receipt_that_is_cut_off_is_said() {
+    let desk = desk(ONE);
+    receipt(&desk, 1, &["manager", "worker", "worker"], json!({}));
+    let folder = desk.path().join("home/.local/state/kraken-flash/receipts");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    }
+    let plan = desk.does(&["plan"]);
+    for words in ["Warning: reading the receipt ", "help: make it readable"] {
+        assert!(plan.contains(words), "{words:?} is not in:\n{plan}");
+    }
+    assert!(!plan.contains("--new-cluster"), "nothing is refused:\n{plan}");
 }
 
 #[test]

@@ -18,7 +18,9 @@ pub(super) fn is_read(file: &str) -> bool {
         || file.ends_with(".sh")
         || file.ends_with(".py")
         // Templates and the scripts that are built into the program have no ending.
-        || (!name.contains('.') && (file.starts_with("templates/") || file.contains("/src/")))
+        || (!name.contains('.') && file.contains("/src/"))
+        // Texts of the manual pages.
+        || (file.ends_with(".txt") && file.starts_with("src/"))
         || file.starts_with("templates/")
 }
 

@@ -83,11 +83,12 @@ impl Past {
     /// its keys were read. Without it, the swarm is the newest one whose keys lay in the same
     /// place.
     ///
-    /// A manifest that cannot be read does not count as none: it may be of a swarm that runs, and
-    /// the judgement says so.
+    /// A manifest or receipt that cannot be read does not count as none: it may be of a swarm that
+    /// runs, and the judgement says so.
     pub fn read(receipts: Option<&Receipts>, cluster: &Cluster, id: Option<&str>, images: &Path) -> Self {
         let keys = place(&cluster.swarm.keys_file);
-        let receipts: Vec<Written> = receipts.map_or_else(Vec::new, |all| all.of_swarms().collect());
+        let all = receipts.map(Receipts::of_swarms).unwrap_or_default();
+        let receipts = all.written;
         let there: Vec<&Written> = receipts.iter().filter(|written| written.swarm.keys == keys).collect();
         let swarm_id = id.or_else(|| there.iter().find_map(|written| written.swarm.id.as_deref()));
         let ours: Vec<&Written> = receipts
@@ -133,6 +134,7 @@ impl Past {
                 members: members.map(|written| roles(&written.swarm.members)),
                 images: images.map(|images| images.roles),
                 unreadable,
+                unreadable_receipts: all.unreadable.iter().map(ToString::to_string).collect(),
                 other_keys,
             },
             life,
@@ -149,7 +151,7 @@ impl Past {
             Rejoin::No => self.remarks(cluster, intent.making, intent.nodes),
             Rejoin::ByKeys | Rejoin::ByToken(_) if intent.nodes.is_empty() => Vec::new(),
             // Cards that join by token are never refused.
-            Rejoin::ByKeys | Rejoin::ByToken(_) => self.known.unreadable(intent.making, false).into_iter().collect(),
+            Rejoin::ByKeys | Rejoin::ByToken(_) => self.known.unreadable(intent.making, false),
         };
         // The only manager's card is never refused, but with it a new swarm begins all the same.
         let begins_again = remarks.iter().any(|remark| remark.harm == Harm::BeginsAgain);

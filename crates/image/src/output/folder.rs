@@ -247,7 +247,7 @@ impl Folder {
         Manifest::read(&self.path).map_err(|error| {
             error.with_help(
                 "restore the file from a copy; if no card of these images is in use, move it away; \
-                 if it is another program's, choose another folder with --output",
+                 if one is, or the file is another program's, choose another folder with --output",
             )
         })
     }
