@@ -34,7 +34,7 @@ pub struct Known {
     pub images: Option<Members>,
     /// Set when there is a manifest of images which cannot be read: what was being done, to which
     /// file, and why it failed. The images that it lists may be those of a running swarm.
-    pub unreadable: Option<String>,
+    pub unreadable_manifest: Option<String>,
     /// Why receipts cannot be read, one text for each. They may be of cards of this swarm, or of
     /// anything else.
     pub unreadable_receipts: Vec<String>,
@@ -97,20 +97,20 @@ pub enum Harm {
 }
 
 impl Harm {
-    fn refused(self) -> Judgement {
+    fn refused(self) -> Decision {
         let refuse = true;
-        Judgement { harm: self, refuse }
+        Decision { harm: self, refuse }
     }
 
-    fn noted(self) -> Judgement {
+    fn noted(self) -> Decision {
         let refuse = false;
-        Judgement { harm: self, refuse }
+        Decision { harm: self, refuse }
     }
 }
 
 /// What is done about a damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Judgement {
+struct Decision {
     harm: Harm,
     /// Whether it is refused unless the user insists; else it is only noted.
     refuse: bool,
@@ -169,7 +169,7 @@ impl Known {
                 Some(members) => self.of_running(members, managers, making, wish),
                 None => self.of_built(making, wish),
             };
-            if let Some(Judgement { harm, refuse }) = judged {
+            if let Some(Decision { harm, refuse }) = judged {
                 begins_again |= harm == Harm::BeginsAgain;
                 remarks.push(Remark {
                     node: Some(wish.node.number),
@@ -194,7 +194,7 @@ impl Known {
     /// any other card.
     pub(crate) fn unreadable(&self, making: Making, refuse: bool) -> Vec<Remark> {
         let mut remarks = Vec::new();
-        if let (Some(why), Making::Plan | Making::Cards) = (&self.unreadable, making) {
+        if let (Some(why), Making::Plan | Making::Cards) = (&self.unreadable_manifest, making) {
             remarks.push(Remark {
                 node: None,
                 harm: Harm::Unreadable,
@@ -218,7 +218,7 @@ impl Known {
     }
 
     /// Judges a node of a swarm whose cards were written.
-    fn of_running(&self, members: &Members, managers: usize, making: Making, wish: &Wish<'_>) -> Option<Judgement> {
+    fn of_running(&self, members: &Members, managers: usize, making: Making, wish: &Wish<'_>) -> Option<Decision> {
         let card = self.cards.get(&wish.node.number);
         let harm = match (members.get(&wish.node.number), card) {
             (_, Some(card)) if card.by_token => Harm::ByToken,
@@ -251,7 +251,7 @@ impl Known {
     }
 
     /// Judges a node of a cluster of which only images are known.
-    fn of_built(&self, making: Making, wish: &Wish<'_>) -> Option<Judgement> {
+    fn of_built(&self, making: Making, wish: &Wish<'_>) -> Option<Decision> {
         let images = self.images.as_ref()?;
         let harm = match images.get(&wish.node.number) {
             None => Harm::Unknown,

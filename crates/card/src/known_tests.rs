@@ -74,11 +74,11 @@ fn the_table_of_decisions() {
         ..Known::default()
     };
     let damaged = Known {
-        unreadable: Some("reading images/manifest.json: it is damaged".into()),
+        unreadable_manifest: Some("reading images/manifest.json: it is damaged".into()),
         ..Known::default()
     };
     let cards_and_damaged = Known {
-        unreadable: damaged.unreadable.clone(),
+        unreadable_manifest: damaged.unreadable_manifest.clone(),
         ..one.clone()
     };
     let receipt_damaged = Known {
@@ -101,7 +101,7 @@ fn the_table_of_decisions() {
     let lowered: &[Role] = &[M, W, W, W];
     let refused = |harm: Harm| Some(harm.refused());
     let noted = |harm: Harm| Some(harm.noted());
-    type Row<'a> = (&'a Known, &'a [Role], Making, &'a [u32], Option<Judgement>);
+    type Row<'a> = (&'a Known, &'a [Role], Making, &'a [u32], Option<Decision>);
     let rows: &[Row<'_>] = &[
         // Nothing is known: everything is allowed.
         (&nothing, one_now, Cards, &[1], None),
@@ -187,7 +187,7 @@ fn the_table_of_decisions() {
         let managers = roles.iter().filter(|role| **role == M).count();
         let nodes = nodes(roles);
         let said = known.judge(*making, managers, &wishes(&nodes, numbers));
-        let found = said.first().map(|remark| Judgement {
+        let found = said.first().map(|remark| Decision {
             harm: remark.harm,
             refuse: remark.refuse,
         });

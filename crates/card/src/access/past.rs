@@ -98,7 +98,7 @@ impl Past {
                 _ => written.swarm.keys == keys,
             })
             .collect();
-        let (manifest, unreadable) = match Manifest::read(images) {
+        let (manifest, unreadable_manifest) = match Manifest::read(images) {
             Ok(manifest) => (manifest, None),
             Err(error) => (None, Some(error.to_string())),
         };
@@ -133,7 +133,7 @@ impl Past {
                 cards,
                 members: members.map(|written| roles(&written.swarm.members)),
                 images: images.map(|images| images.roles),
-                unreadable,
+                unreadable_manifest,
                 unreadable_receipts: all.unreadable.iter().map(ToString::to_string).collect(),
                 other_keys,
             },

@@ -20,7 +20,7 @@ mod wait;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use engine::Engine;
 pub use node::Node;
@@ -74,31 +74,30 @@ impl Bench {
     /// for a single node that comes back this means nothing before the manager has noticed its
     /// loss.
     pub fn wait_ready(&self, manager: &Node, count: usize, timeout: Duration) -> Duration {
-        let begun = Instant::now();
-        loop {
-            let last = match manager.api("/nodes") {
-                Ok(nodes) => {
-                    let nodes = nodes.as_array().expect("a list of nodes").clone();
-                    let ready = |node: &&serde_json::Value| node["Status"]["State"] == "ready";
-                    if nodes.iter().filter(ready).count() == count {
-                        // Read now: nodes may have waited for this manager before they started
-                        // theirs.
-                        return self.island.started.lock().unwrap().expect("a dockerd").elapsed();
-                    }
-                    let states = nodes
-                        .iter()
-                        .map(|node| format!("{} {} {}", node["ID"], node["Description"]["Hostname"], node["Status"]));
-                    states.collect::<Vec<_>>().join("\n")
+        let mut last = String::new();
+        let ready = try_for(timeout, || {
+            let nodes = match manager.api("/nodes") {
+                Ok(nodes) => nodes.as_array().expect("a list of nodes").clone(),
+                Err(error) => {
+                    last = error.to_string();
+                    return None;
                 }
-                Err(error) => error.to_string(),
             };
-            assert!(
-                begun.elapsed() < timeout,
+            let states = nodes
+                .iter()
+                .map(|node| format!("{} {} {}", node["ID"], node["Description"]["Hostname"], node["Status"]));
+            last = states.collect::<Vec<_>>().join("\n");
+            let ready = |node: &&serde_json::Value| node["Status"]["State"] == "ready";
+            // Read now: nodes may have waited for this manager before they started theirs.
+            (nodes.iter().filter(ready).count() == count)
+                .then(|| self.island.started.lock().unwrap().expect("a dockerd").elapsed())
+        });
+        ready.unwrap_or_else(|| {
+            panic!(
                 "no {count} nodes were ready after {timeout:?}:\n{last}\n{}",
                 logs(&self.island)
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            )
+        })
     }
 
     /// Waits until the manager's only container knows `count` containers of a service by name, and
