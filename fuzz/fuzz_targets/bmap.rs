@@ -1,5 +1,5 @@
 //! Block maps: no panic; what is accepted is written back as it was read.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use kraken_image::output::Bmap;
 use libfuzzer_sys::fuzz_target;
@@ -9,3 +9,8 @@ fuzz_target!(|input: &str| {
         assert_eq!(Bmap::parse(&map.render()).ok().as_ref(), Some(&map));
     }
 });
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::without_fuzzer();
+}

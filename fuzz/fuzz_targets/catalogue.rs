@@ -1,5 +1,5 @@
 //! Catalogues of operating systems: no panic, no hang, nothing found that is not there.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use kraken_image::base::catalogue::Document;
 use libfuzzer_sys::fuzz_target;
@@ -17,3 +17,8 @@ fuzz_target!(|input: &str| {
         let _ = (entry.short_name(), entry.raw_hash(), entry.download_hash());
     }
 });
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::without_fuzzer();
+}

@@ -1,16 +1,16 @@
 //! Packages: no panic, no hang; what is laid out stays inside the image and leaves dpkg's own files
 //! to dpkg.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use kraken_debian::deb;
 use kraken_disk::MemoryTree;
 use kraken_foundation::interrupt::Interrupt;
 use kraken_overlay::{Kind, Volume};
-use kraken_debian::{deb};
 use libfuzzer_sys::fuzz_target;
 
 /// The folder of the package and of what is unpacked on the way.
@@ -163,3 +163,8 @@ fuzz_target!(|input: &[u8]| {
     let _ = (deb::measure(&path), deb::control_text(&path));
     unpacked(&path);
 });
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::without_fuzzer();
+}

@@ -1,5 +1,5 @@
 //! Laying files over a damaged disk: an error or a patch, no panic, no hang.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use kraken_overlay::{Entry, EntryPath, Overlay, Volume};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let view = Arc::new(CowView::new(RamDisk::from_bytes(kraken_flash_fuzz::disk(input))));
+    let view = Arc::new(CowView::new(RamDisk::from_bytes(fuzz::disk(input))));
     let Ok(layout) = Layout::detect(view.clone()) else {
         return;
     };
@@ -29,3 +29,8 @@ fuzz_target!(|input: &[u8]| {
         view.take_patch().expect("a disk in memory is readable");
     }
 });
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::without_fuzzer();
+}

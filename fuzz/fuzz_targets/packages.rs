@@ -1,6 +1,6 @@
 //! Control paragraphs, Packages, relations, Release files and signed texts: no panic, no hang, and
 //! what was read says what was written.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use kraken_debian::control::{paragraphs, paragraphs_with_comments};
 use kraken_debian::index::Index;
@@ -14,7 +14,11 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(index) = Index::read(input) {
         for entry in index.entries() {
             assert!(!entry.name().is_empty() && !entry.version().is_empty());
-            let _ = (entry.source(), relations(entry.depends(), "arm64"), relations(entry.provides(), "arm64"));
+            let _ = (
+                entry.source(),
+                relations(entry.depends(), "arm64"),
+                relations(entry.provides(), "arm64"),
+            );
         }
     }
     let mut keys = Keyring::default();
@@ -36,3 +40,8 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
     }
 });
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::without_fuzzer();
+}

@@ -1,5 +1,5 @@
 //! `kraken.toml`: no panic, no hang; what is wrong can be shown.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,3 +42,8 @@ fuzz_target!(|input: &str| {
         Err(errors) => assert!(!errors.to_string().is_empty(), "an error says something"),
     }
 });
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::without_fuzzer();
+}

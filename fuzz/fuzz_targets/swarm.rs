@@ -1,5 +1,5 @@
 //! Swarm state: no panic, no hang, and nothing secret in an error.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -139,3 +139,8 @@ fuzz_target!(|input: &[u8]| {
         Err(error) => assert!(!error.to_string().contains("SWMTKN-1-")),
     }
 });
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::without_fuzzer();
+}

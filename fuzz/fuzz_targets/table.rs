@@ -1,17 +1,17 @@
 //! Partition tables, layouts, used-block maps and what is read from an image: no panic, no hang.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use std::sync::Arc;
 
-use kraken_image::base::OsImage;
 use kraken_disk::{Layout, PartitionTable, RamDisk, ReadAt, UsedMap};
+use kraken_image::base::OsImage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     // Every other input is the disk itself, the rest change a sound one.
     let bytes = match input.split_first() {
         Some((0xff, bytes)) => bytes.to_vec(),
-        _ => kraken_flash_fuzz::disk(input),
+        _ => fuzz::disk(input),
     };
     let disk = Arc::new(RamDisk::from_bytes(bytes));
     if let Ok(table) = PartitionTable::read(&*disk) {
@@ -31,3 +31,8 @@ fuzz_target!(|input: &[u8]| {
         let _ = OsImage::read(&boot, &root, 0);
     }
 });
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::without_fuzzer();
+}

@@ -11,6 +11,12 @@ const MIB: usize = 1 << 20;
 /// Bytes at which changes begin: only near data of the sound disk, since most of a disk is empty.
 const GRAIN: usize = 32;
 
+/// What a target's program does when it was built without the fuzzer.
+pub fn without_fuzzer() -> ! {
+    eprintln!("this program does something only with the fuzzer in it; `make fuzz` builds and runs it so");
+    std::process::exit(2)
+}
+
 /// A sound disk and the places in it that hold something.
 struct Template {
     bytes: Vec<u8>,
