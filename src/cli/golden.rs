@@ -56,11 +56,13 @@ pub(super) fn begin<'a>(session: &'a Session, wanted: &'a Wanted<'a>) -> Result<
         return Ok(begun);
     }
     let admission = begun.admission()?;
-    let swarm = match wanted.making {
-        Some(making) => begun.judge(admission.keys(), making, &begun.nodes()?)?,
-        // The caller judges the nodes once it knows which of them are left.
-        None => begun.judge(admission.keys(), Making::Cards, &[])?,
+    let making = wanted.making.unwrap_or(Making::Cards);
+    let nodes = match wanted.making {
+        // No card is made and no keys; or the caller judges the nodes once it knows which are left.
+        Some(Making::Trial) | None => Vec::new(),
+        Some(_) => begun.nodes()?,
     };
+    let swarm = begun.judge(admission.keys(), making, &nodes)?;
     begun.loaded.swarm = swarm;
     begun.admission = Some(admission);
     Ok(begun)
@@ -102,7 +104,8 @@ impl Begun<'_> {
             Some(admission) => admission,
             None => {
                 let admission = self.admission()?;
-                self.loaded.swarm = self.judge(admission.keys(), Making::Cards, &[])?;
+                let making = self.wanted.making.unwrap_or(Making::Cards);
+                self.loaded.swarm = self.judge(admission.keys(), making, &[])?;
                 admission
             }
         };

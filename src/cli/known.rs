@@ -90,6 +90,7 @@ fn refusal(refused: &[Remark], making: Making) -> Failure {
     let what = match making {
         Making::Plan | Making::Cards => "no card was written",
         Making::AllImages | Making::SomeImages => "no image was made",
+        Making::Trial => "nothing was booted",
     };
     let lines: Vec<String> = refused.iter().map(ToString::to_string).collect();
     let nodes: Vec<String> = refused
@@ -103,8 +104,12 @@ fn refusal(refused: &[Remark], making: Making) -> Failure {
             nodes.join(" ")
         ),
     };
+    let otherwise = match making {
+        Making::Trial => "To boot images that exist, name their folder: kraken-flash verify --boot images.",
+        _ => "If no card of that cluster was ever switched on, or all its cards are written again: say --new-cluster.",
+    };
     let text = format!(
-        "{what}\n  {}{rejoin}\n  If no card of that cluster was ever switched on, or all its cards are written again: say --new-cluster. See docs/operations.md.",
+        "{what}\n  {}{rejoin}\n  {otherwise} See docs/operations.md.",
         lines.join("\n  ")
     );
     let error = Error::new(Kind::Conflict, text);

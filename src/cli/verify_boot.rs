@@ -86,7 +86,7 @@ pub(super) fn run(
         nodes: &args.nodes,
         base: &args.base,
         rejoin: &RejoinArgs::default(),
-        making: None,
+        making: Some(Making::Trial),
         images: Path::new(known::IMAGES),
     };
     let begun = golden::begin(session, &wanted)?;

@@ -62,6 +62,9 @@ pub enum Making {
     SomeImages,
     /// Cards.
     Cards,
+    /// Images that an emulator boots and that are gone afterwards. No running swarm sees them, so
+    /// all that counts is whether keys that would be made for them take the place of lost ones.
+    Trial,
 }
 
 /// A node to be made as a member of the swarm, without a token.
@@ -162,6 +165,12 @@ impl Known {
             let unreadable = self.unreadable(making, false);
             return stranger(evidence, making).into_iter().chain(unreadable).collect();
         }
+        if making == Making::Trial {
+            let refuse = self.members.is_none() && !wishes.is_empty();
+            let mut unreadable = self.unreadable(making, refuse);
+            unreadable.retain(|remark| remark.refuse);
+            return unreadable;
+        }
         let mut begins_again = false;
         let mut remarks = Vec::new();
         for wish in wishes {
@@ -194,7 +203,7 @@ impl Known {
     /// any other card.
     pub(crate) fn unreadable(&self, making: Making, refuse: bool) -> Vec<Remark> {
         let mut remarks = Vec::new();
-        if let (Some(why), Making::Plan | Making::Cards) = (&self.unreadable_manifest, making) {
+        if let (Some(why), Making::Plan | Making::Cards | Making::Trial) = (&self.unreadable_manifest, making) {
             remarks.push(Remark {
                 node: None,
                 harm: Harm::Unreadable,

@@ -46,7 +46,7 @@ fn wishes<'a>(nodes: &'a [NodeId], numbers: &[u32]) -> Vec<Wish<'a>> {
 /// is reported.
 #[test]
 fn the_table_of_decisions() {
-    use Making::{AllImages, Cards, Plan, SomeImages};
+    use Making::{AllImages, Cards, Plan, SomeImages, Trial};
     let one = Known {
         members: members(&[M, W, W]),
         cards: cards(&[1, 2, 3], &[]),
@@ -182,6 +182,14 @@ fn the_table_of_decisions() {
         (&other_images, one_now, AllImages, &[1, 2, 3], noted(Harm::Stranger)),
         (&other_images, one_now, SomeImages, &[2], refused(Harm::Stranger)),
         (&other_images, one_now, Cards, &[1], refused(Harm::Stranger)),
+        // What only an emulator boots harms nobody, but lost keys are not replaced for it.
+        (&one, one_now, Trial, &[1], None),
+        (&three, lowered, Trial, &[2], None),
+        (&built, four_now, Trial, &[4], None),
+        (&receipt_damaged, one_now, Trial, &[1], None),
+        (&cards_and_damaged, one_now, Trial, &[1], None),
+        (&damaged, one_now, Trial, &[1], refused(Harm::Unreadable)),
+        (&other_images, one_now, Trial, &[1], refused(Harm::Stranger)),
     ];
     for (index, (known, roles, making, numbers, wanted)) in rows.iter().enumerate() {
         let managers = roles.iter().filter(|role| **role == M).count();

@@ -273,6 +273,13 @@ fn is_evidence(damage: fn(&Path), why: &str) {
         &["cards", "--dry-run"],
         &["no card was written", &reading, restore],
     );
+    let ended = desk.run(&["verify", "--boot"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    for words in ["nothing was booted", &reading, "kraken-flash verify --boot images"] {
+        assert!(ended.err.contains(words), "{words:?} is not in {}", ended.err);
+    }
+    assert!(!ended.err.contains("--new-cluster"), "{}", ended.err);
+    assert!(!desk.names().contains(&KEYS.to_owned()), "a boot made keys");
 
     // Without a swarm, no card can harm one; images are not written over it all the same.
     let desk = self::desk(&format!("{ONE}[docker]\nsource = \"none\"\n"));
