@@ -4,7 +4,7 @@
 set -uo pipefail
 REPORT="${CARGO_TARGET_DIR:-target}/nextest/ci/junit.xml"
 rm -f "$REPORT"
-cargo nextest run --locked --workspace --profile ci --test-threads $((2 * $(nproc))) --no-tests=fail
+cargo nextest run --locked --workspace --profile ci --test-threads $((3 * $(nproc))) --no-tests=fail
 STATUS=$?
 python3 - "$REPORT" "${KRAKEN_STAGES:-/dev/null}" <<'END'
 import sys

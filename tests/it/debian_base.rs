@@ -89,7 +89,6 @@ fn root_the_base_is_sound_and_like_raspberry_pi_os() {
     nothing_of_this_machine_is_left(&root);
     for (path, wanted) in [
         ("/etc/hostname", "raspberrypi"),
-        ("/etc/machine-id", "uninitialized"),
         ("/etc/fstab", "/boot/firmware  vfat"),
         (
             "/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg",
@@ -102,6 +101,9 @@ fn root_the_base_is_sound_and_like_raspberry_pi_os() {
             "{path} lacks {wanted:?}"
         );
     }
+    // No first boot (machine-id(5)), and no id that all nodes would share.
+    let id = debugfs(&root, "stat /etc/machine-id");
+    assert!(id.contains("Type: regular") && id.contains("Size: 0"), "{id}");
     let hold = debugfs(&root, "ls /etc/systemd/system/multi-user.target.wants");
     assert!(hold.contains("regenerate_ssh_host_keys.service"), "{hold}");
     assert!(!hold.contains(" ssh.service"), "the SSH server is on: {hold}");

@@ -27,6 +27,8 @@ pub fn system(tree: &mut Tree, image: &Image, archive: &TestArchive) {
         include_str!("trixie/host-keys.service"),
     );
     tree.unit("pi-like-swap", "multi-user.target", include_str!("trixie/swap.service"));
+    // Units wait for a first boot (machine-id(5)).
+    tree.file("/etc/machine-id", "uninitialized\n");
     // Its cloud-init has neither of the modules that grow.
     tree.file(
         "/etc/cloud/cloud.cfg.d/98_pi-like.cfg",
