@@ -5,6 +5,7 @@ use std::path::Path;
 
 use kraken_fetch::{Cache, Downloads};
 use kraken_flash::boot_check::{self, BootReport, BootTarget, Check, FallbackKernel, Machine, Plan, render};
+use kraken_flash::card::Making;
 use kraken_flash::project;
 use kraken_flash::verify::FolderImages;
 use kraken_spec::workspace::MissingKeys;
