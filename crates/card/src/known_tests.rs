@@ -182,7 +182,7 @@ fn the_table_of_decisions() {
         (&other_images, one_now, AllImages, &[1, 2, 3], noted(Harm::Stranger)),
         (&other_images, one_now, SomeImages, &[2], refused(Harm::Stranger)),
         (&other_images, one_now, Cards, &[1], refused(Harm::Stranger)),
-        // What only an emulator boots harms nobody, but lost keys are not replaced for it.
+        // What only an emulator boots does no harm, but lost keys are not replaced for it.
         (&one, one_now, Trial, &[1], None),
         (&three, lowered, Trial, &[2], None),
         (&built, four_now, Trial, &[4], None),

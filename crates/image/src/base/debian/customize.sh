@@ -90,8 +90,8 @@ chroot "$R" passwd -q -l root
 # Recommended packages are installed on Raspberry Pi OS; mmdebstrap's own settings do not stay.
 rm -f "$R/etc/apt/apt.conf.d/99mmdebstrap"
 printf 'Acquire::Languages "none";\n' | put /etc/apt/apt.conf.d/99-no-translations
-# Empty, so that this is no first boot (machine-id(5)): on one, systemd looks at each unit to enable
-# it, which takes 20 s in QEMU. No unit here waits for a first boot.
+# With an empty file the first start does not count as a first boot (machine-id(5)), on which systemd
+# decides for each unit whether to enable it: 20 s in QEMU. No unit here waits for a first boot.
 : > "$R/etc/machine-id"
 rm -rf "$R"/var/lib/apt/lists/* "$R"/var/cache/apt/*.bin "$R"/var/cache/ldconfig/* "$R/var/lib/dbus/machine-id" \
   "$R"/var/cache/debconf/*-old "$R"/var/lib/dpkg/*-old "$R"/etc/*- "$R/var/lib/systemd/random-seed" \
