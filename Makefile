@@ -76,7 +76,7 @@ test-examples: test-build
 test-base: test-build
 	@$(call COMPOSE,$(abspath $(TARGET)/debug/kraken-flash))
 
-# All stages in one run, two threads for each core (.config/nextest.toml).
+# All stages in one run, three threads for each core (.config/nextest.toml).
 test-all:
 	@$(STAGE) "tests" tools/all-tests.sh
 
