@@ -11,8 +11,9 @@ use kraken_swarm_check::{JoinToken, NodeState};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
-    /// The check that found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `files`,
-    /// `blocks`, `boot`, `pristine`, `packages`, `docker`, `swarm`, `receipt`.
+    /// The check that found it: `partition-table`, `fat`, `ext4`, `system`, `node`, `boot`,
+    /// `kernel`, `files`, `pristine`, `swarm`, `packages`, `docker`, `blocks`; of a set of images
+    /// `set`, of a card `receipt`.
     pub check: &'static str,
     /// The place: a path inside the image with its volume (`root:/etc/hostname`), or empty.
     pub place: String,
