@@ -268,11 +268,6 @@ fn is_evidence(damage: fn(&Path), why: &str) {
         assert!(ended.err.contains(&reading), "{arguments:?}: {}", ended.err);
         assert!(!desk.names().contains(&KEYS.to_owned()), "{arguments:?} made keys");
     }
-    refused(
-        &desk,
-        &["cards", "--dry-run"],
-        &["no card was written", &reading, restore],
-    );
     let ended = desk.run(&["verify", "--boot"]);
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     for words in ["nothing was booted", &reading, "kraken-flash verify --boot images"] {
@@ -280,6 +275,12 @@ fn is_evidence(damage: fn(&Path), why: &str) {
     }
     assert!(!ended.err.contains("--new-cluster"), "{}", ended.err);
     assert!(!desk.names().contains(&KEYS.to_owned()), "a boot made keys");
+    // Last, because the word that it is a new cluster makes new keys.
+    refused(
+        &desk,
+        &["cards", "--dry-run"],
+        &["no card was written", &reading, restore],
+    );
 
     // Without a swarm, no card can harm one; images are not written over it all the same.
     let desk = self::desk(&format!("{ONE}[docker]\nsource = \"none\"\n"));
