@@ -32,6 +32,7 @@ mod emulate_lan;
 mod hostile;
 mod image_format;
 mod library;
+mod oci_docker;
 mod oci_real;
 mod oci_registry;
 mod oci_registry_faults;
