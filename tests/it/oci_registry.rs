@@ -37,9 +37,15 @@ fn the_image_for_the_board_is_fetched_once_and_comes_from_the_cache_with_a_pin()
         .with(true, |registries| fetch(&source, None, registries))
         .unwrap_err();
     assert!(said(&error).contains("kraken-flash fetch"), "{error}");
-    let v7 = desk.with(false, |registries| resolve(&source, None, Processor::ArmV7, registries));
-    // A Pi 2 runs what a Zero runs; the other way it would be refused.
-    assert_is(&v7.unwrap(), &zero);
+    let before = site.lines().len();
+    desk.with(false, |registries| {
+        let v7 = resolve(&source, None, Processor::ArmV7, registries).unwrap();
+        // A Pi 2 runs what a Zero runs; the other way it would be refused.
+        assert_is(&v7, &zero);
+        assert_is(&resolve(&source, None, Processor::ArmV6, registries).unwrap(), &zero);
+    });
+    // The tag once for both, then the manifest and the configuration.
+    assert_eq!(site.lines().len() - before, 3);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
@@ -13,13 +14,17 @@ use super::downloads::{Downloads, KeptFile};
 use super::format::Format;
 use super::hash::BLOCK;
 use super::members::{Members, Tail};
+use super::prune::{self, UnfinishedName};
 use super::unpack_error::too_large;
 use super::xz::XzReader;
 use kraken_foundation::{Context, Error, Kind, Result, Sha256Hash, atomic};
 
-/// Prefix and suffix of a file in the cache that is not finished.
-const PREFIX: &str = ".kraken-flash-";
-const SUFFIX: &str = ".part";
+/// The form of the names of files in the cache that are not finished, as
+/// `kraken_foundation::atomic` has it, too.
+const UNFINISHED: UnfinishedName = UnfinishedName {
+    prefix: ".kraken-flash-",
+    suffix: ".part",
+};
 
 /// Free space is checked once per this many bytes.
 const CHECK_SPACE_EVERY: u64 = 64 << 20;
@@ -95,13 +100,16 @@ impl Downloads<'_> {
             most,
         } = incoming;
         let folder = self.cache.root().join("downloads");
+        prune::unfinished(&folder, &UNFINISHED, SystemTime::now());
         let mut part = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .suffix(SUFFIX)
+            .prefix(UNFINISHED.prefix)
+            .suffix(UNFINISHED.suffix)
             .tempfile_in(&folder)
             .doing("creating a file in", &folder)?;
-        let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let task = self.job.task(&format!("unpacking {name}"), None);
+        let name = from.file_name().unwrap_or_default().to_string_lossy();
+        // A file of the cache is called by its hash; people use as much of it.
+        let short = name.get(..12).filter(|_| name.parse::<Sha256Hash>().is_ok());
+        let task = self.job.task(&format!("unpacking {}", short.unwrap_or(&name)), None);
         let (mut hasher, mut size, mut checked) = (Sha256::new(), 0_u64, None);
         let mut block = vec![0; BLOCK];
         loop {

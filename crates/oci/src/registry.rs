@@ -39,6 +39,8 @@ pub struct Registries<'a> {
     mirrors: BTreeMap<String, Url>,
     /// The header `Authorization` by server and repository.
     authorizations: RefCell<BTreeMap<Place, Zeroizing<String>>>,
+    /// What tags lead to: for all boards of a run the same.
+    tagged: RefCell<BTreeMap<Reference, Received>>,
     /// Mirrors that failed, and are not asked again.
     failed: RefCell<BTreeSet<Place>>,
 }
@@ -69,6 +71,7 @@ impl<'a> Registries<'a> {
             credentials,
             mirrors: BTreeMap::new(),
             authorizations: RefCell::default(),
+            tagged: RefCell::default(),
             failed: RefCell::default(),
         }
     }
@@ -83,7 +86,8 @@ impl<'a> Registries<'a> {
         self.downloads
     }
 
-    /// Returns the document that a name leads to: from the cache when the name has a digest.
+    /// Returns the document that a name leads to: from the cache when the name has a digest. A tag
+    /// is asked for once, so that all boards have images of the same index.
     ///
     /// # Errors
     /// When the registry does not have it, does not let the user in, does not answer, or answers
@@ -96,6 +100,9 @@ impl<'a> Registries<'a> {
                 bytes,
                 media_type: None,
             });
+        }
+        if let Some(received) = self.tagged.borrow().get(reference) {
+            return Ok(received.clone());
         }
         let selector = reference.selector();
         let doing = || format!("asking {} for {reference}", reference.registry());
@@ -120,7 +127,11 @@ impl<'a> Registries<'a> {
                 media_type,
             })
         });
-        received.context(doing)
+        let received = received.context(doing)?;
+        if reference.digest().is_none() {
+            self.tagged.borrow_mut().insert(reference.clone(), received.clone());
+        }
+        Ok(received)
     }
 
     /// Returns the path in the cache of a blob of the reference's repository.
