@@ -259,3 +259,116 @@ proptest::proptest! {
         }
     }
 }
+
+/// What GNU tar writes, in each of its formats.
+#[test]
+fn gnu_tar_is_read_in_every_format() {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::process::Command;
+
+    let folder = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{program}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output.stdout
+    };
+    let at = |path: &[u8]| folder.path().join("in").join(OsStr::from_bytes(path));
+    let long = format!("{0}/{0}/{1}", "d".repeat(60), "f".repeat(90));
+    let longest = format!("{}/{}/{}", "d".repeat(60), "e".repeat(200), "f".repeat(200));
+    let target = "../".repeat(3) + &"t".repeat(150);
+    fs::create_dir_all(at(long.as_bytes()).parent().unwrap()).unwrap();
+    fs::write(at(long.as_bytes()), b"long").unwrap();
+    fs::write(at(b"not-\xff-utf8"), vec![7; 1000]).unwrap();
+    fs::set_permissions(at(b"not-\xff-utf8"), fs::Permissions::from_mode(0o4750)).unwrap();
+    fs::hard_link(at(b"not-\xff-utf8"), at(b"second")).unwrap();
+    symlink("short", at(b"soft")).unwrap();
+    run("mkfifo", &["in/pipe"]);
+    for (format, has_more) in [
+        ("v7", false),
+        ("ustar", false),
+        ("gnu", true),
+        ("oldgnu", true),
+        ("posix", true),
+    ] {
+        let mut owners = vec!["--owner=:1000", "--group=:2000"];
+        if format == "v7" {
+            // This format has neither long names nor pipes.
+            owners.extend(["--exclude=ddd*", "--exclude=pipe"]);
+        }
+        if has_more {
+            fs::create_dir_all(at(longest.as_bytes()).parent().unwrap()).unwrap();
+            fs::write(at(longest.as_bytes()), b"longest").unwrap();
+            let _ = fs::remove_file(at(b"dir/a/b/link"));
+            fs::create_dir_all(at(b"dir/a/b")).unwrap();
+            symlink(&target, at(b"dir/a/b/link")).unwrap();
+            owners = vec!["--owner=:3000000", "--group=:4294967294"];
+            run("touch", &["-d", "1969-12-31 23:59:58.25 UTC", "in/second"]);
+        }
+        owners.extend(["--format", format, "-cf", "out.tar", "-C", "in", "."]);
+        run("tar", &owners);
+        let archive = fs::read(folder.path().join("out.tar")).unwrap();
+        let entries: Vec<Entry> = Entries::new(Cursor::new(&archive))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let listed = run("tar", &["-tf", "out.tar", "--quoting-style=literal"]);
+        let listed: Vec<&[u8]> = listed
+            .split(|byte| *byte == b'\n')
+            .filter(|name| !name.is_empty())
+            .collect();
+        let names: Vec<&[u8]> = entries.iter().map(|entry| entry.name.as_slice()).collect();
+        assert_eq!(names, listed, "{format}");
+        for entry in &entries {
+            let shown = String::from_utf8_lossy(&entry.path);
+            assert_eq!(entry.uid, if has_more { 3_000_000 } else { 1000 }, "{format} {shown}");
+            assert_eq!(
+                entry.gid,
+                if has_more { u32::MAX - 1 } else { 2000 },
+                "{format} {shown}"
+            );
+            match &entry.kind {
+                EntryKind::File => {
+                    let bytes = &archive[entry.content.offset as usize..entry.content.end() as usize];
+                    assert!(bytes == fs::read(at(&entry.path)).unwrap(), "{format} {shown}");
+                }
+                EntryKind::Symlink { target } => {
+                    let wanted = fs::read_link(at(&entry.path)).unwrap();
+                    assert_eq!(target, wanted.as_os_str().as_bytes());
+                }
+                EntryKind::HardLink { target } => {
+                    let pair = [entry.path.as_slice(), target];
+                    assert!(pair.contains(&&b"second"[..]) && pair.contains(&&b"not-\xff-utf8"[..]));
+                }
+                EntryKind::Folder | EntryKind::Fifo => {}
+                other => panic!("{format} {shown}: {other:?}"),
+            }
+            if matches!(&entry.path[..], b"second" | b"not-\xff-utf8") {
+                assert_eq!(entry.mode, 0o4750);
+                if has_more {
+                    let nanoseconds = if format == "posix" { 250_000_000 } else { 0 };
+                    let back = Time {
+                        seconds: -2,
+                        nanoseconds,
+                    };
+                    assert_eq!(entry.mtime, back, "{format}");
+                }
+            }
+        }
+        assert_eq!(
+            entries.iter().any(|entry| entry.path == longest.as_bytes()),
+            has_more,
+            "{format}"
+        );
+    }
+}
