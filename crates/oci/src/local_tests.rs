@@ -193,6 +193,27 @@ fn an_archive_of_old_gets_the_same_manifest_each_time() {
 }
 
 #[test]
+fn packed_layers_in_an_archive_of_old_are_read_too() {
+    let desk = Desk::new();
+    let mut image = image("linux/arm64", "x");
+    let packed = image.layers.iter().map(|layer| MadeLayer {
+        plain: layer.packed.clone(),
+        packed: layer.packed.clone(),
+    });
+    let stored = MadeImage::with_config("linux/arm64", packed.collect(), image.config.clone());
+    let found = find(
+        &desk,
+        &desk.write("kaniko.tar", &saved(&[(&stored, &["web:1"])])),
+        None,
+        Processor::Arm64,
+    );
+    let found = found.unwrap();
+    assert_is(&desk, &found, &image);
+    let blobs: Vec<Digest> = image.layers.drain(..).map(|layer| Digest::of(layer.packed)).collect();
+    assert!(found.layers.iter().map(|layer| layer.blob).eq(blobs));
+}
+
+#[test]
 fn a_layout_counts_more_than_the_old_form_beside_it() {
     let desk = Desk::new();
     let image = image("linux/arm64", "x");
@@ -221,6 +242,18 @@ fn a_pin_keeps_an_image_and_notices_another() {
     assert_eq!(serde_json::from_str::<Pin>(&text).unwrap(), pin);
     assert_eq!((pin.index, pin.layers.len()), (None, 2));
     assert_eq!(find(Some(&pin)).unwrap(), found);
+    let other = Digest::of(b"other");
+    let with = |change: &dyn Fn(&mut Pin)| {
+        let mut pin = pin.clone();
+        change(&mut pin);
+        find(Some(&pin)).unwrap_err().kind()
+    };
+    assert_eq!(with(&|pin| pin.index = Some(other)), Kind::Conflict);
+    assert_eq!(with(&|pin| pin.config = other), Kind::Conflict);
+    assert_eq!(with(&|pin| pin.layers[1].diff_id = other), Kind::Conflict);
+    assert_eq!(with(&|pin| pin.layers.truncate(1)), Kind::Conflict);
+    let manifest = |pin: &mut Pin| (pin.index, pin.manifest) = (Some(found.top), other);
+    assert_eq!(with(&manifest), Kind::Conflict);
     write(&two);
     let error = find(Some(&pin)).unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
