@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use kraken_fetch::{Downloads, packing};
-use kraken_foundation::{Context, Error, Kind, Result};
+use kraken_foundation::{Context, Error, Kind, Result, text};
 use kraken_tar::{Member, Members, Stretch, Type};
 
 use crate::range::FileRange;
@@ -15,6 +15,9 @@ const MOST_MEMBERS: usize = 100_000;
 
 /// The maximum size of an archive in bytes, unpacked.
 const MOST_BYTES: u64 = 64 << 30;
+
+/// The longest name in bytes that an image's files have, and more.
+const LONGEST_NAME: usize = 4096;
 
 /// The most links that lead to one file.
 const MOST_LINKS: u32 = 8;
@@ -79,8 +82,9 @@ impl Archive {
             }
         }
         let text = format!(
-            "reading {}: {name:?} in it is a link to nothing, or a circle of links",
-            self.path.display()
+            "reading {}: {:?} in it is a link to nothing, or a circle of links",
+            self.path.display(),
+            text::line(name)
         );
         Err(Error::new(Kind::Damaged, text))
     }
@@ -90,19 +94,33 @@ fn read(path: &Path) -> Result<BTreeMap<String, Found>> {
     let mut tar = Members::new(File::open(path).doing("opening", path)?)?;
     let mut members = BTreeMap::new();
     while let Some(member) = tar.next_member()? {
-        let Some((name, found)) = found(&member)? else { continue };
+        let Some(Named { name, found }) = found(&member)? else {
+            continue;
+        };
         if members.len() >= MOST_MEMBERS {
             return Err(Error::new(Kind::Unsupported, "it has more than 100,000 files"));
         }
         if members.insert(name.clone(), found).is_some() {
-            return Err(Error::new(Kind::Damaged, format!("{name:?} is in it twice")));
+            return Err(Error::new(
+                Kind::Damaged,
+                format!("{:?} is in it twice", text::line(&name)),
+            ));
         }
     }
     Ok(members)
 }
 
-/// Returns a file of the archive with its name; `None` for folders and for names that no image has.
-fn found(member: &Member) -> Result<Option<(String, Found)>> {
+/// A file of the archive with its name.
+struct Named {
+    name: String,
+    found: Found,
+}
+
+/// Returns a file of the archive; `None` for folders and for names that no image has.
+fn found(member: &Member) -> Result<Option<Named>> {
+    if member.name.len().max(member.link.len()) > LONGEST_NAME {
+        return Ok(None);
+    }
     let Some(name) = std::str::from_utf8(&member.name).ok().and_then(|name| within("", name)) else {
         return Ok(None);
     };
@@ -117,7 +135,7 @@ fn found(member: &Member) -> Result<Option<(String, Found)>> {
         Type::File if member.is_sparse => {
             return Err(Error::new(
                 Kind::Unsupported,
-                format!("{name:?} in it is a sparse file"),
+                format!("{:?} in it is a sparse file", text::line(&name)),
             ));
         }
         Type::File => Found::Bytes(member.content),
@@ -125,7 +143,7 @@ fn found(member: &Member) -> Result<Option<(String, Found)>> {
         Type::HardLink => link(""),
         _ => return Ok(None),
     };
-    Ok(Some((name, found)))
+    Ok(Some(Named { name, found }))
 }
 
 /// Returns a path inside the archive without `.` and `..`; `None` for one that leads out of it.

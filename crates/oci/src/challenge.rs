@@ -65,14 +65,14 @@ fn split(header: &str) -> Vec<Written> {
         let after = rest[end..].trim_start();
         rest = match (after.strip_prefix('='), found.last_mut()) {
             (Some(after), Some(challenge)) => {
-                let (value, after) = value(after.trim_start());
+                let Taken { value, rest } = value(after.trim_start());
                 challenge.fields.push(Field {
                     name: word.to_owned(),
                     value,
                 });
-                after
+                rest
             }
-            (Some(after), None) => value(after.trim_start()).1,
+            (Some(after), None) => value(after.trim_start()).rest,
             (None, _) => {
                 if !word.is_empty() {
                     found.push(Written {
@@ -88,22 +88,34 @@ fn split(header: &str) -> Vec<Written> {
     found
 }
 
-/// Reads a value, quoted or not; returns it and what comes after it.
-fn value(text: &str) -> (String, &str) {
+/// A value, and what comes after it.
+struct Taken<'a> {
+    value: String,
+    rest: &'a str,
+}
+
+/// Reads a value, quoted or not.
+fn value(text: &str) -> Taken<'_> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(text.len());
-        return (text[..end].to_owned(), &text[end..]);
+        return Taken {
+            value: text[..end].to_owned(),
+            rest: &text[end..],
+        };
     };
     let mut value = String::new();
     let mut characters = quoted.char_indices();
     while let Some((at, c)) = characters.next() {
         match c {
-            '"' => return (value, &quoted[at + 1..]),
+            '"' => {
+                let rest = &quoted[at + 1..];
+                return Taken { value, rest };
+            }
             '\\' => value.extend(characters.next().map(|(_, c)| c)),
             _ => value.push(c),
         }
     }
-    (value, "")
+    Taken { value, rest: "" }
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl Credentials {
             return Ok(Some(login));
         }
         match self.file.auths.iter().find(|(key, _)| same(key)) {
-            Some((_, entry)) => entry.login().ok_or_else(|| self.unreadable(registry)),
+            Some((_, entry)) => entry.login().map_err(|NotALogin| self.unreadable(registry)),
             None => Ok(None),
         }
     }
@@ -178,24 +178,28 @@ impl Credentials {
 }
 
 impl Entry {
-    /// Returns the login; `Some(None)` when the entry is empty, as beside a helper; `None` when it
-    /// is not one.
-    fn login(&self) -> Option<Option<Login>> {
+    /// Returns the login; `None` when the entry is empty, as beside a helper.
+    fn login(&self) -> Result<Option<Login>, NotALogin> {
         if !self.identitytoken.is_empty() {
-            return Some(Some(Login::Identity(self.identitytoken.clone())));
+            return Ok(Some(Login::Identity(self.identitytoken.clone())));
         }
         if self.auth.is_empty() {
-            return Some(None);
+            return Ok(None);
         }
-        let decoded = Zeroizing::new(STANDARD.decode(self.auth.trim()).ok()?);
-        let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        Some(Some(Login::Password {
+        let decoded = STANDARD.decode(self.auth.trim()).map_err(|_| NotALogin)?;
+        let decoded = Zeroizing::new(decoded);
+        let pair = std::str::from_utf8(&decoded).map_err(|_| NotALogin)?;
+        let (user, password) = pair.split_once(':').ok_or(NotALogin)?;
+        Ok(Some(Login::Password {
             user: user.to_owned(),
             // Docker's own files of old end with NUL bytes.
             password: Zeroizing::new(password.trim_end_matches('\0').to_owned()),
         }))
     }
 }
+
+/// What an entry has is not `USER:PASSWORD` in base64.
+struct NotALogin;
 
 /// Returns the key under which Docker keeps a registry.
 fn key_of(registry: &str) -> &str {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kraken_fetch::Downloads;
-use kraken_foundation::{Context, Error, Kind, Result};
+use kraken_foundation::{Context, Error, Kind, Result, text};
 
 use crate::archive::{self, Archive};
 use crate::range::FileRange;
@@ -43,10 +43,8 @@ impl Files {
     /// Returns where a file is; `None` when there is none.
     pub(crate) fn get(&self, name: &str) -> Result<Option<FileRange>> {
         let Some(name) = archive::within("", name) else {
-            let text = format!(
-                "reading {}: it names {name:?}, which leads out of it",
-                self.path.display()
-            );
+            let (path, name) = (self.path.display(), text::line(name));
+            let text = format!("reading {path}: it names {name:?}, which leads out of it");
             return Err(Error::new(Kind::Damaged, text));
         };
         match &self.place {
@@ -62,7 +60,8 @@ impl Files {
     /// Returns a file that must be there.
     pub(crate) fn need(&self, name: &str) -> Result<FileRange> {
         self.get(name)?.ok_or_else(|| {
-            let text = format!("reading {}: {name:?} is missing in it", self.path.display());
+            let (path, name) = (self.path.display(), text::line(name));
+            let text = format!("reading {path}: {name:?} is missing in it");
             Error::new(Kind::Damaged, text).with_help("save or copy the image again")
         })
     }

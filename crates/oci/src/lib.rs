@@ -83,6 +83,7 @@ pub use digest::{Digest, NotADigest};
 pub use document::{Descriptor, Document, ImageConfig, Index, MOST_DOCUMENT, MOST_LAYERS, Manifest};
 pub use entries::{Entries, Entry, EntryKind};
 pub use image::Image;
+pub use kraken_tar::{Device, Stretch, Time};
 pub use layer::{Layer, LayerBytes};
 pub use pin::{Pin, PinnedLayer};
 pub use platform::{Platform, Processor};
