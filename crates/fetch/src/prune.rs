@@ -1,5 +1,5 @@
-//! Limits the growth of the folder of raw images. A removed image can be made again: the download,
-//! or the file that it came from, stays.
+//! Limits the growth of the cache's folders. A removed image can be made again: the download, or
+//! the file that it came from, stays.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 const KEEP: usize = 3;
 /// Images that were used within this time stay, too: another run may be using them.
 const FRESH: Duration = Duration::from_hours(14 * 24);
+/// No run writes to a file so seldom.
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Removes raw images (`<sha256>.img`) from their folder: those that were not read for two weeks,
 /// except the three that were read last. On file systems without access times (`noatime`) the time
@@ -30,6 +32,26 @@ pub fn raw(folder: &Path, now: SystemTime) {
     for (_, path) in images.into_iter().rev().skip(KEEP).filter(|(used, _)| *used < fresh) {
         let _ = fs::remove_file(path);
     }
+}
+
+/// Removes the files that a run left unfinished when it was killed: those of the form of their
+/// names, which were not written to for a day. What cannot be removed stays.
+pub(crate) fn unfinished(folder: &Path, form: &UnfinishedName, now: SystemTime) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_old = written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > ABANDONED));
+        if is_old && name.starts_with(form.prefix) && name.ends_with(form.suffix) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What the names of unfinished files begin and end with.
+pub(crate) struct UnfinishedName {
+    pub prefix: &'static str,
+    pub suffix: &'static str,
 }
 
 #[cfg(test)]
@@ -68,5 +90,30 @@ mod tests {
         }
         raw(folder.path(), now + Duration::from_hours(24 * 1000));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_goes_after_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        for (name, hours) in [
+            (".x-new.part", 1),
+            (".x-old.part", 30),
+            ("y-old.part", 30),
+            (".x-old.img", 30),
+        ] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            let times = FileTimes::new().set_modified(now - Duration::from_hours(hours));
+            file.set_times(times).unwrap();
+        }
+        let form = UnfinishedName {
+            prefix: ".x-",
+            suffix: ".part",
+        };
+        unfinished(folder.path(), &form, now);
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let mut left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".x-new.part", ".x-old.img", "y-old.part"]);
     }
 }
