@@ -27,6 +27,7 @@ mod cloud_init;
 mod debian_base;
 mod disk;
 mod disk_hostile;
+mod disk_nodes;
 mod disk_state;
 mod emulate_lan;
 mod hostile;
