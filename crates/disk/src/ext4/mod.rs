@@ -9,6 +9,7 @@ mod pieces;
 mod place;
 mod superblock;
 mod tree;
+mod walk;
 mod write;
 mod write_error;
 
