@@ -76,7 +76,7 @@ struct Known {
 }
 
 /// What a file contains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HashedFile {
     /// Its SHA-256.
     pub sha256: Sha256Hash,
@@ -160,7 +160,7 @@ impl Cache {
     pub fn lock(&self, key: &str, job: Job<'_>) -> Result<Lock> {
         let path = self.root.join("locks").join(key);
         let file = named::open(&path).doing("opening", &path)?;
-        let waiting = "waiting for another run that prepares the same base image";
+        let waiting = "waiting for another run that prepares the same file";
         lock::wait_exclusive(&file, CACHE_VARIABLE, waiting, job).doing("locking", &path)?;
         Ok(Lock(file))
     }

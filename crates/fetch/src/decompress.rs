@@ -141,6 +141,19 @@ pub fn unpack(packed: Packed<'_>, raw: RawFile<'_>, limits: Limits, job: Job<'_>
     Ok(unpacked)
 }
 
+/// Checks that this many bytes, and a reserve, are free where a file is.
+pub(crate) fn room_for(file: &File, path: &Path, size: u64) -> Result<()> {
+    let Ok(status) = rustix::fs::fstatvfs(file) else {
+        return Ok(());
+    };
+    let free = status.f_bavail.saturating_mul(status.f_frsize);
+    let needed = size.saturating_add(RESERVE);
+    if free < needed {
+        return Err(no_space(path, free, needed));
+    }
+    Ok(())
+}
+
 /// A file that reports how far it has been read. Seeking back (zip) does not count twice, as far as
 /// a user can see.
 struct Counted<'t> {
@@ -304,15 +317,7 @@ impl Pump<'_> {
 
     /// Checks that this many bytes, and a reserve, are free where the target is.
     fn room_for(&self, size: u64) -> Result<()> {
-        let Ok(status) = rustix::fs::fstatvfs(self.target) else {
-            return Ok(());
-        };
-        let free = status.f_bavail.saturating_mul(status.f_frsize);
-        let needed = size.saturating_add(RESERVE);
-        if free < needed {
-            return Err(no_space(self.target_path, free, needed));
-        }
-        Ok(())
+        room_for(self.target, self.target_path, size)
     }
 
     /// Distinguishes a damaged file from a disk that cannot be read: only the system's errors have

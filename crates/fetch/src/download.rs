@@ -6,7 +6,6 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,32 +13,24 @@ use ureq::http::header;
 use url::Url;
 
 use super::address::shown;
+use super::ask::{Question, ask};
 use super::fetch_error::{FetchError, gave_up, refused, too_large};
-use super::http::{Client, ContentRange, Event, Exchange, Head};
-use kraken_foundation::interrupt::Interrupt;
+use super::http::{Client, ContentRange, Event, Exchange, Head, Header};
+pub use super::retry::RetryPolicy;
+use super::retry::{Broken, again_after, give_up_or_pause};
 use kraken_foundation::progress::Task;
 use kraken_foundation::{Context, Error, Job, Kind, Result, Sha256Hash, named};
 
-/// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
 /// An attempt with at least this many new bytes does not count as failed.
 const HEADWAY: u64 = 64 << 10;
-
-/// How often to try, and how long to wait in between.
-#[derive(Clone, Copy, Debug)]
-pub struct RetryPolicy {
-    /// Attempts in a row without progress, at least 1.
-    pub attempts: u32,
-    /// The pause after the first failed attempt; it doubles with each.
-    pub pause: Duration,
-}
 
 /// What to fetch, and what is known about it.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     /// Its address.
     pub url: &'a Url,
+    /// Headers of each request: a login.
+    pub headers: &'a [Header],
     /// Its size in bytes.
     pub size: Option<u64>,
     /// Its SHA-256, which it must have.
@@ -70,7 +61,7 @@ struct Note {
 enum Attempt {
     Done,
     /// It broke, for this reason; another attempt may help.
-    Broke(String),
+    Broke(Broken),
 }
 
 struct Transfer<'a> {
@@ -83,14 +74,14 @@ struct Transfer<'a> {
     hasher: Sha256,
     note: Note,
     task: Box<dyn Task>,
-    interrupt: &'a Interrupt,
+    job: Job<'a>,
 }
 
 /// Fetches a file into `part`; resumes what is there. On success `part` holds the whole file, on
 /// the disk.
 pub fn download(
     client: &Client,
-    patience: RetryPolicy,
+    retries: RetryPolicy,
     wanted: &Wanted<'_>,
     part: &Path,
     job: Job<'_>,
@@ -98,7 +89,7 @@ pub fn download(
     let mut transfer = Transfer::open(client, wanted, part, job)?;
     let mut resumed = transfer.length > 0;
     loop {
-        transfer.run(patience)?;
+        transfer.run(retries)?;
         match transfer.finish() {
             // The old part may have been wrong.
             Err(error) if resumed && is_wrong_hash(&error) => resumed = false,
@@ -109,8 +100,8 @@ pub fn download(
 }
 
 /// Fetches a text of at most `most` bytes.
-pub fn text(client: &Client, patience: RetryPolicy, url: &Url, most: u64, interrupt: &Interrupt) -> Result<String> {
-    let bytes = bytes(client, patience, url, most, interrupt)?;
+pub fn text(client: &Client, retries: RetryPolicy, url: &Url, most: u64, job: Job<'_>) -> Result<String> {
+    let bytes = bytes(client, retries, url, most, job)?;
     String::from_utf8(bytes).map_err(|_| {
         let text = format!("fetching {}: it is not a text", shown(url));
         Error::new(Kind::Damaged, text)
@@ -118,33 +109,12 @@ pub fn text(client: &Client, patience: RetryPolicy, url: &Url, most: u64, interr
 }
 
 /// Fetches a document of at most `most` bytes into memory.
-pub fn bytes(client: &Client, patience: RetryPolicy, url: &Url, most: u64, interrupt: &Interrupt) -> Result<Vec<u8>> {
-    let mut failed = 0;
-    loop {
-        let why = match bytes_once(client, url, most, interrupt)? {
-            Ok(bytes) => return Ok(bytes),
-            Err(why) => why,
-        };
-        failed += 1;
-        give_up_or_pause(url, patience, failed, why, interrupt)?;
-    }
-}
-
-fn bytes_once(client: &Client, url: &Url, most: u64, interrupt: &Interrupt) -> Result<Result<Vec<u8>, String>> {
-    let exchange = client.get(url, &[]);
-    let mut bytes = Vec::new();
-    loop {
-        match exchange.next(interrupt)? {
-            Event::Head(head) if head.status == 200 => {}
-            Event::Head(head) => return refused(url, head.status).map(Err),
-            Event::Block(block) => bytes.extend_from_slice(&block),
-            Event::End => return Ok(Ok(bytes)),
-            Event::Failed(failure) if failure.passing => return Ok(Err(failure.why)),
-            Event::Failed(failure) => return Err(gave_up(url, &failure.why, 1)),
-        }
-        if bytes.len() as u64 > most {
-            return Err(too_large(url, most));
-        }
+pub fn bytes(client: &Client, retries: RetryPolicy, url: &Url, most: u64, job: Job<'_>) -> Result<Vec<u8>> {
+    let question = Question { url, most, retries };
+    let answer = ask(&question, || client.get(url, &[]), job)?;
+    match answer.head.status {
+        200 => Ok(answer.body),
+        status => Err(refused(url, status)),
     }
 }
 
@@ -157,7 +127,11 @@ impl<'a> Transfer<'a> {
         let name = match name.filter(|name| !name.is_empty()) {
             None => "base",
             Some(name) if is_hash(&name) => "package index",
-            Some(name) => name,
+            // A blob of a registry: as much of its hash as people use.
+            Some(name) => name
+                .strip_prefix("sha256:")
+                .and_then(|hash| hash.get(..12))
+                .unwrap_or(name),
         };
         let what = format!("downloading {name}");
         let mut transfer = Self {
@@ -169,7 +143,7 @@ impl<'a> Transfer<'a> {
             hasher: Sha256::new(),
             note: Note::default(),
             task: job.task(&what, wanted.size),
-            interrupt: job.interrupt,
+            job,
         };
         transfer.take_up()?;
         Ok(transfer)
@@ -185,7 +159,7 @@ impl<'a> Transfer<'a> {
         }
         let mut buffer = vec![0; 1 << 20];
         loop {
-            self.interrupt.check()?;
+            self.job.interrupt.check()?;
             let count = io::Read::read(&mut self.file, &mut buffer).doing("reading", self.part)?;
             if count == 0 {
                 break;
@@ -212,13 +186,13 @@ impl<'a> Transfer<'a> {
     }
 
     /// Makes attempts until the file is complete.
-    fn run(&mut self, patience: RetryPolicy) -> Result<()> {
+    fn run(&mut self, retries: RetryPolicy) -> Result<()> {
         let mut failed = 0;
         let mut furthest = self.length;
         while self.length == 0 || self.note.total != Some(self.length) {
-            let why = match self.attempt()? {
+            let broken = match self.attempt()? {
                 Attempt::Done => break,
-                Attempt::Broke(why) => why,
+                Attempt::Broke(broken) => broken,
             };
             // Only new bytes count as progress: a server that always breaks at the same place makes
             // none.
@@ -228,34 +202,40 @@ impl<'a> Transfer<'a> {
                 failed + 1
             };
             furthest = furthest.max(self.length);
-            give_up_or_pause(self.wanted.url, patience, failed, why, self.interrupt)?;
+            give_up_or_pause(self.wanted.url, retries, failed, &broken, self.job)?;
         }
         Ok(())
     }
 
     fn attempt(&mut self) -> Result<Attempt> {
-        let mut headers = Vec::new();
+        let mut headers = self.wanted.headers.to_vec();
         match &self.note.validator {
             Some(validator) if self.length > 0 => {
-                headers.push((header::RANGE, format!("bytes={}-", self.length)));
-                headers.push((header::IF_RANGE, validator.clone()));
+                headers.push(Header {
+                    name: header::RANGE,
+                    value: format!("bytes={}-", self.length),
+                });
+                headers.push(Header {
+                    name: header::IF_RANGE,
+                    value: validator.clone(),
+                });
             }
             _ => self.restart()?,
         }
         let exchange = self.client.get(self.wanted.url, &headers);
-        match exchange.next(self.interrupt)? {
+        match exchange.next(self.job.interrupt)? {
             Event::Head(head) => match self.begin(&head)? {
-                Some(why) => Ok(Attempt::Broke(why)),
+                Some(broken) => Ok(Attempt::Broke(broken)),
                 None => self.receive(&exchange),
             },
-            Event::Failed(failure) if failure.passing => Ok(Attempt::Broke(failure.why)),
+            Event::Failed(failure) if failure.passing => Ok(Attempt::Broke(failure.why.into())),
             Event::Failed(failure) => Err(gave_up(self.wanted.url, &failure.why, 1)),
             Event::Block(_) | Event::End => Ok(Attempt::Broke("the answer has no head".into())),
         }
     }
 
     /// Prepares for the body that follows `head`; returns the reason when the body is of no use.
-    fn begin(&mut self, head: &Head) -> Result<Option<String>> {
+    fn begin(&mut self, head: &Head) -> Result<Option<Broken>> {
         match head.status {
             200 => {
                 // The whole file comes: the server does not support ranges, or has another version
@@ -281,7 +261,7 @@ impl<'a> Transfer<'a> {
                 self.restart()?;
                 return Ok(Some("the server has no such part".into()));
             }
-            status => return refused(self.wanted.url, status).map(Some),
+            _ => return again_after(self.wanted.url, head).map(Some),
         }
         if let Some(size) = self.note.total.or(self.wanted.size) {
             self.task.set_total(size);
@@ -307,7 +287,7 @@ impl<'a> Transfer<'a> {
 
     fn receive(&mut self, exchange: &Exchange) -> Result<Attempt> {
         loop {
-            match exchange.next(self.interrupt)? {
+            match exchange.next(self.job.interrupt)? {
                 Event::Block(block) => {
                     let length = self.length + block.len() as u64;
                     self.check_limit(length)?;
@@ -317,15 +297,15 @@ impl<'a> Transfer<'a> {
                     self.task.advance(block.len() as u64);
                 }
                 Event::End => break,
-                Event::Failed(failure) => return Ok(Attempt::Broke(failure.why)),
+                Event::Failed(failure) => return Ok(Attempt::Broke(failure.why.into())),
                 Event::Head(_) => return Ok(Attempt::Broke("a second head".into())),
             }
         }
         match self.note.total {
-            Some(total) if self.length < total => Ok(Attempt::Broke(format!(
-                "the connection ended after {} of {total} bytes",
-                self.length
-            ))),
+            Some(total) if self.length < total => {
+                let why = format!("the connection ended after {} of {total} bytes", self.length);
+                Ok(Attempt::Broke(why.into()))
+            }
             _ => Ok(Attempt::Done),
         }
     }
@@ -377,7 +357,12 @@ impl<'a> Transfer<'a> {
 pub fn discard_useless(part: &Path, error: &Error) {
     // The system's errors are about this machine, whatever their kind.
     let is_damaged = error.kind() == Kind::Damaged && error.downcast_ref::<io::Error>().is_none();
-    let is_wrong = is_damaged || error.downcast_ref::<FetchError>().is_some();
+    let is_wrong = is_damaged
+        || match error.downcast_ref::<FetchError>() {
+            // A login has run out: what has arrived is right.
+            Some(FetchError::Status { status: 401, .. }) => false,
+            other => other.is_some(),
+        };
     if is_wrong || part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
         discard(part);
     }
@@ -397,19 +382,4 @@ fn note_path(part: &Path) -> PathBuf {
     let mut name = part.as_os_str().to_owned();
     name.push(".json");
     name.into()
-}
-
-fn give_up_or_pause(url: &Url, patience: RetryPolicy, failed: u32, why: String, interrupt: &Interrupt) -> Result<()> {
-    if failed >= patience.attempts {
-        return Err(gave_up(url, &why, failed));
-    }
-    let factor = 2u32.saturating_pow(failed.saturating_sub(1));
-    let mut left = patience.pause.saturating_mul(factor).min(LONGEST_PAUSE);
-    while !left.is_zero() {
-        interrupt.check()?;
-        let now = left.min(Duration::from_millis(50));
-        std::thread::sleep(now);
-        left -= now;
-    }
-    Ok(())
 }

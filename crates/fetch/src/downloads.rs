@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::address::shown;
-use super::cache::{self, Cache, HashedFile, changing};
+use super::ask::{Question, ask};
+use super::cache::{self, Cache, HashedFile, Lock, changing};
 use super::download::{self, RetryPolicy, Wanted};
 use super::fetch_error::FetchError;
-use super::http::Client;
+use super::http::{Answer, Client, FormField, Header};
 use super::options::Options;
 use kraken_foundation::{Context, Error, Job, Kind, Result, Sha256Hash};
 
@@ -28,10 +29,10 @@ pub struct KeptFile {
 
 /// Downloads into the cache.
 pub struct Downloads<'a> {
-    cache: Cache,
+    pub(crate) cache: Cache,
     client: Client,
     options: &'a Options,
-    job: Job<'a>,
+    pub(crate) job: Job<'a>,
 }
 
 impl<'a> Downloads<'a> {
@@ -81,11 +82,46 @@ impl<'a> Downloads<'a> {
             return Err(offline(url));
         }
         let retries = self.retries();
-        match download::bytes(&self.client, retries, url, most, self.job.interrupt) {
+        match download::bytes(&self.client, retries, url, most, self.job) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if FetchError::is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns what a server answers to a request with these headers, whatever its status. Faults
+    /// that pass are tried again (408, 425, 5xx), and a server that asks for a pause (429 or 503
+    /// with `Retry-After` in seconds) is given it, up to two minutes.
+    ///
+    /// # Errors
+    /// When the server does not answer, sends more than `most` bytes, or takes no requests for
+    /// longer; offline, always.
+    pub fn ask(&self, url: &Url, headers: &[Header], most: u64) -> Result<Answer> {
+        if self.options.offline {
+            return Err(offline(url));
+        }
+        let retries = self.retries();
+        ask(
+            &Question { url, most, retries },
+            || self.client.get(url, headers),
+            self.job,
+        )
+    }
+
+    /// As [`Downloads::ask`], with a form that is posted.
+    ///
+    /// # Errors
+    /// Those of [`Downloads::ask`].
+    pub fn post(&self, url: &Url, form: &[FormField<'_>], most: u64) -> Result<Answer> {
+        if self.options.offline {
+            return Err(offline(url));
+        }
+        let retries = self.retries();
+        ask(
+            &Question { url, most, retries },
+            || self.client.post(url, form),
+            self.job,
+        )
     }
 
     /// Returns the file with this hash, if the cache has it.
@@ -101,6 +137,14 @@ impl<'a> Downloads<'a> {
     /// # Errors
     /// When it cannot be fetched or kept, or another file is at the address.
     pub fn file(&self, url: &Url, size: u64, sha256: &Sha256Hash) -> Result<PathBuf> {
+        self.file_with(url, &[], size, sha256)
+    }
+
+    /// As [`Downloads::file`], with these headers in each request.
+    ///
+    /// # Errors
+    /// Those of [`Downloads::file`].
+    pub fn file_with(&self, url: &Url, headers: &[Header], size: u64, sha256: &Sha256Hash) -> Result<PathBuf> {
         if let Some(path) = self.cached(sha256)? {
             return Ok(path);
         }
@@ -115,6 +159,7 @@ impl<'a> Downloads<'a> {
         let part = self.cache.part_path(&key);
         let wanted = Wanted {
             url,
+            headers,
             size: Some(size),
             sha256: Some(*sha256),
             most: size,
@@ -122,6 +167,14 @@ impl<'a> Downloads<'a> {
         download::download(&self.client, self.retries(), &wanted, &part, self.job)
             .inspect_err(|error| download::discard_useless(&part, error))?;
         self.cache.keep_download(&part, sha256)
+    }
+
+    /// Waits until no other run works on `key`, and keeps others out until the lock is dropped.
+    ///
+    /// # Errors
+    /// When locking fails or the interrupt was set.
+    pub fn lock(&self, key: &str) -> Result<Lock> {
+        self.cache.lock(key, self.job)
     }
 
     /// Returns the SHA-256 of a file of the user, which stays where it is.

@@ -2,11 +2,12 @@
 //! worth another attempt.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
 use super::address::shown;
-use kraken_foundation::{Error, Kind, Result, Sha256Hash};
+use kraken_foundation::{Error, Kind, Sha256Hash};
 
 /// A fault that a caller decides on; [`Error::downcast_ref`] finds it.
 #[derive(Debug, thiserror::Error)]
@@ -55,15 +56,20 @@ impl FetchError {
     }
 }
 
-/// Returns the reason to try again after this status, or the error when that cannot help.
-pub(crate) fn refused(url: &Url, status: u16) -> Result<String> {
+/// Whether another attempt can help after this status.
+pub(crate) fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// Returns the error of an answer with this status: the server refused.
+pub fn refused(url: &Url, status: u16) -> Error {
     let meaning = match status {
-        408 | 425 | 429 | 500 | 502 | 503 | 504 => return Ok(format!("the server answered {status} (not now)")),
         401 | 407 => "a login is needed",
         403 => "forbidden",
         404 => "not found",
         410 => "gone",
         300..=399 => "a redirect to nowhere",
+        status if is_passing(status) => "not now",
         400..=499 => "it refuses the request",
         _ => "unexpected",
     };
@@ -73,7 +79,20 @@ pub(crate) fn refused(url: &Url, status: u16) -> Result<String> {
         _ => Kind::Network,
     };
     let url = shown(url);
-    Err(Error::typed(kind, FetchError::Status { url, status, meaning }))
+    Error::typed(kind, FetchError::Status { url, status, meaning })
+}
+
+/// The server takes no more requests now, and says how long that lasts: longer than this program
+/// waits.
+pub(crate) fn come_back(url: &Url, status: u16, wait: Duration) -> Error {
+    let minutes = wait.as_secs().div_ceil(60);
+    let text = format!(
+        "fetching {}: the server answered {status} and accepts no more requests for {minutes} minutes",
+        shown(url)
+    );
+    Error::new(Kind::Network, text).with_help(format!(
+        "run again in {minutes} minutes: what has arrived is kept; a login often raises the limit"
+    ))
 }
 
 /// No attempt succeeded, or none was possible; `attempts` were made in a row without progress.

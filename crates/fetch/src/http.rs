@@ -5,7 +5,8 @@ use std::io::Read;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use ureq::http::{HeaderMap, HeaderName, header};
+use ureq::http::HeaderMap;
+pub use ureq::http::{HeaderName, header};
 use url::Url;
 
 use kraken_foundation::interrupt::{Interrupt, Interrupted};
@@ -24,6 +25,39 @@ const CHECK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: ureq::Agent,
+}
+
+/// A header of a request.
+#[derive(Clone)]
+pub struct Header {
+    /// Its name.
+    pub name: HeaderName,
+    /// Its value, which can be a secret: no message shows it.
+    pub value: String,
+}
+
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: …", self.name)
+    }
+}
+
+/// A field of a form that is posted.
+#[derive(Clone, Copy)]
+pub struct FormField<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its value, which can be a secret.
+    pub value: &'a str,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// What comes before the body.
+    pub head: Head,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// The answer before the body.
@@ -71,6 +105,14 @@ impl Head {
     /// A header as text, when there is one and it is ASCII.
     pub fn text(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns all headers of a name that are ASCII, in order.
+    pub fn all(&self, name: HeaderName) -> impl Iterator<Item = &str> {
+        self.headers
+            .get_all(name)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok())
     }
 
     /// `Content-Length`, in bytes.
@@ -128,6 +170,8 @@ impl Client {
             .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(MOST_REDIRECTS)
+            // A login is for the host that asked for it, and not for where that host leads.
+            .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
             // If the server packed the body, neither the size nor the bytes would be those that
             // were hashed.
             .accept_encoding("identity")
@@ -140,33 +184,54 @@ impl Client {
         Self { agent: config.into() }
     }
 
-    /// Begins to fetch `url`. A redirect from an `https` address to an `http` one is not followed.
-    pub fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Exchange {
+    /// Begins to fetch `url`. A redirect from an `https` address to an `http` one is not followed,
+    /// and `Authorization` does not follow a redirect to another host.
+    pub fn get(&self, url: &Url, headers: &[Header]) -> Exchange {
         let mut request = self.agent.get(url.as_str());
-        for (name, value) in headers {
-            request = request.header(name, value);
+        for header in headers {
+            request = request.header(&header.name, &header.value);
         }
-        let mut config = request.config().https_only(url.scheme() == "https");
-        if is_loopback(url) {
-            // A proxy elsewhere has another loopback.
-            config = config.proxy(None);
-        }
-        let request = config.build();
-        let (sender, receiver) = sync_channel(8);
-        // Not joined: a thread that hangs in name resolution must not keep an interrupted program
-        // waiting.
-        std::thread::spawn(move || {
-            let last = match request.call() {
-                Ok(response) => transfer(response, &sender),
-                Err(error) => Event::Failed(explain(error)),
-            };
-            let _ = sender.send(last);
-        });
-        Exchange(receiver)
+        let request = configured(request, url);
+        begin(move || request.call())
+    }
+
+    /// Begins to post a form (`application/x-www-form-urlencoded`) to `url`.
+    pub fn post(&self, url: &Url, form: &[FormField<'_>]) -> Exchange {
+        let request = configured(self.agent.post(url.as_str()), url);
+        let form: Vec<(String, String)> = form
+            .iter()
+            .map(|field| (field.name.to_owned(), field.value.to_owned()))
+            .collect();
+        begin(move || request.send_form(form))
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+fn configured<T>(request: ureq::RequestBuilder<T>, url: &Url) -> ureq::RequestBuilder<T> {
+    let mut config = request.config().https_only(url.scheme() == "https");
+    if is_loopback(url) {
+        // A proxy elsewhere has another loopback.
+        config = config.proxy(None);
+    }
+    config.build()
+}
+
+/// Starts the thread of an exchange.
+fn begin(call: impl FnOnce() -> Result<ureq::http::Response<ureq::Body>, ureq::Error> + Send + 'static) -> Exchange {
+    let (sender, receiver) = sync_channel(8);
+    // Not joined: a thread that hangs in name resolution must not keep an interrupted program
+    // waiting.
+    std::thread::spawn(move || {
+        let last = match call() {
+            Ok(response) => transfer(response, &sender),
+            Err(error) => Event::Failed(explain(error)),
+        };
+        let _ = sender.send(last);
+    });
+    Exchange(receiver)
+}
+
+/// Whether an address is of this machine itself.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -35,6 +35,7 @@
 )]
 
 pub mod address;
+mod ask;
 pub mod cache;
 mod decompress;
 pub mod download;
@@ -43,9 +44,11 @@ mod fetch_error;
 mod format;
 mod hash;
 pub mod http;
+mod kept;
 mod members;
 mod options;
 pub mod prune;
+mod retry;
 mod sparse;
 mod stream;
 mod unpack_error;
@@ -55,8 +58,9 @@ mod zip_member;
 pub use cache::{CACHE_VARIABLE, Cache, HashedFile, Lock};
 pub use decompress::{Limits, Packed, RawFile, Unpacked, recognise, unpack};
 pub use downloads::{Downloads, KeptFile};
-pub use fetch_error::FetchError;
+pub use fetch_error::{FetchError, refused};
 pub use format::Format;
+pub use kept::{Incoming, decoded, packing};
 pub use members::Tail;
 pub use options::Options;
 pub use stream::{ImageStream, stream};

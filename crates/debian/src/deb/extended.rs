@@ -1,18 +1,18 @@
 //! Headers before an entry of a tar that belong to it: long names (GNU tar) and PAX records
 //! (pax(1)). We combine them here, and not in the library, to limit their sizes: the library takes
-//! as much memory as a header says.
+//! as much memory as a header says, and it splits PAX records at line feeds, which can be in a
+//! value.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use tar::{Entry, EntryType, PaxExtensions};
+use kraken_tar::pax;
+use tar::{Entry, EntryType};
 
 /// The maximum length of a name in bytes: PATH_MAX and its NUL.
 const MOST_NAME: u64 = 4097;
 /// The maximum size of the PAX records of one entry, in bytes.
 const MOST_PAX: u64 = 1 << 20;
-/// How PAX records name extended attributes (star(5), GNU tar and libarchive).
-const XATTR: &str = "SCHILY.xattr.";
 /// The maximum size of one extended attribute in bytes: what ext4 stores in a block.
 const LARGEST_XATTR: usize = 4000;
 
@@ -44,10 +44,9 @@ impl Extended {
     }
 
     fn pax(&mut self, records: &[u8]) -> io::Result<()> {
-        for record in PaxExtensions::new(records) {
-            let record = record?;
-            let key = record.key().map_err(|_| bad("a PAX record has no name"))?;
-            let value = record.value_bytes();
+        for record in pax::records(records) {
+            let pax::Record { key, value } = record?;
+            let key = std::str::from_utf8(key).map_err(|_| bad("a PAX record has a name that is not UTF-8"))?;
             let number = || std::str::from_utf8(value).map_err(|_| bad("a PAX record is not a number"));
             match key {
                 "path" => self.name = Some(value.to_vec()),
@@ -57,9 +56,9 @@ impl Extended {
                     let whole = number()?.split('.').next().unwrap_or_default();
                     self.mtime = Some(whole.parse().map_err(|_| bad("a time is not a number"))?);
                 }
-                _ if key.starts_with("GNU.sparse.") => return Err(bad("it has a sparse file, which no package has")),
+                _ if key.starts_with(pax::SPARSE) => return Err(bad("it has a sparse file, which no package has")),
                 _ => {
-                    if let Some(name) = key.strip_prefix(XATTR) {
+                    if let Some(name) = key.strip_prefix(pax::XATTR) {
                         self.xattr(name, value)?;
                     }
                 }
@@ -140,4 +139,28 @@ fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
 
 fn bad(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extended_attribute_may_hold_line_feeds() {
+        let value = b"\x01\0\0\x02\n\x20\n9 a=b\n";
+        let mut builder = tar::Builder::new(Vec::new());
+        let records = [
+            ("SCHILY.xattr.security.capability", &value[..]),
+            ("path", b"usr/bin/ping"),
+        ];
+        builder.append_pax_extensions(records).unwrap();
+        let archive = builder.into_inner().unwrap();
+        let mut archive = tar::Archive::new(&archive[..]);
+        let mut extended = Extended::default();
+        for entry in archive.entries().unwrap().raw(true) {
+            assert!(extended.take(&mut entry.unwrap()).unwrap());
+        }
+        assert_eq!(extended.name.as_deref(), Some(&b"usr/bin/ping"[..]));
+        assert_eq!(extended.xattrs()["security.capability"], value);
+    }
 }

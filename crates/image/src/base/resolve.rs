@@ -147,13 +147,7 @@ impl Work<'_> {
         let load = |link: &str| {
             let url = address::parse(link)?;
             let url = if url == *catalogue { url } else { on_mirror(url, mirror) };
-            download::text(
-                &self.client,
-                self.timeouts(),
-                &url,
-                catalogue::MOST_BYTES,
-                self.job.interrupt,
-            )
+            download::text(&self.client, self.timeouts(), &url, catalogue::MOST_BYTES, self.job)
         };
         let skipped = |_: &str, error: Error| {
             if error.is_interrupted() {
@@ -229,6 +223,7 @@ impl Work<'_> {
         let part = self.cache.part_path(key);
         let wanted = Wanted {
             url,
+            headers: &[],
             size: announced.download_size,
             sha256: announced.download,
             most: self.options.most,
