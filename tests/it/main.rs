@@ -58,6 +58,7 @@ mod spec_cluster;
 mod spec_errors;
 mod spec_schema;
 mod status_lines;
+mod store_docker;
 mod swarm_bench;
 mod swarm_cluster;
 mod swarm_hostile;

@@ -15,7 +15,7 @@ use crate::places::Places;
 
 /// The database's folder below the data root.
 const IMAGE: &str = "image/overlay2";
-/// The most repositories that Docker keeps for a layer (`maxRepositories`… `v2_metadata_service.go`).
+/// The most repositories that Docker keeps for a layer (`v2_metadata_service.go`).
 const MOST_REPOSITORIES: usize = 50;
 
 /// `repositories.json`: image ids by name.
@@ -50,15 +50,18 @@ pub(crate) fn folders(places: &mut Places) -> Result<()> {
     ] {
         places.folder(&format!("{IMAGE}{folder}"), 0o700)?;
     }
-    for folder in [
-        "/layerdb/sha256",
-        "/layerdb/tmp",
-        "/distribution/diffid-by-digest",
-        "/distribution/diffid-by-digest/sha256",
-        "/distribution/v2metadata-by-diffid",
-        "/distribution/v2metadata-by-diffid/sha256",
-    ] {
+    for folder in ["/layerdb/sha256", "/layerdb/tmp"] {
         places.folder(&format!("{IMAGE}{folder}"), 0o755)?;
+    }
+    Ok(())
+}
+
+/// Makes the folders of what is known of registries, which Docker makes with the first entry.
+fn folders_of_sources(places: &mut Places) -> Result<()> {
+    for kind in ["diffid-by-digest", "v2metadata-by-diffid"] {
+        for folder in ["", "/sha256"] {
+            places.folder(&format!("{IMAGE}/distribution/{kind}{folder}"), 0o755)?;
+        }
     }
     Ok(())
 }
@@ -123,6 +126,9 @@ pub(crate) fn images(places: &mut Places, images: &[&Image]) -> Result<()> {
     }
     let text = serde_json::to_string(&names).map_err(std::io::Error::other)?;
     places.file(&format!("{IMAGE}/repositories.json"), 0o600, text)?;
+    if !sources.is_empty() {
+        folders_of_sources(places)?;
+    }
     for (diff_id, sources) in sources {
         self::sources(places, diff_id, sources)?;
     }

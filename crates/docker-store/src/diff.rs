@@ -48,7 +48,7 @@ struct Layer<'a> {
     opaque: Vec<Vec<u8>>,
     split: TarSplit,
     /// Up to where the archive is in `split`.
-    told: u64,
+    recorded: u64,
     time: i64,
 }
 
@@ -66,16 +66,16 @@ pub(crate) fn lay(places: &mut Places, place: &str, tar: &Path, job: Job<'_>) ->
         first_names: BTreeMap::new(),
         opaque: Vec::new(),
         split: TarSplit::new(),
-        told: 0,
+        recorded: 0,
         time: places.time(),
     };
     let task = job.task("laying out an image's layer", Some(entries.archive_size()));
     let size = entries.archive_size();
     for entry in &mut entries {
         job.interrupt.check()?;
-        let before = layer.told;
+        let before = layer.recorded;
         layer.take(&entry?, places, place)?;
-        task.advance(layer.told - before);
+        task.advance(layer.recorded - before);
     }
     layer.end(size)?;
     layer.finish(places, place)
@@ -92,12 +92,12 @@ impl Layer<'_> {
             _ => Content::from([]),
         };
         let is_file = entry.kind == EntryKind::File;
-        let told = if is_file { length } else { 0 };
+        let size = if is_file { length } else { 0 };
         self.split
-            .file(&entry.name, told, checksum)
+            .file(&entry.name, size, checksum)
             .doing("recording", self.path)?;
         if is_file {
-            self.told = entry.content.end();
+            self.recorded = entry.content.end();
         }
         let kind = match &entry.kind {
             EntryKind::GlobalHeader => return Ok(()),
@@ -155,8 +155,8 @@ impl Layer<'_> {
         Ok(())
     }
 
-    /// Adds another name. What the archive says of it holds for all names, as in Docker: owner, mode
-    /// and time are those of the file.
+    /// Adds another name. What the archive says of it holds for all names, as in Docker: owner,
+    /// mode and time are those of the file.
     fn hard_link(&mut self, entry: &LayerEntry, target: &[u8], places: &Places, place: &str) -> Result<()> {
         let first = self.first_names.get(target).cloned().unwrap_or_else(|| target.to_vec());
         let Some(mut laid) = self.entries.remove(&first) else {
@@ -209,21 +209,21 @@ impl Layer<'_> {
 
     /// Records headers and padding up to `end`.
     fn raw(&mut self, end: u64) -> Result<()> {
-        let mut bytes = vec![0; usize::try_from(end.saturating_sub(self.told)).map_err(std::io::Error::other)?];
+        let mut bytes = vec![0; usize::try_from(end.saturating_sub(self.recorded)).map_err(std::io::Error::other)?];
         self.tar
-            .read_exact_at(&mut bytes, self.told)
+            .read_exact_at(&mut bytes, self.recorded)
             .doing("reading", self.path)?;
         self.split.segment(&bytes).doing("recording", self.path)?;
-        self.told = end.max(self.told);
+        self.recorded = end.max(self.recorded);
         Ok(())
     }
 
     /// Records what is behind the last entry: the end mark, then the rest in pieces.
     fn end(&mut self, size: u64) -> Result<()> {
-        let mark = self.told.next_multiple_of(512).saturating_add(END_MARK);
+        let mark = self.recorded.next_multiple_of(512).saturating_add(END_MARK);
         self.raw(mark.min(size))?;
-        while self.told < size {
-            self.raw((self.told + BLOCK as u64).min(size))?;
+        while self.recorded < size {
+            self.raw((self.recorded + BLOCK as u64).min(size))?;
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! The record with which Docker makes a layer's archive again, byte by byte, from the files that
 //! came out of it: `docker save` and `docker push` need it.
 //!
-//! Source: `vbatts/tar-split`, `tar/asm` and `tar/storage`. Lines of JSON, one for each piece of the
-//! archive in order: headers and padding as they are, files by name and CRC-64.
+//! Source: `vbatts/tar-split`, `tar/asm` and `tar/storage`. Lines of JSON, one for each piece of
+//! the archive in order: headers and padding as they are, files by name and CRC-64.
 
 use std::io::{self, Write};
 
