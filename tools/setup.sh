@@ -22,7 +22,7 @@ EMULATOR=qemu-user-static
 DEMO="build-essential mmdebstrap $EMULATOR debian-archive-keyring dosfstools mtools fdisk e2fsprogs util-linux"
 TEST="$DEMO qemu-system-arm qemu-utils openssh-client gdisk bmap-tools faketime gnupg btrfs-progs xfsprogs xz-utils zstd gzip zip python3
   python3-yaml python3-jsonschema python3-configobj python3-jinja2 python3-requests python3-oauthlib python3-serial python3-jsonpatch
-  netplan.io sudo gnupg iproute2 openssl udisks2 polkitd dbus-daemon dbus-bin
+  netplan.io sudo gnupg iproute2 openssl attr udisks2 polkitd dbus-daemon dbus-bin
   docker-registry
   chromium fonts-dejavu-core"
 

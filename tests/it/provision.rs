@@ -29,9 +29,12 @@ fn dump(overlay: &Overlay) -> String {
                 out.push_str(&String::from_utf8_lossy(&bytes.read().unwrap()));
             }
             Kind::Directory => writeln!(out, "=== {volume} {path}/ {mode:04o} {uid}:{gid}").unwrap(),
-            Kind::Symlink(target) => writeln!(out, "=== {volume} {path} -> {target}").unwrap(),
+            Kind::Symlink(target) => {
+                let target = std::str::from_utf8(target).unwrap();
+                writeln!(out, "=== {volume} {path} -> {target}").unwrap();
+            }
             Kind::Absent => writeln!(out, "=== {volume} {path} (absent)").unwrap(),
-            Kind::HardLink(_) | Kind::DirectoryIfMissing | Kind::AbsentIfEmpty => {
+            Kind::HardLink(_) | Kind::DirectoryIfMissing | Kind::Node(_) | Kind::AbsentIfEmpty => {
                 panic!("{path}: packages bring these, provisioning does not")
             }
         }

@@ -52,7 +52,7 @@ fn the_users_own_files_win() {
     let link = common
         .get(Volume::Root, &EntryPath::new("/usr/bin/link").unwrap())
         .unwrap();
-    assert_eq!(link.kind, Kind::Symlink("../tool".to_owned()));
+    assert_eq!(link.kind, Kind::Symlink(b"../tool".to_vec()));
 }
 
 #[test]

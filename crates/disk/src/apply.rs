@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::ext4::{Attributes, Ext4Write, Ext4Writer};
+use super::ext4::{Attributes, Ext4Write, Ext4Writer, Time};
 use super::fat::{CleanFat, FatWriter};
 use super::io::WriteAt;
 use super::layout::Layout;
@@ -73,9 +73,9 @@ fn apply_boot(writer: FatWriter, overlay: &Overlay) -> Result<()> {
             Kind::Absent => writer.remove(path.as_str()),
             // The boot volume gets no entries that leave empty folders.
             Kind::AbsentIfEmpty => Ok(()),
-            Kind::Symlink(_) | Kind::HardLink(_) => Err(Error::new(
+            Kind::Symlink(_) | Kind::HardLink(_) | Kind::Node(_) => Err(Error::new(
                 kraken_foundation::Kind::Unsupported,
-                format!("{path} is a link, which FAT cannot hold; put it on the root volume"),
+                format!("{path} is a link or a device, which FAT cannot hold; put it on the root volume"),
             )),
         };
         written.quoted(|| BOOT)?;
@@ -96,47 +96,58 @@ fn apply_root(view: Arc<dyn WriteAt>, layout: &Layout, overlay: &Overlay) -> Res
             mode: entry.mode,
             uid: entry.uid,
             gid: entry.gid,
-            mtime: entry.mtime,
+            mtime: mtime(entry),
             xattrs: &entry.xattrs,
         };
         match &entry.kind {
             Kind::File(content) => {
                 let names = names.get(path).copied().unwrap_or(1);
-                writer.file(path.as_str(), content, names, attributes)?;
+                writer.file(path.as_bytes(), content, names, attributes)?;
             }
             // These come after all files: the target of a hard link may come later, and so may a
             // removal from a folder.
             Kind::HardLink(_) | Kind::AbsentIfEmpty => {}
             Kind::Directory => {
-                writer.directory(path.as_str(), attributes)?;
+                writer.directory(path.as_bytes(), attributes)?;
                 made.insert(path);
             }
             Kind::DirectoryIfMissing => {
-                if writer.directory_if_missing(path.as_str(), attributes)? {
+                if writer.directory_if_missing(path.as_bytes(), attributes)? {
                     made.insert(path);
                 }
             }
-            Kind::Symlink(target) => writer.symlink(path.as_str(), target, attributes)?,
-            Kind::Absent => writer.remove(path.as_str())?,
+            Kind::Symlink(target) => writer.symlink(path.as_bytes(), target, attributes)?,
+            Kind::Node(node) => {
+                let names = names.get(path).copied().unwrap_or(1);
+                writer.node(path.as_bytes(), *node, names, attributes)?;
+            }
+            Kind::Absent => writer.remove(path.as_bytes())?,
         }
     }
     for (path, entry) in of(overlay, Volume::Root) {
         if let Kind::HardLink(other) = &entry.kind {
-            writer.hard_link(path.as_str(), other.as_str(), entry.mtime)?;
+            writer.hard_link(path.as_bytes(), other.as_bytes(), entry.mtime)?;
         }
     }
     // The contents of a folder come before the folder itself.
     let all: Vec<_> = of(overlay, Volume::Root).collect();
     for (path, _) in all.iter().rev().filter(|(_, entry)| entry.kind == Kind::AbsentIfEmpty) {
-        writer.remove_if_empty(path.as_str())?;
+        writer.remove_if_empty(path.as_bytes())?;
     }
     // Writing into a directory has changed its time.
     for (path, entry) in all {
         if made.contains(path) {
-            writer.touch(path.as_str(), entry.mtime)?;
+            writer.touch(path.as_bytes(), mtime(entry))?;
         }
     }
     writer.finish()
+}
+
+fn mtime(entry: &Entry) -> Time {
+    Time {
+        seconds: entry.mtime,
+        nanoseconds: entry.mtime_nanoseconds,
+    }
 }
 
 /// Returns the number of names for each file of the root volume that gets more than one.

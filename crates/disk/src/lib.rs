@@ -58,7 +58,7 @@ mod used;
 
 pub use apply::{apply, apply_clean};
 pub use cow::{CowView, PATCH_BLOCK, Patch};
-pub use ext4::{Attributes, Ext4Info, Ext4Tree, Ext4Write, Ext4Writer};
+pub use ext4::{Attributes, Ext4Info, Ext4Tree, Ext4Write, Ext4Writer, Time};
 pub use fat::{CleanFat, FatTree, FatWriter, check_fat, repair_fat};
 pub use file::ImageFile;
 pub use follow::real_path;

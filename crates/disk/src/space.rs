@@ -107,7 +107,7 @@ fn root_growth(info: &Ext4Info, overlay: &Overlay) -> Option<u64> {
             Kind::Directory | Kind::DirectoryIfMissing => block,
             Kind::HardLink(_) => 0,
             Kind::Symlink(target) if target.len() > FAST_LINK => block,
-            Kind::Symlink(_) => 0,
+            Kind::Symlink(_) | Kind::Node(_) => 0,
             Kind::Absent | Kind::AbsentIfEmpty => continue,
         };
         bytes += DIRECTORY_ENTRY + if entry.xattrs.is_empty() { 0 } else { block };

@@ -54,11 +54,11 @@ impl Disk {
             match &entry.kind {
                 Kind::File(bytes) => tree.file(path.as_str(), bytes.read().unwrap()),
                 Kind::Directory => tree.directory(path.as_str()),
-                Kind::Symlink(target) => tree.symlink(path.as_str(), target),
+                Kind::Symlink(target) => tree.symlink(path.as_str(), std::str::from_utf8(target).unwrap()),
                 Kind::Absent => tree.remove(path.as_str()),
                 // Removed after everything in it.
                 Kind::AbsentIfEmpty => continue,
-                Kind::HardLink(_) | Kind::DirectoryIfMissing => panic!("{path}: packages bring these"),
+                Kind::HardLink(_) | Kind::DirectoryIfMissing | Kind::Node(_) => panic!("{path}: packages bring these"),
             };
             tree.set_attributes(path.as_str(), entry.mode, entry.uid, entry.gid, entry.mtime);
         }

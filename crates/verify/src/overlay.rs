@@ -46,6 +46,7 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
         Kind::File(_) | Kind::HardLink(_) => NodeType::File,
         Kind::Directory | Kind::DirectoryIfMissing => NodeType::Directory,
         Kind::Symlink(_) => NodeType::Symlink,
+        Kind::Node(_) => NodeType::Other,
     };
     let Some(found) = found else {
         return Ok(vec!["is missing".into()]);
@@ -62,11 +63,12 @@ fn differences(volume: Volume, path: &EntryPath, entry: &Entry, tree: &dyn FileT
         }
         Kind::Symlink(target) => {
             let seen = tree.read_link(path)?.unwrap_or_default();
-            if seen != *target {
+            if seen.as_bytes() != *target {
+                let target = String::from_utf8_lossy(target);
                 list.push(format!("points to {seen:?} and should point to {target:?}"));
             }
         }
-        Kind::Directory | Kind::DirectoryIfMissing | Kind::Absent | Kind::AbsentIfEmpty => {}
+        Kind::Directory | Kind::DirectoryIfMissing | Kind::Node(_) | Kind::Absent | Kind::AbsentIfEmpty => {}
     }
     let owned = !matches!(entry.kind, Kind::HardLink(_) | Kind::DirectoryIfMissing);
     if volume == Volume::Root && owned {

@@ -155,7 +155,7 @@ fn the_root_file_system_grows_again() {
     let overlay = pristine(&disk, &kraken());
     for target in ["local-fs", "sysinit"] {
         let link = at(&format!("/etc/systemd/system/{target}.target.wants/rpi-resize.service"));
-        let want = Kind::Symlink("/usr/lib/systemd/system/rpi-resize.service".to_owned());
+        let want = Kind::Symlink(b"/usr/lib/systemd/system/rpi-resize.service".to_vec());
         assert_eq!(overlay.get(Volume::Root, &link).unwrap().kind, want);
     }
     disk.lay(&overlay);

@@ -1,7 +1,9 @@
 //! Our units beside Docker's, as systemd reads them: no key that it does not know, and no unit that
 //! waits for itself.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -37,7 +39,7 @@ fn lay(overlay: &Overlay, folder: &Path) {
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         match &entry.kind {
             Kind::File(bytes) if volume == Volume::Root => fs::write(place, bytes.read().unwrap()).unwrap(),
-            Kind::Symlink(target) => symlink(target, place).unwrap(),
+            Kind::Symlink(target) => symlink(OsStr::from_bytes(target), place).unwrap(),
             _ => {}
         }
     }

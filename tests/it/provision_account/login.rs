@@ -94,7 +94,7 @@ fn raspberry_pi_os_does_not_ask_for_a_user_name() {
                 .kind
                 .clone()
         };
-        let masked = Kind::Symlink("/dev/null".to_owned());
+        let masked = Kind::Symlink(b"/dev/null".to_vec());
         assert_eq!(kind("/etc/systemd/system/userconfig.service"), masked);
         assert_eq!(kind("/etc/ssh/sshd_config.d/rename_user.conf"), Kind::Absent);
         assert!(matches!(

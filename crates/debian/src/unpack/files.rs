@@ -234,7 +234,7 @@ impl Work<'_> {
         let kind = match &entry.body {
             Body::File { content, .. } => Kind::File(content.clone()),
             Body::Directory => Kind::DirectoryIfMissing,
-            Body::Symlink(target) => Kind::Symlink(target.clone()),
+            Body::Symlink(target) => Kind::Symlink(target.clone().into_bytes()),
             Body::HardLink(other) => Kind::HardLink(places.get(other).unwrap_or(other).clone()),
         };
         let mode = if matches!(kind, Kind::Symlink(_)) { 0o777 } else { mode };
@@ -244,6 +244,7 @@ impl Work<'_> {
             uid,
             gid,
             mtime: entry.mtime,
+            mtime_nanoseconds: 0,
             xattrs: entry.xattrs.clone(),
         }
     }

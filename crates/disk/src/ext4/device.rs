@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use fs_ext4::block_io::BlockDevice;
 use fs_ext4::runtime::Runtime;
 
+use super::contract::Time;
 use crate::io::{ReadAt, WriteAt};
 use crate::slice::Slice;
 
@@ -33,7 +34,7 @@ impl Clock {
 
     /// Sets the clock to `now`, but never before [`EARLIEST`].
     pub(super) fn set(&self, now: i64) {
-        self.now.store(clamp(now).max(EARLIEST), Ordering::Relaxed);
+        self.now.store(clamp_seconds(now).max(EARLIEST), Ordering::Relaxed);
     }
 }
 
@@ -65,6 +66,14 @@ impl BlockDevice for Device {
 }
 
 /// ext4-view refuses times beyond 2038, and so do older kernels with small inodes.
-pub(super) fn clamp(seconds: i64) -> i64 {
+pub(super) fn clamp(time: Time) -> Time {
+    let seconds = clamp_seconds(time.seconds);
+    Time {
+        seconds,
+        nanoseconds: if seconds == time.seconds { time.nanoseconds } else { 0 },
+    }
+}
+
+fn clamp_seconds(seconds: i64) -> i64 {
     seconds.clamp(0, i64::from(i32::MAX))
 }

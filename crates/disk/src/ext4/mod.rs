@@ -9,10 +9,11 @@ mod pieces;
 mod place;
 mod superblock;
 mod tree;
+mod walk;
 mod write;
 mod write_error;
 
-pub use contract::{Attributes, Ext4Write};
+pub use contract::{Attributes, Ext4Write, Time};
 pub use superblock::Ext4Info;
 pub use tree::Ext4Tree;
 pub use write::Ext4Writer;

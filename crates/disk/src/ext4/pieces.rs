@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::write_error::shown;
 use kraken_foundation::{Context, Error, Kind, Result};
 use kraken_overlay::Content;
 
@@ -16,11 +17,11 @@ const PIECE: u64 = 16 << 20;
 /// # Errors
 /// What `take` returns; also when the stored bytes cannot be read, or are not those that were
 /// stored.
-pub(super) fn pieces(content: &Content, path: &str, mut take: impl FnMut(u64, &[u8]) -> Result<bool>) -> Result<bool> {
+pub(super) fn pieces(content: &Content, path: &[u8], mut take: impl FnMut(u64, &[u8]) -> Result<bool>) -> Result<bool> {
     if let Content::Bytes(bytes) = content {
         return take(0, bytes);
     }
-    let reading = || format!("reading the contents of {path} in the ext4 file system");
+    let reading = || format!("reading the contents of {} in the ext4 file system", shown(path));
     let (mut piece, mut hash, mut at) = (Vec::new(), Sha256::new(), 0);
     while at < content.len() {
         let size = usize::try_from((content.len() - at).min(PIECE)).unwrap_or(usize::MAX);

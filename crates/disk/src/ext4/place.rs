@@ -11,12 +11,12 @@ pub(super) struct Place {
     /// The number of its inode.
     pub(super) inode: u32,
     /// Its path without links: the library sets attributes by path.
-    pub(super) path: String,
+    pub(super) path: Vec<u8>,
 }
 
 impl Place {
-    pub(super) fn child(&self, name: &str) -> String {
-        format!("{}/{name}", self.path)
+    pub(super) fn child(&self, name: &[u8]) -> Vec<u8> {
+        [&self.path, &b"/"[..], name].concat()
     }
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Found {
 /// Where an entry is to be written.
 pub(super) struct Spot<'p> {
     pub(super) parent: Place,
-    pub(super) name: &'p str,
+    pub(super) name: &'p [u8],
     /// What stands there.
     pub(super) found: Option<Found>,
 }
@@ -37,13 +37,14 @@ pub(super) struct Spot<'p> {
 /// The two parts of an absolute path.
 pub(super) struct SplitPath<'p> {
     /// The path of the directory; empty for the root.
-    pub(super) parents: &'p str,
-    pub(super) name: &'p str,
+    pub(super) parents: &'p [u8],
+    pub(super) name: &'p [u8],
 }
 
 impl<'p> SplitPath<'p> {
-    pub(super) fn of(path: &'p str) -> Result<Self> {
-        match path.rsplit_once('/') {
+    pub(super) fn of(path: &'p [u8]) -> Result<Self> {
+        let slash = path.iter().rposition(|byte| *byte == b'/');
+        match slash.map(|at| (&path[..at], &path[at + 1..])) {
             Some((parents, name)) if !name.is_empty() => Ok(Self { parents, name }),
             _ => Err(failed(
                 Kind::Internal,

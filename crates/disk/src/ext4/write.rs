@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fs_ext4::inode::{Inode, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT};
 use fs_ext4::{Error as Ext4Error, Filesystem, xattr};
 
-use super::contract::{Attributes, Ext4Write};
+use super::contract::{Attributes, Ext4Write, Time};
 use super::device::{Clock, Device, clamp};
 use super::pieces::pieces;
 use super::place::{Found, Place, SplitPath, Spot};
@@ -15,18 +16,19 @@ use crate::io::WriteAt;
 use crate::slice::Slice;
 use crate::table::Partition;
 use kraken_foundation::{Context, Error, Kind, Result};
-use kraken_overlay::Content;
+use kraken_overlay::{Content, Device as DeviceNumber, Node};
 
 /// The root directory's inode number.
-const ROOT: u32 = 2;
+pub(super) const ROOT: u32 = 2;
 /// Before the cause when the volume cannot be opened.
 const OPENING: &str = "opening the ext4 file system for writing";
-/// The maximum number of symbolic links on the way to one directory, as in the kernel.
-const MAX_LINKS: u32 = 40;
+
+/// The largest major or minor number of a device that the library writes as the kernel reads it.
+const LARGEST_NUMBER: u32 = 255;
 
 /// An ext4 volume open for writing.
 pub struct Ext4Writer {
-    fs: Filesystem,
+    pub(super) fs: Filesystem,
     clock: Arc<Clock>,
 }
 
@@ -52,112 +54,7 @@ impl Ext4Writer {
         Ok(Self { fs, clock })
     }
 
-    /// Returns the directory that holds `path`'s last component. When it is missing, makes it if
-    /// `make` is set, else returns `None`.
-    fn parent(&self, path: &str, make: bool) -> Result<Option<Place>> {
-        let mut trail = vec![Place {
-            inode: ROOT,
-            path: String::new(),
-        }];
-        let mut todo: Vec<String> = SplitPath::of(path)?
-            .parents
-            .split('/')
-            .rev()
-            .map(str::to_owned)
-            .collect();
-        let mut links = 0;
-        while let Some(name) = todo.pop() {
-            let Some(here) = trail.last().cloned() else { break };
-            match name.as_str() {
-                "" | "." => continue,
-                ".." => {
-                    // The parent of the root is the root: a link cannot lead out.
-                    if trail.len() > 1 {
-                        trail.pop();
-                    }
-                    continue;
-                }
-                _ => (),
-            }
-            let Some(found) = self.lookup(&here, &name, path)? else {
-                if !make {
-                    return Ok(None);
-                }
-                let inode = self.make_parent(&here, &name, path)?;
-                trail.push(Place {
-                    inode,
-                    path: here.child(&name),
-                });
-                continue;
-            };
-            if found.inode.is_dir() {
-                trail.push(Place {
-                    inode: found.number,
-                    path: here.child(&name),
-                });
-            } else if found.inode.is_symlink() {
-                links += 1;
-                if links > MAX_LINKS {
-                    return Err(failed(
-                        Kind::Damaged,
-                        "resolving",
-                        path,
-                        "too many symbolic links on the way",
-                    ));
-                }
-                let target = self.target(found.number, path)?;
-                if target.starts_with('/') {
-                    trail.truncate(1);
-                }
-                todo.extend(target.split('/').rev().map(str::to_owned));
-            } else if make {
-                return Err(failed(
-                    Kind::Conflict,
-                    "resolving",
-                    path,
-                    &format!("{} is a file, not a directory", here.child(&name)),
-                ));
-            } else {
-                return Ok(None);
-            }
-        }
-        Ok(trail.pop())
-    }
-
-    fn target(&self, inode: u32, path: &str) -> Result<String> {
-        let raw = self.fs.read_link_ino(inode).map_err(wrap("resolving", path))?;
-        String::from_utf8(raw).map_err(|_| failed(Kind::Damaged, "resolving", path, "a link on the way is not UTF-8"))
-    }
-
-    fn lookup(&self, directory: &Place, name: &str, path: &str) -> Result<Option<Found>> {
-        let number = match self.fs.lookup_at(directory.inode, name.as_bytes()) {
-            Ok(number) => number,
-            Err(Ext4Error::NotFound) => return Ok(None),
-            Err(error) => return Err(wrap("looking up", path)(error)),
-        };
-        let inode = self.fs.stat_ino(number).map_err(wrap("looking up", path))?;
-        Ok(Some(Found { number, inode }))
-    }
-
-    fn make_parent(&self, here: &Place, name: &str, path: &str) -> Result<u32> {
-        let inode = self
-            .fs
-            .apply_mkdir_at(here.inode, name.as_bytes(), 0o755)
-            .map_err(wrap("making the parents of", path))?;
-        Ok(inode)
-    }
-
-    /// Returns where the entry at a path is to be written; makes missing parents.
-    fn spot<'p>(&self, path: &'p str) -> Result<Spot<'p>> {
-        let name = SplitPath::of(path)?.name;
-        let parent = self
-            .parent(path, true)?
-            .ok_or_else(|| failed(Kind::NotFound, "resolving", path, "its parent is missing"))?;
-        let found = self.lookup(&parent, name, path)?;
-        Ok(Spot { parent, name, found })
-    }
-
-    fn dress(&self, place: &Place, name: &str, inode: u32, attributes: Attributes<'_>) -> Result<()> {
+    fn dress(&self, place: &Place, name: &[u8], inode: u32, attributes: Attributes<'_>) -> Result<()> {
         let path = place.child(name);
         self.fs
             .apply_chown_ino(inode, attributes.uid, attributes.gid)
@@ -166,17 +63,34 @@ impl Ext4Writer {
             .apply_chmod_ino(inode, attributes.mode & 0o7777)
             .map_err(wrap("setting the mode of", &path))?;
         for (key, value) in attributes.xattrs {
-            self.fs
-                .apply_setxattr(&path, key, value)
-                .map_err(wrap("setting an extended attribute of", &path))?;
+            self.set_xattr(inode, &path, key, value)?;
         }
         self.set_times(inode, &path, attributes.mtime)
     }
 
-    fn set_times(&self, inode: u32, path: &str, mtime: i64) -> Result<()> {
-        let time = clamp(mtime);
+    /// The library sets attributes by a path, which must be UTF-8.
+    fn set_xattr(&self, inode: u32, path: &[u8], key: &str, value: &[u8]) -> Result<()> {
+        const DOING: &str = "setting an extended attribute of";
+        if let Ok(path) = std::str::from_utf8(path) {
+            let set = self.fs.apply_setxattr(path, key, value);
+            return set.map_err(wrap(DOING, path.as_bytes()));
+        }
+        // A second name for as long as it takes.
+        const NAME: &str = ".kraken-flash-xattr";
         self.fs
-            .apply_utimens_ino(inode, time, 0, time, 0)
+            .apply_link_at(inode, ROOT, NAME.as_bytes())
+            .map_err(wrap(DOING, path))?;
+        let set = self.fs.apply_setxattr(&format!("/{NAME}"), key, value);
+        self.fs
+            .apply_unlink_at(ROOT, NAME.as_bytes())
+            .map_err(wrap(DOING, path))?;
+        set.map_err(wrap(DOING, path))
+    }
+
+    fn set_times(&self, inode: u32, path: &[u8], time: Time) -> Result<()> {
+        let Time { seconds, nanoseconds } = clamp(time);
+        self.fs
+            .apply_utimens_ino(inode, seconds, nanoseconds, seconds, nanoseconds)
             .map_err(wrap("setting the time of", path))
     }
 
@@ -186,7 +100,7 @@ impl Ext4Writer {
         let plain = inode.mode & 0o7777 == attributes.mode & 0o7777
             && inode.uid == attributes.uid
             && inode.gid == attributes.gid
-            && (inode.mtime, inode.mtime_nsec) == (clamp(attributes.mtime), 0);
+            && mtime(inode) == clamp(attributes.mtime);
         plain && self.xattrs(found.number).is_some_and(|have| have == *attributes.xattrs)
     }
 
@@ -197,7 +111,7 @@ impl Ext4Writer {
     }
 
     /// Whether a file inode holds exactly these bytes.
-    fn holds(&self, found: &Found, content: &Content, path: &str) -> Result<bool> {
+    fn holds(&self, found: &Found, content: &Content, path: &[u8]) -> Result<bool> {
         if found.inode.size != content.len() {
             return Ok(false);
         }
@@ -211,7 +125,7 @@ impl Ext4Writer {
 
     /// Removes the name of a file or link, so that the new inode inherits neither attributes nor
     /// other names.
-    fn clear(&self, place: &Place, name: &str, found: Option<&Found>) -> Result<()> {
+    fn clear(&self, place: &Place, name: &[u8], found: Option<&Found>) -> Result<()> {
         let path = place.child(name);
         match found {
             None => Ok(()),
@@ -220,15 +134,37 @@ impl Ext4Writer {
             }
             Some(_) => self
                 .fs
-                .apply_unlink_at(place.inode, name.as_bytes())
+                .apply_unlink_at(place.inode, name)
                 .map_err(wrap("replacing", &path)),
         }
     }
 }
 
+/// Returns a path inside this directory, so that looking for its parent leads to the directory.
+fn inside(path: &[u8]) -> Vec<u8> {
+    [path, b"/x"].concat()
+}
+
+/// Returns the number of a device node, which is in the first word of its block map (the kernel's
+/// old encoding, `old_encode_dev`).
+fn device_of(inode: &Inode) -> DeviceNumber {
+    let number = u16::from_le_bytes([inode.block[0], inode.block[1]]);
+    DeviceNumber {
+        major: u32::from(number >> 8),
+        minor: u32::from(number & 0xff),
+    }
+}
+
+fn mtime(inode: &Inode) -> Time {
+    Time {
+        seconds: inode.mtime,
+        nanoseconds: inode.mtime_nsec,
+    }
+}
+
 impl Ext4Write for Ext4Writer {
-    fn file(&mut self, path: &str, content: &Content, names: u32, attributes: Attributes<'_>) -> Result<()> {
-        self.clock.set(attributes.mtime);
+    fn file(&mut self, path: &[u8], content: &Content, names: u32, attributes: Attributes<'_>) -> Result<()> {
+        self.clock.set(attributes.mtime.seconds);
         let Spot { parent, name, found } = self.spot(path)?;
         if let Some(found) = &found
             && found.inode.is_file()
@@ -241,7 +177,7 @@ impl Ext4Write for Ext4Writer {
         self.clear(&parent, name, found.as_ref())?;
         let inode = self
             .fs
-            .apply_create_at(parent.inode, name.as_bytes(), attributes.mode & 0o7777)
+            .apply_create_at(parent.inode, name, attributes.mode & 0o7777)
             .map_err(wrap("creating", path))?;
         pieces(content, path, |at, piece| {
             // The library returns the new size of the file.
@@ -257,14 +193,14 @@ impl Ext4Write for Ext4Writer {
         self.dress(&parent, name, inode, attributes)
     }
 
-    fn directory(&mut self, path: &str, attributes: Attributes<'_>) -> Result<()> {
-        self.clock.set(attributes.mtime);
+    fn directory(&mut self, path: &[u8], attributes: Attributes<'_>) -> Result<()> {
+        self.clock.set(attributes.mtime.seconds);
         let spot = self.spot(path)?;
         let (mut parent, mut name) = (spot.parent, spot.name.to_owned());
         let inode = match spot.found {
             None => self
                 .fs
-                .apply_mkdir_at(parent.inode, name.as_bytes(), attributes.mode & 0o7777)
+                .apply_mkdir_at(parent.inode, &name, attributes.mode & 0o7777)
                 .map_err(wrap("creating", path))?,
             Some(found) if found.inode.is_dir() => {
                 if self.has_attributes(&found, attributes) {
@@ -274,28 +210,25 @@ impl Ext4Write for Ext4Writer {
             }
             // A link to a directory (/lib -> usr/lib) stays, as with dpkg; the entry applies to its
             // target.
-            Some(found) if found.inode.is_symlink() => {
-                let inner = format!("{path}/x");
-                match self.parent(&inner, false)? {
-                    Some(target) if !target.path.is_empty() => {
-                        let path = SplitPath::of(&target.path)?;
-                        name = path.name.to_owned();
-                        parent = Place {
-                            inode: 0,
-                            path: path.parents.to_owned(),
-                        };
-                        target.inode
-                    }
-                    _ => {
-                        return Err(failed(
-                            Kind::Conflict,
-                            "creating",
-                            path,
-                            "a symbolic link that leads to no directory stands there",
-                        ));
-                    }
+            Some(found) if found.inode.is_symlink() => match self.parent(&inside(path), false)? {
+                Some(target) if !target.path.is_empty() => {
+                    let path = SplitPath::of(&target.path)?;
+                    name = path.name.to_owned();
+                    parent = Place {
+                        inode: 0,
+                        path: path.parents.to_owned(),
+                    };
+                    target.inode
                 }
-            }
+                _ => {
+                    return Err(failed(
+                        Kind::Conflict,
+                        "creating",
+                        path,
+                        "a symbolic link that leads to no directory stands there",
+                    ));
+                }
+            },
             Some(_) => {
                 return Err(failed(
                     Kind::Conflict,
@@ -308,22 +241,22 @@ impl Ext4Write for Ext4Writer {
         self.dress(&parent, &name, inode, attributes)
     }
 
-    fn directory_if_missing(&mut self, path: &str, attributes: Attributes<'_>) -> Result<bool> {
-        if self.parent(&format!("{path}/x"), false)?.is_some() {
+    fn directory_if_missing(&mut self, path: &[u8], attributes: Attributes<'_>) -> Result<bool> {
+        if self.parent(&inside(path), false)?.is_some() {
             return Ok(false);
         }
         self.directory(path, attributes)?;
         Ok(true)
     }
 
-    fn hard_link(&mut self, path: &str, other: &str, now: i64) -> Result<()> {
+    fn hard_link(&mut self, path: &[u8], other: &[u8], now: i64) -> Result<()> {
         self.clock.set(now);
         let name = SplitPath::of(other)?.name;
         let source = match self.parent(other, false)? {
             Some(place) => self.lookup(&place, name, other)?,
             None => None,
         };
-        let Some(source) = source.filter(|found| found.inode.is_file()) else {
+        let Some(source) = source.filter(|found| !found.inode.is_dir()) else {
             return Err(failed(
                 Kind::NotFound,
                 "linking to",
@@ -337,18 +270,18 @@ impl Ext4Write for Ext4Writer {
         }
         self.clear(&parent, name, found.as_ref())?;
         self.fs
-            .apply_link_at(source.number, parent.inode, name.as_bytes())
+            .apply_link_at(source.number, parent.inode, name)
             .map_err(wrap("linking", path))?;
-        self.set_times(source.number, path, source.inode.mtime)
+        self.set_times(source.number, path, mtime(&source.inode))
     }
 
-    fn symlink(&mut self, path: &str, target: &str, attributes: Attributes<'_>) -> Result<()> {
-        self.clock.set(attributes.mtime);
+    fn symlink(&mut self, path: &[u8], target: &[u8], attributes: Attributes<'_>) -> Result<()> {
+        self.clock.set(attributes.mtime.seconds);
         let Spot { parent, name, found } = self.spot(path)?;
         if let Some(Found { number, inode }) = &found
             && inode.is_symlink()
             && (inode.uid, inode.gid) == (attributes.uid, attributes.gid)
-            && inode.mtime == clamp(attributes.mtime)
+            && self::mtime(inode) == clamp(attributes.mtime)
             && self.target(*number, path)? == target
         {
             return Ok(());
@@ -356,7 +289,7 @@ impl Ext4Write for Ext4Writer {
         self.clear(&parent, name, found.as_ref())?;
         let inode = self
             .fs
-            .apply_symlink_at(parent.inode, name.as_bytes(), target.as_bytes())
+            .apply_symlink_at(parent.inode, name, target)
             .map_err(wrap("creating", path))?;
         self.fs
             .apply_chown_ino(inode, attributes.uid, attributes.gid)
@@ -364,7 +297,37 @@ impl Ext4Write for Ext4Writer {
         self.set_times(inode, path, attributes.mtime)
     }
 
-    fn remove(&mut self, path: &str) -> Result<()> {
+    fn node(&mut self, path: &[u8], node: Node, names: u32, attributes: Attributes<'_>) -> Result<()> {
+        self.clock.set(attributes.mtime.seconds);
+        let DeviceNumber { major, minor } = node.device();
+        if major > LARGEST_NUMBER || minor > LARGEST_NUMBER {
+            let why = format!("device numbers are at most {LARGEST_NUMBER} here, and this one is {major}:{minor}");
+            return Err(failed(Kind::Unsupported, "creating", path, &why));
+        }
+        let file_type = match node {
+            Node::Character(_) => S_IFCHR,
+            Node::Block(_) => S_IFBLK,
+            Node::Pipe => S_IFIFO,
+        };
+        let Spot { parent, name, found } = self.spot(path)?;
+        if let Some(found) = &found
+            && found.inode.mode & S_IFMT == file_type
+            && u32::from(found.inode.links_count) == names
+            && device_of(&found.inode) == node.device()
+            && self.has_attributes(found, attributes)
+        {
+            return Ok(());
+        }
+        self.clear(&parent, name, found.as_ref())?;
+        let mode = file_type | (attributes.mode & 0o7777);
+        let inode = self
+            .fs
+            .apply_mknod_at(parent.inode, name, mode, major, minor)
+            .map_err(wrap("creating", path))?;
+        self.dress(&parent, name, inode, attributes)
+    }
+
+    fn remove(&mut self, path: &[u8]) -> Result<()> {
         let name = SplitPath::of(path)?.name;
         let Some(place) = self.parent(path, false)? else {
             return Ok(());
@@ -379,18 +342,18 @@ impl Ext4Write for Ext4Writer {
             )),
             Some(_) => self
                 .fs
-                .apply_unlink_at(place.inode, name.as_bytes())
+                .apply_unlink_at(place.inode, name)
                 .map_err(wrap("removing", path)),
         }
     }
 
-    fn remove_if_empty(&mut self, path: &str) -> Result<()> {
+    fn remove_if_empty(&mut self, path: &[u8]) -> Result<()> {
         let name = SplitPath::of(path)?.name;
         let Some(place) = self.parent(path, false)? else {
             return Ok(());
         };
         match self.lookup(&place, name, path)? {
-            Some(found) if found.inode.is_dir() => match self.fs.apply_rmdir_at(place.inode, name.as_bytes()) {
+            Some(found) if found.inode.is_dir() => match self.fs.apply_rmdir_at(place.inode, name) {
                 Ok(()) | Err(Ext4Error::DirectoryNotEmpty) => Ok(()),
                 Err(error) => Err(wrap("removing", path)(error)),
             },
@@ -398,13 +361,12 @@ impl Ext4Write for Ext4Writer {
         }
     }
 
-    fn touch(&mut self, path: &str, mtime: i64) -> Result<()> {
-        self.clock.set(mtime);
-        let inner = format!("{path}/x");
-        match self.parent(&inner, false)? {
+    fn touch(&mut self, path: &[u8], mtime: Time) -> Result<()> {
+        self.clock.set(mtime.seconds);
+        match self.parent(&inside(path), false)? {
             Some(place) => {
                 let found = self.fs.stat_ino(place.inode).map_err(wrap("looking up", path))?;
-                if (found.mtime, found.mtime_nsec) == (clamp(mtime), 0) {
+                if self::mtime(&found) == clamp(mtime) {
                     return Ok(());
                 }
                 self.set_times(place.inode, path, mtime)
@@ -414,6 +376,6 @@ impl Ext4Write for Ext4Writer {
     }
 
     fn finish(self) -> Result<()> {
-        self.fs.finish().map_err(wrap("finishing the writes to", "/"))
+        self.fs.finish().map_err(wrap("finishing the writes to", b"/"))
     }
 }

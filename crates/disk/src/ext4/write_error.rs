@@ -1,18 +1,26 @@
 //! What is said when a write to an ext4 volume fails.
 
 use fs_ext4::Error as Ext4Error;
-use kraken_foundation::{Error, Kind};
+use kraken_foundation::{Error, Kind, text};
 
-pub(super) fn failed(kind: Kind, doing: &str, path: &str, why: &str) -> Error {
-    Error::new(kind, format!("{doing} {path} in the ext4 file system: {why}"))
+pub(super) fn failed(kind: Kind, doing: &str, path: &[u8], why: &str) -> Error {
+    Error::new(kind, {
+        let path = shown(path);
+        format!("{doing} {path} in the ext4 file system: {why}")
+    })
 }
 
-pub(super) fn full(doing: &str, path: &str) -> Error {
+/// Returns a path as a message has it.
+pub(super) fn shown(path: &[u8]) -> String {
+    text::line(&String::from_utf8_lossy(path))
+}
+
+pub(super) fn full(doing: &str, path: &[u8]) -> Error {
     let why = "it is full; the root partition has to be grown, or less put on it";
     failed(Kind::Full, doing, path, why)
 }
 
-pub(super) fn wrap(doing: &str, path: &str) -> impl FnOnce(Ext4Error) -> Error {
+pub(super) fn wrap(doing: &str, path: &[u8]) -> impl FnOnce(Ext4Error) -> Error {
     move |error| match kind(&error) {
         Kind::Full => full(doing, path),
         kind => failed(kind, doing, path, &error.to_string()),

@@ -151,10 +151,11 @@ fn recorded(path: &str, entry: &Entry) -> RecordedFile {
             size: content.len(),
             sha256: content.sha256().into(),
         },
-        Kind::Symlink(target) => Recorded::Link(target.clone()),
+        Kind::Symlink(target) => Recorded::Link(String::from_utf8_lossy(target).into_owned()),
         Kind::HardLink(other) => Recorded::Name(other.as_str().to_owned()),
         Kind::Directory | Kind::DirectoryIfMissing => Recorded::Folder,
-        Kind::Absent | Kind::AbsentIfEmpty => Recorded::Nothing,
+        // No package brings a device.
+        Kind::Absent | Kind::AbsentIfEmpty | Kind::Node(_) => Recorded::Nothing,
     };
     let mode = match entry.kind {
         Kind::File(_) | Kind::Directory => format!("{:04o}", entry.mode),
@@ -165,7 +166,7 @@ fn recorded(path: &str, entry: &Entry) -> RecordedFile {
         what,
         mode,
         owner: match entry.kind {
-            Kind::DirectoryIfMissing | Kind::HardLink(_) | Kind::Absent | Kind::AbsentIfEmpty => (0, 0),
+            Kind::DirectoryIfMissing | Kind::HardLink(_) | Kind::Node(_) | Kind::Absent | Kind::AbsentIfEmpty => (0, 0),
             _ => (entry.uid, entry.gid),
         },
         xattrs: entry

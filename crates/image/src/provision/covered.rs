@@ -160,7 +160,7 @@ fn lay(overlay: &Overlay, tree: &mut MemoryTree) {
                 }
             }
             Kind::Symlink(target) => {
-                tree.symlink(path, target);
+                tree.symlink(path, &String::from_utf8_lossy(target));
             }
             _ => {}
         }
