@@ -51,6 +51,7 @@ mod root_build;
 mod spec_cluster;
 mod spec_errors;
 mod spec_schema;
+mod stack_page;
 mod status_lines;
 mod swarm_bench;
 mod swarm_cluster;
