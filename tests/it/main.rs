@@ -58,6 +58,7 @@ mod swarm_cluster;
 mod swarm_hostile;
 mod swarm_keys_cli;
 mod swarm_read;
+mod swarm_stacks;
 mod swarm_status;
 mod swarm_support;
 mod swarm_written;
