@@ -84,7 +84,7 @@ proptest! {
 #[test]
 fn large_hostile_texts_end_soon() {
     let begun = std::time::Instant::now();
-    let mib = 1 << 20;
+    let mib = 1 << 18;
     for text in [
         "[".repeat(mib),
         "{a: ".repeat(mib / 4),

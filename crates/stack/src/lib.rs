@@ -55,6 +55,8 @@ mod read;
 mod reader;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod refused;
 mod sources;
 mod stack;
 #[cfg(test)]

@@ -103,8 +103,11 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    /// Adds one more mistake.
+    /// Adds one more mistake. What several aliases repeat is one.
     pub(crate) fn push(&mut self, problem: Problem) {
+        if self.list.contains(&problem) {
+            return;
+        }
         if self.list.len() < LISTED {
             self.list.push(problem);
         } else {

@@ -72,11 +72,12 @@ pub(crate) fn memory(text: &str) -> Option<i64> {
     };
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && part.is_empty()) || !digits(whole) || !digits(part) {
+    // Docker before 28 does not take `.5`.
+    if whole.is_empty() || !digits(whole) || !digits(part) {
         return None;
     }
     let scale = 1_i64.checked_shl(power * 10)?;
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: i64 = whole.parse().ok()?;
     whole.checked_mul(scale)?.checked_add(fraction(part, scale))
 }
 
@@ -198,6 +199,7 @@ mod tests {
             ("123", Some(123)),
             ("123b", Some(123)),
             ("1.5", Some(1)),
+            (".5", None),
             ("M", None),
             ("1X", None),
             ("1mbb", None),

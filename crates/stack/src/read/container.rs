@@ -204,10 +204,10 @@ fn hosts(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Vec<String> {
 
 fn dns(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<DnsConfig> {
     let what = section.within("dns");
-    let servers = section.take("dns").and_then(|node| reader.texts(node, &what));
+    let servers = section.take("dns").and_then(|node| reader.unique_texts(node, &what));
     let domains = section
         .take("dns_search")
-        .and_then(|node| reader.texts(node, &section.within("dns_search")));
+        .and_then(|node| reader.unique_texts(node, &section.within("dns_search")));
     if servers.is_none() && domains.is_none() {
         return None;
     }
@@ -284,7 +284,10 @@ fn ulimits(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Vec<Ulimit> {
 fn capabilities(section: &mut Section<'_>, spec: &mut ContainerSpec, reader: &mut Reader<'_>) {
     let mut read = |key: &'static str| {
         let what = section.within(key);
-        let texts = section.take(key).and_then(|node| reader.text_list(node, &what));
+        let texts = section.take(key).and_then(|node| {
+            reader.list(node, &what)?;
+            reader.unique_texts(node, &what)
+        });
         let mut names = BTreeSet::new();
         for Text { text, place } in texts.unwrap_or_default() {
             let name = text.trim().to_uppercase();

@@ -16,7 +16,10 @@ const LONGEST_FILE: usize = 1 << 20;
 pub(super) fn environment(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Vec<String> {
     let mut variables: BTreeMap<String, Option<String>> = BTreeMap::new();
     if let Some(node) = section.take("env_file") {
-        for Text { text, place } in reader.texts(node, &section.within("env_file")).unwrap_or_default() {
+        for Text { text, place } in reader
+            .unique_texts(node, &section.within("env_file"))
+            .unwrap_or_default()
+        {
             let mut of_files = BTreeMap::new();
             for Pair { name, value, .. } in file(&text, place, reader).unwrap_or_default() {
                 of_files.insert(name, value);

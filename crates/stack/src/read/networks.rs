@@ -214,7 +214,9 @@ fn named(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Vec<Named>>
             let path = format!("{what}.{}", line(&entry.key));
             let mut section = reader.section(&entry.value, &keys::ATTACHMENT, path)?;
             if let Some(node) = section.take("aliases") {
-                let texts = reader.text_list(node, &section.within("aliases"))?;
+                let what = section.within("aliases");
+                reader.list(node, &what)?;
+                let texts = reader.unique_texts(node, &what)?;
                 aliases = texts.into_iter().map(|text| text.text).collect();
             }
         }

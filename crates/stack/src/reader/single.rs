@@ -1,5 +1,7 @@
 //! What reads, and single values.
 
+use std::collections::HashSet;
+
 use kraken_foundation::text::line;
 
 use crate::keys::{SectionKeys, Support};
@@ -110,6 +112,7 @@ impl Reader<'_> {
         match key.support {
             Support::Translated => true,
             Support::Noted => {
+                self.noted_value(name, &entry.value, &format!("{path}.{shown}"));
                 self.note(*place, format!("`{shown}` of {path} has no effect: {}", key.about));
                 false
             }
@@ -118,6 +121,36 @@ impl Reader<'_> {
                 self.wrong(*place, message, "remove it, or write what the sentence says instead");
                 false
             }
+        }
+    }
+
+    /// Checks the form of a value that has no effect: Docker refuses the file when it is wrong.
+    fn noted_value(&mut self, name: &str, node: &Node, what: &str) {
+        match (name, &node.value) {
+            ("build", Value::Map(_)) => {}
+            ("depends_on" | "links", _) => {
+                self.list(node, what);
+                if let Value::List(_) = node.value {
+                    self.unique_texts(node, what);
+                }
+            }
+            ("expose", _) => {
+                let mut seen = HashSet::new();
+                for node in self.list(node, what).unwrap_or_default() {
+                    if !seen.insert(written(node)) {
+                        self.wrong(
+                            node.place,
+                            format!("{what} has {} twice", written(node)),
+                            "keep one of them",
+                        );
+                    }
+                    match node.scalar().map(|scalar| scalar.kind) {
+                        Some(Kind::Integer(_)) => {}
+                        _ => drop(self.text(node, what)),
+                    }
+                }
+            }
+            _ => drop(self.text(node, what)),
         }
     }
 
@@ -289,6 +322,18 @@ impl Reader<'_> {
             }
             _ => Some(vec![one(self.text(node, what)?, node)]),
         }
+    }
+
+    /// Takes a text or a list of texts, each once.
+    pub(crate) fn unique_texts(&mut self, node: &Node, what: &str) -> Option<Vec<Text>> {
+        let texts = self.texts(node, what)?;
+        let mut seen = HashSet::new();
+        for Text { text, place } in &texts {
+            if !seen.insert(text) {
+                self.wrong(*place, format!("{what} has `{}` twice", line(text)), "keep one of them");
+            }
+        }
+        Some(texts)
     }
 
     /// Takes a list of texts.
