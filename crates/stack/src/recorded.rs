@@ -1,6 +1,8 @@
 //! The translation is what `docker stack deploy` of three releases sends: compared with the
 //! recordings of `tests/fixtures/stacks`, field by field.
 
+mod differences;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -11,6 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
+use differences::{ALL, Difference, SENT, SHOWN};
+
+use crate::keys::{SECTIONS, Support};
+use crate::reader::taken;
 use crate::{FileKind, Files, Sources, Stack, parse};
 
 /// The folder of a case.
@@ -36,108 +42,6 @@ fn variable(name: &str) -> Option<String> {
     };
     Some(value.to_owned())
 }
-
-/// Where a release sends something else, and why that is the same.
-struct Difference {
-    /// Which releases.
-    suites: &'static [&'static str],
-    /// The kind of object.
-    kind: &'static str,
-    /// The path of the field.
-    path: &'static [&'static str],
-    /// What the release has there, and the translation has not.
-    value: &'static str,
-    /// Why it means the same.
-    why: &'static str,
-}
-
-const ALL: &[&str] = &["bookworm", "trixie", "sid"];
-const NEW: &[&str] = &["trixie", "sid"];
-
-/// What releases send besides.
-const SENT: &[Difference] = &[
-    field(ALL, "networks", &["ConfigFrom"], "null", "a network of its own"),
-    field(ALL, "networks", &["ConfigOnly"], "false", "a network of its own"),
-    field(
-        ALL,
-        "networks",
-        &["Ingress"],
-        "false",
-        "not the network of the routing mesh",
-    ),
-    field(
-        ALL,
-        "networks",
-        &["Scope"],
-        "\"\"",
-        "the driver decides: overlay is of the swarm",
-    ),
-    field(ALL, "networks", &["Options"], "null", "none"),
-    field(ALL, "networks", &["IPAM"], "null", "none"),
-    field(ALL, "networks", &["IPAM", "Options"], "null", "none"),
-    field(
-        &["bookworm"],
-        "networks",
-        &["CheckDuplicate"],
-        "false",
-        "it was given up",
-    ),
-    field(
-        &["bookworm", "trixie"],
-        "networks",
-        &["EnableIPv6"],
-        "false",
-        "later clients send nothing when it is off",
-    ),
-    field(
-        NEW,
-        "services",
-        &["TaskTemplate", "ContainerSpec", "Privileges", "NoNewPrivileges"],
-        "false",
-        "a compose file cannot ask for it",
-    ),
-    field(
-        ALL,
-        "services",
-        &["TaskTemplate", "ContainerSpec", "Mounts", "[]", "Consistency"],
-        "\"cached\"",
-        "dockerd drops it",
-    ),
-];
-
-const fn field(
-    suites: &'static [&'static str],
-    kind: &'static str,
-    path: &'static [&'static str],
-    value: &'static str,
-    why: &'static str,
-) -> Difference {
-    Difference {
-        suites,
-        kind,
-        path,
-        value,
-        why,
-    }
-}
-
-/// What dockerd shows of a service where nothing was sent: path and value.
-const SHOWN: &[(&[&str], &str)] = &[
-    (&["EndpointSpec", "Mode"], "\"vip\""),
-    (&["EndpointSpec", "Ports", "[]", "Protocol"], "\"tcp\""),
-    (&["EndpointSpec", "Ports", "[]", "PublishMode"], "\"ingress\""),
-    (&["Mode", "Replicated", "Replicas"], "1"),
-    (&["Mode", "ReplicatedJob", "MaxConcurrent"], "1"),
-    (&["Mode", "ReplicatedJob", "TotalCompletions"], "1"),
-    (&["TaskTemplate", "ContainerSpec", "Isolation"], "\"default\""),
-    (&["TaskTemplate", "RestartPolicy", "Condition"], "\"any\""),
-    (&["TaskTemplate", "RestartPolicy", "MaxAttempts"], "0"),
-    (&["TaskTemplate", "Runtime"], "\"container\""),
-    (&["UpdateConfig", "FailureAction"], "\"pause\""),
-    (&["UpdateConfig", "Order"], "\"stop-first\""),
-    (&["RollbackConfig", "FailureAction"], "\"pause\""),
-    (&["RollbackConfig", "Order"], "\"stop-first\""),
-];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/stacks")
@@ -379,6 +283,25 @@ fn what_is_translated_is_what_three_dockerds_show() {
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
     assert_eq!(compared, 34, "recordings");
+}
+
+#[test]
+fn every_translated_key_is_in_a_recording() {
+    for case in cases() {
+        stack(&case);
+    }
+    for section in SECTIONS {
+        for key in section.keys.iter().filter(|key| key.support == Support::Translated) {
+            // No client can deploy what only kraken-flash knows.
+            let is_ours = key.name.starts_with("x-kraken-");
+            assert!(
+                is_ours || taken::contains(section.path, key.name),
+                "{} of {}",
+                key.name,
+                section.path
+            );
+        }
+    }
 }
 
 #[test]

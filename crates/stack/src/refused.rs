@@ -130,7 +130,7 @@ fn what_would_change_its_meaning_is_refused_with_its_place() {
         ),
         (
             "deploy: {resources: {limits: {cpus: 0.5}}}",
-            "4:41 services.web.deploy.resources.limits.cpus must be a text, this is a number",
+            "4:41 services.web.deploy.resources.limits.cpus must be a text, this is a decimal number",
         ),
         (
             "deploy: {update_config: {max_failure_ratio: 2}}",

@@ -64,7 +64,8 @@ impl Kind {
         match self {
             Kind::Null => "nothing",
             Kind::Bool(_) | Kind::OldBool => "a boolean",
-            Kind::Integer(_) | Kind::Float(_) => "a number",
+            Kind::Integer(_) => "a number",
+            Kind::Float(_) => "a decimal number",
             Kind::Date => "a date",
             Kind::Text => "a text",
         }

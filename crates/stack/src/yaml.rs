@@ -4,14 +4,18 @@
 //! The parser is asked for one event at a time, and nothing here calls itself, so a text cannot
 //! exhaust the stack; what aliases multiply is counted before it is made.
 
-use std::collections::{HashMap, HashSet};
+mod map;
+
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use yaml_rust2::parser::{Event, Parser, Tag};
 use yaml_rust2::scanner::{Marker, TScalarStyle};
 
+use map::Map;
+
 use crate::problem::{Place, Problem};
-use crate::tree::{Entry, Kind, Node, Scalar, Value};
+use crate::tree::{Kind, Node, Scalar, Value};
 
 /// The longest text, in bytes.
 pub(crate) const LONGEST: usize = 1 << 20;
@@ -103,20 +107,7 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map {
-        entries: Vec<Entry>,
-        keys: HashSet<Rc<str>>,
-        key: Option<Key>,
-        merged: Vec<Node>,
-    },
-}
-
-/// A key whose value is still to come.
-struct Key {
-    name: Rc<str>,
-    place: Place,
-    /// `<<`
-    merges: bool,
+    Map(Map),
 }
 
 /// A value with what it costs.
@@ -163,15 +154,7 @@ impl<'a> Builder<'a> {
             Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag, marker),
             Event::Alias(id) => self.alias(id, marker),
             Event::SequenceStart(anchor, tag) => self.begin(anchor, tag, marker, Content::List(Vec::new())),
-            Event::MappingStart(anchor, tag) => {
-                let map = Content::Map {
-                    entries: Vec::new(),
-                    keys: HashSet::new(),
-                    key: None,
-                    merged: Vec::new(),
-                };
-                self.begin(anchor, tag, marker, map)
-            }
+            Event::MappingStart(anchor, tag) => self.begin(anchor, tag, marker, Content::Map(Map::default())),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
         }
     }
@@ -268,17 +251,7 @@ impl<'a> Builder<'a> {
         };
         let value = match what {
             Content::List(nodes) => Value::List(nodes),
-            Content::Map {
-                mut entries,
-                mut keys,
-                merged,
-                ..
-            } => {
-                for node in merged {
-                    merge(node, &mut entries, &mut keys)?;
-                }
-                Value::Map(entries)
-            }
+            Content::Map(map) => Value::Map(map.entries()?),
         };
         let node = Node { place, value };
         self.built(
@@ -313,76 +286,14 @@ impl<'a> Builder<'a> {
         open.cost = open.cost.saturating_add(cost);
         match &mut open.what {
             Content::List(nodes) => nodes.push(node),
-            Content::Map {
-                entries,
-                keys,
-                key,
-                merged,
-            } => match key.take() {
-                None => {
-                    let new = new_key(node, merges)?;
-                    // The parser notices a mapping behind its first key.
-                    if new.place < open.place {
-                        open.place = new.place;
-                    }
-                    *key = Some(new);
-                }
-                Some(key) if key.merges => merged.push(node),
-                Some(Key { name, place, .. }) => {
-                    let mut node = node;
-                    if node.is_null() && node.place.line != place.line {
-                        // `key:` without a value: the parser is in the next line already.
-                        node.place = place;
-                    }
-                    if !keys.insert(Rc::clone(&name)) {
-                        let message = format!("`{}` is there twice", kraken_foundation::text::line(&name));
-                        return Err(Problem::new(place, message).help("keep one of them"));
-                    }
-                    entries.push(Entry {
-                        key: name,
-                        place,
-                        value: node,
-                    });
-                }
-            },
+            Content::Map(map) => {
+                let first = map.add(node, merges, self.lines.text)?;
+                // The parser notices a mapping behind its first key.
+                open.place = first.map_or(open.place, |first| first.min(open.place));
+            }
         }
         Ok(())
     }
-}
-
-fn new_key(node: Node, merges: bool) -> Result<Key, Problem> {
-    match node.value {
-        Value::Scalar(Scalar {
-            text, kind: Kind::Text, ..
-        }) => Ok(Key {
-            name: text,
-            place: node.place,
-            merges,
-        }),
-        _ => {
-            let message = format!("a key must be a text, this is {}", node.name());
-            Err(Problem::new(node.place, message).help("put it into quotes"))
-        }
-    }
-}
-
-/// Adds the entries of a mapping, or of a list of mappings, whose keys are not there yet.
-fn merge(node: Node, entries: &mut Vec<Entry>, keys: &mut HashSet<Rc<str>>) -> Result<(), Problem> {
-    let nodes = match node.value {
-        Value::List(nodes) => nodes,
-        value => vec![Node {
-            place: node.place,
-            value,
-        }],
-    };
-    for node in nodes {
-        let Value::Map(merged) = node.value else {
-            let message = format!("`<<` merges mappings, this is {}", node.name());
-            return Err(Problem::new(node.place, message).help("name an anchor of a mapping: `<<: *name`"));
-        };
-        entries.extend(merged.into_iter().filter(|entry| keys.insert(Rc::clone(&entry.key))));
-    }
-    Ok(())
 }
 
 /// Whether a tag is one of YAML's own: `!!str`.

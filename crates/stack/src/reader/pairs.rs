@@ -8,8 +8,8 @@ use super::single::{Reader, Text};
 use crate::problem::Place;
 use crate::tree::{Kind, Node, Value};
 
-/// The largest number that Docker writes with all its digits.
-const EXACT: f64 = 9e15;
+/// Between these, Docker writes a decimal number without an exponent.
+const WITHOUT_EXPONENT: std::ops::Range<f64> = 1e-4..1e6;
 
 /// One of the values of `KEY: [NAME=value]` or `KEY: {NAME: value}`.
 #[derive(Debug)]
@@ -84,8 +84,12 @@ impl Reader<'_> {
             Kind::Null => return Some(None),
             Kind::Text => true,
             Kind::Integer(number) => number.to_string() == *scalar.text,
-            Kind::Float(number) => number.abs() < EXACT && number.to_string() == *scalar.text,
-            Kind::Bool(_) | Kind::OldBool | Kind::Date => {
+            Kind::Float(number) => WITHOUT_EXPONENT.contains(&number.abs()) && number.to_string() == *scalar.text,
+            Kind::Date => {
+                let message = format!("{what} is a date, which Docker would write in another way");
+                return self.refuse(node.place, message, "put it into quotes");
+            }
+            Kind::Bool(_) | Kind::OldBool => {
                 let message = format!("{what} is {}, and Docker takes only texts and numbers", node.name());
                 return self.refuse(node.place, message, "put it into quotes");
             }

@@ -44,12 +44,12 @@ impl<'n> Section<'n> {
             "{name} of {}",
             self.keys.path
         );
+        let found = self.entries.iter().find(|entry| &*entry.key == name);
         #[cfg(test)]
-        taken::note(self.keys.path, name);
-        self.entries
-            .iter()
-            .find(|entry| &*entry.key == name)
-            .map(|entry| &entry.value)
+        if found.is_some() {
+            taken::note(self.keys.path, name);
+        }
+        found.map(|entry| &entry.value)
     }
 
     /// Returns how messages name a key in it.

@@ -40,6 +40,12 @@ fn what_a_compose_file_cannot_be_is_refused_with_its_place() {
         ("a: !reset x\n", "1:11 the YAML tag `!reset` is not supported"),
         ("a: 1\n---\nb: 2\n", "2:1 the file has more than one YAML document"),
         ("a: &a\n  b: *a\n", "2:6 the alias names an anchor that it is a part of"),
+        ("a: {b:}\n", "1:5 `b:` is not followed by a blank"),
+        (
+            "a: {b: 1, <<: {b: 2}}\n",
+            "1:11 `<<` stands behind `b`, which it has, too",
+        ),
+        ("a: {<<: {b: 2}, <<: {c: 2}}\n", "1:17 `<<` is there twice"),
         ("a: 1\nb: {<<: 7}\n", "2:9 `<<` merges mappings, this is a number"),
     ] {
         assert_eq!(wrong(text), message, "{text}");
