@@ -43,8 +43,8 @@ pub(crate) fn is_image(reference: &str) -> bool {
     right_tag && right_domain && name.len() <= 255 && path.split('/').all(right_part)
 }
 
-/// Returns a reference as Docker's client sends it: without the domain and the folder of Docker Hub,
-/// and with the tag `latest` where there is neither a tag nor a digest.
+/// Returns a reference as Docker's client sends it: without the domain and the folder of Docker
+/// Hub, and with the tag `latest` where there is neither a tag nor a digest.
 pub(crate) fn familiar(reference: &str) -> String {
     let name = ["docker.io/", "index.docker.io/"]
         .iter()

@@ -1,11 +1,11 @@
 //! A compose file → the objects of a swarm, as `docker stack deploy` makes them.
 //!
 //! [`parse`] reads the text of a compose file: it replaces variables, resolves anchors and merge
-//! keys, and translates every key or refuses it with line and column ([`keys`] lists them all). What
-//! a swarm ignores is a note. Files, variables and passwords come from the caller ([`Sources`]). The
-//! result is a [`Stack`]: networks, secrets, configs and services, named and labelled as the command
-//! line of Docker does it, so that the same command later finds nothing to change.
-//! [`Stack::images`] lists the images, and [`Stack::pinned`] takes their digests.
+//! keys, and translates every key or refuses it with line and column ([`keys`] lists them all).
+//! What a swarm ignores is a note. Files, variables and passwords come from the caller
+//! ([`Sources`]). The result is a [`Stack`]: networks, secrets, configs and services, named and
+//! labelled as the command line of Docker does it, so that the same command later finds nothing to
+//! change. [`Stack::images`] lists the images, and [`Stack::pinned`] takes their digests.
 //!
 //! This crate opens no connection and touches no disk.
 //!

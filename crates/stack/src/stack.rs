@@ -44,8 +44,8 @@ pub struct Service {
 /// An image that services name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageUse {
-    /// The reference as Docker's client completes it: `nginx:latest` for `nginx`. It may have a digest
-    /// already.
+    /// The reference as Docker's client completes it: `nginx:latest` for `nginx`. It may have a
+    /// digest already.
     pub reference: String,
     /// The keys of the services that use it.
     pub services: Vec<String>,

@@ -95,9 +95,9 @@ pub(crate) fn cpus(text: &str) -> Option<i64> {
         .checked_add(fraction(part, 1_000_000_000))
 }
 
-/// Splits a text into words as Docker does for `command` and `entrypoint`: quotes and backslashes as
-/// in a shell, `#` at the beginning of a word begins a comment, nothing is expanded. `None` when a
-/// quote is not closed.
+/// Splits a text into words as Docker does for `command` and `entrypoint`: quotes and backslashes
+/// as in a shell, `#` at the beginning of a word begins a comment, nothing is expanded. `None` when
+/// a quote is not closed.
 pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -138,8 +138,8 @@ pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Whether swarmkit takes a text for the name of a service or a network: at most 63 letters, digits,
-/// `-` and `_`, of which the first and the last are a letter or a digit.
+/// Whether swarmkit takes a text for the name of a service or a network: at most 63 letters,
+/// digits, `-` and `_`, of which the first and the last are a letter or a digit.
 pub(crate) fn is_service_name(name: &str) -> bool {
     is_name(name, 63, b"-_")
 }

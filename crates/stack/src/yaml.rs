@@ -107,7 +107,7 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map(Map),
+    Map(Box<Map>),
 }
 
 /// A value with what it costs.
@@ -154,7 +154,7 @@ impl<'a> Builder<'a> {
             Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag, marker),
             Event::Alias(id) => self.alias(id, marker),
             Event::SequenceStart(anchor, tag) => self.begin(anchor, tag, marker, Content::List(Vec::new())),
-            Event::MappingStart(anchor, tag) => self.begin(anchor, tag, marker, Content::Map(Map::default())),
+            Event::MappingStart(anchor, tag) => self.begin(anchor, tag, marker, Content::Map(Box::default())),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
         }
     }

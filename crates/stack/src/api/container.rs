@@ -151,7 +151,7 @@ pub struct VolumeOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TmpfsOptions {
-    /// Its size; 0 is no limit.
+    /// Its size; 0 means unlimited.
     #[serde(skip_serializing_if = "is_default")]
     pub size_bytes: i64,
 }

@@ -128,7 +128,7 @@ pub struct Resources {
     pub reservations: Option<Reservation>,
 }
 
-/// What a task can use at most; 0 is no limit.
+/// What a task can use at most; 0 means unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Limit {
     /// Processors, in billionths.
@@ -187,7 +187,7 @@ pub struct RestartPolicy {
     /// The pause before a new task, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<i64>,
-    /// How often at most; 0 is no limit.
+    /// How often at most; 0 means unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u64>,
     /// The time over which attempts are counted, in nanoseconds.
@@ -205,7 +205,7 @@ pub struct Placement {
     /// What tasks are spread over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub preferences: Vec<Preference>,
-    /// How many tasks one node may have; 0 is no limit.
+    /// How many tasks one node may have; 0 means unlimited.
     #[serde(skip_serializing_if = "is_default")]
     pub max_replicas: u64,
 }
