@@ -36,11 +36,18 @@ pub(crate) fn is_image(reference: &str) -> bool {
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
             && port.parse::<u16>().is_ok()
     });
-    let right_part = |part: &str| {
-        let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        part.starts_with(ends) && part.ends_with(ends) && part.chars().all(|c| ends(c) || matches!(c, '.' | '_' | '-'))
-    };
-    right_tag && right_domain && name.len() <= 255 && path.split('/').all(right_part)
+    right_tag && right_domain && name.len() <= 255 && path.split('/').all(is_path_component)
+}
+
+/// Whether a text is a part of an image's path: runs of lower-case letters and digits, between which
+/// stand `.`, `_`, `__` or hyphens.
+fn is_path_component(part: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let mut separators = part.split(is_letter).filter(|separator| !separator.is_empty());
+    part.starts_with(is_letter)
+        && part.ends_with(is_letter)
+        && separators
+            .all(|separator| matches!(separator, "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-'))
 }
 
 /// Returns a reference as Docker's client sends it: without the domain and the folder of Docker
@@ -89,7 +96,7 @@ mod tests {
             "nginx:1.27",
             "a/b",
             "localhost/a",
-            "ghcr.io/a/b-c_d.e:x",
+            "ghcr.io/a/b--c__d.e:x",
             "10.0.0.1:5000/a:1",
             &digest,
         ] {
@@ -106,6 +113,9 @@ mod tests {
             "nginx@sha256:12",
             "a b",
             "-a",
+            "a..b",
+            "a_-b",
+            "a___b",
             "a.io:x/b",
         ] {
             assert!(!is_image(image), "{image}");

@@ -116,8 +116,8 @@ impl Problems {
     }
 
     /// Marks a part of the text that must never be shown.
-    pub(crate) fn hide(&mut self, place: Place) {
-        self.hidden.push(place.span());
+    pub(crate) fn hide(&mut self, span: Range<usize>) {
+        self.hidden.push(span);
     }
 
     /// Returns whether nothing is wrong.
@@ -143,7 +143,11 @@ fn masked(text: &str, hidden: &[Range<usize>]) -> String {
     let deceptive = text.char_indices().filter(|(_, c)| text::is_deceptive(*c));
     let deceptive = deceptive.map(|(at, c)| at..at + c.len_utf8());
     let mut bytes = text.as_bytes().to_vec();
-    for span in deceptive.chain(hidden.iter().cloned()) {
+    let hidden = hidden.iter().map(|span| {
+        let shown = text.get(span.clone()).unwrap_or_default();
+        span.start..span.start + shown.trim_end().len()
+    });
+    for span in deceptive.chain(hidden) {
         for byte in bytes.get_mut(span).unwrap_or_default() {
             if !matches!(byte, b'\n' | b'\r') {
                 *byte = b'*';

@@ -97,21 +97,40 @@ fn what_a_swarm_ignores_is_noted() {
     );
 }
 
+/// What a user sees, with the whole file around each mistake.
+fn render(errors: &StackErrors) -> String {
+    let mut shown = String::new();
+    miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
+        .with_context_lines(100)
+        .render_report(&mut shown, errors)
+        .unwrap();
+    shown
+}
+
 #[test]
 fn no_secret_is_in_an_error_or_in_what_is_shown() {
     let text = "services:\n  web:\n    image: $SECRET!\n    environment:\n      PASSWORD: hunter2\n      B: [x]\n    tty: $SECRET\n    env_file: bad.env\n";
     let errors = read(text).unwrap_err();
-    let mut shown = String::new();
-    miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
-        .render_report(&mut shown, &errors)
-        .unwrap();
+    let shown = render(&errors);
     assert!(shown.contains("PASSWORD") && shown.contains("`$SECRET!`"), "{shown}");
     assert!(!shown.contains("hunter"), "{shown}");
+    for value in [
+        "|\n        hunter1\n        hunter2",
+        "\"a\\\"hunter\"",
+        "'it''s hunter'",
+        "a b\n        hunter",
+        "\"a\n        hunter\"",
+        ">-\n        hunter\n\n        hunter",
+        "&a hunter",
+    ] {
+        let text = format!(
+            "x-a: &env\n      PASSWORD: {value}\nservices:\n  web:\n    image: x\n    environment:\n      PASSWORD: {value}\n      B: [x]\n      C:\n        - y\n  all:\n    image: x\n    environment: *env\nx-b: {{$NONE: $NONE}}\n"
+        );
+        let shown = render(&read(&text).unwrap_err());
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
     let broken = read("services:\n  web:\n    environment:\n      PASSWORD: \"hunter2\n").unwrap_err();
-    let mut shown = String::new();
-    miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
-        .render_report(&mut shown, &broken)
-        .unwrap();
+    let shown = render(&broken);
     assert!(!shown.contains("hunter"), "{shown}");
     let stack = read("services: {web: {image: x}}\nsecrets: {a: {x-kraken-generate: password}}\n").unwrap();
     assert_eq!(stack.secrets[0].data.reveal(), b"shop/a/32");

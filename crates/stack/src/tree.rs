@@ -37,6 +37,8 @@ pub(crate) struct Scalar {
     pub(crate) kind: Kind,
     /// Whether a variable was replaced in it: then it may stand for a number.
     pub(crate) substituted: bool,
+    /// Where all of it has ended, in bytes of the text: a comment behind it may be included.
+    pub(crate) until: usize,
 }
 
 /// What a scalar is by itself, as the YAML readers of all releases of Docker see it.

@@ -42,6 +42,11 @@ pub(crate) fn read(text: &str) -> Result<Node, Problem> {
         if event == Event::StreamEnd {
             break;
         }
+        // What comes next shows where a scalar ends, in whatever form it is written.
+        builder.until = match event {
+            Event::Scalar(..) => parser.peek().map_or(text.len(), |(_, next)| builder.lines.byte(*next)),
+            _ => 0,
+        };
         builder.event(event, marker)?;
     }
     let empty = || Problem::new(Place::default(), "the compose file is empty").help("it needs the key `services`");
@@ -61,12 +66,17 @@ impl<'a> Lines<'a> {
         Self { text, steps }
     }
 
-    /// Returns the place of a marker, up to the end of the word or the quoted text there.
-    fn place(&self, marker: Marker) -> Place {
+    /// Returns the byte at a marker.
+    fn byte(&self, marker: Marker) -> usize {
         let index = marker.index();
         let step = self.steps.get(index / 64).copied().unwrap_or(self.text.len());
         let rest = &self.text[step..];
-        let start = step + rest.char_indices().nth(index % 64).map_or(rest.len(), |(at, _)| at);
+        step + rest.char_indices().nth(index % 64).map_or(rest.len(), |(at, _)| at)
+    }
+
+    /// Returns the place of a marker, up to the end of the word or the quoted text there.
+    fn place(&self, marker: Marker) -> Place {
+        let start = self.byte(marker);
         let rest = &self.text[start..];
         // No more than is worth showing, or a text of one long line would be read for each word.
         let end = rest.char_indices().take(200).find(|(_, c)| matches!(c, '\n' | '\r'));
@@ -129,6 +139,8 @@ struct Builder<'a> {
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
     cost: usize,
+    /// Where the scalar at hand ends at the latest, in bytes.
+    until: usize,
     root: Option<Node>,
 }
 
@@ -139,6 +151,7 @@ impl<'a> Builder<'a> {
             open: Vec::new(),
             anchors: HashMap::new(),
             cost: 0,
+            until: 0,
             root: None,
         }
     }
@@ -192,6 +205,7 @@ impl<'a> Builder<'a> {
             text,
             kind,
             substituted: false,
+            until: self.until.max(place.end),
         };
         self.spend(cost, place)?;
         let node = Node {

@@ -50,9 +50,9 @@ fn hide(node: &Node, problems: &mut Problems) {
     match &node.value {
         Value::List(nodes) => nodes.iter().for_each(|node| hide(node, problems)),
         Value::Map(entries) => entries.iter().for_each(|entry| hide(&entry.value, problems)),
-        // Of `NAME=value` the name is hidden, too: with quotes and escapes, the place of a part is not
-        // known.
-        Value::Scalar(_) => problems.hide(node.place),
+        // Of `NAME=value` the name is hidden, too: with quotes and escapes, the place of a part is
+        // not known.
+        Value::Scalar(scalar) => problems.hide(node.place.span().start..scalar.until),
     }
 }
 
