@@ -6,4 +6,4 @@ mod single;
 pub(crate) use pairs::Pair;
 #[cfg(test)]
 pub(crate) use single::taken;
-pub(crate) use single::{Reader, Section, Text, nearest, written};
+pub(crate) use single::{Reader, Section, Text, nearest, raw, written};

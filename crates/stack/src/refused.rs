@@ -98,7 +98,7 @@ fn what_would_change_its_meaning_is_refused_with_its_place() {
         ),
         (
             "volumes: [\"/a:/x\", \"/b:/x\"]",
-            "3:5 services.web has two files or mounts at /x",
+            "3:5 services.web has two files or mounts at the same place",
         ),
         (
             "volumes: [{type: tmpfs, target: /x, bind: {}}]",

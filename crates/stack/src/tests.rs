@@ -129,6 +129,9 @@ fn no_secret_is_in_an_error_or_in_what_is_shown() {
         let shown = render(&read(&text).unwrap_err());
         assert!(!shown.contains("hunter"), "{shown}");
     }
+    let text = "services:\n  web:\n    image: x\n    environment: [$SECRET, $SECRET]\n    dns: [$SECRET, $SECRET]\n    networks: [$SECRET]\n    labels: [\"$SECRET=1\", \"$SECRET=2\"]\n    user: [$SECRET]\n    stop_grace_period: $SECRET\n    ports: [$SECRET]\n    volumes: [\"$SECRET:/x\", \"/$SECRET:/$SECRET\", \"/a:/$SECRET\"]\n    secrets: [$SECRET, {source: $SECRET}]\n    extra_hosts: [\"a:$SECRET\"]\n";
+    let shown = render(&read(text).unwrap_err());
+    assert!(!shown.contains("hunter"), "{shown}");
     let broken = read("services:\n  web:\n    environment:\n      PASSWORD: \"hunter2\n").unwrap_err();
     let shown = render(&broken);
     assert!(!shown.contains("hunter"), "{shown}");

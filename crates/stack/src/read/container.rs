@@ -167,7 +167,7 @@ fn hosts(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Vec<String> {
     };
     let mut hosts: Vec<Host> = Vec::new();
     if let Value::List(_) = node.value {
-        for Text { text, place } in reader.texts(node, &what).unwrap_or_default() {
+        for Text { text, place, .. } in reader.texts(node, &what).unwrap_or_default() {
             match text.split_once('=').or_else(|| text.split_once(':')) {
                 Some((name, address)) => hosts.push(Host {
                     name: name.to_owned(),
@@ -183,7 +183,7 @@ fn hosts(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Vec<String> {
         }
     } else {
         let pairs = reader.pairs(node, &what).unwrap_or_default().into_iter();
-        hosts.extend(pairs.map(|Pair { name, value, place }| Host {
+        hosts.extend(pairs.map(|Pair { name, value, place, .. }| Host {
             name,
             address: value.unwrap_or_default(),
             place,
@@ -194,7 +194,7 @@ fn hosts(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Vec<String> {
         let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let address = bare.unwrap_or(&address);
         if address != "host-gateway" && address.parse::<IpAddr>().is_err() {
-            let message = format!("{what} gives the host `{}` no address", line(&name));
+            let message = format!("{what} has a host without an IP address");
             reader.wrong(place, message, "write an IP address behind the colon");
         }
         format!("{address} {name}")
@@ -212,7 +212,7 @@ fn dns(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Option<DnsConfig> 
         return None;
     }
     let mut config = DnsConfig::default();
-    for Text { text, place } in servers.unwrap_or_default() {
+    for Text { text, place, .. } in servers.unwrap_or_default() {
         if text.parse::<IpAddr>().is_err() {
             reader.wrong(
                 place,
@@ -289,7 +289,7 @@ fn capabilities(section: &mut Section<'_>, spec: &mut ContainerSpec, reader: &mu
             reader.unique_texts(node, &what)
         });
         let mut names = BTreeSet::new();
-        for Text { text, place } in texts.unwrap_or_default() {
+        for Text { text, place, .. } in texts.unwrap_or_default() {
             let name = text.trim().to_uppercase();
             let is_name =
                 |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');

@@ -95,7 +95,7 @@ fn placement(node: &Node, path: String, reader: &mut Reader<'_>) -> Option<Place
     let mut section = reader.section(node, &keys::PLACEMENT, path)?;
     let mut placement = Placement::default();
     if let Some(node) = section.take("constraints") {
-        for Text { text, place } in reader.text_list(node, &section.within("constraints"))? {
+        for Text { text, place, .. } in reader.text_list(node, &section.within("constraints"))? {
             if let Err(why) = Constraint::parse(&text) {
                 let message = format!("the placement constraint cannot be fulfilled: {why}");
                 reader.wrong(

@@ -16,7 +16,7 @@ const LONGEST_FILE: usize = 1 << 20;
 pub(super) fn environment(section: &mut Section<'_>, reader: &mut Reader<'_>) -> Vec<String> {
     let mut variables: BTreeMap<String, Option<String>> = BTreeMap::new();
     if let Some(node) = section.take("env_file") {
-        for Text { text, place } in reader
+        for Text { text, place, .. } in reader
             .unique_texts(node, &section.within("env_file"))
             .unwrap_or_default()
         {
@@ -30,16 +30,19 @@ pub(super) fn environment(section: &mut Section<'_>, reader: &mut Reader<'_>) ->
     if let Some(node) = section.take("environment") {
         let what = section.within("environment");
         let mut own = BTreeMap::new();
-        for Pair { name, value, place } in reader.pairs(node, &what).unwrap_or_default() {
+        for Pair {
+            name,
+            value,
+            shown,
+            place,
+        } in reader.pairs(node, &what).unwrap_or_default()
+        {
             if name.contains(['=', '\0']) {
-                let message = format!("`{}` of {what} is not the name of a variable", line(&name));
+                let message = format!("`{shown}` of {what} is not the name of a variable");
                 reader.wrong(place, message, "a name has no `=`");
             }
             if value.is_none() && (reader.sources.variables)(&name).is_none() {
-                let message = format!(
-                    "`{}` of {what} has no value: it is removed from the image's environment",
-                    line(&name)
-                );
+                let message = format!("`{shown}` of {what} has no value: it is removed from the image's environment");
                 reader.note(place, message);
             }
             own.insert(name, value);
@@ -104,6 +107,7 @@ fn file(path: &str, place: Place, reader: &mut Reader<'_>) -> Option<Vec<Pair>> 
         pairs.push(Pair {
             name: name.to_owned(),
             value: Some(value),
+            shown: String::new(),
             place,
         });
     }

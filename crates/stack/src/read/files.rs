@@ -9,7 +9,7 @@ use super::environment::read;
 use crate::api::{ConfigReference, ConfigSpec, Driver, FileTarget, SecretData, SecretReference, SecretSpec};
 use crate::keys;
 use crate::problem::Place;
-use crate::reader::{Reader, Section, nearest};
+use crate::reader::{Reader, Section, nearest, raw};
 use crate::sources::{FileKind, PasswordRequest};
 use crate::tree::{Entry, Node, Value};
 use crate::values;
@@ -203,11 +203,17 @@ fn references(
 ) -> Option<Vec<Reference>> {
     let (mut references, mut targets) = (Vec::new(), BTreeSet::new());
     for node in reader.list(node, what)? {
-        let Some(Named { source, file, place }) = reference(node, what, reader) else {
+        let Some(Named {
+            source,
+            shown,
+            file,
+            place,
+        }) = reference(node, what, reader)
+        else {
             continue;
         };
         let Some(object) = declared.get(&source) else {
-            let message = format!("{what} names `{}`, which is not declared", line(&source));
+            let message = format!("{what} names `{shown}`, which is not declared");
             let help = match nearest(&source, declared.keys().map(String::as_str)) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => "declare it at the top level".to_owned(),
@@ -216,7 +222,7 @@ fn references(
             continue;
         };
         if !targets.insert(file.name.clone()) {
-            let message = format!("{what} has two files with the target `{}`", line(&file.name));
+            let message = format!("{what} has two files with the same target");
             reader.wrong(place, message, "give one of them another `target`");
         }
         references.push(Reference {
@@ -231,6 +237,8 @@ fn references(
 /// A secret or a config as a service names it.
 struct Named {
     source: String,
+    /// How messages show it: as it is written.
+    shown: String,
     file: FileTarget,
     place: Place,
 }
@@ -247,6 +255,7 @@ fn reference(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Named> 
         file.name.clone_from(&source);
         return Some(Named {
             source,
+            shown: raw(node),
             file,
             place: node.place,
         });
@@ -259,6 +268,7 @@ fn reference(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Named> 
             "name what is mounted",
         );
     };
+    let shown = raw(source);
     let source = reader.word(source, &section.within("source"))?;
     file.name = match section.take("target") {
         Some(node) => reader.word(node, &section.within("target"))?,
@@ -286,6 +296,7 @@ fn reference(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Named> 
     }
     Some(Named {
         source,
+        shown,
         file,
         place: node.place,
     })

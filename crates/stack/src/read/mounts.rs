@@ -6,7 +6,7 @@ use kraken_foundation::text::line;
 
 use crate::api::{BindOptions, Driver, Mount, TmpfsOptions, VolumeOptions};
 use crate::keys;
-use crate::reader::{Reader, Section, nearest, written};
+use crate::reader::{Reader, Section, nearest, raw, written};
 use crate::tree::{Node, Value};
 
 /// The ways in which mounts within a bind mount are passed on.
@@ -68,6 +68,8 @@ pub(super) fn volumes(node: Option<&Node>, reader: &mut Reader<'_>) -> Volumes {
 struct Written {
     r#type: String,
     source: String,
+    /// How messages show the source: as it is written.
+    shown: String,
     target: String,
     is_read_only: bool,
     propagation: Option<String>,
@@ -112,6 +114,7 @@ fn long(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Written> {
     let source = section.take("source");
     let source = source.and_then(|node| reader.word(node, &section.within("source")));
     written.source = source.unwrap_or_default();
+    written.shown = section.take("source").map(raw).unwrap_or_default();
     let target = section.take("target");
     let target = target.and_then(|node| reader.word(node, &section.within("target")));
     written.target = target.unwrap_or_default();
@@ -169,6 +172,7 @@ fn short(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Written> {
     };
     if parts.len() > 1 {
         mount.source = parts[0].to_owned();
+        mount.shown = raw(node).split(':').next().unwrap_or_default().to_owned();
         if mount.source.starts_with(['.', '/', '~', '\\']) {
             mount.r#type = "bind".to_owned();
         }
@@ -252,10 +256,7 @@ fn mount(written: Written, node: &Node, what: &str, volumes: &Volumes, reader: &
         }
         _ => {
             let Some(volume) = volumes.get(&written.source) else {
-                let message = format!(
-                    "{what} mounts the volume `{}`, which is not declared",
-                    line(&written.source)
-                );
+                let message = format!("{what} mounts the volume `{}`, which is not declared", written.shown);
                 let help = match nearest(&written.source, volumes.keys().map(String::as_str)) {
                     Some(name) => format!("did you mean `{name}`?"),
                     None => "declare it below `volumes` at the top level".to_owned(),

@@ -139,6 +139,8 @@ fn ipam(node: &Node, path: String, reader: &mut Reader<'_>) -> Option<Ipam> {
 /// A network that a service names.
 struct Named {
     network: String,
+    /// How messages show it: as it is written.
+    shown: String,
     aliases: Vec<String>,
     place: Place,
 }
@@ -158,6 +160,7 @@ pub(super) fn attachments(
     if named.is_empty() {
         named.push(Named {
             network: DEFAULT.to_owned(),
+            shown: DEFAULT.to_owned(),
             aliases: Vec::new(),
             place: section.place,
         });
@@ -165,12 +168,13 @@ pub(super) fn attachments(
     let mut attachments = Vec::new();
     for Named {
         network,
+        shown,
         mut aliases,
         place,
     } in named
     {
         let Some(spec) = networks.declared.get(&network) else {
-            let message = format!("{what} names the network `{}`, which is not declared", line(&network));
+            let message = format!("{what} names the network `{shown}`, which is not declared");
             let help = match nearest(&network, networks.declared.keys().map(String::as_str)) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => "declare it below `networks` at the top level".to_owned(),
@@ -194,13 +198,14 @@ fn named(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Vec<Named>>
     let Value::Map(entries) = &node.value else {
         let mut seen = BTreeSet::new();
         let texts = reader.text_list(node, what)?.into_iter();
-        let named = texts.filter_map(|Text { text, place }| {
+        let named = texts.filter_map(|Text { text, shown, place }| {
             if !seen.insert(text.clone()) {
-                let message = format!("{what} names the network `{}` twice", line(&text));
+                let message = format!("{what} names the network `{shown}` twice");
                 return reader.refuse(place, message, "keep one of them");
             }
             Some(Named {
                 network: text,
+                shown,
                 aliases: Vec::new(),
                 place,
             })
@@ -222,6 +227,7 @@ fn named(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Vec<Named>>
         }
         named.push(Named {
             network: entry.key.to_string(),
+            shown: line(&entry.key),
             aliases,
             place: entry.place,
         });

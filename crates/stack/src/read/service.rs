@@ -119,7 +119,7 @@ fn unique_targets(container: &ContainerSpec, section: &Section<'_>, reader: &mut
     let mut seen = BTreeSet::new();
     for target in mounts.chain(secrets).chain(configs) {
         if seen.contains(&target) {
-            let message = format!("{} has two files or mounts at {}", section.path, line(&target));
+            let message = format!("{} has two files or mounts at the same place", section.path);
             reader.wrong(section.place, message, "give one of them another `target`");
         }
         seen.insert(target);

@@ -16,6 +16,8 @@ const WITHOUT_EXPONENT: std::ops::Range<f64> = 1e-4..1e6;
 pub(crate) struct Pair {
     pub(crate) name: String,
     pub(crate) value: Option<String>,
+    /// How messages show the name: as it is written.
+    pub(crate) shown: String,
     pub(crate) place: Place,
 }
 
@@ -25,20 +27,19 @@ impl Reader<'_> {
         let pairs: Vec<Pair> = match &node.value {
             Value::List(_) => {
                 let texts = self.text_list(node, what)?;
-                let pairs = texts
-                    .into_iter()
-                    .map(|Text { text, place }| match text.split_once('=') {
-                        Some((name, value)) => Pair {
-                            name: name.to_owned(),
-                            value: Some(value.to_owned()),
-                            place,
-                        },
-                        None => Pair {
-                            name: text,
-                            value: None,
-                            place,
-                        },
-                    });
+                let pairs = texts.into_iter().map(|Text { text, shown, place }| {
+                    let shown = shown.split('=').next().unwrap_or_default().to_owned();
+                    let (name, value) = match text.split_once('=') {
+                        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                        None => (text, None),
+                    };
+                    Pair {
+                        name,
+                        value,
+                        shown,
+                        place,
+                    }
+                });
                 pairs.collect()
             }
             Value::Map(entries) => {
@@ -46,6 +47,7 @@ impl Reader<'_> {
                     let what = format!("`{}` of {what}", line(&entry.key));
                     Some(Pair {
                         name: entry.key.to_string(),
+                        shown: line(&entry.key),
                         value: self.value(&entry.value, &what)?,
                         place: entry.place,
                     })
@@ -58,7 +60,7 @@ impl Reader<'_> {
             }
         };
         let mut seen = HashSet::new();
-        for Pair { name, place, .. } in &pairs {
+        for Pair { name, shown, place, .. } in &pairs {
             if name.is_empty() {
                 self.wrong(
                     *place,
@@ -66,7 +68,7 @@ impl Reader<'_> {
                     "write `NAME=value`",
                 );
             } else if !seen.insert(name) {
-                self.wrong(*place, format!("{what} has `{}` twice", line(name)), "keep one of them");
+                self.wrong(*place, format!("{what} has `{shown}` twice"), "keep one of them");
             }
         }
         Some(pairs)
@@ -119,9 +121,15 @@ impl Reader<'_> {
     pub(crate) fn labels(&mut self, node: Option<&Node>, what: &str) -> BTreeMap<String, String> {
         let pairs = node.and_then(|node| self.pairs(node, what)).unwrap_or_default();
         let mut labels = BTreeMap::new();
-        for Pair { name, value, place } in pairs {
+        for Pair {
+            name,
+            value,
+            shown,
+            place,
+        } in pairs
+        {
             if name.starts_with("com.docker.stack.") {
-                let message = format!("{what} has `{}`, which Docker sets itself", line(&name));
+                let message = format!("{what} has `{shown}`, which Docker sets itself");
                 self.wrong(place, message, "remove it");
             }
             labels.insert(name, value.unwrap_or_default());

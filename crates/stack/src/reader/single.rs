@@ -32,6 +32,8 @@ pub(crate) struct Section<'n> {
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) text: String,
+    /// How messages show it: as it is written, since a variable may hold a secret.
+    pub(crate) shown: String,
     pub(crate) place: Place,
 }
 
@@ -313,6 +315,7 @@ impl Reader<'_> {
     pub(crate) fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Text>> {
         let one = |text: String, node: &Node| Text {
             text,
+            shown: raw(node),
             place: node.place,
         };
         match &node.value {
@@ -328,9 +331,9 @@ impl Reader<'_> {
     pub(crate) fn unique_texts(&mut self, node: &Node, what: &str) -> Option<Vec<Text>> {
         let texts = self.texts(node, what)?;
         let mut seen = HashSet::new();
-        for Text { text, place } in &texts {
+        for Text { text, shown, place } in &texts {
             if !seen.insert(text) {
-                self.wrong(*place, format!("{what} has `{}` twice", line(text)), "keep one of them");
+                self.wrong(*place, format!("{what} has `{shown}` twice"), "keep one of them");
             }
         }
         Some(texts)
@@ -346,9 +349,14 @@ impl Reader<'_> {
 /// Returns what is written at a place, for a message: a variable's value may be a secret.
 pub(crate) fn written(node: &Node) -> String {
     match node.scalar() {
-        Some(scalar) => format!("`{}`", line(&scalar.written)),
+        Some(_) => format!("`{}`", raw(node)),
         None => node.name().to_owned(),
     }
+}
+
+/// As [`written`], without quotes; nothing when it is not a single value.
+pub(crate) fn raw(node: &Node) -> String {
+    line(node.scalar().map_or("", |scalar| &scalar.written))
 }
 
 /// Returns the name that is most like `name`, when one is.
