@@ -39,8 +39,8 @@ pub(crate) fn is_image(reference: &str) -> bool {
     right_tag && right_domain && name.len() <= 255 && path.split('/').all(is_path_component)
 }
 
-/// Whether a text is a part of an image's path: runs of lower-case letters and digits, between which
-/// stand `.`, `_`, `__` or hyphens.
+/// Whether a text is a part of an image's path: runs of lower-case letters and digits, between
+/// which stand `.`, `_`, `__` or hyphens.
 fn is_path_component(part: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let mut separators = part.split(is_letter).filter(|separator| !separator.is_empty());
