@@ -37,7 +37,8 @@ pub(crate) fn read(text: &str) -> Result<Node, Problem> {
     loop {
         let (event, marker) = parser.next_token().map_err(|error| {
             let place = builder.lines.place(*error.marker());
-            Problem::new(place, format!("the YAML cannot be read at {place}: {}", error.info()))
+            let message = format!("the YAML cannot be read at {place}: {}", error.info());
+            Problem::new(place, message).help("check indentation, colons and quotes there and in the line before")
         })?;
         if event == Event::StreamEnd {
             break;
