@@ -108,7 +108,7 @@ lint: setup-lint
 	@$(STAGE) clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(STAGE) "scripts of a node" shellcheck --shell=sh templates/kraken-status templates/kraken-led templates/kraken-configure templates/kraken-grow crates/guest/src/fallback/init crates/testkit/src/pi_os/*/grow crates/testkit/src/pi_os/*/first-boot crates/testkit/src/pi_os/*/firstboot crates/testkit/src/pi_os/*/swap crates/testkit/src/own/look
 	@$(STAGE) "scripts of a release" shellcheck tools/rust-src.sh tools/release-test.sh tools/release-test-inside.sh
-	@$(STAGE) "licences, bans, sources" cargo deny check licenses bans sources
+	@$(STAGE) "licences, bans, sources" cargo deny --workspace check licenses bans sources
 	@$(STAGE) layers cargo xtask layers
 	@$(STAGE) links cargo xtask links
 	@$(STAGE) words cargo xtask words

@@ -12,6 +12,17 @@
 //!
 //! This crate reads unpacked layers and nothing else; it never runs anything of an image, never
 //! talks to a Docker daemon and never writes a file.
+//!
+//! ```
+//! use kraken_docker_store::chain_ids;
+//! use kraken_oci::Digest;
+//!
+//! // A layer's name in the store depends on those below it.
+//! let layers = [Digest::of("one"), Digest::of("two")];
+//! let chain = chain_ids(&layers);
+//! assert_eq!(chain[0].to_string(), layers[0].to_string());
+//! assert_ne!(chain[1].to_string(), layers[1].to_string());
+//! ```
 
 #![cfg_attr(
     test,

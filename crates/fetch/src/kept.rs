@@ -236,7 +236,7 @@ mod tests {
             }
         }
         for (why, result) in [
-            ("was announced", keep(&mut &b"abc"[..], Some("abd"), 9)),
+            ("was announced", keep(&mut &b"abc"[..], Some("xyz"), 9)),
             ("more than 2 bytes", keep(&mut &b"abc"[..], Some("abc"), 2)),
             (
                 "unpacking /tmp/some.tar",

@@ -11,6 +11,25 @@
 //! [`StoreFiles`] is how it reads: from a folder, or from the file system of an image.
 //!
 //! This crate never writes and never talks to a Docker daemon.
+//!
+//! ```
+//! use kraken_foundation::Job;
+//! use kraken_foundation::interrupt::Interrupt;
+//! use kraken_foundation::progress::Silent;
+//! use kraken_store_check::{Folder, check};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let job = Job {
+//!     progress: &Silent,
+//!     interrupt: &Interrupt::new(),
+//! };
+//! // A data root without images is sound.
+//! let report = check(&Folder(folder.path().to_owned()), job)?;
+//! assert!(report.findings.is_empty() && report.images.is_empty());
+//! # Ok(())
+//! # }
+//! ```
 
 mod archive;
 mod check;
